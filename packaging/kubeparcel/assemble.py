@@ -1,0 +1,176 @@
+"""Planned packages and the binaries that were got become package files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from . import libraries, nfpm
+from .log import Log
+from .model import Arch, Binaries, Format, Lock
+from .plan import Binary, Directory, Link, Local, PlannedFile, PlannedPackage, Provenance, Text
+from .store import Store
+
+RECIPE = 1
+"""Raised when the same inputs are to give other bytes."""
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """One path of a package with all that decides its bytes."""
+
+    path: str
+    mode: int
+    kind: str = "file"
+    sha256: str = ""
+    link: str = ""
+    config: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package file with all that decides its bytes."""
+
+    name: str
+    version: str
+    revision: str
+    format: Format
+    arch: Arch | None
+    arch_name: str
+    component: str
+    fields: Mapping[str, str]
+    files: tuple[PackageFile, ...]
+    relations: tuple[tuple[str, str], ...]
+    scripts: Mapping[str, str]
+    note: str
+    time: int
+    compression: str
+    file_name: str
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A digest of all that decides the bytes: equal keys, equal packages."""
+        inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(self)}
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
+
+    package: Package
+    sha256: str
+    size: int
+    seconds: float = 0.0
+
+
+_SAME = (
+    *("name", "version", "revision", "format", "arch", "component", "fields", "scripts"),
+    *("time", "compression", "file_name"),
+)
+"""What a package takes over from its plan as it is."""
+
+
+def describe(planned: PlannedPackage, lock: Lock, binaries: Binaries, store: Store) -> Package:
+    """Settle what is only known when the binaries are there: digests, provenance, libraries."""
+    got = binaries.get((planned.component, planned.arch), {}) if planned.arch else {}
+    files = tuple(f for file in planned.files for f in _settle(file, planned, lock, got, store))
+    title = f"{planned.component or planned.name} {planned.version}"
+    return Package(
+        **{name: getattr(planned, name) for name in _SAME},
+        arch_name=planned.format.arch(planned.arch),
+        files=files,
+        relations=tuple(dict.fromkeys((*planned.relations, *_libraries(planned, files, store)))),
+        note=f"Packaged {title} with kubeparcel.",
+    )
+
+
+def _settle(
+    file: PlannedFile, planned: PlannedPackage, lock: Lock, got: Mapping[str, str], store: Store
+) -> Iterator[PackageFile]:
+    row = PackageFile(file.path, file.mode, config=file.config, role=file.role)
+    match file.origin:
+        case Binary(_, ""):
+            for name, sha256 in sorted(got.items()):
+                yield replace(row, path=f"{file.path}/{name}", sha256=sha256)
+        case Binary(_, name):
+            yield replace(row, sha256=got[name])
+        case Text(text):
+            yield replace(row, sha256=store.add_bytes(text.encode()))
+        case Local(path):
+            yield replace(row, sha256=store.add_bytes(path.read_bytes()))
+        case Provenance():
+            text = json.dumps(provenance(planned, lock, got), indent=2) + "\n"
+            yield replace(row, sha256=store.add_bytes(text.encode()))
+        case Link(target):
+            yield replace(row, kind="link", link=target, mode=0o777)
+        case Directory():
+            yield replace(row, kind="dir")
+
+
+def provenance(planned: PlannedPackage, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:
+    """Where the binaries of a package came from, and their digests."""
+    component = lock.component(planned.component)
+    used = {file.origin.name for file in planned.files if isinstance(file.origin, Binary)}
+    origins = [a for a in component.artifacts if a.arch == planned.arch]
+    return {
+        "package": f"{planned.name} {planned.version}-{planned.revision}",
+        "component": component.name,
+        "version": str(component.version),
+        "source": lock.source,
+        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        "origins": [
+            {"origin": a.origin, "digest": a.digest}
+            for a in origins
+            if "" in used or a.name in used or a.name == component.name
+        ],
+        "binaries": {n: f"sha256:{d}" for n, d in sorted(got.items()) if "" in used or n in used},
+    }
+
+
+def _libraries(
+    planned: PlannedPackage, files: Sequence[PackageFile], store: Store
+) -> Iterator[tuple[str, str]]:
+    """What the binaries need of the C library, read from the files themselves."""
+    for file in files:
+        if file.kind == "file" and file.mode & 0o111:
+            known = store.recall("libraries", file.sha256)
+            if known is None:
+                known = libraries.needed(store.path(file.sha256), file.path)
+                store.remember("libraries", file.sha256, known)
+            yield from (("depends", need) for need in known.get(planned.format, []))
+
+
+def assemble(
+    packages: Sequence[Package], store: Store, log: Log, executor: Executor
+) -> tuple[Made, ...]:
+    """Make what the store does not have yet; one unit of work for the executor each."""
+    known = {p.key: store.recall("package", p.key) for p in packages}
+    todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
+    fresh: dict[str, Made] = {}
+    if todo:
+        with log.task("Assemble", f"{len(todo)} of {len(packages)}", len(todo), "packages") as task:
+            for made in executor.map(make, todo, [store] * len(todo)):
+                fresh[made.package.key] = made
+                task.advance()
+    return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
+
+
+def make(package: Package, store: Store) -> Made:
+    """Write one package into the store. Can run in another process, or on another machine."""
+    started = time.monotonic()
+    digests = {file.sha256: file.path for file in package.files if file.sha256}
+    sources = {sha256: store.get(sha256, path) for sha256, path in digests.items()}
+    with store.scratch() as folder:
+        file = nfpm.write(package, sources, folder)
+        size = file.stat().st_size
+        sha256 = store.add(file)
+    store.remember("package", package.key, {"sha256": sha256, "size": size})
+    return Made(package, sha256, size, time.monotonic() - started)

@@ -1,0 +1,144 @@
+"""What Go's linker writes into a binary: how it was built, of which modules, from which files."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MAGIC = b"\xff Go buildinf:"
+_HEADER = 32
+_GUARD = 16
+
+# Where the place of the file table stands in the header of the function table, by the magic
+# number of Go 1.20, 1.18 and 1.16 (debug/gosym/pclntab.go). Before that there was no such header.
+_FILE_TABLE: Mapping[int, int] = {0xFFFFFFF1: 5, 0xFFFFFFF0: 5, 0xFFFFFFFA: 4}
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module at a version, with the sum that Go's checksum database has."""
+
+    path: str
+    version: str = ""
+    sum: str = ""
+
+
+@dataclass(frozen=True)
+class GoBuild:
+    """Go's own record, as `go version -m` shows it.
+
+    `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
+    and so on (Go 1.18 and later). A replaced dependency stands here as what replaced it.
+    `build_paths` are absolute names of source files, which a build with -trimpath does not have;
+    None when the table of source files cannot be read (before Go 1.16).
+    """
+
+    version: str
+    path: str
+    module: Module
+    dependencies: tuple[Module, ...]
+    settings: Mapping[str, str]
+    build_paths: tuple[str, ...] | None
+
+
+def read(elf: Any) -> GoBuild | None:
+    """The record in an ELFFile of pyelftools; None in what Go 1.13 or later did not build."""
+    section = elf.get_section_by_name(".go.buildinfo")
+    if section is None or section["sh_type"] == "SHT_NOBITS":
+        return None
+    record: bytes = section.data()
+    if not record.startswith(_MAGIC):
+        return None
+    inline = record[15] & 2
+    version, text = _inline(record) if inline else _pointed(elf, record)
+    return _parse(version, text, build_paths(elf))
+
+
+def _inline(record: bytes) -> tuple[bytes, bytes]:
+    """Go 1.18 and later: two strings after the header, each with its length as a varint."""
+    version, at = _counted(record, _HEADER)
+    text, _ = _counted(record, at)
+    return version, text
+
+
+def _counted(record: bytes, at: int) -> tuple[bytes, int]:
+    length = shift = 0
+    while True:
+        byte = record[at]
+        length |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return record[at : at + length], at + length
+
+
+def _pointed(elf: Any, record: bytes) -> tuple[bytes, bytes]:
+    """Before Go 1.18: two addresses of string headers, each an address and a length."""
+    size = record[14]
+    word = struct.Struct((">" if record[15] & 1 else "<") + ("Q" if size == 8 else "I"))
+
+    def string(at: int) -> bytes:
+        (header,) = word.unpack_from(record, at)
+        address, length = word.iter_unpack(_memory(elf, header, 2 * word.size))
+        return _memory(elf, address[0], length[0])
+
+    return string(16), string(16 + word.size)
+
+
+def _memory(elf: Any, address: int, length: int) -> bytes:
+    """What a program finds at an address once it is loaded."""
+    for offset in elf.address_offsets(address, length):
+        elf.stream.seek(offset)
+        found: bytes = elf.stream.read(length)
+        return found
+    return b""
+
+
+def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuild:
+    """Read the module text; the linker puts 16 bytes before and after it to mark it in memory."""
+    lines = text[_GUARD:-_GUARD].decode("utf-8", "backslashreplace").splitlines()
+    path, module = "", Module("")
+    dependencies: list[Module] = []
+    settings: dict[str, str] = {}
+    for word, _, rest in (line.partition("\t") for line in lines):
+        match word:
+            case "path":
+                path = rest
+            case "mod":
+                module = _module(rest)
+            case "dep":
+                dependencies.append(_module(rest))
+            case "=>" if dependencies:
+                dependencies[-1] = _module(rest)
+            case "build":
+                name, _, value = rest.partition("=")
+                settings[name] = value
+    go = version.decode("utf-8", "backslashreplace")
+    return GoBuild(go, path, module, tuple(dependencies), settings, paths)
+
+
+def _module(text: str) -> Module:
+    return Module(*text.split("\t")[:3])
+
+
+def build_paths(elf: Any) -> tuple[str, ...] | None:
+    """The absolute names in the table of source files that tracebacks are printed from."""
+    names = (".gopclntab", ".data.rel.ro.gopclntab")
+    section = next((s for name in names if (s := elf.get_section_by_name(name))), None)
+    if section is None:
+        return None
+    start, stream = section["sh_offset"], elf.stream
+    stream.seek(start)
+    head = stream.read(8 + 8 * 8)
+    order = "<" if elf.little_endian else ">"
+    (magic,) = struct.unpack_from(order + "I", head)
+    if magic not in _FILE_TABLE:
+        return None
+    size = head[7]
+    words = struct.unpack_from(f"{order}8{'Q' if size == 8 else 'I'}", head, 8)
+    first = _FILE_TABLE[magic]
+    begin, end = words[first], min(words[first + 1], section["sh_size"])
+    stream.seek(start + begin)
+    files = stream.read(max(0, end - begin)).split(b"\0")
+    return tuple(sorted({f.decode("utf-8", "backslashreplace") for f in files if f[:1] == b"/"}))

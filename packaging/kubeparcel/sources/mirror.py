@@ -1,0 +1,129 @@
+"""Fills a directory with upstream's files, for a site that cannot reach upstream."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, DigestError
+from ..log import Log, quantity
+from ..model import Artifact, Component, Lock, Version
+from ..paths import cache
+from ..store import Store, disk_errors, sha256_of, written
+from .delivery import sha256
+from .directory import Directory
+from .parallel import Stop, each
+from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from ..rows import ComponentSpec
+
+
+def fill(
+    to: Path,
+    lock: Lock,
+    components: Mapping[str, ComponentSpec],
+    mirror: str,
+    log: Log,
+    store: Store | None = None,
+) -> str:
+    """Make a lock's releases readable with `--mirror TO`, and say what is new there.
+
+    Each file lies at TO/HOST/PATH with its .sha256 beside it, dated as its release. The markers
+    (stable.txt, stable-1.36.txt …) name the newest release that the directory has. Files come
+    through the store; what the directory has already is not transferred again.
+    """
+    if lock.source != "upstream":
+        raise ConfigurationError(
+            f"The lock's source is {lock.source}: there are no files of upstream's to mirror.",
+            "Make it anew where upstream answers: inv resolve --source upstream",
+        )
+    upstream, there = Upstream(components, mirror), Directory(to)
+    new = _files(lock, upstream, there, store or Store(cache()), log)
+    # What makes a release visible comes after its files: first their digests, then the markers.
+    for component in lock.components:
+        new += _sums(component, upstream, there)
+    new += _markers(lock.component("kubernetes").version, upstream, there)
+    if not new:
+        return f"Nothing to do: {to} has all of it."
+    size = quantity(sum(path.stat().st_size for path in new), "B")
+    return f"{to} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {to}"
+
+
+def _files(lock: Lock, upstream: Upstream, there: Directory, store: Store, log: Log) -> list[Path]:
+    """Get the files that are not there, or are not what the lock says."""
+    sound = each(lambda a, _: _sound(there.path(a.origin), sha256(a)), lock.artifacts)
+    lacking = [a for a, here in zip(lock.artifacts, sound, strict=True) if not here]
+    upstream.download(lacking, store, log)
+    dates = {component.name: component.released for component in lock.components}
+    return [_place(artifact, dates[artifact.component], there, store) for artifact in lacking]
+
+
+def _sound(path: Path, digest: str) -> bool:
+    with disk_errors(path):
+        return path.is_file() and sha256_of(path) == digest
+
+
+def _place(artifact: Artifact, released: int, there: Directory, store: Store) -> Path:
+    target = there.path(artifact.origin)
+    source = store.get(sha256(artifact), artifact.label)
+    with written(target) as part:
+        shutil.copyfile(source, part)
+        os.utime(part, (released, released))
+    return target
+
+
+def _write(address: str, text: str, released: int, there: Directory) -> Path:
+    target = there.path(address)
+    with written(target) as part:
+        part.write_text(text, "utf-8")
+        os.utime(part, (released, released))
+    return target
+
+
+def _sums(component: Component, upstream: Upstream, there: Directory) -> list[Path]:
+    """Write the .sha256 of a release's files, and of the patches that came before it."""
+    wanted = {f"{a.origin}.sha256": sha256(a) for a in component.artifacts}
+    addresses = [*wanted, *_earlier(component, upstream)]
+    lacking = [a for a in addresses if not _says(there.read(a, Stop()), wanted.get(a, ""))]
+    new = []
+    for address, text in zip(lacking, each(upstream.transport.read, lacking), strict=True):
+        if text is not None and _says(text, wanted.get(address, "")):
+            new.append(_write(address, text, component.released, there))
+        elif address in wanted:
+            raise DigestError(
+                f"{upstream.transport.where(address)} no longer holds what the lock says.",
+                "If upstream really replaced the file: inv resolve --refresh",
+            )
+    return new
+
+
+def _earlier(component: Component, upstream: Upstream) -> Iterator[str]:
+    """The .sha256 of earlier patches, where the newest is found by counting up from the first."""
+    if any(row.version == "minor" for row in upstream.components[component.name].pairs):
+        last, arch = component.version, component.artifacts[0].arch
+        for patch in range(last.patch):
+            version = Version(last.major, last.minor, patch)
+            for artifact in upstream.artifacts(component.name, version, arch):
+                yield f"{artifact.origin}.sha256"
+
+
+def _says(text: str | None, digest: str) -> bool:
+    """Whether a .sha256 is there and says what it should (any digest, when that is empty)."""
+    return text is not None and digest in text.lower()
+
+
+def _markers(version: Version, upstream: Upstream, there: Directory) -> list[Path]:
+    """Write the markers that a release moves forward."""
+    kinds = ("latest",) if version.prerelease else ("stable", "latest")
+    names = [name for kind in kinds for name in (kind, f"{kind}-{version.series}")]
+    new = []
+    for name in names:
+        address = upstream.marker(name)
+        text = there.read(address, Stop())
+        if text is None or Version.parse(text) < version:
+            new.append(_write(address, f"v{version}", 0, there))
+    return new

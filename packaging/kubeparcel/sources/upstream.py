@@ -1,0 +1,199 @@
+"""Source `upstream`: the published binaries of dl.k8s.io and GitHub, or of a mirror of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from ..errors import ArchiveError, DownloadError, UnknownVersion
+from ..log import Log
+from ..model import Arch, Artifact, Binaries, Component, Version
+from ..store import Store
+from .checksum import published_digest
+from .delivery import deliver, sha256
+from .parallel import Stop, each
+from .patience import Patience
+from .transport import choose
+from .trouble import shown
+
+if TYPE_CHECKING:
+    from ..rows import ComponentSpec
+
+OLDEST = 11
+"""The first minor of Kubernetes 1 that the catalog knows the dependencies of."""
+
+
+class Upstream:
+    """Kubernetes, cri-tools and the CNI plugins as upstream publishes them.
+
+    `mirror` is a URL or a directory that has upstream's https://HOST/PATH as MIRROR/HOST/PATH;
+    `width` is how many downloads run at a time.
+    """
+
+    name: ClassVar[str] = "upstream"
+
+    def __init__(
+        self,
+        components: Mapping[str, ComponentSpec],
+        mirror: str = "",
+        patience: Patience | None = None,
+        width: int = 4,
+    ) -> None:
+        self.components = components
+        self.place = f"The mirror {shown(mirror)}" if mirror else "Upstream"
+        self.width = width
+        self.toolchain = ""
+        self.transport = choose(mirror, patience or Patience())
+
+    def probe(self) -> None:
+        """Raise Unreachable unless a marker can be had within some seconds."""
+        self.transport.answers(self.marker("stable"))
+
+    def marker(self, name: str) -> str:
+        """The address of `stable.txt`, `stable-1.36.txt` and so on: each holds one version."""
+        releases = self.components["kubernetes"].upstream[0].binary.partition("/v{version}/")[0]
+        return f"{releases}/{name}.txt"
+
+    def marked(self, name: str, stop: Stop) -> Version | None:
+        """The version in a marker; None when there is no such marker."""
+        text = self.transport.read(self.marker(name), stop)
+        if text is None:
+            return None
+        try:
+            return Version.parse(text)
+        except UnknownVersion:
+            raise DownloadError(
+                f"{self.transport.where(self.marker(name))} holds {text[:40]!r}, not a version.",
+                "Something else answers in its place (a login page of a proxy?), or the mirror is "
+                "damaged: look at it.",
+            ) from None
+
+    def kubernetes(self, wanted: str) -> Version:
+        wanted = wanted.strip().removeprefix("v")
+        if wanted in {"stable", "latest"}:
+            found = self.marked(wanted, Stop())
+        elif re.fullmatch(r"\d+\.\d+", wanted):
+            found = self.marked(f"stable-{wanted}", Stop())
+        else:
+            exact = Version.parse(wanted)
+            found = exact if self.published("kubernetes", exact) else None
+        if found is None:
+            raise self._unknown(wanted)
+        return found
+
+    def _unknown(self, wanted: str) -> UnknownVersion:
+        """The error for a Kubernetes that is not there, with what is."""
+        series = ".".join(wanted.split(".")[:2])
+        names = [f"stable-{series}", f"latest-{series}", "stable"]
+        stable, latest, newest = each(self.marked, names)
+        there = [
+            *([f"the newest {series} is {stable}"] if stable else []),
+            *([f"of {series} there is {latest}"] if latest and not stable else []),
+            *([f"the newest is {newest}"] if newest else []),
+        ]
+        return UnknownVersion(
+            f"{self.place} has no Kubernetes {wanted}: {', '.join(there) or 'nor any other'}.",
+            "All that there are: inv versions",
+        )
+
+    def published(self, component: str, version: Version) -> bool:
+        # A mirror may have a release for some architectures only.
+        return any(
+            self._digest(self.artifacts(component, version, arch)[0], Stop()) for arch in Arch
+        )
+
+    def versions(self) -> Sequence[Version]:
+        newest = self.marked("stable", Stop())
+        if newest is None:
+            raise DownloadError(f"{self.transport.where(self.marker('stable'))} is not there.")
+        minors = range(newest.minor, OLDEST - 1, -1)
+        found = each(self.marked, [f"stable-{newest.major}.{minor}" for minor in minors], 8)
+        return tuple(version for version in found if version)
+
+    def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
+        """The files of a release, with no digests yet. Raises UnknownVersion for one too old."""
+        spec = self.components[component]
+        row = next((row for row in spec.upstream if row.versions.covers(version)), None)
+        if row is None:
+            raise UnknownVersion(f"{self.place} has no {spec.title} {version}.")
+        address = row.binary or row.archive
+        return [
+            Artifact(
+                component, name, arch, address.format(version=version, arch=arch, name=name), ""
+            )
+            for name in (spec.binaries if row.binary else (component,))
+        ]
+
+    def _digest(self, artifact: Artifact, stop: Stop) -> str | None:
+        """The sha256 that is published beside a file; None when there is none."""
+        address = f"{artifact.origin}.sha256"
+        text = self.transport.read(address, stop)
+        if text is None:
+            return None
+        name = artifact.origin.rpartition("/")[2]
+        return published_digest(text, name, self.transport.where(address))
+
+    def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
+        wanted = [a for arch in arches for a in self.artifacts(component, version, arch)]
+        digests = each(self._digest, wanted, self.width)
+        absent = dict.fromkeys(
+            str(a.arch) for a, digest in zip(wanted, digests, strict=True) if not digest
+        )
+        if absent:
+            title = self.components[component].title
+            raise UnknownVersion(
+                f"{self.place} has no {title} {version} for {', '.join(absent)}.",
+                f"{self.transport.where(wanted[digests.index(None)].origin)}.sha256 is not there.",
+            )
+        pinned = (
+            dataclasses.replace(a, digest=f"sha256:{digest}")
+            for a, digest in zip(wanted, digests, strict=True)
+        )
+        return Component(component, version, self._released(wanted[0]), tuple(pinned))
+
+    def _released(self, artifact: Artifact) -> int:
+        """When a release was made: when its first file was uploaded."""
+        released = self.transport.modified(artifact.origin, Stop())
+        if not released:
+            why = "is not there" if released is None else "has no date (no Last-Modified)"
+            raise DownloadError(
+                f"{self.transport.where(artifact.origin)} {why}.",
+                "Packages carry the date of their release. Fill the mirror anew (inv mirror), or "
+                "let its server send Last-Modified.",
+            )
+        return released
+
+    def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
+        """Get files into the store as they are."""
+        each(lambda a, stop: deliver(a, self.transport, store, log, stop), artifacts, self.width)
+
+    def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
+        found = each(lambda a, stop: self._programs(a, store, log, stop), artifacts, self.width)
+        binaries: dict[tuple[str, Arch], dict[str, str]] = {}
+        for artifact, programs in zip(artifacts, found, strict=True):
+            binaries.setdefault((artifact.component, artifact.arch), {}).update(programs)
+        return binaries
+
+    def _programs(
+        self, artifact: Artifact, store: Store, log: Log, stop: Stop
+    ) -> Mapping[str, str]:
+        """The programs that an artifact is or holds, in the store."""
+        from . import archive
+
+        spec, digest = self.components[artifact.component], sha256(artifact)
+        if artifact.name in spec.binaries:
+            deliver(artifact, self.transport, store, log, stop)
+            return {artifact.name: digest}
+        found = archive.known(store, digest)
+        if found is None:
+            deliver(artifact, self.transport, store, log, stop)
+            with store.held(f"unpack-{digest}", stop.check):
+                found = archive.known(store, digest) or archive.programs(
+                    store, digest, artifact.label
+                )
+        lacking = [name for name in spec.binaries if name not in found]
+        if lacking:
+            raise ArchiveError(f"{artifact.label}: the archive holds no {', '.join(lacking)}.")
+        return found

@@ -1,0 +1,1 @@
+"""Proof that packages are what they should be, level by level."""

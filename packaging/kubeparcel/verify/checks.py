@@ -1,0 +1,31 @@
+"""All checks of the layout level, as one table: for running them, for docs, for tests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import binaries, dropin, files, metadata, relations, scripts, units
+from .report import Check
+from .subject import Rule, Subject
+
+CHECKS: tuple[Rule, ...] = (
+    *files.RULES,
+    *metadata.RULES,
+    *relations.RULES,
+    *binaries.RULES,
+    *dropin.RULES,
+    *units.RULES,
+    *scripts.RULES,
+)
+
+
+def check(subject: Subject) -> tuple[Check, ...]:
+    """Every check that applies to a package."""
+    return tuple(_ask(rule, subject) for rule in CHECKS if rule.applies(subject))
+
+
+def _ask(rule: Rule, subject: Subject) -> Check:
+    findings = tuple(
+        one if one.look else replace(one, look=rule.look) for one in rule.question(subject)
+    )
+    return Check(rule.name, subject.name, rule.number, rule.meaning, findings)

@@ -1,0 +1,45 @@
+"""What Kubernetes' documentation and kubeadm rely on, word for word.
+
+From "Configuring each kubelet in your cluster using kubeadm" (kubernetes.io); where things are
+installed is the catalog's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+KUBELET = "/usr/bin/kubelet"
+UNIT = "kubelet.service"
+DROP_IN = "10-kubeadm.conf"
+DROP_IN_DIR = "kubelet.service.d"
+
+ENVIRONMENT: Mapping[str, str] = {
+    "KUBELET_KUBECONFIG_ARGS": (
+        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf"
+        " --kubeconfig=/etc/kubernetes/kubelet.conf"
+    ),
+    "KUBELET_CONFIG_ARGS": "--config=/var/lib/kubelet/config.yaml",
+}
+"""What the drop-in sets itself."""
+
+CONFIG = "/var/lib/kubelet/config.yaml"
+FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
+"""Written by `kubeadm init` and `join`; sets KUBELET_KUBEADM_ARGS."""
+
+EXTRA = "KUBELET_EXTRA_ARGS"
+"""The administrator's last resort, set in the package's environment file."""
+
+VARIABLES = (
+    "$KUBELET_KUBECONFIG_ARGS",
+    "$KUBELET_CONFIG_ARGS",
+    "$KUBELET_KUBEADM_ARGS",
+    f"${EXTRA}",
+)
+COMMAND = (KUBELET, *VARIABLES)
+"""The kubelet's command line, in this order: what comes later wins."""
+
+PLUGINS = "/opt/cni/bin"
+"""Where CNI plugins are: ours, and those of others."""
+
+DYNAMIC = (KUBELET,)
+"""Binaries that upstream links dynamically; every other is static."""

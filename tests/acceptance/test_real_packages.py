@@ -1,0 +1,101 @@
+"""The ten packages of a real release, seen through the tools of Debian and Red Hat."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NAMES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
+VERSIONS = {"kubernetes-cni": "1.9.1", "cri-tools": "1.36.0"}
+HERE = Path(__file__).parent
+
+
+def out(*argv: object) -> str:
+    return subprocess.run(
+        [str(word) for word in argv], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="session")
+def debs(real) -> list[Path]:
+    return sorted((real.folder / "dist/deb").glob("*.deb"))
+
+
+@pytest.fixture(scope="session")
+def rpms(real) -> list[Path]:
+    return sorted((real.folder / "dist/rpm").glob("*.rpm"))
+
+
+def test_a_build_gives_five_debs_and_five_rpms_under_the_promised_names(debs, rpms):
+    assert [path.name for path in debs] == sorted(
+        f"{name}_{VERSIONS.get(name, '1.36.3')}-1_amd64.deb" for name in NAMES
+    )
+    assert [path.name for path in rpms] == sorted(
+        f"{name}-{VERSIONS.get(name, '1.36.3')}-1.x86_64.rpm" for name in NAMES
+    )
+
+
+def test_the_sums_are_those_of_the_files(real):
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=real.folder / "dist",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count(": OK") == 10
+
+
+def test_rpm_finds_every_digest_right(rpms):
+    assert out("rpm", "-K", "--nosignature", *rpms).count("digests OK") == 5
+
+
+def test_lintian_finds_nothing_beyond_the_reasoned_exceptions(debs, tool):
+    command = [tool("lintian"), "--allow-root", "--tag-display-limit", "0"]
+    suppress = ["--suppress-tags-from-file", str(HERE / "lintian-exceptions")]
+    done = subprocess.run(
+        [*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
+
+
+def test_rpmlint_finds_nothing_beyond_the_reasoned_exceptions(rpms, tool):
+    command = [tool("rpmlint"), "--config", str(HERE / "rpmlint.toml")]
+    done = subprocess.run([*command, *map(str, rpms)], capture_output=True, text=True, check=False)
+    assert "0 errors, 0 warnings" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("name", ["kubeadm", "kubectl", "crictl"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completions_are_what_the_program_prints(name, shell, installed_deb, tool):
+    places = {
+        "bash": f"usr/share/bash-completion/completions/{name}",
+        "zsh": f"usr/share/zsh/vendor-completions/_{name}",
+        "fish": f"usr/share/fish/vendor_completions.d/{name}.fish",
+    }
+    file = installed_deb / places[shell]
+    if (name, shell) == ("kubeadm", "fish"):
+        assert not file.exists(), "kubeadm prints no completions for fish"
+        return
+    probe = {
+        "bash": f". {file} && complete -p {name}",
+        "zsh": f"autoload -Uz compinit && compinit -u -D; . {file}; print $_comps[{name}]",
+        "fish": f"source {file}; complete -c {name}",
+    }[shell]
+    env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
+    done = subprocess.run(
+        [tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False
+    )
+    assert name in done.stdout, done.stderr
+
+
+@pytest.fixture(scope="session")
+def installed_deb(debs, tmp_path_factory) -> Path:
+    """All five debs unpacked over each other."""
+    root = tmp_path_factory.mktemp("unpacked")
+    for deb in debs:
+        subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
+    return root

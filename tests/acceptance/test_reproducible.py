@@ -1,0 +1,103 @@
+"""The same lock gives the same bytes, whoever builds, wherever, whenever."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Site
+
+
+def sums(folder: Path) -> str:
+    return (folder / "dist/SHA256SUMS").read_text()
+
+
+def elsewhere(real: Site, folder: Path, cache: Path, **env: str) -> Site:
+    """Another folder with the same lock."""
+    folder.mkdir(parents=True)
+    shutil.copy(real.folder / "kubeparcel.lock", folder)
+    return Site(folder, {**real.env, "KUBEPARCEL_CACHE": str(cache), **env})
+
+
+def test_another_cache_path_time_zone_and_language_give_the_same_bytes(real, tmp_path):
+    """Everything is linked and assembled again; only Go's own cache of object files is shared."""
+    site = elsewhere(
+        real, tmp_path / "a folder/ünïcode", tmp_path / "cache", TZ="Asia/Kathmandu", LANG="tr_TR"
+    )
+    site.run("build", "--locked")
+    assert sums(site.folder) == sums(real.folder)
+
+
+def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, binaries_cache):
+    """The binaries are there already; the packages are made again by nobody."""
+    if os.geteuid():
+        pytest.skip("needs root to become another user")
+    open_to_all = Path("/var/tmp") / f"kubeparcel-{os.getpid()}"
+    try:
+        cache = open_to_all / "cache"
+        shutil.copytree(binaries_cache / "sha256", cache / "sha256")
+        shutil.copytree(binaries_cache / "memory/go", cache / "memory/go")
+        site = elsewhere(real, open_to_all / "site", cache, HOME=str(open_to_all))
+        subprocess.run(["chown", "-R", "nobody", open_to_all], check=True)
+        command = f'umask 077; exec "{sys.executable}" -m kubeparcel build --locked'
+        reads_all = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reads_all]
+        done = subprocess.run(
+            [*nobody, "sh", "-c", command],
+            cwd=site.folder,
+            env=site.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert sums(site.folder) == sums(real.folder)
+    finally:
+        shutil.rmtree(open_to_all)
+
+
+def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
+    """Go's caches are empty too: the CNI plugins are compiled from nothing."""
+    site = elsewhere(real, tmp_path / "cold", tmp_path / "cache", GOCACHE=str(tmp_path / "go"))
+    text = (site.folder / "kubeparcel.lock").read_text()
+    known = {row["name"]: row["sha256"] for row in real.json("fetch")["binaries"]}
+    (site.folder / "kubeparcel.lock").write_text(text)
+    script = (
+        "from kubeparcel import catalog, lock, log, pipeline, store, paths;"
+        "from pathlib import Path;"
+        "l = lock.read(Path('kubeparcel.lock'));"
+        "s = pipeline.source(l.source, catalog.load(), '', l.toolchain);"
+        "cni = [a for a in l.artifacts if a.component == 'cni'];"
+        "got = s.fetch(cni, store.Store(paths.cache()), log.Quiet());"
+        "[print(n, d) for names in got.values() for n, d in names.items()]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=site.folder,
+        env=site.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    cold = dict(line.split() for line in done.stdout.splitlines())
+    assert len(cold) == 18
+    assert cold == {name: known[name] for name in cold}
+
+
+def test_source_date_epoch_is_the_time_of_every_file(real, tmp_path, binaries_cache, tool):
+    site = elsewhere(real, tmp_path / "epoch", binaries_cache, SOURCE_DATE_EPOCH="1000000000")
+    site.run("build", "--locked", "--format", "deb")
+    for deb in (site.folder / "dist/deb").iterdir():
+        listing = subprocess.run(
+            ["dpkg-deb", "-c", deb],
+            env={**os.environ, "TZ": "UTC"},
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        assert {line.split()[3] for line in listing.splitlines()} == {"2001-09-09"}

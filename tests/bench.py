@@ -1,0 +1,283 @@
+"""Measures the whole program on the real binaries, beside other tools in the same run.
+
+    ./inv bench                          everything (15 minutes)
+    ./inv bench --only startup,again     some parts
+
+Figures are seconds of whole processes; what counts are the ratios, because machines differ and are
+noisy. Short parts are run several times and their median is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from kubeparcel import catalog, lock, nfpm, paths, pipeline, plan, settings, store
+from kubeparcel.assemble import Package, describe
+from kubeparcel.log import Quiet
+from kubeparcel.model import Format
+from kubeparcel.render import table
+
+KUBERNETES = "1.36.3"
+PROGRAM = [sys.executable, "-m", "kubeparcel"]
+HERE = Path(__file__).resolve().parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One measured row: ours, the peer's, and the ratio that must be reached."""
+
+    part: str
+    what: str
+    value: str
+    limit: str
+    reached: bool
+
+
+def timed(
+    argv: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None, code: int = 0
+) -> float:
+    """The seconds of one whole process."""
+    started = time.monotonic()
+    done = subprocess.run(
+        [str(word) for word in argv],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - started
+    if done.returncode != code:
+        raise SystemExit(f"{argv}: {done.stdout}{done.stderr}")
+    return seconds
+
+
+def median(runs: int, once: Callable[[], float]) -> float:
+    once()
+    return statistics.median(once() for _ in range(runs))
+
+
+def megabytes(files: Sequence[Path]) -> float:
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+class Ground:
+    """A folder with a finished build of the real packages, and their descriptions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        timed([*PROGRAM, "build", "--kubernetes", KUBERNETES, "--source", "go"], folder)
+        self.store = store.Store(paths.cache())
+
+    def packages(self, compression: str = "balanced") -> list[Package]:
+        known = lock.read(self.folder / lock.NAME)
+        assert known
+        wanted = settings.load({"compression": compression}, self.folder)
+        binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, Quiet())
+        planned = plan.plan(wanted, known, catalog.load())
+        return [describe(one, known, binaries, self.store) for one in planned]
+
+    def cache_with_binaries_only(self, target: Path) -> dict[str, str]:
+        """A cache in which nothing was packaged yet."""
+        shutil.copytree(self.store.root / "memory/go", target / "memory/go")
+        for digest in {f.sha256 for p in self.packages() for f in p.files if f.mode & 0o111}:
+            if digest:
+                place = store.Store(target).path(digest)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(self.store.path(digest), place)
+        return {"KUBEPARCEL_CACHE": str(target)}
+
+    def fresh_build(self, compression: str, scratch: Path) -> tuple[float, float]:
+        """Seconds and megabytes of ten packages from binaries that are there."""
+        site = scratch / f"site-{compression}"
+        site.mkdir()
+        shutil.copy(self.folder / lock.NAME, site)
+        env = self.cache_with_binaries_only(scratch / f"cache-{compression}")
+        argv = [*PROGRAM, "build", "--locked", "--compression", compression]
+        seconds = timed(argv, site, env)
+        return seconds, megabytes([*site.glob("dist/*/*.deb"), *site.glob("dist/*/*.rpm")])
+
+    def nfpm_alone(self, compression: str | None, scratch: Path) -> tuple[float, float]:
+        """The same ten packages by nfpm, one after another, at its default or another setting."""
+        folder = Path(tempfile.mkdtemp(dir=scratch))
+        jobs = []
+        for number, package in enumerate(self.packages()):
+            sources = {f.sha256: self.store.path(f.sha256) for f in package.files if f.sha256}
+            texts = folder / f"texts-{number}"
+            texts.mkdir()
+            scripts = {at: str(texts / at) for at in package.scripts}
+            for at, text in package.scripts.items():
+                (texts / at).write_text(text)
+            document = nfpm.config(package, sources, scripts, "")
+            del document["changelog"]
+            for format_ in Format:
+                document[format_].pop("compression")
+                if compression:
+                    document[format_]["compression"] = compression
+            (folder / f"{number}.yaml").write_text(yaml.safe_dump(document))
+            target = folder / Path(package.file_name).name
+            command = [nfpm.program(), "package", "-f", f"{number}.yaml"]
+            jobs.append([*command, "-p", package.format, "-t", target])
+        seconds = sum(timed(job, folder) for job in jobs)
+        return seconds, megabytes([*folder.glob("*.deb"), *folder.glob("*.rpm")])
+
+
+def balanced(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """`balanced` beside nfpm with its defaults."""
+    ours, size = ground.fresh_build("balanced", scratch)
+    theirs, their_size = ground.nfpm_alone(None, scratch)
+    faster, smaller = theirs / ours, size / their_size
+    yield Figure(
+        "balanced",
+        f"ten packages {ours:.1f} s, {size:.1f} MB; nfpm's defaults {theirs:.1f} s, "
+        f"{their_size:.1f} MB",
+        f"{faster:.1f} times faster, {smaller:.3f} of the size",
+        "≥ 8, ≤ 0.95",
+        faster >= 8 and smaller <= 0.95,
+    )
+
+
+def small(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """`small` beside nfpm's xz, dpkg-deb and rpmbuild."""
+    ours, size = ground.fresh_build("small", scratch)
+    theirs, their_size = ground.nfpm_alone("xz", scratch)
+    faster, smaller = theirs / ours, size / their_size
+    yield Figure(
+        "small",
+        f"ten packages {ours:.1f} s, {size:.1f} MB; nfpm xz {theirs:.1f} s, {their_size:.1f} MB",
+        f"{faster:.1f} times faster, {smaller:.3f} of the size",
+        "≥ 4, ≤ 1",
+        faster >= 4 and smaller <= 1,
+    )
+    debs, deb_size = dpkg_deb(ground, scratch)
+    rpms, rpm_size = rpmbuild(ground, scratch)
+    yield Figure(
+        "small",
+        f"the same files: dpkg-deb's default {debs:.1f} s, {deb_size:.1f} MB (5 debs); "
+        f"rpmbuild's default {rpms:.1f} s, {rpm_size:.1f} MB (5 rpms)",
+        f"{(debs + rpms) / ours:.1f} times faster, {size / (deb_size + rpm_size):.3f} of the size",
+        "shown",
+        True,
+    )
+
+
+def dpkg_deb(ground: Ground, scratch: Path) -> tuple[float, float]:
+    seconds, made = 0.0, []
+    for deb in sorted((ground.folder / "dist/deb").iterdir()):
+        tree = scratch / "debs" / deb.stem
+        subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
+        made.append(scratch / "debs" / deb.name)
+        seconds += timed(["dpkg-deb", "--root-owner-group", "-b", tree, made[-1]], scratch)
+    return seconds, megabytes(made)
+
+
+def rpmbuild(ground: Ground, scratch: Path) -> tuple[float, float]:
+    seconds = 0.0
+    top = scratch / "rpms"
+    for rpm in sorted((ground.folder / "dist/rpm").iterdir()):
+        tree = top / rpm.stem
+        tree.mkdir(parents=True)
+        with subprocess.Popen(["rpm2cpio", rpm], stdout=subprocess.PIPE) as payload:
+            subprocess.run(["cpio", "-idm", "--quiet"], stdin=payload.stdout, cwd=tree, check=True)
+        spec = top / f"{rpm.stem}.spec"
+        spec.write_text(
+            f"Name: {rpm.stem.rsplit('-', 2)[0]}\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\n"
+            f"AutoReqProv: no\n%global __os_install_post %nil\n%description\nx\n"
+            f"%install\ncp -a {tree}/. %buildroot/\n%files\n/\n"
+        )
+        defines = ["--define", f"_topdir {top}", "--define", "debug_package %nil"]
+        seconds += timed(["rpmbuild", "--quiet", "-bb", *defines, spec], scratch)
+    return seconds, megabytes(list(top.glob("RPMS/*/*.rpm")))
+
+
+def again(ground: Ground, _: Path) -> Iterator[Figure]:
+    """Build once more, with nothing changed, no network and no nfpm."""
+    argv = ["unshare", "--net", *PROGRAM, "build", "--locked"]
+    seconds = median(5, lambda: timed(argv, ground.folder))
+    yield Figure("again", "nothing changed", f"{seconds:.2f} s", "≤ 1.0 s", seconds <= 1.0)
+
+
+def template(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """Change one template: only the packages that hold it are made again."""
+    site = scratch / "site-template"
+    site.mkdir()
+    shutil.copy(ground.folder / lock.NAME, site)
+    timed([*PROGRAM, "build", "--locked"], site)
+    (site / "kubeparcel.yaml").write_text("kubelet-extra-args: --v=3\n")
+    started = time.monotonic()
+    done = subprocess.run(
+        [*PROGRAM, "build", "--locked", "--json"],
+        cwd=site,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds = time.monotonic() - started
+    changed = sorted(Path(name).name for name in json.loads(done.stdout)["changed"])
+    yield Figure(
+        "template",
+        f"the environment file's content changed: {', '.join(changed)}",
+        f"{len(changed)} of 10 made, {seconds:.2f} s",
+        "2 of 10",
+        len(changed) == 2,
+    )
+
+
+def startup(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """The first thing that a user sees."""
+    listing = median(7, lambda: timed([HERE / "inv", "--list"], HERE))
+    yield Figure("startup", "./inv --list", f"{listing:.2f} s", "≤ 0.4 s", listing <= 0.4)
+    command = Path(sys.executable).with_name("kubeparcel")
+    helped = median(7, lambda: timed([command, "--help"], scratch))
+    yield Figure("startup", "kubeparcel --help", f"{helped:.2f} s", "≤ 0.3 s", helped <= 0.3)
+
+
+PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
+    "startup": startup,
+    "again": again,
+    "template": template,
+    "balanced": balanced,
+    "small": small,
+}
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures as JSON; exit code 1 when one misses."""
+    parser = argparse.ArgumentParser(prog="inv bench")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    parser.add_argument("--only", default=",".join(PARTS))
+    chosen = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(dir=paths.cache().parent) as name:
+        scratch = Path(name)
+        (scratch / "ground").mkdir()
+        ground = Ground(scratch / "ground")
+        for part in chosen.only.split(","):
+            for figure in PARTS[part](ground, scratch):
+                figures.append(figure)
+                print(f"{figure.part}: {figure.value}", file=sys.stderr, flush=True)
+    heads = ["Part", "What", "Measured", "Must reach", ""]
+    rows = [[f.part, f.what, f.value, f.limit, "✓" if f.reached else "✗"] for f in figures]
+    print(table(heads, rows))
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+    document = {"figures": [dataclasses.asdict(f) for f in figures], "peak_mb": round(peak)}
+    chosen.json.write_text(json.dumps(document, indent=2) + "\n")
+    raise SystemExit(0 if all(f.reached for f in figures) else 1)
+
+
+if __name__ == "__main__":
+    main()

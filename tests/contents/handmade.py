@@ -1,0 +1,177 @@
+"""Archives, packages and binaries made byte by byte: also those that no tool would make."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+CONTROL = """\
+Package: small
+Version: 1.0-1
+Architecture: amd64
+Maintainer: Somebody <somebody@example.org>
+Description: one line
+"""
+
+
+def member(name: str, data: bytes = b"", kind: bytes = tarfile.REGTYPE, **more: object) -> bytes:
+    """One member of a tar archive, with any name and type."""
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.uname, info.gname = len(data), kind, "root", "root"
+    for key, value in more.items():
+        setattr(info, key, value)
+    return info.tobuf(tarfile.GNU_FORMAT) + data + b"\0" * (-len(data) % 512)
+
+
+def tar(*members: bytes) -> bytes:
+    """A tar archive with its end."""
+    return b"".join(members) + b"\0" * 1024
+
+
+def ar(*members: tuple[str, bytes]) -> bytes:
+    """An ar archive."""
+    archive = b"!<arch>\n"
+    for name, data in members:
+        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
+        archive += data + b"\n" * (len(data) % 2)
+    return archive
+
+
+def deb(
+    *members: bytes,
+    control: Mapping[str, str] | None = None,
+    payload: tuple[str, bytes] | None = None,
+    more: Sequence[tuple[str, bytes]] = (),
+) -> bytes:
+    """A deb of these members of its payload, or of a whole payload under its own name."""
+    files = {"control": CONTROL, **(control or {})}
+    inside = tar(*(member(f"./{name}", text.encode()) for name, text in files.items()))
+    return ar(
+        ("debian-binary", b"2.0\n"),
+        ("control.tar", inside),
+        payload or ("data.tar", tar(*members)),
+        *more,
+    )
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an rpm: what the payload has, and what the header says where that differs."""
+
+    path: str
+    data: bytes = b"x\n"
+    mode: int = 0o100644
+    name: str = ""
+    digest: str = ""
+    header_mode: int = 0
+    header_target: str = ""
+    size: int = -1
+    flags: int = 0
+
+
+def cpio(*files: File) -> bytes:
+    """The payload of these files, with its end."""
+    archive = b""
+    for number, file in enumerate([*files, File("TRAILER!!!", b"", 0, "TRAILER!!!")], 1):
+        name = (file.name or f".{file.path}").encode() + b"\0"
+        fields = (number, file.mode, 0, 0, 1, 0, len(file.data), 0, 0, 0, 0, len(name), 0)
+        archive += b"070701" + b"".join(b"%08x" % field for field in fields) + name
+        archive += b"\0" * (-len(archive) % 4) + file.data
+        archive += b"\0" * (-len(archive) % 4)
+    return archive
+
+
+Value = str | bytes | Sequence[str] | Sequence[int]
+
+
+def header(values: Mapping[int, Value], region: int = 0) -> bytes:
+    """An rpm header of texts, lists of texts, lists of 32-bit numbers, and bytes."""
+    rows, store = b"", b""
+    for tag, value in values.items():
+        match value:
+            case str():
+                kind, count, data = 6, 1, value.encode() + b"\0"
+            case bytes():
+                kind, count, data = 7, len(value), value
+            case [str(), *_]:
+                kind, count = 8, len(value)
+                data = b"".join(str(text).encode() + b"\0" for text in value)
+            case _:
+                kind, count = 4, len(value)
+                store += b"\0" * (-len(store) % 4)
+                data = struct.pack(f">{count}I", *value)
+        rows += struct.pack(">IIII", tag, kind, len(store), count)
+        store += data
+    intro = b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(values), len(store))
+    return intro + rows + store
+
+
+def rpm(
+    *files: File,
+    listed: Sequence[File] | None = None,
+    payload: bytes | None = None,
+    values: Mapping[int, Value] | None = None,
+) -> bytes:
+    """An rpm of these files; `listed` are those of the header, `values` more of its values."""
+    packed = gzip.compress(cpio(*files)) if payload is None else payload
+    rows = files if listed is None else listed
+    identity: dict[int, Value] = {1000: "small", 1001: "1.0", 1002: "1", 1022: "x86_64"}
+    main = header({**identity, **_file_tags(rows), **(values or {})})
+    signature = header({1000: [len(main) + len(packed)]})
+    lead = b"\xed\xab\xee\xdb\x03\x00".ljust(96, b"\0")
+    return lead + signature + b"\0" * (-len(signature) % 8) + main + packed
+
+
+def _file_tags(files: Sequence[File]) -> Mapping[int, Value]:
+    if not files:
+        return {}
+    return {
+        1027: [file.path for file in files],
+        1028: [len(file.data) if file.size < 0 else file.size for file in files],
+        1030: [file.header_mode or file.mode for file in files],
+        1034: [0] * len(files),
+        1035: [file.digest or hashlib.sha256(file.data).hexdigest() for file in files],
+        1036: [file.header_target or file.data.decode("latin-1") for file in files],
+        1037: [file.flags for file in files],
+        1039: ["root"] * len(files),
+        1040: ["root"] * len(files),
+        5011: [8],
+    }
+
+
+def elf(
+    sections: Mapping[str, bytes], *, machine: int = 62, big_endian: bool = False, base: int = 0
+) -> bytes:
+    """A 64-bit ELF file of these sections, loaded at `base`, file offsets after it."""
+    order = ">" if big_endian else "<"
+    names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
+    start = 64 + 56
+    body, table = b"", b"\0" * 64
+    for name, data in {**sections, ".shstrtab": names}.items():
+        kind = 3 if name == ".shstrtab" else 1
+        where, at = names.index(name.encode() + b"\0"), start + len(body)
+        row = (where, kind, 2, base + at, at, len(data), 0, 0, 1, 0)
+        table += struct.pack(f"{order}IIQQQQIIQQ", *row)
+        body += data
+    size = start + len(body)
+    ident = b"\x7fELF\x02" + (b"\x02" if big_endian else b"\x01") + b"\x01".ljust(10, b"\0")
+    counts = (64, 56, 1, 64, len(sections) + 2, len(sections) + 1)
+    head = struct.pack(f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0, 64, size, 0, *counts)
+    load = struct.pack(f"{order}IIQQQQQQ", 1, 4, 0, base, base, size, size, 1)
+    return ident + head + load + body + table
+
+
+def tar_of(names: Mapping[str, bytes]) -> bytes:
+    """A tar archive as Python's library writes it by default, with pax headers for long names."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, data in names.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()

@@ -1,0 +1,60 @@
+"""What the tests of sources share: sites on loopback, a store, a log that remembers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import catalog
+from kubeparcel.log import Quiet
+from kubeparcel.sources.patience import Patience
+from kubeparcel.sources.upstream import Upstream
+from kubeparcel.store import Store
+
+from .site import Site, serving
+
+FAST = Patience(connect=2, silence=2, probe=0.5, tries=3, pause=0.01, longest=1)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Proxies, credentials and certificates of whoever runs the tests play no part."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name in {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serving() as one:
+        yield one
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def log() -> Quiet:
+    return Quiet()
+
+
+@pytest.fixture
+def from_mirror() -> Callable[..., Upstream]:
+    """Make the source, with little patience."""
+
+    def make(mirror: str, patience: Patience = FAST, width: int = 4) -> Upstream:
+        return Upstream(catalog.load().components, mirror, patience, width)
+
+    return make
+
+
+@pytest.fixture
+def upstream(site: Site, from_mirror: Callable[..., Upstream]) -> Upstream:
+    """The source, reading the site as a mirror."""
+    return from_mirror(site.url)

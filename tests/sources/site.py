@@ -1,0 +1,254 @@
+"""A web server on loopback that has upstream's tree, and can be told to misbehave."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import io
+import os
+import re
+import socket
+import struct
+import tarfile
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from kubeparcel.model import Arch, Version
+from kubeparcel.sources.upstream import Upstream
+
+RELEASED = 1_784_743_658
+
+
+def elf(size: int = 200_000) -> bytes:
+    """Something that begins as a program does."""
+    return b"\x7fELF" + os.urandom(size - 4)
+
+
+def packed(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+    """A tar archive with these members."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode=mode) as tar:  # type: ignore[call-overload]
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.uid, info.uname = len(data), 1001, "runner"
+            tar.addfile(info, io.BytesIO(data))
+    return target.getvalue()
+
+
+@dataclass
+class Request:
+    """What somebody asked for."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+@dataclass
+class Site:
+    """Files by path, faults by path (each used once, in order), and what was asked for."""
+
+    url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    requests: list[Request] = field(default_factory=list)
+    etags: bool = True
+
+    def put(self, address: str, data: bytes) -> str:
+        """Publish a file of upstream's with its digest beside it; give its path here."""
+        path = "/" + address.partition("://")[2]
+        self.files[path] = data
+        self.files[f"{path}.sha256"] = hashlib.sha256(data).hexdigest().encode()
+        return path
+
+    def marker(self, name: str, text: str) -> None:
+        self.files[f"/dl.k8s.io/release/{name}.txt"] = text.encode()
+
+    def asked(self, end: str) -> list[Request]:
+        """The requests for paths that end so."""
+        return [request for request in self.requests if request.path.endswith(end)]
+
+    def publish(
+        self, upstream: Upstream, component: str, version: str, arch: Arch = Arch.AMD64
+    ) -> dict[str, bytes]:
+        """Publish a whole release; give the programs that one should get, by name."""
+        programs: dict[str, bytes] = {}
+        for artifact in upstream.artifacts(component, Version.parse(version), arch):
+            if component == "kubernetes":
+                programs[artifact.name] = elf()
+                self.put(artifact.origin, programs[artifact.name])
+            else:
+                names = {"cri-tools": ["crictl"], "cni": ["bridge", "loopback"]}[component]
+                programs = {name: elf() for name in names}
+                members = {"./": b"", **{f"./{name}": data for name, data in programs.items()}}
+                del members["./"]
+                self.put(artifact.origin, packed({**members, "./LICENSE": b"text"}))
+        return programs
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as a plain file server does, unless a fault is due."""
+
+    protocol_version = "HTTP/1.1"
+    site: Site
+
+    def log_message(self, *words: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        self.site.requests.append(Request(self.command, path, dict(self.headers.items())))
+        data = self.site.files.get(path)
+        faults = self.site.faults[path]
+        if faults:
+            faults.pop(0)(self, data or b"")
+        elif data is None:
+            self.answer(404, b"no such file")
+        else:
+            self.whole_or_range(data)
+
+    def whole_or_range(self, data: bytes) -> None:
+        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        headers = {"ETag": tag} if self.site.etags else {}
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted and self.headers.get("If-Range", tag) == tag:
+            first, last = int(wanted[1]), int(wanted[2] or len(data) - 1)
+            if first >= len(data):
+                self.answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+                return
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            self.answer(206, data[first : last + 1], headers)
+        else:
+            self.answer(200, data, headers)
+
+    def answer(
+        self,
+        code: int,
+        data: bytes,
+        headers: Mapping[str, str] | None = None,
+        length: int | None = None,
+    ) -> None:
+        self.send_response(code)
+        self.send_header("Last-Modified", email.utils.formatdate(RELEASED, usegmt=True))
+        self.send_header("Content-Length", str(len(data) if length is None else length))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+Fault = Callable[[Handler, bytes], None]
+
+
+def status(code: int, headers: Mapping[str, str] | None = None) -> Fault:
+    return lambda handler, _: handler.answer(code, b"no", headers)
+
+
+def instead(data: bytes) -> Fault:
+    return lambda handler, _: handler.answer(200, data)
+
+
+def redirect(url: str) -> Fault:
+    return lambda handler, _: handler.answer(302, b"", {"Location": url})
+
+
+def truncated(size: int) -> Fault:
+    """Send the beginning of the body, then close the connection."""
+
+    def fault(handler: Handler, data: bytes) -> None:
+        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        handler.answer(200, data[:size], {"ETag": tag}, len(data))
+        handler.close_connection = True
+
+    return fault
+
+
+def reset(size: int) -> Fault:
+    """Send the beginning of the body, then reset the connection."""
+
+    def fault(handler: Handler, data: bytes) -> None:
+        handler.answer(200, data[:size], length=len(data))
+        linger = struct.pack("ii", 1, 0)
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        # close() would wait until the handler's files are closed too.
+        os.close(handler.connection.detach())
+
+    return fault
+
+
+def stalled(size: int, until: threading.Event) -> Fault:
+    """Send the beginning of the body, then nothing more."""
+
+    def fault(handler: Handler, data: bytes) -> None:
+        handler.answer(200, data[:size], length=len(data))
+        until.wait(20)
+        handler.close_connection = True
+
+    return fault
+
+
+def dripping(until: threading.Event) -> Fault:
+    """Send one byte now and then."""
+
+    def fault(handler: Handler, data: bytes) -> None:
+        handler.answer(200, b"", length=len(data))
+        for byte in data:
+            handler.wfile.write(bytes([byte]))
+            if until.wait(0.05):
+                break
+        handler.close_connection = True
+
+    return fault
+
+
+def without_ranges(handler: Handler, data: bytes) -> None:
+    """Send the whole file, whatever part was asked for."""
+    handler.answer(200, data)
+
+
+def chunked(handler: Handler, data: bytes) -> None:
+    """Send it without saying how long it is."""
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for start in range(0, len(data), 70_000):
+        block = data[start : start + 70_000]
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+@contextmanager
+def serving(host: str = "127.0.0.1") -> Iterator[Site]:
+    """A site that is up as long as the block runs."""
+    with serving_by(host) as (site, _):
+        yield site
+
+
+@contextmanager
+def serving_by(host: str = "127.0.0.1") -> Iterator[tuple[Site, ThreadingHTTPServer]]:
+    """The same, with its server."""
+    site = Site("")
+    server = Server((host, 0), type("SiteHandler", (Handler,), {"site": site}))
+    site.url = f"http://{host}:{server.server_port}"
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield site, server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Server(ThreadingHTTPServer):
+    """Does not print a client that hangs up."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        pass

@@ -1,0 +1,168 @@
+"""Archives: their programs, and what hostile ones would do."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+
+import pytest
+import zstandard
+
+from kubeparcel.errors import ArchiveError
+from kubeparcel.model import Arch, Version
+from kubeparcel.sources import archive
+
+from .site import elf, packed
+
+
+def stored(store, data: bytes) -> str:
+    return store.add_bytes(data)
+
+
+def with_member(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
+    """An archive with one good program, and this member after it."""
+    target = io.BytesIO()
+    good = elf(100)
+    with tarfile.open(fileobj=target, mode="w") as tar:
+        first = tarfile.TarInfo("good")
+        first.size = len(good)
+        tar.addfile(first, io.BytesIO(good))
+        tar.addfile(info, io.BytesIO(data))
+    return target.getvalue()
+
+
+def test_programs_are_the_elf_files_whoever_owns_them(store):
+    bridge, loopback = elf(), elf()
+    members = {"./bridge": bridge, "./loopback": loopback, "./LICENSE": b"x", "./README.md": b""}
+    found = archive.programs(store, stored(store, packed(members)), "cni amd64")
+    assert {name: store.path(sha256).read_bytes() for name, sha256 in found.items()} == {
+        "bridge": bridge,
+        "loopback": loopback,
+    }
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress, bytes]
+)
+def test_an_archive_is_known_by_its_content(store, pack):
+    program = elf()
+    found = archive.programs(store, stored(store, pack(packed({"crictl": program}, "w"))), "x")
+    assert found == {"crictl": hashlib.sha256(program).hexdigest()}
+
+
+def test_an_archive_is_unpacked_once(store):
+    digest = stored(store, packed({"crictl": elf()}))
+    found = archive.programs(store, digest, "x")
+    store.path(digest).unlink()
+    assert archive.known(store, digest) == found
+    store.path(found["crictl"]).unlink()
+    assert archive.known(store, digest) is None
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size
+    return info
+
+
+BAD = {
+    "outside": (member("../../etc/passwd"), "a place outside"),
+    "absolute": (member("/etc/passwd"), "a place outside"),
+    "symbolic link": (member("kubelet", tarfile.SYMTYPE, "/etc/passwd"), "no plain file"),
+    "hard link": (member("kubelet", tarfile.LNKTYPE, "good"), "no plain file"),
+    "device": (member("null", tarfile.CHRTYPE), "no plain file"),
+    "pipe": (member("pipe", tarfile.FIFOTYPE), "no plain file"),
+    "twice": (member("./good"), "twice"),
+    "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "no plain file"),
+    "long header": (member("x", tarfile.GNUTYPE_LONGNAME, size=2 << 20), "a header of 2.1 MB"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_hostile_member_is_refused_and_nothing_is_stored(store, kind):
+    info, said = BAD[kind]
+    digest = stored(store, with_member(info, bytes(info.size)))
+    with pytest.raises(ArchiveError, match=f"cni amd64: the archive holds .*{said}"):
+        archive.programs(store, digest, "cni amd64")
+    assert [p.name for p in (store.root / "sha256").glob("*/*")] == [digest]
+    assert not list((store.root / "scratch").iterdir())
+
+
+def test_two_programs_of_one_name_are_refused(store):
+    digest = stored(store, packed({"a/x": elf(), "b/x": elf()}))
+    with pytest.raises(ArchiveError, match="named 'x'"):
+        archive.programs(store, digest, "x")
+
+
+def test_a_program_with_an_odd_name_is_refused(store):
+    digest = stored(store, packed({"rm -rf *": elf()}))
+    with pytest.raises(ArchiveError, match="named 'rm -rf"):
+        archive.programs(store, digest, "x")
+
+
+def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
+    monkeypatch.setattr(archive, "LARGEST", 5_000_000)
+    for bomb in ({"big": b"\x7fELF" + bytes(6_000_000)}, {"README": bytes(6_000_000), "a": elf()}):
+        with pytest.raises(ArchiveError, match=r"more than 5\.0 MB"):
+            archive.programs(store, stored(store, packed(bomb)), "x")
+
+
+def test_too_many_members_are_refused(store, monkeypatch):
+    monkeypatch.setattr(archive, "MEMBERS", 3)
+    with pytest.raises(ArchiveError, match="more than 3 files"):
+        archive.programs(store, stored(store, packed({str(n): b"" for n in range(5)})), "x")
+
+
+def broken_archives() -> dict[str, bytes]:
+    whole = packed({"crictl": elf(), "other": elf()})
+    plain = packed({"crictl": elf(), "other": elf()}, "w")
+    second = 512 + 200_192
+    return {
+        "cut": whole[:-5000],
+        "cut in the tar": gzip.compress(plain[:250_000]),
+        "wrong checksum in a header": plain[: second + 148] + b"7" + plain[second + 149 :],
+        "garbage": b"\x1f\x8b" + bytes(1000),
+        "no archive": b"<html>" * 200,
+        "empty": b"",
+        "cut xz": lzma.compress(plain)[:-5000],
+        "cut zstd": zstandard.compress(plain)[:-5000],
+    }
+
+
+@pytest.mark.parametrize("kind", broken_archives())
+def test_a_damaged_archive_is_named_as_such(store, kind):
+    digest = stored(store, broken_archives()[kind])
+    with pytest.raises(ArchiveError, match="damaged"):
+        archive.programs(store, digest, "x")
+
+
+def test_an_archive_without_programs_is_refused(store):
+    with pytest.raises(ArchiveError, match="holds no programs"):
+        archive.programs(store, stored(store, packed({"README.md": b"x"})), "x")
+
+
+def test_fetch_gives_the_programs_of_each_component(site, upstream, store, log):
+    wanted = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
+    published = {c: site.publish(upstream, c, v) for c, v in wanted.items()}
+    pins = [upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in wanted.items()]
+    found = upstream.fetch([a for pin in pins for a in pin.artifacts], store, log)
+    assert {
+        component: {name: store.path(sha256).read_bytes() for name, sha256 in programs.items()}
+        for (component, _), programs in found.items()
+    } == published
+    before = len(site.requests)
+    assert upstream.fetch([a for pin in pins for a in pin.artifacts], store, log) == found
+    assert len(site.requests) == before
+
+
+def test_an_archive_that_lacks_its_program_is_refused(site, upstream, store, log):
+    version = Version.parse("1.36.0")
+    [artifact] = upstream.artifacts("cri-tools", version, Arch.AMD64)
+    site.put(artifact.origin, packed({"critest": elf()}))
+    pinned = upstream.pin("cri-tools", version, [Arch.AMD64])
+    with pytest.raises(ArchiveError, match="cri-tools amd64: the archive holds no crictl"):
+        upstream.fetch(pinned.artifacts, store, log)
