@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -156,18 +156,25 @@ def assemble(
     todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
     fresh: dict[str, Made] = {}
     if todo:
-        with log.task("Assemble", f"{len(todo)} of {len(packages)}", len(todo), "packages") as task:
+        _sound({f.sha256: f.path for p in todo for f in p.files if f.sha256}, store)
+        with log.task("Assemble", "packages", len(todo)) as task:
             for made in executor.map(make, todo, [store] * len(todo)):
                 fresh[made.package.key] = made
                 task.advance()
     return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
 
 
+def _sound(digests: Mapping[str, str], store: Store) -> None:
+    """Read and check what goes into packages, each file once; raises DigestError."""
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(store.get, digests, digests.values()):
+            pass
+
+
 def make(package: Package, store: Store) -> Made:
     """Write one package into the store. Can run in another process, or on another machine."""
     started = time.monotonic()
-    digests = {file.sha256: file.path for file in package.files if file.sha256}
-    sources = {sha256: store.get(sha256, path) for sha256, path in digests.items()}
+    sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
     with store.scratch() as folder:
         file = nfpm.write(package, sources, folder)
         size = file.stat().st_size

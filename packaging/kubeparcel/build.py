@@ -81,7 +81,7 @@ class Built:
             )
         from .render import table
 
-        heads = ["Package", "Version", "Architecture", "Size", "sha256", "From", "Time"]
+        heads = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
         rows = [
             [
                 f"{row['package']} {row['format']}",
@@ -89,7 +89,7 @@ class Built:
                 row["arch"],
                 quantity(row["size"], "B"),
                 row["sha256"][:12],
-                row["source"],
+                _short(row["source"]),
                 duration(row["seconds"]) if row["seconds"] else "kept",
             ]
             for row in self.rows()
@@ -103,13 +103,17 @@ class Built:
 
 
 def origin(lock: Lock, component: str) -> str:
-    """Where a component came from, in a few words."""
+    """Where a component came from: the module and its sum, or the host of upstream's."""
     if not component:
         return "kubeparcel.yaml"
     first = lock.component(component).artifacts[0]
-    if lock.source == "go":
-        return f"{first.origin} {first.digest[:11]}…"
-    return first.origin.split("/")[2]
+    return f"{first.origin} {first.digest}" if lock.source == "go" else first.origin.split("/")[2]
+
+
+def _short(source: str) -> str:
+    """The same in a table's width: `Go h1:qDQdoMil…`."""
+    _, blank, digest = source.partition(" ")
+    return f"Go {digest[:11]}…" if blank else source
 
 
 @dataclass(frozen=True)

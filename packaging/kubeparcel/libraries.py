@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, OutsideError
 from .model import Format
 
 GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libresolv.so", "ld")
@@ -18,11 +18,15 @@ def needed(path: Path, name: str) -> Mapping[str, list[str]]:
     Raises ConfigurationError for a library outside glibc: upstream's binaries need none.
     """
     from .contents import elf
+    from .contents.malformed import Malformed
 
     with path.open("rb") as file:
         if file.read(4) != elf.MAGIC:
             return {}
-    facts = elf.read(path)
+    try:
+        facts = elf.read(path)
+    except Malformed as error:
+        raise OutsideError(f"{name}: {error}.", "Look at where it came from: inv fetch") from None
     if facts.static:
         return {}
     strange = [lib for lib in facts.needed if not lib.startswith(GLIBC)]

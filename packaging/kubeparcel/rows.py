@@ -66,7 +66,7 @@ def _before(since: str, until: str) -> bool:
     return not since or not until or Version.parse(since) < Version.parse(until)
 
 
-_BOUND = re.compile(r"(>=|<)([^<>=]+)")
+_BOUND = re.compile(r"(>=|<)([^<>=,]+)")
 
 
 def _range(value: Any) -> Any:

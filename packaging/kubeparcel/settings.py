@@ -134,7 +134,7 @@ def load(flags: Mapping[str, Any], base: Path | None = None) -> Settings:
     origin: dict[str, str] = {}
     for name, layer in layers:
         for field, value in layer.items():
-            dashed = key(field)
+            dashed = field if name == "file" else key(field)
             merged[dashed], origin[dashed] = value, name
     try:
         settings = Settings.model_validate(merged)

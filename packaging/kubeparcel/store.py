@@ -45,12 +45,15 @@ class Store:
     def get(self, sha256: str, what: str = "a file") -> Path:
         """The path of a file, read and checked now.
 
-        Raises DigestError when it has changed since it was stored; the damaged copy is set aside,
-        so that the next run gets it anew. Raises KeyError when it is not there.
+        Raises DigestError when it has changed since it was stored, or is gone; a damaged copy is
+        set aside, so that the next run gets it anew.
         """
         path = self.path(sha256)
         if not path.is_file():
-            raise KeyError(sha256)
+            raise DigestError(
+                f"{what} ({sha256[:12]}…) is no longer in the store {self.root}.",
+                "Run the same command again: it is fetched or made anew.",
+            )
         found = sha256_of(path)
         if found != sha256:
             aside = self.set_aside(path, what, found)

@@ -17,6 +17,11 @@ PLUGINS = {
     *("bandwidth", "bridge", "dhcp", "dummy", "firewall", "host-device", "host-local", "ipvlan"),
     *("loopback", "macvlan", "portmap", "ptp", "sbr", "static", "tap", "tuning", "vlan", "vrf"),
 }
+FILESYSTEM = (
+    *("/etc/sysconfig", "/usr/share/licenses", "/usr/share/zsh", "/usr/share/zsh/site-functions"),
+    *("/usr/share/fish", "/usr/share/fish/vendor_completions.d"),
+)
+"""Shared folders that the package filesystem owns on Fedora and its kin, and Debian lacks."""
 Chroot = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -56,9 +61,10 @@ def chroot(base, tmp_path) -> Iterator[Chroot]:
 
 def bring(real, chroot, kind: str) -> list[str]:
     """Copy the packages into the root and give their paths there."""
-    for path in sorted((real.folder / "dist" / kind).iterdir()):
+    packages = sorted((real.folder / "dist" / kind).iterdir())
+    for path in packages:
         shutil.copy(path, chroot.root / "tmp")
-    return sorted(f"/tmp/{path.name}" for path in (chroot.root / "tmp").glob(f"*.{kind}"))
+    return [f"/tmp/{path.name}" for path in packages]
 
 
 def assert_versions(chroot: Chroot) -> None:
@@ -113,12 +119,15 @@ def test_rpm_refuses_the_kubelet_without_what_it_needs(real, chroot):
 
 
 def tree(root: Path) -> set[str]:
-    """Every path of a root, without the package managers' own books and logs."""
+    """Every path of a root, without the package managers' own books and logs.
+
+    Without /opt itself too: no package of Debian's owns it, so dpkg removes it when it is empty.
+    """
     books = ("var/lib/dpkg", "var/lib/rpm", "root/.rpmdb", "var/log", "tmp", "usr/lib/sysimage")
     return {
         name
         for path in root.rglob("*")
-        if not (name := path.relative_to(root).as_posix()).startswith(books)
+        if not (name := path.relative_to(root).as_posix()).startswith(books) and name != "opt"
     }
 
 
@@ -134,6 +143,7 @@ def provider(folder: Path, chroot: Chroot) -> str:
                 "maintainer": "host <host@host.invalid>",
                 "description": "what the root has",
                 "provides": ["iptables = 1.8.9", "util-linux = 2.38", "/bin/sh"],
+                "contents": [{"dst": path, "type": "dir"} for path in FILESYSTEM],
             }
         )
     )

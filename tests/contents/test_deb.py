@@ -125,8 +125,10 @@ def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm: Make) -> None:
     large = bytes(range(256)) * 300
     package = contents.read(nfpm("deb", {"/usr/a": "small\n", "/usr/b": large}))
     small, big = package.entry("/usr/a"), package.entry("/usr/b")
-    assert small and small.text == "small\n"
-    assert big and big.data is None
+    assert small
+    assert small.text == "small\n"
+    assert big
+    assert big.data is None
     assert big.sha256 == hashlib.sha256(large).hexdigest()
     assert package.sha256 == hashlib.sha256(package.file.read_bytes()).hexdigest()
     assert package.size == package.file.stat().st_size

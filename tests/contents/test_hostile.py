@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import tarfile
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def broken(folder: Path, data: bytes) -> str:
     return caught.value.what
 
 
+def noticed(folder: Path, data: bytes | bytearray) -> bool:
+    """Whether there is an error or a fault."""
+    try:
+        return bool(read(folder, bytes(data)).faults)
+    except BrokenPackage:
+        return True
+
+
 def test_a_text_file_named_deb_is_not_a_package(tmp_path: Path) -> None:
     file = tmp_path / "a.deb"
     file.write_text("404 not found\n")
@@ -59,19 +68,20 @@ def test_a_package_cut_short_anywhere_is_broken(
         broken(tmp_path, whole[:length])
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip", "xz", "zstd"])
-@pytest.mark.parametrize("share", [0.85, 0.9])
-def test_a_changed_byte_in_the_payload_of_a_deb_is_noticed(
-    nfpm: Make, tmp_path: Path, compression: str, share: float
+def test_a_changed_byte_in_a_plain_payload_is_a_fault(nfpm: Make, tmp_path: Path) -> None:
+    data = nfpm("deb", {"/usr/a": "a text\n"}, deb={"compression": "none"}).read_bytes()
+    (fault,) = read(tmp_path, data.replace(b"a text\n", b"a test\n")).faults
+    assert fault.startswith("/usr/a: md5sums says ")
+
+
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_a_changed_byte_in_a_compressed_payload_is_noticed(
+    nfpm: Make, tmp_path: Path, compression: str
 ) -> None:
-    files = {"/usr/a": bytes(range(256)) * 64}
+    files = {"/usr/a": random.Random(1).randbytes(9000)}
     data = bytearray(nfpm("deb", files, deb={"compression": compression}).read_bytes())
-    place = data.rindex(b"data.tar") + 60
-    data[place + int((len(data) - place) * share / 2)] ^= 1
-    try:
-        assert read(tmp_path, data).faults
-    except BrokenPackage:
-        assert compression != "none"
+    data[-5000] ^= 1
+    assert noticed(tmp_path, data)
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "lzma"])
@@ -84,10 +94,7 @@ def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(
     for place in range(start + 4, len(good), 17):
         data = bytearray(good)
         data[place] ^= 1
-        try:
-            assert read(tmp_path, data).faults, place
-        except BrokenPackage:
-            continue
+        assert noticed(tmp_path, data), place
 
 
 def test_an_ar_archive_that_is_no_deb_is_broken(tmp_path: Path) -> None:
@@ -164,7 +171,7 @@ def test_a_member_of_negative_size_does_not_go_round_forever(tmp_path: Path) -> 
     head[124:136] = b"\xff" * 10 + b"\xfe\x00"
     head[148:156] = b" " * 8
     head[148:156] = b"%06o\0 " % sum(head)
-    assert "cut short in" in broken(tmp_path, deb(bytes(head)))
+    broken(tmp_path, deb(bytes(head)))
 
 
 def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path: Path) -> None:
@@ -189,7 +196,6 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
 def test_a_payload_that_unpacks_without_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpack, "LIMIT", 1 << 30)
     monkeypatch.setattr(unpack, "_BLOCK", 1 << 10)
     monkeypatch.setattr(unpack, "LIMIT", 1 << 20)
     bomb = gzip.compress(bytes(1 << 21))

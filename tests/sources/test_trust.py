@@ -68,7 +68,7 @@ def test_the_list_that_pip_brought_is_not_asked(secure, from_mirror, authority, 
 
 def test_a_bundle_that_is_not_there_is_named(secure, from_mirror, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with pytest.raises(ConfigurationError, match="/nowhere/ca.pem"):
+    with pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
         from_mirror(secure.url).kubernetes("stable")
 
 

@@ -206,12 +206,12 @@ def test_probe_says_that_nobody_listens(from_mirror):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{port} refused the connection"):
+    with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port} refused the connection"):
         from_mirror(f"http://127.0.0.1:{port}").probe()
 
 
 def test_probe_says_that_a_name_does_not_resolve(from_mirror):
-    with pytest.raises(Unreachable, match="mirror.invalid (cannot be found|did not answer)"):
+    with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be found|did not answer)"):
         from_mirror("http://mirror.invalid").probe()
 
 

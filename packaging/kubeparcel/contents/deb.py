@@ -40,10 +40,7 @@ def read(file: Path, raw: bytes) -> Contents:
         format=Format.DEB,
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),
-        **_identity(inside),
-        relations=inside.relations,
-        automatic={},
-        scripts=inside.scripts,
+        **_declared(inside),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
         frames=frames,
@@ -51,7 +48,6 @@ def read(file: Path, raw: bytes) -> Contents:
         faults=(*wrong, *faults, *_stray_members(others), *_weight(inside, entries)),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
         built=marker.mtime,
-        build_host="",
         changelog=_has_changelog(inside, entries),
     )
 
@@ -74,7 +70,8 @@ def _compression(member: ar.Member) -> str:
     return _COMPRESSION[suffix]
 
 
-def _identity(inside: Control) -> dict[str, Any]:
+def _declared(inside: Control) -> dict[str, Any]:
+    """All that the control archive alone tells."""
     epoch, version, revision = inside.version
     summary, description = inside.description
     fields = {
@@ -93,6 +90,10 @@ def _identity(inside: Control) -> dict[str, Any]:
         "revision": revision,
         "summary": summary,
         "description": description,
+        "relations": inside.relations,
+        "automatic": {},
+        "scripts": inside.scripts,
+        "build_host": "",
     }
 
 

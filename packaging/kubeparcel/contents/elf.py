@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -116,23 +116,3 @@ def _versions(elf: Any) -> Iterator[tuple[str, str]]:
         if isinstance(section, GNUVerNeedSection):
             for library, versions in islice(section.iter_versions(), _MANY):
                 yield from ((str(library.name), v.name) for v in islice(versions, _MANY))
-
-
-def libraries(source: Path | bytes | memoryview) -> Mapping[str, list[str]]:
-    """What a package with this binary depends on, for each format; nothing if it is not ELF.
-
-    rpm: sonames and symbol versions, as rpm's own elfdeps has them. deb: libc6 at the version
-    that has the symbols; of other libraries a binary does not tell which package has them.
-    """
-    try:
-        elf = read(source)
-    except Malformed:
-        return {}
-    if elf.static:
-        return {}
-    bits = "(64bit)" if elf.bits == 64 else ""
-    rpm = [f"{soname}(){bits}" for soname in elf.needed]
-    rpm += [f"{soname}({version}){bits}" for soname, version in elf.versions]
-    bound = f" (>= {elf.glibc})" if elf.glibc else ""
-    deb = [f"libc6{bound}"] if "libc.so.6" in elf.needed else []
-    return {"deb": deb, "rpm": sorted(rpm)}

@@ -35,19 +35,13 @@ def read(file: Path, raw: bytes) -> Contents:
         format=Format.RPM,
         size=len(raw),
         sha256=hashlib.sha256(raw).hexdigest(),
-        **_identity(main),
-        relations=_relations(main, automatic=False),
-        automatic=_relations(main, automatic=True),
-        scripts=dict(_scripts(main)),
+        **_declared(main),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
         frames=frames,
         verified=(*verified, "FILEDIGESTS") if files_hold else verified,
         faults=(*broken, *faults, *_weight(main, entries)),
         signatures=tuple(n for n, tag in tags.SIGNATURES.items() if tag in signature.rows),
-        built=main.number(tags.BUILDTIME) or 0,
-        build_host=main.text(tags.BUILDHOST),
-        changelog=tags.CHANGELOGTIME in main.rows,
     )
 
 
@@ -59,18 +53,10 @@ def _compression(main: Header, packed: memoryview) -> str:
     return main.text(tags.PAYLOADCOMPRESSOR) or ("none" if plain else "gzip")
 
 
-def _identity(main: Header) -> dict[str, Any]:
-    texts = {
-        "name": main.text(tags.NAME),
-        "version": main.text(tags.VERSION),
-        "revision": main.text(tags.RELEASE),
-        "arch": "src" if tags.SOURCEPACKAGE in main.rows else main.text(tags.ARCH),
-    }
-    for field, text in texts.items():
-        if not text:
-            raise Malformed(f"its header has no {field}")
+def _declared(main: Header) -> dict[str, Any]:
+    """All that the header alone tells."""
     return {
-        **texts,
+        **_identity(main),
         "epoch": main.number(tags.EPOCH) or 0,
         "maintainer": main.text(tags.PACKAGER),
         "vendor": main.text(tags.VENDOR),
@@ -79,7 +65,26 @@ def _identity(main: Header) -> dict[str, Any]:
         "summary": main.text(tags.SUMMARY),
         "description": main.text(tags.DESCRIPTION),
         "section": main.text(tags.GROUP),
+        "relations": _relations(main, automatic=False),
+        "automatic": _relations(main, automatic=True),
+        "scripts": dict(_scripts(main)),
+        "built": main.number(tags.BUILDTIME) or 0,
+        "build_host": main.text(tags.BUILDHOST),
+        "changelog": tags.CHANGELOGTIME in main.rows,
     }
+
+
+def _identity(main: Header) -> dict[str, str]:
+    identity = {
+        "name": main.text(tags.NAME),
+        "version": main.text(tags.VERSION),
+        "revision": main.text(tags.RELEASE),
+        "arch": "src" if tags.SOURCEPACKAGE in main.rows else main.text(tags.ARCH),
+    }
+    for field, text in identity.items():
+        if not text:
+            raise Malformed(f"its header has no {field}")
+    return identity
 
 
 def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from ..errors import ConfigurationError, DigestError
 from ..log import Log, Task
@@ -41,15 +42,19 @@ def deliver(artifact: Artifact, transport: Transport, store: Store, log: Log, st
                 part.unlink()
                 found = transport.copy(artifact.origin, part, at, stop)
         if found != wanted:
-            aside = store.set_aside(part, artifact.label, found)
-            raise DigestError(
-                f"{artifact.label}: the download's sha256 is {found[:12]}…, "
-                f"the lock says {wanted[:12]}… ({transport.where(artifact.origin)}).",
-                f"The file was kept aside as {aside}.\n"
-                "If upstream really replaced it: inv resolve --refresh. "
-                "If a mirror is out of date: fill it again with inv mirror.",
-            )
+            raise _wrong(artifact, found, transport, store.set_aside(part, artifact.label, found))
         store.take(part, wanted)
+
+
+def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) -> DigestError:
+    """The error of a file that is not what the lock says."""
+    return DigestError(
+        f"{artifact.label}: the download's sha256 is {found[:12]}…, "
+        f"the lock says {sha256(artifact)[:12]}… ({transport.where(artifact.origin)}).",
+        f"The file was kept aside as {aside}.\n"
+        "If upstream really replaced it: inv resolve --refresh. "
+        "If a mirror is out of date: fill it again with inv mirror.",
+    )
 
 
 @contextmanager

@@ -44,14 +44,19 @@ def asked(
     except (OSError, ValueError, HTTPError) as error:
         raise unreachable(url, error, patience) from None
     with response, stop.interrupting(functools.partial(_interrupt, response)):
-        if url.startswith("https:") and not response.url.startswith("https:"):
-            raise DownloadError(f"{shown(url)} leads to an address without TLS.")
-        code = response.status_code
-        if code in _PASSING:
-            raise Passing(refusal(url, code), retry_after(response.headers.get("Retry-After")))
-        if code not in {200, 206, *ABSENT} and not (code == 416 and "Range" in headers):
-            raise refusal(url, code)
+        _check(response, url, ranged="Range" in headers)
         yield response
+
+
+def _check(response: requests.Response, url: str, *, ranged: bool) -> None:
+    """Raise what an answer means that does not bring the file."""
+    if url.startswith("https:") and not response.url.startswith("https:"):
+        raise DownloadError(f"{shown(url)} leads to an address without TLS.")
+    code = response.status_code
+    if code in _PASSING:
+        raise Passing(refusal(url, code), retry_after(response.headers.get("Retry-After")))
+    if code not in {200, 206, *ABSENT} and not (code == 416 and ranged):
+        raise refusal(url, code)
 
 
 def refusal(url: str, code: int) -> DownloadError:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 GRACE = 1.0
-"""How long threads get to end, in seconds, once they were told to; they can hold nobody up."""
+"""How long each thread gets to end, in seconds, once it was told to: it can hold nobody up."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,18 +88,30 @@ def each(
     threads = [threading.Thread(target=thread, daemon=True) for _ in items[:width]]
     for one in threads:
         one.start()
+    _joined(threads, ended, stop, within)
+    return [results[index] for index in range(len(items))]
+
+
+def _joined(
+    threads: Sequence[threading.Thread],
+    ended: queue.SimpleQueue[BaseException | None],
+    stop: Stop,
+    within: float | None,
+) -> None:
+    """Wait until each thread has told how it ended; raise the first error."""
+    grace = GRACE
     try:
         for _ in threads:
             error = ended.get(timeout=within)
             if error is not None:
                 raise error
     except queue.Empty:
+        grace = 0.0
         raise TimeoutError from None
     finally:
         stop.set()
         for one in threads:
-            one.join(GRACE)
-    return [results[index] for index in range(len(items))]
+            one.join(grace)
 
 
 def _taken(waiting: deque[tuple[int, Item]]) -> tuple[int, Item] | None:

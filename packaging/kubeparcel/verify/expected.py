@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ..assemble import Package, PackageFile
 from ..errors import UnknownVersion
 from ..model import Format, Version
+from .expectation import Expected
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -55,40 +56,10 @@ class Places:
         )
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What is expected of one package.
-
-    `files` are all that must be there; `folders` may hold any number of binaries more; below
-    `free` anything may be. `obsolete` are conffiles of another layout that it has to remove.
-    `module` is the Go module of its binaries. Only when `exact` are digests, `fields` and
-    `scripts` (by the format's names) known; `time` is in seconds since 1970, 0 when unknown.
-    """
-
-    name: str
-    version: str
-    arch: str
-    files: Mapping[str, PackageFile]
-    relations: Mapping[str, frozenset[str]]
-    module: str = ""
-    revision: str = ""
-    folders: tuple[str, ...] = ()
-    free: tuple[str, ...] = ()
-    obsolete: tuple[str, ...] = ()
-    fields: Mapping[str, str] = field(default_factory=dict)
-    scripts: Mapping[str, str] = field(default_factory=dict)
-    time: int = 0
-    exact: bool = False
-
-    def parents(self) -> frozenset[str]:
-        """The folders above its files, which a deb holds too."""
-        above = (parent for path in self.files for parent in PurePosixPath(path).parents)
-        return frozenset(str(parent) for parent in above)
-
-
 def of_package(package: Package, catalog: Catalog) -> Expected:
     """All of a package that was made from this description."""
     component = catalog.components.get(package.component)
+    spec = catalog.packages.get(package.name)
     files = {file.path: file for file in package.files}
     if package.format is Format.DEB:
         files |= _changelog(package.name)
@@ -101,6 +72,7 @@ def of_package(package: Package, catalog: Catalog) -> Expected:
         files=files,
         relations=_exact_relations(package),
         module=component.go.module if component else "",
+        programs=tuple(row.path for row in (spec.files if spec else ()) if row.binary),
         obsolete=_obsolete(files, package.format, catalog),
         fields=package.fields,
         scripts={names[at]: text for at, text in package.scripts.items()},
@@ -185,6 +157,7 @@ def by_catalog(contents: Contents, catalog: Catalog, kubernetes: Version | None)
         files=files,
         relations={name: frozenset(others) for name, others in relations.items()},
         module=component.go.module if component else "",
+        programs=tuple(path for path, row in rows if row.binary),
         folders=tuple(path for path, row in rows if row.binaries),
         free=() if ours else ("/usr/share/",),
         obsolete=_obsolete(files, contents.format, catalog) if ours else (),

@@ -21,7 +21,7 @@ from .report import Check, Finding, Report
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..contents import Contents
-    from .expected import Expected
+    from .expectation import Expected
 
 LEVEL = "layout"
 READABLE = "readable"

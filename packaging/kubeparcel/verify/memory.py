@@ -18,7 +18,7 @@ KIND = "checked"
 def edition() -> str:
     """A digest of the checks, the readers and the catalog: when they change, all is read again."""
     digest = hashlib.sha256()
-    for pattern in ("verify/*.py", "contents/*.py", "catalog.yaml"):
+    for pattern in ("verify/*.py", "verify/checks/*.py", "contents/*.py", "catalog.yaml"):
         for path in sorted(PACKAGE.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -8,13 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..contents import Contents, Entry, Kind
-from ..model import Format
+from ..contents import Contents, Elf, Entry, Kind
+from ..model import Arch, Format
+from . import shell
 from .contract import DROP_IN, DROP_IN_DIR, UNIT
-from .expected import PROVENANCE, Expected, Places
+from .expectation import Expected
+from .expected import PROVENANCE, Places
 from .report import Finding
+from .shell import Command
 
 PATHS_SHOWN = 4
+SHELLS = ("/bin/sh", "/usr/bin/sh")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,27 @@ class Subject:
     def binaries(self) -> tuple[Entry, ...]:
         """The ELF files."""
         return tuple(entry for entry in self.files if entry.elf)
+
+    @functools.cached_property
+    def elves(self) -> tuple[tuple[Entry, Elf], ...]:
+        """What each binary says of itself."""
+        return tuple((entry, entry.elf) for entry in self.binaries if entry.elf)
+
+    @property
+    def arch(self) -> Arch | None:
+        """The architecture the package says it is for."""
+        names = {self.contents.format.arch(arch): arch for arch in Arch}
+        return names.get(self.contents.arch)
+
+    @functools.cached_property
+    def commands(self) -> tuple[tuple[str, Command], ...]:
+        """Every command in the scriptlets, with the scriptlet's name."""
+        return tuple(
+            (name, command)
+            for name, script in self.contents.scripts.items()
+            if script.interpreter.split(" ")[0] in (*SHELLS, "/bin/bash", "/usr/bin/bash")
+            for command in shell.commands(script.body)
+        )
 
     @functools.cached_property
     def paths(self) -> Mapping[str, Entry]:
@@ -92,6 +117,11 @@ Condition: TypeAlias = Callable[[Subject], bool]
 def always(_: Subject) -> bool:
     """For every package."""
     return True
+
+
+def has_scripts(subject: Subject) -> bool:
+    """For packages with scriptlets."""
+    return bool(subject.contents.scripts)
 
 
 def known(subject: Subject) -> bool:

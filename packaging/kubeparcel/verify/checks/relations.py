@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .expected import plain
-from .report import Finding
-from .subject import Rule, Subject, exact, known
+from ..expected import plain
+from ..report import Finding
+from ..subject import Rule, Subject, exact, known
 
 _SOUGHT = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
 """Dependencies that follow from the binaries, not from the catalog."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..contents import Entry
-from . import unitfile
-from .contract import COMMAND, ENVIRONMENT, EXTRA, FLAGS_FILE, KUBELET, VARIABLES
-from .report import Finding
-from .subject import Rule, Subject
+from ...contents import Entry
+from .. import unitfile
+from ..contract import COMMAND, ENVIRONMENT, EXTRA, FLAGS_FILE, KUBELET, VARIABLES
+from ..report import Finding
+from ..subject import Rule, Subject
 
 _SECTIONS = ("Unit", "Service", "Install")
 

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import binaries, dropin, files, metadata, relations, scripts, units
-from .report import Check
-from .subject import Rule, Subject
+from ..report import Check
+from ..subject import Rule, Subject
+from . import (
+    binaries,
+    dropin,
+    files,
+    metadata,
+    origins,
+    paths,
+    relations,
+    scripts,
+    services,
+    units,
+)
 
 CHECKS: tuple[Rule, ...] = (
+    *paths.RULES,
     *files.RULES,
     *metadata.RULES,
     *relations.RULES,
     *binaries.RULES,
+    *origins.RULES,
     *dropin.RULES,
     *units.RULES,
     *scripts.RULES,
+    *services.RULES,
 )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..contents import Kind
-from ..model import Arch, Format
-from .report import Finding
-from .subject import Rule, Subject, exact
+from ...contents import Kind
+from ...model import Arch, Format
+from ..report import Finding
+from ..subject import Rule, Subject, exact
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]*(~[0-9A-Za-z.+~]+)?")

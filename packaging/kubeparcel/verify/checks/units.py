@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..contents import Entry
-from . import unitfile
-from .contract import CONFIG, DROP_IN, EXTRA, KUBELET
-from .report import Finding
-from .subject import Rule, Subject
+from ...contents import Entry
+from .. import unitfile
+from ..contract import CONFIG, DROP_IN, EXTRA, KUBELET
+from ..report import Finding
+from ..subject import Rule, Subject
 
 _EXACT = {
     ("Service", "ExecStart"): KUBELET,

@@ -1,0 +1,76 @@
+"""The wheel: exactly what belongs in it, and it works far away from any checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from . import mirrors
+
+HERE = Path(__file__).resolve().parents[2]
+DATA = {"catalog.yaml", "py.typed", "hosts/hosts.yaml"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def under(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = under(HERE / "packaging/kubeparcel")
+    assert {name for name in package if not name.endswith(".py")} <= DATA
+    templates = {f"templates/{name}" for name in under(HERE / "templates")}
+    assert names == {f"kubeparcel/{name}" for name in package | templates}
+
+
+def test_the_wheel_says_what_it_is(wheel):
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+    metadata = archive.read(name).decode()
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "License-File: LICENSE" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+
+
+def test_installed_elsewhere_it_builds_packages(wheel, tmp_path):
+    """A fresh environment gets the wheel alone; its dependencies are lent from the one here."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(site)
+    (lent,) = Path(sys.prefix).glob("lib/python*/site-packages")
+    mirrors.fill(tmp_path / "mirror")
+    program = (
+        "import sys; sys.path.append(sys.argv.pop(1)); from kubeparcel.cli import main; main()"
+    )
+    done = subprocess.run(
+        [tmp_path / "venv/bin/python", "-I", "-c", program, lent, "build", "--kubernetes", "1.36"],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
+            "KUBEPARCEL_CACHE": str(tmp_path / "cache"),
+            "KUBEPARCEL_MIRROR": str(tmp_path / "mirror"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("dist/*/*.deb"))) == 5

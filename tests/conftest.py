@@ -1,0 +1,209 @@
+"""What all tests share: a world of their own, small fake binaries, a source without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError, UnknownVersion
+from kubeparcel.log import Log, Task
+from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
+from kubeparcel.store import Store
+
+SKIPS_FAIL = os.environ.get("CI") == "true"
+
+RELEASED: Mapping[str, int] = {
+    "kubernetes": 1_784_743_658,  # 2026-07-22 18:07:38 UTC
+    "cri-tools": 1_777_045_248,  # 2026-04-24 15:40:48 UTC
+    "cni": 1_771_500_712,  # 2026-02-19 11:31:52 UTC
+}
+BINARIES: Mapping[str, Sequence[str]] = {
+    "kubernetes": ("kubeadm", "kubelet", "kubectl"),
+    "cri-tools": ("crictl",),
+    "cni": ("bridge", "host-local", "loopback", "portmap"),
+}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Where everything is installed (CI=true), a skipped test is a failure."""
+    report: Any = yield
+    if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def own_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, and nothing from the environment of whoever runs the tests.
+
+    Acceptance tests bring their own.
+    """
+    if request.node.get_closest_marker("acceptance"):
+        return
+    tmp_path = request.getfixturevalue("tmp_path")
+    for name in list(os.environ):
+        if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and the user stands in it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "cache")
+
+
+@pytest.fixture
+def lock() -> Lock:
+    """Kubernetes 1.36.3 for amd64, as upstream publishes it."""
+    return locked()
+
+
+@pytest.fixture
+def binaries(lock: Lock, store: Store) -> Binaries:
+    """The lock's binaries, small and fake, in the store."""
+    return stored(lock.artifacts, store)
+
+
+@pytest.fixture
+def log() -> Told:
+    return Told()
+
+
+def elf(arch: Arch = Arch.AMD64, content: bytes = b"") -> bytes:
+    """A static ELF64 program for an architecture: a header, one segment, `content`."""
+    order, data = (">", 2) if arch is Arch.S390X else ("<", 1)
+    base, head = 0x400000, 64 + 56
+    ident = struct.pack("4s5B7x", b"\x7fELF", 2, data, 1, 0, 0)
+    rest = (2, arch.elf_machine, 1, base + head, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    size = head + len(content)
+    segment = struct.pack(f"{order}2I6Q", 1, 5, 0, base, base, size, size, 0x1000)
+    return ident + struct.pack(f"{order}2HI3QI6H", *rest) + segment + content
+
+
+def locked(
+    kubernetes: str = "1.36.3",
+    cri_tools: str = "1.36.0",
+    cni: str = "1.9.1",
+    arches: Sequence[Arch] = (Arch.AMD64,),
+    **request: Any,
+) -> Lock:
+    """A lock of these versions from upstream; `request` is what was asked for."""
+    source = FakeSource()
+    versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": cni}
+    components = [source.pin(name, Version.parse(v), arches) for name, v in versions.items()]
+    asked = Request(**{"kubernetes": kubernetes, "arches": tuple(arches), **request})
+    return Lock(asked, source.name, tuple(components))
+
+
+def stored(artifacts: Sequence[Artifact], store: Store) -> Binaries:
+    """A small fake binary in the store for each of these artifacts' binaries."""
+    found: dict[tuple[str, Arch], dict[str, str]] = {}
+    for artifact in artifacts:
+        names = [artifact.name] if artifact.component == "kubernetes" else None
+        for name in names or BINARIES[artifact.component]:
+            digest = store.add_bytes(elf(artifact.arch, f"{artifact.origin} {name}".encode()))
+            found.setdefault((artifact.component, artifact.arch), {})[name] = digest
+    return found
+
+
+class FakeSource:
+    """A source that fills the Protocol from its arguments alone.
+
+    `out` are the versions that are published, such as `cri-tools 1.36.0`; `down` is the error of
+    a source that does not answer.
+    """
+
+    name: ClassVar[str] = "upstream"
+
+    def __init__(
+        self,
+        kubernetes: Mapping[str, str] | None = None,
+        out: Sequence[str] = ("cri-tools 1.36.0",),
+        down: KubeparcelError | None = None,
+        toolchain: str = "",
+    ) -> None:
+        self.known = kubernetes or {"stable": "1.36.3", "1.36": "1.36.3", "1.36.3": "1.36.3"}
+        self.out, self.down, self.toolchain = out, down, toolchain
+        self.fetched: list[Artifact] = []
+
+    def probe(self) -> None:
+        if self.down:
+            raise self.down
+
+    def kubernetes(self, wanted: str) -> Version:
+        if wanted not in self.known:
+            raise UnknownVersion(f"Kubernetes {wanted} is not published.")
+        return Version.parse(self.known[wanted])
+
+    def published(self, component: str, version: Version) -> bool:
+        return f"{component} {version}" in self.out
+
+    def versions(self) -> Sequence[Version]:
+        return sorted({Version.parse(text) for text in self.known.values()}, reverse=True)
+
+    def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
+        names = BINARIES["kubernetes"] if component == "kubernetes" else (component,)
+        artifacts = [
+            Artifact(component, name, arch, origin, f"sha256:{_sha256(origin)}")
+            for arch in arches
+            for name in names
+            for origin in [f"https://{component}.example/v{version}/{arch}/{name}"]
+        ]
+        return Component(component, version, RELEASED[component], tuple(artifacts))
+
+    def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
+        self.fetched += artifacts
+        return stored(artifacts, store)
+
+
+class FakeModules(FakeSource):
+    """The same under the name of the source that compiles."""
+
+    name: ClassVar[str] = "go"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Told:
+    """A log that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.warned: list[str] = []
+        self.tasks: list[str] = []
+
+    def say(self, label: str, text: str) -> None:
+        self.said.append((label, text))
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
+
+    @contextmanager
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[Task]:
+        self.tasks.append(f"{label} {name}")
+        yield _Progress()
+
+
+class _Progress:
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        pass

@@ -1,0 +1,124 @@
+"""A directory that an air-gapped site builds from."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from kubeparcel import catalog
+from kubeparcel.errors import ConfigurationError, DigestError
+from kubeparcel.log import Quiet
+from kubeparcel.model import Arch, Lock, Request, Version
+from kubeparcel.sources.mirror import fill
+from kubeparcel.sources.upstream import Upstream
+from kubeparcel.store import Store
+
+from .site import RELEASED
+
+COMPONENTS = catalog.load().components
+
+
+def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -> Lock:
+    """Publish a release and lock it."""
+    versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": "1.9.1"}
+    for component, version in versions.items():
+        site.publish(upstream, component, version)
+    pins = (upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in versions.items())
+    return Lock(Request(), "upstream", tuple(pins))
+
+
+@pytest.fixture
+def filled(site, upstream, store, tmp_path):
+    """A lock, and the directory that was filled for it."""
+    lock = lock_of(upstream, site)
+    fill(tmp_path / "mirror", lock, COMPONENTS, site.url, Quiet(), store)
+    return lock, tmp_path / "mirror"
+
+
+def test_all_that_a_lock_needs_is_had_from_the_mirror(filled, site, from_mirror, tmp_path):
+    lock, folder = filled
+    before = len(site.requests)
+    there = from_mirror(str(folder))
+    there.probe()
+    for wanted in ("stable", "1.36", "1.36.3", "latest"):
+        assert str(there.kubernetes(wanted)) == "1.36.3"
+    assert [str(version) for version in there.versions()] == ["1.36.3"]
+    pins = tuple(there.pin(c.name, c.version, [Arch.AMD64]) for c in lock.components)
+    assert pins == lock.components
+    assert there.fetch(lock.artifacts, Store(tmp_path / "another"), Quiet())
+    assert len(site.requests) == before
+
+
+def test_files_carry_the_date_of_their_release(filled):
+    _, folder = filled
+    dates = {path.stat().st_mtime for path in folder.rglob("kube*") if path.is_file()}
+    assert dates == {RELEASED}
+
+
+def test_a_second_time_nothing_is_transferred(filled, site, tmp_path):
+    lock, folder = filled
+    before = len(site.requests)
+    said = fill(folder, lock, COMPONENTS, site.url, Quiet(), Store(tmp_path / "empty"))
+    assert said.startswith("Nothing to do")
+    assert len(site.requests) == before
+
+
+def test_a_damaged_file_is_replaced(filled, site, store):
+    lock, folder = filled
+    kubelet = folder / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+    good = kubelet.read_bytes()
+    kubelet.write_bytes(b"damaged")
+    assert "1 new files" in fill(folder, lock, COMPONENTS, site.url, Quiet(), store)
+    assert kubelet.read_bytes() == good
+
+
+def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirror, store):
+    _, folder = filled
+    for version in ("1.35.9", "1.37.0-rc.1"):
+        fill(folder, lock_of(upstream, site, version), COMPONENTS, site.url, Quiet(), store)
+    there = from_mirror(str(folder))
+    assert str(there.kubernetes("stable")) == "1.36.3"
+    assert str(there.kubernetes("1.35")) == "1.35.9"
+    assert str(there.kubernetes("latest")) == "1.37.0-rc.1"
+    assert [str(version) for version in there.versions()] == ["1.36.3", "1.35.9"]
+
+
+def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, store, tmp_path):
+    for patch in range(2):
+        site.publish(upstream, "cri-tools", f"1.36.{patch}")
+    lock = lock_of(upstream, site, cri_tools="1.36.2")
+    fill(tmp_path / "mirror", lock, COMPONENTS, site.url, Quiet(), store)
+    there = from_mirror(str(tmp_path / "mirror"))
+    out = [there.published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
+    assert out == [True, True, True, False]
+
+
+def test_nothing_becomes_visible_when_a_file_is_wrong(site, upstream, store, tmp_path):
+    lock = lock_of(upstream, site)
+    site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"] = b"replaced"
+    with pytest.raises(DigestError):
+        fill(tmp_path / "mirror", lock, COMPONENTS, site.url, Quiet(), store)
+    assert not [path for path in tmp_path.glob("mirror/**/*") if path.is_file()]
+
+
+def test_a_digest_that_upstream_changed_is_not_passed_on(site, upstream, store, tmp_path):
+    lock = lock_of(upstream, site)
+    site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256"] = b"0" * 64
+    with pytest.raises(DigestError, match="inv resolve --refresh"):
+        fill(tmp_path / "mirror", lock, COMPONENTS, site.url, Quiet(), store)
+    assert not list(tmp_path.glob("mirror/**/stable*.txt"))
+
+
+def test_a_lock_of_go_modules_has_nothing_to_mirror(store, tmp_path):
+    lock = Lock(Request(), "go", ())
+    with pytest.raises(ConfigurationError, match="--source upstream"):
+        fill(tmp_path / "mirror", lock, COMPONENTS, "", Quiet(), store)
+
+
+def test_a_mirror_that_is_served_again_is_as_good(filled, from_mirror, tmp_path):
+    lock, folder = filled
+    again = tmp_path / "second"
+    said = fill(again, lock, COMPONENTS, str(folder), Quiet(), Store(tmp_path / "other"))
+    assert f"Next: inv build --mirror {again}" in said
+    subprocess.run(["diff", "-r", folder, again], check=True)
