@@ -49,11 +49,15 @@ def own_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """
     if request.node.get_closest_marker("acceptance"):
         return
-    tmp_path = request.getfixturevalue("tmp_path")
+    alone(monkeypatch, request.getfixturevalue("tmp_path") / "cache")
+
+
+def alone(patch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Forget what the environment says of kubeparcel, and use this cache."""
     for name in list(os.environ):
         if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+            patch.delenv(name)
+    patch.setenv("KUBEPARCEL_CACHE", str(cache))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import libraries, nfpm
+from .errors import ConfigurationError
 from .log import Log
 from .model import Arch, Binaries, Format, Lock
 from .plan import Binary, Directory, Link, Local, PlannedFile, PlannedPackage, Provenance, Text
@@ -97,11 +98,8 @@ def _settle(
 ) -> Iterator[PackageFile]:
     row = PackageFile(file.path, file.mode, config=file.config, role=file.role)
     match file.origin:
-        case Binary(_, ""):
-            for name, sha256 in sorted(got.items()):
-                yield replace(row, path=f"{file.path}/{name}", sha256=sha256)
-        case Binary(_, name):
-            yield replace(row, sha256=got[name])
+        case Binary():
+            yield from _binaries(file.origin, row, planned, got)
         case Text(text):
             yield replace(row, sha256=store.add_bytes(text.encode()))
         case Local(path):
@@ -113,6 +111,24 @@ def _settle(
             yield replace(row, kind="link", link=target, mode=0o777)
         case Directory():
             yield replace(row, kind="dir")
+
+
+def _binaries(
+    origin: Binary, row: PackageFile, planned: PlannedPackage, got: Mapping[str, str]
+) -> Iterator[PackageFile]:
+    """One binary, or all that no other row of the package names."""
+    if not origin.name:
+        named = {other.path for other in planned.files}
+        for name, sha256 in sorted(got.items()):
+            if f"{row.path}/{name}" not in named:
+                yield replace(row, path=f"{row.path}/{name}", sha256=sha256)
+    elif origin.name in got:
+        yield replace(row, sha256=got[origin.name])
+    else:
+        raise ConfigurationError(
+            f"{planned.name}: {origin.component} has no binary {origin.name} for {planned.arch}.",
+            f"It has: {', '.join(sorted(got)) or 'none'}.",
+        )
 
 
 def provenance(planned: PlannedPackage, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:

@@ -141,7 +141,10 @@ class Lock:
 
     def component(self, name: str) -> Component:
         """The component of that name; raises KeyError."""
-        return next(c for c in self.components if c.name == name)
+        for component in self.components:
+            if component.name == name:
+                return component
+        raise KeyError(name)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Sizes and times of each: docs/decisions.md. nfpm's zstd has no more than four real levels.
 COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
 
+DOLLAR = "KUBEPARCEL_DOLLAR"
+"""The variable that nfpm reads a dollar sign from."""
+
 
 @functools.cache
 def program() -> Path:
@@ -61,9 +64,14 @@ def write(package: Package, sources: Mapping[str, Path], folder: Path) -> Path:
     target = folder / Path(package.file_name).name
     run(
         [program(), "package", "--config", file, "--packager", package.format, "--target", target],
-        env={"SOURCE_DATE_EPOCH": str(package.time)},
+        env={"SOURCE_DATE_EPOCH": str(package.time), DOLLAR: "$"},
     )
     return target
+
+
+def _literal(text: str) -> str:
+    """A text of which nfpm, which fills in $VARIABLES in some fields, changes nothing."""
+    return text.replace("$", f"${{{DOLLAR}}}")
 
 
 def _text(path: Path, text: str) -> str:
@@ -91,11 +99,11 @@ def config(
         "release": package.revision,
         "section": fields["section"],
         "priority": "optional",
-        "maintainer": fields["maintainer"],
-        "vendor": fields["vendor"],
-        "homepage": fields["homepage"],
+        "maintainer": _literal(fields["maintainer"]),
+        "vendor": _literal(fields["vendor"]),
+        "homepage": _literal(fields["homepage"]),
         "license": fields["license"],
-        "description": description or fields["description"] or fields["summary"],
+        "description": _literal(description or fields["description"] or fields["summary"]),
         "mtime": _when(package.time),
         "umask": 0o022,
         "disable_globbing": True,
@@ -112,7 +120,7 @@ def config(
             "arch": package.arch_name,
             "compression": COMPRESSION[package.compression],
             "summary": fields["summary"],
-            "packager": fields["maintainer"],
+            "packager": _literal(fields["maintainer"]),
             "buildhost": "localhost",
         },
     }

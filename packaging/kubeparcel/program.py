@@ -121,7 +121,7 @@ def plain(said: str) -> str:
     """What Invoke's parser says, without Python's names for things."""
     return re.sub(
         r"^Flag <Argument: ([\w-]+).*> needed value and was not given one!$",
-        r"--\1 needs a value.",
+        lambda found: f"--{found[1].replace('_', '-')} needs a value.",
         said.replace("No idea what", "There is no").replace(" is!", "."),
     )
 

@@ -147,7 +147,7 @@ Name = Annotated[str, Shape(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small
 Other = Annotated[
     str,
     Shape(
-        r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) ]+\))?)?", "kubelet or kubelet (>= 1.19.0)"
+        r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "kubelet or kubelet (>= 1.19.0)"
     ),
 ]
 

@@ -20,7 +20,8 @@ from kubeparcel.rows import FileSpec
 from kubeparcel.verify import layout
 from kubeparcel.verify.checks import CHECKS
 
-from .workshop import Draft, Workshop, workshop
+from .elves import Go
+from .workshop import GO, Draft, Workshop, workshop
 
 
 def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, Made]):
@@ -37,6 +38,15 @@ def test_good_packages_pass_by_the_catalog_alone_in_both_layouts(which: str, tmp
         shop.write(package, None, tmp_path / "out" / name)
     report = layout.check_paths([tmp_path / "out"])
     assert report.failed == ()
+
+
+@pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
+def test_good_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
+    go = {**GO, "kubernetes": Go(version=f"v{version}")}
+    shop = workshop(tmp_path, version, go=go)
+    for package in shop.packages.values():
+        shop.write(package, None, tmp_path / "out" / package.file_name)
+    assert layout.check_paths([tmp_path / "out"]).failed == ()
 
 
 def test_every_check_applies_somewhere(
@@ -192,3 +202,15 @@ def test_a_report_of_real_checks_is_json(shop: Workshop, tmp_path: Path):
     document = json.loads(layout.check_paths([tmp_path]).as_json())
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
+
+
+def test_upstreams_binaries_without_modules_are_fine(tmp_path: Path):
+    silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
+    shop = workshop(tmp_path, go=silent, source="upstream")
+    made = [
+        shop.made(package, shop.write(package, None, tmp_path / "out" / name))
+        for name, package in shop.packages.items()
+    ]
+    report = layout.check_made(made, shop.store, Quiet())
+    assert report.failed == ()
+    assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

@@ -42,18 +42,18 @@ FINE = tuple(Check(name, DEB) for name in ("owner-root", "times"))
 
 def test_a_report_that_passed_is_one_line():
     text = show([Report("layout", FINE, 0.84)], PLAIN)
-    assert text == "  layout   ✓ 2 checks                                            0.8 s"
+    assert text == "  layout   ✓ 2 checks                                             0.8 s"
 
 
 def test_a_failure_says_what_was_expected_found_where_and_what_to_do():
     text = show([Report("layout", (*FINE, LAST), 0.84)], PLAIN)
     assert text == (
-        "  layout   ✗ 2 of 3 checks                                       0.8 s\n"
+        "  layout   ✗ 2 of 3 checks                                        0.8 s\n"
         "           deb/kubeadm_1.36.3-1_amd64.deb\n"
         "           ✗ kubelet-extra-args-last (68): the administrator's arguments win\n"
         "             expected …$KUBELET_EXTRA_ARGS at the end\n"
         "             found    ExecStart=/usr/bin/kubelet $KUBELET_EXTRA_ARGS --v=4\n"
-        "             file     /etc/systemd/system/kubelet.service.d/10-kubeadm.conf line 11\n"
+        "             where    /etc/systemd/system/kubelet.service.d/10-kubeadm.conf line 11\n"
         "             do       Put it last."
     )
 

@@ -32,7 +32,7 @@ def test_elif_replaces_the_condition():
 
 def test_case_is_a_condition():
     body = 'case "$1" in\n  remove|purge)\n    systemctl stop k\n    ;;\n  *) echo;;\nesac\ntrue'
-    assert one(body).under == ("case $1 in purge",)
+    assert one(body).under == ("case $1 in remove | purge",)
     assert one(body, "true").under == ()
 
 

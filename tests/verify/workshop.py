@@ -20,6 +20,7 @@ from kubeparcel.store import Store
 from .elves import Go, elf
 
 RELEASED = 1_784_743_658
+VERSIONS = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
 GO = {
     "kubernetes": Go(),
     "cri-tools": Go("sigs.k8s.io/cri-tools", "v1.36.0"),
@@ -137,21 +138,33 @@ class Workshop:
         return Made(package, self.store.add(copy), file.stat().st_size)
 
 
-def workshop(folder: Path, *, go: Mapping[str, Go] = GO, **flags: str) -> Workshop:
-    """Plan all packages of 1.36.3; `flags` are settings, such as layout."""
+def workshop(
+    folder: Path,
+    kubernetes: str = "1.36.3",
+    *,
+    go: Mapping[str, Go] = GO,
+    source: str = "go",
+    **flags: str,
+) -> Workshop:
+    """Plan all packages of a version; `flags` are settings, such as layout."""
     store = Store(folder / "store")
     components = tuple(
         Component(name, Version.parse(version), RELEASED, artifacts=_artifacts(name))
-        for name, version in {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}.items()
+        for name, version in {
+            "kubernetes": kubernetes,
+            "cri-tools": "1.36.0",
+            "cni": "1.9.1",
+        }.items()
     )
-    lock = Lock(Request("1.36.3"), "go", components, "go1.26.8")
+    toolchain = "go1.26.8" if source == "go" else ""
+    lock = Lock(Request(kubernetes), source, components, toolchain)
     binaries: Binaries = {
         (component, Arch.AMD64): {
             name: store.add_bytes(elf(name, go=go[component], needs=_needs(name))) for name in names
         }
         for component, names in NAMES.items()
     }
-    chosen = settings.load({"kubernetes": "1.36.3", **flags}, folder)
+    chosen = settings.load({"kubernetes": kubernetes, **flags}, folder)
     described = [
         describe(planned, lock, binaries, store) for planned in plan(chosen, lock, catalog.load())
     ]

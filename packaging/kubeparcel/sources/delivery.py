@@ -52,7 +52,7 @@ def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) ->
         f"{artifact.label}: the download's sha256 is {found[:12]}…, "
         f"the lock says {sha256(artifact)[:12]}… ({transport.where(artifact.origin)}).",
         f"The file was kept aside as {aside}.\n"
-        "If upstream really replaced it: inv resolve --refresh. "
+        f"If upstream really replaced it: inv resolve --refresh {artifact.name}\n"
         "If a mirror is out of date: fill it again with inv mirror.",
     )
 

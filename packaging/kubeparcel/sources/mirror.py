@@ -86,17 +86,18 @@ def _write(address: str, text: str, released: int, there: Directory) -> Path:
 
 def _sums(component: Component, upstream: Upstream, there: Directory) -> list[Path]:
     """Write the .sha256 of a release's files, and of the patches that came before it."""
-    wanted = {f"{a.origin}.sha256": sha256(a) for a in component.artifacts}
+    wanted = {f"{a.origin}.sha256": a for a in component.artifacts}
+    digests = {address: sha256(artifact) for address, artifact in wanted.items()}
     addresses = [*wanted, *_earlier(component, upstream)]
-    lacking = [a for a in addresses if not _says(there.read(a, Stop()), wanted.get(a, ""))]
+    lacking = [a for a in addresses if not _says(there.read(a, Stop()), digests.get(a, ""))]
     new = []
     for address, text in zip(lacking, each(upstream.transport.read, lacking), strict=True):
-        if text is not None and _says(text, wanted.get(address, "")):
+        if text is not None and _says(text, digests.get(address, "")):
             new.append(_write(address, text, component.released, there))
         elif address in wanted:
             raise DigestError(
-                f"{upstream.transport.where(address)} no longer holds what the lock says.",
-                "If upstream really replaced the file: inv resolve --refresh",
+                f"{upstream.transport.where(address)} no longer says what the lock says.",
+                f"If upstream replaced the file: inv resolve --refresh {wanted[address].name}",
             )
     return new
 

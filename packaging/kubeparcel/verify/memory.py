@@ -31,8 +31,11 @@ def key(one: Made, neighbours: Iterable[str]) -> str:
 
 def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
     """The checks that passed, or nothing."""
-    rows = store.recall(KIND, key) or []
-    return tuple(Check(name, subject, number, meaning) for name, number, meaning in rows)
+    try:
+        rows = store.recall(KIND, key) or []
+        return tuple(Check(name, subject, number, meaning) for name, number, meaning in rows)
+    except (TypeError, ValueError):
+        return ()
 
 
 def remember(store: Store, key: str, checks: Sequence[Check]) -> None:

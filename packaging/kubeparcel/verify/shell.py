@@ -16,7 +16,8 @@ _TOKEN = re.compile(
     | (?P<comment>(?<![^\s;&|()])\#[^\n]*)
     | (?P<redirect>\d*(?:<<-?|>>|[<>]&?|&>)[ \t]*(?:-|"[^"]*"|'[^']*'|[^\s;&|()]*))
     | (?P<operator>\n|&&|\|\||;;|[;&|()])
-    | (?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^()]*\)|[^\s;&|()'"\\<>]|['"\\])+)
+    | (?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\([^()]*\)|`[^`]*`
+               |[^\s;&|()'"\\<>`]|['"\\`])+)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -61,6 +62,7 @@ class _Reader:
     condition: list[str] | None = None
     before: tuple[str, ...] = ()
     listed: bool = False
+    patterns: list[str] | None = None
 
 
 def commands(body: str, line: int = 1) -> tuple[Command, ...]:
@@ -69,23 +71,38 @@ def commands(body: str, line: int = 1) -> tuple[Command, ...]:
     reader = _Reader([])
     for words, at, operator in _pieces(body, line):
         rest = _keywords(words, reader)
-        if operator == ")" and reader.around and reader.around[-1].startswith("case "):
-            reader.around[-1] = f"{reader.around[-1].partition(' in ')[0]} in {' '.join(rest)}"
+        if reader.patterns is not None and _pattern(rest, operator, reader):
             continue
         plain = [_QUOTES.sub(lambda m: m[1] or "", word) for word in rest]
-        while plain and _ASSIGNMENT.match(plain[0]) and len(plain) > 1:
+        while plain and _ASSIGNMENT.match(plain[0]):
             plain.pop(0)
         if plain:
             found.append(_command(tuple(plain), at, operator, reader))
         for word in rest:
             for inner in _SUBSTITUTION.finditer(word):
                 found += commands(inner[1] or inner[2] or "", at)
+        if operator == ";;":
+            reader.patterns = []
         if operator in ("&&", "||"):
             reader.listed = operator == "&&"
             reader.before = (*reader.before, " ".join(plain)) if reader.listed else ()
         else:
             reader.before, reader.listed = (), False
     return tuple(found)
+
+
+def _pattern(words: list[str], operator: str, reader: _Reader) -> bool:
+    """Take in the patterns before a branch of a `case`; they are no commands."""
+    patterns = reader.patterns or []
+    if operator not in ("|", ")", "(", "\n") or (operator == "\n" and words):
+        reader.patterns = None
+        return False
+    patterns += words
+    if operator == ")":
+        subject = reader.around[-1].partition(" in ")[0]
+        reader.around[-1] = f"{subject} in {' | '.join(patterns)}"
+    reader.patterns = None if operator == ")" else patterns
+    return True
 
 
 def _command(words: tuple[str, ...], line: int, operator: str, reader: _Reader) -> Command:
@@ -119,11 +136,13 @@ def _keywords(words: list[str], reader: _Reader) -> list[str]:
         elif word == "case":
             subject = _QUOTES.sub(lambda m: m[1] or "", rest[0]) if rest else ""
             reader.around.append(f"case {subject} in ")
+            reader.patterns = []
             rest = rest[2:]
         elif word == "for":
             rest = []
-        elif word in ("fi", "done", "esac") and reader.around:
-            reader.around.pop()
+        elif word in ("fi", "done", "esac"):
+            reader.around[-1:] = []
+            reader.patterns = None if word == "esac" else reader.patterns
     return rest
 
 

@@ -138,7 +138,8 @@ def exact(subject: Subject) -> bool:
 class Rule:
     """One check: its name, its number in the list of docs (0: none), what it means, and how.
 
-    A check that does not apply to a package is not counted. `look` is what to do when it fails.
+    A check that does not apply to a package is not counted. `todo` is what to change in
+    kubeparcel.yaml when it fails for a package NAME of ours.
     """
 
     name: str
@@ -146,7 +147,7 @@ class Rule:
     meaning: str
     question: Question
     applies: Condition = always
-    look: str = ""
+    todo: str = ""
 
 
 def gather(rows: Iterable[tuple[str, str, str]], look: str = "") -> Iterator[Finding]:

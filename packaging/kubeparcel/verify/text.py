@@ -117,7 +117,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield from _row("expected", finding.expected)
     yield from _row("found", finding.found)
     if finding.where:
-        yield from _row("file", finding.where)
+        yield from _row("where", finding.where)
 
 
 def _row(name: str, text: str) -> Iterator[str]:

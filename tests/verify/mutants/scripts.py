@@ -71,6 +71,26 @@ SCRIPTS = (
         "scripts-stop-on-removal-only",
         at="preremove",
     ),
+    _script(
+        "stops it at an upgrade too",
+        'case "$1" in\n  upgrade | remove)\n    systemctl stop kubelet || true\n    ;;\nesac',
+        "scripts-stop-on-removal-only",
+        at="preremove",
+        formats=("deb",),
+    ),
+    _script(
+        "stops it while a version stays",
+        'if [ "$1" -ge 1 ]; then systemctl stop kubelet || true; fi',
+        "scripts-stop-on-removal-only",
+        at="preremove",
+        formats=("rpm",),
+    ),
+    _script(
+        "enables it at upgrades only",
+        'if [ -n "$2" ]; then systemctl enable kubelet || true; fi',
+        "scripts-enable-once",
+        formats=("deb",),
+    ),
     Mutant(
         "scriptlet: enables it at every upgrade",
         "kubelet",

@@ -39,7 +39,8 @@ def check(subject: Subject) -> tuple[Check, ...]:
 
 
 def _ask(rule: Rule, subject: Subject) -> Check:
-    findings = tuple(
-        one if one.look else replace(one, look=rule.look) for one in rule.question(subject)
-    )
+    findings = tuple(rule.question(subject))
+    if subject.ours and rule.todo:
+        todo = rule.todo.replace("NAME", subject.contents.name)
+        findings = tuple(replace(one, look=one.look or todo) for one in findings)
     return Check(rule.name, subject.name, rule.number, rule.meaning, findings)

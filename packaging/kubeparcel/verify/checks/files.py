@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from ...contents import Kind
 from ..report import Finding
@@ -11,7 +12,7 @@ from ..subject import Rule, Subject, exact, gather
 
 def modes(subject: Subject) -> Iterator[Finding]:
     """Permissions as the catalog has them; elsewhere writable by the owner only."""
-    yield from gather(_mode_rows(subject), "Set the mode (packages.NAME.files[].mode).")
+    yield from gather(_mode_rows(subject))
 
 
 def _mode_rows(subject: Subject) -> Iterator[tuple[str, str, str]]:
@@ -66,8 +67,7 @@ def config_files(subject: Subject) -> Iterator[Finding]:
     for entry in subject.files:
         if entry.path.startswith("/etc/"):
             if not entry.config:
-                look = "Mark it: packages.NAME.files[].config: true"
-                yield Finding(keeps, "an upgrade overwrites it", entry.path, look)
+                yield Finding(keeps, "an upgrade overwrites it", entry.path)
             elif not subject.deb and "noreplace" not in entry.flags:
                 yield Finding(keeps, "%config without noreplace", entry.path)
         elif entry.config:
@@ -100,13 +100,20 @@ def times(subject: Subject) -> Iterator[Finding]:
 
 
 def _date(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} s after 1970"
 
 
 RULES = (
-    Rule("modes", 2, "permissions are exactly right", modes),
+    Rule(
+        "modes",
+        2,
+        "permissions are exactly right",
+        modes,
+        todo="Set them in kubeparcel.yaml: packages.NAME.files, mode",
+    ),
     Rule("owner-root", 3, "everything belongs to root:root", owners),
     Rule("no-privileges", 4, "no setuid, setgid, sticky bits or capabilities", no_privileges),
     Rule("not-world-writable", 5, "nothing is writable by everyone", not_world_writable),
@@ -116,6 +123,7 @@ RULES = (
         "exactly the files in /etc keep an administrator's edits",
         config_files,
         lambda subject: any(e.config or e.path.startswith("/etc/") for e in subject.files),
+        "Mark files in /etc in kubeparcel.yaml: packages.NAME.files, config: true",
     ),
     Rule(
         "binary-digests",

@@ -17,13 +17,16 @@ def _go(subject: Subject) -> bool:
 
 
 def go_module(subject: Subject) -> Iterator[Finding]:
-    """Built from the project's own module."""
+    """Built from the project's own module, where the binary names one.
+
+    Upstream built without modules for years: those binaries say nothing. Ours always do.
+    """
     want = subject.expected.module if subject.expected else ""
     for entry, elf in subject.elves:
-        if elf.go is None:
-            yield Finding(f"built by Go from {want}", "no build information of Go", entry.path)
-        elif want not in (elf.go.module.path, *(d.path for d in elf.go.dependencies)):
-            yield Finding(f"module {want}", f"module {elf.go.module.path or 'unknown'}", entry.path)
+        found = elf.go.module.path if elf.go else ""
+        named = bool(found) or _compiled_here(subject)
+        if named and not (elf.go and want in (found, *(d.path for d in elf.go.dependencies))):
+            yield Finding(f"module {want}", f"module {found or 'unknown'}", entry.path)
 
 
 def _go_versions(subject: Subject) -> Iterator[tuple[Entry, str]]:

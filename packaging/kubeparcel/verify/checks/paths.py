@@ -11,7 +11,6 @@ from ..subject import Rule, Subject, gather, known
 
 _KINDS = {"file": Kind.FILE, "dir": Kind.DIR, "link": Kind.SYMLINK}
 
-
 _HOST: Mapping[str, str] = {
     "/": "",
     "/etc/": "cron.d, default, logrotate.d, modules-load.d, profile.d, sysconfig, sysctl.d",
@@ -32,7 +31,6 @@ _HOST: Mapping[str, str] = {
     "/usr/share/zsh/": "site-functions, vendor-completions",
     "/var/": "cache, lib, log",
 }
-
 
 HOSTS_OWN = frozenset(
     {"/"}
@@ -71,7 +69,7 @@ def no_stray_files(subject: Subject) -> Iterator[Finding]:
         and not (entry.elf and any(_inside(entry, folder) for folder in expected.folders))
         and not entry.path.startswith(expected.free)
         and not (subject.deb and entry.kind is Kind.DIR and entry.path in parents)
-        and not any(f"{entry.path}/" == free for free in expected.free)
+        and not any(free.startswith(f"{entry.path}/") for free in expected.free)
     )
     yield from gather(
         ("only files of the package", "a path that has no place here", path) for path in strays
@@ -103,11 +101,11 @@ def owned_directories(subject: Subject) -> Iterator[Finding]:
     rows = (
         ("the package holds the directory", "it does not", str(parent))
         for entry in subject.files
+        if not (subject.expected and entry.path.startswith(subject.expected.free))
         for parent in PurePosixPath(entry.path).parents
         if str(parent) not in HOSTS_OWN and str(parent) not in subject.paths
     )
-    look = "Add it: packages.NAME.files: - {path: …, dir: true}"
-    yield from gather(dict.fromkeys(rows), look)
+    yield from gather(dict.fromkeys(rows))
 
 
 def one_owner_per_path(subject: Subject) -> Iterator[Finding]:
@@ -130,7 +128,7 @@ RULES = (
         "nothing else is there",
         no_stray_files,
         known,
-        "If it belongs there, add it to packages.NAME.files in kubeparcel.yaml.",
+        "If it belongs there, add it in kubeparcel.yaml: packages.NAME.files",
     ),
     Rule(
         "kinds",
@@ -138,7 +136,13 @@ RULES = (
         "files are files, directories are directories, links lead where they should",
         kinds,
     ),
-    Rule("owned-directories", 0, "the package holds the directories it brings", owned_directories),
+    Rule(
+        "owned-directories",
+        0,
+        "the package holds the directories it brings",
+        owned_directories,
+        todo="Add them in kubeparcel.yaml: packages.NAME.files: - {path: …, dir: true}",
+    ),
     Rule(
         "one-owner-per-path",
         52,

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .. import shell
 from ..report import Finding
-from ..subject import Rule, Subject, has_scripts
+from ..subject import Rule, Subject, gather, has_scripts
 
 _STARTS = {"start", "restart", "try-restart", "condrestart", "reload", "force-reload"} | {
     *("kill", "isolate", "reload-or-restart", "try-reload-or-restart")
 }
-
 _STOPS = {"stop", "disable", "mask"}
-
-
 _ENABLES = {"enable", "preset", "unmask", "reenable"}
-
-
 _SERVICE = {"service", "invoke-rc.d"}
-
-
 SYSTEMCTL = {"systemctl", "deb-systemd-invoke", "deb-systemd-helper"}
+
+_NEVER = re.compile(r"(?!)")
+
+# The arguments of scriptlets, by whether it is a deb: dpkg names the moment (deb-postinst(5) and
+# so on), rpm says how many versions will be there when it is done.
+_REMOVAL = {
+    True: re.compile(r"\b(remove|purge|deconfigure)\b|!= upgrade"),
+    False: re.compile(r"^(?!not).* ((-eq|=|==) 0|-lt 1)\b|^case \$1 in 0$|^not.* -ge 1"),
+}
+_UPGRADE = {True: re.compile(r"(?<!!= )(?<!-)\bupgrade\b"), False: _NEVER}
+_FIRST = {
+    True: re.compile(r"-z \$\{?2|^not.* -n \$\{?2|^case \$2 in $"),
+    False: re.compile(r"^(?!not).* ((-eq|=|==) 1|-lt 2)\b|^case \$1 in 1$|^not.* -gt 1"),
+}
 
 
 def _verb(command: shell.Command) -> tuple[str, tuple[str, ...]]:
@@ -51,7 +59,7 @@ def stops_only_on_removal(subject: Subject) -> Iterator[Finding]:
     """Stop and disable at removal only, not at an upgrade."""
     for name, command in subject.commands:
         verb, _ = _verb(command)
-        if verb in _STOPS and not _asks(command, "$1"):
+        if verb in _STOPS and not _only(command, _REMOVAL[subject.deb], _UPGRADE[subject.deb]):
             want = '"$1" = remove' if subject.deb else '"$1" -eq 0'
             yield Finding(f"only if [ {want} ]", command.text, f"{name} line {command.line}")
 
@@ -60,7 +68,7 @@ def enables_once(subject: Subject) -> Iterator[Finding]:
     """Enable at the first installation only: what the administrator chose later stays."""
     for name, command in subject.commands:
         verb, _ = _verb(command)
-        if verb in _ENABLES and not _asks(command, "$2" if subject.deb else "$1"):
+        if verb in _ENABLES and not _only(command, _FIRST[subject.deb]):
             want = '-z "$2"' if subject.deb else '"$1" -eq 1'
             yield Finding(
                 f"only if [ {want} ]",
@@ -70,10 +78,10 @@ def enables_once(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _asks(command: shell.Command, argument: str) -> bool:
-    """Whether a condition around the command looks at that argument of the script."""
-    names = (argument, f"${{{argument[1:]}")
-    return any(name in condition for name in names for condition in command.under)
+def _only(command: shell.Command, wanted: re.Pattern[str], never: re.Pattern[str] = _NEVER) -> bool:
+    """Whether the conditions around a command name that moment, and not another."""
+    under = command.under
+    return any(wanted.search(one) for one in under) and not any(never.search(one) for one in under)
 
 
 def without_systemd(subject: Subject) -> Iterator[Finding]:
@@ -92,9 +100,7 @@ def reloads(subject: Subject) -> Iterator[Finding]:
     """Units and drop-ins are read again after they came, changed or went."""
     names = ("postinst", "postrm") if subject.deb else ("post", "postun")
     told = {name for name, command in subject.commands if _verb(command)[0] == "daemon-reload"}
-    for name in names:
-        if name not in told:
-            yield Finding("systemctl daemon-reload", "none", name)
+    yield from gather(("systemctl daemon-reload", "none", n) for n in names if n not in told)
 
 
 def removes_obsolete(subject: Subject) -> Iterator[Finding]:

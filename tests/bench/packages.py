@@ -1,26 +1,14 @@
-"""Measures the whole program on the real binaries, beside other tools in the same run.
-
-    ./inv bench                          everything (15 minutes)
-    ./inv bench --only startup,again     some parts
-
-Figures are seconds of whole processes; what counts are the ratios, because machines differ and are
-noisy. Short parts are run several times and their median is given.
-"""
+"""The ten real packages: how fast and how small, beside nfpm alone, dpkg-deb and rpmbuild."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import json
-import os
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -29,50 +17,12 @@ from kubeparcel import catalog, lock, nfpm, paths, pipeline, plan, settings, sto
 from kubeparcel.assemble import Package, describe
 from kubeparcel.log import Quiet
 from kubeparcel.model import Format
-from kubeparcel.render import table
+
+from .figures import Figure, median, megabytes, timed
 
 KUBERNETES = "1.36.3"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
-HERE = Path(__file__).resolve().parents[1]
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One measured row: ours, the peer's, and the ratio that must be reached."""
-
-    part: str
-    what: str
-    value: str
-    limit: str
-    reached: bool
-
-
-def timed(
-    argv: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None, code: int = 0
-) -> float:
-    """The seconds of one whole process."""
-    started = time.monotonic()
-    done = subprocess.run(
-        [str(word) for word in argv],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    seconds = time.monotonic() - started
-    if done.returncode != code:
-        raise SystemExit(f"{argv}: {done.stdout}{done.stderr}")
-    return seconds
-
-
-def median(runs: int, once: Callable[[], float]) -> float:
-    once()
-    return statistics.median(once() for _ in range(runs))
-
-
-def megabytes(files: Sequence[Path]) -> float:
-    return sum(file.stat().st_size for file in files) / 1e6
+HERE = Path(__file__).resolve().parents[2]
 
 
 class Ground:
@@ -244,40 +194,3 @@ def startup(ground: Ground, scratch: Path) -> Iterator[Figure]:
     command = Path(sys.executable).with_name("kubeparcel")
     helped = median(7, lambda: timed([command, "--help"], scratch))
     yield Figure("startup", "kubeparcel --help", f"{helped:.2f} s", "≤ 0.3 s", helped <= 0.3)
-
-
-PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
-    "startup": startup,
-    "again": again,
-    "template": template,
-    "balanced": balanced,
-    "small": small,
-}
-
-
-def main() -> None:
-    """Measure, print a table, and write the figures as JSON; exit code 1 when one misses."""
-    parser = argparse.ArgumentParser(prog="inv bench")
-    parser.add_argument("--json", type=Path, default=Path("bench.json"))
-    parser.add_argument("--only", default=",".join(PARTS))
-    chosen = parser.parse_args()
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(dir=paths.cache().parent) as name:
-        scratch = Path(name)
-        (scratch / "ground").mkdir()
-        ground = Ground(scratch / "ground")
-        for part in chosen.only.split(","):
-            for figure in PARTS[part](ground, scratch):
-                figures.append(figure)
-                print(f"{figure.part}: {figure.value}", file=sys.stderr, flush=True)
-    heads = ["Part", "What", "Measured", "Must reach", ""]
-    rows = [[f.part, f.what, f.value, f.limit, "✓" if f.reached else "✗"] for f in figures]
-    print(table(heads, rows))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    document = {"figures": [dataclasses.asdict(f) for f in figures], "peak_mb": round(peak)}
-    chosen.json.write_text(json.dumps(document, indent=2) + "\n")
-    raise SystemExit(0 if all(f.reached for f in figures) else 1)
-
-
-if __name__ == "__main__":
-    main()
