@@ -79,6 +79,8 @@ class Built:
                 f"Nothing to do: {self.out} is up to date with {lockfile.NAME} "
                 f"({duration(self.seconds)})"
             )
+        if not self.report.passed:
+            return f"Nothing was put into {self.out}: {self.report.summary}"
         from .render import table
 
         heads = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]

@@ -1,0 +1,84 @@
+"""What makes a function a task: options are explained, errors become text and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from .. import program
+from ..errors import DiskError, KubeparcelError
+
+HELP = {
+    "kubernetes": "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1",
+    "cri_tools": "cri-tools version, instead of the one that fits",
+    "cni": "CNI plugins version, instead of the one that fits",
+    "arch": "amd64, arm64, ppc64le, s390x; several with commas [amd64]",
+    "format": "deb, rpm or both [deb,rpm]",
+    "source": "upstream (downloads), go (compiles Go modules), auto (whichever answers) [auto]",
+    "mirror": "URL or directory with a copy of upstream's files, read instead of upstream",
+    "layout": "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io) [etc]",
+    "revision": "the packages' own revision, raised when they change for the same version [1]",
+    "compression": "fast, balanced or small [balanced]",
+    "out": "output folder [dist]",
+    "locked": "fail when kubeparcel.lock does not answer what is asked, instead of renewing it",
+    "dry_run": "show what would be got and made, and do nothing",
+    "json_": "one JSON document on standard output, and nothing else there",
+    "quiet": "say nothing but warnings and the result",
+    "check": "only say whether kubeparcel.lock is current; exit code 1 when it is not",
+    "refresh": "NAME: believe what upstream says now of this binary or archive",
+    "level": "layout (what is in them) or install (on real distributions) [layout]",
+    "on": "hosts, several with commas; inv hosts lists them [what this machine can do]",
+    "engine": "podman or docker [the first that answers]",
+    "earlier": "packages of before, to upgrade from: a folder",
+    "keep": "leave the container of a failed check, and say how to enter it",
+    "junit": "also write a JUnit XML file there",
+    "schema": "print the JSON Schema of kubeparcel.yaml",
+    "to": "the folder to fill",
+    "store": "also empty the cache of downloads, compiled binaries and packages",
+    "path": "a package, or a folder of them; may be given without the option, and several times",
+}
+
+
+def task(body: Callable[..., int | None]) -> Task[Any]:
+    """A task whose errors end as text and exit code; HELP explains its options."""
+
+    @functools.wraps(body)
+    def guarded(context: Context, *args: Any, **options: Any) -> None:
+        as_json = bool(options.get("json_"))
+        try:
+            code = body(context, *args, **options)
+        except KubeparcelError as error:
+            program.complain(error, as_json=as_json)
+            code = error.exit_code
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        except OSError as error:
+            where = error.filename or "The disk"
+            program.complain(DiskError(f"{where}: {error.strerror or error}."), as_json=as_json)
+            code = DiskError.exit_code
+        except KeyboardInterrupt:
+            print("\nStopped. Nothing is half-made; the next run goes on.", file=sys.stderr)
+            code = 130
+        if code:
+            raise Exit(code=code)
+
+    names = body.__code__.co_varnames[1 : body.__code__.co_argcount]
+    return program.Documented(
+        guarded,
+        auto_shortflags=False,
+        help={name.strip("_").replace("_", "-"): HELP[name] for name in names},
+        iterable=[name for name in names if name == program.PATHS],
+    )
+
+
+def say(text: str) -> None:
+    """A result, on standard output."""
+    print(text, flush=True)
