@@ -1,6 +1,5 @@
 """The tasks of a checkout: the product's, and those for working on it."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,5 +60,4 @@ for one in (test, lint, bench):
     namespace.add_task(one)
 
 if __name__ == "__main__":
-    os.environ.setdefault("KUBEPARCEL_NAME", "./inv")
     cli.main(["inv", *sys.argv[1:]], namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -182,6 +183,28 @@ class FakeModules(FakeSource):
     """The same under the name of the source that compiles."""
 
     name: ClassVar[str] = "go"
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within a second or so (a zombie has ended)."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def appears(file: Path) -> str:
+    """What a file holds, once it holds something."""
+    for _ in range(500):
+        if file.exists() and file.read_text().endswith("\n"):
+            return file.read_text()
+        time.sleep(0.01)
+    raise AssertionError(f"{file} did not appear")
 
 
 def _sha256(text: str) -> str:

@@ -118,8 +118,8 @@ def test_a_kubernetes_gets_the_cni_release_that_upstream_pairs_with_it(kubernete
                 {"depends": "socat (>= 2)", "kubernetes": ">=1.31.0"},
             ],
             (
-                "rows 1 and 2 match the same versions: depends socat (>= 1) (the first up to 1.32.0)"
-                " and depends socat (>= 2) (1.31.0 up to the newest)"
+                "rows 1 and 2 match the same versions: depends socat (>= 1) "
+                "(the first up to 1.32.0) and depends socat (>= 2) (1.31.0 up to the newest)"
             ),
         ),
         (

@@ -18,6 +18,8 @@ from kubeparcel import __version__, cli, errors
 from kubeparcel import build as work
 from kubeparcel.program import spread
 
+from .conftest import appears, gone
+
 ROOT = Path(__file__).parents[1]
 TASKS = ["build", "clean", "config", "fetch", "mirror", "resolve", "verify", "versions"]
 BUILD_OPTIONS = [
@@ -30,7 +32,7 @@ BUILD_OPTIONS = [
 @pytest.fixture
 def kubeparcel(here, capsys) -> Iterator[Callable[..., tuple[int, str, str]]]:
     """Run the program in this process: exit code, standard output, standard error."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
 
     def run(*words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as caught:
@@ -39,7 +41,8 @@ def kubeparcel(here, capsys) -> Iterator[Callable[..., tuple[int, str, str]]]:
         return int(caught.value.code or 0), out, err
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for one, handler in before.items():
+        signal.signal(one, handler)
     os.environ.pop("KUBEPARCEL_DEBUG", None)
 
 
@@ -377,6 +380,34 @@ def test_a_real_ctrl_c_and_a_real_termination_end_with_130(here, how):
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+BUSY = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from kubeparcel import build, cli
+from kubeparcel.run import run
+def work(*_, **__):
+    command = "sleep 60 & echo $$ $!; exec >&-; wait"
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: run(["sh", "-c", f"{{ {command}; }} > {sys.argv[1]}"]), range(1)))
+build.build = work
+cli.main(["kubeparcel", "build"])
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_programs_that_other_threads_run_are_ended_too_and_not_waited_for(here, how):
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY, here / "pids"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
+        stderr=subprocess.PIPE,
+    ) as process:
+        pids = [int(word) for word in appears(here / "pids").split()]
+        process.send_signal(how)
+        process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert [gone(pid) for pid in pids] == [True, True]
 
 
 def test_a_reader_that_goes_away_is_no_error(here):

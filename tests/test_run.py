@@ -14,33 +14,13 @@ import pytest
 from kubeparcel.errors import ToolError
 from kubeparcel.run import find, run
 
+from .conftest import appears, gone
+
 PACKAGING = Path(__file__).parents[1] / "packaging"
 
 
 def python(text: str) -> list[str]:
     return [sys.executable, "-c", text]
-
-
-def gone(pid: int) -> bool:
-    """Whether a process ends within a second or so (a zombie has ended)."""
-    for _ in range(100):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def appears(file: Path) -> str:
-    """What a file holds, once it holds something."""
-    for _ in range(500):
-        if file.exists() and file.read_text().endswith("\n"):
-            return file.read_text()
-        time.sleep(0.01)
-    raise AssertionError(f"{file} did not appear")
 
 
 def test_what_a_program_prints_is_given_back_and_not_shown(capfd):

@@ -6,8 +6,8 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -157,26 +157,39 @@ def _libraries(
     """What the binaries need of the C library, read from the files themselves."""
     for file in files:
         if file.kind == "file" and file.mode & 0o111:
-            known = store.recall("libraries", file.sha256)
+            known = store.recall("libraries", f"{RECIPE} {file.sha256}")
             if known is None:
                 known = libraries.needed(store.path(file.sha256), file.path)
-                store.remember("libraries", file.sha256, known)
+                store.remember("libraries", f"{RECIPE} {file.sha256}", known)
             yield from (("depends", need) for need in known.get(planned.format, []))
 
 
 def assemble(
-    packages: Sequence[Package], store: Store, log: Log, executor: Executor
+    packages: Sequence[Package],
+    store: Store,
+    log: Log,
+    executor: Executor,
+    then: Callable[[Made], None] = lambda _: None,
 ) -> tuple[Made, ...]:
-    """Make what the store does not have yet; one unit of work for the executor each."""
+    """Make what the store does not have yet; one unit of work for the executor each.
+
+    `then` is told of each new package at once, while others are still in the making.
+    """
     known = {p.key: store.recall("package", p.key) for p in packages}
     todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
     fresh: dict[str, Made] = {}
     if todo:
         _sound({f.sha256: f.path for p in todo for f in p.files if f.sha256}, store)
         with log.task("Assemble", "packages", len(todo)) as task:
-            for made in executor.map(make, todo, [store] * len(todo)):
-                fresh[made.package.key] = made
-                task.advance()
+            jobs = [executor.submit(make, package, store) for package in todo]
+            try:
+                for job in as_completed(jobs):
+                    fresh[job.result().package.key] = job.result()
+                    then(job.result())
+                    task.advance()
+            finally:
+                for job in jobs:
+                    job.cancel()
     return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
 
 

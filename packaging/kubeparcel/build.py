@@ -150,8 +150,7 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> Built:
         lock = settle(settings, log, locked=locked)
         planned = plan(settings, lock, catalog)
         binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-        made = pipeline.make(planned, lock, binaries, store, log)
-        report = pipeline.check(made, store, log)
+        made, report = pipeline.make_and_check(planned, lock, binaries, store, log)
         changed = pipeline.deliver(made, store, out) if report.passed else ()
     shown = out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
     return Built(shown, lock, made, changed, report, time.monotonic() - started)
@@ -161,8 +160,7 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     """Remove the packages that SHA256SUMS names, and with `store` the cache; say what went."""
     out = settings.base / settings.out
     sums = out / "SHA256SUMS"
-    names = sums.read_text("utf-8").splitlines() if sums.is_file() else []
-    packages = [out / line.partition("  ")[2] for line in names]
+    packages = [out / name for name in pipeline.listed(sums)]
     for path in (*packages, sums, out / ".lock", out / ".lock.holder"):
         path.unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .sources import Source
     from .verify.report import Report
+
+_LINE = re.compile(r"^([0-9a-f]{64})  ((?:deb|rpm)/[^/\n]+)$", re.MULTILINE)
 
 OLDER_MINORS = 6
 """How many minors back a cri-tools is looked for when Kubernetes' own is not out."""
@@ -139,16 +142,38 @@ def make(
     executor: Executor | None = None,
 ) -> tuple[Made, ...]:
     """Make the packages that are not in the store yet."""
-    packages = [describe(package, lock, binaries, store) for package in planned]
-    with executor or ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)))) as pool:
-        return assemble(packages, store, log, pool)
+    return _assembled(planned, lock, binaries, store, log, lambda _: None, executor)
 
 
-def check(made: Sequence[Made], store: Store, log: Log) -> Report:
-    """Read the finished packages back and check them; what passed once is not read again."""
+def make_and_check(
+    planned: Sequence[PlannedPackage], lock: Lock, binaries: Binaries, store: Store, log: Log
+) -> tuple[tuple[Made, ...], Report]:
+    """Make packages, and read each finished one back while the next is made, to check them all.
+
+    What passed once is not read again.
+    """
     from .verify import layout
 
-    return layout.check_made(made, store, log)
+    with layout.Reading() as reading:
+        made = _assembled(
+            *(planned, lock, binaries, store, log),
+            lambda one: reading.begin(store.path(one.sha256)),
+        )
+        return made, layout.check_made(made, store, log, reading)
+
+
+def _assembled(
+    planned: Sequence[PlannedPackage],
+    lock: Lock,
+    binaries: Binaries,
+    store: Store,
+    log: Log,
+    then: Callable[[Made], None],
+    executor: Executor | None = None,
+) -> tuple[Made, ...]:
+    packages = [describe(package, lock, binaries, store) for package in planned]
+    with executor or ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)))) as pool:
+        return assemble(packages, store, log, pool, then)
 
 
 def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:
@@ -161,7 +186,7 @@ def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:
         changed = tuple(path for path in done if path)
     sums = out / "SHA256SUMS"
     text = _sums(made, sums, out)
-    if not sums.is_file() or sums.read_text("utf-8") != text:
+    if not sums.is_file() or sums.read_bytes() != text.encode():
         with written(sums) as part:
             part.write_text(text, "utf-8")
     return changed
@@ -172,19 +197,22 @@ def _copy(one: Made, store: Store, out: Path) -> Path | None:
     if target.is_file() and target.stat().st_size == one.size and sha256_of(target) == one.sha256:
         return None
     with written(target) as part:
-        shutil.copyfile(store.path(one.sha256), part)
+        shutil.copyfile(store.get(one.sha256, one.package.file_name), part)
     return target
 
 
 def _sums(made: Sequence[Made], sums: Path, out: Path) -> str:
-    known: dict[str, str] = {}
-    if sums.is_file():
-        for line in sums.read_text("utf-8").splitlines():
-            digest, _, name = line.partition("  ")
-            if (out / name).is_file():
-                known[name] = digest
+    known = {name: digest for name, digest in listed(sums).items() if (out / name).is_file()}
     known.update({one.package.file_name: one.sha256 for one in made})
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
+
+
+def listed(sums: Path) -> dict[str, str]:
+    """The packages that a SHA256SUMS names, with their digests; other lines are not ours."""
+    if not sums.is_file():
+        return {}
+    text = sums.read_text("utf-8", errors="replace")
+    return {name: digest for digest, name in _LINE.findall(text)}
 
 
 @contextmanager

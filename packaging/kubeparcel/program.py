@@ -23,6 +23,7 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 from .errors import KubeparcelError, UsageError
+from .run import end_all
 
 KEPT = {"complete", "debug", "help", "list", "list-depth", "list-format"} | {
     "print-completion-script",
@@ -81,7 +82,9 @@ class Kubeparcel(Program):
         if "--debug" in words or "-d" in words:
             words = [word for word in words if word not in ("--debug", "-d")]
             os.environ["KUBEPARCEL_DEBUG"] = "1"
-        signal.signal(signal.SIGTERM, _stop)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(one) is not signal.SIG_IGN:
+                signal.signal(one, _stop)
         try:
             self.create_config()
             self._parse(spread(words, self.namespace or Collection()))
@@ -164,7 +167,8 @@ def _names(context: ParserContext) -> tuple[str, ...]:
 
 
 def _stop(_: int, __: FrameType | None) -> None:
-    """A CI system's SIGTERM cleans up as Ctrl-C does."""
+    """Ctrl-C, and a CI system's SIGTERM: whoever waits for a program need not wait for its end."""
+    end_all()
     raise KeyboardInterrupt
 
 

@@ -18,6 +18,9 @@ from .errors import ToolError
 TAIL = 60
 """How many lines of a failed program's output are shown."""
 
+_RUNNING: set[int] = set()
+"""The process groups of the programs that run now, in whatever thread."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -98,16 +101,25 @@ def _started(
         raise ToolError(f"{words[0]} is not installed (not found).") from None
     except OSError as error:
         raise ToolError(f"{words[0]} cannot be started: {error.strerror}.") from None
+    _RUNNING.add(process.pid)
     try:
         yield process
     except BaseException:
         _end(process)
         raise
     finally:
+        _RUNNING.discard(process.pid)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
                 with suppress(OSError):  # a program that ended early does not read what is left
                     pipe.close()
+
+
+def end_all() -> None:
+    """Kill all programs that run now: Ctrl-C reaches the main thread only, and not their groups."""
+    for group in tuple(_RUNNING):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -127,6 +127,7 @@ def small(ground: Ground, scratch: Path) -> Iterator[Figure]:
 
 def dpkg_deb(ground: Ground, scratch: Path) -> tuple[float, float]:
     seconds, made = 0.0, []
+    (scratch / "debs").mkdir()
     for deb in sorted((ground.folder / "dist/deb").iterdir()):
         tree = scratch / "debs" / deb.stem
         subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ from .gotool import Go
 if TYPE_CHECKING:
     from ..rows import ComponentSpec
 
+RECIPE = 1
+"""Raised when the same module is to give other bytes."""
+
 HOME = Path("/")
 """A folder without a go.mod: looking modules up there depends on nothing."""
 
@@ -33,6 +37,7 @@ class GoModules:
     def __init__(self, components: Mapping[str, ComponentSpec], toolchain: str = "") -> None:
         self.components = components
         self.pinned = toolchain
+        self.guard = threading.Lock()
 
     @functools.cached_property
     def go(self) -> Go:
@@ -55,12 +60,17 @@ class GoModules:
         try:
             found = self.go.module(f"{module}@{query}", HOME)
         except UnknownVersion as error:
-            known = ", ".join(str(v) for v in self.versions()[:6])
             raise UnknownVersion(
-                f"Kubernetes {wanted} is not published as a Go module.",
-                f"The newest of each minor here: {known}. All: inv versions --source go",
+                f"Kubernetes {wanted} is not published as a Go module.", self._there_are()
             ) from error
         return Version.parse(found["Version"])
+
+    def _there_are(self) -> str:
+        try:
+            known = ", ".join(str(v) for v in self.versions()[:6])
+        except OutsideError:
+            return "The module proxy does not list what it has: name another exact version."
+        return f"The newest of each minor here: {known}. All: inv versions --source go"
 
     def published(self, component: str, version: Version) -> bool:
         """Whether the module proxy has that version."""
@@ -102,9 +112,10 @@ class GoModules:
     def _new_enough(self, found: Mapping[str, str]) -> None:
         """Move to the toolchain that the module asks for when ours is older."""
         wanted = re.search(r"^go (\S+)$", Path(found["GoMod"]).read_text("utf-8"), re.MULTILINE)
-        if wanted and _numbers(wanted[1]) > _numbers(self.go.toolchain):
-            parts = wanted[1] if wanted[1].count(".") > 1 else f"{wanted[1]}.0"
-            self.go = Go(self.go.program, f"go{parts}")
+        with self.guard:  # several releases are pinned at a time
+            if wanted and _numbers(wanted[1]) > _numbers(self.go.toolchain):
+                parts = wanted[1] if wanted[1].count(".") > 1 else f"{wanted[1]}.0"
+                self.go = Go(self.go.program, f"go{parts}")
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         """Compile what the store does not have; one call of Go for a component's binaries."""
@@ -126,7 +137,9 @@ class GoModules:
         """All that decides the bytes."""
         spec = self.components[artifact.component]
         inputs = [artifact.origin, artifact.digest, artifact.arch, self.pinned or self.toolchain]
-        return json.dumps([*inputs, spec.go.model_dump(), spec.binaries, dict(gotool.FIXED)])
+        return json.dumps(
+            [RECIPE, *inputs, spec.go.model_dump(), spec.binaries, dict(gotool.FIXED)]
+        )
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
@@ -199,6 +212,11 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
 
     Upstream's replacements by folders of its repository become those of the published modules.
     """
+    if not (source / "go.mod").is_file():
+        raise UnknownVersion(
+            f"{spec.title} {version} is from before Go modules: it cannot be compiled from them.",
+            "Use --source upstream, or --mirror with a copy of upstream's files.",
+        )
     text = (source / "go.mod").read_text("utf-8")
     text = re.sub(r"^module .*$", "module kubeparcel.invalid/build", text, flags=re.MULTILINE)
     if spec.go.staging:
@@ -216,13 +234,16 @@ def _mains(spec: ComponentSpec, source: Path) -> list[str]:
     wanted = [
         pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)
     ]
-    found = [
-        path.relative_to(source).as_posix()
-        for pattern in wanted
-        for path in sorted(source.glob(pattern))
-        if path.is_dir() and path.name not in spec.go.skip
+    found = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in wanted}
+    missing = [pattern for pattern, paths in found.items() if not paths]
+    if missing:
+        raise OutsideError(f"{spec.go.module} has no {', '.join(missing)} in {source}.")
+    return [
+        f"{spec.go.module}/{path.relative_to(source).as_posix()}"
+        for paths in found.values()
+        for path in paths
+        if path.name not in spec.go.skip
     ]
-    return [f"{spec.go.module}/{path}" for path in found]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ _ABSENT = re.compile(
     r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version"
 )
 _OFFLINE = re.compile(
-    r"dial tcp|lookup |connection refused|i/o timeout|no such host|GOPROXY=off|TLS"
+    r"dial tcp|lookup |connection refused|i/o timeout|no such host|GOPROXY=off|TLS|tls: |x509: |"
+    r"Could not resolve host|unable to access"
 )
+_COMPILER = re.compile(r"download (go\S+): golang\.org/toolchain@")
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,37 @@ class Go:
         done = self.run(*words, query, cwd=cwd, check=False)
         if done.code == 0:
             return dict(json.loads(done.stdout))
-        said = done.stderr + done.stdout
-        if _ABSENT.search(said):
+        if self._is_absent(_said(done), cwd):
             raise UnknownVersion(f"{query} is not published as a Go module.")
         raise _reason(done)
 
+    def _is_absent(self, said: str, cwd: Path) -> bool:
+        if _COMPILER.search(said):
+            return False
+        if not _OFFLINE.search(said):
+            return bool(_ABSENT.search(said))
+        # Where a proxy does not have it, Go goes on to the repository, which may be out of reach.
+        proxies = self.run("env", "GOPROXY", cwd=cwd, check=False).stdout.strip()
+        return "git ls-remote" in said and not proxies.startswith("direct") and bool(proxies)
+
+
+def _said(done: Completed) -> str:
+    """Go's words; `go mod download -json` puts them into its document."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(done.stdout)["Error"])
+    return (done.stderr + done.stdout).strip()
+
 
 def _reason(done: Completed) -> ToolError | Unreachable:
-    said = done.stderr + done.stdout
+    said = _said(done)
+    if compiler := _COMPILER.search(said):
+        return Unreachable(
+            f"The compiler {compiler[1]} cannot be had: {said.splitlines()[-1].strip()[:300]}",
+            f"kubeparcel.lock or a go.mod asks for it. Install {compiler[1]}, or resolve anew with "
+            "the Go that is here: inv resolve",
+        )
     if _OFFLINE.search(said):
-        last = said.strip().splitlines()[-1]
+        last = said.splitlines()[-1]
         return Unreachable(
             f"Go modules cannot be had: {last[:300]}",
             "Check the network, or GOPROXY (go env GOPROXY) and the proxy settings.",
@@ -103,7 +127,12 @@ def find(toolchain: str = "") -> Go:
     program = Path(found) if found else _from_wheel()
     if not toolchain:
         done = run([program, "env", "GOVERSION"], cwd=Path("/"), env={"GOTOOLCHAIN": "local"})
-        toolchain = done.stdout.split()[0]
+        toolchain = next(iter(done.stdout.split()), "")
+    if not toolchain:
+        raise ToolError(
+            f"{program} env GOVERSION says nothing: this is no Go that works.",
+            "Install Go (https://go.dev/doc/install), or use --source upstream.",
+        )
     return Go(program, toolchain)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,7 +35,9 @@ Holders: TypeAlias = Mapping[Set, Mapping[str, frozenset[str]]]
 """For each set and path, the packages that hold it."""
 
 
-def check_made(made: Sequence[Made], store: Store, log: Log) -> Report:
+def check_made(
+    made: Sequence[Made], store: Store, log: Log, reading: Reading | None = None
+) -> Report:
     """Check packages just made against all that is known of them; say the outcome in the log.
 
     What passed once is remembered in the store with its checks, and not read again.
@@ -52,7 +55,8 @@ def check_made(made: Sequence[Made], store: Store, log: Log) -> Report:
         for one, key in zip(made, keys, strict=True)
     ]
     todo = [one for one, checks in zip(made, known, strict=True) if not checks]
-    fresh = iter(_check_fresh(todo, store, holders))
+    with nullcontext(reading) if reading else Reading() as readers:
+        fresh = iter(_check_fresh(todo, store, holders, readers))
     checks: list[Check] = []
     for key, remembered in zip(keys, known, strict=True):
         found = remembered or next(fresh)
@@ -84,13 +88,15 @@ def _neighbours(one: Made, holders: Holders) -> set[str]:
     return shared | ({"alone"} if alone else set())
 
 
-def _check_fresh(made: Sequence[Made], store: Store, holders: Holders) -> list[tuple[Check, ...]]:
+def _check_fresh(
+    made: Sequence[Made], store: Store, holders: Holders, reading: Reading
+) -> list[tuple[Check, ...]]:
     if not made:
         return []
     from .expected import of_package
 
     catalog = catalogs.load()
-    found = _read([store.path(one.sha256) for one in made])
+    found = reading.all([store.path(one.sha256) for one in made])
     return [
         _check(contents, one.package.file_name, of_package(one.package, catalog), catalog, holders)
         for one, contents in zip(made, found, strict=True)
@@ -108,7 +114,8 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     started = time.monotonic()
     files = packages(paths)
     rows = catalog or catalogs.load()
-    found = _read(files)
+    with Reading() as reading:
+        found = reading.all(files)
     whole = [one for one in found if not isinstance(one, KubeparcelError)]
     holders = _holders(
         (one.format, one.arch, one.name, entry.path)
@@ -153,18 +160,41 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
 
 
-def _read(files: Sequence[Path]) -> list[Contents | KubeparcelError]:
-    """The contents of several files, or why one cannot be read."""
+class Reading:
+    """Packages that are read, some at a time; who asks for one waits for it.
+
+    Leaving the block drops what nobody asked for.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "reading")
+        self._found: dict[Path, Future[Contents | KubeparcelError]] = {}
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, file: Path) -> None:
+        """Read a file when there is time."""
+        if file not in self._found:
+            self._found[file] = self._pool.submit(_contents, file)
+
+    def all(self, files: Sequence[Path]) -> list[Contents | KubeparcelError]:
+        """The contents of files in their order, or why one cannot be read."""
+        for file in files:
+            self.begin(file)
+        return [self._found[file].result() for file in files]
+
+
+def _contents(file: Path) -> Contents | KubeparcelError:
     from .. import contents
 
-    def one(file: Path) -> Contents | KubeparcelError:
-        try:
-            return contents.read(file)
-        except KubeparcelError as error:
-            return error
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(one, files))
+    try:
+        return contents.read(file)
+    except KubeparcelError as error:
+        return error
 
 
 def _check(
