@@ -5,11 +5,12 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .. import __version__, program
-from . import make, prove
+from . import make, prove, publish
 
 TASKS = (
     *(make.build, make.resolve, make.fetch, prove.verify, make.mirror, make.versions),
-    *(make.config, make.clean),
+    *(make.config, make.clean, prove.hosts, publish.publish, publish.key),
+    *(publish.remove, publish.retain, publish.rollback, publish.copy),
 )
 
 

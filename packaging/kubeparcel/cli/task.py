@@ -36,14 +36,30 @@ HELP = {
     "level": "layout (what is in them) or install (on real distributions) [layout]",
     "on": "hosts, several with commas; inv hosts lists them [what this machine can do]",
     "engine": "podman or docker [the first that answers]",
-    "earlier": "packages of before, to upgrade from: a folder",
+    "from_": "the folder with the packages [dist]",
     "keep": "leave the container of a failed check, and say how to enter it",
     "junit": "also write a JUnit XML file there",
     "schema": "print the JSON Schema of kubeparcel.yaml",
-    "to": "the folder to fill",
+    "to": "the folder to fill, or the repository: a folder or s3://BUCKET/PREFIX",
+    "suite": "the suite; publish takes the minor's, and the one of all, unless said",
+    "into": "the suite that gets them",
+    "key": "a key's name, or a file with a private key [default]",
+    "address": "where clients will find the repository, for the page and client files",
+    "generation": "which one [the last]",
+    "action": "new, show, extend or rotate",
+    "name": "the key's name [default]",
+    "identity": "who the key says it is",
+    "days": "how long it holds [three years]",
     "store": "also empty the cache of downloads, compiled binaries and packages",
-    "path": "a package, or a folder of them; may be given without the option, and several times",
+    "verify.from_": "a folder with packages to upgrade from [the same, one revision before]",
+    "retain.keep": "how many versions of each package in each minor stay [5]",
+    "path": "a package, or a folder of them; works without the option too, several times",
 }
+
+
+def _meaning(task_: str, option: str) -> str:
+    """An option's help text: the task's own, or the one for all."""
+    return HELP.get(f"{task_}.{option}") or HELP[option]
 
 
 def task(body: Callable[..., int | None]) -> Task[Any]:
@@ -74,7 +90,7 @@ def task(body: Callable[..., int | None]) -> Task[Any]:
     return program.Documented(
         guarded,
         auto_shortflags=False,
-        help={name.strip("_").replace("_", "-"): HELP[name] for name in names},
+        help={name.strip("_").replace("_", "-"): _meaning(body.__name__, name) for name in names},
         iterable=[name for name in names if name == program.PATHS],
     )
 

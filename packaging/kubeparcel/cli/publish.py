@@ -1,0 +1,164 @@
+"""The tasks that make repositories, and the keys that sign them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from .. import log
+from ..errors import UsageError
+from .task import say, task
+
+if TYPE_CHECKING:
+    from ..publish.publisher import Target
+    from ..publish.result import Changed
+
+ACTIONS = ("new", "show", "extend", "rotate")
+
+
+def _target(to: str, key: str = "", *, dry_run: bool = False, address: str = "") -> Target:
+    from ..publish.publisher import Target
+
+    if not to:
+        raise UsageError("--to is needed: the folder, or s3://BUCKET/PREFIX, of the repository.")
+    place = to if "://" in to else str(Path.cwd() / to)
+    terms: Mapping[str, str] = {"address": address} if address else {}
+    return Target(place, key, dry_run, terms=terms)
+
+
+def _tell(changed: Changed, *, as_json: bool) -> int:
+    say(changed.as_json() if as_json else changed.as_text())
+    return changed.exit_code
+
+
+@task
+def publish(
+    _: Context,
+    to: str = "",
+    from_: str = "",
+    suite: str = "",
+    key: str = "",
+    address: str = "",
+    dry_run: bool = False,
+    json_: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Add packages to a signed apt and yum repository, made when it is not there yet."""
+    from ..publish import publisher
+    from ..settings import load
+
+    source = Path.cwd() / (from_ or load({}).out)
+    target = _target(to, key, dry_run=dry_run, address=address)
+    changed = publisher.publish(source, target, log.choose(quiet), suite=suite)
+    return _tell(changed, as_json=json_)
+
+
+@task
+def remove(
+    _: Context,
+    path: list[str],
+    to: str = "",
+    suite: str = "",
+    key: str = "",
+    dry_run: bool = False,
+    json_: bool = False,
+) -> int:
+    """Take packages out of a repository: NAME, NAME=VERSION or =VERSION."""
+    from ..publish import publisher
+
+    target = _target(to, key, dry_run=dry_run)
+    return _tell(publisher.remove(path, target, log.choose(), suite=suite), as_json=json_)
+
+
+@task
+def retain(
+    _: Context,
+    keep: int = 5,
+    to: str = "",
+    suite: str = "",
+    key: str = "",
+    dry_run: bool = False,
+    json_: bool = False,
+) -> int:
+    """Keep only the newest versions of each package in each minor."""
+    from ..publish import publisher
+
+    target = _target(to, key, dry_run=dry_run)
+    return _tell(publisher.retain(keep, target, log.choose(), suite=suite), as_json=json_)
+
+
+@task
+def rollback(
+    _: Context,
+    to: str = "",
+    generation: int = 0,
+    key: str = "",
+    dry_run: bool = False,
+    json_: bool = False,
+) -> int:
+    """Publish again what an earlier generation of a repository held."""
+    from ..publish import publisher
+
+    target = _target(to, key, dry_run=dry_run)
+    changed = publisher.rollback(target, log.choose(), generation=generation)
+    return _tell(changed, as_json=json_)
+
+
+@task
+def copy(
+    _: Context,
+    path: list[str],
+    suite: str = "",
+    into: str = "",
+    to: str = "",
+    key: str = "",
+    dry_run: bool = False,
+    json_: bool = False,
+) -> int:
+    """Promote packages from one suite of a repository to another: all, or NAME[=VERSION] …."""
+    from ..publish import publisher
+
+    target = _target(to, key, dry_run=dry_run)
+    return _tell(publisher.copy(suite, into, target, log.choose(), words=path), as_json=json_)
+
+
+@task
+def key(
+    _: Context, action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False
+) -> None:
+    """Make, show, extend or rotate a signing key: new, show, extend, rotate."""
+    from ..publish import gpg, keys
+
+    chosen = name or keys.DEFAULT
+    lasts = days or keys.LIFETIME
+    if action == "new":
+        named = keys.new(chosen, identity, lasts)
+    elif action == "extend":
+        named = keys.extend(chosen, lasts)
+    elif action == "rotate":
+        named = keys.rotate(chosen, lasts, identity=identity)
+    elif action == "show":
+        named = keys.load(chosen)
+    else:
+        raise UsageError(f"inv key {action}: there is {', '.join(ACTIONS)}.")
+    rows = [
+        {
+            "name": named.name,
+            "fingerprint": one.fingerprint,
+            "identity": one.identity,
+            "days-left": round(one.days_left()) if one.expires else None,
+            "signs": one.fingerprint in named.signing,
+        }
+        for one in keys.listed(gpg.reachable(named.folder))
+    ]
+    if json_:
+        say(json.dumps({"keys": rows}, indent=2))
+        return
+    for row in rows:
+        left = "for ever" if row["days-left"] is None else f"{row['days-left']} days"
+        state = "signs" if row["signs"] else "signs no more"
+        say(f"{row['name']}: {row['fingerprint']}  {row['identity']}  holds {left}, {state}")

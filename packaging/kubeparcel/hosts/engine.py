@@ -1,0 +1,144 @@
+"""What a container engine has to do for us: one small Protocol, and the values it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import ToolError
+from ..run import Completed
+
+
+class NoEngine(ToolError):
+    """Neither podman nor docker can be used here."""
+
+
+class GaveUp(ToolError):
+    """Something was waited for and did not come in time."""
+
+
+class What(StrEnum):
+    """The kinds of things an engine makes for us, in the order they can be removed."""
+
+    CONTAINER = "container"
+    NETWORK = "network"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True)
+class Start:
+    """A container to start. Nothing of the machine is visible inside but `mounts`, read-only.
+
+    `network` is `none`, `host` or a network's name. `volumes` are paths that get a file system of
+    their own, gone with the container. `systemd` makes `command` the first process of a machine:
+    /run and /tmp in memory, a cgroup namespace. `flags` are the engine's own, such as a probe
+    found necessary. `capabilities` are added to the engine's usual ones.
+    """
+
+    image: str
+    name: str
+    command: tuple[str, ...] = ("sleep", "infinity")
+    hostname: str = ""
+    network: str = "none"
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    capabilities: tuple[str, ...] = ()
+    privileged: bool = False
+    systemd: bool = False
+    memory: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Something that carries one of our labels."""
+
+    what: What
+    name: str
+    labels: Mapping[str, str]
+
+
+class Engine(Protocol):
+    """A container engine. Times are in seconds; every call ends, GaveUp says what it waited for.
+
+    All raise ToolError with the engine's own words when it refuses.
+    """
+
+    name: str
+    version: str
+
+    def start(self, start: Start) -> None:
+        """Start a container in the background."""
+
+    def exec(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        what: str = "",
+    ) -> Completed:
+        """Run a command in it to its end, whatever its exit code; stdin is closed unless given."""
+
+    def shell(self, container: str) -> str:
+        """What a person types to enter it."""
+
+    def put(self, container: str, source: Path, target: str) -> None:
+        """Copy a file or folder into it."""
+
+    def get(self, container: str, source: str, target: Path) -> None:
+        """Copy a file or folder out of it."""
+
+    def inspect(self, container: str) -> Mapping[str, Any]:
+        """All that the engine knows of it."""
+
+    def logs(self, container: str) -> str:
+        """What its first process printed."""
+
+    def restart(self, container: str, timeout: float = 60) -> None:
+        """Stop it in good order and start it again; its files stay."""
+
+    def remove(self, what: What, names: Sequence[str]) -> None:
+        """Remove them, running or not, with the volumes that are theirs alone."""
+
+    def labelled(self, label: str) -> list[Labelled]:
+        """All that carries a label, `name` or `name=value`."""
+
+    def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
+        """A network of its own; an internal one does not lead outside."""
+
+    def has_image(self, image: str) -> bool:
+        """Whether it has an image of that name."""
+
+    def images(self, prefix: str) -> list[str]:
+        """The names of the images that begin so."""
+
+    def pull(self, image: str) -> None:
+        """Get an image from its registry."""
+
+    def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
+        """Make an image of a root file system; `changes` are lines such as `ENV A=b`."""
+
+    def load_image(self, archive: Path) -> None:
+        """Take the images of an archive over."""
+
+    def save_images(self, images: Sequence[str], archive: Path) -> None:
+        """Write images into one archive."""
+
+    def commit(self, container: str, image: str) -> None:
+        """Make an image of a container as it is now."""
+
+    def tag(self, image: str, name: str) -> None:
+        """Give an image another name."""
+
+    def push(self, image: str) -> None:
+        """Send an image to the registry in its name."""
+
+    def remove_image(self, image: str) -> None:
+        """Forget an image; one that is in use stays."""

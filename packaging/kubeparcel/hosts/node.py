@@ -1,0 +1,77 @@
+"""A host as a machine: systemd runs, a kubelet and a container runtime can.
+
+The way in, for the levels service and cluster::
+
+    with node.started(here, host, "n1") as box:
+        box.run("systemctl", "is-active", "containerd")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..template import render
+from .container import Container
+from .engine import Start
+from .session import Session
+from .table import Host, Purpose
+
+BOOT = 90.0
+"""Seconds that systemd may take to come up."""
+
+
+@contextmanager
+def started(
+    here: Session,
+    host: Host,
+    name: str,
+    *,
+    image: str = "",
+    network: str = "none",
+    mounts: Mapping[Path, str] | None = None,
+    memory: str = "",
+) -> Iterator[Container]:
+    """A machine of that name until the block ends; /var is a disk of its own.
+
+    `image` is another than the host's own, such as one with the packages inside. Raises GaveUp
+    with what systemd says when it does not come up.
+    """
+    start = Start(
+        image=image or here.image(host, Purpose.NODE),
+        name=name,
+        command=("/sbin/init",),
+        hostname=name,
+        network=network,
+        mounts=mounts or {},
+        volumes=("/var",),
+        privileged=True,
+        systemd=True,
+        memory=memory,
+    )
+    with here.container(host, start) as box:
+        boot(box)
+        yield box
+
+
+def boot(box: Container, timeout: float = BOOT) -> str:
+    """Wait until systemd is up and mend what this machine's cgroups need; also after a restart.
+
+    Gives what was mended, in words, for the log.
+    """
+    box.until(lambda: _up(box), "systemd to be up", timeout, instead=lambda: _why(box))
+    said = box.script(render("hosts/cgroup-v1.sh", {})).stdout
+    box.run("mount", "--make-rshared", "/")
+    return said.strip()
+
+
+def _up(box: Container) -> bool:
+    state = box.run("systemctl", "is-system-running", check=False).stdout.strip()
+    return state in {"running", "degraded"}
+
+
+def _why(box: Container) -> str:
+    jobs = box.run("systemctl", "list-jobs", "--no-pager", check=False)
+    journal = box.run("journalctl", "--no-pager", "--lines=20", check=False)
+    return f"{jobs.stdout}{jobs.stderr}\n{journal.stdout}{journal.stderr}"

@@ -1,0 +1,141 @@
+"""One run's containers: started with labels, gone at its end, whatever the end is."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from ..log import Log
+from ..store import Store
+from . import image as images
+from . import leftovers
+from .container import Container
+from .dialects import choose
+from .engine import Engine, Labelled, Start, What
+from .owner import Owner
+from .places import Places
+from .probe import Probe
+from .table import Host, Purpose
+
+
+@dataclass(frozen=True)
+class Session:
+    """What levels work with. Safe to use from several threads.
+
+    With `keep`, containers that were held stay after the end; see `hold`.
+    """
+
+    engine: Engine
+    store: Store
+    log: Log
+    places: Places
+    probe: Probe
+    folder: Path
+    run: str
+    keep: bool = False
+    held: set[str] = field(default_factory=set)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What everything it starts carries."""
+        kept = {leftovers.KEPT: "yes"} if self.keep else {}
+        return {leftovers.LABEL: self.run, leftovers.OWNER: str(Owner.current()), **kept}
+
+    def image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
+        """The name of a host's image, made now if need be."""
+        labels = tuple(self.labels.items())
+        needed = images.Workshop(
+            *(self.engine, self.store, self.log, self.places, self.folder, labels),
+            flags=lambda name: self.probe.flags(name, Start(name, "", labels=self.labels)),
+        )
+        return images.ensure(needed, host, purpose)
+
+    @contextmanager
+    def container(self, host: Host, start: Start) -> Iterator[Container]:
+        """A running container until the block ends; `start.name` is made unique, labels added.
+
+        Flags that this machine needs are found by trying. It stays only if it was held.
+        """
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
+        name = f"kubeparcel-{self.run}-{host.name}-{start.name}-{secrets.token_hex(2)}"
+        wanted = replace(start, name=name, labels={**self.labels, **start.labels})
+        flags = (*self.probe.flags(start.image, wanted), *start.flags)
+        try:
+            self.engine.start(replace(wanted, flags=flags))
+            yield Container(self.engine, name, host)
+        finally:
+            if name not in self.held and not self.stopped.is_set():
+                self.engine.remove(What.CONTAINER, [name])
+
+    def hold(self, box: Container) -> None:
+        """Something failed in there: with `keep` it stays, and the log says how to enter it."""
+        if self.keep and box.name not in self.held:
+            self.held.add(box.name)
+            self.log.say("Kept", f"{box.shell}\nWhen done: {self.engine.name} rm -f -v {box.name}")
+
+    def stop(self) -> None:
+        """End everything now: whoever waits for a container is told that it is gone."""
+        self.stopped.set()
+        leftovers.remove(self.engine, f"{leftovers.LABEL}={self.run}", self._unheld)
+
+    def _unheld(self, row: Labelled) -> bool:
+        return row.name not in self.held
+
+
+@contextmanager
+def opened(
+    store: Store, log: Log, *, engine: str = "", keep: bool = False, places: Places | None = None
+) -> Iterator[Session]:
+    """A session, after what dead ones left was removed; at its end nothing of it is left.
+
+    Raises NoEngine when there is none. SIGTERM ends it like Ctrl-C while it is open.
+    """
+    chosen = choose(engine)
+    gone = leftovers.sweep(chosen, store)
+    if gone:
+        log.say("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
+    folder = leftovers.folder(store, Owner.current()) / secrets.token_hex(3)
+    folder.mkdir(parents=True)
+    probe = Probe(chosen, store, log)
+    run = secrets.token_hex(4)
+    here = Session(chosen, store, log, places or Places.of_machine(), probe, folder, run, keep)
+    with _terminable():
+        try:
+            yield here
+        finally:
+            here.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+            _tidy(folder.parent)
+
+
+def _tidy(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:  # another session of this process is still in there
+        return
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While it lasts, SIGTERM is Ctrl-C: what is open is closed in good order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,112 @@
+"""An apt suite: Packages in each architecture, by-hash, and the Release that vouches for them.
+
+The format: wiki.debian.org/DebianRepository/Format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..model import Format
+from .memory import Pieces
+from .values import DAY, Indexes, Package, Terms
+
+if TYPE_CHECKING:
+    from .signing import Signer
+
+COMPONENT = "main"
+ENTRY = ("Release", "Release.gpg", "InRelease")
+"""What clients begin with, in the order it is put in place."""
+
+SMALL = 1 << 20
+"""Up to this size, in bytes, an index is there as xz too: beyond it xz is too slow."""
+
+
+def folder(suite: str) -> str:
+    """Where a suite's indexes are."""
+    return f"apt/dists/{suite}"
+
+
+def arches(packages: Iterable[Package]) -> tuple[str, ...]:
+    """The architectures a suite serves; packages for all of them are in each one's index."""
+    found = {p.arch for p in packages if p.format is Format.DEB}
+    return tuple(sorted(found - {"all"})) or (("all",) if found else ())
+
+
+def indexes(
+    suite: str, packages: Iterable[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
+) -> Indexes:
+    """Make the indexes of the debs; `pieces` go by sha256, `now` is in seconds since 1970."""
+    debs = sorted(p for p in packages if p.format is Format.DEB)
+    files: dict[str, bytes] = {}
+    for arch in arches(debs):
+        rows = [pieces[p.sha256].first for p in debs if p.arch in (arch, "all")]
+        text = "\n".join(rows).encode()
+        base = f"{COMPONENT}/binary-{arch}"
+        for suffix, data in compressed(text).items():
+            files[f"{base}/Packages{suffix}"] = data
+    sums = {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()}
+    hashed = {
+        f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name]
+        for name, (digest, _) in sums.items()
+    }
+    release = _release(suite, arches(debs), sums, terms, now)
+    return Indexes(folder(suite), files, hashed, release.encode(), ENTRY)
+
+
+def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
+    """The entry files: the Release with its signatures inside, and apart."""
+    return {
+        "Release": made.entry,
+        "Release.gpg": signer.detached(made.entry),
+        "InRelease": signer.clearsign(made.entry),
+    }
+
+
+def compressed(text: bytes) -> dict[str, bytes]:
+    """An index as it is, as gzip, and as xz where that is quick."""
+    with ThreadPoolExecutor(2) as pool:
+        gz = pool.submit(gzipped, text)
+        xz = pool.submit(lzma.compress, text) if len(text) <= SMALL else None
+        found = {"": text, ".gz": gz.result()}
+        return found | ({".xz": xz.result()} if xz else {})
+
+
+def gzipped(data: bytes) -> bytes:
+    """Gzip without a time or a name in it: equal input, equal output."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
+
+
+def _release(
+    suite: str, found: Sequence[str], sums: Mapping[str, tuple[str, int]], terms: Terms, now: int
+) -> str:
+    rows = [f" {digest} {size:>10} {name}" for name, (digest, size) in sorted(sums.items())]
+    until = [f"Valid-Until: {_date(now + terms.valid * DAY)}"] if terms.valid else []
+    return "\n".join(
+        (
+            f"Origin: {terms.origin}",
+            f"Label: {terms.origin}",
+            f"Suite: {suite}",
+            f"Codename: {suite}",
+            f"Date: {_date(now)}",
+            *until,
+            "Acquire-By-Hash: yes",
+            f"Architectures: {' '.join(found)}",
+            f"Components: {COMPONENT}",
+            f"Description: Kubernetes packages ({suite})",
+            "SHA256:",
+            *rows,
+            "",
+        )
+    )
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%a, %d %b %Y %H:%M:%S UTC")

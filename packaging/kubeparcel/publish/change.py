@@ -1,0 +1,147 @@
+"""What the tasks mean for the suites: values to values, nothing is read or written."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from ..errors import UnknownVersion, UsageError
+from .ours import Family, family, upstream
+from .relations import key_of
+from .values import Package, State, Suites, suite_name
+
+ALL = "stable"
+"""The suite that spans all minors, so that a client's URL need not change."""
+
+EARLY = "prerelease"
+"""The suite of what is not released yet."""
+
+_MINOR = re.compile(r"(?:\d+:)?(\d+\.\d+)")
+_OF_MINOR = re.compile(r"v(\d+)\.(\d+)")
+
+
+def add(before: Suites, packages: Iterable[Package], suite: str = "") -> Suites:
+    """The suites with packages added: to `suite`, or where each belongs."""
+    new = frozenset(packages)
+    parts = {suite_name(suite): new} if suite else shared_out(new, before)
+    return {
+        **before,
+        **{name: before.get(name, frozenset()) | part for name, part in parts.items()},
+    }
+
+
+def shared_out(new: frozenset[Package], before: Suites) -> dict[str, frozenset[Package]]:
+    """Where packages belong: `v1.36` and `stable`, or `prerelease`; companions go with them."""
+    kin = family()
+    parts: dict[str, set[Package]] = defaultdict(set)
+    homes = {p: _homes(p.version) for p in new if p.name in kin.leaders}
+    rest = {p for p in new if not homes.get(p)}
+    for package, names in homes.items():
+        for name in names:
+            parts[name].add(package)
+    targets = set(parts) or {ALL, *(name for name in before if _OF_MINOR.fullmatch(name))}
+    for name in targets:
+        parts[name] |= {p for p in rest if _fits(p, name, kin)}
+    if any(_OF_MINOR.fullmatch(name) for name in targets) or not new - rest:
+        parts[ALL] |= rest
+    return {name: frozenset(part) for name, part in parts.items() if part}
+
+
+def _homes(version: str) -> tuple[str, ...]:
+    try:
+        found = upstream(version)
+    except UnknownVersion:
+        return ()
+    return (EARLY,) if found.prerelease else (f"v{found.series}", ALL)
+
+
+def _fits(package: Package, suite: str, kin: Family) -> bool:
+    """A companion that follows Kubernetes' minors is not for an older minor than its own."""
+    minor = _OF_MINOR.fullmatch(suite)
+    if not minor or package.name not in kin.paired:
+        return True
+    try:
+        version = upstream(package.version)
+    except UnknownVersion:
+        return True
+    return (version.major, version.minor) <= (int(minor[1]), int(minor[2]))
+
+
+def chosen(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Package]:
+    """The packages meant by words like `kubelet`, `kubelet=1.36.3-1`, `=1.36.*`.
+
+    Raises UsageError for a word that means none.
+    """
+    found: set[Package] = set()
+    for word in words:
+        name, _, version = word.partition("=")
+        hits = {
+            p
+            for p in packages
+            if fnmatch.fnmatchcase(p.name, name or "*")
+            and fnmatch.fnmatchcase(p.version, version or "*")
+        }
+        if not hits:
+            raise UsageError(
+                f"{word}: there is no such package.",
+                "Write NAME, NAME=VERSION or =VERSION; * fits.",
+            )
+        found |= hits
+    return frozenset(found)
+
+
+def remove(before: Suites, words: Sequence[str], suite: str = "") -> Suites:
+    """The suites (or the one named) without the packages meant; empty suites are gone."""
+    names = [known(before, suite)] if suite else list(before)
+    gone = chosen(chain.from_iterable(before[name] for name in names), words)
+    return _without({n: before[n] - gone if n in names else before[n] for n in before})
+
+
+def retain(before: Suites, keep: int, suite: str = "") -> Suites:
+    """The suites with only the newest `keep` versions of each package in each minor."""
+    if keep < 1:
+        raise UsageError(f"--keep {keep}: at least one version has to stay.")
+    names = {known(before, suite)} if suite else set(before)
+    return {n: _newest(before[n], keep) if n in names else before[n] for n in before}
+
+
+def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
+    groups: dict[tuple[str, ...], list[Package]] = defaultdict(list)
+    for package in packages:
+        minor = _MINOR.match(package.version)
+        groups[package.format, package.name, package.arch, minor[1] if minor else ""].append(
+            package
+        )
+    found: list[Package] = []
+    for group in groups.values():
+        found += sorted(group, key=lambda p: key_of(p.format, p.version))[-keep:]
+    return frozenset(found)
+
+
+def copy(before: Suites, source: str, target: str, words: Sequence[str]) -> Suites:
+    """The suites with packages of one added to another: all, or those meant by words."""
+    held = before[known(before, source)]
+    meant = chosen(held, words) if words else held
+    name = suite_name(target)
+    return {**before, name: before.get(name, frozenset()) | meant}
+
+
+def rollback(now: State, old: State) -> State:
+    """What an earlier generation held, as the next one."""
+    return dataclasses.replace(now, suites=old.suites)
+
+
+def known(suites: Suites, name: str) -> str:
+    """The name of a suite that is there; raises UsageError naming those that are."""
+    if name not in suites:
+        there = ", ".join(sorted(suites)) or "none yet"
+        raise UsageError(f"There is no suite {name!r}.", f"There are: {there}.")
+    return name
+
+
+def _without(suites: Suites) -> Suites:
+    return {name: packages for name, packages in suites.items() if packages}

@@ -1,0 +1,161 @@
+"""The files that make a repository easy to use: keys, .sources, .repo, install scripts, pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..model import Format
+from ..paths import templates
+from . import listing
+from .signing import Signer
+from .storage import Storage
+from .values import Package, State
+
+NAME = "kubernetes"
+"""What the repository is called in the files of clients."""
+
+_SUITE = re.compile(r"v(\d+)\.(\d+)")
+_ENTRIES = {"InRelease", "repomd.xml"}
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64el": "ppc64le"}
+
+
+class Row(NamedTuple):
+    """A row of the page's table: a version, and by package the architectures it is there for."""
+
+    version: str
+    packages: Mapping[str, tuple[str, ...]]
+
+
+def files(state: State, signer: Signer) -> dict[str, bytes]:
+    """All of them, by path."""
+    base = state.terms.address.rstrip("/")
+    armored = signer.public(armored=True)
+    found: dict[str, bytes] = {"key.asc": armored, "key.gpg": signer.public(armored=False)}
+    for suite, packages in state.suites.items():
+        formats = {p.format for p in packages}
+        if Format.DEB in formats:
+            found[f"{suite}.sources"] = sources(base, suite, armored.decode()).encode()
+        if Format.RPM in formats:
+            found[f"{suite}.repo"] = repo(base, suite, state.terms.sign_rpms).encode()
+    context = _context(state, signer, base)
+    for name in ("index.html", "install-apt.sh", "install-yum.sh"):
+        found[name] = _render(f"repository/{name}.j2", context).encode()
+    return found
+
+
+def write(storage: Storage, before: State, state: State, signer: Signer) -> None:
+    """Write those that changed, and pages for folders; they are no part of what clients trust."""
+    wanted = {p: d for p, d in files(state, signer).items() if storage.read(p) != d}
+    storage.write(wanted | _write_pages(storage, before, state))
+    stale = [
+        path
+        for path in storage.names("")
+        if path.endswith((".sources", ".repo")) and path.rpartition(".")[0] not in state.suites
+    ]
+    storage.remove(stale)
+
+
+def _write_pages(storage: Storage, before: State, state: State) -> dict[str, bytes]:
+    """The pages for folders whose files changed; those of folders that are gone are removed."""
+    old, new = listing.folders(_tree(before)), listing.folders(_tree(state))
+    gone = old.keys() - new.keys()
+    storage.remove([f"{folder}/{listing.PAGE}" for folder in gone])
+    return {
+        f"{folder}/{listing.PAGE}": listing.page(folder, rows)
+        for folder, rows in new.items()
+        if folder and rows != old.get(folder) and not rows & _ENTRIES
+    }
+
+
+def _tree(state: State) -> set[str]:
+    """The files that pages show: packages, and each suite's entry; its own folder has its own."""
+    shown = set(state.places)
+    for suite, packages in state.suites.items():
+        formats = {p.format for p in packages}
+        shown |= {f"apt/dists/{suite}/InRelease"} if Format.DEB in formats else set()
+        shown |= {f"yum/{suite}/repodata/repomd.xml"} if Format.RPM in formats else set()
+    return shown
+
+
+def sources(base: str, suite: str, key: str) -> str:
+    """The deb822 file for apt (sources.list(5)), with the key in it."""
+    lines = "\n".join(f" {line}" if line else " ." for line in key.strip().splitlines())
+    return (
+        f"# Kubernetes packages, suite {suite}: put this file into /etc/apt/sources.list.d\n"
+        f"Types: deb\nURIs: {base}/apt\nSuites: {suite}\nComponents: main\nSigned-By:\n{lines}\n"
+    )
+
+
+def repo(base: str, suite: str, signed: bool) -> str:
+    """The file for dnf, yum and zypper."""
+    return (
+        f"# Kubernetes packages, suite {suite}: put this file into /etc/yum.repos.d\n"
+        f"[{NAME}-{suite}]\nname=Kubernetes packages ({suite})\nbaseurl={base}/yum/{suite}\n"
+        f"enabled=1\ngpgcheck={int(signed)}\nrepo_gpgcheck=1\ngpgkey={base}/key.asc\n"
+    )
+
+
+def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
+    packages = state.packages
+    names = sorted({p.name for p in packages})
+    return {
+        "base": base,
+        "name": NAME,
+        "title": "Kubernetes packages",
+        "keys": signer.keys,
+        "suites": sorted(state.suites, key=_suite_order),
+        "formats": {s: sorted({str(p.format) for p in held}) for s, held in state.suites.items()},
+        "default": "stable" if "stable" in state.suites else min(state.suites, default=""),
+        "names": names,
+        "tables": {s: list(_rows(held)) for s, held in state.suites.items()},
+        "count": len(packages),
+    }
+
+
+def _suite_order(name: str) -> tuple[int, int, int, str]:
+    """The one that spans all, then minors, newest first, then the others."""
+    minor = _SUITE.fullmatch(name)
+    if minor:
+        return (1, -int(minor[1]), -int(minor[2]), name)
+    return (0 if name == "stable" else 2, 0, 0, name)
+
+
+def _rows(packages: Iterable[Package]) -> Iterator[Row]:
+    from .relations import deb_key
+
+    found: dict[str, dict[str, set[str]]] = {}
+    for p in packages:
+        arch = f"{_MACHINES.get(p.arch, p.arch)} {p.format}"
+        found.setdefault(p.version, {}).setdefault(p.name, set()).add(arch)
+    for version in sorted(found, key=deb_key, reverse=True):
+        held = found[version]
+        yield Row(version, {name: tuple(sorted(arches)) for name, arches in sorted(held.items())})
+
+
+def _render(name: str, context: Mapping[str, Any]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates()),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(("html", "html.j2")),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["fingerprint"] = _fingerprint
+    environment.filters["date"] = _date
+    return environment.get_template(name).render(context)
+
+
+def _fingerprint(text: str) -> str:
+    """In groups of four, as people compare it."""
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _date(seconds: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d") if seconds else "never"

@@ -1,0 +1,186 @@
+"""Brings a repository from one state to the next, so that clients see the old or the new one.
+
+Order: package files under new names; indexes prepared beside the present ones; the state; the
+swap; then what no generation needs any more is taken away. Whatever a broken publish left is
+finished or cleared by the next one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from ..model import Format
+from . import apt, client, listing, pieces, statefile, yum
+from .memory import Memory
+from .signing import Signer
+from .storage import Storage, Swap
+from .values import DAY, Indexes, Package, State, Suites
+
+FORMATS: Mapping[Format, ModuleType] = {Format.DEB: apt, Format.RPM: yum}
+
+Part = tuple[str, Format]
+"""What switches at once: a suite in one format."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the repository is to be: the wanted state, and where its new files lie now."""
+
+    state: State
+    sources: Mapping[Package, Path]
+    everything: bool
+
+
+def commit(
+    storage: Storage, before: State, wanted: Next, signer: Signer, memory: Memory, now: int
+) -> State:
+    """Make it so; gives the state that was written."""
+    _add_files(storage, before, wanted)
+    todo = _parts(storage, before, wanted)
+    made = _made(storage, before, wanted, todo, memory, now)
+    signer.home.start_agent()
+    with ThreadPoolExecutor(2) as pool:
+        jobs = {part: pool.submit(FORMATS[part[1]].seal, made[part], signer) for part in made}
+        entries = {part: job.result() for part, job in jobs.items()}
+    kept = _kept(before, wanted.state, made)
+    generation = before.generation + 1
+    state = dataclasses.replace(
+        wanted.state,
+        generation=generation,
+        kept=kept,
+        gone=_gone(before, wanted.state, generation),
+        renew=now + wanted.state.terms.valid * DAY // 2 if wanted.state.terms.valid else 0,
+        signers=signer.marks,
+    )
+    swaps = [_swap(storage, made[part], entries[part], kept) for part in made]
+    if before.generation:
+        storage.write({statefile.history_path(before.generation): statefile.dump(before)})
+    begun = sorted({suite for suite, _ in todo})
+    storage.swap(
+        swaps,
+        {
+            statefile.PENDING: json.dumps(begun).encode(),
+            statefile.PATH: statefile.dump(state),
+        },
+    )
+    client.write(storage, before, state, signer)
+    _clear(storage, before, state, [part for part in todo if part not in made])
+    return state
+
+
+def _add_files(storage: Storage, before: State, wanted: Next) -> None:
+    """Put package files that are new in a suite where clients will look for them."""
+    there = {place: package for place, (_, package) in before.gone.items()} | before.places
+    homes = {p: place for place, p in there.items()}
+    needed = wanted.state.places
+    missing = {place: p for place, p in needed.items() if there.get(place) != p}
+    if not missing:
+        return
+    storage.write({statefile.ADDING: json.dumps(sorted(missing)).encode()})
+    first: list[tuple[str, Path]] = []
+    again: list[tuple[str, str]] = []
+    for place, package in sorted(missing.items()):
+        if package in homes:
+            again.append((homes[package], place))
+        else:
+            first.append((place, wanted.sources[package]))
+            homes[package] = place
+    storage.add(first)
+    storage.copy(again)
+
+
+def _gone(before: State, after: State, generation: int) -> dict[str, tuple[int, Package]]:
+    """The package files no suite has any more, but clients of kept generations may."""
+    places = after.places
+    fresh = {place: (generation, p) for place, p in before.places.items() if place not in places}
+    oldest = generation - after.terms.generations
+    return {
+        place: row
+        for place, row in {**before.gone, **fresh}.items()
+        if place not in places and row[0] > oldest
+    }
+
+
+def _parts(storage: Storage, before: State, wanted: Next) -> list[Part]:
+    """The parts that have to be made anew, or that are to go."""
+    broken = set(statefile.names(storage, statefile.PENDING))
+    parts = []
+    for suite in sorted({*before.suites, *wanted.state.suites}):
+        for form in Format:
+            old = _of(before.suites, suite, form)
+            new = _of(wanted.state.suites, suite, form)
+            if (old or new) and (old != new or wanted.everything or suite in broken):
+                parts.append((suite, form))
+    return parts
+
+
+def _of(suites: Suites, suite: str, form: Format) -> frozenset[Package]:
+    return frozenset(p for p in suites.get(suite, ()) if p.format is form)
+
+
+def _made(
+    storage: Storage, before: State, wanted: Next, todo: Iterable[Part], memory: Memory, now: int
+) -> dict[Part, Indexes]:
+    alive = {part: _of(wanted.state.suites, *part) for part in todo}
+    all_of = frozenset().union(*alive.values())
+    said = pieces.of(all_of, storage, before, memory)
+    return {
+        (suite, form): FORMATS[form].indexes(suite, packages, said, wanted.state.terms, now)
+        for (suite, form), packages in alive.items()
+        if packages
+    }
+
+
+def _kept(
+    before: State, wanted: State, made: Mapping[Part, Indexes]
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The hashed names of the last generations in each folder, newest first."""
+    suites = wanted.suites
+    folders = {FORMATS[f].folder(s) for s in suites for f in Format if _of(suites, s, f)}
+    kept = {folder: rows for folder, rows in before.kept.items() if folder in folders}
+    for one in made.values():
+        older = before.kept.get(one.folder, ())
+        names = tuple(sorted(one.hashed))
+        rows = (names, *(row for row in older if row != names))
+        kept[one.folder] = rows[: wanted.terms.generations]
+    return kept
+
+
+def _swap(
+    storage: Storage,
+    made: Indexes,
+    entries: Mapping[str, bytes],
+    kept: Mapping[str, Sequence[Sequence[str]]],
+) -> Swap:
+    start = f"{made.folder}/"
+    live = {path.removeprefix(start) for path in storage.sizes(made.folder)}
+    stay = live & {name for row in kept[made.folder] for name in row}
+    new = {name: data for name, data in made.hashed.items() if name not in stay}
+    inside = listing.folders([*stay, *made.hashed, *made.files, *entries])
+    pages = {
+        f"{folder}/{listing.PAGE}".lstrip("/"): listing.page(f"{start}{folder}".rstrip("/"), rows)
+        for folder, rows in inside.items()
+    }
+    return Swap(made.folder, {**new, **made.files, **pages, **entries}, frozenset(stay), made.last)
+
+
+def _clear(storage: Storage, before: State, state: State, gone: Sequence[Part]) -> None:
+    """Take away what no kept generation needs, and the notes of a publish under way."""
+    for suite, form in gone:
+        folder = FORMATS[form].folder(suite)
+        entry = [f"{folder}/{name}" for name in reversed(FORMATS[form].ENTRY)]
+        storage.remove(entry)
+        storage.remove(storage.sizes(folder))
+    leftover = set(statefile.names(storage, statefile.ADDING)) | set(before.gone)
+    leftover |= set(before.places)
+    storage.remove(sorted(leftover.difference(state.gone, state.places)))
+    oldest = state.generation - state.terms.generations
+    past = [number for number in statefile.history(storage) if number < oldest]
+    storage.remove(map(statefile.history_path, past))
+    storage.remove([statefile.ADDING, statefile.PENDING])

@@ -1,0 +1,145 @@
+"""The packages given to a publish: matched with those published, checked, and rpms signed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..log import Log
+from ..model import Format
+from ..paths import cache
+from ..store import disk_errors
+from . import debfile, gate, incoming, rpmfile, rpmsign
+from .digest import digest
+from .memory import Facts, Memory, Seen
+from .ours import family
+from .signing import Signer
+from .values import Package, State
+
+
+@dataclass(frozen=True)
+class Given:
+    """Packages, where the files of the new ones lie, and who signed them already."""
+
+    packages: tuple[Package, ...]
+    sources: Mapping[Package, Path]
+    signers: Mapping[Package, str]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for files on their way; gone afterwards."""
+    with disk_errors(cache()):
+        cache().mkdir(parents=True, exist_ok=True)
+        area = Path(tempfile.mkdtemp(prefix="publish-", dir=cache()))
+    try:
+        yield area
+    finally:
+        shutil.rmtree(area, ignore_errors=True)
+
+
+def mark(source: Path, rows: Sequence[Seen], state: State, suite: str) -> tuple[str, str]:
+    """Where files go from and to, and what tells whether that was done already."""
+    text = "\n".join(f"{row.path} {row.size} {row.mtime}" for row in rows)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{source}\n{suite}\n{state.identity}", digest
+
+
+def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -> Given:
+    """The packages of a folder; those that are published already as they are published.
+
+    Raises Refusal for two different files of one package, BrokenPackage for a file that is none.
+    """
+    found = incoming.described(source, rows, memory)
+    new = {package_of(facts): digest for digest, facts in found.facts.items()}
+    gate.twice(new)
+    published = (*(p for _, p in state.gone.values()), *state.packages)
+    known = {(*p.id, p.content): p for p in published}
+    sources = {p: Path(found.paths[at]) for p, at in new.items() if (*p.id, p.content) not in known}
+    signers = {p: found.facts[new[p]].signers for p in sources}
+    same = {known.get((*p.id, p.content), p) for p in new}
+    return Given(tuple(sorted(same)), sources, signers)
+
+
+def package_of(facts: Facts) -> Package:
+    """The package that a file's facts describe."""
+    identity = (facts.name, facts.version, facts.arch)
+    if facts.format is Format.DEB:
+        path = debfile.pool_path(*identity)
+    else:
+        path = f"packages/{rpmfile.file_name(*identity)}"
+    return Package(
+        facts.format, *identity, facts.sha256, facts.size, facts.content, facts.needs, path
+    )
+
+
+def check_layout(found: Given, memory: Memory, log: Log) -> None:
+    """Refuse new packages of the catalog's whose contents are not right; raises Refusal."""
+    ours = {p.sha256: path for p, path in found.sources.items() if p.name in family().names}
+    todo = {d: p for d, p in ours.items() if d not in memory.passed(ours)}
+    if not todo:
+        return
+    from ..verify import layout
+
+    report = layout.check_paths(sorted(todo.values()))
+    if not report.passed:
+        raise gate.Refusal(
+            f"The packages are not as they should be ({report.summary}): nothing was published.",
+            report.as_text(),
+        )
+    log.say("Check", report.summary)
+    memory.note_passed(todo)
+
+
+def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Log) -> Given:
+    """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
+    if who is None:
+        return found
+    todo = [p for p in found.sources if p.format is Format.RPM and not _by(found.signers[p], who)]
+    if not todo:
+        return found
+    who.home.start_agent()
+    with (
+        ThreadPoolExecutor(2) as pool,
+        log.task("Sign", f"{len(todo)} rpms", len(todo), "rpms") as task,
+    ):
+        jobs = [pool.submit(_sign, p, found.sources[p], who, area) for p in todo]
+        swapped = {}
+        for package, job in zip(todo, jobs, strict=True):
+            swapped[package] = job.result()
+            task.advance()
+    rows = tuple(swapped[p][0].facts for p in todo)
+    memory.note(rows, {one.facts.sha256: one.pieces for one, _ in swapped.values()})
+    became = {old: package_of(read.facts) for old, (read, _) in swapped.items()}
+    return Given(
+        tuple(sorted(became.get(p, p) for p in found.packages)),
+        {
+            became.get(p, p): swapped[p][1] if p in swapped else at
+            for p, at in found.sources.items()
+        },
+        found.signers,
+    )
+
+
+def _by(signers: str, who: Signer) -> bool:
+    """Whether one of our keys is among the signers: a fingerprint ends with the key's number."""
+    return any(f.endswith(name) for name in signers.split() for f in who.fingerprints)
+
+
+def _sign(package: Package, source: Path, who: Signer, area: Path) -> tuple[incoming.Read, Path]:
+    found = digest(source, rpmfile.need)
+    if found.sha256 != package.sha256:
+        raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
+    headers = rpmfile.headers(found.head, found.size)
+    packet = who.packet(found.head[headers.main.start : headers.main.end])
+    target = area / f"{package.sha256}.rpm"
+    with disk_errors(target):
+        made = rpmsign.sign(source, found.head, headers, packet, target)
+    return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), target

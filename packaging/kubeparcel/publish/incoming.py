@@ -1,0 +1,149 @@
+"""The packages of a folder: found, read once, and described for the indexes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import UsageError
+from ..model import Format
+from . import debfile, rpmfile, rpmxml
+from .broken import BrokenPackage, Malformed
+from .digest import digest
+from .memory import Facts, Memory, Pieces, Seen
+
+_BATCH = 250
+_LARGE = 1 << 20
+_WORKERS = 2
+
+
+class Read(NamedTuple):
+    """All that came of reading one file."""
+
+    seen: Seen
+    facts: Facts
+    pieces: Pieces
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """The packages found: where each lies, and what it says of itself, by sha256."""
+
+    paths: Mapping[str, str]
+    facts: Mapping[str, Facts]
+
+
+def find(folder: Path) -> list[Seen]:
+    """All debs and rpms below a folder, as they are on the disk; raises UsageError without any."""
+    rows = list(_walk(str(folder)))
+    if not rows:
+        raise UsageError(
+            f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
+        )
+    return rows
+
+
+def described(folder: Path, rows: Sequence[Seen], memory: Memory) -> Incoming:
+    """What the files say of themselves; raises BrokenPackage for one that cannot be read."""
+    known = memory.seen(str(folder))
+    old = [seen for row in rows if (seen := known.get(row.path)) and seen[:3] == row[:3]]
+    facts = memory.facts({seen.sha256 for seen in old})
+    have = [seen for seen in old if seen.sha256 in facts]
+    fresh = {row.path for row in rows}.difference(seen.path for seen in have)
+    read = read_all([row for row in rows if row.path in fresh])
+    memory.note_seen([one.seen for one in read])
+    memory.note([one.facts for one in read], {one.facts.sha256: one.pieces for one in read})
+    facts.update({one.facts.sha256: one.facts for one in read})
+    paths = {seen.sha256: seen.path for seen in (*have, *(one.seen for one in read))}
+    return Incoming(paths, {digest: facts[digest] for digest in paths})
+
+
+def _walk(folder: str) -> Iterator[Seen]:
+    try:
+        rows = sorted(os.scandir(folder), key=lambda row: row.name)
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is not a folder.") from None
+    except FileNotFoundError:
+        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.") from None
+    for row in rows:
+        if row.name.startswith("."):
+            continue
+        if row.name.endswith((".deb", ".rpm")):
+            facts = row.stat()
+            if stat.S_ISREG(facts.st_mode):
+                yield Seen(row.path, facts.st_size, facts.st_mtime_ns, "")
+        elif row.is_dir(follow_symlinks=False):
+            yield from _walk(row.path)
+
+
+def read_all(files: Sequence[Seen]) -> list[Read]:
+    """Read files, on two processors: large ones in threads, many small ones in processes."""
+    large = sum(seen.size for seen in files) > len(files) * _LARGE
+    if len(files) < _BATCH or large:
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            return list(pool.map(_read, files))
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    batches = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
+    with ProcessPoolExecutor(_WORKERS, mp_context=get_context("fork")) as workers:
+        return [one for batch in workers.map(_read_batch, batches) for one in batch]
+
+
+def _read_batch(batch: Sequence[Seen]) -> list[Read]:
+    return [_read(seen) for seen in batch]
+
+
+def _read(seen: Seen) -> Read:
+    path = Path(seen.path)
+    try:
+        return read(path, seen)
+    except Malformed as error:
+        raise BrokenPackage(f"{path}: {error}.", "It is no whole package: make it anew.") from None
+
+
+def read(path: Path, seen: Seen) -> Read:
+    """Read one file; raises Malformed."""
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic == debfile.MAGIC and path.suffix == ".deb":
+        return _deb(path, seen)
+    if magic[:4] == rpmfile.MAGIC and path.suffix == ".rpm":
+        return _rpm(path, seen)
+    raise Malformed(f"it is no {path.suffix.lstrip('.')}")
+
+
+def _deb(path: Path, seen: Seen) -> Read:
+    found = digest(path, debfile.need)
+    text = debfile.control(found.head, found.size)
+    fields = debfile.fields(text)
+    identity = debfile.checked(fields)
+    needs = debfile.needs(fields)
+    place = debfile.pool_path(*identity)
+    stanza = debfile.stanza(text, place, found.size, found.sha256)
+    facts = Facts(found.sha256, Format.DEB, *identity, found.size, found.sha256, needs, "")
+    return Read(seen._replace(sha256=found.sha256), facts, Pieces(stanza))
+
+
+def _rpm(path: Path, seen: Seen) -> Read:
+    found = digest(path, rpmfile.need)
+    return rpm(found.head, found.size, found.sha256, seen)
+
+
+def rpm(head: bytes, size: int, sha256: str, seen: Seen) -> Read:
+    """What the first bytes of an rpm say; raises Malformed."""
+    headers = rpmfile.headers(head, size)
+    name, version, arch = rpmfile.checked(headers.main)
+    place = f"packages/{rpmfile.file_name(name, version, arch)}"
+    pieces = rpmxml.pieces(headers, version, sha256, size, place)
+    needs = rpmfile.needs(headers.main)
+    content = hashlib.sha256(head[headers.main.start : headers.main.end]).hexdigest()
+    signers = rpmfile.signers(headers)
+    facts = Facts(sha256, Format.RPM, name, version, arch, size, content, needs, signers)
+    return Read(seen._replace(sha256=sha256), facts, Pieces(*pieces))

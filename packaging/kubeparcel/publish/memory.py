@@ -1,0 +1,157 @@
+"""What was once read of package files, in the user's cache: nothing is hashed or parsed twice.
+
+Only a help: it may be deleted at any time, and is made anew when it is damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..model import Format
+from ..paths import cache
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+  path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (
+  sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
+  content TEXT, needs TEXT, signers TEXT);
+CREATE TABLE IF NOT EXISTS pieces (sha256 TEXT PRIMARY KEY, first TEXT, second TEXT, third TEXT);
+CREATE TABLE IF NOT EXISTS done (place TEXT PRIMARY KEY, mark TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passed (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_VERSION = 1
+
+
+FORMATS: Mapping[str, Format] = {str(form): form for form in Format}
+
+
+class Seen(NamedTuple):
+    """A file of the user's as it was when it was read: size in bytes, mtime in nanoseconds."""
+
+    path: str
+    size: int
+    mtime: int
+    sha256: str
+
+
+class Facts(NamedTuple):
+    """What a package file says of itself; `signers` are key fingerprints, with spaces;
+    `content` is as in `values.Package`."""
+
+    sha256: str
+    format: Format
+    name: str
+    version: str
+    arch: str
+    size: int
+    content: str
+    needs: str
+    signers: str
+
+
+class Pieces(NamedTuple):
+    """What indexes say of a package: a stanza for apt, or three pieces of XML for yum."""
+
+    first: str
+    second: str = ""
+    third: str = ""
+
+
+class Memory:
+    """The database; use `opened`."""
+
+    def __init__(self, base: sqlite3.Connection) -> None:
+        self.base = base
+
+    def seen(self, folder: str) -> Mapping[str, Seen]:
+        """The files below a folder that were read before, by path."""
+        low, high = f"{folder}/", f"{folder}0"
+        rows = self.base.execute("SELECT * FROM files WHERE path >= ? AND path < ?", (low, high))
+        return {row[0]: Seen(*row) for row in rows}
+
+    def facts(self, digests: Iterable[str]) -> dict[str, Facts]:
+        """What is known of these files, by sha256."""
+        rows = self._select("facts", digests)
+        return {row[0]: Facts(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
+
+    def pieces(self, digests: Iterable[str]) -> dict[str, Pieces]:
+        """What indexes say of these packages, by sha256; what is not known is left out."""
+        return {row[0]: Pieces(*row[1:]) for row in self._select("pieces", digests)}
+
+    def passed(self, digests: Iterable[str]) -> set[str]:
+        """Which of these passed the layout check."""
+        return {row[0] for row in self._select("passed", digests)}
+
+    def note_seen(self, rows: Sequence[Seen]) -> None:
+        """Remember files of the user's."""
+        with self.base:
+            self.base.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?)", rows)
+
+    def note(self, facts: Sequence[Facts], pieces: Mapping[str, Pieces]) -> None:
+        """Remember packages."""
+        rows = [(digest, *piece) for digest, piece in pieces.items()]
+        with self.base:
+            self.base.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?,?,?,?)", facts)
+            self.base.executemany("INSERT OR REPLACE INTO pieces VALUES (?,?,?,?)", rows)
+
+    def note_passed(self, digests: Iterable[str]) -> None:
+        """Remember which packages passed the layout check."""
+        with self.base:
+            rows = [(digest,) for digest in digests]
+            self.base.executemany("INSERT OR REPLACE INTO passed VALUES (?)", rows)
+
+    def done(self, place: str) -> str:
+        """The mark of what was last published from one place to another."""
+        row = self.base.execute("SELECT mark FROM done WHERE place = ?", (place,)).fetchone()
+        return row[0] if row else ""
+
+    def note_done(self, place: str, mark: str) -> None:
+        """Remember that mark."""
+        with self.base:
+            self.base.execute("INSERT OR REPLACE INTO done VALUES (?,?)", (place, mark))
+
+    def _select(self, table: str, digests: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+        text = json.dumps(list(digests))
+        query = f"SELECT t.* FROM json_each(?) j JOIN {table} t ON t.sha256 = j.value"  # noqa: S608
+        return iter(self.base.execute(query, (text,)))
+
+
+@contextmanager
+def opened(folder: Path | None = None) -> Iterator[Memory]:
+    """The memory of this user; an empty one for this run only where there can be none."""
+    base = _connect((folder or cache()) / "publish.sqlite")
+    try:
+        yield Memory(base)
+    finally:
+        base.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    for _ in range(2):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _prepared(sqlite3.connect(path, timeout=30))
+        except sqlite3.DatabaseError:
+            for name in (path, *path.parent.glob(f"{path.name}-*")):
+                name.unlink(missing_ok=True)
+        except OSError:
+            break
+    return _prepared(sqlite3.connect(":memory:"))
+
+
+def _prepared(base: sqlite3.Connection) -> sqlite3.Connection:
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = OFF")
+    version = base.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, _VERSION):
+        raise sqlite3.DatabaseError("of another version")
+    if not version:
+        base.executescript(_SCHEMA)
+        base.execute(f"PRAGMA user_version = {_VERSION}")
+    return base

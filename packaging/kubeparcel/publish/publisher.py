@@ -1,0 +1,175 @@
+"""The tasks that change a repository: publish, remove, retain, rollback, copy."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UsageError
+from ..log import Log
+from . import change, gate, given, incoming, memory, rebuild, statefile, storage
+from .commit import Next, commit
+from .memory import Memory
+from .result import Changed
+from .signing import Signer, signer
+from .storage import Storage
+from .values import Package, State, Suites, Terms, differences
+
+WAIT = 30.0
+"""How long another publisher is waited for, in seconds."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which repository is changed, and how.
+
+    `to` is a folder or `s3://BUCKET/PREFIX`, `key` a key's name or file. `terms` are those the
+    user named: the others stay as they are in the repository.
+    """
+
+    to: str
+    key: str = ""
+    dry_run: bool = False
+    wait: float = WAIT
+    terms: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a task wants: the suites as they shall be, and where new files come from.
+
+    `mark` tells a later publish of the same files that it has nothing to do.
+    """
+
+    suites: Suites
+    sources: Mapping[Package, Path] = field(default_factory=dict)
+    mark: tuple[str, str] = ("", "")
+
+
+Decide = Callable[[State, Signer | None], Decided]
+
+
+def publish(
+    source: Path, target: Target, log: Log, *, suite: str = "", unchecked: bool = False
+) -> Changed:
+    """Add the packages of a folder: to `suite`, or each where it belongs.
+
+    `unchecked` leaves the layout check out. Raises Refusal for what may not be published.
+    """
+    with memory.opened() as known, given.scratch() as area:
+
+        def decide(state: State, who: Signer | None) -> Decided:
+            rows = incoming.find(source)
+            mark = given.mark(source, rows, state, suite)
+            if known.done(mark[0]) == f"{state.generation} {mark[1]}":
+                return Decided(state.suites)
+            found = given.packages(source, rows, state, known)
+            gate.same_bytes(found.packages, state)
+            if not unchecked:
+                given.check_layout(found, known, log)
+            if state.terms.sign_rpms:
+                found = given.signed(found, who, area, known, log)
+            return Decided(change.add(state.suites, found.packages, suite), found.sources, mark)
+
+        return _change(target, log, known, decide)
+
+
+def remove(words: Sequence[str], target: Target, log: Log, *, suite: str = "") -> Changed:
+    """Take packages out of a suite, or of all: words like `kubelet=1.36.3-1`."""
+    if not words:
+        raise UsageError("Say what to remove: NAME, NAME=VERSION or =VERSION.")
+    return _simple(target, log, lambda state: change.remove(state.suites, words, suite))
+
+
+def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> Changed:
+    """Keep only the newest versions of each package in each minor."""
+    return _simple(target, log, lambda state: change.retain(state.suites, keep, suite))
+
+
+def copy(
+    origin: str, suite: str, target: Target, log: Log, *, words: Sequence[str] = ()
+) -> Changed:
+    """Add packages of one suite to another, as they are: all, or those meant by words."""
+    if not origin or not suite:
+        raise UsageError("inv copy needs two suites: --suite FROM --into TO.")
+    return _simple(target, log, lambda state: change.copy(state.suites, origin, suite, words))
+
+
+def rollback(target: Target, log: Log, *, generation: int = 0) -> Changed:
+    """Publish again what an earlier generation held: the last one, or the one of that number."""
+    where = storage.at(target.to)
+
+    def decide(state: State) -> Suites:
+        kept = [n for n in statefile.history(where) if n < state.generation]
+        number = generation or max(kept, default=0)
+        data = where.read(statefile.history_path(number)) if number in kept else None
+        if data is None:
+            there = ", ".join(map(str, kept)) or "none"
+            raise UsageError(
+                f"There is no generation {number or 'before this one'} to go back to.",
+                f"Kept are: {there}.",
+            )
+        return statefile.parse(data, where.where).suites
+
+    return _simple(target, log, decide)
+
+
+def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> Changed:
+    with memory.opened() as known:
+        return _change(target, log, known, lambda state, _: Decided(decide(state)))
+
+
+def _change(target: Target, log: Log, known: Memory, decide: Decide) -> Changed:
+    started = time.monotonic()
+    where = storage.at(target.to)
+    with nullcontext() if target.dry_run else where.lease(target.wait), _signer(target, log) as who:
+        before = rebuild.load(where, known, log)
+        state = dataclasses.replace(
+            before,
+            terms=_terms(before.terms, target.terms, where),
+            identity=before.identity or uuid.uuid4().hex,
+        )
+        decided = decide(state, who)
+        wanted = dataclasses.replace(state, suites=decided.suites)
+        changes = differences(before.suites, wanted.suites)
+        gate.resolves(wanted.suites, changes)
+        again = who is not None and _resign(where, before, wanted, who)
+        if who is not None and (changes or again):
+            step = Next(wanted, decided.sources, again)
+            wanted = commit(where, before, step, who, known, int(time.time()))
+        if who is not None and decided.mark[0]:
+            known.note_done(decided.mark[0], f"{wanted.generation} {decided.mark[1]}")
+    seconds = time.monotonic() - started
+    return Changed(where.where, changes, wanted, again, target.dry_run, seconds)
+
+
+@contextmanager
+def _signer(target: Target, log: Log) -> Iterator[Signer | None]:
+    """Who signs; a dry run needs no key."""
+    if target.dry_run:
+        yield None
+        return
+    with signer(target.key, log) as who:
+        yield who
+
+
+def _terms(old: Terms, named: Mapping[str, str | int | bool], where: Storage) -> Terms:
+    terms = dataclasses.replace(old, **named)  # type: ignore[arg-type]
+    if not terms.address:
+        terms = dataclasses.replace(terms, address=where.address)
+    return terms
+
+
+def _resign(where: Storage, before: State, wanted: State, who: Signer) -> bool:
+    """Whether the indexes have to be made and signed anew although no package changed."""
+    return bool(before.suites) and (
+        before.terms != wanted.terms
+        or before.signers != who.marks
+        or 0 < before.renew <= time.time()
+        or bool(statefile.names(where, statefile.PENDING))
+    )

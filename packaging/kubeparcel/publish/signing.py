@@ -1,0 +1,136 @@
+"""Signatures: whose they are, and how an index, a repomd.xml or an rpm's header gets one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigurationError
+from ..log import Log
+from . import gpg, keys
+from .gpg import Home
+from .keys import STRONG, WARNING, Key
+
+AGENT = "gpg:"
+"""Begins a --key that is a fingerprint in the user's own gpg home: hardware keys and agents."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The keys that sign now, first the one most clients know."""
+
+    home: Home
+    keys: tuple[Key, ...]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The keys' fingerprints."""
+        return tuple(key.fingerprint for key in self.keys)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What tells whether clients have these very keys: fingerprints with times of expiry."""
+        return tuple(f"{key.fingerprint}:{key.expires}" for key in self.keys)
+
+    def clearsign(self, text: bytes) -> bytes:
+        """The text with its signatures around it: InRelease."""
+        return self._sign(text, self.fingerprints, "--clear-sign")
+
+    def detached(self, data: bytes) -> bytes:
+        """Armoured signatures: Release.gpg, repomd.xml.asc."""
+        return self._sign(data, self.fingerprints, "--armor", "--detach-sign")
+
+    def packet(self, data: bytes) -> bytes:
+        """One binary signature, as rpm wants it."""
+        return self._sign(data, self.fingerprints[:1], "--detach-sign")
+
+    def _sign(self, data: bytes, who: Sequence[str], *how: str) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+            source, target = Path(folder, "in"), Path(folder, "out")
+            source.write_bytes(data)
+            words: list[str | Path] = [
+                "--digest-algo",
+                STRONG,
+                "--no-emit-version",
+                "--no-comments",
+            ]
+            for fingerprint in who:
+                words += ["--local-user", f"{fingerprint}!"]
+            self.home.run(*words, "--output", target, *how, source, secret=True)
+            return target.read_bytes()
+
+    def public(self, *, armored: bool) -> bytes:
+        """The public keys, minimal: no one else's signatures on them."""
+        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+            target = Path(folder, "out")
+            words: list[str | Path] = ["--no-emit-version", "--export-options", "export-minimal"]
+            words += ["--armor"] if armored else []
+            self.home.run(*words, "--output", target, "--export", *self.fingerprints)
+            return target.read_bytes()
+
+
+@contextmanager
+def signer(key: str, log: Log) -> Iterator[Signer]:
+    """Who signs, by `--key`: a key's name, a file with a private key, or `gpg:FINGERPRINT`.
+
+    Without one it is the key named `default`, made when there is none yet. Raises
+    ConfigurationError for a key that is missing, expired or too weak; warns of an early expiry.
+    """
+    with _found(key, log) as found:
+        for one in found.keys:
+            _check(one, log)
+        yield found
+
+
+@contextmanager
+def _found(key: str, log: Log) -> Iterator[Signer]:
+    name = key or keys.DEFAULT
+    if not key and not keys.exists(name):
+        made = keys.new(name)
+        log.say("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
+    if keys.exists(name):
+        named = keys.load(name)
+        yield _chosen(gpg.reachable(named.folder), named.signing, name)
+    elif name.startswith(AGENT):
+        home = Home(None)
+        yield _chosen(home, (name.removeprefix(AGENT),), name)
+    elif Path(name).is_file():
+        with keys.imported(Path(name)) as (home, found):
+            secret = home.run("--with-colons", "--list-secret-keys", check=False).stdout
+            if "sec:" not in secret:
+                raise ConfigurationError(f"{name} holds no private key.")
+            yield Signer(home, found[:1])
+    else:
+        raise ConfigurationError(
+            f"There is no key {name!r}, and no such file.",
+            "Make one: inv key new --name NAME. Or give a file with a private key, or "
+            f"{AGENT}FINGERPRINT for one in your own gpg.",
+        )
+
+
+def _chosen(home: Home, wanted: Sequence[str], name: str) -> Signer:
+    known = {key.fingerprint: key for key in keys.listed(home)}
+    missing = [fingerprint for fingerprint in wanted if fingerprint not in known]
+    if missing:
+        raise ConfigurationError(f"Key {name!r}: gpg does not have {missing[0]}.")
+    return Signer(home, tuple(known[fingerprint] for fingerprint in wanted))
+
+
+def _check(key: Key, log: Log) -> None:
+    if key.weakness:
+        raise ConfigurationError(
+            f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
+        )
+    left = key.days_left()
+    if left <= 0:
+        raise ConfigurationError(
+            f"Key {key.fingerprint} has expired.", "Extend it: inv key extend, then publish again."
+        )
+    if left < WARNING:
+        log.warn(
+            f"key {key.fingerprint} expires in {left:.0f} days. "
+            "inv key extend, or inv key rotate, and publish again."
+        )

@@ -1,0 +1,100 @@
+"""The state of a repository as a file in it: written before clients see what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from .. import __version__
+from ..errors import ConfigurationError, OutsideError
+from .memory import FORMATS
+from .storage import OWN, Storage
+from .values import Package, State, Terms
+
+PATH = f"{OWN}/state.json"
+HISTORY = f"{OWN}/history"
+PENDING = f"{OWN}/pending.json"
+"""Suites whose switch was begun: while the file is there, a publish was broken off."""
+
+ADDING = f"{OWN}/adding.json"
+"""Package files that are being added: those no state knows are left over from a broken publish."""
+
+FORMAT = 1
+
+
+class Damaged(OutsideError):
+    """The state file cannot be read; it is made anew from what is published."""
+
+
+def dump(state: State) -> bytes:
+    """The file's bytes; suites name packages by their number."""
+    packages = sorted(state.packages)
+    number = {package: at for at, package in enumerate(packages)}
+    head = {
+        "format": FORMAT,
+        "tool": __version__,
+        "generation": state.generation,
+        "identity": state.identity,
+        "renew": state.renew,
+        "signers": state.signers,
+        "terms": dataclasses.asdict(state.terms),
+        "kept": state.kept,
+        "gone": {place: [number, p] for place, (number, p) in sorted(state.gone.items())},
+        "suites": {name: sorted(number[p] for p in s) for name, s in sorted(state.suites.items())},
+    }
+    return json.dumps({**head, "packages": packages}, separators=(",", ":")).encode() + b"\n"
+
+
+def parse(data: bytes, where: str) -> State:
+    """Read it; raises Damaged, and ConfigurationError when it is from a newer kubeparcel."""
+    try:
+        document: dict[str, Any] = json.loads(data)
+        if document["format"] > FORMAT:
+            raise ConfigurationError(
+                f"{where} was written by a newer kubeparcel ({document['tool']}); "
+                f"this one is {__version__}.",
+                "Use that version or a newer one: nothing was changed.",
+            )
+        rows = [_package(row) for row in document["packages"]]
+        return State(
+            generation=document["generation"],
+            identity=document["identity"],
+            suites={n: frozenset(rows[i] for i in s) for n, s in document["suites"].items()},
+            kept={k: tuple(map(tuple, rows)) for k, rows in document["kept"].items()},
+            gone={place: (n, _package(row)) for place, (n, row) in document["gone"].items()},
+            renew=document["renew"],
+            signers=tuple(document["signers"]),
+            terms=Terms(**document["terms"]),
+        )
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise Damaged(f"{where}: the state file {PATH} is damaged ({error!r}).") from None
+
+
+def load(storage: Storage) -> State | None:
+    """The state of a repository; None when there is no file."""
+    data = storage.read(PATH)
+    return None if data is None else parse(data, storage.where)
+
+
+def _package(row: list[Any]) -> Package:
+    return Package(FORMATS[row[0]], *row[1:])
+
+
+def history(storage: Storage) -> list[int]:
+    """The generations whose states are kept, oldest first."""
+    names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.sizes(HISTORY))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def history_path(generation: int) -> str:
+    """Where the state of a generation is kept."""
+    return f"{HISTORY}/{generation}.json"
+
+
+def names(storage: Storage, path: str) -> tuple[str, ...]:
+    """The names in PENDING or ADDING; none when there is no such file, or half a one."""
+    try:
+        return tuple(map(str, json.loads(storage.read(path) or b"[]")))
+    except ValueError:
+        return ()

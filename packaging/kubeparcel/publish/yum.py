@@ -1,0 +1,103 @@
+"""A yum repository: primary, filelists and other under hashed names, and the repomd.xml for them.
+
+There is no updateinfo: we do not know which package fixes what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import zstandard
+
+from ..model import Format
+from .apt import gzipped
+from .memory import Pieces
+from .values import Indexes, Package, Terms
+
+if TYPE_CHECKING:
+    from .signing import Signer
+
+ENTRY = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
+"""What clients begin with, in the order it is put in place."""
+
+_COMMON = "http://linux.duke.edu/metadata/common"
+_RPM = "http://linux.duke.edu/metadata/rpm"
+_KINDS = {
+    "primary": ("metadata", f'xmlns="{_COMMON}" xmlns:rpm="{_RPM}"'),
+    "filelists": ("filelists", 'xmlns="http://linux.duke.edu/metadata/filelists"'),
+    "other": ("otherdata", 'xmlns="http://linux.duke.edu/metadata/other"'),
+}
+COMPRESS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "zstd": (".zst", lambda data: zstandard.ZstdCompressor(level=3).compress(data)),
+    "gzip": (".gz", gzipped),
+}
+
+
+class _Made(NamedTuple):
+    kind: str
+    name: str
+    data: bytes
+    sha256: str
+    open_sha256: str
+    open_size: int
+
+
+def folder(suite: str) -> str:
+    """Where a suite's metadata is."""
+    return f"yum/{suite}/repodata"
+
+
+def indexes(
+    suite: str, packages: Iterable[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
+) -> Indexes:
+    """Make the metadata of the rpms; `pieces` go by sha256, `now` is in seconds since 1970."""
+    rows = [pieces[p.sha256] for p in sorted(packages) if p.format is Format.RPM]
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(_make, kind, [row[at] for row in rows], terms.metadata)
+            for at, kind in enumerate(_KINDS)
+        ]
+        made = [job.result() for job in jobs]
+    hashed = {one.name: one.data for one in made}
+    return Indexes(folder(suite), {}, hashed, _repomd(made, now), ENTRY)
+
+
+def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
+    """The entry files: repomd.xml, its signatures and the keys to check them with."""
+    return {
+        "repomd.xml.key": signer.public(armored=True),
+        "repomd.xml.asc": signer.detached(made.entry),
+        "repomd.xml": made.entry,
+    }
+
+
+def _make(kind: str, rows: list[str], compression: str) -> _Made:
+    root, spaces = _KINDS[kind]
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {spaces} packages="{len(rows)}">\n'
+    text = "".join([head, *rows, f"</{root}>\n"]).encode()
+    suffix, pack = COMPRESS[compression]
+    data = pack(text)
+    digest = hashlib.sha256(data).hexdigest()
+    open_digest = hashlib.sha256(text).hexdigest()
+    return _Made(kind, f"{digest}-{kind}.xml{suffix}", data, digest, open_digest, len(text))
+
+
+def _repomd(made: Iterable[_Made], now: int) -> bytes:
+    rows = "".join(
+        f'  <data type="{one.kind}">\n'
+        f'    <checksum type="sha256">{one.sha256}</checksum>\n'
+        f'    <open-checksum type="sha256">{one.open_sha256}</open-checksum>\n'
+        f'    <location href="repodata/{one.name}"/>\n'
+        f"    <timestamp>{now}</timestamp>\n"
+        f"    <size>{len(one.data)}</size>\n    <open-size>{one.open_size}</open-size>\n"
+        "  </data>\n"
+        for one in made
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="{_RPM}">\n'
+        f"  <revision>{now}</revision>\n{rows}</repomd>\n"
+    ).encode()

@@ -1,0 +1,170 @@
+"""One scenario on one host: steps in order in a fresh container, each a check with its evidence."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import KubeparcelError
+from ..hosts.container import Container
+from ..hosts.engine import Start
+from ..hosts.session import Session
+from ..hosts.table import Host
+from ..run import Completed
+from ..template import render
+from .managers import MANAGERS, Manager, complaints
+from .package_set import PackageSet
+from .report import Check, Finding
+
+SHOWN = 4000
+"""Of a command's output so many characters are kept: its end."""
+
+CURRENT, EARLIER = "/packages/current", "/packages/earlier"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A container with packages beside it, and what was run in it since the step began."""
+
+    box: Container
+    manager: Manager
+    packages: PackageSet
+    earlier: PackageSet | None
+    seen: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, object] = field(default_factory=dict)
+
+    def run(self, *argv: str, timeout: float = 120) -> Completed:
+        """Run a command whatever its exit code, and keep it as evidence."""
+        done = self.box.run(*argv, check=False, timeout=timeout)
+        said = f"{done.stdout}{done.stderr}".rstrip()
+        code = f"\n(exit code {done.code})" if done.code else ""
+        shown = shlex.join(argv) if len(argv) < 3 or argv[0] != "sh" else argv[2].strip()
+        self.seen[shown[:SHOWN]] = f"{said[-SHOWN:]}{code}"
+        return done
+
+    def script(self, text: str, *arguments: str, timeout: float = 120) -> Completed:
+        """Run a shell script, and keep it as evidence."""
+        return self.run("sh", "-euc", text, "sh", *arguments, timeout=timeout)
+
+    def each(self, commands: Sequence[Sequence[str]]) -> list[Completed]:
+        """Run several commands, each whatever the others do; standard error is in their output.
+
+        One visit to the container: that costs more than most commands.
+        """
+        mark = "@@kubeparcel@@"
+        lines = [
+            f"timeout 30 {shlex.join(argv)}; printf '\\n{mark}%s{mark}' $?" for argv in commands
+        ]
+        done = self.box.script("exec 2>&1; set +e\n" + "\n".join(lines), timeout=60 + len(lines))
+        parts = done.stdout.split(mark)
+        rows = zip(commands, parts[0::2], parts[1::2], strict=False)
+        said = [Completed(tuple(argv), int(code), out.strip(), "") for argv, out, code in rows]
+        for one in said:
+            code = f"\n(exit code {one.code})" if one.code else ""
+            self.seen[shlex.join(one.argv)] = f"{one.stdout[-SHOWN:]}{code}"
+        return said
+
+    def ask(
+        self, command: str, names: Iterable[str] = (), files: Iterable[str] = ()
+    ) -> Iterator[Finding]:
+        """One of the manager's commands; findings when it fails, or goes on but complains."""
+        argv = Manager.words(command, names, files)
+        done = self.run(*argv, timeout=180)
+        said = f"{done.stdout}\n{done.stderr}"
+        if done.code:
+            last = "\n".join(said.strip().splitlines()[-8:])
+            yield Finding("exit code 0", f"exit code {done.code}\n{last}", shlex.join(argv))
+        for line in complaints(said):
+            yield Finding("no complaint", line, shlex.join(argv))
+
+    def repository(self, folder: str) -> None:
+        """Make a set of packages, with the host's own pool, the only repository there is."""
+        text = render(self.manager.update, {})
+        self.box.script(text, folder, timeout=120)
+
+    def states(self, names: Sequence[str]) -> dict[str, str]:
+        """The versions of what is installed and configured."""
+        argv = Manager.words(self.manager.state, names)
+        rows = (line.split("\t") for line in self.run(*argv).stdout.splitlines())
+        return {row[0]: row[1] for row in rows if len(row) == 2 or row[2:3] == ["ii "]}
+
+    def at(self, wanted: PackageSet) -> Iterator[Finding]:
+        """Findings where a set is not installed at exactly its versions."""
+        found = self.states(wanted.names)
+        for name, version in wanted.versions.items():
+            if found.get(name) != version:
+                yield Finding(f"{name} {version}", f"{name} {found.get(name, 'not installed')}")
+
+
+Question: TypeAlias = Callable[[Trial], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One check of a scenario. After a `vital` one that failed the rest is not tried."""
+
+    name: str
+    meaning: str
+    question: Question
+    number: int = 0
+    vital: bool = False
+    look: str = ""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Steps that follow each other in one container. `applies` says for which packages."""
+
+    name: str
+    steps: tuple[Step, ...]
+    applies: Callable[[Host, PackageSet, PackageSet | None], bool] = lambda *_: True
+
+
+def play(
+    here: Session,
+    host: Host,
+    image: str,
+    scenario: Scenario,
+    packages: PackageSet,
+    earlier: PackageSet | None,
+) -> list[Check]:
+    """Play a scenario in a container of its own, and give its checks."""
+    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    if earlier:
+        mounts[earlier.folder] = EARLIER
+    start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
+    checks: list[Check] = []
+    with here.container(host, start) as box:
+        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.repository(CURRENT)
+        for step in scenario.steps:
+            checks.append(_take(trial, scenario, step))
+            if step.vital and not checks[-1].passed:
+                break
+        if any(not check.passed for check in checks):
+            here.hold(box)
+    return checks
+
+
+def _take(trial: Trial, scenario: Scenario, step: Step) -> Check:
+    started = time.monotonic()
+    trial.seen.clear()
+    try:
+        findings = tuple(step.question(trial))
+    except KubeparcelError as error:
+        findings = (Finding("an answer", str(error)),)
+    look = step.look or f"inv verify --level install --on {trial.box.host.name} --keep"
+    return Check(
+        name=step.name,
+        subject=scenario.name,
+        number=step.number,
+        meaning=step.meaning,
+        findings=tuple(Finding(f.expected, f.found, f.where, f.look or look) for f in findings),
+        host=trial.box.host.name,
+        seconds=time.monotonic() - started,
+        evidence=dict(trial.seen),
+    )

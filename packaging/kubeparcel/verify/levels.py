@@ -1,0 +1,92 @@
+"""The levels of proof, from the cheapest up; a level that fails ends the climb."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import catalog as catalogs
+from ..errors import UsageError
+from ..log import Log
+from ..model import Format
+from ..paths import cache
+from ..store import Store
+from . import layout
+from .report import Report, as_text, write_junit
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+LEVELS = ("layout", "install")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to prove, and where. Empty fields leave the choice to the machine."""
+
+    level: str
+    paths: tuple[Path, ...]
+    hosts: tuple[str, ...] = ()
+    engine: str = ""
+    earlier: tuple[Path, ...] = ()
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The reports of all levels that ran, in their order."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every level passed, else 1."""
+        return max(report.exit_code for report in self.reports)
+
+    def as_text(self) -> str:
+        """For people."""
+        return as_text(self.reports)
+
+    def as_json(self) -> str:
+        """One document: a single level's own, or all of them under `levels`."""
+        if len(self.reports) == 1:
+            return self.reports[0].as_json()
+        levels = [report.as_dict() for report in self.reports]
+        return json.dumps({"passed": not self.exit_code, "levels": levels}, indent=2)
+
+    def write_junit(self, path: Path) -> None:
+        """One JUnit XML file for all levels."""
+        write_junit(self.reports, path)
+
+
+def prove(wanted: Wanted, settings: Settings, log: Log) -> Proof:
+    """Climb to the level that is wanted; raises UsageError for one that there is not."""
+    if wanted.level not in LEVELS:
+        raise UsageError(f"--level {wanted.level}: there is {', '.join(LEVELS)}.")
+    known = catalogs.load()
+    rows = known.model_copy(update={"packages": settings.catalog_packages(known.packages)})
+    first = layout.check_paths(wanted.paths, rows)
+    if wanted.level == "layout" or not first.passed:
+        return Proof((first,))
+    return Proof((first, _install(wanted, settings, log)))
+
+
+def _install(wanted: Wanted, settings: Settings, log: Log) -> Report:
+    from ..hosts import choice, session
+    from . import install
+    from .earlier import earlier
+
+    files = layout.packages(wanted.paths)
+    formats = {Format(file.suffix.lstrip(".")) for file in files}
+    with (
+        session.opened(Store(cache()), log, engine=wanted.engine, keep=wanted.keep) as here,
+        tempfile.TemporaryDirectory(dir=here.folder) as folder,
+    ):
+        hosts = choice.pick(wanted.hosts, "install", formats, here.engine, here.places)
+        choice.say(hosts, here.engine, log)
+        before: Sequence[Path] = wanted.earlier or earlier(settings, Path(folder), log)
+        return install.check(here, hosts, wanted.paths, before)

@@ -1,0 +1,17 @@
+# Repairs what a container engine leaves crooked where cgroups are of version 1 (or both versions).
+# Where they are of version 2 there is nothing to do.
+[ ! -e /sys/fs/cgroup/cgroup.controllers ] || exit 0
+
+# Mounted twice, runc computes wrong paths from the second: "bind mount source stat: no such file".
+systemd=/sys/fs/cgroup/systemd
+if [ "$(grep -c " $systemd " /proc/self/mountinfo)" -gt 1 ]; then
+    umount "$systemd/release_agent" 2>/dev/null || :
+    umount "$systemd"
+    echo "the second mount of $systemd was taken away"
+fi
+
+# For a kubelet with `cgroupRoot: /kubelet`.
+for controller in /sys/fs/cgroup/*/; do
+    [ "$controller" = /sys/fs/cgroup/unified/ ] || mkdir -p "$controller/kubelet" 2>/dev/null || :
+done
+echo "this machine has cgroups of version 1: the kubelet needs failCgroupV1: false, cgroupRoot: /kubelet"

@@ -1,0 +1,12 @@
+# Loads bash's completions of a program as a shell does when a person presses Tab, and shows them.
+. /usr/share/bash-completion/bash_completion
+if declare -F _comp_load >/dev/null; then
+    _comp_load "$1" # bash-completion 2.12 and later
+else
+    _completion_loader "$1" || :
+fi
+found=$(complete -p "$1")
+echo "$found"
+# For programs without completions it stands in with file names.
+case $found in *_minimal*) exit 1 ;; esac
+declare -F "$(echo "$found" | sed 's/.*-F \([^ ]*\).*/\1/')"

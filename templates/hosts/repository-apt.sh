@@ -1,0 +1,17 @@
+# Makes the folders given, and the host's own pool, the only repository of apt here.
+repository=/var/lib/kubeparcel/repository
+rm -rf "$repository"
+mkdir -p "$repository"
+for folder in /var/lib/kubeparcel/pool "$@"; do
+    find "$folder" -name '*.deb' -exec ln -s -t "$repository" {} +
+done
+cd "$repository"
+for file in *.deb; do
+    dpkg-deb --field "$file"
+    echo "Filename: ./$file"
+    echo "Size: $(stat --dereference --format %s "$file")"
+    echo "SHA256: $(sha256sum "$file" | cut -d ' ' -f 1)"
+    echo
+done >Packages
+echo "deb [trusted=yes] file:$repository ./" >/etc/apt/sources.list
+apt-get --quiet update

@@ -1,0 +1,89 @@
+"""A docker of the tests' own and a registry on loopback: started here, stopped by their numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
+
+
+def needed(*programs: str) -> None:
+    """Skip unless these are installed and we are root; under CI that is a failure."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing or os.geteuid():
+        pytest.skip(f"needs root and {', '.join(programs)}")
+
+
+@contextmanager
+def dockerd(folder: Path) -> Iterator[str]:
+    """A docker daemon with its own data and socket; gives DOCKER_HOST."""
+    needed("dockerd", "docker", "containerd")
+    address = f"unix://{folder}/docker.sock"
+    own = [f"--host={address}", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
+    own += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
+    with _running(["dockerd", *own], folder / "docker.log", lambda: _answers(folder)):
+        yield address
+
+
+def _answers(folder: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(f"{folder}/docker.sock")
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """Debian's docker-registry on a free port of loopback; gives `localhost:PORT`."""
+    needed("docker-registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    file = folder / "registry.yaml"
+    file.write_text(yaml.safe_dump(config))
+
+    def listening() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    command = ["docker-registry", "serve", str(file)]
+    with _running(command, folder / "registry.log", listening):
+        yield f"localhost:{port}"
+
+
+@contextmanager
+def _running(command: list[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            end = time.monotonic() + 60
+            while not ready():
+                if process.poll() is not None or time.monotonic() > end:
+                    pytest.fail(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
+                time.sleep(0.2)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,243 @@
+"""Packages broken in one respect each, that the install level must notice, and by which check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.verify.elves import elf
+from tests.verify.mutants.mutant import BOTH, ENV, depend, env, fields, on
+from tests.verify.workshop import Draft, Mutate
+
+from .small_packages import PLUGINS, program
+
+DEB, RPM = ("deb",), ("rpm",)
+
+
+@dataclass(frozen=True)
+class InstallMutant:
+    """One fault: in which package, made how, and the first check of which scenario sees it.
+
+    With `earlier` it is the package before the upgrade that is broken.
+    """
+
+    name: str
+    package: str
+    mutate: Mutate
+    scenario: str
+    check: str
+    formats: Sequence[str] = BOTH
+    earlier: bool = False
+
+
+def _needs_nothing(name: str) -> Mutate:
+    def without(draft: Draft) -> None:
+        rows = draft.config["depends"]
+        draft.config["depends"] = [row for row in rows if not row.startswith(name)]
+
+    return without
+
+
+def _script(at: str, text: str) -> Mutate:
+    return on("script", at, text)
+
+
+def _no_conffile(draft: Draft, path: str) -> None:
+    row = draft.row(path)
+    row.pop("type")
+
+
+def _other_text(draft: Draft, path: str) -> None:
+    draft.put(path, "KUBELET_EXTRA_ARGS=--v=1\n")
+
+
+def _remove_env(draft: Draft, path: str) -> None:
+    draft.script("preremove", f"rm -f {path}")
+
+
+def _wrapper(draft: Draft) -> None:
+    draft.put("/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n")
+
+
+def _arm(draft: Draft) -> None:
+    draft.put("/usr/bin/kubectl", elf("kubectl", machine=183))
+
+
+# What only dpkg, or only rpm, tells a scriptlet.
+_UPGRADE = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
+
+
+def _asks(draft: Draft) -> None:
+    draft.script("postinstall", f"{_UPGRADE[draft.format]} || read answer || exit 1")
+
+
+def _steals(draft: Draft) -> None:
+    draft.add("/usr/lib/cni/bridge", program("bridge", "1.9.1"), mode=0o755)
+
+
+def _leaves(path: str) -> Mutate:
+    return _script("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
+
+
+MUTANTS = (
+    InstallMutant(
+        *("the kubelet forgets iptables", "kubelet", _needs_nothing("iptables")),
+        *("kubelet-alone", "kubelet-alone"),
+    ),
+    InstallMutant(
+        *("the kubelet forgets the CNI plugins", "kubelet", _needs_nothing("kubernetes-cni")),
+        *("kubelet-alone", "kubelet-alone"),
+    ),
+    InstallMutant(
+        *("a dependency that nobody has", "kubectl", depend("no-such-package")),
+        *("life", "install"),
+    ),
+    InstallMutant(
+        *("a conflict with its own kind", "kubeadm", depend("kubectl", relation="conflicts")),
+        *("life", "install"),
+    ),
+    InstallMutant(
+        *("a conflict with Debian's plugins", "kubernetes-cni"),
+        depend("containernetworking-plugins", relation="conflicts"),
+        *("beside-debians-plugins", "neighbour-intact", DEB),
+    ),
+    InstallMutant(
+        *("a file of Debian's plugins", "kubernetes-cni", _steals),
+        *("beside-debians-plugins", "install", DEB),
+    ),
+    InstallMutant(
+        *("the environment file is no conffile", "kubelet", env(_no_conffile)),
+        *("upgrade", "upgrade-keeps-settings"),
+    ),
+    InstallMutant(
+        *("the environment file changes between revisions", "kubelet", env(_other_text)),
+        *("upgrade", "upgrade", DEB),
+    ),
+    InstallMutant(
+        *("the environment file changes and rpm lays the new one beside", "kubelet"),
+        *(env(_other_text), "upgrade", "upgrade-keeps-settings", RPM),
+    ),
+    InstallMutant(
+        *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
+        *("life", "remove-keeps-settings"),
+    ),
+    InstallMutant(
+        *("an upgrade empties the folder of plugins", "kubernetes-cni"),
+        _script("preinstall", f"rm -rf {PLUGINS}*"),
+        *("upgrade", "upgrade-keeps-plugins"),
+    ),
+    InstallMutant(
+        *("a removal empties the folder of plugins", "kubernetes-cni"),
+        _script("postremove", f"rm -rf {PLUGINS}"),
+        *("life", "remove-keeps-plugins"),
+    ),
+    InstallMutant(
+        *("a question at an upgrade", "kubelet", _asks),
+        *("upgrade", "upgrade"),
+    ),
+    InstallMutant(
+        *("an installation that fails", "kubectl", _script("postinstall", "exit 3")),
+        *("life", "install"),
+    ),
+    InstallMutant(
+        *("a removal that fails", "kubectl", _script("postremove", "exit 3")),
+        *("life", "purge"),
+    ),
+    InstallMutant(
+        *("a removal that fails before it begins", "kubelet", _script("preremove", "exit 3")),
+        *("life", "purge"),
+    ),
+    InstallMutant(
+        *("an installation that works only once", "kubectl"),
+        _script("postinstall", "mkdir /var/lib/kubectl-was-here"),
+        *("life", "reinstall"),
+    ),
+    InstallMutant(
+        *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
+        *("life", "nothing-left"),
+    ),
+    InstallMutant(
+        *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
+        *("life", "nothing-left"),
+    ),
+    InstallMutant(
+        *("a link stays", "kubelet"),
+        _script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
+        *("life", "nothing-left"),
+    ),
+    InstallMutant(
+        *("a file of the host is changed", "kubelet"),
+        _script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
+        *("life", "nothing-left"),
+    ),
+    InstallMutant(
+        *("a packaged file is changed", "kubeadm"),
+        _script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        *("life", "verify-clean"),
+    ),
+    InstallMutant(
+        *("a program of another version", "kubectl"),
+        on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
+        *("life", "versions"),
+    ),
+    InstallMutant(
+        *("a plugin of another version", "kubernetes-cni"),
+        on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        *("life", "versions"),
+    ),
+    InstallMutant(
+        *("a program of another architecture", "kubectl", _arm),
+        *("life", "versions"),
+    ),
+    InstallMutant(
+        *(
+            "a program that is not executable",
+            "kubectl",
+            on("info", "/usr/bin/kubectl", mode=0o644),
+        ),
+        *("kubectl-alone", "kubectl-alone"),
+    ),
+    InstallMutant(
+        *("a program that writes to /usr", "kubectl", _wrapper),
+        *("life", "read-only-usr"),
+    ),
+    InstallMutant(
+        *("completions of nothing", "kubectl"),
+        on("put", "/bash-completion/completions/kubectl", "true\n"),
+        *("life", "completions"),
+    ),
+    InstallMutant(
+        *("completions that name no function", "kubectl"),
+        on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
+        *("life", "completions"),
+    ),
+    InstallMutant(
+        *(
+            "systemd taken for granted",
+            "kubelet",
+            _script("postinstall", "systemctl daemon-reload"),
+        ),
+        *("without-systemd", "install"),
+    ),
+    InstallMutant(
+        *("a scriptlet that looks which package came first", "kubeadm"),
+        _script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
+        *("orders", "backwards-same"),
+    ),
+    InstallMutant(
+        *("a scriptlet that needs another package without saying so", "cri-tools"),
+        _script("postinstall", "test -e /usr/bin/kubectl"),
+        *("orders", "one-by-one"),
+    ),
+    InstallMutant(
+        *("a version that cannot be gone back to", "kubelet"),
+        _script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
+        *("upgrade", "downgrade", DEB),
+    ),
+    InstallMutant(
+        *("an older version than before", "kubectl", fields(release="0")),
+        *("upgrade", "upgrade"),
+    ),
+)
+
+__all__ = ["ENV", "MUTANTS", "InstallMutant"]

@@ -1,0 +1,58 @@
+"""Our five packages in miniature, made by the real plan and the real nfpm: scripts for programs.
+
+They install in a moment and say their version like the real ones, so that every way of breaking
+them can be tried on a host.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeparcel.model import Format
+from tests.verify.workshop import Draft, Mutate, Workshop, workshop
+
+PLUGINS = "/opt/cni/bin/"
+
+
+def program(name: str, version: str) -> str:
+    """A program that says its version, and prints completions that name a function."""
+    return (
+        "#!/bin/sh\n"
+        'if [ "$1" = completion ]; then\n'
+        f"    echo '__start_{name}() {{ :; }}; complete -F __start_{name} {name}'\n"
+        "else\n"
+        f"    echo {name} v{version}\n"
+        "fi\n"
+    )
+
+
+def speak(draft: Draft) -> None:
+    """Programs that run on any host instead of the workshop's dumb ones."""
+    for row in draft.config["contents"]:
+        path = row["dst"]
+        if path.startswith(("/usr/bin/", PLUGINS)) and row.get("type") != "dir":
+            draft.put(path, program(path.rpartition("/")[2], draft.config["version"]))
+
+
+def small(folder: Path, revision: str = "2") -> Workshop:
+    """What the packages are made of."""
+    return workshop(folder, revision=revision)
+
+
+def write_set(
+    shop: Workshop, format_: Format, folder: Path, broken: str = "", mutate: Mutate | None = None
+) -> Path:
+    """All five packages in a folder, one of them broken; give the folder."""
+    for package in shop.packages.values():
+        if package.format is format_:
+
+            def change(draft: Draft, name: str = package.name) -> None:
+                speak(draft)
+                if mutate and name == broken:
+                    mutate(draft)
+
+            shop.write(package, change, folder / "work" / package.name)
+    (folder / "set").mkdir()
+    for file in (folder / "work").glob(f"*/*.{format_}"):
+        file.rename(folder / "set" / file.name)
+    return folder / "set"

@@ -1,0 +1,210 @@
+"""Nothing is left behind: after success, failure, Ctrl-C, and when the program was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import paths
+from kubeparcel.errors import KubeparcelError, ToolError
+from kubeparcel.hosts import leftovers, session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.engine import Engine, GaveUp, Start
+from kubeparcel.hosts.parallel import side_by_side
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Lines, Quiet
+from kubeparcel.store import Store
+
+TRIXIE = table.load().pick("trixie")
+
+RUNNING = """
+import sys, time
+from pathlib import Path
+from kubeparcel.hosts import parallel, session, table
+from kubeparcel.hosts.engine import Start
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+
+host = table.load().pick("trixie")
+with session.opened(Store(Path(sys.argv[1])), Quiet()) as here:
+    image = here.image(host)
+    here.engine.create_network(f"kubeparcel-{here.run}", here.labels, internal=True)
+
+    def work(_):
+        start = Start(image, "box", volumes=("/var/lib/data",))
+        with here.container(host, start) as box:
+            print(here.run, flush=True)
+            box.run("sleep", "300", timeout=300)
+
+    parallel.side_by_side(here, work, 2)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    try:
+        return choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def store(binaries_cache: Path) -> Store:
+    return Store(binaries_cache)
+
+
+@pytest.fixture
+def here(engine, store) -> Iterator[Session]:
+    with session.opened(store, Quiet()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def running(engine, store) -> Iterator[subprocess.Popen[str]]:
+    """Another process of ours with two containers, two volumes and a network."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNING, str(store.root)],
+        env={**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline().strip() for _ in range(2)]
+    assert all(lines), process.stderr.read() if process.stderr else ""
+    process.run = lines[0]  # type: ignore[attr-defined]
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def left(engine: Engine, run: str) -> list[str]:
+    """What is there of a run."""
+    return sorted(str(row.what) for row in engine.labelled(f"{leftovers.LABEL}={run}"))
+
+
+def volumes(engine: Engine) -> set[str]:
+    done = subprocess.run(
+        [engine.name, "volume", "ls", "--quiet"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_after_success_nothing_is_left(engine, store):
+    before = volumes(engine)
+    with session.opened(store, Quiet()) as here:
+        start = Start(here.image(TRIXIE), "box", volumes=("/var/lib/data",))
+        with here.container(TRIXIE, start) as box:
+            assert box.run("hostname").stdout
+            assert left(engine, here.run) == ["container"]
+            assert volumes(engine) > before
+        assert left(engine, here.run) == []
+        folder = here.folder
+    assert volumes(engine) == before
+    assert not folder.exists()
+
+
+def test_after_a_failure_nothing_is_left(engine, store):
+    def fail() -> None:
+        with session.opened(store, Quiet()) as here:
+            runs.append(here.run)
+            with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
+                box.run("false")
+
+    runs: list[str] = []
+    with pytest.raises(ToolError, match="false failed with exit code 1"):
+        fail()
+    assert left(engine, runs[0]) == []
+
+
+def test_one_that_fails_ends_the_others_and_nothing_is_left(here, engine):
+    def work(index: int) -> None:
+        with here.container(TRIXIE, Start(image, "box")) as box:
+            if index == 1:
+                box.run("false")
+            box.run("sleep", "300", timeout=300)
+
+    image, started = here.image(TRIXIE), time.monotonic()
+    with pytest.raises(ToolError, match="false failed"):
+        side_by_side(here, work, 2, at_once=2)
+    assert time.monotonic() - started < 60
+    assert left(engine, here.run) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_after_an_interruption_nothing_is_left(running, engine, sent):
+    assert left(engine, running.run) == ["container", "container", "network"]
+    running.send_signal(sent)
+    running.wait(60)
+    assert left(engine, running.run) == []
+    assert running.returncode != 0
+
+
+def test_what_a_killed_run_left_goes_when_the_next_begins(running, engine, store, capsys):
+    before = volumes(engine)
+    assert len(before) >= 2
+    running.kill()
+    running.wait(10)
+    assert left(engine, running.run) == ["container", "container", "network"]
+    with session.opened(store, Lines()) as here:
+        assert left(engine, running.run) == []
+        assert here.folder.parent.parent == store.root / "scratch"
+    assert "that a killed run left" in capsys.readouterr().err
+    assert len(volumes(engine)) == len(before) - 2
+    gone = f"hosts-*,{running.pid},*"
+    assert list((store.root / "scratch").glob(gone)) == []
+
+
+def test_two_runs_side_by_side_do_not_disturb_each_other(running, here, engine, store):
+    with session.opened(store, Quiet()) as other:
+        with other.container(TRIXIE, Start(other.image(TRIXIE), "box")) as box:
+            box.run("true")
+            assert len(left(engine, running.run)) == 3
+        assert len(left(engine, running.run)) == 3
+    assert running.poll() is None
+
+
+def test_what_is_held_stays_and_the_log_says_how_to_enter_it(engine, store, capsys):
+    with session.opened(store, Lines(), keep=True) as here:
+        with here.container(TRIXIE, Start(here.image(TRIXIE), "bad")) as box:
+            here.hold(box)
+        with here.container(TRIXIE, Start(here.image(TRIXIE), "good")):
+            pass
+        run = here.run
+    said = capsys.readouterr().err
+    assert f"{engine.name} exec -it {box.name} bash" in said
+    with session.opened(store, Quiet()):
+        assert left(engine, run) == ["container"]
+    assert leftovers.remove(engine, f"{leftovers.LABEL}={run}") == [f"container {box.name}"]
+    assert left(engine, run) == []
+
+
+def test_a_wait_in_a_container_ends_and_names_what_was_waited_for(here):
+    with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
+        with pytest.raises(GaveUp, match=r"Waited 1 s for trixie: the kubelet"):
+            box.run("sleep", "60", timeout=1, what="the kubelet")
+        with pytest.raises(GaveUp, match=r"(?s)trixie: waited 1 s for healthz\..*last words"):
+            box.until(lambda: None, "healthz", timeout=1, instead=lambda: "last words")
+
+
+def test_its_mounts_and_cgroups_are_gone_with_a_container(here, engine):
+    def traces(identity: str) -> list[str]:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+        groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/*") if path.is_dir()]
+        return [line for line in (*mounts, *groups) if identity in line]
+
+    with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
+        inside = engine.inspect(box.name)
+        layer = inside["GraphDriver"]["Data"]["UpperDir"].split("/")[-2]
+        assert traces(layer)
+        assert traces(inside["Id"])
+    assert traces(layer) == []
+    assert traces(inside["Id"]) == []

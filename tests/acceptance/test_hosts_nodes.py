@@ -1,0 +1,41 @@
+"""A host as a machine: systemd is its first process, and containers run inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import node, session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+
+
+@pytest.fixture(scope="module")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    try:
+        choose("podman")
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", ["trixie", "trixie-dnf"])
+def test_a_node_has_systemd_and_a_container_runtime_and_survives_a_restart(here, name):
+    with node.started(here, table.load().pick(name), "n1") as box:
+        assert box.read("/proc/1/comm").strip() == "systemd"
+        assert box.run("hostname").stdout.strip() == "n1"
+        box.until(
+            lambda: box.run("ctr", "version", check=False).code == 0,
+            "containerd to answer",
+            instead=lambda: box.run("systemctl", "status", "containerd", check=False).stdout,
+        )
+        box.write("/var/lib/kubelet/note", "kept")
+        box.restart()
+        node.boot(box)
+        assert box.read("/var/lib/kubelet/note") == "kept"

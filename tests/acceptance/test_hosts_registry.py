@@ -1,0 +1,64 @@
+"""Hosts that are pulled: proved against a registry on loopback that holds an image made here."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError, ToolError
+from kubeparcel.hosts import session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.places import Places
+from kubeparcel.log import Quiet
+from kubeparcel.model import Format
+from kubeparcel.store import Store
+from kubeparcel.verify import install
+
+from .engines import needed, registry
+from .small_packages import small, write_set
+
+HOST = table.load().pick("debian-13")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> str:
+    """A registry with `library/debian:13`: a minimal Debian, as its own image is."""
+    needed("mmdebstrap")
+    try:
+        engine = choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("registry")
+    tar = folder / "debian.tar"
+    archive = [found] if (found := Places.of_machine().debian) else []
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "trixie", tar, *archive]
+    subprocess.run(command, check=True)
+    with registry(folder) as address:
+        name = f"{address}/library/debian:13"
+        engine.import_image(tar, name)
+        engine.push(name)
+        engine.remove_image(name)
+        yield address
+        engine.remove_image(name)
+
+
+def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache, tmp_path):
+    new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path / "set")
+    places = Places(registry=filled)
+    with session.opened(Store(binaries_cache), Quiet(), places=places) as here:
+        try:
+            report = install.check(here, [HOST], [new], only=["life", "kubelet-alone"])
+            assert report.passed, report.as_text()
+            assert here.engine.images("localhost/kubeparcel/debian-13-install")
+        finally:
+            here.engine.remove_image(here.image(HOST))
+
+
+def test_an_image_of_another_name_can_stand_for_a_host(filled, binaries_cache):
+    places = Places(images={"rocky-9": f"{filled}/no/such:image"})
+    with (
+        session.opened(Store(binaries_cache), Quiet(), places=places) as here,
+        pytest.raises(ToolError, match="no/such:image"),
+    ):
+        here.image(table.load().pick("rocky-9"))

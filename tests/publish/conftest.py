@@ -1,0 +1,80 @@
+"""A signing key made once, and a repository to publish to."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.log import Quiet
+from kubeparcel.publish import keys, publisher
+from kubeparcel.publish.publisher import Target
+from kubeparcel.publish.result import Changed
+
+from .handmade import five
+
+Publish = Callable[..., Changed]
+
+
+@pytest.fixture(scope="session")
+def made_key() -> Iterator[Path]:
+    """A folder of configuration with the key `default` in it; making one takes seconds."""
+    with _configuration() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPARCEL_CONFIG", str(folder))
+        keys.new(identity="Tests <tests@example.invalid>")
+        yield folder
+
+
+@contextmanager
+def _configuration() -> Iterator[Path]:
+    """A place with a short name, as gpg's agent needs; the agents end with it."""
+    with tempfile.TemporaryDirectory(prefix="kpt-", ignore_cleanup_errors=True) as base:
+        folder = Path(base, "c")
+        try:
+            yield folder
+        finally:
+            for home in folder.glob("keys/*"):
+                subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+
+
+@pytest.fixture(autouse=True)
+def configuration(own_world: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A configuration folder of the test's own, empty."""
+    with _configuration() as folder:
+        monkeypatch.setenv("KUBEPARCEL_CONFIG", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def key(made_key: Path, configuration: Path) -> Path:
+    """The same with the key `default`."""
+    ignored = shutil.ignore_patterns("S.*", "*.lock", ".#*")
+    shutil.copytree(made_key, configuration, ignore=ignored)
+    return configuration
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """The five packages of 1.36.3, small ones."""
+    return five(tmp_path / "dist")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return tmp_path / "repo"
+
+
+@pytest.fixture
+def publish(key: Path, dist: Path, repo: Path) -> Publish:
+    """Publish a folder (dist) to the repository, without the layout check."""
+
+    def act(source: Path = dist, *, suite: str = "", **options: object) -> Changed:
+        target = Target(str(repo), **options)  # type: ignore[arg-type]
+        return publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
+
+    return act
