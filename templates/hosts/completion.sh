@@ -1,4 +1,7 @@
 # Loads bash's completions of a program as a shell does when a person presses Tab, and shows them.
+# The package's own file has to do it: newer bash-completions stand in with files of theirs.
+bash -c '. /usr/share/bash-completion/bash_completion; . "$1"; complete -p "$2"' - \
+    "/usr/share/bash-completion/completions/$1" "$1" >/dev/null || exit 1
 . /usr/share/bash-completion/bash_completion
 if declare -F _comp_load >/dev/null; then
     _comp_load "$1" # bash-completion 2.12 and later

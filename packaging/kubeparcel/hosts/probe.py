@@ -50,7 +50,7 @@ def _limits() -> Remedy:
     most = HARDLY if hard == resource.RLIM_INFINITY else min(HARDLY, hard)
     flags = tuple(f"--ulimit={name}={most}:{most}" for name in ("nofile", "nproc"))
     why = f"This machine cannot raise process limits: containers run with nofile={most}"
-    return Remedy("limits", flags, f"{why} (see docs/hosts.md)")
+    return Remedy("limits", flags, f"{why} (see docs/verify.md)")
 
 
 @dataclass(frozen=True)
