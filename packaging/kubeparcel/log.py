@@ -56,7 +56,8 @@ class Lines:
         self.say(label, f"{name} · {quantity(line.done, unit)} · {duration(took)}")
 
     def _print(self, *lines: str) -> None:
-        print("\n".join(lines), file=self.stream, flush=True)  # whole, also from several threads
+        self.stream.write("\n".join(lines) + "\n")  # print would write the last end apart
+        self.stream.flush()
 
 
 class _Line:
