@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,10 @@ from kubeparcel.errors import KubeparcelError, UnknownVersion
 from kubeparcel.log import Log, Task
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.store import Store
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script, where Ctrl-C is ignored, by whatever we start too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SKIPS_FAIL = os.environ.get("CI") == "true"
 
