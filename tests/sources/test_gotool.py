@@ -170,7 +170,7 @@ def test_a_failure_shows_what_go_said(program, tmp_path):
 # --- Asking for modules --------------------------------------------------------------------------
 
 MODULE = "k8s.io/kubernetes@v1.36.3"
-INFO = "https://proxy.golang.org/k8s.io/kubernetes/@v/v1.36.3.info"
+INFO = "https://proxy.invalid/k8s.io/kubernetes/@v/v1.36.3.info"
 
 
 def test_what_go_knows_of_a_module_is_given(program, tmp_path):
@@ -208,7 +208,7 @@ def test_a_version_that_nobody_publishes_is_unknown(program, tmp_path, said):
 
 NO_ANSWER = [
     f'go: {MODULE}: Get "{INFO}": dial tcp 127.0.0.1:1: connect: connection refused',
-    f'go: {MODULE}: Get "{INFO}": dial tcp: lookup proxy.golang.org: no such host',
+    f'go: {MODULE}: Get "{INFO}": dial tcp: lookup proxy.invalid: no such host',
     f'go: {MODULE}: Get "{INFO}": net/http: TLS handshake timeout',
     (
         f'go: {MODULE}: Get "{INFO}": tls: failed to verify certificate: x509: '
@@ -241,7 +241,7 @@ def test_a_compiler_that_cannot_be_had_is_not_taken_for_a_missing_module(program
     """As when the lock names another Go than the one here, behind a proxy that lacks it."""
     said = (
         "go: download go1.26.7: golang.org/toolchain@v0.0.1-go1.26.7.linux-amd64: reading https:"
-        "//proxy.golang.org/golang.org/toolchain/@v/v0.0.1-go1.26.7.linux-amd64.zip: 404 Not Found"
+        "//proxy.invalid/golang.org/toolchain/@v/v0.0.1-go1.26.7.linux-amd64.zip: 404 Not Found"
     )
     with pytest.raises((ToolError, Unreachable), match=r"go1\.26\.7"):
         answering(program, said).module(MODULE, tmp_path)
