@@ -18,8 +18,8 @@ from kubeparcel.log import Quiet
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from kubeparcel.verify import install
-from kubeparcel.verify.install_scenarios import scenarios
-from kubeparcel.verify.install_trial import play
+from kubeparcel.verify.install.play import play
+from kubeparcel.verify.install.scenarios import scenarios
 from kubeparcel.verify.package_set import gather
 from kubeparcel.verify.report import Check, Report
 

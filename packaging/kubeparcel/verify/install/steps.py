@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from ..template import render
-from .install_facts import EDIT, FOREIGN, NEIGHBOUR, gone, programs_of, verify
-from .install_trial import CURRENT, EARLIER, Question, Trial
-from .report import Finding
-from .tree import tree
+from ...template import render
+from ..report import Finding
+from ..tree import tree
+from ..trial import CURRENT, EARLIER, Question, Trial
+from .facts import EDIT, FOREIGN, NEIGHBOUR, gone, programs_of, verify
 
 
 def dependencies(trial: Trial) -> Iterator[Finding]:

@@ -7,16 +7,16 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import UsageError
-from ..hosts.parallel import side_by_side
-from ..hosts.session import Session
-from ..hosts.table import Host, Purpose
-from ..model import Format
-from . import layout
-from .install_scenarios import scenarios
-from .install_trial import play
-from .package_set import PackageSet, gather, machine
-from .report import Check, Report
+from ...errors import UsageError
+from ...hosts.parallel import side_by_side
+from ...hosts.session import Session
+from ...hosts.table import Host, Purpose
+from ...model import Format
+from .. import layout
+from ..package_set import PackageSet, gather, machine
+from ..report import Check, Report
+from .play import play
+from .scenarios import scenarios
 
 LEVEL = "install"
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from ..template import render
-from . import contract
-from .install_trial import Question, Trial
-from .package_set import PackageSet
-from .report import Finding
-from .tree import differences, tree
+from ...template import render
+from .. import contract
+from ..package_set import PackageSet
+from ..report import Finding
+from ..tree import differences, tree
+from ..trial import Question, Trial
 
 VERSION_WORDS: Mapping[str, tuple[str, ...]] = {
     "kubeadm": ("version",),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..hosts.table import Host
-from . import install_facts as see
-from . import install_steps as do
-from .install_trial import Scenario, Step
-from .package_set import PackageSet
+from ...hosts.table import Host
+from ..package_set import PackageSet
+from ..trial import Scenario, Step, Trial
+from . import facts as see
+from . import steps as do
 
 DEPENDENCIES = Step(
     "dependencies",
@@ -31,7 +31,7 @@ def _has_neighbour(host: Host, _: PackageSet, __: PackageSet | None) -> bool:
     return see.NEIGHBOUR in host.family.pool
 
 
-SCENARIOS: tuple[Scenario, ...] = (
+SCENARIOS: tuple[Scenario[Trial], ...] = (
     Scenario(
         "life",
         (
@@ -121,7 +121,9 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-def scenarios(host: Host, packages: PackageSet, earlier: PackageSet | None) -> Iterator[Scenario]:
+def scenarios(
+    host: Host, packages: PackageSet, earlier: PackageSet | None
+) -> Iterator[Scenario[Trial]]:
     """All that applies on a host; each package alone is a scenario of its own."""
     yield from (row for row in SCENARIOS if row.applies(host, packages, earlier))
     for name in packages.names:

@@ -1,22 +1,20 @@
-"""One scenario on one host: steps in order in a fresh container, each a check with its evidence."""
+"""Trials: steps in order on running hosts, each a check with its evidence."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from ..errors import KubeparcelError
 from ..hosts.container import Container
-from ..hosts.engine import Start
-from ..hosts.session import Session
 from ..hosts.table import Host
 from ..run import Completed
 from ..template import render
-from .managers import MANAGERS, Manager, complaints
+from .managers import Manager, complaints
 from .package_set import PackageSet
 from .report import Check, Finding
 
@@ -101,70 +99,79 @@ class Trial:
 
 
 Question: TypeAlias = Callable[[Trial], Iterable[Finding]]
+On = TypeVar("On")
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[On]):
     """One check of a scenario. After a `vital` one that failed the rest is not tried."""
 
     name: str
     meaning: str
-    question: Question
+    question: Callable[[On], Iterable[Finding]]
     number: int = 0
     vital: bool = False
     look: str = ""
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """Steps that follow each other in one container. `applies` says for which packages."""
+class Scenario(Generic[On]):
+    """Steps that follow each other on one subject. `applies` says for which packages."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step[On], ...]
     applies: Callable[[Host, PackageSet, PackageSet | None], bool] = lambda *_: True
 
 
-def play(
-    here: Session,
-    host: Host,
-    image: str,
-    scenario: Scenario,
-    packages: PackageSet,
-    earlier: PackageSet | None,
-) -> list[Check]:
-    """Play a scenario in a container of its own, and give its checks."""
-    mounts: dict[Path, str] = {packages.folder: CURRENT}
-    if earlier:
-        mounts[earlier.folder] = EARLIER
-    start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
-    checks: list[Check] = []
-    with here.container(host, start) as box:
-        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
-        trial.repository(CURRENT)
+@dataclass(frozen=True)
+class Course(Generic[On]):
+    """What a scenario is played on, and how its checks name that.
+
+    `explain` adds to the evidence of a step that failed, such as the end of a journal.
+    """
+
+    level: str
+    host: str
+    on: On
+    trials: tuple[Trial, ...]
+    explain: Callable[[On], None] = lambda _: None
+
+    def play(self, scenario: Scenario[On]) -> Iterator[Check]:
+        """The checks of a scenario, one after the other, up to a vital one that fails."""
         for step in scenario.steps:
-            checks.append(_take(trial, scenario, step))
-            if step.vital and not checks[-1].passed:
-                break
-        if any(not check.passed for check in checks):
-            here.hold(box)
-    return checks
+            check = self._take(scenario, step)
+            yield check
+            if step.vital and not check.passed:
+                return
 
+    def _take(self, scenario: Scenario[On], step: Step[On]) -> Check:
+        started = time.monotonic()
+        for trial in self.trials:
+            trial.seen.clear()
+        try:
+            findings = tuple(step.question(self.on))
+        except KubeparcelError as error:
+            findings = (Finding("an answer", str(error)),)
+        if findings:
+            with suppress(KubeparcelError):
+                self.explain(self.on)
+        look = step.look or f"inv verify --level {self.level} --on {self.host} --keep"
+        return Check(
+            name=step.name,
+            subject=scenario.name,
+            number=step.number,
+            meaning=step.meaning,
+            findings=tuple(Finding(f.expected, f.found, f.where, f.look or look) for f in findings),
+            host=self.host,
+            seconds=time.monotonic() - started,
+            evidence=self._evidence(),
+        )
 
-def _take(trial: Trial, scenario: Scenario, step: Step) -> Check:
-    started = time.monotonic()
-    trial.seen.clear()
-    try:
-        findings = tuple(step.question(trial))
-    except KubeparcelError as error:
-        findings = (Finding("an answer", str(error)),)
-    look = step.look or f"inv verify --level install --on {trial.box.host.name} --keep"
-    return Check(
-        name=step.name,
-        subject=scenario.name,
-        number=step.number,
-        meaning=step.meaning,
-        findings=tuple(Finding(f.expected, f.found, f.where, f.look or look) for f in findings),
-        host=trial.box.host.name,
-        seconds=time.monotonic() - started,
-        evidence=dict(trial.seen),
-    )
+    def _evidence(self) -> dict[str, str]:
+        if len(self.trials) == 1:
+            return dict(self.trials[0].seen)
+        return {
+            f"{trial.box.host.name}: {title}": said
+            for trial in self.trials
+            for title, said in trial.seen.items()
+        }

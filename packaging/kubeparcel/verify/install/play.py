@@ -1,0 +1,36 @@
+"""One scenario of the install level: a fresh container of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...hosts.engine import Start
+from ...hosts.session import Session
+from ...hosts.table import Host
+from ..managers import MANAGERS
+from ..package_set import PackageSet
+from ..report import Check
+from ..trial import CURRENT, EARLIER, Course, Scenario, Trial
+
+
+def play(
+    here: Session,
+    host: Host,
+    image: str,
+    scenario: Scenario[Trial],
+    packages: PackageSet,
+    earlier: PackageSet | None,
+) -> list[Check]:
+    """Play a scenario in a container of its own, and give its checks."""
+    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    if earlier:
+        mounts[earlier.folder] = EARLIER
+    start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
+    with here.container(host, start) as box:
+        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.repository(CURRENT)
+        course = Course("install", host.name, trial, (trial,))
+        checks = list(course.play(scenario))
+        if any(not check.passed for check in checks):
+            here.hold(box)
+    return checks
