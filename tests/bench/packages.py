@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,10 +30,16 @@ HERE = Path(__file__).resolve().parents[2]
 class Ground:
     """A folder with a finished build of the real packages, and their descriptions."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        timed([*PROGRAM, "build", "--kubernetes", KUBERNETES, "--source", "go"], folder)
+    def __init__(self, place: Path) -> None:
+        self.place = place
         self.store = store.Store(paths.cache())
+
+    @functools.cached_property
+    def folder(self) -> Path:
+        """The folder; the packages are built when the first part asks for them."""
+        self.place.mkdir()
+        timed([*PROGRAM, "build", "--kubernetes", KUBERNETES, "--source", "go"], self.place)
+        return self.place
 
     def packages(self, compression: str = "balanced") -> list[Package]:
         known = lock.read(self.folder / lock.NAME)
@@ -58,6 +66,7 @@ class Ground:
         shutil.copy(self.folder / lock.NAME, site)
         env = self.cache_with_binaries_only(scratch / f"cache-{compression}")
         argv = [*PROGRAM, "build", "--locked", "--compression", compression]
+        os.sync()  # the copies above are not to be written while the clock runs
         seconds = timed(argv, site, env)
         return seconds, megabytes([*site.glob("dist/*/*.deb"), *site.glob("dist/*/*.rpm")])
 
