@@ -31,11 +31,11 @@ def obstacle(host: Host, engine: Engine, places: Places) -> str:
     if host.suite:
         return "" if shutil.which("mmdebstrap") else "mmdebstrap is not installed"
     registry = places.image(host).partition("/")[0]
-    return "" if _answers(registry) else f"{registry} does not answer"
+    return "" if answers(registry) else f"{registry} does not answer"
 
 
 @functools.cache
-def _answers(registry: str) -> bool:
+def answers(registry: str) -> bool:
     """Whether a registry can be reached; behind a proxy only the engine can tell."""
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return True
@@ -82,10 +82,15 @@ def _with_level(host: Host, level: str) -> Host:
     return host
 
 
+def shown(hosts: Iterable[Host], engine: Engine) -> str:
+    """`trixie (deb) · trixie-dnf (rpm) · podman 4.3.1`."""
+    names = " · ".join(f"{host.name} ({host.format})" for host in hosts)
+    return f"{names} · {engine.name} {engine.version}"
+
+
 def say(hosts: Iterable[Host], engine: Engine, log: Log) -> None:
     """One line: which hosts are taken, and which engine."""
-    shown = " · ".join(f"{host.name} ({host.format})" for host in hosts)
-    log.say("Hosts", f"{shown} · {engine.name} {engine.version}")
+    log.say("Hosts", shown(hosts, engine))
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,10 @@ class CommandLine:
     def commit(self, container: str, image: str) -> None:
         self._run(["commit", *self.dialect.quiet, container, image], LONG, f"{image}")
 
+    def export(self, container: str, tar: Path) -> None:
+        words = ["export", "--output", str(tar), container]
+        self._run(words, LONG, f"{container} to be written")
+
     def tag(self, image: str, name: str) -> None:
         self._run(["tag", image, name], 60, f"{name}")
 

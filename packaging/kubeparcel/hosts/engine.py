@@ -134,6 +134,9 @@ class Engine(Protocol):
     def commit(self, container: str, image: str) -> None:
         """Make an image of a container as it is now."""
 
+    def export(self, container: str, tar: Path) -> None:
+        """Write all files of a container, but for its volumes and mounts."""
+
     def tag(self, image: str, name: str) -> None:
         """Give an image another name."""
 

@@ -1,4 +1,4 @@
-"""Where hosts come from on this machine: a registry or a mirror of the site's own."""
+"""Where hosts and images come from on this machine: a registry or a mirror of the site's own."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ _ARCHIVE = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)",
 class Places:
     """`registry` stands for the registry in every host's image; `images` has other images by host.
 
-    `debian` is the archive that hosts are made from; empty is mmdebstrap's own choice.
+    `debian` is the archive that hosts are made from; empty is mmdebstrap's own choice. `archives`
+    is a folder with images of a control plane, as docker save or podman save write them.
     """
 
     registry: str = ""
     debian: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
+    archives: Path | None = None
 
     @classmethod
     def of_machine(cls, root: Path = Path("/")) -> Places:
-        """What KUBEPARCEL_REGISTRY, _DEBIAN and _IMAGES (`rocky-9=HOST/NAME:TAG,…`) say.
+        """What KUBEPARCEL_REGISTRY, _DEBIAN, _IMAGES (`rocky-9=HOST/NAME:TAG,…`) and _ARCHIVES say.
 
         Without KUBEPARCEL_DEBIAN the archive is the one that this machine itself uses.
         """
         pairs = [word.partition("=") for word in os.environ.get("KUBEPARCEL_IMAGES", "").split(",")]
+        folder = os.environ.get("KUBEPARCEL_ARCHIVES", "")
         return cls(
             registry=os.environ.get("KUBEPARCEL_REGISTRY", "").rstrip("/"),
             debian=os.environ.get("KUBEPARCEL_DEBIAN", "") or _own_archive(root),
             images={name.strip(): image.strip() for name, _, image in pairs if image},
+            archives=Path(folder).expanduser().absolute() if folder else None,
         )
 
     def image(self, host: Host) -> str:

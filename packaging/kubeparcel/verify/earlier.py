@@ -1,4 +1,4 @@
-"""Packages to upgrade from, when nobody gives any: the same release, one revision before."""
+"""Packages to begin with, when nobody gives any: the same release, one revision before."""
 
 from __future__ import annotations
 
@@ -23,13 +23,28 @@ def earlier(settings: Settings, folder: Path, log: Log) -> list[Path]:
 
     The binaries are in the store since the build. Gives no packages where there is no lock.
     """
+    return _made(settings.model_copy(update={"revision": _before(settings)}), folder, log)
+
+
+def other_layout(settings: Settings, folder: Path, log: Log) -> list[Path]:
+    """Make the same in the other layout than the settings'; none where there is no lock."""
+    layouts = catalogs.load().layouts
+    other = next(name for name in layouts if name != settings.layout)
+    changes = {"layout": other, "revision": _before(settings)}
+    return _made(settings.model_copy(update=changes), folder, log)
+
+
+def _before(settings: Settings) -> str:
+    return f"{settings.revision}~0"
+
+
+def _made(settings: Settings, folder: Path, log: Log) -> list[Path]:
     lock = lockfile.read(settings.base / lockfile.NAME)
     if lock is None:
         return []
     store, catalog = Store(cache()), catalogs.load()
-    before = settings.model_copy(update={"revision": f"{settings.revision}~0"})
     binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-    made = pipeline.make(plan(before, lock, catalog), lock, binaries, store, log)
+    made = pipeline.make(plan(settings, lock, catalog), lock, binaries, store, log)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / Path(one.package.file_name).name for one in made]
     for one, path in zip(made, paths, strict=True):

@@ -17,7 +17,7 @@ from ..log import Log, duration
 from ..model import Format, Version
 from ..store import Store
 from . import memory
-from .report import Check, Finding, Report
+from .report import Check, Finding, Packaged, Report
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
@@ -129,7 +129,13 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
         whole_one = None if isinstance(one, KubeparcelError) else one
         expected = by_catalog(whole_one, rows, kubernetes) if whole_one else None
         checks += _check(one, _shown(file), expected, rows, holders)
-    return Report(LEVEL, tuple(checks), time.monotonic() - started)
+    took = time.monotonic() - started
+    return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
+
+
+def _packaged(one: Contents) -> Packaged:
+    version = f"{one.version}-{one.revision}" if one.revision else one.version
+    return Packaged(_shown(one.file), one.name, version, one.arch, str(one.format))
 
 
 def packages(paths: Sequence[Path]) -> list[Path]:

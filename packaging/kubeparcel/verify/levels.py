@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,17 @@ from ..model import Format
 from ..paths import cache
 from ..store import Store
 from . import layout
-from .report import Report, as_text, write_junit
+from .report import Report, as_text, write_html, write_junit
 
 if TYPE_CHECKING:
     from ..settings import Settings
 
 LEVELS = ("layout", "install")
+
+
+def now() -> datetime:
+    """The time, with the machine's own time zone."""
+    return datetime.now().astimezone()
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Proof:
-    """The reports of all levels that ran, in their order."""
+    """The reports of all levels that were wanted, in their order, and when the first began."""
 
     reports: tuple[Report, ...]
+    started: datetime = field(default_factory=now)
 
     @property
     def exit_code(self) -> int:
@@ -62,6 +69,10 @@ class Proof:
         """One JUnit XML file for all levels."""
         write_junit(self.reports, path)
 
+    def write_html(self, path: Path) -> None:
+        """One page with everything, for people; it needs nothing beside it."""
+        write_html(self.reports, self.started, path)
+
 
 def prove(wanted: Wanted, settings: Settings, log: Log) -> Proof:
     """Climb to the level that is wanted; raises UsageError for one that there is not."""
@@ -69,10 +80,17 @@ def prove(wanted: Wanted, settings: Settings, log: Log) -> Proof:
         raise UsageError(f"--level {wanted.level}: there is {', '.join(LEVELS)}.")
     known = catalogs.load()
     rows = known.model_copy(update={"packages": settings.catalog_packages(known.packages)})
-    first = layout.check_paths(wanted.paths, rows)
-    if wanted.level == "layout" or not first.passed:
-        return Proof((first,))
-    return Proof((first, _install(wanted, settings, log)))
+    started = now()
+    ran = [layout.check_paths(wanted.paths, rows)]
+    if wanted.level != "layout" and ran[-1].passed:
+        ran.append(_install(wanted, settings, log))
+    return Proof(_with_the_rest(ran, wanted.level), started)
+
+
+def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
+    """What ran, and the levels up to the one wanted that did not, because one failed."""
+    rest = LEVELS[len(ran) : LEVELS.index(level) + 1]
+    return (*ran, *(Report(name, not_run=f"{ran[-1].level} failed") for name in rest))
 
 
 def _install(wanted: Wanted, settings: Settings, log: Log) -> Report:
@@ -89,4 +107,5 @@ def _install(wanted: Wanted, settings: Settings, log: Log) -> Report:
         hosts = choice.pick(wanted.hosts, "install", formats, here.engine, here.places)
         choice.say(hosts, here.engine, log)
         before: Sequence[Path] = wanted.earlier or earlier(settings, Path(folder), log)
-        return install.check(here, hosts, wanted.paths, before)
+        report = install.check(here, hosts, wanted.paths, before)
+        return replace(report, where=choice.shown(hosts, here.engine))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from .. import catalog as catalogs
 from ..contents import Contents, Kind, read_all
+from ..errors import UsageError
+from ..hosts.table import Host
 from ..model import Arch, Format, Version
 from . import expected as expectations
 from .contract import PLUGINS
@@ -115,6 +117,21 @@ def gather(
             if one.name not in known or _order(one) > _order(known[one.name]):
                 known[one.name] = one
     return {format_: _lay(format_, rows, folder) for format_, rows in found.items()}
+
+
+def of_each(
+    hosts: Sequence[Host], files: Sequence[Path], folder: Path
+) -> Mapping[Format, PackageSet]:
+    """The sets that some hosts take, by format; raises UsageError for a host without packages."""
+    sets = gather(files, folder, {host.format for host in hosts})
+    for host in hosts:
+        if host.format not in sets:
+            raise UsageError(
+                f"--on {host.name}: there is no {host.format} for this machine ({machine()}) "
+                "among the packages.",
+                "Build it, or choose another host: inv hosts",
+            )
+    return sets
 
 
 def _order(one: Contents) -> tuple[object, ...]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,29 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Packaged:
+    """A package file that was looked at, as it calls itself; the version has its revision."""
+
+    file: str
+    name: str
+    version: str
+    arch: str
+    format: str
+
+
+@dataclass(frozen=True)
 class Report:
-    """All checks of one level. `not_run` says why there are none: an earlier level failed."""
+    """All checks of one level. `not_run` says why there are none: an earlier level failed.
+
+    `where` are the hosts and the engine in words; `packages` are those that could be read.
+    """
 
     level: str
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
     not_run: str = ""
+    where: str = ""
+    packages: tuple[Packaged, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -113,6 +130,8 @@ class Report:
             "failed": len(self.failed),
             "seconds": round(self.seconds, 2),
             **({"not-run": self.not_run} if self.not_run else {}),
+            **({"where": self.where} if self.where else {}),
+            **({"packages": [asdict(one) for one in self.packages]} if self.packages else {}),
             "checks": [check.as_dict() for check in self.checks],
         }
 
@@ -138,9 +157,24 @@ def as_text(reports: Sequence[Report]) -> str:
 
 def write_junit(reports: Sequence[Report], path: Path) -> None:
     """One JUnit XML file for several levels; raises DiskError."""
-    from ..store import disk_errors
     from .junit import document
 
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(document(reports))
+    _write(document(reports), path)
+
+
+def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None:
+    """One page for several levels; raises DiskError."""
+    from .html import document
+
+    _write(document(reports, started).encode(), path)
+
+
+def _write(data: bytes, path: Path) -> None:
+    from ..disk import disk_errors, written
+
+    if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
+        with disk_errors(path):
+            path.write_bytes(data)
+        return
+    with written(path) as part:
+        part.write_bytes(data)

@@ -127,7 +127,8 @@ class Scenario(Generic[On]):
 class Course(Generic[On]):
     """What a scenario is played on, and how its checks name that.
 
-    `explain` adds to the evidence of a step that failed, such as the end of a journal.
+    `explain` adds to the evidence of a step that failed, such as the end of a journal. `told` hears
+    of each check that is done.
     """
 
     level: str
@@ -135,11 +136,13 @@ class Course(Generic[On]):
     on: On
     trials: tuple[Trial, ...]
     explain: Callable[[On], None] = lambda _: None
+    told: Callable[[Check], None] = lambda _: None
 
     def play(self, scenario: Scenario[On]) -> Iterator[Check]:
         """The checks of a scenario, one after the other, up to a vital one that fails."""
         for step in scenario.steps:
             check = self._take(scenario, step)
+            self.told(check)
             yield check
             if step.vital and not check.passed:
                 return

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ...errors import UsageError
 from ...hosts.parallel import side_by_side
 from ...hosts.session import Session
 from ...hosts.table import Host, Purpose
-from ...model import Format
 from .. import layout
-from ..package_set import PackageSet, gather, machine
+from ..package_set import gather, of_each
+from ..progress import Counts, watched
 from ..report import Check, Report
+from ..trial import Scenario, Trial
 from .play import play
 from .scenarios import scenarios
 
@@ -36,13 +36,12 @@ def check(
     started.
     """
     started = time.monotonic()
-    formats = {host.format for host in hosts}
     folder = Path(tempfile.mkdtemp(dir=here.folder))
-    sets = gather(layout.packages(paths), folder / "current", formats)
+    sets = of_each(hosts, layout.packages(paths), folder / "current")
+    formats = tuple(sets)
     old = gather(layout.packages(earlier), folder / "earlier", formats) if earlier else {}
     if not earlier:
         here.log.warn("upgrades are not tried: there are no earlier packages (--from DIR).")
-    _all_have_packages(hosts, sets)
     images = {host.name: here.image(host, Purpose.INSTALL) for host in hosts}
     jobs = [
         (host, scenario)
@@ -54,18 +53,18 @@ def check(
     def job(index: int) -> list[Check]:
         host, scenario = jobs[index]
         packages, before = sets[host.format], old.get(host.format)
-        return play(here, host, images[host.name], scenario, packages, before)
+        with watches[host.name].scenario(scenario.name, len(scenario.steps)) as told:
+            return play(here, host, images[host.name], scenario, packages, before, told)
 
-    found = side_by_side(here, job, len(jobs))
+    with watched(here.log, LEVEL, _counts(jobs)) as watches:
+        found = side_by_side(here, job, len(jobs))
     checks = tuple(check for checks in found for check in checks)
     return Report(LEVEL, checks, time.monotonic() - started)
 
 
-def _all_have_packages(hosts: Sequence[Host], sets: Mapping[Format, PackageSet]) -> None:
-    for host in hosts:
-        if host.format not in sets:
-            raise UsageError(
-                f"--on {host.name}: there is no {host.format} for this machine ({machine()}) "
-                "among the packages.",
-                "Build it, or choose another host: inv hosts",
-            )
+def _counts(jobs: Sequence[tuple[Host, Scenario[Trial]]]) -> Counts:
+    counts: dict[str, list[int]] = {}
+    for host, scenario in jobs:
+        counts.setdefault(host.name, []).append(len(scenario.steps))
+    return counts
+

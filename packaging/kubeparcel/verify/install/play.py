@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ...hosts.engine import Start
@@ -20,8 +21,9 @@ def play(
     scenario: Scenario[Trial],
     packages: PackageSet,
     earlier: PackageSet | None,
+    told: Callable[[Check], None] = lambda _: None,
 ) -> list[Check]:
-    """Play a scenario in a container of its own, and give its checks."""
+    """Play a scenario in a container of its own, and give its checks; `told` hears of each."""
     mounts: dict[Path, str] = {packages.folder: CURRENT}
     if earlier:
         mounts[earlier.folder] = EARLIER
@@ -29,7 +31,7 @@ def play(
     with here.container(host, start) as box:
         trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
         trial.repository(CURRENT)
-        course = Course("install", host.name, trial, (trial,))
+        course = Course("install", host.name, trial, (trial,), told=told)
         checks = list(course.play(scenario))
         if any(not check.passed for check in checks):
             here.hold(box)

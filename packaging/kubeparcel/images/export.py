@@ -1,0 +1,144 @@
+"""Images of nodes as files: from packages and hosts to archives, and into the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import catalog as catalogs
+from ..disk import sha256_of, written
+from ..errors import UsageError
+from ..hosts import choice, session
+from ..hosts.session import Session
+from ..hosts.table import Host
+from ..log import Log, quantity
+from ..model import Format
+from ..paths import cache
+from ..render import table
+from ..store import Store
+from ..verify import layout
+from ..verify.package_set import PackageSet, gather, machine
+from . import node
+from .node import NodeImage
+
+KIND = "node-images"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which packages go onto which hosts; without hosts, the first possible of each format.
+
+    `out` is the folder for the archives; with `load` the engine gets the images too.
+    """
+
+    paths: tuple[Path, ...]
+    hosts: tuple[str, ...]
+    engine: str
+    out: Path
+    load: bool = False
+
+
+@dataclass(frozen=True)
+class Archived:
+    """One image's archive. `packages` are versions by name; `size` is in bytes."""
+
+    host: Host
+    name: str
+    file: Path
+    sha256: str
+    size: int
+    packages: Mapping[str, str]
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """All archives that were asked for."""
+
+    archives: tuple[Archived, ...]
+    engine: str
+    loaded: bool
+
+    def as_json(self) -> str:
+        """One document."""
+        rows = [
+            {
+                "host": one.host.name,
+                "image": one.name,
+                "archive": str(one.file),
+                "sha256": one.sha256,
+                "size": one.size,
+                "packages": dict(one.packages),
+                "new": one.fresh,
+            }
+            for one in self.archives
+        ]
+        return json.dumps({"engine": self.engine, "loaded": self.loaded, "images": rows}, indent=2)
+
+    def as_text(self) -> str:
+        """A row an image, and what to type next."""
+        lines = [
+            [one.host.name, one.name, quantity(one.size, "B"), _shown(one.file)]
+            for one in self.archives
+        ]
+        text = table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
+        if not any(one.fresh for one in self.archives):
+            text += "\nNothing to do: the archives hold these packages already."
+        first = self.archives[0]
+        if self.loaded:
+            return f"{text}\nNext: start a node of {first.name} as docs/images.md says."
+        return f"{text}\nNext: {self.engine} load --input {_shown(first.file)}"
+
+
+def _shown(file: Path) -> str:
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+
+
+def export(wanted: Wanted, log: Log) -> Made:
+    """Make the archives; one that is there and whole is not made again.
+
+    Raises UsageError when a host's packages are not all there, ToolError when they do not install.
+    """
+    files = layout.packages(wanted.paths)
+    formats = {Format(file.suffix.lstrip(".")) for file in files}
+    with session.opened(Store(cache()), log, engine=wanted.engine) as here:
+        hosts = choice.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
+        choice.say(hosts, here.engine, log)
+        sets = gather(files, here.folder / "packages", {host.format for host in hosts})
+        for host in hosts:
+            complete(host, sets.get(host.format), wanted.paths)
+        made = [_archive(here, host, sets[host.format], wanted.out) for host in hosts]
+        if wanted.load:
+            for one in made:
+                if not here.engine.has_image(one.name):
+                    here.engine.load_image(one.file)
+        return Made(tuple(made), here.engine.name, wanted.load)
+
+
+def complete(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> None:
+    """Raise UsageError unless all of Kubernetes' packages are there: a node needs them."""
+    there = packages.names if packages else ()
+    missing = [name for name in catalogs.load().packages if name not in there]
+    if missing:
+        raise UsageError(
+            f"{host.name} takes {host.format} packages for {machine()}, and of these "
+            f"{', '.join(missing)} are not in {', '.join(_shown(path) for path in paths)}.",
+            "Make them: inv build. Or name the folder that has them.",
+        )
+
+
+def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> Archived:
+    wanted = NodeImage.of(here, host, packages)
+    target = out / f"{host.name}-kubernetes-{wanted.version}-{machine()}.tar"
+    known = here.store.recall(KIND, wanted.name)
+    fresh = not (known and target.is_file() and sha256_of(target) == known)
+    if fresh:
+        with here.store.scratch() as scratch, written(target) as part:
+            node.write(here, wanted, scratch, part)
+            known = sha256_of(part)
+        here.store.remember(KIND, wanted.name, known)
+    size = target.stat().st_size
+    return Archived(host, wanted.name, target, known, size, packages.versions, fresh)

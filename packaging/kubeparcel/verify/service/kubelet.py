@@ -1,0 +1,130 @@
+"""The kubelet of a machine, as systemd, the kernel and the kubelet itself tell of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ... import catalog as catalogs
+from ...contents import Kind
+from .. import unitfile
+from ..contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
+from ..expected import Places
+from ..nodes import HEALTH
+from ..package_set import PackageSet
+from ..trial import Trial
+
+PATIENCE = 60.0
+"""Seconds that a kubelet may take to answer; after a failed start it waits ten."""
+
+CONFIGZ = "https://127.0.0.1:10250/configz"
+"""Where a kubelet says which settings it runs with, whatever they came from."""
+
+_COMMAND = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
+_OPTIONAL = " (ignore_errors=yes)"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a set of packages has what systemd reads of the kubelet; empty where it has none."""
+
+    unit: str
+    drop_in: str
+    env_file: str
+
+    @classmethod
+    def of(cls, packages: PackageSet) -> Files:
+        """Found in the packages; the environment file's path is the format's own."""
+        entries = (entry for one in packages.contents for entry in one.entries)
+        paths = [entry.path for entry in entries if entry.kind is Kind.FILE]
+
+        def ending(end: str) -> str:
+            return next((path for path in paths if path.endswith(end)), "")
+
+        known = Places.of(catalogs.load(), packages.format).env_files
+        env_file = next((path for path in known if path in paths), known[0])
+        return cls(ending(f"/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file)
+
+
+def properties_in(text: str) -> Mapping[str, str]:
+    """What `systemctl show` prints; values of a property that comes several times are lines."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
+
+
+def commands_in(exec_start: str) -> list[str]:
+    """The command lines in the property ExecStart."""
+    return _COMMAND.findall(exec_start)
+
+
+def optional_files_in(environment_files: str) -> list[str]:
+    """The paths in the property EnvironmentFiles; one that has to be there has a `!` before it."""
+    lines = environment_files.splitlines()
+    return [
+        line.removesuffix(_OPTIONAL) if line.endswith(_OPTIONAL) else f"!{line.partition(' (')[0]}"
+        for line in lines
+    ]
+
+
+def flags_in(text: str, variable: str) -> list[str]:
+    """The arguments that a variable of an environment file becomes, split as systemd does."""
+    values = [value for name, value, _ in unitfile.environment(text) if name == variable]
+    return [word.text for word in unitfile.words(values[-1])] if values else []
+
+
+def properties(trial: Trial, *names: str) -> Mapping[str, str]:
+    """What systemd says of the unit."""
+    argv = ("systemctl", "show", UNIT, *(f"--property={name}" for name in names))
+    return properties_in(trial.run(*argv).stdout)
+
+
+def pid(trial: Trial) -> str:
+    """The process that systemd runs as the kubelet; `0` when there is none."""
+    return properties(trial, "MainPID").get("MainPID", "")
+
+
+def command_line(trial: Trial) -> list[str]:
+    """The live kubelet's arguments."""
+    done = trial.script("tr '\\0' '\\n' <\"/proc/$1/cmdline\"", pid(trial))
+    return done.stdout.splitlines()
+
+
+def kubeadm_flags(trial: Trial) -> list[str]:
+    """The arguments that kubeadm has written down for the kubelet."""
+    return flags_in(trial.run("cat", FLAGS_FILE).stdout, "KUBELET_KUBEADM_ARGS")
+
+
+def healthy(trial: Trial) -> None:
+    """Wait until the kubelet says ok; raises GaveUp with its last words."""
+    _answer(trial, HEALTH, "healthz to say ok", "ok")
+
+
+def settings(trial: Trial) -> Mapping[str, Any]:
+    """The settings that the kubelet runs with."""
+    said = _answer(trial, CONFIGZ, "configz", '"kubeletconfig"')
+    found: dict[str, Any] = json.loads(said)["kubeletconfig"]
+    return found
+
+
+def _answer(trial: Trial, url: str, what: str, wanted: str) -> str:
+    """What is at an address of the kubelet's, as soon as it holds what is wanted."""
+    argv = ("curl", "--silent", "--insecure", "--max-time", "5", url)
+
+    def asked() -> str:
+        said = trial.box.run(*argv, check=False).stdout
+        return said if wanted in said else ""
+
+    said = trial.box.until(asked, f"the kubelet's {what}", PATIENCE, 0.2, lambda: last_words(trial))
+    trial.seen[" ".join(argv)] = said
+    return said
+
+
+def last_words(trial: Trial) -> str:
+    """The end of the kubelet's journal."""
+    return trial.run("journalctl", "--no-pager", "--lines=40", f"--unit={UNIT}").stdout
