@@ -170,7 +170,7 @@ def test_words_that_mean_nothing_are_wrong_usage_and_the_nearest_right_one_is_na
     [
         ("build --arch x86", "--arch: this has to be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
         ("build --kubernetes 1.x", "--kubernetes: '1.x' is not a version."),
-        ("verify --level cluster", "--level cluster: "),
+        ("verify --level planet", "--level planet: "),
         ("mirror", "inv mirror needs --to DIR"),
     ],
 )

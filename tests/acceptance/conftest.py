@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-KUBERNETES = "1.36.3"
+KUBERNETES, EARLIER = "1.36.3", "1.36.1"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
 
 
@@ -64,6 +64,14 @@ def real(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Site
     env = {**os.environ, "KUBEPARCEL_CACHE": str(binaries_cache)}
     site = Site(folder, env)
     site.run("build", "--kubernetes", KUBERNETES, "--source", "go")
+    return site
+
+
+@pytest.fixture(scope="session")
+def before(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The packages of an earlier release, to upgrade from; what it compiles is kept as well."""
+    site = Site(tmp_path_factory.mktemp("before"), real.env)
+    site.run("build", "--kubernetes", EARLIER, "--source", "go")
     return site
 
 

@@ -6,16 +6,7 @@ import json
 
 import pytest
 
-from .conftest import Site
 from .engines import needed
-
-
-@pytest.fixture(scope="module")
-def before(real: Site, tmp_path_factory) -> Site:
-    """The packages of an earlier release; what it compiles is kept between runs."""
-    site = Site(tmp_path_factory.mktemp("before"), real.env)
-    site.run("build", "--kubernetes", "1.36.1", "--source", "go")
-    return site
 
 
 @pytest.fixture(autouse=True)

@@ -111,7 +111,7 @@ class Listing:
                     "title": host.title,
                     "format": str(host.format),
                     "manager": host.family.manager,
-                    "levels": [level for level in host.levels if level in table.READY],
+                    "levels": list(host.levels),
                     "from": host.image or host.suite,
                     "possible": not self.obstacles[host.name],
                     "obstacle": self.obstacles[host.name],

@@ -21,8 +21,6 @@ class Purpose(StrEnum):
 
 
 LEVELS = ("install", "service", "cluster")
-READY = ("install",)
-"""The levels that can be run today."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,7 @@ class Host:
     @property
     def proves(self) -> str:
         """In words, for `inv hosts`."""
-        levels = ", ".join(level for level in self.levels if level in READY)
-        return f"{self.format} through {self.family.manager}: {levels}"
+        return f"{self.format} through {self.family.manager}: {', '.join(self.levels)}"
 
 
 @dataclass(frozen=True)

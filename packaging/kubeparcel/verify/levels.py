@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .. import catalog as catalogs
 from ..errors import UsageError
+from ..hosts import table
 from ..log import Log
 from ..model import Format
 from ..paths import cache
@@ -20,9 +21,11 @@ from . import layout
 from .report import Report, as_text, write_html, write_junit
 
 if TYPE_CHECKING:
+    from ..hosts.session import Session
+    from ..hosts.table import Host
     from ..settings import Settings
 
-LEVELS = ("layout", "install")
+LEVELS = ("layout", *table.LEVELS)
 
 
 def now() -> datetime:
@@ -83,7 +86,7 @@ def prove(wanted: Wanted, settings: Settings, log: Log) -> Proof:
     started = now()
     ran = [layout.check_paths(wanted.paths, rows)]
     if wanted.level != "layout" and ran[-1].passed:
-        ran.append(_install(wanted, settings, log))
+        ran += _on_hosts(wanted, settings, log)
     return Proof(_with_the_rest(ran, wanted.level), started)
 
 
@@ -93,10 +96,9 @@ def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
     return (*ran, *(Report(name, not_run=f"{ran[-1].level} failed") for name in rest))
 
 
-def _install(wanted: Wanted, settings: Settings, log: Log) -> Report:
+def _on_hosts(wanted: Wanted, settings: Settings, log: Log) -> Iterator[Report]:
+    """The levels above the layout up to the wanted one, or to the first that fails."""
     from ..hosts import choice, session
-    from . import install
-    from .earlier import earlier
 
     files = layout.packages(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
@@ -104,8 +106,43 @@ def _install(wanted: Wanted, settings: Settings, log: Log) -> Report:
         session.opened(Store(cache()), log, engine=wanted.engine, keep=wanted.keep) as here,
         tempfile.TemporaryDirectory(dir=here.folder) as folder,
     ):
-        hosts = choice.pick(wanted.hosts, "install", formats, here.engine, here.places)
-        choice.say(hosts, here.engine, log)
-        before: Sequence[Path] = wanted.earlier or earlier(settings, Path(folder), log)
-        report = install.check(here, hosts, wanted.paths, before)
-        return replace(report, where=choice.shown(hosts, here.engine))
+        before = _before(wanted, settings, Path(folder), log)
+        shown = ""
+        for level in LEVELS[1 : LEVELS.index(wanted.level) + 1]:
+            hosts = choice.pick(wanted.hosts, level, formats, here.engine, here.places)
+            if choice.shown(hosts, here.engine) != shown:
+                choice.say(hosts, here.engine, log)
+                shown = choice.shown(hosts, here.engine)
+            report = _proved(level, here, hosts, wanted.paths, before)
+            yield replace(report, where=shown)
+            if not report.passed:
+                return
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What hosts have before the packages: earlier ones, and those of the other layout."""
+
+    earlier: Sequence[Path]
+    other: Sequence[Path]
+
+
+def _before(wanted: Wanted, settings: Settings, folder: Path, log: Log) -> _Before:
+    from .earlier import earlier, other_layout
+
+    other: Sequence[Path] = ()
+    if LEVELS.index(wanted.level) >= LEVELS.index("service"):
+        other = other_layout(settings, folder / "other", log)
+    return _Before(wanted.earlier or earlier(settings, folder / "earlier", log), other)
+
+
+def _proved(
+    level: str, here: Session, hosts: Sequence[Host], paths: Sequence[Path], before: _Before
+) -> Report:
+    from . import cluster, install, service
+
+    if level == "install":
+        return install.check(here, hosts, paths, before.earlier)
+    if level == "service":
+        return service.check(here, hosts, paths, before.earlier, other=before.other)
+    return cluster.check(here, hosts, paths, before.earlier)
