@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import os
 import re
@@ -111,8 +112,8 @@ class Kubeparcel(Program):
             if self.args["list-format"].value not in LIST_FORMATS:
                 raise UsageError(f"--list-format is one of {', '.join(LIST_FORMATS)}.")
             self.parse_cleanup()
-        except ValueError:  # the only number that Invoke reads here
-            raise UsageError("--list-depth needs a number.") from None
+        except ValueError as error:  # Invoke reads only numbers so
+            raise UsageError(f"{_before(words, error)} needs a number.") from None
         except Exit as error:
             if error.message:
                 raise UsageError(error.message) from None
@@ -127,6 +128,17 @@ def plain(said: str) -> str:
         lambda found: f"--{found[1].replace('_', '-')} needs a value.",
         said.replace("No idea what", "There is no").replace(" is!", "."),
     )
+
+
+def _before(words: Sequence[str], error: ValueError) -> str:
+    """The option whose value Python could not read as a number."""
+    value = str(error).rpartition(": ")[2].strip("'")
+    for before, word in itertools.pairwise(words):
+        if word == value:
+            return before
+        if word.endswith(f"={value}"):
+            return word.partition("=")[0]
+    return "An option"
 
 
 def _known(words: Sequence[str], namespace: Collection) -> list[str]:

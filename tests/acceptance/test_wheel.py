@@ -13,7 +13,7 @@ import pytest
 from . import mirrors
 
 HERE = Path(__file__).resolve().parents[2]
-DATA = {"catalog.yaml", "py.typed", "hosts/hosts.yaml"}
+DATA = {"catalog.yaml", "py.typed", "hosts/control_plane.yaml", "hosts/hosts.yaml"}
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .. import __version__, program
-from . import make, prove, publish
+from . import image, make, prove, publish
 
 TASKS = (
     *(make.build, make.resolve, make.fetch, prove.verify, make.mirror, make.versions),
-    *(make.config, make.clean, prove.hosts, publish.publish, publish.key),
+    *(make.config, make.clean, prove.hosts, image.image, publish.publish, publish.key),
     *(publish.remove, publish.retain, publish.rollback, publish.copy),
+    publish.doctor,
 )
 
 

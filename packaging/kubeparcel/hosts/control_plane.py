@@ -13,20 +13,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..errors import ToolError, UsageError
-from ..images import layer, reader, writer
+from ..images import layer, writer
 from ..images.values import Image
 from ..images.writer import Config
 from ..log import Log
 from ..model import Arch, Version
 from ..store import Store
-from .choice import answers
 from .control_plane_go import Compiler, Program, Row, table
 from .engine import Engine
+from .image_origins import Origins
 from .places import Places
 
 KIND = "control-plane-images"
@@ -57,47 +56,11 @@ def archive(
     from ..verify.package_set import machine
 
     work = _Work(version, tuple(sorted(wanted)), store, log, arch or machine())
-    origins = _Origins(places or Places.of_machine(), engine)
+    origins = Origins(places or Places.of_machine(), engine, work.arch, log)
     if found := work.known(origins):
         return found
     with store.held(f"{KIND}-{hashlib.sha256(work.key(origins).encode()).hexdigest()[:16]}"):
         return work.known(origins) or work.make(origins)
-
-
-@dataclass(frozen=True)
-class _Origins:
-    """Where finished images may be: a folder of archives, a registry."""
-
-    places: Places
-    engine: Engine | None
-
-    @property
-    def state(self) -> list[tuple[str, int, int]]:
-        """What the folder holds now: other files may give other images."""
-        files = ((file, file.stat()) for file in self.archives())
-        return [(file.name, found.st_size, found.st_mtime_ns) for file, found in files]
-
-    def archives(self) -> list[Path]:
-        """The archives in the folder, if there is one."""
-        folder = self.places.archives
-        if not folder:
-            return []
-        if not folder.is_dir():
-            raise UsageError(
-                f"{folder} is no folder with archives of images.",
-                "docker save, podman save or ctr images export write such archives.",
-            )
-        return sorted(file for file in folder.iterdir() if file.name.endswith(reader.ENDINGS))
-
-    def name(self, image: str) -> str:
-        """An image's name in the registry that stands for its own."""
-        mirror = self.places.registry
-        return f"{mirror}/{image.partition('/')[2]}" if mirror else image
-
-    def answers(self, images: Iterable[str]) -> bool:
-        """Whether there is a registry that can be asked for these images."""
-        registries = {self.name(image).partition("/")[0] for image in images}
-        return bool(self.engine) and all(answers(registry) for registry in registries)
 
 
 @dataclass(frozen=True)
@@ -110,12 +73,12 @@ class _Work:
     log: Log
     arch: Arch
 
-    def key(self, origins: _Origins) -> str:
+    def key(self, origins: Origins) -> str:
         """All that decides what the archive holds, but for a registry that comes and goes."""
-        rows = {name: asdict(row) for name, row in table().items()}
+        rows = {name: [asdict(row), row.source] for name, row in table().items()}
         return json.dumps([RECIPE, str(self.version), self.wanted, self.arch, origins.state, rows])
 
-    def known(self, origins: _Origins) -> Path | None:
+    def known(self, origins: Origins) -> Path | None:
         """An archive made before; not one that lacks images a registry may have now."""
         found = self.store.recall(KIND, self.key(origins))
         if not found or not self.store.has(found["archive"]):
@@ -124,11 +87,11 @@ class _Work:
             return None
         return self.store.path(found["archive"])
 
-    def make(self, origins: _Origins) -> Path:
+    def make(self, origins: Origins) -> Path:
         """Gather the images, write the archive, remember it."""
         with self.store.scratch() as scratch:
-            found = dict(self._from_folder(origins, scratch))
-            found |= self._from_registry(origins, self._left(found), scratch)
+            found = origins.from_folder(self.wanted, scratch)
+            found |= origins.from_registry(self._left(found), scratch)
             found |= self._built(self._left(found), scratch)
             missing = self._left(found)
             if missing:
@@ -141,37 +104,6 @@ class _Work:
 
     def _left(self, found: Mapping[str, Image]) -> list[str]:
         return [name for name in self.wanted if name not in found]
-
-    def _from_folder(self, origins: _Origins, scratch: Path) -> Iterator[tuple[str, Image]]:
-        for file in origins.archives():
-            for one in reader.read(file, self.arch, scratch):
-                yield from ((name, one) for name in one.names if name in self.wanted)
-
-    def _from_registry(
-        self, origins: _Origins, left: Sequence[str], scratch: Path
-    ) -> dict[str, Image]:
-        """The images that a registry has, through the engine, which does not keep them."""
-        if not left or not origins.engine or not origins.answers(left):
-            return {}
-        return {
-            name: found
-            for name in left
-            if (found := self._pulled(origins.engine, origins.name(name), scratch))
-        }
-
-    def _pulled(self, engine: Engine, name: str, scratch: Path) -> Image | None:
-        had = engine.has_image(name)
-        try:
-            with self.log.task("Pull", name, None):
-                engine.pull(name)
-        except ToolError as error:
-            self.log.warn(f"{name} cannot be pulled: {error.todo or error.what}")
-            return None
-        file = scratch / f"{hashlib.sha256(name.encode()).hexdigest()}.tar"
-        engine.save_images([name], file)
-        if not had:
-            engine.remove_image(name)
-        return next(iter(reader.read(file, self.arch, scratch)), None)
 
     def _built(self, left: Sequence[str], scratch: Path) -> dict[str, Image]:
         """The images of the table, from Go modules."""

@@ -38,6 +38,11 @@ class Row:
     entrypoint: tuple[str, ...] = ()
     user: str = ""
 
+    @property
+    def source(self) -> str:
+        """The text of a program of ours."""
+        return (paths.templates() / self.program).read_text("utf-8") if self.program else ""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -85,12 +90,11 @@ class Compiler:
         """A program of ours, with the module that the row names at the tag's version."""
         go = gotool.find(self.toolchain)
         module = self._module(row, tag)
-        source = (paths.templates() / row.program).read_text("utf-8")
-        recipe = [RECIPE, asdict(row), module, source, self.arch, go.toolchain]
+        recipe = [RECIPE, asdict(row), module, row.source, self.arch, go.toolchain]
         key = json.dumps([*recipe, dict(gotool.FIXED)])
         known = self.store.recall(COMPONENT, key)
         if not (known and self.store.has(known[0])):
-            known = self._compiled(go, row, module, source)
+            known = self._compiled(go, row, module)
             self.store.remember(COMPONENT, key, known)
         return Program(*known)
 
@@ -100,7 +104,7 @@ class Compiler:
             raise OutsideError(f"No version of {row.module} can be read from the tag {tag!r}.")
         return f"{row.module}@v{found[1]}" if row.module and found else ""
 
-    def _compiled(self, go: gotool.Go, row: Row, module: str, source: str) -> tuple[str, int]:
+    def _compiled(self, go: gotool.Go, row: Row, module: str) -> tuple[str, int]:
         name = Path(row.path).name
         released = 0
         if module:
@@ -111,7 +115,7 @@ class Compiler:
             lines = ["module kubeparcel.invalid/program", "", f"go {_language(go)}"]
             lines += [f"require {module.replace('@', ' ')}"] if module else []
             (folder / "go.mod").write_text("\n".join(lines) + "\n", "utf-8")
-            (folder / "main.go").write_text(source, "utf-8")
+            (folder / "main.go").write_text(row.source, "utf-8")
             words = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
             go.run("build", *words, f"-o={folder / name}", ".", cwd=folder, arch=self.arch)
             return self.store.add(folder / name), released

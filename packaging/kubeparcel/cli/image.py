@@ -1,0 +1,38 @@
+"""The task that makes images of nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+
+from .. import log
+from .task import say, task
+
+
+@task
+def image(
+    _: Context,
+    path: list[str],
+    on: str = "",
+    engine: str = "",
+    out: str = "",
+    load: bool = False,
+    json_: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Make images of nodes with the packages inside. Without a path: those in the output folder."""
+    from ..images import export
+    from ..settings import load as settings
+
+    base = Path.cwd()
+    packages = settings({}, base).out
+    wanted = export.Wanted(
+        paths=tuple(base / name for name in path or [packages]),
+        hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
+        engine=engine,
+        out=base / out if out else base / packages / "images",
+        load=load,
+    )
+    made = export.export(wanted, log.choose(quiet))
+    say(made.as_json() if json_ else made.as_text())

@@ -1,0 +1,221 @@
+"""Real images: a control plane's from Go modules, and nodes with the packages inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import control_plane, node, session, table
+from kubeparcel.hosts.container import Container
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.places import Places
+from kubeparcel.hosts.session import Session
+from kubeparcel.images import reader
+from kubeparcel.images.node import NodeImage, node_image, write
+from kubeparcel.log import Quiet
+from kubeparcel.model import Version
+from kubeparcel.store import Store, sha256_of
+from kubeparcel.verify import layout
+from kubeparcel.verify.package_set import PackageSet, gather, machine
+
+from ..conftest import Told
+from .conftest import KUBERNETES, Site
+from .engines import dockerd, needed, registry
+
+HOSTS = ["trixie", "trixie-dnf"]
+PAUSE = "registry.k8s.io/pause:3.10.2"
+PARTS = ("apiserver", "controller-manager", "scheduler")
+BUILT = [
+    "registry.k8s.io/etcd:3.6.8-0",
+    *(f"registry.k8s.io/kube-{part}:v{KUBERNETES}" for part in PARTS),
+    PAUSE,
+]
+
+
+@pytest.fixture(scope="module")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    needed("mmdebstrap")
+    try:
+        choose("podman")
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def packages(real: Site, here: Session) -> Callable[[str], PackageSet]:
+    """The real packages for a host."""
+    sets = gather(layout.packages([real.folder / "dist"]), here.folder / "packages")
+    return lambda name: sets[table.load().pick(name).format]
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def box(request, here: Session, packages: Callable[[str], PackageSet]) -> Iterator[Container]:
+    """A machine started from a node's image."""
+    host = table.load().pick(request.param)
+    image = node_image(here, host, packages(host.name))
+    with node.started(here, host, "n1", image=image) as started:
+        yield started
+
+
+# --- Nodes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_a_nodes_image_made_twice_is_the_same_to_the_byte(here, packages, tmp_path, name):
+    wanted = NodeImage.of(here, table.load().pick(name), packages(name))
+    digests = set()
+    for number in (1, 2):
+        target = tmp_path / f"{number}.tar"
+        write(here, wanted, tmp_path, target)
+        digests.add(sha256_of(target))
+        target.unlink()
+    assert len(digests) == 1
+
+
+def test_a_node_starts_with_a_kubelet_that_waits_and_a_runtime_that_runs(box):
+    units = ("kubelet", "containerd", "kubeparcel-node")
+    enabled = box.run("systemctl", "is-enabled", *units).stdout.split()
+    assert enabled == ["enabled"] * 3
+    states = box.run("systemctl", "is-active", *units, check=False).stdout.split()
+    assert states == ["inactive", "active", "active"]
+    assert box.run("systemctl", "--failed", "--no-legend").stdout.strip() == ""
+    assert box.run("kubelet", "--version").stdout.strip() == f"Kubernetes v{KUBERNETES}"
+
+
+def test_a_nodes_runtime_is_configured_for_the_packages(box):
+    found = json.loads(box.run("crictl", "info").stdout)
+    assert found["config"]["cni"]["binDir"] == "/opt/cni/bin"
+    assert found["config"]["sandboxImage"] == PAUSE
+    unified = box.exists("/sys/fs/cgroup/cgroup.controllers")
+    options = found["config"]["containerd"]["runtimes"]["runc"]["options"]
+    assert options["SystemdCgroup"] is unified
+    assert box.exists("/opt/cni/bin/bridge")
+
+
+def test_a_node_gives_itself_a_number_of_its_own_and_knows_no_repository(box, here, packages):
+    first = box.read("/etc/machine-id").strip()
+    assert len(first) == 32
+    image = node_image(here, box.host, packages(box.host.name))
+    with node.started(here, box.host, "n2", image=image) as other:
+        assert other.read("/etc/machine-id").strip() not in {"", first}
+    assert not box.exists("/var/lib/kubeparcel/repository")
+    assert not box.exists("/packages")
+
+
+def test_the_package_manager_knows_what_is_installed_and_finds_it_unchanged(box):
+    ask = {
+        "deb": "dpkg --verify kubelet kubeadm kubectl kubernetes-cni cri-tools",
+        "rpm": "rpm --verify kubelet kubeadm kubectl kubernetes-cni cri-tools",
+    }[box.host.format]
+    assert box.run(*ask.split(), timeout=120).stdout == ""
+
+
+def test_the_control_planes_images_come_into_a_node_and_run_there(box, here):
+    wanted = box.run("kubeadm", "config", "images", "list", f"--kubernetes-version={KUBERNETES}")
+    file = control_plane.archive(
+        Version.parse(KUBERNETES), wanted.stdout.split(), here.store, here.log
+    )
+    assert reader.names(file) == BUILT
+    box.put(file, "/images.tar")
+    box.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar", timeout=180)
+    listed = json.loads(box.run("crictl", "images", "--output=json").stdout)["images"]
+    assert set(BUILT) <= {tag for row in listed for tag in row["repoTags"]}
+    run = ("ctr", "--namespace=k8s.io", "run", "--rm", "--net-host")
+    said = box.run(*run, BUILT[1], "one", "kube-apiserver", "--version", timeout=120)
+    assert said.stdout.strip() == f"Kubernetes v{KUBERNETES}"
+    said = box.run(*run, BUILT[0], "two", "etcd", "--version", timeout=120)
+    assert said.stdout.startswith("etcd Version: 3.6.8\n")
+
+
+def test_the_task_makes_an_archive_once_and_the_engine_takes_it(real, here):
+    first = real.json("image", "--on", "trixie", "--load")
+    (row,) = first["images"]
+    assert here.engine.has_image(row["image"])
+    assert sha256_of(Path(row["archive"])) == row["sha256"]
+    assert row["packages"]["kubelet"] == f"{KUBERNETES}-1"
+    said = real.run("image", "--on", "trixie")
+    assert "Nothing to do" in said.stdout
+    damaged = Path(row["archive"])
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    again = real.json("image", "--on", "trixie")
+    assert again["images"][0] == {**row, "new": True}
+
+
+def test_the_task_names_packages_that_are_missing(real, tmp_path):
+    (kubectl,) = (real.folder / "dist/deb").glob("kubectl_*")
+    said = real.run("image", str(kubectl), "--on", "trixie", code=2)
+    assert "kubeadm, kubelet, kubernetes-cni, cri-tools are not in" in said.stderr
+
+
+# --- A control plane -----------------------------------------------------------------------------
+
+
+def test_a_control_planes_images_are_the_same_to_the_byte_and_made_once(here):
+    first = control_plane.archive(Version.parse(KUBERNETES), BUILT, here.store, here.log)
+    digest, at = first.name, first.stat().st_mtime_ns
+    log = Told()
+    again = control_plane.archive(Version.parse(KUBERNETES), BUILT[::-1], here.store, log)
+    assert (again.name, again.stat().st_mtime_ns, log.tasks) == (digest, at, [])
+    first.unlink()
+    anew = control_plane.archive(Version.parse(KUBERNETES), BUILT, here.store, here.log)
+    assert (anew.name, sha256_of(anew)) == (digest, digest)
+
+
+def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
+    file = control_plane.archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
+    with registry(tmp_path) as address:
+        mirrored = f"{address}/pause:3.10.2"
+        here.engine.load_image(file)
+        here.engine.tag(PAUSE, mirrored)
+        here.engine.push(mirrored)
+        here.engine.remove_image(mirrored)
+        here.engine.remove_image(PAUSE)
+        log = Told()
+        pulled = control_plane.archive(
+            Version.parse(KUBERNETES),
+            [PAUSE],
+            Store(tmp_path / "store"),
+            log,
+            engine=here.engine,
+            places=Places(registry=address),
+        )
+        assert log.tasks == [f"Pull {mirrored}"]
+        assert reader.names(pulled) == [PAUSE]
+        assert not here.engine.has_image(mirrored)
+
+
+@pytest.mark.parametrize("name", ["podman", "docker"])
+def test_either_engine_takes_an_archive_and_what_it_saves_is_read_again(
+    here, tmp_path, monkeypatch, name
+):
+    file = control_plane.archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
+    with ExitStack() as stack:
+        if name == "docker":
+            monkeypatch.setenv("DOCKER_HOST", stack.enter_context(dockerd(tmp_path)))
+        engine = choose(name)
+        engine.load_image(file)
+        engine.save_images([PAUSE], tmp_path / "saved.tar")
+        engine.remove_image(PAUSE)
+    (given,) = reader.read(file, machine(), tmp_path)
+    (found,) = reader.read(tmp_path / "saved.tar", machine(), tmp_path)
+    assert found.names == (PAUSE,)
+    assert [one.sha256 for one in found.layers] == [one.sha256 for one in given.layers]
+
+
+def test_what_a_nodes_runtime_exports_is_read_again(box, here, tmp_path):
+    file = control_plane.archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
+    box.put(file, "/pause.tar")
+    ctr = ("ctr", "--namespace=k8s.io", "images")
+    box.run(*ctr, "import", "/pause.tar")
+    box.run(*ctr, "export", "/exported.tar", PAUSE)
+    box.get("/exported.tar", tmp_path / "exported.tar")
+    (found,) = reader.read(tmp_path / "exported.tar", machine(), tmp_path)
+    (given,) = reader.read(file, machine(), tmp_path)
+    assert found.manifest == given.manifest
