@@ -239,3 +239,6 @@ class Told:
 class _Progress:
     def advance(self, amount: int = 1, note: str = "") -> None:
         pass
+
+    def say(self, text: str) -> None:
+        pass

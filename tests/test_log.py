@@ -67,6 +67,13 @@ def test_long_work_says_now_and_then_how_far_it_is():
     ]
 
 
+def test_work_may_have_facts_of_its_own_to_tell():
+    here, stream = lines()
+    with here.task("Install", "trixie", 3, "checks") as task:
+        task.say("life · 3 checks")
+        assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
+
+
 def test_short_work_says_nothing_until_its_end():
     here, stream = lines()
     with here.task("Get", "kubelet", None, "B") as task:

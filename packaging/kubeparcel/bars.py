@@ -73,3 +73,6 @@ class _Bar:
         of = f" of {quantity(self.total, self.unit)}" if self.total else ""
         text = note or f"{quantity(self.done, '' if of and self.unit != 'B' else self.unit)}{of}"
         self.progress.update(self.bar, advance=amount, note=text)  # type: ignore[arg-type]  # rich's TaskID
+
+    def say(self, text: str) -> None:
+        """The bar has shown it."""

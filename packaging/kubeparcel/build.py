@@ -157,11 +157,17 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> Built:
 
 
 def clean(settings: Settings, *, store: bool = False) -> str:
-    """Remove the packages that SHA256SUMS names, and with `store` the cache; say what went."""
+    """Remove the packages that SHA256SUMS names, and with `store` the cache; say what went.
+
+    Reports of verify go as well.
+    """
+    from .verify import outcome
+
     out = settings.base / settings.out
     sums = out / "SHA256SUMS"
     packages = [out / name for name in pipeline.listed(sums)]
-    for path in (*packages, sums, out / ".lock", out / ".lock.holder"):
+    reports = (out / name for name in outcome.NAMES)
+    for path in (*packages, *reports, sums, out / ".lock", out / ".lock.holder"):
         path.unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):
         with suppress(OSError):  # what others put there stays

@@ -18,6 +18,9 @@ class Task(Protocol):
     def advance(self, amount: int = 1, note: str = "") -> None:
         """So much more is done; `note` replaces what is said beside the bar."""
 
+    def say(self, text: str) -> None:
+        """A fact about this work for whoever has no bar to look at: a line of its own."""
+
 
 class Log(Protocol):
     """Where the verbs say what they do."""
@@ -74,6 +77,9 @@ class _Line:
             of = f" of {quantity(self.total, self.unit)}" if self.total else ""
             self.log.say(self.label, f"{self.name} · {note or quantity(self.done, self.unit) + of}")
 
+    def say(self, text: str) -> None:
+        self.log.say(self.label, f"{self.name} · {text}")
+
 
 class Quiet:
     """Says nothing but warnings."""
@@ -91,6 +97,9 @@ class Quiet:
 
 class _Silent:
     def advance(self, amount: int = 1, note: str = "") -> None:
+        pass
+
+    def say(self, text: str) -> None:
         pass
 
 

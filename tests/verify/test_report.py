@@ -65,6 +65,14 @@ def test_of_many_findings_the_first_are_shown_and_what_to_do_once():
     assert text.count("Set the mode.") == 1
 
 
+def test_what_a_package_printed_does_nothing_to_the_terminal():
+    evil = Check("a", "b\x1b]0;title\a.deb", findings=(Finding("x", "\x1b[2Jy\x1b[0m", "z\rw"),))
+    text = show([Report("layout", (evil,))], PLAIN)
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert "found    y" in text
+
+
 def test_several_levels_and_hosts_stand_below_each_other():
     install = (Check("apt", "trixie", host="trixie"), Check("dnf", "f", host="trixie-dnf"))
     text = show(

@@ -21,13 +21,15 @@ def verify(
     keep: bool = False,
     json_: bool = False,
     junit: str = "",
+    html: str = "",
     quiet: bool = False,
 ) -> int:
     """Check packages: ours, or anyone's. Without a path: those in the output folder."""
     from ..settings import load
     from ..verify.levels import Wanted, prove
+    from ..verify.outcome import Files, leave
 
-    base = Path.cwd()
+    base, here = Path.cwd(), log.choose(quiet)
     settings = load({}, base)
     wanted = Wanted(
         level,
@@ -37,11 +39,12 @@ def verify(
         earlier=(base / from_,) if from_ else (),
         keep=keep,
     )
-    proof = prove(wanted, settings, log.choose(quiet))
-    if junit:
-        proof.write_junit(base / junit)
-    say(proof.as_json() if json_ else proof.as_text())
-    return proof.exit_code
+    proof = prove(wanted, settings, here)
+    left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
+    say(proof.as_json() if json_ else left.under(proof.as_text()))
+    if json_ and left.files:
+        here.say("Report", " · ".join(left.files))
+    return left.exit_code
 
 
 @task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from .. import catalog as catalogs
 from .. import lock as lockfile
 from .. import pipeline
 from ..log import Log
+from ..model import Lock
 from ..paths import cache
-from ..plan import plan
+from ..plan import PlannedPackage, plan
 from ..store import Store
 
 if TYPE_CHECKING:
@@ -23,28 +25,34 @@ def earlier(settings: Settings, folder: Path, log: Log) -> list[Path]:
 
     The binaries are in the store since the build. Gives no packages where there is no lock.
     """
-    return _made(settings.model_copy(update={"revision": _before(settings)}), folder, log)
-
-
-def other_layout(settings: Settings, folder: Path, log: Log) -> list[Path]:
-    """Make the same in the other layout than the settings'; none where there is no lock."""
-    layouts = catalogs.load().layouts
-    other = next(name for name in layouts if name != settings.layout)
-    changes = {"layout": other, "revision": _before(settings)}
-    return _made(settings.model_copy(update=changes), folder, log)
-
-
-def _before(settings: Settings) -> str:
-    return f"{settings.revision}~0"
-
-
-def _made(settings: Settings, folder: Path, log: Log) -> list[Path]:
     lock = lockfile.read(settings.base / lockfile.NAME)
     if lock is None:
         return []
+    return _made(plan(_before(settings), lock, catalogs.load()), lock, settings, folder, log)
+
+
+def other_layout(settings: Settings, folder: Path, log: Log) -> list[Path]:
+    """Make those of them that a layout changes, in the other layout than the settings' own."""
+    lock = lockfile.read(settings.base / lockfile.NAME)
+    if lock is None:
+        return []
+    catalog = catalogs.load()
+    other = next(name for name in catalog.layouts if name != settings.layout)
+    ours = plan(_before(settings), lock, catalog)
+    theirs = plan(_before(settings, layout=other), lock, catalog)
+    return _made([one for one in theirs if one not in ours], lock, settings, folder, log)
+
+
+def _before(settings: Settings, **changes: object) -> Settings:
+    return settings.model_copy(update={**changes, "revision": f"{settings.revision}~0"})
+
+
+def _made(
+    planned: Sequence[PlannedPackage], lock: Lock, settings: Settings, folder: Path, log: Log
+) -> list[Path]:
     store, catalog = Store(cache()), catalogs.load()
     binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-    made = pipeline.make(plan(settings, lock, catalog), lock, binaries, store, log)
+    made = pipeline.make(planned, lock, binaries, store, log)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / Path(one.package.file_name).name for one in made]
     for one, path in zip(made, paths, strict=True):

@@ -17,6 +17,9 @@ from . import github
 if TYPE_CHECKING:
     from .levels import Proof
 
+NAMES = HTML, JUNIT = "verify.html", "verify.xml"
+"""What the reports are called in the output folder."""
+
 EXIT = 66
 """The column that the exit code is aligned to, below the times."""
 
@@ -33,7 +36,7 @@ class Files:
     def wanted(cls, base: Path, out: str, level: str, html: str, junit: str) -> Files:
         """Those that were asked for; a level on hosts leaves both, in the output folder."""
         if level != "layout":
-            html, junit = html or f"{out}/verify.html", junit or f"{out}/verify.xml"
+            html, junit = html or f"{out}/{HTML}", junit or f"{out}/{JUNIT}"
         return cls(base, base / html if html else None, base / junit if junit else None)
 
 

@@ -76,5 +76,6 @@ def watched(log: Log, level: str, counts: Counts) -> Iterator[Mapping[str, Watch
         for host, steps in counts.items():
             own = stack.enter_context(ExitStack())
             task = own.enter_context(log.task(label, host, sum(steps), "checks"))
+            task.advance(0, f"0 of {sum(steps)}")
             watches[host] = Watch(log, label, host, sum(steps), len(steps), task, own)
         yield watches

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TextIO
 
 from ..log import duration
+from .printable import printable
 from .report import Check, Finding, Report
 
 INDENT = 11
@@ -78,7 +79,8 @@ def _level(report: Report, style: Style) -> Iterator[str]:
     yield f"{label}{summary}{padding}{duration(report.seconds)}"
     failures = sorted(report.failed, key=lambda check: (check.host, check.subject))
     for (host, subject), checks in groupby(failures, lambda check: (check.host, check.subject)):
-        yield f"{'':{INDENT}}{' · '.join(word for word in (host, subject) if word)}"
+        where = " · ".join(word for word in (host, subject) if word)
+        yield f"{'':{INDENT}}{printable(where)}"
         for check in checks:
             yield from (f"{'':{INDENT}}{line}" for line in _failure(check, style))
 
@@ -121,6 +123,6 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _row(name: str, text: str) -> Iterator[str]:
-    first, *rest = text.splitlines() or [""]
+    first, *rest = printable(text).splitlines() or [""]
     yield f"  {name:<9}{first}"
     yield from (f"{'':{INDENT}}{line}" for line in rest)

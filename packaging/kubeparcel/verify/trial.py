@@ -21,6 +21,9 @@ from .report import Check, Finding
 SHOWN = 4000
 """Of a command's output so many characters are kept: its end."""
 
+TOGETHER = " + "
+"""Between the names of hosts that are proved together."""
+
 CURRENT, EARLIER = "/packages/current", "/packages/earlier"
 
 
@@ -79,10 +82,10 @@ class Trial:
         for line in complaints(said):
             yield Finding("no complaint", line, shlex.join(argv))
 
-    def repository(self, folder: str) -> None:
-        """Make a set of packages, with the host's own pool, the only repository there is."""
+    def repository(self, *folders: str) -> None:
+        """Make sets of packages, with the host's own pool, the only repository there is."""
         text = render(self.manager.update, {})
-        self.box.script(text, folder, timeout=120)
+        self.box.script(text, *folders, timeout=120)
 
     def states(self, names: Sequence[str]) -> dict[str, str]:
         """The versions of what is installed and configured."""
@@ -158,7 +161,8 @@ class Course(Generic[On]):
         if findings:
             with suppress(KubeparcelError):
                 self.explain(self.on)
-        look = step.look or f"inv verify --level {self.level} --on {self.host} --keep"
+        hosts = self.host.replace(TOGETHER, ",")
+        look = step.look or f"inv verify --level {self.level} --on {hosts} --keep"
         return Check(
             name=step.name,
             subject=scenario.name,

@@ -15,7 +15,7 @@ from .. import layout
 from ..package_set import PackageSet, of_each
 from ..progress import watched
 from ..report import Check, Report
-from ..trial import Course, Scenario
+from ..trial import TOGETHER, Course, Scenario
 from . import machines
 from .documents import OLDEST
 from .machines import Cluster, Pair, Site
@@ -49,7 +49,7 @@ def check(
     else:
         here.log.warn("no cluster is upgraded: no packages of an earlier Kubernetes (--from DIR).")
     wanted = [row for row in courses if not only or row[0].name in only]
-    name = " + ".join(dict.fromkeys(host.name for host in hosts))
+    name = TOGETHER.join(dict.fromkeys(host.name for host in hosts))
     counts = {name: [len(scenario.steps) for scenario, _ in wanted]}
     checks: list[Check] = []
     with watched(here.log, LEVEL, counts) as watches:

@@ -66,7 +66,7 @@ def upgrade(version: str) -> Document:
 
     etcd and the addons stay as they are.
     """
-    ignored = list(EXPECTED)
+    ignored = [*EXPECTED, "CoreDNSUnsupportedPlugins", "CoreDNSMigration"]  # there is no CoreDNS
     common = {"imagePullPolicy": "Never", "ignorePreflightErrors": ignored, "etcdUpgrade": False}
     apply = {"kubernetesVersion": version, "forceUpgrade": True, "skipPhases": ["addon"]}
     return {

@@ -67,4 +67,3 @@ def _counts(jobs: Sequence[tuple[Host, Scenario[Trial]]]) -> Counts:
     for host, scenario in jobs:
         counts.setdefault(host.name, []).append(len(scenario.steps))
     return counts
-

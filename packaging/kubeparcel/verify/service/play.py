@@ -33,7 +33,7 @@ def play(
         mounts[earlier.folder] = EARLIER
     with node.started(here, host, scenario.name, mounts=mounts, memory=MEMORY) as box:
         trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
-        trial.repository(CURRENT)
+        trial.repository(*mounts.values())
         course = Course(LEVEL, host.name, trial, (trial,), explain, told)
         checks = list(course.play(scenario))
         if any(not check.passed for check in checks):

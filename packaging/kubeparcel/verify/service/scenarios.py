@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..contract import CONFIG
-from ..install import steps as packages
 from ..package_set import ENV_HOLDER, PackageSet
 from ..trial import Scenario, Step, Trial
 from . import facts as see
 from . import steps as do
 from .kubelet import Files
 
-INSTALL = Step("install", "all packages install by name", packages.install, 40, vital=True)
+INSTALL = Step("install", "all packages install by name", do.install, 40, vital=True)
 RUNS = Step("running", "kubeadm starts the kubelet, which says ok", do.run, 73, vital=True)
-KUBECONFIG = "--kubeconfig=/etc/kubernetes/kubelet.conf"
-LAST = 55
+
+LAST, WORDS = 55, "two words"
+QUOTED = (f"--max-pods={LAST}", f"--provider-id={WORDS}")
+WRITTEN = f"'{QUOTED[0]} \"{QUOTED[1]}\"'"
+OTHERS = {
+    "KUBELET_KUBECONFIG_ARGS": "--kubeconfig=/etc/kubernetes/kubelet.conf",
+    "KUBELET_CONFIG_ARGS": f"--config={do.OTHER_CONFIG}",
+}
+OTHER_BASE = (see.BASE[0], *OTHERS.values())
 
 NODE: Scenario[Trial] = Scenario(
     "node",
@@ -29,6 +35,8 @@ NODE: Scenario[Trial] = Scenario(
         Step("as-preset", "enabled as the host's presets say", see.as_preset, 62),
         Step("waits", "before kubeadm it waits, and does not crash", see.waits, 64),
         Step("runtime", "the machine has a container runtime", do.prepare, vital=True),
+        Step("crictl", "crictl speaks with it", see.runtime, 70),
+        Step("plugins", "each CNI plugin answers", see.plugins, 71),
         Step("kubeadm", "kubeadm's phases start the kubelet", do.kubeadm, vital=True),
         Step("healthz", "the kubelet says ok, with no API server", see.health, 73, vital=True),
         Step(
@@ -47,37 +55,20 @@ NODE: Scenario[Trial] = Scenario(
             "quoting",
             "a quoted argument stays one, the others are split",
             do.extra_args(
-                f"'--max-pods={LAST} \"--provider-id=two words\"'",
-                see.runs_with(
-                    *(f"--max-pods={LAST}", "--provider-id=two words"),
-                    maxPods=LAST,
-                    providerID="two words",
-                ),
+                f"'{QUOTED[0]} \"{QUOTED[1]}\"'", see.runs_with(*QUOTED, providerID=WORDS)
             ),
             68,
+        ),
+        Step(
+            "later-drop-in",
+            "a later drop-in changes which kubeconfig and configuration it gets",
+            do.override(OTHERS, see.runs_with(*QUOTED, base=OTHER_BASE, eventRecordQPS=do.QPS)),
         ),
         Step(
             "files-missing",
             "without both environment files the kubelet starts all the same",
             do.without_files(see.runs_with(flags=False, maxPods=do.PODS)),
             61,
-        ),
-        Step(
-            "later-drop-in",
-            "a later drop-in changes which kubeconfig and configuration it gets",
-            do.without_files(
-                do.override(
-                    {
-                        "KUBELET_KUBECONFIG_ARGS": KUBECONFIG,
-                        "KUBELET_CONFIG_ARGS": f"--config={do.OTHER_CONFIG}",
-                    },
-                    see.runs_with(
-                        base=(see.BASE[0], KUBECONFIG, f"--config={do.OTHER_CONFIG}"),
-                        flags=False,
-                        maxPods=24,
-                    ),
-                )
-            ),
         ),
         Step("killed", "systemd brings a killed kubelet back", do.kill),
         Step("reboot", "after a restart of the machine it runs as before", do.reboot, 65),
@@ -97,19 +88,10 @@ PRESET: Scenario[Trial] = Scenario(
         ),
     ),
 )
-RUNTIME: Scenario[Trial] = Scenario(
-    "runtime",
-    (
-        INSTALL,
-        Step("runtime", "the machine has a container runtime", do.prepare, vital=True),
-        Step("crictl", "crictl speaks with it", see.runtime, 70),
-        Step("plugins", "each CNI plugin answers", see.plugins, 71),
-    ),
-)
 LAYOUTS: Scenario[Trial] = Scenario(
     "layouts",
     (
-        Step("earlier", "packages of the other layout install", packages.install_earlier, 40, True),
+        Step("earlier", "packages of the other layout install", do.install_earlier, 40, True),
         RUNS,
         Step(
             "to-this-layout",
@@ -127,58 +109,43 @@ LAYOUTS: Scenario[Trial] = Scenario(
 )
 
 
-def upgrade(packages_: PackageSet, earlier: PackageSet) -> Scenario[Trial]:
-    """Each package is upgraded by itself under a running kubelet."""
-    newer = [n for n, v in packages_.versions.items() if earlier.versions.get(n, v) != v]
+def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[Trial]:
+    """Under a running kubelet packages come and go, each by itself, and at last the kubelet's."""
+    first = Step("earlier", "earlier packages install", do.install_earlier, 40, vital=True)
     return Scenario(
-        "upgrade",
+        "life",
         (
-            Step("earlier", "earlier packages install", packages.install_earlier, 40, vital=True),
-            RUNS,
-            Step("repository", "the newer packages are there", do.repository, vital=True),
-            *(
-                Step(f"upgrade-{name}", "the kubelet is not restarted", do.upgrade(name), 80)
-                for name in newer
-            ),
-            *(
-                Step("advice", "it says what to do", see.advised(name), 79)
-                for name in newer
-                if name == ENV_HOLDER
-            ),
-            Step("restart", "the new kubelet starts", do.restart, vital=True),
-            Step("new-kubelet", "as the old one", see.runs_with(maxPods=do.FLAGGED), 67),
-        ),
-    )
-
-
-def removal(packages_: PackageSet) -> Scenario[Trial]:
-    """Each package that the kubelet can be without is removed under it; then the kubelet's own."""
-    needed = {ENV_HOLDER, *packages_.needs(ENV_HOLDER)}
-    return Scenario(
-        "removal",
-        (
-            INSTALL,
-            RUNS,
-            *(
-                Step(f"remove-{name}", "the kubelet and its files stay", do.remove(name), 81)
-                for name in packages_.names
-                if name not in needed
-            ),
+            *((first, RUNS, *_upgrades(packages, earlier)) if earlier else (INSTALL, RUNS)),
+            *_removals(packages),
             Step("remove-kubelet", "the kubelet's package goes", do.remove_kubelet, vital=True),
             Step("stopped", f"it stops; {CONFIG} stays", see.stopped, 81),
         ),
     )
 
 
+def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[Trial]]:
+    for name, version in packages.versions.items():
+        if earlier.versions.get(name, version) != version:
+            yield Step(f"upgrade-{name}", "the kubelet is not restarted", do.upgrade(name), 80)
+            if name == ENV_HOLDER:
+                yield Step("advice", "the upgrade says what to do", see.advised(name), 79)
+    yield Step("restart", "the new kubelet starts as the old one", do.renew, 67, vital=True)
+
+
+def _removals(packages: PackageSet) -> Iterator[Step[Trial]]:
+    """Of all that the kubelet can be without."""
+    for name in packages.names:
+        if name not in (ENV_HOLDER, *packages.needs(ENV_HOLDER)):
+            yield Step(f"remove-{name}", "the kubelet and its files stay", do.remove(name), 81)
+
+
 def scenarios(
-    packages_: PackageSet, earlier: PackageSet | None, other: PackageSet | None
+    packages: PackageSet, earlier: PackageSet | None, other: PackageSet | None
 ) -> Iterator[tuple[Scenario[Trial], PackageSet | None]]:
     """All that applies, the longest first, each with the packages that it begins with."""
     yield NODE, None
-    if other and Files.of(other).drop_in != Files.of(packages_).drop_in:
+    before = earlier if earlier and earlier.versions != packages.versions else None
+    yield life(packages, before), before
+    if other and Files.of(other).drop_in != Files.of(packages).drop_in:
         yield LAYOUTS, other
-    if earlier and earlier.versions != packages_.versions:
-        yield upgrade(packages_, earlier), earlier
-    yield removal(packages_), None
-    yield RUNTIME, None
     yield PRESET, None

@@ -7,15 +7,14 @@ from typing import Any
 
 from ...hosts import node
 from ..contract import CONFIG, DROP_IN_DIR, EXTRA, FLAGS_FILE, UNIT
-from ..install import steps as packages
 from ..install.facts import EDIT
 from ..managers import Manager
 from ..nodes import RUNTIME, configure_runtime, kubeadm_configuration
 from ..package_set import ENV_HOLDER, PackageSet
 from ..report import Finding
-from ..trial import CURRENT, Question, Trial
+from ..trial import Question, Trial
 from . import kubelet
-from .facts import files_of, health, unmasked_for, untouched
+from .facts import files_of, health, runs_with, unmasked_for, untouched
 from .kubelet import Files
 
 KUBEADM = "kubeadm.k8s.io/v1beta4"
@@ -28,6 +27,9 @@ PODS = 42
 
 FLAGGED = 33
 """What kubeadm is told to give the kubelet as the flag --max-pods, over PODS."""
+
+QPS = 7
+"""What another configuration says of eventRecordQPS."""
 
 OVERRIDE = f"/etc/systemd/system/{DROP_IN_DIR}/20-override.conf"
 OTHER_CONFIG = "/root/other.yaml"
@@ -54,6 +56,25 @@ def documents(version: str) -> tuple[Mapping[str, Any], ...]:
             "maxPods": PODS,
         },
     )
+
+
+def install(trial: Trial) -> Iterator[Finding]:
+    """The packages under proof, at exactly their versions."""
+    yield from _become(trial, trial.manager.install, trial.packages.versions)
+
+
+def install_earlier(trial: Trial) -> Iterator[Finding]:
+    """Those that the scenario begins with, at exactly their versions."""
+    yield from _become(trial, trial.manager.install, _earlier(trial).versions)
+
+
+def _become(trial: Trial, command: str, wanted: Mapping[str, str]) -> Iterator[Finding]:
+    """One of the manager's commands brings packages to exactly these versions."""
+    yield from trial.ask(command, trial.manager.exactly(wanted))
+    found = trial.states(tuple(wanted))
+    for name, version in wanted.items():
+        if found.get(name) != version:
+            yield Finding(f"{name} {version}", f"{name} {found.get(name, 'not installed')}")
 
 
 def prepare(trial: Trial) -> Iterator[Finding]:
@@ -125,7 +146,7 @@ def override(lines: Mapping[str, str], then: Question) -> Question:
     def overridden(trial: Trial) -> Iterator[Finding]:
         text = "".join(f'Environment="{name}={value}"\n' for name, value in lines.items())
         trial.box.write(OVERRIDE, f"[Service]\n{text}")
-        trial.script('sed "s/^maxPods: .*/maxPods: 24/" "$1" >"$2"', CONFIG, OTHER_CONFIG)
+        trial.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG, OTHER_CONFIG, str(QPS))
         trial.run("systemctl", "daemon-reload")
         try:
             yield from restart(trial)
@@ -165,24 +186,23 @@ def reboot(trial: Trial) -> Iterator[Finding]:
             yield Finding(f"{name}: {settings.get(name)}", f"{name}: {now.get(name)}", "configz")
 
 
-def repository(trial: Trial) -> Iterator[Finding]:
-    """The host sees the packages under proof."""
-    trial.repository(CURRENT)
-    yield from ()
-
-
 def upgrade(name: str) -> Question:
     """One package is upgraded; the running kubelet is left alone."""
 
     def upgraded(trial: Trial) -> Iterator[Finding]:
         wanted = {name: trial.packages.versions[name]}
-        yield from trial.ask(trial.manager.install, trial.manager.exactly(wanted))
+        yield from _become(trial, trial.manager.install, wanted)
         trial.notes[name] = "\n".join(trial.seen.values())
-        if trial.states([name]) != wanted:
-            yield Finding(f"{name} {wanted[name]}", f"{trial.states([name])}")
         yield from untouched(trial)
 
     return upgraded
+
+
+def renew(trial: Trial) -> Iterator[Finding]:
+    """The administrator does as told: the new kubelet runs as kubeadm started the old one."""
+    yield from restart(trial)
+    yield from runs_with(maxPods=FLAGGED)(trial)
+    trial.notes["pid"] = kubelet.pid(trial)
 
 
 def remove(name: str) -> Question:
@@ -218,14 +238,17 @@ def reinstall(trial: Trial) -> Iterator[Finding]:
 
 
 def to_other_layout(trial: Trial) -> Iterator[Finding]:
-    """Back to the packages of the other layout, while the kubelet runs."""
-    yield from packages.downgrade(trial)
-    yield from _settled(trial, _earlier(trial))
+    """From these packages back to those of the other layout, while the kubelet runs."""
+    other = _earlier(trial)
+    yield from _become(trial, trial.manager.downgrade, other.versions)
+    yield from _settled(trial, other)
 
 
 def to_this_layout(trial: Trial) -> Iterator[Finding]:
     """From the packages of the other layout to these, while the kubelet runs."""
-    yield from packages.upgrade(trial)
+    other, versions = _earlier(trial).versions, trial.packages.versions
+    wanted = {name: versions[name] for name in other if name in versions}
+    yield from _become(trial, trial.manager.install, wanted)
     yield from _settled(trial, trial.packages)
 
 
@@ -238,17 +261,17 @@ def _settled(trial: Trial, installed: PackageSet) -> Iterator[Finding]:
 
 def with_edit(trial: Trial) -> Iterator[Finding]:
     """The administrator edits the drop-in where that is in /etc, and then the layout changes."""
-    in_etc = next(s for s in (trial.packages, _earlier(trial)) if _in_etc(s))
+    in_etc = next(s for s in (_earlier(trial), trial.packages) if _in_etc(s))
     if in_etc is trial.packages:
-        yield from packages.upgrade(trial)
+        yield from to_this_layout(trial)
     path = Files.of(in_etc).drop_in
     trial.script('echo "$2" >>"$1"', path, EDIT)
     trial.notes["edited"] = path
     yield from (to_other_layout if in_etc is trial.packages else to_this_layout)(trial)
 
 
-def _in_etc(packages_: PackageSet) -> bool:
-    return Files.of(packages_).drop_in.startswith("/etc/")
+def _in_etc(packages: PackageSet) -> bool:
+    return Files.of(packages).drop_in.startswith("/etc/")
 
 
 def _earlier(trial: Trial) -> PackageSet:

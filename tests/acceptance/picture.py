@@ -1,0 +1,23 @@
+"""Takes the picture of a report for the README: python -m tests.acceptance.picture PAGE PICTURE."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .test_report_page import Page, browser
+
+SIZE = {"width": 1000, "height": 1060, "deviceScaleFactor": 1.5, "mobile": False}
+
+
+def take(report: Path, picture: Path) -> None:
+    """The top of a report, as large as SIZE says."""
+    with browser() as driver:
+        page = Page(driver, report.absolute()).show()
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)
+        page.ask("document.documentElement.style.overflow = 'hidden'")
+        driver.save_screenshot(str(picture))
+
+
+if __name__ == "__main__":
+    take(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,76 @@
+"""What is left of a failing run on a host: lines while it goes on, evidence, and its container."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import leftovers, session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.log import Lines
+from kubeparcel.model import Format
+from kubeparcel.store import Store
+from kubeparcel.verify import html, install
+from tests.verify.workshop import Draft
+
+from .small_packages import small, write_set
+
+
+def _leave_a_file(draft: Draft) -> None:
+    draft.script("postinstall", "echo '<left>' >/etc/kubectl-was-here; exit 7")
+
+
+@pytest.fixture
+def engine() -> str:
+    try:
+        return choose().name
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+
+
+def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):
+    new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    stream = io.StringIO()
+    host = table.load().pick("trixie")
+    with session.opened(Store(binaries_cache), Lines(stream), keep=True) as here:
+        report = install.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
+    said = stream.getvalue()
+    enter, leave = _kept(said)
+    try:
+        assert [check.name for check in report.failed] == ["kubectl-alone"]
+        (failed,) = report.failed
+        assert "exit status 7" in "".join(failed.evidence.values())
+        assert re.search(r"^Install +trixie · cri-tools-alone · 1 check · ", said, re.MULTILINE)
+        assert "trixie · kubectl-alone · 1 of 1 check fails: kubectl-alone · " in said
+        assert "exit status 7" in html.document([report], datetime.now(UTC))
+        inside = [word for word in enter if word != "-it"][:-1]
+        found = subprocess.run(
+            [*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True
+        )
+        assert found.stdout == "<left>\n"
+    finally:
+        subprocess.run(leave, check=True, capture_output=True)
+
+
+def _kept(said: str) -> tuple[list[str], list[str]]:
+    """The commands that the log names: to enter the container, and to remove it."""
+    (found,) = re.findall(r"^Kept +(.+)\n +When done: (.+)$", said, re.MULTILINE)
+    return shlex.split(found[0]), shlex.split(found[1])
+
+
+def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
+    new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    stream = io.StringIO()
+    with session.opened(Store(binaries_cache), Lines(stream)) as here:
+        report = install.check(here, [table.load().pick("trixie")], [new], only=["kubectl-alone"])
+        left = here.engine.labelled(f"{leftovers.LABEL}={here.run}")
+    assert not report.passed
+    assert "Kept" not in stream.getvalue()
+    assert left == []
