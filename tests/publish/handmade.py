@@ -51,6 +51,10 @@ def _member(name: str, data: bytes) -> bytes:
 def _tar(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for folder in sorted({p for name in files for p in Path(name).parents if p.name}):
+            above = tarfile.TarInfo(f"./{folder}/")
+            above.type, above.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(above)
         for name, data in files.items():
             row = tarfile.TarInfo(name)
             row.size = len(data)

@@ -127,6 +127,32 @@ def copy(
 
 
 @task
+def doctor(
+    _: Context,
+    path: list[str],
+    key: str = "",
+    suite: str = "",
+    horizon: int = 365,
+    quick: bool = False,
+    json_: bool = False,
+    junit: str = "",
+    quiet: bool = False,
+) -> int:
+    """Examine any apt and yum repository: inv doctor URL, or a folder."""
+    from ..publish.doctor import Wanted, examine
+
+    if len(path) != 1:
+        raise UsageError("inv doctor needs one URL or folder.")
+    where = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
+    suites = tuple(name.strip() for name in suite.split(",") if name.strip())
+    found = examine(Wanted(where, key, suites, quick, horizon), log.choose(quiet))
+    if junit:
+        found.write_junit(Path.cwd() / junit)
+    say(found.as_json() if json_ else found.as_text())
+    return found.exit_code
+
+
+@task
 def key(
     _: Context, action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False
 ) -> None:

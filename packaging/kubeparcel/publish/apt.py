@@ -62,11 +62,10 @@ def indexes(
 
 def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: the Release with its signatures inside, and apart."""
-    return {
-        "Release": made.entry,
-        "Release.gpg": signer.detached(made.entry),
-        "InRelease": signer.clearsign(made.entry),
-    }
+    with ThreadPoolExecutor(1) as pool:
+        apart = pool.submit(signer.detached, made.entry)
+        inside = signer.clearsign(made.entry)
+        return {"Release": made.entry, "Release.gpg": apart.result(), "InRelease": inside}
 
 
 def compressed(text: bytes) -> dict[str, bytes]:

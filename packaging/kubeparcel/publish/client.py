@@ -45,9 +45,9 @@ def files(state: State, signer: Signer) -> dict[str, bytes]:
     return found
 
 
-def write(storage: Storage, before: State, state: State, signer: Signer) -> None:
+def write(storage: Storage, before: State, state: State, shown: Mapping[str, bytes]) -> None:
     """Write those that changed, and pages for folders; they are no part of what clients trust."""
-    wanted = {p: d for p, d in files(state, signer).items() if storage.read(p) != d}
+    wanted = {path: data for path, data in shown.items() if storage.read(path) != data}
     storage.write(wanted | _write_pages(storage, before, state))
     stale = [
         path
@@ -111,6 +111,7 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "names": names,
         "tables": {s: list(_rows(held)) for s, held in state.suites.items()},
         "count": len(packages),
+        "strict": state.terms.sign_rpms,
     }
 
 

@@ -9,32 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from ..model import Format
-from . import apt, client, listing, pieces, statefile, yum
+from . import client, listing, ready, statefile
 from .memory import Memory
+from .ready import FORMATS, Next, Part
 from .signing import Signer
 from .storage import Storage, Swap
-from .values import DAY, Indexes, Package, State, Suites
-
-FORMATS: Mapping[Format, ModuleType] = {Format.DEB: apt, Format.RPM: yum}
-
-Part = tuple[str, Format]
-"""What switches at once: a suite in one format."""
-
-
-@dataclass(frozen=True)
-class Next:
-    """What the repository is to be: the wanted state, and where its new files lie now."""
-
-    state: State
-    sources: Mapping[Package, Path]
-    everything: bool
+from .values import DAY, Indexes, Package, State
 
 
 def commit(
@@ -43,11 +27,8 @@ def commit(
     """Make it so; gives the state that was written."""
     _add_files(storage, before, wanted)
     todo = _parts(storage, before, wanted)
-    made = _made(storage, before, wanted, todo, memory, now)
-    signer.home.start_agent()
-    with ThreadPoolExecutor(2) as pool:
-        jobs = {part: pool.submit(FORMATS[part[1]].seal, made[part], signer) for part in made}
-        entries = {part: job.result() for part, job in jobs.items()}
+    done = ready.make(storage, before, wanted, todo, signer, memory, now)
+    made = {part: indexes for part, (indexes, _) in done.parts.items()}
     kept = _kept(before, wanted.state, made)
     generation = before.generation + 1
     state = dataclasses.replace(
@@ -58,18 +39,17 @@ def commit(
         renew=now + wanted.state.terms.valid * DAY // 2 if wanted.state.terms.valid else 0,
         signers=signer.marks,
     )
-    swaps = [_swap(storage, made[part], entries[part], kept) for part in made]
-    if before.generation:
-        storage.write({statefile.history_path(before.generation): statefile.dump(before)})
+    swaps = [_swap(storage, *one, kept) for one in done.parts.values()]
+    _keep(storage, before)
     begun = sorted({suite for suite, _ in todo})
     storage.swap(
         swaps,
         {
             statefile.PENDING: json.dumps(begun).encode(),
-            statefile.PATH: statefile.dump(state),
+            statefile.PATH: statefile.dump(state, done.listed),
         },
     )
-    client.write(storage, before, state, signer)
+    client.write(storage, before, state, done.shown)
     _clear(storage, before, state, [part for part in todo if part not in made])
     return state
 
@@ -110,39 +90,30 @@ def _gone(before: State, after: State, generation: int) -> dict[str, tuple[int, 
 def _parts(storage: Storage, before: State, wanted: Next) -> list[Part]:
     """The parts that have to be made anew, or that are to go."""
     broken = set(statefile.names(storage, statefile.PENDING))
-    parts = []
+    parts: list[Part] = []
     for suite in sorted({*before.suites, *wanted.state.suites}):
-        for form in Format:
-            old = _of(before.suites, suite, form)
-            new = _of(wanted.state.suites, suite, form)
-            if (old or new) and (old != new or wanted.everything or suite in broken):
-                parts.append((suite, form))
+        old, new = (state.suites.get(suite, frozenset()) for state in (before, wanted.state))
+        all_of = wanted.everything or suite in broken
+        there = {p.format for p in (old | new if all_of else old ^ new)}
+        parts += [(suite, form) for form in Format if form in there]
     return parts
 
 
-def _of(suites: Suites, suite: str, form: Format) -> frozenset[Package]:
-    return frozenset(p for p in suites.get(suite, ()) if p.format is form)
-
-
-def _made(
-    storage: Storage, before: State, wanted: Next, todo: Iterable[Part], memory: Memory, now: int
-) -> dict[Part, Indexes]:
-    alive = {part: _of(wanted.state.suites, *part) for part in todo}
-    all_of = frozenset().union(*alive.values())
-    said = pieces.of(all_of, storage, before, memory)
-    return {
-        (suite, form): FORMATS[form].indexes(suite, packages, said, wanted.state.terms, now)
-        for (suite, form), packages in alive.items()
-        if packages
-    }
+def _keep(storage: Storage, before: State) -> None:
+    """Put the present state into the history."""
+    path = statefile.history_path(before.generation)
+    if before.filed:
+        storage.copy([(statefile.PATH, path)])
+    elif before.generation:
+        storage.write({path: statefile.dump(before)})
 
 
 def _kept(
     before: State, wanted: State, made: Mapping[Part, Indexes]
 ) -> dict[str, tuple[tuple[str, ...], ...]]:
     """The hashed names of the last generations in each folder, newest first."""
-    suites = wanted.suites
-    folders = {FORMATS[f].folder(s) for s in suites for f in Format if _of(suites, s, f)}
+    parts = {(suite, p.format) for suite, held in wanted.suites.items() for p in held}
+    folders = {FORMATS[form].folder(suite) for suite, form in parts}
     kept = {folder: rows for folder, rows in before.kept.items() if folder in folders}
     for one in made.values():
         older = before.kept.get(one.folder, ())

@@ -46,7 +46,9 @@ def members(data: bytes) -> list[tuple[str, int, int]]:
 
 
 def need(head: bytes) -> int:
-    """How many bytes the control archive and the row after it take."""
+    """How many bytes the control archive and the row after it take; raises Malformed."""
+    if not head.startswith(MAGIC):
+        raise Malformed("it is no deb")
     for name, start, size in members(head):
         if name.startswith("control.tar"):
             return start + size + size % 2 + _ROW

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from io import FileIO
 
 HEAD = 1 << 18
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Digested:
     """`head` are the first bytes, as many as the caller's `need` asks for."""
 
@@ -20,17 +20,20 @@ class Digested:
     sha256: str
 
 
-def digest(path: Path, need: Any = None) -> Digested:
-    """Read a file once. `need(head)` says how many bytes are wanted, if more than 256 KiB."""
-    with path.open("rb", buffering=0) as file:
-        head = file.read(HEAD)
-        more = max(need(head) - len(head), 0) if need else 0
+def digest(path: str, need: Callable[[bytes], int], expected: int = HEAD) -> Digested:
+    """Read a file once, which probably has so many bytes.
+
+    `need(head)` says how many bytes are wanted, if more than 256 KiB.
+    """
+    with FileIO(path) as file:  # a third of the time that Path.open takes
+        head = file.read(min(expected + 1, HEAD))
+        more = need(head) - len(head)
         while more > 0 and (block := file.read(more)):
             head += block
             more -= len(block)
         state = hashlib.sha256(head)
         size = len(head)
-        if size >= HEAD:
+        if size > min(expected, HEAD - 1):
             buffer = bytearray(_BLOCK)
             view = memoryview(buffer)
             while count := file.readinto(buffer):

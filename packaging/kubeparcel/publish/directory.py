@@ -54,14 +54,16 @@ class Directory:
     def add(self, files: Sequence[tuple[str, Path]]) -> None:
         with disk_errors(self.root):
             part = self._room(f"{_AREA}/part")
-            targets = []
-            for path, source in files:
-                target = self._room(path)
-                part.unlink(missing_ok=True)
-                disk.take(source, part)
-                part.rename(target)
-                targets.append(target)
-            disk.flush([*targets, *{target.parent for target in targets}])
+            targets = {self.root / safe(path): source for path, source in files}
+            folders = {target.parent for target in targets}
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            for target, source in targets.items():
+                if not disk.linked(source, target):
+                    part.unlink(missing_ok=True)
+                    disk.take(source, part)
+                    part.rename(target)
+            disk.flush([*targets, *folders])
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         self.add([(new, self.root / safe(old)) for old, new in pairs])
@@ -114,11 +116,15 @@ class Directory:
                 folders.add(parent)
         for name in swap.kept:
             disk.link_or_copy(live / name, area / name)
-        written = [area / name for name in swap.new]
-        for path, data in zip(written, swap.new.values(), strict=True):
+        written: dict[int, Path] = {}
+        for name, data in swap.new.items():
+            if id(data) in written:  # an index and the same by its hash
+                disk.link_or_copy(written[id(data)], area / name)
+                continue
+            path = written[id(data)] = area / name
             path.write_bytes(data)
             path.chmod(0o644)
-        disk.flush([*written, *folders])
+        disk.flush([*written.values(), *folders])
         return area
 
     def _switch(self, swap: Swap, staged: Path) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,6 +80,22 @@ def link_or_copy(source: Path, target: Path) -> None:
             raise
         shutil.copyfile(source, target)
         target.chmod(0o644)
+
+
+def linked(source: Path, target: Path) -> bool:
+    """Give a file of the user's a second name, if everyone may read it and the name is free."""
+    facts = os.lstat(source)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o444 != 0o444:
+        return False
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        return False
+    return True
 
 
 def take(source: Path, target: Path) -> None:

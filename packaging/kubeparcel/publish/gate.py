@@ -21,8 +21,9 @@ class Refusal(CheckFailed):
 
 def same_bytes(new: Iterable[Package], state: State) -> None:
     """Refuse a package that was published with other bytes; raises Refusal."""
-    before = {p.id: p for p in (*(p for _, p in state.gone.values()), *state.packages)}
-    for package in new:
+    packages = tuple(new)
+    before = {p.id: p for p in state.published} if packages else {}
+    for package in packages:
         old = before.get(package.id)
         if old and old.content != package.content:
             raise Refusal(
@@ -66,9 +67,15 @@ def missing(
     packages: frozenset[Package], suspects: Iterable[Package], ours: Iterable[str]
 ) -> Iterator[str]:
     """What of `ours` the suspects need and the suite does not have, in sentences."""
-    have: dict[tuple[Format, str], list[Package]] = defaultdict(list)
-    for package in packages:
-        have[package.format, package.name].append(package)
+    yield from unmet(packages, suspects, ours)
+    yield from _alone(packages, _having(packages), family())
+
+
+def unmet(
+    packages: frozenset[Package], suspects: Iterable[Package], ours: Iterable[str]
+) -> Iterator[str]:
+    """The dependencies of the suspects that nothing in the suite fulfils, in sentences."""
+    have = _having(packages)
     known = frozenset(ours)
     for package in sorted(suspects):
         for group in parse(package.needs):
@@ -76,10 +83,16 @@ def missing(
                 _there(package, wish, have) for wish in group
             ):
                 yield f"{package.label} needs {_said(group)}, which is not there"
-    yield from _alone(packages, have, family())
 
 
 Having = Mapping[tuple[Format, str], Sequence[Package]]
+
+
+def _having(packages: Iterable[Package]) -> Having:
+    have: dict[tuple[Format, str], list[Package]] = defaultdict(list)
+    for package in packages:
+        have[package.format, package.name].append(package)
+    return have
 
 
 def _there(package: Package, wish: Relation, have: Having) -> bool:

@@ -28,7 +28,7 @@ from .values import Package, State
 class Given:
     """Packages, where the files of the new ones lie, and who signed them already."""
 
-    packages: tuple[Package, ...]
+    packages: frozenset[Package]
     sources: Mapping[Package, Path]
     signers: Mapping[Package, str]
 
@@ -57,15 +57,18 @@ def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -
 
     Raises Refusal for two different files of one package, BrokenPackage for a file that is none.
     """
-    found = incoming.described(source, rows, memory)
+    there = {p.sha256: p for p in state.published}
+    found = incoming.described(source, rows, memory, there.keys())
+    same = {there[digest] for digest in found.paths.keys() & there.keys()}
+    if not found.facts:
+        return Given(frozenset(same), {}, {})
     new = {package_of(facts): digest for digest, facts in found.facts.items()}
     gate.twice(new)
-    published = (*(p for _, p in state.gone.values()), *state.packages)
-    known = {(*p.id, p.content): p for p in published}
+    known = {(*p.id, p.content): p for p in there.values()}
     sources = {p: Path(found.paths[at]) for p, at in new.items() if (*p.id, p.content) not in known}
     signers = {p: found.facts[new[p]].signers for p in sources}
-    same = {known.get((*p.id, p.content), p) for p in new}
-    return Given(tuple(sorted(same)), sources, signers)
+    same |= {known.get((*p.id, p.content), p) for p in new}
+    return Given(frozenset(same), sources, signers)
 
 
 def package_of(facts: Facts) -> Package:
@@ -102,7 +105,8 @@ def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Lo
     """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
     if who is None:
         return found
-    todo = [p for p in found.sources if p.format is Format.RPM and not _by(found.signers[p], who)]
+    rpms = (p for p in found.sources if p.format is Format.RPM)
+    todo = sorted(p for p in rpms if not _by(found.signers[p], who))
     if not todo:
         return found
     who.home.start_agent()
@@ -119,7 +123,7 @@ def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Lo
     memory.note(rows, {one.facts.sha256: one.pieces for one, _ in swapped.values()})
     became = {old: package_of(read.facts) for old, (read, _) in swapped.items()}
     return Given(
-        tuple(sorted(became.get(p, p) for p in found.packages)),
+        frozenset(became.get(p, p) for p in found.packages),
         {
             became.get(p, p): swapped[p][1] if p in swapped else at
             for p, at in found.sources.items()
@@ -134,7 +138,7 @@ def _by(signers: str, who: Signer) -> bool:
 
 
 def _sign(package: Package, source: Path, who: Signer, area: Path) -> tuple[incoming.Read, Path]:
-    found = digest(source, rpmfile.need)
+    found = digest(str(source), rpmfile.need)
     if found.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
     headers = rpmfile.headers(found.head, found.size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,10 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Incoming:
-    """The packages found: where each lies, and what it says of itself, by sha256."""
+    """The packages found: where each lies, and what it says of itself, by sha256.
+
+    Of those that the asker knows there are no `facts`.
+    """
 
     paths: Mapping[str, str]
     facts: Mapping[str, Facts]
@@ -49,19 +52,24 @@ def find(folder: Path) -> list[Seen]:
     return rows
 
 
-def described(folder: Path, rows: Sequence[Seen], memory: Memory) -> Incoming:
-    """What the files say of themselves; raises BrokenPackage for one that cannot be read."""
-    known = memory.seen(str(folder))
-    old = [seen for row in rows if (seen := known.get(row.path)) and seen[:3] == row[:3]]
-    facts = memory.facts({seen.sha256 for seen in old})
-    have = [seen for seen in old if seen.sha256 in facts]
-    fresh = {row.path for row in rows}.difference(seen.path for seen in have)
-    read = read_all([row for row in rows if row.path in fresh])
-    memory.note_seen([one.seen for one in read])
-    memory.note([one.facts for one in read], {one.facts.sha256: one.pieces for one in read})
-    facts.update({one.facts.sha256: one.facts for one in read})
-    paths = {seen.sha256: seen.path for seen in (*have, *(one.seen for one in read))}
-    return Incoming(paths, {digest: facts[digest] for digest in paths})
+def described(
+    folder: Path, rows: Sequence[Seen], memory: Memory, known: Set[str] = frozenset()
+) -> Incoming:
+    """What the files say of themselves, but for those with a sha256 that is `known`.
+
+    Raises BrokenPackage for one that cannot be read.
+    """
+    before = memory.seen(str(folder))
+    old = {digest: row.path for row in rows if (digest := before.get(row))}
+    facts = memory.facts(old.keys() - known)
+    lost = old.keys() - known - facts.keys()
+    paths = {digest: path for digest, path in old.items() if digest not in lost}
+    for batch in read_all([row for row in rows if before.get(row, "") not in paths]):
+        memory.note_seen([one.seen for one in batch])
+        memory.note([one.facts for one in batch], {one.facts.sha256: one.pieces for one in batch})
+        paths.update({one.seen.sha256: one.seen.path for one in batch})
+        facts.update({d: one.facts for one in batch if (d := one.facts.sha256) not in known})
+    return Incoming(paths, facts)
 
 
 def _walk(folder: str) -> Iterator[Seen]:
@@ -82,18 +90,19 @@ def _walk(folder: str) -> Iterator[Seen]:
             yield from _walk(row.path)
 
 
-def read_all(files: Sequence[Seen]) -> list[Read]:
+def read_all(files: Sequence[Seen]) -> Iterator[list[Read]]:
     """Read files, on two processors: large ones in threads, many small ones in processes."""
     large = sum(seen.size for seen in files) > len(files) * _LARGE
     if len(files) < _BATCH or large:
         with ThreadPoolExecutor(_WORKERS) as pool:
-            return list(pool.map(_read, files))
+            yield list(pool.map(_read, files))
+        return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     batches = [files[at : at + _BATCH] for at in range(0, len(files), _BATCH)]
     with ProcessPoolExecutor(_WORKERS, mp_context=get_context("fork")) as workers:
-        return [one for batch in workers.map(_read_batch, batches) for one in batch]
+        yield from workers.map(_read_batch, batches)
 
 
 def _read_batch(batch: Sequence[Seen]) -> list[Read]:
@@ -101,26 +110,16 @@ def _read_batch(batch: Sequence[Seen]) -> list[Read]:
 
 
 def _read(seen: Seen) -> Read:
-    path = Path(seen.path)
     try:
-        return read(path, seen)
+        return _rpm(seen) if seen.path.endswith(".rpm") else _deb(seen)
     except Malformed as error:
-        raise BrokenPackage(f"{path}: {error}.", "It is no whole package: make it anew.") from None
+        raise BrokenPackage(
+            f"{seen.path}: {error}.", "It is no whole package: make it anew."
+        ) from None
 
 
-def read(path: Path, seen: Seen) -> Read:
-    """Read one file; raises Malformed."""
-    with path.open("rb") as file:
-        magic = file.read(8)
-    if magic == debfile.MAGIC and path.suffix == ".deb":
-        return _deb(path, seen)
-    if magic[:4] == rpmfile.MAGIC and path.suffix == ".rpm":
-        return _rpm(path, seen)
-    raise Malformed(f"it is no {path.suffix.lstrip('.')}")
-
-
-def _deb(path: Path, seen: Seen) -> Read:
-    found = digest(path, debfile.need)
+def _deb(seen: Seen) -> Read:
+    found = digest(seen.path, debfile.need, seen.size)
     text = debfile.control(found.head, found.size)
     fields = debfile.fields(text)
     identity = debfile.checked(fields)
@@ -131,8 +130,8 @@ def _deb(path: Path, seen: Seen) -> Read:
     return Read(seen._replace(sha256=found.sha256), facts, Pieces(stanza))
 
 
-def _rpm(path: Path, seen: Seen) -> Read:
-    found = digest(path, rpmfile.need)
+def _rpm(seen: Seen) -> Read:
+    found = digest(seen.path, rpmfile.need, seen.size)
     return rpm(found.head, found.size, found.sha256, seen)
 
 

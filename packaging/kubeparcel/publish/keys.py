@@ -31,7 +31,7 @@ WARNING = 180
 STRONG = "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
-_ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
+ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Key:
     @property
     def weakness(self) -> str:
         """Why clients refuse it; empty when they do not."""
-        if self.algorithm == "dsa" or self.algorithm not in _ALGORITHMS.values():
+        if self.algorithm == "dsa" or self.algorithm not in ALGORITHMS.values():
             return f"its algorithm ({self.algorithm}) is refused by current systems"
         if self.algorithm == "rsa" and self.bits < 2048:
             return f"RSA with {self.bits} bits is too short"
@@ -185,7 +185,7 @@ def _read(text: str) -> Iterator[Key]:
         elif fields[0] == "fpr" and not fingerprint:
             fingerprint = fields[9]
         elif fields[0] == "uid" and row:
-            algorithm = _ALGORITHMS.get(row[3], row[3])
+            algorithm = ALGORITHMS.get(row[3], row[3])
             expires = int(row[6] or 0)
             identity = fields[9].replace(r"\x3a", ":")
             yield Key(fingerprint, identity, algorithm, int(row[2]), int(row[5]), expires)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
 PAGE = "index.html"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~+-][A-Za-z0-9_./~+-]*").fullmatch
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;"
     "margin:0 auto;padding:1rem}h1,li{overflow-wrap:anywhere}h1{font-size:1.25rem}"
@@ -20,21 +22,27 @@ def folders(names: Iterable[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for name in names:
         folder, _, row = name.rpartition("/")
-        while row not in found[folder]:
-            found[folder].add(row)
-            if not folder:
-                break
+        found[folder].add(row)
+    for inner in tuple(found):
+        folder = inner
+        while folder:
             folder, _, row = folder.rpartition("/")
-            row += "/"
+            found[folder].add(f"{row}/")
     return found
+
+
+def _link(row: str) -> str:
+    if _PLAIN(row):  # quoting ten thousand names that need none takes a while
+        return f'<li><a href="{row}">{row}</a>'
+    return f'<li><a href="{quote(row, safe="/+~:=")}">{escape(row)}</a>'
 
 
 def page(title: str, rows: Iterable[str]) -> bytes:
     """The page of a folder; folders among the rows end with a slash."""
-    links = "\n".join(
-        f'<li><a href="{quote(row, safe="/+~:=")}">{escape(row)}</a>'
-        for row in sorted(rows, key=lambda row: (not row.endswith("/"), row))
-    )
+    found = sorted(rows)
+    inside = [row for row in found if row.endswith("/")]
+    files = [row for row in found if not row.endswith("/")]
+    links = "\n".join(map(_link, (*inside, *files)))
     shown = escape(title)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'

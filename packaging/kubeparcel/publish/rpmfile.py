@@ -16,6 +16,7 @@ INTRO = 16
 HEADER_MAGIC = b"\x8e\xad\xe8\x01"
 _ROW = struct.Struct(">IIII")
 _NUMBERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q"}
+_TEXTS = frozenset((6, 8, 9))
 # fmt: off
 ARCHES = frozenset((
     "noarch", "aarch64", "armv6hl", "armv7hl", "i386", "i486", "i586", "i686", "loongarch64",
@@ -41,6 +42,8 @@ class Header:
         if row is None:
             return default
         kind, offset, count = row
+        if kind in _TEXTS:
+            return self._texts(offset, count)
         if kind in _NUMBERS:
             try:
                 return struct.unpack_from(f">{count}{_NUMBERS[kind]}", self.store, offset)
@@ -52,12 +55,14 @@ class Header:
 
     def _texts(self, offset: int, count: int) -> list[str]:
         found = []
-        for _ in range(count):
-            end = self.store.find(b"\0", offset)
-            if end < 0:
-                raise Malformed("its header is damaged")
-            found.append(self.store[offset:end].decode("utf-8", "replace"))
-            offset = end + 1
+        store = self.store
+        try:
+            for _ in range(count):
+                end = store.index(b"\0", offset)
+                found.append(str(store[offset:end], "utf-8", "replace"))
+                offset = end + 1
+        except ValueError:
+            raise Malformed("its header is damaged") from None
         return found
 
     def one(self, tag: int, default: Any = "") -> Any:
@@ -87,7 +92,9 @@ def header(data: bytes, at: int) -> Header:
 
 
 def need(head: bytes) -> int:
-    """How many bytes the lead and both headers take."""
+    """How many bytes the lead and both headers take; raises Malformed."""
+    if not head.startswith(MAGIC):
+        raise Malformed("it is no rpm")
     start, size = _extent(head, LEAD)
     at = -(-(start + size) // 8) * 8
     if at + INTRO > len(head):

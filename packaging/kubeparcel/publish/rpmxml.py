@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -117,6 +118,7 @@ def _relations(main: Header) -> Iterator[str]:
             yield f"    <rpm:{kind}>\n{''.join(entries)}    </rpm:{kind}>\n"
 
 
+@functools.lru_cache(10_000)
 def _entry(name: str, flag: int, version: str, kind: str) -> str:
     sense = _SENSE.get(flag & 14)
     more = f' flags="{sense}" {_evr(version)}' if sense and version else ""

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from ..errors import ConfigurationError, OutsideError, ToolError
 from . import lease
@@ -42,7 +42,7 @@ class Bucket:
         self._lease: lease.Lease | None = None
 
     @classmethod
-    def at(cls, url: str) -> Bucket:
+    def at(cls, url: str) -> Self:
         """The bucket of an `s3://BUCKET/PREFIX`; the rest is in AWS_* of the environment."""
         try:
             from obstore.store import S3Store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from typing import Any
 
 from .. import __version__
@@ -27,10 +28,16 @@ class Damaged(OutsideError):
     """The state file cannot be read; it is made anew from what is published."""
 
 
-def dump(state: State) -> bytes:
-    """The file's bytes; suites name packages by their number."""
+def listed(state: State) -> str:
+    """The part of the file that takes time: the packages, and suites that name them by number."""
     packages = sorted(state.packages)
     number = {package: at for at, package in enumerate(packages)}
+    suites = {name: sorted(number[p] for p in s) for name, s in sorted(state.suites.items())}
+    return json.dumps({"suites": suites, "packages": packages}, separators=(",", ":"))
+
+
+def dump(state: State, packages: str = "") -> bytes:
+    """The file's bytes; `packages` is what `listed` gave for the same suites, if it was asked."""
     head = {
         "format": FORMAT,
         "tool": __version__,
@@ -41,9 +48,10 @@ def dump(state: State) -> bytes:
         "terms": dataclasses.asdict(state.terms),
         "kept": state.kept,
         "gone": {place: [number, p] for place, (number, p) in sorted(state.gone.items())},
-        "suites": {name: sorted(number[p] for p in s) for name, s in sorted(state.suites.items())},
     }
-    return json.dumps({**head, "packages": packages}, separators=(",", ":")).encode() + b"\n"
+    first = json.dumps(head, separators=(",", ":")).removesuffix("}")
+    rest = (packages or listed(state)).removeprefix("{")
+    return f"{first},{rest}\n".encode()
 
 
 def parse(data: bytes, where: str) -> State:
@@ -74,7 +82,7 @@ def parse(data: bytes, where: str) -> State:
 def load(storage: Storage) -> State | None:
     """The state of a repository; None when there is no file."""
     data = storage.read(PATH)
-    return None if data is None else parse(data, storage.where)
+    return None if data is None else replace(parse(data, storage.where), filed=True)
 
 
 def _package(row: list[Any]) -> Package:

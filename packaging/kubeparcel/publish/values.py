@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,6 +79,7 @@ class State:
     package files that are in no suite any more, by place, with the generation that dropped them:
     they stay for clients that are behind. From `renew` on (seconds since 1970) indexes are signed
     anew although nothing changed; `signers` are the keys that signed last, with their expiry.
+    `filed` says that the repository's state file has just this.
     """
 
     generation: int = 0
@@ -89,11 +90,18 @@ class State:
     renew: int = 0
     signers: tuple[str, ...] = ()
     terms: Terms = Terms()
+    filed: bool = dataclasses.field(default=False, compare=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:
         """All packages of all suites."""
         return frozenset().union(*self.suites.values())
+
+    @property
+    def published(self) -> Iterator[Package]:
+        """All packages whose files are there: those that are on their way out come first."""
+        yield from (package for _, package in self.gone.values())
+        yield from self.packages
 
     @functools.cached_property
     def places(self) -> dict[str, Package]:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 
 _BAD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_ODD = re.compile('[\x00-\x08\n\x0b\x0c\x0e-\x1f\ufffe\uffff&<>"]').search
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ENTITY = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));")
 
 
 def text(value: str) -> str:
     """A string between tags; characters that XML does not have become `?`."""
-    value = _BAD.sub("?", value) if _BAD.search(value) else value
-    if "&" in value or "<" in value or ">" in value:
-        value = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return value
+    if not _ODD(value):
+        return value
+    value = _BAD.sub("?", value)
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def attribute(value: str) -> str:
     """A string inside double quotes."""
-    value = text(value)
-    if '"' in value or "\n" in value:
-        value = value.replace('"', "&quot;").replace("\n", "&#10;")
-    return value
+    if not _ODD(value):
+        return value
+    return text(value).replace('"', "&quot;").replace("\n", "&#10;")
 
 
 def plain(value: str) -> str:

@@ -3,37 +3,92 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ...errors import UsageError
-from ...verify.report import Report
-from . import aptrepo, between, keyring, yumrepo
-from .finding import Examined, checks
-from .reader import open_reader
-from .search import find
+from ...errors import Unreachable, UsageError
+from ...log import Log
+from . import aptrepo, between, bodies, keyring, search, yumrepo
+from .diagnosis import Diagnosis
+from .finding import Examined
+from .keyring import YEAR, Ring
+from .reader import Source, open_source
+from .search import Found
+from .web import Web
 
 
-def examine(where: str, *, key: Path | None = None, now: float | None = None) -> Report:
-    """Examine the apt and yum repositories at a URL or in a folder.
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be examined, and how.
 
-    `key` is a file with the public keys to trust, when the repository does not have its own.
-    Raises UsageError when there is no repository, Unreachable when nobody answers.
+    `where` is a URL or a folder. `key` is a file with the public keys to trust, or a key's name;
+    without one it is what the repository hands out. `suites` are the only ones that matter.
+    `quick` leaves package files out. Keys and signatures have to hold for `horizon` days from
+    `now` on, which is in seconds since 1970.
     """
+
+    where: str
+    key: str = ""
+    suites: Sequence[str] = ()
+    quick: bool = False
+    horizon: int = YEAR
+    now: float | None = None
+
+
+def examine(wanted: Wanted, log: Log) -> Diagnosis:
+    """Examine the apt and yum repositories at, or below, a place.
+
+    Raises UsageError when there is none, Unreachable or DownloadError when it cannot be read.
+    """
+    source, suite = open_source(wanted.where)
+    return examined(source, wanted, log, (*wanted.suites, *([suite] if suite else [])))
+
+
+def examined(source: Source, wanted: Wanted, log: Log, suites: Sequence[str] = ()) -> Diagnosis:
+    """The same for a repository that is open already."""
     started = time.monotonic()
-    moment = time.time() if now is None else now
-    reader = open_reader(where)
-    found = find(reader)
+    found = search.find(source, suites)
     if not found.suites and not found.yums:
-        raise UsageError(
-            f"There is no apt and no yum repository at {where}.",
-            "An apt repository has dists/SUITE/InRelease, a yum repository repodata/repomd.xml.",
+        raise _nothing(source, wanted.where, suites)
+    now = time.time() if wanted.now is None else wanted.now
+    with keyring.trusted(source, found, wanted.key, now, wanted.horizon) as ring:
+        rows = list(_repositories(source, found, ring, wanted, log))
+        if ring.binary:
+            ring.judge()
+    if not suites:
+        count = len(found.suites)
+        rows += between.orphans(source, found, rows[:count], rows[count : count + len(found.yums)])
+    seconds = time.monotonic() - started
+    return Diagnosis(source.where, (ring.examined, *rows), seconds, wanted.quick)
+
+
+def _repositories(
+    source: Source, found: Found, ring: Ring, wanted: Wanted, log: Log
+) -> list[Examined]:
+    apts = [aptrepo.examine(source, one, found.subject(one), ring) for one in found.suites]
+    yums = [yumrepo.examine(source, one, found.subject(one), ring) for one in found.yums]
+    both = (*apts, *yums)
+    if not wanted.quick:
+        bases = (*(suite.base for suite in found.suites), *found.yums)
+        bodies.examine(source, list(zip(bases, both, strict=True)), ring, log)
+    for one in both:
+        if not one.whole:
+            one.remark("an index could not be read: what may be missing was not judged")
+        else:
+            between.closure(one)
+            between.companions(one)
+    return [*both, *between.formats(found, apts, yums)]
+
+
+def _nothing(source: Source, where: str, suites: Sequence[str]) -> UsageError | Unreachable:
+    if isinstance(source, Web) and source.refused:
+        return Unreachable(
+            f"{source.refused[0]}: the server does not let us read (403).",
+            "Is the address right? It may want a user and password: put them into ~/.netrc.",
         )
-    examined: list[Examined] = []
-    with keyring.trusted(reader, found, key, moment) as ring:
-        examined.append(ring.examined)
-        apts = [aptrepo.examine(reader, suite, ring, moment) for suite in found.suites]
-        yums = [yumrepo.examine(reader, base, ring) for base in found.yums]
-    examined += [*apts, *yums, *between.orphans(reader, found, apts, yums)]
-    examined += between.formats(apts, yums)
-    rows = tuple(check for one in examined for check in checks(one))
-    return Report("doctor", rows, time.monotonic() - started)
+    named = f" with a suite {' or '.join(suites)}" if suites else ""
+    return UsageError(
+        f"There is no apt and no yum repository at {where}{named}.",
+        "An apt repository has dists/SUITE/InRelease, a yum repository repodata/repomd.xml. "
+        "Where folders cannot be listed, --suite NAME says what to look for.",
+    )

@@ -5,205 +5,190 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from ...errors import ConfigurationError
 from ...model import Format
 from .. import debfile
 from ..broken import Malformed
-from ..storage import Reader, safe
+from ..storage import safe
 from ..unpacking import unpack
 from ..values import Package
-from . import files
-from .finding import Examined, Kind
+from . import release
+from .finding import Examined, Fault, Kind
 from .keyring import Ring
+from .measured import Measure, compare, measure
+from .reader import Source
+from .release import SUFFIXES, Look, Promise
 from .search import Suite
-from .signatures import cleartext, judge
 
-_SUFFIXES = ("", ".gz", ".xz", ".zst", ".bz2")
-_DAY = 86_400
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What all steps need."""
-
-    reader: Reader
-    suite: Suite
-    examined: Examined
-
-    def path(self, name: str) -> str:
-        return f"{self.suite.folder}/{name}"
+_PACKED = {".xz", ".gz", ".bz2", ".zst"}
+_STRONG = ("sha256", "sha512")
 
 
-def examine(reader: Reader, suite: Suite, ring: Ring, now: float) -> Examined:
-    """Examine a suite."""
-    look = _Look(reader, suite, Examined(suite.subject))
-    text = _release(look, ring)
-    if text is None:
+def examine(source: Source, suite: Suite, subject: str, ring: Ring) -> Examined:
+    """Examine the indexes of a suite; its package files are another matter."""
+    look = Look(source, suite, Examined(subject))
+    fields = release.examine(look, ring)
+    if fields is None:
+        look.examined.whole = False
         return look.examined
-    fields = debfile.fields(text)
-    _fields(look, fields)
-    _dates(look, fields, now)
-    sums = dict(_sums(fields.get("sha256", "")))
     found: set[Package] = set()
-    for index, data in _indexes(look, sums, fields.get("acquire-by-hash") == "yes"):
+    for index, data in _indexes(look, fields):
         found |= set(_entries(look, index, data))
     look.examined.packages = frozenset(found)
-    look.examined.names = {posixpath.normpath(f"{suite.base}/{p.path}").lstrip("/") for p in found}
-    files.examine(reader, suite.base, look.examined)
+    look.examined.names = {_place(suite, package) for package in found}
     return look.examined
 
 
-def _release(look: _Look, ring: Ring) -> str | None:
-    examined = look.examined
-    examined.look(Kind.INRELEASE, Kind.RELEASE_GPG, Kind.PACKET)
-    inside, apart = look.reader.read(look.path("InRelease")), look.reader.read(look.path("Release"))
-    signature = look.reader.read(look.path("Release.gpg"))
-    text = cleartext(inside) if inside else None
-    if inside is None:
-        examined.fault(Kind.INRELEASE, "InRelease", "there is none", look.path("InRelease"))
-    else:
-        judge(examined, Kind.INRELEASE, ring, inside, None, look.path("InRelease"))
-    if apart is None or signature is None:
-        missing = "Release" if apart is None else "Release.gpg"
-        examined.fault(Kind.RELEASE_GPG, missing, "there is none", look.path(missing))
-    else:
-        judge(examined, Kind.RELEASE_GPG, ring, signature, apart, look.path("Release.gpg"))
-        if text is not None and text.strip() != apart.decode("utf-8", "replace").strip():
-            examined.fault(Kind.RELEASE_GPG, "InRelease and Release say the same", "they differ")
-    if text is None and apart is not None:
-        text = apart.decode("utf-8", "replace")
-    return text
+def _place(suite: Suite, package: Package) -> str:
+    return posixpath.normpath(f"{suite.base}/{package.path}").lstrip("/")
 
 
-def _fields(look: _Look, fields: Mapping[str, str]) -> None:
-    look.examined.look(Kind.FIELDS)
-    for name in ("architectures", "components", "date", "sha256"):
-        if not fields.get(name):
-            look.examined.fault(Kind.FIELDS, name.capitalize(), "the Release has none")
-    listed = {row[0] for row in _sums(fields.get("sha256", ""))}
-    for component in fields.get("components", "").split():
-        for arch in fields.get("architectures", "").split():
-            wanted = f"{component}/binary-{arch}/Packages"
-            if not any(f"{wanted}{suffix}" in listed for suffix in _SUFFIXES) and arch != "all":
-                look.examined.fault(Kind.FIELDS, f"{wanted} in the Release", "it is not listed")
-
-
-def _dates(look: _Look, fields: Mapping[str, str], now: float) -> None:
-    look.examined.look(Kind.DATES)
-    made, until = _date(fields.get("date", "")), _date(fields.get("valid-until", ""))
-    if made and made > now + _DAY:
-        look.examined.fault(Kind.DATES, "a Date in the past", fields["date"])
-    if until and until < now:
-        look.examined.fault(
-            Kind.DATES, "a Valid-Until in the future", fields["valid-until"], todo="Publish again."
-        )
-
-
-def _date(text: str) -> float | None:
-    try:
-        found = parsedate_to_datetime(text.replace("UTC", "+0000"))
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
-def _sums(text: str) -> Iterator[tuple[str, tuple[str, int]]]:
-    for line in text.splitlines():
-        row = line.split()
-        if len(row) == 3 and row[1].isdigit():
-            yield row[2], (row[0], int(row[1]))
-
-
-def _indexes(
-    look: _Look, sums: Mapping[str, tuple[str, int]], by_hash: bool
-) -> Iterator[tuple[str, bytes]]:
+def _indexes(look: Look, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Check the files a Release lists; give the plain bytes of each Packages."""
-    look.examined.look(Kind.INDEXES, *([Kind.BY_HASH] if by_hash else []))
-    plain: dict[str, bytes] = {}
-    bases: dict[str, bool] = {}
-    for name, (digest, size) in sums.items():
+    look.examined.look(Kind.INDEXES)
+    groups: dict[str, dict[str, Promise]] = {}
+    for name, promise in release.promises(fields).items():
         base, suffix = posixpath.splitext(name)
-        base = base if suffix in _SUFFIXES[1:] else name
-        data = _checked(look, name, digest, size)
-        bases[base] = bases.get(base, False) or data is not None
-        if data is not None:
-            plain.setdefault(base, _unpacked(look, name, data))
-            if by_hash:
-                _by_hash(look, name, digest)
-    for base, there in bases.items():
-        if not there and "/binary-" in base:
-            look.examined.fault(Kind.INDEXES, f"{base} in some form", "there is none")
-    yield from ((n, data) for n, data in plain.items() if n.rpartition("/")[2] == "Packages")
+        whole, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
+        groups.setdefault(whole, {})[suffix] = promise
+    by_hash = fields.get("acquire-by-hash") == "yes"
+    for base, promised in groups.items():
+        if base.rpartition("/")[2] == "Packages":
+            data = _packages(look, base, promised, by_hash)
+            if data is not None:
+                yield base, data
+        else:
+            _other(look, base, promised)
 
 
-def _checked(look: _Look, name: str, digest: str, size: int) -> bytes | None:
+def _other(look: Look, base: str, promised: Mapping[str, Promise]) -> None:
+    """Check an index that is not of packages; Debian lists some that were never there."""
+    seen = False
+    for suffix, promise in promised.items():
+        path = _path(look, base + suffix)
+        found = _measured(look, path, promise) if path else None
+        if found:
+            seen = True
+            look.examined.faults(_differs(path, promise, found))
+    if not seen:
+        look.examined.remark(f"{base} is listed in the Release, and is not there")
+
+
+def _measured(look: Look, path: str, promise: Promise) -> Measure | None:
+    return look.source.through(path, lambda blocks: measure(blocks, promise.digests))
+
+
+def _path(look: Look, name: str) -> str:
     try:
-        data = look.reader.read(look.path(safe(name)))
+        return look.path(safe(name))
     except ConfigurationError:
         look.examined.fault(Kind.INDEXES, "a path below the suite", name)
-        return None
-    if data is None:
-        return None
-    found = hashlib.sha256(data).hexdigest()
-    if len(data) != size:
-        look.examined.fault(
-            Kind.INDEXES, f"{size:,} bytes", f"{len(data):,} bytes", look.path(name)
-        )
-    elif found != digest:
-        look.examined.fault(Kind.INDEXES, f"sha256 {digest}", found, look.path(name))
-    return data
+        return ""
 
 
-def _unpacked(look: _Look, name: str, data: bytes) -> bytes:
+def _differs(path: str, promise: Promise, found: Measure) -> Iterator[Fault]:
+    todo = "Publish again: clients refuse it (Hash Sum mismatch)."
+    for expected, said in compare(promise.size, promise.digests, found):
+        yield Fault(Kind.INDEXES, expected, said, path, todo)
+
+
+def _packages(
+    look: Look, base: str, promised: Mapping[str, Promise], by_hash: bool
+) -> bytes | None:
+    """Check each form of an index of packages; give the plain bytes of the best."""
+    sound: list[bytes] = []
+    doubtful: list[bytes] = []
+    for suffix in sorted(promised, key=SUFFIXES.index):
+        path = _path(look, base + suffix)
+        data = look.source.read(path) if path else None
+        if data is None:
+            # Debian lists the plain one too, and has only packed ones; apt knows that.
+            if path and (suffix or len(promised) == 1):
+                look.examined.fault(Kind.INDEXES, base + suffix, "there is no such file", path)
+            continue
+        faults = list(_differs(path, promised[suffix], measure([data], promised[suffix].digests)))
+        look.examined.faults(faults)
+        if by_hash:
+            _by_hash(look, base + suffix, promised[suffix])
+        plain = _unpacked(look, path, data, told=bool(faults))
+        if plain is not None:
+            (doubtful if faults else sound).append(plain)
+    _agree(look, base, promised, sound)
+    best = next(iter((*sound, *doubtful)), None)
+    look.examined.whole = look.examined.whole and best is not None
+    return best
+
+
+def _unpacked(look: Look, path: str, data: bytes, *, told: bool) -> bytes | None:
+    if posixpath.splitext(path)[1] in SUFFIXES[5:]:
+        return None
     try:
-        return unpack(name, data)
+        return unpack(path, data)
     except Malformed as error:
-        look.examined.fault(Kind.INDEXES, "a whole file", str(error), look.path(name))
-        return b""
+        if not told:
+            look.examined.fault(Kind.INDEXES, "a whole file", str(error), path)
+        return None
 
 
-def _by_hash(look: _Look, name: str, digest: str) -> None:
-    path = look.path(f"{posixpath.dirname(name)}/by-hash/SHA256/{digest}")
-    data = look.reader.read(path)
+def _agree(look: Look, base: str, promised: Mapping[str, Promise], sound: list[bytes]) -> None:
+    """Whatever form a client takes, it has to find the same."""
+    digests = {hashlib.sha256(data).hexdigest() for data in sound}
+    if "" in promised:
+        digests |= {promised[""].digests.get("sha256", "")} - {""}
+    if len(digests) > 1:
+        forms = ", ".join(base + suffix for suffix in sorted(promised, key=SUFFIXES.index))
+        look.examined.fault(Kind.INDEXES, f"the same text in {forms}", "they differ")
+
+
+def _by_hash(look: Look, name: str, promise: Promise) -> None:
+    look.examined.look(Kind.BY_HASH)
+    folder = posixpath.dirname(name)
+    algorithm = next((one for one in _STRONG if one in promise.digests), "")
+    digest = promise.digests.get(algorithm, "")
+    path = look.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
+    data = look.source.read(path)
     if data is None:
         look.examined.fault(Kind.BY_HASH, f"{name} by its digest", "there is none", path)
-    elif hashlib.sha256(data).hexdigest() != digest:
+    elif hashlib.new(algorithm, data).hexdigest() != digest:
         look.examined.fault(Kind.BY_HASH, f"{name} by its digest", "other bytes", path)
 
 
-def _entries(look: _Look, index: str, data: bytes) -> Iterator[Package]:
+def _entries(look: Look, index: str, data: bytes) -> Iterator[Package]:
     look.examined.look(Kind.ENTRIES)
-    arch = index.rpartition("/")[0].rpartition("/binary-")[2]
+    arch = index.rpartition("/")[0].rpartition("binary-")[2]
     seen: dict[tuple[str, ...], str] = {}
     for stanza in data.decode("utf-8", "replace").split("\n\n"):
         fields = debfile.fields(stanza)
-        if not fields:
-            continue
-        package = _entry(look, index, fields)
+        package = _entry(look, index, fields) if fields else None
         if package is None:
             continue
-        if package.arch not in (arch, "all"):
+        if arch and package.arch not in (arch, "all"):
             look.examined.fault(Kind.ENTRIES, f"packages for {arch}", package.label, index)
         if seen.setdefault(package.id, package.sha256) != package.sha256:
-            look.examined.fault(Kind.ENTRIES, "one file a version", package.label, index)
+            said = f"{package.label} with two digests"
+            look.examined.fault(Kind.ENTRIES, "one file a version", said, index)
         yield package
 
 
-def _entry(look: _Look, index: str, fields: Mapping[str, str]) -> Package | None:
+def _entry(look: Look, index: str, fields: Mapping[str, str]) -> Package | None:
     try:
         identity = debfile.checked(fields)
         path = safe(fields["filename"].removeprefix("./"))
-        digest, size = fields["sha256"], int(fields["size"])
-    except (Malformed, ConfigurationError) as error:
-        look.examined.fault(Kind.ENTRIES, "a sound entry", str(error), index)
-    except (KeyError, ValueError) as error:
-        who = fields.get("package", "?")
-        look.examined.fault(Kind.ENTRIES, "Filename, Size and SHA256", f"{who}: {error}", index)
-    else:
-        needs = debfile.needs(fields)
-        return Package(Format.DEB, *identity, digest, size, digest, needs, path)
-    return None
+        size = int(fields["size"])
+        digest = fields.get("sha256") or fields["sha512"]
+    except (Malformed, ConfigurationError, KeyError, ValueError) as error:
+        who = f"{fields.get('package', '?')} {fields.get('version', '?')}"
+        said = f"it has no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
+        wanted = "Package, Version, Architecture, Filename, Size and SHA256"
+        look.examined.fault(Kind.ENTRIES, wanted, f"{who}: {said}", index)
+        look.examined.whole = False
+        return None
+    needs = debfile.needs(fields)
+    package = Package(Format.DEB, *identity, digest, size, digest, needs, path)
+    all_ = {name: fields[f] for name, f in _DIGESTS.items() if fields.get(f)}
+    look.examined.digests[package] = all_
+    return package
+
+
+_DIGESTS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}

@@ -1,85 +1,144 @@
-"""What only shows between suites: closure, files nobody names, debs and rpms that differ."""
+"""What only shows between packages: closure, companions, orphans, debs and rpms that differ."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ...errors import KubeparcelError
 from ...model import Format
 from .. import gate
-from ..ours import family
-from ..storage import OWN, Reader
+from ..ours import family, upstream
 from ..values import Package
 from .finding import Examined, Kind
-from .search import Found
+from .reader import Source
+from .search import Found, label_of
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el", "noarch": "all"}
+_PACKAGES = (".deb", ".rpm", ".part", ".tmp")
 
 
 def closure(examined: Examined) -> None:
-    """Note what our packages in a suite need and do not find."""
+    """Note what packages in a suite need of each other and do not find."""
     examined.look(Kind.CLOSURE)
     ours = family().names | {p.name for p in examined.packages}
-    for text in gate.missing(examined.packages, examined.packages, ours):
-        examined.fault(Kind.CLOSURE, "everything that is needed", text)
+    for text in gate.unmet(examined.packages, examined.packages, ours):
+        todo = "Publish what is missing into the suite, or remove what needs it."
+        examined.fault(Kind.CLOSURE, "everything packages need", text, todo=todo)
+
+
+def companions(examined: Examined) -> None:
+    """Note minors that have a kubelet, and not the cri-tools and kubernetes-cni nodes need."""
+    kin = family()
+    minors = set(_minors(examined.packages, kin.nodes))
+    if not minors:
+        return
+    examined.look(Kind.COMPANIONS)
+    there = {(p.format, p.arch, p.name) for p in examined.packages}
+    paired = set(_minors(examined.packages, kin.paired))
+    for form, arch, _, minor in sorted(minors, key=str):
+        fits = {arch, gate.ANY[form]}
+        for name in sorted(kin.companions):
+            any_ = any((form, one, name) in there for one in fits)
+            same = any((form, one, name, minor) in paired for one in fits)
+            if not any_ or (name in kin.paired and not same):
+                wanted = f"{name} {minor}" if name in kin.paired else name
+                examined.fault(
+                    *(Kind.COMPANIONS, f"{wanted} for {arch} ({form}) beside Kubernetes {minor}"),
+                    f"there is none of {minor}" if any_ else "there is none",
+                    todo=f"Publish {name} into the suite.",
+                )
+
+
+def _minors(
+    packages: Iterable[Package], names: Iterable[str]
+) -> Iterator[tuple[Format, str, str, str]]:
+    """Format, architecture, name and minor of final releases; nodes have one name together."""
+    wanted = frozenset(names)
+    nodes = family().nodes
+    for p in packages:
+        if p.name not in wanted:
+            continue
+        try:
+            version = upstream(p.version)
+        except KubeparcelError:
+            continue
+        if not version.prerelease:
+            name = "node" if p.name in nodes else p.name
+            yield p.format, p.arch, name, f"{version.major}.{version.minor}"
 
 
 def orphans(
-    reader: Reader, found: Found, apts: Sequence[Examined], yums: Sequence[Examined]
+    source: Source, found: Found, apts: Sequence[Examined], yums: Sequence[Examined]
 ) -> Iterator[Examined]:
-    """Package files that no index names; those a kept generation still has are none."""
-    for one in (*apts, *yums):
-        closure(one)
-    kept = _kept(reader)
-    named = set().union(*(one.names for one in (*apts, *yums)), kept)
-    bases = {f"{suite.base}/pool".lstrip("/") for suite in found.suites}
-    bases |= {base for base in found.yums if base}
-    for base in sorted(bases):
-        paths = reader.sizes(base)
-        if paths is None:
+    """Package files that no index names; those we keep for clients that are behind are none."""
+    both = (*apts, *yums)
+    if not all(one.whole for one in both):
+        return
+    named = set().union(*(one.names for one in both))
+    named |= set(found.state.gone) if found.state else set()
+    folders = _tops({*(suite.base for suite in found.suites), *found.yums})
+    listed = [paths for paths in map(source.sizes, folders) if paths is not None]
+    if not listed:
+        return
+    files = Examined("files")
+    files.look(Kind.ORPHANS)
+    for path in sorted(set().union(*listed) - named):
+        if path.endswith(_PACKAGES):
+            wanted, todo = "only files that an index names", "Take it away, or publish it."
+            files.fault(Kind.ORPHANS, wanted, "no index names it", path, todo)
+    yield files
+
+
+def _tops(folders: set[str]) -> list[str]:
+    """The folders that are not inside another one."""
+    return [
+        folder
+        for folder in sorted(folders)
+        if not any(other != folder and _within(folder, other) for other in folders)
+    ]
+
+
+def _within(folder: str, other: str) -> bool:
+    return not other or folder.startswith(f"{other}/")
+
+
+def formats(found: Found, apts: Sequence[Examined], yums: Sequence[Examined]) -> Iterator[Examined]:
+    """Suites of one name (or the only two there are) that differ between debs and rpms."""
+    both = Examined("debs and rpms")
+    for apt, yum in _pairs(found, apts, yums):
+        debs, rpms = _versions(apt.packages), _versions(yum.packages)
+        if not (apt.whole and yum.whole and debs and rpms):
             continue
-        one = Examined(base)
-        one.look(Kind.ORPHANS)
-        for path in sorted(set(paths) - named):
-            if path.endswith((".deb", ".rpm", ".part", ".tmp")):
-                one.fault(Kind.ORPHANS, "only files that an index names", "no index names it", path)
-        yield one
-
-
-def _kept(reader: Reader) -> set[str]:
-    """What our own state says is kept for clients that are behind."""
-    from ...errors import KubeparcelError
-    from .. import statefile
-
-    data = reader.read(f"{OWN}/state.json")
-    if data is None:
-        return set()
-    try:
-        return set(statefile.parse(data, reader.where).gone)
-    except KubeparcelError:
-        return set()
-
-
-def formats(apts: Sequence[Examined], yums: Sequence[Examined]) -> Iterator[Examined]:
-    """Suites of the same name that do not have the same packages as deb and rpm."""
-    by_name = {one.subject.partition(" ")[2]: one for one in yums}
-    for apt in apts:
-        name = apt.subject.partition(" ")[2]
-        yum = by_name.get(name)
-        if yum is None or not apt.packages or not yum.packages:
-            continue
-        both = Examined(f"apt and yum {name}")
         both.look(Kind.FORMATS)
-        debs, rpms = set(_plain(apt.packages)), set(_plain(yum.packages))
-        for label in sorted(debs - rpms):
-            both.fault(Kind.FORMATS, "an rpm too", f"{label} is there only as deb")
-        for label in sorted(rpms - debs):
-            both.fault(Kind.FORMATS, "a deb too", f"{label} is there only as rpm")
+        for name, arch in sorted({*debs, *rpms}):
+            for form, mine, other in (("deb", debs, rpms), ("rpm", rpms, debs)):
+                for version in sorted(mine[name, arch] - other[name, arch]):
+                    said = f"{name} {version} {arch} is there only as {form}"
+                    where = f"{apt.subject}, {yum.subject}"
+                    both.fault(Kind.FORMATS, "the same versions as deb and rpm", said, where)
+    if both.looked:
         yield both
 
 
-def _plain(packages: Iterable[Package]) -> Iterator[str]:
+def _pairs(
+    found: Found, apts: Sequence[Examined], yums: Sequence[Examined]
+) -> Iterator[tuple[Examined, Examined]]:
+    by_label = {label_of(base): one for base, one in zip(found.yums, yums, strict=True)}
+    if len(apts) == len(yums) == 1:
+        yield apts[0], yums[0]
+        return
+    for suite, apt in zip(found.suites, apts, strict=True):
+        if suite.label in by_label:
+            yield apt, by_label[suite.label]
+
+
+def _versions(packages: Iterable[Package]) -> dict[tuple[str, str], set[str]]:
+    """Upstream's versions of our packages, by name and architecture as Debian writes it."""
     ours = family().names
+    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
     for p in packages:
         if p.name in ours:
-            arch = p.arch if p.format is Format.DEB else _MACHINES.get(p.arch, p.arch)
-            yield f"{p.name} {p.version.rpartition('-')[0]} {arch}"
+            plain = p.version.rpartition(":")[2].rpartition("-")[0] or p.version
+            rows[p.name, _MACHINES.get(p.arch, p.arch)].add(plain)
+    return rows

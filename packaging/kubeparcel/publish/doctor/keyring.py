@@ -1,124 +1,153 @@
-"""The keys a repository is trusted by, and programs that check signatures with them."""
+"""The keys a repository is trusted by: where they come from, and whether they will do."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import ConfigurationError
-from ...run import find, run
 from .. import gpg, keys
-from ..storage import Reader
+from ..gpg import Home
+from ..keys import DAY, Key
 from . import packets
 from .finding import Examined, Kind
+from .reader import Source
 from .search import Found
+from .verdict import Verifier
 
 YEAR = 365
-_FORMAT = "%Y-%m-%d"
-_PLACES = ("key.gpg", "key.asc", "apt/key.gpg", "yum/RPM-GPG-KEY", "Release.key")
+"""How many days a key has to hold from now on, unless the user says otherwise."""
+
+_PLACES = ("key.gpg", "key.asc", "Release.key", "RPM-GPG-KEY", "gpg.key", "public.key")
+_ENDS = (".gpg", ".asc", ".key", ".pgp")
+_LONGEST = 1 << 20
 
 
 @dataclass
 class Ring:
-    """Trusted keys in a file that gpgv and sqv read; empty when there are none."""
+    """Trusted keys, and what checks signatures with them; `verifier` is None without any.
 
-    file: Path | None
-    area: Path
-    now: float
+    `known` are the keys, `parts` their subkeys.
+    """
+
+    now: float = field(default_factory=time.time)
+    horizon: int = YEAR
     examined: Examined = field(default_factory=lambda: Examined("key"))
+    known: tuple[Key, ...] = ()
+    parts: tuple[Key, ...] = ()
+    binary: bytes = b""
+    verifier: Verifier | None = None
 
-    def problem(self, signature: bytes, data: bytes | None) -> str:
-        """Why gpgv refuses a signature; `data` is None when the signature has it inside."""
-        if self.file is None:
-            return "there is no key to check it with: give --key FILE"
-        find("gpgv", "Install gpgv (Debian: apt install gpgv; Fedora: part of gnupg2).")
-        done = run(["gpgv", "--keyring", self.file, *self._files(signature, data)], check=False)
-        if done.code == 0:
-            return ""
-        lines = [line for line in done.stderr.splitlines() if "using" not in line]
-        return "; ".join(line.removeprefix("gpgv: ").strip() for line in lines[-2:]) or "refused"
+    @property
+    def later(self) -> float:
+        """Until when things have to hold, in seconds since 1970."""
+        return self.now + self.horizon * DAY
 
-    def sqv_problem(self, signature: bytes, data: bytes) -> str | None:
-        """Why sqv refuses it, today or in a year's time; None when it is not installed."""
-        if self.file is None or not shutil.which("sqv"):
-            return None
-        help_text = run(["sqv", "--help"], check=False).stdout
-        dates: list[list[str]] = [[]]
-        if "--policy-as-of" in help_text:
-            later = datetime.fromtimestamp(self.now + YEAR * keys.DAY, UTC).strftime(_FORMAT)
-            dates.append(["--policy-as-of", later])
-        for words in dates:
-            files = self._files(signature, data)
-            done = run(["sqv", "--keyring", self.file, *words, *files], check=False)
-            if done.code:
-                when = f" as of {words[1]}" if words else ""
-                said = done.stderr.strip().splitlines()
-                return f"sqv refuses it{when}: {said[-1] if said else 'no valid signature'}"
-        return ""
+    def judge(self) -> None:
+        """Examine the keys that signatures were made with; all when none was."""
+        self.examined.look(Kind.KEY, Kind.SELF_SIGNATURE)
+        signers = self.verifier.signers if self.verifier else set()
+        both = (*self.known, *self.parts)
+        used = [key for key in both if key.fingerprint in signers] or list(self.known)
+        self.examined.about = ", ".join(map(self._said, used))
+        for key in used:
+            self._key(key)
+        for fingerprint, signature in packets.vouching(self.binary):
+            if signature.weakness and any(k.fingerprint.endswith(fingerprint) for k in used):
+                self.examined.fault(
+                    Kind.SELF_SIGNATURE,
+                    "version 4, SHA-256 or better",
+                    signature.weakness,
+                    fingerprint,
+                    "Sign the key anew (gpg --cert-digest-algo SHA512 --quick-set-expire), "
+                    "and hand it out again.",
+                )
 
-    def _files(self, signature: bytes, data: bytes | None) -> list[Path]:
-        first, second = self.area / "signature", self.area / "data"
-        first.write_bytes(signature)
-        if data is None:
-            return [first]
-        second.write_bytes(data)
-        return [first, second]
+    def _said(self, key: Key) -> str:
+        left = key.days_left(self.now)
+        holds = f"{left:,.0f} days" if key.expires else "for ever"
+        return f"{key.algorithm.upper()} {key.bits} …{key.fingerprint[-16:]}, holds {holds}"
+
+    def _key(self, key: Key) -> None:
+        left = key.days_left(self.now)
+        todo = "inv key extend, or inv key rotate, and publish again."
+        if key.weakness:
+            todo = "Make a better one: inv key new."
+            self.examined.fault(Kind.KEY, "a strong key", key.weakness, key.fingerprint, todo)
+        if left < 0:
+            said = f"it expired {-left:.0f} days ago"
+            self.examined.fault(Kind.KEY, "a key that holds", said, key.fingerprint, todo)
+        elif left < self.horizon:
+            wanted, said = f"a key that holds {self.horizon} days", f"it expires in {left:.0f} days"
+            self.examined.fault(Kind.KEY, wanted, said, key.fingerprint, todo)
 
 
 @contextmanager
-def trusted(reader: Reader, found: Found, key: Path | None, now: float) -> Iterator[Ring]:
-    """The keys of a file, else those the repository offers itself."""
-    with tempfile.TemporaryDirectory(prefix="kp-") as folder, gpg.scratch() as home:
-        data = _given(key) if key else _offered(reader, found)
-        ring = Ring(None, Path(folder), now)
-        ring.examined.look(Kind.KEY, Kind.SELF_SIGNATURE)
-        binary = packets.dearmored(data)
-        if not binary:
+def trusted(source: Source, found: Found, key: str, now: float, horizon: int) -> Iterator[Ring]:
+    """The keys of a file, or of that name here; else those the repository offers itself."""
+    ring = Ring(now, horizon)
+    with gpg.scratch() as home:
+        ring.binary = _given(key) if key else _offered(source, found)
+        if not ring.binary:
             ring.examined.fault(
-                Kind.KEY, "a public key", "none in the repository", todo="Give --key FILE."
+                *(Kind.KEY, "a public key to check signatures with", "none in the repository"),
+                todo="Give --key FILE: no signature was checked.",
             )
-        else:
-            ring.file = Path(folder, "keys.gpg")
-            ring.file.write_bytes(binary)
-            home.run("--import", ring.file, check=False)
-            _judge(ring, keys.listed(home), binary)
+            yield ring
+            return
+        file = home.folder / "keys.gpg" if home.folder else Path()
+        file.write_bytes(ring.binary)
+        home.run("--import", file, check=False)
+        ring.known, ring.parts = keys.listed(home), tuple(_subkeys(home))
+        if not ring.known:
+            ring.examined.fault(Kind.KEY, "a public key", "a file that gpg cannot read", key)
+        if not key:
+            ring.examined.remark(
+                "signatures were checked with the keys that the repository itself hands out; "
+                "--key FILE names those you trust"
+            )
+        ring.verifier = Verifier(file, home.folder or Path(), ring.later)
         yield ring
 
 
-def _given(key: Path) -> bytes:
+def _given(key: str) -> bytes:
+    if not Path(key).is_file() and keys.exists(key):
+        home = gpg.reachable(keys.load(key).folder)
+        return packets.dearmored(home.run("--armor", "--export").stdout.encode())
     try:
-        return key.read_bytes()
+        data = Path(key).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{key} cannot be read ({error.strerror}).") from None
+        raise ConfigurationError(
+            f"--key {key}: it cannot be read ({error.strerror}).", "Name a file with public keys."
+        ) from None
+    if not packets.is_key(data):
+        raise ConfigurationError(f"--key {key}: there is no public key in it.")
+    return packets.dearmored(data)
 
 
-def _offered(reader: Reader, found: Found) -> bytes:
-    rows = [reader.read(path) or b"" for path in _PLACES]
-    rows += [reader.read(f"{y}/repodata/repomd.xml.key".lstrip("/")) or b"" for y in found.yums]
-    return next((row for row in rows if packets.dearmored(row)), b"")
+def _offered(source: Source, found: Found) -> bytes:
+    """All public keys that lie where repositories have them."""
+    folders = dict.fromkeys(("", *(suite.base for suite in found.suites), *found.yums))
+    paths = [f"{yum}/repodata/repomd.xml.key".lstrip("/") for yum in found.yums]
+    for folder in folders:
+        listed = [name for name in source.listed(folder) or () if name.endswith(_ENDS)]
+        names = [name for name in (*_PLACES, *listed) if name != "Release.gpg"]
+        paths += [f"{folder}/{name}".lstrip("/") for name in dict.fromkeys(names)]
+    rows = (source.read(path, _LONGEST) or b"" for path in dict.fromkeys(paths))
+    return b"".join(dict.fromkeys(packets.dearmored(row) for row in rows if packets.is_key(row)))
 
 
-def _judge(ring: Ring, known: tuple[keys.Key, ...], binary: bytes) -> None:
-    if not known:
-        ring.examined.fault(Kind.KEY, "a public key", "a file that gpg cannot read")
-    for key in known:
-        left = key.days_left(ring.now)
-        if key.weakness:
-            ring.examined.fault(Kind.KEY, "a strong key", key.weakness, key.fingerprint)
-        if left < 0:
-            ring.examined.fault(Kind.KEY, "a key that holds", "it has expired", key.fingerprint)
-        elif left < YEAR:
-            said = f"it expires in {left:.0f} days"
-            ring.examined.fault(
-                Kind.KEY, "another year", said, key.fingerprint, "inv key extend, or rotate."
-            )
-    for signature in packets.signatures(binary):
-        if 0x10 <= signature.kind <= 0x1F and signature.weakness:
-            ring.examined.fault(
-                Kind.SELF_SIGNATURE, "version 4, SHA-256 or better", signature.weakness
-            )
+def _subkeys(home: Home) -> Iterator[Key]:
+    """The subkeys: each may have an expiry of its own."""
+    text = home.run("--with-colons", "--fixed-list-mode", "--list-keys", check=False).stdout
+    row: list[str] = []
+    for fields in (line.split(":") for line in text.splitlines()):
+        if fields[0] == "sub":
+            row = fields
+        elif fields[0] == "fpr" and row:
+            algorithm = keys.ALGORITHMS.get(row[3], row[3])
+            yield Key(fields[9], "", algorithm, int(row[2]), int(row[5]), int(row[6] or 0))
+            row = []

@@ -1,96 +1,129 @@
-"""A repository by URL, read like one in a folder."""
+"""A repository that is examined: in a folder, in a bucket, behind http; files come in pieces."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from html import unescape
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlparse
+from typing import Protocol, TypeVar
+from urllib.parse import unquote, urlparse
 
-from ...errors import ConfigurationError, Unreachable, UsageError
+from ...errors import UsageError
+from ...store import disk_errors
 from ..directory import Directory
+from ..s3 import Bucket
 from ..storage import Reader, safe
 
-_TIMEOUT = 30
-_LINK = re.compile(r"""href\s*=\s*["']([^"'?#]+)["']""", re.IGNORECASE)
-_MOST_FOLDERS = 2000
+T = TypeVar("T")
+BLOCK = 1 << 20
+_BELOW = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
 
-def open_reader(where: str) -> Reader:
-    """What reads at a URL or in a folder; raises UsageError for anything else."""
-    scheme = urlparse(where).scheme
+class Source(Reader, Protocol):
+    """What can be examined."""
+
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of a file's pieces; None when there is no such file.
+
+        When the line breaks, `use` may see the file again from its beginning.
+        """
+
+    def listed(self, folder: str) -> Sequence[str] | None:
+        """The names in a folder, those of folders with `/` at the end; None: nobody knows."""
+
+
+def open_source(where: str) -> tuple[Source, str]:
+    """What reads at an address or in a folder, and the suite that the address is of, if any.
+
+    Raises UsageError when it can be neither.
+    """
+    match = _BELOW.search(where)
+    if match:
+        where = where[: match.start()]
+    return _open(where), (match["suite"] or "") if match else ""
+
+
+def _open(where: str) -> Source:
+    scheme, colon, _ = where.partition("://")
     if scheme in ("http", "https"):
+        from .web import Web
+
         return Web(where)
-    if scheme == "file":
-        return Directory(Path(unquote(urlparse(where).path)))
-    if where.startswith("s3://"):
-        from .. import storage
+    if scheme == "s3":
+        return Pail.at(where)
+    path = Path(unquote(urlparse(where).path) if scheme == "file" else where)
+    if colon and scheme != "file":
+        raise UsageError(
+            f"A repository cannot be read by {scheme}://.",
+            "Give a folder, or an address that begins with http, https, file or s3.",
+        )
+    if not path.is_dir():
+        raise UsageError(
+            f"There is no folder {path}.", "Give a folder, or the address of a repository."
+        )
+    return Folder(path.absolute())
 
-        return storage.at(where)
-    if not Path(where).is_dir():
-        raise UsageError(f"There is no folder {where}.", "Give a folder, or a URL with http(s)://.")
-    return Directory(Path(where).absolute())
 
-
-class Web:
-    """A repository behind http."""
-
-    def __init__(self, url: str) -> None:
-        import requests
-
-        self.where = url if url.endswith("/") else f"{url}/"
-        self._session = requests.Session()
+class Folder(Directory):
+    """A repository in a folder."""
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
-        headers = {} if limit is None else {"Range": f"bytes=0-{limit - 1}"}
-        data = self._get(safe(path), headers)
-        return data if data is None or limit is None else data[:limit]
+        return super().read(path, limit) if (self.root / safe(path)).is_file() else None
 
-    def _get(self, path: str, headers: Mapping[str, str]) -> bytes | None:
-        import requests
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        place = self.root / safe(path)
+        with disk_errors(place):
+            if not place.is_file():
+                return None
+            with place.open("rb", buffering=0) as file:
+                return use(iter(lambda: file.read(BLOCK), b""))
 
-        url = urljoin(self.where, path)
-        try:
-            answer = self._session.get(url, headers=dict(headers), timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            raise Unreachable(f"{url}: {type(error).__name__}.", "Is the address right?") from None
-        if answer.status_code in (403, 404, 410):
-            return None
-        if answer.status_code >= 400:
-            raise Unreachable(f"{url}: the server answers {answer.status_code}.")
-        return answer.content
+    def listed(self, folder: str) -> Sequence[str] | None:
+        place = self.root / safe(folder) if folder else self.root
+        with disk_errors(place):
+            if not place.is_dir():
+                return None
+            rows = sorted(os.scandir(place), key=lambda row: row.name)
+        return [f"{row.name}/" if row.is_dir(follow_symlinks=False) else row.name for row in rows]
 
-    def sizes(self, prefix: str) -> dict[str, int] | None:
-        """By the pages that servers make of folders; the sizes are not known there (-1)."""
-        found: dict[str, int] = {}
-        todo = [prefix]
-        seen = set(todo)
-        while todo and len(seen) < _MOST_FOLDERS:
-            folder = todo.pop()
-            names = self._listed(folder)
-            if names is None:
-                return None if folder == prefix else found
-            for name in names:
-                path = f"{folder}/{name.rstrip('/')}"
-                if name.endswith("/") and path not in seen:
-                    seen.add(path)
-                    todo.append(path)
-                elif not name.endswith("/"):
-                    found[path] = -1
-        return found
+    def sizes(self, prefix: str) -> dict[str, int]:
+        if prefix:
+            return super().sizes(prefix)
+        rows = (row.rstrip("/") for row in self.listed("") or () if not row.startswith("."))
+        inner = chain.from_iterable(super(Folder, self).sizes(row).items() for row in rows)
+        return dict(inner) | {name: self._size(name) for name in self.names("")}
 
-    def _listed(self, folder: str) -> list[str] | None:
-        data = self._get(f"{folder}/", {})
-        if data is None or b"href" not in data.lower():
-            return None
-        names = (unquote(unescape(name)) for name in _LINK.findall(data.decode("utf-8", "replace")))
-        return [name for name in dict.fromkeys(names) if _inside(name)]
+    def _size(self, name: str) -> int:
+        return (self.root / name).stat().st_size
 
 
-def _inside(name: str) -> bool:
-    try:
-        safe(name.rstrip("/"))
-    except ConfigurationError:
-        return False
-    return "/" not in name.rstrip("/") and name != "index.html"
+class Pail(Bucket):
+    """A repository in a bucket."""
+
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        def get() -> T:
+            import obstore
+
+            found = obstore.get(self.store, safe(path))
+            return use(bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+
+        return self._missing(get, path)
+
+    def listed(self, folder: str) -> Sequence[str] | None:
+        def here() -> list[str]:
+            import obstore
+
+            found = obstore.list_with_delimiter(self.store, folder or None)
+            files = [row["path"].rpartition("/")[2] for row in found["objects"]]
+            folders = [f"{row.rstrip('/').rpartition('/')[2]}/" for row in found["common_prefixes"]]
+            return sorted([*files, *folders])
+
+        return self._asked(here)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        if prefix:
+            return super().sizes(prefix)
+        rows = (self.sizes(row.rstrip("/")) for row in self.listed("") or () if row.endswith("/"))
+        return dict(chain.from_iterable(row.items() for row in rows))

@@ -1,0 +1,46 @@
+"""Makes a signature of version 3 (RFC 4880, 5.2.2), which no current GnuPG makes any more."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import time
+
+from kubeparcel.publish.doctor.packets import packets
+
+from .doctor_peers import Signatory
+
+_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+def version_three(who: Signatory, data: bytes) -> bytes:
+    """A binary signature of the data by an RSA key without a passphrase."""
+    words = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+    secret = subprocess.run(
+        [*words, "--export-secret-keys"], env=who.env, check=True, capture_output=True
+    ).stdout
+    body = next(body for tag, body in packets(secret) if tag == 5)
+    modulus, at = _number(body, 6)
+    public, at = _number(body, at)
+    assert body[at] == 0, "the key has a passphrase"
+    private, _ = _number(body, at + 1)
+    fingerprint = hashlib.sha1(b"\x99" + (at).to_bytes(2, "big") + body[:at]).digest()
+    signed = b"\0" + int(time.time()).to_bytes(4, "big")
+    digest = hashlib.sha256(data + signed).digest()
+    size = (modulus.bit_length() + 7) // 8
+    padding = b"\xff" * (size - 3 - len(_SHA256) - len(digest))
+    block = int.from_bytes(b"\0\1" + padding + b"\0" + _SHA256 + digest, "big")
+    number = pow(block, private, modulus)
+    assert pow(number, public, modulus) == block
+    packet = b"\3\5" + signed + fingerprint[-8:] + b"\1\x08" + digest[:2] + _packed(number)
+    return b"\x89" + len(packet).to_bytes(2, "big") + packet
+
+
+def _number(body: bytes, at: int) -> tuple[int, int]:
+    size = (int.from_bytes(body[at : at + 2], "big") + 7) // 8
+    return int.from_bytes(body[at + 2 : at + 2 + size], "big"), at + 2 + size
+
+
+def _packed(number: int) -> bytes:
+    size = number.bit_length()
+    return size.to_bytes(2, "big") + number.to_bytes((size + 7) // 8, "big")

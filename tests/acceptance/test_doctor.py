@@ -1,0 +1,111 @@
+"""Planted faults in repositories of four other publishers and our own: each is found, alone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel.log import Quiet
+from kubeparcel.publish.doctor import Wanted, examine
+from kubeparcel.publish.doctor.diagnosis import Diagnosis
+from tests.conftest import alone
+from tests.publish.handmade import five
+from tests.sources.site import serving
+
+from . import doctor_peers as peers
+from .doctor_faults import FAULTS, Patient, Planted, rows
+from .doctor_peers import PROGRAMS, Signatory
+
+MAKERS = ("ours", "aptly", "reprepro", "flat", "createrepo")
+
+
+@pytest.fixture(scope="session")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A healthy repository of each maker, and keys: made once, a second or two."""
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with pytest.MonkeyPatch.context() as patch:
+        base = tmp_path_factory.mktemp("c")
+        alone(patch, base / "cache")
+        who = peers.signatory(base / "who")
+        peers.signatory(base / "other")
+        peers.signatory(base / "weak", "rsa1024")
+        peers.signatory(base / "old", "rsa2048", "--cert-digest-algo", "SHA1")
+        dist = five(base / "dist")
+        for name in ("ours", "aptly", "reprepro", "flat"):
+            getattr(peers, name)(base / name, dist, who)
+        peers.createrepo(base / "createrepo", base / "ours/yum/stable/packages", who)
+        yield base
+        for home in ("who", "other", "weak", "old"):
+            peers.run("gpgconf", "--kill", "all", cwd=base, env=Signatory(base / home).env)
+
+
+def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> Diagnosis:
+    now = time.time() + later if later else None
+    return examine(Wanted(str(root), str(key or ""), now=now, **more), Quiet())
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_nothing_is_wrong_with_a_healthy_repository(clinic: Path, maker: str) -> None:
+    found = diagnosed(clinic / maker, clinic / "who/public.asc")
+    assert found.failed == {}, found.as_text()
+    assert sum(len(one.packages) for one in found.examined) == (10 if maker == "ours" else 5)
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize("row", [pytest.param(one, id=name) for name, one in rows()])
+def test_a_planted_fault_is_found_and_nothing_else(
+    clinic: Path, tmp_path: Path, row: Planted
+) -> None:
+    root = tmp_path / "repository"
+    shutil.copytree(clinic / row.maker, root, symlinks=True)
+    homes = [Signatory(clinic / name) for name in ("who", "other", row.key or "who")]
+    row.spoil(Patient(root, *homes, clinic / "ours/yum/stable/packages"))
+    key = clinic / row.key / "public.asc" if row.key else None
+    found = diagnosed(root, key, **row.options)
+    names = {name for checks in found.failed.values() for name in checks}
+    also = {"sqv"} if row.sqv and shutil.which("sqv") else set()
+    assert names == row.checks | also, found.as_text()
+    assert found.exit_code == 1
+
+
+def test_there_are_many_planted_faults() -> None:
+    assert len(FAULTS) >= 60
+    assert len({one.name for one in FAULTS}) >= 45
+    assert {one.maker for one in FAULTS} == set(MAKERS)
+
+
+def test_below_a_base_all_repositories_are_found(clinic: Path) -> None:
+    found = diagnosed(clinic, clinic / "who/public.asc")
+    subjects = {one.subject for one in found.examined if one.packages}
+    assert subjects == {
+        *("apt flat", "apt ours/apt/dists/stable", "apt aptly/dists/stable"),
+        *("apt reprepro/dists/stable", "yum createrepo", "yum ours/yum/stable"),
+    }
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_shape_of_the_official_repositories_is_known(
+    clinic: Path, tmp_path: Path, listed: bool
+) -> None:
+    """Flat debs in deb/, rpms in rpm/: in a folder, or behind a server that lists nothing."""
+    base = tmp_path / "core:/stable:/v1.36"
+    shutil.copytree(clinic / "flat", base / "deb")
+    shutil.copytree(clinic / "createrepo", base / "rpm")
+    shutil.copy(clinic / "who/public.asc", base / "deb/Release.key")
+    with serving() as site:
+        for path in base.rglob("*"):
+            if path.is_file():
+                site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()
+        where: object = base if listed else f"{site.url}/core:/stable:/v1.36"
+        found = examine(Wanted(str(where)), Quiet())
+    assert found.failed == {}, found.as_text()
+    subjects = [one.subject for one in found.examined]
+    assert subjects[:4] == ["key", "apt deb", "yum rpm", "debs and rpms"]
+    assert ("files" in subjects) == listed
