@@ -55,6 +55,10 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
             [*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True
         )
         assert found.stdout == "<left>\n"
+        packages = subprocess.run(
+            [*inside, "ls", "/packages/current"], capture_output=True, text=True, check=True
+        )
+        assert "kubectl" in packages.stdout
     finally:
         subprocess.run(leave, check=True, capture_output=True)
 

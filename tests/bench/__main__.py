@@ -20,7 +20,7 @@ from pathlib import Path
 from kubeparcel import paths
 from kubeparcel.render import table
 
-from . import download, packages
+from . import download, packages, publishing
 from .figures import Figure
 from .packages import Ground
 
@@ -31,6 +31,9 @@ PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
     "download": download.fetched,
     "balanced": packages.balanced,
     "small": packages.small,
+    "publish-deb": publishing.debs,
+    "publish-rpm": publishing.rpms,
+    "publish-large": publishing.large,
 }
 
 
@@ -43,7 +46,6 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(dir=paths.cache().parent) as name:
         scratch = Path(name)
-        (scratch / "ground").mkdir()
         ground = Ground(scratch / "ground")
         for part in chosen.only.split(","):
             for figure in PARTS[part](ground, scratch):

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.errors import UsageError
 from kubeparcel.log import Quiet
 from kubeparcel.publish import disk, publisher
+from kubeparcel.publish.directory import Directory
 from kubeparcel.publish.publisher import Target
 
 from . import crash, look
@@ -64,6 +66,30 @@ def test_a_killed_first_publish_is_no_obstacle(publish: Publish, dist: Path, rep
         look.whole(repo)
     publish()
     assert len(look.whole(repo)) == 4
+
+
+def test_a_killed_removal_run_again_finishes_it(
+    publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    publish(newer)
+    with monkeypatch.context() as patch:
+        patch.setattr(Directory, "_switch", killed)
+        with pytest.raises(Killed):
+            publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+    assert "kubelet_1.36.4-1_amd64.deb" in look.whole(repo)["apt stable"]
+    publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+    assert "kubelet_1.36.4-1_amd64.deb" not in look.whole(repo)["apt stable"]
+    with pytest.raises(UsageError, match="no such package"):
+        publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+
+
+class Killed(BaseException):
+    """As SIGKILL: nobody is prepared for it."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
 
 
 def test_clients_never_see_two_generations_at_once(

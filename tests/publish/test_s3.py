@@ -1,62 +1,51 @@
-"""The same in a bucket: a real S3 server on loopback."""
+"""The same in a bucket: real S3 servers on loopback, and a road to them that has its troubles."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kubeparcel.errors import Busy, OutsideError
 from kubeparcel.log import Quiet
-from kubeparcel.publish import lease, publisher
+from kubeparcel.publish import lease, publisher, s3
 from kubeparcel.publish.publisher import Target
 from kubeparcel.publish.s3 import Bucket
 from kubeparcel.publish.storage import Refused
 
-from . import look
+from . import buckets, look
 from .handmade import five
 
 pytest.importorskip("obstore")
 pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    script = (
-        "from moto.server import ThreadedMotoServer as S\n"
-        "s = S('127.0.0.1', 0, verbose=False); s.start()\n"
-        "print(s.get_host_and_port()[1], flush=True)\n"
-        "import sys; sys.stdin.read()\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    process.stdin.close()
-    process.wait(20)
-    process.stdout.close()
+@pytest.fixture(
+    scope="module",
+    params=[buckets.moto, pytest.param(buckets.versitygw, marks=pytest.mark.acceptance)],
+    ids=["moto", "versitygw"],
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with request.param(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An empty one, and the environment that leads there."""
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.USER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     name = f"b{abs(hash(tmp_path)):x}"
-    urllib.request.urlopen(urllib.request.Request(f"{server}/{name}", method="PUT"))
+    buckets.make(server, name)
     return f"s3://{name}/some/prefix"
 
 
@@ -156,3 +145,62 @@ def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
 def test_a_bucket_that_is_not_there_is_an_error(bucket: str, key: Path, dist: Path) -> None:
     with pytest.raises(OutsideError):
         publisher.publish(dist, Target("s3://nobody-has-this/x"), Quiet(), unchecked=True)
+
+
+@pytest.fixture
+def road(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.Road]:
+    """The bucket is reached by a road on which things go wrong, and nobody waits for long."""
+    monkeypatch.setattr(s3, "PATIENCE", timedelta(seconds=2))
+    with buckets.road(server) as way:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", way.address)
+        yield way
+
+
+def put(dist: Path, bucket: str) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+
+
+def test_a_bucket_that_answers_403_says_what_to_check(
+    road: buckets.Road, bucket: str, key: Path, dist: Path
+) -> None:
+    road.forever = 403
+    with pytest.raises(OutsideError, match="does not let us in") as refused:
+        put(dist, bucket)
+    assert "AWS_ACCESS_KEY_ID" in refused.value.todo
+
+
+def test_a_bucket_that_stalls_is_given_up_in_time(
+    road: buckets.Road, bucket: str, key: Path, dist: Path
+) -> None:
+    road.forever = buckets.STALL
+    begun = time.monotonic()
+    with pytest.raises(OutsideError, match=r"timed out|timeout|error sending request"):
+        put(dist, bucket)
+    assert time.monotonic() - begun < 20
+
+
+def test_passing_troubles_are_no_matter(
+    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path
+) -> None:
+    road.faults = [500, 503, 500]
+    put(dist, bucket)
+    assert not road.faults
+    assert "yum stable" in look.whole(fetched(bucket, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("trouble", [403, 500])
+def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
+    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path, trouble: int
+) -> None:
+    put(dist, bucket)
+    before = look.whole(fetched(bucket, tmp_path / "before"))
+    newer = five(tmp_path / "newer", "1.36.4")
+    for after in (1, 10, 25):
+        road.forever, road.after = trouble, after
+        with pytest.raises(OutsideError):
+            put(newer, bucket)
+        road.forever = 0
+        assert look.whole(fetched(bucket, tmp_path / f"left-{after}")) == before
+    put(newer, bucket)
+    found = look.whole(fetched(bucket, tmp_path / "after"))
+    assert "kubelet_1.36.4-1_amd64.deb" in found["apt stable"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,8 @@ def sweep(engine: Engine, store: Store) -> list[str]:
         owner = Owner.parse(row.labels.get(OWNER, ""))
         return owner is not None and owner.dead and KEPT not in row.labels
 
-    return [*remove(engine, LABEL, left), *_folders(store)]
+    kept = {row.labels.get(OWNER, "") for row in engine.labelled(KEPT)}
+    return [*remove(engine, LABEL, left), *_folders(store, kept)]
 
 
 def remove(
@@ -52,11 +53,12 @@ def folder(store: Store, owner: Owner) -> Path:
     return place
 
 
-def _folders(store: Store) -> list[str]:
+def _folders(store: Store, kept: Collection[str]) -> list[str]:
+    """The folders of the dead, but for those whose packages a kept container still shows."""
     gone = []
     for place in (store.root / "scratch").glob(f"{PREFIX}*"):
         owner = Owner.parse(place.name.removeprefix(PREFIX).replace(",", "/"))
-        if owner and owner.dead:
+        if owner and owner.dead and str(owner) not in kept:
             shutil.rmtree(place, ignore_errors=True)
             gone.append(f"folder {place}")
     return gone

@@ -113,7 +113,8 @@ def opened(
             yield here
         finally:
             here.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+            if not here.held:  # else a container is left that has its packages from there
+                shutil.rmtree(folder, ignore_errors=True)
             _tidy(folder.parent)
 
 

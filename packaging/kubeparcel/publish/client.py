@@ -22,7 +22,7 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64el": "ppc64le"}
 
 
 class Row(NamedTuple):
-    """A row of the page's table: a version, and by package the architectures it is there for."""
+    """A row of the page's table: a version, and by package what it is there for, as lines."""
 
     version: str
     packages: Mapping[str, tuple[str, ...]]
@@ -126,13 +126,18 @@ def _suite_order(name: str) -> tuple[int, int, int, str]:
 def _rows(packages: Iterable[Package]) -> Iterator[Row]:
     from .relations import deb_key
 
-    found: dict[str, dict[str, set[str]]] = {}
+    found: dict[str, dict[str, dict[str, set[str]]]] = {}
     for p in packages:
-        arch = f"{_MACHINES.get(p.arch, p.arch)} {p.format}"
-        found.setdefault(p.version, {}).setdefault(p.name, set()).add(arch)
+        formats = found.setdefault(p.version, {}).setdefault(p.name, {})
+        formats.setdefault(str(p.format), set()).add(_MACHINES.get(p.arch, p.arch))
     for version in sorted(found, key=deb_key, reverse=True):
         held = found[version]
-        yield Row(version, {name: tuple(sorted(arches)) for name, arches in sorted(held.items())})
+        yield Row(version, {name: _offers(held[name]) for name in sorted(held)})
+
+
+def _offers(formats: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """A line for each format: `deb amd64 arm64`."""
+    return tuple(" ".join((name, *sorted(arches))) for name, arches in sorted(formats.items()))
 
 
 def _render(name: str, context: Mapping[str, Any]) -> str:

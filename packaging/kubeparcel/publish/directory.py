@@ -54,11 +54,11 @@ class Directory:
     def add(self, files: Sequence[tuple[str, Path]]) -> None:
         with disk_errors(self.root):
             part = self._room(f"{_AREA}/part")
-            targets = {self.root / safe(path): source for path, source in files}
-            folders = {target.parent for target in targets}
+            targets = [f"{self.where}/{safe(path)}" for path, _ in files]
+            folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            for target, source in targets.items():
+            for target, (_, source) in zip(targets, files, strict=True):
                 if not disk.linked(source, target):
                     part.unlink(missing_ok=True)
                     disk.take(source, part)

@@ -32,9 +32,9 @@ def exchange(first: Path, second: Path) -> bool:
     raise OSError(code, os.strerror(code), str(second))
 
 
-def flush(paths: Iterable[Path]) -> None:
+def flush(paths: Iterable[str | Path]) -> None:
     """Have files and folders on the disk before going on."""
-    todo: Sequence[Path] = list(paths)
+    todo: Sequence[str | Path] = list(paths)
     if len(todo) > MANY and _flush_all(todo[0]):
         return
     if len(todo) < 2:
@@ -45,7 +45,7 @@ def flush(paths: Iterable[Path]) -> None:
         list(pool.map(_flush_one, todo))
 
 
-def _flush_one(path: Path) -> None:
+def _flush_one(path: str | Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -56,7 +56,7 @@ def _flush_one(path: Path) -> None:
         os.close(handle)
 
 
-def _flush_all(inside: Path) -> bool:
+def _flush_all(inside: str | Path) -> bool:
     """Flush the file system that a path is on (syncfs(2))."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "syncfs"):
@@ -82,7 +82,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.chmod(0o644)
 
 
-def linked(source: Path, target: Path) -> bool:
+def linked(source: Path, target: str) -> bool:
     """Give a file of the user's a second name, if everyone may read it and the name is free."""
     facts = os.lstat(source)
     if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o444 != 0o444:

@@ -48,6 +48,8 @@ def twice(packages: Iterable[Package]) -> None:
 
 def resolves(after: Suites, changes: Sequence[Difference]) -> None:
     """Refuse suites in which our own packages cannot be installed; raises Refusal."""
+    if not changes:
+        return
     ours = family().names | {p.name for packages in after.values() for p in packages}
     wrong = []
     for change in changes:

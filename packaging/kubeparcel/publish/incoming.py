@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from .digest import digest
 from .memory import Facts, Memory, Pieces, Seen
 
 _BATCH = 250
+_REMEMBERED = 2_500
 _LARGE = 1 << 20
 _WORKERS = 2
 
@@ -64,12 +65,30 @@ def described(
     facts = memory.facts(old.keys() - known)
     lost = old.keys() - known - facts.keys()
     paths = {digest: path for digest, path in old.items() if digest not in lost}
-    for batch in read_all([row for row in rows if before.get(row, "") not in paths]):
+    for batch in _gathered(read_all([row for row in rows if before.get(row, "") not in paths])):
         memory.note_seen([one.seen for one in batch])
         memory.note([one.facts for one in batch], {one.facts.sha256: one.pieces for one in batch})
         paths.update({one.seen.sha256: one.seen.path for one in batch})
         facts.update({d: one.facts for one in batch if (d := one.facts.sha256) not in known})
     return Incoming(paths, facts)
+
+
+def _gathered(batches: Iterable[list[Read]]) -> Iterator[list[Read]]:
+    """Larger batches: to remember few at a time is slow, to remember all at once shuts others out.
+
+    In the order of their digests, in which they are kept.
+    """
+    found: list[Read] = []
+    for batch in batches:
+        found += batch
+        if len(found) >= _REMEMBERED:
+            yield sorted(found, key=_digest)
+            found = []
+    yield sorted(found, key=_digest)
+
+
+def _digest(read: Read) -> str:
+    return read.seen.sha256
 
 
 def _walk(folder: str) -> Iterator[Seen]:

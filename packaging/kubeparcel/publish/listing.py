@@ -47,6 +47,7 @@ def page(title: str, rows: Iterable[str]) -> bytes:
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{shown}</title>\n<style>{_STYLE}</style>\n<h1>{shown}/</h1>\n"
+        f'<title>{shown}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>{_STYLE}</style>\n<h1>{shown}/</h1>\n"
         f'<ul>\n<li><a href="../">../</a>\n{links}\n</ul>\n</html>\n'
     ).encode()

@@ -15,6 +15,9 @@ from . import lease
 from .storage import Refused, Swap, safe
 
 T = TypeVar("T")
+PATIENCE = timedelta(seconds=60)
+"""How long a server may take for an answer, and how long it is asked again."""
+
 _WORKERS = 8
 _FOREVER = "public, max-age=31536000, immutable"
 _SHORT = "public, max-age=60, must-revalidate"
@@ -58,8 +61,8 @@ class Bucket:
         store = S3Store(
             name,
             prefix=prefix or None,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "60s"},
-            retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=60)},
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": PATIENCE},
+            retry_config={"max_retries": 3, "retry_timeout": PATIENCE},
             **more,
         )
         base = f"{endpoint.rstrip('/')}/{name}" if endpoint else f"https://{name}.s3.amazonaws.com"

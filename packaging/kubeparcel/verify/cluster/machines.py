@@ -28,6 +28,9 @@ Pair: TypeAlias = tuple[T, T]
 """Of the control plane, and of the worker."""
 
 MEMORY = "2g"
+STORE = "/store"
+"""Where the machines see the store, which has the archives of images."""
+
 ADMIN = "/etc/kubernetes/admin.conf"
 
 
@@ -130,7 +133,7 @@ def _machine(here: Session, site: Site, index: int, name: str, network: str) -> 
     host, packages = site.hosts[index], site.sets[index]
     before = site.earlier[index] if site.earlier else None
     image = node_image(here, host, before or packages)
-    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    mounts: dict[Path, str] = {packages.folder: CURRENT, here.store.root: STORE}
     if before:
         mounts[before.folder] = EARLIER
     with node.started(

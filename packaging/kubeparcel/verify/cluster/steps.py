@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ from ...run import Completed
 from ..nodes import kubeadm_configuration
 from ..report import Finding
 from . import documents, facts
-from .machines import ADMIN, Cluster, Machine
+from .machines import ADMIN, STORE, Cluster, Machine
 
 INIT, JOIN, UPGRADE = "/root/init.yaml", "/root/join.yaml", "/root/upgrade.yaml"
 READY = 120.0
@@ -33,15 +34,20 @@ def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
     file = control_plane.archive(
         version, wanted, here.store, here.log, engine=here.engine, places=here.places
     )
+    inside = f"{STORE}/{file.relative_to(here.store.root)}"
+    with ThreadPoolExecutor(len(cluster.machines)) as pool:
+        list(pool.map(lambda machine: _import(machine, inside), cluster.machines))
     for machine in cluster.machines:
-        machine.box.put(file, "/images.tar")
-        machine.box.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar", timeout=180)
-        machine.box.run("rm", "/images.tar")
         listed = json.loads(machine.trial.run("crictl", "images", "--output=json").stdout)
         there = {tag for row in listed["images"] for tag in row["repoTags"]}
         for name in wanted:
             if name not in there and re.search(r"/(kube-(?!proxy)|etcd|pause)", name):
                 yield Finding(name, "crictl does not list it", machine.name)
+
+
+def _import(machine: Machine, file: str) -> None:
+    words = ("ctr", "--namespace=k8s.io", "images", "import", file)
+    machine.box.run(*words, timeout=240, what="the control plane's images to be imported")
 
 
 def init(cluster: Cluster) -> Iterator[Finding]:

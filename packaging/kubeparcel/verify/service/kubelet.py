@@ -37,7 +37,10 @@ class Files:
 
     @classmethod
     def of(cls, packages: PackageSet) -> Files:
-        """Found in the packages; the environment file's path is the format's own."""
+        """Found in the packages; the environment file's path is the format's own.
+
+        A unit in /etc is not the packages' own, whoever put it there.
+        """
         entries = (entry for one in packages.contents for entry in one.entries)
         paths = [entry.path for entry in entries if entry.kind is Kind.FILE]
 
@@ -46,7 +49,9 @@ class Files:
 
         known = Places.of(catalogs.load(), packages.format).env_files
         env_file = next((path for path in known if path in paths), known[0])
-        return cls(ending(f"/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file)
+        return cls(
+            ending(f"lib/systemd/system/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file
+        )
 
 
 def properties_in(text: str) -> Mapping[str, str]:
@@ -87,6 +92,12 @@ def properties(trial: Trial, *names: str) -> Mapping[str, str]:
 def pid(trial: Trial) -> str:
     """The process that systemd runs as the kubelet; `0` when there is none."""
     return properties(trial, "MainPID").get("MainPID", "")
+
+
+def given_up(trial: Trial) -> str:
+    """The unit's state where systemd neither runs the kubelet nor will start it; else empty."""
+    state = properties(trial, "ActiveState").get("ActiveState", "unknown")
+    return "" if state in ("active", "activating", "reloading") else state
 
 
 def command_line(trial: Trial) -> list[str]:

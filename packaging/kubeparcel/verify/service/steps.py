@@ -163,12 +163,12 @@ def kill(trial: Trial) -> Iterator[Finding]:
     before = kubelet.pid(trial)
     trial.run("kill", "-KILL", before)
     trial.box.until(
-        lambda: kubelet.pid(trial) not in ("0", before),
+        lambda: kubelet.given_up(trial) or kubelet.pid(trial) not in ("0", before),
         "systemd to start the killed kubelet again",
         30,
         instead=lambda: kubelet.last_words(trial),
     )
-    yield from health(trial)
+    yield from _lives(trial)
 
 
 def reboot(trial: Trial) -> Iterator[Finding]:
@@ -176,14 +176,25 @@ def reboot(trial: Trial) -> Iterator[Finding]:
     line, settings = kubelet.command_line(trial), kubelet.settings(trial)
     trial.box.restart()
     node.boot(trial.box)
-    kubelet.healthy(trial)
-    after = kubelet.command_line(trial)
+    dead = list(_lives(trial))
+    yield from dead
+    if dead:
+        return
+    after, now = kubelet.command_line(trial), kubelet.settings(trial)
     if after != line:
         yield Finding("\n".join(line), "\n".join(after), "the command line")
-    now = kubelet.settings(trial)
     for name in sorted({*settings, *now}):
         if settings.get(name) != now.get(name):
             yield Finding(f"{name}: {settings.get(name)}", f"{name}: {now.get(name)}", "configz")
+
+
+def _lives(trial: Trial) -> Iterator[Finding]:
+    """Healthy, or a finding as soon as systemd does not try to start it any more."""
+    state = kubelet.given_up(trial)
+    if state:
+        yield Finding("a kubelet that runs", state, UNIT)
+    else:
+        yield from health(trial)
 
 
 def upgrade(name: str) -> Question:
