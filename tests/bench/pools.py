@@ -1,0 +1,139 @@
+"""Pools of packages to publish: five names in many versions, and two hundred as large as real ones.
+
+The small ones are made once and kept in the user's cache: 10,000 take half a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kubeparcel import paths
+from kubeparcel.publish import gpg, keys, rpmfile, rpmsign
+from kubeparcel.publish.signing import Signer
+from tests.publish import handmade
+
+NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
+"""No names of the catalog's: these are the packages of someone's own."""
+
+NAME = keys.DEFAULT
+SMALL = 10_000
+LARGE, LARGE_SIZE = 200, 25_000_000
+_EDITION = "publishing-1"
+_FIELDS = (
+    "Priority: optional\nSection: admin\nInstalled-Size: 41\n"
+    "Homepage: https://packages.example.invalid/one/of/many\n"
+    "Tag: admin::package-management, role::program, scope::utility\n"
+)
+_SUMMARY = "One package of many, whose summary is as long as others are"
+_NEEDS = "conntrack, ebtables, ethtool, iproute2, iptables (>= 1.4.21), mount, socat, util-linux"
+
+Make = Callable[[Path, int], Path]
+"""Makes the package of that number in a folder."""
+
+
+class Pools:
+    """The key that signs in this bench, and packages; rpms carry its signature."""
+
+    def __init__(self) -> None:
+        self.root = paths.cache() / "bench" / _EDITION
+        self.config = self.root / "config"
+        self.environment = {"KUBEPARCEL_CONFIG": str(self.config), "LC_ALL": "C"}
+        with _environment(self.environment):
+            named = keys.load(NAME) if keys.exists(NAME) else keys.new(NAME)
+        self.home = gpg.reachable(named.folder)
+        self.fingerprint = named.current
+        self._packet = b""
+        self._block = b""
+
+    @property
+    def gpg(self) -> dict[str, str]:
+        """The environment in which another tool finds the key."""
+        return {**self.environment, **self.home.environment}
+
+    def deb(self, folder: Path, number: int) -> Path:
+        """About 2.7 KB, in which a stanza of 630 bytes."""
+        name, version = _label(number)
+        return _deb(folder, name, version, number)
+
+    def single_deb(self, folder: Path, number: int) -> Path:
+        """The same with a name of its own, for tools that keep one version of each."""
+        name, version = _label(number)
+        return _deb(folder, f"{name}-{number}", version, number)
+
+    def rpm(self, folder: Path, number: int) -> Path:
+        """About 4.4 KB, signed in form only: all carry one signature, for 10,000 take gpg minutes.
+
+        Neither we nor the others check it when they publish.
+        """
+        name, version = _label(number)
+        with tempfile.TemporaryDirectory(dir=folder) as area:
+            body = random.Random(number).randbytes(2000)
+            plain = handmade.rpm(
+                Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
+            )
+            found = rpmfile.headers(plain.read_bytes(), plain.stat().st_size)
+            rpmsign.sign(plain, plain.read_bytes(), found, self._signature(), folder / plain.name)
+        return folder / plain.name
+
+    def large(self, folder: Path, number: int) -> Path:
+        """A deb, or each second time an rpm, of 25 MB.
+
+        Most of it comes behind the payload: whoever publishes reads it, and does not look at it.
+        """
+        path = (self.rpm if number % 2 else self.deb)(folder, number)
+        self._block = self._block or random.Random(0).randbytes(LARGE_SIZE)
+        row = f"{'_more':<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{LARGE_SIZE:<10}`\n".encode()
+        with path.open("ab") as file:
+            file.write((b"" if number % 2 else row) + self._block)
+        return path
+
+    def small(self, kind: str, make: Make) -> Path:
+        """The folder with 10,000 of a kind, from the cache; nobody may write there."""
+        folder = self.root / kind
+        if not folder.exists():
+            part = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.root))
+            for number in range(SMALL):
+                make(part, number)
+            part.rename(folder)
+            os.sync()
+        return folder
+
+    def _signature(self) -> bytes:
+        if not self._packet:
+            self._packet = Signer(self.home, tuple(keys.listed(self.home))).packet(b"all of them")
+        return self._packet
+
+
+def _label(number: int) -> tuple[str, str]:
+    name = NAMES[number % len(NAMES)]
+    rest = number // len(NAMES)
+    return name, f"1.{rest // 50}.{rest % 50}-1"
+
+
+def _deb(folder: Path, name: str, version: str, number: int) -> Path:
+    body = random.Random(number).randbytes(1900)
+    return handmade.deb(folder, name, version, depends=_NEEDS, body=body, fields=_FIELDS)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def linked(source: Path, target: Path) -> Path:
+    """A folder of one's own with the files of a pool, as links."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        os.link(file, target / file.name)
+    return target

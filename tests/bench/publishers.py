@@ -1,0 +1,155 @@
+"""Programs that make apt and yum repositories, ours and others: what each is told, as a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+from .pools import Pools
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """How a program publishes: shell text, run where its files are.
+
+    `$POOL` has all packages, `$NEW` is the one that was just added to them, `$KEY` signs. `first`
+    makes a repository where there is none, `add` brings one package in, `again` nothing.
+    """
+
+    name: str
+    first: str
+    add: str
+    again: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    single: bool = False
+    """Whether it keeps one version of each name: then all packages get names of their own."""
+
+
+class Spent(NamedTuple):
+    """What a whole process, with all that it started, took: the memory is of the largest one."""
+
+    seconds: float
+    megabytes: float
+
+
+_OURS = f"exec {sys.executable} -m kubeparcel publish --to repo --from $POOL --quiet"
+OURS = Publisher("kubeparcel", _OURS, _OURS, _OURS)
+
+_GPG = "gpg --batch --yes -q -u $KEY --digest-algo SHA512"
+_RELEASE = f"""
+apt-ftparchive -o APT::FTPArchive::Release::Codename=stable -o APT::FTPArchive::MD5=false \
+    -o APT::FTPArchive::SHA1=false -o APT::FTPArchive::SHA512=false \
+    release dists/stable > Release.new
+mv Release.new dists/stable/Release
+{_GPG} -o dists/stable/InRelease --clearsign dists/stable/Release
+{_GPG} -o dists/stable/Release.gpg -ab dists/stable/Release
+"""
+_ARCHIVE = (
+    f"mkdir -p dists/stable/main/binary-amd64\napt-ftparchive generate archive.conf{_RELEASE}"
+)
+_ARCHIVE_CONF = """
+Dir { ArchiveDir "."; CacheDir "."; };
+Default { Packages::Compress ". gzip"; };
+APT::FTPArchive { MD5 "false"; SHA1 "false"; SHA512 "false"; Contents "false"; };
+BinDirectory "pool" {
+  Packages "dists/stable/main/binary-amd64/Packages";
+  BinCacheDB "packages.db";
+};
+"""
+_APTLY = "aptly -config=aptly.json"
+_INDEX = "-skip-contents -skip-bz2 -gpg-key=$KEY"
+_UPDATE = f"{_APTLY} publish update {_INDEX} stable"
+_APTLY_FIRST = f"""
+{_APTLY} repo create all
+{_APTLY} repo add all $POOL
+{_APTLY} publish repo {_INDEX} -distribution=stable -architectures=amd64 all
+"""
+_DISTRIBUTIONS = """Codename: stable
+Architectures: amd64
+Components: main
+DebIndices: Packages Release . .gz
+SignWith: $KEY
+"""
+
+DEB = (
+    Publisher("apt-ftparchive", _ARCHIVE, _ARCHIVE, _ARCHIVE, {"archive.conf": _ARCHIVE_CONF}),
+    Publisher(
+        "aptly",
+        _APTLY_FIRST,
+        f"{_APTLY} repo add all $NEW\n{_UPDATE}",
+        _UPDATE,
+        {"aptly.json": '{"rootDir": "$ROOT", "gpgProvider": "gpg"}'},
+    ),
+    Publisher(
+        "reprepro",
+        "reprepro -s includedeb stable $POOL/*.deb",
+        "reprepro -s includedeb stable $NEW",
+        "reprepro -s export",
+        {"conf/distributions": _DISTRIBUTIONS},
+        single=True,
+    ),
+)
+_CREATEREPO = "createrepo_c -q --no-database --workers 2"
+_SIGN = f"{_GPG} -o $POOL/repodata/repomd.xml.asc -ab $POOL/repodata/repomd.xml"
+_CREATEREPO_UPDATE = f"{_CREATEREPO} --update $POOL\n{_SIGN}"
+RPM = (
+    Publisher(
+        "createrepo_c", f"{_CREATEREPO} $POOL\n{_SIGN}", _CREATEREPO_UPDATE, _CREATEREPO_UPDATE
+    ),
+)
+
+
+class Run:
+    """A publisher at work in a folder of its own; `pool` has the packages."""
+
+    def __init__(self, publisher: Publisher, folder: Path, pools: Pools, pool: Path) -> None:
+        self.publisher = publisher
+        self.folder = folder
+        self.pool = pool
+        self.environment = {
+            **os.environ,
+            **pools.gpg,
+            "KUBEPARCEL_CACHE": str(folder / "cache"),
+            "PYTHONDONTWRITEBYTECODE": "",  # whoever installs a program has it compiled
+            "PYTHONPYCACHEPREFIX": str(pools.root / "compiled"),
+            "KEY": pools.fingerprint,
+            "POOL": str(self.pool),
+        }
+        for path, text in publisher.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            filled = Template(text).substitute(ROOT=folder / "aptly", KEY=pools.fingerprint)
+            (folder / path).write_text(filled)
+
+    def first(self) -> Spent:
+        return self._run(self.publisher.first)
+
+    def again(self) -> Spent:
+        return self._run(self.publisher.again)
+
+    def add(self, new: Path) -> Spent:
+        return self._run(self.publisher.add, {"NEW": str(new)})
+
+    def _run(self, script: str, more: Mapping[str, str] | None = None) -> Spent:
+        started = time.monotonic()
+        with (self.folder / "said").open("w+") as said:
+            process = subprocess.Popen(
+                ["/bin/sh", "-ec", script],
+                cwd=self.folder,
+                env={**self.environment, **(more or {})},
+                stdout=said,
+                stderr=said,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                said.seek(0)
+                raise SystemExit(f"{self.publisher.name}: {said.read()}")
+        return Spent(seconds, usage.ru_maxrss / 1000)

@@ -1,0 +1,59 @@
+"""A web server on loopback that serves a repository's folder as it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass
+class Web:
+    """`root` is the folder that is served; another one can take its place at any time."""
+
+    address: str
+    root: Path = Path("/nowhere")
+    asked: list[str] = field(default_factory=list)
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up in the middle is no matter for the tests' output."""
+
+
+class _Files(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, web: Web, *args: object) -> None:
+        self.web = web
+        super().__init__(*args, directory=str(web.root))  # type: ignore[arg-type]
+
+    def translate_path(self, path: str) -> str:
+        self.directory = str(self.web.root)
+        self.web.asked.append(path)
+        return super().translate_path(path)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
+        return
+
+
+@contextmanager
+def served(root: Path = Path("/nowhere")) -> Iterator[Web]:
+    """A running server; it ends with the block."""
+    web = Web("")
+    with _Server(("127.0.0.1", 0), partial(_Files, web)) as server:
+        web.address, web.root = f"http://127.0.0.1:{server.server_address[1]}", root
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield web
+        finally:
+            server.shutdown()
+            thread.join()
