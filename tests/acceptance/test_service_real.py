@@ -1,0 +1,87 @@
+"""The real kubelet under systemd: started by kubeadm, upgraded and removed, on deb and rpm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import settings
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+from kubeparcel.verify import service
+from kubeparcel.verify.earlier import earlier, other_layout
+from kubeparcel.verify.report import Check, Report
+
+from .conftest import KUBERNETES, Site
+
+HOSTS = ("trixie", "trixie-dnf")
+
+
+@pytest.fixture(scope="module")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    """An open session; its images are kept between runs."""
+    try:
+        choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def report(here: Session, real: Site, tmp_path_factory) -> Report:
+    """The whole level on both hosts, from an earlier revision and from the other layout."""
+    folder = tmp_path_factory.mktemp("before")
+    chosen = settings.load({"kubernetes": KUBERNETES}, real.folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
+        before = earlier(chosen, folder / "earlier", Quiet())
+        other = other_layout(chosen, folder / "other", Quiet())
+    hosts = [table.load().pick(name) for name in HOSTS]
+    return service.check(here, hosts, [real.folder / "dist"], before, other=other)
+
+
+def of(report: Report, host: str, name: str) -> Check:
+    return next(check for check in report.checks if (check.host, check.name) == (host, name))
+
+
+def test_every_check_passes_on_both_hosts(report):
+    assert report.passed, report.as_text()
+    assert {check.host for check in report.checks} == set(HOSTS)
+    assert {c.subject for c in report.checks} == {"node", "life", "layouts", "preset-disabled"}
+    assert len(report.checks) > 80
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_report_shows_the_live_command_line_with_a_quoted_argument_in_one(report, host):
+    shown = list(of(report, host, "quoting").evidence.values())
+    line = next(said for said in shown if said.startswith("/usr/bin/kubelet\n")).splitlines()
+    assert line[1:4] == [
+        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+        "--kubeconfig=/etc/kubernetes/kubelet.conf",
+        "--config=/var/lib/kubelet/config.yaml",
+    ]
+    assert line[-2:] == ["--max-pods=55", "--provider-id=two words"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_report_shows_what_the_kubelet_itself_says(report, host):
+    evidence = of(report, host, "extra-args-last").evidence
+    configz = next(said for title, said in evidence.items() if "configz" in title)
+    assert '"maxPods":55' in configz
+    assert "ok" in of(report, host, "healthz").evidence.values()
+
+
+def test_only_the_layouts_that_change_something_are_made(real, here, tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(here.store.root))
+    chosen = settings.load({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
+    made = {path.name.partition("_")[0] for path in other_layout(chosen, tmp_path, Quiet())}
+    assert made == {"kubeadm", "kubelet"}
+    elsewhere = settings.load({"kubernetes": KUBERNETES}, tmp_path)
+    assert other_layout(elsewhere, tmp_path / "none", Quiet()) == []
