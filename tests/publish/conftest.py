@@ -1,4 +1,4 @@
-"""A signing key made once, and a repository to publish to."""
+"""A signing key made once, a repository to publish to, and buckets of real S3 servers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kubeparcel.publish import keys, publisher
 from kubeparcel.publish.publisher import Target
 from kubeparcel.publish.result import Changed
 
+from . import buckets
 from .handmade import five
 
 Publish = Callable[..., Changed]
@@ -78,3 +79,28 @@ def publish(key: Path, dist: Path, repo: Path) -> Publish:
         return publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
 
     return act
+
+
+@pytest.fixture(
+    scope="module",
+    params=[buckets.moto, pytest.param(buckets.versitygw, marks=pytest.mark.acceptance)],
+    ids=["moto", "versitygw"],
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with request.param(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An empty one, and the environment that leads there."""
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.USER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    name = f"b{abs(hash(tmp_path)):x}"
+    buckets.make(server, name)
+    return f"s3://{name}/some/prefix"

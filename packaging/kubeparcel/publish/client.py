@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, overload
 
 from ..model import Format
 from ..paths import templates
@@ -109,7 +110,7 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "formats": {s: sorted({str(p.format) for p in held}) for s, held in state.suites.items()},
         "default": "stable" if "stable" in state.suites else min(state.suites, default=""),
         "names": names,
-        "tables": {s: list(_rows(held)) for s, held in state.suites.items()},
+        "tables": {s: Table(held) for s, held in state.suites.items()},
         "count": len(packages),
         "strict": state.terms.sign_rpms,
     }
@@ -123,16 +124,36 @@ def _suite_order(name: str) -> tuple[int, int, int, str]:
     return (0 if name == "stable" else 2, 0, 0, name)
 
 
-def _rows(packages: Iterable[Package]) -> Iterator[Row]:
-    from .relations import deb_key
+class Table(Sequence[Row]):
+    """The versions of a suite, newest first. Rows are made when they are looked at: a page shows
+    the first of maybe thousands."""
 
-    found: dict[str, dict[str, dict[str, set[str]]]] = {}
-    for p in packages:
-        formats = found.setdefault(p.version, {}).setdefault(p.name, {})
-        formats.setdefault(str(p.format), set()).add(_MACHINES.get(p.arch, p.arch))
-    for version in sorted(found, key=deb_key, reverse=True):
-        held = found[version]
-        yield Row(version, {name: _offers(held[name]) for name in sorted(held)})
+    def __init__(self, packages: Iterable[Package]) -> None:
+        from .relations import deb_key
+
+        self._held: dict[str, list[Package]] = defaultdict(list)
+        for package in packages:
+            self._held[package.version].append(package)
+        self._versions = sorted(self._held, key=deb_key, reverse=True)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        if isinstance(at, slice):
+            return [self._row(version) for version in self._versions[at]]
+        return self._row(self._versions[at])
+
+    def _row(self, version: str) -> Row:
+        found: dict[str, dict[str, set[str]]] = {}
+        for p in sorted(self._held[version]):
+            formats = found.setdefault(p.name, {})
+            formats.setdefault(str(p.format), set()).add(_MACHINES.get(p.arch, p.arch))
+        return Row(version, {name: _offers(found[name]) for name in sorted(found)})
 
 
 def _offers(formats: Mapping[str, set[str]]) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ class Memory:
 
     def pieces(self, digests: Iterable[str]) -> dict[str, Pieces]:
         """What indexes say of these packages, by sha256; what is not known is left out."""
-        return {row[0]: Pieces(*row[1:]) for row in self._select("pieces", digests)}
+        return {row[0]: Pieces._make(row[1:]) for row in self._select("pieces", digests)}
 
     def passed(self, digests: Iterable[str]) -> set[str]:
         """Which of these passed the layout check."""

@@ -86,7 +86,8 @@ def load(storage: Storage) -> State | None:
 
 
 def _package(row: list[Any]) -> Package:
-    return Package(FORMATS[row[0]], *row[1:])
+    row[0] = FORMATS[row[0]]
+    return Package._make(row)
 
 
 def history(storage: Storage) -> list[int]:
