@@ -159,7 +159,7 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> Built:
 def clean(settings: Settings, *, store: bool = False) -> str:
     """Remove the packages that SHA256SUMS names, and with `store` the cache; say what went.
 
-    Reports of verify go as well.
+    Reports of verify go as well; with `store` the engines lose the images that it knows.
     """
     from .verify import outcome
 
@@ -174,6 +174,10 @@ def clean(settings: Settings, *, store: bool = False) -> str:
             folder.rmdir()
     said = f"Removed {len(packages)} packages from {settings.out}."
     if store:
+        from .hosts import shelf
+
+        images = shelf.clear(Store(cache()))
+        said += f"\nRemoved {len(images)} images of hosts and nodes." if images else ""
         shutil.rmtree(cache(), ignore_errors=True)
         said += f"\nRemoved the cache {cache()}."
     return said

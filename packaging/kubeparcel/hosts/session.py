@@ -22,6 +22,7 @@ from .engine import Engine, Labelled, Start, What
 from .owner import Owner
 from .places import Places
 from .probe import Probe
+from .shelf import Shelf
 from .table import Host, Purpose
 
 
@@ -37,6 +38,7 @@ class Session:
     log: Log
     places: Places
     probe: Probe
+    shelf: Shelf
     folder: Path
     run: str
     keep: bool = False
@@ -51,6 +53,7 @@ class Session:
 
     def image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
         """The name of a host's image, made now if need be."""
+        self.shelf.use(images.Definition.of(host, purpose, self.places).name)
         labels = tuple(self.labels.items())
         needed = images.Workshop(
             *(self.engine, self.store, self.log, self.places, self.folder, labels),
@@ -106,13 +109,15 @@ def opened(
     folder = leftovers.folder(store, Owner.current()) / secrets.token_hex(3)
     folder.mkdir(parents=True)
     probe = Probe(chosen, store, log)
-    run = secrets.token_hex(4)
-    here = Session(chosen, store, log, places or Places.of_machine(), probe, folder, run, keep)
+    run, shelf = secrets.token_hex(4), Shelf(chosen, store, log)
+    where = places or Places.of_machine()
+    here = Session(chosen, store, log, where, probe, shelf, folder, run, keep)
     with _terminable():
         try:
             yield here
         finally:
             here.stop()
+            shelf.close()
             if not here.held:  # else a container is left that has its packages from there
                 shutil.rmtree(folder, ignore_errors=True)
             _tidy(folder.parent)

@@ -113,6 +113,7 @@ def export(wanted: Wanted, log: Log) -> Made:
         made = [_archive(here, host, sets[host.format], wanted.out) for host in hosts]
         if wanted.load:
             for one in made:
+                here.shelf.use(one.name)
                 if not here.engine.has_image(one.name):
                     here.engine.load_image(one.file)
         return Made(tuple(made), here.engine.name, wanted.load)

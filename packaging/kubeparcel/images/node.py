@@ -125,6 +125,7 @@ def node_image(here: Session, host: Host, packages: PackageSet) -> str:
     Raises ToolError with the package manager's words when they do not install.
     """
     wanted = NodeImage.of(here, host, packages)
+    here.shelf.use(wanted.name)
     if here.engine.has_image(wanted.name):
         return wanted.name
     with here.store.held(f"node-{here.engine.name}-{host.name}-{wanted.digest}"):

@@ -1,0 +1,145 @@
+"""Images of hosts and nodes do not pile up: the last used are kept, those in use always."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import paths
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import session
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.engine import Engine, What
+from kubeparcel.hosts.image import PREFIX
+from kubeparcel.hosts.shelf import KEPT, Shelf
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+
+from ..conftest import Told
+
+USING = """
+import sys
+from pathlib import Path
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.shelf import Shelf
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+
+shelf = Shelf(choose(sys.argv[1]), Store(Path(sys.argv[2])), Quiet())
+shelf.use(sys.argv[3])
+print("used", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    try:
+        return choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def images(engine: Engine, tmp_path: Path) -> Iterator[Callable[[int], list[str]]]:
+    """Make small images of a host that nobody else has."""
+    kind = f"{PREFIX}host-{secrets.token_hex(4)}-kubernetes"
+    (tmp_path / "file").write_text("x")
+    with tarfile.open(tmp_path / "root.tar", "w") as tar:
+        tar.add(tmp_path / "file", "file")
+
+    def make(count: int) -> list[str]:
+        names = [f"{kind}:{number}" for number in range(count)]
+        for name in names:
+            engine.import_image(tmp_path / "root.tar", name, [f"ENV NAME={name}"])
+        return names
+
+    yield make
+    for name in engine.images(f"{kind}:"):
+        engine.remove_image(name)
+
+
+def there(engine: Engine, names: list[str]) -> list[str]:
+    return [name for name in names if engine.has_image(name)]
+
+
+def use(store: Store, engine: Engine, *names: str) -> None:
+    """Each in a run of its own, one after the other."""
+    for name in names:
+        shelf = Shelf(engine, store, Quiet())
+        shelf.use(name)
+        shelf.close()
+
+
+def test_the_last_used_are_kept_and_the_log_names_what_went(engine, images, store):
+    names = images(KEPT + 2)
+    use(store, engine, *names[:KEPT], names[0])
+    assert there(engine, names) == names
+    log = Told()
+    with session.opened(store, log, engine=engine.name) as here:
+        here.shelf.use(names[KEPT])
+        here.shelf.use(names[KEPT + 1])
+    assert there(engine, names) == [names[0], *names[KEPT:]]
+    (said,) = [text for label, text in log.said if label == "Images"]
+    assert said == f"the last {KEPT} are kept; removed: {names[2]}, {names[1]}"
+
+
+def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):
+    names = images(KEPT + 1)
+    argv = [sys.executable, "-c", USING, engine.name, str(store.root), names[0]]
+    env = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, env=env, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "used\n"
+        use(store, engine, *names[1:])
+        assert there(engine, names) == names
+        other.kill()
+        other.wait()
+    use(store, engine, names[1])
+    assert there(engine, names) == names[1:]
+
+
+def test_an_image_of_a_container_that_was_kept_stays(engine, images, store):
+    names = images(KEPT + 1)
+    use(store, engine, names[0])
+    box = f"kubeparcel-{secrets.token_hex(4)}"
+    subprocess.run(
+        [engine.name, "create", "--name", box, names[0], "nothing"], check=True, capture_output=True
+    )
+    try:
+        use(store, engine, *names[1:])
+        assert there(engine, names) == names
+    finally:
+        engine.remove(What.CONTAINER, [box])
+
+
+def test_images_of_another_store_are_left_alone(engine, images, store, tmp_path):
+    names = images(KEPT + 2)
+    use(Store(tmp_path / "other"), engine, names[0])
+    use(store, engine, *names[1:])
+    assert there(engine, names) == names[:1] + names[2:]
+
+
+def test_clean_removes_the_images_with_the_cache(engine, images, tmp_path):
+    names = images(3)
+    cache = tmp_path / "cache"
+    use(Store(cache), engine, *names[:2])
+    said = subprocess.run(
+        [sys.executable, "-m", "kubeparcel", "clean", "--store"],
+        cwd=tmp_path,
+        env={**os.environ, "KUBEPARCEL_CACHE": str(cache)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "Removed 2 images of hosts and nodes." in said.stdout
+    assert there(engine, names) == names[2:]
+    assert not cache.exists()
