@@ -9,6 +9,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from kubeparcel import cli
+from kubeparcel.program import Documented
 
 HERE = Path(__file__).resolve().parent
 GROUPS = {"quick": "not acceptance", "acceptance": "acceptance", "all": ""}
@@ -25,17 +26,21 @@ def _python(*words: str) -> None:
     help={
         "group": "quick (no root, network or containers), acceptance, or all [all]",
         "k": "only tests whose names contain this",
+        "jobs": "files of tests at a time [2]: many wait for systemd or kubeadm",
     },
     auto_shortflags=False,
+    klass=Documented,
 )
-def test(_: Context, group: str = "all", k: str = "") -> None:  # noqa: PT028 - a task, no test
+def test(_: Context, group: str = "all", k: str = "", jobs: int = 2) -> None:  # noqa: PT028
     """Run the tests and the linters; what this machine lacks is skipped, and said."""
     if group not in GROUPS:
         raise Exit(f"--group is one of: {', '.join(GROUPS)}", code=2)
     if not k:
         lint.body(_)
     chosen = ["-m", GROUPS[group]] if GROUPS[group] else []
-    _python("pytest", *chosen, *(["-k", k] if k else []), "--durations=10")
+    # Files are handed out whole and in their order: acceptance tests, which take longest, first.
+    spread = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
+    _python("pytest", *spread, *chosen, *(["-k", k] if k else []), "--durations=25")
 
 
 @task
@@ -49,6 +54,7 @@ def lint(_: Context) -> None:
 @task(
     help={"only": "names of parts, with commas", "json": "write the figures there"},
     auto_shortflags=False,
+    klass=Documented,
 )
 def bench(_: Context, only: str = "", json: str = "bench.json") -> None:
     """Measure on the real binaries, beside nfpm alone, dpkg-deb, rpmbuild and curl."""

@@ -33,7 +33,8 @@ HELP = {
     "quiet": "say nothing but warnings and the result",
     "check": "only say whether kubeparcel.lock is current; exit code 1 when it is not",
     "refresh": "NAME: believe what upstream says now of this binary or archive",
-    "level": "layout (what is in them) or install (on real distributions) [layout]",
+    "level": "layout (what is in them), install (on real distributions), service (the kubelet "
+    "under systemd) or cluster (kubeadm init and join) [layout]",
     "on": "hosts, several with commas; inv hosts lists them [what this machine can do]",
     "engine": "podman or docker [the first that answers]",
     "from_": "the folder with the packages [dist]",
