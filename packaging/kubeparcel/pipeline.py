@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -142,38 +142,29 @@ def make(
     executor: Executor | None = None,
 ) -> tuple[Made, ...]:
     """Make the packages that are not in the store yet."""
-    return _assembled(planned, lock, binaries, store, log, lambda _: None, executor)
+    packages = [describe(package, lock, binaries, store) for package in planned]
+    with executor or _workers() as pool:
+        return assemble(packages, store, log, pool)
 
 
 def make_and_check(
     planned: Sequence[PlannedPackage], lock: Lock, binaries: Binaries, store: Store, log: Log
 ) -> tuple[tuple[Made, ...], Report]:
-    """Make packages, and read each finished one back while the next is made, to check them all.
+    """Make packages, and check each finished one while the next is made.
 
     What passed once is not read again.
     """
-    from .verify import layout
+    from .verify.made import Checking
 
-    with layout.Reading() as reading:
-        made = _assembled(
-            *(planned, lock, binaries, store, log),
-            lambda one: reading.begin(store.path(one.sha256)),
-        )
-        return made, layout.check_made(made, store, log, reading)
-
-
-def _assembled(
-    planned: Sequence[PlannedPackage],
-    lock: Lock,
-    binaries: Binaries,
-    store: Store,
-    log: Log,
-    then: Callable[[Made], None],
-    executor: Executor | None = None,
-) -> tuple[Made, ...]:
     packages = [describe(package, lock, binaries, store) for package in planned]
-    with executor or ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0)))) as pool:
-        return assemble(packages, store, log, pool, then)
+    with Checking(packages, store) as checking:
+        with _workers() as pool:
+            made = assemble(packages, store, log, pool, checking.begin)
+        return made, checking.report(made, log)
+
+
+def _workers() -> Executor:
+    return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))))
 
 
 def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:

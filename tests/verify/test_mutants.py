@@ -10,6 +10,7 @@ import pytest
 from kubeparcel.log import Quiet
 from kubeparcel.verify import layout
 from kubeparcel.verify.checks import CHECKS
+from kubeparcel.verify.made import check_made
 from kubeparcel.verify.report import Report
 
 from . import repack
@@ -51,7 +52,7 @@ def test_a_mutant_is_seen_by_the_check_meant_for_it(
     package = place.package(mutant.package, format_)
     file = place.write(package, mutant.mutate, tmp_path)
 
-    just_made = failed(layout.check_made([place.made(package, file)], place.store, Quiet()))
+    just_made = failed(check_made([place.made(package, file)], place.store, Quiet()))
     assert mutant.check in just_made
 
     by_catalog = failed(layout.check_paths([file]))

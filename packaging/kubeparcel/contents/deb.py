@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +38,6 @@ def read(file: Path, raw: bytes) -> Contents:
         file=file,
         format=Format.DEB,
         size=len(raw),
-        sha256=hashlib.sha256(raw).hexdigest(),
         **_declared(inside),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,

@@ -94,13 +94,14 @@ def _read(elf: Any) -> Elf:
         elif isinstance(segment, DynamicSegment):
             tags: Iterator[Any] = islice(segment.iter_tags("DT_NEEDED"), _MANY)
             needed += [tag.needed for tag in tags]
+    linked = bool(interpreter or needed)  # a static binary asks for no versions of symbols
     return Elf(
         machine=_machine(elf),
         bits=elf.elfclass,
         little_endian=elf.little_endian,
         interpreter=interpreter,
         needed=tuple(needed),
-        versions=tuple(_versions(elf)),
+        versions=tuple(_versions(elf)) if linked else (),
         go=gobuild.read(elf),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ def read(file: Path, raw: bytes) -> Contents:
         file=file,
         format=Format.RPM,
         size=len(raw),
-        sha256=hashlib.sha256(raw).hexdigest(),
         **_declared(main),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import mmap
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -50,19 +52,27 @@ def unpack(packed: memoryview, compression: str, what: str) -> tuple[memoryview,
     frames = _zstd_frames(packed, what) if compression == "zstd" else 0
     try:
         with Window(packed) as file, _OPEN[compression](file) as stream:
-            return _all_of(stream, what), frames
+            return _all_of(stream, what, 4 * len(packed)), frames
     except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
         raise Malformed(f"{what} cannot be unpacked ({error})") from None
 
 
-def _all_of(stream: Any, what: str) -> memoryview:
-    plain = bytearray()
-    block = memoryview(bytearray(_BLOCK))
-    while count := stream.readinto(block):
-        plain += block[:count]
-        if len(plain) > LIMIT:
+def _all_of(stream: Any, what: str, guess: int) -> memoryview:
+    """All that a stream gives, in memory that grows without being copied; `guess` is in bytes."""
+    plain = mmap.mmap(-1, max(guess, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without large pages; they halve the time this takes
+        plain.madvise(mmap.MADV_HUGEPAGE)
+    at = 0
+    while True:
+        if at == len(plain):
+            plain.resize(2 * at)
+        with memoryview(plain) as whole, whole[at : at + _BLOCK] as block:
+            count = stream.readinto(block)
+        if not count:
+            return memoryview(plain)[:at].toreadonly()
+        at += count
+        if at > LIMIT:
             raise Malformed(f"{what} unpacks to more than {LIMIT >> 30} GiB")
-    return memoryview(plain).toreadonly()
 
 
 def _zstd_frames(packed: memoryview, what: str) -> int:

@@ -98,7 +98,6 @@ class Contents:
     file: Path
     format: Format
     size: int
-    sha256: str
     name: str
     epoch: int
     version: str

@@ -79,8 +79,14 @@ class NodeImage:
     @property
     def digest(self) -> str:
         """Equal digests, equal images."""
-        digests = sorted(one.sha256 for one in self.packages.contents)
-        inputs = [RECIPE, self.below, digests, self.files(""), _setup(), repr(RULES)]
+        inputs = [
+            RECIPE,
+            self.below,
+            sorted(self.packages.digests),
+            self.files(""),
+            _setup(),
+            repr(RULES),
+        ]
         return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
 
     @property

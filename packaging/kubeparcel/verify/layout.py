@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from .. import catalog as catalogs
-from ..assemble import Made
 from ..errors import KubeparcelError, UsageError
-from ..log import Log, duration
 from ..model import Format, Version
-from ..store import Store
-from . import memory
 from .report import Check, Finding, Packaged, Report
 
 if TYPE_CHECKING:
@@ -25,6 +20,9 @@ if TYPE_CHECKING:
     from .expectation import Expected
 
 LEVEL = "layout"
+READERS = min(4, os.cpu_count() or 1)
+"""How many packages are read at a time: each has one unpacked payload in memory."""
+
 READABLE = "readable"
 """The check that a file is a whole package: without it, no other can be made."""
 
@@ -33,74 +31,6 @@ Set: TypeAlias = tuple[Format, str]
 
 Holders: TypeAlias = Mapping[Set, Mapping[str, frozenset[str]]]
 """For each set and path, the packages that hold it."""
-
-
-def check_made(
-    made: Sequence[Made], store: Store, log: Log, reading: Reading | None = None
-) -> Report:
-    """Check packages just made against all that is known of them; say the outcome in the log.
-
-    What passed once is remembered in the store with its checks, and not read again.
-    """
-    started = time.monotonic()
-    holders = _holders(
-        (one.package.format, one.package.arch_name, one.package.name, file.path)
-        for one in made
-        for file in one.package.files
-        if file.kind != "dir"
-    )
-    keys = [memory.key(one, _neighbours(one, holders)) for one in made]
-    known = [
-        memory.recall(store, key, one.package.file_name)
-        for one, key in zip(made, keys, strict=True)
-    ]
-    todo = [one for one, checks in zip(made, known, strict=True) if not checks]
-    with nullcontext(reading) if reading else Reading() as readers:
-        fresh = iter(_check_fresh(todo, store, holders, readers))
-    checks: list[Check] = []
-    for key, remembered in zip(keys, known, strict=True):
-        found = remembered or next(fresh)
-        if not remembered:
-            memory.remember(store, key, found)
-        checks += found
-    report = Report(LEVEL, tuple(checks), time.monotonic() - started)
-    _tell(report, log)
-    return report
-
-
-def _tell(report: Report, log: Log) -> None:
-    if report.passed:
-        log.say("Check", f"{report.summary} · {duration(report.seconds)}")
-    else:
-        log.warn(f"the packages are not as they should be: {report.summary}\n{report.as_text()}")
-
-
-def _neighbours(one: Made, holders: Holders) -> set[str]:
-    """What the set adds to a package: whether there are others, and the paths they share."""
-    paths = holders[one.package.format, one.package.arch_name]
-    mine = {file.path for file in one.package.files}
-    shared = {
-        f"{path} {sorted(names)}"
-        for path, names in paths.items()
-        if len(names) > 1 and path in mine
-    }
-    alone = {name for names in paths.values() for name in names} == {one.package.name}
-    return shared | ({"alone"} if alone else set())
-
-
-def _check_fresh(
-    made: Sequence[Made], store: Store, holders: Holders, reading: Reading
-) -> list[tuple[Check, ...]]:
-    if not made:
-        return []
-    from .expected import of_package
-
-    catalog = catalogs.load()
-    found = reading.all([store.path(one.sha256) for one in made])
-    return [
-        _check(contents, one.package.file_name, of_package(one.package, catalog), catalog, holders)
-        for one, contents in zip(made, found, strict=True)
-    ]
 
 
 def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
@@ -114,10 +44,10 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     started = time.monotonic()
     files = packages(paths)
     rows = catalog or catalogs.load()
-    with Reading() as reading:
-        found = reading.all(files)
+    with ThreadPoolExecutor(READERS, "reading") as pool:
+        found = list(pool.map(read, files))
     whole = [one for one in found if not isinstance(one, KubeparcelError)]
-    holders = _holders(
+    holders = holders_of(
         (one.format, one.arch, one.name, entry.path)
         for one in whole
         for entry in one.entries
@@ -128,7 +58,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     for file, one in zip(files, found, strict=True):
         whole_one = None if isinstance(one, KubeparcelError) else one
         expected = by_catalog(whole_one, rows, kubernetes) if whole_one else None
-        checks += _check(one, _shown(file), expected, rows, holders)
+        checks += check(one, _shown(file), expected, rows, holders)
     took = time.monotonic() - started
     return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
 
@@ -166,35 +96,8 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
 
 
-class Reading:
-    """Packages that are read, some at a time; who asks for one waits for it.
-
-    Leaving the block drops what nobody asked for.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "reading")
-        self._found: dict[Path, Future[Contents | KubeparcelError]] = {}
-
-    def __enter__(self) -> Reading:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def begin(self, file: Path) -> None:
-        """Read a file when there is time."""
-        if file not in self._found:
-            self._found[file] = self._pool.submit(_contents, file)
-
-    def all(self, files: Sequence[Path]) -> list[Contents | KubeparcelError]:
-        """The contents of files in their order, or why one cannot be read."""
-        for file in files:
-            self.begin(file)
-        return [self._found[file].result() for file in files]
-
-
-def _contents(file: Path) -> Contents | KubeparcelError:
+def read(file: Path) -> Contents | KubeparcelError:
+    """The contents of a package file, or why it cannot be read."""
     from .. import contents
 
     try:
@@ -203,14 +106,15 @@ def _contents(file: Path) -> Contents | KubeparcelError:
         return error
 
 
-def _check(
+def check(
     found: Contents | KubeparcelError,
     name: str,
     expected: Expected | None,
     catalog: Catalog,
     holders: Holders,
 ) -> tuple[Check, ...]:
-    from .checks import check
+    """All checks of one package, called `name` in them; of one that cannot be read there is one."""
+    from . import checks
     from .expected import Places
     from .subject import Subject
 
@@ -220,10 +124,11 @@ def _check(
         return (Check(READABLE, name, 0, meaning, (fault,)),)
     owners = holders.get((found.format, found.arch), {})
     subject = Subject(name, found, expected, Places.of(catalog, found.format), owners)
-    return (Check(READABLE, name, 0, meaning), *check(subject))
+    return (Check(READABLE, name, 0, meaning), *checks.check(subject))
 
 
-def _holders(rows: Iterable[tuple[Format, str, str, str]]) -> Holders:
+def holders_of(rows: Iterable[tuple[Format, str, str, str]]) -> Holders:
+    """Who holds each path; a row is a format, an architecture, a package and a path of it."""
     found: dict[Set, dict[str, frozenset[str]]] = {}
     for format_, arch, name, path in rows:
         paths = found.setdefault((format_, arch), {})

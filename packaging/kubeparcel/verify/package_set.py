@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import catalog as catalogs
 from ..contents import Contents, Kind, read_all
+from ..disk import sha256_of
 from ..errors import UsageError
 from ..hosts.table import Host
 from ..model import Arch, Format, Version
@@ -39,6 +40,11 @@ class PackageSet:
     def files(self) -> tuple[str, ...]:
         """Their file names, in the order of `names`."""
         return tuple(one.file.name for one in self.contents)
+
+    @functools.cached_property
+    def digests(self) -> tuple[str, ...]:
+        """Their sha256, in the order of `names`."""
+        return tuple(sha256_of(self.folder / name) for name in self.files)
 
     @property
     def versions(self) -> Mapping[str, str]:
