@@ -115,6 +115,32 @@ def _started(
                     pipe.close()
 
 
+def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A program that is talked to while it runs; it is to be ended with `end`.
+
+    Raises ToolError when it cannot be started.
+    """
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError as error:
+        raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
+    _RUNNING.add(process.pid)
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a conversation: the program is killed, with all that it started."""
+    _end(process)
+    _RUNNING.discard(process.pid)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(OSError):  # what was not yet read by the other side
+                pipe.close()
+
+
 def end_all() -> None:
     """Kill all programs that run now: Ctrl-C reaches the main thread only, and not their groups."""
     for group in tuple(_RUNNING):
@@ -122,7 +148,7 @@ def end_all() -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     """Kill a program and all that it started in its session."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

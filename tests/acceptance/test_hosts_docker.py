@@ -1,35 +1,47 @@
-"""The install level on a real docker daemon, which here runs only for these tests."""
+"""The install level on a real docker daemon, which here runs only for this test."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session, table
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.dialects import choose
 from kubeparcel.log import Quiet
-from kubeparcel.model import Format
 from kubeparcel.store import Store
-from kubeparcel.verify import install
 
+from .conftest import Site
 from .engines import dockerd
-from .small_packages import small, write_set
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory, binaries_cache) -> Iterator[Session]:
+def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> Iterator[str]:
+    """DOCKER_HOST of a daemon that has the host's image, where podman has made it before."""
     folder = tmp_path_factory.mktemp("docker")
     with dockerd(folder) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", address)
-        with session.opened(Store(binaries_cache), Quiet(), engine="docker") as opened:
-            yield opened
+        try:
+            choose("podman")
+        except KubeparcelError as error:
+            pytest.skip(str(error))
+        with session.opened(Store(binaries_cache), Quiet(), engine="podman") as here:
+            image, archive = here.image(table.load().pick("trixie")), folder / "trixie.tar"
+            here.engine.save_images([image], archive)
+        choose("docker").load_image(archive)
+        archive.unlink()
+        yield address
 
 
-def test_packages_are_proved_on_docker_as_on_podman(here, tmp_path):
-    new = write_set(small(tmp_path / "new", "2"), Format.DEB, tmp_path / "a")
-    old = write_set(small(tmp_path / "old", "1"), Format.DEB, tmp_path / "b")
-    report = install.check(here, [table.load().pick("trixie")], [new], [old])
-    assert here.engine.name == "docker"
-    assert report.passed, report.as_text()
-    assert here.engine.labelled("kubeparcel.run") == []
+def test_real_packages_are_proved_on_docker_as_on_podman(docker: str, real: Site):
+    words = ("verify", "--level", "install", "--engine", "docker", "--on", "trixie")
+    _, install = real.json(*words, DOCKER_HOST=docker)["levels"]
+    assert install["passed"]
+    assert {check["host"] for check in install["checks"]} == {"trixie"}
+    assert install["count"] > 50
+    listed = ["docker", "--host", docker, "ps", "--all", "--quiet"]
+    left = subprocess.run(listed, check=True, capture_output=True, text=True)
+    assert left.stdout == ""

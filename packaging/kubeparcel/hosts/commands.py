@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from ..errors import ToolError
 from ..run import Completed
 from .dialects import Dialect
 from .engine import GaveUp, Labelled, Start, What
+from .visit import Late, Visit
 
 LONG = 600.0
 """Seconds for pulling, importing and saving an image."""
@@ -27,6 +30,8 @@ class CommandLine:
 
     def __init__(self, dialect: Dialect, version: str) -> None:
         self.dialect, self.name, self.version = dialect, dialect.name, version
+        self._visits: dict[str, Visit] = {}
+        self._guard = threading.Lock()
 
     def start(self, start: Start) -> None:
         self._run(["run", "--detach", *self.words(start)], 120, f"{start.name} to start")
@@ -64,11 +69,47 @@ class CommandLine:
         timeout: float = 60,
         what: str = "",
     ) -> Completed:
+        waited = what or f"`{' '.join(argv)[:200]}` in {container}"
+        try:
+            done = self._through_shell(container, argv, stdin, env, timeout)
+        except Late:
+            raise self._gave_up(timeout, waited) from None
+        if done:
+            return done
         words = ["exec", *(["--interactive"] if stdin is not None else [])]
         for name, value in (env or {}).items():
             words += ["--env", f"{name}={value}"]
-        waited = what or f"`{' '.join(argv)[:200]}` in {container}"
         return self._run([*words, container, *argv], timeout, waited, stdin=stdin, check=False)
+
+    def _through_shell(
+        self,
+        container: str,
+        argv: Sequence[str],
+        stdin: str | None,
+        env: Mapping[str, str] | None,
+        timeout: float,
+    ) -> Completed | None:
+        """The same through an open shell; None when another thread uses it, or none opens."""
+        with self._guard:
+            visit = self._visits.get(container)
+            if not visit or not visit.open:
+                visit = Visit([self.name, "exec", "--interactive", container, "sh"])
+                self._visits[container] = visit
+        if not visit.lock.acquire(blocking=False):
+            return None
+        try:
+            started = time.monotonic()
+            if not visit.ready(timeout):
+                return None
+            return visit.run(argv, stdin, env, timeout - (time.monotonic() - started))
+        finally:
+            visit.lock.release()
+
+    def leave(self, containers: Sequence[str]) -> None:
+        with self._guard:
+            visits = [self._visits.pop(name) for name in containers if name in self._visits]
+        for visit in visits:
+            visit.close()
 
     def shell(self, container: str) -> str:
         return f"{self.name} exec -it {container} bash"
@@ -89,9 +130,11 @@ class CommandLine:
 
     def restart(self, container: str, timeout: float = 60) -> None:
         grace = max(1, int(timeout) - 10)
+        self.leave([container])
         self._run(["restart", "--time", str(grace), container], timeout, f"{container} to restart")
 
     def remove(self, what: What, names: Sequence[str]) -> None:
+        self.leave(names)
         if names:
             words = self.dialect.at_once if what is What.CONTAINER else ()
             verb = ["rm", *words] if what is What.CONTAINER else [what.value, "rm"]
@@ -153,6 +196,9 @@ class CommandLine:
     def remove_image(self, image: str) -> None:
         self._run(["rmi", image], 120, f"{image} to go", check=False)
 
+    def _gave_up(self, timeout: float, what: str) -> GaveUp:
+        return GaveUp(f"Waited {timeout:g} s for {what}; {self.name} did not come back.")
+
     def _plain(self, image: str) -> tuple[str, ...]:
         return self.dialect.plain_http if _LOOPBACK.match(image) else ()
 
@@ -173,9 +219,7 @@ class CommandLine:
         except ToolError as error:
             if "took longer than" not in error.what:
                 raise
-            raise GaveUp(
-                f"Waited {timeout:g} s for {what}; {self.name} did not come back."
-            ) from None
+            raise self._gave_up(timeout, what) from None
         if check and done.code:
             raise run.failure(done)
         return done

@@ -86,6 +86,9 @@ class Engine(Protocol):
     ) -> Completed:
         """Run a command in it to its end, whatever its exit code; stdin is closed unless given."""
 
+    def leave(self, containers: Sequence[str]) -> None:
+        """Nothing more is run in them for now: what was open for that is closed."""
+
     def shell(self, container: str) -> str:
         """What a person types to enter it."""
 

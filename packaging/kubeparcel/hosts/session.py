@@ -76,6 +76,7 @@ class Session:
             self.engine.start(replace(wanted, flags=flags))
             yield Container(self.engine, name, host)
         finally:
+            self.engine.leave([name])
             if name not in self.held and not self.stopped.is_set():
                 self.engine.remove(What.CONTAINER, [name])
 

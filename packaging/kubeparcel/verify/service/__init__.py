@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ...errors import UsageError
-from ...hosts.parallel import side_by_side
+from ...hosts.parallel import side_by_side, width
 from ...hosts.session import Session
 from ...hosts.table import Host, Purpose
 from ...model import Version
@@ -53,23 +53,34 @@ def check(
     for host in hosts:
         _fits(host, sets.get(host.format))
         here.image(host, Purpose.NODE)
-    jobs = [
-        (host, *row)
+    rows = [
+        (place, host, *row)
         for host in hosts
-        for row in scenarios(sets[host.format], old.get(host.format), beside.get(host.format))
+        for place, row in enumerate(
+            scenarios(sets[host.format], old.get(host.format), beside.get(host.format))
+        )
         if not only or row[0].name in only
     ]
+    jobs = sorted(rows, key=lambda row: row[0])  # each host's longest first: none is left for last
 
     def job(index: int) -> list[Check]:
-        host, scenario, before = jobs[index]
+        _, host, scenario, before = jobs[index]
         with watches[host.name].scenario(scenario.name, len(scenario.steps)) as told:
             return play(here, host, scenario, sets[host.format], before, told)
 
-    counts = {host.name: [len(row[1].steps) for row in jobs if row[0] is host] for host in hosts}
-    with watched(here.log, LEVEL, {name: rows for name, rows in counts.items() if rows}) as watches:
-        found = side_by_side(here, job, len(jobs))
-    checks = tuple(check for checks in found for check in checks)
+    counts = {host.name: [len(row[2].steps) for row in jobs if row[1] is host] for host in hosts}
+    with watched(
+        here.log, LEVEL, {name: steps for name, steps in counts.items() if steps}
+    ) as watches:
+        found = side_by_side(here, job, len(jobs), at_once())
+    order = sorted(range(len(jobs)), key=lambda index: rows.index(jobs[index]))
+    checks = tuple(check for index in order for check in found[index])
     return Report(LEVEL, checks, time.monotonic() - started)
+
+
+def at_once() -> int:
+    """How many machines at a time: one more than elsewhere, for systemd lets them wait often."""
+    return width() + 1
 
 
 def _fits(host: Host, packages: PackageSet | None) -> None:

@@ -48,7 +48,12 @@ def documents(version: str) -> tuple[Mapping[str, Any], ...]:
                 "kubeletExtraArgs": [{"name": "max-pods", "value": str(FLAGGED)}],
             },
         },
-        {"apiVersion": KUBEADM, "kind": "ClusterConfiguration", "kubernetesVersion": version},
+        {
+            "apiVersion": KUBEADM,
+            "kind": "ClusterConfiguration",
+            "kubernetesVersion": version,
+            "encryptionAlgorithm": "ECDSA-P256",  # keys that are made in no time
+        },
         {
             "kind": "KubeletConfiguration",
             "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
