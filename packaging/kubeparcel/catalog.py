@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 import yaml
 from pydantic import model_validator
 
+from .fields import Range, Row
 from .model import Format
 from .paths import PACKAGE
-from .rows import ComponentSpec, FileSpec, LayoutSpec, PackageSpec, Range, Row
+from .rows import ComponentSpec, FileSpec, LayoutSpec, PackageSpec
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

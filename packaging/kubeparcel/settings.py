@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 
 from .catalog import overlay
 from .errors import ConfigurationError, UsageError
+from .fields import Exact, Layout, Line, Name, Row, Shape, key, whole
 from .model import Arch, Format, Request
-from .rows import ComponentSpec, Exact, Layout, Line, Name, PackageSpec, Row, Shape, key, whole
+from .rows import ComponentSpec, PackageSpec
 from .yamlfile import YamlFile, plain
 
 FILE = "kubeparcel.yaml"
