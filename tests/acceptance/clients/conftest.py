@@ -1,0 +1,152 @@
+"""Real clients on real hosts, a web server, and repositories that we published."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import session
+from kubeparcel.hosts.container import Container
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.engine import Start
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Quiet
+from kubeparcel.publish import keys, publisher
+from kubeparcel.publish.publisher import Target
+from kubeparcel.store import Store
+from kubeparcel.template import render
+from tests.acceptance.engines import needed
+from tests.publish.web import Web, served
+
+from .table import CLIENTS, Client
+
+T = TypeVar("T")
+Place = Callable[..., Path]
+Boxes = Mapping[str, Container]
+START = Start("", "client", network="host", capabilities=("SYS_ADMIN",))
+"""The machine's own network leads to our web server; rpm's scripts want the capability."""
+
+DRESS = """
+apt-get update
+apt-get install --yes --no-install-recommends curl sudo
+rm -rf /etc/apt/sources.list /var/lib/apt/lists/* /etc/apt/apt.conf.d/99mmdebstrap
+apt-get clean
+"""
+"""What the page's commands use, once; and apt's own mind about dates, which mmdebstrap changed."""
+
+IMAGES = "localhost/kubeparcel-tests/"
+
+
+@pytest.fixture(scope="session")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    needed("mmdebstrap")
+    try:
+        choose("podman")
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def config() -> Iterator[Path]:
+    """A configuration folder with two keys: `default`, and `another` that no client knows."""
+    with tempfile.TemporaryDirectory(prefix="kpt-", ignore_cleanup_errors=True) as base:
+        folder = Path(base, "c")
+        try:
+            with configured(folder):
+                for name in (keys.DEFAULT, "another"):
+                    keys.new(name, f"Tests {name} <tests@example.invalid>")
+            yield folder
+        finally:
+            for home in folder.glob("keys/*"):
+                subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+
+
+@contextmanager
+def configured(config: Path) -> Iterator[None]:
+    """Publishing in this process finds its keys there, and has a memory of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPARCEL_CONFIG", str(config))
+        patch.setenv("KUBEPARCEL_CACHE", str(config.parent / "cache"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def publish(config: Path) -> Place:
+    """Publish a folder of small packages, without the layout check; give the repository."""
+
+    def act(
+        source: Path, repo: Path, address: str, suite: str = "stable", **options: object
+    ) -> Path:
+        terms = {"address": address, **options.pop("terms", {})}  # type: ignore[dict-item]
+        target = Target(str(repo), terms=terms, **options)  # type: ignore[arg-type]
+        with configured(config):
+            publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
+        return repo
+
+    return act
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    with served() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def boxes(here: Session) -> Iterator[Boxes]:
+    """A running container of each client's host."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                here.container(client.host, replace(START, image=dressed(here, client)))
+            )
+            for name, client in CLIENTS.items()
+        }
+
+
+def each(boxes: Boxes, work: Callable[[Container], T]) -> dict[str, T]:
+    """What work gives for each client, several at a time."""
+    with ThreadPoolExecutor(3) as pool:
+        return dict(zip(boxes, pool.map(work, boxes.values()), strict=True))
+
+
+def dressed(here: Session, client: Client) -> str:
+    """The host's image with curl and sudo, which the page's commands use; kept by the engine.
+
+    Its repositories afterwards are the host's own pool alone, so that what is not in our
+    repository is not found anywhere else.
+    """
+    base = here.image(client.host)
+    recipe = f"{base}\n{DRESS}".encode()
+    image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
+    with here.store.held(f"image-{client.host.name}-dressed"):
+        if not here.engine.has_image(image):
+            dress(here, client, base, image)
+    return image
+
+
+def dress(here: Session, client: Client, base: str, image: str) -> None:
+    """Make that image; those of earlier recipes go."""
+    if not here.places.debian:
+        pytest.skip("needs a Debian archive: KUBEPARCEL_DEBIAN")
+    source = f"deb {here.places.debian} {client.host.suite} main\n"
+    with here.container(client.host, replace(START, image=base)) as box:
+        box.write("/etc/apt/sources.list", source)
+        box.script(DRESS, timeout=300)
+        box.script(render(client.manager.update, {}), timeout=120)
+        here.engine.commit(box.name, image)
+    for old in here.engine.images(f"{IMAGES}{client.host.name}:"):
+        if old != image:
+            here.engine.remove_image(old)

@@ -1,0 +1,83 @@
+"""Others' tools copy our repository whole: a copy is byte for byte what we published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.engines import needed
+from tests.publish.handmade import five
+from tests.publish.web import Web
+
+from .conftest import Place
+from .loops import DNF
+
+
+@pytest.fixture(scope="module")
+def repo(web: Web, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    publish(five(folder / "dist"), folder / "repo", web.address)
+    publish(five(folder / "newer", "1.36.4"), folder / "repo", web.address)
+    web.root = folder / "repo"
+    return web.root
+
+
+def digests(files: Iterable[Path]) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def told(argv: list[str | Path], folder: Path) -> str:
+    done = subprocess.run(
+        argv,
+        env={**os.environ, "HOME": str(folder), "GNUPGHOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_aptly_mirrors_every_package(repo: Path, web: Web, tmp_path: Path) -> None:
+    needed("aptly")
+    config = tmp_path / "aptly.conf"
+    config.write_text(json.dumps({"rootDir": str(tmp_path / "aptly"), "architectures": ["amd64"]}))
+    aptly: list[str | Path] = ["aptly", f"-config={config}"]
+    signed = f"-keyring={repo / 'key.gpg'}"
+    create = ["mirror", "create", signed, "ours", f"{web.address}/apt", "stable", "main"]
+    told([*aptly, *create], tmp_path)
+    said = told([*aptly, "mirror", "update", signed, "ours"], tmp_path)
+    assert "successfully updated" in said
+    told([*aptly, "snapshot", "create", "copy", "from", "mirror", "ours"], tmp_path)
+    publish = ["publish", "snapshot", "-skip-signing", "-distribution=stable", "copy"]
+    told([*aptly, *publish], tmp_path)
+    copied = digests((tmp_path / "aptly/public/pool").rglob("*.deb"))
+    assert copied == digests((repo / "apt/pool").rglob("*.deb"))
+    assert len(copied) == 8
+
+
+def test_dnf_reposync_copies_packages_and_metadata(repo: Path, tmp_path: Path) -> None:
+    needed("dnf")
+    (tmp_path / "repos").mkdir()
+    (tmp_path / "repos/ours.repo").write_bytes((repo / "stable.repo").read_bytes())
+    # reposync is a plugin; another one, local, brings a repository of its own.
+    (tmp_path / "dnf.conf").write_text(DNF.format(folder=tmp_path).replace("plugins=0", ""))
+    words = ["--config", str(tmp_path / "dnf.conf"), "--disableplugin", "local"]
+    sync = ["--releasever", "1", "reposync", "--download-metadata", "-p", str(tmp_path)]
+    told(["dnf", "--assumeyes", *words, *sync], tmp_path)
+    ours, copy = repo / "yum/stable", tmp_path / "kubernetes-stable"
+    packages = digests(copy.rglob("*.rpm"))
+    assert packages == digests(ours.rglob("*.rpm"))
+    assert len(packages) == 8
+    metadata = digests((copy / "repodata").iterdir())
+    assert metadata.items() <= digests(ours.glob("repodata/*")).items()
+    assert {"primary", "filelists", "other"} <= {
+        name.partition("-")[2].partition(".")[0] for name in metadata
+    }
+    assert "repomd.xml" in metadata

@@ -1,0 +1,180 @@
+"""The index page in a real browser, on a desk and on a phone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from kubeparcel.log import Quiet
+from kubeparcel.model import Format
+from kubeparcel.publish import client
+from kubeparcel.publish.signing import signer
+from kubeparcel.publish.values import Package, State, Terms
+from tests.publish.handmade import five
+from tests.publish.web import Web, served
+
+from .conftest import Place, configured
+
+VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
+SCREENS = {"desk": (1280, 900), "phone": (360, 740)}
+EVIL = "\"><img src=x onerror=\"document.title='broken into'\"><script>document.title='in'</script>"
+
+Browser = webdriver.Chrome
+
+
+@pytest.fixture(scope="module")
+def site(web: Web, publish: Place, config: Path, tmp_path_factory) -> str:
+    """A repository with some versions for two architectures, as it is on the web."""
+    folder = tmp_path_factory.mktemp("site")
+    with configured(config):
+        for version in VERSIONS:
+            dist = five(folder / version, version, ("amd64", "arm64"))
+            publish(dist, folder / "repo", web.address, suite="")
+    web.root = folder / "repo"
+    return f"{web.address}/"
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("needs chromium and chromedriver (Debian: chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+def looks(browser: Browser, address: str, screen: str = "desk") -> Browser:
+    """Open an address on a screen of that size."""
+    width, height = SCREENS[screen]
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen == "phone"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get_log("browser")
+    browser.get(address)
+    return browser
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("place", ["", "apt/", "apt/pool/main/k/kubelet/", "yum/stable/packages/"])
+def test_nothing_is_wider_than_the_screen(chrome, site, screen, place):
+    page = looks(chrome, site + place, screen)
+    assert page.execute_script("return document.documentElement.scrollWidth") == SCREENS[screen][0]
+    for box in page.find_elements(By.CSS_SELECTOR, "h1, h2, h3, p, pre, button, select, li"):
+        if box.is_displayed():
+            assert box.rect["x"] >= 0
+            assert box.rect["x"] + box.rect["width"] <= SCREENS[screen][0], box.text
+    for pre in page.find_elements(By.TAG_NAME, "pre"):
+        assert page.execute_script(
+            "return arguments[0].scrollWidth <= arguments[0].clientWidth", pre
+        )
+    assert not page.get_log("browser")
+
+
+def test_the_fingerprint_of_the_key_is_shown_and_the_key_is_there(chrome, site, config):
+    page = looks(chrome, site)
+    with configured(config), signer("", Quiet()) as who:
+        fingerprint = who.fingerprints[0]
+        armored = who.public(armored=True)
+    assert fingerprint in page.find_element(By.CLASS_NAME, "print").text.replace(" ", "")
+    assert fetch(f"{site}key.asc") == armored
+
+
+@pytest.mark.parametrize("suite", ["stable", "v1.36", "v1.34"])
+def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite):
+    page = looks(chrome, site)
+    page.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": site},
+    )
+    Select(page.find_element(By.ID, "suite")).select_by_value(suite)
+    copied = {}
+    for box in page.find_elements(By.CLASS_NAME, "copy"):
+        heading = page.execute_script("return arguments[0].previousElementSibling.innerText", box)
+        box.find_element(By.TAG_NAME, "button").click()
+        copied[heading] = page.execute_async_script(
+            "const tell = arguments[0];"
+            "setTimeout(() => navigator.clipboard.readText().then(tell, e => tell(String(e))), 100)"
+        )
+        assert copied[heading] == box.find_element(By.TAG_NAME, "pre").get_property("textContent")
+    assert len(copied) == 3
+    base = site.rstrip("/")
+    assert f"curl -fsSL {base}/{suite}.sources " in copied["Debian, Ubuntu"]
+    redhat = next(text for heading, text in copied.items() if heading.startswith("RHEL"))
+    assert f"curl -fsSL {base}/{suite}.repo " in redhat
+    assert "dnf install" in redhat
+    assert (
+        f"zypper addrepo --refresh --gpgcheck-strict {base}/{suite}.repo\n"
+        in (copied["SUSE, openSUSE"])
+    )
+    for address in re.findall(r"http://\S+", "\n".join(copied.values())):
+        assert fetch(address)
+
+
+def test_the_table_has_versions_packages_and_architectures(chrome, site):
+    page = looks(chrome, site)
+    table = page.find_element(By.CSS_SELECTOR, "details[open] table")
+    names = [cell.text for cell in table.find_elements(By.CSS_SELECTOR, "thead th")]
+    rows = {
+        row.find_element(By.TAG_NAME, "th").text: dict(
+            zip(names[1:], (c.text for c in row.find_elements(By.TAG_NAME, "td")), strict=True)
+        )
+        for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    }
+    assert names[1:] == ["cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni"]
+    assert rows["1.36.3-1"]["kubelet"] == "deb amd64 arm64\nrpm amd64 arm64"
+    assert rows["1.36.3-1"]["kubernetes-cni"] == ""
+    assert list(rows)[:2] == ["1.36.3-1", "1.36.2-1"]
+    assert {f"{version}-1" for version in VERSIONS} < set(rows)
+
+
+def test_every_link_leads_somewhere_and_folders_can_be_browsed(chrome, site):
+    seen: dict[str, str] = {}
+    todo = [site]
+    while todo:
+        address = todo.pop()
+        page = looks(chrome, address)
+        seen[address] = page.title
+        for link in page.find_elements(By.TAG_NAME, "a"):
+            target = urljoin(address, link.get_attribute("href"))
+            assert urlsplit(target).netloc == urlsplit(site).netloc
+            if not target.endswith("/"):
+                assert fetch(target), target
+            elif target not in seen and target not in todo:
+                todo.append(target)
+    assert f"{site}apt/pool/main/k/kubelet/" in seen
+    assert f"{site}apt/dists/v1.35/main/binary-arm64/" in seen
+    assert f"{site}yum/stable/repodata/" in seen
+
+
+def test_hostile_fields_stay_text(chrome, config, tmp_path):
+    package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
+    suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
+    with served(tmp_path) as web, configured(config), signer("", Quiet()) as who:
+        state = State(1, "x", suites, terms=Terms(address=f"{web.address}/{EVIL}", origin=EVIL))
+        (tmp_path / "index.html").write_bytes(client.files(state, who)["index.html"])
+        page = looks(chrome, web.address)
+        assert page.title == "Kubernetes packages"
+        assert not page.find_elements(By.TAG_NAME, "img")
+        assert EVIL in page.find_element(By.TAG_NAME, "table").text
+        Select(page.find_element(By.ID, "suite")).select_by_index(1)
+        assert page.title == "Kubernetes packages"
+        assert not page.find_elements(By.TAG_NAME, "img")
+
+
+def fetch(address: str) -> bytes:
+    with urllib.request.urlopen(address) as answer:
+        return answer.read()  # type: ignore[no-any-return]
