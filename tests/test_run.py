@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kubeparcel.errors import ToolError
-from kubeparcel.run import find, run
+from kubeparcel.run import end_all, find, run
 
 from .conftest import appears, gone
 
@@ -202,3 +203,15 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
         _, error = process.communicate(timeout=20)
     assert b"KeyboardInterrupt" in error
     assert [gone(pid) for pid in pids] == [True, True]
+
+
+def test_a_program_that_was_just_starting_when_all_were_ended_is_ended_too(monkeypatch):
+    real = subprocess.Popen
+
+    def late(*words: Any, **options: Any) -> Any:
+        process = real(*words, **options)
+        end_all()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", late)
+    assert run(["sleep", "60"], check=False).code == -signal.SIGKILL

@@ -21,6 +21,9 @@ TAIL = 60
 _RUNNING: set[int] = set()
 """The process groups of the programs that run now, in whatever thread."""
 
+_ENDINGS: list[None] = []
+"""As many as `end_all` was called: what another thread was just starting then has to end too."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -83,6 +86,7 @@ def _started(
     words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, feed: bool
 ) -> Iterator[subprocess.Popen[str]]:
     """A running program in a session of its own, killed with its children if we leave early."""
+    endings = len(_ENDINGS)
     try:
         process = subprocess.Popen(
             words,
@@ -101,7 +105,7 @@ def _started(
         raise ToolError(f"{words[0]} is not installed (not found).") from None
     except OSError as error:
         raise ToolError(f"{words[0]} cannot be started: {error.strerror}.") from None
-    _RUNNING.add(process.pid)
+    _note(process.pid, endings)
     try:
         yield process
     except BaseException:
@@ -120,14 +124,14 @@ def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
     Raises ToolError when it cannot be started.
     """
-    pipe = subprocess.PIPE
+    pipe, endings = subprocess.PIPE, len(_ENDINGS)
     try:
         process = subprocess.Popen(
             argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
         )
     except OSError as error:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
-    _RUNNING.add(process.pid)
+    _note(process.pid, endings)
     return process
 
 
@@ -143,7 +147,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def end_all() -> None:
     """Kill all programs that run now: Ctrl-C reaches the main thread only, and not their groups."""
+    _ENDINGS.append(None)
     for group in tuple(_RUNNING):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def _note(group: int, endings: int) -> None:
+    """Know of a program that began when there had been so many endings."""
+    _RUNNING.add(group)
+    if len(_ENDINGS) != endings:
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 
