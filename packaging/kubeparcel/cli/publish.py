@@ -18,16 +18,50 @@ if TYPE_CHECKING:
     from ..publish.result import Changed
 
 ACTIONS = ("new", "show", "extend", "rotate")
+WAIT = 30
+KEPT = -1
+"""A number that was not given: it stays as the repository has it."""
 
 
-def _target(to: str, key: str = "", *, dry_run: bool = False, address: str = "") -> Target:
+def _target(
+    to: str,
+    key: str,
+    wait: int,
+    *,
+    dry_run: bool = False,
+    terms: Mapping[str, str | int] | None = None,
+) -> Target:
     from ..publish.publisher import Target
 
     if not to:
         raise UsageError("--to is needed: the folder, or s3://BUCKET/PREFIX, of the repository.")
     place = to if "://" in to else str(Path.cwd() / to)
-    terms: Mapping[str, str] = {"address": address} if address else {}
-    return Target(place, key, dry_run, terms=terms)
+    return Target(place, key, dry_run, wait, terms or {})
+
+
+def _terms(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
+    """What was asked for; the repository remembers it, so that once is enough."""
+    from ..publish.values import Metadata
+
+    if metadata and metadata not in list(Metadata):
+        raise UsageError(f"--metadata {metadata}: there is {' and '.join(Metadata)}.")
+    if valid < KEPT or generations < 0:
+        raise UsageError("--valid and --generations are numbers from 0 on.")
+    asked: dict[str, str | int] = {
+        "address": address,
+        "metadata": metadata,
+        "valid": valid,
+        "generations": generations,
+    }
+    unsaid = {"address": "", "metadata": "", "valid": KEPT, "generations": 0}
+    return {name: value for name, value in asked.items() if value != unsaid[name]}
+
+
+def _out() -> str:
+    """The output folder of builds; to read settings takes as long as to look for changes."""
+    from ..settings import load
+
+    return load({}).out
 
 
 def _tell(changed: Changed, *, as_json: bool) -> int:
@@ -43,16 +77,20 @@ def publish(
     suite: str = "",
     key: str = "",
     address: str = "",
+    metadata: str = "",
+    valid: int = KEPT,
+    generations: int = 0,
+    wait: int = WAIT,
     dry_run: bool = False,
     json_: bool = False,
     quiet: bool = False,
 ) -> int:
     """Add packages to a signed apt and yum repository, made when it is not there yet."""
     from ..publish import publisher
-    from ..settings import load
 
-    source = Path.cwd() / (from_ or load({}).out)
-    target = _target(to, key, dry_run=dry_run, address=address)
+    source = Path.cwd() / (from_ or _out())
+    terms = _terms(address, metadata, valid, generations)
+    target = _target(to, key, wait, dry_run=dry_run, terms=terms)
     changed = publisher.publish(source, target, log.choose(quiet), suite=suite)
     return _tell(changed, as_json=json_)
 
@@ -64,13 +102,14 @@ def remove(
     to: str = "",
     suite: str = "",
     key: str = "",
+    wait: int = WAIT,
     dry_run: bool = False,
     json_: bool = False,
 ) -> int:
     """Take packages out of a repository: NAME, NAME=VERSION or =VERSION."""
     from ..publish import publisher
 
-    target = _target(to, key, dry_run=dry_run)
+    target = _target(to, key, wait, dry_run=dry_run)
     return _tell(publisher.remove(path, target, log.choose(), suite=suite), as_json=json_)
 
 
@@ -81,13 +120,14 @@ def retain(
     to: str = "",
     suite: str = "",
     key: str = "",
+    wait: int = WAIT,
     dry_run: bool = False,
     json_: bool = False,
 ) -> int:
     """Keep only the newest versions of each package in each minor."""
     from ..publish import publisher
 
-    target = _target(to, key, dry_run=dry_run)
+    target = _target(to, key, wait, dry_run=dry_run)
     return _tell(publisher.retain(keep, target, log.choose(), suite=suite), as_json=json_)
 
 
@@ -97,13 +137,14 @@ def rollback(
     to: str = "",
     generation: int = 0,
     key: str = "",
+    wait: int = WAIT,
     dry_run: bool = False,
     json_: bool = False,
 ) -> int:
     """Publish again what an earlier generation of a repository held."""
     from ..publish import publisher
 
-    target = _target(to, key, dry_run=dry_run)
+    target = _target(to, key, wait, dry_run=dry_run)
     changed = publisher.rollback(target, log.choose(), generation=generation)
     return _tell(changed, as_json=json_)
 
@@ -116,13 +157,14 @@ def copy(
     into: str = "",
     to: str = "",
     key: str = "",
+    wait: int = WAIT,
     dry_run: bool = False,
     json_: bool = False,
 ) -> int:
     """Promote packages from one suite of a repository to another: all, or NAME[=VERSION] …."""
     from ..publish import publisher
 
-    target = _target(to, key, dry_run=dry_run)
+    target = _target(to, key, wait, dry_run=dry_run)
     return _tell(publisher.copy(suite, into, target, log.choose(), words=path), as_json=json_)
 
 

@@ -31,12 +31,17 @@ WARNING = 180
 STRONG = "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
+_WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
+_CERTIFIES = ("10", "11", "12", "13")
 ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key: times are in seconds since 1970, `expires` is 0 when it never does."""
+    """One key: times are in seconds since 1970, `expires` is 0 when it never does.
+
+    `vouched` is the digest it vouches for itself with, by its number (RFC 4880, 9.4).
+    """
 
     fingerprint: str
     identity: str
@@ -44,6 +49,7 @@ class Key:
     bits: int
     created: int
     expires: int
+    vouched: str = ""
 
     def days_left(self, now: float | None = None) -> float:
         """Days until it expires; infinite when it never does."""
@@ -58,6 +64,12 @@ class Key:
         if self.algorithm == "rsa" and self.bits < 2048:
             return f"RSA with {self.bits} bits is too short"
         return ""
+
+    @property
+    def doubt(self) -> str:
+        """Why clients do not believe what it says of itself; empty when they do."""
+        weak = _WEAK.get(self.vouched, "")
+        return f"it vouches for itself with {weak}, which current systems refuse" if weak else ""
 
 
 @dataclass(frozen=True)
@@ -172,24 +184,23 @@ def _saved(named: Named) -> Named:
 
 def listed(home: Home) -> tuple[Key, ...]:
     """The keys of a home."""
-    text = home.run("--with-colons", "--fixed-list-mode", "--list-keys", check=False).stdout
+    text = home.run("--with-colons", "--fixed-list-mode", "--list-sigs", check=False).stdout
     return tuple(_read(text))
 
 
 def _read(text: str) -> Iterator[Key]:
-    row: list[str] = []
-    fingerprint = ""
-    for fields in (line.split(":") for line in text.splitlines()):
-        if fields[0] == "pub":
-            row, fingerprint = fields, ""
-        elif fields[0] == "fpr" and not fingerprint:
-            fingerprint = fields[9]
-        elif fields[0] == "uid" and row:
-            algorithm = ALGORITHMS.get(row[3], row[3])
-            expires = int(row[6] or 0)
-            identity = fields[9].replace(r"\x3a", ":")
-            yield Key(fingerprint, identity, algorithm, int(row[2]), int(row[5]), expires)
-            row = []
+    """From what gpg lists (GnuPG, doc/DETAILS)."""
+    for block in f"\n{text}".split("\npub:")[1:]:
+        pub, *rows = (line.split(":") for line in f"pub:{block}".splitlines())
+        fingerprint = next(row[9] for row in rows if row[0] == "fpr")
+        names = [row[9].replace(r"\x3a", ":") for row in rows if row[0] == "uid"]
+        sigs = (row for row in rows if row[0] == "sig" and row[4] == pub[4])
+        own = [row for row in sigs if row[10].startswith(_CERTIFIES)]
+        vouched = max(own, key=lambda row: int(row[5]))[15] if own else ""
+        if names:
+            algorithm = ALGORITHMS.get(pub[3], pub[3])
+            dates = int(pub[5]), int(pub[6] or 0)
+            yield Key(fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched)
 
 
 @contextmanager

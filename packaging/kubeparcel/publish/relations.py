@@ -40,11 +40,16 @@ def _rank(char: str) -> int:
     return ord(char) if char.isalpha() else ord(char) + 256
 
 
+@functools.lru_cache(1_000)
+def _letters(text: str) -> tuple[int, ...]:
+    return (*map(_rank, text), 0)
+
+
 def _deb_part(text: str) -> tuple[object, ...]:
     key: list[object] = []
     for letters, digits in _PARTS.findall(text):
         if letters or digits:
-            key += [(*map(_rank, letters), 0), int(digits or 0)]
+            key += [_letters(letters), int(digits or 0)]
     return (*key, (0,))
 
 

@@ -115,6 +115,7 @@ class Bucket:
         def one(pair: tuple[str, str]) -> None:
             import obstore
 
+            self._ours()
             self._asked(lambda: obstore.copy(self.store, safe(pair[0]), safe(pair[1])))
 
         self._each(one, pairs)
@@ -131,6 +132,7 @@ class Bucket:
             obstore.delete(self.store, rows)
 
         if rows:
+            self._ours()
             self._missing(work, "")
 
     def swap(self, swaps: Sequence[Swap], begin: Mapping[str, bytes]) -> None:
@@ -173,6 +175,11 @@ class Bucket:
         data = self.read(path)
         return data, self._tags.get(path)
 
+    def _ours(self) -> None:
+        """Go on only while the lease holds: who lost it must not touch what another makes."""
+        if self._lease is not None:
+            self._lease.check()
+
     def _tag(self, path: str) -> str | None:
         import obstore
 
@@ -181,8 +188,7 @@ class Bucket:
     def _put(self, path: str, data: bytes | Path, conditional: bool = False) -> str | None:
         from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
 
-        if self._lease is not None:
-            self._lease.check()
+        self._ours()
         attributes = {
             "Cache-Control": _FOREVER if immutable(path) else _SHORT,
             "Content-Type": _TYPES.get(Path(path).suffix, "text/plain; charset=utf-8"),

@@ -124,6 +124,12 @@ def _check(key: Key, log: Log) -> None:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
         )
+    if key.doubt:
+        raise ConfigurationError(
+            f"Key {key.fingerprint}: {key.doubt}.",
+            "Let it sign itself anew, and clients fetch it again: "
+            f"gpg --cert-digest-algo {STRONG} --quick-set-expire {key.fingerprint} 3y",
+        )
     left = key.days_left()
     if left <= 0:
         raise ConfigurationError(

@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from ..errors import ConfigurationError
@@ -54,6 +55,13 @@ class Package(NamedTuple):
 Suites = Mapping[str, frozenset[Package]]
 
 
+class Metadata(StrEnum):
+    """How yum's metadata is packed: systems older than EL 8 know only gzip."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+
+
 @dataclass(frozen=True)
 class Terms:
     """What a repository promises and how it is made; kept in it, so that every task knows.
@@ -64,7 +72,7 @@ class Terms:
 
     origin: str = "kubeparcel"
     valid: int = 180
-    metadata: str = "zstd"
+    metadata: str = Metadata.ZSTD
     generations: int = 5
     address: str = ""
     sign_rpms: bool = True

@@ -15,7 +15,7 @@ import zstandard
 from ..model import Format
 from .apt import gzipped
 from .memory import Pieces
-from .values import Indexes, Package, Terms
+from .values import Indexes, Metadata, Package, Terms
 
 if TYPE_CHECKING:
     from .signing import Signer
@@ -31,8 +31,8 @@ _KINDS = {
     "other": ("otherdata", 'xmlns="http://linux.duke.edu/metadata/other"'),
 }
 COMPRESS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "zstd": (".zst", lambda data: zstandard.ZstdCompressor(level=3).compress(data)),
-    "gzip": (".gz", gzipped),
+    Metadata.ZSTD: (".zst", lambda data: zstandard.ZstdCompressor(level=3).compress(data)),
+    Metadata.GZIP: (".gz", gzipped),
 }
 
 

@@ -77,7 +77,7 @@ def signatures(data: bytes) -> Iterator[Signature]:
 
 def vouching(data: bytes) -> Iterator[tuple[str, Signature]]:
     """For each part of each key the newest signature by the key itself, with the key's number."""
-    newest: dict[tuple[bytes, int], tuple[str, Signature]] = {}
+    newest: dict[tuple[str, bytes, int], tuple[str, Signature]] = {}
     owner, part = "", b""
     for tag, body in packets(data):
         if tag == _KEY:
@@ -86,9 +86,10 @@ def vouching(data: bytes) -> Iterator[tuple[str, Signature]]:
             part = body
         found = _signature(body) if tag == _SIGNATURE else None
         if found and found.kind in CERTIFIES and found.issuer in ("", owner):
-            before = newest.get((part, found.kind))
+            place = owner, part, found.kind  # two keys may be of one person
+            before = newest.get(place)
             if before is None or found.created >= before[1].created:
-                newest[part, found.kind] = (owner, found)
+                newest[place] = (owner, found)
     yield from newest.values()
 
 
