@@ -270,6 +270,8 @@ def test_an_error_survives_the_way_from_another_process(kind):
 class Result:
     """What a build gives back, as far as the task looks at it."""
 
+    changed = (Path("dist/deb/a.deb"),)
+
     def __init__(self, exit_code: int) -> None:
         self.exit_code = exit_code
 
@@ -284,6 +286,14 @@ class Result:
 def test_a_failed_check_is_exit_code_1(kubeparcel, monkeypatch, code):
     monkeypatch.setattr(work, "build", lambda *_, **__: Result(code))
     assert kubeparcel("build") == (code, "a table\n", "")
+
+
+def test_people_at_a_terminal_are_told_what_comes_next(kubeparcel, monkeypatch):
+    monkeypatch.setattr(work, "build", lambda *_, **__: Result(0))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _, out, _ = kubeparcel("build")
+    assert out.splitlines()[1].startswith("Next: kubeparcel verify --level install")
+    assert "Next" not in kubeparcel("build", "--json")[1]
 
 
 def test_with_json_standard_output_holds_one_document_and_nothing_else(kubeparcel, monkeypatch):

@@ -92,7 +92,7 @@ class Kubeparcel(Program):
             self.execute()
         except (ParseError, UsageError) as error:
             said, known = plain(str(error)), _known(words, self.namespace or Collection())
-            todo = f"{_nearest(said, known)}Options and their meaning: {_name()} --help TASK"
+            todo = f"{_nearest(said, known)}Options and their meaning: {name()} --help TASK"
             complain(UsageError(said, todo), as_json="--json" in words)
             code = UsageError.exit_code
         except Exit as error:
@@ -184,7 +184,8 @@ def _stop(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _name() -> str:
+def name() -> str:
+    """What the user types to run us."""
     return "./inv" if sys.argv[0].endswith("tasks.py") else "kubeparcel"
 
 

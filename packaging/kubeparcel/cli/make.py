@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from invoke.context import Context
 
-from .. import log
+from .. import log, program
 from ..errors import UsageError
 from .task import say, task
+
+NEXT = (
+    "Next: {inv} verify --level install (do they install?) · {inv} publish --to DIR (a repository)"
+)
 
 
 @task
@@ -43,6 +48,8 @@ def build(
         return None
     built = work.build(settings, here, locked=locked)
     say(built.as_json() if json_ else built.as_text())
+    if built.changed and not json_ and sys.stdout.isatty():
+        say(NEXT.format(inv=program.name()))
     return built.exit_code
 
 
