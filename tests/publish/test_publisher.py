@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import Busy, ConfigurationError, UsageError
+from kubeparcel.errors import Busy, ConfigurationError, DiskError, UsageError
 from kubeparcel.log import Quiet
-from kubeparcel.publish import publisher, statefile
+from kubeparcel.publish import keys, publisher, statefile
 from kubeparcel.publish.broken import BrokenPackage
 from kubeparcel.publish.directory import Directory
 from kubeparcel.publish.gate import Refusal
@@ -326,3 +327,89 @@ def test_a_repository_that_may_not_be_written_is_an_error(publish: Publish, repo
     repo.write_text("a file")
     with pytest.raises(Exception, match="repo"):
         publish()
+
+
+@pytest.mark.acceptance
+def test_a_full_disk_leaves_the_old_repository(
+    key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid():
+        pytest.skip("needs root, to mount a small file system")
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk], check=True)
+    try:
+        target = Target(str(disk / "repo"))
+        publisher.publish(dist, target, Quiet(), unchecked=True)
+        before = look.whole(disk / "repo")
+        for number in range(4, 60):
+            newer = five(tmp_path / str(number), f"1.36.{number}")
+            if not fits(newer, target):
+                break
+            before = look.whole(disk / "repo")
+        assert look.whole(disk / "repo") == before
+        with pytest.raises(DiskError, match="space"):
+            publisher.publish(newer, target, Quiet(), unchecked=True)
+        assert look.whole(disk / "repo") == before
+        subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
+        assert fits(newer, target)
+        assert look.whole(disk / "repo") != before
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def fits(source: Path, target: Target) -> bool:
+    """Whether the disk has room for a publish."""
+    try:
+        publisher.publish(source, target, Quiet(), unchecked=True)
+    except DiskError:
+        return False
+    return True
+
+
+@pytest.mark.acceptance
+def test_who_may_not_write_is_told_and_changes_nothing(
+    key: Path, dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root by an immutable folder, which root may not change either; else by its mode."""
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+    publisher.publish(dist, Target(str(repo)), Quiet(), unchecked=True)
+    before = look.bytes_of(repo)
+    newer = five(tmp_path / "newer", "1.36.4")
+    pool = repo / "apt/pool/main/k/kubelet"
+    root = os.geteuid() == 0
+    subprocess.run(["chattr", "+i", pool] if root else ["chmod", "a-w", pool], check=True)
+    try:
+        with pytest.raises(DiskError, match=r"not permitted|Permission denied"):
+            publisher.publish(newer, Target(str(repo)), Quiet(), unchecked=True)
+        left = look.bytes_of(repo)
+        assert {path: left[path] for path in before} == before
+    finally:
+        subprocess.run(["chattr", "-i", pool] if root else ["chmod", "u+w", pool], check=True)
+    publisher.publish(newer, Target(str(repo)), Quiet(), unchecked=True)
+    assert "kubelet_1.36.4-1_amd64.deb" in look.whole(repo)["apt stable"]
+
+
+def test_what_packages_and_people_say_is_escaped_on_the_page(
+    publish: Publish, dist: Path, repo: Path
+) -> None:
+    nasty = "<script>alert(1)</script>&\"'"
+    deb(dist, "own", "1.0-1", fields=f"Homepage: {nasty}\nX-{nasty}: x\n")
+    rpm(dist, "own", "1.0-1", summary=nasty)
+    keys.new("nasty", f"{nasty} <nasty@example.invalid>")
+    publish(key="nasty", terms={"address": f"https://x.example.invalid/{nasty}"})
+    for path in repo.rglob("*.html"):
+        assert "<script>alert" not in path.read_text(), path
+    assert "&lt;script&gt;alert(1)" in (repo / "index.html").read_text()
+    look.whole(repo)
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a b", ".x", "", "<b>", "a\x00b"])
+def test_a_package_cannot_name_itself_out_of_the_repository(
+    publish: Publish, dist: Path, repo: Path, name: str
+) -> None:
+    deb(dist, "x", fields=f"Package: {name}\n")  # of two fields of a name the last one counts
+    with pytest.raises(BrokenPackage, match="its Package field"):
+        publish()
+    assert not (repo / "apt").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +47,31 @@ def test_a_bucket_holds_what_a_folder_would(
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
     again = publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
     assert "Nothing to do" in again.as_text()
+
+
+def test_every_task_changes_a_bucket_as_it_does_a_folder(
+    bucket: str, key: Path, dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    newer = five(tmp_path / "newer", "1.36.4")
+    steps: tuple[Callable[[Target], object], ...] = (
+        lambda to: publisher.publish(dist, to, Quiet(), suite="testing", unchecked=True),
+        lambda to: publisher.publish(newer, to, Quiet(), suite="testing", unchecked=True),
+        lambda to: publisher.copy("testing", "good", to, Quiet()),
+        lambda to: publisher.remove(["=1.36.4-1"], to, Quiet(), suite="good"),
+        lambda to: publisher.retain(1, to, Quiet(), suite="testing"),
+        lambda to: publisher.rollback(to, Quiet()),
+        lambda to: publisher.remove(["*"], to, Quiet(), suite="good"),
+    )
+    for number, step in enumerate(steps):
+        step(Target(bucket))
+        step(Target(str(repo)))
+        found = look.whole(fetched(bucket, tmp_path / f"copy-{number}"))
+        assert names(found) == names(look.whole(repo))
+    assert set(found) == {"apt testing", "yum testing"}
+
+
+def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
+    return {suite: set(packages) for suite, packages in suites.items()}
 
 
 def test_only_what_changed_is_uploaded(
@@ -103,12 +128,19 @@ def test_a_dead_holders_lease_ends(bucket: str, monkeypatch: pytest.MonkeyPatch)
 def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "LIFETIME", 0.3)
     store, other = Bucket.at(bucket), Bucket.at(bucket)
+    other.write({"there": b"1"})
     with store.lease(0):
         _, tag = other.tagged(lease.PATH)
         other.replace(lease.PATH, json.dumps({"token": 99, "until": 1e12}).encode(), tag)
         time.sleep(0.4)
-        with pytest.raises(Refused, match="lease was lost"):
-            store.write({"x": b"y"})
+        for act in (
+            lambda: store.write({"x": b"y"}),
+            lambda: store.remove(["there"]),
+            lambda: store.copy([("there", "x")]),
+        ):
+            with pytest.raises(Refused, match="lease was lost"):
+                act()
+    assert (other.read("there"), other.read("x")) == (b"1", None)
 
 
 def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
