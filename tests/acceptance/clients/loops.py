@@ -33,7 +33,7 @@ assumeyes=1
 skip_if_unavailable=0
 """
 PATIENCE = 60.0
-PAUSE = 0.5
+PAUSE = 1.0
 
 
 @dataclass

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ from .loops import Loop, running
 
 NEWER = "1.36.4-1"
 GENERATIONS = 3
-IN_A_ROW = 3
-"""A publish is killed, the one that repairs it too, and the one after that; then one may end."""
+IN_A_ROW = 4
+"""A publish is killed, the one that repairs it too, and two more after that; then one may end."""
 
-ROWS = 36
+ROWS = 27
 """How often that is done to a publish, and how often to its undoing."""
 
-ASKED = 6
+ASKED = 9
 """After so many rows clients have to tell what they see; in between they read at their pace."""
 
 
@@ -48,10 +49,10 @@ def rows(points: list[Point]) -> list[tuple[Point, ...]]:
     In a row the later points come last: who is killed early leaves nearly all of the way to go.
     """
     last = len(points) - 5
-    third = last // IN_A_ROW
-    assert third > ROWS
-    starts = [third * at // ROWS for at in range(ROWS)]
-    return [tuple(points[start + third * part] for part in range(IN_A_ROW)) for start in starts]
+    part = last // IN_A_ROW
+    assert part > ROWS
+    starts = [part * at // ROWS for at in range(ROWS)]
+    return [tuple(points[start + part * number] for number in range(IN_A_ROW)) for start in starts]
 
 
 def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
@@ -70,14 +71,16 @@ def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
     assert new.keys() == old.keys() == {"apt stable", "yum stable"}
     left: Counter[tuple[str, str]] = Counter()
     with running(tmp_path / "clients", repo) as loops:
-        for number, pair in enumerate(zip(rows(adding), rows(removing), strict=True), 1):
-            for change, name, points in ((add, "publish", pair[0]), (remove, "removal", pair[1])):
-                for point in points:
-                    if change(at=point):
-                        left.update((name, now) for now in states(repo, old, new))
-                change()
-                assert set(states(repo, old, new)) == {"new" if change is add else "old"}, points
-                keep_up(loops, number, NEWER if change is add else "")
+        todo = [(add, "publish", "new", row) for row in rows(adding)]
+        undo = [(remove, "removal", "old", row) for row in rows(removing)]
+        work = chain.from_iterable(zip(todo, undo, strict=True))
+        for number, (change, name, wanted, points) in enumerate(work, 1):
+            for point in points:
+                if change(at=point):
+                    left.update((name, now) for now in states(repo, old, new))
+            change()
+            assert set(states(repo, old, new)) == {wanted}, points
+            keep_up(loops, number, wanted)
     kills = sum(left.values()) // len(old)
     read = {loop.name: loop.rounds for loop in loops}
     tears = sum(len(loop.tears) for loop in loops)
@@ -102,7 +105,7 @@ def states(repo: Path, old: dict[str, dict[str, str]], new: dict[str, dict[str, 
     return found
 
 
-def keep_up(loops: list[Loop], number: int, version: str) -> None:
+def keep_up(loops: list[Loop], number: int, wanted: str) -> None:
     """Clients have read as often as there were rows; now and then, they see what is there now."""
     for loop in loops:
         loop.reached(number)
@@ -111,4 +114,4 @@ def keep_up(loops: list[Loop], number: int, version: str) -> None:
         for loop in loops:
             loop.asked.set()
         for loop in loops:
-            assert (NEWER in loop.since(moment)) is bool(version), loop.name
+            assert (NEWER in loop.since(moment)) is (wanted == "new"), loop.name
