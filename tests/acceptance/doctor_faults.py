@@ -78,7 +78,7 @@ Spoil = Callable[[Patient], object]
 class Planted:
     """A fault: `checks` are exactly those that fail. `key` is whose key is trusted.
 
-    `sqv` is whether sqv, where it is installed, refuses it too.
+    `sqv` is whether sqv refuses it too.
     """
 
     name: str

@@ -17,6 +17,8 @@ from kubeparcel.publish.publisher import Target
 
 SUITE = "stable"
 PROGRAMS = ("aptly", "reprepro", "apt-ftparchive", "createrepo_c", "gpg", "gpgv", "rpmsign")
+NEWER = "trixie"
+"""The first Debian that has sqv."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,28 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str]) -> str:
     done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def sqv(area: Path) -> Path:
+    """A folder with sqv in it: Debian's own, unpacked with its libraries, run by its own loader."""
+    root = area / "root"
+    run(
+        "mmdebstrap",
+        "--quiet",
+        "--variant=extract",
+        "--include=sqv",
+        NEWER,
+        root,
+        cwd=area,
+        env={**os.environ, "TMPDIR": str(area)},
+    )
+    loader = next((root / "usr/lib").glob("*/ld-linux*.so.*"))
+    program = area / "bin/sqv"
+    program.parent.mkdir()
+    words = f"'{loader}' --library-path '{loader.parent}' '{root}/usr/bin/sqv'"
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    program.chmod(0o755)
+    return program.parent
 
 
 def ours(root: Path, dist: Path, who: Signatory) -> None:
