@@ -166,6 +166,7 @@ def untouched(trial: Trial) -> Iterator[Finding]:
     """The kubelet is the process it was when it was remembered, and healthy."""
     before, now = str(trial.notes["pid"]), kubelet.pid(trial)
     if now != before:
+        trial.notes["pid"] = now  # what is done next is judged by itself
         yield Finding(f"process {before}", f"process {now}" if now != "0" else "none", UNIT)
     else:
         kubelet.healthy(trial)

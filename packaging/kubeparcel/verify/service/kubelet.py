@@ -10,6 +10,7 @@ from typing import Any
 
 from ... import catalog as catalogs
 from ...contents import Kind
+from ...hosts.engine import GaveUp
 from .. import unitfile
 from ..contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
 from ..expected import Places
@@ -19,6 +20,9 @@ from ..trial import Trial
 
 PATIENCE = 60.0
 """Seconds that a kubelet may take to answer; after a failed start it waits ten."""
+
+DEATHS = 2
+"""A kubelet that ended so often while an answer was waited for will not give one."""
 
 CONFIGZ = "https://127.0.0.1:10250/configz"
 """Where a kubelet says which settings it runs with, whatever they came from."""
@@ -124,16 +128,34 @@ def settings(trial: Trial) -> Mapping[str, Any]:
 
 
 def _answer(trial: Trial, url: str, what: str, wanted: str) -> str:
-    """What is at an address of the kubelet's, as soon as it holds what is wanted."""
+    """What is at an address of the kubelet's, as soon as it holds what is wanted.
+
+    Raises GaveUp when that takes too long, and at once when there is nothing to wait for.
+    """
     argv = ("curl", "--silent", "--insecure", "--max-time", "5", url)
+    first = _restarts(trial)
 
     def asked() -> str:
         said = trial.box.run(*argv, check=False).stdout
+        if wanted not in said:
+            _hope(trial, what, first)
         return said if wanted in said else ""
 
     said = trial.box.until(asked, f"the kubelet's {what}", PATIENCE, 0.2, lambda: last_words(trial))
     trial.seen[" ".join(argv)] = said
     return said
+
+
+def _hope(trial: Trial, what: str, first: int) -> None:
+    """Raise GaveUp where the kubelet will not answer any more: it is not started, or dies."""
+    state, died = given_up(trial), _restarts(trial) - first
+    if state or died >= DEATHS:
+        why = f"is {state}" if state else f"died {died} times"
+        raise GaveUp(f"{trial.box.host.name}: no {what}: the kubelet {why}.", last_words(trial))
+
+
+def _restarts(trial: Trial) -> int:
+    return int(properties(trial, "NRestarts").get("NRestarts") or 0)
 
 
 def last_words(trial: Trial) -> str:

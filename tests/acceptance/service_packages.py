@@ -1,0 +1,55 @@
+"""Packages for the service level: the real kubeadm and kubelet, and the others in miniature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeparcel import catalog as catalogs
+from kubeparcel import lock as lockfile
+from kubeparcel import pipeline, settings
+from kubeparcel.assemble import describe
+from kubeparcel.log import Quiet
+from kubeparcel.model import Format
+from kubeparcel.plan import plan
+from kubeparcel.store import Store
+from tests.verify.workshop import Draft, Mutate, Workshop
+
+from .conftest import KUBERNETES, Site
+from .small_packages import small, speak
+
+REAL = ("kubeadm", "kubelet")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What packages of one revision and layout are made of."""
+
+    real: Workshop
+    small: Workshop
+
+    def write(self, name: str, format_: Format, folder: Path, mutate: Mutate | None = None) -> Path:
+        """One package, broken or not."""
+        if name in REAL:
+            return self.real.write(self.real.package(name, format_), mutate, folder)
+
+        def change(draft: Draft) -> None:
+            speak(draft)
+            if mutate:
+                mutate(draft)
+
+        return self.small.write(self.small.package(name, format_), change, folder)
+
+
+def bench(
+    site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc"
+) -> Bench:
+    """The binaries are those that `site` has built, from its store."""
+    lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
+    assert lock
+    flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
+    chosen = settings.load({**flags, "compression": "fast"}, folder)
+    binaries = pipeline.fetch(lock, chosen.arch, catalog, "", store, Quiet())
+    packages = [describe(one, lock, binaries, store) for one in plan(chosen, lock, catalog)]
+    shop = Workshop(store, {package.file_name: package for package in packages})
+    return Bench(shop, small(folder, revision))

@@ -1,0 +1,188 @@
+"""The service level is worth what it catches: every broken package, by the check meant for it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import session, table
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.parallel import side_by_side
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Quiet
+from kubeparcel.model import Format
+from kubeparcel.store import Store
+from kubeparcel.verify import layout, service
+from kubeparcel.verify.package_set import PackageSet, gather
+from kubeparcel.verify.report import Check, Report
+from kubeparcel.verify.service.play import play
+from kubeparcel.verify.service.scenarios import NODE, scenarios
+from kubeparcel.verify.trial import Scenario, Trial
+from tests.verify.workshop import Draft, Mutate, workshop
+
+from .conftest import Site
+from .service_mutants import MUTANTS, SMALL, ServiceMutant
+from .service_packages import REAL, Bench, bench
+
+HOSTS = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
+NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
+CASES = [(mutant, Format(format_)) for mutant in MUTANTS for format_ in mutant.formats]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine, and all faults of the packages on it."""
+
+    scenario: str
+    name: str
+    format: Format
+
+    @property
+    def mutants(self) -> tuple[ServiceMutant, ...]:
+        here = (self.scenario, self.name, self.format)
+        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == here)
+
+    @property
+    def real(self) -> bool:
+        return not self.name.startswith(SMALL)
+
+
+# Those that take longest first.
+MACHINES = sorted(
+    {Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES},
+    key=lambda one: (not one.real, one.scenario != "life", one.scenario, one.name, one.format),
+)
+
+
+@pytest.fixture(scope="module")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    """An open session; its images are kept between runs."""
+    try:
+        choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet()) as opened:
+        yield opened
+
+
+NOW, BEFORE, OTHER, TINY = "now", "before", "other layout", "small"
+ROWS = {NOW: ("1", "etc"), BEFORE: ("1~0", "etc"), OTHER: ("1~0", "official")}
+HELD = {NOW: NAMES, BEFORE: NAMES, OTHER: REAL, TINY: NAMES}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Unbroken packages, by what they are for, and what they are made of."""
+
+    benches: Mapping[str, Bench]
+    sets: Mapping[tuple[str, Format], PackageSet]
+
+
+@pytest.fixture(scope="module")
+def whole(real: Site, here: Session, tmp_path_factory) -> Whole:
+    folder = tmp_path_factory.mktemp("whole")
+    benches = {key: bench(real, here.store, folder / key, *row) for key, row in ROWS.items()}
+    benches[TINY] = Bench(benches[NOW].small, benches[NOW].small)
+    sets = {}
+    for key, made in benches.items():
+        for format_ in Format:
+            place = folder / "written" / key / format_
+            files = [made.write(name, format_, place / name) for name in HELD[key]]
+            sets[key, format_] = gather(files, place / "set")[format_]
+    return Whole(benches, sets)
+
+
+@pytest.fixture(scope="module")
+def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+    """What the level says of each machine, side by side, each up to the last check it is for.
+
+    Each plays what its checks need, not all that comes before them.
+    """
+    folder = tmp_path_factory.mktemp("mutants")
+
+    def look(index: int) -> list[Check]:
+        return _look(here, whole, MACHINES[index], folder / str(index))
+
+    found = side_by_side(here, look, len(MACHINES), service.at_once())
+    return dict(zip(MACHINES, found, strict=True))
+
+
+def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+    now = NOW if machine.real else TINY
+    begins = OTHER if machine.scenario == "layouts" else BEFORE
+    sets = {key: whole.sets[key, machine.format] for key in (now, begins)}
+    for name in NAMES:
+        for broken, key in ((False, now), (True, begins)):
+            faults = [m for m in machine.mutants if (m.package, m.earlier) == (name, broken)]
+            if faults:
+                place = folder / name / key
+                mutate = _all([mutant.mutate for mutant in faults])
+                file = whole.benches[key].write(name, machine.format, place, mutate)
+                sets[key] = _with(sets[key], file, Path(tempfile.mkdtemp(dir=here.folder)))
+                file.unlink()
+    scenario, first = _scenario(machine, sets[now], sets[begins])
+    wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
+    last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
+    steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
+    host = table.load().pick(HOSTS[machine.format])
+    return play(here, host, replace(scenario, steps=steps), sets[now], first)
+
+
+def _all(mutations: Sequence[Mutate]) -> Mutate:
+    def mutate(draft: Draft) -> None:
+        for change in mutations:
+            change(draft)
+
+    return mutate
+
+
+def _with(good: PackageSet, file: Path, folder: Path) -> PackageSet:
+    """A set with one package in another's place; the others are not read again."""
+    one = gather([file], folder)[good.format]
+    for name in set(good.files) - set(one.files):
+        os.link(good.folder / name, one.folder / name)
+    others = tuple(c for c in good.contents if c.name not in one.names)
+    return replace(one, contents=tuple(sorted((*others, *one.contents), key=lambda c: c.name)))
+
+
+def _scenario(
+    machine: Machine, now: PackageSet, begins: PackageSet
+) -> tuple[Scenario[Trial], PackageSet | None]:
+    """The scenario of a machine, and the packages that it begins with, if others."""
+    before, other = (None, begins) if machine.scenario == "layouts" else (begins, None)
+    rows = scenarios(now, before, other)
+    return next(row for row in rows if row[0].name == machine.scenario)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
+def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machine: Machine):
+    checks = caught[machine]
+    failed = [check for check in checks if not check.passed]
+    wanted = {mutant.check for mutant in machine.mutants}
+    assert {check.name for check in failed} == wanted, Report("service", tuple(checks)).as_text()
+    assert len(wanted) == len(machine.mutants)
+    assert all(check.evidence for check in failed)
+    assert all(f.expected and f.found for check in failed for f in check.findings)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
+    mutant: ServiceMutant, tmp_path: Path
+):
+    shop = workshop(tmp_path / "shop", layout="official" if mutant.earlier else "etc")
+    for format_ in mutant.formats:
+        file = shop.write(shop.package(mutant.package, format_), mutant.mutate, tmp_path / format_)
+        assert layout.check_paths([file]).passed is mutant.hidden
+
+
+def test_every_check_of_a_running_kubelet_has_a_mutant():
+    assert {step.name for step in NODE.steps} - {m.check for m in MUTANTS} == {
+        "install",  # the install level's
+        "runtime",  # the host's own
+    }
