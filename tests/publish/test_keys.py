@@ -47,9 +47,10 @@ def issuers(repo: Path) -> set[str]:
     return {one.issuer for one in packets.signatures(packets.dearmored(data))}
 
 
-def public(repo: Path) -> set[str]:
+def public(repo: Path, name: str = "key.asc") -> set[str]:
     """The numbers of the keys that the repository hands out."""
-    found = packets.vouching(packets.dearmored((repo / "key.asc").read_bytes()))
+    text = (repo / name).read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
+    found = packets.vouching(packets.dearmored(text.encode()))
     return {number for number, _ in found}
 
 
@@ -105,7 +106,38 @@ def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
     later = time.time() + (keys.OVERLAP + 1) * DAY
     monkeypatch.setattr(time, "time", lambda: later)
     publish()
-    assert issuers(repo) == public(repo) == {new[-16:]}
+    assert issuers(repo) == public(repo, "stable.sources") == {new[-16:]}
+    assert public(repo) == both, "rpms that the old one signed are still there"
+
+
+def test_a_key_that_ends_while_both_sign_is_left_out(
+    publish: Publish, dist: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.extend("default", 60)
+    new = keys.rotate("default").current
+    log = Told()
+    later = time.time() + 90 * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    publisher.publish(dist, Target(str(repo)), log, unchecked=True)
+    assert issuers(repo) == {new[-16:]}
+    assert not log.warned
+
+
+def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
+    dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    names = [made(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
+    files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
+    both = tmp_path / "both.asc"
+    both.write_bytes(b"".join(file.read_bytes() for file in files))
+    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    assert issuers(repo) == public(repo) == set(names)
+    words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
+    told = subprocess.run(words, check=True, capture_output=True).stdout
+    both.write_bytes(files[1].read_bytes() + told)
+    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    assert issuers(repo) == public(repo, "stable.sources") == {names[1]}
+    assert public(repo) == set(names)
 
 
 def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> None:

@@ -33,7 +33,10 @@ def files(state: State, signer: Signer) -> dict[str, bytes]:
     """All of them, by path."""
     base = state.terms.address.rstrip("/")
     armored = signer.public(armored=True)
-    found: dict[str, bytes] = {"key.asc": armored, "key.gpg": signer.public(armored=False)}
+    found = {
+        "key.asc": signer.public(armored=True, retired=True) if signer.retired else armored,
+        "key.gpg": signer.public(armored=False, retired=True),
+    }
     for suite, packages in state.suites.items():
         formats = {p.format for p in packages}
         if Format.DEB in formats:
@@ -106,6 +109,7 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "name": NAME,
         "title": "Kubernetes packages",
         "keys": signer.keys,
+        "retired": signer.retired,
         "suites": sorted(state.suites, key=_suite_order),
         "formats": {s: sorted({str(p.format) for p in held}) for s, held in state.suites.items()},
         "default": "stable" if "stable" in state.suites else min(state.suites, default=""),

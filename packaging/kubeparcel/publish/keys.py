@@ -203,6 +203,13 @@ def _read(text: str) -> Iterator[Key]:
             yield Key(fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched)
 
 
+def secret(home: Home) -> frozenset[str]:
+    """The fingerprints of the keys of a home that have their private part there."""
+    text = home.run("--with-colons", "--list-secret-keys", check=False).stdout
+    blocks = f"\n{text}".split("\nsec:")[1:]
+    return frozenset(block.partition("\nfpr:")[2].split(":")[8] for block in blocks)
+
+
 @contextmanager
 def imported(file: Path) -> Iterator[tuple[Home, tuple[Key, ...]]]:
     """A home that has the keys of a file, secret ones too, until the block ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,23 @@ from ..errors import ConfigurationError
 from ..log import Log
 from . import gpg, keys
 from .gpg import Home
-from .keys import STRONG, WARNING, Key
+from .keys import STRONG, WARNING, Key, Named
 
 AGENT = "gpg:"
-"""Begins a --key that is a fingerprint in the user's own gpg home: hardware keys and agents."""
+"""Begins a --key that is a fingerprint, or several with commas, in the user's own gpg home:
+hardware keys and agents."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """The keys that sign now, first the one most clients know."""
+    """The keys that sign now, first the one most clients know.
+
+    `retired` sign no more; rpms that they signed once are still there.
+    """
 
     home: Home
     keys: tuple[Key, ...]
+    retired: tuple[Key, ...] = ()
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -62,26 +67,28 @@ class Signer:
             self.home.run(*words, "--output", target, *how, source, secret=True)
             return target.read_bytes()
 
-    def public(self, *, armored: bool) -> bytes:
+    def public(self, *, armored: bool, retired: bool = False) -> bytes:
         """The public keys, minimal: no one else's signatures on them."""
+        names = (*self.fingerprints, *(key.fingerprint for key in self.retired if retired))
         with tempfile.TemporaryDirectory(prefix="kp-") as folder:
             target = Path(folder, "out")
             words: list[str | Path] = ["--no-emit-version", "--export-options", "export-minimal"]
             words += ["--armor"] if armored else []
-            self.home.run(*words, "--output", target, "--export", *self.fingerprints)
+            self.home.run(*words, "--output", target, "--export", *names)
             return target.read_bytes()
 
 
 @contextmanager
 def signer(key: str, log: Log) -> Iterator[Signer]:
-    """Who signs, by `--key`: a key's name, a file with a private key, or `gpg:FINGERPRINT`.
+    """Who signs, by `--key`: a key's name, a file with private keys, or `gpg:FINGERPRINT`.
 
     Without one it is the key named `default`, made when there is none yet. Raises
     ConfigurationError for a key that is missing, expired or too weak; warns of an early expiry.
     """
     with _found(key, log) as found:
         for one in found.keys:
-            _check(one, log)
+            _check(one)
+        _warn(max(found.keys, key=Key.days_left), log)
         yield found
 
 
@@ -92,17 +99,17 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
         made = keys.new(name)
         log.say("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
     if keys.exists(name):
-        named = keys.load(name)
-        yield _chosen(gpg.reachable(named.folder), named.signing, name)
+        yield _named(keys.load(name))
     elif name.startswith(AGENT):
         home = Home(None)
-        yield _chosen(home, (name.removeprefix(AGENT),), name)
+        wanted = name.removeprefix(AGENT).replace(" ", "").upper().split(",")
+        yield Signer(home, _chosen(keys.listed(home), wanted, name))
     elif Path(name).is_file():
         with keys.imported(Path(name)) as (home, found):
-            secret = home.run("--with-colons", "--list-secret-keys", check=False).stdout
-            if "sec:" not in secret:
+            own = keys.secret(home)
+            if not own:
                 raise ConfigurationError(f"{name} holds no private key.")
-            yield Signer(home, found[:1])
+            yield _parted(home, found, own)
     else:
         raise ConfigurationError(
             f"There is no key {name!r}, and no such file.",
@@ -111,15 +118,30 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
         )
 
 
-def _chosen(home: Home, wanted: Sequence[str], name: str) -> Signer:
-    known = {key.fingerprint: key for key in keys.listed(home)}
+def _named(named: Named) -> Signer:
+    """A key by its name; the one before it signs too for a while, unless it ends earlier."""
+    home = gpg.reachable(named.folder)
+    found = keys.listed(home)
+    wanted = _chosen(found, named.signing, named.name)
+    alive = {k.fingerprint for k in wanted if k.days_left() > 0} | {named.current}
+    return _parted(home, sorted(found, key=lambda k: k.fingerprint == named.current), alive)
+
+
+def _parted(home: Home, found: Iterable[Key], signing: Collection[str]) -> Signer:
+    """Those that sign, and the others."""
+    now = tuple(key for key in found if key.fingerprint in signing)
+    return Signer(home, now, tuple(key for key in found if key not in now))
+
+
+def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key, ...]:
+    known = {key.fingerprint: key for key in found}
     missing = [fingerprint for fingerprint in wanted if fingerprint not in known]
     if missing:
         raise ConfigurationError(f"Key {name!r}: gpg does not have {missing[0]}.")
-    return Signer(home, tuple(known[fingerprint] for fingerprint in wanted))
+    return tuple(known[fingerprint] for fingerprint in wanted)
 
 
-def _check(key: Key, log: Log) -> None:
+def _check(key: Key) -> None:
     if key.weakness:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
@@ -130,11 +152,15 @@ def _check(key: Key, log: Log) -> None:
             "Let it sign itself anew, and clients fetch it again: "
             f"gpg --cert-digest-algo {STRONG} --quick-set-expire {key.fingerprint} 3y",
         )
-    left = key.days_left()
-    if left <= 0:
+    if key.days_left() <= 0:
         raise ConfigurationError(
             f"Key {key.fingerprint} has expired.", "Extend it: inv key extend, then publish again."
         )
+
+
+def _warn(key: Key, log: Log) -> None:
+    """Of the key that holds longest: the others are on their way out."""
+    left = key.days_left()
     if left < WARNING:
         log.warn(
             f"key {key.fingerprint} expires in {left:.0f} days. "

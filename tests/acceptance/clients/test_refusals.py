@@ -17,10 +17,9 @@ from tests.publish.web import Web
 
 from .conftest import Boxes, Place, each
 from .damage import DAMAGE
-from .table import CLIENTS
+from .table import CLIENTS, added
 
 DAY = 86_400
-SCRIPTS = {"apt": "install-apt.sh", "dnf": "install-yum.sh", "zypper": "install-yum.sh"}
 WORDS: Mapping[str, Mapping[str, str]] = {
     "tampered package": {
         "apt": "Hash Sum mismatch",
@@ -90,10 +89,7 @@ def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
 
     def prepare(box: Container) -> Completed:
         manager = CLIENTS[box.host.name].manager
-        script = f"{web.address}/{SCRIPTS[manager.name]}"
-        box.script('curl -fsSL "$1" | sh', script, timeout=120)
-        if manager.name == "zypper":
-            box.run("rpm", "--import", f"{web.address}/key.asc")
+        added(box, web.address)
         done = attempt(box)
         assert installed(box), done.stdout + done.stderr
         box.run(*manager.words(manager.remove, ["kubectl"]))
