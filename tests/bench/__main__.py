@@ -20,7 +20,7 @@ from pathlib import Path
 from kubeparcel import paths
 from kubeparcel.render import table
 
-from . import download, packages, publishing
+from . import download, hosts, packages, publishing
 from .figures import Figure
 from .packages import Ground
 
@@ -34,6 +34,8 @@ PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
     "publish-deb": publishing.debs,
     "publish-rpm": publishing.rpms,
     "publish-large": publishing.large,
+    "publish-steady": publishing.steady,
+    "hosts": hosts.proved,
 }
 
 

@@ -12,6 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.publish import strike
+from tests.publish.handmade import five
+from tests.publish.steady import CHANGES, Change, killed, watched
+
 from . import publishers
 from .figures import Figure
 from .pools import LARGE, SMALL, Pools, linked
@@ -92,6 +96,28 @@ def large(_: Ground, scratch: Path) -> Iterator[Figure]:
         "≤ 1.3",
         best.seconds / limit <= 1.3,
     )
+
+
+def steady(_: Ground, scratch: Path) -> Iterator[Figure]:
+    """Five packages: views that do not fit together, and what kills leave."""
+    area = scratch / "steady"
+    area.mkdir()
+    own = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
+    with strike.publisher(own) as waiting:
+        waiting.publish(area / "repo", five(area / "dist"))
+        newer = five(area / "newer", "1.36.4")
+        change = Change(waiting, area / "repo", newer, "=1.36.4-1")
+        for what, found in (
+            (f"{CHANGES} publishes, read without a pause", watched(change)),
+            ("a publish and a removal, killed at each rename", killed(change)),
+        ):
+            yield Figure(
+                "publish-steady",
+                f"{what}: {found.looked} times",
+                f"{len(found.wrong)} do not fit together",
+                "0",
+                not found.wrong,
+            )
 
 
 def _rounds(pools: Pools, kind: str, others: Sequence[Publisher], scratch: Path) -> Times:

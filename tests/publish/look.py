@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
 from kubeparcel.publish.unpacking import unpack
+
+Suites = dict[str, dict[str, str]]
+"""The sha256 of packages by file name, in each suite."""
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
@@ -19,6 +23,15 @@ def gpgv(root: Path, *words: Path) -> None:
         ["gpgv", "--keyring", root / "key.gpg", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def gpgv_data(root: Path, signature: bytes, data: bytes | None = None) -> None:
+    """Check a signature that was read already; without `data` the text is inside."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, "signature"), Path(folder, "data")][: 1 if data is None else 2]
+        for file, content in zip(files, (signature, data), strict=False):
+            file.write_bytes(content or b"")
+        gpgv(root, *files)
 
 
 def apt(root: Path, suite: str) -> dict[str, str]:
@@ -81,9 +94,9 @@ def _rpms(base: Path, texts: Mapping[str, bytes]) -> dict[str, str]:
     return found
 
 
-def whole(root: Path) -> dict[str, dict[str, str]]:
+def whole(root: Path) -> Suites:
     """Check all suites; give their packages."""
-    found: dict[str, dict[str, str]] = {}
+    found: Suites = {}
     for entry in sorted(root.glob("apt/dists/*/InRelease")):
         found[f"apt {entry.parent.name}"] = apt(root, entry.parent.name)
     for entry in sorted(root.glob("yum/*/repodata/repomd.xml")):

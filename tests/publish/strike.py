@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -100,6 +101,8 @@ def _child(order: Mapping[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
         _work(order)
         code = 0
+    except Exception:  # nobody above would tell of it
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from kubeparcel.publish import disk, publisher
 from kubeparcel.publish.directory import Directory
 from kubeparcel.publish.publisher import Target
 
-from . import crash, look
+from . import crash, look, steady, strike
 from .conftest import Publish
 from .handmade import five
+from .steady import Change
 
 SAMPLES = 12
 """How many points the quick tests try; the acceptance tests try all."""
@@ -92,44 +92,46 @@ def killed(*_: object) -> None:
     raise Killed
 
 
-def test_clients_never_see_two_generations_at_once(
-    publish: Publish, repo: Path, tmp_path: Path
+@pytest.fixture
+def change(key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path) -> Iterator[Change]:
+    """Versions that come and go in a repository with one suite."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    own = {"KUBEPARCEL_CONFIG": str(key), "KUBEPARCEL_CACHE": str(tmp_path / "cache")}
+    with strike.publisher(own) as waiting:
+        waiting.publish(repo, dist)
+        yield Change(waiting, repo, newer, "=1.36.4-1")
+
+
+@pytest.mark.parametrize("changes", [6, pytest.param(steady.CHANGES, marks=pytest.mark.acceptance)])
+def test_a_client_that_reads_while_others_publish_sees_what_fits_together(
+    change: Change, changes: int
 ) -> None:
-    publish()
-    wrong: list[str] = []
-    views = 0
-    done = threading.Event()
-
-    def poll() -> None:
-        nonlocal views
-        while not done.is_set():
-            views += 1
-            try:
-                _view(repo)
-            except (OSError, AssertionError) as error:
-                wrong.append(repr(error))
-
-    client = threading.Thread(target=poll)
-    client.start()
-    for number in range(4, 9):
-        publish(five(tmp_path / f"more-{number}", f"1.36.{number}"))
-    done.set()
-    client.join()
-    assert not wrong
-    assert views > 5
+    found = steady.watched(change, changes)
+    assert not found.wrong
+    assert found.looked > changes
 
 
-def _view(repo: Path) -> None:
-    """What apt and dnf read, in their order: the entry, then what it names."""
-    text = (repo / "apt/dists/stable/InRelease").read_text()
-    for line in text.partition("SHA256:\n")[2].partition("-----")[0].split("\n"):
-        if line.endswith(".gz"):
-            digest, _, name = line.split()
-            folder = (repo / "apt/dists/stable" / name).parent
-            assert (folder / "by-hash/SHA256" / digest).read_bytes()
-    repomd = (repo / "yum/stable/repodata/repomd.xml").read_text()
-    for part in repomd.split('href="')[1:]:
-        assert (repo / "yum/stable" / part.partition('"')[0]).read_bytes()
+@pytest.mark.acceptance
+def test_a_kill_at_any_rename_leaves_no_mix_and_needs_no_hand(change: Change) -> None:
+    found = steady.killed(change)
+    assert not found.wrong
+    assert found.looked >= 15
+
+
+def test_a_view_that_does_not_fit_together_is_noticed(change: Change) -> None:
+    """As most publishers leave it for a moment: an index is new, what vouches for it is old."""
+    steady.view(change.repo)
+    for pattern in ("apt/dists/stable/InRelease", "yum/stable/repodata/repomd.xml.asc"):
+        (path,) = change.repo.glob(pattern)
+        old = path.read_bytes()
+        change.add()
+        new = path.read_bytes()
+        path.write_bytes(old.replace(b"stable", b"Stable") if b"stable" in old else old)
+        with pytest.raises(AssertionError):
+            steady.view(change.repo)
+        path.write_bytes(new)
+        change.remove()
 
 
 def test_where_folders_cannot_be_exchanged_entries_come_last(
