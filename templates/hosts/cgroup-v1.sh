@@ -7,11 +7,11 @@ systemd=/sys/fs/cgroup/systemd
 if [ "$(grep -c " $systemd " /proc/self/mountinfo)" -gt 1 ]; then
     umount "$systemd/release_agent" 2>/dev/null || :
     umount "$systemd"
-    echo "the second mount of $systemd was taken away"
+    echo "The second mount of $systemd in the containers is taken away: runc computes wrong paths from it."
 fi
 
 # For a kubelet with `cgroupRoot: /kubelet`.
 for controller in /sys/fs/cgroup/*/; do
     [ "$controller" = /sys/fs/cgroup/unified/ ] || mkdir -p "$controller/kubelet" 2>/dev/null || :
 done
-echo "this machine has cgroups of version 1: the kubelet needs failCgroupV1: false, cgroupRoot: /kubelet"
+echo "This machine has cgroups of version 1: kubelets get failCgroupV1: false, cgroupRoot: /kubelet."

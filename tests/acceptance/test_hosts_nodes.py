@@ -25,6 +25,25 @@ def here(binaries_cache: Path) -> Iterator[Session]:
         yield opened
 
 
+SETTINGS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
+"""What a kubelet writes into the kernel when it starts."""
+
+
+def test_what_a_machine_sets_in_the_kernel_does_not_reach_the_machine_below(here):
+    before = {name: Path("/proc/sys", name).read_text() for name in SETTINGS}
+    with node.started(here, table.load().pick("trixie"), "n1") as box:
+        for name in SETTINGS:
+            other = "1" if before[name].strip() == "0" else "0"
+            box.write(f"/proc/sys/{name}", other)
+            assert box.read(f"/proc/sys/{name}") == other
+        masked = box.run("systemctl", "is-enabled", "systemd-sysctl.service", check=False)
+        assert masked.stdout.strip() == "masked-runtime"
+        box.restart()
+        node.boot(box)
+        box.write(f"/proc/sys/{SETTINGS[0]}", "2")
+    assert {name: Path("/proc/sys", name).read_text() for name in SETTINGS} == before
+
+
 @pytest.mark.parametrize("name", ["trixie", "trixie-dnf"])
 def test_a_node_has_systemd_and_a_container_runtime_and_survives_a_restart(here, name):
     with node.started(here, table.load().pick(name), "n1") as box:

@@ -21,6 +21,18 @@ from .table import Host, Purpose
 BOOT = 90.0
 """Seconds that systemd may take to come up."""
 
+MASKED = (
+    *("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service"),
+    *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-hwdb-update.service"),
+    *(f"modprobe@{name}.service" for name in ("configfs", "drm", "efi_pstore", "fuse", "loop")),
+    *("sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
+    *("sys-fs-fuse-connections.mount", "dev-hugepages.mount"),
+)
+"""What systemd would do to the kernel and the devices of the machine below."""
+
+INIT = ("/sbin/init", *(f"systemd.mask={unit}" for unit in MASKED))
+"""A machine's first process; in a container systemd reads its words as the kernel's own."""
+
 
 @contextmanager
 def started(
@@ -41,7 +53,7 @@ def started(
     start = Start(
         image=image or here.image(host, Purpose.NODE),
         name=name,
-        command=("/sbin/init",),
+        command=INIT,
         hostname=name,
         network=network,
         mounts=mounts or {},
@@ -51,16 +63,19 @@ def started(
         memory=memory,
     )
     with here.container(host, start) as box:
-        boot(box)
+        mended = boot(box)
+        if mended:
+            here.tell("Host", mended)
         yield box
 
 
 def boot(box: Container, timeout: float = BOOT) -> str:
     """Wait until systemd is up and mend what this machine's cgroups need; also after a restart.
 
-    Gives what was mended, in words, for the log.
+    Gives what was mended, in words, for the log. Kernel settings below are out of reach then.
     """
-    box.until(lambda: _up(box), "systemd to be up", timeout, instead=lambda: _why(box))
+    box.until(lambda: _up(box), "systemd to be up", timeout, 0.2, lambda: _why(box))
+    box.script(render("hosts/kernel-settings.sh", {}))
     said = box.script(render("hosts/cgroup-v1.sh", {})).stdout
     box.run("mount", "--make-rshared", "/")
     return said.strip()

@@ -43,6 +43,7 @@ class Session:
     run: str
     keep: bool = False
     held: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -79,6 +80,12 @@ class Session:
             self.engine.leave([name])
             if name not in self.held and not self.stopped.is_set():
                 self.engine.remove(What.CONTAINER, [name])
+
+    def tell(self, label: str, text: str) -> None:
+        """Say something in the log, once a session."""
+        if text not in self.told:
+            self.told.add(text)
+            self.log.say(label, text)
 
     def hold(self, box: Container) -> None:
         """Something failed in there: with `keep` it stays, and the log says how to enter it."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..hosts import node as machine_node
 from ..hosts.container import Container
 from ..hosts.engine import Start
 from ..hosts.image import PREFIX
@@ -29,7 +30,7 @@ from .writer import Config
 if TYPE_CHECKING:
     from ..verify.package_set import PackageSet
 
-RECIPE = 1
+RECIPE = 2
 """Raised when the same packages are to give another image."""
 
 PACKAGES = "/packages"
@@ -117,6 +118,7 @@ class NodeImage:
         return {
             **runtime,
             f"{OWN}/cgroup-v1.sh": render("hosts/cgroup-v1.sh", {}),
+            f"{OWN}/kernel-settings.sh": render("hosts/kernel-settings.sh", {}),
             f"{OWN}/runtime.sh": render("hosts/node-image-runtime.sh", {"home": OWN}),
             "/etc/systemd/system/kubeparcel-node.service": render(
                 "hosts/node-image.service", {"home": OWN}
@@ -193,7 +195,7 @@ def _config(wanted: NodeImage) -> Config:
             "LC_ALL": "C.UTF-8",
             "container": "oci",
         },
-        command=("/sbin/init",),
+        command=machine_node.INIT,
         labels={**labels, "kubeparcel.host": wanted.host.name, "kubeparcel": __version__},
         stop_signal="SIGRTMIN+3",
     )
