@@ -122,3 +122,20 @@ def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
     assert code == 3
     assert "Another publisher is changing" in error
     assert "--wait SECONDS" in error
+
+
+def test_without_an_address_it_is_said_that_only_this_machine_finds_the_repository(
+    run: Run, own: Path
+) -> None:
+    assert "Only this machine finds it so far" in run("publish", "--to", "repo")[1]
+    _, said, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
+    assert "Only this machine" not in said
+    assert "https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
+
+
+@pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
+def test_an_address_that_is_no_url_is_refused(run: Run, own: Path, address: str) -> None:
+    code, _, said = run("publish", "--to", "repo", "--address", address)
+    assert code == 2
+    assert "is no URL" in said
+    assert not own.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ACTIONS = ("new", "show", "extend", "rotate")
 WAIT = 30
+_ADDRESS = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 KEPT = -1
 """A number that was not given: it stays as the repository has it."""
 
@@ -47,6 +49,10 @@ def _terms(address: str, metadata: str, valid: int, generations: int) -> Mapping
         raise UsageError(f"--metadata {metadata}: there is {' and '.join(Metadata)}.")
     if valid < KEPT or generations < 0:
         raise UsageError("--valid and --generations are numbers from 0 on.")
+    if address and not _ADDRESS.fullmatch(address):
+        raise UsageError(
+            f"--address {address}: that is no URL.", "Write https://HOST/PATH, as clients see it."
+        )
     asked: dict[str, str | int] = {
         "address": address,
         "metadata": metadata,

@@ -63,7 +63,16 @@ class Changed:
         done = "would be changed (--dry-run: nothing was)" if self.dry_run else "published"
         signed = "" if self.dry_run else f" · generation {self.state.generation}"
         end = f"{self.where} · {total:,} packages {done}{signed} · {duration(self.seconds)}"
-        return "\n".join((*lines, end))
+        return "\n".join((*lines, end, *self._only_here()))
+
+    def _only_here(self) -> Sequence[str]:
+        """Without an address client files lead to a folder, which other machines do not have."""
+        if self.dry_run or not self.state.terms.address.startswith("file:"):
+            return ()
+        text = (
+            "Only this machine finds it so far. Where a web server serves it: --address https://…"
+        )
+        return (text,)
 
 
 def _row(package: Package) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 import shutil
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -32,13 +31,12 @@ Browser = webdriver.Chrome
 
 
 @pytest.fixture(scope="module")
-def site(web: Web, publish: Place, config: Path, tmp_path_factory) -> str:
+def site(web: Web, publish: Place, tmp_path_factory) -> str:
     """A repository with some versions for two architectures, as it is on the web."""
     folder = tmp_path_factory.mktemp("site")
-    with configured(config):
-        for version in VERSIONS:
-            dist = five(folder / version, version, ("amd64", "arm64"))
-            publish(dist, folder / "repo", web.address, suite="")
+    for version in VERSIONS:
+        five(folder / "dist", version, ("amd64", "arm64"))
+    publish(folder / "dist", folder / "repo", web.address, suite="")
     web.root = folder / "repo"
     return f"{web.address}/"
 
@@ -122,6 +120,19 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
     )
     for address in re.findall(r"http://\S+", "\n".join(copied.values())):
         assert fetch(address)
+
+
+def test_a_repository_that_only_its_publisher_can_reach_says_so(chrome, site, publish, tmp_path):
+    assert not looks(chrome, site).find_element(By.ID, "only-here").is_displayed()
+    repo = publish(five(tmp_path / "dist"), tmp_path / "repo", tmp_path.as_uri() + "/repo")
+    with served(repo) as elsewhere:
+        page = looks(chrome, f"{elsewhere.address}/")
+        assert "will not work from here" in page.find_element(By.ID, "only-here").text
+    assert (
+        not looks(chrome, f"{repo.as_uri()}/index.html")
+        .find_element(By.ID, "only-here")
+        .is_displayed()
+    )
 
 
 def test_the_table_has_versions_packages_and_architectures(chrome, site):
