@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import TypeVar
 
 from .session import Session
@@ -18,8 +20,13 @@ EACH = 700
 def width() -> int:
     """How many at a time: as the processors and the free memory of this machine allow."""
     processors = len(os.sched_getaffinity(0))
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1_000_000
-    return max(1, min(processors + 1, free // EACH))
+    return max(1, min(processors + 1, _available() // EACH))
+
+
+def _available(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """MB of memory that programs could have: with what the kernel keeps of files (proc(5))."""
+    found = re.search(r"^MemAvailable: +(\d+) kB$", meminfo.read_text("ascii"), re.MULTILINE)
+    return int(found[1]) // 1000 if found else EACH
 
 
 def side_by_side(
