@@ -162,6 +162,28 @@ def test_an_unknown_architecture_is_refused(publish: Publish, dist: Path) -> Non
         publish()
 
 
+def test_of_an_rpm_that_is_there_signed_and_unsigned_one_is_published(
+    publish: Publish, dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    publish()
+    shutil.copytree(repo / "yum/stable/packages", dist / "signed")
+    again = tmp_path / "again"
+    publisher.publish(dist, Target(str(again)), Quiet(), unchecked=True)
+    assert look.yum(again, "stable") == look.yum(repo, "stable")
+
+
+def test_a_repository_inside_the_folder_of_packages_is_not_published_again(
+    publish: Publish, dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    publisher.publish(dist, Target(str(dist / "repo")), Quiet(), unchecked=True)
+    publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), Quiet())
+    five(dist, "1.36.4")
+    for path in dist.glob("*1.36.3*"):
+        path.unlink()
+    publish()
+    assert not [name for name in look.apt(repo, "stable") if "1.36.3" in name]
+
+
 def test_a_folder_without_packages_is_an_error(publish: Publish, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no packages"):
@@ -255,6 +277,26 @@ def test_a_lost_state_is_made_anew_from_what_is_published(
     after = look.whole(repo)
     assert all(before[suite].items() <= after[suite].items() for suite in before)
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
+
+
+def test_after_a_lost_state_no_file_is_left_over_for_ever(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    publish(terms={"generations": 2})
+    publish(five(tmp_path / "b", "1.36.4"))
+    publisher.remove(["=1.36.3-1"], Target(str(repo)), Quiet())
+    shutil.rmtree(repo / ".kubeparcel")
+    old = [path for path in repo.rglob("kube*1.36.3*") if path.is_file()]
+    assert len(old) == 9
+    other = tmp_path / "other"
+    other.mkdir()
+    deb(other, "kubectl", "1.36.3-1", body=b"other")
+    with pytest.raises(Refusal, match="other bytes"):
+        publish(other)
+    for number in (5, 6, 7):
+        publish(five(tmp_path / str(number), f"1.36.{number}"), terms={"generations": 2})
+    assert not [path for path in old if path.exists()]
+    look.whole(repo)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format": 1}'])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import re
 from collections import defaultdict
@@ -12,7 +11,7 @@ from itertools import chain
 from ..errors import UnknownVersion, UsageError
 from .ours import Family, family, upstream
 from .relations import key_of
-from .values import Package, State, Suites, suite_name
+from .values import Package, Suites, suite_name
 
 ALL = "stable"
 """The suite that spans all minors, so that a client's URL need not change."""
@@ -128,11 +127,6 @@ def copy(before: Suites, source: str, target: str, words: Sequence[str]) -> Suit
     meant = chosen(held, words) if words else held
     name = suite_name(target)
     return {**before, name: before.get(name, frozenset()) | meant}
-
-
-def rollback(now: State, old: State) -> State:
-    """What an earlier generation held, as the next one."""
-    return dataclasses.replace(now, suites=old.suites)
 
 
 def known(suites: Suites, name: str) -> str:

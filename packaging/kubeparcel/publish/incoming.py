@@ -17,6 +17,7 @@ from . import debfile, rpmfile, rpmxml
 from .broken import BrokenPackage, Malformed
 from .digest import digest
 from .memory import Facts, Memory, Pieces, Seen
+from .storage import OWN
 
 _BATCH = 250
 _REMEMBERED = 2_500
@@ -44,7 +45,10 @@ class Incoming:
 
 
 def find(folder: Path) -> list[Seen]:
-    """All debs and rpms below a folder, as they are on the disk; raises UsageError without any."""
+    """All debs and rpms below a folder, as they are on the disk; raises UsageError without any.
+
+    Repositories of ours below it, such as dist/repo, are left out.
+    """
     rows = list(_walk(str(folder)))
     if not rows:
         raise UsageError(
@@ -105,7 +109,7 @@ def _walk(folder: str) -> Iterator[Seen]:
             facts = row.stat()
             if stat.S_ISREG(facts.st_mode):
                 yield Seen(row.path, facts.st_size, facts.st_mtime_ns, "")
-        elif row.is_dir(follow_symlinks=False):
+        elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
             yield from _walk(row.path)
 
 
@@ -139,14 +143,18 @@ def _read(seen: Seen) -> Read:
 
 def _deb(seen: Seen) -> Read:
     found = digest(seen.path, debfile.need, seen.size)
-    text = debfile.control(found.head, found.size)
+    return deb(found.head, found.size, found.sha256, seen)
+
+
+def deb(head: bytes, size: int, sha256: str, seen: Seen) -> Read:
+    """What the first bytes of a deb say; raises Malformed."""
+    text = debfile.control(head, size)
     fields = debfile.fields(text)
     identity = debfile.checked(fields)
     needs = debfile.needs(fields)
-    place = debfile.pool_path(*identity)
-    stanza = debfile.stanza(text, place, found.size, found.sha256)
-    facts = Facts(found.sha256, Format.DEB, *identity, found.size, found.sha256, needs, "")
-    return Read(seen._replace(sha256=found.sha256), facts, Pieces(stanza))
+    stanza = debfile.stanza(text, debfile.pool_path(*identity), size, sha256)
+    facts = Facts(sha256, Format.DEB, *identity, size, sha256, needs, "")
+    return Read(seen._replace(sha256=sha256), facts, Pieces(stanza))
 
 
 def _rpm(seen: Seen) -> Read:

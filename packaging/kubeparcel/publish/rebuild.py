@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ..log import Log
 from ..model import Format
 from . import apt, debfile, incoming, rpmfile, statefile, unpacking, xml, yum
+from .broken import Malformed
 from .given import package_of
 from .memory import Memory, Seen
 from .statefile import Damaged
 from .storage import Storage
-from .values import Package, State
+from .values import Package, State, Suites
 
 _HEAD = 1 << 18
 _DATA = re.compile(r'<data type="primary">.*?<location href="([^"]+)"', re.DOTALL)
@@ -57,8 +60,25 @@ def _published(storage: Storage, memory: Memory) -> State:
             names = (path.removeprefix(f"{folder}/") for path in storage.sizes(folder))
             kept[folder] = (tuple(sorted(n for n in names if _hashed(n))),)
     held = {name: frozenset(packages) for name, packages in suites.items() if packages}
+    if not held:
+        return State()
     number = max(statefile.history(storage), default=0) + 1
-    return State(generation=number if held else 0, suites=held, kept=kept)
+    return State(number, suites=held, kept=kept, gone=_left(storage, held, number))
+
+
+def _left(storage: Storage, suites: Suites, number: int) -> dict[str, tuple[int, Package]]:
+    """Package files that no index names: clients that are behind may still ask for them."""
+    named = {p.place(suite) for suite, held in suites.items() for p in held}
+    found: dict[str, tuple[int, Package]] = {}
+    for path in (*storage.sizes("apt/pool"), *storage.sizes("yum")):
+        if path.endswith((".deb", ".rpm")) and path not in named:
+            data = storage.read(path) or b""
+            read = incoming.deb if path.endswith(".deb") else incoming.rpm
+            digest = hashlib.sha256(data).hexdigest()
+            with suppress(Malformed):
+                facts = read(data, len(data), digest, Seen(path, 0, 0, "")).facts
+                found[path] = (number, package_of(facts))
+    return found
 
 
 def _hashed(name: str) -> bool:
