@@ -56,7 +56,7 @@ _ARCHIVE = (
 )
 _ARCHIVE_CONF = """
 Dir { ArchiveDir "."; CacheDir "."; };
-Default { Packages::Compress ". gzip"; };
+Default { Packages::Compress ". %s"; };
 APT::FTPArchive { MD5 "false"; SHA1 "false"; SHA512 "false"; Contents "false"; };
 BinDirectory "pool" {
   Packages "dists/stable/main/binary-amd64/Packages";
@@ -78,8 +78,15 @@ DebIndices: Packages Release . .gz
 SignWith: $KEY
 """
 
+
+def _archive(name: str, packed: str) -> Publisher:
+    """With its cache, and no more digests and indexes than apt needs."""
+    return Publisher(name, *[_ARCHIVE] * 3, {"archive.conf": _ARCHIVE_CONF % packed})
+
+
 DEB = (
-    Publisher("apt-ftparchive", _ARCHIVE, _ARCHIVE, _ARCHIVE, {"archive.conf": _ARCHIVE_CONF}),
+    _archive("apt-ftparchive", "gzip xz"),
+    _archive("apt-ftparchive without xz", "gzip"),
     Publisher(
         "aptly",
         _APTLY_FIRST,

@@ -51,6 +51,7 @@ def debs(_: Ground, scratch: Path) -> Iterator[Figure]:
     rivals = ("apt-ftparchive", "aptly")
     yield _absolute("publish-deb", "nothing changed", times["again"], 0.5)
     yield _ratio("publish-deb", "one package more", times["add"], rivals, 0.5)
+    yield _ratio("publish-deb", "one more", times["add"], ("apt-ftparchive without xz",), 1.0)
     yield _ratio("publish-deb", "the first time", times["first"], ("aptly",), 1.0)
     yield _memory("publish-deb", times)
 
