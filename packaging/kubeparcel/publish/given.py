@@ -62,13 +62,24 @@ def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -
     same = {there[digest] for digest in found.paths.keys() & there.keys()}
     if not found.facts:
         return Given(frozenset(same), {}, {})
-    new = {package_of(facts): digest for digest, facts in found.facts.items()}
-    gate.twice(new)
+    every = {package_of(facts): digest for digest, facts in found.facts.items()}
+    gate.twice(every)
+    new = _once(every, found.facts)
     known = {(*p.id, p.content): p for p in there.values()}
     sources = {p: Path(found.paths[at]) for p, at in new.items() if (*p.id, p.content) not in known}
     signers = {p: found.facts[new[p]].signers for p in sources}
     same |= {known.get((*p.id, p.content), p) for p in new}
     return Given(frozenset(same), sources, signers)
+
+
+def _once(packages: Mapping[Package, str], facts: Mapping[str, Facts]) -> dict[Package, str]:
+    """Of an rpm that is there signed and unsigned, the signed one."""
+    found: dict[tuple[str, ...], Package] = {}
+    for package, at in packages.items():
+        same = (*package.id, package.content)
+        if same not in found or facts[at].signers:
+            found[same] = package
+    return {package: packages[package] for package in found.values()}
 
 
 def package_of(facts: Facts) -> Package:
