@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kubeparcel import cli
+from kubeparcel import cli, paths
 from kubeparcel.publish.directory import Directory
 
 from . import look
@@ -139,3 +142,17 @@ def test_an_address_that_is_no_url_is_refused(run: Run, own: Path, address: str)
     assert code == 2
     assert "is no URL" in said
     assert not own.exists()
+
+
+def test_a_task_starts_without_what_it_does_not_need() -> None:
+    """Settings, asyncio and TLS take longer than a publish with nothing to do."""
+    heavy = ("asyncio", "ssl", "pydantic", "jinja2", "requests")
+    code = (
+        "import sys, kubeparcel.cli, kubeparcel.publish.publisher\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+        "from unittest.mock import Mock; Mock().anything()\n"
+    )
+    words = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

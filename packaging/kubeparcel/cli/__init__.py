@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# isort: off
+from . import invoked  # noqa: F401 - before anything else imports Invoke
+
+# isort: on
 from invoke.collection import Collection
 
 from .. import __version__, program

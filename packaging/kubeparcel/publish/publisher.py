@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ def _change(target: Target, log: Log, known: Memory, decide: Decide) -> Changed:
         state = dataclasses.replace(
             before,
             terms=_terms(before.terms, target.terms, where),
-            identity=before.identity or uuid.uuid4().hex,
+            identity=before.identity or os.urandom(16).hex(),
             filed=False,
         )
         decided = decide(state, who)
