@@ -212,6 +212,8 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
 
     with pytest.raises(ToolError, match="Bad passphrase"):
         publish(gpg.PASSPHRASE, "wrong")
+    with pytest.raises(ToolError, match="nowhere to ask for it"):
+        publish("NOTHING", "")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "nothing")
     assert not (repo / "apt/dists").exists()

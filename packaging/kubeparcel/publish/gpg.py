@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigurationError
-from ..run import Completed, find, run
+from ..errors import ConfigurationError, ToolError
+from ..run import Completed, failure, find, run
 
 MISSING = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
 PASSPHRASE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
 _QUIET = ("--batch", "--no-tty", "--no-greeting", "--quiet")
 _TRIES, _PAUSE = 5, 0.2
 _LONGEST = 80
+_UNASKED = re.compile("Inappropriate ioctl for device|No pinentry|Operation cancelled|Timeout")
 
 
 def passphrase() -> str | None:
@@ -56,11 +58,13 @@ class Home:
         find("gpg", MISSING)
         given = phrase if phrase is not None else passphrase() if secret else None
         argv: list[str | Path] = ["gpg", *_QUIET]
-        if given is None:
-            return run([*argv, *words], env=self.environment, stdin=stdin, check=check)
-        with _handed(given) as file:
-            argv += ["--pinentry-mode", "loopback", "--passphrase-file", file]
-            return run([*argv, *words], env=self.environment, stdin=stdin, check=check)
+        with nullcontext() if given is None else _handed(given) as file:
+            if file:
+                argv += ["--pinentry-mode", "loopback", "--passphrase-file", file]
+            done = run([*argv, *words], env=self.environment, stdin=stdin, check=False)
+        if check and done.code:
+            raise _failure(done)
+        return done
 
     def start_agent(self) -> None:
         """Have the agent running before several gpg need it: when they all start it, some fail."""
@@ -74,6 +78,19 @@ class Home:
     def environment(self) -> Mapping[str, str]:
         """What tells gpg where to look, and to speak English."""
         return {"LC_ALL": "C", **({"GNUPGHOME": str(self.folder)} if self.folder else {})}
+
+
+def _failure(done: Completed) -> ToolError:
+    """The error that gpg's words mean, where it is about a passphrase."""
+    if "Bad passphrase" in done.stderr:
+        return ToolError("Bad passphrase: the signing key has another one.", f"See {PASSPHRASE}.")
+    if _UNASKED.search(done.stderr):
+        return ToolError(
+            "The signing key has a passphrase, and gpg-agent had nowhere to ask for it.",
+            f"Give it in {PASSPHRASE} or in a file that {PASSPHRASE}_FILE names. "
+            "Or at a terminal: export GPG_TTY=$(tty)",
+        )
+    return failure(done)
 
 
 @contextmanager
