@@ -18,7 +18,8 @@ DEB, RPM = ("deb",), ("rpm",)
 class InstallMutant:
     """One fault: in which package, made how, and the first check of which scenario sees it.
 
-    With `earlier` it is the package before the upgrade that is broken.
+    With `earlier` it is the package before the upgrade that is broken. `hidden` ones the layout
+    level cannot see: this is the cheapest that does.
     """
 
     name: str
@@ -28,6 +29,7 @@ class InstallMutant:
     check: str
     formats: Sequence[str] = BOTH
     earlier: bool = False
+    hidden: bool = False
 
 
 def _needs_nothing(name: str) -> Mutate:
@@ -112,14 +114,17 @@ MUTANTS = (
     InstallMutant(
         *("the environment file changes between revisions", "kubelet", env(_other_text)),
         *("upgrade", "upgrade", DEB),
+        hidden=True,
     ),
     InstallMutant(
         *("the environment file changes and rpm lays the new one beside", "kubelet"),
         *(env(_other_text), "upgrade", "upgrade-keeps-settings", RPM),
+        hidden=True,
     ),
     InstallMutant(
         *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
         *("life", "remove-keeps-settings"),
+        hidden=True,
     ),
     InstallMutant(
         *("an upgrade empties the folder of plugins", "kubernetes-cni"),
@@ -155,15 +160,18 @@ MUTANTS = (
     InstallMutant(
         *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
         *("life", "nothing-left"),
+        hidden=True,
     ),
     InstallMutant(
         *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
         *("life", "nothing-left"),
+        hidden=True,
     ),
     InstallMutant(
         *("a link stays", "kubelet"),
         _script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("life", "nothing-left"),
+        hidden=True,
     ),
     InstallMutant(
         *("a file of the host is changed", "kubelet"),
@@ -174,6 +182,7 @@ MUTANTS = (
         *("a packaged file is changed", "kubeadm"),
         _script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("life", "verify-clean"),
+        hidden=True,
     ),
     InstallMutant(
         *("a program of another version", "kubectl"),
@@ -205,11 +214,13 @@ MUTANTS = (
         *("completions of nothing", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "true\n"),
         *("life", "completions"),
+        hidden=True,
     ),
     InstallMutant(
         *("completions that name no function", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("life", "completions"),
+        hidden=True,
     ),
     InstallMutant(
         *(
@@ -223,16 +234,19 @@ MUTANTS = (
         *("a scriptlet that looks which package came first", "kubeadm"),
         _script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
         *("orders", "backwards-same"),
+        hidden=True,
     ),
     InstallMutant(
         *("a scriptlet that needs another package without saying so", "cri-tools"),
         _script("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
+        hidden=True,
     ),
     InstallMutant(
         *("a version that cannot be gone back to", "kubelet"),
         _script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
         *("upgrade", "downgrade", DEB),
+        hidden=True,
     ),
     InstallMutant(
         *("an older version than before", "kubectl", fields(release="0")),

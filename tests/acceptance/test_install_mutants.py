@@ -17,11 +17,12 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.log import Quiet
 from kubeparcel.model import Format
 from kubeparcel.store import Store
-from kubeparcel.verify import install
+from kubeparcel.verify import install, layout
 from kubeparcel.verify.install.play import play
 from kubeparcel.verify.install.scenarios import scenarios
 from kubeparcel.verify.package_set import gather
 from kubeparcel.verify.report import Check, Report
+from tests.verify.workshop import workshop
 
 from .install_mutants import MUTANTS, InstallMutant
 from .small_packages import small, write_set
@@ -103,3 +104,13 @@ def test_a_broken_package_is_caught_by_the_check_meant_for_it(
     assert (last.name, last.passed) == (mutant.check, False), Report("install", checks).as_text()
     assert last.evidence
     assert all(finding.expected and finding.found for finding in last.findings)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
+    mutant: InstallMutant, tmp_path: Path
+):
+    shop = workshop(tmp_path / "shop", revision="2")
+    for format_ in mutant.formats:
+        file = shop.write(shop.package(mutant.package, format_), mutant.mutate, tmp_path / format_)
+        assert layout.check_paths([file]).passed is mutant.hidden
