@@ -38,6 +38,13 @@ def version(box: Container) -> str:
     return box.run(*manager.words(manager.state, ["kubectl"])).stdout.split("\t")[1].strip()
 
 
+def follows(box: Container) -> bool:
+    """Whether a client of before takes the repository, by itself."""
+    client = CLIENTS[box.host.name]
+    box.script(client.start, check=False, timeout=120)
+    return box.run(*client.manager.words(client.refresh), check=False, timeout=120).code == 0
+
+
 def forget(box: Container) -> None:
     """The client has not trusted any key yet, and has no kubectl."""
     client = CLIENTS[box.host.name]
@@ -75,6 +82,7 @@ def test_clients_of_before_and_of_later_trust_a_rotated_repository(
     with configured(config):
         end_overlap()
     publish(five(tmp_path / "third", "1.36.5"), repo, web.address, key=NAME)
+    assert [name for name, taken in each(boxes, follows).items() if taken] == ["trixie-dnf"]
     each(boxes, forget)
     assert each(boxes, come) == dict.fromkeys(boxes, "1.36.3-1")
     assert each(boxes, upgraded) == dict.fromkeys(boxes, "1.36.5-1")
