@@ -6,7 +6,7 @@
 systemd=/sys/fs/cgroup/systemd
 if [ "$(grep -c " $systemd " /proc/self/mountinfo)" -gt 1 ]; then
     umount "$systemd/release_agent" 2>/dev/null || :
-    umount "$systemd"
+    umount "$systemd" 2>/dev/null || umount --lazy "$systemd" # older systemds keep it open
     echo "The second mount of $systemd in the containers is taken away: runc computes wrong paths from it."
 fi
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError
+from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import node, session, table
 from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.session import Session
@@ -58,3 +59,16 @@ def test_a_node_has_systemd_and_a_container_runtime_and_survives_a_restart(here,
         box.restart()
         node.boot(box)
         assert box.read("/var/lib/kubelet/note") == "kept"
+
+
+def test_a_machine_whose_first_process_ends_is_not_waited_for(here, monkeypatch):
+    monkeypatch.setattr(node, "INIT", ("sh", "-c", "echo no systemd today; exit 4"))
+    started = time.monotonic()
+    with (
+        pytest.raises(ToolError, match=r"trixie: its systemd ended with exit code 4") as raised,
+        node.started(here, table.load().pick("trixie"), "n1"),
+    ):
+        pass
+    assert time.monotonic() - started < node.BOOT / 2
+    assert "no systemd today" in raised.value.todo
+    assert "systemd 258 and later do not run where cgroups are of version 1" in raised.value.todo

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import ToolError
 from ..template import render
 from .container import Container
 from .engine import Start
@@ -20,6 +21,12 @@ from .table import Host, Purpose
 
 BOOT = 90.0
 """Seconds that systemd may take to come up."""
+
+ENDED = (
+    "systemd 258 and later do not run where cgroups are of version 1: there is then no\n"
+    "/sys/fs/cgroup/cgroup.controllers. Another host: inv hosts"
+)
+"""What to do where a host's systemd does not run at all."""
 
 MASKED = (
     *("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service"),
@@ -83,7 +90,20 @@ def boot(box: Container, timeout: float = BOOT) -> str:
 
 def _up(box: Container) -> bool:
     state = box.run("systemctl", "is-system-running", check=False).stdout.strip()
+    if not state:
+        _alive(box)
     return state in {"running", "degraded"}
+
+
+def _alive(box: Container) -> None:
+    """Raise ToolError where there is nothing to wait for: the first process has ended."""
+    found = box.engine.inspect(box.name)["State"]
+    if not found["Running"]:
+        said = box.engine.logs(box.name).strip()[-1000:]
+        raise ToolError(
+            f"{box.host.name}: its systemd ended with exit code {found['ExitCode']} at its start.",
+            f"{said}\n{ENDED}".strip(),
+        )
 
 
 def _why(box: Container) -> str:
