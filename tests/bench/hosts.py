@@ -1,0 +1,174 @@
+"""The levels on hosts, with the real packages: how long each takes, and the memory of a cluster.
+
+Images of hosts and of a control plane are there before the clock runs, but for the part whose point
+is that they are not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kubeparcel import paths, settings
+from kubeparcel.errors import ToolError
+from kubeparcel.hosts import control_plane, image, node, session, table
+from kubeparcel.hosts.engine import What
+from kubeparcel.hosts.image import Definition
+from kubeparcel.hosts.leftovers import LABEL
+from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.table import Host, Purpose
+from kubeparcel.images.node import NodeImage, node_image, write
+from kubeparcel.log import Quiet
+from kubeparcel.model import Version
+from kubeparcel.store import Store
+from kubeparcel.verify import cluster, install, layout, service
+from kubeparcel.verify.earlier import earlier, other_layout
+from kubeparcel.verify.package_set import PackageSet, gather
+from kubeparcel.verify.report import Report
+
+from .figures import Figure, timed
+from .packages import PROGRAM, Ground
+
+NAMES = ("trixie", "trixie-dnf")
+BEFORE = "1.36.1"
+
+
+def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """Every level on one deb host and one rpm host."""
+    dist = ground.folder / "dist"
+    argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
+    yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
+    with session.opened(Store(paths.cache()), Quiet()) as here:
+        hosts = [table.load().pick(name) for name in NAMES]
+        for host in hosts:
+            for purpose in Purpose:
+                here.image(host, purpose)
+        sets = gather(layout.packages([dist]), scratch / "sets")
+        revision, other = _revision(ground, scratch / "revision")
+        report = _passed(install.check(here, hosts, [dist], revision))
+        yield _within("install", "one deb host and one rpm host", report.seconds, 90)
+        for host in hosts:
+            report = _passed(service.check(here, [host], [dist], revision, other=other))
+            yield _within("service", host.name, report.seconds, 60)
+        yield from _clusters(here, hosts, [sets[host.format] for host in hosts], ground, scratch)
+        yield _first_image(here, hosts[0], sets[hosts[0].format], scratch)
+
+
+def _within(part: str, what: str, seconds: float, limit: float) -> Figure:
+    return Figure(part, what, f"{seconds:.1f} s", f"≤ {limit:g} s", seconds <= limit)
+
+
+def _passed(report: Report) -> Report:
+    if not report.passed:
+        raise SystemExit(report.as_text())
+    return report
+
+
+def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The packages of an earlier revision, and those of the other layout."""
+    chosen = settings.load({}, ground.folder)
+    return (
+        earlier(chosen, folder / "earlier", Quiet()),
+        other_layout(chosen, folder / "other", Quiet()),
+    )
+
+
+def _clusters(
+    here: Session, hosts: Sequence[Host], sets: Sequence[PackageSet], ground: Ground, scratch: Path
+) -> Iterator[Figure]:
+    """A new cluster, one that is upgraded, and the memory that both machines need at a time."""
+    site = scratch / "before"
+    site.mkdir()
+    timed([*PROGRAM, "build", "--kubernetes", BEFORE, "--source", "go"], site)
+    old = gather(layout.packages([site / "dist"]), scratch / "old")
+    for host, packages in zip(hosts, sets, strict=True):
+        node_image(here, host, packages)
+        node_image(here, host, old[host.format])
+    dist, before = [ground.folder / "dist"], [site / "dist"]
+    _archives(here, hosts[0], sets[0], old[hosts[0].format])
+    with _peak(here) as peak:
+        report = _passed(cluster.check(here, hosts, dist, before, only=["cluster"]))
+        yield _within("cluster", "init, join, pods, reset, purge", report.seconds, 120)
+        both = report.seconds
+        report = _passed(cluster.check(here, hosts, dist, before, only=["upgrade"]))
+        both += report.seconds
+    what = f"the same, and an upgrade from {BEFORE} ({report.seconds:.1f} s)"
+    yield _within("cluster", what, both, 300)
+    shown = f"{peak.most / 1e9:.1f} GB"
+    yield Figure("cluster", "memory of both machines", shown, "≤ 4 GB", 0 < peak.most <= 4e9)
+
+
+def _archives(here: Session, plane: Host, *sets: PackageSet) -> None:
+    """Images of both control planes are gathered, or compiled, before a cluster asks for them."""
+    for packages in sets:
+        with node.started(here, plane, "images", image=node_image(here, plane, packages)) as box:
+            version = Version.parse(packages.versions["kubeadm"].rpartition("-")[0])
+            argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
+            wanted = box.run(*argv).stdout.split()
+        where = {"engine": here.engine, "places": here.places}
+        control_plane.archive(version, wanted, here.store, here.log, **where)
+
+
+def _first_image(here: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:
+    """A node's archive where the host is not there yet: made from a Debian archive."""
+    known = Definition.of(host, Purpose.NODE, here.places)
+    never = f"{known.setup}\n# {secrets.token_hex(8)}\n"
+    below = dataclasses.replace(known, setup=never)
+    shop = image.Workshop(here.engine, here.store, here.log, here.places, here.folder)
+    began = time.monotonic()
+    try:
+        image.make(shop, below)
+        write(here, NodeImage(host, packages, below.name), scratch, scratch / "node.tar")
+        seconds = time.monotonic() - began
+    finally:
+        here.engine.remove_image(below.name)
+    return _within("first image", f"{host.name} and the packages, no registry", seconds, 120)
+
+
+@dataclasses.dataclass
+class _Peak:
+    """The most memory that all containers of a session had at a time, in bytes."""
+
+    most: int = 0
+
+
+@contextmanager
+def _peak(here: Session) -> Iterator[_Peak]:
+    """Look every half second until the block ends."""
+    found, done = _Peak(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.5):
+            with suppress(ToolError, OSError, ValueError):  # one that is going just now
+                boxes = here.engine.labelled(f"{LABEL}={here.run}")
+                names = [row.name for row in boxes if row.what is What.CONTAINER]
+                found.most = max(found.most, sum(_memory(here, name) for name in names))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+def _memory(here: Session, container: str) -> int:
+    """What a container's processes have for themselves: what the kernel could not take back."""
+    state = here.engine.inspect(container)
+    lines = Path(f"/proc/{state['State']['Pid']}/cgroup").read_text("ascii").splitlines()
+    groups = {row.split(":")[1]: row.split(":")[2] for row in lines}
+    old = groups.get("memory")
+    root = Path("/sys/fs/cgroup") / ("memory" if old else "")
+    folder = root / (old or groups[""]).strip("/")
+    while state["Id"] in folder.parent.name:
+        folder = folder.parent
+    rows = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
+    names = ("total_rss", "total_shmem") if old else ("anon", "shmem")
+    return sum(int(rows.get(name, 0)) for name in names)
