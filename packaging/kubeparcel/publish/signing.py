@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,13 +70,19 @@ class Signer:
 
     def public(self, *, armored: bool, retired: bool = False) -> bytes:
         """The public keys, minimal: no one else's signatures on them."""
-        names = (*self.fingerprints, *(key.fingerprint for key in self.retired if retired))
-        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
-            target = Path(folder, "out")
-            words: list[str | Path] = ["--no-emit-version", "--export-options", "export-minimal"]
-            words += ["--armor"] if armored else []
-            self.home.run(*words, "--output", target, "--export", *names)
-            return target.read_bytes()
+        return _exported(self.home, (*self.keys, *(self.retired if retired else ())), armored)
+
+
+@functools.lru_cache(16)
+def _exported(home: Home, who: Sequence[Key], armored: bool) -> bytes:
+    """Asked of gpg once: several files of a repository have the same keys."""
+    with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+        target = Path(folder, "out")
+        words: list[str | Path] = ["--no-emit-version", "--export-options", "export-minimal"]
+        words += ["--armor"] if armored else []
+        names = [key.fingerprint for key in who]
+        home.run(*words, "--output", target, "--export", *names)
+        return target.read_bytes()
 
 
 @contextmanager
