@@ -26,6 +26,7 @@ from .conftest import Publish
 def made(folder: Path, *words: str, phrase: str = "") -> str:
     """A key of someone's own in a gpg home at `folder`, private part in `folder`/secret.asc."""
     folder.mkdir(mode=0o700)
+    (folder / "gpg-agent.conf").write_text("s2k-count 65536\n")  # no secret is kept for long
     base = ["gpg", "--batch", "--homedir", folder, "--pinentry-mode", "loopback"]
     base += ["--passphrase", phrase]
     subprocess.run([*base, *words], check=True, capture_output=True)
