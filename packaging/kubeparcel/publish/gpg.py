@@ -83,7 +83,10 @@ class Home:
 def _failure(done: Completed) -> ToolError:
     """The error that gpg's words mean, where it is about a passphrase."""
     if "Bad passphrase" in done.stderr:
-        return ToolError("Bad passphrase: the signing key has another one.", f"See {PASSPHRASE}.")
+        return ToolError(
+            "Bad passphrase: the signing key has another one.",
+            f"It came from {PASSPHRASE} or {PASSPHRASE}_FILE. gpg says:\n{done.stderr.strip()}",
+        )
     if _UNASKED.search(done.stderr):
         return ToolError(
             "The signing key has a passphrase, and gpg-agent had nowhere to ask for it.",

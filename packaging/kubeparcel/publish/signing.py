@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -24,12 +25,14 @@ hardware keys and agents."""
 class Signer:
     """The keys that sign now, first the one most clients know.
 
-    `retired` sign no more; rpms that they signed once are still there.
+    `retired` sign no more; rpms that they signed once are still there. `imported` ones came from
+    a file just now.
     """
 
     home: Home
     keys: tuple[Key, ...]
     retired: tuple[Key, ...] = ()
+    imported: bool = False
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -96,6 +99,9 @@ def signer(key: str, log: Log) -> Iterator[Signer]:
         for one in found.keys:
             _check(one)
         _warn(max(found.keys, key=Key.days_left), log)
+        if found.imported:
+            # The agent rewrites such a key at its first use: not while two of us use it.
+            found.detached(b"")
         yield found
 
 
@@ -116,7 +122,7 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
             own = keys.secret(home)
             if not own:
                 raise ConfigurationError(f"{name} holds no private key.")
-            yield _parted(home, found, own)
+            yield dataclasses.replace(_parted(home, found, own), imported=True)
     else:
         raise ConfigurationError(
             f"There is no key {name!r}, and no such file.",
