@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from ...model import Format
 from ..nodes import HEALTH
 from ..report import Finding
-from .documents import DNS, DOMAIN, FLAG, LABEL, MARK, PODS
+from .documents import DNS, DOMAIN, FLAG, LABEL, MARK, PODS, SERVICES
 from .machines import Cluster, Machine
 
 CONFIG, FLAGS = "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env"
@@ -28,6 +29,9 @@ ORDER = (
 """How a kubelet's command line begins under kubeadm's drop-in; flags and extra flags follow."""
 
 ENVIRONMENT = {Format.DEB: "/etc/default/kubelet", Format.RPM: "/etc/sysconfig/kubelet"}
+
+PATIENCE = 60.0
+"""Seconds that a kubelet may take to be healthy after its start."""
 
 STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -91,6 +95,14 @@ def config_map(cluster: Cluster) -> Iterator[Finding]:
     yield from _cluster_wide(yaml.safe_load(text) or {}, "ConfigMap kubelet-config")
 
 
+def services(cluster: Cluster) -> Iterator[Finding]:
+    """The API server's own service has the first address of the range given to `kubeadm init`."""
+    form = "--output=jsonpath={.spec.clusterIP}"
+    found = cluster.kubectl("get", "service", "kubernetes", form).stdout.strip()
+    first = str(next(ip_network(SERVICES).hosts()))
+    yield from _same("clusterIP", first, found, "service kubernetes")
+
+
 def _cluster_wide(found: dict[str, Any], where: str) -> Iterator[Finding]:
     for name, value in {**MARK, "clusterDNS": [DNS], "clusterDomain": DOMAIN}.items():
         yield from _same(name, value, found.get(name), where)
@@ -123,6 +135,7 @@ def _own(machine: Machine) -> tuple[str, ...]:
 
 def command_line(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """The kubelet runs with the drop-in's arguments in order, then kubeadm's, then the extra."""
+    healthy(machine)
     found = live(machine)
     flags_ = _arguments(machine.box.read(FLAGS).strip().partition("=")[2])
     wanted = [*ORDER, *flags_, *extra(machine)]
@@ -158,8 +171,24 @@ def reloaded(_: Cluster, machine: Machine) -> Iterator[Finding]:
     wanted = {"NeedDaemonReload": "no", "ActiveState": "active", "UnitFileState": "enabled"}
     for name, value in wanted.items():
         yield from _same(name, value, rows.get(name), "kubelet.service")
-    health = machine.trial.run("curl", "--silent", "--show-error", HEALTH)
-    yield from _same("healthz", "ok", health.stdout.strip() or health.stderr.strip(), HEALTH)
+    healthy(machine)
+    machine.trial.run("curl", "--silent", "--show-error", HEALTH)
+
+
+def healthy(machine: Machine) -> None:
+    """Wait until the kubelet says ok: kubeadm has just started it anew, or an administrator.
+
+    Raises GaveUp with the kubelet's last words.
+    """
+    ask = ("curl", "--silent", HEALTH)
+    tell = ("journalctl", "--no-pager", "--unit=kubelet", "--lines=40")
+    machine.box.until(
+        lambda: machine.box.run(*ask, check=False).stdout.strip() == "ok",
+        f"the kubelet of {machine.name} to say ok",
+        PATIENCE,
+        0.2,
+        lambda: machine.box.run(*tell, check=False).stdout,
+    )
 
 
 def _unit(machine: Machine, *names: str) -> dict[str, str]:

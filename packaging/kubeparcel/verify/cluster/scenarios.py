@@ -49,6 +49,7 @@ CLUSTER: Scenario[Cluster] = Scenario(
         *MAKE[:3],
         *_each("init", "after kubeadm init", PLANE),
         Step("config-map", "the ConfigMap has the settings for nodes to come", see.config_map),
+        Step("services", "services have addresses in the range given to kubeadm", see.services),
         MAKE[3],
         Step("bootstrap", "the worker came by TLS bootstrap", see.bootstrapped),
         *_each("join", "after kubeadm join", WORKER),
