@@ -136,13 +136,12 @@ def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a conversation: the program is killed, with all that it started."""
+    """End a conversation from any thread: the program is killed, with all that it started.
+
+    Whoever reads finds the end; the pipes are theirs to close.
+    """
     _end(process)
     _RUNNING.discard(process.pid)
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            with suppress(OSError):  # what was not yet read by the other side
-                pipe.close()
 
 
 def end_all() -> None:

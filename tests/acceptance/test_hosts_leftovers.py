@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +19,7 @@ from kubeparcel import paths
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import leftovers, session, table
 from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.engine import Engine, GaveUp, Start
+from kubeparcel.hosts.engine import Engine, GaveUp, Start, What
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.log import Lines, Quiet
@@ -25,7 +28,8 @@ from kubeparcel.store import Store
 TRIXIE = table.load().pick("trixie")
 
 RUNNING = """
-import sys, time
+import socket, sys
+socket.gethostname = lambda: sys.argv[2]
 from pathlib import Path
 from kubeparcel.hosts import parallel, session, table
 from kubeparcel.hosts.engine import Start
@@ -68,9 +72,13 @@ def here(engine, store) -> Iterator[Session]:
 
 @pytest.fixture
 def running(engine, store) -> Iterator[subprocess.Popen[str]]:
-    """Another process of ours with two containers, two volumes and a network."""
+    """Another process of ours with two containers, two volumes and a network.
+
+    It says that it is on another machine: whoever else runs here does not clean up after it.
+    """
+    host = f"elsewhere-{secrets.token_hex(4)}"
     process = subprocess.Popen(
-        [sys.executable, "-c", RUNNING, str(store.root)],
+        [sys.executable, "-c", RUNNING, str(store.root), host],
         env={**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -79,11 +87,14 @@ def running(engine, store) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout is not None
     lines = [process.stdout.readline().strip() for _ in range(2)]
     assert all(lines), process.stderr.read() if process.stderr else ""
-    process.run = lines[0]  # type: ignore[attr-defined]
+    process.run, process.host = lines[0], host  # type: ignore[attr-defined]
     yield process
     if process.poll() is None:
         process.kill()
     process.communicate()
+    leftovers.remove(engine, f"{leftovers.LABEL}={lines[0]}")
+    for folder in (store.root / "scratch").glob(f"hosts-{host},*"):
+        shutil.rmtree(folder)
 
 
 def left(engine: Engine, run: str) -> list[str]:
@@ -91,24 +102,32 @@ def left(engine: Engine, run: str) -> list[str]:
     return sorted(str(row.what) for row in engine.labelled(f"{leftovers.LABEL}={run}"))
 
 
-def volumes(engine: Engine) -> set[str]:
-    done = subprocess.run(
-        [engine.name, "volume", "ls", "--quiet"], capture_output=True, text=True, check=True
-    )
-    return set(done.stdout.split())
+def volumes(engine: Engine, run: str) -> list[str]:
+    """The volumes of a run's containers."""
+    rows = engine.labelled(f"{leftovers.LABEL}={run}")
+    boxes = [engine.inspect(row.name) for row in rows if row.what is What.CONTAINER]
+    mounts = [mount for box in boxes for mount in box["Mounts"]]
+    return [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
+
+
+def there(engine: Engine, names: list[str]) -> list[str]:
+    """Those of the volumes that there are."""
+    listed = [engine.name, "volume", "ls", "--quiet"]
+    done = subprocess.run(listed, capture_output=True, text=True, check=True)
+    return [name for name in names if name in done.stdout.split()]
 
 
 def test_after_success_nothing_is_left(engine, store):
-    before = volumes(engine)
     with session.opened(store, Quiet()) as here:
         start = Start(here.image(TRIXIE), "box", volumes=("/var/lib/data",))
         with here.container(TRIXIE, start) as box:
             assert box.run("hostname").stdout
             assert left(engine, here.run) == ["container"]
-            assert volumes(engine) > before
+            names = volumes(engine, here.run)
+            assert len(there(engine, names)) == 1
         assert left(engine, here.run) == []
         folder = here.folder
-    assert volumes(engine) == before
+    assert there(engine, names) == []
     assert not folder.exists()
 
 
@@ -148,17 +167,20 @@ def test_after_an_interruption_nothing_is_left(running, engine, sent):
     assert running.returncode != 0
 
 
-def test_what_a_killed_run_left_goes_when_the_next_begins(running, engine, store, capsys):
-    before = volumes(engine)
-    assert len(before) >= 2
+def test_what_a_killed_run_left_goes_when_the_next_begins(
+    running, engine, store, capsys, monkeypatch
+):
+    names = volumes(engine, running.run)
+    assert len(there(engine, names)) == 2
     running.kill()
     running.wait(10)
     assert left(engine, running.run) == ["container", "container", "network"]
+    monkeypatch.setattr(socket, "gethostname", lambda: running.host)
     with session.opened(store, Lines()) as here:
         assert left(engine, running.run) == []
         assert here.folder.parent.parent == store.root / "scratch"
     assert "that a killed run left" in capsys.readouterr().err
-    assert len(volumes(engine)) == len(before) - 2
+    assert there(engine, names) == []
     gone = f"hosts-*,{running.pid},*"
     assert list((store.root / "scratch").glob(gone)) == []
 

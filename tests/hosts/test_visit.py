@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -14,7 +15,8 @@ from kubeparcel.hosts.visit import ENDED, Late, Visit
 def visit(tmp_path) -> Iterator[Visit]:
     """A shell of this machine, as an engine would open one in a container."""
     opened = Visit(["sh"], str(tmp_path))
-    assert opened.ready(10)
+    with opened.lock:
+        assert opened.ready(10)
     yield opened
     opened.close()
 
@@ -62,5 +64,25 @@ def test_a_shell_that_ends_meanwhile_is_said(visit):
     assert not visit.open
 
 
+def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit):
+    found = []
+
+    def wait() -> None:
+        visit.lock.acquire()
+        try:
+            found.append(visit.run(["sleep", "300"], timeout=300))
+        finally:
+            visit.release()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.2)
+    visit.close()
+    thread.join(10)
+    assert [done.code for done in found] == [ENDED]
+
+
 def test_where_none_can_be_opened_there_is_none():
-    assert not Visit(["false"]).ready(10)
+    visit = Visit(["false"])
+    assert not visit.ready(10)
+    visit.close()

@@ -103,7 +103,7 @@ class CommandLine:
                 return None
             return visit.run(argv, stdin, env, timeout - (time.monotonic() - started))
         finally:
-            visit.lock.release()
+            visit.release()
 
     def leave(self, containers: Sequence[str]) -> None:
         with self._guard:

@@ -12,6 +12,7 @@ import shlex
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from .. import run
 from ..run import Completed
@@ -65,10 +66,25 @@ class Visit:
         return Completed(tuple(argv), code, out, err)
 
     def close(self) -> None:
-        """Nothing more is asked."""
-        if self.open:
-            self.open = False
-            run.end(self._process)
+        """Nothing more is asked; a thread that waits for an answer is told that there is none."""
+        self.open = False
+        run.end(self._process)
+        if self.lock.acquire(blocking=False):
+            self.release()
+
+    def release(self) -> None:
+        """Give the lock back. The pipes of a closed shell are closed by the last who has it."""
+        if not self.open:
+            for pipe in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):  # what nobody reads any more
+                    if pipe:
+                        pipe.close()
+        self.lock.release()
+
+    def _end(self) -> None:
+        """The same for the thread that has the lock."""
+        self.open = False
+        run.end(self._process)
 
     def _said(self, text: str, end: float) -> bytes:
         """What the shell answers in a line; empty when it is gone."""
@@ -76,8 +92,8 @@ class Visit:
         try:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
-        except OSError:
-            self.close()
+        except (OSError, ValueError):  # it ended, or another thread closed it just now
+            self._end()
             return b""
         found = b""
         while self.open and not found.endswith(b"\n"):
@@ -90,12 +106,12 @@ class Visit:
         found = bytearray()
         while self.open and len(found) < size:
             if not select.select([at], [], [], max(0, end - time.monotonic()))[0]:
-                self.close()
+                self._end()
                 raise Late
             piece = os.read(at, size - len(found))
             found += piece
             if not piece:
-                self.close()
+                self._end()
         return bytes(found)
 
 
