@@ -6,11 +6,13 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from ipaddress import ip_network
 from typing import Any
 
 import yaml
 
+from ...hosts.engine import GaveUp
 from ...model import Format
 from ..nodes import HEALTH
 from ..report import Finding
@@ -199,18 +201,26 @@ def _unit(machine: Machine, *names: str) -> dict[str, str]:
 
 def control_plane(cluster: Cluster) -> Iterator[Finding]:
     """etcd, API server, controller manager and scheduler run, and the API says it is ready."""
+    with suppress(GaveUp):  # what is still missing then is a finding
+        what = "the control plane's containers to run"
+        cluster.plane.box.until(lambda: set(STATIC) <= _running(cluster), what, PATIENCE)
     said = cluster.kubectl("get", "--raw", "/readyz?verbose").stdout
     if "readyz check passed" not in said:
         yield Finding("readyz check passed", said.strip()[-400:] or "no answer", "/readyz")
+    running = _running(cluster)
+    for name in STATIC:
+        if name not in running:
+            yield Finding(f"{name} runs", f"running: {', '.join(sorted(running)) or 'nothing'}")
+
+
+def _running(cluster: Cluster) -> set[str]:
+    """The control plane's containers that run now, by name."""
     listed = json.loads(cluster.plane.trial.run("crictl", "ps", "--output=json").stdout or "{}")
-    running = {
+    return {
         row["metadata"]["name"]
         for row in listed.get("containers", [])
         if row["state"] == "CONTAINER_RUNNING"
     }
-    for name in STATIC:
-        if name not in running:
-            yield Finding(f"{name} runs", f"running: {', '.join(sorted(running)) or 'nothing'}")
 
 
 def bootstrapped(cluster: Cluster) -> Iterator[Finding]:
@@ -251,6 +261,15 @@ def node(cluster: Cluster, machine: Machine) -> dict[str, Any]:
     return found
 
 
+def part(cluster: Cluster, machine: Machine) -> str:
+    """A node's part of the pods' network; the controller manager gives it soon after the join."""
+    return machine.box.until(
+        lambda: str(node(cluster, machine).get("spec", {}).get("podCIDR", "")),
+        f"the node {machine.name} to get a part of {PODS}",
+        PATIENCE,
+    )
+
+
 def ready(cluster: Cluster, machine: Machine, version: str = "") -> bool:
     """Whether a node says Ready, and is at a version when one is given."""
     form = (
@@ -264,7 +283,7 @@ def ready(cluster: Cluster, machine: Machine, version: str = "") -> bool:
 def subnets(cluster: Cluster) -> Iterator[Finding]:
     """Each node has a part of the pods' network."""
     for machine in cluster.machines:
-        found = node(cluster, machine).get("spec", {}).get("podCIDR", "")
+        found = part(cluster, machine)
         if not found.startswith(PODS.rpartition(".0.0/")[0] + "."):
             yield Finding(f"a part of {PODS}", found or "none", f"node {machine.name}")
 

@@ -77,7 +77,7 @@ def join(cluster: Cluster) -> Iterator[Finding]:
 
 def network(cluster: Cluster) -> Iterator[Finding]:
     """Our CNI plugins are configured on each node with its part of the pods' network."""
-    parts = {m.name: str(facts.node(cluster, m)["spec"]["podCIDR"]) for m in cluster.machines}
+    parts = {m.name: facts.part(cluster, m) for m in cluster.machines}
     for machine, other in (cluster.machines, cluster.machines[::-1]):
         text = json.dumps(documents.network(parts[machine.name]), indent=2)
         machine.box.write("/etc/cni/net.d/10-proof.conflist", text)
@@ -132,7 +132,7 @@ def _running(cluster: Cluster) -> Mapping[str, str]:
 
 def _pod(cluster: Cluster, machine: Machine) -> Iterator[Finding]:
     address = _running(cluster)[machine.name]
-    part = str(facts.node(cluster, machine)["spec"]["podCIDR"])
+    part = facts.part(cluster, machine)
     if not address.startswith(part.rpartition(".")[0] + "."):
         yield Finding(f"an address in {part}", address, f"pod on {machine.name}")
     bridge = machine.trial.run("ip", "-oneline", "address", "show", "cni0")
