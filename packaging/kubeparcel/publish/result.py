@@ -59,10 +59,12 @@ class Changed:
         lines = [line for change in self.changes for line in _lines(change)]
         if self.resigned and not self.changes:
             lines = ["nothing changed; the indexes are signed anew"]
-        total = len(self.state.packages)
-        done = "would be changed (--dry-run: nothing was)" if self.dry_run else "published"
-        signed = "" if self.dry_run else f" · generation {self.state.generation}"
-        end = f"{self.where} · {total:,} packages {done}{signed} · {duration(self.seconds)}"
+        total = f"{len(self.state.packages):,} packages"
+        if self.dry_run:
+            done = f"would hold {total} (--dry-run: nothing was changed)"
+        else:
+            done = f"{total} published · generation {self.state.generation}"
+        end = f"{self.where} · {done} · {duration(self.seconds)}"
         return "\n".join((*lines, end, *self._only_here()))
 
     def _only_here(self) -> Sequence[str]:
