@@ -7,11 +7,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.hosts import session
+from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.session import Session
+from kubeparcel.log import Quiet
+from kubeparcel.store import Store
+
+from .engines import needed
 
 KUBERNETES, EARLIER = "1.36.3", "1.36.1"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
@@ -73,6 +83,18 @@ def before(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(tmp_path_factory.mktemp("before"), real.env)
     site.run("build", "--kubernetes", EARLIER, "--source", "go")
     return site
+
+
+@pytest.fixture(scope="module")
+def here(binaries_cache: Path) -> Iterator[Session]:
+    """An open session on the first engine that answers; its images are kept between runs."""
+    needed("mmdebstrap")
+    try:
+        choose()
+    except KubeparcelError as error:
+        pytest.skip(str(error))
+    with session.opened(Store(binaries_cache), Quiet()) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
-from kubeparcel.store import Store
+from kubeparcel.hosts import table
 from kubeparcel.verify import cluster
 from kubeparcel.verify.cluster import steps
 
 from .cluster_mutants import CARELESS, CAUGHT, UNPLUGGED, break_debs
-from .engines import needed
 
 HOSTS = ("trixie", "trixie-dnf")
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    try:
-        choose("podman")
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    needed("mmdebstrap")
-    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
-        yield opened
 
 
 def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here, real, before):

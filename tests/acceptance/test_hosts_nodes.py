@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError, ToolError
-from kubeparcel.hosts import node, session, table
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
-from kubeparcel.store import Store
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    try:
-        choose("podman")
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
-        yield opened
-
+from kubeparcel.errors import ToolError
+from kubeparcel.hosts import node, table
 
 SETTINGS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 """What a kubelet writes into the kernel when it starts."""

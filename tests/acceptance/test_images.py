@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import control_plane, node, session, table
+from kubeparcel.hosts import control_plane, node, table
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.places import Places
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import reader
 from kubeparcel.images.node import NodeImage, node_image, write
-from kubeparcel.log import Quiet
 from kubeparcel.model import Version
 from kubeparcel.store import Store, sha256_of
 from kubeparcel.verify import layout
@@ -25,7 +23,7 @@ from kubeparcel.verify.package_set import PackageSet, gather, machine
 
 from ..conftest import Told
 from .conftest import KUBERNETES, Site
-from .engines import dockerd, needed, registry
+from .engines import dockerd, registry
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
@@ -35,17 +33,6 @@ BUILT = [
     *(f"registry.k8s.io/kube-{part}:v{KUBERNETES}" for part in PARTS),
     PAUSE,
 ]
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    needed("mmdebstrap")
-    try:
-        choose("podman")
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts import table
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
 from kubeparcel.model import Format
-from kubeparcel.store import Store
 from kubeparcel.verify import install, layout
 from kubeparcel.verify.install.play import play
 from kubeparcel.verify.install.scenarios import scenarios
@@ -29,17 +25,6 @@ from .small_packages import small, write_set
 
 HOSTS = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
 CASES = [(mutant, Format(format_)) for mutant in MUTANTS for format_ in mutant.formats]
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    """An open session; its images are kept between runs."""
-    try:
-        choose()
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet()) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts import table
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
 from kubeparcel.model import Format
-from kubeparcel.store import Store
 from kubeparcel.verify import layout, service
 from kubeparcel.verify.package_set import PackageSet, gather
 from kubeparcel.verify.report import Check, Report
@@ -58,17 +54,6 @@ MACHINES = sorted(
     {Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES},
     key=lambda one: (not one.real, one.scenario != "life", one.scenario, one.name, one.format),
 )
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    """An open session; its images are kept between runs."""
-    try:
-        choose()
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet()) as opened:
-        yield opened
 
 
 NOW, BEFORE, OTHER, TINY = "now", "before", "other layout", "small"

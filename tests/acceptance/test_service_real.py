@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from kubeparcel import settings
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts import table
 from kubeparcel.hosts.session import Session
 from kubeparcel.log import Quiet
-from kubeparcel.store import Store
 from kubeparcel.verify import service
 from kubeparcel.verify.earlier import earlier, other_layout
 from kubeparcel.verify.report import Check, Report
@@ -21,17 +15,6 @@ from kubeparcel.verify.report import Check, Report
 from .conftest import KUBERNETES, Site
 
 HOSTS = ("trixie", "trixie-dnf")
-
-
-@pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    """An open session; its images are kept between runs."""
-    try:
-        choose()
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet()) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,13 @@ from typing import TypeVar
 
 import pytest
 
-from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.session import Session
 from kubeparcel.log import Quiet
 from kubeparcel.publish import keys, publisher
 from kubeparcel.publish.publisher import Target
-from kubeparcel.store import Store
 from kubeparcel.template import render
-from tests.acceptance.engines import needed
 from tests.publish.web import Web, served
 
 from .table import CLIENTS, Client
@@ -45,17 +40,6 @@ apt-get clean
 """What the page's commands use, once; and apt's own mind about dates, which mmdebstrap changed."""
 
 IMAGES = "localhost/kubeparcel-tests/"
-
-
-@pytest.fixture(scope="session")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    needed("mmdebstrap")
-    try:
-        choose("podman")
-    except KubeparcelError as error:
-        pytest.skip(str(error))
-    with session.opened(Store(binaries_cache), Quiet(), engine="podman") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")
