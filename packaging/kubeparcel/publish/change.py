@@ -38,13 +38,13 @@ def shared_out(new: frozenset[Package], before: Suites) -> dict[str, frozenset[P
     kin = family()
     parts: dict[str, set[Package]] = defaultdict(set)
     homes = {p: _homes(p.version) for p in new if p.name in kin.leaders}
-    rest = {p for p in new if not homes.get(p)}
+    rest = new.difference(p for p, names in homes.items() if names)
     for package, names in homes.items():
         for name in names:
             parts[name].add(package)
     targets = set(parts) or {ALL, *(name for name in before if _OF_MINOR.fullmatch(name))}
     for name in targets:
-        parts[name] |= {p for p in rest if _fits(p, name, kin)}
+        parts[name] |= _fitting(rest, name, kin)
     if any(_OF_MINOR.fullmatch(name) for name in targets) or not new - rest:
         parts[ALL] |= rest
     return {name: frozenset(part) for name, part in parts.items() if part}
@@ -58,16 +58,24 @@ def _homes(version: str) -> tuple[str, ...]:
     return (EARLY,) if found.prerelease else (f"v{found.series}", ALL)
 
 
-def _fits(package: Package, suite: str, kin: Family) -> bool:
-    """A companion that follows Kubernetes' minors is not for an older minor than its own."""
+def _fitting(packages: frozenset[Package], suite: str, kin: Family) -> frozenset[Package]:
+    """Without companions that follow Kubernetes' minors and are of a newer one than the suite."""
     minor = _OF_MINOR.fullmatch(suite)
-    if not minor or package.name not in kin.paired:
-        return True
+    if not minor:
+        return packages
+    newest = (int(minor[1]), int(minor[2]))
+    return packages.difference(
+        p for p in packages if p.name in kin.paired and _minor(p.version) > newest
+    )
+
+
+def _minor(version: str) -> tuple[int, int]:
+    """The minor of a version, the oldest when it has none."""
     try:
-        version = upstream(package.version)
+        found = upstream(version)
     except UnknownVersion:
-        return True
-    return (version.major, version.minor) <= (int(minor[1]), int(minor[2]))
+        return (0, 0)
+    return (found.major, found.minor)
 
 
 def chosen(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Package]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import chain
 
 from ..errors import CheckFailed
 from ..model import Format
@@ -22,7 +23,8 @@ class Refusal(CheckFailed):
 def same_bytes(new: Iterable[Package], state: State) -> None:
     """Refuse a package that was published with other bytes; raises Refusal."""
     packages = tuple(new)
-    before = {p.id: p for p in state.published} if packages else {}
+    names = {p.name for p in packages}
+    before = {p.id: p for p in state.published if p.name in names}
     for package in packages:
         old = before.get(package.id)
         if old and old.content != package.content:
@@ -70,30 +72,34 @@ def missing(
 ) -> Iterator[str]:
     """What of `ours` the suspects need and the suite does not have, in sentences."""
     yield from unmet(packages, suspects, ours)
-    yield from _alone(packages, _having(packages), family())
+    yield from _alone(packages, family())
 
 
 def unmet(
     packages: frozenset[Package], suspects: Iterable[Package], ours: Iterable[str]
 ) -> Iterator[str]:
     """The dependencies of the suspects that nothing in the suite fulfils, in sentences."""
-    have = _having(packages)
     known = frozenset(ours)
-    for package in sorted(suspects):
-        for group in parse(package.needs):
-            if all(wish.name in known for wish in group) and not any(
-                _there(package, wish, have) for wish in group
-            ):
+    wishes = {
+        package: [group for group in parse(package.needs) if all(w.name in known for w in group)]
+        for package in sorted(suspects)
+    }
+    every = chain.from_iterable(chain.from_iterable(wishes.values()))
+    have = _having(packages, {wish.name for wish in every})
+    for package, groups in wishes.items():
+        for group in groups:
+            if not any(_there(package, wish, have) for wish in group):
                 yield f"{package.label} needs {_said(group)}, which is not there"
 
 
 Having = Mapping[tuple[Format, str], Sequence[Package]]
 
 
-def _having(packages: Iterable[Package]) -> Having:
+def _having(packages: Iterable[Package], names: Set[str]) -> Having:
     have: dict[tuple[Format, str], list[Package]] = defaultdict(list)
     for package in packages:
-        have[package.format, package.name].append(package)
+        if package.name in names:
+            have[package.format, package.name].append(package)
     return have
 
 
@@ -106,8 +112,9 @@ def _there(package: Package, wish: Relation, have: Having) -> bool:
     )
 
 
-def _alone(packages: frozenset[Package], have: Having, kin: Family) -> Iterator[str]:
+def _alone(packages: frozenset[Package], kin: Family) -> Iterator[str]:
     """Nodes need the companions of some version, also where no dependency says so."""
+    have = _having(packages, kin.companions)
     nodes = {(p.format, p.arch, p.name) for p in packages if p.name in kin.nodes}
     for form, arch in sorted({node[:2] for node in nodes}):
         who = " and ".join(sorted(n[2] for n in nodes if n[:2] == (form, arch)))

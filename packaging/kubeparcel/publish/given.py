@@ -47,7 +47,7 @@ def scratch() -> Iterator[Path]:
 
 def mark(source: Path, rows: Sequence[Seen], state: State, suite: str) -> tuple[str, str]:
     """Where files go from and to, and what tells whether that was done already."""
-    text = "\n".join(f"{row.path} {row.size} {row.mtime}" for row in rows)
+    text = "\n".join([f"{path} {size} {mtime}" for path, size, mtime, _ in rows])
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
     return f"{source}\n{suite}\n{state.identity}", digest
 
@@ -65,7 +65,8 @@ def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -
     every = {package_of(facts): digest for digest, facts in found.facts.items()}
     gate.twice(every)
     new = _once(every, found.facts)
-    known = {(*p.id, p.content): p for p in there.values()}
+    names = {p.name for p in new}
+    known = {(*p.id, p.content): p for p in there.values() if p.name in names}
     sources = {p: Path(found.paths[at]) for p, at in new.items() if (*p.id, p.content) not in known}
     signers = {p: found.facts[new[p]].signers for p in sources}
     same |= {known.get((*p.id, p.content), p) for p in new}

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,11 +66,12 @@ def described(
     Raises BrokenPackage for one that cannot be read.
     """
     before = memory.seen(str(folder))
-    old = {digest: row.path for row in rows if (digest := before.get(row))}
-    facts = memory.facts(old.keys() - known)
-    lost = old.keys() - known - facts.keys()
-    paths = {digest: path for digest, path in old.items() if digest not in lost}
-    for batch in _gathered(read_all([row for row in rows if before.get(row, "") not in paths])):
+    digests = [before.get(row, "") for row in rows]
+    facts = memory.facts(set(digests) - known)
+    sure = facts.keys() | known
+    paths = {digest: row.path for digest, row in zip(digests, rows, strict=True) if digest in sure}
+    fresh = [row for digest, row in zip(digests, rows, strict=True) if digest not in paths]
+    for batch in _gathered(read_all(fresh)):
         memory.note_seen([one.seen for one in batch])
         memory.note([one.facts for one in batch], {one.facts.sha256: one.pieces for one in batch})
         paths.update({one.seen.sha256: one.seen.path for one in batch})
@@ -97,7 +99,7 @@ def _digest(read: Read) -> str:
 
 def _walk(folder: str) -> Iterator[Seen]:
     try:
-        rows = sorted(os.scandir(folder), key=lambda row: row.name)
+        rows = sorted(os.scandir(folder), key=attrgetter("name"))
     except NotADirectoryError:
         raise UsageError(f"{folder} is not a folder.") from None
     except FileNotFoundError:

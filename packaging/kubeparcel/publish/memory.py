@@ -118,15 +118,15 @@ class Memory:
         with self.base:
             self.base.execute("INSERT OR REPLACE INTO done VALUES (?,?)", (place, mark))
 
-    def _select(self, table: str, digests: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    def _select(self, table: str, digests: Iterable[str]) -> Iterable[tuple[Any, ...]]:
         """The rows of these, one by one, or from all when they are a good part of all."""
         wanted = frozenset(digests)
         count = self.base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
         if len(wanted) * _MANY > count:
             rows = self.base.execute(f"SELECT * FROM {table}")  # noqa: S608
-            return (row for row in rows if row[0] in wanted)
+            return [row for row in rows if row[0] in wanted]
         query = f"SELECT t.* FROM json_each(?) j JOIN {table} t ON t.sha256 = j.value"  # noqa: S608
-        return iter(self.base.execute(query, (json.dumps(list(wanted)),)))
+        return self.base.execute(query, (json.dumps(list(wanted)),))
 
 
 @contextmanager
