@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..model import Format
 from .memory import Pieces
 from .values import DAY, Indexes, Package, Terms
 
@@ -35,15 +34,14 @@ def folder(suite: str) -> str:
 
 def arches(packages: Iterable[Package]) -> tuple[str, ...]:
     """The architectures a suite serves; packages for all of them are in each one's index."""
-    found = {p.arch for p in packages if p.format is Format.DEB}
+    found = {p.arch for p in packages}
     return tuple(sorted(found - {"all"})) or (("all",) if found else ())
 
 
 def indexes(
-    suite: str, packages: Iterable[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
+    suite: str, debs: Sequence[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
 ) -> Indexes:
-    """Make the indexes of the debs; `pieces` go by sha256, `now` is in seconds since 1970."""
-    debs = sorted(p for p in packages if p.format is Format.DEB)
+    """Make the indexes of sorted debs; `pieces` go by sha256, `now` is in seconds since 1970."""
     files: dict[str, bytes] = {}
     for arch in arches(debs):
         rows = [pieces[p.sha256].first for p in debs if p.arch in (arch, "all")]

@@ -37,8 +37,7 @@ def files(state: State, signer: Signer) -> dict[str, bytes]:
         "key.asc": signer.public(armored=True, retired=True) if signer.retired else armored,
         "key.gpg": signer.public(armored=False, retired=True),
     }
-    for suite, packages in state.suites.items():
-        formats = {p.format for p in packages}
+    for suite, formats in _formats(state).items():
         if Format.DEB in formats:
             found[f"{suite}.sources"] = sources(base, suite, armored.decode()).encode()
         if Format.RPM in formats:
@@ -49,10 +48,29 @@ def files(state: State, signer: Signer) -> dict[str, bytes]:
     return found
 
 
-def write(storage: Storage, before: State, state: State, shown: Mapping[str, bytes]) -> None:
+class Pages(NamedTuple):
+    """Pages for folders whose files changed, by path, and the paths of those that are gone."""
+
+    new: Mapping[str, bytes]
+    gone: Sequence[str]
+
+
+def pages(before: State, state: State) -> Pages:
+    """The pages for folders: what a server would list, were it asked to."""
+    old, new = listing.folders(_tree(before)), listing.folders(_tree(state))
+    changed = {
+        f"{folder}/{listing.PAGE}": listing.page(folder, rows)
+        for folder, rows in new.items()
+        if folder and rows != old.get(folder) and not rows & _ENTRIES
+    }
+    return Pages(changed, [f"{folder}/{listing.PAGE}" for folder in old.keys() - new.keys()])
+
+
+def write(storage: Storage, state: State, shown: Mapping[str, bytes], folders: Pages) -> None:
     """Write those that changed, and pages for folders; they are no part of what clients trust."""
     wanted = {path: data for path, data in shown.items() if storage.read(path) != data}
-    storage.write(wanted | _write_pages(storage, before, state))
+    storage.remove(folders.gone)
+    storage.write({**wanted, **folders.new})
     stale = [
         path
         for path in storage.names("")
@@ -61,23 +79,10 @@ def write(storage: Storage, before: State, state: State, shown: Mapping[str, byt
     storage.remove(stale)
 
 
-def _write_pages(storage: Storage, before: State, state: State) -> dict[str, bytes]:
-    """The pages for folders whose files changed; those of folders that are gone are removed."""
-    old, new = listing.folders(_tree(before)), listing.folders(_tree(state))
-    gone = old.keys() - new.keys()
-    storage.remove([f"{folder}/{listing.PAGE}" for folder in gone])
-    return {
-        f"{folder}/{listing.PAGE}": listing.page(folder, rows)
-        for folder, rows in new.items()
-        if folder and rows != old.get(folder) and not rows & _ENTRIES
-    }
-
-
 def _tree(state: State) -> set[str]:
     """The files that pages show: packages, and each suite's entry; its own folder has its own."""
     shown = set(state.places)
-    for suite, packages in state.suites.items():
-        formats = {p.format for p in packages}
+    for suite, formats in _formats(state).items():
         shown |= {f"apt/dists/{suite}/InRelease"} if Format.DEB in formats else set()
         shown |= {f"yum/{suite}/repodata/repomd.xml"} if Format.RPM in formats else set()
     return shown
@@ -111,13 +116,17 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "keys": signer.keys,
         "retired": signer.retired,
         "suites": sorted(state.suites, key=_suite_order),
-        "formats": {s: sorted({str(p.format) for p in held}) for s, held in state.suites.items()},
+        "formats": {s: sorted(map(str, formats)) for s, formats in _formats(state).items()},
         "default": "stable" if "stable" in state.suites else min(state.suites, default=""),
         "names": names,
         "tables": {s: Table(held) for s, held in state.suites.items()},
         "count": len(packages),
         "strict": state.terms.sign_rpms,
     }
+
+
+def _formats(state: State) -> Mapping[str, set[Format]]:
+    return {suite: {p.format for p in held} for suite, held in state.suites.items()}
 
 
 def _suite_order(name: str) -> tuple[int, int, int, str]:

@@ -49,19 +49,20 @@ def commit(
             statefile.PATH: statefile.dump(state, done.listed),
         },
     )
-    client.write(storage, before, state, done.shown)
-    _clear(storage, before, state, [part for part in todo if part not in made])
+    client.write(storage, state, done.shown, done.folders)
+    _clear(storage, before, wanted.state, state, [part for part in todo if part not in made])
     return state
 
 
 def _add_files(storage: Storage, before: State, wanted: Next) -> None:
     """Put package files that are new in a suite where clients will look for them."""
     there = {place: package for place, (_, package) in before.gone.items()} | before.places
-    homes = {p: place for place, p in there.items()}
     needed = wanted.state.places
     missing = {place: p for place, p in needed.items() if there.get(place) != p}
     if not missing:
         return
+    old = {*missing.values()} - wanted.sources.keys()
+    homes = {p: place for place, p in there.items() if p in old} if old else {}
     storage.write({statefile.ADDING: json.dumps(sorted(missing)).encode()})
     first: list[tuple[str, Path]] = []
     again: list[tuple[str, str]] = []
@@ -141,7 +142,9 @@ def _swap(
     return Swap(made.folder, {**new, **made.files, **pages, **entries}, frozenset(stay), made.last)
 
 
-def _clear(storage: Storage, before: State, state: State, gone: Sequence[Part]) -> None:
+def _clear(
+    storage: Storage, before: State, wanted: State, state: State, gone: Sequence[Part]
+) -> None:
     """Take away what no kept generation needs, and the notes of a publish under way."""
     for suite, form in gone:
         folder = FORMATS[form].folder(suite)
@@ -150,7 +153,7 @@ def _clear(storage: Storage, before: State, state: State, gone: Sequence[Part]) 
         storage.remove(storage.sizes(folder))
     leftover = set(statefile.names(storage, statefile.ADDING)) | set(before.gone)
     leftover |= set(before.places)
-    storage.remove(sorted(leftover.difference(state.gone, state.places)))
+    storage.remove(sorted(leftover.difference(state.gone, wanted.places)))
     oldest = state.generation - state.terms.generations
     past = [number for number in statefile.history(storage) if number < oldest]
     storage.remove(map(statefile.history_path, past))

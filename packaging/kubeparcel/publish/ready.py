@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,7 @@ from . import apt, client, pieces, statefile, yum
 from .memory import Memory
 from .signing import Signer
 from .storage import Storage
-from .values import Indexes, Package, State, Suites
+from .values import Indexes, Package, State
 
 FORMATS: Mapping[Format, ModuleType] = {Format.DEB: apt, Format.RPM: yum}
 
@@ -38,12 +39,20 @@ class Ready:
 
     parts: Mapping[Part, tuple[Indexes, Mapping[str, bytes]]]
     shown: Mapping[str, bytes]
+    folders: client.Pages
     listed: str
 
 
-def held(suites: Suites, suite: str, form: Format) -> frozenset[Package]:
-    """The packages of a suite in one format."""
-    return frozenset(p for p in suites.get(suite, ()) if p.format is form)
+def held(state: State, suite: str, form: Format) -> Sequence[Package]:
+    """The packages of a suite in one format, sorted."""
+    mine = state.suites.get(suite, frozenset())
+    return [p for p in state.ordered if p.format is form and p in mine]
+
+
+def _wake(signer: Signer) -> None:
+    """Have ready what several ask of gpg."""
+    signer.home.start_agent()
+    signer.public(armored=True)
 
 
 def make(
@@ -56,18 +65,20 @@ def make(
     now: int,
 ) -> Ready:
     """Make and sign the indexes; packing and signing leave a processor free for the rest."""
-    alive = {part: mine for part in todo if (mine := held(wanted.state.suites, *part))}
+    alive = {part: mine for part in todo if (mine := held(wanted.state, *part))}
     with ThreadPoolExecutor(_WORKERS) as pool:
-        agent = pool.submit(signer.home.start_agent)
-        said = pieces.of(frozenset().union(*alive.values()), storage, before, memory)
+        awake = pool.submit(_wake, signer)
+        said = pieces.of(chain.from_iterable(alive.values()), storage, before, memory)
 
         def sealed(part: Part) -> tuple[Indexes, Mapping[str, bytes]]:
             format_ = FORMATS[part[1]]
             made: Indexes = format_.indexes(part[0], alive[part], said, wanted.state.terms, now)
-            agent.result()
+            awake.result()
             return made, format_.seal(made, signer)
 
         jobs = {part: pool.submit(sealed, part) for part in alive}
+        awake.result()
         shown = client.files(wanted.state, signer)
+        folders = client.pages(before, wanted.state)
         listed = statefile.listed(wanted.state)
-        return Ready({part: job.result() for part, job in jobs.items()}, shown, listed)
+        return Ready({part: job.result() for part, job in jobs.items()}, shown, folders, listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
 import tempfile
@@ -73,19 +74,25 @@ class Signer:
 
     def public(self, *, armored: bool, retired: bool = False) -> bytes:
         """The public keys, minimal: no one else's signatures on them."""
-        return _exported(self.home, (*self.keys, *(self.retired if retired else ())), armored)
+        text = _exported(self.home, (*self.keys, *(self.retired if retired else ())))
+        return text if armored else _bare(text)
 
 
 @functools.lru_cache(16)
-def _exported(home: Home, who: Sequence[Key], armored: bool) -> bytes:
-    """Asked of gpg once: several files of a repository have the same keys."""
+def _exported(home: Home, who: Sequence[Key]) -> bytes:
+    """Armoured; asked of gpg once: several files of a repository have the same keys."""
     with tempfile.TemporaryDirectory(prefix="kp-") as folder:
         target = Path(folder, "out")
-        words: list[str | Path] = ["--no-emit-version", "--export-options", "export-minimal"]
-        words += ["--armor"] if armored else []
+        words = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
         names = [key.fingerprint for key in who]
         home.run(*words, "--output", target, "--export", *names)
         return target.read_bytes()
+
+
+def _bare(armored: bytes) -> bytes:
+    """The packets in an armoured block, without its checksum (RFC 4880, 6.2)."""
+    block = armored.partition(b"\n\n")[2].partition(b"\n=")[0]
+    return base64.b64decode(block)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,9 @@ ADDING = f"{OWN}/adding.json"
 
 FORMAT = 1
 
+_LIST = '"packages":['
+_NEXT = ",\n"
+
 
 class Damaged(OutsideError):
     """The state file cannot be read; it is made anew from what is published."""
@@ -30,10 +34,15 @@ class Damaged(OutsideError):
 
 def listed(state: State) -> str:
     """The part of the file that takes time: the packages, and suites that name them by number."""
-    packages = sorted(state.packages)
-    number = {package: at for at, package in enumerate(packages)}
-    suites = {name: sorted(number[p] for p in s) for name, s in sorted(state.suites.items())}
-    return json.dumps({"suites": suites, "packages": packages}, separators=(",", ":"))
+    number = {package: at for at, package in enumerate(state.ordered)}
+    suites = {n: sorted([number[p] for p in held]) for n, held in sorted(state.suites.items())}
+    known = state.lines
+    lines = _NEXT.join([known.get(p) or _dumped(p) for p in state.ordered])
+    return f'{{"suites":{_dumped(suites)},{_LIST}\n{lines}\n]}}'
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def dump(state: State, packages: str = "") -> bytes:
@@ -49,7 +58,7 @@ def dump(state: State, packages: str = "") -> bytes:
         "kept": state.kept,
         "gone": {place: [number, p] for place, (number, p) in sorted(state.gone.items())},
     }
-    first = json.dumps(head, separators=(",", ":")).removesuffix("}")
+    first = _dumped(head).removesuffix("}")
     rest = (packages or listed(state)).removeprefix("{")
     return f"{first},{rest}\n".encode()
 
@@ -64,16 +73,17 @@ def parse(data: bytes, where: str) -> State:
                 f"this one is {__version__}.",
                 "Use that version or a newer one: nothing was changed.",
             )
-        rows = [_package(row) for row in document["packages"]]
+        rows = _packages(document["packages"])
         return State(
             generation=document["generation"],
             identity=document["identity"],
             suites={n: frozenset(rows[i] for i in s) for n, s in document["suites"].items()},
             kept={k: tuple(map(tuple, rows)) for k, rows in document["kept"].items()},
-            gone={place: (n, _package(row)) for place, (n, row) in document["gone"].items()},
+            gone={place: (n, *_packages([row])) for place, (n, row) in document["gone"].items()},
             renew=document["renew"],
             signers=tuple(document["signers"]),
             terms=Terms(**document["terms"]),
+            lines=_lines(data, rows),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise Damaged(f"{where}: the state file {PATH} is damaged ({error!r}).") from None
@@ -85,9 +95,16 @@ def load(storage: Storage) -> State | None:
     return None if data is None else replace(parse(data, storage.where), filed=True)
 
 
-def _package(row: list[Any]) -> Package:
-    row[0] = FORMATS[row[0]]
-    return Package._make(row)
+def _lines(data: bytes, packages: Sequence[Package]) -> Mapping[Package, str]:
+    """The text of each package, one a line: to make it again takes far longer."""
+    lines = data.decode().rpartition(f"{_LIST}\n")[2].removesuffix("\n]}\n").split(_NEXT)
+    return dict(zip(packages, lines, strict=True)) if len(lines) == len(packages) else {}
+
+
+def _packages(rows: list[list[Any]]) -> list[Package]:
+    for row in rows:
+        row[0] = FORMATS[row[0]]
+    return list(map(Package._make, rows))
 
 
 def history(storage: Storage) -> list[int]:

@@ -87,7 +87,7 @@ class State:
     package files that are in no suite any more, by place, with the generation that dropped them:
     they stay for clients that are behind. From `renew` on (seconds since 1970) indexes are signed
     anew although nothing changed; `signers` are the keys that signed last, with their expiry.
-    `filed` says that the repository's state file has just this.
+    `filed` says that the repository's state file has just this, `lines` how it has packages.
     """
 
     generation: int = 0
@@ -99,11 +99,17 @@ class State:
     signers: tuple[str, ...] = ()
     terms: Terms = Terms()
     filed: bool = dataclasses.field(default=False, compare=False)
+    lines: Mapping[Package, str] = dataclasses.field(default_factory=dict, compare=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:
         """All packages of all suites."""
         return frozenset().union(*self.suites.values())
+
+    @functools.cached_property
+    def ordered(self) -> tuple[Package, ...]:
+        """The same, sorted."""
+        return _sorted(self.packages)
 
     @property
     def published(self) -> Iterator[Package]:

@@ -6,13 +6,12 @@ There is no updateinfo: we do not know which package fixes what.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
-from ..model import Format
 from .apt import gzipped
 from .memory import Pieces
 from .values import Indexes, Metadata, Package, Terms
@@ -51,10 +50,10 @@ def folder(suite: str) -> str:
 
 
 def indexes(
-    suite: str, packages: Iterable[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
+    suite: str, rpms: Sequence[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
 ) -> Indexes:
-    """Make the metadata of the rpms; `pieces` go by sha256, `now` is in seconds since 1970."""
-    rows = [pieces[p.sha256] for p in sorted(packages) if p.format is Format.RPM]
+    """Make the metadata of sorted rpms; `pieces` go by sha256, `now` is in seconds since 1970."""
+    rows = [pieces[p.sha256] for p in rpms]
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(_make, kind, [row[at] for row in rows], terms.metadata)
