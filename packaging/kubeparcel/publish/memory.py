@@ -153,6 +153,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepared(base: sqlite3.Connection) -> sqlite3.Connection:
+    base.execute("PRAGMA page_size = 16384")  # what indexes say of a package fits in one
     base.execute("PRAGMA journal_mode = WAL")
     base.execute("PRAGMA synchronous = OFF")
     version = base.execute("PRAGMA user_version").fetchone()[0]

@@ -15,6 +15,7 @@ LEAD = 96
 INTRO = 16
 HEADER_MAGIC = b"\x8e\xad\xe8\x01"
 _ROW = struct.Struct(">IIII")
+_EXTENT = struct.Struct(">8xII")
 _NUMBERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q"}
 _TEXTS = frozenset((6, 8, 9))
 # fmt: off
@@ -33,7 +34,7 @@ class Header:
 
     start: int
     end: int
-    rows: Mapping[int, tuple[int, int, int]]
+    rows: Mapping[int, tuple[int, ...]]
     store: bytes
 
     def get(self, tag: int, default: Any = ()) -> Any:
@@ -41,7 +42,7 @@ class Header:
         row = self.rows.get(tag)
         if row is None:
             return default
-        kind, offset, count = row
+        _, kind, offset, count = row
         if kind in _TEXTS:
             return self._texts(offset, count)
         if kind in _NUMBERS:
@@ -54,30 +55,30 @@ class Header:
         return self._texts(offset, count)
 
     def _texts(self, offset: int, count: int) -> list[str]:
-        found = []
-        store = self.store
-        try:
-            for _ in range(count):
-                end = store.index(b"\0", offset)
-                found.append(str(store[offset:end], "utf-8", "replace"))
-                offset = end + 1
-        except ValueError:
-            raise Malformed("its header is damaged") from None
-        return found
+        if count == 1:
+            end = self.store.find(b"\0", offset)
+            rows = [self.store[offset:end]] if end >= 0 else []
+        else:
+            rows = self.store[offset:].split(b"\0", count)[:-1]
+        if len(rows) != count:
+            raise Malformed("its header is damaged")
+        return [str(row, "utf-8", "replace") for row in rows]
 
     def one(self, tag: int, default: Any = "") -> Any:
         """The first value of a tag."""
+        row = self.rows.get(tag)
+        if row is not None and row[1] in _TEXTS and row[3]:
+            return self._texts(row[2], 1)[0]
         found = self.get(tag)
         return found[0] if found else default
 
 
 def _extent(data: bytes, at: int) -> tuple[int, int]:
-    intro = data[at : at + INTRO]
-    if len(intro) < INTRO:
+    if at + INTRO > len(data):
         raise Malformed("it is cut short in its header")
-    if not intro.startswith(HEADER_MAGIC):
+    if not data.startswith(HEADER_MAGIC, at):
         raise Malformed("it is no rpm, or damaged")
-    count, size = struct.unpack(">II", intro[8:])
+    count, size = _EXTENT.unpack_from(data, at)
     return at + INTRO + count * _ROW.size, size
 
 
@@ -87,7 +88,7 @@ def header(data: bytes, at: int) -> Header:
     if start + size > len(data):
         raise Malformed("it is cut short in its header")
     table = data[at + INTRO : start]
-    rows = {tag: (kind, offset, n) for tag, kind, offset, n in _ROW.iter_unpack(table)}
+    rows = {row[0]: row for row in _ROW.iter_unpack(table)}
     return Header(at, start + size, rows, data[start : start + size])
 
 

@@ -67,7 +67,7 @@ def _table(old: Header, packet: bytes) -> bytes:
 
 
 def _raw(old: Header, tag: int) -> tuple[int, int, bytes]:
-    kind, offset, count = old.rows[tag]
+    _, kind, offset, count = old.rows[tag]
     if kind in _SIZES:
         end = offset + _SIZES[kind] * count
     else:
