@@ -1,8 +1,8 @@
 """Brings a repository from one state to the next, so that clients see the old or the new one.
 
-Order: package files under new names; indexes prepared beside the present ones; the state; the
-swap; then what no generation needs any more is taken away. Whatever a broken publish left is
-finished or cleared by the next one.
+Order: package files under new names, while indexes are made and signed; these beside the present
+ones; the state; the swap; then what no generation needs any more is taken away. Whatever a broken
+publish left is finished or cleared by the next one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 from ..model import Format
 from . import client, listing, ready, statefile
@@ -25,9 +25,11 @@ def commit(
     storage: Storage, before: State, wanted: Next, signer: Signer, memory: Memory, now: int
 ) -> State:
     """Make it so; gives the state that was written."""
-    _add_files(storage, before, wanted)
     todo = _parts(storage, before, wanted)
-    done = ready.make(storage, before, wanted, todo, signer, memory, now)
+    with ThreadPoolExecutor(1) as pool:
+        added = pool.submit(_add_files, storage, before, wanted)
+        done = ready.make(storage, before, wanted, todo, signer, memory, now)
+        added.result()
     made = {part: indexes for part, (indexes, _) in done.parts.items()}
     kept = _kept(before, wanted.state, made)
     generation = before.generation + 1
@@ -64,7 +66,7 @@ def _add_files(storage: Storage, before: State, wanted: Next) -> None:
     old = {*missing.values()} - wanted.sources.keys()
     homes = {p: place for place, p in there.items() if p in old} if old else {}
     storage.write({statefile.ADDING: json.dumps(sorted(missing)).encode()})
-    first: list[tuple[str, Path]] = []
+    first: list[tuple[str, str]] = []
     again: list[tuple[str, str]] = []
     for place, package in sorted(missing.items()):
         if package in homes:

@@ -51,7 +51,7 @@ class Directory:
             return sorted(row.name for row in os.scandir(start) if row.is_file())
         return []
 
-    def add(self, files: Sequence[tuple[str, Path]]) -> None:
+    def add(self, files: Sequence[tuple[str, str]]) -> None:
         with disk_errors(self.root):
             part = self._room(f"{_AREA}/part")
             targets = [f"{self.where}/{safe(path)}" for path, _ in files]
@@ -61,12 +61,12 @@ class Directory:
             for target, (_, source) in zip(targets, files, strict=True):
                 if not disk.linked(source, target):
                     part.unlink(missing_ok=True)
-                    disk.take(source, part)
+                    disk.take(Path(source), part)
                     part.rename(target)
             disk.flush([*targets, *folders])
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self.add([(new, self.root / safe(old)) for old, new in pairs])
+        self.add([(new, f"{self.where}/{safe(old)}") for old, new in pairs])
 
     def write(self, files: Mapping[str, bytes]) -> None:
         with disk_errors(self.root):

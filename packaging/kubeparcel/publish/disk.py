@@ -82,7 +82,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.chmod(0o644)
 
 
-def linked(source: Path, target: str) -> bool:
+def linked(source: str, target: str) -> bool:
     """Give a file of the user's a second name, if everyone may read it and the name is free."""
     facts = os.lstat(source)
     if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o444 != 0o444:

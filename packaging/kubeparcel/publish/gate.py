@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 
 from ..errors import CheckFailed
@@ -68,7 +68,7 @@ def resolves(after: Suites, changes: Sequence[Difference]) -> None:
 
 
 def missing(
-    packages: frozenset[Package], suspects: Iterable[Package], ours: Iterable[str]
+    packages: frozenset[Package], suspects: Collection[Package], ours: Iterable[str]
 ) -> Iterator[str]:
     """What of `ours` the suspects need and the suite does not have, in sentences."""
     yield from unmet(packages, suspects, ours)
@@ -76,18 +76,18 @@ def missing(
 
 
 def unmet(
-    packages: frozenset[Package], suspects: Iterable[Package], ours: Iterable[str]
+    packages: frozenset[Package], suspects: Collection[Package], ours: Iterable[str]
 ) -> Iterator[str]:
     """The dependencies of the suspects that nothing in the suite fulfils, in sentences."""
     known = frozenset(ours)
     wishes = {
-        package: [group for group in parse(package.needs) if all(w.name in known for w in group)]
-        for package in sorted(suspects)
+        needs: [group for group in parse(needs) if all(wish.name in known for wish in group)]
+        for needs in {package.needs for package in suspects}
     }
     every = chain.from_iterable(chain.from_iterable(wishes.values()))
     have = _having(packages, {wish.name for wish in every})
-    for package, groups in wishes.items():
-        for group in groups:
+    for package in sorted(p for p in suspects if wishes[p.needs]):
+        for group in wishes[package.needs]:
             if not any(_there(package, wish, have) for wish in group):
                 yield f"{package.label} needs {_said(group)}, which is not there"
 

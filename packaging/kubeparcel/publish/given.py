@@ -29,7 +29,7 @@ class Given:
     """Packages, where the files of the new ones lie, and who signed them already."""
 
     packages: frozenset[Package]
-    sources: Mapping[Package, Path]
+    sources: Mapping[Package, str]
     signers: Mapping[Package, str]
 
 
@@ -67,7 +67,7 @@ def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -
     new = _once(every, found.facts)
     names = {p.name for p in new}
     known = {(*p.id, p.content): p for p in there.values() if p.name in names}
-    sources = {p: Path(found.paths[at]) for p, at in new.items() if (*p.id, p.content) not in known}
+    sources = {p: found.paths[at] for p, at in new.items() if (*p.id, p.content) not in known}
     signers = {p: found.facts[new[p]].signers for p in sources}
     same |= {known.get((*p.id, p.content), p) for p in new}
     return Given(frozenset(same), sources, signers)
@@ -103,7 +103,7 @@ def check_layout(found: Given, memory: Memory, log: Log) -> None:
         return
     from ..verify import layout
 
-    report = layout.check_paths(sorted(todo.values()))
+    report = layout.check_paths([Path(path) for path in sorted(todo.values())])
     if not report.passed:
         raise gate.Refusal(
             f"The packages are not as they should be ({report.summary}): nothing was published.",
@@ -149,13 +149,13 @@ def _by(signers: str, who: Signer) -> bool:
     return any(f.endswith(name) for name in signers.split() for f in who.fingerprints)
 
 
-def _sign(package: Package, source: Path, who: Signer, area: Path) -> tuple[incoming.Read, Path]:
-    found = digest(str(source), rpmfile.need)
+def _sign(package: Package, source: str, who: Signer, area: Path) -> tuple[incoming.Read, str]:
+    found = digest(source, rpmfile.need)
     if found.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
     headers = rpmfile.headers(found.head, found.size)
     packet = who.packet(found.head[headers.main.start : headers.main.end])
     target = area / f"{package.sha256}.rpm"
     with disk_errors(target):
-        made = rpmsign.sign(source, found.head, headers, packet, target)
-    return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), target
+        made = rpmsign.sign(Path(source), found.head, headers, packet, target)
+    return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), str(target)

@@ -49,7 +49,7 @@ class Decided:
     """
 
     suites: Suites
-    sources: Mapping[Package, Path] = field(default_factory=dict)
+    sources: Mapping[Package, str] = field(default_factory=dict)
     mark: tuple[str, str] = ("", "")
 
 

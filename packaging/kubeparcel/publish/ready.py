@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from types import ModuleType
 
 from ..model import Format
@@ -29,7 +28,7 @@ class Next:
     """What the repository is to be: the wanted state, and where its new files lie now."""
 
     state: State
-    sources: Mapping[Package, Path]
+    sources: Mapping[Package, str]
     everything: bool
 
 

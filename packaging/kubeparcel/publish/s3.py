@@ -108,8 +108,8 @@ class Bucket:
 
         return self._asked(here)
 
-    def add(self, files: Sequence[tuple[str, Path]]) -> None:
-        self._each(lambda row: self._put(*row), files)
+    def add(self, files: Sequence[tuple[str, str]]) -> None:
+        self._each(lambda row: self._put(row[0], Path(row[1])), files)
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         def one(pair: tuple[str, str]) -> None:

@@ -54,8 +54,8 @@ class Storage(Reader, Protocol):
     def names(self, folder: str) -> Sequence[str]:
         """The files directly in a folder, `` being the repository's own."""
 
-    def add(self, files: Sequence[tuple[str, Path]]) -> None:
-        """Put files under new names; they are whole and on the disk when this returns."""
+    def add(self, files: Sequence[tuple[str, str]]) -> None:
+        """Put files of this machine under new names; when this returns they are safely there."""
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Give files that are there a second place: pairs of old and new path."""
