@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -306,6 +307,29 @@ def test_a_damaged_state_is_made_anew(publish: Publish, repo: Path, damage: byte
     before = look.whole(repo)
     publish()
     assert look.whole(repo) == before
+
+
+def test_a_state_written_from_its_lines_is_the_one_written_anew(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    publish()
+    publish(five(tmp_path / "newer", "1.36.4"))
+    data = (repo / statefile.PATH).read_bytes()
+    state = statefile.parse(data, "repo")
+    assert state.lines.keys() == state.packages
+    assert statefile.dump(dataclasses.replace(state, lines={})) == data
+    other = json.dumps(json.loads(data), indent=2).encode()
+    assert statefile.dump(statefile.parse(other, "repo")) == data
+
+
+def test_the_binary_key_is_the_armoured_one(publish: Publish, repo: Path) -> None:
+    publish()
+    bare = subprocess.run(
+        ["gpg", "--batch", "--dearmor", "--output", "-", repo / "key.asc"],
+        capture_output=True,
+        check=True,
+    )
+    assert (repo / "key.gpg").read_bytes() == bare.stdout
 
 
 def test_a_state_from_a_newer_version_is_refused(publish: Publish, repo: Path) -> None:

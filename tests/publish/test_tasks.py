@@ -146,11 +146,12 @@ def test_an_address_that_is_no_url_is_refused(run: Run, own: Path, address: str)
 
 def test_a_task_starts_without_what_it_does_not_need() -> None:
     """Settings, asyncio and TLS take longer than a publish with nothing to do."""
-    heavy = ("asyncio", "ssl", "pydantic", "jinja2", "requests")
+    heavy = ("asyncio", "ssl", "pydantic", "jinja2", "requests", "importlib.metadata", "yaml")
     code = (
         "import sys, kubeparcel.cli, kubeparcel.publish.publisher\n"
         f"print([name for name in {heavy} if name in sys.modules])\n"
         "from unittest.mock import Mock; Mock().anything()\n"
+        "from importlib.metadata import version; assert version('invoke')[0].isdigit()\n"
     )
     words = [sys.executable, "-c", code]
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
