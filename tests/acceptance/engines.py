@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,16 +28,24 @@ def needed(*programs: str) -> None:
 
 @contextmanager
 def dockerd(folder: Path) -> Iterator[str]:
-    """A docker daemon with its own data and socket; gives DOCKER_HOST."""
+    """A docker daemon with its own data and socket; gives DOCKER_HOST.
+
+    Its sockets are in a folder with a short name: a socket's path has 107 characters at most.
+    """
     needed("dockerd", "docker", "containerd")
-    address = f"unix://{folder}/docker.sock"
-    own = [f"--host={address}", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
-    own += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
-    with _running(["dockerd", *own], folder / "docker.log", lambda: _answers(folder)):
-        yield address
+    with tempfile.TemporaryDirectory(prefix="kpd-", ignore_cleanup_errors=True) as short:
+        address = f"unix://{short}/docker.sock"
+        own = [f"--host={address}", f"--data-root={folder}/data", f"--exec-root={short}/exec"]
+        own += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
+        try:
+            with _running(["dockerd", *own], folder / "docker.log", lambda: _answers(short)):
+                yield address
+        finally:
+            if os.path.ismount(folder / "data"):  # what a daemon leaves that fails to start
+                subprocess.run(["umount", folder / "data"], check=True)
 
 
-def _answers(folder: Path) -> bool:
+def _answers(folder: str) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(f"{folder}/docker.sock")

@@ -79,4 +79,4 @@ def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
     assert package.entry("/usr/large")
     assert kept < 20 << 20
     payload = unpack(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload")
-    assert resident() - before > len(payload[0])
+    assert resident() - before > len(payload[0]) // 2
