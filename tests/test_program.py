@@ -433,3 +433,12 @@ def test_a_reader_that_goes_away_is_no_error(here):
         assert process.stderr
         err = process.stderr.read()
         assert (process.wait(20), err) == (0, b"")
+
+
+def test_an_invoke_that_needs_more_than_this_one_is_imported_as_it_is(tmp_path):
+    (tmp_path / "invoke").mkdir()
+    (tmp_path / "invoke/__init__.py").write_text("from unittest.mock import patch\nok = True\n")
+    script = "import runpy, sys; runpy.run_path(sys.argv[1]); import invoke; print(invoke.ok)"
+    argv = [sys.executable, "-c", script, ROOT / "packaging/kubeparcel/cli/invoked.py"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    assert subprocess.run(argv, env=env, capture_output=True, check=True).stdout == b"True\n"

@@ -38,9 +38,12 @@ def _import() -> None:
         vars(sys.modules[name]).update(_STAND_INS[name])
     try:
         import invoke  # noqa: F401 - all who import it later get this one
+    except (ImportError, AttributeError):  # an Invoke that needs more of them
+        for name in [one for one in sys.modules if one.partition(".")[0] == "invoke"]:
+            del sys.modules[name]
     finally:
         for name in names:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
 
 
 _import()

@@ -16,6 +16,7 @@ from ..errors import DiskError
 from . import deb, rpm
 from .elf import Elf
 from .gobuild import GoBuild, Module
+from .unpack import all_of
 from .values import BrokenPackage, Contents, Entry, Kind, Script
 
 __all__ = [
@@ -32,7 +33,7 @@ __all__ = [
     "read_all",
 ]
 
-Reader: TypeAlias = Callable[[Path, bytes], Contents]
+Reader: TypeAlias = Callable[[Path, memoryview], Contents]
 """Gives the contents of a package from its bytes; raises Malformed, a ValueError."""
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
@@ -49,22 +50,26 @@ def read(path: Path) -> Contents:
     or not a whole one, DiskError when it cannot be read.
     """
     try:
-        raw = path.read_bytes()
+        raw = _raw(path)
+        reader = next((READERS[m] for m in READERS if raw[: len(m)] == m), None)
+        if reader is None:
+            raise BrokenPackage(
+                f"{path} is not a package: it is neither a deb nor an rpm.",
+                "Give the path of a .deb or .rpm file.",
+            )
+        return reader(path, raw)
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
-    reader = next((READERS[magic] for magic in READERS if raw.startswith(magic)), None)
-    if reader is None:
-        raise BrokenPackage(
-            f"{path} is not a package: it is neither a deb nor an rpm.",
-            "Give the path of a .deb or .rpm file.",
-        )
-    try:
-        return reader(path, raw)
     except _DAMAGE as error:
         why = str(error) or type(error).__name__
         raise BrokenPackage(
             f"{path} is not a whole package: {why}.", "Build it, or get it, again."
         ) from None
+
+
+def _raw(path: Path) -> memoryview:
+    with path.open("rb", buffering=0) as file:
+        return all_of(file, "the file", os.fstat(file.fileno()).st_size + 1)
 
 
 def read_all(paths: Sequence[Path], workers: int | None = None) -> list[Contents]:

@@ -26,9 +26,9 @@ _COMPRESSION: Mapping[str, str] = {
 }
 
 
-def read(file: Path, raw: bytes) -> Contents:
+def read(file: Path, raw: memoryview) -> Contents:
     """All that a deb holds; `file` is only remembered. Raises Malformed."""
-    marker, first, second, *others = _members(memoryview(raw))
+    marker, first, second, *others = _members(raw)
     inside = control.read(unpack(first.data, _compression(first), first.name)[0])
     compression = _compression(second)
     plain, frames = unpack(second.data, compression, second.name)

@@ -17,13 +17,12 @@ from .values import Contents, Entry, Kind, Script
 MAGIC = header.MAGIC
 
 
-def read(file: Path, raw: bytes) -> Contents:
+def read(file: Path, raw: memoryview) -> Contents:
     """All that an rpm holds; `file` is only remembered. Raises Malformed."""
-    view = memoryview(raw)
-    signature = header.read(view, header.LEAD)
+    signature = header.read(raw, header.LEAD)
     start = -(-(header.LEAD + len(signature.raw)) // 8) * 8
-    main = header.read(view, start)
-    packed = view[start + len(main.raw) :]
+    main = header.read(raw, start)
+    packed = raw[start + len(main.raw) :]
     compression = _compression(main, packed)
     plain, frames = unpack(packed, compression, "its payload")
     entries, faults = rpmfiles.entries(main, plain)

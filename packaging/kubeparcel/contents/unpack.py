@@ -52,13 +52,16 @@ def unpack(packed: memoryview, compression: str, what: str) -> tuple[memoryview,
     frames = _zstd_frames(packed, what) if compression == "zstd" else 0
     try:
         with Window(packed) as file, _OPEN[compression](file) as stream:
-            return _all_of(stream, what, 4 * len(packed)), frames
+            return all_of(stream, what, 4 * len(packed)), frames
     except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
         raise Malformed(f"{what} cannot be unpacked ({error})") from None
 
 
-def _all_of(stream: Any, what: str, guess: int) -> memoryview:
-    """All that a stream gives, in memory that grows without being copied; `guess` is in bytes."""
+def all_of(stream: Any, what: str, guess: int) -> memoryview:
+    """All that a stream gives, in memory that grows without being copied.
+
+    `guess` is how many bytes it may be. Raises Malformed, naming `what`, for more than LIMIT.
+    """
     plain = mmap.mmap(-1, max(guess, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):  # a kernel without large pages; they halve the time this takes
         plain.madvise(mmap.MADV_HUGEPAGE)
@@ -72,7 +75,7 @@ def _all_of(stream: Any, what: str, guess: int) -> memoryview:
             return memoryview(plain)[:at].toreadonly()
         at += count
         if at > LIMIT:
-            raise Malformed(f"{what} unpacks to more than {LIMIT >> 30} GiB")
+            raise Malformed(f"{what} has more than {LIMIT >> 30} GiB")
 
 
 def _zstd_frames(packed: memoryview, what: str) -> int:
