@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from kubeparcel import catalog, nfpm, paths, template
-from kubeparcel.assemble import Made, Package, PackageFile, assemble, describe
+from kubeparcel.assemble import Made, Package, PackageFile, assemble, describe, suspect
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Arch, Binaries, Format, Lock
 from kubeparcel.plan import plan
@@ -319,6 +319,32 @@ def test_a_damaged_binary_is_an_error_is_set_aside_and_nothing_is_made(here, loc
     assert str(aside) in caught.value.todo
     assert store.recall("package", packages[0].key) is None
     assert not list((store.root / "scratch").iterdir())
+
+
+def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries, store):
+    packages = described(lock, binaries, store, format="deb")
+    path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    begun: list[Made] = []
+    with ThreadPoolExecutor(2) as pool:
+        made = assemble(packages, store, Told(), pool, begun.append)
+    assert {one.package.name for one in begun} == {one.package.name for one in made}
+    wrong = [one for one in made if one.package.name == "kubelet"]
+    with pytest.raises(DigestError, match="/usr/bin/kubelet"):
+        suspect(wrong, store)
+    assert store.recall("package", wrong[0].package.key) is None
+    others = [one for one in made if one not in wrong]
+    suspect(others, store)
+
+
+def test_a_file_that_is_gone_from_the_store_is_named_also_when_nothing_was_checked_first(
+    lock, binaries, store
+):
+    packages = described(lock, binaries, store, format="deb")
+    store.path(binaries["kubernetes", Arch.AMD64]["kubelet"]).unlink()
+    with ThreadPoolExecutor(2) as pool, pytest.raises(DigestError, match="/usr/bin/kubelet"):
+        assemble(packages, store, Told(), pool, lambda _: None)
 
 
 # --- Reproducible --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from . import libraries, nfpm
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ToolError
 from .log import Log
 from .model import Arch, Binaries, Format, Lock
 from .plan import Binary, Directory, Link, Local, PlannedFile, PlannedPackage, Provenance, Text
@@ -169,32 +169,50 @@ def assemble(
     store: Store,
     log: Log,
     executor: Executor,
-    then: Callable[[Made], None] = lambda _: None,
+    then: Callable[[Made], None] | None = None,
 ) -> tuple[Made, ...]:
     """Make what the store does not have yet; one unit of work for the executor each.
 
-    `then` is told of each new package at once, while others are still in the making.
+    `then` is told of each new package at once, while others are still in the making. Who has it
+    checks the finished packages, and asks `suspect` when one is wrong; for others what goes into
+    the packages is read and checked first.
     """
     known = {p.key: store.recall("package", p.key) for p in packages}
     todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
     fresh: dict[str, Made] = {}
+    if todo and not then:
+        _sound(todo, store)
     if todo:
-        _sound({f.sha256: f.path for p in todo for f in p.files if f.sha256}, store)
         with log.task("Assemble", "packages", len(todo)) as task:
             jobs = [executor.submit(make, package, store) for package in todo]
             try:
                 for job in as_completed(jobs):
                     fresh[job.result().package.key] = job.result()
-                    then(job.result())
+                    if then:
+                        then(job.result())
                     task.advance()
+            except ToolError:
+                _sound(todo, store)
+                raise
             finally:
                 for job in jobs:
                     job.cancel()
     return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
 
 
-def _sound(digests: Mapping[str, str], store: Store) -> None:
+def suspect(made: Sequence[Made], store: Store) -> None:
+    """Raise DigestError when these packages are wrong because something that went in is damaged.
+
+    They are forgotten, so that the next run makes them anew.
+    """
+    for one in made:
+        store.forget("package", one.package.key)
+    _sound([one.package for one in made], store)
+
+
+def _sound(packages: Sequence[Package], store: Store) -> None:
     """Read and check what goes into packages, each file once; raises DigestError."""
+    digests = {f.sha256: f.path for package in packages for f in package.files if f.sha256}
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(store.get, digests, digests.values()):
             pass

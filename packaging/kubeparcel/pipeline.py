@@ -187,8 +187,10 @@ def _copy(one: Made, store: Store, out: Path) -> Path | None:
     target = out / one.package.file_name
     if target.is_file() and target.stat().st_size == one.size and sha256_of(target) == one.sha256:
         return None
+    # One just made was read and checked a moment ago.
+    source = store.path(one.sha256) if one.seconds else store.get(one.sha256, one.package.file_name)
     with written(target) as part:
-        shutil.copyfile(store.get(one.sha256, one.package.file_name), part)
+        shutil.copyfile(source, part)
     return target
 
 

@@ -153,6 +153,11 @@ class Store:
         """Remember a JSON value under a key."""
         self._write(self._memo(kind, key), json.dumps(value, sort_keys=True).encode())
 
+    def forget(self, kind: str, key: str) -> None:
+        """Remember nothing under that key."""
+        with disk_errors(self.root):
+            self._memo(kind, key).unlink(missing_ok=True)
+
     def _write(self, target: Path, data: bytes) -> None:
         with self.scratch() as folder, disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import pytest
 
 from kubeparcel import catalog, contents
 from kubeparcel.assemble import Made
-from kubeparcel.errors import UsageError
+from kubeparcel.errors import DigestError, UsageError
 from kubeparcel.log import Lines, Quiet
 from kubeparcel.paths import PACKAGE
 from kubeparcel.rows import FileSpec
@@ -104,6 +104,16 @@ def test_what_failed_is_not_remembered(tmp_path: Path):
     made = shop.made(package, file)
     for _ in range(2):
         assert not check_made([made], shop.store, Quiet()).passed
+
+
+def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fault(tmp_path: Path):
+    shop = workshop(tmp_path)
+    package = shop.package("kubectl", "deb")
+    made = shop.made(package, shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work"))
+    damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
+    shop.store.path(damaged.sha256).write_bytes(b"damaged")
+    with pytest.raises(DigestError, match="/usr/bin/kubectl"):
+        check_made([made], shop.store, Quiet())
 
 
 def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: Path):

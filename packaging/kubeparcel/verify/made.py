@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from .. import catalog as catalogs
-from ..assemble import Made, Package
+from ..assemble import Made, Package, suspect
 from ..log import Log, duration
 from ..store import Store
 from . import layout, memory
@@ -45,11 +45,18 @@ class Checking:
             self._begun[key] = self._pool.submit(self._checks, one)
 
     def report(self, made: Sequence[Made], log: Log) -> Report:
-        """The outcome for these packages, said in the log too."""
+        """The outcome for these packages, said in the log too.
+
+        Raises DigestError when one is wrong because something in the store is damaged.
+        """
         started = time.monotonic()
         for one in made:
             self.begin(one)
-        checks = tuple(check for one in made for check in self._begun[one.package.key].result())
+        found = [self._begun[one.package.key].result() for one in made]
+        wrong = [one for one, c in zip(made, found, strict=True) if not all(x.passed for x in c)]
+        if wrong:
+            suspect(wrong, self._store)
+        checks = tuple(check for checks in found for check in checks)
         report = Report(layout.LEVEL, checks, time.monotonic() - started)
         if report.passed:
             log.say("Check", f"{report.summary} · {duration(report.seconds)}")
