@@ -121,12 +121,14 @@ def test_a_killed_download_goes_on_where_it_was(halfway, site, store, upstream, 
 
 def test_ctrl_c_ends_a_download_at_once_and_keeps_what_has_come(halfway, store):
     process, _ = halfway
+    [arrived] = parts(store)
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=5)
     assert time.monotonic() - started < 1.5
     assert "KeyboardInterrupt" in err
-    assert parts(store) == [2_000_000]
+    [kept] = parts(store)
+    assert arrived <= kept <= 2_000_000
 
 
 def test_memory_does_not_grow_with_the_file(site, store):
