@@ -192,6 +192,13 @@ def test_a_file_without_a_private_key_is_refused(dist: Path, repo: Path, tmp_pat
             publisher.publish(dist, Target(str(repo), str(file)), Told(), unchecked=True)
 
 
+def test_one_signature_serves_a_release_and_what_frames_it(publish: Publish, repo: Path) -> None:
+    publish()
+    folder = repo / "apt/dists/stable"
+    apart, inside = (folder / name for name in ("Release.gpg", "InRelease"))
+    assert inside.read_bytes().endswith(apart.read_bytes())
+
+
 def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +230,7 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
     shutil.rmtree(repo)
     publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "phrase")
     assert issuers(repo) == {fingerprint[-16:]}
-    assert "--clear-sign" in told
+    assert "--detach-sign" in told
     assert not any("open, please" in word for word in told)
 
 

@@ -92,13 +92,22 @@ def publish(
     quiet: bool = False,
 ) -> int:
     """Add packages to a signed apt and yum repository, made when it is not there yet."""
-    from ..publish import publisher
+    from ..publish.beside import beside
 
     source = Path.cwd() / (from_ or _out())
-    terms = _terms(address, metadata, valid, generations)
-    target = _target(to, key, wait, dry_run=dry_run, terms=terms)
-    changed = publisher.publish(source, target, log.choose(quiet), suite=suite)
+    with beside(lambda: _listing(source)) as listing:  # while what else is needed is imported
+        from ..publish import publisher
+
+        terms = _terms(address, metadata, valid, generations)
+        target = _target(to, key, wait, dry_run=dry_run, terms=terms)
+        changed = publisher.publish(source, target, log.choose(quiet), suite=suite, listing=listing)
     return _tell(changed, as_json=json_)
+
+
+def _listing(folder: Path) -> str:
+    from ..publish.source import listing
+
+    return listing(folder)
 
 
 @task

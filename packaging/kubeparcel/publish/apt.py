@@ -38,32 +38,33 @@ def arches(packages: Iterable[Package]) -> tuple[str, ...]:
     return tuple(sorted(found - {"all"})) or (("all",) if found else ())
 
 
-def indexes(
-    suite: str, debs: Sequence[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
-) -> Indexes:
-    """Make the indexes of sorted debs; `pieces` go by sha256, `now` is in seconds since 1970."""
+def texts(debs: Sequence[Package], pieces: Mapping[str, Pieces]) -> dict[str, bytes]:
+    """The index of each architecture, of sorted debs; `pieces` go by sha256."""
+    return {
+        arch: "\n".join([pieces[p.sha256].first for p in debs if p.arch in (arch, "all")]).encode()
+        for arch in arches(debs)
+    }
+
+
+def indexes(suite: str, texts: Mapping[str, bytes], terms: Terms, now: int) -> Indexes:
+    """Make the indexes of a suite from their texts; `now` is in seconds since 1970."""
     files: dict[str, bytes] = {}
-    for arch in arches(debs):
-        rows = [pieces[p.sha256].first for p in debs if p.arch in (arch, "all")]
-        text = "\n".join(rows).encode()
-        base = f"{COMPONENT}/binary-{arch}"
+    for arch, text in texts.items():
         for suffix, data in compressed(text).items():
-            files[f"{base}/Packages{suffix}"] = data
+            files[f"{COMPONENT}/binary-{arch}/Packages{suffix}"] = data
     sums = {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()}
     hashed = {
         f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name]
         for name, (digest, _) in sums.items()
     }
-    release = _release(suite, arches(debs), sums, terms, now)
+    release = _release(suite, tuple(texts), sums, terms, now)
     return Indexes(folder(suite), files, hashed, release.encode(), ENTRY)
 
 
 def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: the Release with its signatures inside, and apart."""
-    with ThreadPoolExecutor(1) as pool:
-        apart = pool.submit(signer.detached, made.entry)
-        inside = signer.clearsign(made.entry)
-        return {"Release": made.entry, "Release.gpg": apart.result(), "InRelease": inside}
+    inside, apart = signer.both(made.entry)
+    return {"Release": made.entry, "Release.gpg": apart, "InRelease": inside}
 
 
 def compressed(text: bytes) -> dict[str, bytes]:
@@ -86,23 +87,21 @@ def _release(
 ) -> str:
     rows = [f" {digest} {size:>10} {name}" for name, (digest, size) in sorted(sums.items())]
     until = [f"Valid-Until: {_date(now + terms.valid * DAY)}"] if terms.valid else []
-    return "\n".join(
-        (
-            f"Origin: {terms.origin}",
-            f"Label: {terms.origin}",
-            f"Suite: {suite}",
-            f"Codename: {suite}",
-            f"Date: {_date(now)}",
-            *until,
-            "Acquire-By-Hash: yes",
-            f"Architectures: {' '.join(found)}",
-            f"Components: {COMPONENT}",
-            f"Description: Kubernetes packages ({suite})",
-            "SHA256:",
-            *rows,
-            "",
-        )
+    lines = (
+        f"Origin: {terms.origin}",
+        f"Label: {terms.origin}",
+        f"Suite: {suite}",
+        f"Codename: {suite}",
+        f"Date: {_date(now)}",
+        *until,
+        "Acquire-By-Hash: yes",
+        f"Architectures: {' '.join(found)}",
+        f"Components: {COMPONENT}",
+        f"Description: Kubernetes packages ({suite})",
+        "SHA256:",
+        *rows,
     )
+    return "".join([f"{line.rstrip()}\n" for line in lines])
 
 
 def _date(seconds: int) -> str:

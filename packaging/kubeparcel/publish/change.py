@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from ..errors import UnknownVersion, UsageError
@@ -23,31 +23,51 @@ _MINOR = re.compile(r"(?:\d+:)?(\d+\.\d+)")
 _OF_MINOR = re.compile(r"v(\d+)\.(\d+)")
 
 
-def add(before: Suites, packages: Iterable[Package], suite: str = "") -> Suites:
-    """The suites with packages added: to `suite`, or where each belongs."""
+def add(
+    before: Suites,
+    packages: Iterable[Package],
+    suite: str = "",
+    others: frozenset[str] = frozenset(),
+) -> Suites:
+    """The suites with packages added: to `suite`, or where each belongs.
+
+    `others` are the homes of packages that came with them and are there already.
+    """
     new = frozenset(packages)
-    parts = {suite_name(suite): new} if suite else shared_out(new, before)
+    parts = {suite_name(suite): new} if suite else shared_out(new, before, others)
     return {
         **before,
         **{name: before.get(name, frozenset()) | part for name, part in parts.items()},
     }
 
 
-def shared_out(new: frozenset[Package], before: Suites) -> dict[str, frozenset[Package]]:
+def shared_out(
+    new: frozenset[Package], before: Suites, others: frozenset[str] = frozenset()
+) -> dict[str, frozenset[Package]]:
     """Where packages belong: `v1.36` and `stable`, or `prerelease`; companions go with them."""
-    kin = family()
     parts: dict[str, set[Package]] = defaultdict(set)
-    homes = {p: _homes(p.version) for p in new if p.name in kin.leaders}
-    rest = new.difference(p for p, names in homes.items() if names)
-    for package, names in homes.items():
+    own = {package: names for package, names in _leading(new) if names}
+    for package, names in own.items():
         for name in names:
             parts[name].add(package)
-    targets = set(parts) or {ALL, *(name for name in before if _OF_MINOR.fullmatch(name))}
+    leading = others.union(parts)
+    rest = new.difference(own)
+    targets = leading or {ALL, *(name for name in before if _OF_MINOR.fullmatch(name))}
     for name in targets:
-        parts[name] |= _fitting(rest, name, kin)
-    if any(_OF_MINOR.fullmatch(name) for name in targets) or not new - rest:
+        parts[name] |= _fitting(rest, name, family())
+    if any(_OF_MINOR.fullmatch(name) for name in targets) or not leading:
         parts[ALL] |= rest
     return {name: frozenset(part) for name, part in parts.items() if part}
+
+
+def homes(packages: Iterable[Package]) -> frozenset[str]:
+    """The suites that packages of Kubernetes itself belong to, and their companions with them."""
+    return frozenset(chain.from_iterable(names for _, names in _leading(packages)))
+
+
+def _leading(packages: Iterable[Package]) -> Iterator[tuple[Package, tuple[str, ...]]]:
+    leaders = family().leaders
+    return ((p, _homes(p.version)) for p in packages if p.name in leaders)
 
 
 def _homes(version: str) -> tuple[str, ...]:

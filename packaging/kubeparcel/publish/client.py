@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, overload
 
 from ..model import Format
@@ -12,7 +13,7 @@ from ..paths import templates
 from . import listing
 from .signing import Signer
 from .storage import Storage
-from .values import Package, State
+from .values import Package, State, differences
 
 NAME = "kubernetes"
 """What the repository is called in the files of clients."""
@@ -37,7 +38,7 @@ def files(state: State, signer: Signer) -> dict[str, bytes]:
         "key.asc": signer.public(armored=True, retired=True) if signer.retired else armored,
         "key.gpg": signer.public(armored=False, retired=True),
     }
-    for suite, formats in _formats(state).items():
+    for suite, formats in state.formats.items():
         if Format.DEB in formats:
             found[f"{suite}.sources"] = sources(base, suite, armored.decode()).encode()
         if Format.RPM in formats:
@@ -57,13 +58,17 @@ class Pages(NamedTuple):
 
 def pages(before: State, state: State) -> Pages:
     """The pages for folders: what a server would list, were it asked to."""
-    old, new = listing.folders(_tree(before)), listing.folders(_tree(state))
-    changed = {
-        f"{folder}/{listing.PAGE}": listing.page(folder, rows)
-        for folder, rows in new.items()
-        if folder and rows != old.get(folder) and not rows & _ENTRIES
+    touched = _entries(before) ^ _entries(state)
+    for change in differences(before.suites, state.suites):
+        touched |= {p.place(change.suite) for p in (*change.added, *change.removed)}
+    changed = listing.folders(touched).keys() - {""}
+    there = listing.folders(chain(state.places, _entries(state)))
+    new = {
+        f"{folder}/{listing.PAGE}": listing.page(folder, there[folder])
+        for folder in changed & there.keys()
+        if not there[folder] & _ENTRIES
     }
-    return Pages(changed, [f"{folder}/{listing.PAGE}" for folder in old.keys() - new.keys()])
+    return Pages(new, [f"{folder}/{listing.PAGE}" for folder in changed - there.keys()])
 
 
 def write(storage: Storage, state: State, shown: Mapping[str, bytes], folders: Pages) -> None:
@@ -79,10 +84,10 @@ def write(storage: Storage, state: State, shown: Mapping[str, bytes], folders: P
     storage.remove(stale)
 
 
-def _tree(state: State) -> set[str]:
-    """The files that pages show: packages, and each suite's entry; its own folder has its own."""
-    shown = set(state.places)
-    for suite, formats in _formats(state).items():
+def _entries(state: State) -> set[str]:
+    """The entry of each suite: pages show it beside packages, but its own folder has its own."""
+    shown = set()
+    for suite, formats in state.formats.items():
         shown |= {f"apt/dists/{suite}/InRelease"} if Format.DEB in formats else set()
         shown |= {f"yum/{suite}/repodata/repomd.xml"} if Format.RPM in formats else set()
     return shown
@@ -116,17 +121,13 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "keys": signer.keys,
         "retired": signer.retired,
         "suites": sorted(state.suites, key=_suite_order),
-        "formats": {s: sorted(map(str, formats)) for s, formats in _formats(state).items()},
+        "formats": {s: sorted(map(str, formats)) for s, formats in state.formats.items()},
         "default": "stable" if "stable" in state.suites else min(state.suites, default=""),
         "names": names,
         "tables": {s: Table(held) for s, held in state.suites.items()},
         "count": len(packages),
         "strict": state.terms.sign_rpms,
     }
-
-
-def _formats(state: State) -> Mapping[str, set[Format]]:
-    return {suite: {p.format for p in held} for suite, held in state.suites.items()}
 
 
 def _suite_order(name: str) -> tuple[int, int, int, str]:

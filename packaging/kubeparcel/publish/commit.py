@@ -18,7 +18,7 @@ from .memory import Memory
 from .ready import FORMATS, Next, Part
 from .signing import Signer
 from .storage import Storage, Swap
-from .values import DAY, Indexes, Package, State
+from .values import DAY, Indexes, Package, State, Suites, differences
 
 
 def commit(
@@ -58,13 +58,15 @@ def commit(
 
 def _add_files(storage: Storage, before: State, wanted: Next) -> None:
     """Put package files that are new in a suite where clients will look for them."""
-    there = {place: package for place, (_, package) in before.gone.items()} | before.places
-    needed = wanted.state.places
-    missing = {place: p for place, p in needed.items() if there.get(place) != p}
+    missing = _places(before.suites, wanted.state.suites)
+    old = {*missing.values()} & {*before.published}
+    homes: dict[Package, str] = {}
+    if old:
+        there = {place: p for place, (_, p) in before.gone.items()} | before.places
+        missing = {place: p for place, p in missing.items() if there.get(place) != p}
+        homes = {p: place for place, p in there.items() if p in old - wanted.sources.keys()}
     if not missing:
         return
-    old = {*missing.values()} - wanted.sources.keys()
-    homes = {p: place for place, p in there.items() if p in old} if old else {}
     storage.write({statefile.ADDING: json.dumps(sorted(missing)).encode()})
     first: list[tuple[str, str]] = []
     again: list[tuple[str, str]] = []
@@ -78,15 +80,19 @@ def _add_files(storage: Storage, before: State, wanted: Next) -> None:
     storage.copy(again)
 
 
+def _places(before: Suites, after: Suites) -> dict[str, Package]:
+    """What suites have that they had not, by its place."""
+    changes = differences(before, after)
+    return {p.place(change.suite): p for change in changes for p in change.added}
+
+
 def _gone(before: State, after: State, generation: int) -> dict[str, tuple[int, Package]]:
     """The package files no suite has any more, but clients of kept generations may."""
-    places = after.places
-    fresh = {place: (generation, p) for place, p in before.places.items() if place not in places}
+    dropped = _places(after.suites, before.suites)
+    rows = {**before.gone, **{place: (generation, p) for place, p in dropped.items()}}
     oldest = generation - after.terms.generations
     return {
-        place: row
-        for place, row in {**before.gone, **fresh}.items()
-        if place not in places and row[0] > oldest
+        place: row for place, row in rows.items() if place not in after.places and row[0] > oldest
     }
 
 
@@ -115,8 +121,7 @@ def _kept(
     before: State, wanted: State, made: Mapping[Part, Indexes]
 ) -> dict[str, tuple[tuple[str, ...], ...]]:
     """The hashed names of the last generations in each folder, newest first."""
-    parts = {(suite, p.format) for suite, held in wanted.suites.items() for p in held}
-    folders = {FORMATS[form].folder(suite) for suite, form in parts}
+    folders = {FORMATS[f].folder(suite) for suite, has in wanted.formats.items() for f in has}
     kept = {folder: rows for folder, rows in before.kept.items() if folder in folders}
     for one in made.values():
         older = before.kept.get(one.folder, ())
@@ -153,8 +158,8 @@ def _clear(
         entry = [f"{folder}/{name}" for name in reversed(FORMATS[form].ENTRY)]
         storage.remove(entry)
         storage.remove(storage.sizes(folder))
-    leftover = set(statefile.names(storage, statefile.ADDING)) | set(before.gone)
-    leftover |= set(before.places)
+    leftover = {*statefile.names(storage, statefile.ADDING), *before.gone}
+    leftover |= _places(wanted.suites, before.suites).keys()
     storage.remove(sorted(leftover.difference(state.gone, wanted.places)))
     oldest = state.generation - state.terms.generations
     past = [number for number in statefile.history(storage) if number < oldest]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from ..log import Log
 from ..model import Format
 from ..paths import cache
 from ..store import disk_errors
-from . import debfile, gate, incoming, rpmfile, rpmsign
+from . import change, debfile, gate, incoming, rpmfile, rpmsign, source
 from .digest import digest
-from .memory import Facts, Memory, Seen
+from .memory import Facts, Last, Memory, Seen
 from .ours import family
 from .signing import Signer
 from .values import Package, State
@@ -45,20 +44,30 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(area, ignore_errors=True)
 
 
-def mark(source: Path, rows: Sequence[Seen], state: State, suite: str) -> tuple[str, str]:
-    """Where files go from and to, and what tells whether that was done already."""
-    text = "\n".join([f"{path} {size} {mtime}" for path, size, mtime, _ in rows])
-    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{source}\n{suite}\n{state.identity}", digest
+def since(
+    rows: str, last: Last | None, state: State, memory: Memory
+) -> tuple[Given, frozenset[str]]:
+    """The packages of a folder, and the suites that those of Kubernetes itself belong to.
+
+    Of a folder whose `last` publish nothing came after only what is new in it, unless that changes
+    where the others belong.
+    """
+    new = source.fresh(rows, last) if last else None
+    if last and new is not None:
+        found = packages(new, state, memory)
+        if change.homes(found.packages) <= last.homes:
+            return found, last.homes
+    found = packages(source.files(rows), state, memory)
+    return found, change.homes(found.packages)
 
 
-def packages(source: Path, rows: Sequence[Seen], state: State, memory: Memory) -> Given:
-    """The packages of a folder; those that are published already as they are published.
+def packages(rows: Sequence[Seen], state: State, memory: Memory) -> Given:
+    """The packages in files; those that are published already as they are published.
 
     Raises Refusal for two different files of one package, BrokenPackage for a file that is none.
     """
     there = {p.sha256: p for p in state.published}
-    found = incoming.described(source, rows, memory, there.keys())
+    found = incoming.described(rows, memory, there.keys())
     same = {there[digest] for digest in found.paths.keys() & there.keys()}
     if not found.facts:
         return Given(frozenset(same), {}, {})

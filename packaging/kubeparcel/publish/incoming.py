@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import attrgetter
-from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UsageError
 from ..model import Format
 from . import debfile, rpmfile, rpmxml
 from .broken import BrokenPackage, Malformed
 from .digest import digest
 from .memory import Facts, Memory, Pieces, Seen
-from .storage import OWN
 
 _BATCH = 250
 _REMEMBERED = 2_500
@@ -45,28 +39,12 @@ class Incoming:
     facts: Mapping[str, Facts]
 
 
-def find(folder: Path) -> list[Seen]:
-    """All debs and rpms below a folder, as they are on the disk; raises UsageError without any.
-
-    Repositories of ours below it, such as dist/repo, are left out.
-    """
-    rows = list(_walk(str(folder)))
-    if not rows:
-        raise UsageError(
-            f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
-        )
-    return rows
-
-
-def described(
-    folder: Path, rows: Sequence[Seen], memory: Memory, known: Set[str] = frozenset()
-) -> Incoming:
+def described(rows: Sequence[Seen], memory: Memory, known: Set[str] = frozenset()) -> Incoming:
     """What the files say of themselves, but for those with a sha256 that is `known`.
 
     Raises BrokenPackage for one that cannot be read.
     """
-    before = memory.seen(str(folder))
-    digests = [before.get(row, "") for row in rows]
+    digests = memory.seen(rows)
     facts = memory.facts(set(digests) - known)
     sure = facts.keys() | known
     paths = {digest: row.path for digest, row in zip(digests, rows, strict=True) if digest in sure}
@@ -95,24 +73,6 @@ def _gathered(batches: Iterable[list[Read]]) -> Iterator[list[Read]]:
 
 def _digest(read: Read) -> str:
     return read.seen.sha256
-
-
-def _walk(folder: str) -> Iterator[Seen]:
-    try:
-        rows = sorted(os.scandir(folder), key=attrgetter("name"))
-    except NotADirectoryError:
-        raise UsageError(f"{folder} is not a folder.") from None
-    except FileNotFoundError:
-        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.") from None
-    for row in rows:
-        if row.name.startswith("."):
-            continue
-        if row.name.endswith((".deb", ".rpm")):
-            facts = row.stat()
-            if stat.S_ISREG(facts.st_mode):
-                yield Seen(row.path, facts.st_size, facts.st_mtime_ns, "")
-        elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
-            yield from _walk(row.path)
 
 
 def read_all(files: Sequence[Seen]) -> Iterator[list[Read]]:

@@ -22,10 +22,11 @@ CREATE TABLE IF NOT EXISTS facts (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
   content TEXT, needs TEXT, signers TEXT);
 CREATE TABLE IF NOT EXISTS pieces (sha256 TEXT PRIMARY KEY, first TEXT, second TEXT, third TEXT);
-CREATE TABLE IF NOT EXISTS done (place TEXT PRIMARY KEY, mark TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS published (
+  place TEXT PRIMARY KEY, generation INTEGER, homes TEXT, rows TEXT);
 CREATE TABLE IF NOT EXISTS passed (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_VERSION = 1
+_VERSION = 2
 _MANY = 3
 """To look for one row takes so many times as long as to walk over one."""
 
@@ -65,30 +66,42 @@ class Pieces(NamedTuple):
     third: str = ""
 
 
+class Last(NamedTuple):
+    """What a folder held when it was last published, as `source.listing` has it.
+
+    `generation` is what the repository became or was, `homes` are the suites that its packages
+    of Kubernetes itself are in.
+    """
+
+    generation: int
+    homes: frozenset[str]
+    rows: str
+
+
 class Memory:
     """The database; use `opened`."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self.base = base
 
-    def seen(self, folder: str) -> Mapping[tuple[Any, ...], str]:
-        """The sha256 of files below a folder, by what `Seen` has of one that was not read."""
-        query = "SELECT path, size, mtime, '', sha256 FROM files WHERE path >= ? AND path < ?"
-        rows = self.base.execute(query, (f"{folder}/", f"{folder}0"))
-        return {row[:4]: row[4] for row in rows}
+    def seen(self, files: Sequence[Seen]) -> list[str]:
+        """The sha256 of each of these, empty for one that is not known as it is now."""
+        rows = self._select("files", "path", (file.path for file in files))
+        found = {row[:3]: row[3] for row in rows}
+        return [found.get(file[:3], "") for file in files]
 
     def facts(self, digests: Iterable[str]) -> dict[str, Facts]:
         """What is known of these files, by sha256."""
-        rows = self._select("facts", digests)
+        rows = self._select("facts", "sha256", digests)
         return {row[0]: Facts(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
 
     def pieces(self, digests: Iterable[str]) -> dict[str, Pieces]:
         """What indexes say of these packages, by sha256; what is not known is left out."""
-        return {row[0]: Pieces._make(row[1:]) for row in self._select("pieces", digests)}
+        return {row[0]: Pieces._make(row[1:]) for row in self._select("pieces", "sha256", digests)}
 
     def passed(self, digests: Iterable[str]) -> set[str]:
         """Which of these passed the layout check."""
-        return {row[0] for row in self._select("passed", digests)}
+        return {row[0] for row in self._select("passed", "sha256", digests)}
 
     def note_seen(self, rows: Sequence[Seen]) -> None:
         """Remember files of the user's."""
@@ -108,24 +121,26 @@ class Memory:
             rows = [(digest,) for digest in digests]
             self.base.executemany("INSERT OR REPLACE INTO passed VALUES (?)", rows)
 
-    def done(self, place: str) -> str:
-        """The mark of what was last published from one place to another."""
-        row = self.base.execute("SELECT mark FROM done WHERE place = ?", (place,)).fetchone()
-        return row[0] if row else ""
+    def last(self, place: str, generation: int) -> Last | None:
+        """What was last published from one place to another, if nothing has changed there since."""
+        query = "SELECT homes, rows FROM published WHERE place = ? AND generation = ?"
+        row = self.base.execute(query, (place, generation)).fetchone()
+        return Last(generation, frozenset(row[0].split()), row[1]) if row else None
 
-    def note_done(self, place: str, mark: str) -> None:
-        """Remember that mark."""
+    def note_last(self, place: str, last: Last) -> None:
+        """Remember that."""
+        row = (place, last.generation, " ".join(sorted(last.homes)), last.rows)
         with self.base:
-            self.base.execute("INSERT OR REPLACE INTO done VALUES (?,?)", (place, mark))
+            self.base.execute("INSERT OR REPLACE INTO published VALUES (?,?,?,?)", row)
 
-    def _select(self, table: str, digests: Iterable[str]) -> Iterable[tuple[Any, ...]]:
+    def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:
         """The rows of these, one by one, or from all when they are a good part of all."""
-        wanted = frozenset(digests)
+        wanted = frozenset(values)
         count = self.base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
         if len(wanted) * _MANY > count:
             rows = self.base.execute(f"SELECT * FROM {table}")  # noqa: S608
             return [row for row in rows if row[0] in wanted]
-        query = f"SELECT t.* FROM json_each(?) j JOIN {table} t ON t.sha256 = j.value"  # noqa: S608
+        query = f"SELECT t.* FROM json_each(?) j JOIN {table} t ON t.{key} = j.value"  # noqa: S608
         return self.base.execute(query, (json.dumps(list(wanted)),))
 
 

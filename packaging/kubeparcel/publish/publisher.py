@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..log import Log
-from . import change, gate, given, incoming, memory, rebuild, statefile, storage
+from . import change, gate, given, memory, rebuild, source, statefile, storage
 from .commit import commit
-from .memory import Memory
+from .memory import Last, Memory
 from .ready import Next
 from .result import Changed
 from .signing import Signer, signer
@@ -45,38 +45,55 @@ class Target:
 class Decided:
     """What a task wants: the suites as they shall be, and where new files come from.
 
-    `mark` tells a later publish of the same files that it has nothing to do.
+    `done` is called with the generation that has it, so that a later publish begins from there.
     """
 
     suites: Suites
     sources: Mapping[Package, str] = field(default_factory=dict)
-    mark: tuple[str, str] = ("", "")
+    done: Callable[[int], None] = lambda _: None
 
 
 Decide = Callable[[State, Signer | None], Decided]
 
 
 def publish(
-    source: Path, target: Target, log: Log, *, suite: str = "", unchecked: bool = False
+    folder: Path,
+    target: Target,
+    log: Log,
+    *,
+    suite: str = "",
+    unchecked: bool = False,
+    listing: Callable[[], str] | None = None,
 ) -> Changed:
     """Add the packages of a folder: to `suite`, or each where it belongs.
 
-    `unchecked` leaves the layout check out. Raises Refusal for what may not be published.
+    `unchecked` leaves the layout check out. `listing` gives what `source.listing` says of the
+    folder, where someone looks already. Raises Refusal for what may not be published.
     """
-    with _uncollected(), memory.opened() as known, given.scratch() as area:
+    with (
+        _uncollected(),
+        memory.opened() as known,
+        given.scratch() as area,
+    ):
 
         def decide(state: State, who: Signer | None) -> Decided:
-            rows = incoming.find(source)
-            mark = given.mark(source, rows, state, suite)
-            if known.done(mark[0]) == f"{state.generation} {mark[1]}":
+            rows = listing() if listing else source.listing(folder)
+            place = source.place(folder, suite, state)
+            last = known.last(place, state.generation)
+            if last and last.rows == rows:
                 return Decided(state.suites)
-            found = given.packages(source, rows, state, known)
+            found, homes = given.since(rows, last, state, known)
             gate.same_bytes(found.sources, state)
             if not unchecked:
                 given.check_layout(found, known, log)
             if state.terms.sign_rpms:
                 found = given.signed(found, who, area, known, log)
-            return Decided(change.add(state.suites, found.packages, suite), found.sources, mark)
+            suites = change.add(state.suites, found.packages, suite, homes)
+            return Decided(
+                suites,
+                found.sources,
+                lambda generation: known.note_last(place, Last(generation, homes, rows)),
+            )
 
         return _change(target, log, known, decide)
 
@@ -155,8 +172,8 @@ def _change(target: Target, log: Log, known: Memory, decide: Decide) -> Changed:
         if who is not None and (changes or again):
             step = Next(wanted, decided.sources, again)
             wanted = commit(where, before, step, who, known, int(time.time()))
-        if who is not None and decided.mark[0]:
-            known.note_done(decided.mark[0], f"{wanted.generation} {decided.mark[1]}")
+        if who is not None:
+            decided.done(wanted.generation)
     seconds = time.monotonic() - started
     return Changed(where.where, changes, wanted, again, target.dry_run, seconds)
 

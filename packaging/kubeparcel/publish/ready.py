@@ -69,13 +69,16 @@ def make(
         awake = pool.submit(_wake, signer)
         said = pieces.of(chain.from_iterable(alive.values()), storage, before, memory)
 
-        def sealed(part: Part) -> tuple[Indexes, Mapping[str, bytes]]:
-            format_ = FORMATS[part[1]]
-            made: Indexes = format_.indexes(part[0], alive[part], said, wanted.state.terms, now)
+        def sealed(part: Part, texts: Mapping[str, bytes]) -> tuple[Indexes, Mapping[str, bytes]]:
+            made: Indexes = FORMATS[part[1]].indexes(part[0], texts, wanted.state.terms, now)
             awake.result()
-            return made, format_.seal(made, signer)
+            return made, FORMATS[part[1]].seal(made, signer)
 
-        jobs = {part: pool.submit(sealed, part) for part in alive}
+        # The texts are made here: beside all that follows a thread would wait for its turn.
+        jobs = {
+            part: pool.submit(sealed, part, FORMATS[part[1]].texts(mine, said))
+            for part, mine in alive.items()
+        }
         awake.result()
         shown = client.files(wanted.state, signer)
         folders = client.pages(before, wanted.state)

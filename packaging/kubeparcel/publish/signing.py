@@ -21,6 +21,8 @@ AGENT = "gpg:"
 """Begins a --key that is a fingerprint, or several with commas, in the user's own gpg home:
 hardware keys and agents."""
 
+_FRAME = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {STRONG}\n\n".encode()
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -45,12 +47,19 @@ class Signer:
         """What tells whether clients have these very keys: fingerprints with times of expiry."""
         return tuple(f"{key.fingerprint}:{key.expires}" for key in self.keys)
 
-    def clearsign(self, text: bytes) -> bytes:
-        """The text with its signatures around it: InRelease."""
-        return self._sign(text, self.fingerprints, "--clear-sign")
+    def both(self, text: bytes) -> tuple[bytes, bytes]:
+        """The text with its signatures around it, and they alone: InRelease and Release.gpg.
+
+        They are made once, for a token is slow and may want to be touched each time: a signature
+        of a text holds for the text framed by it too, when an empty line stands for the last line
+        end, which the frame takes away (RFC 4880, 7.1). Lines must not end in blanks.
+        """
+        apart = self._sign(text, self.fingerprints, "--textmode", "--armor", "--detach-sign")
+        lines = (b"- " + row if row[:1] == b"-" else row for row in text.splitlines(keepends=True))
+        return b"".join((_FRAME, *lines, b"\n", apart)), apart
 
     def detached(self, data: bytes) -> bytes:
-        """Armoured signatures: Release.gpg, repomd.xml.asc."""
+        """Armoured signatures: repomd.xml.asc."""
         return self._sign(data, self.fingerprints, "--armor", "--detach-sign")
 
     def packet(self, data: bytes) -> bytes:

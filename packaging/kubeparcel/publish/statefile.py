@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,9 +34,12 @@ class Damaged(OutsideError):
 
 def listed(state: State) -> str:
     """The part of the file that takes time: the packages, and suites that name them by number."""
-    number = {package: at for at, package in enumerate(state.ordered)}
-    suites = {n: sorted([number[p] for p in held]) for n, held in sorted(state.suites.items())}
-    known = state.lines
+    numbered = tuple(enumerate(state.ordered))
+    suites = {
+        name: [at for at, package in numbered if package in held]
+        for name, held in sorted(state.suites.items())
+    }
+    known = dict(zip(state.rows, _lines(state.text, len(state.rows)), strict=False))
     lines = _NEXT.join([known.get(p) or _dumped(p) for p in state.ordered])
     return f'{{"suites":{_dumped(suites)},{_LIST}\n{lines}\n]}}'
 
@@ -66,7 +69,8 @@ def dump(state: State, packages: str = "") -> bytes:
 def parse(data: bytes, where: str) -> State:
     """Read it; raises Damaged, and ConfigurationError when it is from a newer kubeparcel."""
     try:
-        document: dict[str, Any] = json.loads(data)
+        text = data.decode()
+        document: dict[str, Any] = json.loads(text)
         if document["format"] > FORMAT:
             raise ConfigurationError(
                 f"{where} was written by a newer kubeparcel ({document['tool']}); "
@@ -83,7 +87,8 @@ def parse(data: bytes, where: str) -> State:
             renew=document["renew"],
             signers=tuple(document["signers"]),
             terms=Terms(**document["terms"]),
-            lines=_lines(data, rows),
+            rows=tuple(rows),
+            text=text,
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise Damaged(f"{where}: the state file {PATH} is damaged ({error!r}).") from None
@@ -95,10 +100,10 @@ def load(storage: Storage) -> State | None:
     return None if data is None else replace(parse(data, storage.where), filed=True)
 
 
-def _lines(data: bytes, packages: Sequence[Package]) -> Mapping[Package, str]:
+def _lines(text: str, count: int) -> Sequence[str]:
     """The text of each package, one a line: to make it again takes far longer."""
-    lines = data.decode().rpartition(f"{_LIST}\n")[2].removesuffix("\n]}\n").split(_NEXT)
-    return dict(zip(packages, lines, strict=True)) if len(lines) == len(packages) else {}
+    lines = text.rpartition(f"{_LIST}\n")[2].removesuffix("\n]}\n").split(_NEXT)
+    return lines if len(lines) == count else ()
 
 
 def _packages(rows: list[list[Any]]) -> list[Package]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -87,7 +87,8 @@ class State:
     package files that are in no suite any more, by place, with the generation that dropped them:
     they stay for clients that are behind. From `renew` on (seconds since 1970) indexes are signed
     anew although nothing changed; `signers` are the keys that signed last, with their expiry.
-    `filed` says that the repository's state file has just this, `lines` how it has packages.
+    `filed` says that the repository's state file has just this; `rows` are the packages it has,
+    in their order, and `text` is all of it: to sort and write them again takes long.
     """
 
     generation: int = 0
@@ -99,7 +100,8 @@ class State:
     signers: tuple[str, ...] = ()
     terms: Terms = Terms()
     filed: bool = dataclasses.field(default=False, compare=False)
-    lines: Mapping[Package, str] = dataclasses.field(default_factory=dict, compare=False)
+    rows: Sequence[Package] = dataclasses.field(default=(), compare=False)
+    text: str = dataclasses.field(default="", compare=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:
@@ -109,13 +111,20 @@ class State:
     @functools.cached_property
     def ordered(self) -> tuple[Package, ...]:
         """The same, sorted."""
-        return _sorted(self.packages)
+        known = [*filter(self.packages.__contains__, self.rows)]
+        new = self.packages.difference(known) if len(known) < len(self.packages) else ()
+        return _sorted((*known, *new))
 
     @property
     def published(self) -> Iterator[Package]:
         """All packages whose files are there: those that are on their way out come first."""
         yield from (package for _, package in self.gone.values())
         yield from self.packages
+
+    @functools.cached_property
+    def formats(self) -> Mapping[str, frozenset[Format]]:
+        """The formats that there are in each suite."""
+        return {suite: frozenset(p.format for p in held) for suite, held in self.suites.items()}
 
     @functools.cached_property
     def places(self) -> dict[str, Package]:

@@ -49,16 +49,19 @@ def folder(suite: str) -> str:
     return f"yum/{suite}/repodata"
 
 
-def indexes(
-    suite: str, rpms: Sequence[Package], pieces: Mapping[str, Pieces], terms: Terms, now: int
-) -> Indexes:
-    """Make the metadata of sorted rpms; `pieces` go by sha256, `now` is in seconds since 1970."""
+def texts(rpms: Sequence[Package], pieces: Mapping[str, Pieces]) -> dict[str, bytes]:
+    """Each kind of metadata, of sorted rpms; `pieces` go by sha256."""
     rows = [pieces[p.sha256] for p in rpms]
+    return {
+        kind: "".join((_head(kind, len(rows)), *[row[at] for row in rows], _foot(kind))).encode()
+        for at, kind in enumerate(_KINDS)
+    }
+
+
+def indexes(suite: str, texts: Mapping[str, bytes], terms: Terms, now: int) -> Indexes:
+    """Make the metadata of a suite from its texts; `now` is in seconds since 1970."""
     with ThreadPoolExecutor(2) as pool:
-        jobs = [
-            pool.submit(_make, kind, [row[at] for row in rows], terms.metadata)
-            for at, kind in enumerate(_KINDS)
-        ]
+        jobs = [pool.submit(_make, kind, text, terms.metadata) for kind, text in texts.items()]
         made = [job.result() for job in jobs]
     hashed = {one.name: one.data for one in made}
     return Indexes(folder(suite), {}, hashed, _repomd(made, now), ENTRY)
@@ -73,10 +76,16 @@ def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     }
 
 
-def _make(kind: str, rows: list[str], compression: str) -> _Made:
+def _head(kind: str, count: int) -> str:
     root, spaces = _KINDS[kind]
-    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {spaces} packages="{len(rows)}">\n'
-    text = "".join([head, *rows, f"</{root}>\n"]).encode()
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {spaces} packages="{count}">\n'
+
+
+def _foot(kind: str) -> str:
+    return f"</{_KINDS[kind][0]}>\n"
+
+
+def _make(kind: str, text: bytes, compression: str) -> _Made:
     suffix, pack = COMPRESS[compression]
     data = pack(text)
     digest = hashlib.sha256(data).hexdigest()

@@ -1,0 +1,70 @@
+"""The package files of a folder, and which of them are new since it was last published."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+from ..errors import UsageError
+from .memory import Last, Seen
+from .storage import OWN
+from .values import State
+
+_END = "\0"
+"""Of a row: no path has it."""
+
+
+def listing(folder: Path) -> str:
+    """All debs and rpms below a folder, a row `SIZE MTIME PATH` each: bytes, nanoseconds.
+
+    Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
+    """
+    rows = list(_walk(str(folder)))
+    if not rows:
+        raise UsageError(
+            f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
+        )
+    return _END.join(rows)
+
+
+def files(rows: str) -> Sequence[Seen]:
+    """The files of a listing."""
+    return [_seen(row) for row in rows.split(_END)]
+
+
+def fresh(rows: str, last: Last) -> Sequence[Seen] | None:
+    """The files that the last listing does not have as they are; None when it has some more."""
+    now, before = rows.split(_END), frozenset(last.rows.split(_END))
+    new = [row for row in now if row not in before]
+    return [_seen(row) for row in new] if len(now) - len(new) == len(before) else None
+
+
+def place(folder: Path, suite: str, state: State) -> str:
+    """From where to where files go: under this name is remembered what was published last."""
+    return f"{folder}\n{suite}\n{state.identity}"
+
+
+def _seen(row: str) -> Seen:
+    size, mtime, path = row.split(" ", 2)
+    return Seen(path, int(size), int(mtime), "")
+
+
+def _walk(folder: str) -> Iterator[str]:
+    try:
+        rows = sorted(os.scandir(folder), key=attrgetter("name"))
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is not a folder.") from None
+    except FileNotFoundError:
+        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.") from None
+    for row in rows:
+        if row.name.startswith("."):
+            continue
+        if row.name.endswith((".deb", ".rpm")):
+            facts = row.stat()
+            if stat.S_ISREG(facts.st_mode):
+                yield f"{facts.st_size} {facts.st_mtime_ns} {row.path}"
+        elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
+            yield from _walk(row.path)
