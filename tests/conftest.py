@@ -7,7 +7,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -190,26 +190,39 @@ class FakeModules(FakeSource):
     name: ClassVar[str] = "go"
 
 
+PATIENCE = 60.0
+"""Seconds after which something will not happen any more, on however slow a machine.
+
+What must not be waited for takes longer in these tests: five minutes.
+"""
+
+
+def comes(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
+    """Whether something comes true; told at once when it does."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def gone(pid: int) -> bool:
-    """Whether a process ends within a second or so (a zombie has ended)."""
-    for _ in range(100):
+    """Whether a process ends (a zombie has ended)."""
+
+    def ended() -> bool:
         try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         except (FileNotFoundError, ProcessLookupError):
             return True
-        if state == "Z":
-            return True
-        time.sleep(0.02)
-    return False
+
+    return comes(ended)
 
 
 def appears(file: Path) -> str:
-    """What a file holds, once it holds something."""
-    for _ in range(500):
-        if file.exists() and file.read_text().endswith("\n"):
-            return file.read_text()
-        time.sleep(0.01)
-    raise AssertionError(f"{file} did not appear")
+    """What a file holds, once it holds a line."""
+    assert comes(lambda: file.exists() and file.read_text().endswith("\n")), f"no {file}"
+    return file.read_text()
 
 
 def _sha256(text: str) -> str:

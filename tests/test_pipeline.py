@@ -29,7 +29,7 @@ from kubeparcel.plan import plan
 from kubeparcel.settings import load
 from kubeparcel.store import Store
 
-from .conftest import FakeModules, FakeSource, Told
+from .conftest import PATIENCE, FakeModules, FakeSource, Told
 
 ROOT = Path(__file__).parents[1]
 CATALOG = catalog.load()
@@ -357,7 +357,7 @@ from pathlib import Path
 from kubeparcel.pipeline import working_in
 with working_in(Path(sys.argv[1])):
     print("holding", flush=True)
-    time.sleep(60)
+    time.sleep(300)
 """
 
 
@@ -389,7 +389,7 @@ def test_who_comes_second_is_told_who_is_there_since_when_and_what_to_do(holder,
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_folder_is_free_again_when_the_other_process_is_gone(holder, tmp_path, how, capfd):
     holder.send_signal(how)
-    holder.wait(20)
+    holder.wait(PATIENCE)
     with working_in(tmp_path / "dist"):
         pass
     assert "Another build" not in capfd.readouterr().err

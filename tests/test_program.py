@@ -18,7 +18,7 @@ from kubeparcel import __version__, cli, errors
 from kubeparcel import build as work
 from kubeparcel.program import spread
 
-from .conftest import appears, gone
+from .conftest import PATIENCE, appears, gone
 
 ROOT = Path(__file__).parents[1]
 TASKS = ["build", "clean", "config", "fetch", "mirror", "resolve", "verify", "versions"]
@@ -369,7 +369,7 @@ import time
 from kubeparcel import build, cli
 def slow(*_, **__):
     print("started", flush=True)
-    time.sleep(60)
+    time.sleep(300)
 build.build = slow
 cli.main(["kubeparcel", "build"])
 """
@@ -387,7 +387,7 @@ def test_a_real_ctrl_c_and_a_real_termination_end_with_130(here, how):
         assert process.stdout
         assert process.stdout.readline() == "started\n"
         process.send_signal(how)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in err
 
@@ -398,7 +398,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kubeparcel import build, cli
 from kubeparcel.run import run
 def work(*_, **__):
-    command = "sleep 60 & echo $$ $!; exec >&-; wait"
+    command = "sleep 300 & echo $$ $!; exec >&-; wait"
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda _: run(["sh", "-c", f"{{ {command}; }} > {sys.argv[1]}"]), range(1)))
 build.build = work
@@ -415,7 +415,7 @@ def test_programs_that_other_threads_run_are_ended_too_and_not_waited_for(here, 
     ) as process:
         pids = [int(word) for word in appears(here / "pids").split()]
         process.send_signal(how)
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert [gone(pid) for pid in pids] == [True, True]
 
@@ -432,7 +432,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
         process.stdout.close()
         assert process.stderr
         err = process.stderr.read()
-        assert (process.wait(20), err) == (0, b"")
+        assert (process.wait(PATIENCE), err) == (0, b"")
 
 
 def test_an_invoke_that_needs_more_than_this_one_is_imported_as_it_is(tmp_path):

@@ -14,15 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ToolError
+from .running import begun, end, end_all, over
+
+__all__ = ["Completed", "conversation", "end", "end_all", "failure", "find", "run"]
 
 TAIL = 60
 """How many lines of a failed program's output are shown."""
-
-_RUNNING: set[int] = set()
-"""The process groups of the programs that run now, in whatever thread."""
-
-_ENDINGS: list[None] = []
-"""As many as `end_all` was called: what another thread was just starting then has to end too."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +83,19 @@ def _started(
     words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, feed: bool
 ) -> Iterator[subprocess.Popen[str]]:
     """A running program in a session of its own, killed with its children if we leave early."""
-    endings = len(_ENDINGS)
     try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
+        process = begun(
+            lambda: subprocess.Popen(
+                words,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
         )
     except FileNotFoundError as error:
         if cwd and not cwd.is_dir():
@@ -105,14 +103,13 @@ def _started(
         raise ToolError(f"{words[0]} is not installed (not found).") from None
     except OSError as error:
         raise ToolError(f"{words[0]} cannot be started: {error.strerror}.") from None
-    _note(process.pid, endings)
     try:
         yield process
     except BaseException:
-        _end(process)
+        end(process)
         raise
     finally:
-        _RUNNING.discard(process.pid)
+        over(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
                 with suppress(OSError):  # a program that ended early does not read what is left
@@ -124,47 +121,15 @@ def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
     Raises ToolError when it cannot be started.
     """
-    pipe, endings = subprocess.PIPE, len(_ENDINGS)
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
-        process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+        return begun(
+            lambda: subprocess.Popen(
+                argv, stdin=pipe, stdout=pipe, stderr=null, start_new_session=True
+            )
         )
     except OSError as error:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
-    _note(process.pid, endings)
-    return process
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a conversation from any thread: the program is killed, with all that it started.
-
-    Whoever reads finds the end; the pipes are theirs to close.
-    """
-    _end(process)
-    _RUNNING.discard(process.pid)
-
-
-def end_all() -> None:
-    """Kill all programs that run now: Ctrl-C reaches the main thread only, and not their groups."""
-    _ENDINGS.append(None)
-    for group in tuple(_RUNNING):
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-
-
-def _note(group: int, endings: int) -> None:
-    """Know of a program that began when there had been so many endings."""
-    _RUNNING.add(group)
-    if len(_ENDINGS) != endings:
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
-
-
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    """Kill a program and all that it started in its session."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _talk(
@@ -197,11 +162,11 @@ def _limited(process: subprocess.Popen[str], timeout: float | None) -> Iterator[
     """End a program that is still there after so many seconds, and raise TimeoutExpired."""
     late = threading.Event()
 
-    def end() -> None:
+    def give_up() -> None:
         late.set()
-        _end(process)
+        end(process)
 
-    timer = threading.Timer(timeout or 0, end)
+    timer = threading.Timer(timeout or 0, give_up)
     if timeout is not None:
         timer.start()
     try:
