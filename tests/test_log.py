@@ -41,7 +41,7 @@ def test_a_warning_says_that_it_is_one():
     assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"
 
 
-def test_finished_work_says_how_much_it_was_and_how_long_it_took():
+def test_finished_work_says_how_much_it_was_and_how_long_it_took(timeless):
     here, stream = lines()
     with here.task("Compile", "Kubernetes amd64", 3, "packages") as task:
         task.advance()
@@ -74,7 +74,7 @@ def test_work_may_have_facts_of_its_own_to_tell():
         assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
 
 
-def test_short_work_says_nothing_until_its_end():
+def test_short_work_says_nothing_until_its_end(timeless):
     here, stream = lines()
     with here.task("Get", "kubelet", None, "B") as task:
         for _ in range(100):

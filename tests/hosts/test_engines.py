@@ -70,7 +70,7 @@ def test_mounts_are_read_only():
 
 
 def test_a_wait_that_ends_names_what_was_waited_for(programs):
-    programs("podman", "/bin/sleep 5")
+    programs("podman", "/bin/sleep 300")
     engine = CommandLine(DIALECTS["podman"], "1")
     with pytest.raises(GaveUp, match=r"Waited 0.2 s for `uname -r` in box"):
         engine.exec("box", ["uname", "-r"], timeout=0.2)

@@ -10,13 +10,15 @@ import pytest
 
 from kubeparcel.hosts.visit import ENDED, Late, Visit
 
+from ..conftest import PATIENCE, comes
+
 
 @pytest.fixture
 def visit(tmp_path) -> Iterator[Visit]:
     """A shell of this machine, as an engine would open one in a container."""
     opened = Visit(["sh"], str(tmp_path))
     with opened.lock:
-        assert opened.ready(10)
+        assert opened.ready(PATIENCE)
     yield opened
     opened.close()
 
@@ -53,8 +55,8 @@ def test_a_command_changes_nothing_for_the_next(visit):
 def test_a_command_that_takes_too_long_closes_the_shell(visit):
     started = time.monotonic()
     with pytest.raises(Late):
-        visit.run(["sleep", "30"], timeout=0.2)
-    assert time.monotonic() - started < 5
+        visit.run(["sleep", "300"], timeout=0.2)
+    assert time.monotonic() - started < PATIENCE
     assert not visit.open
 
 
@@ -76,13 +78,14 @@ def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit
 
     thread = threading.Thread(target=wait)
     thread.start()
+    assert comes(visit.lock.locked)
     time.sleep(0.2)
     visit.close()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert [done.code for done in found] == [ENDED]
 
 
 def test_where_none_can_be_opened_there_is_none():
     visit = Visit(["false"])
-    assert not visit.ready(10)
+    assert not visit.ready(PATIENCE)
     visit.close()

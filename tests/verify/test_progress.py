@@ -35,7 +35,7 @@ def lines() -> tuple[Lines, io.StringIO]:
     return Lines(stream, every=1000), stream
 
 
-def test_plain_lines_tell_of_each_scenario_and_of_each_host_at_its_end():
+def test_plain_lines_tell_of_each_scenario_and_of_each_host_at_its_end(timeless):
     log, stream = lines()
     play(log)
     assert stream.getvalue().splitlines() == [
@@ -80,7 +80,7 @@ def test_a_host_whose_run_broke_off_is_not_called_done():
     assert stream.getvalue() == ""
 
 
-def test_scenarios_of_one_host_may_end_in_several_threads():
+def test_scenarios_of_one_host_may_end_in_several_threads(timeless):
     log, stream = lines()
     with watched(log, "install", {"trixie": [5] * 40}) as hosts, ThreadPoolExecutor(8) as pool:
 
