@@ -112,7 +112,7 @@ def pods(cluster: Cluster) -> Iterator[Finding]:
         lambda: len(_running(cluster)) == len(names),
         "the pods to run",
         READY,
-        instead=lambda: cluster.asked("describe", "pods")[-3000:],
+        instead=lambda: cluster.asked("describe", "pods", "--show-events")[-3000:],
     )
     cluster.kubectl("get", "pods", "--output=wide")
     for machine in cluster.machines:
@@ -140,12 +140,16 @@ def _pod(cluster: Cluster, machine: Machine) -> Iterator[Finding]:
         yield Finding("a bridge cni0, made by our plugin", bridge.stderr.strip(), machine.name)
     seen = machine.trial.run("crictl", "pods", "--name", f"probe-{machine.name}", "--state=ready")
     if f"probe-{machine.name}" not in seen.stdout:
-        yield Finding(f"crictl lists probe-{machine.name}", seen.stdout or seen.stderr)
+        yield Finding(f"crictl lists probe-{machine.name}", seen.stdout or seen.stderr or "none")
 
 
 def reachable(cluster: Cluster) -> Iterator[Finding]:
     """Each pod is reached from both nodes: it refuses the connection, for nothing listens in it."""
-    for node, address in _running(cluster).items():
+    addresses = _running(cluster)
+    for machine in cluster.machines:
+        if machine.name not in addresses:
+            yield Finding(f"a pod on {machine.name} that runs", "none", f"node {machine.name}")
+    for node, address in addresses.items():
         for machine in cluster.machines:
             done = machine.trial.run(
                 "timeout", "10", "bash", "-c", f"exec 3<>/dev/tcp/{address}/9", timeout=20
@@ -171,8 +175,10 @@ def last_resort(cluster: Cluster) -> Iterator[Finding]:
         path = facts.ENVIRONMENT[machine.box.host.format]
         machine.box.write(path, f"KUBELET_EXTRA_ARGS=--max-pods={wanted}\n")
         yield from _well(machine.trial.run("systemctl", "restart", "kubelet"))
-        yield from facts.command_line(cluster, machine)
-        _until_capacity(cluster, machine, wanted)
+        others = list(facts.command_line(cluster, machine))
+        yield from others
+        if not others:  # else another setting wins, and will go on winning
+            _until_capacity(cluster, machine, wanted)
 
 
 def _until_capacity(cluster: Cluster, machine: Machine, wanted: str) -> None:

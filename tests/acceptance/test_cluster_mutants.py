@@ -1,0 +1,132 @@
+"""The cluster level is worth what it catches: broken packages, each fault by the check for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from kubeparcel.hosts import table
+from kubeparcel.hosts.session import Session
+from kubeparcel.images.node import node_image
+from kubeparcel.verify import cluster, layout
+from kubeparcel.verify.cluster import facts, machines, steps
+from kubeparcel.verify.cluster.machines import Cluster
+from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
+from kubeparcel.verify.package_set import of_each
+from kubeparcel.verify.report import Check, Finding, Report
+from kubeparcel.verify.trial import Scenario, Step
+
+from . import cluster_mutants, upgrade_mutants
+from .broken_debs import break_debs
+from .cluster_mutants import CARELESS, NO_PODS, UNPLUGGED, Caught
+from .conftest import Site
+from .upgrade_mutants import OTHERS
+
+HOST = "trixie"
+IN_VAIN: dict[str, tuple[ModuleType, str]] = {
+    "network": (steps, "READY"),
+    "upgraded": (steps, "READY"),
+    "control-plane": (facts, "PATIENCE"),
+    "apply-healthy": (facts, "PATIENCE"),
+}
+"""The checks that wait for what will not come, and where it says how long."""
+
+HASTE = 6.0
+
+
+@pytest.fixture(scope="module")
+def careless(real: Site, tmp_path_factory) -> Path:
+    """The debs whose faults share a cluster."""
+    return break_debs(real.folder / "dist/deb", CARELESS, tmp_path_factory.mktemp("careless"))
+
+
+def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, monkeypatch):
+    monkeypatch.setattr(cluster, "CLUSTER", _whatever_fails(CLUSTER))
+    report = _check(here, careless, only="cluster")
+    _caught(report, cluster_mutants.CAUGHT)
+
+
+def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path, monkeypatch):
+    last = [step.name for step in CLUSTER.steps].index("pods")
+    needed = [step for step in CLUSTER.steps[: last + 1] if step.vital]
+    needed[-1] = _hasty(needed[-1], steps, "READY", 12.0)
+    monkeypatch.setattr(cluster, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
+    broken = break_debs(real.folder / "dist/deb", UNPLUGGED, tmp_path)
+    _caught(_check(here, broken, only="cluster"), [NO_PODS])
+
+
+def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
+    here, real, before, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cluster, "UPGRADE", _whatever_fails(UPGRADE))
+    old, now = before.folder / "dist/deb", real.folder / "dist/deb"
+    earlier = break_debs(old, upgrade_mutants.BEFORE, tmp_path / "before")
+    newer = break_debs(now, upgrade_mutants.newer(old), tmp_path / "newer")
+    _caught(_check(here, newer, earlier, only="upgrade"), upgrade_mutants.CAUGHT)
+
+
+def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
+    here, careless, before, tmp_path, monkeypatch
+):
+    host = table.load().pick(HOST)
+    others = of_each([host], layout.packages([careless]), tmp_path)[host.format]
+    monkeypatch.setattr(machines, "node_image", lambda *_: node_image(here, host, others))
+    monkeypatch.setattr(cluster, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
+    report = _check(here, careless, before.folder / "dist/deb", only="upgrade")
+    _caught(report, [OTHERS])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "caught"),
+    [
+        (CLUSTER, (*cluster_mutants.CAUGHT, NO_PODS)),
+        (UPGRADE, (*upgrade_mutants.CAUGHT, OTHERS)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Scenario) else "",
+)
+def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught]):
+    assert sorted(row.check for row in caught) == sorted(step.name for step in scenario.steps)
+
+
+def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
+    return cluster.check(here, [table.load().pick(HOST)], [debs], earlier, only=[only])
+
+
+def _caught(report: Report, wanted: Collection[Caught]) -> None:
+    """Exactly these checks have failed, and each has found what is meant, with evidence."""
+    failed = {check.name: check for check in report.failed}
+    assert set(failed) == {row.check for row in wanted}, report.as_text()
+    for row in wanted:
+        assert _all_said(failed[row.check], row.said), report.as_text()
+        assert failed[row.check].evidence
+
+
+def _all_said(check: Check, words: Collection[str]) -> bool:
+    found = "\n".join(f"{f.expected}\n{f.found}\n{f.where}" for f in check.findings)
+    assert all(f.expected and f.found for f in check.findings), found
+    return all(word in found for word in words)
+
+
+def _whatever_fails(scenario: Scenario[Cluster]) -> Scenario[Cluster]:
+    """A scenario that goes on after every failure, and waits no longer than it must."""
+    rows = (
+        _hasty(step, *IN_VAIN[step.name], HASTE) if step.name in IN_VAIN else step
+        for step in scenario.steps
+    )
+    return replace(scenario, steps=tuple(replace(step, vital=False) for step in rows))
+
+
+def _hasty(step: Step[Cluster], module: ModuleType, limit: str, seconds: float) -> Step[Cluster]:
+    """A step with less patience."""
+    question: Callable[[Cluster], Iterator[Finding]] = step.question
+
+    def asked(cluster_: Cluster) -> Iterator[Finding]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, limit, seconds)
+            yield from question(cluster_)
+
+    return replace(step, question=asked)
