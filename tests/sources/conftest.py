@@ -16,7 +16,8 @@ from kubeparcel.store import Store
 
 from .site import Site, serving
 
-FAST = Patience(connect=2, silence=2, probe=0.5, tries=3, pause=0.01, longest=1)
+FAST = Patience(connect=30, silence=30, probe=30, tries=3, pause=0.01, longest=1)
+"""Tries again at once; a slow machine is not taken for a silent server."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def log() -> Quiet:
 
 @pytest.fixture
 def from_mirror() -> Callable[..., Upstream]:
-    """Make the source, with little patience."""
+    """Make the source, which does not pause for long."""
 
     def make(mirror: str, patience: Patience = FAST, width: int = 4) -> Upstream:
         return Upstream(catalog.load().components, mirror, patience, width)

@@ -187,7 +187,7 @@ def stalled(size: int, until: threading.Event) -> Fault:
 
     def fault(handler: Handler, data: bytes) -> None:
         handler.answer(200, data[:size], length=len(data))
-        until.wait(20)
+        until.wait(300)
         handler.close_connection = True
 
     return fault

@@ -7,7 +7,16 @@ import time
 
 import pytest
 
+from kubeparcel.sources import parallel
 from kubeparcel.sources.parallel import Stop, Stopped, each
+
+from ..conftest import PATIENCE, comes
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Threads get as long to end as they need, on however slow a machine."""
+    monkeypatch.setattr(parallel, "GRACE", PATIENCE)
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -26,41 +35,43 @@ def test_no_more_than_the_width_run_at_a_time():
     def work(item: int, stop: Stop) -> None:
         running.add(item)
         most.append(len(running))
-        time.sleep(0.02)
+        assert comes(lambda: max(most) >= 3)
+        time.sleep(0.02)  # one more could come now
         running.remove(item)
 
     each(work, range(8), width=3)
     assert max(most) == 3
 
 
-def test_the_first_error_is_raised_and_the_others_end():
-    ended = threading.Event()
+def test_the_first_error_is_raised_and_the_others_end(patient):
+    waits, ended = threading.Event(), threading.Event()
 
     def work(item: int, stop: Stop) -> None:
         if item == 0:
+            waits.wait(PATIENCE)
             raise ValueError("no")
         try:
-            stop.wait(10)
+            waits.set()
+            stop.wait(PATIENCE)
         except Stopped:
             ended.set()
             raise
 
-    started = time.monotonic()
     with pytest.raises(ValueError, match="no"):
         each(work, [0, 1])
-    assert time.monotonic() - started < 1
     assert ended.is_set()
 
 
-def test_what_a_thread_waits_for_is_interrupted():
-    woken = threading.Event()
+def test_what_a_thread_waits_for_is_interrupted(patient):
+    waits, woken = threading.Event(), threading.Event()
 
     def work(item: int, stop: Stop) -> None:
         if item == 0:
-            time.sleep(0.05)
+            waits.wait(PATIENCE)
             raise ValueError("no")
         with stop.interrupting(woken.set):
-            woken.wait(10)
+            waits.set()
+            woken.wait(PATIENCE)
 
     with pytest.raises(ValueError, match="no"):
         each(work, [0, 1])
@@ -68,10 +79,14 @@ def test_what_a_thread_waits_for_is_interrupted():
 
 
 def test_a_thread_that_cannot_be_woken_holds_nobody_up():
-    def work(item: int, stop: Stop) -> None:
-        time.sleep(3)
+    free, ended = threading.Event(), threading.Event()
 
-    started = time.monotonic()
+    def work(item: int, stop: Stop) -> None:
+        free.wait(PATIENCE)
+        ended.set()
+
     with pytest.raises(TimeoutError):
         each(work, [0], within=0.1)
-    assert time.monotonic() - started < 2
+    assert not ended.is_set()
+    free.set()
+    assert ended.wait(PATIENCE)

@@ -12,6 +12,7 @@ import pytest
 from kubeparcel.errors import ConfigurationError, DownloadError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
+from kubeparcel.sources.patience import Patience
 
 from .site import RELEASED, instead, status
 
@@ -203,23 +204,23 @@ def test_probe_says_what_was_answered_and_asks_once(site, upstream, fault, said)
 
 
 def test_probe_says_that_nobody_listens(from_mirror):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port} refused the connection"):
-        from_mirror(f"http://127.0.0.1:{port}").probe()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        port = taken.getsockname()[1]
+        with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port} refused the connection"):
+            from_mirror(f"http://127.0.0.1:{port}").probe()
 
 
 def test_probe_says_that_a_name_does_not_resolve(from_mirror):
     with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be found|did not answer)"):
-        from_mirror("http://mirror.invalid").probe()
+        from_mirror("http://mirror.invalid", Patience(probe=0.5)).probe()
 
 
 def test_probe_decides_in_time_when_nothing_comes(from_mirror):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         with pytest.raises(Unreachable, match=r"did not answer within 0\.5 s"):
-            from_mirror(f"http://127.0.0.1:{port}").probe()
+            from_mirror(f"http://127.0.0.1:{port}", Patience(probe=0.5)).probe()
 
 
 def test_a_login_page_does_not_count_as_a_marker(site, upstream):
