@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,8 @@ from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.conftest import PATIENCE, comes
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.8.0"
@@ -46,7 +47,7 @@ def moto(_: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 @contextmanager
@@ -62,11 +63,8 @@ def versitygw(folder: Path) -> Iterator[str]:
         (folder / "log").open("w") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
     ):
-        end = time.monotonic() + 30
-        while not _listens(port):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        assert comes(lambda: _listens(port) or process.poll() is not None)
+        assert process.poll() is None, (folder / "log").read_text()
         yield f"http://127.0.0.1:{port}"
         process.terminate()
 
@@ -143,7 +141,7 @@ class _Traveller(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.road.next()
         if fault == STALL:
-            self.road.over.wait(60)
+            self.road.over.wait(5 * PATIENCE)
             self.close_connection = True
         elif fault:
             self._answer(fault, {"Content-Type": "application/xml"}, _REFUSAL)
@@ -153,7 +151,7 @@ class _Traveller(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _any  # noqa: N815 - the library's names
 
     def _forward(self, body: bytes) -> None:
-        server = http.client.HTTPConnection(self.target, timeout=30)
+        server = http.client.HTTPConnection(self.target, timeout=PATIENCE)
         server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():  # with the host that was signed
             server.putheader(name, value)
@@ -184,6 +182,7 @@ _REFUSAL = b"<Error><Code>Trouble</Code><Message>somebody said no</Message></Err
 
 
 class _Quiet(ThreadingHTTPServer):
+    request_queue_size = 64
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:

@@ -44,7 +44,10 @@ class Change:
 
 
 def watched(change: Change, changes: int = CHANGES) -> Found:
-    """Change a repository so many times while a client reads it without a pause."""
+    """Change a repository so many times while a client reads it without a pause.
+
+    A client that is slow is waited for: changes go on until it has looked as often.
+    """
     found = Found()
     over = threading.Event()
 
@@ -59,8 +62,10 @@ def watched(change: Change, changes: int = CHANGES) -> Found:
     client = threading.Thread(target=poll)
     client.start()
     try:
-        for number in range(changes):
+        number = 0
+        while number < changes or (client.is_alive() and found.looked <= changes):
             (change.remove if number % 2 else change.add)()
+            number += 1
     finally:
         over.set()
         client.join()
