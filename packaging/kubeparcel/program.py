@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import itertools
 import json
 import os
@@ -102,6 +103,7 @@ class Kubeparcel(Program):
         else:
             code = 0
         if exit:
+            gc.freeze()  # Python's last search for cycles would walk over all that a task has made
             sys.exit(code)
 
     def _parse(self, words: list[str]) -> None:

@@ -87,7 +87,10 @@ def test_memory_finds_few_and_many(tmp_path: Path, wanted: int) -> None:
     with memory.opened(tmp_path) as known:
         known.note(facts, {digest: Pieces(digest) for digest in digests})
         asked = [*digests[:wanted], "unknown"]
-        assert known.pieces(asked) == {d: Pieces(d) for d in digests[:wanted]}
+        pieces, stanzas = known.pieces(asked), known.stanzas(asked)
+        for digest in digests[:wanted]:
+            assert (pieces[digest], stanzas[digest]) == (Pieces(digest), digest)
+        assert "unknown" not in pieces.keys() | stanzas.keys()
         assert known.facts(asked) == {one.sha256: one for one in facts[:wanted]}
 
 

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .memory import Pieces
 from .values import DAY, Indexes, Package, Terms
 
 if TYPE_CHECKING:
+    from .pieces import Said
     from .signing import Signer
 
 COMPONENT = "main"
@@ -38,10 +38,11 @@ def arches(packages: Iterable[Package]) -> tuple[str, ...]:
     return tuple(sorted(found - {"all"})) or (("all",) if found else ())
 
 
-def texts(debs: Sequence[Package], pieces: Mapping[str, Pieces]) -> dict[str, bytes]:
-    """The index of each architecture, of sorted debs; `pieces` go by sha256."""
+def texts(debs: Sequence[Package], said: Said) -> dict[str, bytes]:
+    """The index of each architecture, of sorted debs."""
+    stanzas = said.debs
     return {
-        arch: "\n".join([pieces[p.sha256].first for p in debs if p.arch in (arch, "all")]).encode()
+        arch: "\n".join([stanzas[p.sha256] for p in debs if p.arch in (arch, "all")]).encode()
         for arch in arches(debs)
     }
 

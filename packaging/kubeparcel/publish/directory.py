@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -156,7 +155,7 @@ class Directory:
                 _acquire(handle, self.where, wait)
                 token = _token(handle) + 1
                 now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-                holder = f"{token}\nprocess {os.getpid()} on {socket.gethostname()} since {now}\n"
+                holder = f"{token}\nprocess {os.getpid()} on {os.uname().nodename} since {now}\n"
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, holder.encode(), 0)
                 self._clear()

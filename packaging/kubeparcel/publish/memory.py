@@ -92,16 +92,22 @@ class Memory:
 
     def facts(self, digests: Iterable[str]) -> dict[str, Facts]:
         """What is known of these files, by sha256."""
-        rows = self._select("facts", "sha256", digests)
+        wanted = frozenset(digests)
+        rows = (row for row in self._select("facts", "sha256", wanted) if row[0] in wanted)
         return {row[0]: Facts(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
 
     def pieces(self, digests: Iterable[str]) -> dict[str, Pieces]:
-        """What indexes say of these packages, by sha256; what is not known is left out."""
+        """What indexes say of those of these packages that are known, and maybe of others."""
         return {row[0]: Pieces._make(row[1:]) for row in self._select("pieces", "sha256", digests)}
 
-    def passed(self, digests: Iterable[str]) -> set[str]:
+    def stanzas(self, digests: Iterable[str]) -> dict[str, str]:
+        """The first pieces alone, which are all that debs have: half the time."""
+        return dict(self._select("pieces", "sha256", digests, "sha256, first"))
+
+    def passed(self, digests: Iterable[str]) -> frozenset[str]:
         """Which of these passed the layout check."""
-        return {row[0] for row in self._select("passed", "sha256", digests)}
+        wanted = frozenset(digests)
+        return wanted & {row[0] for row in self._select("passed", "sha256", wanted)}
 
     def note_seen(self, rows: Sequence[Seen]) -> None:
         """Remember files of the user's."""
@@ -133,15 +139,16 @@ class Memory:
         with self.base:
             self.base.execute("INSERT OR REPLACE INTO published VALUES (?,?,?,?)", row)
 
-    def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:
-        """The rows of these, one by one, or from all when they are a good part of all."""
-        wanted = frozenset(values)
+    def _select(
+        self, table: str, key: str, values: Iterable[str], columns: str = "t.*"
+    ) -> Iterable[tuple[Any, ...]]:
+        """The rows of these, one by one, or all there are when these are a good part of them."""
+        wanted = list(frozenset(values))
         count = self.base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
         if len(wanted) * _MANY > count:
-            rows = self.base.execute(f"SELECT * FROM {table}")  # noqa: S608
-            return [row for row in rows if row[0] in wanted]
-        query = f"SELECT t.* FROM json_each(?) j JOIN {table} t ON t.{key} = j.value"  # noqa: S608
-        return self.base.execute(query, (json.dumps(list(wanted)),))
+            return self.base.execute(f"SELECT {columns} FROM {table} t")  # noqa: S608
+        query = f"SELECT {columns} FROM json_each(?) j CROSS JOIN {table} t ON t.{key} = j.value"  # noqa: S608
+        return self.base.execute(query, (json.dumps(wanted),))
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from ..model import Format
 from . import debfile, incoming, rpmfile
@@ -14,22 +15,29 @@ from .values import Package, State
 HEAD = 1 << 18
 
 
-def of(
-    packages: Iterable[Package], storage: Storage, before: State, memory: Memory
-) -> dict[str, Pieces]:
-    """The pieces of all packages, by sha256; raises BrokenPackage for a published file that is."""
+class Said(NamedTuple):
+    """What indexes say, by sha256: of debs a stanza each, of rpms pieces of XML."""
+
+    debs: Mapping[str, str]
+    rpms: Mapping[str, Pieces]
+
+
+def of(packages: Iterable[Package], storage: Storage, before: State, memory: Memory) -> Said:
+    """What they say of packages at least; raises BrokenPackage for a published file that is."""
     wanted = {p.sha256: p for p in packages}
-    found = memory.pieces(wanted)
-    if len(found) == len(wanted):
-        return found
+    debs = {digest for digest, p in wanted.items() if p.format is Format.DEB}
+    rpms = wanted.keys() - debs
+    said = Said(memory.stanzas(debs) if debs else {}, memory.pieces(rpms) if rpms else {})
+    fresh = wanted.keys() - said.debs.keys() - said.rpms.keys()
+    if not fresh:
+        return said
     homes = {p.sha256: p.place(suite) for suite, held in before.suites.items() for p in held}
-    fresh = {
-        digest: _read(package, homes.get(digest, ""), storage)
-        for digest, package in wanted.items()
-        if digest not in found
-    }
-    memory.note([], fresh)
-    return found | fresh
+    read = {digest: _read(wanted[digest], homes.get(digest, ""), storage) for digest in fresh}
+    memory.note([], read)
+    return Said(
+        {**said.debs, **{digest: read[digest].first for digest in fresh & debs}},
+        {**said.rpms, **{digest: read[digest] for digest in fresh & rpms}},
+    )
 
 
 def _read(package: Package, place: str, storage: Storage) -> Pieces:

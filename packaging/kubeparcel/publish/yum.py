@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import zstandard
 
 from .apt import gzipped
-from .memory import Pieces
 from .values import Indexes, Metadata, Package, Terms
 
 if TYPE_CHECKING:
+    from .pieces import Said
     from .signing import Signer
 
 ENTRY = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
@@ -49,9 +49,9 @@ def folder(suite: str) -> str:
     return f"yum/{suite}/repodata"
 
 
-def texts(rpms: Sequence[Package], pieces: Mapping[str, Pieces]) -> dict[str, bytes]:
-    """Each kind of metadata, of sorted rpms; `pieces` go by sha256."""
-    rows = [pieces[p.sha256] for p in rpms]
+def texts(rpms: Sequence[Package], said: Said) -> dict[str, bytes]:
+    """Each kind of metadata, of sorted rpms."""
+    rows = [said.rpms[p.sha256] for p in rpms]
     return {
         kind: "".join((_head(kind, len(rows)), *[row[at] for row in rows], _foot(kind))).encode()
         for at, kind in enumerate(_KINDS)
