@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.verify.mutants.dropin import COMMAND
-from tests.verify.mutants.mutant import BOTH, CONF, ENV, SERVICE, on
+from tests.verify.mutants.mutant import BOTH, CONF, ENV, SERVICE, depend, on
 from tests.verify.workshop import Draft, Mutate
 
 from .small_packages import program
 
 DEB, RPM = ("deb",), ("rpm",)
 UNITS = "/systemd/system/kubelet.service"
+RUNTIME = "/systemd/system/containerd.service"
 REAL = "/usr/libexec/kubelet"
 
 
@@ -143,6 +144,20 @@ def _restarts(
 
 
 MUTANTS = (
+    # What the machine is made of.
+    ServiceMutant(
+        *("a scriptlet that fails", "kubectl", _script("postinstall", "exit 1")),
+        *("node", "install", "small 7", DEB),
+    ),
+    ServiceMutant(
+        *("needs what no repository has", "kubectl", depend("no-such-package")),
+        *("node", "install", "small 7", RPM),
+    ),
+    ServiceMutant(
+        *("a drop-in that keeps the container runtime from starting", "kubelet"),
+        on("add", f"/etc{RUNTIME}.d/10-kubelet.conf", "[Service]\nExecStartPre=/bin/false\n"),
+        *("node", "runtime", "small 8"),
+    ),
     # What systemd has read.
     ServiceMutant(
         *("no reset of ExecStart", "kubeadm", _conf("ExecStart=\n", "")),

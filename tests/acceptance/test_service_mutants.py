@@ -167,7 +167,4 @@ def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
 
 
 def test_every_check_of_a_running_kubelet_has_a_mutant():
-    assert {step.name for step in NODE.steps} - {m.check for m in MUTANTS} == {
-        "install",  # the install level's
-        "runtime",  # the host's own
-    }
+    assert {step.name for step in NODE.steps} <= {m.check for m in MUTANTS}
