@@ -8,13 +8,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
+
+from ..conftest import PATIENCE, comes
 
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
 
@@ -83,16 +84,14 @@ def _running(command: list[str], log: Path, ready: Callable[[], bool]) -> Iterat
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            end = time.monotonic() + 60
-            while not ready():
-                if process.poll() is not None or time.monotonic() > end:
-                    pytest.fail(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
-                time.sleep(0.2)
+            comes(lambda: ready() or process.poll() is not None)
+            if process.poll() is not None or not ready():
+                pytest.fail(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
             yield
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(60)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

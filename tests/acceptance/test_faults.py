@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import PATIENCE, comes
 from . import mirrors
 from .conftest import PROGRAM, Site
 
@@ -218,7 +219,7 @@ def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
 def test_two_builds_at_once_do_not_share_an_output_folder(site):
     holder = (
         "import sys, time; from pathlib import Path; from kubeparcel.pipeline import working_in\n"
-        "with working_in(Path('dist')):\n    print('in', flush=True); time.sleep(60)\n"
+        "with working_in(Path('dist')):\n    print('in', flush=True); time.sleep(300)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", holder], cwd=site.folder, env=site.env, stdout=subprocess.PIPE
@@ -254,6 +255,12 @@ def test_killed_at_any_moment_a_build_leaves_nothing_half_made(site):
         assert (site.folder / "dist/SHA256SUMS").read_text() == sums
 
 
+def compiling(pid: int) -> bool:
+    """Whether a process has a Go below it that compiles."""
+    words = ["ps", "-o", "args=", "--ppid", str(pid)]
+    return " build " in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache, ended_by):
     """Interrupted in the middle of compiling, when Go runs below it."""
@@ -267,9 +274,11 @@ def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
-    build.send_signal(ended_by)
-    out, err = build.communicate(timeout=20)
+    try:
+        assert comes(lambda: compiling(build.pid))
+    finally:
+        build.send_signal(ended_by)
+        out, err = build.communicate(timeout=PATIENCE)
     assert build.returncode == 130
     assert err.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in err

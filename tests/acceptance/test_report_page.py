@@ -15,6 +15,7 @@ import pytest
 from kubeparcel.verify.levels import Proof
 from kubeparcel.verify.report import Check, Finding, Packaged, Report
 
+from ..conftest import PATIENCE
 from .conftest import Site
 from .engines import needed
 
@@ -100,7 +101,7 @@ class Page:
         from selenium.webdriver.support.wait import WebDriverWait
 
         found = element_to_be_clickable(("css selector", selector))
-        WebDriverWait(self.driver, 10).until(found).click()
+        WebDriverWait(self.driver, PATIENCE).until(found).click()
 
     def write(self, selector: str, text: str) -> None:
         self.driver.find_element("css selector", selector).send_keys(text)

@@ -32,7 +32,7 @@ plugins=0
 assumeyes=1
 skip_if_unavailable=0
 """
-PATIENCE = 60.0
+PATIENCE = 300.0
 PAUSE = 1.0
 
 

@@ -18,6 +18,7 @@ from kubeparcel.model import Format
 from kubeparcel.publish import client
 from kubeparcel.publish.signing import signer
 from kubeparcel.publish.values import Package, State, Terms
+from tests.conftest import comes
 from tests.publish.handmade import five
 from tests.publish.web import Web, served
 
@@ -91,6 +92,12 @@ def test_the_fingerprint_of_the_key_is_shown_and_the_key_is_there(chrome, site, 
     assert fetch(f"{site}key.asc") == armored
 
 
+def clipboard(page: Browser) -> str:
+    """What it holds now: a page that copies does so after the click."""
+    read = "navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))"
+    return str(page.execute_async_script(read))
+
+
 @pytest.mark.parametrize("suite", ["stable", "v1.36", "v1.34"])
 def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite):
     page = looks(chrome, site)
@@ -102,12 +109,10 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
     copied = {}
     for box in page.find_elements(By.CLASS_NAME, "copy"):
         heading = page.execute_script("return arguments[0].previousElementSibling.innerText", box)
+        shown = box.find_element(By.TAG_NAME, "pre").get_property("textContent")
         box.find_element(By.TAG_NAME, "button").click()
-        copied[heading] = page.execute_async_script(
-            "const tell = arguments[0];"
-            "setTimeout(() => navigator.clipboard.readText().then(tell, e => tell(String(e))), 100)"
-        )
-        assert copied[heading] == box.find_element(By.TAG_NAME, "pre").get_property("textContent")
+        assert comes(lambda text=shown: clipboard(page) == text), clipboard(page)
+        copied[heading] = shown
     assert len(copied) == 3
     base = site.rstrip("/")
     assert f"curl -fsSL {base}/{suite}.sources " in copied["Debian, Ubuntu"]

@@ -15,7 +15,7 @@ _ASKED = re.compile(r"(\[y/N\]: |\[Y/n\] |\(y\): )$")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def typed(box: Container, commands: str, patience: float = 120) -> str:
+def typed(box: Container, commands: str, patience: float = 300) -> str:
     """Run the commands one after another; give all that the terminal showed.
 
     Fails when one of them fails, or after `patience` seconds.
