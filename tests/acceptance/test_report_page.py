@@ -15,7 +15,7 @@ import pytest
 from kubeparcel.verify.levels import Proof
 from kubeparcel.verify.report import Check, Finding, Packaged, Report
 
-from ..conftest import PATIENCE
+from ..conftest import PATIENCE, comes
 from .conftest import Site
 from .engines import needed
 
@@ -191,9 +191,9 @@ def test_all_can_be_unfolded_and_folded(page):
 def test_a_failure_leads_to_its_place_among_the_checks_and_back(page):
     page.show()
     page.click(".failure a[href='#check-41']")
-    assert page.shown("#check-41") == 1
+    assert comes(lambda: page.shown("#check-41") == 1)
     page.click("#check-41 a[href='#failure-41']")
-    assert page.ask("location.hash") == "#failure-41"
+    assert comes(lambda: page.ask("location.hash") == "#failure-41")
 
 
 def test_a_real_report_counts_what_the_json_counts(real: Site, chromium: Any, tmp_path: Path):
