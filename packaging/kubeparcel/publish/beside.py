@@ -1,4 +1,4 @@
-"""Work in a process of its own, while this one goes on: Python's threads would take turns."""
+"""Work beside our own: in a process, for Python's threads take turns, or in a thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
@@ -43,6 +44,13 @@ def beside(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+@contextmanager
+def threaded(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """The same in a thread: for work that waits more than it works, or must not be forked."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result
 
 
 def _copy() -> int:

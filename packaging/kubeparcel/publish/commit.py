@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from ..model import Format
 from . import client, listing, ready, statefile
@@ -18,7 +18,15 @@ from .memory import Memory
 from .ready import FORMATS, Next, Part
 from .signing import Signer
 from .storage import Storage, Swap
-from .values import DAY, Indexes, Package, State, Suites, differences
+from .values import DAY, Indexes, Package, State, Suites
+
+
+class Adding(NamedTuple):
+    """A package file's new place: its bytes come from `source`, else are at `home` already."""
+
+    place: str
+    home: str
+    source: str
 
 
 def commit(
@@ -26,10 +34,10 @@ def commit(
 ) -> State:
     """Make it so; gives the state that was written."""
     todo = _parts(storage, before, wanted)
-    with ThreadPoolExecutor(1) as pool:
-        added = pool.submit(_add_files, storage, before, wanted)
+    adding = _adding(before, wanted)
+    with storage.beside(lambda: _add_files(storage, adding), len(adding)) as added:
         done = ready.make(storage, before, wanted, todo, signer, memory, now)
-        added.result()
+        added()
     made = {part: indexes for part, (indexes, _) in done.parts.items()}
     kept = _kept(before, wanted.state, made)
     generation = before.generation + 1
@@ -56,39 +64,43 @@ def commit(
     return state
 
 
-def _add_files(storage: Storage, before: State, wanted: Next) -> None:
-    """Put package files that are new in a suite where clients will look for them."""
-    missing = _places(before.suites, wanted.state.suites)
-    old = {*missing.values()} & {*before.published}
+def _adding(before: State, wanted: Next) -> list[Adding]:
+    """The package files that are new in a suite: where clients will look for each."""
+    missing = _places(before.suites, wanted.state)
+    gone = {package for _, package in before.gone.values()}
+    old = {p for p in missing.values() if p in before.packages or p in gone}
     homes: dict[Package, str] = {}
     if old:
         there = {place: p for place, (_, p) in before.gone.items()} | before.places
         missing = {place: p for place, p in missing.items() if there.get(place) != p}
         homes = {p: place for place, p in there.items() if p in old - wanted.sources.keys()}
-    if not missing:
+    rows = []
+    for place, package in missing.items():
+        home = homes.setdefault(package, place)
+        rows.append(Adding(place, home, "" if home != place else wanted.sources[package]))
+    return rows
+
+
+def _add_files(storage: Storage, adding: Sequence[Adding]) -> None:
+    if not adding:
         return
-    storage.write({statefile.ADDING: json.dumps(sorted(missing)).encode()})
-    first: list[tuple[str, str]] = []
-    again: list[tuple[str, str]] = []
-    for place, package in sorted(missing.items()):
-        if package in homes:
-            again.append((homes[package], place))
-        else:
-            first.append((place, wanted.sources[package]))
-            homes[package] = place
-    storage.add(first)
-    storage.copy(again)
+    storage.write({statefile.ADDING: json.dumps([row.place for row in adding]).encode()})
+    storage.add([(row.place, row.source) for row in adding if row.source])
+    storage.copy([(row.home, row.place) for row in adding if not row.source])
 
 
-def _places(before: Suites, after: Suites) -> dict[str, Package]:
-    """What suites have that they had not, by its place."""
-    changes = differences(before, after)
-    return {p.place(change.suite): p for change in changes for p in change.added}
+def _places(others: Suites, state: State) -> dict[str, Package]:
+    """What a state's suites have that these have not, by its place, in order."""
+    found: dict[str, Package] = {}
+    for suite, held in sorted(state.suites.items()):
+        if new := held - others.get(suite, frozenset()):
+            found |= {p.place(suite): p for p in state.ordered if p in new}
+    return found
 
 
 def _gone(before: State, after: State, generation: int) -> dict[str, tuple[int, Package]]:
     """The package files no suite has any more, but clients of kept generations may."""
-    dropped = _places(after.suites, before.suites)
+    dropped = _places(after.suites, before)
     rows = {**before.gone, **{place: (generation, p) for place, p in dropped.items()}}
     oldest = generation - after.terms.generations
     return {
@@ -159,7 +171,7 @@ def _clear(
         storage.remove(entry)
         storage.remove(storage.sizes(folder))
     leftover = {*statefile.names(storage, statefile.ADDING), *before.gone}
-    leftover |= _places(wanted.suites, before.suites).keys()
+    leftover |= _places(wanted.suites, before).keys()
     storage.remove(sorted(leftover.difference(state.gone, wanted.places)))
     oldest = state.generation - state.terms.generations
     past = [number for number in statefile.history(storage) if number < oldest]

@@ -6,15 +6,16 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from ..errors import Busy
 from ..store import disk_errors
 from . import disk
-from .storage import OWN, Swap, safe
+from .beside import beside, threaded
+from .storage import OWN, Swap, T, safe
 
 _PAUSE = 0.1
 _AREA = f"{OWN}/half-made"
@@ -145,6 +146,9 @@ class Directory:
             name = path.removeprefix(f"{swap.folder}/")
             if name not in swap.new and name not in swap.kept:
                 (self.root / path).unlink()
+
+    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
+        return beside(work) if files > disk.MANY else threaded(work)
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:

@@ -126,8 +126,9 @@ def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Lo
     """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
     if who is None:
         return found
+    ours = {names for names in {*found.signers.values()} if _by(names, who)}
     rpms = (p for p in found.sources if p.format is Format.RPM)
-    todo = sorted(p for p in rpms if not _by(found.signers[p], who))
+    todo = sorted(p for p in rpms if found.signers[p] not in ours)
     if not todo:
         return found
     who.home.start_agent()

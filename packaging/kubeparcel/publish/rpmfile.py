@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .broken import Malformed
 from .relations import NAME, RPM_VERSION
@@ -28,9 +28,11 @@ SIGNATURES = (267, 268, 278, 1002, 1005)  # over the header: DSA, RSA, any; over
 _SIZE, _LONG_SIZE = 1000, 270
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A table of tagged values. `start` and `end` are its bytes in the file."""
+class Header(NamedTuple):
+    """A table of tagged values. `start` and `end` are its bytes in the file.
+
+    A tuple, as there are two of each of maybe ten thousand packages.
+    """
 
     start: int
     end: int
@@ -56,19 +58,25 @@ class Header:
 
     def _texts(self, offset: int, count: int) -> list[str]:
         if count == 1:
-            end = self.store.find(b"\0", offset)
-            rows = [self.store[offset:end]] if end >= 0 else []
-        else:
-            rows = self.store[offset:].split(b"\0", count)[:-1]
+            return [self._text(offset)]
+        rows = self.store[offset:].split(b"\0", count)[:-1]
         if len(rows) != count:
             raise Malformed("its header is damaged")
         return [str(row, "utf-8", "replace") for row in rows]
 
+    def _text(self, offset: int) -> str:
+        end = self.store.find(b"\0", offset)
+        if end < 0:
+            raise Malformed("its header is damaged")
+        return str(self.store[offset:end], "utf-8", "replace")
+
     def one(self, tag: int, default: Any = "") -> Any:
         """The first value of a tag."""
         row = self.rows.get(tag)
-        if row is not None and row[1] in _TEXTS and row[3]:
-            return self._texts(row[2], 1)[0]
+        if row is None:
+            return default
+        if row[1] in _TEXTS and row[3]:
+            return self._text(row[2])
         found = self.get(tag)
         return found[0] if found else default
 
@@ -148,8 +156,8 @@ def checked(main: Header) -> tuple[str, str, str]:
 def signers(found: Headers) -> str:
     """Fingerprints, or key numbers, of who signed, in capitals (RFC 4880, 5.2.3: issuer)."""
     names = []
-    for tag in SIGNATURES:
-        packet = found.signature.get(tag, b"")
+    for tag in filter(found.signature.rows.__contains__, SIGNATURES):
+        packet = found.signature.get(tag)
         if isinstance(packet, bytes) and packet:
             at = packet.find(b"\x16\x21\x04")
             key = packet.find(b"\x09\x10")

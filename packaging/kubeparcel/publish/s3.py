@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from ..errors import ConfigurationError, OutsideError, ToolError
 from . import lease
-from .storage import Refused, Swap, safe
+from .beside import threaded
+from .storage import Refused, Swap, T, safe
 
-T = TypeVar("T")
 PATIENCE = timedelta(seconds=60)
 """How long a server may take for an answer, and how long it is asked again."""
 
@@ -152,6 +152,9 @@ class Bucket:
         for swap in swaps:
             stay = {f"{swap.folder}/{name}" for name in (*swap.new, *swap.kept)}
             self.remove(sorted(set(live[swap.folder]) - stay))
+
+    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
+        return threaded(work)
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:

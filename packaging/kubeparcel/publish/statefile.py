@@ -44,8 +44,7 @@ def listed(state: State) -> str:
     return f'{{"suites":{_dumped(suites)},{_LIST}\n{lines}\n]}}'
 
 
-def _dumped(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dumped = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def dump(state: State, packages: str = "") -> bytes:

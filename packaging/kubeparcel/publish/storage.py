@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..errors import ConfigurationError, OutsideError
+
+T = TypeVar("T")
 
 OWN = ".kubeparcel"
 """The folder in a repository that is ours and no client's."""
@@ -72,6 +74,9 @@ class Storage(Reader, Protocol):
         First everything is prepared, then the files of `begin` are written, then clients see
         the new folders.
         """
+
+    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
+        """Begin work on so many files while others go on; what is given waits for its result."""
 
     def lease(self, wait: float) -> AbstractContextManager[int]:
         """Be the only publisher; waits so many seconds. Gives the fencing token.
