@@ -243,11 +243,11 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
     site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
     site.faults["/" + other.partition("://")[2]] = [late]
     gone = Artifact("kubernetes", "kubeadm", Arch.AMD64, other, "sha256:" + "0" * 64)
-    # Each download is waited for until it has ended: one that nobody stops goes on for minutes.
-    monkeypatch.setattr(parallel, "GRACE", 5 * PATIENCE)
+    # Each download is waited for until it has ended: one that nobody stops goes on for two minutes.
+    monkeypatch.setattr(parallel, "GRACE", 2 * PATIENCE)
     started = time.monotonic()
     with pytest.raises(DownloadError, match="404"):
-        from_mirror(site.url, Patience(silence=5 * PATIENCE)).fetch([kubelet, gone], store, log)
+        from_mirror(site.url, Patience(silence=2 * PATIENCE)).fetch([kubelet, gone], store, log)
     assert time.monotonic() - started < PATIENCE
     assert sizes() == [1_000_000]
 
