@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from kubeparcel import catalog, lock, nfpm, paths, pipeline, plan, settings, store
+from kubeparcel import catalog, lock, md5, nfpm, paths, pipeline, plan, settings, store
 from kubeparcel.assemble import Package, describe
 from kubeparcel.log import Quiet
 from kubeparcel.model import Format
@@ -50,13 +50,15 @@ class Ground:
         return [describe(one, known, binaries, self.store) for one in planned]
 
     def cache_with_binaries_only(self, target: Path) -> dict[str, str]:
-        """A cache in which nothing was packaged yet."""
+        """A cache as `inv fetch` leaves it: nothing was packaged yet."""
         shutil.copytree(self.store.root / "memory/go", target / "memory/go")
+        fetched = store.Store(target)
         for digest in {f.sha256 for p in self.packages() for f in p.files if f.mode & 0o111}:
             if digest:
-                place = store.Store(target).path(digest)
+                place = fetched.path(digest)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.store.path(digest), place)
+                md5.note(fetched, digest)
         return {"KUBEPARCEL_CACHE": str(target)}
 
     def fresh_build(self, compression: str, scratch: Path) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kubeparcel import catalog
+from kubeparcel import catalog, md5
 from kubeparcel.errors import (
     ConfigurationError,
     DigestError,
@@ -359,6 +359,13 @@ def test_a_components_binaries_are_compiled_in_one_call_and_lie_in_the_store(pub
         *["k8s.io/kubernetes/cmd/kubeadm", "k8s.io/kubernetes/cmd/kubelet"],
         "k8s.io/kubernetes/cmd/kubectl",
     ]
+
+
+def test_what_was_compiled_has_its_md5_noted_at_once(published, store, log, monkeypatch):
+    noted = []
+    monkeypatch.setattr(md5, "note", lambda _, sha256: noted.append(sha256))
+    found = modules("go1.26.8").fetch([AMD64], store, log)
+    assert sorted(noted) == sorted(found["kubernetes", Arch.AMD64].values())
 
 
 def test_the_compiler_is_told_what_makes_the_result_the_same_everywhere(published, store, log):

@@ -16,6 +16,7 @@ from ..errors import DiskError
 from . import deb, rpm
 from .elf import Elf
 from .gobuild import GoBuild, Module
+from .known import Known
 from .unpack import all_of
 from .values import BrokenPackage, Contents, Entry, Kind, Script
 
@@ -27,13 +28,14 @@ __all__ = [
     "Entry",
     "GoBuild",
     "Kind",
+    "Known",
     "Module",
     "Script",
     "read",
     "read_all",
 ]
 
-Reader: TypeAlias = Callable[[Path, memoryview], Contents]
+Reader: TypeAlias = Callable[[Path, memoryview, Known], Contents]
 """Gives the contents of a package from its bytes; raises Malformed, a ValueError."""
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
@@ -43,10 +45,11 @@ READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
 _DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, EOFError, RecursionError)
 
 
-def read(path: Path) -> Contents:
+def read(path: Path, known: Known | None = None) -> Contents:
     """All that a package file holds; its format is told by its bytes, not by its name.
 
-    The unpacked payload is in memory meanwhile. Raises BrokenPackage when the file is no package
+    The unpacked payload is in memory meanwhile. What is `known` of its files is not found out
+    again. Raises BrokenPackage when the file is no package
     or not a whole one, DiskError when it cannot be read.
     """
     try:
@@ -57,7 +60,7 @@ def read(path: Path) -> Contents:
                 f"{path} is not a package: it is neither a deb nor an rpm.",
                 "Give the path of a .deb or .rpm file.",
             )
-        return reader(path, raw)
+        return reader(path, raw, known or Known())
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
     except _DAMAGE as error:

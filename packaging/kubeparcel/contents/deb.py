@@ -10,6 +10,7 @@ from typing import Any
 from ..model import Format
 from . import ar, control, tar
 from .control import Control
+from .known import Known
 from .malformed import Malformed
 from .payload import examine, name_faults, place, weight_faults
 from .unpack import unpack
@@ -26,13 +27,13 @@ _COMPRESSION: Mapping[str, str] = {
 }
 
 
-def read(file: Path, raw: memoryview) -> Contents:
+def read(file: Path, raw: memoryview, known: Known) -> Contents:
     """All that a deb holds; `file` is only remembered. Raises Malformed."""
     marker, first, second, *others = _members(raw)
     inside = control.read(unpack(first.data, _compression(first), first.name)[0])
     compression = _compression(second)
     plain, frames = unpack(second.data, compression, second.name)
-    entries, md5s, faults = _entries(plain, inside.conffiles)
+    entries, md5s, faults = _entries(plain, inside.conffiles, known)
     wrong = tuple(_md5_faults(inside, entries, md5s))
     return Contents(
         file=file,
@@ -96,7 +97,7 @@ def _declared(inside: Control) -> dict[str, Any]:
 
 
 def _entries(
-    plain: memoryview, conffiles: frozenset[str]
+    plain: memoryview, conffiles: frozenset[str], known: Known
 ) -> tuple[list[Entry], Mapping[str, str], list[str]]:
     """All entries, the md5 of each file by path, and faults."""
     entries: dict[str, Entry] = {}
@@ -113,7 +114,7 @@ def _entries(
         if data is None:
             faults.append(f"{path}: a hard link to {entry.target}, which does not come before it")
         elif member.kind in (Kind.FILE, Kind.HARDLINK):
-            seen = examine(data, "md5")
+            seen = examine(data, known, "md5")
             files[path], md5s[path] = data, seen.digest
             faults += (f"{path}: {fault}" for fault in seen.faults)
             entry = replace(entry, size=len(data), sha256=seen.sha256, elf=seen.elf, data=seen.data)

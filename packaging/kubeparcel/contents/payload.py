@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from . import elf
 from .elf import Elf
+from .known import Known
 from .malformed import Malformed
 
 SMALL = 64 << 10
 """Up to this size, in bytes, a file's bytes are kept."""
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -27,29 +26,20 @@ class Examined:
     faults: tuple[str, ...] = ()
 
 
-def examine(data: memoryview, algorithm: str = "sha256") -> Examined:
-    """Read a file's bytes once; `digest` is by that algorithm, by hashlib's name."""
-    sha256 = hashlib.sha256()
-    other = sha256 if algorithm == "sha256" else hashlib.new(algorithm, usedforsecurity=False)
-    for block in blocks(data):
-        sha256.update(block)
-        if other is not sha256:
-            other.update(block)
+def examine(data: memoryview, known: Known, algorithm: str = "sha256") -> Examined:
+    """Look at a file's bytes; `digest` is by that algorithm, by hashlib's name."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    other = sha256 if algorithm == "sha256" else known.digest(algorithm, sha256, data)
     found: Elf | None = None
     faults: tuple[str, ...] = ()
     binary = data[:4] == elf.MAGIC
     if binary:
         try:
-            found = elf.read(data)
+            found = known.elf(sha256, data)
         except Malformed as error:
             faults = (str(error),)
     kept = None if binary or len(data) > SMALL else data.tobytes()
-    return Examined(sha256.hexdigest(), other.hexdigest(), found, kept, faults)
-
-
-def blocks(data: memoryview) -> Iterator[memoryview]:
-    """The bytes in pieces that stay in the processor's cache while several digests take them."""
-    return (data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK))
+    return Examined(sha256, other, found, kept, faults)
 
 
 def place(name: str) -> str:

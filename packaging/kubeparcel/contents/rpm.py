@@ -9,6 +9,7 @@ from typing import Any
 from ..model import Format
 from . import header, integrity, rpmfiles, tags
 from .header import Header
+from .known import Known
 from .malformed import Malformed
 from .payload import weight_faults
 from .unpack import unpack
@@ -17,7 +18,7 @@ from .values import Contents, Entry, Kind, Script
 MAGIC = header.MAGIC
 
 
-def read(file: Path, raw: memoryview) -> Contents:
+def read(file: Path, raw: memoryview, known: Known) -> Contents:
     """All that an rpm holds; `file` is only remembered. Raises Malformed."""
     signature = header.read(raw, header.LEAD)
     start = -(-(header.LEAD + len(signature.raw)) // 8) * 8
@@ -25,7 +26,7 @@ def read(file: Path, raw: memoryview) -> Contents:
     packed = raw[start + len(main.raw) :]
     compression = _compression(main, packed)
     plain, frames = unpack(packed, compression, "its payload")
-    entries, faults = rpmfiles.entries(main, plain)
+    entries, faults = rpmfiles.entries(main, plain, known)
     verified, broken = integrity.check(signature, main, packed, plain)
     files_hold = not faults and any(entry.kind is Kind.FILE for entry in entries)
     return Contents(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from . import cpio, tags
 from .header import Header
+from .known import Known
 from .payload import examine, name_faults, place
 from .values import Entry, Kind
 
@@ -81,14 +82,14 @@ def _paths(main: Header) -> tuple[str, ...]:
     return tuple(folders[at] + name for at, name in names) or main.texts(tags.OLDFILENAMES)
 
 
-def entries(main: Header, plain: memoryview) -> tuple[list[Entry], list[str]]:
+def entries(main: Header, plain: memoryview, known: Known) -> tuple[list[Entry], list[str]]:
     """All entries, and a fault for each disagreement of header and payload."""
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
     held, faults = _held(plain)
     found = []
     for row in rows(main):
-        entry, wrong = _joined(row, held.pop(row.path, None), algorithm)
+        entry, wrong = _joined(row, held.pop(row.path, None), algorithm, known)
         found.append(entry)
         faults += (f"{row.path}: {fault}" for fault in wrong)
     for path, stray in held.items():
@@ -112,7 +113,7 @@ def _held(plain: memoryview) -> tuple[dict[str, Held], list[str]]:
     return held, faults
 
 
-def _joined(row: Row, held: Held | None, algorithm: str) -> tuple[Entry, list[str]]:
+def _joined(row: Row, held: Held | None, algorithm: str, known: Known) -> tuple[Entry, list[str]]:
     """One entry with what the payload has for it, and where that is not what the header says."""
     entry = row.entry()
     if held is None:
@@ -121,7 +122,7 @@ def _joined(row: Row, held: Held | None, algorithm: str) -> tuple[Entry, list[st
     faults = [*_differences(row, entry.kind, held)]
     if entry.kind is not Kind.FILE:
         return entry, faults
-    seen = examine(held.data, algorithm or "sha256")
+    seen = examine(held.data, known, algorithm or "sha256")
     if not algorithm or seen.digest != row.digest.lower():
         faults.append(f"FILEDIGESTS says {row.digest}, the payload has {seen.digest}")
     kind = Kind.HARDLINK if held.shared else Kind.FILE

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from .. import md5
 from ..errors import ConfigurationError, DigestError, OutsideError, UnknownVersion
 from ..log import Log
 from ..model import Arch, Artifact, Binaries, Component, Version
@@ -157,7 +158,10 @@ class GoModules:
             write_module(folder, spec, version, Path(found["Dir"]))
             flags = ["-s -w", *(f"-X {k}={v}" for k, v in stamps(spec, version, date).items())]
             self._build(folder, artifact, spec, mains, " ".join(flags), log)
-            return {main.name: store.add(main) for main in sorted((folder / "out").iterdir())}
+            made = {main.name: store.add(main) for main in sorted((folder / "out").iterdir())}
+        for sha256 in made.values():
+            md5.note(store, sha256)
+        return made
 
     def _build(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from .report import Check, Finding, Packaged, Report
 
 if TYPE_CHECKING:
     from ..catalog import Catalog
-    from ..contents import Contents
+    from ..contents import Contents, Known
     from .expectation import Expected
 
 LEVEL = "layout"
@@ -39,13 +40,14 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     `catalog` is ours unless given: one with the user's packages knows those too. Raises
     UsageError when a path does not exist, or no package is anywhere.
     """
+    from ..contents import Known
     from .expected import by_catalog
 
     started = time.monotonic()
     files = packages(paths)
     rows = catalog or catalogs.load()
     with ThreadPoolExecutor(READERS, "reading") as pool:
-        found = list(pool.map(read, files))
+        found = list(pool.map(functools.partial(read, known=Known()), files))
     whole = [one for one in found if not isinstance(one, KubeparcelError)]
     holders = holders_of(
         (one.format, one.arch, one.name, entry.path)
@@ -96,12 +98,12 @@ def _shown(file: Path) -> str:
     return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
 
 
-def read(file: Path) -> Contents | KubeparcelError:
+def read(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
     """The contents of a package file, or why it cannot be read."""
     from .. import contents
 
     try:
-        return contents.read(file)
+        return contents.read(file, known)
     except KubeparcelError as error:
         return error
 

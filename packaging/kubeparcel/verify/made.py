@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from .. import catalog as catalogs
+from .. import md5
 from ..assemble import Made, Package, suspect
 from ..log import Log, duration
 from ..store import Store
 from . import layout, memory
 from .report import Check, Report
+
+if TYPE_CHECKING:
+    from ..contents import Known
 
 
 class Checking:
@@ -66,6 +72,12 @@ class Checking:
             )
         return report
 
+    @functools.cached_property
+    def _known(self) -> Known:
+        from ..contents import Known
+
+        return Known(functools.partial(md5.of, self._store))
+
     def _checks(self, one: Made) -> tuple[Check, ...]:
         name = one.package.file_name
         key = memory.key(one, self._neighbours(one.package))
@@ -74,7 +86,7 @@ class Checking:
             from .expected import of_package
 
             catalog = catalogs.load()
-            contents = layout.read(self._store.path(one.sha256))
+            contents = layout.read(self._store.path(one.sha256), self._known)
             expected = of_package(one.package, catalog)
             checks = layout.check(contents, name, expected, catalog, self._holders)
             memory.remember(self._store, key, checks)
