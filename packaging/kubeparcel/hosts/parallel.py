@@ -37,8 +37,9 @@ def side_by_side(
     The first that raises, or Ctrl-C, ends all others: their containers go, then they do.
     """
     with ThreadPoolExecutor(at_once or width(), "host") as pool:
-        futures: list[Future[T]] = [pool.submit(work, index) for index in range(count)]
+        futures: list[Future[T]] = []
         try:
+            futures += [pool.submit(work, index) for index in range(count)]
             wait(futures, return_when=FIRST_EXCEPTION)
             failed = next((f for f in futures if f.done() and f.exception()), None)
             if failed is not None:
