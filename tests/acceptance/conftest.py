@@ -17,6 +17,7 @@ import pytest
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
 from kubeparcel.hosts.dialects import choose
+from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.session import Session
 from kubeparcel.log import Quiet
 from kubeparcel.store import Store
@@ -86,13 +87,18 @@ def before(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def here(binaries_cache: Path) -> Iterator[Session]:
-    """An open session on the first engine that answers; its images are kept between runs."""
-    needed("mmdebstrap")
+def engine() -> Engine:
+    """The first engine that answers."""
     try:
-        choose()
+        return choose()
     except KubeparcelError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def here(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
+    """An open session on that engine; its images are kept between runs."""
+    needed("mmdebstrap")
     with session.opened(Store(binaries_cache), Quiet()) as opened:
         yield opened
 

@@ -1,35 +1,13 @@
-"""Packages broken in one respect each, that the install level must notice, and by which check."""
+"""Packages broken in one respect each, and the first check of the install level that sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from tests.verify.elves import elf
-from tests.verify.mutants.mutant import BOTH, ENV, depend, env, fields, on
+from tests.verify.mutants.mutant import depend, env, fields, on
 from tests.verify.workshop import Draft, Mutate
 
+from .host_mutants import DEB, RPM, HostMutant, script
 from .small_packages import PLUGINS, program
-
-DEB, RPM = ("deb",), ("rpm",)
-
-
-@dataclass(frozen=True)
-class InstallMutant:
-    """One fault: in which package, made how, and the first check of which scenario sees it.
-
-    With `earlier` it is the package before the upgrade that is broken. `hidden` ones the layout
-    level cannot see: this is the cheapest that does.
-    """
-
-    name: str
-    package: str
-    mutate: Mutate
-    scenario: str
-    check: str
-    formats: Sequence[str] = BOTH
-    earlier: bool = False
-    hidden: bool = False
 
 
 def _needs_nothing(name: str) -> Mutate:
@@ -38,10 +16,6 @@ def _needs_nothing(name: str) -> Mutate:
         draft.config["depends"] = [row for row in rows if not row.startswith(name)]
 
     return without
-
-
-def _script(at: str, text: str) -> Mutate:
-    return on("script", at, text)
 
 
 def _no_conffile(draft: Draft, path: str) -> None:
@@ -78,127 +52,127 @@ def _steals(draft: Draft) -> None:
 
 
 def _leaves(path: str) -> Mutate:
-    return _script("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
+    return script("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
 
 
 MUTANTS = (
-    InstallMutant(
+    HostMutant(
         *("the kubelet forgets iptables", "kubelet", _needs_nothing("iptables")),
         *("kubelet-alone", "kubelet-alone"),
     ),
-    InstallMutant(
+    HostMutant(
         *("the kubelet forgets the CNI plugins", "kubelet", _needs_nothing("kubernetes-cni")),
         *("kubelet-alone", "kubelet-alone"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a dependency that nobody has", "kubectl", depend("no-such-package")),
         *("life", "install"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a conflict with its own kind", "kubeadm", depend("kubectl", relation="conflicts")),
         *("life", "install"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a conflict with Debian's plugins", "kubernetes-cni"),
         depend("containernetworking-plugins", relation="conflicts"),
         *("beside-debians-plugins", "neighbour-intact", DEB),
     ),
-    InstallMutant(
+    HostMutant(
         *("a file of Debian's plugins", "kubernetes-cni", _steals),
         *("beside-debians-plugins", "install", DEB),
     ),
-    InstallMutant(
+    HostMutant(
         *("the environment file is no conffile", "kubelet", env(_no_conffile)),
         *("upgrade", "upgrade-keeps-settings"),
     ),
-    InstallMutant(
+    HostMutant(
         *("the environment file changes between revisions", "kubelet", env(_other_text)),
         *("upgrade", "upgrade", DEB),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("the environment file changes and rpm lays the new one beside", "kubelet"),
         *(env(_other_text), "upgrade", "upgrade-keeps-settings", RPM),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
         *("life", "remove-keeps-settings"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("an upgrade empties the folder of plugins", "kubernetes-cni"),
-        _script("preinstall", f"rm -rf {PLUGINS}*"),
+        script("preinstall", f"rm -rf {PLUGINS}*"),
         *("upgrade", "upgrade-keeps-plugins"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a removal empties the folder of plugins", "kubernetes-cni"),
-        _script("postremove", f"rm -rf {PLUGINS}"),
+        script("postremove", f"rm -rf {PLUGINS}"),
         *("life", "remove-keeps-plugins"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a question at an upgrade", "kubelet", _asks),
         *("upgrade", "upgrade"),
     ),
-    InstallMutant(
-        *("an installation that fails", "kubectl", _script("postinstall", "exit 3")),
+    HostMutant(
+        *("an installation that fails", "kubectl", script("postinstall", "exit 3")),
         *("life", "install"),
     ),
-    InstallMutant(
-        *("a removal that fails", "kubectl", _script("postremove", "exit 3")),
+    HostMutant(
+        *("a removal that fails", "kubectl", script("postremove", "exit 3")),
         *("life", "purge"),
     ),
-    InstallMutant(
-        *("a removal that fails before it begins", "kubelet", _script("preremove", "exit 3")),
+    HostMutant(
+        *("a removal that fails before it begins", "kubelet", script("preremove", "exit 3")),
         *("life", "purge"),
     ),
-    InstallMutant(
+    HostMutant(
         *("an installation that works only once", "kubectl"),
-        _script("postinstall", "mkdir /var/lib/kubectl-was-here"),
+        script("postinstall", "mkdir /var/lib/kubectl-was-here"),
         *("life", "reinstall"),
     ),
-    InstallMutant(
+    HostMutant(
         *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
         *("life", "nothing-left"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
         *("life", "nothing-left"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a link stays", "kubelet"),
-        _script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
+        script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("life", "nothing-left"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a file of the host is changed", "kubelet"),
-        _script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
+        script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
         *("life", "nothing-left"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a packaged file is changed", "kubeadm"),
-        _script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("life", "verify-clean"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a program of another version", "kubectl"),
         on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
         *("life", "versions"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("life", "versions"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a program of another architecture", "kubectl", _arm),
         *("life", "versions"),
     ),
-    InstallMutant(
+    HostMutant(
         *(
             "a program that is not executable",
             "kubectl",
@@ -206,52 +180,50 @@ MUTANTS = (
         ),
         *("kubectl-alone", "kubectl-alone"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a program that writes to /usr", "kubectl", _wrapper),
         *("life", "read-only-usr"),
     ),
-    InstallMutant(
+    HostMutant(
         *("completions of nothing", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "true\n"),
         *("life", "completions"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("completions that name no function", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("life", "completions"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *(
             "systemd taken for granted",
             "kubelet",
-            _script("postinstall", "systemctl daemon-reload"),
+            script("postinstall", "systemctl daemon-reload"),
         ),
         *("without-systemd", "install"),
     ),
-    InstallMutant(
+    HostMutant(
         *("a scriptlet that looks which package came first", "kubeadm"),
-        _script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
+        script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
         *("orders", "backwards-same"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a scriptlet that needs another package without saying so", "cri-tools"),
-        _script("postinstall", "test -e /usr/bin/kubectl"),
+        script("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("a version that cannot be gone back to", "kubelet"),
-        _script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
+        script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
         *("upgrade", "downgrade", DEB),
         hidden=True,
     ),
-    InstallMutant(
+    HostMutant(
         *("an older version than before", "kubectl", fields(release="0")),
         *("upgrade", "upgrade"),
     ),
 )
-
-__all__ = ["ENV", "MUTANTS", "InstallMutant"]

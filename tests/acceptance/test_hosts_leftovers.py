@@ -16,9 +16,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.errors import KubeparcelError, ToolError
+from kubeparcel.errors import ToolError
 from kubeparcel.hosts import leftovers, session, table
-from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.engine import Engine, GaveUp, Start, What
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
@@ -51,14 +50,6 @@ with session.opened(Store(Path(sys.argv[1])), Quiet()) as here:
 
     parallel.side_by_side(here, work, 2)
 """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    try:
-        return choose()
-    except KubeparcelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
-from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.engine import Engine, What
 from kubeparcel.hosts.image import PREFIX
 from kubeparcel.hosts.shelf import KEPT, Shelf
@@ -37,14 +35,6 @@ shelf.use(sys.argv[3])
 print("used", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    try:
-        return choose()
-    except KubeparcelError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -13,18 +13,18 @@ from kubeparcel.hosts import table
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
-from kubeparcel.verify import install, layout
+from kubeparcel.verify import install
 from kubeparcel.verify.install.play import play
 from kubeparcel.verify.install.scenarios import scenarios
 from kubeparcel.verify.package_set import gather
 from kubeparcel.verify.report import Check, Report
 from tests.verify.workshop import workshop
 
-from .install_mutants import MUTANTS, InstallMutant
+from .host_mutants import HOSTS, HostMutant, cases, hidden_from_layout
+from .install_mutants import MUTANTS
 from .small_packages import small, write_set
 
-HOSTS = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
-CASES = [(mutant, Format(format_)) for mutant in MUTANTS for format_ in mutant.formats]
+CASES = cases(MUTANTS)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,7 @@ def caught(here, whole, tmp_path_factory) -> Mapping[tuple[str, Format], list[Ch
     return dict(zip(names, reports, strict=True))
 
 
-def _look(
-    here: Session, mutant: InstallMutant, format_: Format, new: Path, old: Path
-) -> list[Check]:
+def _look(here: Session, mutant: HostMutant, format_: Format, new: Path, old: Path) -> list[Check]:
     host = table.load().pick(HOSTS[format_])
     place = Path(tempfile.mkdtemp(dir=here.folder))
     packages = gather(sorted(new.iterdir()), place / "new")[format_]
@@ -82,7 +80,7 @@ def test_whole_packages_pass_every_check(here, whole, format_):
     ("mutant", "format_"), CASES, ids=[f"{mutant.name} ({f})" for mutant, f in CASES]
 )
 def test_a_broken_package_is_caught_by_the_check_meant_for_it(
-    caught, mutant: InstallMutant, format_: Format
+    caught, mutant: HostMutant, format_: Format
 ):
     checks = caught[mutant.name, format_]
     last = checks[-1]
@@ -92,10 +90,6 @@ def test_a_broken_package_is_caught_by_the_check_meant_for_it(
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
-    mutant: InstallMutant, tmp_path: Path
-):
+def test_the_layout_level_sees_all_that_is_not_hidden_from_it(mutant: HostMutant, tmp_path: Path):
     shop = workshop(tmp_path / "shop", revision="2")
-    for format_ in mutant.formats:
-        file = shop.write(shop.package(mutant.package, format_), mutant.mutate, tmp_path / format_)
-        assert layout.check_paths([file]).passed is mutant.hidden
+    assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}

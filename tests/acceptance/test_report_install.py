@@ -9,11 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import leftovers, session, table
-from kubeparcel.hosts.dialects import choose
 from kubeparcel.log import Lines
 from kubeparcel.model import Format
 from kubeparcel.store import Store
@@ -25,14 +21,6 @@ from .small_packages import small, write_set
 
 def _leave_a_file(draft: Draft) -> None:
     draft.script("postinstall", "echo '<left>' >/etc/kubectl-was-here; exit 7")
-
-
-@pytest.fixture
-def engine() -> str:
-    try:
-        return choose().name
-    except KubeparcelError as error:
-        pytest.skip(str(error))
 
 
 def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):

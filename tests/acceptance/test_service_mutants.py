@@ -14,7 +14,7 @@ from kubeparcel.hosts import table
 from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
-from kubeparcel.verify import layout, service
+from kubeparcel.verify import service
 from kubeparcel.verify.package_set import PackageSet, gather
 from kubeparcel.verify.report import Check, Report
 from kubeparcel.verify.service.play import play
@@ -23,12 +23,14 @@ from kubeparcel.verify.trial import Scenario, Trial
 from tests.verify.workshop import Draft, Mutate, workshop
 
 from .conftest import Site
-from .service_mutants import MUTANTS, SMALL, ServiceMutant
+from .host_mutants import HOSTS, cases, hidden_from_layout
+from .life_mutants import LIFE_MUTANTS
+from .service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
 from .service_packages import REAL, Bench, bench
 
-HOSTS = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
-CASES = [(mutant, Format(format_)) for mutant in MUTANTS for format_ in mutant.formats]
+MUTANTS = (*NODE_MUTANTS, *LIFE_MUTANTS)
+CASES = cases(MUTANTS)
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,7 @@ def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
     mutant: ServiceMutant, tmp_path: Path
 ):
     shop = workshop(tmp_path / "shop", layout="official" if mutant.earlier else "etc")
-    for format_ in mutant.formats:
-        file = shop.write(shop.package(mutant.package, format_), mutant.mutate, tmp_path / format_)
-        assert layout.check_paths([file]).passed is mutant.hidden
+    assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_of_a_running_kubelet_has_a_mutant():

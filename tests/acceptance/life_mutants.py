@@ -1,0 +1,119 @@
+"""Packages broken in ways that show when others come and go under a kubelet that runs."""
+
+from __future__ import annotations
+
+from tests.verify.mutants.mutant import CONF
+from tests.verify.workshop import Draft
+
+from .host_mutants import DEB, RPM, script
+from .service_mutants import UNITS, ServiceMutant, conf
+
+_EXPORTED = "dpkg-maintscript-helper rm_conffile /etc" + UNITS + ".d/10-kubeadm.conf"
+
+
+def _says_nothing(draft: Draft) -> None:
+    draft.script_edit("postinstall", "echo ", ": ")
+
+
+def _never_stops(draft: Draft) -> None:
+    draft.config["scripts"].pop("preremove")
+
+
+def _keeps_stale(draft: Draft) -> None:
+    for at in ("preinstall", "postinstall", "postremove"):
+        draft.script_edit(at, _EXPORTED, ": keep")
+
+
+def _throws_edit_away(draft: Draft) -> None:
+    if draft.format == "deb":
+        draft.script_edit("preinstall", _EXPORTED, "rm -f " + _EXPORTED.rpartition(" ")[2] + " #")
+    else:
+        draft.row(CONF).pop("type")
+
+
+RESTART = "systemctl try-restart kubelet.service || true"
+
+
+def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
+    change = script(at, RESTART)
+    return ServiceMutant(name, package, change, "life", check, machine="life")
+
+
+LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
+    # Other packages come and go.
+    _restarts(
+        "cri-tools", "postinstall", "crictl's upgrade restarts the kubelet", "upgrade-cri-tools"
+    ),
+    _restarts(
+        "kubeadm", "postinstall", "kubeadm's upgrade restarts the kubelet", "upgrade-kubeadm"
+    ),
+    _restarts(
+        "kubectl", "postinstall", "kubectl's upgrade restarts the kubelet", "upgrade-kubectl"
+    ),
+    _restarts(
+        "kubernetes-cni",
+        "postinstall",
+        "the plugins' upgrade restarts the kubelet",
+        "upgrade-kubernetes-cni",
+    ),
+    _restarts("kubelet", "postinstall", "the kubelet's upgrade restarts it", "upgrade-kubelet"),
+    ServiceMutant(
+        *("the kubelet's upgrade says nothing", "kubelet", _says_nothing),
+        *("life", "advice"),
+        machine="life",
+        after=("upgrade-kubelet",),
+        hidden=True,
+    ),
+    ServiceMutant(
+        *("the new drop-in forgets kubeadm's flags", "kubeadm"),
+        conf("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
+        *("life", "restart", DEB),
+        machine="renewed",
+        after=("upgrade-kubeadm",),
+        hidden=True,
+    ),
+    _restarts(
+        "cri-tools", "preremove", "crictl's removal restarts the kubelet", "remove-cri-tools"
+    ),
+    ServiceMutant(
+        *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
+        script("postremove", f"rm -f /usr/lib{UNITS}"),
+        *("life", "remove-kubeadm"),
+        machine="life",
+        hidden=True,
+    ),
+    ServiceMutant(
+        *("the removed kubelet runs on", "kubelet", _never_stops),
+        *("life", "stopped"),
+        machine="life",
+        hidden=True,
+    ),
+    # Another layout.
+    ServiceMutant(
+        *("the old layout's drop-in stays", "kubeadm", _keeps_stale),
+        *("layouts", "to-other-layout", DEB),
+        machine="stale",
+        earlier=True,
+        after=("to-this-layout",),
+    ),
+    ServiceMutant(
+        *("a drop-in left in /etc", "kubelet"),
+        script("postinstall", f"mkdir -p /etc{UNITS}.d; echo [Unit] >/etc{UNITS}.d/30-left.conf"),
+        *("layouts", "to-this-layout", RPM),
+        machine="left",
+        hidden=True,
+    ),
+    ServiceMutant(
+        *("an edited drop-in is thrown away", "kubeadm", _throws_edit_away),
+        *("layouts", "edit-kept", DEB),
+        machine="edited",
+        earlier=True,
+        after=("with-edit",),
+    ),
+    ServiceMutant(
+        *("an edited drop-in is removed with its package", "kubeadm", _throws_edit_away),
+        *("layouts", "edit-kept", RPM),
+        machine="edited",
+        after=("with-edit",),
+    ),
+)
