@@ -14,7 +14,7 @@ import pytest
 from kubeparcel import cli
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.publish import gpg, keys, publisher, signing
-from kubeparcel.publish.doctor import packets
+from kubeparcel.publish.doctor import Wanted, examine, packets
 from kubeparcel.publish.keys import DAY
 from kubeparcel.publish.publisher import Target
 from tests.conftest import Told
@@ -249,6 +249,41 @@ def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
     assert issuers(repo) == {fingerprint[-16:]}
     with pytest.raises(ConfigurationError, match="gpg does not have"):
         publisher.publish(dist, Target(str(repo), "gpg:0123"), Told(), unchecked=True)
+
+
+def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    """A key as those on cards often are: it only certifies, and two subkeys sign for it."""
+    long_ago = int(time.time()) - 1000
+    words = ("--quick-generate-key", "Someone <s@example.invalid>", "rsa2048", "cert")
+    primary = made(home, "--faked-system-time", str(long_ago), *words)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    for number in range(2):
+        argv = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+        argv += ["--faked-system-time", str(long_ago + 1 + number)]
+        argv += ["--quick-add-key", primary, "rsa2048", "sign", f"{400 + number}d"]
+        subprocess.run(argv, check=True, capture_output=True)
+    said = gpg.Home(None).run("--with-colons", "--list-keys").stdout
+    return primary, [line.split(":")[9] for line in said.splitlines() if line.startswith("fpr")][1:]
+
+
+@pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
+def test_a_subkey_signs_for_a_key_that_only_certifies(
+    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
+    log = Told()
+    try:
+        primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
+        target = Target(str(repo), f"{signing.AGENT}{[primary, *subkeys][named]}")
+        publisher.publish(dist, target, log, unchecked=True)
+        again = publisher.publish(dist, target, log, unchecked=True)
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+    assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
+    assert not again.resigned
+    assert look.whole(repo)
+    found = examine(Wanted(str(repo)), log)
+    assert found.exit_code == 0, found.as_text()
 
 
 def test_the_task_makes_and_shows_keys_and_asks_nothing(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ STRONG = "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
 _WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
+_DEAD = {"d", "e", "i", "n", "r"}  # disabled, expired, invalid, revoked (GnuPG, doc/DETAILS)
 _CERTIFIES = ("10", "11", "12", "13")
 ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
 
@@ -40,7 +42,9 @@ ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
 class Key:
     """One key: times are in seconds since 1970, `expires` is 0 when it never does.
 
-    `vouched` is the digest it vouches for itself with, by its number (RFC 4880, 9.4).
+    `vouched` is the digest it vouches for itself with, by its number (RFC 4880, 9.4). `subkeys`
+    are fingerprints of those that sign for it, newest first, with their times of expiry; `signs`
+    is the one that does: its own, if it can.
     """
 
     fingerprint: str
@@ -50,6 +54,13 @@ class Key:
     created: int
     expires: int
     vouched: str = ""
+    signs: str = ""
+    subkeys: tuple[tuple[str, int], ...] = ()
+
+    def by(self, fingerprint: str) -> Key:
+        """The same, signing by that subkey; it holds no longer than the subkey."""
+        ends = [when for when in (self.expires, dict(self.subkeys)[fingerprint]) if when]
+        return dataclasses.replace(self, signs=fingerprint, expires=min(ends, default=0))
 
     def days_left(self, now: float | None = None) -> float:
         """Days until it expires; infinite when it never does."""
@@ -200,7 +211,24 @@ def _read(text: str) -> Iterator[Key]:
         if names:
             algorithm = ALGORITHMS.get(pub[3], pub[3])
             dates = int(pub[5]), int(pub[6] or 0)
-            yield Key(fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched)
+            subkeys = tuple(_subkeys(rows))
+            signs = fingerprint if "s" in pub[11] else ""
+            key = Key(
+                fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched, signs, subkeys
+            )
+            yield key if signs or not subkeys else key.by(subkeys[0][0])
+
+
+def _subkeys(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, int]]:
+    """The subkeys that sign and hold, newest first: their fingerprints come after them."""
+    found, sub = [], None
+    for row in rows:
+        if row[0] == "sub":
+            sub = row if "s" in row[11] and row[1] not in _DEAD else None
+        elif row[0] == "fpr" and sub:
+            found.append((int(sub[5]), row[9], int(sub[6] or 0)))
+            sub = None
+    return ((fingerprint, expires) for _, fingerprint, expires in sorted(found, reverse=True))
 
 
 def secret(home: Home) -> frozenset[str]:

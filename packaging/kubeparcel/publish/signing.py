@@ -39,13 +39,13 @@ class Signer:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """The keys' fingerprints."""
-        return tuple(key.fingerprint for key in self.keys)
+        """Of what signs: a key, or a subkey of it."""
+        return tuple(key.signs for key in self.keys)
 
     @property
     def marks(self) -> tuple[str, ...]:
         """What tells whether clients have these very keys: fingerprints with times of expiry."""
-        return tuple(f"{key.fingerprint}:{key.expires}" for key in self.keys)
+        return tuple(f"{key.signs}:{key.expires}" for key in self.keys)
 
     def both(self, text: bytes) -> tuple[bytes, bytes]:
         """The text with its signatures around it, and they alone: InRelease and Release.gpg.
@@ -164,6 +164,7 @@ def _parted(home: Home, found: Iterable[Key], signing: Collection[str]) -> Signe
 
 def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key, ...]:
     known = {key.fingerprint: key for key in found}
+    known |= {sub: key.by(sub) for key in known.values() for sub, _ in key.subkeys}
     missing = [fingerprint for fingerprint in wanted if fingerprint not in known]
     if missing:
         raise ConfigurationError(f"Key {name!r}: gpg does not have {missing[0]}.")
@@ -171,6 +172,11 @@ def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key
 
 
 def _check(key: Key) -> None:
+    if not key.signs:
+        raise ConfigurationError(
+            f"Key {key.fingerprint}: neither it nor a subkey of it can sign now.",
+            "gpg --list-keys shows [S] beside what can, and what has expired.",
+        )
     if key.weakness:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
