@@ -182,6 +182,8 @@ def assemble(
     fresh: dict[str, Made] = {}
     if todo and not then:
         _sound(todo, store)
+    # The largest first: at the end, all wait for a small one.
+    todo.sort(key=lambda package: _weight(package, store), reverse=True)
     if todo:
         with log.task("Assemble", "packages", len(todo)) as task:
             jobs = [executor.submit(make, package, store) for package in todo]
@@ -198,6 +200,12 @@ def assemble(
                 for job in jobs:
                     job.cancel()
     return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
+
+
+def _weight(package: Package, store: Store) -> int:
+    """How many bytes go into a package."""
+    paths = [store.path(file.sha256) for file in package.files if file.sha256]
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def suspect(made: Sequence[Made], store: Store) -> None:
