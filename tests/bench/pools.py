@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.publish import gpg, keys, rpmfile, rpmsign
+from kubeparcel.publish import gpg, keys, ring, rpmfile, rpmsign
 from kubeparcel.publish.signing import Signer
 from tests.publish import handmade
 
@@ -105,7 +105,7 @@ class Pools:
 
     def _signature(self) -> bytes:
         if not self._packet:
-            self._packet = Signer(self.home, tuple(keys.listed(self.home))).packet(b"all of them")
+            self._packet = Signer(self.home, tuple(ring.listed(self.home))).packet(b"all of them")
         return self._packet
 
 

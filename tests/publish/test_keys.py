@@ -13,10 +13,10 @@ import pytest
 
 from kubeparcel import cli
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.publish import gpg, keys, publisher, signing
+from kubeparcel.publish import gpg, keys, publisher, ring, signing
 from kubeparcel.publish.doctor import Wanted, examine, packets
-from kubeparcel.publish.keys import DAY
 from kubeparcel.publish.publisher import Target
+from kubeparcel.publish.values import DAY
 from tests.conftest import Told
 
 from . import look
@@ -57,7 +57,7 @@ def public(repo: Path, name: str = "key.asc") -> set[str]:
 
 def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
     named = keys.load("default")
-    (one,) = keys.listed(gpg.reachable(named.folder))
+    (one,) = ring.listed(gpg.reachable(named.folder))
     assert (one.algorithm, one.bits) == ("rsa", 4096)
     assert 3 * 365 - 1 <= one.days_left() <= 3 * 365
     assert not one.weakness
@@ -145,7 +145,7 @@ def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> No
     publish()
     before = (repo / "key.asc").read_bytes()
     keys.extend("default", 2000)
-    (one,) = keys.listed(gpg.reachable(keys.load("default").folder))
+    (one,) = ring.listed(gpg.reachable(keys.load("default").folder))
     assert 1999 <= one.days_left() <= 2000
     assert not one.doubt
     assert publish().resigned

@@ -214,7 +214,7 @@ def key(
     _: Context, action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False
 ) -> None:
     """Make, show, extend or rotate a signing key: new, show, extend, rotate."""
-    from ..publish import gpg, keys
+    from ..publish import gpg, keys, ring
 
     chosen = name or keys.DEFAULT
     lasts = days or keys.LIFETIME
@@ -236,7 +236,7 @@ def key(
             "days-left": round(one.days_left()) if one.expires else None,
             "signs": one.fingerprint in named.signing,
         }
-        for one in keys.listed(gpg.reachable(named.folder))
+        for one in ring.listed(gpg.reachable(named.folder))
     ]
     if json_:
         say(json.dumps({"keys": rows}, indent=2))

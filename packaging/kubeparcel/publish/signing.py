@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ..errors import ConfigurationError
 from ..log import Log
-from . import gpg, keys
+from . import gpg, keys, ring
 from .gpg import Home
-from .keys import STRONG, WARNING, Key, Named
+from .keys import STRONG, WARNING, Named
+from .ring import Key
 
 AGENT = "gpg:"
 """Begins a --key that is a fingerprint, or several with commas, in the user's own gpg home:
@@ -132,10 +133,10 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
     elif name.startswith(AGENT):
         home = Home(None)
         wanted = name.removeprefix(AGENT).replace(" ", "").upper().split(",")
-        yield Signer(home, _chosen(keys.listed(home), wanted, name))
+        yield Signer(home, _chosen(ring.listed(home), wanted, name))
     elif Path(name).is_file():
-        with keys.imported(Path(name)) as (home, found):
-            own = keys.secret(home)
+        with ring.imported(Path(name)) as (home, found):
+            own = ring.secret(home)
             if not own:
                 raise ConfigurationError(f"{name} holds no private key.")
             yield dataclasses.replace(_parted(home, found, own), imported=True)
@@ -150,7 +151,7 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
 def _named(named: Named) -> Signer:
     """A key by its name; the one before it signs too for a while, unless it ends earlier."""
     home = gpg.reachable(named.folder)
-    found = keys.listed(home)
+    found = ring.listed(home)
     wanted = _chosen(found, named.signing, named.name)
     alive = {k.fingerprint for k in wanted if k.days_left() > 0} | {named.current}
     return _parted(home, sorted(found, key=lambda k: k.fingerprint == named.current), alive)

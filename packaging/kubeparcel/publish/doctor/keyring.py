@@ -11,7 +11,8 @@ from pathlib import Path
 from ...errors import ConfigurationError
 from .. import gpg, keys
 from ..gpg import Home
-from ..keys import DAY, Key
+from ..ring import ALGORITHMS, Key, listed
+from ..values import DAY
 from . import packets
 from .finding import Examined, Kind
 from .reader import Source
@@ -101,7 +102,7 @@ def trusted(source: Source, found: Found, key: str, now: float, horizon: int) ->
         file = home.folder / "keys.gpg" if home.folder else Path()
         file.write_bytes(ring.binary)
         home.run("--import", file, check=False)
-        ring.known, ring.parts = keys.listed(home), tuple(_subkeys(home))
+        ring.known, ring.parts = listed(home), tuple(_subkeys(home))
         if not ring.known:
             ring.examined.fault(Kind.KEY, "a public key", "a file that gpg cannot read", key)
         if not key:
@@ -148,6 +149,6 @@ def _subkeys(home: Home) -> Iterator[Key]:
         if fields[0] == "sub":
             row = fields
         elif fields[0] == "fpr" and row:
-            algorithm = keys.ALGORITHMS.get(row[3], row[3])
+            algorithm = ALGORITHMS.get(row[3], row[3])
             yield Key(fields[9], "", algorithm, int(row[2]), int(row[5]), int(row[6] or 0))
             row = []

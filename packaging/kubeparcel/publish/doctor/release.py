@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from .. import debfile
-from ..keys import DAY
+from ..values import DAY
 from .finding import Examined, Kind
 from .keyring import Ring
 from .reader import Source
