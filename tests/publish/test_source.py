@@ -129,6 +129,18 @@ def test_a_folder_without_packages_is_no_source(tmp_path: Path) -> None:
         source.listing(tmp_path / "file")
 
 
+def test_a_name_that_no_index_can_have_is_an_error(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.deb")).touch()
+    with pytest.raises(UsageError, match=r"a\\udcff.deb' is no UTF-8"):
+        source.listing(tmp_path)
+
+
+def test_without_a_folder_no_key_is_made(configuration: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no folder"):
+        publisher.publish(tmp_path / "x", Target(str(tmp_path / "repo")), Quiet())
+    assert not configuration.exists()
+
+
 def test_rows_are_told_apart_whatever_a_path_has(tmp_path: Path) -> None:
     names = ["a b.deb", "a\nb.deb", "ü.rpm"]
     for name in names:

@@ -70,6 +70,7 @@ def publish(
     `unchecked` leaves the layout check out. `listing` gives what `source.listing` says of the
     folder, where someone looks already. Raises Refusal for what may not be published.
     """
+    source.there(folder)
     with (
         _uncollected(),
         memory.opened() as known,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
 from ..errors import UsageError
+from ..store import disk_errors
 from .memory import Last, Seen
 from .storage import OWN
 from .values import State
@@ -22,12 +22,22 @@ def listing(folder: Path) -> str:
 
     Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
     """
-    rows = list(_walk(str(folder)))
+    with disk_errors(folder):
+        rows = [*map(_row, _walk(str(there(folder))))]
     if not rows:
         raise UsageError(
             f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
         )
     return _END.join(rows)
+
+
+def there(folder: Path) -> Path:
+    """The folder, if it is one; raises UsageError."""
+    if not folder.exists():
+        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder.")
+    return folder
 
 
 def files(rows: str) -> Sequence[Seen]:
@@ -52,19 +62,22 @@ def _seen(row: str) -> Seen:
     return Seen(path, int(size), int(mtime), "")
 
 
-def _walk(folder: str) -> Iterator[str]:
-    try:
-        rows = sorted(os.scandir(folder), key=attrgetter("name"))
-    except NotADirectoryError:
-        raise UsageError(f"{folder} is not a folder.") from None
-    except FileNotFoundError:
-        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.") from None
-    for row in rows:
+def _row(found: os.DirEntry[str]) -> str:
+    if not found.path.isascii():
+        try:
+            found.path.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{found.path!a} is no UTF-8.", "Rename the file.") from None
+    facts = found.stat()
+    return f"{facts.st_size} {facts.st_mtime_ns} {found.path}"
+
+
+def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
+    for row in sorted(os.scandir(folder), key=attrgetter("name")):
         if row.name.startswith("."):
             continue
         if row.name.endswith((".deb", ".rpm")):
-            facts = row.stat()
-            if stat.S_ISREG(facts.st_mode):
-                yield f"{facts.st_size} {facts.st_mtime_ns} {row.path}"
+            if row.is_file():
+                yield row
         elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
             yield from _walk(row.path)
