@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -24,6 +25,10 @@ from .values import Package, State, Suites, Terms, differences
 
 WAIT = 30.0
 """How long another publisher is waited for, in seconds."""
+
+
+_TURN = 0.0005
+"""How long a thread may work while others wait, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def publish(
     """
     source.there(folder)
     with (
-        _uncollected(),
+        _busy(),
         memory.opened() as known,
         given.scratch() as area,
     ):
@@ -150,7 +155,7 @@ def rollback(target: Target, log: Log, *, generation: int = 0) -> Changed:
 
 
 def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> Changed:
-    with _uncollected(), memory.opened() as known:
+    with _busy(), memory.opened() as known:
         return _change(target, log, known, lambda state, _: Decided(decide(state)))
 
 
@@ -180,14 +185,19 @@ def _change(target: Target, log: Log, known: Memory, decide: Decide) -> Changed:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the search for cycles: among so many small values it takes a third of the time."""
-    before = gc.isenabled()
+def _busy() -> Iterator[None]:
+    """Without the search for cycles, which takes a third of the time among so many small values.
+
+    And with threads that need not wait for their turn so long: what signs waits for what packs.
+    """
+    collected, turn = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(_TURN)
     try:
         yield
     finally:
-        if before:
+        sys.setswitchinterval(turn)
+        if collected:
             gc.enable()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 from ..errors import UsageError
@@ -23,7 +22,7 @@ def listing(folder: Path) -> str:
     Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
     """
     with disk_errors(folder):
-        rows = [*map(_row, _walk(str(there(folder))))]
+        rows = sorted(map(_row, _walk(str(there(folder)))))
     if not rows:
         raise UsageError(
             f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
@@ -73,7 +72,7 @@ def _row(found: os.DirEntry[str]) -> str:
 
 
 def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    for row in sorted(os.scandir(folder), key=attrgetter("name")):
+    for row in os.scandir(folder):
         if row.name.startswith("."):
             continue
         if row.name.endswith((".deb", ".rpm")):
