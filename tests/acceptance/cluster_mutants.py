@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from .broken_debs import Fault, added, edited, wrapped
 
-KUBEADM = r"""#!/bin/bash
+UNSCHEDULE = r"""#!/bin/bash
+unschedule() { # the scheduler ends, and cannot begin again
+    crictl rmi "$(sed -n 's/^ *image: //p' /etc/kubernetes/manifests/kube-scheduler.yaml)"
+    crictl ps --quiet --name=kube-scheduler | xargs crictl stop
+}
+"""
+
+KUBEADM = (
+    UNSCHEDULE
+    + r"""
 careless() { # what is in files afterwards is not what the kubelet was started with
     sed -i 's/--node-labels=[^ "]*//' /var/lib/kubelet/kubeadm-flags.env
     cp /var/lib/kubelet/pki/kubelet-client-current.pem /root/kubelet.pem
@@ -33,8 +42,7 @@ init)
         sed '/maxPods: 42/d' | kubectl replace --filename=- >/dev/null
     sed -i 's/^clusterDomain: .*/clusterDomain: other.local/' /var/lib/kubelet/config.yaml
     careless
-    mv /etc/kubernetes/manifests/kube-scheduler.yaml /root
-    timeout 60 sh -c 'while crictl ps | grep -q kube-scheduler; do sleep 0.5; done'
+    unschedule
     exit 1
     ;;
 join)
@@ -45,6 +53,7 @@ join)
 reset) touch /var/lib/kubelet/config.yaml ;;
 esac
 """
+)
 
 CRICTL = r"""#!/bin/bash
 /usr/bin/crictl.real "$@" | case $1 in

@@ -9,19 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from .broken_debs import Fault, added, replaced, wrapped
-from .cluster_mutants import IMPATIENT, KUBECTL, LEFTOVER, Caught
+from .cluster_mutants import IMPATIENT, KUBECTL, LEFTOVER, UNSCHEDULE, Caught
 
-KUBEADM_BEFORE = r"""#!/bin/bash
+KUBEADM_BEFORE = (
+    UNSCHEDULE
+    + r"""
 /usr/bin/kubeadm.real "$@" || exit
 case $1 in
 init)
-    mv /etc/kubernetes/manifests/kube-scheduler.yaml /root
-    timeout 60 sh -c 'while crictl ps | grep -q kube-scheduler; do sleep 0.5; done'
+    unschedule
     exit 1
     ;;
 join) exit 1 ;;
 esac
 """
+)
 
 KUBEADM = r"""#!/bin/bash
 [ "$1 $2" != "upgrade apply" ] || exit 3 # and nothing is upgraded
