@@ -40,8 +40,8 @@ def there(folder: Path) -> Path:
 
 
 def files(rows: str) -> Sequence[Seen]:
-    """The files of a listing."""
-    return [_seen(row) for row in rows.split(_END)]
+    """The files of a listing, by path."""
+    return sorted(map(_seen, rows.split(_END)))
 
 
 def fresh(rows: str, last: Last) -> Sequence[Seen] | None:
@@ -72,11 +72,12 @@ def _row(found: os.DirEntry[str]) -> str:
 
 
 def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    for row in os.scandir(folder):
-        if row.name.startswith("."):
-            continue
-        if row.name.endswith((".deb", ".rpm")):
-            if row.is_file():
-                yield row
-        elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
-            yield from _walk(row.path)
+    with os.scandir(folder) as rows:
+        for row in rows:
+            if row.name.startswith("."):
+                continue
+            if row.name.endswith((".deb", ".rpm")):
+                if row.is_file():
+                    yield row
+            elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
+                yield from _walk(row.path)
