@@ -322,6 +322,20 @@ def test_a_state_written_from_its_lines_is_the_one_written_anew(
     assert statefile.dump(statefile.parse(other, "repo")) == data
 
 
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_what_clients_begin_with_is_of_a_later_second_each_time(
+    publish: Publish, repo: Path, tmp_path: Path, ahead: int
+) -> None:
+    publish()
+    entries = [repo / "apt/dists/stable/InRelease", repo / "yum/stable/repodata/repomd.xml"]
+    last = int(time.time()) + ahead
+    for entry in entries:
+        os.utime(entry, (last + 0.9, last + 0.9))
+    publish(five(tmp_path / "newer", "1.36.4"))
+    for entry in entries:
+        assert int(entry.stat().st_mtime) > last
+
+
 def test_the_binary_key_is_the_armoured_one(publish: Publish, repo: Path) -> None:
     publish()
     bare = subprocess.run(

@@ -117,6 +117,7 @@ class Directory:
         for name in swap.kept:
             disk.link_or_copy(live / name, area / name)
         written: dict[int, Path] = {}
+        when = _later([live / name for name in swap.last])
         for name, data in swap.new.items():
             if id(data) in written:  # an index and the same by its hash
                 disk.link_or_copy(written[id(data)], area / name)
@@ -124,6 +125,7 @@ class Directory:
             path = written[id(data)] = area / name
             path.write_bytes(data)
             path.chmod(0o644)
+            os.utime(path, (when, when))
         disk.flush([*written.values(), *folders])
         return area
 
@@ -177,6 +179,15 @@ class Directory:
         """Take away what is half-made: ours, or left by a publisher that was killed."""
         if (self.root / _AREA).exists():
             shutil.rmtree(self.root / _AREA)
+
+
+def _later(files: Iterable[Path]) -> float:
+    """A time of change that is now, but of a later second than that of any of these files.
+
+    Web servers tell clients of whole seconds, and apt asks only for what has changed since.
+    """
+    known = [int(file.stat().st_mtime) for file in files if file.exists()]
+    return max([time.time(), *(second + 1 for second in known)])
 
 
 def _sizes(folder: str, prefix: str, found: dict[str, int]) -> None:
