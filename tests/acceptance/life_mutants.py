@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.verify.mutants.mutant import CONF
+from tests.verify.mutants.mutant import CONF, on
 from tests.verify.workshop import Draft
 
 from .host_mutants import DEB, RPM, script
@@ -39,7 +39,45 @@ def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
     return ServiceMutant(name, package, change, "life", check, machine="life")
 
 
+_FAILS = script("postinstall", "exit 1")
+_NO_KUBEADM = on("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
+_OTHER_ORDER = conf(
+    "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
+)
+
 LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
+    # How it begins.
+    ServiceMutant(
+        *("an earlier package that does not install", "kubectl", _FAILS),
+        *("life", "earlier", DEB, True),
+        machine="small 9",
+    ),
+    ServiceMutant(
+        *("an earlier kubeadm that fails", "kubeadm", _NO_KUBEADM),
+        *("life", "running", RPM, True),
+        machine="small 9",
+    ),
+    ServiceMutant(
+        *("a kubelet that does not install", "kubelet", _FAILS),
+        *("preset-disabled", "preset", DEB),
+        machine="small 7",
+    ),
+    ServiceMutant(
+        *("a kubelet that installs only once", "kubelet"),
+        script("postinstall", "mkdir /var/lib/kubelet-was-here"),
+        *("preset-disabled", "reinstall", DEB),
+        machine="small 8",
+    ),
+    ServiceMutant(
+        *("the other layout does not install", "kubeadm", _FAILS),
+        *("layouts", "earlier", DEB, True),
+        machine="small 10",
+    ),
+    ServiceMutant(
+        *("the other layout's kubeadm fails", "kubeadm", _NO_KUBEADM),
+        *("layouts", "running", RPM, True),
+        machine="small 10",
+    ),
     # Other packages come and go.
     _restarts(
         "cri-tools", "postinstall", "crictl's upgrade restarts the kubelet", "upgrade-cri-tools"
@@ -74,6 +112,18 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     _restarts(
         "cri-tools", "preremove", "crictl's removal restarts the kubelet", "remove-cri-tools"
+    ),
+    ServiceMutant(
+        *("kubectl's removal restarts the kubelet", "kubectl", script("preremove", RESTART)),
+        *("life", "remove-kubectl", DEB),
+        machine="stuck",
+        after=("upgrade-kubectl",),
+    ),
+    ServiceMutant(
+        *("a kubelet that cannot be removed", "kubelet", script("preremove", "exit 1")),
+        *("life", "remove-kubelet", DEB),
+        machine="stuck",
+        after=("upgrade-kubelet",),
     ),
     ServiceMutant(
         *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
@@ -115,5 +165,27 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
         *("layouts", "edit-kept", RPM),
         machine="edited",
         after=("with-edit",),
+    ),
+    ServiceMutant(
+        *("an edited drop-in stays and masks the new one", "kubeadm", _keeps_stale),
+        *("layouts", "with-edit", DEB, True),
+        machine="masked",
+    ),
+    ServiceMutant(
+        *("this layout's variables in another order", "kubeadm", _OTHER_ORDER),
+        *("layouts", "this-command", DEB),
+        machine="stale",
+        after=("to-this-layout",),
+    ),
+    ServiceMutant(
+        *("the other layout's variables in another order", "kubeadm", _OTHER_ORDER),
+        *("layouts", "other-command", RPM, True),
+        machine="edited",
+        after=("to-this-layout", "to-other-layout"),
+    ),
+    ServiceMutant(
+        *("the other layout's variables in another order, after an edit", "kubeadm", _OTHER_ORDER),
+        *("layouts", "edited-command", DEB, True),
+        machine="edited",
     ),
 )

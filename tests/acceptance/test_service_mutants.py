@@ -18,7 +18,7 @@ from kubeparcel.verify import service
 from kubeparcel.verify.package_set import PackageSet, gather
 from kubeparcel.verify.report import Check, Report
 from kubeparcel.verify.service.play import play
-from kubeparcel.verify.service.scenarios import NODE, scenarios
+from kubeparcel.verify.service.scenarios import scenarios
 from kubeparcel.verify.trial import Scenario, Trial
 from tests.verify.workshop import Draft, Mutate, workshop
 
@@ -166,5 +166,9 @@ def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
     assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}
 
 
-def test_every_check_of_a_running_kubelet_has_a_mutant():
-    assert {step.name for step in NODE.steps} <= {m.check for m in MUTANTS}
+def test_every_check_has_a_mutant(whole):
+    for format_ in Format:
+        sets = (whole.sets[key, format_] for key in (NOW, BEFORE, OTHER))
+        for scenario, _ in scenarios(*sets):
+            caught = {m.check for m in MUTANTS if m.scenario == scenario.name}
+            assert {step.name for step in scenario.steps} == caught
