@@ -13,7 +13,7 @@ from kubeparcel import paths
 from kubeparcel.errors import UsageError
 from kubeparcel.log import Quiet
 from kubeparcel.model import Format
-from kubeparcel.publish import change, incoming, publisher, source
+from kubeparcel.publish import change, folder, incoming, publisher, source
 from kubeparcel.publish.memory import Last, Seen
 from kubeparcel.publish.publisher import Target
 from kubeparcel.publish.values import Package
@@ -112,7 +112,7 @@ def test_a_listing_has_packages_of_all_folders_but_those_of_repositories(
         deb(dist / name, "own", "1-1")
     (dist / "notes.txt").write_text("no package")
     publisher.publish(dist, Target(str(dist / "repo")), Quiet(), unchecked=True)
-    found = source.files(source.listing(dist))
+    found = source.files(folder.listing(dist))
     assert len(found) == 11
     assert {Path(seen.path).parent for seen in found} == {dist, dist / "deep" / "er"}
     for seen in found:
@@ -122,17 +122,17 @@ def test_a_listing_has_packages_of_all_folders_but_those_of_repositories(
 
 def test_a_folder_without_packages_is_no_source(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder, said in ((tmp_path, "no packages"), (tmp_path / "x", "no folder")):
+    for place, said in ((tmp_path, "no packages"), (tmp_path / "x", "no folder")):
         with pytest.raises(UsageError, match=said):
-            source.listing(folder)
+            folder.listing(place)
     with pytest.raises(UsageError, match="not a folder"):
-        source.listing(tmp_path / "file")
+        folder.listing(tmp_path / "file")
 
 
 def test_a_name_that_no_index_can_have_is_an_error(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.deb")).touch()
     with pytest.raises(UsageError, match=r"a\\udcff.deb' is no UTF-8"):
-        source.listing(tmp_path)
+        folder.listing(tmp_path)
 
 
 def test_without_a_folder_no_key_is_made(configuration: Path, tmp_path: Path) -> None:
@@ -145,16 +145,16 @@ def test_rows_are_told_apart_whatever_a_path_has(tmp_path: Path) -> None:
     names = ["a b.deb", "a\nb.deb", "ü.rpm"]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
-    rows = source.listing(tmp_path)
+    rows = folder.listing(tmp_path)
     assert [Path(seen.path).name for seen in source.files(rows)] == sorted(names)
     last = Last(1, frozenset(), rows)
     assert source.fresh(rows, last) == []
     (tmp_path / "c.deb").write_bytes(b"xyz")
-    assert source.fresh(source.listing(tmp_path), last) == [
+    assert source.fresh(folder.listing(tmp_path), last) == [
         Seen(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns, "")
     ]
     (tmp_path / names[0]).unlink()
-    assert source.fresh(source.listing(tmp_path), last) is None
+    assert source.fresh(folder.listing(tmp_path), last) is None
 
 
 def test_a_companion_goes_where_those_are_that_it_came_with() -> None:

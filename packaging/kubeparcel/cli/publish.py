@@ -105,7 +105,7 @@ def publish(
 
 
 def _listing(folder: Path) -> str:
-    from ..publish.source import listing
+    from ..publish.folder import listing
 
     return listing(folder)
 

@@ -67,7 +67,7 @@ class Pieces(NamedTuple):
 
 
 class Last(NamedTuple):
-    """What a folder held when it was last published, as `source.listing` has it.
+    """What a folder held when it was last published, as `folder.listing` has it.
 
     `generation` is what the repository became or was, `homes` are the suites that its packages
     of Kubernetes itself are in.

@@ -16,6 +16,8 @@ from ..errors import UsageError
 from ..log import Log
 from . import change, gate, given, memory, rebuild, source, statefile, storage
 from .commit import commit
+from .folder import listing as listed
+from .folder import there
 from .memory import Last, Memory
 from .ready import Next
 from .result import Changed
@@ -72,10 +74,10 @@ def publish(
 ) -> Changed:
     """Add the packages of a folder: to `suite`, or each where it belongs.
 
-    `unchecked` leaves the layout check out. `listing` gives what `source.listing` says of the
+    `unchecked` leaves the layout check out. `listing` gives what `folder.listing` says of the
     folder, where someone looks already. Raises Refusal for what may not be published.
     """
-    source.there(folder)
+    there(folder)
     with (
         _busy(),
         memory.opened() as known,
@@ -83,7 +85,7 @@ def publish(
     ):
 
         def decide(state: State, who: Signer | None) -> Decided:
-            rows = listing() if listing else source.listing(folder)
+            rows = listing() if listing else listed(folder)
             place = source.place(folder, suite, state)
             last = known.last(place, state.generation)
             if last and last.rows == rows:

@@ -1,52 +1,23 @@
-"""The package files of a folder, and which of them are new since it was last published."""
+"""Which package files of a folder are new since it was last published."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UsageError
-from ..store import disk_errors
+from .folder import END
 from .memory import Last, Seen
-from .storage import OWN
 from .values import State
-
-_END = "\0"
-"""Of a row: no path has it."""
-
-
-def listing(folder: Path) -> str:
-    """All debs and rpms below a folder, a row `SIZE MTIME PATH` each: bytes, nanoseconds.
-
-    Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
-    """
-    with disk_errors(folder):
-        rows = sorted(map(_row, _walk(str(there(folder)))))
-    if not rows:
-        raise UsageError(
-            f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
-        )
-    return _END.join(rows)
-
-
-def there(folder: Path) -> Path:
-    """The folder, if it is one; raises UsageError."""
-    if not folder.exists():
-        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.")
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.")
-    return folder
 
 
 def files(rows: str) -> Sequence[Seen]:
     """The files of a listing, by path."""
-    return sorted(map(_seen, rows.split(_END)))
+    return sorted(map(_seen, rows.split(END)))
 
 
 def fresh(rows: str, last: Last) -> Sequence[Seen] | None:
     """The files that the last listing does not have as they are; None when it has some more."""
-    now, before = rows.split(_END), frozenset(last.rows.split(_END))
+    now, before = rows.split(END), frozenset(last.rows.split(END))
     new = [row for row in now if row not in before]
     return [_seen(row) for row in new] if len(now) - len(new) == len(before) else None
 
@@ -59,25 +30,3 @@ def place(folder: Path, suite: str, state: State) -> str:
 def _seen(row: str) -> Seen:
     size, mtime, path = row.split(" ", 2)
     return Seen(path, int(size), int(mtime), "")
-
-
-def _row(found: os.DirEntry[str]) -> str:
-    if not found.path.isascii():
-        try:
-            found.path.encode()
-        except UnicodeEncodeError:
-            raise UsageError(f"{found.path!a} is no UTF-8.", "Rename the file.") from None
-    facts = found.stat()
-    return f"{facts.st_size} {facts.st_mtime_ns} {found.path}"
-
-
-def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as rows:
-        for row in rows:
-            if row.name.startswith("."):
-                continue
-            if row.name.endswith((".deb", ".rpm")):
-                if row.is_file():
-                    yield row
-            elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
-                yield from _walk(row.path)
