@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
+from .figures import compiled
 from .pools import Pools
 
 
@@ -122,10 +123,9 @@ class Run:
         self.pool = pool
         self.environment = {
             **os.environ,
+            **compiled(),
             **pools.gpg,
             "KUBEPARCEL_CACHE": str(folder / "cache"),
-            "PYTHONDONTWRITEBYTECODE": "",  # whoever installs a program has it compiled
-            "PYTHONPYCACHEPREFIX": str(pools.root / "compiled"),
             "KEY": pools.fingerprint,
             "POOL": str(self.pool),
         }
