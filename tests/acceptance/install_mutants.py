@@ -1,6 +1,13 @@
-"""Packages broken in one respect each, and the first check of the install level that sees it."""
+"""Packages broken in one respect each, and the check of the install level that must notice.
+
+Faults that cannot hide one another share a machine: they are in files or moments of their own, and
+the machine's checks must fail exactly where they are expected to.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tests.verify.elves import elf
 from tests.verify.mutants.mutant import depend, env, fields, on
@@ -8,6 +15,19 @@ from tests.verify.workshop import Draft, Mutate
 
 from .host_mutants import DEB, RPM, HostMutant, script
 from .small_packages import PLUGINS, program
+
+
+@dataclass(frozen=True)
+class InstallMutant(HostMutant):
+    """Those of one `machine` share it; without a name it has one of its own.
+
+    `after` are the steps before it that the check cannot be without, beside the vital ones. `said`
+    are words that its finding has, and no other fault's on that machine.
+    """
+
+    machine: str = ""
+    after: Sequence[str] = ()
+    said: str = ""
 
 
 def _needs_nothing(name: str) -> Mutate:
@@ -55,124 +75,142 @@ def _leaves(path: str) -> Mutate:
     return script("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
 
 
-MUTANTS = (
-    HostMutant(
+PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
+    InstallMutant(
         *("the kubelet forgets iptables", "kubelet", _needs_nothing("iptables")),
         *("kubelet-alone", "kubelet-alone"),
     ),
-    HostMutant(
+    InstallMutant(
         *("the kubelet forgets the CNI plugins", "kubelet", _needs_nothing("kubernetes-cni")),
         *("kubelet-alone", "kubelet-alone"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a dependency that nobody has", "kubectl", depend("no-such-package")),
         *("life", "install"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a conflict with its own kind", "kubeadm", depend("kubectl", relation="conflicts")),
         *("life", "install"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a conflict with Debian's plugins", "kubernetes-cni"),
         depend("containernetworking-plugins", relation="conflicts"),
         *("beside-debians-plugins", "neighbour-intact", DEB),
     ),
-    HostMutant(
+    InstallMutant(
         *("a file of Debian's plugins", "kubernetes-cni", _steals),
         *("beside-debians-plugins", "install", DEB),
     ),
-    HostMutant(
+    InstallMutant(
         *("the environment file is no conffile", "kubelet", env(_no_conffile)),
         *("upgrade", "upgrade-keeps-settings"),
+        machine="in use",
     ),
-    HostMutant(
+    InstallMutant(
         *("the environment file changes between revisions", "kubelet", env(_other_text)),
         *("upgrade", "upgrade", DEB),
         hidden=True,
     ),
-    HostMutant(
+    InstallMutant(
         *("the environment file changes and rpm lays the new one beside", "kubelet"),
         *(env(_other_text), "upgrade", "upgrade-keeps-settings", RPM),
         hidden=True,
     ),
-    HostMutant(
+    InstallMutant(
         *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
         *("life", "remove-keeps-settings"),
         hidden=True,
+        machine="kept",
     ),
-    HostMutant(
+    InstallMutant(
         *("an upgrade empties the folder of plugins", "kubernetes-cni"),
         script("preinstall", f"rm -rf {PLUGINS}*"),
         *("upgrade", "upgrade-keeps-plugins"),
+        machine="in use",
     ),
-    HostMutant(
+    InstallMutant(
         *("a removal empties the folder of plugins", "kubernetes-cni"),
         script("postremove", f"rm -rf {PLUGINS}"),
         *("life", "remove-keeps-plugins"),
+        machine="kept",
     ),
-    HostMutant(
+    InstallMutant(
         *("a question at an upgrade", "kubelet", _asks),
         *("upgrade", "upgrade"),
     ),
-    HostMutant(
+    InstallMutant(
         *("an installation that fails", "kubectl", script("postinstall", "exit 3")),
         *("life", "install"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a removal that fails", "kubectl", script("postremove", "exit 3")),
         *("life", "purge"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a removal that fails before it begins", "kubelet", script("preremove", "exit 3")),
         *("life", "purge"),
     ),
-    HostMutant(
+    InstallMutant(
         *("an installation that works only once", "kubectl"),
         script("postinstall", "mkdir /var/lib/kubectl-was-here"),
         *("life", "reinstall"),
     ),
-    HostMutant(
+    InstallMutant(
         *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
         *("life", "nothing-left"),
         hidden=True,
+        machine="left",
+        said="/var/lib/kubeadm/undeclared",
     ),
-    HostMutant(
+    InstallMutant(
         *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
         *("life", "nothing-left"),
         hidden=True,
+        machine="left",
+        said="/etc/crictl.yaml",
     ),
-    HostMutant(
+    InstallMutant(
         *("a link stays", "kubelet"),
         script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("life", "nothing-left"),
         hidden=True,
+        machine="left",
+        said="/usr/local/bin/kubelet",
     ),
-    HostMutant(
+    InstallMutant(
         *("a file of the host is changed", "kubelet"),
         script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
         *("life", "nothing-left"),
+        machine="left",
+        said="/etc/host.conf",
     ),
-    HostMutant(
+    InstallMutant(
         *("a packaged file is changed", "kubeadm"),
         script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("life", "verify-clean"),
         hidden=True,
+        machine="installed",
     ),
-    HostMutant(
+    InstallMutant(
         *("a program of another version", "kubectl"),
         on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
         *("life", "versions"),
+        machine="installed",
+        said="/usr/bin/kubectl",
     ),
-    HostMutant(
+    InstallMutant(
         *("a plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("life", "versions"),
+        machine="installed",
+        said="portmap",
     ),
-    HostMutant(
+    InstallMutant(
         *("a program of another architecture", "kubectl", _arm),
         *("life", "versions"),
+        machine="installed 2",
     ),
-    HostMutant(
+    InstallMutant(
         *(
             "a program that is not executable",
             "kubectl",
@@ -180,23 +218,25 @@ MUTANTS = (
         ),
         *("kubectl-alone", "kubectl-alone"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a program that writes to /usr", "kubectl", _wrapper),
         *("life", "read-only-usr"),
     ),
-    HostMutant(
+    InstallMutant(
         *("completions of nothing", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "true\n"),
         *("life", "completions"),
         hidden=True,
+        machine="installed",
     ),
-    HostMutant(
+    InstallMutant(
         *("completions that name no function", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("life", "completions"),
         hidden=True,
+        machine="installed 2",
     ),
-    HostMutant(
+    InstallMutant(
         *(
             "systemd taken for granted",
             "kubelet",
@@ -204,25 +244,27 @@ MUTANTS = (
         ),
         *("without-systemd", "install"),
     ),
-    HostMutant(
+    InstallMutant(
         *("a scriptlet that looks which package came first", "kubeadm"),
         script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
         *("orders", "backwards-same"),
         hidden=True,
+        machine="moments",
     ),
-    HostMutant(
+    InstallMutant(
         *("a scriptlet that needs another package without saying so", "cri-tools"),
         script("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
         hidden=True,
     ),
-    HostMutant(
+    InstallMutant(
         *("a version that cannot be gone back to", "kubelet"),
         script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
         *("upgrade", "downgrade", DEB),
         hidden=True,
+        machine="moments",
     ),
-    HostMutant(
+    InstallMutant(
         *("an older version than before", "kubectl", fields(release="0")),
         *("upgrade", "upgrade"),
     ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -14,82 +15,170 @@ from kubeparcel.hosts.parallel import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.verify import install
+from kubeparcel.verify.install.facts import Silence
 from kubeparcel.verify.install.play import play
 from kubeparcel.verify.install.scenarios import scenarios
-from kubeparcel.verify.package_set import gather
+from kubeparcel.verify.package_set import PackageSet, gather
 from kubeparcel.verify.report import Check, Report
-from tests.verify.workshop import workshop
+from kubeparcel.verify.trial import Step, Trial
+from tests.verify.workshop import Draft, Mutate, Workshop, workshop
 
-from .host_mutants import HOSTS, HostMutant, cases, hidden_from_layout
-from .install_mutants import MUTANTS
-from .small_packages import small, write_set
+from .host_mutants import HOSTS, cases, hidden_from_layout
+from .install_mutants import PACKAGE_MUTANTS, InstallMutant
+from .moment_mutants import MOMENT_MUTANTS
+from .small_packages import small, speak, write_set
 
+MUTANTS = (*PACKAGE_MUTANTS, *MOMENT_MUTANTS)
 CASES = cases(MUTANTS)
+NEW, OLD = "2", "1"
+"""The revision that is proved, and the one before."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine, and all faults of the packages on it."""
+
+    scenario: str
+    name: str
+    format: Format
+
+    @property
+    def mutants(self) -> tuple[InstallMutant, ...]:
+        return tuple(m for m, format_ in CASES if _machine(m, format_) == self)
+
+    @property
+    def checks(self) -> set[str]:
+        return {mutant.check for mutant in self.mutants}
+
+
+def _machine(mutant: InstallMutant, format_: Format) -> Machine:
+    return Machine(mutant.scenario, mutant.machine or mutant.name, format_)
+
+
+# Those that take longest first.
+MACHINES = sorted(
+    dict.fromkeys(_machine(*case) for case in CASES), key=lambda one: -len(one.mutants)
+)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What unbroken packages are made of, and the packages, by revision and format."""
+
+    shops: Mapping[str, Workshop]
+    sets: Mapping[tuple[str, Format], Path]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Mapping[Format, tuple[Path, Path]]:
-    """The unbroken packages, and those of the revision before, by format."""
+def whole(tmp_path_factory) -> Whole:
     folder = tmp_path_factory.mktemp("whole")
-    new, old = small(folder / "new", "2"), small(folder / "old", "1")
-    return {
-        format_: (
-            write_set(new, format_, folder / f"new-{format_}"),
-            write_set(old, format_, folder / f"old-{format_}"),
-        )
+    shops = {revision: small(folder / revision, revision) for revision in (NEW, OLD)}
+    sets = {
+        (revision, format_): write_set(shop, format_, folder / f"{revision}-{format_}")
+        for revision, shop in shops.items()
         for format_ in Format
     }
+    return Whole(shops, sets)
 
 
 @pytest.fixture(scope="module")
-def caught(here, whole, tmp_path_factory) -> Mapping[tuple[str, Format], list[Check]]:
-    """What the level says of each mutant, tried side by side, each up to the check it names."""
+def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+    """What the level says of each machine, side by side, each up to the last check it is for.
+
+    Each plays what its checks need, not all that comes before them, and goes on when one fails.
+    """
     folder = tmp_path_factory.mktemp("mutants")
-    shop = small(folder / "shop", "2")
 
     def look(index: int) -> list[Check]:
-        mutant, format_ = CASES[index]
-        broken = write_set(shop, format_, folder / str(index), mutant.package, mutant.mutate)
-        return _look(here, mutant, format_, broken, whole[format_][1])
+        return _look(here, whole, MACHINES[index], folder / str(index))
 
-    reports = side_by_side(here, look, len(CASES))
-    names = [(mutant.name, format_) for mutant, format_ in CASES]
-    return dict(zip(names, reports, strict=True))
+    found = side_by_side(here, look, len(MACHINES))
+    return dict(zip(MACHINES, found, strict=True))
 
 
-def _look(here: Session, mutant: HostMutant, format_: Format, new: Path, old: Path) -> list[Check]:
-    host = table.load().pick(HOSTS[format_])
+def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+    host = table.load().pick(HOSTS[machine.format])
     place = Path(tempfile.mkdtemp(dir=here.folder))
-    packages = gather(sorted(new.iterdir()), place / "new")[format_]
-    earlier = gather(sorted(old.iterdir()), place / "old")[format_]
-    found = {row.name: row for row in scenarios(host, packages, earlier)}[mutant.scenario]
-    names = [step.name for step in found.steps]
-    steps = found.steps[: names.index(mutant.check) + 1]
-    return play(here, host, here.image(host), replace(found, steps=steps), packages, earlier)
+    new, old = (
+        _set(whole, revision, machine, folder / revision, place / revision)
+        for revision in (NEW, OLD)
+    )
+    found = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
+    last = max(at for at, step in enumerate(found.steps) if step.name in machine.checks)
+    wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
+    steps = tuple(
+        replace(step, vital=False)
+        for step in found.steps[: last + 1]
+        if step.vital or step.name in wanted or _is_silent(step)
+    )
+    return play(here, host, here.image(host), replace(found, steps=steps), new, old)
+
+
+def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Path) -> PackageSet:
+    """All five packages, those in other packages' places that are broken on a machine."""
+    shop, format_ = whole.shops[revision], machine.format
+    files = {file.name: file for file in whole.sets[revision, format_].iterdir()}
+    faults = [m for m in machine.mutants if m.earlier == (revision == OLD)]
+    for name in {mutant.package for mutant in faults}:
+        changes = [speak, *(m.mutate for m in faults if m.package == name)]
+        file = shop.write(shop.package(name, format_), _all(changes), folder / name)
+        files[file.name] = file
+    return gather(sorted(files.values()), place)[format_]
+
+
+def _all(changes: Sequence[Mutate]) -> Mutate:
+    def mutate(draft: Draft) -> None:
+        for change in changes:
+            change(draft)
+
+    return mutate
+
+
+def _is_silent(step: Step[Trial]) -> bool:
+    """Whether a step is no judgement: mypy knows of its question that it never finds anything."""
+    return get_type_hints(step.question)["return"] == Silence
 
 
 @pytest.mark.parametrize("format_", Format)
 def test_whole_packages_pass_every_check(here, whole, format_):
-    new, old = whole[format_]
+    new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
     report = install.check(here, [table.load().pick(HOSTS[format_])], [new], [old])
     assert report.passed, report.as_text()
     assert len(report.checks) > 45
 
 
-@pytest.mark.parametrize(
-    ("mutant", "format_"), CASES, ids=[f"{mutant.name} ({f})" for mutant, f in CASES]
-)
-def test_a_broken_package_is_caught_by_the_check_meant_for_it(
-    caught, mutant: HostMutant, format_: Format
-):
-    checks = caught[mutant.name, format_]
-    last = checks[-1]
-    assert (last.name, last.passed) == (mutant.check, False), Report("install", checks).as_text()
-    assert last.evidence
-    assert all(finding.expected and finding.found for finding in last.findings)
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
+def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machine: Machine):
+    checks = caught[machine]
+    shown = Report("install", tuple(checks)).as_text()
+    failed = {check.name: check for check in checks if not check.passed}
+    assert set(failed) == machine.checks, shown
+    for mutant in machine.mutants:
+        assert mutant.said in _found(failed[mutant.check]), shown
+    assert len({(m.check, m.said) for m in machine.mutants}) == len(machine.mutants)
+    assert all(check.evidence for check in failed.values())
+    assert all(f.expected and f.found for check in failed.values() for f in check.findings)
+
+
+def _found(check: Check) -> str:
+    return "\n".join(f"{f.expected}\n{f.found}\n{f.where}" for f in check.findings)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_layout_level_sees_all_that_is_not_hidden_from_it(mutant: HostMutant, tmp_path: Path):
-    shop = workshop(tmp_path / "shop", revision="2")
+def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
+    mutant: InstallMutant, tmp_path: Path
+):
+    shop = workshop(tmp_path / "shop", revision=NEW)
     assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}
+
+
+def test_every_check_has_a_mutant(whole, tmp_path):
+    for format_ in Format:
+        new, old = (
+            gather(sorted(whole.sets[revision, format_].iterdir()), tmp_path / revision)[format_]
+            for revision in (NEW, OLD)
+        )
+        for scenario in scenarios(table.load().pick(HOSTS[format_]), new, old):
+            judgements = {step.name for step in scenario.steps if not _is_silent(step)}
+            broken = {m.check for m, of in CASES if (m.scenario, of) == (scenario.name, format_)}
+            assert judgements == broken, scenario.name

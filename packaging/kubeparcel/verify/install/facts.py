@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from ...template import render
 from .. import contract
@@ -27,12 +28,16 @@ NEIGHBOUR = "containernetworking-plugins"
 """Debian's own package of CNI plugins."""
 
 
-def remember(note: str) -> Question:
+Silence: TypeAlias = tuple[()]
+"""What a step gives that is no judgement: it does or remembers something for those after it."""
+
+
+def remember(note: str) -> Callable[[Trial], Silence]:
     """The whole host as it is now, to compare with later."""
 
-    def remembered(trial: Trial) -> Iterator[Finding]:
+    def remembered(trial: Trial) -> Silence:
         trial.notes[note] = tree(trial.box)
-        yield from ()
+        return ()
 
     return remembered
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...hosts.table import Host
+from ..managers import MANAGERS
 from ..package_set import PackageSet
 from ..trial import Scenario, Step, Trial
 from . import facts as see
@@ -20,6 +22,12 @@ INSTALL = Step(
     "install", "all packages install by name, dependencies resolved", do.install, 40, vital=True
 )
 VERIFY = Step("verify-clean", "the package manager finds every file as packaged", see.verify, 50)
+FORGOTTEN = (
+    Step("forgotten", "what is left of a removal can be forgotten", do.forget_rest, 82),
+    Step("forgotten-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
+)
+"""Only where the package manager knows such a thing."""
+
 PROGRAMS = Step("versions", "every program runs and is its package's version", see.programs, 66)
 
 
@@ -54,8 +62,7 @@ SCENARIOS: tuple[Scenario[Trial], ...] = (
             Step("remove", "the packages go away", do.remove, 81, vital=True),
             Step("remove-keeps-settings", "edited settings are not lost", see.settings_saved, 81),
             Step("remove-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
-            Step("forgotten", "what is left of a removal can be forgotten", do.forget_rest, 82),
-            Step("forgotten-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
+            *FORGOTTEN,
             Step("tidied", "the foreign plugin is taken away", do.tidy),
             Step("nothing-left-at-all", "nothing of ours stays", see.as_in("before"), 82),
         ),
@@ -125,7 +132,10 @@ def scenarios(
     host: Host, packages: PackageSet, earlier: PackageSet | None
 ) -> Iterator[Scenario[Trial]]:
     """All that applies on a host; each package alone is a scenario of its own."""
-    yield from (row for row in SCENARIOS if row.applies(host, packages, earlier))
+    left_out = () if MANAGERS[host.family.manager].forget else FORGOTTEN
+    for row in SCENARIOS:
+        if row.applies(host, packages, earlier):
+            yield replace(row, steps=tuple(step for step in row.steps if step not in left_out))
     for name in packages.names:
         meaning = "it installs by itself, and what it needs comes with it"
         yield Scenario(f"{name}-alone", (Step(f"{name}-alone", meaning, do.one(name), 45),))

@@ -9,7 +9,7 @@ from ...template import render
 from ..report import Finding
 from ..tree import tree
 from ..trial import CURRENT, EARLIER, Question, Trial
-from .facts import EDIT, FOREIGN, NEIGHBOUR, gone, programs_of, verify
+from .facts import EDIT, FOREIGN, NEIGHBOUR, Silence, gone, programs_of, verify
 
 
 def dependencies(trial: Trial) -> Iterator[Finding]:
@@ -58,20 +58,19 @@ def remove(trial: Trial) -> Iterator[Finding]:
 
 
 def forget_rest(trial: Trial) -> Iterator[Finding]:
-    """After a removal the settings go as well, where the package manager knows such a thing."""
-    if trial.manager.forget:
-        yield from trial.ask(trial.manager.forget, trial.packages.names)
+    """After a removal the settings go as well."""
+    yield from trial.ask(trial.manager.forget, trial.packages.names)
 
 
-def use(trial: Trial) -> Iterator[Finding]:
+def use(trial: Trial) -> Silence:
     """As on a host in use: settings are edited, and somebody's plugin lies beside ours."""
     for path in trial.packages.settings:
         trial.script('printf "%s\\n" "$2" >>"$1"', path, EDIT)
     trial.script('mkdir -p "${1%/*}"; echo theirs >"$1"', FOREIGN)
-    yield from ()
+    return ()
 
 
-def tidy(trial: Trial) -> Iterator[Finding]:
+def tidy(trial: Trial) -> Silence:
     """Take away what `use` put there, and what rpm saved of it."""
     saved = [f"{path}.rpmsave" for path in trial.packages.settings]
     before = trial.notes["before"]
@@ -80,7 +79,7 @@ def tidy(trial: Trial) -> Iterator[Finding]:
     trial.run("rm", "--force", FOREIGN, *saved)
     for folder in sorted(above.difference(before), reverse=True):
         trial.run("rmdir", folder)
-    yield from ()
+    return ()
 
 
 def install_earlier(trial: Trial) -> Iterator[Finding]:

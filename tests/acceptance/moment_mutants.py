@@ -1,0 +1,281 @@
+"""Packages whose faults show at one moment only: when a set comes again, goes back, or goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.verify.mutants.mutant import ENV, depend, env, on
+from tests.verify.workshop import Draft, Mutate
+
+from .host_mutants import DEB, RPM, script
+from .install_mutants import InstallMutant
+from .small_packages import PLUGINS, program
+
+FAILS = "exit 3"
+NEIGHBOUR = "containernetworking-plugins"
+FOREIGN = f"{PLUGINS}somebodys-plugin"
+# dpkg asks a package's scriptlet once when it goes, and once more when it is forgotten.
+FIRST_REMOVAL = {"deb": 2, "rpm": 1}
+SECOND_REMOVAL = {"deb": 4, "rpm": 2}
+# As the above, and the first time of all is a reinstallation.
+REMOVAL_IN_USE = {"deb": 4, "rpm": 3}
+
+
+def _moment(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
+    """A scriptlet that does something the nth time it is run, and never else."""
+
+    def add(draft: Draft) -> None:
+        when = nth if isinstance(nth, int) else nth[draft.format]
+        count = f"/run/{draft.config['name']}-{at}-{when}"
+        draft.script(at, f'echo >>{count}\n[ "$(wc -l <{count})" -ne {when} ] || {{ {text}; }}')
+
+    return add
+
+
+def _renamed(name: str, *, provides: bool) -> Mutate:
+    """A package under another name, that stands in for the right one or does not."""
+
+    def rename(draft: Draft) -> None:
+        config = draft.config
+        if provides:
+            right = {"deb": "{name} (= {version})", "rpm": "{name} = {version}"}[draft.format]
+            config.setdefault("provides", []).append(right.format_map(config))
+        config["name"] = name
+
+    return rename
+
+
+def _brings_systemctl(draft: Draft) -> None:
+    _renamed("cni-plugins", provides=True)(draft)
+    draft.add("/usr/local/bin/systemctl", "#!/bin/sh\n", mode=0o755)
+
+
+def _is_the_neighbour(draft: Draft) -> None:
+    _renamed(NEIGHBOUR, provides=False)(draft)
+    depend("no-such-package")(draft)
+
+
+def _copied_aside(draft: Draft, path: str) -> None:
+    draft.script("preremove", f"! grep -qs edited {path} || cp {path} {path}.copy")
+
+
+def _settings_lost(draft: Draft) -> None:
+    _moment(2, "postinstall", f"echo >{ENV[draft.format]}")(draft)
+
+
+def _alone(name: str, package: str, mutate: Mutate, *, hidden: bool = False) -> InstallMutant:
+    scenario = f"{package}-alone"
+    return InstallMutant(name, package, mutate, scenario, scenario, hidden=hidden)
+
+
+def _lacks_plugins(scenario: str) -> InstallMutant:
+    change = _renamed("cni-plugins", provides=False)
+    name = f"nobody has the CNI plugins ({scenario})"
+    return InstallMutant(name, "kubernetes-cni", change, scenario, "dependencies")
+
+
+MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
+    # What each scenario begins with.
+    _lacks_plugins("life"),
+    _lacks_plugins("orders"),
+    _lacks_plugins("without-systemd"),
+    InstallMutant(
+        *("a package under the name of Debian's plugins", "kubectl", _is_the_neighbour),
+        *("beside-debians-plugins", "neighbour", DEB),
+    ),
+    InstallMutant(
+        *("a dependency that brings a systemctl", "kubernetes-cni", _brings_systemctl),
+        *("without-systemd", "no-systemd"),
+    ),
+    # Each alone.
+    _alone(
+        "a program that calls another package's",
+        "cri-tools",
+        on("put", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
+    ),
+    _alone(
+        "kubeadm wants a kubelet",
+        "kubeadm",
+        script("postinstall", "test -e /usr/bin/kubelet"),
+        hidden=True,
+    ),
+    _alone(
+        "plugins that want a kubelet",
+        "kubernetes-cni",
+        script("postinstall", "test -e /usr/bin/kubelet"),
+        hidden=True,
+    ),
+    # A life: installed, reinstalled, purged, installed, in use, removed, forgotten.
+    InstallMutant(
+        *("a reinstallation changes a mode", "kubectl"),
+        _moment(2, "postinstall", "chmod 700 /usr/bin/kubectl"),
+        *("life", "reinstalled-same"),
+        machine="moments",
+        after=("reinstall",),
+        said="/usr/bin/kubectl",
+    ),
+    InstallMutant(
+        *("no second life", "kubectl", _moment(3, "postinstall", FAILS)),
+        *("life", "install-again"),
+        machine="moments",
+        said="kubectl",
+    ),
+    InstallMutant(
+        *("another mode in a second life", "kubernetes-cni"),
+        _moment(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
+        *("life", "installed-same"),
+        machine="moments",
+        said="portmap",
+    ),
+    InstallMutant(
+        *("a removal that fails when it is in use", "cri-tools"),
+        _moment(REMOVAL_IN_USE, "postremove", FAILS),
+        *("life", "remove"),
+        machine="moments",
+        said="cri-tools",
+    ),
+    InstallMutant(
+        *("cannot be forgotten", "kubeadm", _moment(5, "postremove", FAILS)),
+        *("life", "forgotten", DEB),
+        machine="moments",
+        said="kubeadm",
+    ),
+    InstallMutant(
+        *("is forgotten with all plugins", "kubernetes-cni"),
+        script("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
+        *("life", "forgotten-keeps-plugins", DEB),
+        machine="moments",
+    ),
+    InstallMutant(
+        *("edited settings are copied aside and stay", "kubelet", env(_copied_aside)),
+        *("life", "nothing-left-at-all"),
+        machine="moments",
+        said=".copy",
+        hidden=True,
+    ),
+    # From the earlier packages to these, and back.
+    InstallMutant(
+        *("an earlier package that fails", "kubectl", _moment(1, "postinstall", FAILS)),
+        *("upgrade", "earlier"),
+        earlier=True,
+        machine="moments",
+        said="kubectl",
+    ),
+    InstallMutant(
+        *("an upgrade changes a packaged file", "kubeadm"),
+        script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        *("upgrade", "upgrade-verify"),
+        machine="moments",
+        said="/usr/bin/kubeadm",
+        hidden=True,
+    ),
+    InstallMutant(
+        *("an upgrade to a program of another version", "cri-tools"),
+        on("put", "/usr/bin/crictl", program("crictl", "1.35.0")),
+        *("upgrade", "upgrade-versions"),
+        machine="moments",
+        said="/usr/bin/crictl",
+    ),
+    InstallMutant(
+        *("an earlier package that comes only once", "cri-tools"),
+        _moment(2, "postinstall", FAILS),
+        *("upgrade", "downgrade", RPM, True),
+        machine="moments",
+        said="cri-tools",
+    ),
+    InstallMutant(
+        *("going back loses the settings", "kubelet", _settings_lost),
+        *("upgrade", "downgrade-keeps-settings"),
+        earlier=True,
+        machine="moments",
+    ),
+    InstallMutant(
+        *("going back empties the folder of plugins", "kubernetes-cni"),
+        _moment(2, "postinstall", f"rm -f {FOREIGN}"),
+        *("upgrade", "downgrade-keeps-plugins"),
+        earlier=True,
+        machine="moments",
+    ),
+    InstallMutant(
+        *("an earlier plugin of another version", "kubernetes-cni"),
+        on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        *("upgrade", "downgrade-versions"),
+        earlier=True,
+        machine="moments",
+        said="portmap",
+    ),
+    # One order after the other.
+    InstallMutant(
+        *("a first removal that fails", "cri-tools"),
+        _moment(FIRST_REMOVAL, "postremove", FAILS),
+        *("orders", "purge"),
+        machine="moments",
+        said="cri-tools",
+    ),
+    InstallMutant(
+        *("a second installation that fails", "kubectl", _moment(2, "postinstall", FAILS)),
+        *("orders", "backwards"),
+        machine="moments",
+        said="kubectl",
+    ),
+    InstallMutant(
+        *("a second removal that fails", "kubernetes-cni"),
+        _moment(SECOND_REMOVAL, "postremove", FAILS),
+        *("orders", "purge-2"),
+        machine="moments",
+        said="kubernetes-cni",
+    ),
+    InstallMutant(
+        *("a third installation that fails", "kubeadm", _moment(3, "postinstall", FAILS)),
+        *("orders", "unordered"),
+        machine="moments",
+        said="kubeadm",
+    ),
+    InstallMutant(
+        *("a third installation changes a mode", "kubernetes-cni"),
+        _moment(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
+        *("orders", "unordered-same"),
+        machine="moments",
+        said="portmap",
+    ),
+    # Without systemd.
+    InstallMutant(
+        *("a program that looks for systemd", "kubectl"),
+        on("put", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
+        *("without-systemd", "versions"),
+        machine="moments",
+        said="/usr/bin/kubectl",
+    ),
+    InstallMutant(
+        *("a removal that takes systemd for granted", "cri-tools"),
+        script("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
+        *("without-systemd", "purge"),
+        machine="moments",
+        said="systemctl",
+    ),
+    InstallMutant(
+        *("an init script where there is no systemd", "kubeadm"),
+        script(
+            "postinstall",
+            "command -v systemctl || { mkdir -p /etc/init.d; echo >/etc/init.d/kubelet; }",
+        ),
+        *("without-systemd", "nothing-left"),
+        machine="moments",
+        said="/etc/init.d/kubelet",
+        hidden=True,
+    ),
+    # Beside Debian's plugins.
+    InstallMutant(
+        *("a plugin is changed where there are others", "kubernetes-cni"),
+        script("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
+        *("beside-debians-plugins", "verify-clean", DEB),
+        machine="moments",
+        said="portmap",
+    ),
+    InstallMutant(
+        *("a dependency on Debian's plugins", "kubernetes-cni", depend(NEIGHBOUR)),
+        *("beside-debians-plugins", "neighbour-leaves", DEB),
+        machine="moments",
+        said="not installed",
+    ),
+)
