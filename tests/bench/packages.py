@@ -98,8 +98,14 @@ class Ground:
 
 
 def balanced(ground: Ground, scratch: Path) -> Iterator[Figure]:
-    """`balanced` beside nfpm with its defaults."""
-    ours, size = ground.fresh_build("balanced", scratch)
+    """`balanced` beside nfpm with its defaults, which takes so long that once is enough."""
+    rounds = []
+    for number in range(3):
+        place = scratch / f"balanced-{number}"
+        place.mkdir()
+        rounds.append(ground.fresh_build("balanced", place))
+        shutil.rmtree(place)
+    ours, size = sorted(rounds)[1]
     theirs, their_size = ground.nfpm_alone(None, scratch)
     faster, smaller = theirs / ours, size / their_size
     yield Figure(
