@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def test_work_whose_process_dies_is_done_here() -> None:
 
     with beside(dies_elsewhere) as result:
         assert result() == here
+
+
+def test_half_a_result_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle, "dumps", lambda value: b"\x80\x04\x95")
+    with beside(os.getpid) as result:
+        assert result() == os.getpid()
 
 
 def test_work_is_done_here_where_there_can_be_no_other_process(

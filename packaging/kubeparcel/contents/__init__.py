@@ -49,8 +49,8 @@ def read(path: Path, known: Known | None = None) -> Contents:
     """All that a package file holds; its format is told by its bytes, not by its name.
 
     The unpacked payload is in memory meanwhile. What is `known` of its files is not found out
-    again. Raises BrokenPackage when the file is no package
-    or not a whole one, DiskError when it cannot be read.
+    again. Raises BrokenPackage when the file is no package or not a whole one, DiskError when it
+    cannot be read.
     """
     try:
         raw = _raw(path)

@@ -29,9 +29,10 @@ def beside(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     def result() -> T:
         with open(reader, "rb", closefd=False) as file:
             data = file.read()
-        if not data:
+        try:
+            done, value = pickle.loads(data)  # noqa: S301 - from ourselves
+        except (EOFError, pickle.UnpicklingError):  # nothing, or a part: it died
             return work()
-        done, value = pickle.loads(data)  # noqa: S301 - from ourselves
         if not done:
             raise value
         return value  # type: ignore[no-any-return]

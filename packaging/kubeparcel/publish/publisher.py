@@ -28,7 +28,6 @@ from .values import Package, State, Suites, Terms, differences
 WAIT = 30.0
 """How long another publisher is waited for, in seconds."""
 
-
 _TURN = 0.0005
 """How long a thread may work while others wait, in seconds."""
 
@@ -78,11 +77,7 @@ def publish(
     folder, where someone looks already. Raises Refusal for what may not be published.
     """
     there(folder)
-    with (
-        _busy(),
-        memory.opened() as known,
-        given.scratch() as area,
-    ):
+    with _busy(), memory.opened() as known, given.scratch() as area:
 
         def decide(state: State, who: Signer | None) -> Decided:
             rows = listing() if listing else listed(folder)
