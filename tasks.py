@@ -11,7 +11,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from kubeparcel.program import Documented
+from kubeparcel.cli.program import Documented
 # isort: on
 
 HERE = Path(__file__).resolve().parent

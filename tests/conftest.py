@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from kubeparcel.console import Log, Task
 from kubeparcel.errors import KubeparcelError, UnknownVersion
-from kubeparcel.log import Log, Task
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.store import Store
 
@@ -102,7 +102,7 @@ def log() -> Told:
 def timeless(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown of work says that it took no time, however long this machine took."""
     clock = SimpleNamespace(monotonic=lambda: 1000.0)
-    for module in ("kubeparcel.log", "kubeparcel.verify.progress"):
+    for module in ("kubeparcel.console", "kubeparcel.verify.progress"):
         monkeypatch.setattr(f"{module}.time", clock)
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Arch, Artifact, Format, Version
-
-from .conftest import locked
+from tests.conftest import locked
 
 
 @pytest.mark.parametrize(

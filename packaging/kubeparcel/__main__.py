@@ -1,6 +1,6 @@
 """`python -m kubeparcel` is the command `kubeparcel`."""
 
-from .cli import main
+from kubeparcel.cli import main
 
 if __name__ == "__main__":
     main()

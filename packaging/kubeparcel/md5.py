@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .store import Store
+from kubeparcel.store import Store
 
 KIND = "md5"
 LARGE = 1 << 20

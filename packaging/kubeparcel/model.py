@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import semver
 
-from .errors import UnknownVersion
+from kubeparcel.errors import UnknownVersion
 
 
 class Arch(StrEnum):

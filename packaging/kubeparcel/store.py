@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .disk import disk_errors, sha256_of, written
-from .errors import DigestError
+from kubeparcel.errors import DigestError
+from kubeparcel.files import disk_errors, sha256_of, written
 
 __all__ = ["Store", "disk_errors", "sha256_of", "written"]
 

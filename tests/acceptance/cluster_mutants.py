@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .broken_debs import Fault, added, edited, wrapped
+from tests.acceptance.broken_debs import Fault, added, edited, wrapped
 
 UNSCHEDULE = r"""#!/bin/bash
 unschedule() { # the scheduler ends, and cannot begin again

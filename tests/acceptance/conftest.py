@@ -14,15 +14,14 @@ from typing import Any
 
 import pytest
 
+from kubeparcel.console import Quiet
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
-from kubeparcel.hosts.dialects import choose
 from kubeparcel.hosts.engine import Engine
+from kubeparcel.hosts.engine_flags import choose
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
 from kubeparcel.store import Store
-
-from .engines import needed
+from tests.acceptance.engines import needed
 
 KUBERNETES, EARLIER = "1.36.3", "1.36.1"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]

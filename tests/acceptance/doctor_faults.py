@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.publish.handmade import deb, five, rpm
-
-from . import doctor_peers as peers
-from .doctor_peers import SUITE, Signatory
-from .old_signature import version_three
+from tests.acceptance import doctor_peers as peers
+from tests.acceptance.doctor_peers import SUITE, Signatory
+from tests.acceptance.old_signature import version_three
+from tests.support.package_builders import deb, five, rpm
 
 KUBELET = "kubelet_1.36.3-1_amd64.deb"
 LATER = 2.5 * 365 * 86_400

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.log import Quiet
-from kubeparcel.publish import publisher
-from kubeparcel.publish.publisher import Target
+from kubeparcel.console import Quiet
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
 
 SUITE = "stable"
 PROGRAMS = ("aptly", "reprepro", "apt-ftparchive", "createrepo_c", "gpg", "gpgv", "rpmsign")

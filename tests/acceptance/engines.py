@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..conftest import PATIENCE, comes
+from tests.conftest import PATIENCE, comes
 
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from kubeparcel.model import Format
-from kubeparcel.verify import layout
-from tests.verify.mutants.mutant import BOTH, on
-from tests.verify.workshop import Mutate, Workshop
+from kubeparcel.verify.layout import level
+from tests.support.mutants.mutant import BOTH, on
+from tests.support.package_workshop import Mutate, Workshop
 
 DEB, RPM = ("deb",), ("rpm",)
 HOSTS: Mapping[Format, str] = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
@@ -53,4 +53,4 @@ def hidden_from_layout(mutant: HostMutant, shop: Workshop, folder: Path) -> set[
         shop.write(shop.package(mutant.package, format_), mutant.mutate, folder / format_)
         for format_ in mutant.formats
     ]
-    return {layout.check_paths([file]).passed for file in files}
+    return {level.check_paths([file]).passed for file in files}

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.verify.elves import elf
-from tests.verify.mutants.mutant import depend, env, fields, on
-from tests.verify.workshop import Draft, Mutate
-
-from .host_mutants import DEB, RPM, HostMutant, script
-from .small_packages import PLUGINS, program
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, script
+from tests.acceptance.small_packages import PLUGINS, program
+from tests.support.elf_files import elf
+from tests.support.mutants.mutant import depend, env, fields, on
+from tests.support.package_workshop import Draft, Mutate
 
 
 @dataclass(frozen=True)

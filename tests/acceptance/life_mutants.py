@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.verify.mutants.mutant import CONF, on
-from tests.verify.workshop import Draft
-
-from .host_mutants import DEB, RPM, script
-from .service_mutants import UNITS, ServiceMutant, conf
+from tests.acceptance.host_mutants import DEB, RPM, script
+from tests.acceptance.service_mutants import UNITS, ServiceMutant, conf
+from tests.support.mutants.mutant import CONF, on
+from tests.support.package_workshop import Draft
 
 _EXPORTED = "dpkg-maintscript-helper rm_conffile /etc" + UNITS + ".d/10-kubeadm.conf"
 

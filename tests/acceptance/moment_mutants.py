@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.verify.mutants.mutant import ENV, depend, env, on
-from tests.verify.workshop import Draft, Mutate
-
-from .host_mutants import DEB, RPM, script
-from .install_mutants import InstallMutant
-from .small_packages import PLUGINS, program
+from tests.acceptance.host_mutants import DEB, RPM, script
+from tests.acceptance.install_mutants import InstallMutant
+from tests.acceptance.small_packages import PLUGINS, program
+from tests.support.mutants.mutant import ENV, depend, env, on
+from tests.support.package_workshop import Draft, Mutate
 
 FAILS = "exit 3"
 NEIGHBOUR = "containernetworking-plugins"

@@ -6,9 +6,8 @@ import hashlib
 import subprocess
 import time
 
-from kubeparcel.publish.doctor.packets import packets
-
-from .doctor_peers import Signatory
+from kubeparcel.repository.signing.openpgp import packets
+from tests.acceptance.doctor_peers import Signatory
 
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 

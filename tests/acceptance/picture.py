@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .test_report_page import Page, browser
+from tests.acceptance.test_report_page import Page, browser
 
 SIZE = {"width": 1000, "height": 1060, "deviceScaleFactor": 1.5, "mobile": False}
 

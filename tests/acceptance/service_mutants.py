@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.verify.mutants.dropin import COMMAND
-from tests.verify.mutants.mutant import CONF, ENV, SERVICE, depend, on
-from tests.verify.workshop import Draft, Mutate
-
-from .host_mutants import DEB, RPM, HostMutant, script
-from .small_packages import program
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, script
+from tests.acceptance.small_packages import program
+from tests.support.mutants.dropin import COMMAND
+from tests.support.mutants.mutant import CONF, ENV, SERVICE, depend, on
+from tests.support.package_workshop import Draft, Mutate
 
 UNITS = "/systemd/system/kubelet.service"
 RUNTIME = "/systemd/system/containerd.service"

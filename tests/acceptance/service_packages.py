@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel import catalog as catalogs
-from kubeparcel import lock as lockfile
-from kubeparcel import pipeline, settings
-from kubeparcel.assemble import describe
-from kubeparcel.log import Quiet
+from kubeparcel.build import lockfile, pipeline
+from kubeparcel.build.assembler import describe
+from kubeparcel.build.planner import plan
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.config import settings
+from kubeparcel.console import Quiet
 from kubeparcel.model import Format
-from kubeparcel.plan import plan
 from kubeparcel.store import Store
-from tests.verify.workshop import Draft, Mutate, Workshop
-
-from .conftest import KUBERNETES, Site
-from .small_packages import small, speak
+from tests.acceptance.conftest import KUBERNETES, Site
+from tests.acceptance.small_packages import small, speak
+from tests.support.package_workshop import Draft, Mutate, Workshop
 
 REAL = ("kubeadm", "kubelet")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from kubeparcel.hosts import table
-from kubeparcel.verify import cluster
+from kubeparcel.hosts import catalog
+from kubeparcel.verify.cluster import level
 
 HOSTS = ("trixie", "trixie-dnf")
 
 
 def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here, real, before):
-    hosts = [table.load().pick(name) for name in HOSTS]
-    report = cluster.check(here, hosts, [real.folder / "dist"], [before.folder / "dist"])
+    hosts = [catalog.load().pick(name) for name in HOSTS]
+    report = level.check(here, hosts, [real.folder / "dist"], [before.folder / "dist"])
     assert report.passed, report.as_text()
     assert [check for check in report.checks if not check.evidence] == []
     assert {scenario for _, scenario in report.subjects} == {"cluster", "upgrade"}

@@ -9,29 +9,28 @@ from types import ModuleType
 
 import pytest
 
-from kubeparcel.hosts import table
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.package_set import of_each
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.node import node_image
-from kubeparcel.verify import cluster, layout
-from kubeparcel.verify.cluster import facts, machines, steps
+from kubeparcel.images.node_image import node_image
+from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.verify.cluster import actions, assertions, level, machines
 from kubeparcel.verify.cluster.machines import Cluster
 from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
-from kubeparcel.verify.package_set import of_each
-from kubeparcel.verify.report import Check, Finding, Report
-from kubeparcel.verify.trial import Scenario, Step
-
-from . import cluster_mutants, upgrade_mutants
-from .broken_debs import break_debs
-from .cluster_mutants import CARELESS, NO_PODS, UNPLUGGED, Caught
-from .conftest import Site
-from .upgrade_mutants import OTHERS
+from kubeparcel.verify.layout import level as layout
+from kubeparcel.verify.scenario import Scenario, Step
+from tests.acceptance import cluster_mutants, upgrade_mutants
+from tests.acceptance.broken_debs import break_debs
+from tests.acceptance.cluster_mutants import CARELESS, NO_PODS, UNPLUGGED, Caught
+from tests.acceptance.conftest import Site
+from tests.acceptance.upgrade_mutants import OTHERS
 
 HOST = "trixie"
 IN_VAIN: dict[str, tuple[ModuleType, str]] = {
-    "network": (steps, "READY"),
-    "upgraded": (steps, "READY"),
-    "control-plane": (facts, "PATIENCE"),
-    "apply-healthy": (facts, "PATIENCE"),
+    "network": (actions, "READY"),
+    "upgraded": (actions, "READY"),
+    "control-plane": (assertions, "PATIENCE"),
+    "apply-healthy": (assertions, "PATIENCE"),
 }
 """The checks that wait for what will not come, and where it says how long."""
 
@@ -45,7 +44,7 @@ def careless(real: Site, tmp_path_factory) -> Path:
 
 
 def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, monkeypatch):
-    monkeypatch.setattr(cluster, "CLUSTER", _whatever_fails(CLUSTER))
+    monkeypatch.setattr(level, "CLUSTER", _whatever_fails(CLUSTER))
     report = _check(here, careless, only="cluster")
     _caught(report, cluster_mutants.CAUGHT)
 
@@ -53,8 +52,8 @@ def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, mo
 def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path, monkeypatch):
     last = [step.name for step in CLUSTER.steps].index("pods")
     needed = [step for step in CLUSTER.steps[: last + 1] if step.vital]
-    needed[-1] = _hasty(needed[-1], steps, "READY", 12.0)
-    monkeypatch.setattr(cluster, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
+    needed[-1] = _hasty(needed[-1], actions, "READY", 12.0)
+    monkeypatch.setattr(level, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
     broken = break_debs(real.folder / "dist/deb", UNPLUGGED, tmp_path)
     _caught(_check(here, broken, only="cluster"), [NO_PODS])
 
@@ -62,7 +61,7 @@ def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path
 def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
     here, real, before, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "UPGRADE", _whatever_fails(UPGRADE))
+    monkeypatch.setattr(level, "UPGRADE", _whatever_fails(UPGRADE))
     old, now = before.folder / "dist/deb", real.folder / "dist/deb"
     earlier = break_debs(old, upgrade_mutants.BEFORE, tmp_path / "before")
     newer = break_debs(now, upgrade_mutants.newer(old), tmp_path / "newer")
@@ -72,10 +71,10 @@ def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
 def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
     here, careless, before, tmp_path, monkeypatch
 ):
-    host = table.load().pick(HOST)
+    host = catalog.load().pick(HOST)
     others = of_each([host], layout.packages([careless]), tmp_path)[host.format]
     monkeypatch.setattr(machines, "node_image", lambda *_: node_image(here, host, others))
-    monkeypatch.setattr(cluster, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
+    monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
     report = _check(here, careless, before.folder / "dist/deb", only="upgrade")
     _caught(report, [OTHERS])
 
@@ -93,7 +92,7 @@ def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught
 
 
 def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
-    return cluster.check(here, [table.load().pick(HOST)], [debs], earlier, only=[only])
+    return level.check(here, [catalog.load().pick(HOST)], [debs], earlier, only=[only])
 
 
 def _caught(report: Report, wanted: Collection[Caught]) -> None:

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.log import Quiet
-from kubeparcel.publish.doctor import Wanted, examine
-from kubeparcel.publish.doctor.diagnosis import Diagnosis
+from kubeparcel.console import Quiet
+from kubeparcel.doctor.examination import Wanted, examine
+from kubeparcel.doctor.report import Diagnosis
+from tests.acceptance import doctor_peers as peers
+from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
+from tests.acceptance.doctor_peers import PROGRAMS, Signatory
 from tests.conftest import alone
-from tests.publish.handmade import five
-from tests.sources.site import serving
-
-from . import doctor_peers as peers
-from .doctor_faults import FAULTS, Patient, Planted, rows
-from .doctor_peers import PROGRAMS, Signatory
+from tests.support.package_builders import five
+from tests.support.upstream_site import serving
 
 MAKERS = ("ours", "aptly", "reprepro", "flat", "createrepo")
 

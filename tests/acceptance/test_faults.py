@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import PATIENCE, comes
-from . import mirrors
-from .conftest import PROGRAM, Site
+from tests.acceptance import mirrors
+from tests.acceptance.conftest import PROGRAM, Site
+from tests.conftest import PATIENCE, comes
 
 KUBELET = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
@@ -218,7 +218,8 @@ def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
 
 def test_two_builds_at_once_do_not_share_an_output_folder(site):
     holder = (
-        "import sys, time; from pathlib import Path; from kubeparcel.pipeline import working_in\n"
+        "import sys, time; from pathlib import Path\n"
+        "from kubeparcel.build.pipeline import working_in\n"
         "with working_in(Path('dist')):\n    print('in', flush=True); time.sleep(300)\n"
     )
     with subprocess.Popen(

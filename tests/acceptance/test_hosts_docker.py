@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.console import Quiet
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.log import Quiet
+from kubeparcel.hosts import catalog, session
+from kubeparcel.hosts.engine_flags import choose
 from kubeparcel.store import Store
-
-from .conftest import Site
-from .engines import dockerd
+from tests.acceptance.conftest import Site
+from tests.acceptance.engines import dockerd
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
         except KubeparcelError as error:
             pytest.skip(str(error))
         with session.opened(Store(binaries_cache), Quiet(), engine="podman") as here:
-            image, archive = here.image(table.load().pick("trixie")), folder / "trixie.tar"
+            image, archive = here.image(catalog.load().pick("trixie")), folder / "trixie.tar"
             here.engine.save_images([image], archive)
         choose("docker").load_image(archive)
         archive.unlink()

@@ -16,17 +16,16 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
+from kubeparcel.console import Lines, Quiet
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts import leftovers, session, table
+from kubeparcel.hosts import catalog, cleanup, session
 from kubeparcel.hosts.engine import Engine, GaveUp, Start, What
-from kubeparcel.hosts.parallel import side_by_side
+from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Lines, Quiet
 from kubeparcel.store import Store
+from tests.conftest import PATIENCE, comes
 
-from ..conftest import PATIENCE, comes
-
-TRIXIE = table.load().pick("trixie")
+TRIXIE = catalog.load().pick("trixie")
 
 RUNNING = """
 import socket, sys
@@ -85,19 +84,19 @@ def running(engine, store) -> Iterator[subprocess.Popen[str]]:
     if process.poll() is None:
         process.kill()
     process.communicate()
-    leftovers.remove(engine, f"{leftovers.LABEL}={lines[0]}")
+    cleanup.remove(engine, f"{cleanup.LABEL}={lines[0]}")
     for folder in (store.root / "scratch").glob(f"hosts-{host},*"):
         shutil.rmtree(folder)
 
 
 def left(engine: Engine, run: str) -> list[str]:
     """What is there of a run."""
-    return sorted(str(row.what) for row in engine.labelled(f"{leftovers.LABEL}={run}"))
+    return sorted(str(row.what) for row in engine.labelled(f"{cleanup.LABEL}={run}"))
 
 
 def volumes(engine: Engine, run: str) -> list[str]:
     """The volumes of a run's containers."""
-    rows = engine.labelled(f"{leftovers.LABEL}={run}")
+    rows = engine.labelled(f"{cleanup.LABEL}={run}")
     boxes = [engine.inspect(row.name) for row in rows if row.what is What.CONTAINER]
     mounts = [mount for box in boxes for mount in box["Mounts"]]
     return [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
@@ -198,7 +197,7 @@ def test_what_is_held_stays_and_the_log_says_how_to_enter_it(engine, store, caps
     assert f"{engine.name} exec -it {box.name} bash" in said
     with session.opened(store, Quiet()):
         assert left(engine, run) == ["container"]
-    assert leftovers.remove(engine, f"{leftovers.LABEL}={run}") == [f"container {box.name}"]
+    assert cleanup.remove(engine, f"{cleanup.LABEL}={run}") == [f"container {box.name}"]
     assert left(engine, run) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts import node, table
+from kubeparcel.hosts import catalog, systemd_node
 
 SETTINGS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 """What a kubelet writes into the kernel when it starts."""
@@ -16,7 +16,7 @@ SETTINGS = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 
 def test_what_a_machine_sets_in_the_kernel_does_not_reach_the_machine_below(here):
     before = {name: Path("/proc/sys", name).read_text() for name in SETTINGS}
-    with node.started(here, table.load().pick("trixie"), "n1") as box:
+    with systemd_node.started(here, catalog.load().pick("trixie"), "n1") as box:
         for name in SETTINGS:
             other = "1" if before[name].strip() == "0" else "0"
             box.write(f"/proc/sys/{name}", other)
@@ -24,14 +24,14 @@ def test_what_a_machine_sets_in_the_kernel_does_not_reach_the_machine_below(here
         masked = box.run("systemctl", "is-enabled", "systemd-sysctl.service", check=False)
         assert masked.stdout.strip() == "masked-runtime"
         box.restart()
-        node.boot(box)
+        systemd_node.boot(box)
         box.write(f"/proc/sys/{SETTINGS[0]}", "2")
     assert {name: Path("/proc/sys", name).read_text() for name in SETTINGS} == before
 
 
 @pytest.mark.parametrize("name", ["trixie", "trixie-dnf"])
 def test_a_node_has_systemd_and_a_container_runtime_and_survives_a_restart(here, name):
-    with node.started(here, table.load().pick(name), "n1") as box:
+    with systemd_node.started(here, catalog.load().pick(name), "n1") as box:
         assert box.read("/proc/1/comm").strip() == "systemd"
         assert box.run("hostname").stdout.strip() == "n1"
         box.until(
@@ -41,18 +41,18 @@ def test_a_node_has_systemd_and_a_container_runtime_and_survives_a_restart(here,
         )
         box.write("/var/lib/kubelet/note", "kept")
         box.restart()
-        node.boot(box)
+        systemd_node.boot(box)
         assert box.read("/var/lib/kubelet/note") == "kept"
 
 
 def test_a_machine_whose_first_process_ends_is_not_waited_for(here, monkeypatch):
-    monkeypatch.setattr(node, "INIT", ("sh", "-c", "echo no systemd today; exit 4"))
+    monkeypatch.setattr(systemd_node, "INIT", ("sh", "-c", "echo no systemd today; exit 4"))
     started = time.monotonic()
     with (
         pytest.raises(ToolError, match=r"trixie: its systemd ended with exit code 4") as raised,
-        node.started(here, table.load().pick("trixie"), "n1"),
+        systemd_node.started(here, catalog.load().pick("trixie"), "n1"),
     ):
         pass
-    assert time.monotonic() - started < node.BOOT
+    assert time.monotonic() - started < systemd_node.BOOT
     assert "no systemd today" in raised.value.todo
     assert "systemd 258 and later do not run where cgroups are of version 1" in raised.value.todo

@@ -6,19 +6,18 @@ import subprocess
 
 import pytest
 
+from kubeparcel.console import Quiet
 from kubeparcel.errors import KubeparcelError, ToolError
-from kubeparcel.hosts import session, table
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.places import Places
-from kubeparcel.log import Quiet
+from kubeparcel.hosts import catalog, session
+from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.image_locations import Places
 from kubeparcel.model import Format
 from kubeparcel.store import Store
-from kubeparcel.verify import install
+from kubeparcel.verify.install import level
+from tests.acceptance.engines import needed, registry
+from tests.acceptance.small_packages import small, write_set
 
-from .engines import needed, registry
-from .small_packages import small, write_set
-
-HOST = table.load().pick("debian-13")
+HOST = catalog.load().pick("debian-13")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache
     places = Places(registry=filled)
     with session.opened(Store(binaries_cache), Quiet(), places=places) as here:
         try:
-            report = install.check(here, [HOST], [new], only=["life", "kubelet-alone"])
+            report = level.check(here, [HOST], [new], only=["life", "kubelet-alone"])
             assert report.passed, report.as_text()
             assert here.engine.images("localhost/kubeparcel/debian-13-install")
         finally:
@@ -61,4 +60,4 @@ def test_an_image_of_another_name_can_stand_for_a_host(filled, binaries_cache):
         session.opened(Store(binaries_cache), Quiet(), places=places) as here,
         pytest.raises(ToolError, match="no/such:image"),
     ):
-        here.image(table.load().pick("rocky-9"))
+        here.image(catalog.load().pick("rocky-9"))

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
+from kubeparcel.console import Quiet
 from kubeparcel.hosts import session
+from kubeparcel.hosts.base_images import PREFIX
 from kubeparcel.hosts.engine import Engine, What
-from kubeparcel.hosts.image import PREFIX
-from kubeparcel.hosts.shelf import KEPT, Shelf
-from kubeparcel.log import Quiet
+from kubeparcel.hosts.image_cache import KEPT, Shelf
 from kubeparcel.store import Store
-
-from ..conftest import Told
+from tests.conftest import Told
 
 USING = """
 import sys

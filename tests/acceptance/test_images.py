@@ -9,21 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.hosts import control_plane, node, table
+from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.places import Places
+from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.package_set import PackageSet, gather, machine
 from kubeparcel.hosts.session import Session
-from kubeparcel.images import reader
-from kubeparcel.images.node import NodeImage, node_image, write
+from kubeparcel.images import archive_reader, control_plane
+from kubeparcel.images.node_image import NodeImage, node_image, write
 from kubeparcel.model import Version
 from kubeparcel.store import Store, sha256_of
-from kubeparcel.verify import layout
-from kubeparcel.verify.package_set import PackageSet, gather, machine
-
-from ..conftest import Told
-from .conftest import KUBERNETES, Site
-from .engines import dockerd, registry
+from kubeparcel.verify.layout import level
+from tests.acceptance.conftest import KUBERNETES, Site
+from tests.acceptance.engines import dockerd, registry
+from tests.conftest import Told
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
@@ -38,16 +37,16 @@ BUILT = [
 @pytest.fixture(scope="module")
 def packages(real: Site, here: Session) -> Callable[[str], PackageSet]:
     """The real packages for a host."""
-    sets = gather(layout.packages([real.folder / "dist"]), here.folder / "packages")
-    return lambda name: sets[table.load().pick(name).format]
+    sets = gather(level.packages([real.folder / "dist"]), here.folder / "packages")
+    return lambda name: sets[catalog.load().pick(name).format]
 
 
 @pytest.fixture(scope="module", params=HOSTS)
 def box(request, here: Session, packages: Callable[[str], PackageSet]) -> Iterator[Container]:
     """A machine started from a node's image."""
-    host = table.load().pick(request.param)
+    host = catalog.load().pick(request.param)
     image = node_image(here, host, packages(host.name))
-    with node.started(here, host, "n1", image=image) as started:
+    with systemd_node.started(here, host, "n1", image=image) as started:
         yield started
 
 
@@ -56,7 +55,7 @@ def box(request, here: Session, packages: Callable[[str], PackageSet]) -> Iterat
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_nodes_image_made_twice_is_the_same_to_the_byte(here, packages, tmp_path, name):
-    wanted = NodeImage.of(here, table.load().pick(name), packages(name))
+    wanted = NodeImage.of(here, catalog.load().pick(name), packages(name))
     digests = set()
     for number in (1, 2):
         target = tmp_path / f"{number}.tar"
@@ -90,7 +89,7 @@ def test_a_node_gives_itself_a_number_of_its_own_and_knows_no_repository(box, he
     first = box.read("/etc/machine-id").strip()
     assert len(first) == 32
     image = node_image(here, box.host, packages(box.host.name))
-    with node.started(here, box.host, "n2", image=image) as other:
+    with systemd_node.started(here, box.host, "n2", image=image) as other:
         assert other.read("/etc/machine-id").strip() not in {"", first}
     assert not box.exists("/var/lib/kubeparcel/repository")
     assert not box.exists("/packages")
@@ -109,7 +108,7 @@ def test_the_control_planes_images_come_into_a_node_and_run_there(box, here):
     file = control_plane.archive(
         Version.parse(KUBERNETES), wanted.stdout.split(), here.store, here.log
     )
-    assert reader.names(file) == BUILT
+    assert archive_reader.names(file) == BUILT
     box.put(file, "/images.tar")
     box.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar", timeout=180)
     listed = json.loads(box.run("crictl", "images", "--output=json").stdout)["images"]
@@ -174,7 +173,7 @@ def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
             places=Places(registry=address),
         )
         assert log.tasks == [f"Pull {mirrored}"]
-        assert reader.names(pulled) == [PAUSE]
+        assert archive_reader.names(pulled) == [PAUSE]
         assert not here.engine.has_image(mirrored)
 
 
@@ -190,8 +189,8 @@ def test_either_engine_takes_an_archive_and_what_it_saves_is_read_again(
         engine.load_image(file)
         engine.save_images([PAUSE], tmp_path / "saved.tar")
         engine.remove_image(PAUSE)
-    (given,) = reader.read(file, machine(), tmp_path)
-    (found,) = reader.read(tmp_path / "saved.tar", machine(), tmp_path)
+    (given,) = archive_reader.read(file, machine(), tmp_path)
+    (found,) = archive_reader.read(tmp_path / "saved.tar", machine(), tmp_path)
     assert found.names == (PAUSE,)
     assert [one.sha256 for one in found.layers] == [one.sha256 for one in given.layers]
 
@@ -203,6 +202,6 @@ def test_what_a_nodes_runtime_exports_is_read_again(box, here, tmp_path):
     box.run(*ctr, "import", "/pause.tar")
     box.run(*ctr, "export", "/exported.tar", PAUSE)
     box.get("/exported.tar", tmp_path / "exported.tar")
-    (found,) = reader.read(tmp_path / "exported.tar", machine(), tmp_path)
-    (given,) = reader.read(file, machine(), tmp_path)
+    (found,) = archive_reader.read(tmp_path / "exported.tar", machine(), tmp_path)
+    (given,) = archive_reader.read(file, machine(), tmp_path)
     assert found.manifest == given.manifest

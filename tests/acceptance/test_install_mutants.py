@@ -10,23 +10,22 @@ from typing import get_type_hints
 
 import pytest
 
-from kubeparcel.hosts import table
-from kubeparcel.hosts.parallel import side_by_side
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
-from kubeparcel.verify import install
-from kubeparcel.verify.install.facts import Silence
-from kubeparcel.verify.install.play import play
+from kubeparcel.reports.results import Check, Report
+from kubeparcel.verify.install import level
+from kubeparcel.verify.install.assertions import Silence
+from kubeparcel.verify.install.runner import play
 from kubeparcel.verify.install.scenarios import scenarios
-from kubeparcel.verify.package_set import PackageSet, gather
-from kubeparcel.verify.report import Check, Report
-from kubeparcel.verify.trial import Step, Trial
-from tests.verify.workshop import Draft, Mutate, Workshop, workshop
-
-from .host_mutants import HOSTS, cases, hidden_from_layout
-from .install_mutants import PACKAGE_MUTANTS, InstallMutant
-from .moment_mutants import MOMENT_MUTANTS
-from .small_packages import small, speak, write_set
+from kubeparcel.verify.scenario import Step, Trial
+from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
+from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
+from tests.acceptance.moment_mutants import MOMENT_MUTANTS
+from tests.acceptance.small_packages import small, speak, write_set
+from tests.support.package_workshop import Draft, Mutate, Workshop, workshop
 
 MUTANTS = (*PACKAGE_MUTANTS, *MOMENT_MUTANTS)
 CASES = cases(MUTANTS)
@@ -97,7 +96,7 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
 
 
 def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
-    host = table.load().pick(HOSTS[machine.format])
+    host = catalog.load().pick(HOSTS[machine.format])
     place = Path(tempfile.mkdtemp(dir=here.folder))
     new, old = (
         _set(whole, revision, machine, folder / revision, place / revision)
@@ -142,7 +141,7 @@ def _is_silent(step: Step[Trial]) -> bool:
 @pytest.mark.parametrize("format_", Format)
 def test_whole_packages_pass_every_check(here, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
-    report = install.check(here, [table.load().pick(HOSTS[format_])], [new], [old])
+    report = level.check(here, [catalog.load().pick(HOSTS[format_])], [new], [old])
     assert report.passed, report.as_text()
     assert len(report.checks) > 45
 
@@ -178,7 +177,7 @@ def test_every_check_has_a_mutant(whole, tmp_path):
             gather(sorted(whole.sets[revision, format_].iterdir()), tmp_path / revision)[format_]
             for revision in (NEW, OLD)
         )
-        for scenario in scenarios(table.load().pick(HOSTS[format_]), new, old):
+        for scenario in scenarios(catalog.load().pick(HOSTS[format_]), new, old):
             judgements = {step.name for step in scenario.steps if not _is_silent(step)}
             broken = {m.check for m, of in CASES if (m.scenario, of) == (scenario.name, format_)}
             assert judgements == broken, scenario.name

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .engines import needed
+from tests.acceptance.engines import needed
 
 
 @pytest.fixture(autouse=True)

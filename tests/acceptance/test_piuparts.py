@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.hosts.places import Places
+from kubeparcel.hosts.image_locations import Places
 from kubeparcel.model import Format
-from tests.verify.workshop import Mutate
-
-from .engines import needed
-from .small_packages import small, write_set
+from tests.acceptance.engines import needed
+from tests.acceptance.small_packages import small, write_set
+from tests.support.package_workshop import Mutate
 
 EXCEPTIONS = (
     # base-files makes /opt by a script, so dpkg knows no owner and takes the empty folder away

@@ -9,14 +9,14 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubeparcel.hosts import leftovers, session, table
-from kubeparcel.log import Lines
+from kubeparcel.console import Lines
+from kubeparcel.hosts import catalog, cleanup, session
 from kubeparcel.model import Format
+from kubeparcel.reports import html
 from kubeparcel.store import Store
-from kubeparcel.verify import html, install
-from tests.verify.workshop import Draft
-
-from .small_packages import small, write_set
+from kubeparcel.verify.install import level
+from tests.acceptance.small_packages import small, write_set
+from tests.support.package_workshop import Draft
 
 
 def _leave_a_file(draft: Draft) -> None:
@@ -26,9 +26,9 @@ def _leave_a_file(draft: Draft) -> None:
 def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
-    host = table.load().pick("trixie")
+    host = catalog.load().pick("trixie")
     with session.opened(Store(binaries_cache), Lines(stream), keep=True) as here:
-        report = install.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
+        report = level.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
     said = stream.getvalue()
     enter, leave = _kept(said)
     try:
@@ -61,8 +61,8 @@ def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Pa
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     with session.opened(Store(binaries_cache), Lines(stream)) as here:
-        report = install.check(here, [table.load().pick("trixie")], [new], only=["kubectl-alone"])
-        left = here.engine.labelled(f"{leftovers.LABEL}={here.run}")
+        report = level.check(here, [catalog.load().pick("trixie")], [new], only=["kubectl-alone"])
+        left = here.engine.labelled(f"{cleanup.LABEL}={here.run}")
     assert not report.passed
     assert "Kept" not in stream.getvalue()
     assert left == []

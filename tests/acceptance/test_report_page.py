@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
+from kubeparcel.reports.results import Check, Finding, Packaged, Report
 from kubeparcel.verify.levels import Proof
-from kubeparcel.verify.report import Check, Finding, Packaged, Report
-
-from ..conftest import PATIENCE, comes
-from .conftest import Site
-from .engines import needed
+from tests.acceptance.conftest import Site
+from tests.acceptance.engines import needed
+from tests.conftest import PATIENCE, comes
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
 LONG = "/very" * 60 + " " + "x" * 900

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Site
+from tests.acceptance.conftest import Site
 
 
 def sums(folder: Path) -> str:

@@ -10,23 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.hosts import table
-from kubeparcel.hosts.parallel import side_by_side
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
-from kubeparcel.verify import service
-from kubeparcel.verify.package_set import PackageSet, gather
-from kubeparcel.verify.report import Check, Report
-from kubeparcel.verify.service.play import play
+from kubeparcel.reports.results import Check, Report
+from kubeparcel.verify.scenario import Scenario, Trial
+from kubeparcel.verify.service import level
+from kubeparcel.verify.service.runner import play
 from kubeparcel.verify.service.scenarios import scenarios
-from kubeparcel.verify.trial import Scenario, Trial
-from tests.verify.workshop import Draft, Mutate, workshop
-
-from .conftest import Site
-from .host_mutants import HOSTS, cases, hidden_from_layout
-from .life_mutants import LIFE_MUTANTS
-from .service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
-from .service_packages import REAL, Bench, bench
+from tests.acceptance.conftest import Site
+from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
+from tests.acceptance.life_mutants import LIFE_MUTANTS
+from tests.acceptance.service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
+from tests.acceptance.service_packages import REAL, Bench, bench
+from tests.support.package_workshop import Draft, Mutate, workshop
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 MUTANTS = (*NODE_MUTANTS, *LIFE_MUTANTS)
@@ -96,7 +95,7 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     def look(index: int) -> list[Check]:
         return _look(here, whole, MACHINES[index], folder / str(index))
 
-    found = side_by_side(here, look, len(MACHINES), service.at_once())
+    found = side_by_side(here, look, len(MACHINES), level.at_once())
     return dict(zip(MACHINES, found, strict=True))
 
 
@@ -117,7 +116,7 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
     wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
     last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
     steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
-    host = table.load().pick(HOSTS[machine.format])
+    host = catalog.load().pick(HOSTS[machine.format])
     return play(here, host, replace(scenario, steps=steps), sets[now], first)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel import settings
-from kubeparcel.hosts import table
+from kubeparcel.build.previous_revision import earlier, other_layout
+from kubeparcel.config import settings
+from kubeparcel.console import Quiet
+from kubeparcel.hosts import catalog
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
-from kubeparcel.verify import service
-from kubeparcel.verify.earlier import earlier, other_layout
-from kubeparcel.verify.report import Check, Report
-
-from .conftest import KUBERNETES, Site
+from kubeparcel.reports.results import Check, Report
+from kubeparcel.verify.service import level
+from tests.acceptance.conftest import KUBERNETES, Site
 
 HOSTS = ("trixie", "trixie-dnf")
 
@@ -26,8 +25,8 @@ def report(here: Session, real: Site, tmp_path_factory) -> Report:
         patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
         before = earlier(chosen, folder / "earlier", Quiet())
         other = other_layout(chosen, folder / "other", Quiet())
-    hosts = [table.load().pick(name) for name in HOSTS]
-    return service.check(here, hosts, [real.folder / "dist"], before, other=other)
+    hosts = [catalog.load().pick(name) for name in HOSTS]
+    return level.check(here, hosts, [real.folder / "dist"], before, other=other)
 
 
 def of(report: Report, host: str, name: str) -> Check:

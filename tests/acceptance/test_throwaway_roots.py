@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeparcel import nfpm
+from kubeparcel.packages import nfpm
 
 PLUGINS = {
     *("bandwidth", "bridge", "dhcp", "dummy", "firewall", "host-device", "host-local", "ipvlan"),

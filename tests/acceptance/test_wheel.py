@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from . import mirrors
+from tests.acceptance import mirrors
 
 HERE = Path(__file__).resolve().parents[2]
-DATA = {"catalog.yaml", "py.typed", "hosts/control_plane.yaml", "hosts/hosts.yaml"}
+DATA = {"config/catalog.yaml", "hosts/hosts.yaml", "images/control_plane.yaml", "py.typed"}
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .broken_debs import Fault, added, replaced, wrapped
-from .cluster_mutants import IMPATIENT, KUBECTL, LEFTOVER, UNSCHEDULE, Caught
+from tests.acceptance.broken_debs import Fault, added, replaced, wrapped
+from tests.acceptance.cluster_mutants import IMPATIENT, KUBECTL, LEFTOVER, UNSCHEDULE, Caught
 
 KUBEADM_BEFORE = (
     UNSCHEDULE

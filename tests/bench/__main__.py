@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.render import table
-
-from . import download, hosts, packages, publishing
-from .figures import Figure
-from .packages import Ground
+from kubeparcel.tables import table
+from tests.bench import download, hosts, packages, publishing
+from tests.bench.figures import Figure
+from tests.bench.packages import Ground
 
 PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
     "startup": packages.startup,

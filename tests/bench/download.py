@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .figures import Figure
+from tests.bench.figures import Figure
 
 if TYPE_CHECKING:
-    from .packages import Ground
+    from tests.bench.packages import Ground
 
 FILES, SIZE, RUNS = 4, 80_000_000, 5
 SERVER = """
@@ -42,8 +42,8 @@ server.serve_forever()
 FETCH = """
 import json, sys, time
 from pathlib import Path
-from kubeparcel import catalog
-from kubeparcel.log import Quiet
+from kubeparcel.config import catalog
+from kubeparcel.console import Quiet
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store

@@ -15,25 +15,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kubeparcel import paths, settings
+from kubeparcel import paths
+from kubeparcel.build.previous_revision import earlier, other_layout
+from kubeparcel.config import settings
+from kubeparcel.console import Quiet
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts import control_plane, image, node, session, table
+from kubeparcel.hosts import base_images, catalog, session, systemd_node
+from kubeparcel.hosts.base_images import Definition
+from kubeparcel.hosts.catalog import Host, Purpose
+from kubeparcel.hosts.cleanup import LABEL
 from kubeparcel.hosts.engine import What
-from kubeparcel.hosts.image import Definition
-from kubeparcel.hosts.leftovers import LABEL
+from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.hosts.session import Session
-from kubeparcel.hosts.table import Host, Purpose
-from kubeparcel.images.node import NodeImage, node_image, write
-from kubeparcel.log import Quiet
+from kubeparcel.images import control_plane
+from kubeparcel.images.node_image import NodeImage, node_image, write
 from kubeparcel.model import Version
+from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
-from kubeparcel.verify import cluster, install, layout, service
-from kubeparcel.verify.earlier import earlier, other_layout
-from kubeparcel.verify.package_set import PackageSet, gather
-from kubeparcel.verify.report import Report
-
-from .figures import Figure, timed
-from .packages import PROGRAM, Ground
+from kubeparcel.verify.cluster import level
+from kubeparcel.verify.install import level as install
+from kubeparcel.verify.layout import level as layout
+from kubeparcel.verify.service import level as service
+from tests.bench.figures import Figure, timed
+from tests.bench.packages import PROGRAM, Ground
 
 NAMES = ("trixie", "trixie-dnf")
 BEFORE = "1.36.1"
@@ -45,7 +49,7 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
     yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
     with session.opened(Store(paths.cache()), Quiet()) as here:
-        hosts = [table.load().pick(name) for name in NAMES]
+        hosts = [catalog.load().pick(name) for name in NAMES]
         for host in hosts:
             for purpose in Purpose:
                 here.image(host, purpose)
@@ -93,10 +97,10 @@ def _clusters(
     dist, before = [ground.folder / "dist"], [site / "dist"]
     _archives(here, hosts[0], sets[0], old[hosts[0].format])
     with _peak(here) as peak:
-        report = _passed(cluster.check(here, hosts, dist, before, only=["cluster"]))
+        report = _passed(level.check(here, hosts, dist, before, only=["cluster"]))
         yield _within("cluster", "init, join, pods, reset, purge", report.seconds, 120)
         both = report.seconds
-        report = _passed(cluster.check(here, hosts, dist, before, only=["upgrade"]))
+        report = _passed(level.check(here, hosts, dist, before, only=["upgrade"]))
         both += report.seconds
     what = f"the same, and an upgrade from {BEFORE} ({report.seconds:.1f} s)"
     yield _within("cluster", what, both, 300)
@@ -107,7 +111,9 @@ def _clusters(
 def _archives(here: Session, plane: Host, *sets: PackageSet) -> None:
     """Images of both control planes are gathered, or compiled, before a cluster asks for them."""
     for packages in sets:
-        with node.started(here, plane, "images", image=node_image(here, plane, packages)) as box:
+        with systemd_node.started(
+            here, plane, "images", image=node_image(here, plane, packages)
+        ) as box:
             version = Version.parse(packages.versions["kubeadm"].rpartition("-")[0])
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
             wanted = box.run(*argv).stdout.split()
@@ -120,10 +126,10 @@ def _first_image(here: Session, host: Host, packages: PackageSet, scratch: Path)
     known = Definition.of(host, Purpose.NODE, here.places)
     never = f"{known.setup}\n# {secrets.token_hex(8)}\n"
     below = dataclasses.replace(known, setup=never)
-    shop = image.Workshop(here.engine, here.store, here.log, here.places, here.folder)
+    shop = base_images.Workshop(here.engine, here.store, here.log, here.places, here.folder)
     began = time.monotonic()
     try:
-        image.make(shop, below)
+        base_images.make(shop, below)
         write(here, NodeImage(host, packages, below.name), scratch, scratch / "node.tar")
         seconds = time.monotonic() - began
     finally:

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import yaml
 
-from kubeparcel import catalog, lock, md5, nfpm, paths, pipeline, plan, settings, store
-from kubeparcel.assemble import Package, describe
-from kubeparcel.log import Quiet
+from kubeparcel import md5, paths, store
+from kubeparcel.build import lockfile, pipeline, planner
+from kubeparcel.build.assembler import Package, describe
+from kubeparcel.config import catalog, settings
+from kubeparcel.console import Quiet
 from kubeparcel.model import Format
-
-from .figures import Figure, median, megabytes, timed
+from kubeparcel.packages import nfpm
+from tests.bench.figures import Figure, median, megabytes, timed
 
 KUBERNETES = "1.36.3"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
@@ -42,11 +44,11 @@ class Ground:
         return self.place
 
     def packages(self, compression: str = "balanced") -> list[Package]:
-        known = lock.read(self.folder / lock.NAME)
+        known = lockfile.read(self.folder / lockfile.NAME)
         assert known
         wanted = settings.load({"compression": compression}, self.folder)
         binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, Quiet())
-        planned = plan.plan(wanted, known, catalog.load())
+        planned = planner.plan(wanted, known, catalog.load())
         return [describe(one, known, binaries, self.store) for one in planned]
 
     def cache_with_binaries_only(self, target: Path) -> dict[str, str]:
@@ -65,7 +67,7 @@ class Ground:
         """Seconds and megabytes of ten packages from binaries that are there."""
         site = scratch / f"site-{compression}"
         site.mkdir()
-        shutil.copy(self.folder / lock.NAME, site)
+        shutil.copy(self.folder / lockfile.NAME, site)
         env = self.cache_with_binaries_only(scratch / f"cache-{compression}")
         argv = [*PROGRAM, "build", "--locked", "--compression", compression]
         os.sync()  # the copies above are not to be written while the clock runs
@@ -183,7 +185,7 @@ def template(ground: Ground, scratch: Path) -> Iterator[Figure]:
     """Change one template: only the packages that hold it are made again."""
     site = scratch / "site-template"
     site.mkdir()
-    shutil.copy(ground.folder / lock.NAME, site)
+    shutil.copy(ground.folder / lockfile.NAME, site)
     timed([*PROGRAM, "build", "--locked"], site)
     (site / "kubeparcel.yaml").write_text("kubelet-extra-args: --v=3\n")
     started = time.monotonic()

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.publish import gpg, keys, ring, rpmfile, rpmsign
-from kubeparcel.publish.signing import Signer
-from tests.publish import handmade
+from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.repository.signing import gpg, keyring, keys, rpm_signature
+from kubeparcel.repository.signing.signer import Signer
+from tests.support import package_builders
 
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
 """No names of the catalog's: these are the packages of someone's own."""
@@ -73,11 +74,13 @@ class Pools:
         name, version = _label(number)
         with tempfile.TemporaryDirectory(dir=folder) as area:
             body = random.Random(number).randbytes(2000)
-            plain = handmade.rpm(
+            plain = package_builders.rpm(
                 Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
             )
-            found = rpmfile.headers(plain.read_bytes(), plain.stat().st_size)
-            rpmsign.sign(plain, plain.read_bytes(), found, self._signature(), folder / plain.name)
+            found = rpm_metadata.headers(plain.read_bytes(), plain.stat().st_size)
+            rpm_signature.sign(
+                plain, plain.read_bytes(), found, self._signature(), folder / plain.name
+            )
         return folder / plain.name
 
     def large(self, folder: Path, number: int) -> Path:
@@ -105,7 +108,9 @@ class Pools:
 
     def _signature(self) -> bytes:
         if not self._packet:
-            self._packet = Signer(self.home, tuple(ring.listed(self.home))).packet(b"all of them")
+            self._packet = Signer(self.home, tuple(keyring.listed(self.home))).packet(
+                b"all of them"
+            )
         return self._packet
 
 
@@ -117,7 +122,7 @@ def _label(number: int) -> tuple[str, str]:
 
 def _deb(folder: Path, name: str, version: str, number: int) -> Path:
     body = random.Random(number).randbytes(1900)
-    return handmade.deb(folder, name, version, depends=_NEEDS, body=body, fields=_FIELDS)
+    return package_builders.deb(folder, name, version, depends=_NEEDS, body=body, fields=_FIELDS)
 
 
 @contextmanager

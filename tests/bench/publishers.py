@@ -12,8 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import NamedTuple
 
-from .figures import compiled
-from .pools import Pools
+from tests.bench.figures import compiled
+from tests.bench.pools import Pools
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.publish import strike
-from tests.publish.handmade import five
-from tests.publish.steady import CHANGES, Change, killed, watched
-
-from . import publishers
-from .figures import Figure
-from .pools import LARGE, SMALL, Pools, linked
-from .publishers import OURS, Publisher, Run, Spent
+from tests.bench import publishers
+from tests.bench.figures import Figure
+from tests.bench.pools import LARGE, SMALL, Pools, linked
+from tests.bench.publishers import OURS, Publisher, Run, Spent
+from tests.repository import crash_injection
+from tests.repository.consistency import CHANGES, Change, killed, watched
+from tests.support.package_builders import five
 
 if TYPE_CHECKING:
-    from .packages import Ground
+    from tests.bench.packages import Ground
 
 ROUNDS = 3
 Times = Mapping[str, Mapping[str, Spent]]
@@ -104,7 +103,7 @@ def steady(_: Ground, scratch: Path) -> Iterator[Figure]:
     area = scratch / "steady"
     area.mkdir()
     own = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
-    with strike.publisher(own) as waiting:
+    with crash_injection.publisher(own) as waiting:
         waiting.publish(area / "repo", five(area / "dist"))
         newer = five(area / "newer", "1.36.4")
         change = Change(waiting, area / "repo", newer, "=1.36.4-1")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.verify.nodes import kubelet_configuration
+from kubeparcel.verify.node_setup import kubelet_configuration
 
 SCRIPT = (paths.templates() / "hosts/cgroup-v1.sh").read_text("utf-8")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import UsageError
-from kubeparcel.hosts.commands import CommandLine
-from kubeparcel.hosts.dialects import DIALECTS, choose
 from kubeparcel.hosts.engine import GaveUp, NoEngine, Start
+from kubeparcel.hosts.engine_cli import CommandLine
+from kubeparcel.hosts.engine_flags import DIALECTS, choose
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kubeparcel.errors import ArchiveError, DigestError
-from kubeparcel.images import layer, reader, writer
-from kubeparcel.images.values import CONFIG, INDEX, LAYER, MANIFEST, Blob, Image
-from kubeparcel.images.writer import Config
+from kubeparcel.images import archive_reader, archive_writer, layers
+from kubeparcel.images.archive_writer import Config
+from kubeparcel.images.model import CONFIG, INDEX, LAYER, MANIFEST, Blob, Image
 from kubeparcel.model import Arch
 
 RELEASED = 1_784_743_658
@@ -27,11 +27,11 @@ def made(folder: Path, name: str, text: str = "#!program\n", arch: Arch = Arch.A
     """A small image with one program."""
     program = folder / f"{hashlib.sha256(name.encode()).hexdigest()}-{arch}"
     program.write_text(text)
-    blob = layer.of_programs(
+    blob = layers.of_programs(
         {"/usr/local/bin/etcd": program}, RELEASED, program.with_suffix(".tar")
     )
     config = Config(arch, RELEASED, env={"PATH": "/usr/local/bin"}, command=("etcd",))
-    return writer.image(name, config, blob)
+    return archive_writer.image(name, config, blob)
 
 
 def document(blob: Blob) -> Any:
@@ -58,12 +58,14 @@ def test_the_same_images_give_the_same_bytes_in_whatever_order_they_come(tmp_pat
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
         images = [made(tmp_path / folder, name) for name in (PAUSE, ETCD)]
-        writer.write(reversed(images) if folder == "one" else images, tmp_path / f"{folder}.tar")
+        archive_writer.write(
+            reversed(images) if folder == "one" else images, tmp_path / f"{folder}.tar"
+        )
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "other.tar").read_bytes()
 
 
 def test_every_blob_lies_under_its_own_digest_and_every_reference_has_one(tmp_path):
-    writer.write([made(tmp_path, PAUSE), made(tmp_path, ETCD)], tmp_path / "images.tar")
+    archive_writer.write([made(tmp_path, PAUSE), made(tmp_path, ETCD)], tmp_path / "images.tar")
     with tarfile.open(tmp_path / "images.tar") as archive:
         files = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     blobs = {n: data for n, data in files.items() if n.startswith("blobs/")}
@@ -89,7 +91,7 @@ def test_an_image_says_what_runs_in_it_and_nothing_that_it_does_not_have(tmp_pat
 def test_a_layer_of_programs_is_roots_and_of_the_releases_date(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"x" * 1000)
-    blob = layer.of_programs({"/usr/local/bin/etcd": program}, RELEASED, tmp_path / "layer.tar")
+    blob = layers.of_programs({"/usr/local/bin/etcd": program}, RELEASED, tmp_path / "layer.tar")
     assert blob.media == LAYER
     with tarfile.open(tmp_path / "layer.tar") as archive:
         rows = [(one.name, one.isdir(), one.mode, one.uid, one.mtime) for one in archive]
@@ -108,20 +110,20 @@ def test_a_layer_of_programs_is_roots_and_of_the_releases_date(tmp_path):
 def test_what_was_written_is_read_back(tmp_path):
     wanted = [made(tmp_path, ETCD), made(tmp_path, PAUSE, "other")]
     file = tmp_path / "images.tar"
-    writer.write(wanted, file)
-    found = reader.read(file, Arch.AMD64, tmp_path)
+    archive_writer.write(wanted, file)
+    found = archive_reader.read(file, Arch.AMD64, tmp_path)
     assert [one.names for one in found] == [(ETCD,), (PAUSE,)]
     assert [one.manifest for one in found] == [one.manifest for one in wanted]
-    assert reader.names(file) == [ETCD, PAUSE]
-    writer.write(found, tmp_path / "again.tar")
+    assert archive_reader.names(file) == [ETCD, PAUSE]
+    archive_writer.write(found, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == file.read_bytes()
 
 
 def test_a_compressed_archive_is_read_like_a_plain_one(tmp_path):
-    writer.write([made(tmp_path, ETCD)], tmp_path / "images.tar")
+    archive_writer.write([made(tmp_path, ETCD)], tmp_path / "images.tar")
     packed = tmp_path / "images.tar.gz"
     packed.write_bytes(gzip.compress((tmp_path / "images.tar").read_bytes()))
-    assert [one.names for one in reader.read(packed, Arch.AMD64, tmp_path)] == [(ETCD,)]
+    assert [one.names for one in archive_reader.read(packed, Arch.AMD64, tmp_path)] == [(ETCD,)]
 
 
 def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | str]:
@@ -141,7 +143,7 @@ def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | s
 def test_what_docker_saved_is_read_with_layers_that_are_links(tmp_path):
     image = made(tmp_path, ETCD)
     file = tar(tmp_path / "docker.tar", docker(tmp_path, image))
-    (found,) = reader.read(file, Arch.AMD64, tmp_path)
+    (found,) = archive_reader.read(file, Arch.AMD64, tmp_path)
     assert found.names == (ETCD,)
     assert found.layers[0].sha256 == image.layers[0].sha256
     assert found.config.media == CONFIG
@@ -150,20 +152,20 @@ def test_what_docker_saved_is_read_with_layers_that_are_links(tmp_path):
 def test_a_layer_that_the_configuration_does_not_name_is_refused(tmp_path):
     files = docker(tmp_path, made(tmp_path, ETCD), diff_id="sha256:" + "0" * 64)
     with pytest.raises(DigestError, match=r"docker.tar: registry.k8s.io/etcd:3.6.8-0 is damaged"):
-        reader.read(tar(tmp_path / "docker.tar", files), Arch.AMD64, tmp_path)
+        archive_reader.read(tar(tmp_path / "docker.tar", files), Arch.AMD64, tmp_path)
 
 
 def test_a_blob_with_another_digest_is_refused(tmp_path):
     file = tmp_path / "images.tar"
-    writer.write([made(tmp_path, ETCD, "the right bytes")], file)
+    archive_writer.write([made(tmp_path, ETCD, "the right bytes")], file)
     file.write_bytes(file.read_bytes().replace(b"the right bytes", b"the wrong bytes"))
     with pytest.raises(DigestError, match=r"images.tar: blobs/sha256/.* is damaged"):
-        reader.read(file, Arch.AMD64, tmp_path)
+        archive_reader.read(file, Arch.AMD64, tmp_path)
 
 
 def test_images_of_other_architectures_are_not_taken(tmp_path):
     file = tar(tmp_path / "docker.tar", docker(tmp_path, made(tmp_path, ETCD)))
-    assert reader.read(file, Arch.ARM64, tmp_path) == []
+    assert archive_reader.read(file, Arch.ARM64, tmp_path) == []
 
 
 def several(folder: Path, *arches: Arch) -> Path:
@@ -186,14 +188,14 @@ def several(folder: Path, *arches: Arch) -> Path:
 
 def test_of_an_image_for_several_architectures_ours_is_taken(tmp_path):
     file = several(tmp_path, Arch.AMD64, Arch.ARM64)
-    (found,) = reader.read(file, Arch.ARM64, tmp_path)
+    (found,) = archive_reader.read(file, Arch.ARM64, tmp_path)
     assert document(found.config)["architecture"] == "arm64"
     assert found.manifest.media == MANIFEST
 
 
 def test_an_architecture_that_an_index_names_but_the_archive_lacks_is_not_there(tmp_path):
     with pytest.raises(ArchiveError):
-        reader.read(several(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
+        archive_reader.read(several(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -208,11 +210,11 @@ def test_an_architecture_that_an_index_names_but_the_archive_lacks_is_not_there(
 )
 def test_what_is_no_archive_of_images_is_said_to_be_none(tmp_path, files):
     with pytest.raises(ArchiveError, match=r"x.tar is not an archive of images(?s:.*)podman save"):
-        reader.read(tar(tmp_path / "x.tar", files), Arch.AMD64, tmp_path)
+        archive_reader.read(tar(tmp_path / "x.tar", files), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", gzip.compress(b"hello" * 99, mtime=0)[:20]])
 def test_what_is_no_tar_at_all_is_said_to_be_none(tmp_path, data):
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(ArchiveError, match=r"x\.tar"):
-        reader.read(tmp_path / "x.tar", Arch.AMD64, tmp_path)
+        archive_reader.read(tmp_path / "x.tar", Arch.AMD64, tmp_path)

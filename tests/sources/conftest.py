@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel import catalog
-from kubeparcel.log import Quiet
-from kubeparcel.sources.patience import Patience
+from kubeparcel.config import catalog
+from kubeparcel.console import Quiet
+from kubeparcel.sources.http.retry import Patience
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
-
-from .site import Site, serving
+from tests.support.upstream_site import Site, serving
 
 FAST = Patience(connect=30, silence=30, probe=30, tries=3, pause=0.01, longest=1)
 """Tries again at once; a slow machine is not taken for a silent server."""

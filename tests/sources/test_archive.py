@@ -15,8 +15,7 @@ import zstandard
 from kubeparcel.errors import ArchiveError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import archive
-
-from .site import elf, packed
+from tests.support.upstream_site import elf, packed
 
 
 def stored(store, data: bytes) -> str:

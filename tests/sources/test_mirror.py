@@ -6,15 +6,14 @@ import subprocess
 
 import pytest
 
-from kubeparcel import catalog
+from kubeparcel.config import catalog
+from kubeparcel.console import Quiet
 from kubeparcel.errors import ConfigurationError, DigestError
-from kubeparcel.log import Quiet
 from kubeparcel.model import Arch, Lock, Request, Version
 from kubeparcel.sources.mirror import fill
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
-
-from .site import RELEASED
+from tests.support.upstream_site import RELEASED
 
 COMPONENTS = catalog.load().components
 

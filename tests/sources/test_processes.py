@@ -16,12 +16,11 @@ import pytest
 from kubeparcel.errors import DiskError
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.paths import PACKAGE
-from kubeparcel.sources.patience import Patience
+from kubeparcel.sources.http.retry import Patience
 from kubeparcel.store import Store
-
-from ..conftest import PATIENCE, comes
-from . import site as sites
-from .site import elf
+from tests.conftest import PATIENCE, comes
+from tests.support import upstream_site as sites
+from tests.support.upstream_site import elf
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
@@ -29,8 +28,8 @@ PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 FETCH = """
 import sys
 from pathlib import Path
-from kubeparcel import catalog
-from kubeparcel.log import Quiet
+from kubeparcel.config import catalog
+from kubeparcel.console import Quiet
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store

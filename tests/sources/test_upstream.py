@@ -12,9 +12,8 @@ import pytest
 from kubeparcel.errors import ConfigurationError, DownloadError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
-from kubeparcel.sources.patience import Patience
-
-from .site import RELEASED, instead, status
+from kubeparcel.sources.http.retry import Patience
+from tests.support.upstream_site import RELEASED, instead, status
 
 V1363 = Version.parse("1.36.3")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.assemble import Made
-
-from .workshop import Workshop, workshop
+from kubeparcel.build.assembler import Made
+from tests.support.package_workshop import Workshop, workshop
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from kubeparcel.bars import Bars
-from kubeparcel.log import Lines, Log, Quiet
+from kubeparcel.console import Lines, Log, Quiet
+from kubeparcel.progress_bars import Bars
+from kubeparcel.reports.results import Check, Finding
 from kubeparcel.verify.progress import watched
-from kubeparcel.verify.report import Check, Finding
 
 GOOD = Check("install", "life")
 BAD = Check("purge", "life", findings=(Finding("nothing", "something"),))

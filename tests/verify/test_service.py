@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 
 from kubeparcel.errors import UsageError
-from kubeparcel.hosts import table
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.model import Format
-from kubeparcel.verify import service
-from kubeparcel.verify.nodes import RUNTIME
-from kubeparcel.verify.package_set import PackageSet, gather
-from kubeparcel.verify.service import facts, kubelet, steps
+from kubeparcel.verify.node_setup import RUNTIME
+from kubeparcel.verify.service import actions, assertions, kubelet, level
 from kubeparcel.verify.service.scenarios import scenarios
-from tests.verify.workshop import workshop
+from tests.support.package_workshop import workshop
 
 EXEC_START = (
     "{ path=/usr/bin/kubelet ; argv[]=/usr/bin/kubelet $A $B ; ignore_errors=no ; pid=0 ; }\n"
@@ -75,7 +74,7 @@ def test_the_kubelets_files_are_found_in_both_layouts(sets):
 
 
 def test_the_command_line_begins_with_the_arguments_of_the_drop_in_in_their_order():
-    names = [word.partition("=")[0] for word in facts.BASE]
+    names = [word.partition("=")[0] for word in assertions.BASE]
     assert names == ["/usr/bin/kubelet", "--bootstrap-kubeconfig", "--kubeconfig", "--config"]
 
 
@@ -108,27 +107,27 @@ def test_what_the_kubelet_needs_is_not_removed_under_it(sets):
 
 
 def test_kubeadm_is_told_where_the_runtime_is_and_what_the_kubelet_is_to_show():
-    init, cluster, config = steps.documents("v1.36.3")
+    init, cluster, config = actions.documents("v1.36.3")
     assert init["nodeRegistration"]["criSocket"] == RUNTIME
     assert cluster["kubernetesVersion"] == "v1.36.3"
     assert config["maxPods"] != int(init["nodeRegistration"]["kubeletExtraArgs"][0]["value"])
 
 
 def test_packages_that_cannot_be_a_node_are_refused_with_what_is_missing(sets):
-    host = table.load().pick("trixie")
+    host = catalog.load().pick("trixie")
     kubectl = tuple(one for one in sets["etc"].contents if one.name == "kubectl")
     with pytest.raises(UsageError, match="needs kubeadm and kubelet as deb"):
-        service._fits(host, replace(sets["etc"], contents=kubectl))
+        level._fits(host, replace(sets["etc"], contents=kubectl))
     with pytest.raises(UsageError, match="needs kubeadm and kubelet as deb"):
-        service._fits(host, None)
+        level._fits(host, None)
 
 
 def test_an_old_kubernetes_is_refused_with_the_levels_that_know_it(sets):
-    host = table.load().pick("trixie")
+    host = catalog.load().pick("trixie")
     old = tuple(
         replace(one, version="1.30.2") if one.name == "kubeadm" else one
         for one in sets["etc"].contents
     )
     with pytest.raises(UsageError, match="this is Kubernetes") as raised:
-        service._fits(host, replace(sets["etc"], contents=old))
+        level._fits(host, replace(sets["etc"], contents=old))
     assert "--level install" in raised.value.todo

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 # isort: off
-from . import invoked  # noqa: F401 - before anything else imports Invoke
+from kubeparcel.cli import invoke_import  # noqa: F401 - before anything else imports Invoke
 
 # isort: on
 from invoke.collection import Collection
 
-from .. import __version__, program
-from . import image, make, prove, publish
+from kubeparcel import __version__
+from kubeparcel.cli import build, image, program, repository, verify
 
 TASKS = (
-    *(make.build, make.resolve, make.fetch, prove.verify, make.mirror, make.versions),
-    *(make.config, make.clean, prove.hosts, image.image, publish.publish, publish.key),
-    *(publish.remove, publish.retain, publish.rollback, publish.copy),
-    publish.doctor,
+    *(build.build, build.resolve, build.fetch, verify.verify, build.mirror, build.versions),
+    *(build.config, build.clean, verify.hosts, image.image, repository.publish, repository.key),
+    *(repository.remove, repository.retain, repository.rollback, repository.copy),
+    repository.doctor,
 )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from invoke.context import Context
 
-from .. import log
-from .task import say, task
+from kubeparcel import console
+from kubeparcel.cli.task import say, task
 
 
 @task
@@ -22,8 +22,8 @@ def image(
     quiet: bool = False,
 ) -> None:
     """Make images of nodes with the packages inside. Without a path: those in the output folder."""
-    from ..images import export
-    from ..settings import load as settings
+    from kubeparcel.config.settings import load as settings
+    from kubeparcel.images import export
 
     base = Path.cwd()
     packages = settings({}, base).out
@@ -34,5 +34,5 @@ def image(
         out=base / out if out else base / packages / "images",
         load=load,
     )
-    made = export.export(wanted, log.choose(quiet))
+    made = export.export(wanted, console.choose(quiet))
     say(made.as_json() if json_ else made.as_text())

@@ -12,8 +12,8 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-from .. import program
-from ..errors import DiskError, KubeparcelError
+from kubeparcel.cli import program
+from kubeparcel.errors import DiskError, KubeparcelError
 
 HELP = {
     "kubernetes": "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1",

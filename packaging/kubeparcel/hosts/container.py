@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .. import run
-from ..run import Completed
-from .engine import Engine, GaveUp
-from .table import Host
+from kubeparcel import process
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.engine import Engine, GaveUp
+from kubeparcel.process import Completed
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Container:
         done = self.engine.exec(self.name, argv, stdin=stdin, env=env, timeout=timeout, what=waited)
         own = Completed(argv, done.code, done.stdout, done.stderr)
         if check and own.code:
-            raise run.failure(own)
+            raise process.failure(own)
         return own
 
     def script(

@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ToolError
-from ..run import Completed
+from kubeparcel.errors import ToolError
+from kubeparcel.process import Completed
 
 
 class NoEngine(ToolError):

@@ -12,18 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from ..log import Log
-from ..store import Store
-from . import image as images
-from . import leftovers
-from .container import Container
-from .dialects import choose
-from .engine import Engine, Labelled, Start, What
-from .owner import Owner
-from .places import Places
-from .probe import Probe
-from .shelf import Shelf
-from .table import Host, Purpose
+from kubeparcel.console import Log
+from kubeparcel.hosts import base_images as images
+from kubeparcel.hosts import cleanup
+from kubeparcel.hosts.catalog import Host, Purpose
+from kubeparcel.hosts.container import Container
+from kubeparcel.hosts.engine import Engine, Labelled, Start, What
+from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.image_cache import Shelf
+from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.process_identity import Owner
+from kubeparcel.hosts.workarounds import Probe
+from kubeparcel.store import Store
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Session:
     @property
     def labels(self) -> Mapping[str, str]:
         """What everything it starts carries."""
-        kept = {leftovers.KEPT: "yes"} if self.keep else {}
-        return {leftovers.LABEL: self.run, leftovers.OWNER: str(Owner.current()), **kept}
+        kept = {cleanup.KEPT: "yes"} if self.keep else {}
+        return {cleanup.LABEL: self.run, cleanup.OWNER: str(Owner.current()), **kept}
 
     def image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
         """The name of a host's image, made now if need be."""
@@ -96,7 +96,7 @@ class Session:
     def stop(self) -> None:
         """End everything now: whoever waits for a container is told that it is gone."""
         self.stopped.set()
-        leftovers.remove(self.engine, f"{leftovers.LABEL}={self.run}", self._unheld)
+        cleanup.remove(self.engine, f"{cleanup.LABEL}={self.run}", self._unheld)
 
     def _unheld(self, row: Labelled) -> bool:
         return row.name not in self.held
@@ -111,10 +111,10 @@ def opened(
     Raises NoEngine when there is none. SIGTERM ends it like Ctrl-C while it is open.
     """
     chosen = choose(engine)
-    gone = leftovers.sweep(chosen, store)
+    gone = cleanup.sweep(chosen, store)
     if gone:
         log.say("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
-    folder = leftovers.folder(store, Owner.current()) / secrets.token_hex(3)
+    folder = cleanup.folder(store, Owner.current()) / secrets.token_hex(3)
     folder.mkdir(parents=True)
     probe = Probe(chosen, store, log)
     run, shelf = secrets.token_hex(4), Shelf(chosen, store, log)

@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import catalog as catalogs
-from ..disk import sha256_of, written
-from ..errors import UsageError
-from ..hosts import choice, session
-from ..hosts.session import Session
-from ..hosts.table import Host
-from ..log import Log, quantity
-from ..model import Format
-from ..paths import cache
-from ..render import table
-from ..store import Store
-from ..verify import layout
-from ..verify.package_set import PackageSet, gather, machine
-from . import node
-from .node import NodeImage
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.console import Log, quantity
+from kubeparcel.errors import UsageError
+from kubeparcel.files import sha256_of, written
+from kubeparcel.hosts import selection, session
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.package_set import PackageSet, gather, machine
+from kubeparcel.hosts.session import Session
+from kubeparcel.images import node_image
+from kubeparcel.images.node_image import NodeImage
+from kubeparcel.model import Format
+from kubeparcel.paths import cache
+from kubeparcel.store import Store
+from kubeparcel.tables import table
+from kubeparcel.verify.layout import level
 
 KIND = "node-images"
 
@@ -102,11 +102,11 @@ def export(wanted: Wanted, log: Log) -> Made:
 
     Raises UsageError when a host's packages are not all there, ToolError when they do not install.
     """
-    files = layout.packages(wanted.paths)
+    files = level.packages(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
     with session.opened(Store(cache()), log, engine=wanted.engine) as here:
-        hosts = choice.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
-        choice.say(hosts, here.engine, log)
+        hosts = selection.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
+        selection.say(hosts, here.engine, log)
         sets = gather(files, here.folder / "packages", {host.format for host in hosts})
         for host in hosts:
             complete(host, sets.get(host.format), wanted.paths)
@@ -138,7 +138,7 @@ def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> Arch
     fresh = not (known and target.is_file() and sha256_of(target) == known)
     if fresh:
         with here.store.scratch() as scratch, written(target) as part:
-            node.write(here, wanted, scratch, part)
+            node_image.write(here, wanted, scratch, part)
             known = sha256_of(part)
         here.store.remember(KIND, wanted.name, known)
     size = target.stat().st_size

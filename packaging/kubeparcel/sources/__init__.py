@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from ..log import Log
-from ..model import Arch, Artifact, Binaries, Component, Version
-from ..store import Store
+from kubeparcel.console import Log
+from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
+from kubeparcel.store import Store
 
 
 class Source(Protocol):

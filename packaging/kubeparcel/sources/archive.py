@@ -16,9 +16,9 @@ from typing import IO, BinaryIO, Self, cast
 
 import zstandard
 
-from ..errors import ArchiveError
-from ..log import quantity
-from ..store import Store, disk_errors
+from kubeparcel.console import quantity
+from kubeparcel.errors import ArchiveError
+from kubeparcel.store import Store, disk_errors
 
 ELF = b"\x7fELF"
 LARGEST = 2 << 30

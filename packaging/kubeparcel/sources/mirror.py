@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, DigestError
-from ..log import Log, quantity
-from ..model import Artifact, Component, Lock, Version
-from ..paths import cache
-from ..store import Store, disk_errors, sha256_of, written
-from .delivery import sha256
-from .directory import Directory
-from .parallel import Stop, each
-from .upstream import Upstream
+from kubeparcel.console import Log, quantity
+from kubeparcel.errors import ConfigurationError, DigestError
+from kubeparcel.model import Artifact, Component, Lock, Version
+from kubeparcel.paths import cache
+from kubeparcel.sources.fetch import sha256
+from kubeparcel.sources.local_mirror import Directory
+from kubeparcel.sources.upstream import Upstream
+from kubeparcel.store import Store, disk_errors, sha256_of, written
+from kubeparcel.threads import Stop, each
 
 if TYPE_CHECKING:
-    from ..rows import ComponentSpec
+    from kubeparcel.config.catalog_models import ComponentSpec
 
 
 def fill(

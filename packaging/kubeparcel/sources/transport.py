@@ -8,11 +8,11 @@ from typing import ClassVar, Protocol, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from ..errors import ConfigurationError
-from .directory import Directory
-from .download import Http
-from .parallel import Stop
-from .patience import Patience
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.sources.http.download import Http
+from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.local_mirror import Directory
+from kubeparcel.threads import Stop
 
 At: TypeAlias = Callable[[int, int | None], None]
 """Told how many bytes of a file are here, and of how many in all (None: nobody knows)."""

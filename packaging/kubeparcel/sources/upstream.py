@@ -7,19 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import ArchiveError, DownloadError, UnknownVersion
-from ..log import Log
-from ..model import Arch, Artifact, Binaries, Component, Version
-from ..store import Store
-from .checksum import published_digest
-from .delivery import deliver, sha256
-from .parallel import Stop, each
-from .patience import Patience
-from .transport import choose
-from .trouble import shown
+from kubeparcel.console import Log
+from kubeparcel.errors import ArchiveError, DownloadError, UnknownVersion
+from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
+from kubeparcel.sources.checksums import published_digest
+from kubeparcel.sources.fetch import deliver, sha256
+from kubeparcel.sources.http.errors import shown
+from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.transport import choose
+from kubeparcel.store import Store
+from kubeparcel.threads import Stop, each
 
 if TYPE_CHECKING:
-    from ..rows import ComponentSpec
+    from kubeparcel.config.catalog_models import ComponentSpec
 
 OLDEST = 11
 """The first minor of Kubernetes 1 that the catalog knows the dependencies of."""
@@ -180,7 +180,7 @@ class Upstream:
         self, artifact: Artifact, store: Store, log: Log, stop: Stop
     ) -> Mapping[str, str]:
         """The programs that an artifact is or holds, in the store."""
-        from . import archive
+        from kubeparcel.sources import archive
 
         spec, digest = self.components[artifact.component], sha256(artifact)
         if artifact.name in spec.binaries:

@@ -10,22 +10,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import catalog as catalogs
-from ..errors import UsageError
-from ..hosts import table
-from ..log import Log
-from ..model import Format
-from ..paths import cache
-from ..store import Store
-from . import layout
-from .report import Report, as_text, write_html, write_junit
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.console import Log
+from kubeparcel.errors import UsageError
+from kubeparcel.hosts import catalog
+from kubeparcel.model import Format
+from kubeparcel.paths import cache
+from kubeparcel.reports.results import Report, as_text, write_html, write_junit
+from kubeparcel.store import Store
+from kubeparcel.verify.layout import level as layout
 
 if TYPE_CHECKING:
-    from ..hosts.session import Session
-    from ..hosts.table import Host
-    from ..settings import Settings
+    from kubeparcel.config.settings import Settings
+    from kubeparcel.hosts.catalog import Host
+    from kubeparcel.hosts.session import Session
 
-LEVELS = ("layout", *table.LEVELS)
+LEVELS = ("layout", *catalog.LEVELS)
 
 
 def now() -> datetime:
@@ -98,7 +98,7 @@ def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
 
 def _on_hosts(wanted: Wanted, settings: Settings, log: Log) -> Iterator[Report]:
     """The levels above the layout up to the wanted one, or to the first that fails."""
-    from ..hosts import choice, session
+    from kubeparcel.hosts import selection, session
 
     files = layout.packages(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
@@ -109,10 +109,10 @@ def _on_hosts(wanted: Wanted, settings: Settings, log: Log) -> Iterator[Report]:
         before = _before(wanted, settings, Path(folder), log)
         shown = ""
         for level in LEVELS[1 : LEVELS.index(wanted.level) + 1]:
-            hosts = choice.pick(wanted.hosts, level, formats, here.engine, here.places)
-            if choice.shown(hosts, here.engine) != shown:
-                choice.say(hosts, here.engine, log)
-                shown = choice.shown(hosts, here.engine)
+            hosts = selection.pick(wanted.hosts, level, formats, here.engine, here.places)
+            if selection.shown(hosts, here.engine) != shown:
+                selection.say(hosts, here.engine, log)
+                shown = selection.shown(hosts, here.engine)
             report = _proved(level, here, hosts, wanted.paths, before)
             yield replace(report, where=shown)
             if not report.passed:
@@ -128,7 +128,7 @@ class _Before:
 
 
 def _before(wanted: Wanted, settings: Settings, folder: Path, log: Log) -> _Before:
-    from .earlier import earlier, other_layout
+    from kubeparcel.build.previous_revision import earlier, other_layout
 
     other: Sequence[Path] = ()
     if LEVELS.index(wanted.level) >= LEVELS.index("service"):
@@ -139,7 +139,9 @@ def _before(wanted: Wanted, settings: Settings, folder: Path, log: Log) -> _Befo
 def _proved(
     level: str, here: Session, hosts: Sequence[Host], paths: Sequence[Path], before: _Before
 ) -> Report:
-    from . import cluster, install, service
+    from kubeparcel.verify.cluster import level as cluster
+    from kubeparcel.verify.install import level as install
+    from kubeparcel.verify.service import level as service
 
     if level == "install":
         return install.check(here, hosts, paths, before.earlier)

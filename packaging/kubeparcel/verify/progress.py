@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from ..log import Log, Task, duration
-from .report import Check
+from kubeparcel.console import Log, Task, duration
+from kubeparcel.reports.results import Check
 
 Counts = Mapping[str, Sequence[int]]
 """For each host, how many checks each of its scenarios can have."""

@@ -14,16 +14,16 @@ from typing import TypeVar
 
 import pytest
 
+from kubeparcel.console import Quiet
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.session import Session
-from kubeparcel.log import Quiet
-from kubeparcel.publish import keys, publisher
-from kubeparcel.publish.publisher import Target
-from kubeparcel.template import render
-from tests.publish.web import Web, served
-
-from .table import CLIENTS, Client
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.signing import keys
+from kubeparcel.templates import render
+from tests.acceptance.clients.table import CLIENTS, Client
+from tests.support.web_server import Web, served
 
 T = TypeVar("T")
 Place = Callable[..., Path]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubeparcel.hosts import table
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.table import Host
-from kubeparcel.verify.managers import MANAGERS, Manager
+from kubeparcel.hosts.package_managers import MANAGERS, Manager
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ _HOSTS = ("bookworm", "trixie", "sid", "trixie-dnf", "trixie-zypper")
 
 
 def _client(name: str) -> Client:
-    host = table.load().pick(name)
+    host = catalog.load().pick(name)
     row = _ROWS[host.family.manager]
     return Client(host, row.heading, row.start, row.refresh, row.hold, row.release, row.pin)
 

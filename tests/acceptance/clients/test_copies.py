@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.clients.conftest import Place
+from tests.acceptance.clients.loops import DNF
 from tests.acceptance.engines import needed
-from tests.publish.handmade import five
-from tests.publish.web import Web
-
-from .conftest import Place
-from .loops import DNF
+from tests.support.package_builders import five
+from tests.support.web_server import Web
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.hosts.container import Container
+from tests.acceptance.clients.conftest import Boxes, each
+from tests.acceptance.clients.page import commands
+from tests.acceptance.clients.table import CLIENTS
+from tests.acceptance.clients.typist import typed
 from tests.acceptance.conftest import Site
-from tests.publish.web import Web
-
-from .conftest import Boxes, each
-from .page import commands
-from .table import CLIENTS
-from .typist import typed
+from tests.support.web_server import Web
 
 FIVE = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
 FIRST = {

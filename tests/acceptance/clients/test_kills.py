@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.clients.conftest import Place
+from tests.acceptance.clients.loops import Loop, running
 from tests.acceptance.engines import needed
-from tests.publish import look, strike
-from tests.publish.handmade import five
-from tests.publish.strike import Point, Publisher
-from tests.publish.web import Web
-
-from .conftest import Place
-from .loops import Loop, running
+from tests.repository import crash_injection
+from tests.repository.crash_injection import Point, Publisher
+from tests.support import client_view
+from tests.support.package_builders import five
+from tests.support.web_server import Web
 
 NEWER = "1.36.4-1"
 GENERATIONS = 3
@@ -39,7 +39,7 @@ def publisher(config: Path) -> Iterator[Publisher]:
         "KUBEPARCEL_CONFIG": str(config),
         "KUBEPARCEL_CACHE": str(config.parent / "cache"),
     }
-    with strike.publisher(own) as waiting:
+    with crash_injection.publisher(own) as waiting:
         yield waiting
 
 
@@ -61,12 +61,12 @@ def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
     newer = five(tmp_path / "newer", "1.36.4")
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", web.address)
     web.root = repo
-    old = look.whole(repo)
+    old = client_view.whole(repo)
     add = partial(publisher.publish, repo, newer)
     remove = partial(publisher.remove, repo, f"={NEWER}")
     for _ in range(GENERATIONS):  # until there is as much to clear away as there ever will be
         adding = publisher.points(repo=str(repo), source=str(newer))
-        new = look.whole(repo)
+        new = client_view.whole(repo)
         removing = publisher.points(repo=str(repo), word=f"={NEWER}")
     assert new.keys() == old.keys() == {"apt stable", "yum stable"}
     left: Counter[tuple[str, str]] = Counter()
@@ -97,7 +97,7 @@ def states(repo: Path, old: dict[str, dict[str, str]], new: dict[str, dict[str, 
     Packages are compared by name: those that are published again are signed again.
     """
     found = []
-    for suite, packages in look.whole(repo).items():
+    for suite, packages in client_view.whole(repo).items():
         names = packages.keys()
         assert names in (old[suite].keys(), new[suite].keys()), f"{suite}: {sorted(names)}"
         found.append("new" if names == new[suite].keys() else "old")

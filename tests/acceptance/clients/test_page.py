@@ -13,16 +13,15 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
-from kubeparcel.log import Quiet
+from kubeparcel.console import Quiet
 from kubeparcel.model import Format
-from kubeparcel.publish import client
-from kubeparcel.publish.signing import signer
-from kubeparcel.publish.values import Package, State, Terms
+from kubeparcel.repository import client_files
+from kubeparcel.repository.model import Package, State, Terms
+from kubeparcel.repository.signing.signer import signer
+from tests.acceptance.clients.conftest import Place, configured
 from tests.conftest import comes
-from tests.publish.handmade import five
-from tests.publish.web import Web, served
-
-from .conftest import Place, configured
+from tests.support.package_builders import five
+from tests.support.web_server import Web, served
 
 VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
 SCREENS = {"desk": (1280, 900), "phone": (360, 740)}
@@ -181,7 +180,7 @@ def test_hostile_fields_stay_text(chrome, config, tmp_path):
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
     with served(tmp_path) as web, configured(config), signer("", Quiet()) as who:
         state = State(1, "x", suites, terms=Terms(address=f"{web.address}/{EVIL}", origin=EVIL))
-        (tmp_path / "index.html").write_bytes(client.files(state, who)["index.html"])
+        (tmp_path / "index.html").write_bytes(client_files.files(state, who)["index.html"])
         page = looks(chrome, web.address)
         assert page.title == "Kubernetes packages"
         assert not page.find_elements(By.TAG_NAME, "img")

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.hosts.container import Container
-from kubeparcel.run import Completed
-from tests.publish.handmade import five
-from tests.publish.web import Web
-
-from .conftest import Boxes, Place, each
-from .damage import DAMAGE
-from .table import CLIENTS, added
+from kubeparcel.process import Completed
+from tests.acceptance.clients.conftest import Boxes, Place, each
+from tests.acceptance.clients.damage import DAMAGE
+from tests.acceptance.clients.table import CLIENTS, added
+from tests.support.package_builders import five
+from tests.support.web_server import Web
 
 DAY = 86_400
 WORDS: Mapping[str, Mapping[str, str]] = {

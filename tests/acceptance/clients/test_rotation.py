@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 
 from kubeparcel.hosts.container import Container
-from kubeparcel.publish import keys
-from tests.publish.handmade import five
-from tests.publish.web import Web
-
-from .conftest import Boxes, Place, configured, each
-from .table import CLIENTS, added
+from kubeparcel.repository.signing import keys
+from tests.acceptance.clients.conftest import Boxes, Place, configured, each
+from tests.acceptance.clients.table import CLIENTS, added
+from tests.support.package_builders import five
+from tests.support.web_server import Web
 
 NAME = "turned"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...model import Version
-from ..nodes import EXPECTED, RUNTIME
+from kubeparcel.model import Version
+from kubeparcel.verify.node_setup import EXPECTED, RUNTIME
 
 Document = Mapping[str, Any]
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from ...hosts import node
-from ...hosts.container import Container
-from ...hosts.engine import What
-from ...hosts.session import Session
-from ...hosts.table import Host
-from ...images.node import node_image
-from ...model import Version
-from ...run import Completed
-from ..managers import MANAGERS
-from ..package_set import PackageSet
-from ..trial import CURRENT, EARLIER, Trial
+from kubeparcel.hosts import systemd_node
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.container import Container
+from kubeparcel.hosts.engine import What
+from kubeparcel.hosts.package_managers import MANAGERS
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.hosts.session import Session
+from kubeparcel.images.node_image import node_image
+from kubeparcel.model import Version
+from kubeparcel.process import Completed
+from kubeparcel.verify.scenario import CURRENT, EARLIER, Trial
 
 PLANE, WORKER = "plane", "worker"
 T = TypeVar("T")
@@ -136,7 +136,7 @@ def _machine(here: Session, site: Site, index: int, name: str, network: str) -> 
     mounts: dict[Path, str] = {packages.folder: CURRENT, here.store.root: STORE}
     if before:
         mounts[before.folder] = EARLIER
-    with node.started(
+    with systemd_node.started(
         *(here, host, name),
         image=image,
         network=network,

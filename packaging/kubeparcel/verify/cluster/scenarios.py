@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..trial import Scenario, Step
-from . import facts as see
-from . import steps as do
-from . import upgrade as up
-from .machines import PLANE, WORKER, Cluster
+from kubeparcel.verify.cluster import actions as do
+from kubeparcel.verify.cluster import assertions as see
+from kubeparcel.verify.cluster import upgrade as up
+from kubeparcel.verify.cluster.machines import PLANE, WORKER, Cluster
+from kubeparcel.verify.scenario import Scenario, Step
 
 START = (
     Step("packages", "both machines have the packages at their versions", see.versions, vital=True),

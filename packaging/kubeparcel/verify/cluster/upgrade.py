@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import yaml
 
-from ..report import Finding
-from ..trial import CURRENT, Trial
-from . import documents, facts
-from .machines import Cluster, Machine
-from .steps import UPGRADE, _well, become_ready, provide
+from kubeparcel.reports.results import Finding
+from kubeparcel.verify.cluster import assertions, documents
+from kubeparcel.verify.cluster.actions import UPGRADE, _well, become_ready, provide
+from kubeparcel.verify.cluster.machines import Cluster, Machine
+from kubeparcel.verify.scenario import CURRENT, Trial
 
 SLOWLY = 420.0
 """Seconds for `kubeadm upgrade apply`, which waits for each static pod in turn."""
@@ -66,7 +66,7 @@ def node(cluster: Cluster) -> Iterator[Finding]:
 
 def healthy(cluster: Cluster) -> Iterator[Finding]:
     """The control plane runs, and its API server is the new one."""
-    yield from facts.control_plane(cluster)
+    yield from assertions.control_plane(cluster)
     said = cluster.kubectl("version", "--output=yaml").stdout
     found = (yaml.safe_load(said) or {}).get("serverVersion", {}).get("gitVersion")
     if found != f"v{cluster.release}":
@@ -85,7 +85,7 @@ def kubelet(which: str) -> Callable[[Cluster], Iterator[Finding]]:
         yield from machine.trial.at(machine.trial.packages)
         yield from _well(machine.trial.run("systemctl", "daemon-reload"))
         yield from _well(machine.trial.run("systemctl", "restart", "kubelet"))
-        yield from facts.command_line(cluster, machine)
+        yield from assertions.command_line(cluster, machine)
 
     return upgraded
 
@@ -98,6 +98,6 @@ def ready(cluster: Cluster) -> Iterator[Finding]:
 def settings(cluster: Cluster) -> Iterator[Finding]:
     """Both nodes have the cluster's settings, and their own, as before."""
     for machine in cluster.machines:
-        yield from facts.configuration(cluster, machine)
-        yield from facts.flags(cluster, machine)
-    yield from facts.settings(cluster)
+        yield from assertions.configuration(cluster, machine)
+        yield from assertions.flags(cluster, machine)
+    yield from assertions.settings(cluster)

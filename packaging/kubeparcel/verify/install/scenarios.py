@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...hosts.table import Host
-from ..managers import MANAGERS
-from ..package_set import PackageSet
-from ..trial import Scenario, Step, Trial
-from . import facts as see
-from . import steps as do
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.package_managers import MANAGERS
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.verify.install import actions as do
+from kubeparcel.verify.install import assertions as see
+from kubeparcel.verify.scenario import Scenario, Step, Trial
 
 DEPENDENCIES = Step(
     "dependencies",

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ... import catalog as catalogs
-from ...contents import Kind
-from ...hosts.engine import GaveUp
-from .. import unitfile
-from ..contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
-from ..expected import Places
-from ..nodes import HEALTH
-from ..package_set import PackageSet
-from ..trial import Trial
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.hosts.engine import GaveUp
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.packages.reader import Kind
+from kubeparcel.verify import systemd_unit
+from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
+from kubeparcel.verify.layout.expected import Places
+from kubeparcel.verify.node_setup import HEALTH
+from kubeparcel.verify.scenario import Trial
 
 PATIENCE = 60.0
 """Seconds that a kubelet may take to answer; after a failed start it waits ten."""
@@ -83,8 +83,8 @@ def optional_files_in(environment_files: str) -> list[str]:
 
 def flags_in(text: str, variable: str) -> list[str]:
     """The arguments that a variable of an environment file becomes, split as systemd does."""
-    values = [value for name, value, _ in unitfile.environment(text) if name == variable]
-    return [word.text for word in unitfile.words(values[-1])] if values else []
+    values = [value for name, value, _ in systemd_unit.environment(text) if name == variable]
+    return [word.text for word in systemd_unit.words(values[-1])] if values else []
 
 
 def properties(trial: Trial, *names: str) -> Mapping[str, str]:

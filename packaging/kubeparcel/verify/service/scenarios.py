@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..contract import CONFIG
-from ..package_set import ENV_HOLDER, PackageSet
-from ..trial import Scenario, Step, Trial
-from . import facts as see
-from . import steps as do
-from .kubelet import Files
+from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet
+from kubeparcel.verify.kubelet_contract import CONFIG
+from kubeparcel.verify.scenario import Scenario, Step, Trial
+from kubeparcel.verify.service import actions as do
+from kubeparcel.verify.service import assertions as see
+from kubeparcel.verify.service.kubelet import Files
 
 INSTALL = Step("install", "all packages install by name", do.install, 40, vital=True)
 RUNS = Step("running", "kubeadm starts the kubelet, which says ok", do.run, 73, vital=True)

@@ -1,0 +1,1 @@
+"""From a Kubernetes version to checked packages in the output folder."""

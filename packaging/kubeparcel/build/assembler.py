@@ -1,0 +1,247 @@
+"""Planned packages and the binaries that were got become package files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from kubeparcel.build.planner import (
+    Binary,
+    Directory,
+    Link,
+    Local,
+    PlannedFile,
+    PlannedPackage,
+    Provenance,
+    Text,
+)
+from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError, ToolError
+from kubeparcel.model import Arch, Binaries, Format, Lock
+from kubeparcel.packages import nfpm, shared_libraries
+from kubeparcel.store import Store
+
+RECIPE = 1
+"""Raised when the same inputs are to give other bytes."""
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """One path of a package with all that decides its bytes."""
+
+    path: str
+    mode: int
+    kind: str = "file"
+    sha256: str = ""
+    link: str = ""
+    config: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package file with all that decides its bytes."""
+
+    name: str
+    version: str
+    revision: str
+    format: Format
+    arch: Arch | None
+    arch_name: str
+    component: str
+    fields: Mapping[str, str]
+    files: tuple[PackageFile, ...]
+    relations: tuple[tuple[str, str], ...]
+    scripts: Mapping[str, str]
+    note: str
+    time: int
+    compression: str
+    file_name: str
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A digest of all that decides the bytes: equal keys, equal packages."""
+        inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(self)}
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
+
+    package: Package
+    sha256: str
+    size: int
+    seconds: float = 0.0
+
+
+_SAME = (
+    *("name", "version", "revision", "format", "arch", "component", "fields", "scripts"),
+    *("time", "compression", "file_name"),
+)
+"""What a package takes over from its plan as it is."""
+
+
+def describe(planned: PlannedPackage, lock: Lock, binaries: Binaries, store: Store) -> Package:
+    """Settle what is only known when the binaries are there: digests, provenance, libraries."""
+    got = binaries.get((planned.component, planned.arch), {}) if planned.arch else {}
+    files = tuple(f for file in planned.files for f in _settle(file, planned, lock, got, store))
+    title = f"{planned.component or planned.name} {planned.version}"
+    return Package(
+        **{name: getattr(planned, name) for name in _SAME},
+        arch_name=planned.format.arch(planned.arch),
+        files=files,
+        relations=tuple(dict.fromkeys((*planned.relations, *_libraries(planned, files, store)))),
+        note=f"Packaged {title} with kubeparcel.",
+    )
+
+
+def _settle(
+    file: PlannedFile, planned: PlannedPackage, lock: Lock, got: Mapping[str, str], store: Store
+) -> Iterator[PackageFile]:
+    row = PackageFile(file.path, file.mode, config=file.config, role=file.role)
+    match file.origin:
+        case Binary():
+            yield from _binaries(file.origin, row, planned, got)
+        case Text(text):
+            yield replace(row, sha256=store.add_bytes(text.encode()))
+        case Local(path):
+            yield replace(row, sha256=store.add_bytes(path.read_bytes()))
+        case Provenance():
+            text = json.dumps(provenance(planned, lock, got), indent=2) + "\n"
+            yield replace(row, sha256=store.add_bytes(text.encode()))
+        case Link(target):
+            yield replace(row, kind="link", link=target, mode=0o777)
+        case Directory():
+            yield replace(row, kind="dir")
+
+
+def _binaries(
+    origin: Binary, row: PackageFile, planned: PlannedPackage, got: Mapping[str, str]
+) -> Iterator[PackageFile]:
+    """One binary, or all that no other row of the package names."""
+    if not origin.name:
+        named = {other.path for other in planned.files}
+        for name, sha256 in sorted(got.items()):
+            if f"{row.path}/{name}" not in named:
+                yield replace(row, path=f"{row.path}/{name}", sha256=sha256)
+    elif origin.name in got:
+        yield replace(row, sha256=got[origin.name])
+    else:
+        raise ConfigurationError(
+            f"{planned.name}: {origin.component} has no binary {origin.name} for {planned.arch}.",
+            f"It has: {', '.join(sorted(got)) or 'none'}.",
+        )
+
+
+def provenance(planned: PlannedPackage, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:
+    """Where the binaries of a package came from, and their digests."""
+    component = lock.component(planned.component)
+    used = {file.origin.name for file in planned.files if isinstance(file.origin, Binary)}
+    origins = [a for a in component.artifacts if a.arch == planned.arch]
+    return {
+        "package": f"{planned.name} {planned.version}-{planned.revision}",
+        "component": component.name,
+        "version": str(component.version),
+        "source": lock.source,
+        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        "origins": [
+            {"origin": a.origin, "digest": a.digest}
+            for a in origins
+            if "" in used or a.name in used or a.name == component.name
+        ],
+        "binaries": {n: f"sha256:{d}" for n, d in sorted(got.items()) if "" in used or n in used},
+    }
+
+
+def _libraries(
+    planned: PlannedPackage, files: Sequence[PackageFile], store: Store
+) -> Iterator[tuple[str, str]]:
+    """What the binaries need of the C library, read from the files themselves."""
+    for file in files:
+        if file.kind == "file" and file.mode & 0o111:
+            known = store.recall("libraries", f"{RECIPE} {file.sha256}")
+            if known is None:
+                known = shared_libraries.needed(store.path(file.sha256), file.path)
+                store.remember("libraries", f"{RECIPE} {file.sha256}", known)
+            yield from (("depends", need) for need in known.get(planned.format, []))
+
+
+def assemble(
+    packages: Sequence[Package],
+    store: Store,
+    log: Log,
+    executor: Executor,
+    then: Callable[[Made], None] | None = None,
+) -> tuple[Made, ...]:
+    """Make what the store does not have yet; one unit of work for the executor each.
+
+    `then` is told of each new package at once, while others are still in the making. Who has it
+    checks the finished packages, and asks `suspect` when one is wrong; for others what goes into
+    the packages is read and checked first.
+    """
+    known = {p.key: store.recall("package", p.key) for p in packages}
+    todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
+    fresh: dict[str, Made] = {}
+    if todo and not then:
+        _sound(todo, store)
+    # The largest first: at the end, all wait for a small one.
+    todo.sort(key=lambda package: _weight(package, store), reverse=True)
+    if todo:
+        with log.task("Assemble", "packages", len(todo)) as task:
+            jobs = [executor.submit(make, package, store) for package in todo]
+            try:
+                for job in as_completed(jobs):
+                    fresh[job.result().package.key] = job.result()
+                    if then:
+                        then(job.result())
+                    task.advance()
+            except ToolError:
+                _sound(todo, store)
+                raise
+            finally:
+                for job in jobs:
+                    job.cancel()
+    return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
+
+
+def _weight(package: Package, store: Store) -> int:
+    """How many bytes go into a package."""
+    paths = [store.path(file.sha256) for file in package.files if file.sha256]
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def suspect(made: Sequence[Made], store: Store) -> None:
+    """Raise DigestError when these packages are wrong because something that went in is damaged.
+
+    They are forgotten, so that the next run makes them anew.
+    """
+    for one in made:
+        store.forget("package", one.package.key)
+    _sound([one.package for one in made], store)
+
+
+def _sound(packages: Sequence[Package], store: Store) -> None:
+    """Read and check what goes into packages, each file once; raises DigestError."""
+    digests = {f.sha256: f.path for package in packages for f in package.files if f.sha256}
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(store.get, digests, digests.values()):
+            pass
+
+
+def make(package: Package, store: Store) -> Made:
+    """Write one package into the store. Can run in another process, or on another machine."""
+    started = time.monotonic()
+    sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
+    with store.scratch() as folder:
+        file = nfpm.write(package, sources, folder)
+        size = file.stat().st_size
+        sha256 = store.add(file)
+    store.remember("package", package.key, {"sha256": sha256, "size": size})
+    return Made(package, sha256, size, time.monotonic() - started)

@@ -1,0 +1,44 @@
+"""What passed once is remembered in the store: the same package by the same checks passes again."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from kubeparcel.build.assembler import Made
+from kubeparcel.paths import PACKAGE
+from kubeparcel.reports.results import Check
+from kubeparcel.store import Store
+
+KIND = "checked"
+
+
+@functools.cache
+def edition() -> str:
+    """A digest of the checks, the readers and the catalog: when they change, all is read again."""
+    digest = hashlib.sha256()
+    for pattern in ("verify/**/*.py", "reports/*.py", "packages/**/*.py", "config/catalog.yaml"):
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def key(one: Made, neighbours: Iterable[str]) -> str:
+    """All that a package's checks depend on; `neighbours` are what the set adds to it."""
+    return "\n".join([edition(), one.sha256, one.package.key, *sorted(neighbours)])
+
+
+def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
+    """The checks that passed, or nothing."""
+    try:
+        rows = store.recall(KIND, key) or []
+        return tuple(Check(name, subject, number, meaning) for name, number, meaning in rows)
+    except (TypeError, ValueError):
+        return ()
+
+
+def remember(store: Store, key: str, checks: Sequence[Check]) -> None:
+    """Remember checks, if all passed."""
+    if checks and all(check.passed for check in checks):
+        store.remember(KIND, key, [[c.name, c.number, c.meaning] for c in checks])

@@ -1,0 +1,243 @@
+"""What to make: settings, lock and catalog become a list of packages. No network, no programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Arch, Format, Lock, Version
+from kubeparcel.templates import render
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog import Catalog
+    from kubeparcel.config.catalog_models import FileSpec, PackageSpec
+    from kubeparcel.config.settings import Settings
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A binary of a component; no name means all that it has."""
+
+    component: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file's content, filled in from a template or as the user wrote it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Local:
+    """A file of the user's own."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link's target."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory that the package owns."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The record of where the package's binaries came from, known once they are there."""
+
+
+Origin: TypeAlias = Binary | Text | Local | Link | Directory | Provenance
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One path of a package, and what will be there."""
+
+    path: str
+    mode: int
+    origin: Origin
+    config: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class PlannedPackage:
+    """One package file to make. `arch` None is for all; `time` is in seconds since 1970."""
+
+    name: str
+    version: str
+    revision: str
+    format: Format
+    arch: Arch | None
+    component: str
+    fields: Mapping[str, str]
+    files: tuple[PlannedFile, ...]
+    relations: tuple[tuple[str, str], ...]
+    scripts: Mapping[str, str]
+    time: int
+    compression: str
+
+    @property
+    def file_name(self) -> str:
+        """Its path below the output folder."""
+        name = self.format.file_name(self.name, self.version, self.revision, self.arch)
+        return f"{self.format}/{name}"
+
+
+def plan(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[PlannedPackage, ...]:
+    """Every package that these settings and this lock mean, in a stable order.
+
+    Raises ConfigurationError for a template or file of the user's that cannot be used.
+    """
+    return tuple(
+        _package(name, spec, format_, arch, settings, lock, catalog)
+        for name, spec in settings.catalog_packages(catalog.packages).items()
+        for format_ in settings.format
+        for arch in ([None] if spec.arch == "all" else settings.arch)
+    )
+
+
+def _package(
+    name: str,
+    spec: PackageSpec,
+    format_: Format,
+    arch: Arch | None,
+    settings: Settings,
+    lock: Lock,
+    catalog: Catalog,
+) -> PlannedPackage:
+    kubernetes = lock.component("kubernetes").version
+    component = catalog.components.get(spec.component)
+    released = lock.component(spec.component or "kubernetes")
+    layout = catalog.layouts[settings.layout][format_]
+    here = (kubernetes, format_, settings.layout)
+    version = Version.parse(spec.version) if spec.version else released.version
+    places = {**layout.model_dump(exclude={"obsolete"}), "package": name}
+    context = {
+        **places,
+        "obsolete": layout.obsolete,
+        "program": next((row.binary for row in spec.files if row.binary), name),
+        "title": component.title if component else name,
+        "version": str(version),
+        "year": datetime.fromtimestamp(released.released, UTC).year,
+        "homepage": spec.homepage,
+        "license": spec.license,
+        "kubelet_extra_args": settings.kubelet_extra_args,
+    }
+    files = {  # of two rows for one path the later one counts: the user's
+        (path, row.binaries): _file(row, path, spec, context, settings)
+        for row in (*catalog.common, *spec.files)
+        if row.holds(*here) and not (row.provenance and not spec.component)
+        for path in [_path(row.path, name, places)]
+    }
+    return PlannedPackage(
+        name=name,
+        version=version.package,
+        revision=settings.revision,
+        format=format_,
+        arch=arch,
+        component=spec.component,
+        fields=_fields(spec, settings),
+        files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
+        relations=tuple(
+            (row.relation, _series(row.other, kubernetes))
+            for row in spec.relations
+            if row.holds(*here)
+        ),
+        scripts={
+            row.at: render(row.template, context, settings.base)
+            for row in spec.scripts
+            if row.holds(*here)
+        },
+        time=_time(released.released),
+        compression=settings.compression,
+    )
+
+
+def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:
+    own = ("section", "summary", "description", "license", "homepage")
+    return {
+        **{name: getattr(spec, name) for name in own},
+        "maintainer": settings.maintainer,
+        "vendor": settings.vendor,
+    }
+
+
+def _time(released: int) -> int:
+    """The time that files carry: the release's own, or what SOURCE_DATE_EPOCH says."""
+    named = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if named and not named.isdecimal():
+        raise ConfigurationError(
+            f"SOURCE_DATE_EPOCH: {named!r} is not a number of seconds since 1970.",
+            "Unset it: packages then carry the time of their release.",
+        )
+    return int(named or released)
+
+
+def _file(
+    row: FileSpec, path: str, spec: PackageSpec, context: Mapping[str, Any], settings: Settings
+) -> PlannedFile:
+    origin: Origin
+    if row.binary or row.binaries:
+        origin = Binary(spec.component, row.binary)
+    elif row.template:
+        origin = Text(render(row.template, context, settings.base))
+    elif row.source:
+        origin = Local(_own_file(settings.base / row.source, row.path))
+    elif row.link:
+        origin = Link(row.link)
+    elif row.dir:
+        origin = Directory()
+    else:
+        origin = Provenance() if row.provenance else Text(row.text)
+    return PlannedFile(path, row.permissions, origin, row.config, row.role)
+
+
+def _path(text: str, package: str, places: Mapping[str, str]) -> str:
+    path = _filled(text, f"packages.{package}.files", places)
+    if not path.startswith("/"):
+        raise ConfigurationError(f"packages.{package}.files: {path} is not an absolute path.")
+    return path
+
+
+def _own_file(path: Path, target: str) -> Path:
+    if not path.is_file():
+        raise ConfigurationError(
+            f"kubeparcel.yaml: {target}: there is no file {path}.",
+            "`source` is relative to the folder that holds kubeparcel.yaml.",
+        )
+    return path
+
+
+def _filled(text: str, where: str, names: Mapping[str, str]) -> str:
+    """The text with its `{names}` filled in; raises ConfigurationError for any other."""
+    try:
+        return text.format_map(names)
+    except (LookupError, ValueError, AttributeError):
+        known = ", ".join(f"{{{name}}}" for name in names)
+        raise ConfigurationError(
+            f"{where}: {text!r} names something that is not known here.",
+            f"It may name: {known}.",
+        ) from None
+
+
+def _series(text: str, version: Version) -> str:
+    """Fill in the Kubernetes series around a version."""
+    series = {
+        "minor": version.series,
+        "next-minor": f"{version.major}.{version.minor + 1}",
+        "after-next-minor": f"{version.major}.{version.minor + 2}",
+    }
+    return _filled(text, "relations", series)

@@ -1,0 +1,55 @@
+"""The tasks that look at finished packages, alone and on hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+
+from kubeparcel import console
+from kubeparcel.cli.task import say, task
+
+
+@task
+def verify(
+    _: Context,
+    path: list[str],
+    level: str = "layout",
+    on: str = "",
+    engine: str = "",
+    from_: str = "",
+    keep: bool = False,
+    json_: bool = False,
+    junit: str = "",
+    html: str = "",
+    quiet: bool = False,
+) -> int:
+    """Check packages: ours, or anyone's. Without a path: those in the output folder."""
+    from kubeparcel.config.settings import load
+    from kubeparcel.reports.report_files import Files, leave
+    from kubeparcel.verify.levels import Wanted, prove
+
+    base, here = Path.cwd(), console.choose(quiet)
+    settings = load({}, base)
+    wanted = Wanted(
+        level,
+        paths=tuple(base / name for name in path or [settings.out]),
+        hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
+        engine=engine,
+        earlier=(base / from_,) if from_ else (),
+        keep=keep,
+    )
+    proof = prove(wanted, settings, here)
+    left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
+    say(proof.as_json() if json_ else left.under(proof.as_text()))
+    if json_ and left.files:
+        here.say("Report", " · ".join(left.files))
+    return left.exit_code
+
+
+@task
+def hosts(_: Context, engine: str = "", json_: bool = False) -> None:
+    """List the hosts that packages can be proved on, and which of them can be made here."""
+    from kubeparcel.hosts import selection
+
+    say(selection.listing(engine).show(as_json=json_))

@@ -1,0 +1,1 @@
+"""Settings, kubeparcel.yaml, and the catalog of packages."""

@@ -1,0 +1,100 @@
+"""What an examination gathers: what was looked at, what was wrong, and what is worth knowing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from kubeparcel.reports.results import Check, Finding
+from kubeparcel.repository.model import Package
+
+MOST = 25
+"""No more findings of one check are told apart."""
+
+
+class Kind(Enum):
+    """The checks: a name, its number in docs, and what it means."""
+
+    KEY = ("key", 28, "the signing key is there, strong, and holds long enough")
+    SELF_SIGNATURE = ("key-self-signature", 29, "the key vouches for itself with SHA-256 or better")
+    INRELEASE = ("inrelease", 25, "InRelease is there and its signature is good")
+    RELEASE_GPG = ("release-gpg", 26, "Release has a good signature beside it, and says the same")
+    PACKET = ("signature-packet", 27, "signatures are version 4 or newer, with SHA-256 or better")
+    SQV = ("sqv", 27, "sqv, which current apt uses, accepts the signature now and later")
+    DATES = ("dates", 37, "the Release has not expired and is not from the future")
+    FIELDS = ("release-fields", 0, "the Release says what it is, and lists its indexes by digest")
+    INDEXES = ("indexes", 0, "every index is there, whole, of the size and digests promised")
+    BY_HASH = ("by-hash", 30, "every index of packages can be had by its digest")
+    ENTRIES = ("entries", 0, "what indexes say of packages is complete, safe and unambiguous")
+    FILES = ("files", 31, "every package file is there, of the size and digests promised")
+    INSIDE = ("inside", 0, "package files are whole, and what the indexes say they are")
+    REPOMD = ("repomd-signature", 33, "repomd.xml has a good signature")
+    RPM_SIGNATURE = ("rpm-signature", 34, "every rpm is signed by a trusted key")
+    CLOSURE = ("closure", 38, "packages find what they need of each other in the same suite")
+    COMPANIONS = ("companions", 38, "each minor that has a kubelet has what nodes need beside it")
+    ORPHANS = ("orphans", 32, "no package file lies around that no index names")
+    FORMATS = ("formats", 0, "the apt and the yum suites of a name have the same versions")
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong, by the check that found it; `todo` is what to do about it."""
+
+    kind: Kind
+    expected: str
+    found: str
+    where: str = ""
+    todo: str = ""
+
+
+@dataclass
+class Examined:
+    """One subject: a suite, a repository, the key.
+
+    `looked` are the checks that were made, `remarks` what is no fault but worth knowing, `about`
+    a word on the subject itself. `names` are the places of the packages' files, `digests` those of
+    their digests that Package does not have. `size` are the bytes of package files that were read.
+    `whole` is no longer true when an index could not be read: what is missing then cannot be told
+    from what was not seen.
+    """
+
+    subject: str
+    packages: frozenset[Package] = frozenset()
+    names: set[str] = field(default_factory=set)
+    digests: dict[Package, Mapping[str, str]] = field(default_factory=dict)
+    looked: dict[Kind, None] = field(default_factory=dict)
+    wrong: dict[Kind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    remarks: list[str] = field(default_factory=list)
+    about: str = ""
+    size: int = 0
+    whole: bool = True
+
+    def look(self, *kinds: Kind) -> None:
+        """Note that checks were made."""
+        self.looked.update(dict.fromkeys(kinds))
+
+    def fault(self, kind: Kind, expected: str, found: str, where: str = "", todo: str = "") -> None:
+        """Note something wrong."""
+        self.look(kind)
+        self.wrong[kind].append(Finding(expected, found, where, todo))
+
+    def faults(self, rows: Iterable[Fault]) -> None:
+        """Note several."""
+        for row in rows:
+            self.fault(*row)
+
+    def remark(self, text: str) -> None:
+        """Note something worth knowing."""
+        self.remarks.append(text)
+
+
+def checks(examined: Examined) -> Iterator[Check]:
+    """The checks of a subject, as reports have them."""
+    for kind in Kind:
+        if kind in examined.looked:
+            name, number, meaning = kind.value
+            found = examined.wrong.get(kind, [])
+            more = [Finding("", f"and {len(found) - MOST:,} more")] if len(found) > MOST else []
+            yield Check(name, examined.subject, number, meaning, (*found[:MOST], *more))

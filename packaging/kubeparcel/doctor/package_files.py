@@ -1,0 +1,81 @@
+"""All package files of a repository, several at a time; one that suites share is read once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+
+from kubeparcel.console import Log
+from kubeparcel.doctor import package_checks
+from kubeparcel.doctor.findings import Examined, Fault, Kind
+from kubeparcel.doctor.http_reader import Web
+from kubeparcel.doctor.keys import Ring
+from kubeparcel.doctor.package_checks import Job, Seen
+from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.rpm_signatures import TODO
+from kubeparcel.errors import OutsideError
+from kubeparcel.model import Format
+from kubeparcel.threads import Stop, each
+
+_CONNECTIONS = 8
+_MOST = 5
+"""So many files in a row that cannot be had are no fault of files."""
+
+
+def examine(source: Source, subjects: Sequence[tuple[str, Examined]], ring: Ring, log: Log) -> None:
+    """Read the package files of all subjects; each comes with the folder its paths begin at."""
+    wanted = {
+        id(one): [
+            Job(p, f"{base}/{p.path}".lstrip("/"), one.digests.get(p) or {"sha256": p.sha256})
+            for p in sorted(one.packages)
+        ]
+        for base, one in subjects
+    }
+    jobs = {(job.path, job.package): job for rows in wanted.values() for job in rows}
+    seen = dict(zip(jobs, _all(source, tuple(jobs.values()), ring, log), strict=True))
+    for _, one in subjects:
+        _note(one, [(job, seen[job.path, job.package]) for job in wanted[id(one)]])
+
+
+def _all(source: Source, jobs: Sequence[Job], ring: Ring, log: Log) -> list[Seen]:
+    lock = threading.Lock()
+    failed = 0
+
+    def work(job: Job, _: Stop) -> Seen:
+        nonlocal failed
+        try:
+            seen, again = package_checks.examine(source, job, ring), 0
+        except OutsideError as error:
+            again = failed + 1
+            if again > _MOST:
+                raise
+            wrong = Fault(Kind.FILES, job.package.label, error.what, job.path, error.todo)
+            seen = Seen(0, (wrong,))
+        with lock:
+            failed = again
+            task.advance(job.package.size)
+        return seen
+
+    width = _CONNECTIONS if isinstance(source, Web) else max(2, len(os.sched_getaffinity(0)))
+    total = sum(job.package.size for job in jobs)
+    with log.task("Examine", f"{len(jobs):,} package files", total, "B") as task:
+        return each(work, jobs, width)
+
+
+def _note(one: Examined, rows: Sequence[tuple[Job, Seen]]) -> None:
+    one.look(Kind.FILES, Kind.INSIDE)
+    one.size = sum(seen.size for _, seen in rows)
+    for _, seen in rows:
+        one.faults(seen.faults)
+    rpms = [(job, seen) for job, seen in rows if job.package.format is Format.RPM]
+    if not rpms:
+        return
+    one.look(Kind.RPM_SIGNATURE)
+    unsigned = [job for job, seen in rpms if not seen.signed]
+    if len(unsigned) == len(rpms) > 1:
+        said = f"none of {len(rpms):,} rpms has one"
+        one.fault(Kind.RPM_SIGNATURE, "a signature in every rpm", said, todo=TODO)
+        return
+    for job in unsigned:
+        one.fault(Kind.RPM_SIGNATURE, "a signature", "there is none", job.path, TODO)

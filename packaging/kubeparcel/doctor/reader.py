@@ -1,0 +1,129 @@
+"""A repository that is examined: in a folder, in a bucket, behind http; files come in pieces."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import unquote, urlparse
+
+from kubeparcel.errors import UsageError
+from kubeparcel.repository.storage.base import Reader, safe
+from kubeparcel.repository.storage.folder import Directory
+from kubeparcel.repository.storage.s3 import Bucket
+from kubeparcel.store import disk_errors
+
+T = TypeVar("T")
+BLOCK = 1 << 20
+_BELOW = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
+
+
+class Source(Reader, Protocol):
+    """What can be examined."""
+
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `use` makes of a file's pieces; None when there is no such file.
+
+        When the line breaks, `use` may see the file again from its beginning.
+        """
+
+    def listed(self, folder: str) -> Sequence[str] | None:
+        """The names in a folder, those of folders with `/` at the end; None: nobody knows."""
+
+
+def open_source(where: str) -> tuple[Source, str]:
+    """What reads at an address or in a folder, and the suite that the address is of, if any.
+
+    Raises UsageError when it can be neither.
+    """
+    match = _BELOW.search(where)
+    if match:
+        where = where[: match.start()]
+    return _open(where), (match["suite"] or "") if match else ""
+
+
+def _open(where: str) -> Source:
+    scheme, colon, _ = where.partition("://")
+    if scheme in ("http", "https"):
+        from kubeparcel.doctor.http_reader import Web
+
+        return Web(where)
+    if scheme == "s3":
+        return Pail.at(where)
+    path = Path(unquote(urlparse(where).path) if scheme == "file" else where)
+    if colon and scheme != "file":
+        raise UsageError(
+            f"A repository cannot be read by {scheme}://.",
+            "Give a folder, or an address that begins with http, https, file or s3.",
+        )
+    if not path.is_dir():
+        raise UsageError(
+            f"There is no folder {path}.", "Give a folder, or the address of a repository."
+        )
+    return Folder(path.absolute())
+
+
+class Folder(Directory):
+    """A repository in a folder."""
+
+    def read(self, path: str, limit: int | None = None) -> bytes | None:
+        return super().read(path, limit) if (self.root / safe(path)).is_file() else None
+
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        place = self.root / safe(path)
+        with disk_errors(place):
+            if not place.is_file():
+                return None
+            with place.open("rb", buffering=0) as file:
+                return use(iter(lambda: file.read(BLOCK), b""))
+
+    def listed(self, folder: str) -> Sequence[str] | None:
+        place = self.root / safe(folder) if folder else self.root
+        with disk_errors(place):
+            if not place.is_dir():
+                return None
+            rows = sorted(os.scandir(place), key=lambda row: row.name)
+        return [f"{row.name}/" if row.is_dir(follow_symlinks=False) else row.name for row in rows]
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        if prefix:
+            return super().sizes(prefix)
+        rows = (row.rstrip("/") for row in self.listed("") or () if not row.startswith("."))
+        inner = chain.from_iterable(super(Folder, self).sizes(row).items() for row in rows)
+        return dict(inner) | {name: self._size(name) for name in self.names("")}
+
+    def _size(self, name: str) -> int:
+        return (self.root / name).stat().st_size
+
+
+class Pail(Bucket):
+    """A repository in a bucket."""
+
+    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        def get() -> T:
+            import obstore
+
+            found = obstore.get(self.store, safe(path))
+            return use(bytes(block) for block in found.stream(min_chunk_size=BLOCK))
+
+        return self._missing(get, path)
+
+    def listed(self, folder: str) -> Sequence[str] | None:
+        def here() -> list[str]:
+            import obstore
+
+            found = obstore.list_with_delimiter(self.store, folder or None)
+            files = [row["path"].rpartition("/")[2] for row in found["objects"]]
+            folders = [f"{row.rstrip('/').rpartition('/')[2]}/" for row in found["common_prefixes"]]
+            return sorted([*files, *folders])
+
+        return self._asked(here)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        if prefix:
+            return super().sizes(prefix)
+        rows = (self.sizes(row.rstrip("/")) for row in self.listed("") or () if row.endswith("/"))
+        return dict(chain.from_iterable(row.items() for row in rows))

@@ -1,0 +1,54 @@
+"""Several pieces of work at a time, each with containers; Ctrl-C ends them all in good order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TypeVar
+
+from kubeparcel.hosts.session import Session
+
+T = TypeVar("T")
+
+EACH = 700
+"""MB of memory that a container of the install level may take, with what runs in it."""
+
+
+def width() -> int:
+    """How many at a time: as the processors and the free memory of this machine allow."""
+    processors = len(os.sched_getaffinity(0))
+    return max(1, min(processors + 1, _available() // EACH))
+
+
+def _available(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """MB of memory that programs could have: with what the kernel keeps of files (proc(5))."""
+    found = re.search(r"^MemAvailable: +(\d+) kB$", meminfo.read_text("ascii"), re.MULTILINE)
+    return int(found[1]) // 1000 if found else EACH
+
+
+def side_by_side(
+    here: Session, work: Callable[[int], T], count: int, at_once: int | None = None
+) -> list[T]:
+    """Do `work(0)` to `work(count - 1)` and give what they gave, in this order.
+
+    The first that raises, or Ctrl-C, ends all others: their containers go, then they do.
+    """
+    with ThreadPoolExecutor(at_once or width(), "host") as pool:
+        futures: list[Future[T]] = []
+        try:
+            futures += [pool.submit(work, index) for index in range(count)]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = next((f for f in futures if f.done() and f.exception()), None)
+            if failed is not None:
+                failed.result()
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            while not all(future.done() for future in futures):
+                here.stop()
+                wait(futures, timeout=0.5)
+            raise

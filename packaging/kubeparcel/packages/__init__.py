@@ -1,0 +1,1 @@
+"""Debs, rpms and the binaries inside them: formats, versions, relations."""

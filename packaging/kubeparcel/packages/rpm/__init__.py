@@ -1,0 +1,1 @@
+"""Rpms (rpm, docs/manual/format.md): reading them, and their metadata in a yum index."""

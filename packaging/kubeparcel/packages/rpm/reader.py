@@ -1,0 +1,121 @@
+"""Read a finished rpm: the facts of its header, which its payload has to bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kubeparcel.model import Format
+from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.inspection_cache import Known
+from kubeparcel.packages.model import Contents, Entry, Kind, Script
+from kubeparcel.packages.payload import weight_faults
+from kubeparcel.packages.rpm import digests, files, header, tags
+from kubeparcel.packages.rpm.header import Header
+
+MAGIC = header.MAGIC
+
+
+def read(file: Path, raw: memoryview, known: Known) -> Contents:
+    """All that an rpm holds; `file` is only remembered. Raises Malformed."""
+    signature = header.read(raw, header.LEAD)
+    start = -(-(header.LEAD + len(signature.raw)) // 8) * 8
+    main = header.read(raw, start)
+    packed = raw[start + len(main.raw) :]
+    compression = _compression(main, packed)
+    plain, frames = unpack(packed, compression, "its payload")
+    entries, faults = files.entries(main, plain, known)
+    verified, broken = digests.check(signature, main, packed, plain)
+    files_hold = not faults and any(entry.kind is Kind.FILE for entry in entries)
+    return Contents(
+        file=file,
+        format=Format.RPM,
+        size=len(raw),
+        **_declared(main),
+        entries=tuple(sorted(entries, key=lambda entry: entry.path)),
+        compression=compression,
+        frames=frames,
+        verified=(*verified, "FILEDIGESTS") if files_hold else verified,
+        faults=(*broken, *faults, *_weight(main, entries)),
+        signatures=tuple(n for n, tag in tags.SIGNATURES.items() if tag in signature.rows),
+    )
+
+
+def _compression(main: Header, packed: memoryview) -> str:
+    """What the header says; where it says nothing, rpm takes the payload for gzip or plain cpio."""
+    if main.text(tags.PAYLOADFORMAT) not in ("", "cpio"):
+        raise Malformed(f"its payload is {main.text(tags.PAYLOADFORMAT)!r}, not cpio")
+    plain = packed[:4].tobytes() == b"0707"
+    return main.text(tags.PAYLOADCOMPRESSOR) or ("none" if plain else "gzip")
+
+
+def _declared(main: Header) -> dict[str, Any]:
+    """All that the header alone tells."""
+    return {
+        **_identity(main),
+        "epoch": main.number(tags.EPOCH) or 0,
+        "maintainer": main.text(tags.PACKAGER),
+        "vendor": main.text(tags.VENDOR),
+        "homepage": main.text(tags.URL),
+        "license": main.text(tags.LICENSE),
+        "summary": main.text(tags.SUMMARY),
+        "description": main.text(tags.DESCRIPTION),
+        "section": main.text(tags.GROUP),
+        "relations": _relations(main, automatic=False),
+        "automatic": _relations(main, automatic=True),
+        "scripts": dict(_scripts(main)),
+        "built": main.number(tags.BUILDTIME) or 0,
+        "build_host": main.text(tags.BUILDHOST),
+        "changelog": tags.CHANGELOGTIME in main.rows,
+    }
+
+
+def _identity(main: Header) -> dict[str, str]:
+    identity = {
+        "name": main.text(tags.NAME),
+        "version": main.text(tags.VERSION),
+        "revision": main.text(tags.RELEASE),
+        "arch": "src" if tags.SOURCEPACKAGE in main.rows else main.text(tags.ARCH),
+    }
+    for field, text in identity.items():
+        if not text:
+            raise Malformed(f"its header has no {field}")
+    return identity
+
+
+def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]]:
+    found = {}
+    for relation, numbers in tags.RELATIONS.items():
+        names, versions = main.texts(numbers[0]), main.texts(numbers[2])
+        rows = zip(names, main.numbers(numbers[1]), versions, strict=True)
+        others = [
+            f"{name} ({tags.OPERATORS[flags & 14]} {version})" if version else name
+            for name, flags, version in rows
+            if _is_automatic(main, relation, name, flags) is automatic
+        ]
+        if others:
+            found[relation] = tuple(dict.fromkeys(others))
+    return found
+
+
+def _is_automatic(main: Header, relation: str, name: str, flags: int) -> bool:
+    itself = main.text(tags.NAME)
+    own = relation == "provides" and (name == itself or name.startswith(f"{itself}("))
+    return own or bool(flags & tags.AUTOMATIC) or name.startswith(("rpmlib(", "config("))
+
+
+def _scripts(main: Header) -> Iterator[tuple[str, Script]]:
+    for name, (text, program) in tags.SCRIPTS.items():
+        body, words = main.text(text), main.texts(program)
+        if body or words:
+            yield name, Script(" ".join(words), body)
+    for name, (text, program) in tags.TRIGGERS.items():
+        pairs = zip(main.texts(text), main.texts(program), strict=True)
+        yield from ((f"{name} {n}", Script(run, body)) for n, (body, run) in enumerate(pairs, 1))
+
+
+def _weight(main: Header, entries: Sequence[Entry]) -> Iterator[str]:
+    found = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
+    return weight_faults("SIZE", main.number(tags.LONGSIZE, tags.SIZE), found)

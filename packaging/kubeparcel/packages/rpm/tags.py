@@ -1,0 +1,98 @@
+"""The numbers that name an rpm's values (rpm 4.19, include/rpm/rpmtag.h and rpmds.h)."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+
+from kubeparcel.packages.model import Kind
+
+NAME, VERSION, RELEASE, EPOCH, SUMMARY, DESCRIPTION = 1000, 1001, 1002, 1003, 1004, 1005
+BUILDTIME, BUILDHOST, SIZE, VENDOR, LICENSE, PACKAGER = 1006, 1007, 1009, 1011, 1014, 1015
+GROUP, URL, ARCH, CHANGELOGTIME, SOURCEPACKAGE, LONGSIZE = 1016, 1020, 1022, 1080, 1106, 5009
+PAYLOADFORMAT, PAYLOADCOMPRESSOR = 1124, 1125
+PAYLOADDIGEST, PAYLOADDIGESTALGO, PAYLOADDIGESTALT = 5092, 5093, 5097
+
+# One value per file, in the same order.
+BASENAMES, DIRINDEXES, OLDFILENAMES, FILEMODES, FILEMTIMES = 1117, 1116, 1027, 1030, 1034
+FILESIZES, LONGFILESIZES, FILEDIGESTS, FILELINKTOS, FILEFLAGS = 1028, 5008, 1035, 1036, 1037
+FILEUSERNAME, FILEGROUPNAME, FILECAPS = 1039, 1040, 5010
+DIRNAMES, FILEDIGESTALGO = 1118, 5011
+
+# In the signature header, where the numbers mean other things.
+SIG_SIZE, SIG_LONGSIZE, SIG_MD5, SIG_SHA1, SIG_SHA256 = 1000, 270, 1004, 269, 273
+SIG_PAYLOADSIZE, SIG_LONGPAYLOADSIZE = 1007, 271
+SIGNATURES: Mapping[str, int] = {
+    "DSA": 267,
+    "RSA": 268,
+    "OPENPGP": 278,
+    "PGP": 1002,
+    "GPG": 1005,
+}
+
+DIGESTS: Mapping[int, str] = {
+    1: "md5",
+    2: "sha1",
+    8: "sha256",
+    9: "sha384",
+    10: "sha512",
+    11: "sha224",
+}
+"""OpenPGP's numbers of the digests (RFC 4880, 9.4) by hashlib's names."""
+
+RELATIONS: Mapping[str, tuple[int, int, int]] = {
+    "depends": (1049, 1048, 1050),
+    "recommends": (5046, 5048, 5047),
+    "suggests": (5049, 5051, 5050),
+    "supplements": (5052, 5054, 5053),
+    "enhances": (5055, 5057, 5056),
+    "conflicts": (1054, 1053, 1055),
+    "obsoletes": (1090, 1114, 1115),
+    "provides": (1047, 1112, 1113),
+}
+"""Names, flags and versions of each kind of relation."""
+
+OPERATORS: Mapping[int, str] = {2: "<<", 4: ">>", 8: "=", 10: "<=", 12: ">="}
+AUTOMATIC = 1 << 8 | 1 << 14 | 1 << 15 | 1 << 24 | 1 << 28
+"""Flags of interpreters, of what find-requires and find-provides saw, of rpmlib() and config()."""
+
+SCRIPTS: Mapping[str, tuple[int, int]] = {
+    "pre": (1023, 1085),
+    "post": (1024, 1086),
+    "preun": (1025, 1087),
+    "postun": (1026, 1088),
+    "verifyscript": (1079, 1091),
+    "pretrans": (1151, 1153),
+    "posttrans": (1152, 1154),
+    "preuntrans": (5103, 5105),
+    "postuntrans": (5104, 5106),
+}
+"""The text of each scriptlet, and the program that runs it."""
+
+TRIGGERS: Mapping[str, tuple[int, int]] = {
+    "trigger": (1065, 1092),
+    "filetrigger": (5066, 5067),
+    "transfiletrigger": (5076, 5077),
+}
+"""The same of triggers, of which a package may have several."""
+
+FLAGS: Mapping[int, str] = {
+    1: "config",
+    1 << 1: "doc",
+    1 << 3: "missingok",
+    1 << 4: "noreplace",
+    1 << 6: "ghost",
+    1 << 7: "license",
+    1 << 8: "readme",
+    1 << 12: "artifact",
+}
+
+KINDS: Mapping[int, Kind] = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIR,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHARACTER_DEVICE,
+    stat.S_IFBLK: Kind.BLOCK_DEVICE,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFSOCK: Kind.SOCKET,
+}

@@ -1,0 +1,1 @@
+"""Results of checks, and the formats they are reported in."""

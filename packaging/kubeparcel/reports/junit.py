@@ -1,0 +1,75 @@
+"""A report as JUnit XML, which CI systems read: a test suite for each package, a case a check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree as Xml
+
+from kubeparcel.reports.results import Check, Report
+
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+"""What XML 1.0 cannot hold (section 2.2)."""
+
+
+def document(reports: Sequence[Report]) -> bytes:
+    """The XML document."""
+    root = Xml.Element("testsuites", {"name": "kubeparcel"})
+    for report in reports:
+        for (host, subject), checks in report.subjects.items():
+            _suite(root, report.level, host, subject, checks)
+        if report.not_run:
+            _not_run(root, report)
+    totals = {name: sum(int(suite.get(name, "0")) for suite in root) for name in _COUNTS}
+    seconds = sum(report.seconds for report in reports)
+    root.attrib |= _strings(totals) | {"time": f"{seconds:.3f}"}
+    Xml.indent(root)
+    text: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+_COUNTS = ("tests", "failures", "errors", "skipped")
+
+
+def _suite(root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]) -> None:
+    failures = sum(not check.passed for check in checks)
+    counts = {"tests": len(checks), "failures": failures, "errors": 0, "skipped": 0}
+    name = " ".join(word for word in (level, host, subject) if word)
+    suite = Xml.SubElement(root, "testsuite", {"name": _clean(name), **_strings(counts)})
+    suite.set("time", f"{sum(check.seconds for check in checks):.3f}")
+    if host:
+        suite.set("hostname", _clean(host))
+    for check in checks:
+        case = Xml.SubElement(suite, "testcase", {"classname": _clean(name), "name": check.name})
+        case.set("time", f"{check.seconds:.3f}")
+        if not check.passed:
+            _failure(case, check)
+        if check.evidence:
+            texts = (f"{title}\n{text}" for title, text in check.evidence.items())
+            Xml.SubElement(case, "system-out").text = _clean("\n\n".join(texts))
+
+
+def _failure(case: Xml.Element, check: Check) -> None:
+    first = check.findings[0]
+    message = f"expected {first.expected}, found {first.found}".replace("\n", " ")
+    failure = Xml.SubElement(case, "failure", {"message": _clean(message), "type": check.name})
+    blocks = (
+        "\n".join(f"{name}: {value}" for name, value in finding.as_dict().items())
+        for finding in check.findings
+    )
+    failure.text = _clean("\n\n".join([check.meaning, *blocks] if check.meaning else blocks))
+
+
+def _not_run(root: Xml.Element, report: Report) -> None:
+    counts = {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}
+    suite = Xml.SubElement(root, "testsuite", {"name": report.level, **_strings(counts)})
+    case = Xml.SubElement(suite, "testcase", {"classname": report.level, "name": report.level})
+    Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {report.not_run}")})
+
+
+def _strings(counts: Mapping[str, int]) -> dict[str, str]:
+    return {name: str(count) for name, count in counts.items()}
+
+
+def _clean(text: str) -> str:
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,1 @@
+"""Publishes packages to apt and yum repositories."""

@@ -1,0 +1,1 @@
+"""The packages given to a publish: found, read, matched with those published."""

@@ -1,0 +1,176 @@
+"""The packages given to a publish: matched with those published, checked, and rpms signed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeparcel.config.kubernetes_packages import family
+from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Format
+from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.digest import digest
+from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.paths import cache
+from kubeparcel.repository import policy, suites
+from kubeparcel.repository.candidates import changes
+from kubeparcel.repository.candidates import read as incoming
+from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.package_cache import Facts, Last, Memory, Seen
+from kubeparcel.repository.signing import rpm_signature
+from kubeparcel.repository.signing.signer import Signer
+from kubeparcel.store import disk_errors
+
+
+@dataclass(frozen=True)
+class Given:
+    """Packages, where the files of the new ones lie, and who signed them already."""
+
+    packages: frozenset[Package]
+    sources: Mapping[Package, str]
+    signers: Mapping[Package, str]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for files on their way; gone afterwards."""
+    with disk_errors(cache()):
+        cache().mkdir(parents=True, exist_ok=True)
+        area = Path(tempfile.mkdtemp(prefix="publish-", dir=cache()))
+    try:
+        yield area
+    finally:
+        shutil.rmtree(area, ignore_errors=True)
+
+
+def since(
+    rows: str, last: Last | None, state: State, memory: Memory
+) -> tuple[Given, frozenset[str]]:
+    """The packages of a folder, and the suites that those of Kubernetes itself belong to.
+
+    Of a folder whose `last` publish nothing came after only what is new in it, unless that changes
+    where the others belong.
+    """
+    new = changes.fresh(rows, last) if last else None
+    if last and new is not None:
+        found = packages(new, state, memory)
+        if suites.homes(found.packages) <= last.homes:
+            return found, last.homes
+    found = packages(changes.files(rows), state, memory)
+    return found, suites.homes(found.packages)
+
+
+def packages(rows: Sequence[Seen], state: State, memory: Memory) -> Given:
+    """The packages in files; those that are published already as they are published.
+
+    Raises Refusal for two different files of one package, BrokenPackage for a file that is none.
+    """
+    there = {p.sha256: p for p in state.published}
+    found = incoming.described(rows, memory, there.keys())
+    same = {there[digest] for digest in found.paths.keys() & there.keys()}
+    if not found.facts:
+        return Given(frozenset(same), {}, {})
+    every = {package_of(facts): digest for digest, facts in found.facts.items()}
+    policy.twice(every)
+    new = _once(every, found.facts)
+    names = {p.name for p in new}
+    known = {(*p.id, p.content): p for p in there.values() if p.name in names}
+    sources = {p: found.paths[at] for p, at in new.items() if (*p.id, p.content) not in known}
+    signers = {p: found.facts[new[p]].signers for p in sources}
+    same |= {known.get((*p.id, p.content), p) for p in new}
+    return Given(frozenset(same), sources, signers)
+
+
+def _once(packages: Mapping[Package, str], facts: Mapping[str, Facts]) -> dict[Package, str]:
+    """Of an rpm that is there signed and unsigned, the signed one."""
+    found: dict[tuple[str, ...], Package] = {}
+    for package, at in packages.items():
+        same = (*package.id, package.content)
+        if same not in found or facts[at].signers:
+            found[same] = package
+    return {package: packages[package] for package in found.values()}
+
+
+def package_of(facts: Facts) -> Package:
+    """The package that a file's facts describe."""
+    identity = (facts.name, facts.version, facts.arch)
+    if facts.format is Format.DEB:
+        path = deb_metadata.pool_path(*identity)
+    else:
+        path = f"packages/{rpm_metadata.file_name(*identity)}"
+    return Package(
+        facts.format, *identity, facts.sha256, facts.size, facts.content, facts.needs, path
+    )
+
+
+def check_layout(found: Given, memory: Memory, log: Log) -> None:
+    """Refuse new packages of the catalog's whose contents are not right; raises Refusal."""
+    ours = {p.sha256: path for p, path in found.sources.items() if p.name in family().names}
+    todo = {d: p for d, p in ours.items() if d not in memory.passed(ours)}
+    if not todo:
+        return
+    from kubeparcel.verify.layout import level
+
+    report = level.check_paths([Path(path) for path in sorted(todo.values())])
+    if not report.passed:
+        raise policy.Refusal(
+            f"The packages are not as they should be ({report.summary}): nothing was published.",
+            report.as_text(),
+        )
+    log.say("Check", report.summary)
+    memory.note_passed(todo)
+
+
+def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Log) -> Given:
+    """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
+    if who is None:
+        return found
+    ours = {names for names in {*found.signers.values()} if _by(names, who)}
+    rpms = (p for p in found.sources if p.format is Format.RPM)
+    todo = sorted(p for p in rpms if found.signers[p] not in ours)
+    if not todo:
+        return found
+    who.home.start_agent()
+    with (
+        ThreadPoolExecutor(2) as pool,
+        log.task("Sign", f"{len(todo)} rpms", len(todo), "rpms") as task,
+    ):
+        jobs = [pool.submit(_sign, p, found.sources[p], who, area) for p in todo]
+        swapped = {}
+        for package, job in zip(todo, jobs, strict=True):
+            swapped[package] = job.result()
+            task.advance()
+    rows = tuple(swapped[p][0].facts for p in todo)
+    memory.note(rows, {one.facts.sha256: one.pieces for one, _ in swapped.values()})
+    became = {old: package_of(read.facts) for old, (read, _) in swapped.items()}
+    return Given(
+        frozenset(became.get(p, p) for p in found.packages),
+        {
+            became.get(p, p): swapped[p][1] if p in swapped else at
+            for p, at in found.sources.items()
+        },
+        found.signers,
+    )
+
+
+def _by(signers: str, who: Signer) -> bool:
+    """Whether one of our keys is among the signers: a fingerprint ends with the key's number."""
+    return any(f.endswith(name) for name in signers.split() for f in who.fingerprints)
+
+
+def _sign(package: Package, source: str, who: Signer, area: Path) -> tuple[incoming.Read, str]:
+    found = digest(source, rpm_metadata.need)
+    if found.sha256 != package.sha256:
+        raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
+    headers = rpm_metadata.headers(found.head, found.size)
+    packet = who.packet(found.head[headers.main.start : headers.main.end])
+    target = area / f"{package.sha256}.rpm"
+    with disk_errors(target):
+        made = rpm_signature.sign(Path(source), found.head, headers, packet, target)
+    return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), str(target)

@@ -1,0 +1,88 @@
+"""What takes time before a repository can switch: indexes are made and signed, pages rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from types import ModuleType
+
+from kubeparcel.model import Format
+from kubeparcel.repository import client_files, index_entries, state_file
+from kubeparcel.repository.apt import release
+from kubeparcel.repository.model import Indexes, Package, State
+from kubeparcel.repository.package_cache import Memory
+from kubeparcel.repository.signing.signer import Signer
+from kubeparcel.repository.storage.base import Storage
+from kubeparcel.repository.yum import repodata
+
+FORMATS: Mapping[Format, ModuleType] = {Format.DEB: release, Format.RPM: repodata}
+
+_WORKERS = 3
+
+Part = tuple[str, Format]
+"""What switches at once: a suite in one format."""
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the repository is to be: the wanted state, and where its new files lie now."""
+
+    state: State
+    sources: Mapping[Package, str]
+    everything: bool
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that takes time before the switch: signed indexes, files for people, the state's list."""
+
+    parts: Mapping[Part, tuple[Indexes, Mapping[str, bytes]]]
+    shown: Mapping[str, bytes]
+    folders: client_files.Pages
+    listed: str
+
+
+def held(state: State, suite: str, form: Format) -> Sequence[Package]:
+    """The packages of a suite in one format, sorted."""
+    mine = state.suites.get(suite, frozenset())
+    return [p for p in state.ordered if p.format is form and p in mine]
+
+
+def _wake(signer: Signer) -> None:
+    """Have ready what several ask of gpg."""
+    signer.home.start_agent()
+    signer.public(armored=True)
+
+
+def make(
+    storage: Storage,
+    before: State,
+    wanted: Next,
+    todo: Iterable[Part],
+    signer: Signer,
+    memory: Memory,
+    now: int,
+) -> Ready:
+    """Make and sign the indexes; packing and signing leave a processor free for the rest."""
+    alive = {part: mine for part in todo if (mine := held(wanted.state, *part))}
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        awake = pool.submit(_wake, signer)
+        said = index_entries.of(chain.from_iterable(alive.values()), storage, before, memory)
+
+        def sealed(part: Part, texts: Mapping[str, bytes]) -> tuple[Indexes, Mapping[str, bytes]]:
+            made: Indexes = FORMATS[part[1]].indexes(part[0], texts, wanted.state.terms, now)
+            awake.result()
+            return made, FORMATS[part[1]].seal(made, signer)
+
+        # The texts are made here: beside all that follows a thread would wait for its turn.
+        jobs = {
+            part: pool.submit(sealed, part, FORMATS[part[1]].texts(mine, said))
+            for part, mine in alive.items()
+        }
+        awake.result()
+        shown = client_files.files(wanted.state, signer)
+        folders = client_files.pages(before, wanted.state)
+        listed = state_file.listed(wanted.state)
+        return Ready({part: job.result() for part, job in jobs.items()}, shown, folders, listed)

@@ -1,0 +1,1 @@
+"""Where repositories are kept: folders and S3-compatible buckets."""

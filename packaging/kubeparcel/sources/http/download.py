@@ -1,0 +1,160 @@
+"""Files over HTTP(S): resumed after a break, tried again when that may help, in constant memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import urlsplit
+
+from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.sources.http.errors import host, shown
+from kubeparcel.sources.http.request import ABSENT, asked, body, broken, refusal
+from kubeparcel.sources.http.retry import Patience, http_date, patiently
+from kubeparcel.store import disk_errors
+from kubeparcel.threads import Stop, each
+
+if TYPE_CHECKING:
+    import requests
+
+    from kubeparcel.sources.transport import At
+
+SMALL = 1 << 16
+
+
+@dataclass(frozen=True)
+class Http:
+    """Upstream itself, or a mirror that has its files as BASE/HOST/PATH."""
+
+    base: str
+    patience: Patience
+    verb: ClassVar[str] = "Download"
+
+    @functools.cached_property
+    def session(self) -> requests.Session:
+        """Shared by all threads, so that connections are used again."""
+        from kubeparcel.sources.http.session import session
+
+        return session()
+
+    def url(self, address: str) -> str:
+        """What is asked for to get the file of an address; may hold a password."""
+        parts = urlsplit(address)
+        return f"{self.base.rstrip('/')}/{parts.netloc}{parts.path}" if self.base else address
+
+    def where(self, address: str) -> str:
+        return shown(self.url(address))
+
+    def answers(self, address: str) -> None:
+        limit = self.patience.probe
+        quick = Patience(connect=limit, silence=limit, tries=1)
+        try:
+            each(dataclasses.replace(self, patience=quick)._known, [address], within=limit)
+        except TimeoutError:
+            name = host(self.url(address))
+            raise Unreachable(f"{name} did not answer within {limit:g} s.") from None
+        except DownloadError as error:
+            raise Unreachable(error.what, error.todo) from None
+
+    def _known(self, address: str, stop: Stop) -> None:
+        if self.read(address, stop) is None:
+            raise refusal(self.url(address), 404)
+
+    def read(self, address: str, stop: Stop) -> str | None:
+        def attempt() -> str | None:
+            with self._asked(address, stop) as response:
+                if response.status_code in ABSENT:
+                    return None
+                text = bytearray()
+                for block in body(response, self.where(address), self.patience):
+                    text += block
+                    if len(text) > SMALL:
+                        break
+                return text.decode("utf-8", "replace")
+
+        return patiently(self.patience, stop, attempt)
+
+    def modified(self, address: str, stop: Stop) -> int | None:
+        def attempt() -> int | None:
+            # A byte and not HEAD: an address that a redirect has signed may be good for GET only.
+            with self._asked(address, stop, {"Range": "bytes=0-0"}) as response:
+                absent = response.status_code in ABSENT
+                return None if absent else http_date(response.headers.get("Last-Modified"))
+
+        return patiently(self.patience, stop, attempt)
+
+    def copy(self, address: str, part: Path, at: At, stop: Stop) -> str:
+        validator: dict[str, str] = {}
+
+        def attempt() -> str:
+            have = _size(part)
+            headers = {"Range": f"bytes={have}-", **validator} if have else {}
+            with self._asked(address, stop, headers) as response:
+                if response.status_code in ABSENT:
+                    raise refusal(self.url(address), response.status_code)
+                # Only a strong one names the very bytes (RFC 9110, 13.1.5).
+                etag = response.headers.get("ETag", "W/")
+                validator.update({} if etag.startswith("W/") else {"If-Range": etag})
+                return self._arrive(response, address, part, at, stop)
+
+        return patiently(self.patience, stop, attempt, lambda: _size(part))
+
+    def _arrive(
+        self, response: requests.Response, address: str, part: Path, at: At, stop: Stop
+    ) -> str:
+        """Write the body where the part ends; give the sha256 of all."""
+        where = self.where(address)
+        with disk_errors(part), part.open("a+b") as file:
+            span = _span(response, file.tell())
+            here, total = span or (0, None)
+            file.truncate(here)
+            if span is None:
+                raise broken(where, "has another file than the one it began to send")
+            file.seek(0)
+            found = hashlib.file_digest(file, "sha256")
+            at(here, total)
+            for block in body(response, where, self.patience) if here != total else ():
+                stop.check()
+                file.write(block)
+                found.update(block)
+                here += len(block)
+                at(here, total)
+        # What was interrupted looks like an end.
+        stop.check()
+        if total is not None and here != total:
+            raise broken(where, "broke the connection off")
+        return found.hexdigest()
+
+    @contextmanager
+    def _asked(
+        self, address: str, stop: Stop, headers: Mapping[str, str] | None = None
+    ) -> Iterator[requests.Response]:
+        with asked(self.session, self.url(address), headers or {}, self.patience, stop) as response:
+            yield response
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _span(response: requests.Response, have: int) -> tuple[int, int | None] | None:
+    """Where in the file the body begins, and how long the file is in all (None: not said).
+
+    A server that does not know ranges sends the file from its beginning. None: it cannot go on
+    from what we have, so that this must be of another file.
+    """
+    if response.status_code == 200:
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if length.isdigit() else None
+    said = re.fullmatch(
+        r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "")
+    )
+    total = int(said[2]) if said and said[2] != "*" else None
+    begin = int(said[1]) if said and said[1] else total
+    return (have, total) if begin == have else None

@@ -1,0 +1,38 @@
+"""One scenario of the install level: a fresh container of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.engine import Start
+from kubeparcel.hosts.package_managers import MANAGERS
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.hosts.session import Session
+from kubeparcel.reports.results import Check
+from kubeparcel.verify.scenario import CURRENT, EARLIER, Course, Scenario, Trial
+
+
+def play(
+    here: Session,
+    host: Host,
+    image: str,
+    scenario: Scenario[Trial],
+    packages: PackageSet,
+    earlier: PackageSet | None,
+    told: Callable[[Check], None] = lambda _: None,
+) -> list[Check]:
+    """Play a scenario in a container of its own, and give its checks; `told` hears of each."""
+    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    if earlier:
+        mounts[earlier.folder] = EARLIER
+    start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
+    with here.container(host, start) as box:
+        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.repository(CURRENT)
+        course = Course("install", host.name, trial, (trial,), told=told)
+        checks = list(course.play(scenario))
+        if any(not check.passed for check in checks):
+            here.hold(box)
+    return checks

@@ -1,0 +1,1 @@
+"""The layout level: packages are read and checked without installing anything."""

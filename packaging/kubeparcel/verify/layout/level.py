@@ -1,0 +1,151 @@
+"""The layout level: finished packages are read back, and checked without installing anything."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.errors import KubeparcelError, UsageError
+from kubeparcel.model import Format, Version
+from kubeparcel.reports.results import Check, Finding, Packaged, Report
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog import Catalog
+    from kubeparcel.packages.reader import Contents, Known
+    from kubeparcel.verify.layout.expectation import Expected
+
+LEVEL = "layout"
+READERS = min(4, os.cpu_count() or 1)
+"""How many packages are read at a time: each has one unpacked payload in memory."""
+
+READABLE = "readable"
+"""The check that a file is a whole package: without it, no other can be made."""
+
+Set: TypeAlias = tuple[Format, str]
+"""Packages that may be on one host together: a format, and an architecture by its name there."""
+
+Holders: TypeAlias = Mapping[Set, Mapping[str, frozenset[str]]]
+"""For each set and path, the packages that hold it."""
+
+
+def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
+    """Check package files, and those in folders, ours or anyone's, against the catalog.
+
+    `catalog` is ours unless given: one with the user's packages knows those too. Raises
+    UsageError when a path does not exist, or no package is anywhere.
+    """
+    from kubeparcel.packages.reader import Known
+    from kubeparcel.verify.layout.expected import by_catalog
+
+    started = time.monotonic()
+    files = packages(paths)
+    rows = catalog or catalogs.load()
+    with ThreadPoolExecutor(READERS, "reading") as pool:
+        found = list(pool.map(functools.partial(read, known=Known()), files))
+    whole = [one for one in found if not isinstance(one, KubeparcelError)]
+    holders = holders_of(
+        (one.format, one.arch, one.name, entry.path)
+        for one in whole
+        for entry in one.entries
+        if entry.kind != "dir"
+    )
+    kubernetes = _kubernetes(whole, rows)
+    checks: list[Check] = []
+    for file, one in zip(files, found, strict=True):
+        whole_one = None if isinstance(one, KubeparcelError) else one
+        expected = by_catalog(whole_one, rows, kubernetes) if whole_one else None
+        checks += check(one, _shown(file), expected, rows, holders)
+    took = time.monotonic() - started
+    return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
+
+
+def _packaged(one: Contents) -> Packaged:
+    version = f"{one.version}-{one.revision}" if one.revision else one.version
+    return Packaged(_shown(one.file), one.name, version, one.arch, str(one.format))
+
+
+def packages(paths: Sequence[Path]) -> list[Path]:
+    """The package files that are meant: those named, and all in the folders that are named."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for f in Format for p in path.rglob(f"*.{f}") if p.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UsageError(
+                f"{path}: there is no such file or folder.", "Give packages, or folders."
+            )
+    if not found:
+        places = ", ".join(str(path) for path in paths)
+        endings = " or ".join(f"*.{f}" for f in Format)
+        raise UsageError(
+            f"There are no packages ({endings}) in {places}.",
+            "Make some with build, or name a folder that has them.",
+        )
+    return list(dict.fromkeys(found))
+
+
+def _shown(file: Path) -> str:
+    """The name people know a file by: as seen from where they stand."""
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+
+
+def read(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
+    """The contents of a package file, or why it cannot be read."""
+    from kubeparcel.packages import reader
+
+    try:
+        return reader.read(file, known)
+    except KubeparcelError as error:
+        return error
+
+
+def check(
+    found: Contents | KubeparcelError,
+    name: str,
+    expected: Expected | None,
+    catalog: Catalog,
+    holders: Holders,
+) -> tuple[Check, ...]:
+    """All checks of one package, called `name` in them; of one that cannot be read there is one."""
+    from kubeparcel.verify.layout import checks
+    from kubeparcel.verify.layout.check_context import Subject
+    from kubeparcel.verify.layout.expected import Places
+
+    meaning = "the file is a whole package"
+    if isinstance(found, KubeparcelError):
+        fault = Finding("a whole package", found.what, look=found.todo)
+        return (Check(READABLE, name, 0, meaning, (fault,)),)
+    owners = holders.get((found.format, found.arch), {})
+    subject = Subject(name, found, expected, Places.of(catalog, found.format), owners)
+    return (Check(READABLE, name, 0, meaning), *checks.check(subject))
+
+
+def holders_of(rows: Iterable[tuple[Format, str, str, str]]) -> Holders:
+    """Who holds each path; a row is a format, an architecture, a package and a path of it."""
+    found: dict[Set, dict[str, frozenset[str]]] = {}
+    for format_, arch, name, path in rows:
+        paths = found.setdefault((format_, arch), {})
+        paths[path] = paths.get(path, frozenset()) | {name}
+    return found
+
+
+def _kubernetes(found: Sequence[Contents], catalog: Catalog) -> Version | None:
+    """The newest Kubernetes among the packages: those whose component has no versions beside it."""
+    from kubeparcel.verify.layout.expected import upstream_version
+
+    versions = []
+    for one in found:
+        spec = catalog.packages.get(one.name)
+        component = catalog.components.get(spec.component) if spec else None
+        if component and not component.pairs and (version := upstream_version(one)):
+            versions.append(version)
+    return max(versions, default=None)

@@ -1,0 +1,47 @@
+"""One scenario of the service level: a machine of its own, with systemd and a container runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kubeparcel.hosts import systemd_node
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.package_managers import MANAGERS
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.hosts.session import Session
+from kubeparcel.reports.results import Check
+from kubeparcel.verify.kubelet_contract import UNIT
+from kubeparcel.verify.scenario import CURRENT, EARLIER, Course, Scenario, Trial
+from kubeparcel.verify.service.kubelet import last_words
+
+LEVEL = "service"
+MEMORY = "1g"
+
+
+def play(
+    here: Session,
+    host: Host,
+    scenario: Scenario[Trial],
+    packages: PackageSet,
+    earlier: PackageSet | None,
+    told: Callable[[Check], None] = lambda _: None,
+) -> list[Check]:
+    """Play a scenario on a machine of its own, and give its checks; `told` hears of each."""
+    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    if earlier:
+        mounts[earlier.folder] = EARLIER
+    with systemd_node.started(here, host, scenario.name, mounts=mounts, memory=MEMORY) as box:
+        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.repository(*mounts.values())
+        course = Course(LEVEL, host.name, trial, (trial,), explain, told)
+        checks = list(course.play(scenario))
+        if any(not check.passed for check in checks):
+            here.hold(box)
+    return checks
+
+
+def explain(trial: Trial) -> None:
+    """What systemd and the kubelet say goes to the evidence of a check that failed."""
+    trial.run("systemctl", "status", "--no-pager", "--full", "--lines=0", UNIT)
+    last_words(trial)

@@ -1,0 +1,57 @@
+"""What the tests of the doctor share: one published repository, and the doctor's own words."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import Quiet
+from kubeparcel.doctor.examination import Wanted, examine
+from kubeparcel.doctor.report import Diagnosis
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from tests.conftest import alone
+from tests.support.package_builders import five
+from tests.support.repository_fixtures import (
+    bucket,
+    configuration,
+    dist,
+    key,
+    made_key,
+    publish,
+    repo,
+    server,
+)
+
+Doctor = Callable[..., Diagnosis]
+
+
+@pytest.fixture(scope="package")
+def published(made_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five packages of 1.36.3, published once."""
+    base = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        alone(patch, base / "cache")
+        patch.setenv("KUBEPARCEL_CONFIG", str(made_key))
+        dist = five(base / "dist")
+        publisher.publish(dist, Target(str(base / "repo")), Quiet(), unchecked=True)
+    return base / "repo"
+
+
+@pytest.fixture
+def sick(published: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be spoilt."""
+    return Path(shutil.copytree(published, tmp_path / "sick"))
+
+
+@pytest.fixture
+def doctor() -> Doctor:
+    """Examine a place."""
+
+    def ask(where: object, **more: object) -> Diagnosis:
+        return examine(Wanted(str(where), **more), Quiet())  # type: ignore[arg-type]
+
+    return ask

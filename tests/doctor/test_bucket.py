@@ -1,0 +1,22 @@
+"""A repository in a bucket is examined like one in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeparcel.console import Quiet
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.storage.s3 import Bucket
+from tests.doctor.conftest import Doctor
+
+
+def test_a_bucket_is_examined_like_a_folder(
+    bucket: str, key: Path, dist: Path, doctor: Doctor
+) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    found = doctor(bucket)
+    assert found.failed == {}
+    assert sum(len(one.packages) for one in found.examined) == 20
+    Bucket.at(bucket).remove(["apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"])
+    assert doctor(bucket).failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}

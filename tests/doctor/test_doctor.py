@@ -1,0 +1,244 @@
+"""The examination as a whole: what it says, what it leaves out, what it does not blame."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from kubeparcel import cli
+from kubeparcel.console import Quiet
+from kubeparcel.doctor.findings import MOST, Kind
+from kubeparcel.doctor.keys import Ring
+from kubeparcel.doctor.package_checks import Job, examine
+from kubeparcel.doctor.reader import Folder
+from kubeparcel.doctor.signature_check import Verifier
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Format
+from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.repository import publisher
+from kubeparcel.repository.model import Package
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.signing import keys, rpm_signature
+from tests.doctor.conftest import Doctor
+from tests.support.package_builders import five, rpm
+from tests.support.repository_fixtures import Publish
+
+DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
+
+
+def test_nothing_is_wrong_with_what_we_publish(published: Path, doctor: Doctor) -> None:
+    found = doctor(published)
+    assert found.failed == {}
+    assert {one.subject for one in found.examined} == {
+        *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files"),
+    }
+    assert "all pass" in found.as_text()
+
+
+def test_a_file_that_suites_share_fails_in_each(sick: Path, doctor: Doctor) -> None:
+    (sick / DEB).unlink()
+    found = doctor(sick)
+    assert found.failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    text = found.as_text()
+    assert "✗ files (31): every package file is there" in text
+    assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
+    assert f"where    {DEB}" in text
+    assert "do       Publish it again" in text
+
+
+def test_quick_leaves_package_files_out_and_says_so(sick: Path, doctor: Doctor) -> None:
+    (sick / DEB).unlink()
+    found = doctor(sick, quick=True)
+    assert found.exit_code == 0
+    assert "not read (--quick)" in found.as_text()
+    assert not any(check.name == "files" for check in found.report.checks)
+
+
+def test_files_kept_for_clients_that_are_behind_are_no_orphans(
+    publish: Publish, repo: Path, tmp_path: Path, doctor: Doctor
+) -> None:
+    publish()
+    publish(five(tmp_path / "next", "1.36.4"))
+    publisher.remove(["=1.36.3-1"], Target(str(repo)), Quiet())
+    assert (repo / DEB).exists()
+    assert doctor(repo).failed == {}
+
+
+def test_an_old_key_beside_the_new_one_is_no_fault(
+    publish: Publish, repo: Path, doctor: Doctor
+) -> None:
+    publish()
+    keys.rotate("default")
+    publish()
+    found = doctor(repo)
+    assert found.failed == {}
+    assert found.examined[0].about.count("RSA 4096") == 2
+
+
+def test_keys_can_be_named_as_they_are_for_publishing(
+    key: Path, published: Path, doctor: Doctor
+) -> None:
+    assert doctor(published, key="default").failed == {}
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        doctor(published, key="nobody")
+
+
+def test_a_file_without_a_key_is_wrong_configuration(
+    published: Path, tmp_path: Path, doctor: Doctor
+) -> None:
+    (tmp_path / "page").write_text("<html>")
+    with pytest.raises(ConfigurationError, match="no public key in it"):
+        doctor(published, key=tmp_path / "page")
+
+
+def test_after_a_lost_index_nothing_that_it_may_have_named_is_missed(
+    sick: Path, doctor: Doctor
+) -> None:
+    for path in (sick / "yum/stable/repodata").glob("*primary*"):
+        path.write_bytes(b"x")
+    found = doctor(sick)
+    assert found.failed == {"yum stable": {"indexes"}}
+    assert "what may be missing was not judged" in found.as_text()
+
+
+def test_more_findings_than_anyone_reads_are_counted(sick: Path, doctor: Doctor) -> None:
+    folder = sick / "apt/pool/main/x"
+    folder.mkdir()
+    for number in range(MOST + 10):
+        (folder / f"x_{number}.deb").write_bytes(b"")
+    (check,) = doctor(sick).report.failed
+    assert len(check.findings) == MOST + 1
+    assert check.findings[-1].found == "and 10 more"
+
+
+@pytest.mark.parametrize("data", [b"", b"Package: x\n" * 99, os.urandom(3000)])
+@pytest.mark.parametrize("name", ["apt/dists/stable", "yum/stable/repodata"])
+def test_garbage_in_any_file_is_a_fault_and_no_crash(
+    sick: Path, doctor: Doctor, name: str, data: bytes
+) -> None:
+    for path in [path for path in (sick / name).rglob("*") if path.is_file()]:
+        before = path.read_bytes()
+        path.write_bytes(data)
+        assert doctor(sick, quick=True, suites=["stable"]).exit_code == 1 or path.suffix in (
+            ".html",
+            ".key",
+        ), path
+        path.write_bytes(before)
+
+
+def test_a_signature_over_header_and_payload_is_checked_too(
+    published: Path, made_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = rpm(tmp_path, "kubectl", "1.36.3-1")
+    head = file.read_bytes()
+    found = rpm_metadata.headers(head, len(head))
+    (tmp_path / "data").write_bytes(head[found.main.start :])
+    gpg = ["gpg", "--homedir", str(made_key / "keys/default"), "--batch", "--passphrase", ""]
+    words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]
+    subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
+    monkeypatch.setattr(rpm_signature, "RSA", 1002)
+    target = tmp_path / "signed.rpm"
+    done = rpm_signature.sign(file, head, found, (tmp_path / "sig").read_bytes(), target)
+    ring = Ring(verifier=Verifier(published / "key.gpg", tmp_path, 0))
+
+    def faults() -> list[Kind]:
+        data = target.read_bytes()
+        import hashlib
+
+        digest = hashlib.sha256(data).hexdigest()
+        row = Package(
+            *(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""),
+            target.name,
+        )
+        job = Job(row, target.name, {"sha256": digest})
+        return [fault.kind for fault in examine(Folder(tmp_path), job, ring).faults]
+
+    assert done.size == target.stat().st_size
+    assert faults() == []
+    data = bytearray(target.read_bytes())
+    data[-10] ^= 1
+    target.write_bytes(data)
+    assert faults() == [Kind.INSIDE, Kind.RPM_SIGNATURE]
+
+
+SQV = """#!/bin/sh
+[ "$1" = --help ] && echo "--policy-as-of --cleartext --output --signature-file" && exit 0
+echo "$@" >> "$SQV_LOG"
+case "$*" in *--policy-as-of*) echo "Policy rejected signature" >&2; exit 1;; esac
+"""
+
+
+def test_sqv_is_asked_for_today_and_for_later_where_it_is_installed(
+    published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/sqv").write_text(SQV)
+    (tmp_path / "bin/sqv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("SQV_LOG", str(tmp_path / "log"))
+    found = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
+    assert all("sqv" in found.failed[name] for name in ("apt stable", "yum stable"))
+    text = found.as_text()
+    assert "sqv refuses it by the rules of 2028-01-15: Policy rejected signature" in text
+    asked = (tmp_path / "log").read_text().splitlines()
+    assert sum("--policy-as-of" not in line for line in asked) == 3
+    assert any("--cleartext" in line for line in asked)
+
+
+def test_the_task_prints_json_and_writes_junit(
+    sick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sick / DEB).unlink()
+    report = tmp_path / "out/doctor.xml"
+    words = ["kubeparcel", "doctor", str(sick), "--json", "--junit", str(report), "--quiet"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 20)
+    rows = {row["subject"]: row for row in document["subjects"]}
+    (wrong,) = [check for check in rows["apt stable"]["checks"] if not check["passed"]]
+    assert wrong["name"] == "files"
+    assert wrong["findings"][0]["where"] == DEB
+    root = ElementTree.parse(report).getroot()
+    assert (root.get("tests"), root.get("failures")) == (str(document["count"]), "2")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("doctor", 2, "needs one URL or folder"),
+        ("doctor a b", 2, "needs one URL or folder"),
+        ("doctor nowhere", 2, "There is no folder"),
+        ("doctor .", 2, "no apt and no yum repository"),
+        ("doctor . --horizon x", 2, "--horizon needs a number."),
+        ("doctor . --horizon=x", 2, "--horizon needs a number."),
+        ("doctor http://127.0.0.1:9/", 3, "refused the connection"),
+    ],
+)
+def test_bad_input_ends_with_a_line_and_its_exit_code(
+    here: Path, capsys: pytest.CaptureFixture[str], words: str, code: int, said: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["kubeparcel", *words.split()])
+    assert ended.value.code == code
+    assert said in capsys.readouterr().err
+
+
+def test_without_gpgv_it_says_what_to_install(
+    published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubeparcel.errors import ToolError
+
+    (tmp_path / "bin").mkdir()
+    for name in ("gpg", "gpgconf", "gpg-agent"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(ToolError, match="gpgv is not installed"):
+        doctor(published)

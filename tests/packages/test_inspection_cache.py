@@ -1,0 +1,59 @@
+"""What is known of a file's bytes is not found out again, and is believed only for those bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from kubeparcel import md5
+from kubeparcel.packages import elf, reader
+from kubeparcel.packages.reader import Known
+from kubeparcel.store import Store
+from tests.packages.conftest import Make
+
+PROGRAM = Path("/bin/ls").read_bytes()
+LARGE = bytes(range(256)) * (md5.LARGE // 256)
+
+
+def digest(algorithm: str, data: bytes) -> str:
+    return hashlib.new(algorithm, data).hexdigest()
+
+
+def test_a_binary_in_several_packages_is_looked_at_once(nfpm: Make, monkeypatch) -> None:
+    files = [nfpm(packager, {"/usr/bin/ls": PROGRAM}) for packager in ("deb", "rpm")]
+    looked, read = [], elf.read
+    monkeypatch.setattr(elf, "read", lambda data: looked.append(len(data)) or read(data))
+    known = Known()
+    found = [reader.read(file, known).entry("/usr/bin/ls").elf for file in files]
+    assert looked == [len(PROGRAM)]
+    assert found[0] == found[1] == read(PROGRAM)
+
+
+def test_a_known_md5_is_of_the_bytes_that_are_there(nfpm: Make) -> None:
+    file = nfpm("deb", {"/usr/bin/ls": PROGRAM, "/usr/share/other": "other"})
+    asked: list[str] = []
+
+    def wrong_for_the_program(sha256: str, data: memoryview) -> str:
+        asked.append(sha256)
+        return digest("md5", bytes(data) + b"?" * (len(data) == len(PROGRAM)))
+
+    package = reader.read(file, Known(wrong_for_the_program))
+    assert {digest("sha256", PROGRAM), digest("sha256", b"other")} <= {*asked}
+    (fault,) = package.faults
+    assert fault.startswith("/usr/bin/ls: md5sums says")
+    assert package.verified == ()
+
+
+def test_the_md5_of_a_large_file_is_remembered(store: Store) -> None:
+    sha256 = store.add_bytes(LARGE)
+    md5.note(store, sha256)
+    assert md5.of(store, sha256, memoryview(LARGE)) == digest("md5", LARGE)
+    store.remember(md5.KIND, sha256, "as remembered")
+    assert md5.of(store, sha256, memoryview(LARGE)) == "as remembered"
+
+
+def test_that_of_a_small_file_is_found_out_each_time(store: Store) -> None:
+    sha256 = store.add_bytes(b"small")
+    md5.note(store, sha256)
+    assert store.recall(md5.KIND, sha256) is None
+    assert md5.of(store, sha256, memoryview(b"small")) == digest("md5", b"small")

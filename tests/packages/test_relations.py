@@ -1,0 +1,88 @@
+"""Versions sort as dpkg and rpm sort them, and fulfil wishes as they do."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+
+import pytest
+
+from kubeparcel.model import Format
+from kubeparcel.packages.relations import Relation, deb_key, parse, rpm_key, suits
+
+DEBS = (
+    *("1.36.3-1", "1.36.3-2", "1.36.3", "1.36.3-0", "1.36.10-1", "1.37.0~rc.1-1", "1.37.0~rc.10-1"),
+    *("1.37.0~alpha.2-1", "1.37.0~beta.0-1", "1.37.0-1", "1.37.0-1.1", "1.37.0-00", "1:1.2-1"),
+    *("1.9.1-1", "1.09.1-1", "1.37.0+b-1", "1.37.0a-1", "1.37.0.-1", "2:0-1", "1.37~~-1"),
+)
+RPMS = (
+    *("1.36.3-1", "1.36.3-2", "1.36.10-1", "1.37.0~rc.1-1", "1.37.0~rc.10-1", "1.37.0~alpha.2-1"),
+    *(
+        "1.37.0-1",
+        "1.37.0^git1-1",
+        "1.37.0.1-1",
+        "1.37.0-1.1",
+        "1.37.0a-1",
+        "1.37.0.a-1",
+        "1.9.1-1",
+    ),
+    *("1.09.1-1", "1.37.0-150500.1.1", "1.37.0-01", "1.37.0~~-1", "1.37-1"),
+)
+
+
+def order(first: object, second: object) -> int:
+    """-1, 0 or 1."""
+    return (first > second) - (first < second)  # type: ignore[operator]
+
+
+def test_debs_sort_as_dpkg_sorts_them() -> None:
+    if not shutil.which("dpkg"):
+        pytest.skip("needs dpkg")
+    for first, second in itertools.combinations(DEBS, 2):
+        said = {
+            sign: subprocess.run(["dpkg", "--compare-versions", first, sign, second], check=False)
+            for sign in ("lt", "gt")
+        }
+        theirs = said["lt"].returncode - said["gt"].returncode
+        assert order(deb_key(first), deb_key(second)) == theirs, (first, second)
+
+
+def test_rpms_sort_as_rpm_sorts_them() -> None:
+    if not shutil.which("rpm"):
+        pytest.skip("needs rpm")
+    pairs = list(itertools.combinations(RPMS, 2))
+    rows = "".join(f'print(rpm.vercmp("{a}", "{b}") .. " ") ' for a, b in pairs)
+    words = ["rpm", "--eval", f"%{{lua: {rows}}}"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    for (first, second), theirs in zip(pairs, map(int, said.split()), strict=True):
+        assert order(rpm_key(first), rpm_key(second)) == theirs, (first, second)
+
+
+@pytest.mark.parametrize(
+    ("form", "version", "operator", "wanted", "will_do"),
+    [
+        (Format.DEB, "1.36.3-1", ">=", "1.36.3", True),
+        (Format.DEB, "1.36.3-1", "=", "1.36.3", False),
+        (Format.DEB, "1.37.0~rc.1-1", ">=", "1.37.0", False),
+        (Format.DEB, "1.37.0~rc.1-1", ">=", "1.37.0~", True),
+        (Format.DEB, "1.36.3-1", "<<", "1.36.3-1", False),
+        (Format.RPM, "1.36.3-1", "=", "1.36.3", True),
+        (Format.RPM, "1.36.3-1", ">", "1.36.3", False),
+        (Format.RPM, "1.37.0~rc.1-1", "<", "1.37.0", True),
+        (Format.RPM, "1:1.0-1", ">=", "2.0", True),
+        (Format.RPM, "1.0-1", "", "", True),
+    ],
+)
+def test_a_wish_is_fulfilled_or_not(
+    form: Format, version: str, operator: str, wanted: str, will_do: bool
+) -> None:
+    assert suits(form, version, Relation("x", operator, wanted)) is will_do
+
+
+def test_relations_are_read_as_debs_write_them() -> None:
+    assert parse("a, b (>= 1.2) | c:any [amd64] <!x>, ,d(=2)") == (
+        (Relation("a"),),
+        (Relation("b", ">=", "1.2"), Relation("c")),
+        (Relation("d", "=", "2"),),
+    )

@@ -1,0 +1,265 @@
+"""Rpms made by nfpm and rpmbuild are read as rpm reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.packages import reader
+from kubeparcel.packages.reader import Contents, Entry, Kind, Script
+from tests.packages.conftest import TIME, Make, output
+from tests.packages.elf_files import File, rpm
+
+SPEC = """\
+Name: small
+Epoch: 3
+Version: 1.0~rc1
+Release: 2
+Summary: one line
+License: MIT
+URL: https://example.org
+Vendor: Somebody
+Packager: Somebody <somebody@example.org>
+Group: System
+Requires: foo >= 1.2, (a or b), /bin/true
+Requires(post): poster
+Recommends: bar < 3
+Suggests: suggested
+Supplements: supplemented
+Enhances: enhanced > 2
+Conflicts: baz = 1
+Obsoletes: old <= 2
+Provides: other = 9
+%description
+first
+
+last
+%install
+mkdir -p %{buildroot}/etc %{buildroot}/usr/bin %{buildroot}/usr/share
+echo a > %{buildroot}/etc/a
+ln %{buildroot}/etc/a %{buildroot}/etc/b
+echo ghost > %{buildroot}/etc/ghost
+echo doc > %{buildroot}/usr/share/doc.txt
+echo license > %{buildroot}/usr/share/license.txt
+echo c > %{buildroot}/usr/bin/caps
+ln -s caps %{buildroot}/usr/bin/link
+%files
+%config(noreplace) /etc/a
+%config /etc/b
+%ghost /etc/ghost
+%doc /usr/share/doc.txt
+%license /usr/share/license.txt
+%attr(4755,daemon,adm) %caps(cap_net_raw=ep) /usr/bin/caps
+/usr/bin/link
+%dir %attr(0700,root,root) /usr/bin
+%pre
+echo pre
+%post -p /sbin/ldconfig
+%preun -p <lua>
+print("lua")
+%triggerin -- foo
+echo trigger
+%filetriggerin -- /usr
+echo filetrigger
+%transfiletriggerin -- /usr
+echo transfiletrigger
+%changelog
+* Tue Nov 14 2023 Somebody <somebody@example.org> - 3:1.0~rc1-2
+- note
+"""
+MACROS = ("_buildhost host.example.org", "use_source_date_epoch_as_buildtime 1")
+
+
+def dump(entry: Entry) -> str:
+    """One line as `rpm --dump` prints it, without the last fields."""
+    types = {Kind.DIR: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
+    mode = types.get(entry.kind, stat.S_IFREG) | entry.mode
+    stored = entry.kind in (Kind.FILE, Kind.HARDLINK) and "ghost" not in entry.flags
+    return (
+        f"{entry.path} {entry.mtime} {entry.sha256 if stored else '0' * 64} "
+        f"0{mode:o} {entry.owner} {entry.group} "
+        f"{int('config' in entry.flags)} {int('doc' in entry.flags)} "
+        f"{entry.target if entry.kind is Kind.SYMLINK else 'X'}"
+    )
+
+
+def dumped(file: Path) -> list[str]:
+    """The same of rpm itself: path, time, digest, mode, owner, group, config, doc, target."""
+    lines = [line.split() for line in output("rpm", "-qp", "--dump", file).splitlines()]
+    return [" ".join((w[0], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[10])) for w in lines]
+
+
+def same_as_rpm(package: Contents) -> bool:
+    return [dump(entry) for entry in package.entries] == dumped(package.file)
+
+
+def query(file: Path, tags: str) -> str:
+    return output("rpm", "-qp", "--nosignature", "--queryformat", tags, file)
+
+
+@pytest.mark.parametrize("compression", ["zstd:3", "gzip", "xz", "lzma"])
+def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> None:
+    link = {"src": "bin/a", "dst": "/usr/a", "type": "symlink"}
+    conf = {"src": __file__, "dst": "/etc/conf", "type": "config|noreplace"}
+    folder = {"dst": "/var/lib/small", "type": "dir", "file_info": {"mode": 0o700}}
+    extra = {"contents": [link, conf, folder], "rpm": {"compression": compression}}
+    package = reader.read(nfpm("rpm", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
+    assert same_as_rpm(package)
+    assert package.compression == compression.partition(":")[0]
+    assert package.faults == ()
+    assert {"PAYLOADDIGEST", "SHA256HEADER", "FILEDIGESTS"} <= set(package.verified)
+
+
+@pytest.mark.parametrize(
+    ("payload", "compression"),
+    [
+        ("w3.zstdio", "zstd"),
+        ("w6.gzdio", "gzip"),
+        ("w2.xzdio", "xz"),
+        ("w6.bzdio", "bzip2"),
+        ("w2.lzdio", "lzma"),
+        ("w.ufdio", "none"),
+    ],
+)
+def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(
+    rpmbuild: Make, payload: str, compression: str
+) -> None:
+    package = reader.read(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
+    assert same_as_rpm(package)
+    assert package.compression == compression
+    assert package.faults == ()
+    assert package.verified == (
+        "SHA256HEADER",
+        "SHA1HEADER",
+        "SIGMD5",
+        "SIGSIZE",
+        "PAYLOADSIZE",
+        "PAYLOADDIGEST",
+        "PAYLOADDIGESTALT",
+        "FILEDIGESTS",
+    )
+
+
+def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
+    file = rpmbuild(SPEC, *MACROS)
+    package = reader.read(file)
+    shown = {
+        "name": package.name,
+        "epoch": str(package.epoch),
+        "version": package.version,
+        "release": package.revision,
+        "arch": package.arch,
+        "summary": package.summary,
+        "description": package.description,
+        "license": package.license,
+        "url": package.homepage,
+        "vendor": package.vendor,
+        "packager": package.maintainer,
+        "group": package.section,
+        "buildhost": package.build_host,
+        "buildtime": str(package.built),
+    }
+    for tag, value in shown.items():
+        assert query(file, f"%{{{tag}}}") == value
+    assert (package.build_host, package.built) == ("host.example.org", TIME)
+    assert package.changelog
+
+
+def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
+    assert reader.read(rpmbuild(SPEC)).relations == {
+        "depends": ("(a or b)", "/bin/true", "foo (>= 1.2)", "poster"),
+        "recommends": ("bar (<< 3)",),
+        "suggests": ("suggested",),
+        "supplements": ("supplemented",),
+        "enhances": ("enhanced (>> 2)",),
+        "conflicts": ("baz (= 1)",),
+        "obsoletes": ("old (<= 2)",),
+        "provides": ("other (= 9)",),
+    }
+
+
+def test_relations_that_rpmbuild_adds_stand_apart(rpmbuild: Make) -> None:
+    automatic = reader.read(rpmbuild(SPEC)).automatic
+    assert "small (= 3:1.0~rc1-2)" in automatic["provides"]
+    assert {"/bin/sh", "/sbin/ldconfig", "config(small) (= 3:1.0~rc1-2)"} <= {*automatic["depends"]}
+    assert "rpmlib(FileCaps) (<= 4.6.1-1)" in automatic["depends"]
+    assert set(automatic) == {"depends", "provides"}
+
+
+def test_no_relation_is_lost(rpmbuild: Make) -> None:
+    file = rpmbuild(SPEC)
+    package = reader.read(file)
+    found = {*package.relations["depends"], *package.automatic["depends"]}
+    needs = query(file, "[%{REQUIRENAME} (%{REQUIREFLAGS:depflags} %{REQUIREVERSION})\n]")
+    assert found == {need.removesuffix(" ( )") for need in needs.splitlines()}
+
+
+def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> None:
+    assert reader.read(rpmbuild(SPEC)).scripts == {
+        "pre": Script("/bin/sh", "echo pre"),
+        "post": Script("/sbin/ldconfig", ""),
+        "preun": Script("<lua>", 'print("lua")'),
+        "trigger 1": Script("/bin/sh", "echo trigger"),
+        "filetrigger 1": Script("/bin/sh", "echo filetrigger"),
+        "transfiletrigger 1": Script("/bin/sh", "echo transfiletrigger"),
+    }
+
+
+def test_files_have_the_flags_of_the_spec(rpmbuild: Make) -> None:
+    package = reader.read(rpmbuild(SPEC))
+    assert {entry.path: set(entry.flags) for entry in package.entries if entry.flags} == {
+        "/etc/a": {"config", "noreplace"},
+        "/etc/b": {"config"},
+        "/etc/ghost": {"ghost"},
+        "/usr/share/doc.txt": {"doc"},
+        "/usr/share/license.txt": {"license"},
+    }
+
+
+def test_setuid_owners_and_capabilities_are_kept(rpmbuild: Make) -> None:
+    entry = reader.read(rpmbuild(SPEC)).entry("/usr/bin/caps")
+    assert entry
+    assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
+    assert entry.capabilities == "cap_net_raw=ep"
+
+
+def test_hard_links_name_the_file_that_has_the_bytes(rpmbuild: Make) -> None:
+    package = reader.read(rpmbuild(SPEC))
+    links = [entry for entry in package.entries if entry.kind is Kind.HARDLINK]
+    assert [(entry.path, entry.target) for entry in links] == [("/etc/a", "/etc/b")]
+    assert links[0].sha256 == hashlib.sha256(b"a\n").hexdigest()
+
+
+def test_a_ghost_has_no_digest(rpmbuild: Make) -> None:
+    ghost = reader.read(rpmbuild(SPEC)).entry("/etc/ghost")
+    assert ghost
+    assert (ghost.sha256, ghost.data) == ("", None)
+
+
+def test_file_digests_of_older_kinds_are_verified(rpmbuild: Make) -> None:
+    package = reader.read(rpmbuild(SPEC, "_binary_filedigest_algorithm 1"))
+    assert "FILEDIGESTS" in package.verified
+    assert package.faults == ()
+
+
+def test_dependencies_given_to_nfpm_are_not_automatic(nfpm: Make) -> None:
+    libc = "libc.so.6(GLIBC_2.34)(64bit)"
+    file = nfpm(
+        "rpm", {}, depends=["a >= 1", libc], conflicts=["b < 2"], scripts={"preremove": "x"}
+    )
+    package = reader.read(file)
+    assert package.relations == {"depends": ("a (>= 1)", libc), "conflicts": ("b (<< 2)",)}
+    assert package.scripts == {"preun": Script("/bin/sh", "x")}
+    assert package.automatic == {"provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")}
+
+
+def test_a_source_package_has_the_architecture_src(tmp_path: Path) -> None:
+    (tmp_path / "a.rpm").write_bytes(rpm(File("/a.spec"), values={1106: [1]}))
+    assert reader.read(tmp_path / "a.rpm").arch == "src"
+
+
+def test_signatures_are_named(nfpm: Make) -> None:
+    assert reader.read(nfpm("rpm", {})).signatures == ()

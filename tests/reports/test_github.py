@@ -1,0 +1,87 @@
+"""A run of GitHub's Actions: annotations, a summary, and no command but ours."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.reports import github
+from kubeparcel.reports.results import Check, Finding, Report
+
+HOSTILE = Check(
+    "remove, or: purge",
+    "life",
+    81,
+    "100 % is\r\nlost",
+    (
+        Finding("the edit", "nothing\n::stop-commands::x", "/etc/default/kubelet", "Keep it."),
+        Finding("b", "c"),
+    ),
+    "trixie",
+    evidence={"cat": "```\n</details><script>alert(1)</script>\n::set-output name=a::b"},
+)
+FINE = Check("install", "life", host="trixie")
+LAYOUT = Report("layout", (Check("modes", "a.deb"),), 0.8)
+INSTALL = Report("install", (FINE, HOSTILE), 61)
+CLUSTER = Report("cluster", not_run="install failed")
+
+
+def test_an_annotation_is_one_line_escaped_as_github_reads_it():
+    (line,) = github.errors([LAYOUT, INSTALL, CLUSTER])
+    assert line == (
+        "::error title=install · trixie · life · remove%2C or%3A purge::"
+        "100 %25 is%0Alost%0Aexpected: the edit%0Afound: nothing%0A::stop-commands::x%0A"
+        "where: /etc/default/kubelet%0Alook: Keep it.%0Aand 1 more"
+    )
+
+
+def test_of_many_failures_github_gets_as_many_as_it_keeps():
+    report = Report("install", (HOSTILE,) * 30)
+    lines = github.errors([report])
+    assert len(lines) == github.SHOWN
+    assert lines[-1].endswith("::21 more checks fail: see the report.")
+    assert len(github.errors([Report("install", (HOSTILE,) * 10)])) == github.SHOWN
+
+
+def test_no_failure_no_annotation():
+    assert github.errors([LAYOUT]) == []
+
+
+def test_what_packages_print_is_no_command():
+    text = github.harmless("found    a\n  ::add-mask::x\n##[error]b\nc::d")
+    assert not re.search(r"^\s*::", text, re.MULTILINE)
+    assert "##[" not in text
+    assert "c::d" in text
+
+
+def test_the_summary_has_a_row_a_level_and_host_and_the_evidence_of_failures():
+    text = github.summary([LAYOUT, INSTALL, CLUSTER])
+    assert "| layout |  | ✅ 1 | 0.8 s |" in text
+    assert "| install | trixie | ❌ 1 of 2 | 1:01 |" in text
+    assert "| cluster | | – not run: install failed | |" in text
+    assert r"### ❌ install · trixie · life · remove\, or\: purge" in text
+    assert "found    nothing" in text
+    assert text.count("<details>") == text.count("</details>\n\n") == 1
+
+
+def test_evidence_in_the_summary_stays_in_its_block():
+    text = github.summary([INSTALL])
+    block = text.split("````text\n")[1].split("\n````")[0]
+    assert "</details><script>alert(1)</script>" in block
+    assert text.replace(block, "").count("<script>") == 0
+
+
+def test_a_summary_is_never_longer_than_github_shows():
+    long = Check("a", "b", findings=(Finding("x" * 5000, "y"),), evidence={"c": "é" * 9000})
+    text = github.summary([Report("install", (long,) * 900)])
+    assert len(text.encode()) < 1_000_000
+    assert re.search(r"… and \d+ more: see the report\.", text)
+
+
+def test_only_github_is_github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert not github.here()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert github.here()

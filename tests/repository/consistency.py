@@ -1,0 +1,146 @@
+"""How steady a repository is: what a client sees while it changes, and what kills leave of it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+
+from kubeparcel.packages.index_compression import unpack
+from tests.repository.crash_injection import Point, Publisher
+from tests.support import client_view
+
+CHANGES = 50
+_SETTLED = 3
+"""After so many changes there is as much to clear away as there will be."""
+
+
+@dataclass
+class Found:
+    """How often was looked, and what was wrong, in words."""
+
+    looked: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two versions that come and go: `newer` has packages of the version that `word` means."""
+
+    waiting: Publisher
+    repo: Path
+    newer: Path
+    word: str
+
+    def add(self, at: Point | None = None) -> bool:
+        return self.waiting.publish(self.repo, self.newer, at)
+
+    def remove(self, at: Point | None = None) -> bool:
+        return self.waiting.remove(self.repo, self.word, at)
+
+
+def watched(change: Change, changes: int = CHANGES) -> Found:
+    """Change a repository so many times while a client reads it without a pause.
+
+    A client that is slow is waited for: changes go on until it has looked as often.
+    """
+    found = Found()
+    over = threading.Event()
+
+    def poll() -> None:
+        while not over.is_set():
+            found.looked += 1
+            try:
+                view(change.repo)
+            except (AssertionError, OSError) as error:
+                found.wrong.append(f"{error!r}"[:200])
+
+    client = threading.Thread(target=poll)
+    client.start()
+    try:
+        number = 0
+        while number < changes or (client.is_alive() and found.looked <= changes):
+            (change.remove if number % 2 else change.add)()
+            number += 1
+    finally:
+        over.set()
+        client.join()
+    return found
+
+
+def killed(change: Change) -> Found:
+    """Kill a publish, and its undoing, at each rename; none may leave a mix, or need a hand."""
+    old = client_view.whole(change.repo)
+    for _ in range(_SETTLED):
+        adding = _renames(change.waiting.points(repo=str(change.repo), source=str(change.newer)))
+        new = client_view.whole(change.repo)
+        removing = _renames(change.waiting.points(repo=str(change.repo), word=change.word))
+    found = Found()
+    for pair in zip_longest(adding, removing):
+        for act, point, goal in ((change.add, pair[0], new), (change.remove, pair[1], old)):
+            if point and act(point):
+                found.looked += 1
+                found.wrong += _left(change.repo, old, new, point)
+            act()
+            found.wrong += _left(change.repo, goal, goal, ("after", *(point or ())))
+    return found
+
+
+def _renames(points: list[Point]) -> list[Point]:
+    return [point for point in points if point[0].startswith("rename")]
+
+
+def _left(
+    repo: Path, old: client_view.Suites, new: client_view.Suites, where: object
+) -> Iterator[str]:
+    """What is neither old nor new, a suite each."""
+    try:
+        now = client_view.whole(repo)
+        for suite in {*old, *now}:
+            if now.get(suite) not in (old.get(suite), new.get(suite)):
+                yield f"{where}: {suite}"
+    except (AssertionError, OSError) as error:
+        yield f"{where}: {error!r}"[:200]
+
+
+def view(repo: Path) -> None:
+    """What apt and dnf read, in their order, down to the packages; raises what does not fit."""
+    inrelease = _apt(repo / "apt", repo / "apt/dists/stable")
+    client_view.gpgv_data(repo, inrelease)
+    entry, signature = _entry(repo / "yum/stable/repodata")
+    client_view.gpgv_data(repo, signature, entry)
+    for part in entry.decode().split("<data type=")[1:]:
+        href, digest = (_between(part, *ends) for ends in ((' href="', '"'), ('256">', "<")))
+        data = (repo / "yum/stable" / href).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == digest, href
+        if "primary" in href:
+            for package in unpack(href, data).decode().split('<location href="')[1:]:
+                assert (repo / "yum/stable" / package.partition('"')[0]).stat().st_size
+
+
+def _apt(base: Path, suite: Path) -> bytes:
+    inrelease = (suite / "InRelease").read_bytes()
+    for line in inrelease.decode().partition("SHA256:\n")[2].partition("-----")[0].splitlines():
+        if line.endswith(".gz"):
+            digest, _, name = line.split()
+            data = ((suite / name).parent / "by-hash/SHA256" / digest).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == digest, name
+            for row in unpack(name, data).decode().split("\nFilename: ")[1:]:
+                assert (base / row.partition("\n")[0]).stat().st_size
+    return inrelease
+
+
+def _entry(folder: Path) -> tuple[bytes, bytes]:
+    """Two files are read one after the other: whatever changed in between is read again."""
+    while True:
+        entry = (folder / "repomd.xml").read_bytes()
+        signature = (folder / "repomd.xml.asc").read_bytes()
+        if (folder / "repomd.xml").read_bytes() == entry:
+            return entry, signature
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]

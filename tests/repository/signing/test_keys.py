@@ -1,0 +1,311 @@
+"""Signing keys: made, shown, extended, rotated; who signs, and who is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import cli
+from kubeparcel.doctor.examination import Wanted, examine
+from kubeparcel.errors import ConfigurationError, ToolError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.model import DAY
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.signing import gpg, keyring, keys, openpgp, signer
+from tests.conftest import Told
+from tests.support import client_view
+from tests.support.repository_fixtures import Publish
+
+
+def made(folder: Path, *words: str, phrase: str = "") -> str:
+    """A key of someone's own in a gpg home at `folder`, private part in `folder`/secret.asc."""
+    folder.mkdir(mode=0o700)
+    (folder / "gpg-agent.conf").write_text("s2k-count 65536\n")  # no secret is kept for long
+    base = ["gpg", "--batch", "--homedir", folder, "--pinentry-mode", "loopback"]
+    base += ["--passphrase", phrase]
+    subprocess.run([*base, *words], check=True, capture_output=True)
+    secret = [*base, "--armor", "-o", folder / "secret.asc", "--export-secret-keys"]
+    subprocess.run(secret, check=True, capture_output=True)
+    listed = ["gpg", "--homedir", folder, "--with-colons", "--list-keys"]
+    said = subprocess.run(listed, check=True, capture_output=True, text=True).stdout
+    subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)
+    return said.partition("\nfpr:")[2].split(":")[8]
+
+
+def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
+    return ("--quick-generate-key", "Someone <someone@example.invalid>", algorithm, "sign", lasts)
+
+
+def issuers(repo: Path) -> set[str]:
+    """The numbers of the keys that signed the Release."""
+    data = (repo / "apt/dists/stable/Release.gpg").read_bytes()
+    return {one.issuer for one in openpgp.signatures(openpgp.dearmored(data))}
+
+
+def public(repo: Path, name: str = "key.asc") -> set[str]:
+    """The numbers of the keys that the repository hands out."""
+    text = (repo / name).read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
+    found = openpgp.vouching(openpgp.dearmored(text.encode()))
+    return {number for number, _ in found}
+
+
+def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
+    named = keys.load("default")
+    (one,) = keyring.listed(gpg.reachable(named.folder))
+    assert (one.algorithm, one.bits) == ("rsa", 4096)
+    assert 3 * 365 - 1 <= one.days_left() <= 3 * 365
+    assert not one.weakness
+    assert not one.doubt
+    data = gpg.reachable(named.folder).run("--armor", "--export").stdout.encode()
+    ((_, own),) = openpgp.vouching(openpgp.dearmored(data))
+    assert (own.version, openpgp.HASHES[own.algorithm]) == (4, "SHA-512")
+
+
+def test_a_key_is_readable_by_its_owner_alone(key: Path) -> None:
+    folder = keys.load("default").folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 or path.suffix == ".kbx", path
+    assert stat.S_IMODE((folder / "kubeparcel.json").stat().st_mode) == 0o600
+
+
+def test_a_private_key_is_nowhere_in_a_repository(publish: Publish, repo: Path) -> None:
+    publish()
+    for path in repo.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"PRIVATE KEY" not in data
+            kinds = {tag for tag, _ in openpgp.packets(openpgp.dearmored(data))}
+            assert not kinds & {5, 7} or not path.name.startswith("key"), path
+
+
+def test_a_name_is_taken_once_and_leads_nowhere_else(key: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is a key 'default' already"):
+        keys.new()
+    for name in ("../x", "a/b", ".", "", "-x"):
+        with pytest.raises(ConfigurationError, match="cannot be the name"):
+            keys.folder_of(name)
+
+
+def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
+    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    old = keys.load("default").current
+    new = keys.rotate("default").current
+    assert publish().resigned
+    both = {old[-16:], new[-16:]}
+    assert issuers(repo) == public(repo) == both
+    client_view.whole(repo)
+    later = time.time() + (keys.OVERLAP + 1) * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    publish()
+    assert issuers(repo) == public(repo, "stable.sources") == {new[-16:]}
+    assert public(repo) == both, "rpms that the old one signed are still there"
+
+
+def test_a_key_that_ends_while_both_sign_is_left_out(
+    publish: Publish, dist: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.extend("default", 60)
+    new = keys.rotate("default").current
+    log = Told()
+    later = time.time() + 90 * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    publisher.publish(dist, Target(str(repo)), log, unchecked=True)
+    assert issuers(repo) == {new[-16:]}
+    assert not log.warned
+
+
+def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
+    dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    names = [made(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
+    files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
+    both = tmp_path / "both.asc"
+    both.write_bytes(b"".join(file.read_bytes() for file in files))
+    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    assert issuers(repo) == public(repo) == set(names)
+    words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
+    told = subprocess.run(words, check=True, capture_output=True).stdout
+    both.write_bytes(files[1].read_bytes() + told)
+    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    assert issuers(repo) == public(repo, "stable.sources") == {names[1]}
+    assert public(repo) == set(names)
+
+
+def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> None:
+    publish()
+    before = (repo / "key.asc").read_bytes()
+    keys.extend("default", 2000)
+    (one,) = keyring.listed(gpg.reachable(keys.load("default").folder))
+    assert 1999 <= one.days_left() <= 2000
+    assert not one.doubt
+    assert publish().resigned
+    assert (repo / "key.asc").read_bytes() != before
+
+
+def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None:
+    keys.extend("default", 100)
+    log = Told()
+    publisher.publish(dist, Target(str(repo)), log, unchecked=True)
+    assert any("expires in 100 days" in text for text in log.warned)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (quick("rsa1024"), "RSA with 1024 bits is too short"),
+        (quick("dsa2048"), "is refused by current systems"),
+        (("--cert-digest-algo", "SHA1", *quick()), "vouches for itself with SHA-1"),
+        (
+            ("--faked-system-time", "20240101T000000", *quick(lasts="1y")),
+            "has expired",
+        ),
+    ],
+    ids=["short", "dsa", "sha1", "expired"],
+)
+def test_a_key_that_clients_refuse_is_refused(
+    dist: Path, repo: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    made(tmp_path / "g", *words)
+    target = Target(str(repo), str(tmp_path / "g/secret.asc"))
+    with pytest.raises(ConfigurationError, match=said):
+        publisher.publish(dist, target, Told(), unchecked=True)
+    assert not (repo / "apt").exists()
+
+
+def test_a_file_without_a_private_key_is_refused(dist: Path, repo: Path, tmp_path: Path) -> None:
+    made(tmp_path / "g", *quick())
+    only = tmp_path / "public.asc"
+    words = ["gpg", "--homedir", tmp_path / "g", "--armor", "-o", only, "--export"]
+    subprocess.run(words, check=True)
+    for file, said in ((only, "holds no private key"), (dist / "x", "There is no key")):
+        with pytest.raises(ConfigurationError, match=said):
+            publisher.publish(dist, Target(str(repo), str(file)), Told(), unchecked=True)
+
+
+def test_one_signature_serves_a_release_and_what_frames_it(publish: Publish, repo: Path) -> None:
+    publish()
+    folder = repo / "apt/dists/stable"
+    apart, inside = (folder / name for name in ("Release.gpg", "InRelease"))
+    assert inside.read_bytes().endswith(apart.read_bytes())
+
+
+def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument(
+    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprint = made(tmp_path / "g", *quick(), phrase="open, please")
+    (tmp_path / "phrase").write_text("open, please\n")
+    told: list[str] = []
+    real = gpg.run
+
+    def watched(argv: list[object], **options: object) -> object:
+        told.extend(map(str, argv))
+        return real(argv, **options)  # type: ignore[arg-type]
+
+    def publish(variable: str, value: object) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(gpg, "run", watched)
+            patch.setenv(variable, str(value))
+            target = Target(str(repo), str(tmp_path / "g/secret.asc"))
+            publisher.publish(dist, target, Told(), unchecked=True)
+
+    with pytest.raises(ToolError, match="Bad passphrase"):
+        publish(gpg.PASSPHRASE, "wrong")
+    with pytest.raises(ToolError, match="nowhere to ask for it"):
+        publish("NOTHING", "")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "nothing")
+    assert not (repo / "apt/dists").exists()
+    publish(gpg.PASSPHRASE, "open, please")
+    assert issuers(repo) == {fingerprint[-16:]}
+    shutil.rmtree(repo)
+    publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "phrase")
+    assert issuers(repo) == {fingerprint[-16:]}
+    assert "--detach-sign" in told
+    assert not any("open, please" in word for word in told)
+
+
+def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
+    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "g"
+    fingerprint = made(home, *quick())
+    monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    target = Target(str(repo), f"{signer.AGENT}{fingerprint}")
+    try:
+        publisher.publish(dist, target, Told(), unchecked=True)
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+    assert issuers(repo) == {fingerprint[-16:]}
+    with pytest.raises(ConfigurationError, match="gpg does not have"):
+        publisher.publish(dist, Target(str(repo), "gpg:0123"), Told(), unchecked=True)
+
+
+def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    """A key as those on cards often are: it only certifies, and two subkeys sign for it."""
+    long_ago = int(time.time()) - 1000
+    words = ("--quick-generate-key", "Someone <s@example.invalid>", "rsa2048", "cert")
+    primary = made(home, "--faked-system-time", str(long_ago), *words)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    for number in range(2):
+        argv = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+        argv += ["--faked-system-time", str(long_ago + 1 + number)]
+        argv += ["--quick-add-key", primary, "rsa2048", "sign", f"{400 + number}d"]
+        subprocess.run(argv, check=True, capture_output=True)
+    said = gpg.Home(None).run("--with-colons", "--list-keys").stdout
+    return primary, [line.split(":")[9] for line in said.splitlines() if line.startswith("fpr")][1:]
+
+
+@pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
+def test_a_subkey_signs_for_a_key_that_only_certifies(
+    dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
+) -> None:
+    monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
+    log = Told()
+    try:
+        primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
+        target = Target(str(repo), f"{signer.AGENT}{[primary, *subkeys][named]}")
+        publisher.publish(dist, target, log, unchecked=True)
+        again = publisher.publish(dist, target, log, unchecked=True)
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=True)
+    assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
+    assert not again.resigned
+    assert client_view.whole(repo)
+    found = examine(Wanted(str(repo)), log)
+    assert found.exit_code == 0, found.as_text()
+
+
+def test_the_task_makes_and_shows_keys_and_asks_nothing(
+    configuration: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    words = ["kubeparcel", "key", "new", "--identity", "Me <me@example.invalid>", "--days", "400"]
+    for argv in (words, ["kubeparcel", "key", "show", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(argv)
+        assert not ended.value.code
+    said = capsys.readouterr().out
+    assert "holds 400 days, signs" in said
+    (row,) = json.loads(said[said.index("{") :])["keys"]
+    assert (row["identity"], row["days-left"]) == ("Me <me@example.invalid>", 400)
+    assert row["fingerprint"] == keys.load("default").current
+    for argv, code, line in (
+        (words, 2, "is a key 'default' already"),
+        (["kubeparcel", "key", "show", "--name", "x"], 2, "There is no key 'x'"),
+        (["kubeparcel", "key", "bend"], 2, "there is new, show, extend, rotate"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(argv)
+        assert ended.value.code == code
+        assert line in capsys.readouterr().err

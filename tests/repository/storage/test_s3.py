@@ -1,0 +1,243 @@
+"""The same in a bucket: real S3 servers on loopback, and a road to them that has its troubles."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import Quiet
+from kubeparcel.errors import Busy, OutsideError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.storage import s3, s3_lease
+from kubeparcel.repository.storage.base import Refused
+from kubeparcel.repository.storage.s3 import Bucket
+from tests.conftest import PATIENCE, comes
+from tests.support import buckets, client_view
+from tests.support.package_builders import five
+
+pytest.importorskip("obstore")
+pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
+
+
+def fetched(bucket: str, folder: Path) -> Path:
+    """A copy of the bucket in a folder."""
+    store = Bucket.at(bucket)
+
+    def fetch(path: str) -> None:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(store.read(path) or b"")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fetch, (*store.sizes("apt"), *store.sizes("yum"), *store.names(""))))
+    return folder
+
+
+def test_a_bucket_holds_what_a_folder_would(
+    bucket: str, key: Path, dist: Path, tmp_path: Path
+) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    found = client_view.whole(fetched(bucket, tmp_path / "copy"))
+    assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
+    again = publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    assert "Nothing to do" in again.as_text()
+
+
+def test_every_task_changes_a_bucket_as_it_does_a_folder(
+    bucket: str, key: Path, dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    newer = five(tmp_path / "newer", "1.36.4")
+    steps: tuple[Callable[[Target], object], ...] = (
+        lambda to: publisher.publish(dist, to, Quiet(), suite="testing", unchecked=True),
+        lambda to: publisher.publish(newer, to, Quiet(), suite="testing", unchecked=True),
+        lambda to: publisher.copy("testing", "good", to, Quiet()),
+        lambda to: publisher.remove(["=1.36.4-1"], to, Quiet(), suite="good"),
+        lambda to: publisher.retain(1, to, Quiet(), suite="testing"),
+        lambda to: publisher.rollback(to, Quiet()),
+        lambda to: publisher.remove(["*"], to, Quiet(), suite="good"),
+    )
+    for number, step in enumerate(steps):
+        step(Target(bucket))
+        step(Target(str(repo)))
+        found = client_view.whole(fetched(bucket, tmp_path / f"copy-{number}"))
+        assert names(found) == names(client_view.whole(repo))
+    assert set(found) == {"apt testing", "yum testing"}
+
+
+def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
+    return {suite: set(packages) for suite, packages in suites.items()}
+
+
+def test_only_what_changed_is_uploaded(
+    bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    put: list[str] = []
+    real = Bucket._put
+
+    def seen(self: Bucket, path: str, *args: object, **options: object) -> object:
+        put.append(path)
+        return real(self, path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Bucket, "_put", seen)
+    newer = five(tmp_path / "newer", "1.36.4")
+    publisher.publish(newer, Target(bucket), Quiet(), unchecked=True)
+    assert not any("1.36.3" in path or "kubernetes-cni" in path for path in put if "pool" in path)
+    entry = put.index("apt/dists/stable/InRelease")
+    assert all(put.index(p) < entry for p in put if "by-hash" in p and not p.endswith("html"))
+    client_view.whole(fetched(bucket, tmp_path / "copy"))
+
+
+def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: Path) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    import obstore
+
+    store = Bucket.at(bucket).store
+
+    def header(path: str) -> str:
+        return str(obstore.get(store, path).attributes["Cache-Control"])
+
+    assert "immutable" in header("apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb")
+    assert "max-age=60" in header("apt/dists/stable/InRelease")
+    assert "max-age=60" in header("yum/stable/repodata/repomd.xml")
+
+
+def test_a_second_publisher_is_refused_and_told_by_whom(bucket: str, key: Path, dist: Path) -> None:
+    with Bucket.at(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
+        publisher.publish(dist, Target(bucket, wait=0), Quiet(), unchecked=True)
+
+
+@contextmanager
+def later(seconds: float) -> Iterator[None]:
+    """What this process takes for the time is so much later."""
+    now = time.time
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: now() + seconds)
+        yield
+
+
+def test_a_dead_holders_lease_ends(bucket: str) -> None:
+    store = Bucket.at(bucket)
+    _, tag = store.tagged(s3_lease.PATH)
+    store.replace(s3_lease.PATH, s3_lease._text(7, s3_lease.LIFETIME), tag)
+    with pytest.raises(Busy):
+        store.lease(0).__enter__()
+    with later(s3_lease.LIFETIME + 1), store.lease(0) as token:
+        assert token == 8
+
+
+def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_lease, "LIFETIME", 0.3)
+    store, other = Bucket.at(bucket), Bucket.at(bucket)
+    other.write({"there": b"1"})
+    stolen = json.dumps({"token": 99, "until": 1e12}).encode()
+
+    def steal() -> bool:
+        with suppress(Refused):  # the holder's sign of life came in between
+            other.replace(s3_lease.PATH, stolen, other.tagged(s3_lease.PATH)[1])
+            return True
+        return False
+
+    def lost() -> bool:
+        with suppress(Refused):
+            store._ours()
+            return False
+        return True
+
+    with store.lease(0):
+        assert comes(steal)
+        assert comes(lost)
+        for act in (
+            lambda: store.write({"x": b"y"}),
+            lambda: store.remove(["there"]),
+            lambda: store.copy([("there", "x")]),
+        ):
+            with pytest.raises(Refused, match="lease was lost"):
+                act()
+    assert (other.read("there"), other.read("x")) == (b"1", None)
+
+
+def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
+    store = Bucket.at(bucket)
+    tag = store.replace("x", b"1", None)
+    store.replace("x", b"2", tag)
+    with pytest.raises(Refused):
+        store.replace("x", b"3", tag)
+    with pytest.raises(Refused):
+        store.replace("x", b"3", None)
+    assert store.read("x") == b"2"
+
+
+def test_a_bucket_that_is_not_there_is_an_error(bucket: str, key: Path, dist: Path) -> None:
+    with pytest.raises(OutsideError):
+        publisher.publish(dist, Target("s3://nobody-has-this/x"), Quiet(), unchecked=True)
+
+
+@pytest.fixture
+def road(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.Road]:
+    """The bucket is reached by a road on which things go wrong."""
+    with buckets.road(server) as way:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", way.address)
+        yield way
+
+
+def put(dist: Path, bucket: str) -> None:
+    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+
+
+def test_a_bucket_that_answers_403_says_what_to_check(
+    road: buckets.Road, bucket: str, key: Path, dist: Path
+) -> None:
+    road.forever = 403
+    with pytest.raises(OutsideError, match="does not let us in") as refused:
+        put(dist, bucket)
+    assert "AWS_ACCESS_KEY_ID" in refused.value.todo
+
+
+def test_a_bucket_that_stalls_is_given_up_in_time(
+    road: buckets.Road, bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "PATIENCE", timedelta(seconds=2))
+    road.forever = buckets.STALL
+    begun = time.monotonic()
+    with pytest.raises(OutsideError, match=r"timed out|timeout|error sending request"):
+        put(dist, bucket)
+    assert time.monotonic() - begun < PATIENCE
+
+
+def test_passing_troubles_are_no_matter(
+    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path
+) -> None:
+    road.faults = [500, 503, 500]
+    put(dist, bucket)
+    assert not road.faults
+    assert "yum stable" in client_view.whole(fetched(bucket, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("trouble", [403, 500])
+def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
+    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path, trouble: int
+) -> None:
+    put(dist, bucket)
+    before = client_view.whole(fetched(bucket, tmp_path / "before"))
+    newer = five(tmp_path / "newer", "1.36.4")
+    for after in (1, 10, 25):
+        road.forever, road.after = trouble, after
+        with pytest.raises(OutsideError) as refused:
+            put(newer, bucket)
+        assert not isinstance(refused.value, Busy)
+        road.forever = 0
+        with later(s3_lease.LIFETIME + 1), Bucket.at(bucket).lease(0):
+            pass  # the lease of the publisher that failed has ended
+        assert client_view.whole(fetched(bucket, tmp_path / f"left-{after}")) == before
+    put(newer, bucket)
+    found = client_view.whole(fetched(bucket, tmp_path / "after"))
+    assert "kubelet_1.36.4-1_amd64.deb" in found["apt stable"]

@@ -1,0 +1,158 @@
+"""The tasks as users give them: their options, what they print, their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel import cli, paths
+from kubeparcel.repository.storage.folder import Directory
+from tests.support import client_view
+from tests.support.package_builders import deb
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(here: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a task in an empty folder; gives its exit code and what it printed."""
+    del key  # is there
+
+    def act(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["kubeparcel", *map(str, words)])
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return act
+
+
+@pytest.fixture
+def own(here: Path) -> Path:
+    """Three versions of a package of someone's own, in dist: no layout is expected of it."""
+    (here / "dist").mkdir()
+    for version in ("1.0-1", "1.1-1", "1.2-1"):
+        deb(here / "dist", "own", version)
+    return here / "repo"
+
+
+def answer(run: Run, *words: object) -> dict[str, Any]:
+    code, out, _ = run(*words, "--json")
+    assert code == 0
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def versions(document: dict[str, Any], suite: str, kind: str) -> list[str]:
+    return [row["version"] for row in document["suites"][suite][kind]]
+
+
+def test_every_change_can_be_seen_before_it_is_made(run: Run, own: Path) -> None:
+    steps = (
+        (("publish", "--suite", "testing"), "testing", "added", ["1.0-1", "1.1-1", "1.2-1"]),
+        (("copy", "own=1.2-1", "--suite", "testing", "--into", "good"), "good", "added", ["1.2-1"]),
+        (("remove", "own=1.2-1", "--suite", "testing"), "testing", "removed", ["1.2-1"]),
+        (("retain", "--keep", "1"), "testing", "removed", []),
+        (("rollback",), "testing", "added", ["1.2-1"]),
+    )
+    for words, suite, kind, wanted in steps:
+        before = client_view.bytes_of(own) if own.exists() else None
+        plan = answer(run, *words, "--to", "repo", "--dry-run")
+        assert (client_view.bytes_of(own) if own.exists() else None) == before
+        done = answer(run, *words, "--to", "repo")
+        assert plan["suites"] == done["suites"]
+        assert (plan["dry-run"], plan["signed"]) == (True, False)
+        assert done["signed"] is bool(done["suites"])
+        if wanted:
+            assert versions(done, suite, kind) == wanted
+    assert set(client_view.whole(own)) == {"apt good", "apt testing"}
+
+
+def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
+    terms = ("--metadata", "gzip", "--valid", 0, "--generations", 2)
+    answer(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k", *terms)
+    deb(own.parent / "dist", "own", "1.3-1")
+    answer(run, "publish", "--to", "repo")
+    said = json.loads((own / ".kubeparcel/state.json").read_text())["terms"]
+    assert (said["metadata"], said["valid"], said["generations"]) == ("gzip", 0, 2)
+    assert "Valid-Until" not in (own / "apt/dists/stable/Release").read_text()
+    assert "URIs: https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("publish", 2, "--to is needed"),
+        ("publish --to repo --from nowhere", 2, "There is no folder"),
+        ("publish --to ftp://x", 2, "cannot publish there"),
+        ("publish --to s3://", 2, "names no bucket"),
+        ("publish --to s3://bucket/../x", 2, "is not a path inside a repository"),
+        ("publish --to repo --metadata lzma", 2, "there is zstd and gzip"),
+        ("publish --to repo --valid=-2", 2, "numbers from 0 on"),
+        ("publish --to repo --suite ../x", 2, "cannot be the name of a suite"),
+        ("publish --to repo --key nobody", 2, "There is no key 'nobody'"),
+        ("remove --to repo", 2, "Say what to remove"),
+        ("remove --to repo nobody", 2, "there is no such package"),
+        ("retain --to repo --keep 0", 2, "at least one version has to stay"),
+        ("rollback --to repo", 2, "There is no generation"),
+        ("rollback --to repo --generation 7", 2, "There is no generation 7"),
+        ("copy --to repo --suite stable", 2, "needs two suites"),
+        ("copy --to repo --suite nowhere --into x", 2, "There is no suite 'nowhere'"),
+    ],
+)
+def test_bad_input_ends_with_a_line_and_its_exit_code(
+    run: Run, own: Path, words: str, code: int, said: str
+) -> None:
+    found, _, error = run(*words.split())
+    assert found == code
+    assert said in error
+    assert "Traceback" not in error
+    assert not (own / "apt").exists()
+
+
+def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
+    answer(run, "publish", "--to", "repo")
+    with Directory(own).lease(0):
+        code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
+    assert code == 3
+    assert "Another publisher is changing" in error
+    assert "--wait SECONDS" in error
+
+
+def test_without_an_address_it_is_said_that_only_this_machine_finds_the_repository(
+    run: Run, own: Path
+) -> None:
+    assert "Only this machine finds it so far" in run("publish", "--to", "repo")[1]
+    _, said, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
+    assert "Only this machine" not in said
+    assert "https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
+
+
+@pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
+def test_an_address_that_is_no_url_is_refused(run: Run, own: Path, address: str) -> None:
+    code, _, said = run("publish", "--to", "repo", "--address", address)
+    assert code == 2
+    assert "is no URL" in said
+    assert not own.exists()
+
+
+def test_a_task_starts_without_what_it_does_not_need() -> None:
+    """Settings, asyncio and TLS take longer than a publish with nothing to do."""
+    heavy = ("asyncio", "ssl", "pydantic", "jinja2", "requests", "importlib.metadata", "yaml")
+    code = (
+        "import sys, kubeparcel.cli, kubeparcel.repository.publisher\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+        "from unittest.mock import Mock; Mock().anything()\n"
+        "from importlib.metadata import version; assert version('invoke')[0].isdigit()\n"
+    )
+    words = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,289 @@
+"""Files over HTTP on a network that misbehaves."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import time
+
+import pytest
+
+from kubeparcel import threads
+from kubeparcel.console import Lines
+from kubeparcel.errors import DigestError, DownloadError, OutsideError
+from kubeparcel.model import Arch, Artifact
+from kubeparcel.sources.http.retry import Patience
+from tests.conftest import PATIENCE, comes
+from tests.sources.conftest import FAST
+from tests.support import upstream_site as sites
+from tests.support.upstream_site import elf
+
+KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
+
+
+@pytest.fixture
+def stop():
+    """Lets faults that wait end with their test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def data() -> bytes:
+    return elf(3_000_000)
+
+
+@pytest.fixture
+def kubelet(site, data) -> Artifact:
+    """A published kubelet."""
+    site.put(KUBELET, data)
+    digest = hashlib.sha256(data).hexdigest()
+    return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
+
+
+def path(artifact: Artifact) -> str:
+    return "/" + artifact.origin.partition("://")[2]
+
+
+def content(found, store) -> bytes:
+    return store.path(found[("kubernetes", Arch.AMD64)]["kubelet"]).read_bytes()
+
+
+def test_a_file_arrives_under_its_digest(upstream, kubelet, store, log, data):
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+    assert not list((store.root / "partial").iterdir())
+
+
+def test_what_the_store_has_needs_no_network(site, upstream, kubelet, store, log):
+    upstream.fetch([kubelet], store, log)
+    before = len(site.requests)
+    upstream.fetch([kubelet], store, log)
+    assert len(site.requests) == before
+
+
+def test_a_truncated_body_is_resumed_where_it_broke_off(site, upstream, kubelet, store, log, data):
+    site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+    first, second = site.asked("/kubelet")
+    assert "Range" not in first.headers
+    assert second.headers["Range"] == "bytes=1000000-"
+    assert second.headers["If-Range"].startswith('"')
+
+
+def test_a_reset_connection_is_tried_again(site, upstream, kubelet, store, log, data):
+    site.faults[path(kubelet)] = [sites.reset(500_000), sites.reset(0)]
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_a_line_that_breaks_often_is_fine_as_long_as_it_gets_on(
+    site, upstream, kubelet, store, log, data
+):
+    site.faults[path(kubelet)] = [short for _ in range(6)]
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def short(handler, data):
+    """400 kB of what was asked for, then the end."""
+    start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+    part = data[start : start + 400_000]
+    end = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+    handler.answer(206 if start else 200, part, end, len(data) - start)
+    handler.close_connection = True
+
+
+def test_a_server_without_ranges_sends_it_all_again(site, upstream, kubelet, store, log, data):
+    site.faults[path(kubelet)] = [sites.truncated(1_000_000), sites.without_ranges]
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_a_file_of_unknown_length_arrives(site, upstream, kubelet, store, log, data):
+    site.faults[path(kubelet)] = [sites.chunked]
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_silence_is_noticed_and_tried_again(site, from_mirror, kubelet, store, log, data, stop):
+    site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
+    upstream = from_mirror(site.url, Patience(silence=0.3, pause=0.01))
+    started = time.monotonic()
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+    assert time.monotonic() - started < PATIENCE
+
+
+def test_a_drip_counts_as_silence(site, from_mirror, kubelet, store, log, data, stop):
+    site.faults[path(kubelet)] = [sites.dripping(stop)]
+    upstream = from_mirror(site.url, Patience(silence=0.3, pause=0.01))
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_trouble_of_the_server_may_pass(site, upstream, kubelet, store, log, code):
+    site.faults[path(kubelet)] = [sites.status(code)] * 2
+    upstream.fetch([kubelet], store, log)
+    assert len(site.asked("/kubelet")) == 3
+
+
+def test_trouble_that_does_not_pass_is_told(site, upstream, kubelet, store, log):
+    site.faults[path(kubelet)] = [sites.status(503)] * 9
+    with pytest.raises(DownloadError, match=r"kubelet answered 503 \(the server has trouble\)"):
+        upstream.fetch([kubelet], store, log)
+    assert len(site.asked("/kubelet")) == FAST.tries
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 410])
+def test_a_clear_no_is_not_asked_again(site, upstream, kubelet, store, log, code):
+    site.faults[path(kubelet)] = [sites.status(code)] * 2
+    with pytest.raises(DownloadError, match=f"answered {code}"):
+        upstream.fetch([kubelet], store, log)
+    assert len(site.asked("/kubelet")) == 1
+
+
+def test_retry_after_is_honoured(site, upstream, kubelet, store, log):
+    site.faults[path(kubelet)] = [sites.status(503, {"Retry-After": "1"})]
+    started = time.monotonic()
+    upstream.fetch([kubelet], store, log)
+    assert time.monotonic() - started >= 1
+
+
+def test_a_server_that_wants_us_back_much_later_is_not_waited_for(
+    site, upstream, kubelet, store, log
+):
+    site.faults[path(kubelet)] = [sites.status(429, {"Retry-After": "3600"})]
+    with pytest.raises(DownloadError, match="429"):
+        upstream.fetch([kubelet], store, log)
+
+
+def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store, log):
+    site.files[path(kubelet)] = b"\x7fELF something else"
+    with pytest.raises(DigestError) as caught:
+        upstream.fetch([kubelet], store, log)
+    assert caught.value.what.startswith("kubelet amd64: the download's sha256 is ")
+    assert "the lock says" in caught.value.what
+    assert "inv resolve --refresh" in caught.value.todo
+    [aside] = (store.root / "quarantine").iterdir()
+    assert str(aside) in caught.value.todo
+    assert not store.has(kubelet.digest.removeprefix("sha256:"))
+    assert len(site.asked("/kubelet")) == 1
+
+
+def test_a_rest_of_another_file_does_not_spoil_the_download(
+    site, upstream, kubelet, store, log, data
+):
+    wanted = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{wanted}").write_bytes(b"<html>a login page</html>")
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_a_rest_that_is_longer_than_the_file_is_thrown_away(
+    site, upstream, kubelet, store, log, data
+):
+    wanted = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{wanted}").write_bytes(data + b"more")
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_a_download_that_was_whole_already_is_only_checked(
+    site, upstream, kubelet, store, log, data
+):
+    wanted = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{wanted}").write_bytes(data)
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+    assert len(site.asked("/kubelet")) == 1
+
+
+def test_a_break_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet, store, log, data):
+    site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
+    impatient = from_mirror(site.url, Patience(tries=1))
+    with pytest.raises(DownloadError, match="run the same command again, it goes on from there"):
+        impatient.fetch([kubelet], store, log)
+    assert content(upstream.fetch([kubelet], store, log), store) == data
+    assert site.asked("/kubelet")[-1].headers["Range"] == "bytes=1000000-"
+
+
+def test_a_redirect_is_followed(site, upstream, kubelet, store, log, data):
+    with sites.serving("127.0.0.2") as storage:
+        storage.files["/blob"] = data
+        site.faults[path(kubelet)] = [sites.redirect(f"{storage.url}/blob?signature=x")]
+        assert content(upstream.fetch([kubelet], store, log), store) == data
+
+
+def test_four_files_come_at_a_time(site, upstream, store, log):
+    waiting = threading.Barrier(4)
+    artifacts = []
+    for number in range(4):
+        data = elf(1000)
+        address = f"{KUBELET}-{number}"
+        site.faults[site.put(address, data)] = [together(waiting)]
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        artifacts.append(Artifact("kubernetes", "kubelet", Arch.AMD64, address, digest))
+    upstream.fetch(artifacts, store, log)
+
+
+def together(barrier):
+    def fault(handler, data):
+        barrier.wait(20)
+        handler.answer(200, data)
+
+    return fault
+
+
+def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
+    site, from_mirror, kubelet, store, log, stop, monkeypatch
+):
+    def sizes():
+        return [p.stat().st_size for p in (store.root / "partial").glob("*") if p.stat().st_size]
+
+    def late(handler, data):
+        assert comes(lambda: sizes() == [1_000_000])
+        handler.answer(404, b"no")
+
+    other = f"{KUBELET}-gone"
+    site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
+    site.faults["/" + other.partition("://")[2]] = [late]
+    gone = Artifact("kubernetes", "kubeadm", Arch.AMD64, other, "sha256:" + "0" * 64)
+    # Each download is waited for until it has ended: one that nobody stops goes on for two minutes.
+    monkeypatch.setattr(threads, "GRACE", 2 * PATIENCE)
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match="404"):
+        from_mirror(site.url, Patience(silence=2 * PATIENCE)).fetch([kubelet, gone], store, log)
+    assert time.monotonic() - started < PATIENCE
+    assert sizes() == [1_000_000]
+
+
+def test_progress_is_told_per_file(site, upstream, kubelet, store):
+    out = io.StringIO()
+    upstream.fetch([kubelet], store, Lines(out))
+    assert out.getvalue().startswith("Download   kubelet amd64 · 3.0 MB · ")
+
+
+def test_a_lock_with_another_kind_of_digest_is_refused(upstream, kubelet, store, log):
+    odd = Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, "h1:abc")
+    with pytest.raises(Exception, match="Make the lock anew: inv resolve"):
+        upstream.fetch([odd], store, log)
+
+
+def test_a_directory_is_copied_from_and_checked(
+    site, upstream, from_mirror, kubelet, store, log, data, tmp_path
+):
+    target = tmp_path / "mirror" / path(kubelet)[1:]
+    target.parent.mkdir(parents=True)
+    there = from_mirror(str(tmp_path / "mirror"))
+    with pytest.raises(DownloadError, match="kubelet is not there"):
+        there.fetch([kubelet], store, log)
+    target.write_bytes(b"damaged")
+    with pytest.raises(DigestError, match=str(target)):
+        there.fetch([kubelet], store, log)
+    target.write_bytes(data)
+    assert content(there.fetch([kubelet], store, log), store) == data
+    assert not site.requests
+
+
+def test_nothing_that_the_network_does_is_a_traceback(site, upstream, kubelet, store, log):
+    def nonsense(handler, _):
+        handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n")
+        handler.close_connection = True
+
+    site.faults[path(kubelet)] = [nonsense] * 9
+    with pytest.raises(OutsideError):
+        upstream.fetch([kubelet], store, log)

@@ -1,0 +1,473 @@
+"""Source `go`: versions from the module proxy, sums from the checksum database, one compilation.
+
+Go itself is a script here that answers from a table and writes down what it was told; the real one
+compiles in the acceptance tests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel import md5
+from kubeparcel.config import catalog
+from kubeparcel.errors import (
+    ConfigurationError,
+    DigestError,
+    OutsideError,
+    ToolError,
+    UnknownVersion,
+)
+from kubeparcel.model import Arch, Artifact, Version
+from kubeparcel.sources import go_toolchain
+from kubeparcel.sources.go_modules import GoModules, stamps, write_module
+from tests.conftest import Told
+
+SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
+KUBERNETES = "k8s.io/kubernetes"
+GO = """\
+#!{python}
+import json, os, pathlib, sys
+here = pathlib.Path({world!r})
+words = sys.argv[1:]
+told = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
+told["toolchain"] = os.environ["GOTOOLCHAIN"]
+with (here / "told").open("a") as log:
+    log.write(json.dumps(told) + "\\n")
+world = json.loads((here / "world.json").read_text())
+if words == ["env", "GOVERSION"]:
+    print("go1.26.8")
+elif words[:3] == ["list", "-m", "-versions"]:
+    if words[3] not in world["lists"]:
+        sys.exit(f"go: module {{words[3]}}: reading https://proxy.example/@v/list: 403 Forbidden")
+    print(words[3], *world["lists"][words[3]])
+elif words[:3] in (["list", "-m", "-json"], ["mod", "download", "-json"]):
+    if words[3] not in world["modules"]:
+        sys.exit(f"go: {{words[3]}}: reading https://proxy.example/{{words[3]}}: 404 Not Found")
+    print(json.dumps(world["modules"][words[3]]))
+elif words[:3] == ["list", "-mod=mod", "-deps"]:
+    print("\\n".join(["fmt", "os", *words[3:]]))
+elif words[0] == "build":
+    (out,) = [word[3:] for word in words if word.startswith("-o=")]
+    mains = [word for word in words[1:] if not word.startswith("-")]
+    pathlib.Path(out).mkdir()
+    (here / "go.mod").write_text(pathlib.Path("go.mod").read_text())
+    print("go: downloading golang.org/x/sys v0.1.0", file=sys.stderr)
+    for main in mains:
+        print(main, file=sys.stderr)
+        if main.rpartition("/")[2] not in world["broken"]:
+            pathlib.Path(out, main.rpartition("/")[2]).write_text(f"{{main}} {{told['arch']}}")
+else:
+    sys.exit(f"unexpected: {{words}}")
+"""
+
+GO_MOD = """\
+module {module}
+
+go {go}
+
+godebug default=go1.26
+
+require (
+\tk8s.io/api v0.0.0
+)
+
+replace (
+\tk8s.io/api => ./staging/src/k8s.io/api
+\tk8s.io/client-go => ./staging/src/k8s.io/client-go
+)
+"""
+
+
+class World:
+    """What the fake go knows, and what it was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts: dict[str, Any] = {"lists": {}, "modules": {}, "broken": []}
+        self.save()
+
+    def save(self) -> None:
+        (self.folder / "world.json").write_text(json.dumps(self.facts))
+
+    def lists(self, module: str, *versions: str) -> None:
+        self.facts["lists"][module] = [f"v{version}" for version in versions]
+        self.save()
+
+    def breaks(self, name: str) -> None:
+        self.facts["broken"].append(name)
+        self.save()
+
+    def publishes(
+        self,
+        module: str,
+        version: str,
+        mains: tuple[str, ...] = (),
+        query: str = "",
+        go: str = "1.26.0",
+        mod: str = GO_MOD,
+    ) -> None:
+        """Publish a module with folders of main packages."""
+        source = self.folder / "mod" / f"{module}@v{version}"
+        source.mkdir(parents=True)
+        (source / "go.mod").write_text(mod.format(module=module, go=go))
+        (source / "go.sum").write_text("k8s.io/api v0.0.0 h1:x\n")
+        for main in mains:
+            (source / main).mkdir(parents=True)
+        info = source.with_suffix(".info")
+        info.write_text(json.dumps({"Version": f"v{version}", "Time": "2026-07-22T18:07:38Z"}))
+        self.facts["modules"][query or f"{module}@v{version}"] = {
+            "Path": module,
+            "Version": f"v{version}",
+            "Info": str(info),
+            "GoMod": str(source / "go.mod"),
+            "Dir": str(source),
+            "Sum": SUM,
+        }
+        self.save()
+
+    def told(self, *start: str) -> list[Mapping[str, Any]]:
+        """The calls of go that began with these words."""
+        lines = (self.folder / "told").read_text().splitlines()
+        calls = [json.loads(line) for line in lines]
+        return [call for call in calls if tuple(call["words"][: len(start)]) == start]
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> World:
+    folder = tmp_path / "world"
+    folder.mkdir()
+    go = tmp_path / "bin/go"
+    go.parent.mkdir()
+    go.write_text(GO.format(python=sys.executable, world=str(folder)))
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", str(go.parent))
+    go_toolchain.find.cache_clear()
+    yield World(folder)
+    go_toolchain.find.cache_clear()
+
+
+def modules(toolchain: str = "") -> GoModules:
+    return GoModules(catalog.load().components, toolchain)
+
+
+def version(text: str) -> Version:
+    return Version.parse(text)
+
+
+# --- Versions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "query"),
+    [
+        ("stable", "latest"),
+        ("latest", "latest"),
+        ("1.36", "v1.36"),
+        ("1.36.3", "v1.36.3"),
+        ("1.37.0-rc.1", "v1.37.0-rc.1"),
+    ],
+)
+def test_a_version_is_asked_of_the_module_proxy(world, wanted, query):
+    world.publishes(KUBERNETES, "1.36.3", query=f"{KUBERNETES}@{query}")
+    assert str(modules().kubernetes(wanted)) == "1.36.3"
+
+
+def test_a_version_that_is_not_published_comes_with_those_that_are(world):
+    world.lists(KUBERNETES, "1.35.4", "1.36.1", "1.36.3", "1.37.0-rc.1")
+    with pytest.raises(UnknownVersion) as caught:
+        modules().kubernetes("1.99")
+    assert caught.value.what == "Kubernetes 1.99 is not published as a Go module."
+    assert "1.37.0-rc.1, 1.36.3, 1.35.4." in caught.value.todo
+
+
+def test_a_proxy_that_keeps_its_list_to_itself_is_no_other_error(world):
+    """Some proxies answer for exact versions only."""
+    with pytest.raises(UnknownVersion, match=r"Kubernetes 1\.99 is not published"):
+        modules().kubernetes("1.99")
+
+
+def test_the_versions_are_the_newest_of_each_minor_newest_first(world):
+    world.lists(KUBERNETES, "1.9.11", "1.36.10", "1.36.9", "1.37.0", "1.37.0-rc.1", "1.35.0")
+    assert [str(v) for v in modules().versions()] == ["1.37.0", "1.36.10", "1.35.0", "1.9.11"]
+
+
+@pytest.mark.parametrize(("asked", "out"), [("1.36.0", True), ("1.36.1", False)])
+def test_a_component_is_out_when_the_proxy_has_that_version(world, asked, out):
+    world.publishes("sigs.k8s.io/cri-tools", "1.36.0")
+    assert modules().published("cri-tools", version(asked)) is out
+
+
+def test_without_go_the_probe_fails(world, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sysconfig.get_path", lambda _: "/nowhere")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ToolError):
+        modules().probe()
+
+
+# --- Pins ----------------------------------------------------------------------------------------
+
+
+def test_a_pin_holds_the_modules_sum_and_its_own_time_for_each_architecture(world):
+    world.publishes(KUBERNETES, "1.36.3")
+    component = modules().pin("kubernetes", version("1.36.3"), [Arch.AMD64, Arch.S390X])
+    assert (component.name, str(component.version)) == ("kubernetes", "1.36.3")
+    assert component.released == 1_784_743_658
+    assert component.artifacts == tuple(
+        Artifact("kubernetes", "kubernetes", arch, "k8s.io/kubernetes@v1.36.3", SUM)
+        for arch in (Arch.AMD64, Arch.S390X)
+    )
+
+
+def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
+    with pytest.raises(UnknownVersion) as caught:
+        modules().pin("cni", version("1.9.7"), [Arch.AMD64])
+    assert str(caught.value) == (
+        "CNI plugins 1.9.7 is not published as a Go module.\n  Name another one: --cni VERSION."
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "toolchain"),
+    [
+        ("1.25", "go1.26.8"),
+        ("1.26.0", "go1.26.8"),
+        ("1.26.9", "go1.26.9"),
+        ("1.27", "go1.27.0"),
+        ("1.30.1", "go1.30.1"),
+    ],
+)
+def test_a_module_that_needs_a_newer_go_gets_it(world, asked, toolchain):
+    world.publishes(KUBERNETES, "1.36.3", go=asked)
+    source = modules()
+    source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    assert source.toolchain == toolchain
+
+
+def test_a_module_of_an_older_go_does_not_take_the_newer_one_back(world):
+    world.publishes(KUBERNETES, "1.36.3", go="1.27.2")
+    world.publishes("sigs.k8s.io/cri-tools", "1.36.0", go="1.24")
+    source = modules()
+    source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    source.pin("cri-tools", version("1.36.0"), [Arch.AMD64])
+    assert source.toolchain == "go1.27.2"
+
+
+# --- The module that is compiled -----------------------------------------------------------------
+
+
+def test_staging_folders_become_the_modules_that_are_published_of_them(tmp_path):
+    (tmp_path / "go.mod").write_text(GO_MOD.format(module=KUBERNETES, go="1.26.0"))
+    (tmp_path / "go.sum").write_text("sums\n")
+    (tmp_path / "out").mkdir()
+    spec = catalog.load().components["kubernetes"]
+    write_module(tmp_path / "out", spec, version("1.37.0-rc.1"), tmp_path)
+    assert (tmp_path / "out/go.mod").read_text() == (
+        "module kubeparcel.invalid/build\n\ngo 1.26.0\n\ngodebug default=go1.26\n\n"
+        "require (\n\tk8s.io/api v0.0.0\n)\n\n"
+        "replace (\n"
+        "\tk8s.io/api => k8s.io/api v0.37.0-rc.1\n"
+        "\tk8s.io/client-go => k8s.io/client-go v0.37.0-rc.1\n"
+        ")\n\nrequire k8s.io/kubernetes v1.37.0-rc.1\n"
+    )
+    assert (tmp_path / "out/go.sum").read_text() == "sums\n"
+
+
+def test_folders_that_are_not_published_cannot_be_replaced(tmp_path):
+    (tmp_path / "go.mod").write_text("module x\n\nreplace y => ../y\n")
+    spec = catalog.load().components["cri-tools"]
+    with pytest.raises(ConfigurationError, match="replaces modules by its own folders"):
+        write_module(tmp_path, spec, version("1.36.0"), tmp_path)
+
+
+def test_a_release_from_before_go_modules_is_said_to_be_so(tmp_path):
+    """Kubernetes had no go.mod before 1.15."""
+    spec = catalog.load().components["kubernetes"]
+    with pytest.raises((ConfigurationError, UnknownVersion), match=r"1\.11\.10"):
+        write_module(tmp_path, spec, version("1.11.10"), tmp_path)
+
+
+DATE = "2026-07-22T18:07:38Z"
+
+
+@pytest.mark.parametrize(
+    ("component", "released", "found"),
+    [
+        (
+            *("kubernetes", "1.36.3"),
+            {
+                "k8s.io/component-base/version.gitVersion": "v1.36.3",
+                "k8s.io/component-base/version.gitMajor": "1",
+                "k8s.io/component-base/version.gitMinor": "36",
+                "k8s.io/component-base/version.gitTreeState": "clean",
+                "k8s.io/component-base/version.buildDate": DATE,
+                "k8s.io/client-go/pkg/version.gitVersion": "v1.36.3",
+                "k8s.io/client-go/pkg/version.gitMajor": "1",
+                "k8s.io/client-go/pkg/version.gitMinor": "36",
+                "k8s.io/client-go/pkg/version.gitTreeState": "clean",
+                "k8s.io/client-go/pkg/version.buildDate": DATE,
+            },
+        ),
+        ("cri-tools", "1.36.0", {"sigs.k8s.io/cri-tools/pkg/version.Version": "1.36.0"}),
+        (
+            *("cni", "1.9.1"),
+            {
+                "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion": (
+                    "v1.9.1"
+                )
+            },
+        ),
+    ],
+)
+def test_binaries_are_stamped_with_their_version_and_the_modules_date(component, released, found):
+    spec = catalog.load().components[component]
+    assert stamps(spec, version(released), DATE) == found
+
+
+# --- Compiling -----------------------------------------------------------------------------------
+
+MAINS = ("cmd/kubeadm", "cmd/kubelet", "cmd/kubectl", "cmd/kube-proxy")
+PLUGINS = ("main/bridge", "main/windows", "meta/portmap", "ipam/dhcp")
+AMD64 = Artifact("kubernetes", "kubernetes", Arch.AMD64, "k8s.io/kubernetes@v1.36.3", SUM)
+S390X = dataclasses.replace(AMD64, arch=Arch.S390X)
+CNI = Artifact("cni", "cni", Arch.AMD64, "github.com/containernetworking/plugins@v1.9.1", SUM)
+
+
+@pytest.fixture
+def published(world) -> World:
+    world.publishes(KUBERNETES, "1.36.3", MAINS)
+    plugins = tuple(f"plugins/{name}" for name in PLUGINS)
+    mod = "module {module}\n\ngo {go}\n"
+    world.publishes("github.com/containernetworking/plugins", "1.9.1", plugins, mod=mod)
+    return world
+
+
+def test_a_components_binaries_are_compiled_in_one_call_and_lie_in_the_store(published, store, log):
+    found = modules("go1.26.8").fetch([AMD64], store, log)
+    names = found["kubernetes", Arch.AMD64]
+    assert list(names) == ["kubeadm", "kubectl", "kubelet"]
+    assert store.path(names["kubelet"]).read_text() == "k8s.io/kubernetes/cmd/kubelet amd64"
+    (call,) = published.told("build")
+    assert call["words"][-3:] == [
+        *["k8s.io/kubernetes/cmd/kubeadm", "k8s.io/kubernetes/cmd/kubelet"],
+        "k8s.io/kubernetes/cmd/kubectl",
+    ]
+
+
+def test_what_was_compiled_has_its_md5_noted_at_once(published, store, log, monkeypatch):
+    noted = []
+    monkeypatch.setattr(md5, "note", lambda _, sha256: noted.append(sha256))
+    found = modules("go1.26.8").fetch([AMD64], store, log)
+    assert sorted(noted) == sorted(found["kubernetes", Arch.AMD64].values())
+
+
+def test_the_compiler_is_told_what_makes_the_result_the_same_everywhere(published, store, log):
+    modules("go1.26.7").fetch([S390X], store, log)
+    (call,) = published.told("build")
+    assert (call["arch"], call["toolchain"]) == ("s390x", "go1.26.7")
+    assert {"-trimpath", "-buildvcs=false", "-mod=mod"} <= set(call["words"])
+    (flags,) = [word for word in call["words"] if word.startswith("-ldflags=")]
+    assert flags.startswith("-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 ")
+    assert "buildDate=2026-07-22T18:07:38Z" in flags
+    mod = (published.folder / "go.mod").read_text()
+    assert "k8s.io/api => k8s.io/api v0.36.3" in mod
+
+
+def test_the_folder_of_the_compilation_is_gone_afterwards(published, store, log):
+    modules("go1.26.8").fetch([AMD64], store, log)
+    assert not list((store.root / "scratch").iterdir())
+
+
+def test_as_many_plugins_are_compiled_as_the_release_has_but_none_for_windows(
+    published, store, log
+):
+    found = modules("go1.26.8").fetch([CNI], store, log)
+    assert list(found["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
+
+
+def test_what_was_compiled_once_is_not_compiled_again(published, store, log):
+    first = modules("go1.26.8").fetch([AMD64, S390X], store, log)
+    assert len(published.told("build")) == 2
+    (published.folder / "told").unlink()
+    assert modules("go1.26.8").fetch([AMD64, S390X], store, log) == first
+    assert not (published.folder / "told").exists()
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "artifact"),
+    [("go1.26.7", AMD64), ("go1.26.8", S390X)],
+    ids=["another compiler", "another architecture"],
+)
+def test_another_compiler_or_architecture_compiles_anew(published, store, log, toolchain, artifact):
+    modules("go1.26.8").fetch([AMD64], store, log)
+    modules(toolchain).fetch([artifact], store, log)
+    assert len(published.told("build")) == 2
+
+
+def test_a_binary_that_is_gone_from_the_store_is_compiled_anew(published, store, log):
+    found = modules("go1.26.8").fetch([AMD64], store, log)
+    store.path(found["kubernetes", Arch.AMD64]["kubectl"]).unlink()
+    assert modules("go1.26.8").fetch([AMD64], store, log) == found
+    assert store.has(found["kubernetes", Arch.AMD64]["kubectl"])
+
+
+def test_another_sum_than_the_locks_is_an_error_and_nothing_is_compiled(published, store, log):
+    other = dataclasses.replace(AMD64, digest="h1:" + "A" * 43 + "=")
+    with pytest.raises(DigestError) as caught:
+        modules("go1.26.8").fetch([other], store, log)
+    assert SUM in caught.value.what
+    assert other.digest in caught.value.what
+    assert published.told("build") == []
+
+
+def test_a_compiler_that_leaves_a_binary_out_is_an_error(published, store, log):
+    published.breaks("kubectl")
+    with pytest.raises(OutsideError, match="but not: kubectl"):
+        modules("go1.26.8").fetch([AMD64], store, log)
+
+
+def test_a_release_without_one_of_the_programs_is_an_error(world, store, log):
+    world.publishes(KUBERNETES, "1.36.3", ("cmd/kubeadm", "cmd/kubelet"))
+    with pytest.raises(OutsideError, match="kubectl"):
+        modules("go1.26.8").fetch([AMD64], store, log)
+
+
+def test_progress_counts_packages_and_names_finished_binaries(published, store):
+    class Counting(Told):
+        def __init__(self) -> None:
+            super().__init__()
+            self.notes: list[str] = []
+            self.totals: list[int | None] = []
+
+        def task(self, label, name, total, unit=""):
+            self.totals.append(total)
+            self.tasks.append(f"{label} {name}")
+            return _Noting(self.notes)
+
+    log = Counting()
+    modules("go1.26.8").fetch([AMD64], store, log)
+    assert log.tasks == ["Compile Kubernetes amd64"]
+    assert log.totals == [5]
+    assert len(log.notes) == 3
+    assert log.notes[-1].endswith("3 of 5 packages")
+
+
+class _Noting:
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    def __enter__(self) -> _Noting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.notes.append(note)

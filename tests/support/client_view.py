@@ -1,0 +1,113 @@
+"""Looks at a repository as clients do: every signature, digest and size, from the entry down."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+from kubeparcel.packages.index_compression import unpack
+
+Suites = dict[str, dict[str, str]]
+"""The sha256 of packages by file name, in each suite."""
+
+_REPO = "{http://linux.duke.edu/metadata/repo}"
+_COMMON = "{http://linux.duke.edu/metadata/common}"
+
+
+def gpgv(root: Path, *words: Path) -> None:
+    done = subprocess.run(
+        ["gpgv", "--keyring", root / "key.gpg", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def gpgv_data(root: Path, signature: bytes, data: bytes | None = None) -> None:
+    """Check a signature that was read already; without `data` the text is inside."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, "signature"), Path(folder, "data")][: 1 if data is None else 2]
+        for file, content in zip(files, (signature, data), strict=False):
+            file.write_bytes(content or b"")
+        gpgv(root, *files)
+
+
+def apt(root: Path, suite: str) -> dict[str, str]:
+    """Check a suite; give sha256 by file name of its packages."""
+    folder = root / "apt/dists" / suite
+    gpgv(root, folder / "InRelease")
+    gpgv(root, folder / "Release.gpg", folder / "Release")
+    release = (folder / "Release").read_text()
+    assert release in (folder / "InRelease").read_text()
+    found: dict[str, str] = {}
+    for line in release.partition("SHA256:\n")[2].splitlines():
+        digest, size, name = line.split()
+        by_hash = (folder / name).parent / "by-hash/SHA256" / digest
+        for path in (folder / name, by_hash):
+            data = path.read_bytes()
+            assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, int(size)), path
+        if name.endswith(".gz"):
+            found |= _debs(root, unpack(name, (folder / name).read_bytes()).decode())
+    return found
+
+
+def _debs(root: Path, text: str) -> dict[str, str]:
+    found = {}
+    for stanza in text.split("\n\n"):
+        rows = dict(line.split(": ", 1) for line in stanza.splitlines() if not line.startswith(" "))
+        data = (root / "apt" / rows["Filename"]).read_bytes()
+        assert len(data) == int(rows["Size"])
+        assert hashlib.sha256(data).hexdigest() == rows["SHA256"]
+        found[Path(rows["Filename"]).name] = rows["SHA256"]
+    return found
+
+
+def yum(root: Path, suite: str) -> dict[str, str]:
+    """Check a suite; give sha256 by file name of its packages."""
+    base = root / "yum" / suite
+    gpgv(root, base / "repodata/repomd.xml.asc", base / "repodata/repomd.xml")
+    texts: dict[str, bytes] = {}
+    for row in ElementTree.parse(base / "repodata/repomd.xml").getroot().iter(f"{_REPO}data"):
+        facts = {child.tag.removeprefix(_REPO): child for child in row}
+        href = facts["location"].attrib["href"]
+        data = (base / href).read_bytes()
+        plain = unpack(href, data)
+        assert hashlib.sha256(data).hexdigest() == facts["checksum"].text
+        assert hashlib.sha256(plain).hexdigest() == facts["open-checksum"].text
+        assert (str(len(data)), str(len(plain))) == (facts["size"].text, facts["open-size"].text)
+        texts[row.attrib["type"]] = plain
+    return _rpms(base, texts)
+
+
+def _rpms(base: Path, texts: Mapping[str, bytes]) -> dict[str, str]:
+    found = {}
+    for package in ElementTree.fromstring(texts["primary"]).iter(f"{_COMMON}package"):
+        href = package.find(f"{_COMMON}location").attrib["href"]  # type: ignore[union-attr]
+        digest = package.findtext(f"{_COMMON}checksum")
+        assert hashlib.sha256((base / href).read_bytes()).hexdigest() == digest
+        found[Path(href).name] = str(digest)
+    for kind in ("filelists", "other"):
+        ids = {row.attrib["pkgid"] for row in ElementTree.fromstring(texts[kind])}
+        assert ids == set(found.values())
+    return found
+
+
+def whole(root: Path) -> Suites:
+    """Check all suites; give their packages."""
+    found: Suites = {}
+    for entry in sorted(root.glob("apt/dists/*/InRelease")):
+        found[f"apt {entry.parent.name}"] = apt(root, entry.parent.name)
+    for entry in sorted(root.glob("yum/*/repodata/repomd.xml")):
+        found[f"yum {entry.parent.parent.name}"] = yum(root, entry.parent.parent.name)
+    return found
+
+
+def bytes_of(root: Path) -> dict[str, bytes]:
+    """Every file with its bytes, but for the lock."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != "lock"
+    }

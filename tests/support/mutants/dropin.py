@@ -1,0 +1,125 @@
+"""Mutants of the drop-in that connects the kubelet with kubeadm."""
+
+from __future__ import annotations
+
+from tests.support.mutants.mutant import CONF, ENV, Mutant, on
+from tests.support.package_workshop import Draft
+
+COMMAND = (
+    "/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS"
+    " $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS"
+)
+
+
+def _conf(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
+    return Mutant(
+        f"drop-in: {name}", "kubeadm", on("edit", CONF, old, new), check, also=frozenset(also)
+    )
+
+
+def _wrong_env(draft: Draft) -> None:
+    other = "rpm" if draft.format == "deb" else "deb"
+    draft.edit(CONF, ENV[draft.format], ENV[other])
+
+
+_FLAGS = "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n"
+
+
+DROP_IN = (
+    _conf("no reset", "ExecStart=\n", "", "drop-in-resets-exec-start"),
+    _conf(
+        "reset after the command",
+        f"ExecStart=\nExecStart={COMMAND}",
+        f"ExecStart={COMMAND}\nExecStart=",
+        "drop-in-resets-exec-start",
+        "kubelet-command-line",
+        "kubelet-extra-args-last",
+    ),
+    _conf(
+        "two commands",
+        f"ExecStart={COMMAND}",
+        f"ExecStart={COMMAND}\nExecStart={COMMAND}",
+        "drop-in-resets-exec-start",
+    ),
+    _conf(
+        "commented out",
+        f"ExecStart={COMMAND}",
+        f"#ExecStart={COMMAND}",
+        "drop-in-resets-exec-start",
+        "kubelet-command-line",
+        "kubelet-extra-args-last",
+    ),
+    _conf(
+        "in another section",
+        "[Service]",
+        "[Unit]",
+        "drop-in-readable",
+        "drop-in-environment",
+        "drop-in-environment-files",
+        "drop-in-resets-exec-start",
+        "kubelet-command-line",
+        "kubelet-extra-args-last",
+    ),
+    _conf("a line without =", "[Service]\n", "[Service]\nEnvironment\n", "drop-in-readable"),
+    _conf("flags file must exist", "=-/var/lib", "=/var/lib", "drop-in-environment-files-optional"),
+    _conf("environment file must exist", "=-/etc/", "=/etc/", "drop-in-environment-files-optional"),
+    _conf("no flags file", _FLAGS, "", "drop-in-environment-files"),
+    _conf(
+        "files in the other order",
+        "ExecStart=\n",
+        f"{_FLAGS}ExecStart=\n",
+        "drop-in-environment-files",
+    ),
+    _conf(
+        "files dropped by an empty one",
+        "ExecStart=\n",
+        "EnvironmentFile=\nExecStart=\n",
+        "drop-in-environment-files",
+    ),
+    Mutant("drop-in: the other format's file", "kubeadm", _wrong_env, "drop-in-environment-files"),
+    _conf(
+        "another kubeconfig",
+        "/etc/kubernetes/kubelet.conf",
+        "/etc/kubernetes/admin.conf",
+        "drop-in-environment",
+    ),
+    Mutant(
+        "drop-in: assignment without quotes",
+        "kubeadm",
+        lambda d: d.edit_lines(CONF, lambda line: line.replace('"', "")),
+        "drop-in-environment",
+    ),
+    _conf(
+        "one variable more",
+        "ExecStart=\n",
+        'Environment="KUBELET_EXTRA_ARGS=--v=9"\nExecStart=\n',
+        "drop-in-environment",
+    ),
+    _conf(
+        "variables in another order",
+        "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS",
+        "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS",
+        "kubelet-command-line",
+    ),
+    _conf(
+        "extra arguments first",
+        COMMAND,
+        COMMAND.replace(" $KUBELET_EXTRA_ARGS", "").replace("$", "$KUBELET_EXTRA_ARGS $", 1),
+        "kubelet-extra-args-last",
+        "kubelet-command-line",
+    ),
+    _conf("one variable missing", " $KUBELET_KUBEADM_ARGS", "", "kubelet-command-line"),
+    _conf(
+        "variables in quotes",
+        "$KUBELET_EXTRA_ARGS",
+        '"$KUBELET_EXTRA_ARGS"',
+        "kubelet-variables-split",
+    ),
+    _conf(
+        "variables in braces",
+        "$KUBELET_EXTRA_ARGS",
+        "${KUBELET_EXTRA_ARGS}",
+        "kubelet-variables-split",
+    ),
+    _conf("another binary", "=/usr/bin/kubelet", "=/usr/local/bin/kubelet", "kubelet-command-line"),
+)

@@ -1,0 +1,153 @@
+"""Mutants of the scriptlets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tests.support.mutants.mutant import BOTH, Mutant, on
+from tests.support.package_workshop import Draft
+
+
+def _script(
+    name: str,
+    text: str,
+    check: str,
+    *also: str,
+    package: str = "kubelet",
+    at: str = "postinstall",
+    formats: Sequence[str] = BOTH,
+) -> Mutant:
+    return Mutant(
+        f"scriptlet: {name}", package, on("script", at, text), check, formats, frozenset(also)
+    )
+
+
+def _bash(draft: Draft) -> None:
+    draft.script_edit("postinstall", "#!/bin/sh", "#!/usr/bin/python3")
+
+
+_ALWAYS = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
+
+
+SCRIPTS = (
+    _script(
+        "restarts the kubelet", "systemctl restart kubelet || true", "scripts-leave-kubelet-running"
+    ),
+    _script(
+        "restarts it when it runs",
+        "if [ -d /run/systemd/system ]; then systemctl try-restart kubelet.service || true; fi",
+        "scripts-leave-kubelet-running",
+    ),
+    _script(
+        "restarts it from kubeadm",
+        "systemctl --no-block restart kubelet || :",
+        "scripts-leave-kubelet-running",
+        package="kubeadm",
+    ),
+    _script(
+        "starts it when enabling",
+        'if [ -z "$2" ] && [ "$1" = 1 ]; then systemctl enable --now kubelet || true; fi',
+        "scripts-leave-kubelet-running",
+    ),
+    _script(
+        "restarts it by the old name",
+        "service kubelet restart || true",
+        "scripts-leave-kubelet-running",
+    ),
+    _script(
+        "restarts it inside $( )",
+        'x="$(systemctl restart kubelet || true)"',
+        "scripts-leave-kubelet-running",
+    ),
+    _script("kills it", "pkill kubelet || true", "scripts-leave-kubelet-running"),
+    _script(
+        "stops it at every upgrade",
+        "systemctl stop kubelet || true",
+        "scripts-stop-on-removal-only",
+        at="preremove",
+    ),
+    _script(
+        "stops it at an upgrade too",
+        'case "$1" in\n  upgrade | remove)\n    systemctl stop kubelet || true\n    ;;\nesac',
+        "scripts-stop-on-removal-only",
+        at="preremove",
+        formats=("deb",),
+    ),
+    _script(
+        "stops it while a version stays",
+        'if [ "$1" -ge 1 ]; then systemctl stop kubelet || true; fi',
+        "scripts-stop-on-removal-only",
+        at="preremove",
+        formats=("rpm",),
+    ),
+    _script(
+        "enables it at upgrades only",
+        'if [ -n "$2" ]; then systemctl enable kubelet || true; fi',
+        "scripts-enable-once",
+        formats=("deb",),
+    ),
+    Mutant(
+        "scriptlet: enables it at every upgrade",
+        "kubelet",
+        lambda d: d.script_edit("postinstall", _ALWAYS[d.format], ""),
+        "scripts-enable-once",
+    ),
+    _script(
+        "needs systemd", "systemctl daemon-reload", "scripts-without-systemd", "scripts-succeed"
+    ),
+    _script(
+        "fails with an and-list",
+        "[ -d /run/systemd/system ] && systemctl daemon-reload",
+        "scripts-succeed",
+    ),
+    _script("fails on purpose", "exit 1", "scripts-succeed"),
+    _script(
+        "removes the plugins",
+        "rm -rf /opt/cni/bin",
+        "scripts-no-recursive-removal",
+        "scripts-leave-data",
+        package="kubernetes-cni",
+        at="preremove",
+    ),
+    _script(
+        "removes a plugin of others",
+        "rm -f /opt/cni/bin/calico",
+        "scripts-leave-data",
+        package="kubernetes-cni",
+        at="postremove",
+    ),
+    _script(
+        "removes the node's state",
+        "rm -f /var/lib/kubelet/config.yaml",
+        "scripts-leave-data",
+        at="postremove",
+    ),
+    _script("cannot run twice", "mkdir /var/lib/kubeparcel", "scripts-idempotent"),
+    _script("appends to a file", "echo vm.swappiness=0 >> /etc/sysctl.conf", "scripts-idempotent"),
+    _script("bash only", 'if [[ "$1" == configure ]]; then :; fi', "scripts-posix"),
+    _script("broken syntax", "if true; then", "scripts-parse"),
+    Mutant(
+        "scriptlet: another interpreter",
+        "kubelet",
+        _bash,
+        "scripts-interpreter",
+        ("deb",),
+        frozenset({"scripts-reload-systemd"}),
+    ),
+    Mutant(
+        "scriptlet: no daemon-reload",
+        "kubeadm",
+        lambda d: d.config["scripts"].pop("postremove"),
+        "scripts-reload-systemd",
+    ),
+    Mutant(
+        "scriptlet: the old drop-in stays",
+        "kubeadm",
+        lambda d: d.config["scripts"].pop("preinstall"),
+        "obsolete-drop-in-removed",
+        ("deb",),
+        official=True,
+    ),
+    replace(_script("another text", "true", "scripts-exact"), exact=True),
+)

@@ -1,0 +1,58 @@
+"""Mutants of the kubelet's unit and environment file."""
+
+from __future__ import annotations
+
+from tests.support.mutants.mutant import PRESENT, SERVICE, STRAY, Mutant, env, on
+from tests.support.package_workshop import Draft
+
+
+def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
+    return Mutant(
+        f"unit: {name}", "kubelet", on("edit", SERVICE, old, new), check, also=frozenset(also)
+    )
+
+
+def _unit_in_etc(draft: Draft) -> None:
+    draft.row(SERVICE).update(dst="/etc/systemd/system/kubelet.service", type="config|noreplace")
+
+
+UNIT = (
+    _unit("arguments", "=/usr/bin/kubelet", "=/usr/bin/kubelet --v=2", "unit-exec-start"),
+    _unit("comes back after failures only", "=always", "=on-failure", "unit-restart"),
+    _unit("systemd gives up", "StartLimitIntervalSec=0\n", "", "unit-restart"),
+    _unit("for rescue only", "=multi-user.target", "=rescue.target", "unit-enabled"),
+    _unit("does not wait for the network", "After=network-online.target\n", "", "unit-network"),
+    _unit(
+        "crash loop before init",
+        "ConditionPathExists=|",
+        "#ConditionPathExists=|",
+        "unit-waits-for-config",
+    ),
+    _unit(
+        "waits for the drop-in's absence only",
+        "ConditionPathExists=|/var/lib/kubelet/config.yaml\n",
+        "",
+        "unit-waits-for-config",
+    ),
+    _unit(
+        "a broken line",
+        "[Service]\n",
+        "[Service\n",
+        "unit-readable",
+        "unit-exec-start",
+        "unit-restart",
+    ),
+    Mutant("unit: in /etc", "kubelet", _unit_in_etc, "unit-not-in-etc", also=STRAY | PRESENT),
+    Mutant(
+        "environment file: another variable",
+        "kubelet",
+        env(lambda d, env: d.put(env, "KUBELET_EXTRA_ARGS=\nKUBELET_KUBEADM_ARGS=--x\n")),
+        "env-file",
+    ),
+    Mutant(
+        "environment file: none",
+        "kubelet",
+        env(lambda d, env: d.put(env, "# nothing\n")),
+        "env-file",
+    ),
+)

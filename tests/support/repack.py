@@ -1,0 +1,80 @@
+"""Finished packages broken in ways that nfpm never would: bytes changed, members left out."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import zstandard
+
+from kubeparcel.packages.deb import ar
+from tests.packages import elf_files
+
+ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def _unpacked(data: bytes | memoryview) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
+        return bytes(stream.read())
+
+
+def _change_deb(file: Path, member: str, change: Callable[[bytes], bytes]) -> None:
+    """Give a member of a deb other bytes."""
+    rows = [(m.name, m.data.tobytes()) for m in ar.members(memoryview(file.read_bytes()))]
+    built = next(m.mtime for m in ar.members(memoryview(file.read_bytes())))
+    archive = elf_files.ar(*((n, change(d) if n.startswith(member) else d) for n, d in rows))
+    stamp = f"{'debian-binary':<16}{built:<12}".encode()
+    file.write_bytes(archive.replace(f"{'debian-binary':<16}{0:<12}".encode(), stamp))
+
+
+def change_bytes(file: Path) -> None:
+    """Other bytes in the payload than the package declares."""
+
+    def changed(packed: bytes) -> bytes:
+        plain = _unpacked(packed)
+        assert b"#compdef kubectl" in plain
+        return zstandard.compress(plain.replace(b"#compdef kubectl", b"#compdef KUBECTL"))
+
+    if file.suffix == ".deb":
+        _change_deb(file, "data.tar", changed)
+    else:
+        raw = file.read_bytes()
+        at = raw.index(ZSTD)
+        file.write_bytes(raw[:at] + changed(raw[at:]))
+
+
+def two_frames(file: Path) -> None:
+    """The payload in two zstd frames, as parallel compressors write it."""
+
+    def changed(packed: bytes) -> bytes:
+        plain = _unpacked(packed)
+        return zstandard.compress(plain[:1000]) + zstandard.compress(plain[1000:])
+
+    _change_deb(file, "data.tar", changed)
+
+
+def without_md5sums(file: Path) -> None:
+    """No md5sums, as in the official debs."""
+
+    def changed(packed: bytes) -> bytes:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as old:
+            rows = [(m, old.extractfile(m)) for m in old if "md5sums" not in m.name]
+            target = io.BytesIO()
+            with tarfile.open(fileobj=target, mode="w:gz") as new:
+                for member, data in rows:
+                    new.addfile(member, data)
+        return target.getvalue()
+
+    _change_deb(file, "control.tar", changed)
+
+
+def cut_short(file: Path) -> None:
+    """Half a download."""
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+def renamed(file: Path) -> None:
+    """Another version in the file's name than in its fields."""
+    file.rename(file.with_name(file.name.replace("1.36.3", "1.36.4")))

@@ -1,0 +1,106 @@
+"""A signing key made once, a repository to publish to, and buckets of real S3 servers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import Quiet
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.result import Changed
+from kubeparcel.repository.signing import keys
+from tests.support import buckets
+from tests.support.package_builders import five
+
+Publish = Callable[..., Changed]
+
+
+@pytest.fixture(scope="session")
+def made_key() -> Iterator[Path]:
+    """A folder of configuration with the key `default` in it; making one takes seconds."""
+    with _configuration() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPARCEL_CONFIG", str(folder))
+        keys.new(identity="Tests <tests@example.invalid>")
+        yield folder
+
+
+@contextmanager
+def _configuration() -> Iterator[Path]:
+    """A place with a short name, as gpg's agent needs; the agents end with it."""
+    with tempfile.TemporaryDirectory(prefix="kpt-", ignore_cleanup_errors=True) as base:
+        folder = Path(base, "c")
+        try:
+            yield folder
+        finally:
+            for home in folder.glob("keys/*"):
+                subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
+
+
+@pytest.fixture(autouse=True)
+def configuration(own_world: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A configuration folder of the test's own, empty."""
+    with _configuration() as folder:
+        monkeypatch.setenv("KUBEPARCEL_CONFIG", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def key(made_key: Path, configuration: Path) -> Path:
+    """The same with the key `default`."""
+    ignored = shutil.ignore_patterns("S.*", "*.lock", ".#*")
+    shutil.copytree(made_key, configuration, ignore=ignored)
+    return configuration
+
+
+@pytest.fixture
+def dist(tmp_path: Path) -> Path:
+    """The five packages of 1.36.3, small ones."""
+    return five(tmp_path / "dist")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return tmp_path / "repo"
+
+
+@pytest.fixture
+def publish(key: Path, dist: Path, repo: Path) -> Publish:
+    """Publish a folder (dist) to the repository, without the layout check."""
+
+    def act(source: Path = dist, *, suite: str = "", **options: object) -> Changed:
+        target = Target(str(repo), **options)  # type: ignore[arg-type]
+        return publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
+
+    return act
+
+
+@pytest.fixture(
+    scope="module",
+    params=[buckets.moto, pytest.param(buckets.versitygw, marks=pytest.mark.acceptance)],
+    ids=["moto", "versitygw"],
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with request.param(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """An empty one, and the environment that leads there."""
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.USER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    name = f"b{abs(hash(tmp_path)):x}"
+    buckets.make(server, name)
+    return f"s3://{name}/some/prefix"

@@ -1,0 +1,136 @@
+"""What a person sees while work goes on."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from kubeparcel import console
+from kubeparcel.console import Lines, Quiet, duration, quantity
+from kubeparcel.progress_bars import Bars
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def lines(every: float = 15.0) -> tuple[Lines, io.StringIO]:
+    stream = io.StringIO()
+    return Lines(stream, every), stream
+
+
+def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():
+    here, stream = lines()
+    here.say("Source", "dl.k8s.io does not answer\nThe same versions")
+    assert stream.getvalue() == (
+        "Source     dl.k8s.io does not answer\n           The same versions\n"
+    )
+
+
+def test_a_fact_may_be_empty():
+    here, stream = lines()
+    here.say("Source", "")
+    assert stream.getvalue().strip() == "Source"
+
+
+def test_a_warning_says_that_it_is_one():
+    here, stream = lines()
+    here.warn("cri-tools 1.37 is not out")
+    assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"
+
+
+def test_finished_work_says_how_much_it_was_and_how_long_it_took(timeless):
+    here, stream = lines()
+    with here.task("Compile", "Kubernetes amd64", 3, "packages") as task:
+        task.advance()
+        task.advance(2)
+    assert stream.getvalue() == "Compile    Kubernetes amd64 · 3 packages · 0.0 s\n"
+
+
+def test_work_that_failed_does_not_say_that_it_is_finished():
+    here, stream = lines()
+    with pytest.raises(ValueError, match="oh"), here.task("Compile", "Kubernetes", 3, "packages"):
+        raise ValueError("oh")
+    assert stream.getvalue() == ""
+
+
+def test_long_work_says_now_and_then_how_far_it_is():
+    here, stream = lines(every=0)
+    with here.task("Get", "kubelet", 84_400_000, "B") as task:
+        task.advance(42_200_000)
+        task.advance(0, "resumed")
+    assert stream.getvalue().splitlines()[:2] == [
+        "Get        kubelet · 42.2 MB of 84.4 MB",
+        "Get        kubelet · resumed",
+    ]
+
+
+def test_work_may_have_facts_of_its_own_to_tell():
+    here, stream = lines()
+    with here.task("Install", "trixie", 3, "checks") as task:
+        task.say("life · 3 checks")
+        assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
+
+
+def test_short_work_says_nothing_until_its_end(timeless):
+    here, stream = lines()
+    with here.task("Get", "kubelet", None, "B") as task:
+        for _ in range(100):
+            task.advance(1000)
+        assert stream.getvalue() == ""
+
+
+def test_quiet_says_warnings_only_and_on_standard_error(capsys):
+    here = Quiet()
+    here.say("Release", "Kubernetes 1.36.3")
+    with here.task("Get", "kubelet", 1) as task:
+        task.advance()
+    here.warn("cri-tools 1.37 is not out")
+    assert capsys.readouterr() == ("", "Warning: cri-tools 1.37 is not out\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (1204, "packages", "1,204 packages"),
+        (3, "", "3"),
+        (17_900_000, "B", "17.9 MB"),
+        (100_000, "B", "0.1 MB"),
+        (1_500, "B", "1.5 kB"),
+        (0, "B", "0.0 kB"),
+    ],
+)
+def test_quantities_are_written_for_people(number, unit, text):
+    assert quantity(number, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.9, "59.9 s"), (59.97, "1:00"), (60, "1:00"), (130.4, "2:10")],
+)
+def test_durations_are_written_for_people(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("env", "terminal", "kind"),
+    [
+        ({}, True, Bars),
+        ({}, False, Lines),
+        ({"CI": "true"}, True, Lines),
+        ({"TERM": "dumb"}, True, Lines),
+    ],
+)
+def test_bars_are_for_terminals_and_plain_lines_for_all_else(monkeypatch, env, terminal, kind):
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr", Terminal() if terminal else io.StringIO())
+    assert type(console.choose()) is kind
+
+
+def test_quiet_wins_over_a_terminal(monkeypatch):
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert type(console.choose(quiet=True)) is Quiet

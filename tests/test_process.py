@@ -1,0 +1,252 @@
+"""Other programs: their output, their failures, and that none is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel.errors import ToolError
+from kubeparcel.process import conversation, end_all, find, run
+from tests.conftest import PATIENCE, appears, gone
+
+PACKAGING = Path(__file__).parents[1] / "packaging"
+
+
+def python(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+def test_what_a_program_prints_is_given_back_and_not_shown(capfd):
+    done = run(["sh", "-c", "echo out; echo err >&2"])
+    assert (done.code, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_words_reach_the_program_as_they_are():
+    assert run(["printf", "%s|", "a b", "$HOME", "*", "'"]).stdout == "a b|$HOME|*|'|"
+
+
+def test_a_program_gets_our_environment_and_what_is_added(monkeypatch):
+    monkeypatch.setenv("OURS", "1")
+    assert run(["sh", "-c", "echo $OURS $MORE"], env={"MORE": "2"}).stdout == "1 2\n"
+
+
+def test_a_program_runs_in_the_folder_named(tmp_path):
+    assert run(["pwd", "-P"], cwd=tmp_path).stdout == f"{tmp_path.resolve()}\n"
+
+
+def test_a_program_reads_what_it_is_given_and_nothing_of_ours():
+    assert run(["cat"], stdin="hello").stdout == "hello"
+    assert run(["cat"]).stdout == ""
+
+
+def test_a_program_reads_what_it_is_given_also_when_it_is_listened_to():
+    heard: list[str] = []
+    assert run(["sh", "-c", "cat; echo x >&2"], stdin="hello", on_line=heard.append).stdout == (
+        "hello"
+    )
+    assert heard == ["x"]
+
+
+def test_output_is_utf_8_whatever_the_locale_says():
+    script = (
+        r"from kubeparcel.process import run; print(ascii(run(['printf', r'\303\244']).stdout))"
+    )
+    env = {"PYTHONPATH": str(PACKAGING), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        python(script),
+        env={**os.environ, **env, "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == r"'\xe4'" + "\n"
+
+
+def test_bytes_that_are_no_text_do_no_harm():
+    assert run(["printf", r"a\377b"]).stdout == "a\ufffdb"
+
+
+def test_a_failure_shows_the_command_its_exit_code_and_what_it_printed():
+    with pytest.raises(ToolError) as caught:
+        run(["sh", "-c", "echo out; echo why >&2; exit 3"])
+    assert str(caught.value) == (
+        "sh -c 'echo out; echo why >&2; exit 3' failed with exit code 3.\n  out\n  why"
+    )
+    assert caught.value.exit_code == 3
+
+
+def test_a_failure_shows_the_last_lines_of_much_output():
+    with pytest.raises(ToolError) as caught:
+        run(python("import sys; [print(i) for i in range(1000)]; sys.exit(1)"))
+    assert caught.value.todo.splitlines() == [str(i) for i in range(940, 1000)]
+
+
+def test_a_failure_without_a_word_says_so():
+    with pytest.raises(ToolError, match="It printed nothing"):
+        run(["false"])
+
+
+def test_an_ending_by_a_signal_names_the_signal():
+    with pytest.raises(ToolError, match="was ended by SIGKILL"):
+        run(["sh", "-c", "kill -9 $$"])
+
+
+def test_a_failure_can_be_looked_at_instead_of_raised():
+    assert run(["sh", "-c", "exit 7"], check=False).code == 7
+
+
+def test_a_missing_program_is_said_to_be_missing():
+    with pytest.raises(ToolError, match="no-such-program is not installed"):
+        run(["no-such-program"])
+
+
+def test_a_missing_folder_is_not_taken_for_a_missing_program(tmp_path):
+    with pytest.raises(ToolError, match=f"there is no folder {tmp_path}/nowhere"):
+        run(["true"], cwd=tmp_path / "nowhere")
+
+
+def test_a_program_that_may_not_be_run_is_said_to_be_so(tmp_path):
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    with pytest.raises(ToolError, match="tool cannot be started: Permission denied"):
+        run([tmp_path / "tool"])
+
+
+def test_finding_a_program_gives_its_path(tmp_path, monkeypatch):
+    (tmp_path / "tool").write_text("#!/bin/sh\n")
+    (tmp_path / "tool").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find("tool", "") == tmp_path / "tool"
+
+
+def test_a_program_that_cannot_be_found_comes_with_a_way_out():
+    with pytest.raises(ToolError, match=r"not found on PATH\)\.\n  Install it\."):
+        find("no-such-program", "Install it.")
+
+
+def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
+    """The program goes on when its first line was seen, and not before."""
+    seen: list[str] = []
+
+    def see(line: str) -> None:
+        seen.append(line)
+        (tmp_path / "seen").touch()
+
+    script = "echo one >&2; until [ -e seen ]; do sleep 0.01; done; echo two >&2; echo out"
+    done = run(["sh", "-c", script], cwd=tmp_path, timeout=PATIENCE, on_line=see)
+    assert (seen, done.stdout, done.stderr) == (["one", "two"], "out\n", "one\ntwo\n")
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_much_output_on_both_pipes_does_not_get_stuck(listening):
+    text = "import sys; [print('x' * 99, file=s) for i in range(5000) for s in (sys.stdout, "
+    lines: list[str] = []
+    done = run(
+        python(text + "sys.stderr)]"), timeout=PATIENCE, on_line=lines.append if listening else None
+    )
+    assert len(done.stdout) == len(done.stderr) == 500_000
+    assert len(lines) == (5000 if listening else 0)
+
+
+def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
+    """The child of a program that took too long.
+
+    On a slow machine it may take too long before it has a child: then it is given more time.
+    """
+    script = f"sleep 300 & echo $! > {pids}; {then}"
+    for limit in (0.5, 5, 50):
+        started = time.monotonic()
+        with pytest.raises(ToolError, match=rf"took longer than {limit:g} s"):
+            run(
+                ["sh", "-c", script], timeout=limit, on_line=(lambda _: None) if listening else None
+            )
+        assert time.monotonic() - started < limit + PATIENCE
+        if pids.exists() and pids.read_text():
+            return int(pids.read_text())
+    raise AssertionError("it never came so far")
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path, listening):
+    assert gone(left_by_a_slow_one(tmp_path / "pids", "sleep 300", listening))
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_what_a_finished_program_left_running_is_ended_when_time_is_up(tmp_path, listening):
+    """The child keeps the pipes open, so its parent's output is not complete."""
+    assert gone(left_by_a_slow_one(tmp_path / "pids", "true", listening))
+
+
+def test_time_enough_is_no_failure():
+    assert run(["true"], timeout=PATIENCE, on_line=lambda _: None).code == 0
+
+
+def test_a_listener_that_fails_ends_the_program(tmp_path):
+    def fail(line: str) -> None:
+        raise RuntimeError(line)
+
+    with pytest.raises(RuntimeError, match="oh"):
+        run(
+            ["sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pids; echo oh >&2; sleep 300"],
+            on_line=fail,
+        )
+    assert gone(int((tmp_path / "pids").read_text()))
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
+    inner = f"sleep 300 & echo $$ $! > {tmp_path}/pids; wait"
+    script = (
+        "from kubeparcel.process import run\n"
+        f"run(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
+    )
+    with subprocess.Popen(
+        python(script), env={**os.environ, "PYTHONPATH": str(PACKAGING)}, stderr=subprocess.PIPE
+    ) as process:
+        pids = [int(word) for word in appears(tmp_path / "pids").split()]
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=PATIENCE)
+    assert b"KeyboardInterrupt" in error
+    assert [gone(pid) for pid in pids] == [True, True]
+
+
+@pytest.mark.parametrize("start", [run, conversation])
+def test_a_program_that_ctrl_c_meets_while_it_starts_is_ended_too(monkeypatch, start):
+    real, started = subprocess.Popen, []
+
+    def met(*words: Any, **options: Any) -> Any:
+        started.append(real(*words, **options))
+        os.kill(os.getpid(), signal.SIGINT)
+        return started[0]
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(subprocess, "Popen", met)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start(["sleep", "300"])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with started[0] as process:
+        ended = process.returncode
+        process.kill()
+    assert ended == -signal.SIGKILL
+
+
+def test_a_program_that_was_just_starting_when_all_were_ended_is_ended_too(monkeypatch):
+    real = subprocess.Popen
+
+    def late(*words: Any, **options: Any) -> Any:
+        process = real(*words, **options)
+        end_all()
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", late)
+    assert run(["sleep", "300"], check=False).code == -signal.SIGKILL

@@ -1,0 +1,117 @@
+"""Templates: what is filled in, and what is said of one that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.templates import render
+
+
+def said(name: str, base: object, **context: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        render(name, context, base)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a template of the user's."""
+
+    def text(content: str | bytes, name: str = "mine.conf") -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return text
+
+
+def test_one_of_ours_is_filled_in():
+    assert render("packages/kubelet.env", {"kubelet_extra_args": "--v=4"}) == (
+        "KUBELET_EXTRA_ARGS=--v=4\n"
+    )
+
+
+def test_one_of_the_users_lies_beside_kubeparcel_yaml(tmp_path, write):
+    write("{{ package }} {{ version }}\n", "files/mine.conf")
+    context = {"package": "mine", "version": "1.0.0"}
+    assert render("files/mine.conf", context, tmp_path) == "mine 1.0.0\n"
+
+
+def test_lines_of_control_leave_nothing_and_the_last_line_keeps_its_end(tmp_path, write):
+    write("a\n  {% if true %}\nb\n  {% endif %}\n")
+    assert render("mine.conf", {}, tmp_path) == "a\nb\n"
+
+
+def test_text_is_not_taken_for_html(tmp_path, write):
+    write("{{ x }}")
+    assert render("mine.conf", {"x": "<&>"}, tmp_path) == "<&>"
+
+
+def test_a_changed_template_is_read_again(tmp_path, write):
+    write("one")
+    assert render("mine.conf", {}, tmp_path) == "one"
+    write("another")
+    assert render("mine.conf", {}, tmp_path) == "another"
+
+
+def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_there_are(
+    tmp_path, write
+):
+    write("a\nb\n{{ envfil }}\n")
+    assert said("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
+        "mine.conf:3: 'envfil' is undefined.\n  A template may use: envfile, package."
+    )
+
+
+def test_a_name_missing_in_an_included_template_is_named_there(tmp_path, write):
+    write("a\n{% include 'parts/inner.conf' %}\n")
+    write("{{ x }}\n\n\n{{ y }}\n", "parts/inner.conf")
+    assert said("mine.conf", tmp_path, x=1).startswith("parts/inner.conf:4: 'y' is undefined.")
+
+
+def test_a_missing_attribute_is_an_error_with_its_line(tmp_path, write):
+    write("\n{{ version.minor }}\n")
+    assert said("mine.conf", tmp_path, version="1.36.3").startswith("mine.conf:2: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("a\n{% if %}\n", 2, "Expected an expression"),
+        ("a\n\n{% if x %}\n", 3, "Unexpected end of template"),
+        ("{{ x | nosuch }}", 1, "No filter named 'nosuch'"),
+        ("{{ x", 1, "unexpected end of template"),
+    ],
+)
+def test_what_is_not_a_template_is_an_error_with_its_line(tmp_path, write, text, line, words):
+    write(text)
+    found = said("mine.conf", tmp_path, x=1)
+    assert found.startswith(f"mine.conf:{line}: ")
+    assert words in found
+
+
+@pytest.mark.parametrize("text", ["\n{{ 1 / 0 }}", "\n{{ x + 1 }}", "\n{{ x.index('z') }}"])
+def test_a_template_that_fails_is_an_error_with_its_line(tmp_path, write, text):
+    write(text)
+    assert said("mine.conf", tmp_path, x="text").startswith("mine.conf:2: ")
+
+
+def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
+    write(b"\xff\xfe")
+    assert said("mine.conf", tmp_path).startswith("mine.conf: it is not UTF-8 text")
+
+
+def test_a_missing_template_is_an_error_saying_where_it_was_looked_for(tmp_path):
+    found = said("no/such", tmp_path)
+    assert found.startswith("no/such: there is no template of that name")
+    assert "beside kubeparcel.yaml" in found
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "parts/../../secret"])
+def test_a_template_cannot_come_from_elsewhere(tmp_path, write, name):
+    folder = tmp_path / "base"
+    folder.mkdir()
+    write("secret", "secret")
+    assert "there is no template of that name" in said(name, folder)

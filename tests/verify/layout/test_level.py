@@ -1,0 +1,227 @@
+"""The layout level: packages just made, files of anyone's, and what is remembered."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.build.assembler import Made
+from kubeparcel.build.build_check import check_made
+from kubeparcel.config import catalog
+from kubeparcel.config.catalog_models import FileSpec
+from kubeparcel.console import Lines, Quiet
+from kubeparcel.errors import DigestError, UsageError
+from kubeparcel.packages import reader
+from kubeparcel.paths import PACKAGE
+from kubeparcel.verify.layout import level
+from kubeparcel.verify.layout.checks import CHECKS
+from tests.support.elf_files import Go
+from tests.support.package_workshop import GO, Draft, Workshop, workshop
+
+
+def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, Made]):
+    report = check_made(list(good.values()), shop.store, Quiet())
+    assert report.failed == ()
+    assert report.exit_code == 0
+    assert {check.subject for check in report.checks} == set(good)
+
+
+@pytest.mark.parametrize("which", ["etc", "official"])
+def test_good_packages_pass_by_the_catalog_alone_in_both_layouts(which: str, tmp_path: Path):
+    shop = workshop(tmp_path, layout=which)
+    for name, package in shop.packages.items():
+        shop.write(package, None, tmp_path / "out" / name)
+    report = level.check_paths([tmp_path / "out"])
+    assert report.failed == ()
+
+
+@pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
+def test_good_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
+    go = {**GO, "kubernetes": Go(version=f"v{version}")}
+    shop = workshop(tmp_path, version, go=go)
+    for package in shop.packages.values():
+        shop.write(package, None, tmp_path / "out" / package.file_name)
+    assert level.check_paths([tmp_path / "out"]).failed == ()
+
+
+def test_every_check_applies_somewhere(
+    shop: Workshop, official_shop: Workshop, good: dict[str, Made], tmp_path: Path
+):
+    package = official_shop.package("kubeadm", "deb")
+    made = official_shop.made(package, official_shop.write(package, None, tmp_path))
+    reports = (
+        check_made([*good.values()], shop.store, Quiet()),
+        check_made([made], official_shop.store, Quiet()),
+    )
+    applied = {check.name for report in reports for check in report.checks}
+    assert applied == {rule.name for rule in CHECKS} | {level.READABLE}
+
+
+def test_names_of_checks_are_unique_and_in_kebab_case():
+    names = [rule.name for rule in CHECKS]
+    assert len(set(names)) == len(names)
+    assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
+    assert all(rule.meaning and not rule.meaning.endswith(".") for rule in CHECKS)
+
+
+def test_what_passed_is_not_read_again_and_counts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shop = workshop(tmp_path)
+    package = shop.package("kubeadm", "deb")
+    made = shop.made(package, shop.write(package, None, tmp_path / "work"))
+    first = check_made([made], shop.store, Quiet())
+
+    def unreadable(path: Path) -> None:
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setattr(reader, "read", unreadable)
+    second = check_made([made], shop.store, Quiet())
+    assert second.checks == first.checks
+
+
+def test_another_expectation_or_other_bytes_are_read_again(tmp_path: Path):
+    shop = workshop(tmp_path)
+    package = shop.package("kubectl", "deb")
+    made = shop.made(package, shop.write(package, None, tmp_path / "work"))
+    assert check_made([made], shop.store, Quiet()).passed
+
+    other = dataclasses.replace(package, version="1.36.4")
+    report = check_made([dataclasses.replace(made, package=other)], shop.store, Quiet())
+    assert "identity" in {check.name for check in report.failed}
+
+
+def test_what_failed_is_not_remembered(tmp_path: Path):
+    shop = workshop(tmp_path)
+    package = shop.package("kubectl", "deb")
+    file = shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work")
+    made = shop.made(package, file)
+    for _ in range(2):
+        assert not check_made([made], shop.store, Quiet()).passed
+
+
+def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fault(tmp_path: Path):
+    shop = workshop(tmp_path)
+    package = shop.package("kubectl", "deb")
+    made = shop.made(package, shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work"))
+    damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
+    shop.store.path(damaged.sha256).write_bytes(b"damaged")
+    with pytest.raises(DigestError, match="/usr/bin/kubectl"):
+        check_made([made], shop.store, Quiet())
+
+
+def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: Path):
+    def greedy(draft: Draft) -> None:
+        draft.add("/usr/share/man/man1/kubectl.1")
+
+    for name in ("kubectl", "kubeadm"):
+        shop.write(shop.package(name, "deb"), greedy, tmp_path / name)
+    report = level.check_paths([tmp_path])
+    clashes = [check for check in report.failed if check.name == "one-owner-per-path"]
+    assert [check.findings[0].where for check in clashes] == ["/usr/share/man/man1/kubectl.1"] * 2
+    assert clashes[0].findings[0].found == "also in kubectl"
+
+
+def test_a_path_that_two_packages_made_together_claim_is_seen(shop: Workshop, tmp_path: Path):
+    made = []
+    for name in ("kubectl", "kubeadm"):
+        package = shop.package(name, "rpm")
+        page = next(file for file in package.files if "completions" in file.path)
+        page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
+        package = dataclasses.replace(package, files=(*package.files, page))
+        made.append(shop.made(package, shop.write(package, None, tmp_path / name)))
+    report = check_made(made, shop.store, Quiet())
+    assert {check.name for check in report.failed} == {"one-owner-per-path"}
+
+
+def test_a_package_that_is_not_in_the_catalog_gets_the_general_checks(
+    shop: Workshop, tmp_path: Path
+):
+    def rename(draft: Draft) -> None:
+        draft.config["name"] = "node-tools"
+
+    file = shop.write(shop.package("kubelet", "deb"), rename, tmp_path)
+    names = {check.name for check in level.check_paths([file]).checks}
+    assert {"modes", "declared-digests", "drop-in-readable"} & names == {
+        "modes",
+        "declared-digests",
+    }
+    assert "files-present" not in names
+    assert "relations" not in names
+
+
+def test_packages_of_the_users_own_catalog_are_known(shop: Workshop, tmp_path: Path):
+    def extend(draft: Draft) -> None:
+        draft.add("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
+
+    file = shop.write(shop.package("kubelet", "deb"), extend, tmp_path)
+    assert "no-stray-files" in {check.name for check in level.check_paths([file]).failed}
+
+    known = catalog.load()
+    row = FileSpec(path="/etc/sysctl.d/99-kubelet.conf", text="x", config=True)
+    spec = known.packages["kubelet"]
+    spec = spec.model_copy(update={"files": (*spec.files, row)})
+    own = known.model_copy(update={"packages": {**known.packages, "kubelet": spec}})
+    assert level.check_paths([file], own).passed
+
+
+def test_a_file_that_is_no_package_is_one_failing_check(tmp_path: Path):
+    file = tmp_path / "kubelet.deb"
+    file.write_text("<html>404</html>")
+    (check,) = level.check_paths([file]).checks
+    assert (check.name, check.passed) == ("readable", False)
+    assert "neither a deb nor an rpm" in check.findings[0].found
+
+
+def test_no_package_anywhere_says_where_it_looked(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"no packages \(\*\.deb or \*\.rpm\) in /"):
+        level.check_paths([tmp_path])
+    with pytest.raises(UsageError, match="no such file or folder"):
+        level.check_paths([tmp_path / "missing.deb"])
+
+
+def test_the_outcome_is_said_in_the_log(
+    shop: Workshop, good: dict[str, Made], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    check_made(list(good.values()), shop.store, Lines())
+    assert capsys.readouterr().err.startswith("Check      10 packages, ")
+
+    package = shop.package("kubectl", "rpm")
+    file = shop.write(package, lambda d: d.info("/usr/bin/kubectl", mode=0o600), tmp_path)
+    check_made([shop.made(package, file)], shop.store, Lines())
+    said = capsys.readouterr().err
+    assert "modes" in said
+    assert "0600" in said
+
+
+def test_the_report_is_cheap_to_import():
+    code = "import sys, kubeparcel.reports.results; print(*sys.modules)"
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(done.stdout.split())
+
+
+def test_a_report_of_real_checks_is_json(shop: Workshop, tmp_path: Path):
+    shop.write(shop.package("kubelet", "rpm"), None, tmp_path)
+    document = json.loads(level.check_paths([tmp_path]).as_json())
+    assert document["passed"] is True
+    assert document["count"] == len(document["checks"])
+
+
+def test_upstreams_binaries_without_modules_are_fine(tmp_path: Path):
+    silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
+    shop = workshop(tmp_path, go=silent, source="upstream")
+    made = [
+        shop.made(package, shop.write(package, None, tmp_path / "out" / name))
+        for name, package in shop.packages.items()
+    ]
+    report = check_made(made, shop.store, Quiet())
+    assert report.failed == ()
+    assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

@@ -1,0 +1,109 @@
+"""Packages like those of pkgs.k8s.io: what is to be said of them, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.reports.results import Report
+from kubeparcel.reports.text import Style, show
+from kubeparcel.verify.layout import level
+from tests.support import repack
+from tests.support.package_workshop import GO, Draft, workshop
+
+UNIT = """\
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+SCRIPTS = {
+    "postinstall": 'if [ "$1" = "configure" ]; then\n'
+    "  systemctl preset kubelet.service >/dev/null 2>&1 || :\nfi",
+    "preremove": 'if [ "$1" = "remove" ]; then\n'
+    "  systemctl --no-reload disable kubelet.service >/dev/null 2>&1 || :\n"
+    "  systemctl stop kubelet.service >/dev/null 2>&1 || :\nfi",
+    "postremove": "systemctl daemon-reload >/dev/null 2>&1 || :",
+}
+KEEP = {
+    "kubelet": ("/var/lib/kubelet/.kubelet-keep", "/etc/kubernetes/manifests/.kubelet-keep"),
+    "kubernetes-cni": ("/etc/cni/net.d/.kubernetes-cni-keep",),
+}
+
+
+def _like_official(draft: Draft) -> None:
+    """What facts/official-packages.md says of the packages for 1.36."""
+    config, name, deb = draft.config, draft.config["name"], draft.format == "deb"
+    authors = "Kubernetes Authors <dev@kubernetes.io>"
+    config.update(maintainer=authors, vendor="obs://build.opensuse.org/isv:kubernetes", scripts={})
+    config["rpm"].update(packager=authors, buildhost="old-cirrus3")
+    config.pop("changelog")
+    config["contents"] = [r for r in config["contents"] if not r["dst"].startswith("/usr/share")]
+    draft.add(f"/usr/share/{'doc' if deb else 'licenses'}/{name}/LICENSE")
+    draft.add(f"/usr/share/doc/{name}/README.md")
+    for row in config["contents"]:
+        if deb and row.get("type") == "dir" and not row["dst"].startswith("/opt"):
+            row["file_info"]["mode"] = 0o775
+    for path in KEEP.get(name, ()) if deb else ():
+        draft.add(path, "")
+    if name == "kubernetes-cni":
+        draft.add("/opt/cni/bin/LICENSE")
+        draft.add("/opt/cni/bin/README.md")
+    if name == "kubelet":
+        draft.put("/kubelet.service", UNIT)
+        for at, text in SCRIPTS.items() if deb else ():
+            draft.script(at, text)
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    folder = tmp_path_factory.mktemp("official-like")
+    go = {name: replace(one, version="(devel)") for name, one in GO.items()}
+    shop = workshop(folder, layout="official", revision="1.1", go=go)
+    for package in shop.packages.values():
+        file = shop.write(package, _like_official, folder / "out" / package.file_name)
+        if file.suffix == ".deb":
+            repack.without_md5sums(file)
+    return level.check_paths([folder / "out"])
+
+
+def test_the_known_faults_are_named_and_nothing_else(official: Report):
+    found: dict[str, set[str]] = {}
+    for check in official.failed:
+        name = Path(check.subject).name.partition("_")[0].partition("-1.")[0]
+        found.setdefault(f"{name} {check.subject[-3:]}", set()).add(check.name)
+    assert found == {
+        "cri-tools deb": {"verifiable"},
+        "kubectl deb": {"verifiable"},
+        "kubeadm deb": {"verifiable", "modes", "scripts-reload-systemd"},
+        "kubeadm rpm": {"scripts-reload-systemd"},
+        "kubelet rpm": {"scripts-reload-systemd"},
+        "kubernetes-cni rpm": {"no-stray-files"},
+        "kubernetes-cni deb": {"verifiable", "modes", "no-stray-files", "config-files"},
+        "kubelet deb": {"verifiable", "modes", "no-stray-files", "config-files"}
+        | {"scripts-enable-once", "scripts-reload-systemd"},
+    }
+
+
+def test_the_contract_is_checked_all_the_same(official: Report):
+    names = {check.name for check in official.checks if check.passed}
+    assert {"kubelet-command-line", "drop-in-environment-files", "unit-restart", "static"} <= names
+
+
+def test_the_text_names_paths_and_does_not_speak_of_our_settings(official: Report):
+    text = show([official], Style())
+    assert "/opt/cni/bin/LICENSE, /opt/cni/bin/README.md" in text
+    assert "an upgrade enables a kubelet that the administrator disabled" in text
+    assert "kubeparcel.yaml" not in text
