@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from kubeparcel.console import Log, Task
+from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import KubeparcelError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.store import Store
@@ -49,17 +49,17 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, and nothing from the environment of whoever runs the tests.
 
     Acceptance tests bring their own.
     """
     if request.node.get_closest_marker("acceptance"):
         return
-    alone(monkeypatch, request.getfixturevalue("tmp_path") / "cache")
+    isolate_environment(monkeypatch, request.getfixturevalue("tmp_path") / "cache")
 
 
-def alone(patch: pytest.MonkeyPatch, cache: Path) -> None:
+def isolate_environment(patch: pytest.MonkeyPatch, cache: Path) -> None:
     """Forget what the environment says of kubeparcel, and use this cache."""
     for name in list(os.environ):
         if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
@@ -94,8 +94,8 @@ def binaries(lock: Lock, store: Store) -> Binaries:
 
 
 @pytest.fixture
-def log() -> Told:
-    return Told()
+def log() -> RecordingLog:
+    return RecordingLog()
 
 
 @pytest.fixture
@@ -199,14 +199,14 @@ class FakeModules(FakeSource):
     name: ClassVar[str] = "go"
 
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which something will not happen any more, on however slow a machine.
 
 What must not be waited for takes longer in these tests: five minutes.
 """
 
 
-def comes(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
+def wait_until(condition: Callable[[], object], patience: float = TIMEOUT) -> bool:
     """Whether something comes true; told at once when it does."""
     end = time.monotonic() + patience
     while not condition():
@@ -216,7 +216,7 @@ def comes(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
     return True
 
 
-def gone(pid: int) -> bool:
+def wait_until_gone(pid: int) -> bool:
     """Whether a process ends (a zombie has ended)."""
 
     def ended() -> bool:
@@ -225,12 +225,12 @@ def gone(pid: int) -> bool:
         except (FileNotFoundError, ProcessLookupError):
             return True
 
-    return comes(ended)
+    return wait_until(ended)
 
 
-def appears(file: Path) -> str:
+def wait_for_line(file: Path) -> str:
     """What a file holds, once it holds a line."""
-    assert comes(lambda: file.exists() and file.read_text().endswith("\n")), f"no {file}"
+    assert wait_until(lambda: file.exists() and file.read_text().endswith("\n")), f"no {file}"
     return file.read_text()
 
 
@@ -238,29 +238,31 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Told:
+class RecordingLog:
     """A log that remembers what it was told."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, str]] = []
-        self.warned: list[str] = []
+        self.messages: list[tuple[str, str]] = []
+        self.warnings: list[str] = []
         self.tasks: list[str] = []
 
-    def say(self, label: str, text: str) -> None:
-        self.said.append((label, text))
+    def info(self, label: str, text: str) -> None:
+        self.messages.append((label, text))
 
     def warn(self, text: str) -> None:
-        self.warned.append(text)
+        self.warnings.append(text)
 
     @contextmanager
-    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[Task]:
+    def task(
+        self, label: str, name: str, total: int | None, unit: str = ""
+    ) -> Iterator[ProgressTask]:
         self.tasks.append(f"{label} {name}")
-        yield _Progress()
+        yield RecordingTask()
 
 
-class _Progress:
+class RecordingTask:
     def advance(self, amount: int = 1, note: str = "") -> None:
         pass
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         pass

@@ -7,8 +7,8 @@ import io
 import pytest
 
 from kubeparcel import console
-from kubeparcel.console import Lines, Quiet, duration, quantity
-from kubeparcel.progress_bars import Bars
+from kubeparcel.console import PlainLog, QuietLog, duration, quantity
+from kubeparcel.progress_bars import LiveLog
 
 
 class Terminal(io.StringIO):
@@ -16,14 +16,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def lines(every: float = 15.0) -> tuple[Lines, io.StringIO]:
+def lines(every: float = 15.0) -> tuple[PlainLog, io.StringIO]:
     stream = io.StringIO()
-    return Lines(stream, every), stream
+    return PlainLog(stream, every), stream
 
 
 def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():
     here, stream = lines()
-    here.say("Source", "dl.k8s.io does not answer\nThe same versions")
+    here.info("Source", "dl.k8s.io does not answer\nThe same versions")
     assert stream.getvalue() == (
         "Source     dl.k8s.io does not answer\n           The same versions\n"
     )
@@ -31,7 +31,7 @@ def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another()
 
 def test_a_fact_may_be_empty():
     here, stream = lines()
-    here.say("Source", "")
+    here.info("Source", "")
     assert stream.getvalue().strip() == "Source"
 
 
@@ -70,7 +70,7 @@ def test_long_work_says_now_and_then_how_far_it_is():
 def test_work_may_have_facts_of_its_own_to_tell():
     here, stream = lines()
     with here.task("Install", "trixie", 3, "checks") as task:
-        task.say("life · 3 checks")
+        task.info("life · 3 checks")
         assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
 
 
@@ -83,8 +83,8 @@ def test_short_work_says_nothing_until_its_end(timeless):
 
 
 def test_quiet_says_warnings_only_and_on_standard_error(capsys):
-    here = Quiet()
-    here.say("Release", "Kubernetes 1.36.3")
+    here = QuietLog()
+    here.info("Release", "Kubernetes 1.36.3")
     with here.task("Get", "kubelet", 1) as task:
         task.advance()
     here.warn("cri-tools 1.37 is not out")
@@ -117,10 +117,10 @@ def test_durations_are_written_for_people(seconds, text):
 @pytest.mark.parametrize(
     ("env", "terminal", "kind"),
     [
-        ({}, True, Bars),
-        ({}, False, Lines),
-        ({"CI": "true"}, True, Lines),
-        ({"TERM": "dumb"}, True, Lines),
+        ({}, True, LiveLog),
+        ({}, False, PlainLog),
+        ({"CI": "true"}, True, PlainLog),
+        ({"TERM": "dumb"}, True, PlainLog),
     ],
 )
 def test_bars_are_for_terminals_and_plain_lines_for_all_else(monkeypatch, env, terminal, kind):
@@ -128,9 +128,9 @@ def test_bars_are_for_terminals_and_plain_lines_for_all_else(monkeypatch, env, t
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stderr", Terminal() if terminal else io.StringIO())
-    assert type(console.choose()) is kind
+    assert type(console.create_log()) is kind
 
 
 def test_quiet_wins_over_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
-    assert type(console.choose(quiet=True)) is Quiet
+    assert type(console.create_log(quiet=True)) is QuietLog

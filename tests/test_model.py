@@ -56,7 +56,7 @@ def test_versions_sort_by_number_and_a_prerelease_before_its_final():
     ],
 )
 def test_a_package_version_has_a_tilde_where_the_prerelease_begins(version, package):
-    assert Version.parse(version).package == package
+    assert Version.parse(version).package_version == package
 
 
 def test_the_next_patch_of_a_prerelease_is_the_patch_after_its_final():

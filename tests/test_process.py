@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kubeparcel.errors import ToolError
-from kubeparcel.process import conversation, end_all, find, run
-from tests.conftest import PATIENCE, appears, gone
+from kubeparcel.process import find_program, kill_all_processes, run, start_interactive
+from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
 
 PACKAGING = Path(__file__).parents[1] / "packaging"
 
@@ -25,7 +25,7 @@ def python(text: str) -> list[str]:
 
 def test_what_a_program_prints_is_given_back_and_not_shown(capfd):
     done = run(["sh", "-c", "echo out; echo err >&2"])
-    assert (done.code, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "out\n", "err\n")
     assert capfd.readouterr() == ("", "")
 
 
@@ -86,7 +86,7 @@ def test_a_failure_shows_the_command_its_exit_code_and_what_it_printed():
 def test_a_failure_shows_the_last_lines_of_much_output():
     with pytest.raises(ToolError) as caught:
         run(python("import sys; [print(i) for i in range(1000)]; sys.exit(1)"))
-    assert caught.value.todo.splitlines() == [str(i) for i in range(940, 1000)]
+    assert caught.value.hint.splitlines() == [str(i) for i in range(940, 1000)]
 
 
 def test_a_failure_without_a_word_says_so():
@@ -100,7 +100,7 @@ def test_an_ending_by_a_signal_names_the_signal():
 
 
 def test_a_failure_can_be_looked_at_instead_of_raised():
-    assert run(["sh", "-c", "exit 7"], check=False).code == 7
+    assert run(["sh", "-c", "exit 7"], check=False).exit_code == 7
 
 
 def test_a_missing_program_is_said_to_be_missing():
@@ -123,12 +123,12 @@ def test_finding_a_program_gives_its_path(tmp_path, monkeypatch):
     (tmp_path / "tool").write_text("#!/bin/sh\n")
     (tmp_path / "tool").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find("tool", "") == tmp_path / "tool"
+    assert find_program("tool", "") == tmp_path / "tool"
 
 
 def test_a_program_that_cannot_be_found_comes_with_a_way_out():
     with pytest.raises(ToolError, match=r"not found on PATH\)\.\n  Install it\."):
-        find("no-such-program", "Install it.")
+        find_program("no-such-program", "Install it.")
 
 
 def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
@@ -140,7 +140,7 @@ def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
         (tmp_path / "seen").touch()
 
     script = "echo one >&2; until [ -e seen ]; do sleep 0.01; done; echo two >&2; echo out"
-    done = run(["sh", "-c", script], cwd=tmp_path, timeout=PATIENCE, on_line=see)
+    done = run(["sh", "-c", script], cwd=tmp_path, timeout=TIMEOUT, on_line=see)
     assert (seen, done.stdout, done.stderr) == (["one", "two"], "out\n", "one\ntwo\n")
 
 
@@ -149,7 +149,7 @@ def test_much_output_on_both_pipes_does_not_get_stuck(listening):
     text = "import sys; [print('x' * 99, file=s) for i in range(5000) for s in (sys.stdout, "
     lines: list[str] = []
     done = run(
-        python(text + "sys.stderr)]"), timeout=PATIENCE, on_line=lines.append if listening else None
+        python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None
     )
     assert len(done.stdout) == len(done.stderr) == 500_000
     assert len(lines) == (5000 if listening else 0)
@@ -167,7 +167,7 @@ def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
             run(
                 ["sh", "-c", script], timeout=limit, on_line=(lambda _: None) if listening else None
             )
-        assert time.monotonic() - started < limit + PATIENCE
+        assert time.monotonic() - started < limit + TIMEOUT
         if pids.exists() and pids.read_text():
             return int(pids.read_text())
     raise AssertionError("it never came so far")
@@ -175,17 +175,17 @@ def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
 
 @pytest.mark.parametrize("listening", [False, True])
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path, listening):
-    assert gone(left_by_a_slow_one(tmp_path / "pids", "sleep 300", listening))
+    assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "sleep 300", listening))
 
 
 @pytest.mark.parametrize("listening", [False, True])
 def test_what_a_finished_program_left_running_is_ended_when_time_is_up(tmp_path, listening):
     """The child keeps the pipes open, so its parent's output is not complete."""
-    assert gone(left_by_a_slow_one(tmp_path / "pids", "true", listening))
+    assert wait_until_gone(left_by_a_slow_one(tmp_path / "pids", "true", listening))
 
 
 def test_time_enough_is_no_failure():
-    assert run(["true"], timeout=PATIENCE, on_line=lambda _: None).code == 0
+    assert run(["true"], timeout=TIMEOUT, on_line=lambda _: None).exit_code == 0
 
 
 def test_a_listener_that_fails_ends_the_program(tmp_path):
@@ -197,7 +197,7 @@ def test_a_listener_that_fails_ends_the_program(tmp_path):
             ["sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pids; echo oh >&2; sleep 300"],
             on_line=fail,
         )
-    assert gone(int((tmp_path / "pids").read_text()))
+    assert wait_until_gone(int((tmp_path / "pids").read_text()))
 
 
 @pytest.mark.parametrize("listening", [False, True])
@@ -210,14 +210,14 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
     with subprocess.Popen(
         python(script), env={**os.environ, "PYTHONPATH": str(PACKAGING)}, stderr=subprocess.PIPE
     ) as process:
-        pids = [int(word) for word in appears(tmp_path / "pids").split()]
+        pids = [int(word) for word in wait_for_line(tmp_path / "pids").split()]
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=PATIENCE)
+        _, error = process.communicate(timeout=TIMEOUT)
     assert b"KeyboardInterrupt" in error
-    assert [gone(pid) for pid in pids] == [True, True]
+    assert [wait_until_gone(pid) for pid in pids] == [True, True]
 
 
-@pytest.mark.parametrize("start", [run, conversation])
+@pytest.mark.parametrize("start", [run, start_interactive])
 def test_a_program_that_ctrl_c_meets_while_it_starts_is_ended_too(monkeypatch, start):
     real, started = subprocess.Popen, []
 
@@ -245,8 +245,8 @@ def test_a_program_that_was_just_starting_when_all_were_ended_is_ended_too(monke
 
     def late(*words: Any, **options: Any) -> Any:
         process = real(*words, **options)
-        end_all()
+        kill_all_processes()
         return process
 
     monkeypatch.setattr(subprocess, "Popen", late)
-    assert run(["sleep", "300"], check=False).code == -signal.SIGKILL
+    assert run(["sleep", "300"], check=False).exit_code == -signal.SIGKILL

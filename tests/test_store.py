@@ -13,7 +13,7 @@ import pytest
 
 from kubeparcel.errors import DigestError, DiskError
 from kubeparcel.paths import PACKAGE
-from kubeparcel.store import DAY, Store, disk_errors, written
+from kubeparcel.store import DAY, Store, atomic_write, translate_os_errors
 
 ADD = """
 import sys
@@ -62,7 +62,7 @@ def test_a_file_with_another_digest_is_set_aside(store):
             store.add(folder / "x", "0" * 64, "kubelet amd64")
     aside = store.root / "quarantine/kubelet-amd64-3a6eb0790f39"
     assert aside.read_bytes() == b"data"
-    assert str(aside) in caught.value.todo
+    assert str(aside) in caught.value.hint
     assert names(store) == []
 
 
@@ -122,7 +122,7 @@ def test_what_killed_processes_left_is_removed_when_it_is_old(store):
 def test_memory_survives_and_damage_is_forgotten(store):
     assert store.recall("go", "recipe") is None
     store.remember("go", "recipe", {"kubelet": "ab"})
-    assert Store(store.root).recall("go", "recipe") == {"kubelet": "ab"}
+    assert Store(store.root).get_record("go", "recipe") == {"kubelet": "ab"}
     [memo] = (store.root / "memory/go").iterdir()
     memo.write_bytes(b"{")
     assert store.recall("go", "recipe") is None
@@ -132,7 +132,7 @@ def test_who_waits_for_a_held_name_may_give_up(store):
     def give_up() -> None:
         raise TimeoutError
 
-    with store.held("work"), pytest.raises(TimeoutError), Store(store.root).held("work", give_up):
+    with store.held("work"), pytest.raises(TimeoutError), Store(store.root).lock("work", give_up):
         pytest.fail("it was held twice")
     with store.held("work"):
         pass
@@ -141,21 +141,21 @@ def test_who_waits_for_a_held_name_may_give_up(store):
 def test_a_store_where_a_file_is_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     store = Store(tmp_path / "file")
-    for use in (lambda: store.partial("x"), lambda: store.recall("go", "x")):
+    for use in (lambda: store.partial("x"), lambda: store.get_record("go", "x")):
         with pytest.raises(DiskError, match="A file is where a folder should be"):
             use()
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     target = tmp_path / "new" / "file"
-    with pytest.raises(TypeError), written(target) as part:
+    with pytest.raises(TypeError), atomic_write(target) as part:
         part.write_bytes("no bytes")
     assert list(target.parent.iterdir()) == []
-    with written(target) as part:
+    with atomic_write(target) as part:
         part.write_bytes(b"whole")
     assert target.read_bytes() == b"whole"
 
 
 def test_only_what_the_disk_says_becomes_a_disk_error(tmp_path):
-    with pytest.raises(FileNotFoundError), disk_errors(tmp_path):
+    with pytest.raises(FileNotFoundError), translate_os_errors(tmp_path):
         (tmp_path / "none").read_bytes()

@@ -8,84 +8,84 @@ import time
 import pytest
 
 from kubeparcel import threads
-from kubeparcel.threads import Stop, Stopped, each
-from tests.conftest import PATIENCE, comes
+from kubeparcel.threads import Cancelled, CancelToken, parallel_map
+from tests.conftest import TIMEOUT, wait_until
 
 
 @pytest.fixture
 def patient(monkeypatch):
     """Threads get as long to end as they need, on however slow a machine."""
-    monkeypatch.setattr(threads, "GRACE", PATIENCE)
+    monkeypatch.setattr(threads, "GRACE", TIMEOUT)
 
 
 def test_results_come_in_the_order_of_the_items():
-    def work(item: int, stop: Stop) -> int:
+    def work(item: int, stop: CancelToken) -> int:
         time.sleep(0.01 * (3 - item))
         return item * item
 
-    assert each(work, [0, 1, 2, 3]) == [0, 1, 4, 9]
-    assert each(work, []) == []
+    assert parallel_map(work, [0, 1, 2, 3]) == [0, 1, 4, 9]
+    assert parallel_map(work, []) == []
 
 
 def test_no_more_than_the_width_run_at_a_time():
     running: set[int] = set()
     most: list[int] = []
 
-    def work(item: int, stop: Stop) -> None:
+    def work(item: int, stop: CancelToken) -> None:
         running.add(item)
         most.append(len(running))
-        assert comes(lambda: max(most) >= 3)
+        assert wait_until(lambda: max(most) >= 3)
         time.sleep(0.02)  # one more could come now
         running.remove(item)
 
-    each(work, range(8), width=3)
+    parallel_map(work, range(8), workers=3)
     assert max(most) == 3
 
 
 def test_the_first_error_is_raised_and_the_others_end(patient):
     waits, ended = threading.Event(), threading.Event()
 
-    def work(item: int, stop: Stop) -> None:
+    def work(item: int, stop: CancelToken) -> None:
         if item == 0:
-            waits.wait(PATIENCE)
+            waits.wait(TIMEOUT)
             raise ValueError("no")
         try:
             waits.set()
-            stop.wait(PATIENCE)
-        except Stopped:
+            stop.wait(TIMEOUT)
+        except Cancelled:
             ended.set()
             raise
 
     with pytest.raises(ValueError, match="no"):
-        each(work, [0, 1])
+        parallel_map(work, [0, 1])
     assert ended.is_set()
 
 
 def test_what_a_thread_waits_for_is_interrupted(patient):
     waits, woken = threading.Event(), threading.Event()
 
-    def work(item: int, stop: Stop) -> None:
+    def work(item: int, stop: CancelToken) -> None:
         if item == 0:
-            waits.wait(PATIENCE)
+            waits.wait(TIMEOUT)
             raise ValueError("no")
-        with stop.interrupting(woken.set):
+        with stop.on_cancel(woken.set):
             waits.set()
-            woken.wait(PATIENCE)
+            woken.wait(TIMEOUT)
 
     with pytest.raises(ValueError, match="no"):
-        each(work, [0, 1])
+        parallel_map(work, [0, 1])
     assert woken.is_set()
 
 
 def test_a_thread_that_cannot_be_woken_holds_nobody_up():
     free, ended = threading.Event(), threading.Event()
 
-    def work(item: int, stop: Stop) -> None:
-        free.wait(PATIENCE)
+    def work(item: int, stop: CancelToken) -> None:
+        free.wait(TIMEOUT)
         ended.set()
 
     with pytest.raises(TimeoutError):
-        each(work, [0], within=0.1)
+        parallel_map(work, [0], timeout=0.1)
     assert not ended.is_set()
     free.set()
-    assert ended.wait(PATIENCE)
+    assert ended.wait(TIMEOUT)

@@ -12,20 +12,20 @@ from typing import Protocol, TextIO
 INDENT = 11
 
 
-class Task(Protocol):
+class ProgressTask(Protocol):
     """One piece of work under way."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         """So much more is done; `note` replaces what is said beside the bar."""
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """A fact about this work for whoever has no bar to look at: a line of its own."""
 
 
 class Log(Protocol):
     """Where the verbs say what they do."""
 
-    def say(self, label: str, text: str) -> None:
+    def info(self, label: str, text: str) -> None:
         """One line of fact, `Release    Kubernetes 1.36.3`; further lines are indented."""
 
     def warn(self, text: str) -> None:
@@ -33,38 +33,40 @@ class Log(Protocol):
 
     def task(
         self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> AbstractContextManager[Task]:
+    ) -> AbstractContextManager[ProgressTask]:
         """Show a piece of work until the block ends. `unit` is `B` for bytes, or a plural noun."""
 
 
-class Lines:
+class PlainLog:
     """Plain lines, for CI and files: one when a piece of work starts to matter, one at its end."""
 
     def __init__(self, stream: TextIO | None = None, every: float = 15.0) -> None:
         self.stream = stream or sys.stderr
         self.every = every
 
-    def say(self, label: str, text: str) -> None:
+    def info(self, label: str, text: str) -> None:
         first, *more = text.splitlines() or [""]
         self._print(f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more))
 
     def warn(self, text: str) -> None:
-        self.say("Warning", text)
+        self.info("Warning", text)
 
     @contextmanager
-    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[Task]:
-        line = _Line(self, label, name, total, unit)
+    def task(
+        self, label: str, name: str, total: int | None, unit: str = ""
+    ) -> Iterator[ProgressTask]:
+        line = PlainTask(self, label, name, total, unit)
         yield line
         took = time.monotonic() - line.started
-        self.say(label, f"{name} · {quantity(line.done, unit)} · {duration(took)}")
+        self.info(label, f"{name} · {quantity(line.done, unit)} · {duration(took)}")
 
     def _print(self, *lines: str) -> None:
         self.stream.write("\n".join(lines) + "\n")  # print would write the last end apart
         self.stream.flush()
 
 
-class _Line:
-    def __init__(self, log: Lines, label: str, name: str, total: int | None, unit: str) -> None:
+class PlainTask:
+    def __init__(self, log: PlainLog, label: str, name: str, total: int | None, unit: str) -> None:
         self.log, self.label, self.name, self.total, self.unit = log, label, name, total, unit
         self.done = 0
         self.started = self.said = time.monotonic()
@@ -75,31 +77,35 @@ class _Line:
         if now - self.said >= self.log.every:
             self.said = now
             of = f" of {quantity(self.total, self.unit)}" if self.total else ""
-            self.log.say(self.label, f"{self.name} · {note or quantity(self.done, self.unit) + of}")
+            self.log.info(
+                self.label, f"{self.name} · {note or quantity(self.done, self.unit) + of}"
+            )
 
-    def say(self, text: str) -> None:
-        self.log.say(self.label, f"{self.name} · {text}")
+    def info(self, text: str) -> None:
+        self.log.info(self.label, f"{self.name} · {text}")
 
 
-class Quiet:
+class QuietLog:
     """Says nothing but warnings."""
 
-    def say(self, label: str, text: str) -> None:
+    def info(self, label: str, text: str) -> None:
         pass
 
     def warn(self, text: str) -> None:
         print(f"Warning: {text}", file=sys.stderr)
 
     @contextmanager
-    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[Task]:
-        yield _Silent()
+    def task(
+        self, label: str, name: str, total: int | None, unit: str = ""
+    ) -> Iterator[ProgressTask]:
+        yield SilentTask()
 
 
-class _Silent:
+class SilentTask:
     def advance(self, amount: int = 1, note: str = "") -> None:
         pass
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         pass
 
 
@@ -118,13 +124,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def choose(quiet: bool = False) -> Log:
+def create_log(quiet: bool = False) -> Log:
     """The log that fits: quiet when asked, bars on a terminal, plain lines in CI and files."""
     if quiet:
-        return Quiet()
+        return QuietLog()
     live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
     if not live:
-        return Lines()
-    from kubeparcel.progress_bars import Bars
+        return PlainLog()
+    from kubeparcel.progress_bars import LiveLog
 
-    return Bars()
+    return LiveLog()

@@ -14,18 +14,18 @@ class KubeparcelError(Exception):
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, what: str, todo: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.todo = todo
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
     def __str__(self) -> str:
-        if not self.todo:
-            return self.what
-        return self.what + "".join(f"\n  {line}" for line in self.todo.splitlines())
+        if not self.hint:
+            return self.message
+        return self.message + "".join(f"\n  {line}" for line in self.hint.splitlines())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.what, self.todo)
+        return type(self), (self.message, self.hint)
 
 
 class CheckFailed(KubeparcelError):
@@ -52,33 +52,33 @@ class UnknownVersion(KubeparcelError):
     exit_code = 2
 
 
-class OutsideError(KubeparcelError):
+class ExternalError(KubeparcelError):
     """Something outside failed: network, disk, a tool."""
 
 
-class Unreachable(OutsideError):
+class Unreachable(ExternalError):
     """A source does not answer at all."""
 
 
-class DownloadError(OutsideError):
+class DownloadError(ExternalError):
     """A source answered, but the file did not arrive."""
 
 
-class DigestError(OutsideError):
+class DigestError(ExternalError):
     """Bytes are not the ones they should be; they were set aside, not used."""
 
 
-class ArchiveError(OutsideError):
+class ArchiveError(ExternalError):
     """An archive is damaged, or holds what it must not; nothing of it was used."""
 
 
-class ToolError(OutsideError):
+class ToolError(ExternalError):
     """A program that we run is missing, or failed; its output is part of the message."""
 
 
-class DiskError(OutsideError):
+class DiskError(ExternalError):
     """The disk is full, read-only, or does not let us in."""
 
 
-class Busy(OutsideError):
+class Busy(ExternalError):
     """Another process is doing the same work in the same place."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kubeparcel.errors import DiskError
 
-_TODO = {
+_HINTS = {
     errno.ENOSPC: "The disk is full: free some space and run the same command again.",
     errno.EDQUOT: "The disk quota is used up: free some space and run it again.",
     errno.EROFS: "The file system is read-only: choose another place.",
@@ -32,12 +32,12 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def translate_os_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses (full, read-only, not yours) into a DiskError naming `path`."""
     try:
         yield
     except OSError as error:
-        todo = _TODO.get(error.errno or 0)
+        todo = _HINTS.get(error.errno or 0)
         if todo is None:
             raise
         where = error.filename or path
@@ -45,9 +45,9 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def written(target: Path, mode: int = 0o644) -> Iterator[Path]:
+def atomic_write(target: Path, mode: int = 0o644) -> Iterator[Path]:
     """A new file beside `target` to write into; it takes the name when the block ends well."""
-    with disk_errors(target):
+    with translate_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)

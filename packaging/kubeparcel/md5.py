@@ -13,12 +13,12 @@ LARGE = 1 << 20
 
 def of(store: Store, sha256: str, data: memoryview) -> str:
     """The md5, in hexadecimal, of bytes that have this sha256; remembered."""
-    known = store.recall(KIND, sha256) if len(data) >= LARGE else None
+    known = store.get_record(KIND, sha256) if len(data) >= LARGE else None
     if isinstance(known, str):
         return known
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if len(data) >= LARGE:
-        store.remember(KIND, sha256, found)
+        store.put_record(KIND, sha256, found)
     return found
 
 

@@ -42,7 +42,7 @@ class Format(StrEnum):
     DEB = "deb"
     RPM = "rpm"
 
-    def arch(self, arch: Arch | None) -> str:
+    def arch_name(self, arch: Arch | None) -> str:
         """The format's own name of an architecture; None is a package for all of them."""
         if arch is None:
             return {"deb": "all", "rpm": "noarch"}[self.value]
@@ -52,7 +52,7 @@ class Format(StrEnum):
         """The file name dpkg and rpm users expect; `version` is the format's own (with `~`)."""
         glue = "_" if self is Format.DEB else "."
         first = "_" if self is Format.DEB else "-"
-        return f"{name}{first}{version}-{revision}{glue}{self.arch(arch)}.{self.value}"
+        return f"{name}{first}{version}-{revision}{glue}{self.arch_name(arch)}.{self.value}"
 
 
 class Version(semver.Version):
@@ -79,7 +79,7 @@ class Version(semver.Version):
         return f"{self.major}.{self.minor}"
 
     @property
-    def package(self) -> str:
+    def package_version(self) -> str:
         """The upstream part of a package's version: `~` sorts a pre-release before its final."""
         return str(self).replace("-", "~", 1).replace("-", ".")
 

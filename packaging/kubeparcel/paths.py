@@ -6,13 +6,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 
 
-def templates() -> Path:
+def template_dir() -> Path:
     """The folder of templates: inside an installed wheel, or beside `packaging/` in a checkout."""
     inside = PACKAGE / "templates"
     return inside if inside.is_dir() else PACKAGE.parents[1] / "templates"
 
 
-def cache() -> Path:
+def cache_dir() -> Path:
     """The user's cache for downloads, compiled binaries and made packages.
 
     KUBEPARCEL_CACHE names another place; XDG_CACHE_HOME is honoured.

@@ -13,30 +13,43 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.child_processes import begun, end, end_all, over
+from kubeparcel.child_processes import (
+    forget_process,
+    kill_all_processes,
+    kill_process,
+    start_process,
+)
 from kubeparcel.errors import ToolError
 
-__all__ = ["Completed", "conversation", "end", "end_all", "failure", "find", "run"]
+__all__ = [
+    "CompletedProcess",
+    "failed_process",
+    "find_program",
+    "kill_all_processes",
+    "kill_process",
+    "run",
+    "start_interactive",
+]
 
 TAIL = 60
 """How many lines of a failed program's output are shown."""
 
 
 @dataclass(frozen=True)
-class Completed:
+class CompletedProcess:
     """What a finished program left: its exit code and what it printed."""
 
     argv: tuple[str, ...]
-    code: int
+    exit_code: int
     stdout: str
     stderr: str
 
 
-def find(program: str, todo: str) -> Path:
+def find_program(program: str, hint: str) -> Path:
     """The program's full path; raises ToolError with `todo` when it is not on PATH."""
     found = shutil.which(program)
     if not found:
-        raise ToolError(f"{program} is not installed (not found on PATH).", todo)
+        raise ToolError(f"{program} is not installed (not found on PATH).", hint)
     return Path(found)
 
 
@@ -49,7 +62,7 @@ def run(
     check: bool = True,
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
-) -> Completed:
+) -> CompletedProcess:
     """Run a program to its end and give what it printed.
 
     `env` is added to this process's environment. `on_line` sees each line of standard error as it
@@ -59,22 +72,22 @@ def run(
     words = tuple(str(word) for word in argv)
     with _started(words, cwd, env, stdin is not None) as process:
         try:
-            out, err = _talk(process, stdin, timeout, on_line)
+            out, err = _communicate(process, stdin, timeout, on_line)
         except subprocess.TimeoutExpired:
             raise ToolError(f"{shlex.join(words)} took longer than {timeout:g} s.") from None
-    done = Completed(words, process.returncode, out, err)
-    if check and done.code != 0:
-        raise failure(done)
+    done = CompletedProcess(words, process.returncode, out, err)
+    if check and done.exit_code != 0:
+        raise failed_process(done)
     return done
 
 
-def failure(done: Completed) -> ToolError:
+def failed_process(done: CompletedProcess) -> ToolError:
     """The error that shows a failed program: its command, exit code and last lines."""
     said = [*done.stdout.splitlines(), *done.stderr.splitlines()][-TAIL:]
-    if done.code < 0:
-        how = f"was ended by {signal.Signals(-done.code).name}"
+    if done.exit_code < 0:
+        how = f"was ended by {signal.Signals(-done.exit_code).name}"
     else:
-        how = f"failed with exit code {done.code}"
+        how = f"failed with exit code {done.exit_code}"
     return ToolError(f"{shlex.join(done.argv)} {how}.", "\n".join(said) or "It printed nothing.")
 
 
@@ -84,7 +97,7 @@ def _started(
 ) -> Iterator[subprocess.Popen[str]]:
     """A running program in a session of its own, killed with its children if we leave early."""
     try:
-        process = begun(
+        process = start_process(
             lambda: subprocess.Popen(
                 words,
                 cwd=cwd,
@@ -106,24 +119,24 @@ def _started(
     try:
         yield process
     except BaseException:
-        end(process)
+        kill_process(process)
         raise
     finally:
-        over(process)
+        forget_process(process)
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
                 with suppress(OSError):  # a program that ended early does not read what is left
                     pipe.close()
 
 
-def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+def start_interactive(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     """A program that is talked to while it runs; it is to be ended with `end`.
 
     Raises ToolError when it cannot be started.
     """
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
-        return begun(
+        return start_process(
             lambda: subprocess.Popen(
                 argv, stdin=pipe, stdout=pipe, stderr=null, start_new_session=True
             )
@@ -132,7 +145,7 @@ def conversation(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
 
 
-def _talk(
+def _communicate(
     process: subprocess.Popen[str],
     stdin: str | None,
     timeout: float | None,
@@ -148,7 +161,7 @@ def _talk(
             process.stdin.write(stdin or "")
             process.stdin.close()
     err: list[str] = []
-    with _limited(process, timeout):
+    with _time_limit(process, timeout):
         for line in process.stderr or ():
             err.append(line)
             on_line(line.rstrip("\n"))
@@ -158,13 +171,13 @@ def _talk(
 
 
 @contextmanager
-def _limited(process: subprocess.Popen[str], timeout: float | None) -> Iterator[None]:
+def _time_limit(process: subprocess.Popen[str], timeout: float | None) -> Iterator[None]:
     """End a program that is still there after so many seconds, and raise TimeoutExpired."""
     late = threading.Event()
 
     def give_up() -> None:
         late.set()
-        end(process)
+        kill_process(process)
 
     timer = threading.Timer(timeout or 0, give_up)
     if timeout is not None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kubeparcel.console import INDENT, Task, quantity
+from kubeparcel.console import INDENT, ProgressTask, quantity
 
 
-class Bars:
+class LiveLog:
     """Progress bars for a person at a terminal; facts appear above them as plain lines."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -21,7 +21,7 @@ class Bars:
         self.tasks = 0
         self.guard = threading.Lock()
 
-    def say(self, label: str, text: str) -> None:
+    def info(self, label: str, text: str) -> None:
         first, *more = text.splitlines() or [""]
         lines = [f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more)]
         self.console.print("\n".join(lines), markup=False, soft_wrap=True)
@@ -32,11 +32,13 @@ class Bars:
         self.console.print("\n".join(lines), markup=False, style="yellow", soft_wrap=True)
 
     @contextmanager
-    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[Task]:
+    def task(
+        self, label: str, name: str, total: int | None, unit: str = ""
+    ) -> Iterator[ProgressTask]:
         progress = self._enter()
         bar = progress.add_task("", label=label, name=name, total=total, note="")
         try:
-            yield _Bar(progress, bar, total, unit)
+            yield LiveTask(progress, bar, total, unit)
         finally:
             self._leave()
 
@@ -63,7 +65,7 @@ class Bars:
                 self.progress = None
 
 
-class _Bar:
+class LiveTask:
     def __init__(self, progress: Progress, bar: object, total: int | None, unit: str) -> None:
         self.progress, self.bar, self.total, self.unit = progress, bar, total, unit
         self.done = 0
@@ -74,5 +76,5 @@ class _Bar:
         text = note or f"{quantity(self.done, '' if of and self.unit != 'B' else self.unit)}{of}"
         self.progress.update(self.bar, advance=amount, note=text)  # type: ignore[arg-type]  # rich's TaskID
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """The bar has shown it."""

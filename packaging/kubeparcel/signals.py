@@ -10,7 +10,7 @@ from types import FrameType
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """SIGINT and SIGTERM that come within the block are answered at its end.
 
     Python answers signals in the main thread alone: in any other this does nothing.

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.errors import DigestError
-from kubeparcel.files import disk_errors, sha256_of, written
+from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 
-__all__ = ["Store", "disk_errors", "sha256_of", "written"]
+__all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
 
 DAY = 24 * 3600
 STALE = {"scratch": DAY, "partial": 7 * DAY}
@@ -56,7 +56,7 @@ class Store:
             )
         found = sha256_of(path)
         if found != sha256:
-            aside = self.set_aside(path, what, found)
+            aside = self.quarantine(path, what, found)
             raise DigestError(
                 f"{what}: the copy in the store is damaged: its sha256 is {found[:12]}…, "
                 f"it was stored as {sha256[:12]}….",
@@ -73,18 +73,18 @@ class Store:
         """
         found = sha256_of(path)
         if sha256 is not None and found != sha256:
-            aside = self.set_aside(path, what, found)
+            aside = self.quarantine(path, what, found)
             raise DigestError(
                 f"{what}: the sha256 is {found[:12]}…, it should be {sha256[:12]}….",
                 f"The file was set aside as {aside}.",
             )
-        self.take(path, found)
+        self.add_hashed(path, found)
         return found
 
-    def take(self, path: Path, sha256: str) -> None:
+    def add_hashed(self, path: Path, sha256: str) -> None:
         """Move a file into the store whose digest was computed while it was written, just now."""
         target = self.path(sha256)
-        with disk_errors(target):
+        with translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             path.chmod(0o644)
             path.replace(target)
@@ -98,13 +98,13 @@ class Store:
 
     def partial(self, name: str) -> Path:
         """A place for a download that may be broken off and resumed."""
-        return self._made("partial") / name.replace("/", "_")
+        return self._subfolder("partial") / name.replace("/", "_")
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder on the store's disk that is gone afterwards."""
-        parent = self._made("scratch")
-        with disk_errors(parent):
+        parent = self._subfolder("scratch")
+        with translate_os_errors(parent):
             folder = Path(tempfile.mkdtemp(dir=parent))
         try:
             yield folder
@@ -112,16 +112,16 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def held(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def lock(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Keep other threads and processes from doing the same work meanwhile; they wait.
 
         Whoever waits calls `waiting` several times a second; it may raise to give up.
         """
         import filelock
 
-        lock = filelock.FileLock(self._made("held") / name)
+        lock = filelock.FileLock(self._subfolder("held") / name)
         try:
-            with disk_errors(self.root / "held"):
+            with translate_os_errors(self.root / "held"):
                 while not lock.is_locked:
                     waiting()
                     with suppress(filelock.Timeout):
@@ -130,49 +130,49 @@ class Store:
         finally:
             lock.release()
 
-    def set_aside(self, path: Path, what: str, sha256: str = "") -> Path:
+    def quarantine(self, path: Path, what: str, sha256: str = "") -> Path:
         """Move a file that is not what it should be out of the way, for a person to look at.
 
         It is named after `what` and its digest: the same wrong file is kept once.
         """
         name = "-".join(what.replace("/", " ").split()) or path.name
-        aside = self._made("quarantine") / f"{name}-{(sha256 or sha256_of(path))[:12]}"
+        aside = self._subfolder("quarantine") / f"{name}-{(sha256 or sha256_of(path))[:12]}"
         # Another process may have found it, and moved it, at the same time.
-        with disk_errors(aside), suppress(FileNotFoundError):
+        with translate_os_errors(aside), suppress(FileNotFoundError):
             path.replace(aside)
         return aside
 
-    def recall(self, kind: str, key: str) -> Any:
+    def get_record(self, kind: str, key: str) -> Any:
         """What was remembered under that key, or None."""
-        memo = self._memo(kind, key)
-        with disk_errors(memo), suppress(FileNotFoundError, ValueError):
+        memo = self._record_path(kind, key)
+        with translate_os_errors(memo), suppress(FileNotFoundError, ValueError):
             return json.loads(memo.read_bytes())
         return None
 
-    def remember(self, kind: str, key: str, value: Any) -> None:
+    def put_record(self, kind: str, key: str, value: Any) -> None:
         """Remember a JSON value under a key."""
-        self._write(self._memo(kind, key), json.dumps(value, sort_keys=True).encode())
+        self._write(self._record_path(kind, key), json.dumps(value, sort_keys=True).encode())
 
-    def forget(self, kind: str, key: str) -> None:
+    def delete_record(self, kind: str, key: str) -> None:
         """Remember nothing under that key."""
-        with disk_errors(self.root):
-            self._memo(kind, key).unlink(missing_ok=True)
+        with translate_os_errors(self.root):
+            self._record_path(kind, key).unlink(missing_ok=True)
 
     def _write(self, target: Path, data: bytes) -> None:
-        with self.scratch() as folder, disk_errors(target):
+        with self.scratch() as folder, translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             part = folder / target.name
             part.write_bytes(data)
             part.chmod(0o644)
             part.replace(target)
 
-    def _memo(self, kind: str, key: str) -> Path:
+    def _record_path(self, kind: str, key: str) -> Path:
         digest = hashlib.sha256(key.encode()).hexdigest()
         return self.root / "memory" / kind / f"{digest}.json"
 
-    def _made(self, name: str) -> Path:
+    def _subfolder(self, name: str) -> Path:
         folder = self.root / name
-        with disk_errors(folder):
+        with translate_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         if name in STALE and name not in self._swept:
             self._swept.add(name)

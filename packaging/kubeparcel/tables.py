@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def format_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> str:
     """Columns as wide as their widest cell, numbers to the right; no colours, no frame."""
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 
     def line(row: Sequence[str]) -> str:
         cells = [
@@ -16,4 +18,4 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
         ]
         return ("  " + "  ".join(cells)).rstrip()
 
-    return "\n".join(line(row) for row in (heads, *rows))
+    return "\n".join(line(row) for row in (headers, *rows))

@@ -24,7 +24,7 @@ def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> s
     except jinja2.TemplateNotFound as error:
         raise ConfigurationError(
             f"{name}: there is no template of that name ({error.name}).",
-            f"Templates are looked for in {paths.templates()} and beside kubeparcel.yaml.",
+            f"Templates are looked for in {paths.template_dir()} and beside kubeparcel.yaml.",
         ) from None
     except jinja2.TemplateSyntaxError as error:
         raise ConfigurationError(f"{error.name}:{error.lineno}: {error.message}") from None
@@ -49,7 +49,7 @@ def _environment(base: Path | None) -> jinja2.Environment:
 
 
 def _places(base: Path | None) -> list[Path]:
-    return [paths.templates(), *([base] if base else [])]
+    return [paths.template_dir(), *([base] if base else [])]
 
 
 def _place(error: BaseException, name: str, base: Path | None) -> str:

@@ -16,11 +16,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Stopped(Exception):
+class Cancelled(Exception):
     """This piece of work was called off: another one failed, or the user wants to leave."""
 
 
-class Stop:
+class CancelToken:
     """Tells work in other threads to end, and interrupts what it is waiting for."""
 
     def __init__(self) -> None:
@@ -28,48 +28,48 @@ class Stop:
         self._guard = threading.Lock()
         self._interrupts: dict[object, Callable[[], None]] = {}
 
-    def set(self) -> None:
+    def cancel(self) -> None:
         """End everything."""
         self._event.set()
         with self._guard:
             for interrupt in self._interrupts.values():
                 interrupt()
 
-    def check(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Raise Stopped when it is time to end."""
         self.wait(0)
 
     def wait(self, seconds: float) -> None:
         """Sleep; raise Stopped as soon as it is time to end."""
         if self._event.wait(seconds):
-            raise Stopped
+            raise Cancelled
 
     @contextmanager
-    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+    def on_cancel(self, interrupt: Callable[[], None]) -> Iterator[None]:
         """Within the block, `interrupt` is called (in another thread) when it is time to end."""
         ticket = object()
         with self._guard:
             self._interrupts[ticket] = interrupt
         try:
-            self.check()
+            self.raise_if_cancelled()
             yield
         finally:
             with self._guard:
                 del self._interrupts[ticket]
 
 
-def each(
-    work: Callable[[Item, Stop], Result],
+def parallel_map(
+    work: Callable[[Item, CancelToken], Result],
     items: Sequence[Item],
-    width: int = 4,
-    within: float | None = None,
+    workers: int = 4,
+    timeout: float | None = None,
 ) -> list[Result]:
     """Do the work for every item, `width` at a time, and give the results in the items' order.
 
     The first error stops the others and is raised. TimeoutError when none of the threads ends
     for `within` seconds.
     """
-    stop = Stop()
+    stop = CancelToken()
     waiting = deque(enumerate(items))
     results: dict[int, Result] = {}
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -77,7 +77,7 @@ def each(
     def thread() -> None:
         try:
             while (taken := _taken(waiting)) is not None:
-                stop.check()
+                stop.raise_if_cancelled()
                 index, item = taken
                 results[index] = work(item, stop)
         except BaseException as error:
@@ -85,17 +85,17 @@ def each(
         else:
             ended.put(None)
 
-    threads = [threading.Thread(target=thread, daemon=True) for _ in items[:width]]
+    threads = [threading.Thread(target=thread, daemon=True) for _ in items[:workers]]
     for one in threads:
         one.start()
-    _joined(threads, ended, stop, within)
+    _joined(threads, ended, stop, timeout)
     return [results[index] for index in range(len(items))]
 
 
 def _joined(
     threads: Sequence[threading.Thread],
     ended: queue.SimpleQueue[BaseException | None],
-    stop: Stop,
+    stop: CancelToken,
     within: float | None,
 ) -> None:
     """Wait until each thread has told how it ended; raise the first error."""
@@ -109,7 +109,7 @@ def _joined(
         grace = 0.0
         raise TimeoutError from None
     finally:
-        stop.set()
+        stop.cancel()
         for one in threads:
             one.join(grace)
 

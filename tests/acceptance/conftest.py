@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
 from kubeparcel.hosts.engine import Engine
@@ -98,7 +98,7 @@ def engine() -> Engine:
 def here(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
     """An open session on that engine; its images are kept between runs."""
     needed("mmdebstrap")
-    with session.opened(Store(binaries_cache), Quiet()) as opened:
+    with session.opened(Store(binaries_cache), QuietLog()) as opened:
         yield opened
 
 

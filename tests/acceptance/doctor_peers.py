@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 
@@ -108,7 +108,7 @@ def sqv(area: Path) -> Path:
 def ours(root: Path, dist: Path, who: Signatory) -> None:
     """Both repositories, as `inv publish` makes them."""
     target = Target(str(root), str(who.secret))
-    publisher.publish(dist, target, Quiet(), suite=SUITE, unchecked=True)
+    publisher.publish(dist, target, QuietLog(), suite=SUITE, unchecked=True)
 
 
 def aptly(root: Path, dist: Path, who: Signatory) -> None:

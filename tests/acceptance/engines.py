@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
 
@@ -84,14 +84,14 @@ def _running(command: list[str], log: Path, ready: Callable[[], bool]) -> Iterat
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            comes(lambda: ready() or process.poll() is not None)
+            wait_until(lambda: ready() or process.poll() is not None)
             if process.poll() is not None or not ready():
                 pytest.fail(f"{command[0]} did not start:\n{log.read_text()[-3000:]}")
             yield
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(PATIENCE)
+                process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -10,7 +10,7 @@ from kubeparcel.build.assembler import describe
 from kubeparcel.build.planner import plan
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config import settings
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
@@ -48,7 +48,7 @@ def bench(
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load({**flags, "compression": "fast"}, folder)
-    binaries = pipeline.fetch(lock, chosen.arch, catalog, "", store, Quiet())
+    binaries = pipeline.fetch(lock, chosen.arch, catalog, "", store, QuietLog())
     packages = [describe(one, lock, binaries, store) for one in plan(chosen, lock, catalog)]
     shop = Workshop(store, {package.file_name: package for package in packages})
     return Bench(shop, small(folder, revision))

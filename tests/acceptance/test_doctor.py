@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import Wanted, examine
 from kubeparcel.doctor.report import Diagnosis
 from tests.acceptance import doctor_peers as peers
 from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
 from tests.acceptance.doctor_peers import PROGRAMS, Signatory
-from tests.conftest import alone
+from tests.conftest import isolate_environment
 from tests.support.package_builders import five
 from tests.support.upstream_site import serving
 
@@ -33,7 +33,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     with pytest.MonkeyPatch.context() as patch:
         base = tmp_path_factory.mktemp("c")
-        alone(patch, base / "cache")
+        isolate_environment(patch, base / "cache")
         if own:
             (base / "sqv").mkdir()
             patch.setenv("PATH", str(peers.sqv(base / "sqv")), prepend=os.pathsep)
@@ -52,7 +52,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> Diagnosis:
     now = time.time() + later if later else None
-    return examine(Wanted(str(root), str(key or ""), now=now, **more), Quiet())
+    return examine(Wanted(str(root), str(key or ""), now=now, **more), QuietLog())
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -110,7 +110,7 @@ def test_the_shape_of_the_official_repositories_is_known(
             if path.is_file():
                 site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()
         where: object = base if listed else f"{site.url}/core:/stable:/v1.36"
-        found = examine(Wanted(str(where)), Quiet())
+        found = examine(Wanted(str(where)), QuietLog())
     assert found.failed == {}, found.as_text()
     subjects = [one.subject for one in found.examined]
     assert subjects[:4] == ["key", "apt deb", "yum rpm", "debs and rpms"]

@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance import mirrors
 from tests.acceptance.conftest import PROGRAM, Site
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 KUBELET = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
@@ -276,10 +276,10 @@ def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache
         text=True,
     )
     try:
-        assert comes(lambda: compiling(build.pid))
+        assert wait_until(lambda: compiling(build.pid))
     finally:
         build.send_signal(ended_by)
-        out, err = build.communicate(timeout=PATIENCE)
+        out, err = build.communicate(timeout=TIMEOUT)
     assert build.returncode == 130
     assert err.splitlines()[-1].startswith("Stopped.")
     assert "Traceback" not in err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import catalog, session
 from kubeparcel.hosts.engine_flags import choose
@@ -27,7 +27,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
             choose("podman")
         except KubeparcelError as error:
             pytest.skip(str(error))
-        with session.opened(Store(binaries_cache), Quiet(), engine="podman") as here:
+        with session.opened(Store(binaries_cache), QuietLog(), engine="podman") as here:
             image, archive = here.image(catalog.load().pick("trixie")), folder / "trixie.tar"
             here.engine.save_images([image], archive)
         choose("docker").load_image(archive)

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.console import Lines, Quiet
+from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts import catalog, cleanup, session
 from kubeparcel.hosts.engine import Engine, GaveUp, Start, What
 from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.store import Store
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 TRIXIE = catalog.load().pick("trixie")
 
@@ -58,7 +58,7 @@ def store(binaries_cache: Path) -> Store:
 
 @pytest.fixture
 def here(engine, store) -> Iterator[Session]:
-    with session.opened(store, Quiet()) as opened:
+    with session.opened(store, QuietLog()) as opened:
         yield opened
 
 
@@ -110,7 +110,7 @@ def there(engine: Engine, names: list[str]) -> list[str]:
 
 
 def test_after_success_nothing_is_left(engine, store):
-    with session.opened(store, Quiet()) as here:
+    with session.opened(store, QuietLog()) as here:
         start = Start(here.image(TRIXIE), "box", volumes=("/var/lib/data",))
         with here.container(TRIXIE, start) as box:
             assert box.run("hostname").stdout
@@ -125,7 +125,7 @@ def test_after_success_nothing_is_left(engine, store):
 
 def test_after_a_failure_nothing_is_left(engine, store):
     def fail() -> None:
-        with session.opened(store, Quiet()) as here:
+        with session.opened(store, QuietLog()) as here:
             runs.append(here.run)
             with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
                 box.run("false")
@@ -165,10 +165,10 @@ def test_what_a_killed_run_left_goes_when_the_next_begins(
     names = volumes(engine, running.run)
     assert len(there(engine, names)) == 2
     running.kill()
-    running.wait(PATIENCE)
+    running.wait(TIMEOUT)
     assert left(engine, running.run) == ["container", "container", "network"]
     monkeypatch.setattr(socket, "gethostname", lambda: running.host)
-    with session.opened(store, Lines()) as here:
+    with session.opened(store, PlainLog()) as here:
         assert left(engine, running.run) == []
         assert here.folder.parent.parent == store.root / "scratch"
     assert "that a killed run left" in capsys.readouterr().err
@@ -178,7 +178,7 @@ def test_what_a_killed_run_left_goes_when_the_next_begins(
 
 
 def test_two_runs_side_by_side_do_not_disturb_each_other(running, here, engine, store):
-    with session.opened(store, Quiet()) as other:
+    with session.opened(store, QuietLog()) as other:
         with other.container(TRIXIE, Start(other.image(TRIXIE), "box")) as box:
             box.run("true")
             assert len(left(engine, running.run)) == 3
@@ -187,7 +187,7 @@ def test_two_runs_side_by_side_do_not_disturb_each_other(running, here, engine, 
 
 
 def test_what_is_held_stays_and_the_log_says_how_to_enter_it(engine, store, capsys):
-    with session.opened(store, Lines(), keep=True) as here:
+    with session.opened(store, PlainLog(), keep=True) as here:
         with here.container(TRIXIE, Start(here.image(TRIXIE), "bad")) as box:
             here.hold(box)
         with here.container(TRIXIE, Start(here.image(TRIXIE), "good")):
@@ -195,7 +195,7 @@ def test_what_is_held_stays_and_the_log_says_how_to_enter_it(engine, store, caps
         run = here.run
     said = capsys.readouterr().err
     assert f"{engine.name} exec -it {box.name} bash" in said
-    with session.opened(store, Quiet()):
+    with session.opened(store, QuietLog()):
         assert left(engine, run) == ["container"]
     assert cleanup.remove(engine, f"{cleanup.LABEL}={run}") == [f"container {box.name}"]
     assert left(engine, run) == []
@@ -220,5 +220,5 @@ def test_its_mounts_and_cgroups_are_gone_with_a_container(here, engine):
         layer = inside["GraphDriver"]["Data"]["UpperDir"].split("/")[-2]
         assert traces(layer)
         assert traces(inside["Id"])
-    assert comes(lambda: traces(layer) == [])
-    assert comes(lambda: traces(inside["Id"]) == [])
+    assert wait_until(lambda: traces(layer) == [])
+    assert wait_until(lambda: traces(inside["Id"]) == [])

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import catalog, session
 from kubeparcel.hosts.engine_flags import choose
@@ -45,7 +45,7 @@ def filled(tmp_path_factory) -> str:
 def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache, tmp_path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path / "set")
     places = Places(registry=filled)
-    with session.opened(Store(binaries_cache), Quiet(), places=places) as here:
+    with session.opened(Store(binaries_cache), QuietLog(), places=places) as here:
         try:
             report = level.check(here, [HOST], [new], only=["life", "kubelet-alone"])
             assert report.passed, report.as_text()
@@ -57,7 +57,7 @@ def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache
 def test_an_image_of_another_name_can_stand_for_a_host(filled, binaries_cache):
     places = Places(images={"rocky-9": f"{filled}/no/such:image"})
     with (
-        session.opened(Store(binaries_cache), Quiet(), places=places) as here,
+        session.opened(Store(binaries_cache), QuietLog(), places=places) as here,
         pytest.raises(ToolError, match="no/such:image"),
     ):
         here.image(catalog.load().pick("rocky-9"))

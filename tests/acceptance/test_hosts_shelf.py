@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.hosts import session
 from kubeparcel.hosts.base_images import PREFIX
 from kubeparcel.hosts.engine import Engine, What
 from kubeparcel.hosts.image_cache import KEPT, Shelf
 from kubeparcel.store import Store
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 
 USING = """
 import sys
@@ -62,7 +62,7 @@ def there(engine: Engine, names: list[str]) -> list[str]:
 def use(store: Store, engine: Engine, *names: str) -> None:
     """Each in a run of its own, one after the other."""
     for name in names:
-        shelf = Shelf(engine, store, Quiet())
+        shelf = Shelf(engine, store, QuietLog())
         shelf.use(name)
         shelf.close()
 
@@ -71,12 +71,12 @@ def test_the_last_used_are_kept_and_the_log_names_what_went(engine, images, stor
     names = images(KEPT + 2)
     use(store, engine, *names[:KEPT], names[0])
     assert there(engine, names) == names
-    log = Told()
+    log = RecordingLog()
     with session.opened(store, log, engine=engine.name) as here:
         here.shelf.use(names[KEPT])
         here.shelf.use(names[KEPT + 1])
     assert there(engine, names) == [names[0], *names[KEPT:]]
-    (said,) = [text for label, text in log.said if label == "Images"]
+    (said,) = [text for label, text in log.messages if label == "Images"]
     assert said == f"the last {KEPT} are kept; removed: {names[2]}, {names[1]}"
 
 

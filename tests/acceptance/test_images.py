@@ -22,7 +22,7 @@ from kubeparcel.store import Store, sha256_of
 from kubeparcel.verify.layout import level
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
@@ -146,7 +146,7 @@ def test_the_task_names_packages_that_are_missing(real, tmp_path):
 def test_a_control_planes_images_are_the_same_to_the_byte_and_made_once(here):
     first = control_plane.archive(Version.parse(KUBERNETES), BUILT, here.store, here.log)
     digest, at = first.name, first.stat().st_mtime_ns
-    log = Told()
+    log = RecordingLog()
     again = control_plane.archive(Version.parse(KUBERNETES), BUILT[::-1], here.store, log)
     assert (again.name, again.stat().st_mtime_ns, log.tasks) == (digest, at, [])
     first.unlink()
@@ -163,7 +163,7 @@ def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
         here.engine.push(mirrored)
         here.engine.remove_image(mirrored)
         here.engine.remove_image(PAUSE)
-        log = Told()
+        log = RecordingLog()
         pulled = control_plane.archive(
             Version.parse(KUBERNETES),
             [PAUSE],

@@ -9,7 +9,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubeparcel.console import Lines
+from kubeparcel.console import PlainLog
 from kubeparcel.hosts import catalog, cleanup, session
 from kubeparcel.model import Format
 from kubeparcel.reports import html
@@ -27,7 +27,7 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     host = catalog.load().pick("trixie")
-    with session.opened(Store(binaries_cache), Lines(stream), keep=True) as here:
+    with session.opened(Store(binaries_cache), PlainLog(stream), keep=True) as here:
         report = level.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
     said = stream.getvalue()
     enter, leave = _kept(said)
@@ -60,7 +60,7 @@ def _kept(said: str) -> tuple[list[str], list[str]]:
 def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
-    with session.opened(Store(binaries_cache), Lines(stream)) as here:
+    with session.opened(Store(binaries_cache), PlainLog(stream)) as here:
         report = level.check(here, [catalog.load().pick("trixie")], [new], only=["kubectl-alone"])
         left = here.engine.labelled(f"{cleanup.LABEL}={here.run}")
     assert not report.passed

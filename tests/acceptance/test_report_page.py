@@ -16,7 +16,7 @@ from kubeparcel.reports.results import Check, Finding, Packaged, Report
 from kubeparcel.verify.levels import Proof
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import needed
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
 LONG = "/very" * 60 + " " + "x" * 900
@@ -100,7 +100,7 @@ class Page:
         from selenium.webdriver.support.wait import WebDriverWait
 
         found = element_to_be_clickable(("css selector", selector))
-        WebDriverWait(self.driver, PATIENCE).until(found).click()
+        WebDriverWait(self.driver, TIMEOUT).until(found).click()
 
     def write(self, selector: str, text: str) -> None:
         self.driver.find_element("css selector", selector).send_keys(text)
@@ -190,9 +190,9 @@ def test_all_can_be_unfolded_and_folded(page):
 def test_a_failure_leads_to_its_place_among_the_checks_and_back(page):
     page.show()
     page.click(".failure a[href='#check-41']")
-    assert comes(lambda: page.shown("#check-41") == 1)
+    assert wait_until(lambda: page.shown("#check-41") == 1)
     page.click("#check-41 a[href='#failure-41']")
-    assert comes(lambda: page.ask("location.hash") == "#failure-41")
+    assert wait_until(lambda: page.ask("location.hash") == "#failure-41")
 
 
 def test_a_real_report_counts_what_the_json_counts(real: Site, chromium: Any, tmp_path: Path):

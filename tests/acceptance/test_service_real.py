@@ -6,7 +6,7 @@ import pytest
 
 from kubeparcel.build.previous_revision import earlier, other_layout
 from kubeparcel.config import settings
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.session import Session
 from kubeparcel.reports.results import Check, Report
@@ -23,8 +23,8 @@ def report(here: Session, real: Site, tmp_path_factory) -> Report:
     chosen = settings.load({"kubernetes": KUBERNETES}, real.folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
-        before = earlier(chosen, folder / "earlier", Quiet())
-        other = other_layout(chosen, folder / "other", Quiet())
+        before = earlier(chosen, folder / "earlier", QuietLog())
+        other = other_layout(chosen, folder / "other", QuietLog())
     hosts = [catalog.load().pick(name) for name in HOSTS]
     return level.check(here, hosts, [real.folder / "dist"], before, other=other)
 
@@ -63,7 +63,7 @@ def test_the_report_shows_what_the_kubelet_itself_says(report, host):
 def test_only_the_layouts_that_change_something_are_made(real, here, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(here.store.root))
     chosen = settings.load({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
-    made = {path.name.partition("_")[0] for path in other_layout(chosen, tmp_path, Quiet())}
+    made = {path.name.partition("_")[0] for path in other_layout(chosen, tmp_path, QuietLog())}
     assert made == {"kubeadm", "kubelet"}
     elsewhere = settings.load({"kubernetes": KUBERNETES}, tmp_path)
-    assert other_layout(elsewhere, tmp_path / "none", Quiet()) == []
+    assert other_layout(elsewhere, tmp_path / "none", QuietLog()) == []

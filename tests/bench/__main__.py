@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.tables import table
+from kubeparcel.tables import format_table
 from tests.bench import download, hosts, packages, publishing
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS))
     chosen = parser.parse_args()
     figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(dir=paths.cache().parent) as name:
+    with tempfile.TemporaryDirectory(dir=paths.cache_dir().parent) as name:
         scratch = Path(name)
         ground = Ground(scratch / "ground")
         for part in chosen.only.split(","):
@@ -54,7 +54,7 @@ def main() -> None:
                 print(f"{figure.part}: {figure.value}", file=sys.stderr, flush=True)
     heads = ["Part", "What", "Measured", "Must reach", ""]
     rows = [[f.part, f.what, f.value, f.limit, "✓" if f.reached else "✗"] for f in figures]
-    print(table(heads, rows))
+    print(format_table(heads, rows))
     document = {"figures": [dataclasses.asdict(f) for f in figures]}
     chosen.json.write_text(json.dumps(document, indent=2) + "\n")
     raise SystemExit(0 if all(f.reached for f in figures) else 1)

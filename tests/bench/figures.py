@@ -26,7 +26,7 @@ class Figure:
 
 def compiled() -> dict[str, str]:
     """The environment in which Python keeps what it compiled: whoever installs a program has it."""
-    place = paths.cache() / "bench" / "compiled"
+    place = paths.cache_dir() / "bench" / "compiled"
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(place)}
 
 

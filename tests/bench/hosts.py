@@ -18,7 +18,7 @@ from pathlib import Path
 from kubeparcel import paths
 from kubeparcel.build.previous_revision import earlier, other_layout
 from kubeparcel.config import settings
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts import base_images, catalog, session, systemd_node
 from kubeparcel.hosts.base_images import Definition
@@ -48,7 +48,7 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
     dist = ground.folder / "dist"
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
     yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
-    with session.opened(Store(paths.cache()), Quiet()) as here:
+    with session.opened(Store(paths.cache_dir()), QuietLog()) as here:
         hosts = [catalog.load().pick(name) for name in NAMES]
         for host in hosts:
             for purpose in Purpose:
@@ -78,8 +78,8 @@ def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Pa
     """The packages of an earlier revision, and those of the other layout."""
     chosen = settings.load({}, ground.folder)
     return (
-        earlier(chosen, folder / "earlier", Quiet()),
-        other_layout(chosen, folder / "other", Quiet()),
+        earlier(chosen, folder / "earlier", QuietLog()),
+        other_layout(chosen, folder / "other", QuietLog()),
     )
 
 

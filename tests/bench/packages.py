@@ -19,7 +19,7 @@ from kubeparcel import md5, paths, store
 from kubeparcel.build import lockfile, pipeline, planner
 from kubeparcel.build.assembler import Package, describe
 from kubeparcel.config import catalog, settings
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.packages import nfpm
 from tests.bench.figures import Figure, median, megabytes, timed
@@ -34,7 +34,7 @@ class Ground:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.store = store.Store(paths.cache())
+        self.store = store.Store(paths.cache_dir())
 
     @functools.cached_property
     def folder(self) -> Path:
@@ -47,7 +47,7 @@ class Ground:
         known = lockfile.read(self.folder / lockfile.NAME)
         assert known
         wanted = settings.load({"compression": compression}, self.folder)
-        binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, Quiet())
+        binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, QuietLog())
         planned = planner.plan(wanted, known, catalog.load())
         return [describe(one, known, binaries, self.store) for one in planned]
 

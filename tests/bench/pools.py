@@ -41,7 +41,7 @@ class Pools:
     """The key that signs in this bench, and packages; rpms carry its signature."""
 
     def __init__(self) -> None:
-        self.root = paths.cache() / "bench" / _EDITION
+        self.root = paths.cache_dir() / "bench" / _EDITION
         self.config = self.root / "config"
         self.environment = {"KUBEPARCEL_CONFIG": str(self.config), "LC_ALL": "C"}
         with _environment(self.environment):

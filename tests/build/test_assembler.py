@@ -28,7 +28,7 @@ from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Arch, Binaries, Format, Lock
 from kubeparcel.packages import nfpm
 from kubeparcel.store import Store
-from tests.conftest import BINARIES, Told, alone, elf, locked, stored
+from tests.conftest import BINARIES, RecordingLog, elf, isolate_environment, locked, stored
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def described(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> lis
 
 def assembled(packages: Sequence[Package], store: Store) -> tuple[Made, ...]:
     with ThreadPoolExecutor(2) as pool:
-        return assemble(packages, store, Told(), pool)
+        return assemble(packages, store, RecordingLog(), pool)
 
 
 def file_of(made: Sequence[Made], store: Store, name: str, format_: str) -> Path:
@@ -272,7 +272,7 @@ def test_a_changed_template_has_only_the_packages_made_again_that_hold_it(
 ):
     before = described(lock, binaries, store)
     copy = tmp_path / "templates"
-    shutil.copytree(paths.templates(), copy)
+    shutil.copytree(paths.template_dir(), copy)
     with (copy / "packages" / changed).open("a") as file:
         file.write("\n# changed\n")
     monkeypatch.setattr(paths, "templates", lambda: copy)
@@ -302,7 +302,7 @@ def test_a_package_can_be_made_in_another_process(here, lock, binaries, store):
     """So work can be spread over machines: what is sent is a value."""
     packages = described(lock, binaries, store, format="rpm")[:2]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        far = assemble(packages, store, Told(), pool)
+        far = assemble(packages, store, RecordingLog(), pool)
     assert [made.package for made in far] == packages
     assert [store.has(made.sha256) for made in far] == [True, True]
 
@@ -317,7 +317,7 @@ def test_a_damaged_binary_is_an_error_is_set_aside_and_nothing_is_made(here, loc
     assert not path.exists()
     (aside,) = (store.root / "quarantine").iterdir()
     assert aside.read_bytes() == b"damaged"
-    assert str(aside) in caught.value.todo
+    assert str(aside) in caught.value.hint
     assert store.recall("package", packages[0].key) is None
     assert not list((store.root / "scratch").iterdir())
 
@@ -329,7 +329,7 @@ def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries,
     path.write_bytes(b"damaged")
     begun: list[Made] = []
     with ThreadPoolExecutor(2) as pool:
-        made = assemble(packages, store, Told(), pool, begun.append)
+        made = assemble(packages, store, RecordingLog(), pool, begun.append)
     assert {one.package.name for one in begun} == {one.package.name for one in made}
     wrong = [one for one in made if one.package.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
@@ -345,7 +345,7 @@ def test_a_file_that_is_gone_from_the_store_is_named_also_when_nothing_was_check
     packages = described(lock, binaries, store, format="deb")
     store.path(binaries["kubernetes", Arch.AMD64]["kubelet"]).unlink()
     with ThreadPoolExecutor(2) as pool, pytest.raises(DigestError, match="/usr/bin/kubelet"):
-        assemble(packages, store, Told(), pool, lambda _: None)
+        assemble(packages, store, RecordingLog(), pool, lambda _: None)
 
 
 # --- Reproducible --------------------------------------------------------------------------------
@@ -397,7 +397,7 @@ def prerelease(tmp_path_factory):
     store = Store(folder / "cache")
     made: list[Made] = []
     with pytest.MonkeyPatch.context() as patch:
-        alone(patch, folder / "cache")
+        isolate_environment(patch, folder / "cache")
         patch.chdir(folder)
         for version, layout in (("1.37.0-rc.1", "etc"), ("1.29.0", "official")):
             lock = locked(version)

@@ -170,9 +170,9 @@ def test_a_lock_damaged_by_hand_is_an_error_that_names_the_damage(path, there, i
     path.write_text(FROM_GO.replace(there, instead, 1))
     with pytest.raises(ConfigurationError) as caught:
         read(path)
-    assert caught.value.what.startswith("kubeparcel.lock is damaged: ")
-    assert said in caught.value.what
-    assert "inv resolve" in caught.value.todo
+    assert caught.value.message.startswith("kubeparcel.lock is damaged: ")
+    assert said in caught.value.message
+    assert "inv resolve" in caught.value.hint
     assert caught.value.exit_code == 2
 
 

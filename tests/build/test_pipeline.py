@@ -29,7 +29,7 @@ from kubeparcel.errors import (
 )
 from kubeparcel.model import Arch, Format, Request
 from kubeparcel.store import Store
-from tests.conftest import PATIENCE, FakeModules, FakeSource, Told
+from tests.conftest import TIMEOUT, FakeModules, FakeSource, RecordingLog
 
 ROOT = Path(__file__).parents[2]
 CATALOG = catalog.load()
@@ -123,7 +123,7 @@ def test_the_real_sources_have_their_names():
 # --- Which versions ------------------------------------------------------------------------------
 
 
-def resolved(request: Request, log: Told) -> dict[str, str]:
+def resolved(request: Request, log: RecordingLog) -> dict[str, str]:
     return {c.name: str(c.version) for c in resolve(request, CATALOG, log).components}
 
 
@@ -379,17 +379,17 @@ def holder(tmp_path):
 def test_who_comes_second_is_told_who_is_there_since_when_and_what_to_do(holder, tmp_path):
     with pytest.raises(Busy) as caught, working_in(tmp_path / "dist"):
         pass
-    assert caught.value.what.startswith(
+    assert caught.value.message.startswith(
         f"Another build is using {tmp_path}/dist (process {holder.pid} since "
     )
-    assert caught.value.todo == "Wait for it, or choose another --out."
+    assert caught.value.hint == "Wait for it, or choose another --out."
     assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_folder_is_free_again_when_the_other_process_is_gone(holder, tmp_path, how, capfd):
     holder.send_signal(how)
-    holder.wait(PATIENCE)
+    holder.wait(TIMEOUT)
     with working_in(tmp_path / "dist"):
         pass
     assert "Another build" not in capfd.readouterr().err

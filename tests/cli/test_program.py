@@ -17,7 +17,7 @@ import pytest
 from kubeparcel import __version__, cli, errors
 from kubeparcel.build import builder as work
 from kubeparcel.cli.program import spread
-from tests.conftest import PATIENCE, appears, gone
+from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
 TASKS = ["build", "clean", "config", "fetch", "mirror", "resolve", "verify", "versions"]
@@ -387,7 +387,7 @@ def test_a_real_ctrl_c_and_a_real_termination_end_with_130(here, how):
         assert process.stdout
         assert process.stdout.readline() == "started\n"
         process.send_signal(how)
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
     assert "Traceback" not in err
 
@@ -414,11 +414,11 @@ def test_programs_that_other_threads_run_are_ended_too_and_not_waited_for(here, 
         env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
         stderr=subprocess.PIPE,
     ) as process:
-        pids = [int(word) for word in appears(here / "pids").split()]
+        pids = [int(word) for word in wait_for_line(here / "pids").split()]
         process.send_signal(how)
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
-    assert [gone(pid) for pid in pids] == [True, True]
+    assert [wait_until_gone(pid) for pid in pids] == [True, True]
 
 
 def test_a_reader_that_goes_away_is_no_error(here):
@@ -433,7 +433,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
         process.stdout.close()
         assert process.stderr
         err = process.stderr.read()
-        assert (process.wait(PATIENCE), err) == (0, b"")
+        assert (process.wait(TIMEOUT), err) == (0, b"")
 
 
 def test_an_invoke_that_needs_more_than_this_one_is_imported_as_it_is(tmp_path):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import Wanted, examine
 from kubeparcel.doctor.report import Diagnosis
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
-from tests.conftest import alone
+from tests.conftest import isolate_environment
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import (
     bucket,
@@ -34,10 +34,10 @@ def published(made_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The five packages of 1.36.3, published once."""
     base = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
-        alone(patch, base / "cache")
+        isolate_environment(patch, base / "cache")
         patch.setenv("KUBEPARCEL_CONFIG", str(made_key))
         dist = five(base / "dist")
-        publisher.publish(dist, Target(str(base / "repo")), Quiet(), unchecked=True)
+        publisher.publish(dist, Target(str(base / "repo")), QuietLog(), unchecked=True)
     return base / "repo"
 
 
@@ -52,6 +52,6 @@ def doctor() -> Doctor:
     """Examine a place."""
 
     def ask(where: object, **more: object) -> Diagnosis:
-        return examine(Wanted(str(where), **more), Quiet())  # type: ignore[arg-type]
+        return examine(Wanted(str(where), **more), QuietLog())  # type: ignore[arg-type]
 
     return ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage.s3 import Bucket
@@ -14,7 +14,7 @@ from tests.doctor.conftest import Doctor
 def test_a_bucket_is_examined_like_a_folder(
     bucket: str, key: Path, dist: Path, doctor: Doctor
 ) -> None:
-    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
     found = doctor(bucket)
     assert found.failed == {}
     assert sum(len(one.packages) for one in found.examined) == 20

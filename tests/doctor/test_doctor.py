@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.findings import MOST, Kind
 from kubeparcel.doctor.keys import Ring
 from kubeparcel.doctor.package_checks import Job, examine
@@ -65,7 +65,7 @@ def test_files_kept_for_clients_that_are_behind_are_no_orphans(
 ) -> None:
     publish()
     publish(five(tmp_path / "next", "1.36.4"))
-    publisher.remove(["=1.36.3-1"], Target(str(repo)), Quiet())
+    publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     assert (repo / DEB).exists()
     assert doctor(repo).failed == {}
 

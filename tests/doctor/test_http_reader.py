@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import Wanted, examined
 from kubeparcel.doctor.http_reader import Web
 from kubeparcel.doctor.report import Diagnosis
@@ -56,7 +56,7 @@ def ask(site: Site) -> Ask:
     def ask(below: str = "", *suites: str, **more: object) -> Diagnosis:
         source = Web(f"{site.url}/{below}", HASTY)
         wanted = Wanted(source.where, **more)  # type: ignore[arg-type]
-        return examined(source, wanted, Quiet(), suites)
+        return examined(source, wanted, QuietLog(), suites)
 
     return ask
 
@@ -172,7 +172,7 @@ def test_a_server_that_stalls_is_not_waited_for_long(site: Site) -> None:
     source = Web(site.url, replace(HASTY, silence=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
-            examined(source, Wanted(source.where), Quiet(), ())
+            examined(source, Wanted(source.where), QuietLog(), ())
     finally:
         ever.set()
 

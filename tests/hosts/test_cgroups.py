@@ -11,7 +11,7 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.verify.node_setup import kubelet_configuration
 
-SCRIPT = (paths.templates() / "hosts/cgroup-v1.sh").read_text("utf-8")
+SCRIPT = (paths.template_dir() / "hosts/cgroup-v1.sh").read_text("utf-8")
 
 
 @dataclass

@@ -66,9 +66,9 @@ def test_where_no_host_can_be_made_each_ones_obstacle_is_named(maker):
     maker(False)
     with pytest.raises(NoEngine) as raised:
         selection.pick((), "install", BOTH, Engine(), NOWHERE)
-    assert "trixie: mmdebstrap is not installed" in raised.value.what
-    assert "debian-13: registry.invalid does not answer" in raised.value.what
-    assert "Install mmdebstrap, or name a registry" in raised.value.todo
+    assert "trixie: mmdebstrap is not installed" in raised.value.message
+    assert "debian-13: registry.invalid does not answer" in raised.value.message
+    assert "Install mmdebstrap, or name a registry" in raised.value.hint
 
 
 def test_an_unknown_name_is_wrong_usage_and_the_known_ones_are_listed(maker):
@@ -79,9 +79,9 @@ def test_an_unknown_name_is_wrong_usage_and_the_known_ones_are_listed(maker):
 def test_a_host_that_cannot_prove_the_level_is_refused_with_those_that_can(maker):
     with pytest.raises(UsageError) as raised:
         selection.pick(("rocky-9",), "cluster", BOTH, Engine(), NOWHERE)
-    assert raised.value.what.endswith("cannot be proved there, only install.")
-    assert "trixie-dnf" in raised.value.todo
-    assert "rocky" not in raised.value.todo
+    assert raised.value.message.endswith("cannot be proved there, only install.")
+    assert "trixie-dnf" in raised.value.hint
+    assert "rocky" not in raised.value.hint
 
 
 def test_a_registry_that_answers_is_no_obstacle(maker):

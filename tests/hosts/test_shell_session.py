@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kubeparcel.hosts.shell_session import ENDED, Late, Visit
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def visit(tmp_path) -> Iterator[Visit]:
     """A shell of this machine, as an engine would open one in a container."""
     opened = Visit(["sh"], str(tmp_path))
     with opened.lock:
-        assert opened.ready(PATIENCE)
+        assert opened.ready(TIMEOUT)
     yield opened
     opened.close()
 
@@ -55,7 +55,7 @@ def test_a_command_that_takes_too_long_closes_the_shell(visit):
     started = time.monotonic()
     with pytest.raises(Late):
         visit.run(["sleep", "300"], timeout=0.2)
-    assert time.monotonic() - started < PATIENCE
+    assert time.monotonic() - started < TIMEOUT
     assert not visit.open
 
 
@@ -77,14 +77,14 @@ def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert comes(visit.lock.locked)
+    assert wait_until(visit.lock.locked)
     time.sleep(0.2)
     visit.close()
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     assert [done.code for done in found] == [ENDED]
 
 
 def test_where_none_can_be_opened_there_is_none():
     visit = Visit(["false"])
-    assert not visit.ready(PATIENCE)
+    assert not visit.ready(TIMEOUT)
     visit.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kubeparcel.console import Lines
+from kubeparcel.console import PlainLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.workarounds import Probe
@@ -35,7 +35,7 @@ class Machine:
 @pytest.fixture
 def probe(tmp_path, capsys):
     def make(machine: Machine) -> Probe:
-        return Probe(machine, Store(tmp_path), Lines())  # type: ignore[arg-type]
+        return Probe(machine, Store(tmp_path), PlainLog())  # type: ignore[arg-type]
 
     return make
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.errors import OutsideError, UsageError
+from kubeparcel.errors import ExternalError, UsageError
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.images import archive_reader, archive_writer, control_plane, image_sources, layers
 from kubeparcel.images.archive_writer import Config
 from kubeparcel.images.control_plane_build import Compiler, Row, table
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 
 RELEASE = Version.parse("1.36.3")
 APISERVER = "registry.k8s.io/kube-apiserver:v1.36.3"
@@ -40,8 +40,8 @@ def gather(tmp_path, monkeypatch):
     monkeypatch.setattr(image_sources, "answers", lambda registry: False)
     store = Store(tmp_path / "store")
 
-    def ask(*wanted: str, archives: Path | None = None) -> tuple[Path, Told]:
-        log = Told()
+    def ask(*wanted: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
+        log = RecordingLog()
         places = Places(archives=archives)
         found = control_plane.archive(RELEASE, wanted, store, log, places=places, arch=Arch.AMD64)
         return found, log
@@ -100,7 +100,7 @@ def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(
         RELEASE,
         [COREDNS],
         Store(tmp_path / "store"),
-        Told(),
+        RecordingLog(),
         engine=Engine(),  # type: ignore[arg-type]
         places=Places(registry="mirror.example/k8s"),
         arch=Arch.AMD64,
@@ -128,13 +128,13 @@ def test_every_image_that_can_be_built_is_a_command_or_a_program_at_its_place(na
     assert bool(row.command) != bool(row.program)
     assert row.path.rpartition("/")[2] == name
     if row.program:
-        text = (paths.templates() / row.program).read_text()
+        text = (paths.template_dir() / row.program).read_text()
         assert text.count("package main") == 1
         assert (row.module in text) or not row.module
 
 
 def test_a_tag_without_a_version_cannot_name_a_modules(tmp_path):
-    compiler = Compiler(Store(tmp_path), Told(), Arch.AMD64)
+    compiler = Compiler(Store(tmp_path), RecordingLog(), Arch.AMD64)
     row = Row(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
-    with pytest.raises(OutsideError, match="'latest'"):
+    with pytest.raises(ExternalError, match="'latest'"):
         compiler.program(row, "latest")

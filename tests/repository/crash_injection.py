@@ -81,7 +81,7 @@ def publisher(environment: Mapping[str, str]) -> Iterator[Publisher]:
 
 
 def _work(order: Mapping[str, Any]) -> None:
-    from kubeparcel.console import Quiet
+    from kubeparcel.console import QuietLog
     from kubeparcel.errors import UsageError
     from kubeparcel.repository import publisher
     from kubeparcel.repository.publisher import Target
@@ -89,9 +89,9 @@ def _work(order: Mapping[str, Any]) -> None:
     target = Target(order["repo"])
     if "word" in order:
         with suppress(UsageError):  # killed when all was done: there is no such package any more
-            publisher.remove([order["word"]], target, Quiet())
+            publisher.remove([order["word"]], target, QuietLog())
     else:
-        publisher.publish(Path(order["source"]), target, Quiet(), suite="stable", unchecked=True)
+        publisher.publish(Path(order["source"]), target, QuietLog(), suite="stable", unchecked=True)
 
 
 def _child(order: Mapping[str, Any]) -> None:

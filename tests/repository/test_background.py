@@ -35,7 +35,7 @@ def test_an_error_of_the_work_is_raised_where_the_result_is_asked_for() -> None:
 
     with beside(fails) as result, pytest.raises(UsageError, match="It cannot be") as caught:
         result()
-    assert caught.value.todo == "Try another."
+    assert caught.value.hint == "Try another."
 
 
 def test_work_whose_process_dies_is_done_here() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
@@ -36,7 +36,7 @@ def check_point(repo: Path, newer: Path, area: Path, at: int) -> int:
     before = client_view.whole(copy)
     reached = crash.publish(newer, copy, at)
     left = client_view.whole(copy)
-    publisher.publish(newer, Target(str(copy)), Quiet(), unchecked=True)
+    publisher.publish(newer, Target(str(copy)), QuietLog(), unchecked=True)
     after = client_view.whole(copy)
     for suite, packages in left.items():
         assert packages.keys() in (before[suite].keys(), after[suite].keys()), (at, suite)
@@ -77,12 +77,12 @@ def test_a_killed_removal_run_again_finishes_it(
     with monkeypatch.context() as patch:
         patch.setattr(Directory, "_switch", killed)
         with pytest.raises(Killed):
-            publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+            publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
-    publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+    publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
     assert "kubelet_1.36.4-1_amd64.deb" not in client_view.whole(repo)["apt stable"]
     with pytest.raises(UsageError, match="no such package"):
-        publisher.remove(["=1.36.4-1"], Target(str(repo)), Quiet())
+        publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
 
 
 class Killed(BaseException):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, ConfigurationError, DiskError, UsageError
 from kubeparcel.packages.broken import BrokenPackage
 from kubeparcel.repository import publisher, state_file
@@ -169,15 +169,15 @@ def test_of_an_rpm_that_is_there_signed_and_unsigned_one_is_published(
     publish()
     shutil.copytree(repo / "yum/stable/packages", dist / "signed")
     again = tmp_path / "again"
-    publisher.publish(dist, Target(str(again)), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(str(again)), QuietLog(), unchecked=True)
     assert client_view.yum(again, "stable") == client_view.yum(repo, "stable")
 
 
 def test_a_repository_inside_the_folder_of_packages_is_not_published_again(
     publish: Publish, dist: Path, repo: Path, tmp_path: Path
 ) -> None:
-    publisher.publish(dist, Target(str(dist / "repo")), Quiet(), unchecked=True)
-    publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), Quiet())
+    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), unchecked=True)
+    publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), QuietLog())
     five(dist, "1.36.4")
     for path in dist.glob("*1.36.3*"):
         path.unlink()
@@ -196,7 +196,7 @@ def test_a_folder_without_packages_is_an_error(publish: Publish, tmp_path: Path)
 def test_a_dry_run_shows_the_difference_and_needs_no_key(
     dist: Path, repo: Path, configuration: Path
 ) -> None:
-    found = publisher.publish(dist, Target(str(repo), dry_run=True), Quiet(), unchecked=True)
+    found = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), unchecked=True)
     assert json.loads(found.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
     assert not configuration.exists()
@@ -208,7 +208,7 @@ def test_removing_keeps_the_files_for_clients_that_are_behind(
     publish(terms={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     target = Target(str(repo))
-    publisher.remove(["=1.36.3-1"], target, Quiet())
+    publisher.remove(["=1.36.3-1"], target, QuietLog())
     pool = repo / "apt/pool/main/k/kubelet"
     assert (pool / "kubelet_1.36.3-1_amd64.deb").exists()
     assert "kubelet_1.36.3-1_amd64.deb" not in client_view.whole(repo)["apt stable"]
@@ -222,15 +222,15 @@ def test_removing_what_others_need_is_refused(publish: Publish, repo: Path) -> N
     publish()
     before = client_view.bytes_of(repo)
     with pytest.raises(Refusal, match="needs kubernetes-cni"):
-        publisher.remove(["kubernetes-cni"], Target(str(repo)), Quiet())
+        publisher.remove(["kubernetes-cni"], Target(str(repo)), QuietLog())
     with pytest.raises(UsageError, match="no such package"):
-        publisher.remove(["nobody"], Target(str(repo)), Quiet())
+        publisher.remove(["nobody"], Target(str(repo)), QuietLog())
     assert client_view.bytes_of(repo) == before
 
 
 def test_removing_all_of_a_suite_removes_the_suite(publish: Publish, repo: Path) -> None:
     publish()
-    publisher.remove(["*"], Target(str(repo)), Quiet(), suite="v1.36")
+    publisher.remove(["*"], Target(str(repo)), QuietLog(), suite="v1.36")
     assert set(client_view.whole(repo)) == {"apt stable", "yum stable"}
     assert not (repo / "v1.36.repo").exists()
 
@@ -240,7 +240,7 @@ def test_retain_keeps_the_newest_of_each_minor(
 ) -> None:
     for version in ("1.35.9", "1.35.10", "1.36.3"):
         publish(five(tmp_path / version, version))
-    publisher.retain(1, Target(str(repo)), Quiet())
+    publisher.retain(1, Target(str(repo)), QuietLog())
     names = set(client_view.whole(repo)["apt stable"])
     assert {"kubelet_1.35.10-1_amd64.deb", "kubelet_1.36.3-1_amd64.deb"} <= names
     assert "kubelet_1.35.9-1_amd64.deb" not in names
@@ -253,15 +253,15 @@ def test_rollback_publishes_what_was_there_before(
     first = client_view.whole(repo)
     publish(five(tmp_path / "b", "1.36.4"))
     assert client_view.whole(repo) != first
-    publisher.rollback(Target(str(repo)), Quiet())
+    publisher.rollback(Target(str(repo)), QuietLog())
     assert client_view.whole(repo) == first
-    publisher.rollback(Target(str(repo)), Quiet(), generation=2)
+    publisher.rollback(Target(str(repo)), QuietLog(), generation=2)
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
 
 
 def test_copy_promotes_from_one_suite_to_another(publish: Publish, repo: Path) -> None:
     publish(suite="testing")
-    publisher.copy("testing", "blessed", Target(str(repo)), Quiet())
+    publisher.copy("testing", "blessed", Target(str(repo)), QuietLog())
     found = client_view.whole(repo)
     assert found["apt blessed"] == found["apt testing"]
     assert found["yum blessed"] == found["yum testing"]
@@ -285,7 +285,7 @@ def test_after_a_lost_state_no_file_is_left_over_for_ever(
 ) -> None:
     publish(terms={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
-    publisher.remove(["=1.36.3-1"], Target(str(repo)), Quiet())
+    publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     shutil.rmtree(repo / ".kubeparcel")
     old = [path for path in repo.rglob("kube*1.36.3*") if path.is_file()]
     assert len(old) == 9
@@ -421,7 +421,7 @@ def test_a_full_disk_leaves_the_old_repository(
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk], check=True)
     try:
         target = Target(str(disk / "repo"))
-        publisher.publish(dist, target, Quiet(), unchecked=True)
+        publisher.publish(dist, target, QuietLog(), unchecked=True)
         before = client_view.whole(disk / "repo")
         for number in range(4, 60):
             newer = five(tmp_path / str(number), f"1.36.{number}")
@@ -430,7 +430,7 @@ def test_a_full_disk_leaves_the_old_repository(
             before = client_view.whole(disk / "repo")
         assert client_view.whole(disk / "repo") == before
         with pytest.raises(DiskError, match="space"):
-            publisher.publish(newer, target, Quiet(), unchecked=True)
+            publisher.publish(newer, target, QuietLog(), unchecked=True)
         assert client_view.whole(disk / "repo") == before
         subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
         assert fits(newer, target)
@@ -442,7 +442,7 @@ def test_a_full_disk_leaves_the_old_repository(
 def fits(source: Path, target: Target) -> bool:
     """Whether the disk has room for a publish."""
     try:
-        publisher.publish(source, target, Quiet(), unchecked=True)
+        publisher.publish(source, target, QuietLog(), unchecked=True)
     except DiskError:
         return False
     return True
@@ -454,7 +454,7 @@ def test_who_may_not_write_is_told_and_changes_nothing(
 ) -> None:
     """As root by an immutable folder, which root may not change either; else by its mode."""
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
-    publisher.publish(dist, Target(str(repo)), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(str(repo)), QuietLog(), unchecked=True)
     before = client_view.bytes_of(repo)
     newer = five(tmp_path / "newer", "1.36.4")
     pool = repo / "apt/pool/main/k/kubelet"
@@ -462,12 +462,12 @@ def test_who_may_not_write_is_told_and_changes_nothing(
     subprocess.run(["chattr", "+i", pool] if root else ["chmod", "a-w", pool], check=True)
     try:
         with pytest.raises(DiskError, match=r"not permitted|Permission denied"):
-            publisher.publish(newer, Target(str(repo)), Quiet(), unchecked=True)
+            publisher.publish(newer, Target(str(repo)), QuietLog(), unchecked=True)
         left = client_view.bytes_of(repo)
         assert {path: left[path] for path in before} == before
     finally:
         subprocess.run(["chattr", "-i", pool] if root else ["chmod", "u+w", pool], check=True)
-    publisher.publish(newer, Target(str(repo)), Quiet(), unchecked=True)
+    publisher.publish(newer, Target(str(repo)), QuietLog(), unchecked=True)
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
 
 

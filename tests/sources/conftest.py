@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.config import catalog
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.sources.http.retry import Patience
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
@@ -40,8 +40,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def log() -> Quiet:
-    return Quiet()
+def log() -> QuietLog:
+    return QuietLog()
 
 
 @pytest.fixture

@@ -20,14 +20,14 @@ from kubeparcel.config import catalog
 from kubeparcel.errors import (
     ConfigurationError,
     DigestError,
-    OutsideError,
+    ExternalError,
     ToolError,
     UnknownVersion,
 )
 from kubeparcel.model import Arch, Artifact, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_modules import GoModules, stamps, write_module
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 
 SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
 KUBERNETES = "k8s.io/kubernetes"
@@ -183,8 +183,8 @@ def test_a_version_that_is_not_published_comes_with_those_that_are(world):
     world.lists(KUBERNETES, "1.35.4", "1.36.1", "1.36.3", "1.37.0-rc.1")
     with pytest.raises(UnknownVersion) as caught:
         modules().kubernetes("1.99")
-    assert caught.value.what == "Kubernetes 1.99 is not published as a Go module."
-    assert "1.37.0-rc.1, 1.36.3, 1.35.4." in caught.value.todo
+    assert caught.value.message == "Kubernetes 1.99 is not published as a Go module."
+    assert "1.37.0-rc.1, 1.36.3, 1.35.4." in caught.value.hint
 
 
 def test_a_proxy_that_keeps_its_list_to_itself_is_no_other_error(world):
@@ -422,25 +422,25 @@ def test_another_sum_than_the_locks_is_an_error_and_nothing_is_compiled(publishe
     other = dataclasses.replace(AMD64, digest="h1:" + "A" * 43 + "=")
     with pytest.raises(DigestError) as caught:
         modules("go1.26.8").fetch([other], store, log)
-    assert SUM in caught.value.what
-    assert other.digest in caught.value.what
+    assert SUM in caught.value.message
+    assert other.digest in caught.value.message
     assert published.told("build") == []
 
 
 def test_a_compiler_that_leaves_a_binary_out_is_an_error(published, store, log):
     published.breaks("kubectl")
-    with pytest.raises(OutsideError, match="but not: kubectl"):
+    with pytest.raises(ExternalError, match="but not: kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)
 
 
 def test_a_release_without_one_of_the_programs_is_an_error(world, store, log):
     world.publishes(KUBERNETES, "1.36.3", ("cmd/kubeadm", "cmd/kubelet"))
-    with pytest.raises(OutsideError, match="kubectl"):
+    with pytest.raises(ExternalError, match="kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)
 
 
 def test_progress_counts_packages_and_names_finished_binaries(published, store):
-    class Counting(Told):
+    class Counting(RecordingLog):
         def __init__(self) -> None:
             super().__init__()
             self.notes: list[str] = []

@@ -115,9 +115,9 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:
         go_toolchain.find()
-    assert caught.value.what.startswith("Go is not installed, and pip could not install it")
-    assert "No matching distribution" in caught.value.what
-    assert "--source upstream" in caught.value.todo
+    assert caught.value.message.startswith("Go is not installed, and pip could not install it")
+    assert "No matching distribution" in caught.value.message
+    assert "--source upstream" in caught.value.hint
 
 
 # --- Running it ----------------------------------------------------------------------------------
@@ -224,8 +224,8 @@ def test_a_proxy_that_does_not_answer_is_out_of_reach_and_gos_words_are_shown(
 ):
     with pytest.raises(Unreachable) as caught:
         answering(program, said).module(MODULE, tmp_path)
-    assert said in caught.value.what
-    assert "GOPROXY" in caught.value.todo
+    assert said in caught.value.message
+    assert "GOPROXY" in caught.value.hint
 
 
 def test_a_download_says_what_is_wrong_inside_its_document(program, tmp_path):
@@ -234,7 +234,7 @@ def test_a_download_says_what_is_wrong_inside_its_document(program, tmp_path):
     document = json.dumps({"Path": "k8s.io/kubernetes", "Error": said}, indent=1)
     with pytest.raises(Unreachable) as caught:
         answering(program, "", 1, document).module(MODULE, tmp_path, download=True)
-    assert "connection refused" in caught.value.what
+    assert "connection refused" in caught.value.message
 
 
 def test_a_compiler_that_cannot_be_had_is_not_taken_for_a_missing_module(program, tmp_path):

@@ -18,7 +18,7 @@ from kubeparcel.model import Arch, Artifact
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import Patience
 from kubeparcel.store import Store
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 from tests.support import upstream_site as sites
 from tests.support.upstream_site import elf
 
@@ -71,16 +71,16 @@ def test_two_processes_that_want_the_same_file_get_it_once(site, store):
     artifact, calm = kubelet(site, elf(1_000_000)), threading.Event()
 
     def slow(handler, data):
-        calm.wait(PATIENCE)
+        calm.wait(TIMEOUT)
         handler.answer(200, data)
 
     site.faults[PATH] = [slow]
     both = [fetching(site, store, artifact) for _ in range(2)]
-    assert comes(lambda: len(site.asked("/kubelet")) == 1)
+    assert wait_until(lambda: len(site.asked("/kubelet")) == 1)
     time.sleep(0.5)  # the other could ask now
     calm.set()
     for process in both:
-        _, err = process.communicate(timeout=PATIENCE)
+        _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, err
     assert len(site.asked("/kubelet")) == 1
     assert stored(store) == [artifact.digest.removeprefix("sha256:")]
@@ -93,7 +93,7 @@ def halfway(site, store):
     site.faults[PATH] = [sites.stalled(2_000_000, end)]
     with fetching(site, store, artifact) as process:
         try:
-            assert comes(lambda: sum(parts(store)) > 1_900_000)
+            assert wait_until(lambda: sum(parts(store)) > 1_900_000)
             yield process, artifact
         finally:
             end.set()
@@ -137,7 +137,7 @@ def test_memory_does_not_grow_with_the_file(site, store):
     site.faults[PATH] = [big]
     digest = f"sha256:{whole.hexdigest()}"
     process = fetching(site, store, Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, digest))
-    out, err = process.communicate(timeout=5 * PATIENCE)
+    out, err = process.communicate(timeout=5 * TIMEOUT)
     assert process.returncode == 0, err
     assert int(out) * 1024 < size // 2
 
@@ -182,4 +182,4 @@ def test_a_read_only_store_that_lacks_something_is_named(site, upstream, log, tm
     store = Store(tmp_path / "disk")
     with mounted(store.root, "ro"), pytest.raises(DiskError, match="read-only") as caught:
         upstream.fetch([artifact], store, log)
-    assert str(store.root) in caught.value.what
+    assert str(store.root) in caught.value.message

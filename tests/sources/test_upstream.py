@@ -198,7 +198,7 @@ def test_probe_says_what_was_answered_and_asks_once(site, upstream, fault, said)
     site.faults["/dl.k8s.io/release/stable.txt"] = [fault] * 3
     with pytest.raises(Unreachable) as caught:
         upstream.probe()
-    assert said in caught.value.what
+    assert said in caught.value.message
     assert len(site.requests) == 1
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.8.0"
@@ -47,7 +47,7 @@ def moto(_: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def versitygw(folder: Path) -> Iterator[str]:
         (folder / "log").open("w") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
     ):
-        assert comes(lambda: _listens(port) or process.poll() is not None)
+        assert wait_until(lambda: _listens(port) or process.poll() is not None)
         assert process.poll() is None, (folder / "log").read_text()
         yield f"http://127.0.0.1:{port}"
         process.terminate()
@@ -141,7 +141,7 @@ class _Traveller(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.road.next()
         if fault == STALL:
-            self.road.over.wait(5 * PATIENCE)
+            self.road.over.wait(5 * TIMEOUT)
             self.close_connection = True
         elif fault:
             self._answer(fault, {"Content-Type": "application/xml"}, _REFUSAL)
@@ -151,7 +151,7 @@ class _Traveller(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _any  # noqa: N815 - the library's names
 
     def _forward(self, body: bytes) -> None:
-        server = http.client.HTTPConnection(self.target, timeout=PATIENCE)
+        server = http.client.HTTPConnection(self.target, timeout=TIMEOUT)
         server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():  # with the host that was signed
             server.putheader(name, value)

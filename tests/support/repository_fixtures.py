@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.result import Changed
@@ -76,7 +76,7 @@ def publish(key: Path, dist: Path, repo: Path) -> Publish:
 
     def act(source: Path = dist, *, suite: str = "", **options: object) -> Changed:
         target = Target(str(repo), **options)  # type: ignore[arg-type]
-        return publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
+        return publisher.publish(source, target, QuietLog(), suite=suite, unchecked=True)
 
     return act
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from kubeparcel.console import Lines, Log, Quiet
-from kubeparcel.progress_bars import Bars
+from kubeparcel.console import Log, PlainLog, QuietLog
+from kubeparcel.progress_bars import LiveLog
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.verify.progress import watched
 
@@ -30,9 +30,9 @@ def play(log: Log) -> None:
             told(GOOD)
 
 
-def lines() -> tuple[Lines, io.StringIO]:
+def lines() -> tuple[PlainLog, io.StringIO]:
     stream = io.StringIO()
-    return Lines(stream, every=1000), stream
+    return PlainLog(stream, every=1000), stream
 
 
 def test_plain_lines_tell_of_each_scenario_and_of_each_host_at_its_end(timeless):
@@ -49,13 +49,13 @@ def test_plain_lines_tell_of_each_scenario_and_of_each_host_at_its_end(timeless)
 
 def test_now_and_then_a_plain_line_says_where_a_host_is():
     stream = io.StringIO()
-    play(Lines(stream, every=0))
+    play(PlainLog(stream, every=0))
     assert "Install    trixie · 1 of 4 · life · install\n" in stream.getvalue()
 
 
 def test_a_terminal_has_a_bar_a_host_and_lines_for_failures_only():
     stream = io.StringIO()
-    play(Bars(Console(file=stream, force_terminal=True, highlight=False, width=100)))
+    play(LiveLog(Console(file=stream, force_terminal=True, highlight=False, width=100)))
     shown = stream.getvalue()
     assert "trixie-dnf" in shown
     assert "4 of 4 · alone" in shown
@@ -65,7 +65,7 @@ def test_a_terminal_has_a_bar_a_host_and_lines_for_failures_only():
 
 
 def test_quiet_says_nothing(capsys):
-    play(Quiet())
+    play(QuietLog())
     assert capsys.readouterr() == ("", "")
 
 

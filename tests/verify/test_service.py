@@ -130,4 +130,4 @@ def test_an_old_kubernetes_is_refused_with_the_levels_that_know_it(sets):
     )
     with pytest.raises(UsageError, match="this is Kubernetes") as raised:
         level._fits(host, replace(sets["etc"], contents=old))
-    assert "--level install" in raised.value.todo
+    assert "--level install" in raised.value.hint

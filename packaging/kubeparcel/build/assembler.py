@@ -95,7 +95,7 @@ def describe(planned: PlannedPackage, lock: Lock, binaries: Binaries, store: Sto
     title = f"{planned.component or planned.name} {planned.version}"
     return Package(
         **{name: getattr(planned, name) for name in _SAME},
-        arch_name=planned.format.arch(planned.arch),
+        arch_name=planned.format.arch_name(planned.arch),
         files=files,
         relations=tuple(dict.fromkeys((*planned.relations, *_libraries(planned, files, store)))),
         note=f"Packaged {title} with kubeparcel.",
@@ -166,10 +166,10 @@ def _libraries(
     """What the binaries need of the C library, read from the files themselves."""
     for file in files:
         if file.kind == "file" and file.mode & 0o111:
-            known = store.recall("libraries", f"{RECIPE} {file.sha256}")
+            known = store.get_record("libraries", f"{RECIPE} {file.sha256}")
             if known is None:
                 known = shared_libraries.needed(store.path(file.sha256), file.path)
-                store.remember("libraries", f"{RECIPE} {file.sha256}", known)
+                store.put_record("libraries", f"{RECIPE} {file.sha256}", known)
             yield from (("depends", need) for need in known.get(planned.format, []))
 
 
@@ -186,7 +186,7 @@ def assemble(
     checks the finished packages, and asks `suspect` when one is wrong; for others what goes into
     the packages is read and checked first.
     """
-    known = {p.key: store.recall("package", p.key) for p in packages}
+    known = {p.key: store.get_record("package", p.key) for p in packages}
     todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
     fresh: dict[str, Made] = {}
     if todo and not then:
@@ -223,7 +223,7 @@ def suspect(made: Sequence[Made], store: Store) -> None:
     They are forgotten, so that the next run makes them anew.
     """
     for one in made:
-        store.forget("package", one.package.key)
+        store.delete_record("package", one.package.key)
     _sound([one.package for one in made], store)
 
 
@@ -243,5 +243,5 @@ def make(package: Package, store: Store) -> Made:
         file = nfpm.write(package, sources, folder)
         size = file.stat().st_size
         sha256 = store.add(file)
-    store.remember("package", package.key, {"sha256": sha256, "size": size})
+    store.put_record("package", package.key, {"sha256": sha256, "size": size})
     return Made(package, sha256, size, time.monotonic() - started)

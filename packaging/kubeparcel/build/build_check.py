@@ -66,7 +66,7 @@ class Checking:
         checks = tuple(check for checks in found for check in checks)
         report = Report(level.LEVEL, checks, time.monotonic() - started)
         if report.passed:
-            log.say("Check", f"{report.summary} · {duration(report.seconds)}")
+            log.info("Check", f"{report.summary} · {duration(report.seconds)}")
         else:
             log.warn(
                 f"the packages are not as they should be: {report.summary}\n{report.as_text()}"

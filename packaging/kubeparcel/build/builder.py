@@ -18,7 +18,7 @@ from kubeparcel.build.release import settle
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration, quantity
 from kubeparcel.model import Lock
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Built:
             )
         if not self.report.passed:
             return f"Nothing was put into {self.out}: {self.report.summary}"
-        from kubeparcel.tables import table
+        from kubeparcel.tables import format_table
 
         heads = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
         rows = [
@@ -97,7 +97,7 @@ class Built:
         ]
         total = quantity(sum(one.size for one in self.made), "B")
         return (
-            f"{table(heads, rows, right=(3, 6))}\n"
+            f"{format_table(heads, rows, right=(3, 6))}\n"
             f"{self.out} · {len(self.made)} packages, {total} · SHA256SUMS · "
             f"{duration(self.seconds)}"
         )
@@ -144,7 +144,7 @@ def preview(settings: Settings, log: Log, *, locked: bool) -> Preview:
 def build(settings: Settings, log: Log, *, locked: bool = False) -> Built:
     """Do it: resolve, fetch, assemble, check, deliver."""
     started = time.monotonic()
-    store, catalog, out = Store(cache()), catalogs.load(), settings.base / settings.out
+    store, catalog, out = Store(cache_dir()), catalogs.load(), settings.base / settings.out
     with pipeline.working_in(out):
         lock = settle(settings, log, locked=locked)
         planned = plan(settings, lock, catalog)
@@ -175,8 +175,8 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     if store:
         from kubeparcel.hosts import image_cache
 
-        images = image_cache.clear(Store(cache()))
+        images = image_cache.clear(Store(cache_dir()))
         said += f"\nRemoved {len(images)} images of hosts and nodes." if images else ""
-        shutil.rmtree(cache(), ignore_errors=True)
-        said += f"\nRemoved the cache {cache()}."
+        shutil.rmtree(cache_dir(), ignore_errors=True)
+        said += f"\nRemoved the cache {cache_dir()}."
     return said

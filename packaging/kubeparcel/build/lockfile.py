@@ -13,7 +13,7 @@ import yaml
 
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Version
-from kubeparcel.store import written
+from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"
 FORMAT = 1
@@ -54,7 +54,7 @@ def _component(component: Component) -> dict[str, Any]:
 
 def write(lock: Lock, path: Path) -> None:
     """Write the file, whole or not at all."""
-    with written(path) as part:
+    with atomic_write(path) as part:
         part.write_text(dump(lock), "utf-8")
 
 

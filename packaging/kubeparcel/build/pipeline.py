@@ -18,7 +18,7 @@ from kubeparcel.build.planner import PlannedPackage
 from kubeparcel.console import Log
 from kubeparcel.errors import Busy, KubeparcelError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Binaries, Lock, Request, Version
-from kubeparcel.store import Store, disk_errors, sha256_of, written
+from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -58,12 +58,12 @@ def choose(request: Request, catalog: Catalog, log: Log) -> Source:
         modules.probe()
     except KubeparcelError as error:
         raise Unreachable(
-            f"No source can be used.\n  upstream: {why.what}\n  go: {error.what}",
+            f"No source can be used.\n  upstream: {why.message}\n  go: {error.message}",
             "Give --mirror (a URL or a directory with a copy of upstream's files), or install Go.",
         ) from None
-    log.say(
+    log.info(
         "Source",
-        f"{why.what.rstrip('.')}: building from Go modules instead.\n"
+        f"{why.message.rstrip('.')}: building from Go modules instead.\n"
         "The same versions, checked against Go's checksum database. "
         "--source upstream insists on downloads.",
     )
@@ -178,7 +178,7 @@ def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:
     sums = out / "SHA256SUMS"
     text = _sums(made, sums, out)
     if not sums.is_file() or sums.read_bytes() != text.encode():
-        with written(sums) as part:
+        with atomic_write(sums) as part:
             part.write_text(text, "utf-8")
     return changed
 
@@ -189,7 +189,7 @@ def _copy(one: Made, store: Store, out: Path) -> Path | None:
         return None
     # One just made was read and checked a moment ago.
     source = store.path(one.sha256) if one.seconds else store.get(one.sha256, one.package.file_name)
-    with written(target) as part:
+    with atomic_write(target) as part:
         shutil.copyfile(source, part)
     return target
 
@@ -213,7 +213,7 @@ def working_in(out: Path) -> Iterator[None]:
     """Be the only one to write to an output folder; raises Busy naming who else does."""
     import filelock
 
-    with disk_errors(out):
+    with translate_os_errors(out):
         out.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(out / ".lock", timeout=0)
         holder = out / ".lock.holder"

@@ -144,7 +144,7 @@ def _package(
     }
     return PlannedPackage(
         name=name,
-        version=version.package,
+        version=version.package_version,
         revision=settings.revision,
         format=format_,
         arch=arch,

@@ -12,7 +12,7 @@ from kubeparcel.build.planner import PlannedPackage, plan
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Lock
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _before(settings: Settings, **changes: object) -> Settings:
 def _made(
     planned: Sequence[PlannedPackage], lock: Lock, settings: Settings, folder: Path, log: Log
 ) -> list[Path]:
-    store, catalog = Store(cache()), catalogs.load()
+    store, catalog = Store(cache_dir()), catalogs.load()
     binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
     made = pipeline.make(planned, lock, binaries, store, log)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Binaries, Lock, Request
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def settle(settings: Settings, log: Log, *, locked: bool, keep: bool = False) ->
     known = lockfile.read(path)
     request = asked(settings, known)
     if known and lockfile.answers(known, request):
-        log.say("Release", describe(known, lockfile.NAME))
+        log.info("Release", describe(known, lockfile.NAME))
         return known
     if locked:
         why = "does not answer what is asked" if known else "is missing"
@@ -41,7 +41,7 @@ def settle(settings: Settings, log: Log, *, locked: bool, keep: bool = False) ->
     lock = _resolve(request, log)
     if not keep:
         lockfile.write(lock, path)
-    log.say("Release", describe(lock, "not written" if keep else f"{lockfile.NAME} written"))
+    log.info("Release", describe(lock, "not written" if keep else f"{lockfile.NAME} written"))
     return lock
 
 
@@ -106,7 +106,7 @@ def resolve(settings: Settings, log: Log, *, refresh: str = "", check: bool = Fa
         changes = ("the request differs",)
     if not check and (changes or not known):
         lockfile.write(new, path)
-    log.say("Release", describe(new, lockfile.NAME))
+    log.info("Release", describe(new, lockfile.NAME))
     return Resolved(new, changes, written=not check)
 
 
@@ -157,7 +157,7 @@ class Fetched:
 
 def fetch(settings: Settings, log: Log, *, locked: bool) -> Fetched:
     """Get the binaries of the settings' release into the store."""
-    lock, store = settle(settings, log, locked=locked), Store(cache())
+    lock, store = settle(settings, log, locked=locked), Store(cache_dir())
     catalog = catalogs.load()
     binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
     return Fetched(lock, binaries, store)
@@ -170,7 +170,7 @@ def mirror(settings: Settings, to: Path, log: Log) -> str:
     request = dataclasses.replace(settings.request(), source="upstream")
     known = lockfile.read(settings.base / lockfile.NAME)
     lock = known if known and lockfile.answers(known, request) else _resolve(request, log)
-    log.say("Release", describe(lock, "to mirror"))
+    log.info("Release", describe(lock, "to mirror"))
     return mirrors.fill(to, lock, catalogs.load().components, settings.mirror, log)
 
 

@@ -43,7 +43,7 @@ def build(
     from kubeparcel.config.settings import load
 
     settings = load(flags)
-    here = console.choose(quiet)
+    here = console.create_log(quiet)
     if dry_run:
         say(work.preview(settings, here, locked=locked).show(as_json=json_))
         return None
@@ -73,7 +73,7 @@ def resolve(
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    found = release.resolve(load(flags), console.choose(json_), refresh=refresh, check=check)
+    found = release.resolve(load(flags), console.create_log(json_), refresh=refresh, check=check)
     say(found.show(as_json=json_))
     return found.exit_code if check else 0
 
@@ -96,7 +96,7 @@ def fetch(
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    say(release.fetch(load(flags), console.choose(quiet), locked=locked).show(as_json=json_))
+    say(release.fetch(load(flags), console.create_log(quiet), locked=locked).show(as_json=json_))
 
 
 @task
@@ -118,7 +118,7 @@ def mirror(
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    say(release.mirror(load(flags), Path.cwd() / to, console.choose(quiet)))
+    say(release.mirror(load(flags), Path.cwd() / to, console.create_log(quiet)))
 
 
 @task
@@ -127,7 +127,7 @@ def versions(_: Context, source: str = "", mirror: str = "", json_: bool = False
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    found = release.versions(load({"source": source, "mirror": mirror}), console.choose(json_))
+    found = release.versions(load({"source": source, "mirror": mirror}), console.create_log(json_))
     say(json.dumps({"versions": found}, indent=2) if json_ else "\n".join(found))
 
 

@@ -34,5 +34,5 @@ def image(
         out=base / out if out else base / packages / "images",
         load=load,
     )
-    made = export.export(wanted, console.choose(quiet))
+    made = export.export(wanted, console.create_log(quiet))
     say(made.as_json() if json_ else made.as_text())

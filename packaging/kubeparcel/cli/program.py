@@ -25,7 +25,7 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 from kubeparcel.errors import KubeparcelError, UsageError
-from kubeparcel.process import end_all
+from kubeparcel.process import kill_all_processes
 
 KEPT = {"complete", "debug", "help", "list", "list-depth", "list-format"} | {
     "print-completion-script",
@@ -182,7 +182,7 @@ def _names(context: ParserContext) -> tuple[str, ...]:
 
 def _stop(_: int, __: FrameType | None) -> None:
     """Ctrl-C, and a CI system's SIGTERM: whoever waits for a program need not wait for its end."""
-    end_all()
+    kill_all_processes()
     raise KeyboardInterrupt
 
 
@@ -196,7 +196,7 @@ def complain(error: KubeparcelError, *, as_json: bool = False) -> None:
     if os.environ.get("KUBEPARCEL_DEBUG"):
         traceback.print_exception(error)
     if as_json:
-        document = {"error": error.what, "todo": error.todo, "exit": error.exit_code}
+        document = {"error": error.message, "todo": error.hint, "exit": error.exit_code}
         print(json.dumps(document, indent=2))
     else:
         print(str(error), file=sys.stderr)

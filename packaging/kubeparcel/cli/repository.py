@@ -101,7 +101,7 @@ def publish(
         terms = _terms(address, metadata, valid, generations)
         target = _target(to, key, wait, dry_run=dry_run, terms=terms)
         changed = publisher.publish(
-            source, target, console.choose(quiet), suite=suite, listing=listing
+            source, target, console.create_log(quiet), suite=suite, listing=listing
         )
     return _tell(changed, as_json=json_)
 
@@ -127,7 +127,7 @@ def remove(
     from kubeparcel.repository import publisher
 
     target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(publisher.remove(path, target, console.choose(), suite=suite), as_json=json_)
+    return _tell(publisher.remove(path, target, console.create_log(), suite=suite), as_json=json_)
 
 
 @task
@@ -145,7 +145,7 @@ def retain(
     from kubeparcel.repository import publisher
 
     target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(publisher.retain(keep, target, console.choose(), suite=suite), as_json=json_)
+    return _tell(publisher.retain(keep, target, console.create_log(), suite=suite), as_json=json_)
 
 
 @task
@@ -162,7 +162,7 @@ def rollback(
     from kubeparcel.repository import publisher
 
     target = _target(to, key, wait, dry_run=dry_run)
-    changed = publisher.rollback(target, console.choose(), generation=generation)
+    changed = publisher.rollback(target, console.create_log(), generation=generation)
     return _tell(changed, as_json=json_)
 
 
@@ -182,7 +182,9 @@ def copy(
     from kubeparcel.repository import publisher
 
     target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(publisher.copy(suite, into, target, console.choose(), words=path), as_json=json_)
+    return _tell(
+        publisher.copy(suite, into, target, console.create_log(), words=path), as_json=json_
+    )
 
 
 @task
@@ -204,7 +206,7 @@ def doctor(
         raise UsageError("inv doctor needs one URL or folder.")
     where = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    found = examine(Wanted(where, key, suites, quick, horizon), console.choose(quiet))
+    found = examine(Wanted(where, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
         found.write_junit(Path.cwd() / junit)
     say(found.as_json() if json_ else found.as_text())

@@ -29,7 +29,7 @@ def verify(
     from kubeparcel.reports.report_files import Files, leave
     from kubeparcel.verify.levels import Wanted, prove
 
-    base, here = Path.cwd(), console.choose(quiet)
+    base, here = Path.cwd(), console.create_log(quiet)
     settings = load({}, base)
     wanted = Wanted(
         level,
@@ -43,7 +43,7 @@ def verify(
     left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
     say(proof.as_json() if json_ else left.under(proof.as_text()))
     if json_ and left.files:
-        here.say("Report", " · ".join(left.files))
+        here.info("Report", " · ".join(left.files))
     return left.exit_code
 
 

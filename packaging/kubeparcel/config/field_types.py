@@ -83,7 +83,7 @@ def whole(text: str) -> str:
     try:
         return str(Version.parse(text)) if text else text
     except UnknownVersion as error:
-        raise ValueError(f"{error.what} {error.todo}") from None
+        raise ValueError(f"{error.message} {error.hint}") from None
 
 
 Kubernetes = Annotated[Range, BeforeValidator(_range, json_schema_input_type=str)]

@@ -14,7 +14,7 @@ from kubeparcel.sources.http.errors import shown, unreachable
 from kubeparcel.sources.http.request import ABSENT, body, refusal
 from kubeparcel.sources.http.retry import Passing, Patience, patiently
 from kubeparcel.sources.http.session import session
-from kubeparcel.threads import Stop
+from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")
 PATIENCE = Patience(tries=3)
@@ -32,7 +32,7 @@ class Web:
         self.where = url if url.endswith("/") else f"{url}/"
         self.patience = patience
         self.refused: list[str] = []
-        self._stop = Stop()
+        self._stop = CancelToken()
         self._session = session()
 
     def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
@@ -82,7 +82,7 @@ class Web:
             return use(blocks)
         except Passing as broken:
             todo = "Its clients see the same: look at the server, or run it again."
-            raise Passing(DownloadError(str(broken.reason.what), todo)) from None
+            raise Passing(DownloadError(str(broken.reason.message), todo)) from None
 
     def listed(self, folder: str) -> Sequence[str] | None:
         """By the page that servers make of a folder."""

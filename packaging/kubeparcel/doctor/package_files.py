@@ -14,9 +14,9 @@ from kubeparcel.doctor.keys import Ring
 from kubeparcel.doctor.package_checks import Job, Seen
 from kubeparcel.doctor.reader import Source
 from kubeparcel.doctor.rpm_signatures import TODO
-from kubeparcel.errors import OutsideError
+from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
-from kubeparcel.threads import Stop, each
+from kubeparcel.threads import CancelToken, parallel_map
 
 _CONNECTIONS = 8
 _MOST = 5
@@ -42,15 +42,15 @@ def _all(source: Source, jobs: Sequence[Job], ring: Ring, log: Log) -> list[Seen
     lock = threading.Lock()
     failed = 0
 
-    def work(job: Job, _: Stop) -> Seen:
+    def work(job: Job, _: CancelToken) -> Seen:
         nonlocal failed
         try:
             seen, again = package_checks.examine(source, job, ring), 0
-        except OutsideError as error:
+        except ExternalError as error:
             again = failed + 1
             if again > _MOST:
                 raise
-            wrong = Fault(Kind.FILES, job.package.label, error.what, job.path, error.todo)
+            wrong = Fault(Kind.FILES, job.package.label, error.message, job.path, error.hint)
             seen = Seen(0, (wrong,))
         with lock:
             failed = again
@@ -60,7 +60,7 @@ def _all(source: Source, jobs: Sequence[Job], ring: Ring, log: Log) -> list[Seen
     width = _CONNECTIONS if isinstance(source, Web) else max(2, len(os.sched_getaffinity(0)))
     total = sum(job.package.size for job in jobs)
     with log.task("Examine", f"{len(jobs):,} package files", total, "B") as task:
-        return each(work, jobs, width)
+        return parallel_map(work, jobs, width)
 
 
 def _note(one: Examined, rows: Sequence[tuple[Job, Seen]]) -> None:

@@ -14,7 +14,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.repository.storage.base import Reader, safe
 from kubeparcel.repository.storage.folder import Directory
 from kubeparcel.repository.storage.s3 import Bucket
-from kubeparcel.store import disk_errors
+from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
 BLOCK = 1 << 20
@@ -74,7 +74,7 @@ class Folder(Directory):
 
     def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         place = self.root / safe(path)
-        with disk_errors(place):
+        with translate_os_errors(place):
             if not place.is_file():
                 return None
             with place.open("rb", buffering=0) as file:
@@ -82,7 +82,7 @@ class Folder(Directory):
 
     def listed(self, folder: str) -> Sequence[str] | None:
         place = self.root / safe(folder) if folder else self.root
-        with disk_errors(place):
+        with translate_os_errors(place):
             if not place.is_dir():
                 return None
             rows = sorted(os.scandir(place), key=lambda row: row.name)

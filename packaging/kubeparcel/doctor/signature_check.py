@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubeparcel.process import find, run
+from kubeparcel.process import find_program, run
 
 _FORMAT = "%Y-%m-%d"
 _STATUS = "[GNUPG:] "
@@ -47,7 +47,7 @@ class Verifier:
 
         As apt has it: one good signature is enough, and none may be bad.
         """
-        find("gpgv", "Install gpgv (Debian: apt install gpgv; Fedora: part of gnupg2).")
+        find_program("gpgv", "Install gpgv (Debian: apt install gpgv; Fedora: part of gnupg2).")
         with self._files(signature, data) as files:
             words = ("--status-fd", "1", "--keyring", self.file)
             done = run(["gpgv", *words, *files], env={"LC_ALL": "C"}, check=False)
@@ -81,7 +81,7 @@ class Verifier:
             for words in dates:
                 output.unlink(missing_ok=True)  # sqv replaces nothing
                 done = run(["sqv", "--keyring", self.file, *words, *how], check=False)
-                if done.code:
+                if done.exit_code:
                     when = f" by the rules of {later}" if words else ""
                     return f"sqv refuses it{when}: {_first(done.stderr)}"
         return ""

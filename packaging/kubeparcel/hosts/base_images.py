@@ -82,7 +82,7 @@ def ensure(shop: Workshop, host: Host, purpose: Purpose = Purpose.INSTALL) -> st
     wanted = Definition.of(host, purpose, shop.places)
     if shop.engine.has_image(wanted.name):
         return wanted.name
-    with shop.store.held(f"image-{shop.engine.name}-{host.name}-{purpose}-{wanted.digest}"):
+    with shop.store.lock(f"image-{shop.engine.name}-{host.name}-{purpose}-{wanted.digest}"):
         if not shop.engine.has_image(wanted.name):
             make(shop, wanted)
     return wanted.name

@@ -11,7 +11,7 @@ from typing import TypeVar
 from kubeparcel import process
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.engine import Engine, GaveUp
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Container:
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
         what: str = "",
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run a command inside to its end; its own words are in `argv` of what it gives.
 
         Standard input is closed unless given. With `check`, an exit code other than 0 raises
@@ -45,14 +45,14 @@ class Container:
         """
         waited = f"{self.host.name}: {what or ' '.join(argv)[:200]}"
         done = self.engine.exec(self.name, argv, stdin=stdin, env=env, timeout=timeout, what=waited)
-        own = Completed(argv, done.code, done.stdout, done.stderr)
-        if check and own.code:
-            raise process.failure(own)
+        own = CompletedProcess(argv, done.exit_code, done.stdout, done.stderr)
+        if check and own.exit_code:
+            raise process.failed_process(own)
         return own
 
     def script(
         self, text: str, *arguments: str, check: bool = True, timeout: float = 60
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run a shell script that is given as text, stopping at its first failing command."""
         return self.run("sh", "-euc", text, "sh", *arguments, check=check, timeout=timeout)
 
@@ -66,7 +66,7 @@ class Container:
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at a path."""
-        return self.run("test", "-e", path, check=False).code == 0
+        return self.run("test", "-e", path, check=False).exit_code == 0
 
     def put(self, source: Path, target: str) -> None:
         """Copy a file or folder in."""

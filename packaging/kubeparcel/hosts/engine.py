@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kubeparcel.errors import ToolError
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 
 
 class NoEngine(ToolError):
@@ -83,7 +83,7 @@ class Engine(Protocol):
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
         what: str = "",
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run a command in it to its end, whatever its exit code; stdin is closed unless given."""
 
     def leave(self, containers: Sequence[str]) -> None:

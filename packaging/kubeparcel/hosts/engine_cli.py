@@ -16,7 +16,7 @@ from kubeparcel.errors import ToolError
 from kubeparcel.hosts.engine import GaveUp, Labelled, Start, What
 from kubeparcel.hosts.engine_flags import Dialect
 from kubeparcel.hosts.shell_session import Late, Visit
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 
 LONG = 600.0
 """Seconds for pulling, importing and saving an image."""
@@ -68,7 +68,7 @@ class CommandLine:
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
         what: str = "",
-    ) -> Completed:
+    ) -> CompletedProcess:
         waited = what or f"`{' '.join(argv)[:200]}` in {container}"
         try:
             done = self._through_shell(container, argv, stdin, env, timeout)
@@ -88,7 +88,7 @@ class CommandLine:
         stdin: str | None,
         env: Mapping[str, str] | None,
         timeout: float,
-    ) -> Completed | None:
+    ) -> CompletedProcess | None:
         """The same through an open shell; None when another thread uses it, or none opens."""
         with self._guard:
             visit = self._visits.get(container)
@@ -159,7 +159,7 @@ class CommandLine:
         self._run(["network", "create", *inside, *words, name], 60, f"the network {name}")
 
     def has_image(self, image: str) -> bool:
-        return self._run(["image", "inspect", image], 60, image, check=False).code == 0
+        return self._run(["image", "inspect", image], 60, image, check=False).exit_code == 0
 
     def images(self, prefix: str) -> list[str]:
         words = ["images", "--format", "{{.Repository}}:{{.Tag}}"]
@@ -213,13 +213,13 @@ class CommandLine:
         *,
         stdin: str | None = None,
         check: bool = True,
-    ) -> Completed:
+    ) -> CompletedProcess:
         try:
             done = process.run([self.name, *words], stdin=stdin, check=False, timeout=timeout)
         except ToolError as error:
-            if "took longer than" not in error.what:
+            if "took longer than" not in error.message:
                 raise
             raise self._gave_up(timeout, what) from None
-        if check and done.code:
-            raise process.failure(done)
+        if check and done.exit_code:
+            raise process.failed_process(done)
         return done

@@ -72,7 +72,7 @@ def choose(name: str = "") -> Engine:
         try:
             return _answering(dialect)
         except NoEngine as error:
-            reasons.append(f"{dialect.name}: {error.what}")
+            reasons.append(f"{dialect.name}: {error.message}")
     raise NoEngine(
         "No container engine can be used: the levels install, service and cluster need one.\n  "
         + "\n  ".join(reasons),
@@ -91,9 +91,9 @@ def _answering(dialect: Dialect) -> Engine:
     try:
         done = run([dialect.name, "version", "--format", dialect.version], check=False, timeout=30)
     except KubeparcelError as error:
-        raise NoEngine(error.what) from None
+        raise NoEngine(error.message) from None
     version = done.stdout.strip()
-    if done.code or not version:
+    if done.exit_code or not version:
         said = done.stderr.strip().splitlines() or ["it printed nothing"]
         raise NoEngine(f"is installed, but does not answer: {said[-1]}")
     return CommandLine(dialect, version)

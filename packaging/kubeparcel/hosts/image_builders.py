@@ -20,7 +20,7 @@ LONG = 900.0
 
 def from_suite(shop: Workshop, wanted: Definition, home: Path) -> None:
     """Make an image without any registry: mmdebstrap fetches a suite's packages."""
-    program = process.find(
+    program = process.find_program(
         "mmdebstrap",
         f"It makes the host {wanted.host.name}: apt install mmdebstrap (Debian and Ubuntu),\n"
         "or take a host that is pulled from a registry: inv hosts lists them.",
@@ -55,8 +55,8 @@ def from_registry(shop: Workshop, wanted: Definition, home: Path) -> None:
         engine.put(name, home, "/var/lib")
         what = f"the packages of {wanted.host.name}"
         done = engine.exec(name, ["sh", "/var/lib/kubeparcel/setup.sh"], timeout=LONG, what=what)
-        if done.code:
-            raise _failed(wanted, process.failure(done))
+        if done.exit_code:
+            raise _failed(wanted, process.failed_process(done))
         engine.commit(name, wanted.name)
     finally:
         engine.remove(What.CONTAINER, [name])
@@ -64,8 +64,8 @@ def from_registry(shop: Workshop, wanted: Definition, home: Path) -> None:
 
 def _failed(wanted: Definition, error: ToolError) -> ToolError:
     return ToolError(
-        f"The host {wanted.host.name} could not be completed from {wanted.origin}: {error.what}",
-        f"{error.todo}\nIt needs the distribution's own repositories once. Other hosts: inv hosts",
+        f"The host {wanted.host.name} could not be completed from {wanted.origin}: {error.message}",
+        f"{error.hint}\nIt needs the distribution's own repositories once. Other hosts: inv hosts",
     )
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from kubeparcel.console import Log, Quiet
+from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.hosts.base_images import PREFIX
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.store import Store
@@ -46,7 +46,7 @@ class Shelf:
                 lock = self._lock(image).open("wb")
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 self.held[image] = lock
-        self.store.remember(KIND, self._key(image), time.time())
+        self.store.put_record(KIND, self._key(image), time.time())
 
     def close(self) -> None:
         """Nothing is used any more; where images are too many, the oldest go."""
@@ -60,7 +60,7 @@ class Shelf:
             with suppress(ToolError):  # the run itself went well
                 gone = self.remove(self._by_use(f"{kind}:")[KEPT:])
             if gone:
-                self.log.say("Images", f"the last {KEPT} are kept; removed: {', '.join(gone)}")
+                self.log.info("Images", f"the last {KEPT} are kept; removed: {', '.join(gone)}")
 
     def clear(self) -> list[str]:
         """Remove all that the store knows and nobody uses; give the names of what went."""
@@ -77,7 +77,7 @@ class Shelf:
             self.engine.remove_image(image)
             gone = not self.engine.has_image(image)
             if gone:
-                self.store.remember(KIND, self._key(image), None)
+                self.store.put_record(KIND, self._key(image), None)
             return gone
 
     def _by_use(self, prefix: str) -> list[str]:
@@ -87,7 +87,7 @@ class Shelf:
         return sorted(known, key=lambda image: -known[image])
 
     def _used(self, image: str) -> float:
-        at = self.store.recall(KIND, self._key(image))
+        at = self.store.get_record(KIND, self._key(image))
         return float(at) if isinstance(at, int | float) else 0
 
     @contextmanager
@@ -103,7 +103,7 @@ class Shelf:
     def _lock(self, image: str) -> Path:
         name = hashlib.sha256(self._key(image).encode()).hexdigest()[:16]
         place = self.store.root / "held" / f"image-used-{name}"
-        with disk_errors(place):
+        with translate_os_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
@@ -118,5 +118,5 @@ def clear(store: Store) -> list[str]:
     gone: list[str] = []
     for name in DIALECTS:
         with suppress(KubeparcelError):  # it is not there, or does not answer
-            gone += Shelf(choose(name), store, Quiet()).clear()
+            gone += Shelf(choose(name), store, QuietLog()).clear()
     return gone

@@ -114,7 +114,7 @@ def gather(
     the newest by version is taken; other architectures are left out. Raises BrokenPackage for what
     is none.
     """
-    wanted = {Format.DEB.arch(machine()), Format.RPM.arch(machine()), "all", "noarch"}
+    wanted = {Format.DEB.arch_name(machine()), Format.RPM.arch_name(machine()), "all", "noarch"}
     found: dict[Format, dict[str, Contents]] = {}
     others = {f".{format_}" for format_ in Format if format_ not in formats}
     for one in read_all([file for file in files if file.suffix not in others]):

@@ -90,7 +90,7 @@ def shown(hosts: Iterable[Host], engine: Engine) -> str:
 
 def say(hosts: Iterable[Host], engine: Engine, log: Log) -> None:
     """One line: which hosts are taken, and which engine."""
-    log.say("Hosts", shown(hosts, engine))
+    log.info("Hosts", shown(hosts, engine))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Listing:
                 for host in rows.hosts.values()
             ]
             return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
-        from kubeparcel.tables import table as columns
+        from kubeparcel.tables import format_table as columns
 
         lines = [
             [
@@ -141,6 +141,6 @@ def listing(engine: str = "", places: Places | None = None) -> Listing:
     try:
         chosen = choose(engine)
     except NoEngine as error:
-        return Listing("none", {host.name: error.what.splitlines()[0] for host in hosts})
+        return Listing("none", {host.name: error.message.splitlines()[0] for host in hosts})
     found = {host.name: obstacle(host, chosen, where) for host in hosts}
     return Listing(f"{chosen.name} {chosen.version}", found)

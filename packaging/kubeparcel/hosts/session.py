@@ -85,13 +85,13 @@ class Session:
         """Say something in the log, once a session."""
         if text not in self.told:
             self.told.add(text)
-            self.log.say(label, text)
+            self.log.info(label, text)
 
     def hold(self, box: Container) -> None:
         """Something failed in there: with `keep` it stays, and the log says how to enter it."""
         if self.keep and box.name not in self.held:
             self.held.add(box.name)
-            self.log.say("Kept", f"{box.shell}\nWhen done: {self.engine.name} rm -f -v {box.name}")
+            self.log.info("Kept", f"{box.shell}\nWhen done: {self.engine.name} rm -f -v {box.name}")
 
     def stop(self) -> None:
         """End everything now: whoever waits for a container is told that it is gone."""
@@ -113,7 +113,7 @@ def opened(
     chosen = choose(engine)
     gone = cleanup.sweep(chosen, store)
     if gone:
-        log.say("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
+        log.info("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
     folder = cleanup.folder(store, Owner.current()) / secrets.token_hex(3)
     folder.mkdir(parents=True)
     probe = Probe(chosen, store, log)

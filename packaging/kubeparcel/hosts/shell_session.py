@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from kubeparcel import process
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 
 ENDED = 137
 """The exit code of a command whose container ended meanwhile, as engines have it."""
@@ -39,7 +39,7 @@ class Visit:
     def __init__(self, argv: Sequence[str], place: str = "/run") -> None:
         self.place = place
         self.lock = threading.Lock()
-        self._process = process.conversation(argv)
+        self._process = process.start_interactive(argv)
         self.open, self._greeted = True, False
 
     def ready(self, timeout: float) -> bool:
@@ -55,20 +55,20 @@ class Visit:
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run a command to its end; raises Late after so many seconds."""
         end = time.monotonic() + timeout
         head = self._said(f"{_line(argv, stdin, env)}\n{_ANSWER}", end)
         if not head:
-            return Completed(tuple(argv), ENDED, "", "The container ended meanwhile.")
+            return CompletedProcess(tuple(argv), ENDED, "", "The container ended meanwhile.")
         code, *sizes = (int(word) for word in head.split())
         out, err = (self._read(size, end).decode("utf-8", "replace") for size in sizes)
-        return Completed(tuple(argv), code, out, err)
+        return CompletedProcess(tuple(argv), code, out, err)
 
     def close(self) -> None:
         """Nothing more is asked; a thread that waits for an answer is told that there is none."""
         self.open = False
-        process.end(self._process)
+        process.kill_process(self._process)
         if self.lock.acquire(blocking=False):
             self.release()
 
@@ -84,7 +84,7 @@ class Visit:
     def _end(self) -> None:
         """The same for the thread that has the lock."""
         self.open = False
-        process.end(self._process)
+        process.kill_process(self._process)
 
     def _said(self, text: str, end: float) -> bytes:
         """What the shell answers in a line; empty when it is gone."""

@@ -73,25 +73,25 @@ class Probe:
 
     def _find(self, kind: str, start: Start) -> tuple[str, ...]:
         key = " ".join([self.engine.name, self.engine.version, kind, *_machine()])
-        remembered = self.store.recall("flags", key)
+        remembered = self.store.get_record("flags", key)
         names = remembered if isinstance(remembered, list) else None
         for chosen in _ways(names):
             failed = self._try(start, chosen)
             if failed is None:
-                self.store.remember("flags", key, [remedy.name for remedy in chosen])
+                self.store.put_record("flags", key, [remedy.name for remedy in chosen])
                 self._explain(chosen)
                 return _flags(chosen)
             if not chosen:
                 first = failed
         raise ToolError(
             f"{self.engine.name} cannot start a container here ({kind}).",
-            f"{first.todo or first.what}\nTried in vain: {', '.join(r.name for r in remedies())}.",
+            f"{first.hint or first.message}\nTried in vain: {', '.join(r.name for r in remedies())}.",
         )
 
     def _explain(self, chosen: Sequence[Remedy]) -> None:
         for remedy in chosen:
             if not any(set(remedy.flags) <= set(flags) for flags in self.known.values()):
-                self.log.say("Host", f"{remedy.why}.")
+                self.log.info("Host", f"{remedy.why}.")
 
     def _try(self, start: Start, chosen: Sequence[Remedy]) -> ToolError | None:
         name = f"kubeparcel-probe-{secrets.token_hex(4)}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import CONFIG, INDEX, Blob, Image
 from kubeparcel.model import Arch
 
@@ -54,7 +54,7 @@ def write(images: Iterable[Image], target: Path) -> None:
     """Write an archive with these images; the same images give the same bytes."""
     found = sorted(images, key=lambda one: one.names)
     blobs = {blob.sha256: blob for one in found for blob in (one.config, *one.layers, one.manifest)}
-    with disk_errors(target), target.open("wb") as out:
+    with translate_os_errors(target), target.open("wb") as out:
         for name, document in _documents(found).items():
             _put(out, name, Blob.of_json("", document))
         for sha256 in sorted(blobs):

@@ -59,7 +59,7 @@ def archive(
     origins = Origins(places or Places.of_machine(), engine, work.arch, log)
     if found := work.known(origins):
         return found
-    with store.held(f"{KIND}-{hashlib.sha256(work.key(origins).encode()).hexdigest()[:16]}"):
+    with store.lock(f"{KIND}-{hashlib.sha256(work.key(origins).encode()).hexdigest()[:16]}"):
         return work.known(origins) or work.make(origins)
 
 
@@ -80,7 +80,7 @@ class _Work:
 
     def known(self, origins: Origins) -> Path | None:
         """An archive made before; not one that lacks images a registry may have now."""
-        found = self.store.recall(KIND, self.key(origins))
+        found = self.store.get_record(KIND, self.key(origins))
         if not found or not self.store.has(found["archive"]):
             return None
         if found["missing"] and origins.answers(found["missing"]):
@@ -95,11 +95,13 @@ class _Work:
             found |= self._built(self._left(found), scratch)
             missing = self._left(found)
             if missing:
-                self.log.say("Images", f"left out, no registry has them here: {', '.join(missing)}")
+                self.log.info(
+                    "Images", f"left out, no registry has them here: {', '.join(missing)}"
+                )
             file = scratch / "images.tar"
             archive_writer.write([replace(one, names=(name,)) for name, one in found.items()], file)
             sha256 = self.store.add(file)
-        self.store.remember(KIND, self.key(origins), {"archive": sha256, "missing": missing})
+        self.store.put_record(KIND, self.key(origins), {"archive": sha256, "missing": missing})
         return self.store.path(sha256)
 
     def _left(self, found: Mapping[str, Image]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from kubeparcel import paths
 from kubeparcel.config import catalog
 from kubeparcel.console import Log
-from kubeparcel.errors import OutsideError
+from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources import go_toolchain
@@ -42,7 +42,7 @@ class Row:
     @property
     def source(self) -> str:
         """The text of a program of ours."""
-        return (paths.templates() / self.program).read_text("utf-8") if self.program else ""
+        return (paths.template_dir() / self.program).read_text("utf-8") if self.program else ""
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,16 @@ class Compiler:
         module = self._module(row, tag)
         recipe = [RECIPE, asdict(row), module, row.source, self.arch, go.toolchain]
         key = json.dumps([*recipe, dict(go_toolchain.FIXED)])
-        known = self.store.recall(COMPONENT, key)
+        known = self.store.get_record(COMPONENT, key)
         if not (known and self.store.has(known[0])):
             known = self._compiled(go, row, module)
-            self.store.remember(COMPONENT, key, known)
+            self.store.put_record(COMPONENT, key, known)
         return Program(*known)
 
     def _module(self, row: Row, tag: str) -> str:
         found = _TAG.match(tag)
         if row.module and not found:
-            raise OutsideError(f"No version of {row.module} can be read from the tag {tag!r}.")
+            raise ExternalError(f"No version of {row.module} can be read from the tag {tag!r}.")
         return f"{row.module}@v{found[1]}" if row.module and found else ""
 
     def _compiled(self, go: go_toolchain.Go, row: Row, module: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import UsageError
-from kubeparcel.files import sha256_of, written
+from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.hosts import selection, session
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.package_set import PackageSet, gather, machine
@@ -18,9 +18,9 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.images import node_image
 from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
-from kubeparcel.tables import table
+from kubeparcel.tables import format_table
 from kubeparcel.verify.layout import level
 
 KIND = "node-images"
@@ -83,7 +83,7 @@ class Made:
             [one.host.name, one.name, quantity(one.size, "B"), _shown(one.file)]
             for one in self.archives
         ]
-        text = table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
+        text = format_table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
         if not any(one.fresh for one in self.archives):
             text += "\nNothing to do: the archives hold these packages already."
         first = self.archives[0]
@@ -104,7 +104,7 @@ def export(wanted: Wanted, log: Log) -> Made:
     """
     files = level.packages(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
-    with session.opened(Store(cache()), log, engine=wanted.engine) as here:
+    with session.opened(Store(cache_dir()), log, engine=wanted.engine) as here:
         hosts = selection.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
         selection.say(hosts, here.engine, log)
         sets = gather(files, here.folder / "packages", {host.format for host in hosts})
@@ -134,12 +134,12 @@ def complete(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> 
 def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> Archived:
     wanted = NodeImage.of(here, host, packages)
     target = out / f"{host.name}-kubernetes-{wanted.version}-{machine()}.tar"
-    known = here.store.recall(KIND, wanted.name)
+    known = here.store.get_record(KIND, wanted.name)
     fresh = not (known and target.is_file() and sha256_of(target) == known)
     if fresh:
-        with here.store.scratch() as scratch, written(target) as part:
+        with here.store.scratch() as scratch, atomic_write(target) as part:
             node_image.write(here, wanted, scratch, part)
             known = sha256_of(part)
-        here.store.remember(KIND, wanted.name, known)
+        here.store.put_record(KIND, wanted.name, known)
     size = target.stat().st_size
     return Archived(host, wanted.name, target, known, size, packages.versions, fresh)

@@ -81,7 +81,7 @@ class Origins:
             with self.log.task("Pull", name, None):
                 engine.pull(name)
         except ToolError as error:
-            self.log.warn(f"{name} cannot be pulled: {error.todo or error.what}")
+            self.log.warn(f"{name} cannot be pulled: {error.hint or error.message}")
             return None
         file = scratch / f"{hashlib.sha256(name.encode()).hexdigest()}.tar"
         engine.save_images([name], file)

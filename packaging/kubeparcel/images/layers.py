@@ -6,14 +6,14 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import LAYER, Blob
 
 
 def of_programs(programs: Mapping[str, Path], released: int, target: Path) -> Blob:
     """A layer with programs at absolute paths, and the folders above them."""
     folders = {above for path in programs for above in PurePosixPath(path).parents}
-    with disk_errors(target), tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+    with translate_os_errors(target), tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
         for folder in sorted(str(one) for one in folders if one != PurePosixPath("/")):
             entry = _entry(folder, released)
             entry.type = tarfile.DIRTYPE

@@ -136,7 +136,7 @@ def node_image(here: Session, host: Host, packages: PackageSet) -> str:
     here.shelf.use(wanted.name)
     if here.engine.has_image(wanted.name):
         return wanted.name
-    with here.store.held(f"node-{here.engine.name}-{host.name}-{wanted.digest}"):
+    with here.store.lock(f"node-{here.engine.name}-{host.name}-{wanted.digest}"):
         if not here.engine.has_image(wanted.name):
             with here.store.scratch() as scratch:
                 write(here, wanted, scratch, scratch / "node.tar")

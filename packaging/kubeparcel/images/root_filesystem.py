@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import LAYER, PIECE, Blob
 
 _KEPT = "SCHILY.xattr."
@@ -53,7 +53,7 @@ def normalise(exported: Path, target: Path, rules: Rules, released: int) -> Blob
         entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
     kept = sorted(path for path, entry in entries.items() if rules.keeps(entry, path))
     first = _first_names(entries, kept)
-    with disk_errors(target), exported.open("rb") as source, target.open("wb") as out:
+    with translate_os_errors(target), exported.open("rb") as source, target.open("wb") as out:
         for path in kept:
             if path != ".":
                 entry = _entry(path, entries, first, released)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kubeparcel.errors import ConfigurationError, OutsideError
+from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.model import Format
 
 GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libresolv.so", "ld")
@@ -26,7 +26,7 @@ def needed(path: Path, name: str) -> Mapping[str, list[str]]:
     try:
         facts = elf.read(path)
     except Malformed as error:
-        raise OutsideError(f"{name}: {error}.", "Look at where it came from: inv fetch") from None
+        raise ExternalError(f"{name}: {error}.", "Look at where it came from: inv fetch") from None
     if facts.static:
         return {}
     strange = [lib for lib in facts.needed if not lib.startswith(GLIBC)]

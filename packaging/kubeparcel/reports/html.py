@@ -11,7 +11,7 @@ from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.console import duration
-from kubeparcel.paths import templates
+from kubeparcel.paths import template_dir
 from kubeparcel.reports.results import Check, Packaged, Report
 from kubeparcel.sanitize import printable
 
@@ -100,7 +100,7 @@ def document(reports: Sequence[Report], started: datetime) -> str:
         "version": __version__,
     }
     for name, file in {"style": "style.css", "script": "script.js"}.items():
-        text = (templates() / "report" / file).read_text("utf-8")
+        text = (template_dir() / "report" / file).read_text("utf-8")
         context |= {name: text, f"{name}_digest": _digest(text)}
     return _render("report/page.html.j2", context)
 
@@ -139,7 +139,7 @@ def _render(name: str, context: Mapping[str, Any]) -> str:
     from markupsafe import Markup
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()),
+        loader=jinja2.FileSystemLoader(template_dir()),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         finalize=lambda value: printable(value) if type(value) is str else value,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
 from kubeparcel.errors import DiskError
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.reports import github
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def leave(proof: Proof, files: Files, log: Log) -> Left:
     for path, kind, write in rows:
         try:
             if path:
-                with disk_errors(path):
+                with translate_os_errors(path):
                     write(path)
                 written += [f"{_shown(path, files.base)}{kind}"] if path != _summary() else []
         except DiskError as error:

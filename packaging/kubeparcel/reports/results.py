@@ -170,11 +170,11 @@ def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None
 
 
 def _write(data: bytes, path: Path) -> None:
-    from kubeparcel.files import disk_errors, written
+    from kubeparcel.files import atomic_write, translate_os_errors
 
     if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
-        with disk_errors(path):
+        with translate_os_errors(path):
             path.write_bytes(data)
         return
-    with written(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data)

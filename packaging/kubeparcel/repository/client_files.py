@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, NamedTuple, overload
 
 from kubeparcel.model import Format
-from kubeparcel.paths import templates
+from kubeparcel.paths import template_dir
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.model import Package, State, differences
 from kubeparcel.repository.signing.signer import Signer
@@ -179,7 +179,7 @@ def _render(name: str, context: Mapping[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates()),
+        loader=jinja2.FileSystemLoader(template_dir()),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(("html", "html.j2")),
         trim_blocks=True,

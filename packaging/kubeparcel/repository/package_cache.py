@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -154,7 +154,7 @@ class Memory:
 @contextmanager
 def opened(folder: Path | None = None) -> Iterator[Memory]:
     """The memory of this user; an empty one for this run only where there can be none."""
-    base = _connect((folder or cache()) / "publish.sqlite")
+    base = _connect((folder or cache_dir()) / "publish.sqlite")
     try:
         yield Memory(base)
     finally:

@@ -40,7 +40,7 @@ def load(storage: Storage, memory: Memory, log: Log) -> State:
     try:
         state = state_file.load(storage)
     except Damaged as error:
-        log.warn(f"{error.what} It is made anew from what is published.")
+        log.warn(f"{error.message} It is made anew from what is published.")
         return _published(storage, memory)
     if state is None:
         state = _published(storage, memory)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from kubeparcel import __version__
-from kubeparcel.errors import ConfigurationError, OutsideError
+from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.repository.model import Package, State, Terms
 from kubeparcel.repository.package_cache import FORMATS
 from kubeparcel.repository.storage.base import OWN, Storage
@@ -28,7 +28,7 @@ _LIST = '"packages":['
 _NEXT = ",\n"
 
 
-class Damaged(OutsideError):
+class Damaged(ExternalError):
     """The state file cannot be read; it is made anew from what is published."""
 
 

@@ -18,7 +18,7 @@ import zstandard
 
 from kubeparcel.console import quantity
 from kubeparcel.errors import ArchiveError
-from kubeparcel.store import Store, disk_errors
+from kubeparcel.store import Store, translate_os_errors
 
 ELF = b"\x7fELF"
 LARGEST = 2 << 30
@@ -48,7 +48,7 @@ _TODO = "Nothing of it was used. Its digest is the right one: tell those who pub
 
 def known(store: Store, sha256: str) -> Mapping[str, str] | None:
     """The programs of an archive that was unpacked before and are still in the store, or None."""
-    found = store.recall("archive", sha256)
+    found = store.get_record("archive", sha256)
     return found if found and all(store.has(one) for one in found.values()) else None
 
 
@@ -59,7 +59,7 @@ def programs(store: Store, sha256: str, what: str) -> Mapping[str, str]:
     Raises ArchiveError, naming `what`, when the archive is damaged or holds anything else than
     files and folders at decent places; then nothing of it is stored.
     """
-    with store.scratch() as folder, disk_errors(folder):
+    with store.scratch() as folder, translate_os_errors(folder):
         try:
             found = _unpacked(store.path(sha256), folder)
         except _DAMAGE as error:
@@ -67,8 +67,8 @@ def programs(store: Store, sha256: str, what: str) -> Mapping[str, str]:
         except _Refused as error:
             raise ArchiveError(f"{what}: the archive {error}.", _TODO) from None
         for name, one in found.items():
-            store.take(folder / name, one)
-    store.remember("archive", sha256, found)
+            store.add_hashed(folder / name, one)
+    store.put_record("archive", sha256, found)
     return found
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from kubeparcel.console import Log, Task
+from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Artifact
 from kubeparcel.sources.transport import At, Transport
 from kubeparcel.store import Store
-from kubeparcel.threads import Stop
+from kubeparcel.threads import CancelToken
 
 
 def sha256(artifact: Artifact) -> str:
@@ -25,12 +25,14 @@ def sha256(artifact: Artifact) -> str:
     return digest
 
 
-def deliver(artifact: Artifact, transport: Transport, store: Store, log: Log, stop: Stop) -> None:
+def deliver(
+    artifact: Artifact, transport: Transport, store: Store, log: Log, stop: CancelToken
+) -> None:
     """Get a file into the store, where it is not there yet; raises DigestError for a wrong one."""
     wanted = sha256(artifact)
     if store.has(wanted):
         return
-    with store.held(f"download-{wanted}", stop.check):
+    with store.lock(f"download-{wanted}", stop.raise_if_cancelled):
         if store.has(wanted):
             return
         part = store.partial(f"{artifact.name}-{artifact.arch}-{wanted}")
@@ -42,8 +44,8 @@ def deliver(artifact: Artifact, transport: Transport, store: Store, log: Log, st
                 part.unlink()
                 found = transport.copy(artifact.origin, part, at, stop)
         if found != wanted:
-            raise _wrong(artifact, found, transport, store.set_aside(part, artifact.label, found))
-        store.take(part, wanted)
+            raise _wrong(artifact, found, transport, store.quarantine(part, artifact.label, found))
+        store.add_hashed(part, wanted)
 
 
 def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) -> DigestError:
@@ -61,7 +63,7 @@ def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) ->
 def _progress(log: Log, label: str, name: str) -> Iterator[At]:
     """A task of the log, which begins when the size of the file is known."""
     with ExitStack() as stack:
-        tasks: list[Task] = []
+        tasks: list[ProgressTask] = []
         shown = 0
 
         def at(here: int, total: int | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel import md5
 from kubeparcel.console import Log
-from kubeparcel.errors import ConfigurationError, DigestError, OutsideError, UnknownVersion
+from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_toolchain import Go
@@ -69,7 +69,7 @@ class GoModules:
     def _there_are(self) -> str:
         try:
             known = ", ".join(str(v) for v in self.versions()[:6])
-        except OutsideError:
+        except ExternalError:
             return "The module proxy does not list what it has: name another exact version."
         return f"The newest of each minor here: {known}. All: inv versions --source go"
 
@@ -124,14 +124,14 @@ class GoModules:
 
     def _built(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
         recipe = self._recipe(artifact)
-        known = store.recall("go", recipe)
+        known = store.get_record("go", recipe)
         if known and all(store.has(sha256) for sha256 in known.values()):
             return dict(known)
-        with store.held(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
-            known = store.recall("go", recipe)
+        with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
+            known = store.get_record("go", recipe)
             if not (known and all(store.has(sha256) for sha256 in known.values())):
                 known = self._compile(artifact, store, log)
-                store.remember("go", recipe, known)
+                store.put_record("go", recipe, known)
         return dict(known)
 
     def _recipe(self, artifact: Artifact) -> str:
@@ -201,7 +201,7 @@ class GoModules:
             )
         missing = [name for name in names if not (out / name).is_file()]
         if missing:
-            raise OutsideError(f"Go built {artifact.origin}, but not: {', '.join(missing)}.")
+            raise ExternalError(f"Go built {artifact.origin}, but not: {', '.join(missing)}.")
 
 
 def stamps(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
@@ -241,7 +241,7 @@ def _mains(spec: ComponentSpec, source: Path) -> list[str]:
     found = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in wanted}
     missing = [pattern for pattern, paths in found.items() if not paths]
     if missing:
-        raise OutsideError(f"{spec.go.module} has no {', '.join(missing)} in {source}.")
+        raise ExternalError(f"{spec.go.module} has no {', '.join(missing)} in {source}.")
     return [
         f"{spec.go.module}/{path.relative_to(source).as_posix()}"
         for paths in found.values()

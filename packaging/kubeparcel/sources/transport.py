@@ -12,7 +12,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.sources.http.download import Http
 from kubeparcel.sources.http.retry import Patience
 from kubeparcel.sources.local_mirror import Directory
-from kubeparcel.threads import Stop
+from kubeparcel.threads import CancelToken
 
 At: TypeAlias = Callable[[int, int | None], None]
 """Told how many bytes of a file are here, and of how many in all (None: nobody knows)."""
@@ -29,13 +29,13 @@ class Transport(Protocol):
     def answers(self, address: str) -> None:
         """Return when a file can be had, decided within some seconds; else raise Unreachable."""
 
-    def read(self, address: str, stop: Stop) -> str | None:
+    def read(self, address: str, stop: CancelToken) -> str | None:
         """The text of a small file; None when there is no such file."""
 
-    def modified(self, address: str, stop: Stop) -> int | None:
+    def modified(self, address: str, stop: CancelToken) -> int | None:
         """When a file was last changed, in seconds since 1970 (0: not said); None: no such file."""
 
-    def copy(self, address: str, part: Path, at: At, stop: Stop) -> str:
+    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
         """Copy a file to `part`, or what is still missing there, and give the sha256 of it all."""
 
 

@@ -16,7 +16,7 @@ from kubeparcel.sources.http.errors import shown
 from kubeparcel.sources.http.retry import Patience
 from kubeparcel.sources.transport import choose
 from kubeparcel.store import Store
-from kubeparcel.threads import Stop, each
+from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
@@ -56,7 +56,7 @@ class Upstream:
         releases = self.components["kubernetes"].upstream[0].binary.partition("/v{version}/")[0]
         return f"{releases}/{name}.txt"
 
-    def marked(self, name: str, stop: Stop) -> Version | None:
+    def marked(self, name: str, stop: CancelToken) -> Version | None:
         """The version in a marker; None when there is no such marker."""
         text = self.transport.read(self.marker(name), stop)
         if text is None:
@@ -73,9 +73,9 @@ class Upstream:
     def kubernetes(self, wanted: str) -> Version:
         wanted = wanted.strip().removeprefix("v")
         if wanted in {"stable", "latest"}:
-            found = self.marked(wanted, Stop())
+            found = self.marked(wanted, CancelToken())
         elif re.fullmatch(r"\d+\.\d+", wanted):
-            found = self.marked(f"stable-{wanted}", Stop())
+            found = self.marked(f"stable-{wanted}", CancelToken())
         else:
             exact = Version.parse(wanted)
             found = exact if self.published("kubernetes", exact) else None
@@ -87,7 +87,7 @@ class Upstream:
         """The error for a Kubernetes that is not there, with what is."""
         series = ".".join(wanted.split(".")[:2])
         names = [f"stable-{series}", f"latest-{series}", "stable"]
-        stable, latest, newest = each(self.marked, names)
+        stable, latest, newest = parallel_map(self.marked, names)
         there = [
             *([f"the newest {series} is {stable}"] if stable else []),
             *([f"of {series} there is {latest}"] if latest and not stable else []),
@@ -101,15 +101,16 @@ class Upstream:
     def published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
         return any(
-            self._digest(self.artifacts(component, version, arch)[0], Stop()) for arch in Arch
+            self._digest(self.artifacts(component, version, arch)[0], CancelToken())
+            for arch in Arch
         )
 
     def versions(self) -> Sequence[Version]:
-        newest = self.marked("stable", Stop())
+        newest = self.marked("stable", CancelToken())
         if newest is None:
             raise DownloadError(f"{self.transport.where(self.marker('stable'))} is not there.")
         minors = range(newest.minor, OLDEST - 1, -1)
-        found = each(self.marked, [f"stable-{newest.major}.{minor}" for minor in minors], 8)
+        found = parallel_map(self.marked, [f"stable-{newest.major}.{minor}" for minor in minors], 8)
         return tuple(version for version in found if version)
 
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
@@ -126,7 +127,7 @@ class Upstream:
             for name in (spec.binaries if row.binary else (component,))
         ]
 
-    def _digest(self, artifact: Artifact, stop: Stop) -> str | None:
+    def _digest(self, artifact: Artifact, stop: CancelToken) -> str | None:
         """The sha256 that is published beside a file; None when there is none."""
         address = f"{artifact.origin}.sha256"
         text = self.transport.read(address, stop)
@@ -137,7 +138,7 @@ class Upstream:
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         wanted = [a for arch in arches for a in self.artifacts(component, version, arch)]
-        digests = each(self._digest, wanted, self.width)
+        digests = parallel_map(self._digest, wanted, self.width)
         absent = dict.fromkeys(
             str(a.arch) for a, digest in zip(wanted, digests, strict=True) if not digest
         )
@@ -155,7 +156,7 @@ class Upstream:
 
     def _released(self, artifact: Artifact) -> int:
         """When a release was made: when its first file was uploaded."""
-        released = self.transport.modified(artifact.origin, Stop())
+        released = self.transport.modified(artifact.origin, CancelToken())
         if not released:
             why = "is not there" if released is None else "has no date (no Last-Modified)"
             raise DownloadError(
@@ -167,17 +168,21 @@ class Upstream:
 
     def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
         """Get files into the store as they are."""
-        each(lambda a, stop: deliver(a, self.transport, store, log, stop), artifacts, self.width)
+        parallel_map(
+            lambda a, stop: deliver(a, self.transport, store, log, stop), artifacts, self.width
+        )
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        found = each(lambda a, stop: self._programs(a, store, log, stop), artifacts, self.width)
+        found = parallel_map(
+            lambda a, stop: self._programs(a, store, log, stop), artifacts, self.width
+        )
         binaries: dict[tuple[str, Arch], dict[str, str]] = {}
         for artifact, programs in zip(artifacts, found, strict=True):
             binaries.setdefault((artifact.component, artifact.arch), {}).update(programs)
         return binaries
 
     def _programs(
-        self, artifact: Artifact, store: Store, log: Log, stop: Stop
+        self, artifact: Artifact, store: Store, log: Log, stop: CancelToken
     ) -> Mapping[str, str]:
         """The programs that an artifact is or holds, in the store."""
         from kubeparcel.sources import archive
@@ -189,7 +194,7 @@ class Upstream:
         found = archive.known(store, digest)
         if found is None:
             deliver(artifact, self.transport, store, log, stop)
-            with store.held(f"unpack-{digest}", stop.check):
+            with store.lock(f"unpack-{digest}", stop.raise_if_cancelled):
                 found = archive.known(store, digest) or archive.programs(
                     store, digest, artifact.label
                 )

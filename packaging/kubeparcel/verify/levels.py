@@ -15,7 +15,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.model import Format
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.reports.results import Report, as_text, write_html, write_junit
 from kubeparcel.store import Store
 from kubeparcel.verify.layout import level as layout
@@ -103,7 +103,7 @@ def _on_hosts(wanted: Wanted, settings: Settings, log: Log) -> Iterator[Report]:
     files = layout.packages(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
     with (
-        session.opened(Store(cache()), log, engine=wanted.engine, keep=wanted.keep) as here,
+        session.opened(Store(cache_dir()), log, engine=wanted.engine, keep=wanted.keep) as here,
         tempfile.TemporaryDirectory(dir=here.folder) as folder,
     ):
         before = _before(wanted, settings, Path(folder), log)

@@ -39,7 +39,7 @@ def configure_runtime(box: Container, pause: str = "") -> None:
     box.write("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
     box.run("systemctl", "restart", "containerd", timeout=60)
     box.until(
-        lambda: box.run("ctr", "version", check=False).code == 0,
+        lambda: box.run("ctr", "version", check=False).exit_code == 0,
         "containerd to answer",
         instead=lambda: box.run("journalctl", "-u", "containerd", "-n", "20", check=False).stdout,
     )

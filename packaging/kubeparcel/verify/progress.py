@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from kubeparcel.console import Log, Task, duration
+from kubeparcel.console import Log, ProgressTask, duration
 from kubeparcel.reports.results import Check
 
 Counts = Mapping[str, Sequence[int]]
@@ -24,7 +24,7 @@ class Watch:
     host: str
     total: int
     scenarios: int
-    task: Task
+    task: ProgressTask
     shown: ExitStack
     done: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -58,9 +58,9 @@ class Watch:
         if failed:
             verb = "fails" if len(failed) == 1 else "fail"
             said = f"{len(failed)} of {_counted(checks)} {verb}: {', '.join(failed)}"
-            self.log.say(self.label, f"{self.host} · {name} · {said} · {took}")
+            self.log.info(self.label, f"{self.host} · {name} · {said} · {took}")
         else:
-            self.task.say(f"{name} · {_counted(checks)} · {took}")
+            self.task.info(f"{name} · {_counted(checks)} · {took}")
 
 
 def _counted(checks: Sequence[Check]) -> str:

@@ -14,7 +14,7 @@ from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.package_managers import Manager, complaints
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.templates import render
 
@@ -38,20 +38,20 @@ class Trial:
     seen: dict[str, str] = field(default_factory=dict)
     notes: dict[str, object] = field(default_factory=dict)
 
-    def run(self, *argv: str, timeout: float = 120) -> Completed:
+    def run(self, *argv: str, timeout: float = 120) -> CompletedProcess:
         """Run a command whatever its exit code, and keep it as evidence."""
         done = self.box.run(*argv, check=False, timeout=timeout)
         said = f"{done.stdout}{done.stderr}".rstrip()
-        code = f"\n(exit code {done.code})" if done.code else ""
+        code = f"\n(exit code {done.exit_code})" if done.exit_code else ""
         shown = shlex.join(argv) if len(argv) < 3 or argv[0] != "sh" else argv[2].strip()
         self.seen[shown[:SHOWN]] = f"{said[-SHOWN:]}{code}"
         return done
 
-    def script(self, text: str, *arguments: str, timeout: float = 120) -> Completed:
+    def script(self, text: str, *arguments: str, timeout: float = 120) -> CompletedProcess:
         """Run a shell script, and keep it as evidence."""
         return self.run("sh", "-euc", text, "sh", *arguments, timeout=timeout)
 
-    def each(self, commands: Sequence[Sequence[str]]) -> list[Completed]:
+    def each(self, commands: Sequence[Sequence[str]]) -> list[CompletedProcess]:
         """Run several commands, each whatever the others do; standard error is in their output.
 
         One visit to the container: that costs more than most commands.
@@ -63,9 +63,11 @@ class Trial:
         done = self.box.script("exec 2>&1; set +e\n" + "\n".join(lines), timeout=60 + len(lines))
         parts = done.stdout.split(mark)
         rows = zip(commands, parts[0::2], parts[1::2], strict=False)
-        said = [Completed(tuple(argv), int(code), out.strip(), "") for argv, out, code in rows]
+        said = [
+            CompletedProcess(tuple(argv), int(code), out.strip(), "") for argv, out, code in rows
+        ]
         for one in said:
-            code = f"\n(exit code {one.code})" if one.code else ""
+            code = f"\n(exit code {one.exit_code})" if one.exit_code else ""
             self.seen[shlex.join(one.argv)] = f"{one.stdout[-SHOWN:]}{code}"
         return said
 
@@ -76,9 +78,9 @@ class Trial:
         argv = Manager.words(command, names, files)
         done = self.run(*argv, timeout=180)
         said = f"{done.stdout}\n{done.stderr}"
-        if done.code:
+        if done.exit_code:
             last = "\n".join(said.strip().splitlines()[-8:])
-            yield Finding("exit code 0", f"exit code {done.code}\n{last}", shlex.join(argv))
+            yield Finding("exit code 0", f"exit code {done.exit_code}\n{last}", shlex.join(argv))
         for line in complaints(said):
             yield Finding("no complaint", line, shlex.join(argv))
 

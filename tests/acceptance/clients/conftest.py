@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.session import Session
@@ -76,7 +76,7 @@ def publish(config: Path) -> Place:
         terms = {"address": address, **options.pop("terms", {})}  # type: ignore[dict-item]
         target = Target(str(repo), terms=terms, **options)  # type: ignore[arg-type]
         with configured(config):
-            publisher.publish(source, target, Quiet(), suite=suite, unchecked=True)
+            publisher.publish(source, target, QuietLog(), suite=suite, unchecked=True)
         return repo
 
     return act
@@ -115,7 +115,7 @@ def dressed(here: Session, client: Client) -> str:
     base = here.image(client.host)
     recipe = f"{base}\n{DRESS}".encode()
     image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
-    with here.store.held(f"image-{client.host.name}-dressed"):
+    with here.store.lock(f"image-{client.host.name}-dressed"):
         if not here.engine.has_image(image):
             dress(here, client, base, image)
     return image

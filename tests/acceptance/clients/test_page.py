@@ -13,13 +13,13 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files
 from kubeparcel.repository.model import Package, State, Terms
 from kubeparcel.repository.signing.signer import signer
 from tests.acceptance.clients.conftest import Place, configured
-from tests.conftest import comes
+from tests.conftest import wait_until
 from tests.support.package_builders import five
 from tests.support.web_server import Web, served
 
@@ -84,7 +84,7 @@ def test_nothing_is_wider_than_the_screen(chrome, site, screen, place):
 
 def test_the_fingerprint_of_the_key_is_shown_and_the_key_is_there(chrome, site, config):
     page = looks(chrome, site)
-    with configured(config), signer("", Quiet()) as who:
+    with configured(config), signer("", QuietLog()) as who:
         fingerprint = who.fingerprints[0]
         armored = who.public(armored=True)
     assert fingerprint in page.find_element(By.CLASS_NAME, "print").text.replace(" ", "")
@@ -110,7 +110,7 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
         heading = page.execute_script("return arguments[0].previousElementSibling.innerText", box)
         shown = box.find_element(By.TAG_NAME, "pre").get_property("textContent")
         box.find_element(By.TAG_NAME, "button").click()
-        assert comes(lambda text=shown: clipboard(page) == text), clipboard(page)
+        assert wait_until(lambda text=shown: clipboard(page) == text), clipboard(page)
         copied[heading] = shown
     assert len(copied) == 3
     base = site.rstrip("/")
@@ -178,7 +178,7 @@ def test_every_link_leads_somewhere_and_folders_can_be_browsed(chrome, site):
 def test_hostile_fields_stay_text(chrome, config, tmp_path):
     package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
-    with served(tmp_path) as web, configured(config), signer("", Quiet()) as who:
+    with served(tmp_path) as web, configured(config), signer("", QuietLog()) as who:
         state = State(1, "x", suites, terms=Terms(address=f"{web.address}/{EVIL}", origin=EVIL))
         (tmp_path / "index.html").write_bytes(client_files.files(state, who)["index.html"])
         page = looks(chrome, web.address)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.hosts.container import Container
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 from tests.acceptance.clients.conftest import Boxes, Place, each
 from tests.acceptance.clients.damage import DAMAGE
 from tests.acceptance.clients.table import CLIENTS, added
@@ -86,7 +86,7 @@ def good(web: Web, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> 
 def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
     """Each client has our repository, by our script, trusts our key, and can install from it."""
 
-    def prepare(box: Container) -> Completed:
+    def prepare(box: Container) -> CompletedProcess:
         manager = CLIENTS[box.host.name].manager
         added(box, web.address)
         done = attempt(box)
@@ -94,12 +94,12 @@ def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
         box.run(*manager.words(manager.remove, ["kubectl"]))
         return done
 
-    assert {done.code for done in each(boxes, prepare).values()} == {0}
+    assert {done.exit_code for done in each(boxes, prepare).values()} == {0}
     assert not any(installed(box) for box in boxes.values())
     return boxes
 
 
-def attempt(box: Container) -> Completed:
+def attempt(box: Container) -> CompletedProcess:
     """A client that knows nothing yet reads the repository and installs kubectl."""
     client = CLIENTS[box.host.name]
     install = " ".join(client.manager.words(client.manager.install, ["kubectl"]))
@@ -157,7 +157,7 @@ def test_clients_refuse(what, ready, good, web, publish, tmp_path):
     for name, done in each(concerned, attempt).items():
         said = done.stdout + done.stderr
         words = re.search(WORDS[what][CLIENTS[name].manager.name], said)
-        assert done.code, f"{name} takes it:\n{said}"
+        assert done.exit_code, f"{name} takes it:\n{said}"
         assert words, f"{name} refuses, with other words:\n{said}"
         assert not installed(ready[name]), said
         print(f"{name}, {what}: {words[0]}")
@@ -166,4 +166,4 @@ def test_clients_refuse(what, ready, good, web, publish, tmp_path):
 def test_an_honest_repository_is_taken_again_afterwards(ready, good, web):
     web.root = good
     for name, done in each(ready, attempt).items():
-        assert done.code == 0, f"{name}: {done.stdout}{done.stderr}"
+        assert done.exit_code == 0, f"{name}: {done.stdout}{done.stderr}"

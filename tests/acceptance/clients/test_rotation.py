@@ -41,7 +41,7 @@ def follows(box: Container) -> bool:
     """Whether a client of before takes the repository, by itself."""
     client = CLIENTS[box.host.name]
     box.script(client.start, check=False, timeout=120)
-    return box.run(*client.manager.words(client.refresh), check=False, timeout=120).code == 0
+    return box.run(*client.manager.words(client.refresh), check=False, timeout=120).exit_code == 0
 
 
 def forget(box: Container) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher, suites
@@ -69,9 +69,9 @@ def test_what_is_added_to_a_folder_is_published_as_if_all_were_looked_at(
     shutil.copytree(repo, tmp_path / "other", symlinks=True)
     step(dist)
     publish()
-    shutil.rmtree(paths.cache())
+    shutil.rmtree(paths.cache_dir())
     other = Target(str(tmp_path / "other"))
-    publisher.publish(dist, other, Quiet(), unchecked=True)
+    publisher.publish(dist, other, QuietLog(), unchecked=True)
     assert names(repo) == names(tmp_path / "other")
 
 
@@ -98,7 +98,7 @@ def test_only_new_files_are_looked_at(
 def test_what_was_removed_meanwhile_is_published_again(publish: Publish, repo: Path) -> None:
     publish()
     before = client_view.whole(repo)
-    publisher.remove(["kubectl"], Target(str(repo)), Quiet())
+    publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
     assert client_view.whole(repo) != before
     publish()
     assert client_view.whole(repo) == before
@@ -111,7 +111,7 @@ def test_a_listing_has_packages_of_all_folders_but_those_of_repositories(
         (dist / name).mkdir(parents=True)
         deb(dist / name, "own", "1-1")
     (dist / "notes.txt").write_text("no package")
-    publisher.publish(dist, Target(str(dist / "repo")), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), unchecked=True)
     found = changes.files(scan.listing(dist))
     assert len(found) == 11
     assert {Path(seen.path).parent for seen in found} == {dist, dist / "deep" / "er"}
@@ -137,7 +137,7 @@ def test_a_name_that_no_index_can_have_is_an_error(tmp_path: Path) -> None:
 
 def test_without_a_folder_no_key_is_made(configuration: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no folder"):
-        publisher.publish(tmp_path / "x", Target(str(tmp_path / "repo")), Quiet())
+        publisher.publish(tmp_path / "x", Target(str(tmp_path / "repo")), QuietLog())
     assert not configuration.exists()
 
 

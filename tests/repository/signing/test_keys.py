@@ -18,7 +18,7 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp, signer
-from tests.conftest import Told
+from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.repository_fixtures import Publish
 
@@ -116,12 +116,12 @@ def test_a_key_that_ends_while_both_sign_is_left_out(
 ) -> None:
     keys.extend("default", 60)
     new = keys.rotate("default").current
-    log = Told()
+    log = RecordingLog()
     later = time.time() + 90 * DAY
     monkeypatch.setattr(time, "time", lambda: later)
     publisher.publish(dist, Target(str(repo)), log, unchecked=True)
     assert issuers(repo) == {new[-16:]}
-    assert not log.warned
+    assert not log.warnings
 
 
 def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
@@ -131,12 +131,12 @@ def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
     both.write_bytes(b"".join(file.read_bytes() for file in files))
-    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), unchecked=True)
     assert issuers(repo) == public(repo) == set(names)
     words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
     told = subprocess.run(words, check=True, capture_output=True).stdout
     both.write_bytes(files[1].read_bytes() + told)
-    publisher.publish(dist, Target(str(repo), str(both)), Told(), unchecked=True)
+    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), unchecked=True)
     assert issuers(repo) == public(repo, "stable.sources") == {names[1]}
     assert public(repo) == set(names)
 
@@ -154,9 +154,9 @@ def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> No
 
 def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None:
     keys.extend("default", 100)
-    log = Told()
+    log = RecordingLog()
     publisher.publish(dist, Target(str(repo)), log, unchecked=True)
-    assert any("expires in 100 days" in text for text in log.warned)
+    assert any("expires in 100 days" in text for text in log.warnings)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_key_that_clients_refuse_is_refused(
     made(tmp_path / "g", *words)
     target = Target(str(repo), str(tmp_path / "g/secret.asc"))
     with pytest.raises(ConfigurationError, match=said):
-        publisher.publish(dist, target, Told(), unchecked=True)
+        publisher.publish(dist, target, RecordingLog(), unchecked=True)
     assert not (repo / "apt").exists()
 
 
@@ -189,7 +189,7 @@ def test_a_file_without_a_private_key_is_refused(dist: Path, repo: Path, tmp_pat
     subprocess.run(words, check=True)
     for file, said in ((only, "holds no private key"), (dist / "x", "There is no key")):
         with pytest.raises(ConfigurationError, match=said):
-            publisher.publish(dist, Target(str(repo), str(file)), Told(), unchecked=True)
+            publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), unchecked=True)
 
 
 def test_one_signature_serves_a_release_and_what_frames_it(publish: Publish, repo: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
             patch.setattr(gpg, "run", watched)
             patch.setenv(variable, str(value))
             target = Target(str(repo), str(tmp_path / "g/secret.asc"))
-            publisher.publish(dist, target, Told(), unchecked=True)
+            publisher.publish(dist, target, RecordingLog(), unchecked=True)
 
     with pytest.raises(ToolError, match="Bad passphrase"):
         publish(gpg.PASSPHRASE, "wrong")
@@ -243,12 +243,12 @@ def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
     monkeypatch.setenv("GNUPGHOME", str(home))
     target = Target(str(repo), f"{signer.AGENT}{fingerprint}")
     try:
-        publisher.publish(dist, target, Told(), unchecked=True)
+        publisher.publish(dist, target, RecordingLog(), unchecked=True)
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {fingerprint[-16:]}
     with pytest.raises(ConfigurationError, match="gpg does not have"):
-        publisher.publish(dist, Target(str(repo), "gpg:0123"), Told(), unchecked=True)
+        publisher.publish(dist, Target(str(repo), "gpg:0123"), RecordingLog(), unchecked=True)
 
 
 def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
@@ -271,7 +271,7 @@ def test_a_subkey_signs_for_a_key_that_only_certifies(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
 ) -> None:
     monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
-    log = Told()
+    log = RecordingLog()
     try:
         primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
         target = Target(str(repo), f"{signer.AGENT}{[primary, *subkeys][named]}")

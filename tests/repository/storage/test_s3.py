@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.console import Quiet
-from kubeparcel.errors import Busy, OutsideError
+from kubeparcel.console import QuietLog
+from kubeparcel.errors import Busy, ExternalError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import s3, s3_lease
 from kubeparcel.repository.storage.base import Refused
 from kubeparcel.repository.storage.s3 import Bucket
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 from tests.support import buckets, client_view
 from tests.support.package_builders import five
 
@@ -44,10 +44,10 @@ def fetched(bucket: str, folder: Path) -> Path:
 def test_a_bucket_holds_what_a_folder_would(
     bucket: str, key: Path, dist: Path, tmp_path: Path
 ) -> None:
-    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
     found = client_view.whole(fetched(bucket, tmp_path / "copy"))
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
-    again = publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    again = publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
     assert "Nothing to do" in again.as_text()
 
 
@@ -56,13 +56,13 @@ def test_every_task_changes_a_bucket_as_it_does_a_folder(
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
     steps: tuple[Callable[[Target], object], ...] = (
-        lambda to: publisher.publish(dist, to, Quiet(), suite="testing", unchecked=True),
-        lambda to: publisher.publish(newer, to, Quiet(), suite="testing", unchecked=True),
-        lambda to: publisher.copy("testing", "good", to, Quiet()),
-        lambda to: publisher.remove(["=1.36.4-1"], to, Quiet(), suite="good"),
-        lambda to: publisher.retain(1, to, Quiet(), suite="testing"),
-        lambda to: publisher.rollback(to, Quiet()),
-        lambda to: publisher.remove(["*"], to, Quiet(), suite="good"),
+        lambda to: publisher.publish(dist, to, QuietLog(), suite="testing", unchecked=True),
+        lambda to: publisher.publish(newer, to, QuietLog(), suite="testing", unchecked=True),
+        lambda to: publisher.copy("testing", "good", to, QuietLog()),
+        lambda to: publisher.remove(["=1.36.4-1"], to, QuietLog(), suite="good"),
+        lambda to: publisher.retain(1, to, QuietLog(), suite="testing"),
+        lambda to: publisher.rollback(to, QuietLog()),
+        lambda to: publisher.remove(["*"], to, QuietLog(), suite="good"),
     )
     for number, step in enumerate(steps):
         step(Target(bucket))
@@ -79,7 +79,7 @@ def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
 def test_only_what_changed_is_uploaded(
     bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
     put: list[str] = []
     real = Bucket._put
 
@@ -89,7 +89,7 @@ def test_only_what_changed_is_uploaded(
 
     monkeypatch.setattr(Bucket, "_put", seen)
     newer = five(tmp_path / "newer", "1.36.4")
-    publisher.publish(newer, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(newer, Target(bucket), QuietLog(), unchecked=True)
     assert not any("1.36.3" in path or "kubernetes-cni" in path for path in put if "pool" in path)
     entry = put.index("apt/dists/stable/InRelease")
     assert all(put.index(p) < entry for p in put if "by-hash" in p and not p.endswith("html"))
@@ -97,7 +97,7 @@ def test_only_what_changed_is_uploaded(
 
 
 def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: Path) -> None:
-    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
     import obstore
 
     store = Bucket.at(bucket).store
@@ -112,7 +112,7 @@ def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: 
 
 def test_a_second_publisher_is_refused_and_told_by_whom(bucket: str, key: Path, dist: Path) -> None:
     with Bucket.at(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
-        publisher.publish(dist, Target(bucket, wait=0), Quiet(), unchecked=True)
+        publisher.publish(dist, Target(bucket, wait=0), QuietLog(), unchecked=True)
 
 
 @contextmanager
@@ -153,8 +153,8 @@ def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.Monk
         return True
 
     with store.lease(0):
-        assert comes(steal)
-        assert comes(lost)
+        assert wait_until(steal)
+        assert wait_until(lost)
         for act in (
             lambda: store.write({"x": b"y"}),
             lambda: store.remove(["there"]),
@@ -177,8 +177,8 @@ def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_an_error(bucket: str, key: Path, dist: Path) -> None:
-    with pytest.raises(OutsideError):
-        publisher.publish(dist, Target("s3://nobody-has-this/x"), Quiet(), unchecked=True)
+    with pytest.raises(ExternalError):
+        publisher.publish(dist, Target("s3://nobody-has-this/x"), QuietLog(), unchecked=True)
 
 
 @pytest.fixture
@@ -190,16 +190,16 @@ def road(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def put(dist: Path, bucket: str) -> None:
-    publisher.publish(dist, Target(bucket), Quiet(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
 
 
 def test_a_bucket_that_answers_403_says_what_to_check(
     road: buckets.Road, bucket: str, key: Path, dist: Path
 ) -> None:
     road.forever = 403
-    with pytest.raises(OutsideError, match="does not let us in") as refused:
+    with pytest.raises(ExternalError, match="does not let us in") as refused:
         put(dist, bucket)
-    assert "AWS_ACCESS_KEY_ID" in refused.value.todo
+    assert "AWS_ACCESS_KEY_ID" in refused.value.hint
 
 
 def test_a_bucket_that_stalls_is_given_up_in_time(
@@ -208,9 +208,9 @@ def test_a_bucket_that_stalls_is_given_up_in_time(
     monkeypatch.setattr(s3, "PATIENCE", timedelta(seconds=2))
     road.forever = buckets.STALL
     begun = time.monotonic()
-    with pytest.raises(OutsideError, match=r"timed out|timeout|error sending request"):
+    with pytest.raises(ExternalError, match=r"timed out|timeout|error sending request"):
         put(dist, bucket)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.monotonic() - begun < TIMEOUT
 
 
 def test_passing_troubles_are_no_matter(
@@ -231,7 +231,7 @@ def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
     newer = five(tmp_path / "newer", "1.36.4")
     for after in (1, 10, 25):
         road.forever, road.after = trouble, after
-        with pytest.raises(OutsideError) as refused:
+        with pytest.raises(ExternalError) as refused:
             put(newer, bucket)
         assert not isinstance(refused.value, Busy)
         road.forever = 0

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from kubeparcel import threads
-from kubeparcel.console import Lines
-from kubeparcel.errors import DigestError, DownloadError, OutsideError
+from kubeparcel.console import PlainLog
+from kubeparcel.errors import DigestError, DownloadError, ExternalError
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.sources.http.retry import Patience
-from tests.conftest import PATIENCE, comes
+from tests.conftest import TIMEOUT, wait_until
 from tests.sources.conftest import FAST
 from tests.support import upstream_site as sites
 from tests.support.upstream_site import elf
@@ -108,7 +108,7 @@ def test_silence_is_noticed_and_tried_again(site, from_mirror, kubelet, store, l
     upstream = from_mirror(site.url, Patience(silence=0.3, pause=0.01))
     started = time.monotonic()
     assert content(upstream.fetch([kubelet], store, log), store) == data
-    assert time.monotonic() - started < PATIENCE
+    assert time.monotonic() - started < TIMEOUT
 
 
 def test_a_drip_counts_as_silence(site, from_mirror, kubelet, store, log, data, stop):
@@ -158,11 +158,11 @@ def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store
     site.files[path(kubelet)] = b"\x7fELF something else"
     with pytest.raises(DigestError) as caught:
         upstream.fetch([kubelet], store, log)
-    assert caught.value.what.startswith("kubelet amd64: the download's sha256 is ")
-    assert "the lock says" in caught.value.what
-    assert "inv resolve --refresh" in caught.value.todo
+    assert caught.value.message.startswith("kubelet amd64: the download's sha256 is ")
+    assert "the lock says" in caught.value.message
+    assert "inv resolve --refresh" in caught.value.hint
     [aside] = (store.root / "quarantine").iterdir()
-    assert str(aside) in caught.value.todo
+    assert str(aside) in caught.value.hint
     assert not store.has(kubelet.digest.removeprefix("sha256:"))
     assert len(site.asked("/kubelet")) == 1
 
@@ -235,7 +235,7 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
         return [p.stat().st_size for p in (store.root / "partial").glob("*") if p.stat().st_size]
 
     def late(handler, data):
-        assert comes(lambda: sizes() == [1_000_000])
+        assert wait_until(lambda: sizes() == [1_000_000])
         handler.answer(404, b"no")
 
     other = f"{KUBELET}-gone"
@@ -243,17 +243,17 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
     site.faults["/" + other.partition("://")[2]] = [late]
     gone = Artifact("kubernetes", "kubeadm", Arch.AMD64, other, "sha256:" + "0" * 64)
     # Each download is waited for until it has ended: one that nobody stops goes on for two minutes.
-    monkeypatch.setattr(threads, "GRACE", 2 * PATIENCE)
+    monkeypatch.setattr(threads, "GRACE", 2 * TIMEOUT)
     started = time.monotonic()
     with pytest.raises(DownloadError, match="404"):
-        from_mirror(site.url, Patience(silence=2 * PATIENCE)).fetch([kubelet, gone], store, log)
-    assert time.monotonic() - started < PATIENCE
+        from_mirror(site.url, Patience(silence=2 * TIMEOUT)).fetch([kubelet, gone], store, log)
+    assert time.monotonic() - started < TIMEOUT
     assert sizes() == [1_000_000]
 
 
 def test_progress_is_told_per_file(site, upstream, kubelet, store):
     out = io.StringIO()
-    upstream.fetch([kubelet], store, Lines(out))
+    upstream.fetch([kubelet], store, PlainLog(out))
     assert out.getvalue().startswith("Download   kubelet amd64 · 3.0 MB · ")
 
 
@@ -285,5 +285,5 @@ def test_nothing_that_the_network_does_is_a_traceback(site, upstream, kubelet, s
         handler.close_connection = True
 
     site.faults[path(kubelet)] = [nonsense] * 9
-    with pytest.raises(OutsideError):
+    with pytest.raises(ExternalError):
         upstream.fetch([kubelet], store, log)

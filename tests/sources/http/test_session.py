@@ -47,8 +47,8 @@ def secure(authority):
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirror):
     with pytest.raises(Unreachable) as caught:
         from_mirror(secure.url).kubernetes("stable")
-    assert "shows a certificate that is not trusted: " in caught.value.what
-    assert "SSL_CERT_FILE" in caught.value.todo
+    assert "shows a certificate that is not trusted: " in caught.value.message
+    assert "SSL_CERT_FILE" in caught.value.hint
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
@@ -99,8 +99,8 @@ def test_a_proxy_that_says_no_is_quoted_once(site, from_mirror, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", site.url)
     with pytest.raises(Unreachable) as caught:
         from_mirror("").kubernetes("stable")
-    assert "dl.k8s.io cannot be reached: the proxy said: " in caught.value.what
-    assert "501" in caught.value.what
+    assert "dl.k8s.io cannot be reached: the proxy said: " in caught.value.message
+    assert "501" in caught.value.message
 
 
 def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import digest
 from kubeparcel.packages.rpm import rpm_metadata
-from kubeparcel.paths import cache
+from kubeparcel.paths import cache_dir
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates import changes
 from kubeparcel.repository.candidates import read as incoming
@@ -25,7 +25,7 @@ from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.package_cache import Facts, Last, Memory, Seen
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer
-from kubeparcel.store import disk_errors
+from kubeparcel.store import translate_os_errors
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Given:
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for files on their way; gone afterwards."""
-    with disk_errors(cache()):
-        cache().mkdir(parents=True, exist_ok=True)
-        area = Path(tempfile.mkdtemp(prefix="publish-", dir=cache()))
+    with translate_os_errors(cache_dir()):
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        area = Path(tempfile.mkdtemp(prefix="publish-", dir=cache_dir()))
     try:
         yield area
     finally:
@@ -123,7 +123,7 @@ def check_layout(found: Given, memory: Memory, log: Log) -> None:
             f"The packages are not as they should be ({report.summary}): nothing was published.",
             report.as_text(),
         )
-    log.say("Check", report.summary)
+    log.info("Check", report.summary)
     memory.note_passed(todo)
 
 
@@ -171,6 +171,6 @@ def _sign(package: Package, source: str, who: Signer, area: Path) -> tuple[incom
     headers = rpm_metadata.headers(found.head, found.size)
     packet = who.packet(found.head[headers.main.start : headers.main.end])
     target = area / f"{package.sha256}.rpm"
-    with disk_errors(target):
+    with translate_os_errors(target):
         made = rpm_signature.sign(Path(source), found.head, headers, packet, target)
     return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), str(target)

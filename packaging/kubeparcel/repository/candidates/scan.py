@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubeparcel.errors import UsageError
-from kubeparcel.files import disk_errors
+from kubeparcel.files import translate_os_errors
 from kubeparcel.repository.storage.base import OWN
 
 END = "\0"
@@ -19,7 +19,7 @@ def listing(folder: Path) -> str:
 
     Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
     """
-    with disk_errors(folder):
+    with translate_os_errors(folder):
         rows = sorted(map(_row, _walk(str(there(folder)))))
     if not rows:
         raise UsageError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.process import Completed, failure, find, run
+from kubeparcel.process import CompletedProcess, failed_process, find_program, run
 
 MISSING = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
 PASSPHRASE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
@@ -53,16 +53,16 @@ class Home:
         secret: bool = False,
         check: bool = True,
         phrase: str | None = None,
-    ) -> Completed:
+    ) -> CompletedProcess:
         """Run gpg; with `secret` the passphrase of the environment (or `phrase`) is handed over."""
-        find("gpg", MISSING)
+        find_program("gpg", MISSING)
         given = phrase if phrase is not None else passphrase() if secret else None
         argv: list[str | Path] = ["gpg", *_QUIET]
         with nullcontext() if given is None else _handed(given) as file:
             if file:
                 argv += ["--pinentry-mode", "loopback", "--passphrase-file", file]
             done = run([*argv, *words], env=self.environment, stdin=stdin, check=False)
-        if check and done.code:
+        if check and done.exit_code:
             raise _failure(done)
         return done
 
@@ -70,7 +70,7 @@ class Home:
         """Have the agent running before several gpg need it: when they all start it, some fail."""
         for _ in range(_TRIES):
             done = run(["gpgconf", "--launch", "gpg-agent"], env=self.environment, check=False)
-            if done.code == 0:
+            if done.exit_code == 0:
                 return
             time.sleep(_PAUSE)
 
@@ -80,7 +80,7 @@ class Home:
         return {"LC_ALL": "C", **({"GNUPGHOME": str(self.folder)} if self.folder else {})}
 
 
-def _failure(done: Completed) -> ToolError:
+def _failure(done: CompletedProcess) -> ToolError:
     """The error that gpg's words mean, where it is about a passphrase."""
     if "Bad passphrase" in done.stderr:
         return ToolError(
@@ -93,7 +93,7 @@ def _failure(done: Completed) -> ToolError:
             f"Give it in {PASSPHRASE} or in a file that {PASSPHRASE}_FILE names. "
             "Or at a terminal: export GPG_TTY=$(tty)",
         )
-    return failure(done)
+    return failed_process(done)
 
 
 @contextmanager

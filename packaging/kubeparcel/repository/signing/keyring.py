@@ -116,6 +116,6 @@ def imported(file: Path) -> Iterator[tuple[Home, tuple[Key, ...]]]:
     with gpg.scratch() as home:
         done = home.run("--import", file, secret=True, check=False)
         keys = listed(home)
-        if done.code or not keys:
+        if done.exit_code or not keys:
             raise ConfigurationError(f"{file} holds no key that gpg can read.", done.stderr.strip())
         yield home, keys

@@ -14,7 +14,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.keyring import listed
-from kubeparcel.store import disk_errors, written
+from kubeparcel.store import atomic_write, translate_os_errors
 
 DEFAULT = "default"
 LIFETIME = 3 * 365
@@ -93,7 +93,7 @@ def new(name: str = DEFAULT, identity: str = "", days: int = LIFETIME) -> Named:
         raise ConfigurationError(
             f"There is a key {name!r} already.", "Choose another --name, or: inv key rotate."
         )
-    with disk_errors(folder):
+    with translate_os_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
@@ -136,6 +136,6 @@ def _generate(folder: Path, identity: str, days: int) -> str:
 
 def _saved(named: Named) -> Named:
     record = {"current": named.current, "previous": named.previous, "until": named.until}
-    with written(named.folder / _RECORD, 0o600) as part:
+    with atomic_write(named.folder / _RECORD, 0o600) as part:
         part.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     return named

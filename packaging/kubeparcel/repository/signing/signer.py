@@ -127,7 +127,7 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
     name = key or keys.DEFAULT
     if not key and not keys.exists(name):
         made = keys.new(name)
-        log.say("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
+        log.info("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
     if keys.exists(name):
         yield _named(keys.load(name))
     elif name.startswith(AGENT):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from kubeparcel.errors import ConfigurationError, OutsideError
+from kubeparcel.errors import ConfigurationError, ExternalError
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ OWN = ".kubeparcel"
 """The folder in a repository that is ours and no client's."""
 
 
-class Refused(OutsideError):
+class Refused(ExternalError):
     """Another publisher was faster: what we would replace is no longer what we read."""
 
 

@@ -15,7 +15,7 @@ from kubeparcel.errors import Busy
 from kubeparcel.repository.background import beside, threaded
 from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.base import OWN, Swap, T, safe
-from kubeparcel.store import disk_errors
+from kubeparcel.store import translate_os_errors
 
 _PAUSE = 0.1
 _AREA = f"{OWN}/half-made"
@@ -31,7 +31,7 @@ class Directory:
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         with (
-            disk_errors(self.root),
+            translate_os_errors(self.root),
             suppress(FileNotFoundError, NotADirectoryError),
             (self.root / safe(path)).open("rb") as file,
         ):
@@ -41,18 +41,18 @@ class Directory:
     def sizes(self, prefix: str) -> dict[str, int]:
         start = str(self.root / safe(prefix))
         found: dict[str, int] = {}
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             _sizes(start, prefix, found)
         return found
 
     def names(self, folder: str) -> list[str]:
-        with disk_errors(self.root), suppress(FileNotFoundError):
+        with translate_os_errors(self.root), suppress(FileNotFoundError):
             start = self.root / safe(folder) if folder else self.root
             return sorted(row.name for row in os.scandir(start) if row.is_file())
         return []
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             part = self._room(f"{_AREA}/part")
             targets = [f"{self.where}/{safe(path)}" for path, _ in files]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
@@ -69,7 +69,7 @@ class Directory:
         self.add([(new, f"{self.where}/{safe(old)}") for old, new in pairs])
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             parts = {}
             for number, (path, data) in enumerate(files.items()):
                 part = self._room(f"{_AREA}/{number}")
@@ -82,7 +82,7 @@ class Directory:
             filesystem.flush({target.parent for target in parts})
 
     def remove(self, paths: Iterable[str]) -> None:
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             folders: set[Path] = set()
             for path in paths:
                 target = self.root / safe(path)
@@ -94,7 +94,7 @@ class Directory:
                         (self.root / folder).rmdir()
 
     def swap(self, swaps: Sequence[Swap], begin: Mapping[str, bytes]) -> None:
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             area = self._room(f"{_AREA}/next/x").parent
             staged = [self._stage(swap, area / str(i)) for i, swap in enumerate(swaps)]
             for path, data in begin.items():
@@ -154,7 +154,7 @@ class Directory:
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:
-        with disk_errors(self.root):
+        with translate_os_errors(self.root):
             path = self._room(f"{OWN}/lock")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:

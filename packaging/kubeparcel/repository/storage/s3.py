@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from kubeparcel.errors import ConfigurationError, OutsideError, ToolError
+from kubeparcel.errors import ConfigurationError, ExternalError, ToolError
 from kubeparcel.repository.background import threaded
 from kubeparcel.repository.storage import s3_lease
 from kubeparcel.repository.storage.base import Refused, Swap, T, safe
@@ -210,7 +210,7 @@ class Bucket:
         try:
             tag = self._asked(work)
         except NotFoundError:
-            raise OutsideError(
+            raise ExternalError(
                 f"{self.where}: there is no such bucket.",
                 "Make it, or check its name, AWS_ENDPOINT_URL and AWS_REGION.",
             ) from None
@@ -238,13 +238,13 @@ class Bucket:
         except FileNotFoundError:
             raise wrong.NotFoundError from None
         except (wrong.PermissionDeniedError, wrong.UnauthenticatedError):
-            raise OutsideError(
+            raise ExternalError(
                 f"{self.where}: the server does not let us in (403 or 401).",
                 "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy.",
             ) from None
         except wrong.BaseError as error:
             said = str(error).split("\n", 1)[0][:300]
-            raise OutsideError(
+            raise ExternalError(
                 f"{self.where}: {said}", "Nothing is half-published: run it again."
             ) from None
 

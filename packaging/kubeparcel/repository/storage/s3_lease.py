@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Protocol
 
-from kubeparcel.errors import Busy, OutsideError
+from kubeparcel.errors import Busy, ExternalError
 from kubeparcel.repository.storage.base import OWN, Refused
 
 PATH = f"{OWN}/lease.json"
@@ -57,7 +57,7 @@ class Lease:
         """Let others in at once."""
         self._over.set()
         self._thread.join()
-        with suppress(OutsideError):
+        with suppress(ExternalError):
             self.place.replace(PATH, _text(self.token, 0.0), self.tag)
 
     def _renew(self) -> None:
@@ -69,7 +69,7 @@ class Lease:
             except Refused:
                 self._lost = True
                 return
-            except OutsideError:
+            except ExternalError:
                 continue
 
 

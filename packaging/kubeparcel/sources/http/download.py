@@ -17,8 +17,8 @@ from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sources.http.errors import host, shown
 from kubeparcel.sources.http.request import ABSENT, asked, body, broken, refusal
 from kubeparcel.sources.http.retry import Patience, http_date, patiently
-from kubeparcel.store import disk_errors
-from kubeparcel.threads import Stop, each
+from kubeparcel.store import translate_os_errors
+from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     import requests
@@ -55,18 +55,18 @@ class Http:
         limit = self.patience.probe
         quick = Patience(connect=limit, silence=limit, tries=1)
         try:
-            each(dataclasses.replace(self, patience=quick)._known, [address], within=limit)
+            parallel_map(dataclasses.replace(self, patience=quick)._known, [address], timeout=limit)
         except TimeoutError:
             name = host(self.url(address))
             raise Unreachable(f"{name} did not answer within {limit:g} s.") from None
         except DownloadError as error:
-            raise Unreachable(error.what, error.todo) from None
+            raise Unreachable(error.message, error.hint) from None
 
-    def _known(self, address: str, stop: Stop) -> None:
+    def _known(self, address: str, stop: CancelToken) -> None:
         if self.read(address, stop) is None:
             raise refusal(self.url(address), 404)
 
-    def read(self, address: str, stop: Stop) -> str | None:
+    def read(self, address: str, stop: CancelToken) -> str | None:
         def attempt() -> str | None:
             with self._asked(address, stop) as response:
                 if response.status_code in ABSENT:
@@ -80,7 +80,7 @@ class Http:
 
         return patiently(self.patience, stop, attempt)
 
-    def modified(self, address: str, stop: Stop) -> int | None:
+    def modified(self, address: str, stop: CancelToken) -> int | None:
         def attempt() -> int | None:
             # A byte and not HEAD: an address that a redirect has signed may be good for GET only.
             with self._asked(address, stop, {"Range": "bytes=0-0"}) as response:
@@ -89,7 +89,7 @@ class Http:
 
         return patiently(self.patience, stop, attempt)
 
-    def copy(self, address: str, part: Path, at: At, stop: Stop) -> str:
+    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
         validator: dict[str, str] = {}
 
         def attempt() -> str:
@@ -106,11 +106,11 @@ class Http:
         return patiently(self.patience, stop, attempt, lambda: _size(part))
 
     def _arrive(
-        self, response: requests.Response, address: str, part: Path, at: At, stop: Stop
+        self, response: requests.Response, address: str, part: Path, at: At, stop: CancelToken
     ) -> str:
         """Write the body where the part ends; give the sha256 of all."""
         where = self.where(address)
-        with disk_errors(part), part.open("a+b") as file:
+        with translate_os_errors(part), part.open("a+b") as file:
             span = _span(response, file.tell())
             here, total = span or (0, None)
             file.truncate(here)
@@ -120,20 +120,20 @@ class Http:
             found = hashlib.file_digest(file, "sha256")
             at(here, total)
             for block in body(response, where, self.patience) if here != total else ():
-                stop.check()
+                stop.raise_if_cancelled()
                 file.write(block)
                 found.update(block)
                 here += len(block)
                 at(here, total)
         # What was interrupted looks like an end.
-        stop.check()
+        stop.raise_if_cancelled()
         if total is not None and here != total:
             raise broken(where, "broke the connection off")
         return found.hexdigest()
 
     @contextmanager
     def _asked(
-        self, address: str, stop: Stop, headers: Mapping[str, str] | None = None
+        self, address: str, stop: CancelToken, headers: Mapping[str, str] | None = None
     ) -> Iterator[requests.Response]:
         with asked(self.session, self.url(address), headers or {}, self.patience, stop) as response:
             yield response

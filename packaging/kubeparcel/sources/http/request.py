@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.errors import DownloadError
 from kubeparcel.sources.http.errors import answered, shown, unreachable, words
 from kubeparcel.sources.http.retry import Passing, Patience, retry_after
-from kubeparcel.threads import Stop
+from kubeparcel.threads import CancelToken
 
 if TYPE_CHECKING:
     import requests
@@ -28,7 +28,7 @@ def asked(
     url: str,
     headers: Mapping[str, str],
     patience: Patience,
-    stop: Stop,
+    stop: CancelToken,
 ) -> Iterator[requests.Response]:
     """Ask for a file and give the answer, its body still to come.
 
@@ -37,13 +37,13 @@ def asked(
     """
     from urllib3.exceptions import HTTPError
 
-    stop.check()
+    stop.raise_if_cancelled()
     limits = (patience.connect, patience.silence)
     try:
         response = session.get(url, headers=headers, stream=True, timeout=limits)
     except (OSError, ValueError, HTTPError) as error:
         raise unreachable(url, error, patience) from None
-    with response, stop.interrupting(functools.partial(_interrupt, response)):
+    with response, stop.on_cancel(functools.partial(_interrupt, response)):
         _check(response, url, ranged="Range" in headers)
         yield response
 

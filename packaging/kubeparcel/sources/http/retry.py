@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.threads import Stop
+from kubeparcel.threads import CancelToken
 
 Result = TypeVar("Result")
 
@@ -46,7 +46,7 @@ class Passing(Exception):
 
 def patiently(
     patience: Patience,
-    stop: Stop,
+    stop: CancelToken,
     attempt: Callable[[], Result],
     done: Callable[[], int] = lambda: 0,
 ) -> Result:
@@ -61,7 +61,7 @@ def patiently(
             return attempt()
         except Passing as passing:
             failed = passing
-        stop.check()
+        stop.raise_if_cancelled()
         tries = tries + 1 if done() <= best else 1
         best = max(best, done())
         if tries >= patience.tries or failed.after > patience.longest:

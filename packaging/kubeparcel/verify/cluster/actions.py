@@ -12,7 +12,7 @@ import yaml
 
 from kubeparcel.images import control_plane
 from kubeparcel.model import Version
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster import assertions, documents
 from kubeparcel.verify.cluster.machines import ADMIN, STORE, Cluster, Machine
@@ -136,7 +136,7 @@ def _pod(cluster: Cluster, machine: Machine) -> Iterator[Finding]:
     if not address.startswith(part.rpartition(".")[0] + "."):
         yield Finding(f"an address in {part}", address, f"pod on {machine.name}")
     bridge = machine.trial.run("ip", "-oneline", "address", "show", "cni0")
-    if bridge.code:
+    if bridge.exit_code:
         yield Finding("a bridge cni0, made by our plugin", bridge.stderr.strip(), machine.name)
     seen = machine.trial.run("crictl", "pods", "--name", f"probe-{machine.name}", "--state=ready")
     if f"probe-{machine.name}" not in seen.stdout:
@@ -195,7 +195,7 @@ def reset(cluster: Cluster) -> Iterator[Finding]:
     for machine in reversed(cluster.machines):
         yield from _well(machine.trial.run("kubeadm", "reset", "--force", timeout=180))
         for path in (assertions.CONFIG, assertions.FLAGS, assertions.KUBELET_CONF, ADMIN):
-            if not machine.box.run("test", "-e", path, check=False).code:
+            if not machine.box.run("test", "-e", path, check=False).exit_code:
                 yield Finding("nothing: it was reset", "a file", f"{machine.name}: {path}")
 
 
@@ -205,11 +205,11 @@ def purge(cluster: Cluster) -> Iterator[Finding]:
         trial = machine.trial
         yield from trial.ask(trial.manager.forget or trial.manager.remove, trial.packages.names)
         for done in trial.each([("test", "!", "-e", path) for path in trial.packages.binaries]):
-            if done.code:
+            if done.exit_code:
                 yield Finding("nothing there", "a program", f"{machine.name}: {done.argv[-1]}")
 
 
-def _well(done: Completed) -> Iterator[Finding]:
-    if done.code:
+def _well(done: CompletedProcess) -> Iterator[Finding]:
+    if done.exit_code:
         said = f"{done.stdout}\n{done.stderr}".strip().splitlines()
-        yield Finding("exit code 0", f"exit code {done.code}\n" + "\n".join(said[-15:]))
+        yield Finding("exit code 0", f"exit code {done.exit_code}\n" + "\n".join(said[-15:]))

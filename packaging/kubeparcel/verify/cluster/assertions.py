@@ -121,7 +121,7 @@ def credentials(_: Cluster, machine: Machine) -> Iterator[Finding]:
         path = str(user.get(field, ""))
         if not path.startswith("/var/lib/kubelet/pki/"):
             yield Finding(f"{field} below /var/lib/kubelet/pki", path or "none", KUBELET_CONF)
-        elif machine.trial.run("test", "-s", path).code:
+        elif machine.trial.run("test", "-s", path).exit_code:
             yield Finding("a certificate", "no file, or an empty one", path)
 
 
@@ -237,7 +237,7 @@ def bootstrapped(cluster: Cluster) -> Iterator[Finding]:
     kinds = {one["type"] for row in mine for one in row["status"].get("conditions", ())}
     if "Approved" not in kinds or not any(row["status"].get("certificate") for row in mine):
         yield Finding("a bootstrap request, Approved and Issued", f"{len(mine)} requests, {kinds}")
-    if not cluster.worker.trial.run("test", "-e", BOOTSTRAP_CONF).code:
+    if not cluster.worker.trial.run("test", "-e", BOOTSTRAP_CONF).exit_code:
         yield Finding("no file: it was for the first start", "a file", BOOTSTRAP_CONF)
 
 

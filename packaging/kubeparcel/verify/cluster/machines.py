@@ -19,7 +19,7 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import node_image
 from kubeparcel.model import Version
-from kubeparcel.process import Completed
+from kubeparcel.process import CompletedProcess
 from kubeparcel.verify.scenario import CURRENT, EARLIER, Trial
 
 PLANE, WORKER = "plane", "worker"
@@ -81,14 +81,14 @@ class Cluster:
         """The image of a pod that only waits."""
         return next(name for name in self.images(self.start) if "/pause:" in name)
 
-    def kubectl(self, *words: str, timeout: float = 60) -> Completed:
+    def kubectl(self, *words: str, timeout: float = 60) -> CompletedProcess:
         """Ask the cluster as its administrator, and keep that as evidence."""
         return self.plane.trial.run("kubectl", f"--kubeconfig={ADMIN}", *words, timeout=timeout)
 
     def asked(self, *words: str) -> str:
         """The same without evidence, for questions that are asked again and again."""
         done = self.plane.box.run("kubectl", f"--kubeconfig={ADMIN}", *words, check=False)
-        return done.stdout if not done.code else ""
+        return done.stdout if not done.exit_code else ""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def one(name: str) -> Question:
     def alone(trial: Trial) -> Iterator[Finding]:
         yield from trial.ask(trial.manager.install, [name])
         for other in trial.packages.needs(name):
-            if trial.run(*trial.manager.words(trial.manager.provided, [other])).code:
+            if trial.run(*trial.manager.words(trial.manager.provided, [other])).exit_code:
                 yield Finding(f"{other}, which {name} cannot be without", "not installed with it")
         yield from programs_of(trial, trial.packages, only=name)
 
@@ -136,7 +136,7 @@ def unordered(trial: Trial) -> Iterator[Finding]:
 
 def without_systemd(trial: Trial) -> Iterator[Finding]:
     """The host has no systemd."""
-    if trial.script(render("hosts/without-systemd.sh", {})).code:
+    if trial.script(render("hosts/without-systemd.sh", {})).exit_code:
         yield Finding("a host without systemd", "it could not be taken away")
 
 

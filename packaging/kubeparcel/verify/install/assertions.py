@@ -88,7 +88,7 @@ def programs_of(trial: Trial, packages: PackageSet, only: str = "") -> Iterator[
     for done in trial.each(commands):
         wanted = asked[done.argv[0]].version.replace("~", "-", 1)
         if not re.search(rf"(?<![\w.])v?{re.escape(wanted)}(?![\w.+-])", done.stdout):
-            said = done.stdout[:300] or f"exit code {done.code}"
+            said = done.stdout[:300] or f"exit code {done.exit_code}"
             yield Finding(f"it says {wanted}", said, done.argv[0])
 
 
@@ -101,9 +101,9 @@ def completions(trial: Trial) -> Iterator[Finding]:
     text = render("hosts/completion.sh", {})
     for name in trial.packages.completions:
         done = trial.run("bash", "-c", text, "bash", name)
-        if done.code or f" {name}" not in done.stdout:
+        if done.exit_code or f" {name}" not in done.stdout:
             said = (done.stderr or done.stdout).strip()
-            yield Finding(f"complete -F … {name}", said[-300:] or f"exit code {done.code}")
+            yield Finding(f"complete -F … {name}", said[-300:] or f"exit code {done.exit_code}")
 
 
 def read_only(trial: Trial) -> Iterator[Finding]:
@@ -112,7 +112,7 @@ def read_only(trial: Trial) -> Iterator[Finding]:
         "for at in /usr /opt; do mount --bind $at $at; mount -o remount,ro,bind $at; done; "
         "! touch /usr/written /opt/written 2>/dev/null"
     )
-    if mounted.code:
+    if mounted.exit_code:
         yield Finding("a host with a read-only /usr", mounted.stderr.strip())
     yield from programs_of(trial, trial.packages)
     trial.script("umount --lazy /usr /opt")
@@ -123,7 +123,7 @@ def gone(trial: Trial) -> Iterator[Finding]:
     for name, version in trial.states(trial.packages.names).items():
         yield Finding("not installed", f"{name} {version}")
     for done in trial.each([("test", "!", "-e", path) for path in trial.packages.binaries]):
-        if done.code:
+        if done.exit_code:
             yield Finding("nothing there", "a program", done.argv[-1])
 
 

@@ -59,7 +59,7 @@ class Subject:
     @property
     def arch(self) -> Arch | None:
         """The architecture the package says it is for."""
-        names = {self.contents.format.arch(arch): arch for arch in Arch}
+        names = {self.contents.format.arch_name(arch): arch for arch in Arch}
         return names.get(self.contents.arch)
 
     @functools.cached_property

@@ -122,7 +122,7 @@ def check(
 
     meaning = "the file is a whole package"
     if isinstance(found, KubeparcelError):
-        fault = Finding("a whole package", found.what, look=found.todo)
+        fault = Finding("a whole package", found.message, look=found.hint)
         return (Check(READABLE, name, 0, meaning, (fault,)),)
     owners = holders.get((found.format, found.arch), {})
     subject = Subject(name, found, expected, Places.of(catalog, found.format), owners)

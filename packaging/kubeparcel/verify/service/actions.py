@@ -104,7 +104,7 @@ def kubeadm(trial: Trial) -> Iterator[Finding]:
     for phase in PHASES:
         argv = ("kubeadm", "init", "phase", *phase.split(), "--config=/root/kubeadm.yaml")
         done = trial.run(*argv)
-        if done.code:
+        if done.exit_code:
             yield Finding(
                 "exit code 0", (done.stderr or done.stdout).strip()[-500:], " ".join(argv)
             )
@@ -121,7 +121,7 @@ def run(trial: Trial) -> Iterator[Finding]:
 def restart(trial: Trial) -> Iterator[Finding]:
     """Systemd starts the kubelet anew, with what is in files by now."""
     done = trial.run("systemctl", "restart", UNIT)
-    if done.code:
+    if done.exit_code:
         yield Finding("exit code 0", done.stderr.strip(), f"systemctl restart {UNIT}")
 
 
@@ -239,7 +239,7 @@ def remove(name: str) -> Question:
             yield Finding(f"no {name}", "still installed")
         yield from untouched(trial)
         done = trial.run(*Manager.words(trial.manager.verify, [ENV_HOLDER]))
-        if done.code or done.stdout.strip():
+        if done.exit_code or done.stdout.strip():
             yield Finding("as packaged", done.stdout.strip() or done.stderr.strip(), ENV_HOLDER)
 
     return removed

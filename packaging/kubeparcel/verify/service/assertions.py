@@ -37,8 +37,8 @@ def clean(trial: Trial) -> Iterator[Finding]:
     done = trial.run("systemd-analyze", "verify", UNIT)
     lines = f"{done.stdout}{done.stderr}".splitlines()
     faults = [line for line in lines if "kubelet" in line]
-    if done.code or faults:
-        yield Finding("no complaint", "\n".join(faults) or f"exit code {done.code}", UNIT)
+    if done.exit_code or faults:
+        yield Finding("no complaint", "\n".join(faults) or f"exit code {done.exit_code}", UNIT)
 
 
 def files_of(packages: PackageSet) -> Question:
@@ -206,10 +206,10 @@ def stopped(trial: Trial) -> Iterator[Finding]:
     found = trial.run(
         "sh", "-c", f"for p in /proc/[0-9]*; do readlink $p/exe; done | grep {KUBELET}"
     )
-    if not found.code:
+    if not found.exit_code:
         yield Finding("no process", found.stdout.strip(), KUBELET)
     for path in ("/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf"):
-        if trial.run("test", "-s", path).code:
+        if trial.run("test", "-s", path).exit_code:
             yield Finding("kept", "gone", path)
 
 
@@ -226,7 +226,7 @@ def runtime(trial: Trial) -> Iterator[Finding]:
         said = (done.stderr or done.stdout).strip()[-300:]
         yield Finding("RuntimeReady: true", str(states) if states else said, "crictl info")
     listed = trial.run(*crictl, "ps", "--all")
-    if listed.code or "CONTAINER" not in listed.stdout:
+    if listed.exit_code or "CONTAINER" not in listed.stdout:
         yield Finding("a list", (listed.stderr or listed.stdout).strip()[-300:], "crictl ps")
 
 

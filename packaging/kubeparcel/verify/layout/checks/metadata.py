@@ -36,10 +36,10 @@ def identity(subject: Subject) -> Iterator[Finding]:
 def architecture(subject: Subject) -> Iterator[Finding]:
     """An architecture that the format knows by this name."""
     format_, found = subject.contents.format, subject.contents.arch
-    names = [format_.arch(arch) for arch in (*Arch, None)]
+    names = [format_.arch_name(arch) for arch in (*Arch, None)]
     if found not in names:
         yield Finding(f"one of {', '.join(names)}", found)
-    elif found == format_.arch(None) and subject.binaries:
+    elif found == format_.arch_name(None) and subject.binaries:
         yield Finding("the architecture of its binaries", found, subject.binaries[0].path)
 
 

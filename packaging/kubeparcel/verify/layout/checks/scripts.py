@@ -30,7 +30,7 @@ def parses(subject: Subject) -> Iterator[Finding]:
     for name, script in subject.contents.scripts.items():
         if script.interpreter.split(" ")[0] in SHELLS:
             done = run(["/bin/sh", "-n"], stdin=script.body, check=False)
-            if done.code:
+            if done.exit_code:
                 yield Finding("a script that sh -n accepts", done.stderr.strip(), name)
 
 
