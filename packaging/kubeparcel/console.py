@@ -55,7 +55,7 @@ class PlainLog:
     def task(
         self, label: str, name: str, total: int | None, unit: str = ""
     ) -> Iterator[ProgressTask]:
-        line = PlainTask(self, label, name, total, unit)
+        line = _PlainTask(self, label, name, total, unit)
         yield line
         took = time.monotonic() - line.started
         self.info(label, f"{name} · {quantity(line.done, unit)} · {duration(took)}")
@@ -65,7 +65,7 @@ class PlainLog:
         self.stream.flush()
 
 
-class PlainTask:
+class _PlainTask:
     def __init__(self, log: PlainLog, label: str, name: str, total: int | None, unit: str) -> None:
         self.log, self.label, self.name, self.total, self.unit = log, label, name, total, unit
         self.done = 0
@@ -98,10 +98,10 @@ class QuietLog:
     def task(
         self, label: str, name: str, total: int | None, unit: str = ""
     ) -> Iterator[ProgressTask]:
-        yield SilentTask()
+        yield _SilentTask()
 
 
-class SilentTask:
+class _SilentTask:
     def advance(self, amount: int = 1, note: str = "") -> None:
         pass
 

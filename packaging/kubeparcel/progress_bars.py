@@ -38,7 +38,7 @@ class LiveLog:
         progress = self._enter()
         bar = progress.add_task("", label=label, name=name, total=total, note="")
         try:
-            yield LiveTask(progress, bar, total, unit)
+            yield _LiveTask(progress, bar, total, unit)
         finally:
             self._leave()
 
@@ -65,7 +65,7 @@ class LiveLog:
                 self.progress = None
 
 
-class LiveTask:
+class _LiveTask:
     def __init__(self, progress: Progress, bar: object, total: int | None, unit: str) -> None:
         self.progress, self.bar, self.total, self.unit = progress, bar, total, unit
         self.done = 0

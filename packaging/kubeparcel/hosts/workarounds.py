@@ -85,7 +85,8 @@ class Probe:
                 first = failed
         raise ToolError(
             f"{self.engine.name} cannot start a container here ({kind}).",
-            f"{first.hint or first.message}\nTried in vain: {', '.join(r.name for r in remedies())}.",
+            f"{first.hint or first.message}\n"
+            f"Tried in vain: {', '.join(r.name for r in remedies())}.",
         )
 
     def _explain(self, chosen: Sequence[Remedy]) -> None:
