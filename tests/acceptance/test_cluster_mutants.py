@@ -27,10 +27,10 @@ from tests.acceptance.upgrade_mutants import OTHERS
 
 HOST = "trixie"
 IN_VAIN: dict[str, tuple[ModuleType, str]] = {
-    "network": (actions, "READY"),
-    "upgraded": (actions, "READY"),
-    "control-plane": (assertions, "PATIENCE"),
-    "apply-healthy": (assertions, "PATIENCE"),
+    "network": (actions, "NODE_READY_TIMEOUT"),
+    "upgraded": (actions, "NODE_READY_TIMEOUT"),
+    "control-plane": (assertions, "HEALTHY_TIMEOUT"),
+    "apply-healthy": (assertions, "HEALTHY_TIMEOUT"),
 }
 """The checks that wait for what will not come, and where it says how long."""
 
@@ -52,7 +52,7 @@ def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, mo
 def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path, monkeypatch):
     last = [step.name for step in CLUSTER.steps].index("pods")
     needed = [step for step in CLUSTER.steps[: last + 1] if step.vital]
-    needed[-1] = _hasty(needed[-1], actions, "READY", 12.0)
+    needed[-1] = _hasty(needed[-1], actions, "NODE_READY_TIMEOUT", 12.0)
     monkeypatch.setattr(level, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
     broken = break_debs(real.folder / "dist/deb", UNPLUGGED, tmp_path)
     _caught(_check(here, broken, only="cluster"), [NO_PODS])
@@ -121,7 +121,7 @@ def _whatever_fails(scenario: Scenario[Cluster]) -> Scenario[Cluster]:
 
 def _hasty(step: Step[Cluster], module: ModuleType, limit: str, seconds: float) -> Step[Cluster]:
     """A step with less patience."""
-    question: Callable[[Cluster], Iterator[Finding]] = step.question
+    question: Callable[[Cluster], Iterator[Finding]] = step.run
 
     def asked(cluster_: Cluster) -> Iterator[Finding]:
         with pytest.MonkeyPatch.context() as patch:

@@ -17,10 +17,10 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install import level
-from kubeparcel.verify.install.assertions import Silence
+from kubeparcel.verify.install.assertions import NoFindings
 from kubeparcel.verify.install.runner import play
 from kubeparcel.verify.install.scenarios import scenarios
-from kubeparcel.verify.scenario import Step, Trial
+from kubeparcel.verify.scenario import HostContext, Step
 from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
 from tests.acceptance.moment_mutants import MOMENT_MUTANTS
@@ -133,9 +133,9 @@ def _all(changes: Sequence[Mutate]) -> Mutate:
     return mutate
 
 
-def _is_silent(step: Step[Trial]) -> bool:
+def _is_silent(step: Step[HostContext]) -> bool:
     """Whether a step is no judgement: mypy knows of its question that it never finds anything."""
-    return get_type_hints(step.question)["return"] == Silence
+    return get_type_hints(step.run)["return"] == NoFindings
 
 
 @pytest.mark.parametrize("format_", Format)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.reports.results import Check, Finding, Packaged, Report
-from kubeparcel.verify.levels import Proof
+from kubeparcel.verify.levels import VerifyResult
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import needed
 from tests.conftest import TIMEOUT, wait_until
@@ -30,7 +30,7 @@ HOSTILE = (
 SIZES = (360, 1280)
 
 
-def hostile(text: str = HOSTILE) -> Proof:
+def hostile(text: str = HOSTILE) -> VerifyResult:
     """A proof in which everything that comes from outside is the text."""
     finding = Finding(text, text, text, text)
     bad = Check(text, text, 7, text, (finding,) * 12, text, 1.5, {text: text, f"a\n{text}": LONG})
@@ -42,7 +42,7 @@ def hostile(text: str = HOSTILE) -> Proof:
         Report("install", (bad, good), 61, where=text),
         Report("cluster", not_run=text),
     )
-    return Proof(reports, STARTED)
+    return VerifyResult(reports, STARTED)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
-from kubeparcel.verify.scenario import Scenario, Trial
+from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
 from kubeparcel.verify.service.runner import play
 from kubeparcel.verify.service.scenarios import scenarios
@@ -139,7 +139,7 @@ def _with(good: PackageSet, file: Path, folder: Path) -> PackageSet:
 
 def _scenario(
     machine: Machine, now: PackageSet, begins: PackageSet
-) -> tuple[Scenario[Trial], PackageSet | None]:
+) -> tuple[Scenario[HostContext], PackageSet | None]:
     """The scenario of a machine, and the packages that it begins with, if others."""
     before, other = (None, begins) if machine.scenario == "layouts" else (begins, None)
     rows = scenarios(now, before, other)

@@ -13,12 +13,12 @@ from kubeparcel.cli import namespace
 from kubeparcel.cli.program import Kubeparcel
 from kubeparcel.reports.report_files import Files, leave
 from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.verify.levels import Proof
+from kubeparcel.verify.levels import VerifyResult
 from tests.conftest import RecordingLog
 from tests.support.package_workshop import Workshop
 
-GOOD = Proof((Report("layout", (Check("modes", "a.deb"),), 0.8),))
-BAD = Proof(
+GOOD = VerifyResult((Report("layout", (Check("modes", "a.deb"),), 0.8),))
+BAD = VerifyResult(
     (Report("layout", (Check("modes", "a.deb", findings=(Finding("0755", "::debug::x"),)),), 0.8),)
 )
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from kubeparcel.console import Log, PlainLog, QuietLog
 from kubeparcel.progress_bars import LiveLog
 from kubeparcel.reports.results import Check, Finding
-from kubeparcel.verify.progress import watched
+from kubeparcel.verify.progress import show_progress
 
 GOOD = Check("install", "life")
 BAD = Check("purge", "life", findings=(Finding("nothing", "something"),))
@@ -19,7 +19,7 @@ BAD = Check("purge", "life", findings=(Finding("nothing", "something"),))
 
 def play(log: Log) -> None:
     """Two hosts: one scenario stops at its first check, which failed; the others are whole."""
-    with watched(log, "install", {"trixie": [3, 1], "trixie-dnf": [2]}) as hosts:
+    with show_progress(log, "install", {"trixie": [3, 1], "trixie-dnf": [2]}) as hosts:
         with hosts["trixie"].scenario("life", 3) as told:
             told(GOOD)
             told(BAD)
@@ -73,7 +73,7 @@ def test_a_host_whose_run_broke_off_is_not_called_done():
     log, stream = lines()
     with (
         pytest.raises(KeyboardInterrupt),
-        watched(log, "install", {"trixie": [1]}) as hosts,
+        show_progress(log, "install", {"trixie": [1]}) as hosts,
         hosts["trixie"].scenario("life", 1),
     ):
         raise KeyboardInterrupt
@@ -82,7 +82,10 @@ def test_a_host_whose_run_broke_off_is_not_called_done():
 
 def test_scenarios_of_one_host_may_end_in_several_threads(timeless):
     log, stream = lines()
-    with watched(log, "install", {"trixie": [5] * 40}) as hosts, ThreadPoolExecutor(8) as pool:
+    with (
+        show_progress(log, "install", {"trixie": [5] * 40}) as hosts,
+        ThreadPoolExecutor(8) as pool,
+    ):
 
         def one(_: int) -> None:
             with hosts["trixie"].scenario("life", 5) as told:

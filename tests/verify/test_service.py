@@ -10,7 +10,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.model import Format
-from kubeparcel.verify.node_setup import RUNTIME
+from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.service import actions, assertions, kubelet, level
 from kubeparcel.verify.service.scenarios import scenarios
 from tests.support.package_workshop import workshop
@@ -66,7 +66,7 @@ def test_flags_are_split_as_systemd_splits_them():
 
 
 def test_the_kubelets_files_are_found_in_both_layouts(sets):
-    etc, official = kubelet.Files.of(sets["etc"]), kubelet.Files.of(sets["official"])
+    etc, official = kubelet.KubeletFiles.of(sets["etc"]), kubelet.KubeletFiles.of(sets["official"])
     assert etc.drop_in == "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
     assert official.drop_in == "/lib/systemd/system/kubelet.service.d/10-kubeadm.conf"
     assert etc.unit == official.unit == "/lib/systemd/system/kubelet.service"
@@ -74,7 +74,7 @@ def test_the_kubelets_files_are_found_in_both_layouts(sets):
 
 
 def test_the_command_line_begins_with_the_arguments_of_the_drop_in_in_their_order():
-    names = [word.partition("=")[0] for word in assertions.BASE]
+    names = [word.partition("=")[0] for word in assertions.BASE_ARGUMENTS]
     assert names == ["/usr/bin/kubelet", "--bootstrap-kubeconfig", "--kubeconfig", "--config"]
 
 
@@ -108,7 +108,7 @@ def test_what_the_kubelet_needs_is_not_removed_under_it(sets):
 
 def test_kubeadm_is_told_where_the_runtime_is_and_what_the_kubelet_is_to_show():
     init, cluster, config = actions.documents("v1.36.3")
-    assert init["nodeRegistration"]["criSocket"] == RUNTIME
+    assert init["nodeRegistration"]["criSocket"] == CRI_SOCKET
     assert cluster["kubernetesVersion"] == "v1.36.3"
     assert config["maxPods"] != int(init["nodeRegistration"]["kubeletExtraArgs"][0]["value"])
 

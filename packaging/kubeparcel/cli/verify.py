@@ -27,19 +27,19 @@ def verify(
     """Check packages: ours, or anyone's. Without a path: those in the output folder."""
     from kubeparcel.config.settings import load
     from kubeparcel.reports.report_files import Files, leave
-    from kubeparcel.verify.levels import Wanted, prove
+    from kubeparcel.verify.levels import VerifyRequest, run_levels
 
     base, here = Path.cwd(), console.create_log(quiet)
     settings = load({}, base)
-    wanted = Wanted(
+    wanted = VerifyRequest(
         level,
         paths=tuple(base / name for name in path or [settings.out]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
         engine=engine,
-        earlier=(base / from_,) if from_ else (),
+        previous=(base / from_,) if from_ else (),
         keep=keep,
     )
-    proof = prove(wanted, settings, here)
+    proof = run_levels(wanted, settings, here)
     left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
     say(proof.as_json() if json_ else left.under(proof.as_text()))
     if json_ and left.files:

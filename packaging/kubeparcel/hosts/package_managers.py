@@ -22,7 +22,7 @@ _HARMLESS = re.compile(
 
 
 @dataclass(frozen=True)
-class Manager:
+class PackageManager:
     """One package manager. `update` makes the repository its own; it is a template.
 
     `at` writes a package at a version. `state` prints `NAME VERSION` of installed packages.
@@ -31,75 +31,75 @@ class Manager:
     """
 
     name: str
-    update: str
+    repository_script: str
     install: str
     reinstall: str
     upgrade: str
     downgrade: str
-    at: str
+    version_selector: str
     remove: str
-    forget: str
-    state: str
-    provided: str
+    purge: str
+    list_installed: str
+    find_provider: str
     verify: str
-    unordered: tuple[str, ...]
+    install_unordered: tuple[str, ...]
 
     @staticmethod
-    def words(command: str, names: Iterable[str] = (), files: Iterable[str] = ()) -> list[str]:
+    def argv(command: str, names: Iterable[str] = (), files: Iterable[str] = ()) -> list[str]:
         """A command as an argument list."""
         lists = {"{names}": list(names), "{files}": list(files)}
         return [word for part in command.split() for word in lists.get(part, [part])]
 
-    def exactly(self, versions: Mapping[str, str]) -> list[str]:
+    def at_versions(self, versions: Mapping[str, str]) -> list[str]:
         """The words that mean packages at their versions."""
-        return [self.at.format(name=n, version=v) for n, v in versions.items()]
+        return [self.version_selector.format(name=n, version=v) for n, v in versions.items()]
 
 
-def complaints(said: str) -> Sequence[str]:
+def error_lines(said: str) -> Sequence[str]:
     """The lines in which a package manager complains, though it may have gone on."""
     serious = _HARMLESS.sub("", said)
     return [line for line in serious.splitlines() if _COMPLAINTS.search(line)]
 
 
-_APT = Manager(
+_APT = PackageManager(
     name="apt",
-    update="hosts/repository-apt.sh",
+    repository_script="hosts/repository-apt.sh",
     install="apt-get --yes install {names}",
     reinstall="apt-get --yes --reinstall install {names}",
     upgrade="apt-get --yes dist-upgrade",
     downgrade="apt-get --yes --allow-downgrades install {names}",
-    at="{name}={version}",
+    version_selector="{name}={version}",
     remove="apt-get --yes remove {names}",
-    forget="apt-get --yes purge {names}",
-    state="dpkg-query --show -f ${Package}\\t${Version}\\t${db:Status-Abbrev}\\n {names}",
-    provided="dpkg-query --status {names}",
+    purge="apt-get --yes purge {names}",
+    list_installed="dpkg-query --show -f ${Package}\\t${Version}\\t${db:Status-Abbrev}\\n {names}",
+    find_provider="dpkg-query --status {names}",
     verify="dpkg --verify {names}",
-    unordered=("dpkg --unpack {files}", "dpkg --configure --pending"),
+    install_unordered=("dpkg --unpack {files}", "dpkg --configure --pending"),
 )
-_DNF = Manager(
+_DNF = PackageManager(
     name="dnf",
-    update="hosts/repository-dnf.sh",
+    repository_script="hosts/repository-dnf.sh",
     install="dnf --assumeyes install {names}",
     reinstall="dnf --assumeyes reinstall {names}",
     upgrade="dnf --assumeyes upgrade",
     downgrade="dnf --assumeyes downgrade {names}",
-    at="{name}-{version}",
+    version_selector="{name}-{version}",
     remove="dnf --assumeyes remove {names}",
-    forget="",
-    state="rpm --query --queryformat %{NAME}\\t%{VERSION}-%{RELEASE}\\n {names}",
-    provided="rpm --query --whatprovides {names}",
+    purge="",
+    list_installed="rpm --query --queryformat %{NAME}\\t%{VERSION}-%{RELEASE}\\n {names}",
+    find_provider="rpm --query --whatprovides {names}",
     verify="rpm --verify {names}",
-    unordered=("rpm --install --noorder {files}",),
+    install_unordered=("rpm --install --noorder {files}",),
 )
 _ZYPPER = replace(
     _DNF,
     name="zypper",
-    update="hosts/repository-zypper.sh",
+    repository_script="hosts/repository-zypper.sh",
     install="zypper --non-interactive install {names}",
     reinstall="zypper --non-interactive install --force {names}",
     upgrade="zypper --non-interactive update",
     downgrade="zypper --non-interactive install --oldpackage {names}",
-    at="{name}={version}",
+    version_selector="{name}={version}",
     remove="zypper --non-interactive remove {names}",
 )
-MANAGERS: Mapping[str, Manager] = {row.name: row for row in (_APT, _DNF, _ZYPPER)}
+MANAGERS: Mapping[str, PackageManager] = {row.name: row for row in (_APT, _DNF, _ZYPPER)}

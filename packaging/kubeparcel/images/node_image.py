@@ -20,7 +20,7 @@ from kubeparcel.hosts.base_images import PREFIX
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import Start
-from kubeparcel.hosts.package_managers import MANAGERS, Manager
+from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import archive_writer, root_filesystem
 from kubeparcel.images.archive_writer import Config
@@ -73,7 +73,7 @@ class NodeImage:
         return cls(host, packages, here.image(host, Purpose.NODE))
 
     @property
-    def manager(self) -> Manager:
+    def manager(self) -> PackageManager:
         """The host's package manager."""
         return MANAGERS[self.host.family.manager]
 
@@ -164,8 +164,8 @@ def write(here: Session, wanted: NodeImage, scratch: Path, target: Path) -> None
 
 def install(box: Container, wanted: NodeImage) -> None:
     """Install the packages, and make a node of the host."""
-    box.script(render(wanted.manager.update, {}), PACKAGES, timeout=120)
-    words = Manager.words(wanted.manager.install, wanted.packages.names)
+    box.script(render(wanted.manager.repository_script, {}), PACKAGES, timeout=120)
+    words = PackageManager.argv(wanted.manager.install, wanted.packages.names)
     box.run(*words, env={"SOURCE_DATE_EPOCH": str(wanted.released)}, timeout=LONG)
     for path, text in wanted.files(_pause(box)).items():
         box.write(path, text)

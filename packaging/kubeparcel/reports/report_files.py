@@ -15,7 +15,7 @@ from kubeparcel.files import translate_os_errors
 from kubeparcel.reports import github
 
 if TYPE_CHECKING:
-    from kubeparcel.verify.levels import Proof
+    from kubeparcel.verify.levels import VerifyResult
 
 NAMES = HTML, JUNIT = "verify.html", "verify.xml"
 """What the reports are called in the output folder."""
@@ -61,7 +61,7 @@ class Left:
         return github.harmless(shown) if github.here() else shown
 
 
-def leave(proof: Proof, files: Files, log: Log) -> Left:
+def leave(proof: VerifyResult, files: Files, log: Log) -> Left:
     """Write the files, and what GitHub wants to know.
 
     A file that cannot be written costs neither the others nor the result: there is a warning, and

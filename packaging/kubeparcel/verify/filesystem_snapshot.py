@@ -33,7 +33,7 @@ Debian's base-files makes /opt when it is installed, without owning it.
 """
 
 
-def tree(box: Container) -> Mapping[str, str]:
+def take_snapshot(box: Container) -> Mapping[str, str]:
     """What is at each path, in words that are equal when it is."""
     text = render("hosts/tree.sh", {"ignored": IGNORED})
     lines = box.script(text, timeout=60).stdout.splitlines()
@@ -41,7 +41,7 @@ def tree(box: Container) -> Mapping[str, str]:
     return {path: said for path, _, said in rows}
 
 
-def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Finding]:
+def compare_snapshots(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Finding]:
     """A finding for each path that is not as it was."""
     for path in sorted({*before, *after}.difference(UNOWNED)):
         was, now = before.get(path, "nothing there"), after.get(path, "nothing there")

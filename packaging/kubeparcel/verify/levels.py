@@ -34,19 +34,19 @@ def now() -> datetime:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class VerifyRequest:
     """What to prove, and where. Empty fields leave the choice to the machine."""
 
     level: str
     paths: tuple[Path, ...]
     hosts: tuple[str, ...] = ()
     engine: str = ""
-    earlier: tuple[Path, ...] = ()
+    previous: tuple[Path, ...] = ()
     keep: bool = False
 
 
 @dataclass(frozen=True)
-class Proof:
+class VerifyResult:
     """The reports of all levels that were wanted, in their order, and when the first began."""
 
     reports: tuple[Report, ...]
@@ -77,17 +77,17 @@ class Proof:
         write_html(self.reports, self.started, path)
 
 
-def prove(wanted: Wanted, settings: Settings, log: Log) -> Proof:
+def run_levels(request: VerifyRequest, settings: Settings, log: Log) -> VerifyResult:
     """Climb to the level that is wanted; raises UsageError for one that there is not."""
-    if wanted.level not in LEVELS:
-        raise UsageError(f"--level {wanted.level}: there is {', '.join(LEVELS)}.")
+    if request.level not in LEVELS:
+        raise UsageError(f"--level {request.level}: there is {', '.join(LEVELS)}.")
     known = catalogs.load()
     rows = known.model_copy(update={"packages": settings.catalog_packages(known.packages)})
     started = now()
-    ran = [layout.check_paths(wanted.paths, rows)]
-    if wanted.level != "layout" and ran[-1].passed:
-        ran += _on_hosts(wanted, settings, log)
-    return Proof(_with_the_rest(ran, wanted.level), started)
+    ran = [layout.check_paths(request.paths, rows)]
+    if request.level != "layout" and ran[-1].passed:
+        ran += _on_hosts(request, settings, log)
+    return VerifyResult(_with_the_rest(ran, request.level), started)
 
 
 def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
@@ -96,7 +96,7 @@ def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
     return (*ran, *(Report(name, not_run=f"{ran[-1].level} failed") for name in rest))
 
 
-def _on_hosts(wanted: Wanted, settings: Settings, log: Log) -> Iterator[Report]:
+def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[Report]:
     """The levels above the layout up to the wanted one, or to the first that fails."""
     from kubeparcel.hosts import selection, session
 
@@ -127,13 +127,13 @@ class _Before:
     other: Sequence[Path]
 
 
-def _before(wanted: Wanted, settings: Settings, folder: Path, log: Log) -> _Before:
+def _before(wanted: VerifyRequest, settings: Settings, folder: Path, log: Log) -> _Before:
     from kubeparcel.build.previous_revision import earlier, other_layout
 
     other: Sequence[Path] = ()
     if LEVELS.index(wanted.level) >= LEVELS.index("service"):
         other = other_layout(settings, folder / "other", log)
-    return _Before(wanted.earlier or earlier(settings, folder / "earlier", log), other)
+    return _Before(wanted.previous or earlier(settings, folder / "earlier", log), other)
 
 
 def _proved(

@@ -10,11 +10,11 @@ import yaml
 from kubeparcel.hosts.container import Container
 from kubeparcel.templates import render
 
-RUNTIME = "unix:///run/containerd/containerd.sock"
-HEALTH = "http://127.0.0.1:10248/healthz"
+CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+HEALTHZ_URL = "http://127.0.0.1:10248/healthz"
 
 # Preflight tests that fail in a container whatever the packages are. Others must pass.
-EXPECTED = (
+IGNORED_PREFLIGHT_ERRORS = (
     "SystemVerification",  # the kernel's configuration is not readable there
     "FileContent--proc-sys-net-bridge-bridge-nf-call-iptables",
     "Swap",  # the machine's, not ours to switch off
@@ -25,27 +25,29 @@ EXPECTED = (
 """The preflight errors that `kubeadm --ignore-preflight-errors` is given; see kubeadm's docs."""
 
 
-def unified(box: Container) -> bool:
+def uses_cgroup_v2(box: Container) -> bool:
     """Whether the machine has cgroups of version 2 only."""
     return box.exists("/sys/fs/cgroup/cgroup.controllers")
 
 
-def configure_runtime(box: Container, pause: str = "") -> None:
+def configure_runtime(container: Container, pause: str = "") -> None:
     """Let containerd find our CNI plugins, and drive cgroups as the kubelet does; restarts it.
 
     `pause` is the sandbox's image, where it is not containerd's own choice.
     """
-    values = {"pause": pause, "systemd": str(unified(box))}
-    box.write("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
-    box.run("systemctl", "restart", "containerd", timeout=60)
-    box.until(
-        lambda: box.run("ctr", "version", check=False).exit_code == 0,
+    values = {"pause": pause, "systemd": str(uses_cgroup_v2(container))}
+    container.write("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
+    container.run("systemctl", "restart", "containerd", timeout=60)
+    container.until(
+        lambda: container.run("ctr", "version", check=False).exit_code == 0,
         "containerd to answer",
-        instead=lambda: box.run("journalctl", "-u", "containerd", "-n", "20", check=False).stdout,
+        instead=lambda: (
+            container.run("journalctl", "-u", "containerd", "-n", "20", check=False).stdout
+        ),
     )
 
 
-def kubelet_configuration(box: Container) -> Mapping[str, Any]:
+def kubelet_configuration(container: Container) -> Mapping[str, Any]:
     """A KubeletConfiguration that works in a container on this machine.
 
     A full disk or swap of the machine below is not the packages' fault; cgroups of version 1 need
@@ -60,18 +62,18 @@ def kubelet_configuration(box: Container) -> Mapping[str, Any]:
             ("nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"
         ),
     }
-    if unified(box):
+    if uses_cgroup_v2(container):
         return {**common, "cgroupDriver": "systemd"}
     crooked = {"cgroupDriver": "cgroupfs", "cgroupRoot": "/kubelet", "failCgroupV1": False}
     return {**common, **crooked}
 
 
-def kubeadm_configuration(box: Container, *documents: Mapping[str, Any]) -> str:
+def kubeadm_configuration(container: Container, *documents: Mapping[str, Any]) -> str:
     """A file for `kubeadm --config`: the documents, and the machine's KubeletConfiguration.
 
     A KubeletConfiguration among the documents adds to the machine's own.
     """
-    kubelet = dict(kubelet_configuration(box))
+    kubelet = dict(kubelet_configuration(container))
     others = []
     for document in documents:
         if document["kind"] == kubelet["kind"]:

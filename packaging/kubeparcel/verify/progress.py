@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from kubeparcel.console import Log, ProgressTask, duration
 from kubeparcel.reports.results import Check
 
-Counts = Mapping[str, Sequence[int]]
+StepCounts = Mapping[str, Sequence[int]]
 """For each host, how many checks each of its scenarios can have."""
 
 
 @dataclass
-class Watch:
+class HostProgress:
     """One host that is being proved. Safe to use from several threads."""
 
     log: Log
@@ -68,14 +68,14 @@ def _counted(checks: Sequence[Check]) -> str:
 
 
 @contextmanager
-def watched(log: Log, level: str, counts: Counts) -> Iterator[Mapping[str, Watch]]:
+def show_progress(log: Log, level: str, counts: StepCounts) -> Iterator[Mapping[str, HostProgress]]:
     """Show hosts until the block ends; each that has no scenario left is done before."""
     label = level.capitalize()
     with ExitStack() as stack:
-        watches: dict[str, Watch] = {}
+        watches: dict[str, HostProgress] = {}
         for host, steps in counts.items():
             own = stack.enter_context(ExitStack())
             task = own.enter_context(log.task(label, host, sum(steps), "checks"))
             task.advance(0, f"0 of {sum(steps)}")
-            watches[host] = Watch(log, label, host, sum(steps), len(steps), task, own)
+            watches[host] = HostProgress(log, label, host, sum(steps), len(steps), task, own)
         yield watches

@@ -129,7 +129,7 @@ def dress(here: Session, client: Client, base: str, image: str) -> None:
     with here.container(client.host, replace(START, image=base)) as box:
         box.write("/etc/apt/sources.list", source)
         box.script(DRESS, timeout=300)
-        box.script(render(client.manager.update, {}), timeout=120)
+        box.script(render(client.manager.repository_script, {}), timeout=120)
         here.engine.commit(box.name, image)
     for old in here.engine.images(f"{IMAGES}{client.host.name}:"):
         if old != image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.package_managers import MANAGERS, Manager
+from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Client:
     pin: str
 
     @property
-    def manager(self) -> Manager:
+    def manager(self) -> PackageManager:
         """How it is asked to install and upgrade."""
         return MANAGERS[self.host.family.manager]
 

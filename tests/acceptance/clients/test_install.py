@@ -62,7 +62,7 @@ def newer(real: Site, repo: Path, config: Path, said, tmp_path_factory) -> Path:
 def versions(box: Container) -> dict[str, str]:
     """What is installed of the five."""
     manager = CLIENTS[box.host.name].manager
-    rows = box.run(*manager.words(manager.state, FIVE), check=False).stdout.splitlines()
+    rows = box.run(*manager.argv(manager.list_installed, FIVE), check=False).stdout.splitlines()
     cells = [row.split("\t") for row in rows if row.startswith(FIVE)]
     return {row[0]: row[1] for row in cells if len(row) > 1 and row[-1] != "un "}
 
@@ -72,7 +72,7 @@ def test_the_commands_of_the_page_install_signed_packages(name, boxes, said):
     box, manager = boxes[name], CLIENTS[name].manager
     found = box.script('cat "$1"/kubernetes*', FILES[manager.name]).stdout
     assert re.search(TRUST[manager.name], found), found
-    box.run(*manager.words(manager.install, ["cri-tools"]), timeout=120)
+    box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
     assert versions(box) == FIRST, said[name]
     assert box.run("kubelet", "--version").stdout == "Kubernetes v1.36.3\n"
     assert box.run("crictl", "--version").stdout == "crictl version 1.36.0\n"
@@ -89,14 +89,14 @@ def test_current_apts_check_signatures_with_sequoia(boxes, said):
 def test_what_is_held_stays_and_what_is_let_go_upgrades(name, boxes, newer):
     box, client = boxes[name], CLIENTS[name]
     manager = client.manager
-    box.run(*manager.words(manager.install, ["cri-tools"]), timeout=120)
+    box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
     held = ["kubeadm", "kubelet", "kubectl"]
-    box.run(*manager.words(client.refresh), timeout=120)
+    box.run(*manager.argv(client.refresh), timeout=120)
     box.script(client.hold.format(names=" ".join(held)))
-    box.run(*manager.words(manager.upgrade), timeout=300)
+    box.run(*manager.argv(manager.upgrade), timeout=300)
     assert versions(box) == {**SECOND, **{n: FIRST[n] for n in held}}
     box.script(client.release.format(names=" ".join(held)))
-    box.run(*manager.words(manager.upgrade), timeout=300)
+    box.run(*manager.argv(manager.upgrade), timeout=300)
     assert versions(box) == SECOND
 
 
@@ -104,9 +104,9 @@ def test_what_is_held_stays_and_what_is_let_go_upgrades(name, boxes, newer):
 def test_who_goes_back_can_stay_at_that_version(name, boxes, newer):
     box, client = boxes[name], CLIENTS[name]
     manager = client.manager
-    box.run(*manager.words(manager.upgrade), timeout=300)
-    old = manager.exactly({"kubectl": FIRST["kubectl"]})
-    box.run(*manager.words(manager.downgrade, old), timeout=120)
+    box.run(*manager.argv(manager.upgrade), timeout=300)
+    old = manager.at_versions({"kubectl": FIRST["kubectl"]})
+    box.run(*manager.argv(manager.downgrade, old), timeout=120)
     box.script(client.pin.format(names="kubectl", version="1.36.3"))
-    box.run(*manager.words(manager.upgrade), timeout=120)
+    box.run(*manager.argv(manager.upgrade), timeout=120)
     assert versions(box) == {**SECOND, "kubectl": FIRST["kubectl"]}

@@ -91,7 +91,7 @@ def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
         added(box, web.address)
         done = attempt(box)
         assert installed(box), done.stdout + done.stderr
-        box.run(*manager.words(manager.remove, ["kubectl"]))
+        box.run(*manager.argv(manager.remove, ["kubectl"]))
         return done
 
     assert {done.exit_code for done in each(boxes, prepare).values()} == {0}
@@ -102,7 +102,7 @@ def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
 def attempt(box: Container) -> CompletedProcess:
     """A client that knows nothing yet reads the repository and installs kubectl."""
     client = CLIENTS[box.host.name]
-    install = " ".join(client.manager.words(client.manager.install, ["kubectl"]))
+    install = " ".join(client.manager.argv(client.manager.install, ["kubectl"]))
     return box.script(f"{client.start} && {install}", check=False, timeout=120)
 
 

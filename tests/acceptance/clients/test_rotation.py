@@ -19,8 +19,8 @@ NAME = "turned"
 def installed(box: Container, wanted: str) -> str:
     """The version of kubectl that is there after the client was asked for one."""
     manager = CLIENTS[box.host.name].manager
-    words = manager.exactly({"kubectl": wanted})
-    box.run(*manager.words(manager.install, words), timeout=120)
+    words = manager.at_versions({"kubectl": wanted})
+    box.run(*manager.argv(manager.install, words), timeout=120)
     return version(box)
 
 
@@ -28,26 +28,26 @@ def upgraded(box: Container) -> str:
     """The version of kubectl after the client has read the repository and upgraded."""
     client = CLIENTS[box.host.name]
     box.script(client.start, timeout=120)
-    box.run(*client.manager.words(client.manager.upgrade), timeout=120)
+    box.run(*client.manager.argv(client.manager.upgrade), timeout=120)
     return version(box)
 
 
 def version(box: Container) -> str:
     manager = CLIENTS[box.host.name].manager
-    return box.run(*manager.words(manager.state, ["kubectl"])).stdout.split("\t")[1].strip()
+    return box.run(*manager.argv(manager.list_installed, ["kubectl"])).stdout.split("\t")[1].strip()
 
 
 def follows(box: Container) -> bool:
     """Whether a client of before takes the repository, by itself."""
     client = CLIENTS[box.host.name]
     box.script(client.start, check=False, timeout=120)
-    return box.run(*client.manager.words(client.refresh), check=False, timeout=120).exit_code == 0
+    return box.run(*client.manager.argv(client.refresh), check=False, timeout=120).exit_code == 0
 
 
 def forget(box: Container) -> None:
     """The client has not trusted any key yet, and has no kubectl."""
     client = CLIENTS[box.host.name]
-    box.run(*client.manager.words(client.manager.remove, ["kubectl"]))
+    box.run(*client.manager.argv(client.manager.remove, ["kubectl"]))
     if client.manager.name != "apt":
         box.script("rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp")
 

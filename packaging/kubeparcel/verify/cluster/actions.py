@@ -19,18 +19,18 @@ from kubeparcel.verify.cluster.machines import ADMIN, STORE, Cluster, Machine
 from kubeparcel.verify.node_setup import kubeadm_configuration
 
 INIT, JOIN, UPGRADE = "/root/init.yaml", "/root/join.yaml", "/root/upgrade.yaml"
-READY = 120.0
+NODE_READY_TIMEOUT = 120.0
 """Seconds that a node may take to become Ready."""
 
 
 def images(cluster: Cluster) -> Iterator[Finding]:
     """The control plane's images reach both machines without a registry."""
-    yield from provide(cluster, cluster.start)
+    yield from provide(cluster, cluster.initial_release)
 
 
 def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
     """Import the images that kubeadm wants for a version; coredns and kube-proxy are not needed."""
-    here, wanted = cluster.here, cluster.images(version)
+    here, wanted = cluster.session, cluster.images(version)
     file = control_plane.archive(
         version, wanted, here.store, here.log, engine=here.engine, places=here.places
     )
@@ -38,7 +38,7 @@ def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
     with ThreadPoolExecutor(len(cluster.machines)) as pool:
         list(pool.map(lambda machine: _import(machine, inside), cluster.machines))
     for machine in cluster.machines:
-        listed = json.loads(machine.trial.run("crictl", "images", "--output=json").stdout)
+        listed = json.loads(machine.context.run("crictl", "images", "--output=json").stdout)
         there = {tag for row in listed["images"] for tag in row["repoTags"]}
         for name in wanted:
             if name not in there and re.search(r"/(kube-(?!proxy)|etcd|pause)", name):
@@ -47,22 +47,22 @@ def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
 
 def _import(machine: Machine, file: str) -> None:
     words = ("ctr", "--namespace=k8s.io", "images", "import", file)
-    machine.box.run(*words, timeout=240, what="the control plane's images to be imported")
+    machine.container.run(*words, timeout=240, what="the control plane's images to be imported")
 
 
 def init(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm init` from a configuration file with a KubeletConfiguration."""
-    plane = cluster.plane
-    wanted = documents.init(f"v{cluster.start}", plane.name, plane.address)
-    plane.box.write(INIT, kubeadm_configuration(plane.box, *wanted))
-    plane.trial.run("cat", INIT)
-    yield from _well(plane.trial.run("kubeadm", "init", "--config", INIT, timeout=300))
+    plane = cluster.control_plane
+    wanted = documents.init(f"v{cluster.initial_release}", plane.name, plane.address)
+    plane.container.write(INIT, kubeadm_configuration(plane.container, *wanted))
+    plane.context.run("cat", INIT)
+    yield from _well(plane.context.run("kubeadm", "init", "--config", INIT, timeout=300))
 
 
 def join(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm join` with a bootstrap token that the control plane gives out."""
-    plane, worker = cluster.plane, cluster.worker
-    said = plane.box.run(
+    plane, worker = cluster.control_plane, cluster.worker
+    said = plane.container.run(
         *("kubeadm", f"--kubeconfig={ADMIN}", "token", "create", "--print-join-command"),
         timeout=60,
     ).stdout
@@ -71,8 +71,8 @@ def join(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("kubeadm join HOST:PORT --token … sha256:…", said.strip() or "nothing")
         return
     document = documents.join(worker.name, worker.address, *found.groups())
-    worker.box.write(JOIN, yaml.safe_dump(document))
-    yield from _well(worker.trial.run("kubeadm", "join", "--config", JOIN, timeout=180))
+    worker.container.write(JOIN, yaml.safe_dump(document))
+    yield from _well(worker.context.run("kubeadm", "join", "--config", JOIN, timeout=180))
 
 
 def network(cluster: Cluster) -> Iterator[Finding]:
@@ -80,8 +80,8 @@ def network(cluster: Cluster) -> Iterator[Finding]:
     parts = {m.name: assertions.part(cluster, m) for m in cluster.machines}
     for machine, other in (cluster.machines, cluster.machines[::-1]):
         text = json.dumps(documents.network(parts[machine.name]), indent=2)
-        machine.box.write("/etc/cni/net.d/10-proof.conflist", text)
-        machine.trial.run("ip", "route", "replace", parts[other.name], "via", other.address)
+        machine.container.write("/etc/cni/net.d/10-proof.conflist", text)
+        machine.context.run("ip", "route", "replace", parts[other.name], "via", other.address)
     yield from become_ready(cluster)
 
 
@@ -94,11 +94,11 @@ def become_ready(cluster: Cluster, version: Version | None = None) -> Iterator[F
 
 
 def _until_ready(cluster: Cluster, machine: Machine, version: Version | None = None) -> None:
-    machine.box.until(
+    machine.container.until(
         lambda: assertions.ready(cluster, machine, str(version or "")),
         f"the node {machine.name} to be Ready" + (f" at v{version}" if version else ""),
-        READY,
-        instead=lambda: cluster.asked("describe", "node", machine.name)[-3000:],
+        NODE_READY_TIMEOUT,
+        instead=lambda: cluster.query("describe", "node", machine.name)[-3000:],
     )
 
 
@@ -106,13 +106,13 @@ def pods(cluster: Cluster) -> Iterator[Finding]:
     """A pod runs on each node, with an address from our plugins, and crictl sees it."""
     names = [machine.name for machine in cluster.machines]
     text = json.dumps(documents.pods(cluster.pause, names))
-    cluster.plane.box.write("/root/pods.json", text)
+    cluster.control_plane.container.write("/root/pods.json", text)
     yield from _well(cluster.kubectl("apply", "--filename=/root/pods.json"))
-    cluster.plane.box.until(
+    cluster.control_plane.container.until(
         lambda: len(_running(cluster)) == len(names),
         "the pods to run",
-        READY,
-        instead=lambda: cluster.asked("describe", "pods", "--show-events")[-3000:],
+        NODE_READY_TIMEOUT,
+        instead=lambda: cluster.query("describe", "pods", "--show-events")[-3000:],
     )
     cluster.kubectl("get", "pods", "--output=wide")
     for machine in cluster.machines:
@@ -121,7 +121,7 @@ def pods(cluster: Cluster) -> Iterator[Finding]:
 
 def _running(cluster: Cluster) -> Mapping[str, str]:
     """The addresses of the pods that run, by node."""
-    said = cluster.asked("get", "pods", "--selector=app=probe", "--output=json")
+    said = cluster.query("get", "pods", "--selector=app=probe", "--output=json")
     rows: list[dict[str, Any]] = json.loads(said or "{}").get("items", [])
     return {
         row["spec"]["nodeName"]: row["status"]["podIP"]
@@ -135,10 +135,10 @@ def _pod(cluster: Cluster, machine: Machine) -> Iterator[Finding]:
     part = assertions.part(cluster, machine)
     if not address.startswith(part.rpartition(".")[0] + "."):
         yield Finding(f"an address in {part}", address, f"pod on {machine.name}")
-    bridge = machine.trial.run("ip", "-oneline", "address", "show", "cni0")
+    bridge = machine.context.run("ip", "-oneline", "address", "show", "cni0")
     if bridge.exit_code:
         yield Finding("a bridge cni0, made by our plugin", bridge.stderr.strip(), machine.name)
-    seen = machine.trial.run("crictl", "pods", "--name", f"probe-{machine.name}", "--state=ready")
+    seen = machine.context.run("crictl", "pods", "--name", f"probe-{machine.name}", "--state=ready")
     if f"probe-{machine.name}" not in seen.stdout:
         yield Finding(f"crictl lists probe-{machine.name}", seen.stdout or seen.stderr or "none")
 
@@ -151,7 +151,7 @@ def reachable(cluster: Cluster) -> Iterator[Finding]:
             yield Finding(f"a pod on {machine.name} that runs", "none", f"node {machine.name}")
     for node, address in addresses.items():
         for machine in cluster.machines:
-            done = machine.trial.run(
+            done = machine.context.run(
                 "timeout", "10", "bash", "-c", f"exec 3<>/dev/tcp/{address}/9", timeout=20
             )
             if "refused" not in done.stderr:
@@ -162,7 +162,7 @@ def reachable(cluster: Cluster) -> Iterator[Finding]:
 def runtime(cluster: Cluster) -> Iterator[Finding]:
     """Crictl talks to the runtime, which is ready and has its network; each plugin answers."""
     for machine in cluster.machines:
-        info = json.loads(machine.trial.run("crictl", "info").stdout or "{}")
+        info = json.loads(machine.context.run("crictl", "info").stdout or "{}")
         states = {row["type"]: row["status"] for row in info["status"]["conditions"]}
         for name in ("RuntimeReady", "NetworkReady"):
             if states.get(name) is not True:
@@ -171,10 +171,10 @@ def runtime(cluster: Cluster) -> Iterator[Finding]:
 
 def last_resort(cluster: Cluster) -> Iterator[Finding]:
     """KUBELET_EXTRA_ARGS of the environment file wins over flags and configuration."""
-    for machine, wanted in ((cluster.plane, "18"), (cluster.worker, "17")):
-        path = assertions.ENVIRONMENT[machine.box.host.format]
-        machine.box.write(path, f"KUBELET_EXTRA_ARGS=--max-pods={wanted}\n")
-        yield from _well(machine.trial.run("systemctl", "restart", "kubelet"))
+    for machine, wanted in ((cluster.control_plane, "18"), (cluster.worker, "17")):
+        path = assertions.ENVIRONMENT[machine.container.host.format]
+        machine.container.write(path, f"KUBELET_EXTRA_ARGS=--max-pods={wanted}\n")
+        yield from _well(machine.context.run("systemctl", "restart", "kubelet"))
         others = list(assertions.command_line(cluster, machine))
         yield from others
         if not others:  # else another setting wins, and will go on winning
@@ -182,10 +182,10 @@ def last_resort(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _until_capacity(cluster: Cluster, machine: Machine, wanted: str) -> None:
-    machine.box.until(
+    machine.container.until(
         lambda: not list(assertions.capacity(cluster, machine, wanted)),
         f"the node {machine.name} to take {wanted} pods",
-        READY,
+        NODE_READY_TIMEOUT,
         instead=lambda: json.dumps(assertions.node(cluster, machine).get("status"))[-2000:],
     )
 
@@ -193,18 +193,20 @@ def _until_capacity(cluster: Cluster, machine: Machine, wanted: str) -> None:
 def reset(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm reset` on the worker, then on the control plane: the kubelet stops and waits."""
     for machine in reversed(cluster.machines):
-        yield from _well(machine.trial.run("kubeadm", "reset", "--force", timeout=180))
+        yield from _well(machine.context.run("kubeadm", "reset", "--force", timeout=180))
         for path in (assertions.CONFIG, assertions.FLAGS, assertions.KUBELET_CONF, ADMIN):
-            if not machine.box.run("test", "-e", path, check=False).exit_code:
+            if not machine.container.run("test", "-e", path, check=False).exit_code:
                 yield Finding("nothing: it was reset", "a file", f"{machine.name}: {path}")
 
 
 def purge(cluster: Cluster) -> Iterator[Finding]:
     """After that the packages go away without a complaint."""
     for machine in cluster.machines:
-        trial = machine.trial
-        yield from trial.ask(trial.manager.forget or trial.manager.remove, trial.packages.names)
-        for done in trial.each([("test", "!", "-e", path) for path in trial.packages.binaries]):
+        trial = machine.context
+        yield from trial.run_manager(
+            trial.package_manager.purge or trial.package_manager.remove, trial.packages.names
+        )
+        for done in trial.run_each([("test", "!", "-e", path) for path in trial.packages.binaries]):
             if done.exit_code:
                 yield Finding("nothing there", "a program", f"{machine.name}: {done.argv[-1]}")
 

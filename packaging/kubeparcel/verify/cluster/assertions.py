@@ -17,7 +17,7 @@ from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster.documents import DNS, DOMAIN, FLAG, LABEL, MARK, PODS, SERVICES
 from kubeparcel.verify.cluster.machines import Cluster, Machine
-from kubeparcel.verify.node_setup import HEALTH
+from kubeparcel.verify.node_setup import HEALTHZ_URL
 
 CONFIG, FLAGS = "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/kubeadm-flags.env"
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
@@ -32,7 +32,7 @@ ORDER = (
 
 ENVIRONMENT = {Format.DEB: "/etc/default/kubelet", Format.RPM: "/etc/sysconfig/kubelet"}
 
-PATIENCE = 60.0
+HEALTHY_TIMEOUT = 60.0
 """Seconds that a kubelet may take to be healthy after its start."""
 
 STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -44,7 +44,7 @@ def on(which: str, question: Callable[[Cluster, Machine], Iterable[Finding]]) ->
     """A question about one machine of the cluster, `plane` or `worker`."""
 
     def asked(cluster: Cluster) -> Iterator[Finding]:
-        yield from question(cluster, getattr(cluster, which))
+        yield from question(cluster, cluster.machine(which))
 
     return asked
 
@@ -52,7 +52,9 @@ def on(which: str, question: Callable[[Cluster, Machine], Iterable[Finding]]) ->
 def versions(cluster: Cluster) -> Iterator[Finding]:
     """Both machines have the packages at exactly their versions, from the start."""
     for machine in cluster.machines:
-        yield from machine.trial.at(machine.trial.earlier or machine.trial.packages)
+        yield from machine.context.assert_versions(
+            machine.context.previous or machine.context.packages
+        )
 
 
 def waiting(cluster: Cluster) -> Iterator[Finding]:
@@ -73,7 +75,7 @@ def waiting(cluster: Cluster) -> Iterator[Finding]:
 def defaults(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm config print init-defaults` shows the kubelet's and the networks' defaults."""
     command = "kubeadm config print init-defaults --component-configs KubeletConfiguration"
-    done = cluster.plane.trial.run(*command.split())
+    done = cluster.control_plane.context.run(*command.split())
     rows = {row["kind"]: row for row in yaml.safe_load_all(done.stdout) if row}
     subnet = rows.get("ClusterConfiguration", {}).get("networking", {}).get("serviceSubnet")
     yield from _same("serviceSubnet", "10.96.0.0/12", subnet)
@@ -87,7 +89,7 @@ def _kubelet(rows: dict[str, Any]) -> dict[str, Any]:
 
 def configuration(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """config.yaml has what was given to `kubeadm init`: our marks, the cluster's DNS and domain."""
-    found = yaml.safe_load(machine.trial.run("cat", CONFIG).stdout) or {}
+    found = yaml.safe_load(machine.context.run("cat", CONFIG).stdout) or {}
     yield from _cluster_wide(found, CONFIG)
 
 
@@ -115,19 +117,19 @@ def _cluster_wide(found: dict[str, Any], where: str) -> Iterator[Finding]:
 
 def credentials(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """kubelet.conf names client certificates, and they are there."""
-    found = yaml.safe_load(machine.trial.run("cat", KUBELET_CONF).stdout) or {}
+    found = yaml.safe_load(machine.context.run("cat", KUBELET_CONF).stdout) or {}
     user = (found.get("users") or [{}])[0].get("user", {})
     for field in ("client-certificate", "client-key"):
         path = str(user.get(field, ""))
         if not path.startswith("/var/lib/kubelet/pki/"):
             yield Finding(f"{field} below /var/lib/kubelet/pki", path or "none", KUBELET_CONF)
-        elif machine.trial.run("test", "-s", path).exit_code:
+        elif machine.context.run("test", "-s", path).exit_code:
             yield Finding("a certificate", "no file, or an empty one", path)
 
 
 def flags(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """kubeadm-flags.env has the instance's own settings (kubeletExtraArgs)."""
-    text = machine.trial.run("cat", FLAGS).stdout
+    text = machine.context.run("cat", FLAGS).stdout
     said = _arguments(text.strip().partition("=")[2])
     for wanted in _own(machine):
         if wanted not in said:
@@ -142,7 +144,7 @@ def command_line(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """The kubelet runs with the drop-in's arguments in order, then kubeadm's, then the extra."""
     healthy(machine)
     found = live(machine)
-    flags_ = _arguments(machine.box.read(FLAGS).strip().partition("=")[2])
+    flags_ = _arguments(machine.container.read(FLAGS).strip().partition("=")[2])
     wanted = [*ORDER, *flags_, *extra(machine)]
     if found != wanted:
         yield Finding(
@@ -152,7 +154,7 @@ def command_line(_: Cluster, machine: Machine) -> Iterator[Finding]:
 
 def live(machine: Machine) -> list[str]:
     """The arguments of the kubelet that runs, empty when none does."""
-    done = machine.trial.script(
+    done = machine.context.script(
         'pid=$(systemctl show -p MainPID --value kubelet); [ "$pid" -gt 0 ]; '
         'tr "\\0" "\\n" <"/proc/$pid/cmdline"'
     )
@@ -161,7 +163,7 @@ def live(machine: Machine) -> list[str]:
 
 def extra(machine: Machine) -> list[str]:
     """The KUBELET_EXTRA_ARGS of the package's environment file."""
-    text = machine.box.read(ENVIRONMENT[machine.box.host.format])
+    text = machine.container.read(ENVIRONMENT[machine.container.host.format])
     found = re.findall(r"^KUBELET_EXTRA_ARGS=(.*)$", text, re.MULTILINE)
     return _arguments(found[-1]) if found else []
 
@@ -177,7 +179,7 @@ def reloaded(_: Cluster, machine: Machine) -> Iterator[Finding]:
     for name, value in wanted.items():
         yield from _same(name, value, rows.get(name), "kubelet.service")
     healthy(machine)
-    machine.trial.run("curl", "--silent", "--show-error", HEALTH)
+    machine.context.run("curl", "--silent", "--show-error", HEALTHZ_URL)
 
 
 def healthy(machine: Machine) -> None:
@@ -185,20 +187,20 @@ def healthy(machine: Machine) -> None:
 
     Raises GaveUp with the kubelet's last words.
     """
-    ask = ("curl", "--silent", HEALTH)
+    ask = ("curl", "--silent", HEALTHZ_URL)
     tell = ("journalctl", "--no-pager", "--unit=kubelet", "--lines=40")
-    machine.box.until(
-        lambda: machine.box.run(*ask, check=False).stdout.strip() == "ok",
+    machine.container.until(
+        lambda: machine.container.run(*ask, check=False).stdout.strip() == "ok",
         f"the kubelet of {machine.name} to say ok",
-        PATIENCE,
+        HEALTHY_TIMEOUT,
         0.2,
-        lambda: machine.box.run(*tell, check=False).stdout,
+        lambda: machine.container.run(*tell, check=False).stdout,
     )
 
 
 def _unit(machine: Machine, *names: str) -> dict[str, str]:
     argv = ("systemctl", "show", "kubelet", *(f"--property={name}" for name in names))
-    lines = machine.trial.run(*argv).stdout.splitlines()
+    lines = machine.context.run(*argv).stdout.splitlines()
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
@@ -206,7 +208,9 @@ def control_plane(cluster: Cluster) -> Iterator[Finding]:
     """etcd, API server, controller manager and scheduler run, and the API says it is ready."""
     with suppress(GaveUp):  # what is still missing then is a finding
         what = "the control plane's containers to run"
-        cluster.plane.box.until(lambda: set(STATIC) <= _running(cluster), what, PATIENCE)
+        cluster.control_plane.container.until(
+            lambda: set(STATIC) <= _running(cluster), what, HEALTHY_TIMEOUT
+        )
     said = cluster.kubectl("get", "--raw", "/readyz?verbose").stdout
     if "readyz check passed" not in said:
         yield Finding("readyz check passed", said.strip()[-400:] or "no answer", "/readyz")
@@ -218,7 +222,9 @@ def control_plane(cluster: Cluster) -> Iterator[Finding]:
 
 def _running(cluster: Cluster) -> set[str]:
     """The control plane's containers that run now, by name."""
-    listed = json.loads(cluster.plane.trial.run("crictl", "ps", "--output=json").stdout or "{}")
+    listed = json.loads(
+        cluster.control_plane.context.run("crictl", "ps", "--output=json").stdout or "{}"
+    )
     return {
         row["metadata"]["name"]
         for row in listed.get("containers", [])
@@ -237,13 +243,13 @@ def bootstrapped(cluster: Cluster) -> Iterator[Finding]:
     kinds = {one["type"] for row in mine for one in row["status"].get("conditions", ())}
     if "Approved" not in kinds or not any(row["status"].get("certificate") for row in mine):
         yield Finding("a bootstrap request, Approved and Issued", f"{len(mine)} requests, {kinds}")
-    if not cluster.worker.trial.run("test", "-e", BOOTSTRAP_CONF).exit_code:
+    if not cluster.worker.context.run("test", "-e", BOOTSTRAP_CONF).exit_code:
         yield Finding("no file: it was for the first start", "a file", BOOTSTRAP_CONF)
 
 
 def settings(cluster: Cluster) -> Iterator[Finding]:
     """The plane's own flag wins over the cluster's setting, which the worker has."""
-    for machine, wanted in ((cluster.plane, FLAG), (cluster.worker, str(MARK["maxPods"]))):
+    for machine, wanted in ((cluster.control_plane, FLAG), (cluster.worker, str(MARK["maxPods"]))):
         yield from capacity(cluster, machine, wanted)
         label = node(cluster, machine).get("metadata", {}).get("labels", {}).get(LABEL)
         yield from _same(f"label {LABEL}", machine.name, label, f"node {machine.name}")
@@ -257,19 +263,19 @@ def capacity(cluster: Cluster, machine: Machine, wanted: str) -> Iterator[Findin
 
 def node(cluster: Cluster, machine: Machine) -> dict[str, Any]:
     """A node as the API has it."""
-    said = cluster.asked("get", "node", machine.name, "--output=json")
+    said = cluster.query("get", "node", machine.name, "--output=json")
     found: dict[str, Any] = json.loads(said or "{}")
     shown = {"status": {k: found.get("status", {}).get(k) for k in ("capacity", "nodeInfo")}}
-    machine.trial.seen[f"kubectl get node {machine.name}"] = json.dumps(shown, indent=1)
+    machine.context.evidence[f"kubectl get node {machine.name}"] = json.dumps(shown, indent=1)
     return found
 
 
 def part(cluster: Cluster, machine: Machine) -> str:
     """A node's part of the pods' network; the controller manager gives it soon after the join."""
-    return machine.box.until(
+    return machine.container.until(
         lambda: str(node(cluster, machine).get("spec", {}).get("podCIDR", "")),
         f"the node {machine.name} to get a part of {PODS}",
-        PATIENCE,
+        HEALTHY_TIMEOUT,
     )
 
 
@@ -279,7 +285,7 @@ def ready(cluster: Cluster, machine: Machine, version: str = "") -> bool:
         "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status} "
         "{.status.nodeInfo.kubeletVersion}"
     )
-    said = cluster.asked("get", "node", machine.name, form).split()
+    said = cluster.query("get", "node", machine.name, form).split()
     return said[:1] == ["True"] and (not version or said[1:] == [f"v{version}"])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kubeparcel.model import Version
-from kubeparcel.verify.node_setup import EXPECTED, RUNTIME
+from kubeparcel.verify.node_setup import CRI_SOCKET, IGNORED_PREFLIGHT_ERRORS
 
 Document = Mapping[str, Any]
 
@@ -66,7 +66,11 @@ def upgrade(version: str) -> Document:
 
     etcd and the addons stay as they are.
     """
-    ignored = [*EXPECTED, "CoreDNSUnsupportedPlugins", "CoreDNSMigration"]  # there is no CoreDNS
+    ignored = [
+        *IGNORED_PREFLIGHT_ERRORS,
+        "CoreDNSUnsupportedPlugins",
+        "CoreDNSMigration",
+    ]  # there is no CoreDNS
     common = {"imagePullPolicy": "Never", "ignorePreflightErrors": ignored, "etcdUpgrade": False}
     apply = {"kubernetesVersion": version, "forceUpgrade": True, "skipPhases": ["addon"]}
     return {
@@ -80,10 +84,10 @@ def upgrade(version: str) -> Document:
 def _registration(name: str, flags: Mapping[str, str]) -> Document:
     return {
         "name": name,
-        "criSocket": RUNTIME,
+        "criSocket": CRI_SOCKET,
         "imagePullPolicy": "Never",
         "kubeletExtraArgs": [{"name": flag, "value": value} for flag, value in flags.items()],
-        "ignorePreflightErrors": list(EXPECTED),
+        "ignorePreflightErrors": list(IGNORED_PREFLIGHT_ERRORS),
     }
 
 

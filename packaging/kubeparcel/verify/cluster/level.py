@@ -18,8 +18,8 @@ from kubeparcel.verify.cluster.documents import OLDEST
 from kubeparcel.verify.cluster.machines import Cluster, Pair, Site
 from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
 from kubeparcel.verify.layout import level
-from kubeparcel.verify.progress import watched
-from kubeparcel.verify.scenario import TOGETHER, Course, Scenario
+from kubeparcel.verify.progress import show_progress
+from kubeparcel.verify.scenario import HOST_SEPARATOR, Scenario, ScenarioRun
 
 LEVEL = "cluster"
 
@@ -49,10 +49,10 @@ def check(
     else:
         here.log.warn("no cluster is upgraded: no packages of an earlier Kubernetes (--from DIR).")
     wanted = [row for row in courses if not only or row[0].name in only]
-    name = TOGETHER.join(dict.fromkeys(host.name for host in hosts))
+    name = HOST_SEPARATOR.join(dict.fromkeys(host.name for host in hosts))
     counts = {name: [len(scenario.steps) for scenario, _ in wanted]}
     checks: list[Check] = []
-    with watched(here.log, LEVEL, counts) as watches:
+    with show_progress(here.log, LEVEL, counts) as watches:
         for scenario, site in wanted:
             with watches[name].scenario(scenario.name, len(scenario.steps)) as told:
                 checks += _play(here, site, scenario, name, told)
@@ -84,17 +84,17 @@ def _play(
     told: Callable[[Check], None],
 ) -> list[Check]:
     with machines.started(here, site) as cluster:
-        trials = tuple(machine.trial for machine in cluster.machines)
-        course = Course(LEVEL, name, cluster, trials, explain=_explain, told=told)
-        checks = list(course.play(scenario))
+        trials = tuple(machine.context for machine in cluster.machines)
+        course = ScenarioRun(LEVEL, name, cluster, trials, collect_evidence=_explain, on_check=told)
+        checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
             for machine in cluster.machines:
-                here.hold(machine.box)
+                here.hold(machine.container)
     return checks
 
 
 def _explain(cluster: Cluster) -> None:
     """The evidence of what failed: what both kubelets said last, and the containers."""
     for machine in cluster.machines:
-        machine.trial.run("journalctl", "--no-pager", "--unit=kubelet", "--lines=40")
-        machine.trial.run("crictl", "ps", "--all")
+        machine.context.run("journalctl", "--no-pager", "--unit=kubelet", "--lines=40")
+        machine.context.run("crictl", "ps", "--all")

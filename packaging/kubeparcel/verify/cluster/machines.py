@@ -20,9 +20,9 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import node_image
 from kubeparcel.model import Version
 from kubeparcel.process import CompletedProcess
-from kubeparcel.verify.scenario import CURRENT, EARLIER, Trial
+from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext
 
-PLANE, WORKER = "plane", "worker"
+CONTROL_PLANE, WORKER = "plane", "worker"
 T = TypeVar("T")
 Pair: TypeAlias = tuple[T, T]
 """Of the control plane, and of the worker."""
@@ -40,12 +40,12 @@ class Machine:
 
     name: str
     address: str
-    trial: Trial
+    context: HostContext
 
     @property
-    def box(self) -> Container:
+    def container(self) -> Container:
         """The container it is."""
-        return self.trial.box
+        return self.context.container
 
 
 @dataclass(frozen=True)
@@ -55,39 +55,47 @@ class Cluster:
     `before` is that of the earlier packages, where an upgrade begins with them.
     """
 
-    here: Session
-    plane: Machine
+    session: Session
+    control_plane: Machine
     worker: Machine
     release: Version
-    before: Version | None
+    previous_release: Version | None
 
     @property
     def machines(self) -> tuple[Machine, ...]:
         """Both of them."""
-        return (self.plane, self.worker)
+        return (self.control_plane, self.worker)
+
+    def machine(self, name: str) -> Machine:
+        """Return the machine with this node name."""
+        return next(machine for machine in self.machines if machine.name == name)
 
     @property
-    def start(self) -> Version:
+    def initial_release(self) -> Version:
         """The Kubernetes that the cluster is first made of."""
-        return self.before or self.release
+        return self.previous_release or self.release
 
     def images(self, version: Version) -> list[str]:
         """The images that the control plane's kubeadm wants for a Kubernetes."""
         argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
-        return self.plane.box.run(*argv).stdout.split()
+        return self.control_plane.container.run(*argv).stdout.split()
 
     @functools.cached_property
     def pause(self) -> str:
         """The image of a pod that only waits."""
-        return next(name for name in self.images(self.start) if "/pause:" in name)
+        return next(name for name in self.images(self.initial_release) if "/pause:" in name)
 
     def kubectl(self, *words: str, timeout: float = 60) -> CompletedProcess:
         """Ask the cluster as its administrator, and keep that as evidence."""
-        return self.plane.trial.run("kubectl", f"--kubeconfig={ADMIN}", *words, timeout=timeout)
+        return self.control_plane.context.run(
+            "kubectl", f"--kubeconfig={ADMIN}", *words, timeout=timeout
+        )
 
-    def asked(self, *words: str) -> str:
+    def query(self, *words: str) -> str:
         """The same without evidence, for questions that are asked again and again."""
-        done = self.plane.box.run("kubectl", f"--kubeconfig={ADMIN}", *words, check=False)
+        done = self.control_plane.container.run(
+            "kubectl", f"--kubeconfig={ADMIN}", *words, check=False
+        )
         return done.stdout if not done.exit_code else ""
 
 
@@ -109,7 +117,7 @@ def started(here: Session, site: Site) -> Iterator[Cluster]:
         network = stack.enter_context(_network(here))
         machines = [
             stack.enter_context(_machine(here, site, index, name, network))
-            for index, name in enumerate((PLANE, WORKER))
+            for index, name in enumerate((CONTROL_PLANE, WORKER))
         ]
         cluster = Cluster(here, machines[0], machines[1], site.release, site.before)
         for machine in machines:
@@ -133,9 +141,9 @@ def _machine(here: Session, site: Site, index: int, name: str, network: str) -> 
     host, packages = site.hosts[index], site.sets[index]
     before = site.earlier[index] if site.earlier else None
     image = node_image(here, host, before or packages)
-    mounts: dict[Path, str] = {packages.folder: CURRENT, here.store.root: STORE}
+    mounts: dict[Path, str] = {packages.folder: CURRENT_DIR, here.store.root: STORE}
     if before:
-        mounts[before.folder] = EARLIER
+        mounts[before.folder] = PREVIOUS_DIR
     with systemd_node.started(
         *(here, host, name),
         image=image,
@@ -143,7 +151,7 @@ def _machine(here: Session, site: Site, index: int, name: str, network: str) -> 
         mounts=mounts,
         memory=MEMORY,
     ) as box:
-        trial = Trial(box, MANAGERS[host.family.manager], packages, before)
+        trial = HostContext(box, MANAGERS[host.family.manager], packages, before)
         yield Machine(name, _address(box), trial)
 
 
@@ -155,5 +163,5 @@ def _address(box: Container) -> str:
 def _prepare(machine: Machine, others: Mapping[str, str]) -> None:
     """What an administrator does before kubeadm: names, forwarding."""
     names = "".join(f"{address} {name}\n" for address, name in others.items())
-    machine.box.script('printf "%s" "$1" >>/etc/hosts', names)
-    machine.box.run("sysctl", "--write", "net.ipv4.ip_forward=1")
+    machine.container.script('printf "%s" "$1" >>/etc/hosts', names)
+    machine.container.run("sysctl", "--write", "net.ipv4.ip_forward=1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubeparcel.verify.cluster import actions as do
 from kubeparcel.verify.cluster import assertions as see
 from kubeparcel.verify.cluster import upgrade as up
-from kubeparcel.verify.cluster.machines import PLANE, WORKER, Cluster
+from kubeparcel.verify.cluster.machines import CONTROL_PLANE, WORKER, Cluster
 from kubeparcel.verify.scenario import Scenario, Step
 
 START = (
@@ -47,7 +47,7 @@ CLUSTER: Scenario[Cluster] = Scenario(
         *START,
         Step("defaults", "kubeadm shows the defaults of the kubelet", see.defaults),
         *MAKE[:3],
-        *_each("init", "after kubeadm init", PLANE),
+        *_each("init", "after kubeadm init", CONTROL_PLANE),
         Step("config-map", "the ConfigMap has the settings for nodes to come", see.config_map),
         Step("services", "services have addresses in the range given to kubeadm", see.services),
         MAKE[3],
@@ -72,7 +72,11 @@ UPGRADE: Scenario[Cluster] = Scenario(
         Step("apply", "kubeadm upgrade apply on the control plane", up.apply, vital=True),
         Step("apply-healthy", "the control plane runs at the new version", up.healthy, vital=True),
         Step(
-            "kubelet-plane", "the control plane's kubelet is upgraded", up.kubelet(PLANE), 79, True
+            "kubelet-plane",
+            "the control plane's kubelet is upgraded",
+            up.kubelet(CONTROL_PLANE),
+            79,
+            True,
         ),
         Step("node", "kubeadm upgrade node on the worker", up.node, vital=True),
         Step("kubelet-worker", "the worker's kubelet is upgraded", up.kubelet(WORKER), 79, True),

@@ -10,7 +10,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster import assertions, documents
 from kubeparcel.verify.cluster.actions import UPGRADE, _well, become_ready, provide
 from kubeparcel.verify.cluster.machines import Cluster, Machine
-from kubeparcel.verify.scenario import CURRENT, Trial
+from kubeparcel.verify.scenario import CURRENT_DIR, HostContext
 
 SLOWLY = 420.0
 """Seconds for `kubeadm upgrade apply`, which waits for each static pod in turn."""
@@ -20,22 +20,24 @@ def kubeadm(cluster: Cluster) -> Iterator[Finding]:
     """Kubeadm's package goes first, with what it needs; the kubelet that runs is the same."""
     for machine in cluster.machines:
         before = _process(machine)
-        machine.trial.repository(CURRENT)
-        yield from _install(machine.trial, ["kubeadm", "kubernetes-cni", "cri-tools"])
+        machine.context.use_repositories(CURRENT_DIR)
+        yield from _install(machine.context, ["kubeadm", "kubernetes-cni", "cri-tools"])
         if _process(machine) != before:
             yield Finding("the same kubelet process", "it was restarted", machine.name)
 
 
 def _process(machine: Machine) -> str:
     argv = ("systemctl", "show", "kubelet", "--property=MainPID,NRestarts")
-    return machine.trial.run(*argv).stdout
+    return machine.context.run(*argv).stdout
 
 
-def _install(trial: Trial, names: Sequence[str]) -> Iterator[Finding]:
+def _install(trial: HostContext, names: Sequence[str]) -> Iterator[Finding]:
     """Some packages at the versions under proof; others only as far as these need them."""
     known = {name: version for name, version in trial.packages.versions.items() if name in names}
-    yield from trial.ask(trial.manager.install, trial.manager.exactly(known))
-    found = trial.states(tuple(known))
+    yield from trial.run_manager(
+        trial.package_manager.install, trial.package_manager.at_versions(known)
+    )
+    found = trial.installed_versions(tuple(known))
     for name, version in known.items():
         if found.get(name) != version:
             yield Finding(f"{name} {version}", f"{name} {found.get(name, 'not installed')}")
@@ -48,19 +50,19 @@ def images(cluster: Cluster) -> Iterator[Finding]:
 
 def apply(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm upgrade apply` on the control plane."""
-    plane = cluster.plane
-    plane.box.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
+    plane = cluster.control_plane
+    plane.container.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
     yield from _well(
-        plane.trial.run("kubeadm", "upgrade", "apply", "--config", UPGRADE, timeout=SLOWLY)
+        plane.context.run("kubeadm", "upgrade", "apply", "--config", UPGRADE, timeout=SLOWLY)
     )
 
 
 def node(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm upgrade node` on the worker."""
     worker = cluster.worker
-    worker.box.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
+    worker.container.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
     yield from _well(
-        worker.trial.run("kubeadm", "upgrade", "node", "--config", UPGRADE, timeout=180)
+        worker.context.run("kubeadm", "upgrade", "node", "--config", UPGRADE, timeout=180)
     )
 
 
@@ -77,14 +79,14 @@ def kubelet(which: str) -> Callable[[Cluster], Iterator[Finding]]:
     """Kubelet and kubectl on one machine; the old kubelet runs until it is restarted."""
 
     def upgraded(cluster: Cluster) -> Iterator[Finding]:
-        machine: Machine = getattr(cluster, which)
+        machine: Machine = cluster.machine(which)
         before = _process(machine)
-        yield from _install(machine.trial, ["kubelet", "kubectl"])
+        yield from _install(machine.context, ["kubelet", "kubectl"])
         if _process(machine) != before:
             yield Finding("the same kubelet process", "it was restarted", machine.name)
-        yield from machine.trial.at(machine.trial.packages)
-        yield from _well(machine.trial.run("systemctl", "daemon-reload"))
-        yield from _well(machine.trial.run("systemctl", "restart", "kubelet"))
+        yield from machine.context.assert_versions(machine.context.packages)
+        yield from _well(machine.context.run("systemctl", "daemon-reload"))
+        yield from _well(machine.context.run("systemctl", "restart", "kubelet"))
         yield from assertions.command_line(cluster, machine)
 
     return upgraded

@@ -11,10 +11,10 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.templates import render
 from kubeparcel.verify import kubelet_contract
-from kubeparcel.verify.filesystem_snapshot import differences, tree
-from kubeparcel.verify.scenario import Question, Trial
+from kubeparcel.verify.filesystem_snapshot import compare_snapshots, take_snapshot
+from kubeparcel.verify.scenario import HostContext, StepFunction
 
-VERSION_WORDS: Mapping[str, tuple[str, ...]] = {
+VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "kubeadm": ("version",),
     "kubelet": ("--version",),
     "kubectl": ("version", "--client"),
@@ -22,70 +22,72 @@ VERSION_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """How a program is asked for its version; a CNI plugin says it when it is asked nothing."""
 
-FOREIGN = f"{kubelet_contract.PLUGINS}/somebodys-plugin"
-EDIT = "# edited by the administrator"
-NEIGHBOUR = "containernetworking-plugins"
+FOREIGN_PLUGIN = f"{kubelet_contract.PLUGINS}/somebodys-plugin"
+ADMIN_EDIT = "# edited by the administrator"
+DEBIAN_PLUGINS = "containernetworking-plugins"
 """Debian's own package of CNI plugins."""
 
 
-Silence: TypeAlias = tuple[()]
+NoFindings: TypeAlias = tuple[()]
 """What a step gives that is no judgement: it does or remembers something for those after it."""
 
 
-def remember(note: str) -> Callable[[Trial], Silence]:
+def remember(note: str) -> Callable[[HostContext], NoFindings]:
     """The whole host as it is now, to compare with later."""
 
-    def remembered(trial: Trial) -> Silence:
-        trial.notes[note] = tree(trial.box)
+    def remembered(trial: HostContext) -> NoFindings:
+        trial.state[note] = take_snapshot(trial.container)
         return ()
 
     return remembered
 
 
-def as_in(note: str) -> Question:
+def as_in(note: str) -> StepFunction:
     """The whole host is as it was when it was remembered."""
 
-    def compared(trial: Trial) -> Iterator[Finding]:
-        before = trial.notes[note]
+    def compared(trial: HostContext) -> Iterator[Finding]:
+        before = trial.state[note]
         assert isinstance(before, dict)  # noqa: S101 - remember() put it there
-        after = tree(trial.box)
-        found = list(differences(before, after))
+        after = take_snapshot(trial.container)
+        found = list(compare_snapshots(before, after))
         lines = [f"{f.where}: {f.expected} → {f.found}" for f in found] or ["no difference"]
-        trial.seen[f"{len(after)} paths compared"] = "\n".join(lines[:50])
+        trial.evidence[f"{len(after)} paths compared"] = "\n".join(lines[:50])
         yield from found
 
     return compared
 
 
-def verify(trial: Trial) -> Iterator[Finding]:
+def verify(trial: HostContext) -> Iterator[Finding]:
     """The package manager finds every file as it was packaged; edited settings do not count."""
-    done = trial.run(*trial.manager.words(trial.manager.verify, trial.packages.names))
+    done = trial.run(
+        *trial.package_manager.argv(trial.package_manager.verify, trial.packages.names)
+    )
     for line in f"{done.stdout}{done.stderr}".splitlines():
         if not re.match(r"\S+ +c ", line):
             yield Finding("as packaged", line)
 
 
-def programs(trial: Trial) -> Iterator[Finding]:
+def programs(trial: HostContext) -> Iterator[Finding]:
     """Every program runs, and is the version that its package says."""
     yield from programs_of(trial, trial.packages)
 
 
-def earlier_programs(trial: Trial) -> Iterator[Finding]:
+def earlier_programs(trial: HostContext) -> Iterator[Finding]:
     """Every program is that of the earlier packages again."""
-    assert trial.earlier  # noqa: S101 - the scenario applies only then
-    yield from programs_of(trial, trial.earlier)
+    assert trial.previous  # noqa: S101 - the scenario applies only then
+    yield from programs_of(trial, trial.previous)
 
 
-def programs_of(trial: Trial, packages: PackageSet, only: str = "") -> Iterator[Finding]:
+def programs_of(trial: HostContext, packages: PackageSet, only: str = "") -> Iterator[Finding]:
     """The programs of a set, or of one package in it, run and say its version."""
     asked = {
         path: package
         for path, package in packages.binaries.items()
         if only in ("", package.name)
-        and (_plugin(path) or PurePosixPath(path).name in VERSION_WORDS)
+        and (_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
     }
-    commands = [(path, *VERSION_WORDS.get(PurePosixPath(path).name, ())) for path in asked]
-    for done in trial.each(commands):
+    commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in asked]
+    for done in trial.run_each(commands):
         wanted = asked[done.argv[0]].version.replace("~", "-", 1)
         if not re.search(rf"(?<![\w.])v?{re.escape(wanted)}(?![\w.+-])", done.stdout):
             said = done.stdout[:300] or f"exit code {done.exit_code}"
@@ -96,7 +98,7 @@ def _plugin(path: str) -> bool:
     return path.startswith(f"{kubelet_contract.PLUGINS}/")
 
 
-def completions(trial: Trial) -> Iterator[Finding]:
+def completions(trial: HostContext) -> Iterator[Finding]:
     """Bash loads the completions, and knows the function they name."""
     text = render("hosts/completion.sh", {})
     for name in trial.packages.completions:
@@ -106,7 +108,7 @@ def completions(trial: Trial) -> Iterator[Finding]:
             yield Finding(f"complete -F … {name}", said[-300:] or f"exit code {done.exit_code}")
 
 
-def read_only(trial: Trial) -> Iterator[Finding]:
+def read_only(trial: HostContext) -> Iterator[Finding]:
     """With /usr and /opt read-only every program still runs."""
     mounted = trial.script(
         "for at in /usr /opt; do mount --bind $at $at; mount -o remount,ro,bind $at; done; "
@@ -118,16 +120,16 @@ def read_only(trial: Trial) -> Iterator[Finding]:
     trial.script("umount --lazy /usr /opt")
 
 
-def gone(trial: Trial) -> Iterator[Finding]:
+def gone(trial: HostContext) -> Iterator[Finding]:
     """Not installed any more, and no program is left."""
-    for name, version in trial.states(trial.packages.names).items():
+    for name, version in trial.installed_versions(trial.packages.names).items():
         yield Finding("not installed", f"{name} {version}")
-    for done in trial.each([("test", "!", "-e", path) for path in trial.packages.binaries]):
+    for done in trial.run_each([("test", "!", "-e", path) for path in trial.packages.binaries]):
         if done.exit_code:
             yield Finding("nothing there", "a program", done.argv[-1])
 
 
-def settings_kept(trial: Trial) -> Iterator[Finding]:
+def settings_kept(trial: HostContext) -> Iterator[Finding]:
     """What the administrator wrote is there, in the same place, and no second file beside it."""
     for path in trial.packages.settings:
         yield from _edited(trial, path, (path,))
@@ -135,30 +137,30 @@ def settings_kept(trial: Trial) -> Iterator[Finding]:
         yield from (Finding("no other file beside it", found, path) for found in beside)
 
 
-def settings_saved(trial: Trial) -> Iterator[Finding]:
+def settings_saved(trial: HostContext) -> Iterator[Finding]:
     """After a removal what the administrator wrote is there, or where rpm saves it."""
     for path in trial.packages.settings:
         yield from _edited(trial, path, (path, f"{path}.rpmsave"))
 
 
-def _edited(trial: Trial, path: str, places: tuple[str, ...]) -> Iterator[Finding]:
+def _edited(trial: HostContext, path: str, places: tuple[str, ...]) -> Iterator[Finding]:
     for place in places:
         found = trial.run("cat", place)
-        if EDIT in found.stdout:
+        if ADMIN_EDIT in found.stdout:
             return
     yield Finding("the administrator's edit", found.stdout.strip() or "nothing there", path)
 
 
-def foreign_kept(trial: Trial) -> Iterator[Finding]:
+def foreign_kept(trial: HostContext) -> Iterator[Finding]:
     """Somebody's plugin in the folder of plugins is untouched."""
-    found = trial.run("cat", FOREIGN)
+    found = trial.run("cat", FOREIGN_PLUGIN)
     if found.stdout != "theirs\n":
-        yield Finding("somebody's plugin", found.stderr.strip() or found.stdout, FOREIGN)
+        yield Finding("somebody's plugin", found.stderr.strip() or found.stdout, FOREIGN_PLUGIN)
 
 
-def neighbour_intact(trial: Trial) -> Iterator[Finding]:
+def neighbour_intact(trial: HostContext) -> Iterator[Finding]:
     """Debian's own CNI plugins are as Debian packaged them."""
-    if not trial.states([NEIGHBOUR]):
-        yield Finding(f"{NEIGHBOUR} installed", "not installed any more")
-    done = trial.run(*trial.manager.words(trial.manager.verify, [NEIGHBOUR]))
+    if not trial.installed_versions([DEBIAN_PLUGINS]):
+        yield Finding(f"{DEBIAN_PLUGINS} installed", "not installed any more")
+    done = trial.run(*trial.package_manager.argv(trial.package_manager.verify, [DEBIAN_PLUGINS]))
     yield from (Finding("as packaged", line) for line in done.stdout.splitlines())

@@ -15,8 +15,8 @@ from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install.runner import play
 from kubeparcel.verify.install.scenarios import scenarios
 from kubeparcel.verify.layout import level
-from kubeparcel.verify.progress import Counts, watched
-from kubeparcel.verify.scenario import Scenario, Trial
+from kubeparcel.verify.progress import StepCounts, show_progress
+from kubeparcel.verify.scenario import HostContext, Scenario
 
 LEVEL = "install"
 
@@ -56,13 +56,13 @@ def check(
         with watches[host.name].scenario(scenario.name, len(scenario.steps)) as told:
             return play(here, host, images[host.name], scenario, packages, before, told)
 
-    with watched(here.log, LEVEL, _counts(jobs)) as watches:
+    with show_progress(here.log, LEVEL, _counts(jobs)) as watches:
         found = side_by_side(here, job, len(jobs))
     checks = tuple(check for checks in found for check in checks)
     return Report(LEVEL, checks, time.monotonic() - started)
 
 
-def _counts(jobs: Sequence[tuple[Host, Scenario[Trial]]]) -> Counts:
+def _counts(jobs: Sequence[tuple[Host, Scenario[HostContext]]]) -> StepCounts:
     counts: dict[str, list[int]] = {}
     for host, scenario in jobs:
         counts.setdefault(host.name, []).append(len(scenario.steps))

@@ -11,28 +11,28 @@ from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
 from kubeparcel.reports.results import Check
-from kubeparcel.verify.scenario import CURRENT, EARLIER, Course, Scenario, Trial
+from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, Scenario, ScenarioRun
 
 
 def play(
     here: Session,
     host: Host,
     image: str,
-    scenario: Scenario[Trial],
+    scenario: Scenario[HostContext],
     packages: PackageSet,
     earlier: PackageSet | None,
     told: Callable[[Check], None] = lambda _: None,
 ) -> list[Check]:
     """Play a scenario in a container of its own, and give its checks; `told` hears of each."""
-    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    mounts: dict[Path, str] = {packages.folder: CURRENT_DIR}
     if earlier:
-        mounts[earlier.folder] = EARLIER
+        mounts[earlier.folder] = PREVIOUS_DIR
     start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
     with here.container(host, start) as box:
-        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
-        trial.repository(CURRENT)
-        course = Course("install", host.name, trial, (trial,), told=told)
-        checks = list(course.play(scenario))
+        trial = HostContext(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.use_repositories(CURRENT_DIR)
+        course = ScenarioRun("install", host.name, trial, (trial,), on_check=told)
+        checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
             here.hold(box)
     return checks

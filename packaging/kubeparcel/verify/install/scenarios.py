@@ -10,7 +10,7 @@ from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.verify.install import actions as do
 from kubeparcel.verify.install import assertions as see
-from kubeparcel.verify.scenario import Scenario, Step, Trial
+from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
 DEPENDENCIES = Step(
     "dependencies",
@@ -36,10 +36,10 @@ def _upgradable(_: Host, packages: PackageSet, earlier: PackageSet | None) -> bo
 
 
 def _has_neighbour(host: Host, _: PackageSet, __: PackageSet | None) -> bool:
-    return see.NEIGHBOUR in host.family.pool
+    return see.DEBIAN_PLUGINS in host.family.pool
 
 
-SCENARIOS: tuple[Scenario[Trial], ...] = (
+SCENARIOS: tuple[Scenario[HostContext], ...] = (
     Scenario(
         "life",
         (
@@ -130,9 +130,9 @@ SCENARIOS: tuple[Scenario[Trial], ...] = (
 
 def scenarios(
     host: Host, packages: PackageSet, earlier: PackageSet | None
-) -> Iterator[Scenario[Trial]]:
+) -> Iterator[Scenario[HostContext]]:
     """All that applies on a host; each package alone is a scenario of its own."""
-    left_out = () if MANAGERS[host.family.manager].forget else FORGOTTEN
+    left_out = () if MANAGERS[host.family.manager].purge else FORGOTTEN
     for row in SCENARIOS:
         if row.applies(host, packages, earlier):
             yield replace(row, steps=tuple(step for step in row.steps if step not in left_out))

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubeparcel.hosts import systemd_node
-from kubeparcel.hosts.package_managers import Manager
+from kubeparcel.hosts.package_managers import PackageManager
 from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.install.assertions import EDIT
+from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet_contract import CONFIG, DROP_IN_DIR, EXTRA, FLAGS_FILE, UNIT
-from kubeparcel.verify.node_setup import RUNTIME, configure_runtime, kubeadm_configuration
-from kubeparcel.verify.scenario import Question, Trial
+from kubeparcel.verify.node_setup import CRI_SOCKET, configure_runtime, kubeadm_configuration
+from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service import kubelet
 from kubeparcel.verify.service.assertions import (
     files_of,
@@ -21,7 +21,7 @@ from kubeparcel.verify.service.assertions import (
     unmasked_for,
     untouched,
 )
-from kubeparcel.verify.service.kubelet import Files
+from kubeparcel.verify.service.kubelet import KubeletFiles
 
 KUBEADM = "kubeadm.k8s.io/v1beta4"
 ADDRESS = "192.0.2.1"
@@ -50,7 +50,7 @@ def documents(version: str) -> tuple[Mapping[str, Any], ...]:
             "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": ADDRESS},
             "nodeRegistration": {
-                "criSocket": RUNTIME,
+                "criSocket": CRI_SOCKET,
                 "kubeletExtraArgs": [{"name": "max-pods", "value": str(FLAGGED)}],
             },
         },
@@ -69,38 +69,38 @@ def documents(version: str) -> tuple[Mapping[str, Any], ...]:
     )
 
 
-def install(trial: Trial) -> Iterator[Finding]:
+def install(trial: HostContext) -> Iterator[Finding]:
     """The packages under proof, at exactly their versions."""
-    yield from _become(trial, trial.manager.install, trial.packages.versions)
+    yield from _become(trial, trial.package_manager.install, trial.packages.versions)
 
 
-def install_earlier(trial: Trial) -> Iterator[Finding]:
+def install_earlier(trial: HostContext) -> Iterator[Finding]:
     """Those that the scenario begins with, at exactly their versions."""
-    yield from _become(trial, trial.manager.install, _earlier(trial).versions)
+    yield from _become(trial, trial.package_manager.install, _earlier(trial).versions)
 
 
-def _become(trial: Trial, command: str, wanted: Mapping[str, str]) -> Iterator[Finding]:
+def _become(trial: HostContext, command: str, wanted: Mapping[str, str]) -> Iterator[Finding]:
     """One of the manager's commands brings packages to exactly these versions."""
-    yield from trial.ask(command, trial.manager.exactly(wanted))
-    found = trial.states(tuple(wanted))
+    yield from trial.run_manager(command, trial.package_manager.at_versions(wanted))
+    found = trial.installed_versions(tuple(wanted))
     for name, version in wanted.items():
         if found.get(name) != version:
             yield Finding(f"{name} {version}", f"{name} {found.get(name, 'not installed')}")
 
 
-def prepare(trial: Trial) -> Iterator[Finding]:
+def prepare(trial: HostContext) -> Iterator[Finding]:
     """The machine has an address, and a container runtime that fits it."""
     trial.script('ip address replace "$1/32" dev lo', ADDRESS)
-    configure_runtime(trial.box)
+    configure_runtime(trial.container)
     yield from ()
 
 
-def kubeadm(trial: Trial) -> Iterator[Finding]:
+def kubeadm(trial: HostContext) -> Iterator[Finding]:
     """Kubeadm's phases up to the kubelet's start: no API server, no etcd."""
     version = trial.run("kubeadm", "version", "--output=short").stdout.strip()
-    text = kubeadm_configuration(trial.box, *documents(version))
-    trial.box.write("/root/kubeadm.yaml", text)
-    trial.seen["/root/kubeadm.yaml"] = text
+    text = kubeadm_configuration(trial.container, *documents(version))
+    trial.container.write("/root/kubeadm.yaml", text)
+    trial.evidence["/root/kubeadm.yaml"] = text
     for phase in PHASES:
         argv = ("kubeadm", "init", "phase", *phase.split(), "--config=/root/kubeadm.yaml")
         done = trial.run(*argv)
@@ -110,37 +110,37 @@ def kubeadm(trial: Trial) -> Iterator[Finding]:
             )
 
 
-def run(trial: Trial) -> Iterator[Finding]:
+def run(trial: HostContext) -> Iterator[Finding]:
     """A machine whose kubelet runs, as kubeadm starts it; which process it is is remembered."""
     yield from prepare(trial)
     yield from kubeadm(trial)
     yield from health(trial)
-    trial.notes["pid"] = kubelet.pid(trial)
+    trial.state["pid"] = kubelet.pid(trial)
 
 
-def restart(trial: Trial) -> Iterator[Finding]:
+def restart(trial: HostContext) -> Iterator[Finding]:
     """Systemd starts the kubelet anew, with what is in files by now."""
     done = trial.run("systemctl", "restart", UNIT)
     if done.exit_code:
         yield Finding("exit code 0", done.stderr.strip(), f"systemctl restart {UNIT}")
 
 
-def extra_args(value: str, then: Question) -> Question:
+def extra_args(value: str, then: StepFunction) -> StepFunction:
     """The administrator writes extra arguments into the environment file, and restarts."""
 
-    def written(trial: Trial) -> Iterator[Finding]:
-        trial.box.write(Files.of(trial.packages).env_file, f"{EXTRA}={value}\n")
+    def written(trial: HostContext) -> Iterator[Finding]:
+        trial.container.write(KubeletFiles.of(trial.packages).env_file, f"{EXTRA}={value}\n")
         yield from restart(trial)
         yield from then(trial)
 
     return written
 
 
-def without_files(then: Question) -> Question:
+def without_files(then: StepFunction) -> StepFunction:
     """Both environment files are gone; afterwards they are back as they were."""
 
-    def gone(trial: Trial) -> Iterator[Finding]:
-        paths = (FLAGS_FILE, Files.of(trial.packages).env_file)
+    def gone(trial: HostContext) -> Iterator[Finding]:
+        paths = (FLAGS_FILE, KubeletFiles.of(trial.packages).env_file)
         trial.script('for path; do mv "$path" "$path.away"; done', *paths)
         try:
             yield from restart(trial)
@@ -151,12 +151,12 @@ def without_files(then: Question) -> Question:
     return gone
 
 
-def override(lines: Mapping[str, str], then: Question) -> Question:
+def override(lines: Mapping[str, str], then: StepFunction) -> StepFunction:
     """A later drop-in of the administrator's sets variables; afterwards it is gone again."""
 
-    def overridden(trial: Trial) -> Iterator[Finding]:
+    def overridden(trial: HostContext) -> Iterator[Finding]:
         text = "".join(f'Environment="{name}={value}"\n' for name, value in lines.items())
-        trial.box.write(OVERRIDE, f"[Service]\n{text}")
+        trial.container.write(OVERRIDE, f"[Service]\n{text}")
         trial.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG, OTHER_CONFIG, str(QPS))
         trial.run("systemctl", "daemon-reload")
         try:
@@ -169,14 +169,14 @@ def override(lines: Mapping[str, str], then: Question) -> Question:
     return overridden
 
 
-def kill(trial: Trial) -> Iterator[Finding]:
+def kill(trial: HostContext) -> Iterator[Finding]:
     """The kubelet is killed, and systemd brings it back: another process, healthy."""
     before = kubelet.pid(trial)
     if before == "0":
         yield Finding("a kubelet to kill", kubelet.given_up(trial) or "none runs now", UNIT)
         return
     trial.run("kill", "-KILL", before)
-    trial.box.until(
+    trial.container.until(
         lambda: kubelet.given_up(trial) or kubelet.pid(trial) not in ("0", before),
         "systemd to start the killed kubelet again",
         30,
@@ -185,11 +185,11 @@ def kill(trial: Trial) -> Iterator[Finding]:
     yield from _lives(trial)
 
 
-def reboot(trial: Trial) -> Iterator[Finding]:
+def reboot(trial: HostContext) -> Iterator[Finding]:
     """The machine goes down and comes up: the kubelet runs with the settings it had."""
     line, settings = kubelet.command_line(trial), kubelet.settings(trial)
-    trial.box.restart()
-    systemd_node.boot(trial.box)
+    trial.container.restart()
+    systemd_node.boot(trial.container)
     dead = list(_lives(trial))
     yield from dead
     if dead:
@@ -202,7 +202,7 @@ def reboot(trial: Trial) -> Iterator[Finding]:
             yield Finding(f"{name}: {settings.get(name)}", f"{name}: {now.get(name)}", "configz")
 
 
-def _lives(trial: Trial) -> Iterator[Finding]:
+def _lives(trial: HostContext) -> Iterator[Finding]:
     """Healthy, or a finding as soon as systemd does not try to start it any more."""
     state = kubelet.given_up(trial)
     if state:
@@ -211,94 +211,94 @@ def _lives(trial: Trial) -> Iterator[Finding]:
         yield from health(trial)
 
 
-def upgrade(name: str) -> Question:
+def upgrade(name: str) -> StepFunction:
     """One package is upgraded; the running kubelet is left alone."""
 
-    def upgraded(trial: Trial) -> Iterator[Finding]:
+    def upgraded(trial: HostContext) -> Iterator[Finding]:
         wanted = {name: trial.packages.versions[name]}
-        yield from _become(trial, trial.manager.install, wanted)
-        trial.notes[name] = "\n".join(trial.seen.values())
+        yield from _become(trial, trial.package_manager.install, wanted)
+        trial.state[name] = "\n".join(trial.evidence.values())
         yield from untouched(trial)
 
     return upgraded
 
 
-def renew(trial: Trial) -> Iterator[Finding]:
+def renew(trial: HostContext) -> Iterator[Finding]:
     """The administrator does as told: the new kubelet runs as kubeadm started the old one."""
     yield from restart(trial)
     yield from runs_with(maxPods=FLAGGED)(trial)
-    trial.notes["pid"] = kubelet.pid(trial)
+    trial.state["pid"] = kubelet.pid(trial)
 
 
-def remove(name: str) -> Question:
+def remove(name: str) -> StepFunction:
     """One package is removed; the kubelet runs on, and its own files are as packaged."""
 
-    def removed(trial: Trial) -> Iterator[Finding]:
-        yield from trial.ask(trial.manager.remove, [name])
-        if name in trial.states([name]):
+    def removed(trial: HostContext) -> Iterator[Finding]:
+        yield from trial.run_manager(trial.package_manager.remove, [name])
+        if name in trial.installed_versions([name]):
             yield Finding(f"no {name}", "still installed")
         yield from untouched(trial)
-        done = trial.run(*Manager.words(trial.manager.verify, [ENV_HOLDER]))
+        done = trial.run(*PackageManager.argv(trial.package_manager.verify, [ENV_HOLDER]))
         if done.exit_code or done.stdout.strip():
             yield Finding("as packaged", done.stdout.strip() or done.stderr.strip(), ENV_HOLDER)
 
     return removed
 
 
-def remove_kubelet(trial: Trial) -> Iterator[Finding]:
+def remove_kubelet(trial: HostContext) -> Iterator[Finding]:
     """The kubelet's own package is removed."""
-    yield from trial.ask(trial.manager.remove, [ENV_HOLDER])
+    yield from trial.run_manager(trial.package_manager.remove, [ENV_HOLDER])
 
 
-def preset(trial: Trial) -> Iterator[Finding]:
+def preset(trial: HostContext) -> Iterator[Finding]:
     """The site's preset says that the kubelet is not to be enabled; then its package comes."""
-    trial.box.write(PRESET, f"disable {UNIT}\n")
-    yield from trial.ask(trial.manager.install, [ENV_HOLDER])
+    trial.container.write(PRESET, f"disable {UNIT}\n")
+    yield from trial.run_manager(trial.package_manager.install, [ENV_HOLDER])
 
 
-def reinstall(trial: Trial) -> Iterator[Finding]:
+def reinstall(trial: HostContext) -> Iterator[Finding]:
     """The site's preset goes, and the package is installed over itself: no first installation."""
     trial.run("rm", PRESET)
-    yield from trial.ask(trial.manager.reinstall, [ENV_HOLDER])
+    yield from trial.run_manager(trial.package_manager.reinstall, [ENV_HOLDER])
 
 
-def to_other_layout(trial: Trial) -> Iterator[Finding]:
+def to_other_layout(trial: HostContext) -> Iterator[Finding]:
     """From these packages back to those of the other layout, while the kubelet runs."""
     other = _earlier(trial)
-    yield from _become(trial, trial.manager.downgrade, other.versions)
+    yield from _become(trial, trial.package_manager.downgrade, other.versions)
     yield from _settled(trial, other)
 
 
-def to_this_layout(trial: Trial) -> Iterator[Finding]:
+def to_this_layout(trial: HostContext) -> Iterator[Finding]:
     """From the packages of the other layout to these, while the kubelet runs."""
     other, versions = _earlier(trial).versions, trial.packages.versions
     wanted = {name: versions[name] for name in other if name in versions}
-    yield from _become(trial, trial.manager.install, wanted)
+    yield from _become(trial, trial.package_manager.install, wanted)
     yield from _settled(trial, trial.packages)
 
 
-def _settled(trial: Trial, installed: PackageSet) -> Iterator[Finding]:
+def _settled(trial: HostContext, installed: PackageSet) -> Iterator[Finding]:
     """Exactly the drop-in of what is installed has effect, and the kubelet was left alone."""
     yield from files_of(installed)(trial)
     yield from unmasked_for(installed)(trial)
     yield from untouched(trial)
 
 
-def with_edit(trial: Trial) -> Iterator[Finding]:
+def with_edit(trial: HostContext) -> Iterator[Finding]:
     """The administrator edits the drop-in where that is in /etc, and then the layout changes."""
     in_etc = next(s for s in (_earlier(trial), trial.packages) if _in_etc(s))
     if in_etc is trial.packages:
         yield from to_this_layout(trial)
-    path = Files.of(in_etc).drop_in
-    trial.script('echo "$2" >>"$1"', path, EDIT)
-    trial.notes["edited"] = path
+    path = KubeletFiles.of(in_etc).drop_in
+    trial.script('echo "$2" >>"$1"', path, ADMIN_EDIT)
+    trial.state["edited"] = path
     yield from (to_other_layout if in_etc is trial.packages else to_this_layout)(trial)
 
 
 def _in_etc(packages: PackageSet) -> bool:
-    return Files.of(packages).drop_in.startswith("/etc/")
+    return KubeletFiles.of(packages).drop_in.startswith("/etc/")
 
 
-def _earlier(trial: Trial) -> PackageSet:
-    assert trial.earlier  # noqa: S101 - the scenario applies only then
-    return trial.earlier
+def _earlier(trial: HostContext) -> PackageSet:
+    assert trial.previous  # noqa: S101 - the scenario applies only then
+    return trial.previous

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.install.assertions import EDIT
+from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet_contract import (
     COMMAND,
     ENVIRONMENT,
@@ -17,12 +17,12 @@ from kubeparcel.verify.kubelet_contract import (
     PLUGINS,
     UNIT,
 )
-from kubeparcel.verify.node_setup import RUNTIME
-from kubeparcel.verify.scenario import Question, Trial
+from kubeparcel.verify.node_setup import CRI_SOCKET
+from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service import kubelet
-from kubeparcel.verify.service.kubelet import Files
+from kubeparcel.verify.service.kubelet import KubeletFiles
 
-BASE = (KUBELET, *(word for value in ENVIRONMENT.values() for word in value.split()))
+BASE_ARGUMENTS = (KUBELET, *(word for value in ENVIRONMENT.values() for word in value.split()))
 """How a kubelet's command line begins under kubeadm's drop-in."""
 
 ADVICE = "systemctl restart kubelet"
@@ -32,7 +32,7 @@ SAVED = ("", ".dpkg-bak", ".dpkg-old", ".rpmsave", ".rpmnew", ".rpmorig")
 """Where package managers keep what an administrator changed."""
 
 
-def clean(trial: Trial) -> Iterator[Finding]:
+def clean(trial: HostContext) -> Iterator[Finding]:
     """Systemd finds nothing wrong with the kubelet's unit and drop-in."""
     done = trial.run("systemd-analyze", "verify", UNIT)
     lines = f"{done.stdout}{done.stderr}".splitlines()
@@ -41,11 +41,11 @@ def clean(trial: Trial) -> Iterator[Finding]:
         yield Finding("no complaint", "\n".join(faults) or f"exit code {done.exit_code}", UNIT)
 
 
-def files_of(packages: PackageSet) -> Question:
+def files_of(packages: PackageSet) -> StepFunction:
     """Unit and drop-in are the packages' own, read from where the packages have them."""
-    wanted = Files.of(packages)
+    wanted = KubeletFiles.of(packages)
 
-    def read(trial: Trial) -> Iterator[Finding]:
+    def read(trial: HostContext) -> Iterator[Finding]:
         trial.run("systemctl", "cat", UNIT)
         found = kubelet.properties(trial, "FragmentPath", "DropInPaths")
         drop_ins = _plain(*found.get("DropInPaths", "").split())
@@ -62,48 +62,48 @@ def _plain(*paths: str) -> list[str]:
     return [re.sub(r"^/lib/", "/usr/lib/", path) for path in paths if path]
 
 
-def files(trial: Trial) -> Iterator[Finding]:
+def files(trial: HostContext) -> Iterator[Finding]:
     """Unit and drop-in are those of the packages under proof."""
     yield from files_of(trial.packages)(trial)
 
 
-def one_command(trial: Trial) -> Iterator[Finding]:
+def one_command(trial: HostContext) -> Iterator[Finding]:
     """What is left of all ExecStart= is one command: the kubelet with the four variables."""
     found = kubelet.commands_in(kubelet.properties(trial, "ExecStart").get("ExecStart", ""))
     if found != [" ".join(COMMAND)]:
         yield Finding(" ".join(COMMAND), "\n".join(found) or "no command", f"{UNIT} ExecStart")
 
 
-def environment_files(trial: Trial) -> Iterator[Finding]:
+def environment_files(trial: HostContext) -> Iterator[Finding]:
     """Kubeadm's flags are read first, the administrator's file last; neither has to be there."""
     said = kubelet.properties(trial, "EnvironmentFiles").get("EnvironmentFiles", "")
-    wanted = [FLAGS_FILE, Files.of(trial.packages).env_file]
+    wanted = [FLAGS_FILE, KubeletFiles.of(trial.packages).env_file]
     if kubelet.optional_files_in(said) != wanted:
         yield Finding(" then ".join(wanted) + ", both optional", said or "none", UNIT)
 
 
-def unmasked(trial: Trial) -> Iterator[Finding]:
+def unmasked(trial: HostContext) -> Iterator[Finding]:
     """Nothing in /etc or /run masks a unit or drop-in, or adds to it, but for our own drop-in."""
     yield from unmasked_for(trial.packages)(trial)
 
 
-def unmasked_for(packages: PackageSet) -> Question:
+def unmasked_for(packages: PackageSet) -> StepFunction:
     """The same for other packages than those under proof."""
 
-    def asked(trial: Trial) -> Iterator[Finding]:
+    def asked(trial: HostContext) -> Iterator[Finding]:
         done = trial.script(
             'find /etc/systemd /run/systemd /usr/local/lib/systemd \\( -name "$1" -o '
             '-path "*/$1.d/*.conf" \\) ! -path "*.wants/*" 2>/dev/null || :',
             UNIT,
         )
         for path in done.stdout.splitlines():
-            if path != Files.of(packages).drop_in:
+            if path != KubeletFiles.of(packages).drop_in:
                 yield Finding("nothing over the packages' own files", "a file", path)
 
     return asked
 
 
-def as_preset(trial: Trial) -> Iterator[Finding]:
+def as_preset(trial: HostContext) -> Iterator[Finding]:
     """It is enabled or not as the host's presets say."""
     done = trial.run("systemctl", "list-unit-files", "--output=json", UNIT)
     rows = json.loads(done.stdout or "[]")
@@ -112,10 +112,10 @@ def as_preset(trial: Trial) -> Iterator[Finding]:
         yield Finding(str(found.get("preset", "a unit")), str(found.get("state", "none")), UNIT)
 
 
-def state(wanted: str) -> Question:
+def state(wanted: str) -> StepFunction:
     """Whether it is enabled, in systemd's word."""
 
-    def asked(trial: Trial) -> Iterator[Finding]:
+    def asked(trial: HostContext) -> Iterator[Finding]:
         found = trial.run("systemctl", "is-enabled", UNIT).stdout.strip()
         if found != wanted:
             yield Finding(wanted, found or "nothing", UNIT)
@@ -123,7 +123,7 @@ def state(wanted: str) -> Question:
     return asked
 
 
-def waits(trial: Trial) -> Iterator[Finding]:
+def waits(trial: HostContext) -> Iterator[Finding]:
     """Started before kubeadm wrote its configuration, it waits: no process, no failed start."""
     trial.run("systemctl", "start", UNIT)
     wanted = {
@@ -139,15 +139,15 @@ def waits(trial: Trial) -> Iterator[Finding]:
 
 
 def runs_with(
-    *tail: str, base: Sequence[str] = BASE, flags: bool = True, **effect: object
-) -> Question:
+    *tail: str, base: Sequence[str] = BASE_ARGUMENTS, flags: bool = True, **effect: object
+) -> StepFunction:
     """It is healthy, its live command line is exact, and its settings are in effect.
 
     `tail` are the last arguments, after those that kubeadm wrote down, unless without `flags`.
     `effect` are fields of the KubeletConfiguration that the kubelet says it runs with.
     """
 
-    def asked(trial: Trial) -> Iterator[Finding]:
+    def asked(trial: HostContext) -> Iterator[Finding]:
         kubelet.healthy(trial)
         wanted = [*base, *(kubelet.kubeadm_flags(trial) if flags else ()), *tail]
         found = kubelet.command_line(trial)
@@ -163,45 +163,45 @@ def runs_with(
     return asked
 
 
-def health(trial: Trial) -> Iterator[Finding]:
+def health(trial: HostContext) -> Iterator[Finding]:
     """Healthz says ok, without an API server."""
     kubelet.healthy(trial)
     yield from ()
 
 
-def untouched(trial: Trial) -> Iterator[Finding]:
+def untouched(trial: HostContext) -> Iterator[Finding]:
     """The kubelet is the process it was when it was remembered, and healthy."""
-    before, now = str(trial.notes["pid"]), kubelet.pid(trial)
+    before, now = str(trial.state["pid"]), kubelet.pid(trial)
     if now != before:
-        trial.notes["pid"] = now  # what is done next is judged by itself
+        trial.state["pid"] = now  # what is done next is judged by itself
         yield Finding(f"process {before}", f"process {now}" if now != "0" else "none", UNIT)
     else:
         kubelet.healthy(trial)
 
 
-def advised(name: str) -> Question:
+def advised(name: str) -> StepFunction:
     """The upgrade of a package said how to restart the kubelet."""
 
-    def asked(trial: Trial) -> Iterator[Finding]:
-        said = str(trial.notes[name])
-        trial.seen[f"what the upgrade of {name} said"] = said
+    def asked(trial: HostContext) -> Iterator[Finding]:
+        said = str(trial.state[name])
+        trial.evidence[f"what the upgrade of {name} said"] = said
         if ADVICE not in said:
             yield Finding(ADVICE, "not a word of it", f"the upgrade of {name}")
 
     return asked
 
 
-def kept_beside(trial: Trial) -> Iterator[Finding]:
+def kept_beside(trial: HostContext) -> Iterator[Finding]:
     """What the administrator changed in the drop-in is there, though it has no effect."""
-    path = str(trial.notes["edited"])
+    path = str(trial.state["edited"])
     text = 'cd "${1%/*}" && shift && for f; do [ ! -f "$f" ] || grep -H "$edit" "$f"; done || :'
     names = [path.rpartition("/")[2] + suffix for suffix in SAVED[1:]]
-    found = trial.script(f"edit='{EDIT}'; {text}", path, *names)
-    if EDIT not in found.stdout:
+    found = trial.script(f"edit='{ADMIN_EDIT}'; {text}", path, *names)
+    if ADMIN_EDIT not in found.stdout:
         yield Finding("the edit in a file beside it", "nothing there", path)
 
 
-def stopped(trial: Trial) -> Iterator[Finding]:
+def stopped(trial: HostContext) -> Iterator[Finding]:
     """The removed kubelet does not run any more; the node's own state stays."""
     found = trial.run(
         "sh", "-c", f"for p in /proc/[0-9]*; do readlink $p/exe; done | grep {KUBELET}"
@@ -213,9 +213,9 @@ def stopped(trial: Trial) -> Iterator[Finding]:
             yield Finding("kept", "gone", path)
 
 
-def runtime(trial: Trial) -> Iterator[Finding]:
+def runtime(trial: HostContext) -> Iterator[Finding]:
     """Crictl speaks with containerd, which is ready, and lists what runs: nothing."""
-    crictl = ("crictl", f"--runtime-endpoint={RUNTIME}", f"--image-endpoint={RUNTIME}")
+    crictl = ("crictl", f"--runtime-endpoint={CRI_SOCKET}", f"--image-endpoint={CRI_SOCKET}")
     done = trial.run(*crictl, "info")
     try:
         rows = json.loads(done.stdout)["status"]["conditions"]
@@ -230,11 +230,11 @@ def runtime(trial: Trial) -> Iterator[Finding]:
         yield Finding("a list", (listed.stderr or listed.stdout).strip()[-300:], "crictl ps")
 
 
-def plugins(trial: Trial) -> Iterator[Finding]:
+def plugins(trial: HostContext) -> Iterator[Finding]:
     """Each CNI plugin answers the command VERSION, and supports CNI 1.0.0."""
     paths = [path for path in trial.packages.binaries if path.startswith(f"{PLUGINS}/")]
     text = 'echo \'{"cniVersion":"1.0.0"}\' | CNI_COMMAND=VERSION "$1"'
-    for done in trial.each([("sh", "-c", text, "sh", path) for path in paths]):
+    for done in trial.run_each([("sh", "-c", text, "sh", path) for path in paths]):
         try:
             supported = json.loads(done.stdout)["supportedVersions"]
         except (ValueError, KeyError, TypeError):

@@ -15,10 +15,10 @@ from kubeparcel.packages.reader import Kind
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
 from kubeparcel.verify.layout.expected import Places
-from kubeparcel.verify.node_setup import HEALTH
-from kubeparcel.verify.scenario import Trial
+from kubeparcel.verify.node_setup import HEALTHZ_URL
+from kubeparcel.verify.scenario import HostContext
 
-PATIENCE = 60.0
+HEALTHY_TIMEOUT = 60.0
 """Seconds that a kubelet may take to answer; after a failed start it waits ten."""
 
 DEATHS = 2
@@ -32,7 +32,7 @@ _OPTIONAL = " (ignore_errors=yes)"
 
 
 @dataclass(frozen=True)
-class Files:
+class KubeletFiles:
     """Where a set of packages has what systemd reads of the kubelet; empty where it has none."""
 
     unit: str
@@ -40,7 +40,7 @@ class Files:
     env_file: str
 
     @classmethod
-    def of(cls, packages: PackageSet) -> Files:
+    def of(cls, packages: PackageSet) -> KubeletFiles:
         """Found in the packages; the environment file's path is the format's own.
 
         A unit in /etc is not the packages' own, whoever put it there.
@@ -87,47 +87,47 @@ def flags_in(text: str, variable: str) -> list[str]:
     return [word.text for word in systemd_unit.words(values[-1])] if values else []
 
 
-def properties(trial: Trial, *names: str) -> Mapping[str, str]:
+def properties(trial: HostContext, *names: str) -> Mapping[str, str]:
     """What systemd says of the unit."""
     argv = ("systemctl", "show", UNIT, *(f"--property={name}" for name in names))
     return properties_in(trial.run(*argv).stdout)
 
 
-def pid(trial: Trial) -> str:
+def pid(trial: HostContext) -> str:
     """The process that systemd runs as the kubelet; `0` when there is none."""
     return properties(trial, "MainPID").get("MainPID", "")
 
 
-def given_up(trial: Trial) -> str:
+def given_up(trial: HostContext) -> str:
     """The unit's state where systemd neither runs the kubelet nor will start it; else empty."""
     state = properties(trial, "ActiveState").get("ActiveState", "unknown")
     return "" if state in ("active", "activating", "reloading") else state
 
 
-def command_line(trial: Trial) -> list[str]:
+def command_line(trial: HostContext) -> list[str]:
     """The live kubelet's arguments."""
     done = trial.script("tr '\\0' '\\n' <\"/proc/$1/cmdline\"", pid(trial))
     return done.stdout.splitlines()
 
 
-def kubeadm_flags(trial: Trial) -> list[str]:
+def kubeadm_flags(trial: HostContext) -> list[str]:
     """The arguments that kubeadm has written down for the kubelet."""
     return flags_in(trial.run("cat", FLAGS_FILE).stdout, "KUBELET_KUBEADM_ARGS")
 
 
-def healthy(trial: Trial) -> None:
+def healthy(trial: HostContext) -> None:
     """Wait until the kubelet says ok; raises GaveUp with its last words."""
-    _answer(trial, HEALTH, "healthz to say ok", "ok")
+    _answer(trial, HEALTHZ_URL, "healthz to say ok", "ok")
 
 
-def settings(trial: Trial) -> Mapping[str, Any]:
+def settings(trial: HostContext) -> Mapping[str, Any]:
     """The settings that the kubelet runs with."""
     said = _answer(trial, CONFIGZ, "configz", '"kubeletconfig"')
     found: dict[str, Any] = json.loads(said)["kubeletconfig"]
     return found
 
 
-def _answer(trial: Trial, url: str, what: str, wanted: str) -> str:
+def _answer(trial: HostContext, url: str, what: str, wanted: str) -> str:
     """What is at an address of the kubelet's, as soon as it holds what is wanted.
 
     Raises GaveUp when that takes too long, and at once when there is nothing to wait for.
@@ -136,28 +136,32 @@ def _answer(trial: Trial, url: str, what: str, wanted: str) -> str:
     first = _restarts(trial)
 
     def asked() -> str:
-        said = trial.box.run(*argv, check=False).stdout
+        said = trial.container.run(*argv, check=False).stdout
         if wanted not in said:
             _hope(trial, what, first)
         return said if wanted in said else ""
 
-    said = trial.box.until(asked, f"the kubelet's {what}", PATIENCE, 0.2, lambda: last_words(trial))
-    trial.seen[" ".join(argv)] = said
+    said = trial.container.until(
+        asked, f"the kubelet's {what}", HEALTHY_TIMEOUT, 0.2, lambda: last_words(trial)
+    )
+    trial.evidence[" ".join(argv)] = said
     return said
 
 
-def _hope(trial: Trial, what: str, first: int) -> None:
+def _hope(trial: HostContext, what: str, first: int) -> None:
     """Raise GaveUp where the kubelet will not answer any more: it is not started, or dies."""
     state, died = given_up(trial), _restarts(trial) - first
     if state or died >= DEATHS:
         why = f"is {state}" if state else f"died {died} times"
-        raise GaveUp(f"{trial.box.host.name}: no {what}: the kubelet {why}.", last_words(trial))
+        raise GaveUp(
+            f"{trial.container.host.name}: no {what}: the kubelet {why}.", last_words(trial)
+        )
 
 
-def _restarts(trial: Trial) -> int:
+def _restarts(trial: HostContext) -> int:
     return int(properties(trial, "NRestarts").get("NRestarts") or 0)
 
 
-def last_words(trial: Trial) -> str:
+def last_words(trial: HostContext) -> str:
     """The end of the kubelet's journal."""
     return trial.run("journalctl", "--no-pager", "--lines=40", f"--unit={UNIT}").stdout

@@ -15,7 +15,7 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.layout import level
-from kubeparcel.verify.progress import watched
+from kubeparcel.verify.progress import show_progress
 from kubeparcel.verify.service.runner import LEVEL, play
 from kubeparcel.verify.service.scenarios import scenarios
 
@@ -69,7 +69,7 @@ def check(
             return play(here, host, scenario, sets[host.format], before, told)
 
     counts = {host.name: [len(row[2].steps) for row in jobs if row[1] is host] for host in hosts}
-    with watched(
+    with show_progress(
         here.log, LEVEL, {name: steps for name, steps in counts.items() if steps}
     ) as watches:
         found = side_by_side(here, job, len(jobs), at_once())

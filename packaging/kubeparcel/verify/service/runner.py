@@ -12,7 +12,7 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
 from kubeparcel.reports.results import Check
 from kubeparcel.verify.kubelet_contract import UNIT
-from kubeparcel.verify.scenario import CURRENT, EARLIER, Course, Scenario, Trial
+from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, Scenario, ScenarioRun
 from kubeparcel.verify.service.kubelet import last_words
 
 LEVEL = "service"
@@ -22,26 +22,26 @@ MEMORY = "1g"
 def play(
     here: Session,
     host: Host,
-    scenario: Scenario[Trial],
+    scenario: Scenario[HostContext],
     packages: PackageSet,
     earlier: PackageSet | None,
     told: Callable[[Check], None] = lambda _: None,
 ) -> list[Check]:
     """Play a scenario on a machine of its own, and give its checks; `told` hears of each."""
-    mounts: dict[Path, str] = {packages.folder: CURRENT}
+    mounts: dict[Path, str] = {packages.folder: CURRENT_DIR}
     if earlier:
-        mounts[earlier.folder] = EARLIER
+        mounts[earlier.folder] = PREVIOUS_DIR
     with systemd_node.started(here, host, scenario.name, mounts=mounts, memory=MEMORY) as box:
-        trial = Trial(box, MANAGERS[host.family.manager], packages, earlier)
-        trial.repository(*mounts.values())
-        course = Course(LEVEL, host.name, trial, (trial,), explain, told)
-        checks = list(course.play(scenario))
+        trial = HostContext(box, MANAGERS[host.family.manager], packages, earlier)
+        trial.use_repositories(*mounts.values())
+        course = ScenarioRun(LEVEL, host.name, trial, (trial,), explain, told)
+        checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
             here.hold(box)
     return checks
 
 
-def explain(trial: Trial) -> None:
+def explain(trial: HostContext) -> None:
     """What systemd and the kubelet say goes to the evidence of a check that failed."""
     trial.run("systemctl", "status", "--no-pager", "--full", "--lines=0", UNIT)
     last_words(trial)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet
 from kubeparcel.verify.kubelet_contract import CONFIG
-from kubeparcel.verify.scenario import Scenario, Step, Trial
+from kubeparcel.verify.scenario import HostContext, Scenario, Step
 from kubeparcel.verify.service import actions as do
 from kubeparcel.verify.service import assertions as see
-from kubeparcel.verify.service.kubelet import Files
+from kubeparcel.verify.service.kubelet import KubeletFiles
 
 INSTALL = Step("install", "all packages install by name", do.install, 40, vital=True)
 RUNS = Step("running", "kubeadm starts the kubelet, which says ok", do.run, 73, vital=True)
@@ -21,9 +21,9 @@ OTHERS = {
     "KUBELET_KUBECONFIG_ARGS": "--kubeconfig=/etc/kubernetes/kubelet.conf",
     "KUBELET_CONFIG_ARGS": f"--config={do.OTHER_CONFIG}",
 }
-OTHER_BASE = (see.BASE[0], *OTHERS.values())
+OTHER_BASE = (see.BASE_ARGUMENTS[0], *OTHERS.values())
 
-NODE: Scenario[Trial] = Scenario(
+NODE: Scenario[HostContext] = Scenario(
     "node",
     (
         INSTALL,
@@ -74,7 +74,7 @@ NODE: Scenario[Trial] = Scenario(
         Step("reboot", "after a restart of the machine it runs as before", do.reboot, 65),
     ),
 )
-PRESET: Scenario[Trial] = Scenario(
+PRESET: Scenario[HostContext] = Scenario(
     "preset-disabled",
     (
         Step("preset", "the site's preset disables the kubelet", do.preset, 62, vital=True),
@@ -88,7 +88,7 @@ PRESET: Scenario[Trial] = Scenario(
         ),
     ),
 )
-LAYOUTS: Scenario[Trial] = Scenario(
+LAYOUTS: Scenario[HostContext] = Scenario(
     "layouts",
     (
         Step("earlier", "packages of the other layout install", do.install_earlier, 40, True),
@@ -109,7 +109,7 @@ LAYOUTS: Scenario[Trial] = Scenario(
 )
 
 
-def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[Trial]:
+def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[HostContext]:
     """Under a running kubelet packages come and go, each by itself, and at last the kubelet's."""
     first = Step("earlier", "earlier packages install", do.install_earlier, 40, vital=True)
     return Scenario(
@@ -123,7 +123,7 @@ def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[Trial]:
     )
 
 
-def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[Trial]]:
+def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[HostContext]]:
     for name, version in packages.versions.items():
         if earlier.versions.get(name, version) != version:
             yield Step(f"upgrade-{name}", "the kubelet is not restarted", do.upgrade(name), 80)
@@ -132,7 +132,7 @@ def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[Trial]
     yield Step("restart", "the new kubelet starts as the old one", do.renew, 67, vital=True)
 
 
-def _removals(packages: PackageSet) -> Iterator[Step[Trial]]:
+def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:
     """Of all that the kubelet can be without."""
     for name in packages.names:
         if name not in (ENV_HOLDER, *packages.needs(ENV_HOLDER)):
@@ -141,11 +141,11 @@ def _removals(packages: PackageSet) -> Iterator[Step[Trial]]:
 
 def scenarios(
     packages: PackageSet, earlier: PackageSet | None, other: PackageSet | None
-) -> Iterator[tuple[Scenario[Trial], PackageSet | None]]:
+) -> Iterator[tuple[Scenario[HostContext], PackageSet | None]]:
     """All that applies, the longest first, each with the packages that it begins with."""
     yield NODE, None
     before = earlier if earlier and earlier.versions != packages.versions else None
     yield life(packages, before), before
-    if other and Files.of(other).drop_in != Files.of(packages).drop_in:
+    if other and KubeletFiles.of(other).drop_in != KubeletFiles.of(packages).drop_in:
         yield LAYOUTS, other
     yield PRESET, None
