@@ -4,15 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-# isort: off
-from kubeparcel import cli  # the first: it knows how Invoke is imported quickly
-
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from kubeparcel import cli
 from kubeparcel.cli.program import Documented
-# isort: on
 
 HERE = Path(__file__).resolve().parent
 GROUPS = {"quick": "not acceptance", "acceptance": "acceptance", "all": ""}

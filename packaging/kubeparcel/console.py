@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
+from kubeparcel.program_name import with_program_name
+
 INDENT = 11
 
 
@@ -45,7 +47,7 @@ class PlainLog:
         self.every = every
 
     def info(self, label: str, text: str) -> None:
-        first, *more = text.splitlines() or [""]
+        first, *more = with_program_name(text).splitlines() or [""]
         self._print(f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more))
 
     def warn(self, text: str) -> None:
@@ -92,7 +94,7 @@ class QuietLog:
         pass
 
     def warn(self, text: str) -> None:
-        print(f"Warning: {text}", file=sys.stderr)
+        print(f"Warning: {with_program_name(text)}", file=sys.stderr)
 
     @contextmanager
     def task(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kubeparcel.console import INDENT, ProgressTask, quantity
+from kubeparcel.program_name import with_program_name
 
 
 class LiveLog:
@@ -22,12 +23,12 @@ class LiveLog:
         self.guard = threading.Lock()
 
     def info(self, label: str, text: str) -> None:
-        first, *more = text.splitlines() or [""]
+        first, *more = with_program_name(text).splitlines() or [""]
         lines = [f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more)]
         self.console.print("\n".join(lines), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        first, *more = text.splitlines() or [""]
+        first, *more = with_program_name(text).splitlines() or [""]
         lines = [f"{'Warning':<{INDENT}}{first}", *(" " * INDENT + line for line in more)]
         self.console.print("\n".join(lines), markup=False, style="yellow", soft_wrap=True)
 

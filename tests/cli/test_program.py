@@ -170,7 +170,7 @@ def test_words_that_mean_nothing_are_wrong_usage_and_the_nearest_right_one_is_na
         ("build --arch x86", "--arch: this has to be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
         ("build --kubernetes 1.x", "--kubernetes: '1.x' is not a version."),
         ("verify --level planet", "--level planet: "),
-        ("mirror", "inv mirror needs --to DIR"),
+        ("mirror", "kubeparcel mirror needs --to DIR"),
     ],
 )
 def test_a_wrong_value_is_wrong_usage_and_its_option_is_named(kubeparcel, words, said):
@@ -434,12 +434,3 @@ def test_a_reader_that_goes_away_is_no_error(here):
         assert process.stderr
         err = process.stderr.read()
         assert (process.wait(TIMEOUT), err) == (0, b"")
-
-
-def test_an_invoke_that_needs_more_than_this_one_is_imported_as_it_is(tmp_path):
-    (tmp_path / "invoke").mkdir()
-    (tmp_path / "invoke/__init__.py").write_text("from unittest.mock import patch\nok = True\n")
-    script = "import runpy, sys; runpy.run_path(sys.argv[1]); import invoke; print(invoke.ok)"
-    argv = [sys.executable, "-c", script, ROOT / "packaging/kubeparcel/cli/invoke_import.py"]
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    assert subprocess.run(argv, env=env, capture_output=True, check=True).stdout == b"True\n"

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-# isort: off
-from kubeparcel.cli import invoke_import  # noqa: F401 - before anything else imports Invoke
-
-# isort: on
 from invoke.collection import Collection
 
 from kubeparcel import __version__

@@ -9,13 +9,10 @@ from pathlib import Path
 from invoke.context import Context
 
 from kubeparcel import console
-from kubeparcel.cli import program
-from kubeparcel.cli.task import say, task
+from kubeparcel.cli.task import print_result, task
 from kubeparcel.errors import UsageError
 
-NEXT = (
-    "Next: {inv} verify --level install (do they install?) · {inv} publish --to DIR (a repository)"
-)
+NEXT = "Next: inv verify --level install (do they install?) · inv publish --to DIR (a repository)"
 
 
 @task
@@ -45,12 +42,12 @@ def build(
     settings = load(flags)
     here = console.create_log(quiet)
     if dry_run:
-        say(work.preview(settings, here, locked=locked).show(as_json=json_))
+        print_result(work.preview(settings, here, locked=locked).show(as_json=json_))
         return None
     built = work.build(settings, here, locked=locked)
-    say(built.as_json() if json_ else built.as_text())
+    print_result(built.as_json() if json_ else built.as_text())
     if built.changed and not json_ and sys.stdout.isatty():
-        say(NEXT.format(inv=program.name()))
+        print_result(NEXT)
     return built.exit_code
 
 
@@ -74,7 +71,7 @@ def resolve(
     from kubeparcel.config.settings import load
 
     found = release.resolve(load(flags), console.create_log(json_), refresh=refresh, check=check)
-    say(found.show(as_json=json_))
+    print_result(found.show(as_json=json_))
     return found.exit_code if check else 0
 
 
@@ -96,7 +93,9 @@ def fetch(
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    say(release.fetch(load(flags), console.create_log(quiet), locked=locked).show(as_json=json_))
+    print_result(
+        release.fetch(load(flags), console.create_log(quiet), locked=locked).show(as_json=json_)
+    )
 
 
 @task
@@ -118,7 +117,7 @@ def mirror(
     from kubeparcel.build import release
     from kubeparcel.config.settings import load
 
-    say(release.mirror(load(flags), Path.cwd() / to, console.create_log(quiet)))
+    print_result(release.mirror(load(flags), Path.cwd() / to, console.create_log(quiet)))
 
 
 @task
@@ -128,7 +127,7 @@ def versions(_: Context, source: str = "", mirror: str = "", json_: bool = False
     from kubeparcel.config.settings import load
 
     found = release.versions(load({"source": source, "mirror": mirror}), console.create_log(json_))
-    say(json.dumps({"versions": found}, indent=2) if json_ else "\n".join(found))
+    print_result(json.dumps({"versions": found}, indent=2) if json_ else "\n".join(found))
 
 
 @task
@@ -137,15 +136,15 @@ def config(_: Context, schema: bool = False, json_: bool = False) -> None:
     from kubeparcel.config.settings import Settings, load
 
     if schema:
-        say(json.dumps(Settings.model_json_schema(), indent=2))
+        print_result(json.dumps(Settings.model_json_schema(), indent=2))
         return
     settings = load({}).model_dump(mode="json", by_alias=True)
     if json_:
-        say(json.dumps(settings, indent=2))
+        print_result(json.dumps(settings, indent=2))
         return
     import yaml
 
-    say(yaml.safe_dump(settings, sort_keys=False).rstrip())
+    print_result(yaml.safe_dump(settings, sort_keys=False).rstrip())
 
 
 @task
@@ -154,4 +153,4 @@ def clean(_: Context, out: str = "", store: bool = False) -> None:
     from kubeparcel.build import builder as work
     from kubeparcel.config.settings import load
 
-    say(work.clean(load({"out": out}), store=store))
+    print_result(work.clean(load({"out": out}), store=store))

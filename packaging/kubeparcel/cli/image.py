@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from kubeparcel import console
-from kubeparcel.cli.task import say, task
+from kubeparcel.cli.task import print_result, task
 
 
 @task
@@ -35,4 +35,4 @@ def image(
         load=load,
     )
     made = export.export(wanted, console.create_log(quiet))
-    say(made.as_json() if json_ else made.as_text())
+    print_result(made.as_json() if json_ else made.as_text())

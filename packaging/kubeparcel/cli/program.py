@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import itertools
 import json
 import os
@@ -26,6 +25,7 @@ from invoke.tasks import Task
 
 from kubeparcel.errors import KubeparcelError, UsageError
 from kubeparcel.process import kill_all_processes
+from kubeparcel.program_name import with_program_name
 
 KEPT = {"complete", "debug", "help", "list", "list-depth", "list-format"} | {
     "print-completion-script",
@@ -93,8 +93,8 @@ class Kubeparcel(Program):
             self.execute()
         except (ParseError, UsageError) as error:
             said, known = plain(str(error)), _known(words, self.namespace or Collection())
-            todo = f"{_nearest(said, known)}Options and their meaning: {name()} --help TASK"
-            complain(UsageError(said, todo), as_json="--json" in words)
+            todo = f"{_nearest(said, known)}Options and their meaning: inv --help TASK"
+            report_error(UsageError(said, todo), as_json="--json" in words)
             code = UsageError.exit_code
         except Exit as error:
             code = error.code
@@ -103,7 +103,6 @@ class Kubeparcel(Program):
         else:
             code = 0
         if exit:
-            gc.freeze()  # Python's last search for cycles would walk over all that a task has made
             sys.exit(code)
 
     def _parse(self, words: list[str]) -> None:
@@ -186,17 +185,12 @@ def _stop(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def name() -> str:
-    """What the user types to run us."""
-    return "./inv" if sys.argv[0].endswith("tasks.py") else "kubeparcel"
-
-
-def complain(error: KubeparcelError, *, as_json: bool = False) -> None:
-    """Say what went wrong: text on standard error, or a JSON document on standard output."""
+def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:
+    """Print an error: text to standard error, or a JSON document to standard output."""
     if os.environ.get("KUBEPARCEL_DEBUG"):
         traceback.print_exception(error)
     if as_json:
         document = {"error": error.message, "todo": error.hint, "exit": error.exit_code}
         print(json.dumps(document, indent=2))
     else:
-        print(str(error), file=sys.stderr)
+        print(with_program_name(str(error)), file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from kubeparcel import console
-from kubeparcel.cli.task import say, task
+from kubeparcel.cli.task import print_result, task
 from kubeparcel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _out() -> str:
 
 
 def _tell(changed: Changed, *, as_json: bool) -> int:
-    say(changed.as_json() if as_json else changed.as_text())
+    print_result(changed.as_json() if as_json else changed.as_text())
     return changed.exit_code
 
 
@@ -209,7 +209,7 @@ def doctor(
     found = examine(Wanted(where, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
         found.write_junit(Path.cwd() / junit)
-    say(found.as_json() if json_ else found.as_text())
+    print_result(found.as_json() if json_ else found.as_text())
     return found.exit_code
 
 
@@ -243,9 +243,11 @@ def key(
         for one in keyring.listed(gpg.reachable(named.folder))
     ]
     if json_:
-        say(json.dumps({"keys": rows}, indent=2))
+        print_result(json.dumps({"keys": rows}, indent=2))
         return
     for row in rows:
         left = "for ever" if row["days-left"] is None else f"{row['days-left']} days"
         state = "signs" if row["signs"] else "signs no more"
-        say(f"{row['name']}: {row['fingerprint']}  {row['identity']}  holds {left}, {state}")
+        print_result(
+            f"{row['name']}: {row['fingerprint']}  {row['identity']}  holds {left}, {state}"
+        )

@@ -14,6 +14,7 @@ from invoke.tasks import Task
 
 from kubeparcel.cli import program
 from kubeparcel.errors import DiskError, KubeparcelError
+from kubeparcel.program_name import with_program_name
 
 HELP = {
     "kubernetes": "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1",
@@ -84,14 +85,14 @@ def task(body: Callable[..., int | None]) -> Task[Any]:
         try:
             code = body(context, *args, **options)
         except KubeparcelError as error:
-            program.complain(error, as_json=as_json)
+            program.report_error(error, as_json=as_json)
             code = error.exit_code
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         except OSError as error:
             where = error.filename or "The disk"
-            program.complain(DiskError(f"{where}: {error.strerror or error}."), as_json=as_json)
+            program.report_error(DiskError(f"{where}: {error.strerror or error}."), as_json=as_json)
             code = DiskError.exit_code
         except KeyboardInterrupt:
             print("\nStopped. Nothing is half-made; the next run goes on.", file=sys.stderr)
@@ -108,6 +109,6 @@ def task(body: Callable[..., int | None]) -> Task[Any]:
     )
 
 
-def say(text: str) -> None:
-    """A result, on standard output."""
-    print(text, flush=True)
+def print_result(text: str) -> None:
+    """Print a result to standard output."""
+    print(with_program_name(text), flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from kubeparcel import console
-from kubeparcel.cli.task import say, task
+from kubeparcel.cli.task import print_result, task
 
 
 @task
@@ -41,7 +41,7 @@ def verify(
     )
     proof = run_levels(wanted, settings, here)
     left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
-    say(proof.as_json() if json_ else left.under(proof.as_text()))
+    print_result(proof.as_json() if json_ else left.under(proof.as_text()))
     if json_ and left.files:
         here.info("Report", " · ".join(left.files))
     return left.exit_code
@@ -52,4 +52,4 @@ def hosts(_: Context, engine: str = "", json_: bool = False) -> None:
     """List the hosts that packages can be proved on, and which of them can be made here."""
     from kubeparcel.hosts import selection
 
-    say(selection.listing(engine).show(as_json=json_))
+    print_result(selection.listing(engine).show(as_json=json_))
