@@ -77,7 +77,7 @@ def test_a_damaged_file_is_noticed_when_it_is_used(store):
 def test_what_another_process_set_aside_first_is_no_fault(store):
     digest = store.add_bytes(b"data")
     store.path(digest).unlink()
-    assert store.set_aside(store.path(digest), "kubelet", "ab" * 32).name == "kubelet-abababababab"
+    assert store.quarantine(store.path(digest), "kubelet", "ab" * 32).name == "kubelet-abababababab"
 
 
 def test_several_processes_add_the_same_file(store, tmp_path):
@@ -120,21 +120,21 @@ def test_what_killed_processes_left_is_removed_when_it_is_old(store):
 
 
 def test_memory_survives_and_damage_is_forgotten(store):
-    assert store.recall("go", "recipe") is None
-    store.remember("go", "recipe", {"kubelet": "ab"})
+    assert store.get_record("go", "recipe") is None
+    store.put_record("go", "recipe", {"kubelet": "ab"})
     assert Store(store.root).get_record("go", "recipe") == {"kubelet": "ab"}
     [memo] = (store.root / "memory/go").iterdir()
     memo.write_bytes(b"{")
-    assert store.recall("go", "recipe") is None
+    assert store.get_record("go", "recipe") is None
 
 
 def test_who_waits_for_a_held_name_may_give_up(store):
     def give_up() -> None:
         raise TimeoutError
 
-    with store.held("work"), pytest.raises(TimeoutError), Store(store.root).lock("work", give_up):
+    with store.lock("work"), pytest.raises(TimeoutError), Store(store.root).lock("work", give_up):
         pytest.fail("it was held twice")
-    with store.held("work"):
+    with store.lock("work"):
         pass
 
 

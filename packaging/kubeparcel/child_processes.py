@@ -17,7 +17,7 @@ _RUNNING: set[int] = set()
 """The process groups of the programs that run now, in whatever thread."""
 
 _ENDINGS: list[None] = []
-"""As many as `end_all` was called: what another thread was just starting then has to end too."""
+"""As many as `kill_all_processes` was called: what another thread was just starting then has to end too."""
 
 
 def start_process(start: Callable[[], Process]) -> Process:

@@ -43,7 +43,7 @@ FETCH = """
 import json, sys, time
 from pathlib import Path
 from kubeparcel.config import catalog
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
@@ -55,7 +55,7 @@ artifacts = [
     for n, d in enumerate(digests)
 ]
 started = time.monotonic()
-upstream.fetch(artifacts, Store(store), Quiet())
+upstream.fetch(artifacts, Store(store), QuietLog())
 status = Path("/proc/self/status").read_text()
 peak = int(status.partition("VmHWM:")[2].split()[0]) / 1000
 print(json.dumps([time.monotonic() - started, peak]))

@@ -275,7 +275,7 @@ def test_a_changed_template_has_only_the_packages_made_again_that_hold_it(
     shutil.copytree(paths.template_dir(), copy)
     with (copy / "packages" / changed).open("a") as file:
         file.write("\n# changed\n")
-    monkeypatch.setattr(paths, "templates", lambda: copy)
+    monkeypatch.setattr(paths, "template_dir", lambda: copy)
     monkeypatch.setattr(templates, "_environment", templates._environment.__wrapped__)
     assert remade(before, described(lock, binaries, store)) == packages
 
@@ -318,7 +318,7 @@ def test_a_damaged_binary_is_an_error_is_set_aside_and_nothing_is_made(here, loc
     (aside,) = (store.root / "quarantine").iterdir()
     assert aside.read_bytes() == b"damaged"
     assert str(aside) in caught.value.hint
-    assert store.recall("package", packages[0].key) is None
+    assert store.get_record("package", packages[0].key) is None
     assert not list((store.root / "scratch").iterdir())
 
 
@@ -334,7 +334,7 @@ def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries,
     wrong = [one for one in made if one.package.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
         suspect(wrong, store)
-    assert store.recall("package", wrong[0].package.key) is None
+    assert store.get_record("package", wrong[0].package.key) is None
     others = [one for one in made if one not in wrong]
     suspect(others, store)
 

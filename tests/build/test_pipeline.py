@@ -59,13 +59,13 @@ SILENT = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
 def test_auto_is_upstream_when_it_answers_and_nothing_is_said(sources, log):
     sources(go=FakeModules(down=ToolError("never asked")))
     assert choose(Request(), CATALOG, log).name == "upstream"
-    assert log.said == []
+    assert log.messages == []
 
 
 def test_auto_is_go_when_upstream_does_not_answer_and_says_so_in_plain_words(sources, log):
     sources(upstream=FakeSource(down=SILENT))
     assert choose(Request(), CATALOG, log).name == "go"
-    assert log.said == [
+    assert log.messages == [
         (
             "Source",
             (
@@ -112,7 +112,7 @@ def test_a_source_that_is_named_is_taken_without_asking_whether_it_answers(
     sources(FakeSource(down=SILENT), FakeModules(down=SILENT))
     chosen: Any = choose(asked, CATALOG, log)
     assert (chosen.name, chosen.mirror) == (name, mirror)
-    assert log.said == []
+    assert log.messages == []
 
 
 def test_the_real_sources_have_their_names():
@@ -354,7 +354,7 @@ def test_a_copy_that_breaks_off_leaves_nothing_under_the_final_name(store, tmp_p
 HOLD = """
 import sys, time
 from pathlib import Path
-from kubeparcel.pipeline import working_in
+from kubeparcel.build.pipeline import working_in
 with working_in(Path(sys.argv[1])):
     print("holding", flush=True)
     time.sleep(300)

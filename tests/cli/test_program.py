@@ -193,7 +193,7 @@ CODES = {
     "UsageError": 2,
     "ConfigurationError": 2,
     "UnknownVersion": 2,
-    "OutsideError": 3,
+    "ExternalError": 3,
     "Unreachable": 3,
     "DownloadError": 3,
     "DigestError": 3,
@@ -297,7 +297,7 @@ def test_people_at_a_terminal_are_told_what_comes_next(kubeparcel, monkeypatch):
 
 def test_with_json_standard_output_holds_one_document_and_nothing_else(kubeparcel, monkeypatch):
     def built(_: object, log: Any, *, locked: bool) -> Result:
-        log.say("Release", "Kubernetes 1.36.3")
+        log.info("Release", "Kubernetes 1.36.3")
         return Result(0)
 
     monkeypatch.setattr(work, "build", built)
@@ -327,7 +327,7 @@ def test_options_reach_the_settings_and_the_work(kubeparcel, monkeypatch):
 
 def test_quiet_says_nothing_but_the_result(kubeparcel, monkeypatch):
     def built(_: object, log: Any, *, locked: bool) -> Result:
-        log.say("Release", "Kubernetes 1.36.3")
+        log.info("Release", "Kubernetes 1.36.3")
         return Result(0)
 
     monkeypatch.setattr(work, "build", built)

@@ -26,13 +26,13 @@ def test_words_input_and_variables_arrive_as_they_were_given(visit):
     words = ["sh", "-c", 'printf "%s|" "$0" "$1" "$A"; cat', "it's", 'a "b" $c\n*']
     done = visit.run(words, stdin="line 1\nline 'two' €", env={"A": "x y"})
     assert done.stdout == "it's|a \"b\" $c\n*|x y|line 1\nline 'two' €"
-    assert (done.code, done.stderr, done.argv) == (0, "", tuple(words))
+    assert (done.exit_code, done.stderr, done.argv) == (0, "", tuple(words))
 
 
 def test_output_errors_and_exit_code_are_told_apart(visit):
     done = visit.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
-    assert (done.code, done.stdout, done.stderr) == (3, "out\n", "err\n")
-    assert visit.run(["no-such-program"]).code == 127
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert visit.run(["no-such-program"]).exit_code == 127
 
 
 def test_a_command_that_reads_finds_nothing_and_does_not_eat_what_comes_next(visit):
@@ -61,7 +61,7 @@ def test_a_command_that_takes_too_long_closes_the_shell(visit):
 
 def test_a_shell_that_ends_meanwhile_is_said(visit):
     done = visit.run(["sh", "-c", "kill -KILL $PPID; sleep 1"])
-    assert (done.code, done.stderr) == (ENDED, "The container ended meanwhile.")
+    assert (done.exit_code, done.stderr) == (ENDED, "The container ended meanwhile.")
     assert not visit.open
 
 
@@ -81,7 +81,7 @@ def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit
     time.sleep(0.2)
     visit.close()
     thread.join(TIMEOUT)
-    assert [done.code for done in found] == [ENDED]
+    assert [done.exit_code for done in found] == [ENDED]
 
 
 def test_where_none_can_be_opened_there_is_none():

@@ -55,7 +55,7 @@ def test_images_come_from_a_folder_of_archives_under_the_names_that_were_asked_f
     saved(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
     found, log = gather(COREDNS, APISERVER, archives=tmp_path / "a")
     assert archive_reader.names(found) == [COREDNS, APISERVER]
-    assert log.said == log.tasks == []
+    assert log.messages == log.tasks == []
 
 
 def test_the_same_images_are_gathered_once_and_anew_when_the_folder_changes(gather, tmp_path):
@@ -72,7 +72,7 @@ def test_the_same_images_are_gathered_once_and_anew_when_the_folder_changes(gath
 def test_an_image_that_nobody_has_and_that_cannot_be_built_is_left_out_with_a_word(gather):
     found, log = gather(COREDNS)
     assert archive_reader.names(found) == []
-    assert log.said == [("Images", f"left out, no registry has them here: {COREDNS}")]
+    assert log.messages == [("Images", f"left out, no registry has them here: {COREDNS}")]
 
 
 def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(

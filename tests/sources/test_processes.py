@@ -29,13 +29,13 @@ FETCH = """
 import sys
 from pathlib import Path
 from kubeparcel.config import catalog
-from kubeparcel.console import Quiet
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 mirror, store, origin, digest = sys.argv[1:]
 artifact = Artifact("kubernetes", "kubelet", Arch.AMD64, origin, digest)
-Upstream(catalog.load().components, mirror).fetch([artifact], Store(Path(store)), Quiet())
+Upstream(catalog.load().components, mirror).fetch([artifact], Store(Path(store)), QuietLog())
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """
 

@@ -44,7 +44,7 @@ def _configuration() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def configuration(own_world: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def configuration(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A configuration folder of the test's own, empty."""
     with _configuration() as folder:
         monkeypatch.setenv("KUBEPARCEL_CONFIG", str(folder))
