@@ -7,8 +7,7 @@ import io
 import pytest
 
 from kubeparcel import console
-from kubeparcel.console import PlainLog, QuietLog, duration, quantity
-from kubeparcel.progress_bars import LiveLog
+from kubeparcel.console import LiveLog, PlainLog, QuietLog, duration, quantity
 
 
 class Terminal(io.StringIO):
@@ -57,7 +56,7 @@ def test_work_that_failed_does_not_say_that_it_is_finished():
 
 
 def test_long_work_says_now_and_then_how_far_it_is():
-    here, stream = lines(every=0)
+    here, stream = lines(interval=0)
     with here.task("Get", "kubelet", 84_400_000, "B") as task:
         task.advance(42_200_000)
         task.advance(0, "resumed")

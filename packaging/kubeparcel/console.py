@@ -1,37 +1,43 @@
-"""What a person sees while work goes on: labelled lines and progress, always on standard error."""
+"""Messages, progress and tables for people: messages and progress go to standard error."""
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kubeparcel.program_name import with_program_name
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
 INDENT = 11
+"""The width of the label column."""
 
 
 class ProgressTask(Protocol):
-    """One piece of work under way."""
+    """A piece of work in progress."""
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """So much more is done; `note` replaces what is said beside the bar."""
+        """Report progress; `note` replaces the default text next to the bar."""
 
     def info(self, text: str) -> None:
-        """A fact about this work for whoever has no bar to look at: a line of its own."""
+        """Print a line about this work where no bar is shown."""
 
 
 class Log(Protocol):
-    """Where the verbs say what they do."""
+    """Receives the messages and the progress of all work."""
 
     def info(self, label: str, text: str) -> None:
-        """One line of fact, `Release    Kubernetes 1.36.3`; further lines are indented."""
+        """Print a message, `Release    Kubernetes 1.36.3`; further lines are indented."""
 
     def warn(self, text: str) -> None:
-        """Something the user should know, though the work goes on."""
+        """Print a warning."""
 
     def task(
         self, label: str, name: str, total: int | None, unit: str = ""
@@ -40,15 +46,15 @@ class Log(Protocol):
 
 
 class PlainLog:
-    """Plain lines, for CI and files: one when a piece of work starts to matter, one at its end."""
+    """Plain lines, for CI and files; long tasks report every `interval` seconds and at the end."""
 
-    def __init__(self, stream: TextIO | None = None, every: float = 15.0) -> None:
+    def __init__(self, stream: TextIO | None = None, interval: float = 15.0) -> None:
         self.stream = stream or sys.stderr
-        self.every = every
+        self.interval = interval
 
     def info(self, label: str, text: str) -> None:
-        first, *more = with_program_name(text).splitlines() or [""]
-        self._print(f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more))
+        self.stream.write(_labelled(label, text) + "\n")  # print() would write the newline apart
+        self.stream.flush()
 
     def warn(self, text: str) -> None:
         self.info("Warning", text)
@@ -57,38 +63,32 @@ class PlainLog:
     def task(
         self, label: str, name: str, total: int | None, unit: str = ""
     ) -> Iterator[ProgressTask]:
-        line = _PlainTask(self, label, name, total, unit)
-        yield line
-        took = time.monotonic() - line.started
-        self.info(label, f"{name} · {quantity(line.done, unit)} · {duration(took)}")
-
-    def _print(self, *lines: str) -> None:
-        self.stream.write("\n".join(lines) + "\n")  # print would write the last end apart
-        self.stream.flush()
+        task = _PlainTask(self, label, name, total, unit)
+        yield task
+        seconds = time.monotonic() - task.started
+        self.info(label, f"{name} · {quantity(task.completed, unit)} · {duration(seconds)}")
 
 
 class _PlainTask:
     def __init__(self, log: PlainLog, label: str, name: str, total: int | None, unit: str) -> None:
         self.log, self.label, self.name, self.total, self.unit = log, label, name, total, unit
-        self.done = 0
-        self.started = self.said = time.monotonic()
+        self.completed = 0
+        self.started = self.reported = time.monotonic()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        self.done += amount
+        self.completed += amount
         now = time.monotonic()
-        if now - self.said >= self.log.every:
-            self.said = now
-            of = f" of {quantity(self.total, self.unit)}" if self.total else ""
-            self.log.info(
-                self.label, f"{self.name} · {note or quantity(self.done, self.unit) + of}"
-            )
+        if now - self.reported >= self.log.interval:
+            self.reported = now
+            total = f" of {quantity(self.total, self.unit)}" if self.total else ""
+            self.info(note or quantity(self.completed, self.unit) + total)
 
     def info(self, text: str) -> None:
         self.log.info(self.label, f"{self.name} · {text}")
 
 
 class QuietLog:
-    """Says nothing but warnings."""
+    """Prints warnings only."""
 
     def info(self, label: str, text: str) -> None:
         pass
@@ -111,28 +111,115 @@ class _SilentTask:
         pass
 
 
+class LiveLog:
+    """Progress bars on a terminal; messages appear above them."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
+
+        self.console = console or Console(stderr=True, highlight=False)
+        self.progress: Progress | None = None
+        self.tasks = 0
+        self.guard = threading.Lock()
+
+    def info(self, label: str, text: str) -> None:
+        self.console.print(_labelled(label, text), markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        text = _labelled("Warning", text)
+        self.console.print(text, markup=False, style="yellow", soft_wrap=True)
+
+    @contextmanager
+    def task(
+        self, label: str, name: str, total: int | None, unit: str = ""
+    ) -> Iterator[ProgressTask]:
+        progress = self._start()
+        bar = progress.add_task("", label=label, name=name, total=total, note="")
+        try:
+            yield _LiveTask(progress, bar, total, unit)
+        finally:
+            self._stop()
+
+    def _start(self) -> Progress:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        with self.guard:
+            self.tasks += 1
+            if self.progress is None:
+                self.progress = Progress(
+                    TextColumn(f"{{task.fields[label]:<{INDENT - 1}}}"),
+                    TextColumn("{task.fields[name]}"),
+                    BarColumn(30),
+                    TextColumn("{task.fields[note]}"),
+                    TimeElapsedColumn(),
+                    console=self.console,
+                )
+                self.progress.start()
+            return self.progress
+
+    def _stop(self) -> None:
+        with self.guard:
+            self.tasks -= 1
+            if self.tasks == 0 and self.progress is not None:
+                self.progress.stop()
+                self.progress = None
+
+
+class _LiveTask:
+    def __init__(self, progress: Progress, bar: TaskID, total: int | None, unit: str) -> None:
+        self.progress, self.bar, self.total, self.unit = progress, bar, total, unit
+        self.completed = 0
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.completed += amount
+        total = f" of {quantity(self.total, self.unit)}" if self.total else ""
+        unit = "" if total and self.unit != "B" else self.unit
+        note = note or f"{quantity(self.completed, unit)}{total}"
+        self.progress.update(self.bar, advance=amount, note=note)
+
+    def info(self, text: str) -> None:
+        """Print nothing: the bar shows it."""
+
+
+def create_log(quiet: bool = False) -> Log:
+    """Return the log for this run: quiet, progress bars on a terminal, else plain lines."""
+    if quiet:
+        return QuietLog()
+    live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    return LiveLog() if live else PlainLog()
+
+
 def quantity(number: int, unit: str) -> str:
-    """A count with its unit: `17.9 MB` for bytes, else `1,204 packages`."""
+    """Format a count with its unit: `17.9 MB` for bytes (unit `B`), else `1,204 packages`."""
     if unit != "B":
         return f"{number:,} {unit}".rstrip()
     return f"{number / 1e6:.1f} MB" if number >= 100_000 else f"{number / 1e3:.1f} kB"
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s` below a minute, `2:10` above."""
+    """Format a duration: `0.4 s` below a minute, `2:10` above."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def create_log(quiet: bool = False) -> Log:
-    """The log that fits: quiet when asked, bars on a terminal, plain lines in CI and files."""
-    if quiet:
-        return QuietLog()
-    live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
-    if not live:
-        return PlainLog()
-    from kubeparcel.progress_bars import LiveLog
+def format_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> str:
+    """Format a plain-text table; `right` lists the columns that are right-aligned."""
+    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 
-    return LiveLog()
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return ("  " + "  ".join(cells)).rstrip()
+
+    return "\n".join(line(row) for row in (headers, *rows))
+
+
+def _labelled(label: str, text: str) -> str:
+    first, *more = with_program_name(text).splitlines() or [""]
+    return "\n".join([f"{label:<{INDENT}}{first}", *(" " * INDENT + line for line in more)])

@@ -1,15 +1,15 @@
-"""Everything that can go wrong for a reason outside this program, each kind with its exit code.
+"""Errors that a user, a file or the network can cause, each class with its exit code.
 
-A message says what happened, where, and what to do next; it never needs a traceback.
+A message names the offending value and where it stands; the hint names the next step.
 """
 
 from typing import ClassVar
 
 
 class KubeparcelError(Exception):
-    """The root: something a user, a file or the network caused.
+    """The base of all errors that are reported as text, without a traceback.
 
-    `what` says what happened and where; `todo` says what to do about it.
+    `message` names what is wrong and where; `hint` says what to do about it.
     """
 
     exit_code: ClassVar[int] = 3
@@ -29,56 +29,56 @@ class KubeparcelError(Exception):
 
 
 class CheckFailed(KubeparcelError):
-    """A check said no: the packages, or the lock, are not as they should be."""
+    """A check failed: packages or the lock are not as expected."""
 
     exit_code = 1
 
 
 class UsageError(KubeparcelError):
-    """The command line cannot be understood."""
+    """The command line is invalid."""
 
     exit_code = 2
 
 
 class ConfigurationError(KubeparcelError):
-    """kubeparcel.yaml, kubeparcel.lock, the catalog or the environment holds something unusable."""
+    """kubeparcel.yaml, kubeparcel.lock, the catalog or the environment has an invalid value."""
 
     exit_code = 2
 
 
 class UnknownVersion(KubeparcelError):
-    """A version that nobody published, or that cannot be read as one."""
+    """A version was never published, or its text is invalid."""
 
     exit_code = 2
 
 
 class ExternalError(KubeparcelError):
-    """Something outside failed: network, disk, a tool."""
+    """The network, the disk or another program failed."""
 
 
 class Unreachable(ExternalError):
-    """A source does not answer at all."""
+    """A source cannot be reached."""
 
 
 class DownloadError(ExternalError):
-    """A source answered, but the file did not arrive."""
+    """A source was reached, but a download failed."""
 
 
 class DigestError(ExternalError):
-    """Bytes are not the ones they should be; they were set aside, not used."""
+    """A file has another digest than expected; it was quarantined, not used."""
 
 
 class ArchiveError(ExternalError):
-    """An archive is damaged, or holds what it must not; nothing of it was used."""
+    """An archive is damaged or contains something forbidden; nothing of it was used."""
 
 
 class ToolError(ExternalError):
-    """A program that we run is missing, or failed; its output is part of the message."""
+    """A required program is missing or failed; the message contains its output."""
 
 
 class DiskError(ExternalError):
-    """The disk is full, read-only, or does not let us in."""
+    """A file operation failed: disk full, read-only or permission denied."""
 
 
 class Busy(ExternalError):
-    """Another process is doing the same work in the same place."""
+    """Another process holds the lock on the same output or repository."""

@@ -1,4 +1,4 @@
-"""The nouns: architectures, formats, versions, artifacts. Frozen values, no I/O."""
+"""Architectures, formats, versions, artifacts and locks: frozen values without I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kubeparcel.errors import UnknownVersion
 
 
 class Arch(StrEnum):
-    """A processor architecture by Go's name, which is also upstream's."""
+    """A processor architecture, by the name that Go and upstream use."""
 
     AMD64 = "amd64"
     ARM64 = "arm64"
@@ -27,7 +27,7 @@ class Arch(StrEnum):
 
     @property
     def rpm(self) -> str:
-        """The name in rpm (rpm --eval %_arch)."""
+        """RPM's name (rpm --eval %_arch)."""
         return {"amd64": "x86_64", "arm64": "aarch64"}.get(self.value, self.value)
 
     @property
@@ -43,16 +43,16 @@ class Format(StrEnum):
     RPM = "rpm"
 
     def arch_name(self, arch: Arch | None) -> str:
-        """The format's own name of an architecture; None is a package for all of them."""
+        """Return the format's name of an architecture; None means architecture-independent."""
         if arch is None:
             return {"deb": "all", "rpm": "noarch"}[self.value]
         return arch.deb if self is Format.DEB else arch.rpm
 
     def file_name(self, name: str, version: str, revision: str, arch: Arch | None) -> str:
-        """The file name dpkg and rpm users expect; `version` is the format's own (with `~`)."""
-        glue = "_" if self is Format.DEB else "."
-        first = "_" if self is Format.DEB else "-"
-        return f"{name}{first}{version}-{revision}{glue}{self.arch_name(arch)}.{self.value}"
+        """Return the conventional file name; `version` is in the format's notation (with `~`)."""
+        if self is Format.DEB:
+            return f"{name}_{version}-{revision}_{self.arch_name(arch)}.deb"
+        return f"{name}-{version}-{revision}.{self.arch_name(arch)}.rpm"
 
 
 class Version(semver.Version):
@@ -60,36 +60,37 @@ class Version(semver.Version):
 
     @classmethod
     def parse(cls, text: str | bytes, optional_minor_and_patch: bool = False) -> Version:
-        """Read `1.36.3`, `v1.36.3` or `1.37.0-rc.1`; raises UnknownVersion."""
+        """Parse `1.36.3`, `v1.36.3` or `1.37.0-rc.1`; raise UnknownVersion."""
         try:
             plain = str(text).strip().removeprefix("v")
             return super().parse(plain, optional_minor_and_patch=optional_minor_and_patch)
         except ValueError:
             raise UnknownVersion(
-                f"{text!r} is not a version.", "Write it like 1.36.3, v1.36.3 or 1.37.0-rc.1."
+                f"Invalid version {text!r}.",
+                "Expected a version like 1.36.3, v1.36.3 or 1.37.0-rc.1.",
             ) from None
 
     def next_patch(self) -> Version:
-        """The patch release after this one."""
+        """Return the next patch release."""
         return Version(self.major, self.minor, self.patch + 1)
 
     @property
     def series(self) -> str:
-        """The minor it belongs to, such as `1.36`."""
+        """The minor version, such as `1.36`."""
         return f"{self.major}.{self.minor}"
 
     @property
     def package_version(self) -> str:
-        """The upstream part of a package's version: `~` sorts a pre-release before its final."""
+        """The upstream part of a package version; `~` sorts a pre-release before the final one."""
         return str(self).replace("-", "~", 1).replace("-", ".")
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One thing to get: a file of upstream's, or the binaries of one Go module.
+    """A file to download from upstream, or the Go module of some binaries.
 
-    `digest` is `sha256:HEX` of the file, or `h1:BASE64` as Go's checksum database has it.
-    `origin` is its https address, or `MODULE@vVERSION`.
+    `origin` is the URL of the file, or `MODULE@vVERSION`. `digest` is `sha256:HEX` of the file, or
+    the module's `h1:BASE64` in Go's checksum database.
     """
 
     component: str
@@ -100,15 +101,15 @@ class Artifact:
 
     @property
     def label(self) -> str:
-        """What a person calls it: `kubelet 1.36.3 amd64` without the version."""
+        """The name for messages, such as `kubelet amd64`."""
         return f"{self.name} {self.arch}"
 
 
 @dataclass(frozen=True)
 class Component:
-    """One upstream project at one version, with what has to be got for each architecture.
+    """An upstream project at one version, with its artifacts for each architecture.
 
-    `released` is the release's own date in seconds since 1970; packages carry it as their time.
+    `released` is the release date in seconds since 1970; it becomes the time stamp of packages.
     """
 
     name: str
@@ -119,7 +120,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, before anyone looked up exact versions."""
+    """The requested versions, before they are resolved."""
 
     kubernetes: str = "stable"
     cri_tools: str = ""
@@ -131,7 +132,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Lock:
-    """A request and its exact answer: the only input of a build besides the settings."""
+    """A request and the exact versions and digests it resolved to."""
 
     request: Request
     source: str
@@ -140,7 +141,7 @@ class Lock:
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def component(self, name: str) -> Component:
-        """The component of that name; raises KeyError."""
+        """Return a component by name; raise KeyError."""
         for component in self.components:
             if component.name == name:
                 return component
@@ -148,9 +149,9 @@ class Lock:
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """All that has to be got."""
+        """The artifacts of all components."""
         return tuple(a for c in self.components for a in c.artifacts)
 
 
 Binaries: TypeAlias = Mapping[tuple[str, Arch], Mapping[str, str]]
-"""What was got: for a component and architecture, each binary's name and sha256."""
+"""The SHA-256 of each fetched binary: {(component, architecture): {name: sha256}}."""

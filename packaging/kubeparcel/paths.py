@@ -1,4 +1,4 @@
-"""Where our own data and the user's cache are."""
+"""The paths of the program's own data and of the user's cache."""
 
 import os
 from pathlib import Path
@@ -7,19 +7,19 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def template_dir() -> Path:
-    """The folder of templates: inside an installed wheel, or beside `packaging/` in a checkout."""
-    inside = PACKAGE / "templates"
-    return inside if inside.is_dir() else PACKAGE.parents[1] / "templates"
+    """Return the folder of templates: inside the wheel, or next to `packaging/` in a checkout."""
+    installed = PACKAGE / "templates"
+    return installed if installed.is_dir() else PACKAGE.parents[1] / "templates"
 
 
 def cache_dir() -> Path:
-    """The user's cache for downloads, compiled binaries and made packages.
+    """Return the cache folder for downloads, compiled binaries and built packages.
 
-    KUBEPARCEL_CACHE names another place; XDG_CACHE_HOME is honoured.
+    KUBEPARCEL_CACHE overrides it; XDG_CACHE_HOME is honoured.
     """
-    named = os.environ.get("KUBEPARCEL_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
+    override = os.environ.get("KUBEPARCEL_CACHE")
+    if override:
+        return Path(override).expanduser().absolute()
     import platformdirs
 
     return platformdirs.user_cache_path("kubeparcel")

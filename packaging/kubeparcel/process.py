@@ -1,4 +1,4 @@
-"""The only place that starts other programs: argument lists, no shell, quiet unless they fail."""
+"""Run other programs: argument lists, no shell, quiet on success, killed with all they started."""
 
 from __future__ import annotations
 
@@ -9,35 +9,30 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import TypeVar
 
-from kubeparcel.child_processes import (
-    forget_process,
-    kill_all_processes,
-    kill_process,
-    start_process,
-)
 from kubeparcel.errors import ToolError
 
-__all__ = [
-    "CompletedProcess",
-    "failed_process",
-    "find_program",
-    "kill_all_processes",
-    "kill_process",
-    "run",
-    "start_interactive",
-]
-
 TAIL = 60
-"""How many lines of a failed program's output are shown."""
+"""The number of output lines that the error of a failed program shows."""
+
+Process = TypeVar("Process", "subprocess.Popen[str]", "subprocess.Popen[bytes]")
+
+_RUNNING: set[int] = set()
+"""The process groups of all running programs, whichever thread started them."""
+
+_KILLS: list[None] = []
+"""One entry for each call of `kill_all_processes`: a program that another thread is just starting
+must die too."""
 
 
 @dataclass(frozen=True)
 class CompletedProcess:
-    """What a finished program left: its exit code and what it printed."""
+    """The exit code and output of a finished program."""
 
     argv: tuple[str, ...]
     exit_code: int
@@ -46,11 +41,11 @@ class CompletedProcess:
 
 
 def find_program(program: str, hint: str) -> Path:
-    """The program's full path; raises ToolError with `todo` when it is not on PATH."""
-    found = shutil.which(program)
-    if not found:
+    """Return the full path of a program; raise ToolError with `hint` if it is not on PATH."""
+    path = shutil.which(program)
+    if not path:
         raise ToolError(f"{program} is not installed (not found on PATH).", hint)
-    return Path(found)
+    return Path(path)
 
 
 def run(
@@ -63,76 +58,39 @@ def run(
     timeout: float | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CompletedProcess:
-    """Run a program to its end and give what it printed.
+    """Run a program and return its exit code and output.
 
-    `env` is added to this process's environment. `on_line` sees each line of standard error as it
-    comes. `timeout` is in seconds. Raises ToolError when the program is missing, takes too long,
-    or (with `check`) exits with anything but 0; the program and all it started are then gone.
+    `env` is added to the environment, `on_line` receives each line of standard error as it
+    arrives, `timeout` is in seconds. Raises ToolError if the program is missing, times out or
+    (with `check`) exits with another code than 0; it is then killed with all that it started.
     """
-    words = tuple(str(word) for word in argv)
-    with _started(words, cwd, env, stdin is not None) as process:
+    arguments = tuple(str(argument) for argument in argv)
+    with _started(arguments, cwd, env, stdin is not None) as process:
         try:
             out, err = _communicate(process, stdin, timeout, on_line)
         except subprocess.TimeoutExpired:
-            raise ToolError(f"{shlex.join(words)} took longer than {timeout:g} s.") from None
-    done = CompletedProcess(words, process.returncode, out, err)
-    if check and done.exit_code != 0:
-        raise failed_process(done)
-    return done
+            raise ToolError(f"{shlex.join(arguments)} took longer than {timeout:g} s.") from None
+    completed = CompletedProcess(arguments, process.returncode, out, err)
+    if check and completed.exit_code != 0:
+        raise failed_process(completed)
+    return completed
 
 
-def failed_process(done: CompletedProcess) -> ToolError:
-    """The error that shows a failed program: its command, exit code and last lines."""
-    said = [*done.stdout.splitlines(), *done.stderr.splitlines()][-TAIL:]
-    if done.exit_code < 0:
-        how = f"was ended by {signal.Signals(-done.exit_code).name}"
+def failed_process(completed: CompletedProcess) -> ToolError:
+    """Return the error for a failed program: its command, exit code and last lines of output."""
+    output = [*completed.stdout.splitlines(), *completed.stderr.splitlines()][-TAIL:]
+    if completed.exit_code < 0:
+        reason = f"was killed by {signal.Signals(-completed.exit_code).name}"
     else:
-        how = f"failed with exit code {done.exit_code}"
-    return ToolError(f"{shlex.join(done.argv)} {how}.", "\n".join(said) or "It printed nothing.")
-
-
-@contextmanager
-def _started(
-    words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, feed: bool
-) -> Iterator[subprocess.Popen[str]]:
-    """A running program in a session of its own, killed with its children if we leave early."""
-    try:
-        process = start_process(
-            lambda: subprocess.Popen(
-                words,
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-        )
-    except FileNotFoundError as error:
-        if cwd and not cwd.is_dir():
-            raise ToolError(f"{words[0]} cannot be started: there is no folder {cwd}.") from error
-        raise ToolError(f"{words[0]} is not installed (not found).") from None
-    except OSError as error:
-        raise ToolError(f"{words[0]} cannot be started: {error.strerror}.") from None
-    try:
-        yield process
-    except BaseException:
-        kill_process(process)
-        raise
-    finally:
-        forget_process(process)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                with suppress(OSError):  # a program that ended early does not read what is left
-                    pipe.close()
+        reason = f"failed with exit code {completed.exit_code}"
+    hint = "\n".join(output) or "It printed nothing."
+    return ToolError(f"{shlex.join(completed.argv)} {reason}.", hint)
 
 
 def start_interactive(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    """A program that is talked to while it runs; it is to be ended with `end`.
+    """Start a program with pipes to its input and output; end it with `kill_process`.
 
-    Raises ToolError when it cannot be started.
+    Raises ToolError if it cannot be started.
     """
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
@@ -143,6 +101,118 @@ def start_interactive(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
+
+
+def start_process(start: Callable[[], Process]) -> Process:
+    """Start a program, the leader of a session of its own, and register it.
+
+    SIGINT and SIGTERM wait until it is registered, so that their handlers can kill it.
+    """
+    kills = len(_KILLS)
+    with ExitStack() as stack:
+        stack.enter_context(defer_signals())
+        process = start()
+        _RUNNING.add(process.pid)
+        try:
+            stack.close()
+        except BaseException:
+            kill_process(process)
+            raise
+    if len(_KILLS) != kills:
+        _kill_group(process.pid)
+    return process
+
+
+def forget_process(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Unregister a program that has ended: the kernel may reuse its process id."""
+    _RUNNING.discard(process.pid)
+
+
+def kill_process(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Kill a program and its whole session. May be called in any thread.
+
+    Readers of its pipes get end-of-file; closing the pipes is left to them.
+    """
+    _kill_group(process.pid)
+    process.wait()
+    _RUNNING.discard(process.pid)
+
+
+def kill_all_processes() -> None:
+    """Kill all running programs: Ctrl-C reaches neither other threads nor other sessions."""
+    _KILLS.append(None)
+    for group in tuple(_RUNNING):
+        _kill_group(group)
+
+
+@contextmanager
+def defer_signals() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM until the end of the block.
+
+    Does nothing in other threads than the main thread, where Python handles signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[tuple[int, FrameType | None]] = []
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        pending.append((number, frame))
+
+    current = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {int(number): handler for number, handler in current.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, defer)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in pending:
+            handlers[number](number, frame)
+
+
+def _kill_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+@contextmanager
+def _started(
+    argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, with_stdin: bool
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a program; kill its session if the block is left early."""
+    try:
+        process = start_process(
+            lambda: subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        )
+    except FileNotFoundError as error:
+        if cwd and not cwd.is_dir():
+            raise ToolError(f"{argv[0]} cannot be started: no such folder: {cwd}.") from error
+        raise ToolError(f"{argv[0]} is not installed (not found).") from None
+    except OSError as error:
+        raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
+    try:
+        yield process
+    except BaseException:
+        kill_process(process)
+        raise
+    finally:
+        forget_process(process)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with suppress(OSError):  # the program may have ended without reading its input
+                    pipe.close()
 
 
 def _communicate(
@@ -172,19 +242,19 @@ def _communicate(
 
 @contextmanager
 def _time_limit(process: subprocess.Popen[str], timeout: float | None) -> Iterator[None]:
-    """End a program that is still there after so many seconds, and raise TimeoutExpired."""
-    late = threading.Event()
+    """Kill a program that is still running after `timeout` seconds, and raise TimeoutExpired."""
+    expired = threading.Event()
 
-    def give_up() -> None:
-        late.set()
+    def expire() -> None:
+        expired.set()
         kill_process(process)
 
-    timer = threading.Timer(timeout or 0, give_up)
+    timer = threading.Timer(timeout or 0, expire)
     if timeout is not None:
         timer.start()
     try:
         yield
     finally:
         timer.cancel()
-    if late.is_set():
+    if expired.is_set():
         raise subprocess.TimeoutExpired(process.args, timeout or 0)

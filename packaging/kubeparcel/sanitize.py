@@ -1,4 +1,4 @@
-"""Text of others made safe to show: what a terminal or a page would obey instead of printing."""
+"""Make foreign text safe to print: remove what a terminal or a page would execute."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ _ESCAPES = re.compile(
 _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""Control characters but for tab and newline, what turns the direction of writing, no characters
-at all."""
+"""Control characters except tab and newline, bidirectional overrides, surrogates, noncharacters."""
 
 
 def printable(text: str) -> str:
-    """The text without terminal sequences; other characters that do not show are named."""
+    """Return the text without terminal sequences; other invisible characters are spelled out."""
     plain = _ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return _INVISIBLE.sub(_named, plain)
+    return _INVISIBLE.sub(_spell_out, plain)
 
 
-def _named(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _spell_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
     return chr(0x2400 + code) if code < 0x20 else f"<U+{code:04X}>"

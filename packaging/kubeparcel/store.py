@@ -1,8 +1,8 @@
-"""Files by their sha256: nothing gets its name before it is whole and checked.
+"""The store: a cache of files by SHA-256, and JSON records of finished work.
 
-The folder may be shared by several processes: a file appears under its digest by one rename, so
-whoever comes second finds it there. Beside the files lies a small memory of what was made from
-what (`recall`, `remember`), so that no work is done twice.
+Several processes may share the folder. A file appears under its digest by one rename, once it is
+complete and verified. Records (`get_record`, `put_record`) say what was built from what, so that
+no work is done twice.
 """
 
 from __future__ import annotations
@@ -24,65 +24,65 @@ __all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
 
 DAY = 24 * 3600
 STALE = {"scratch": DAY, "partial": 7 * DAY}
-"""After how many seconds what a killed process left behind is removed, by folder."""
+"""The age in seconds after which leftovers of killed processes are removed, by folder."""
 
 
 class Store:
-    """A folder of files by sha256, and the memory of what was made from what."""
+    """A content-addressed cache of files by SHA-256, with JSON records by kind and key."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._swept: set[str] = set()
 
     def path(self, sha256: str) -> Path:
-        """Where the file of that digest is, or would be."""
+        """Return the path of a digest, whether or not the file exists."""
         return self.root / "sha256" / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the file is there (not whether it is still sound: see `get`)."""
+        """Return whether the file exists; its content is not checked (see `get`)."""
         return self.path(sha256).is_file()
 
-    def get(self, sha256: str, what: str = "a file") -> Path:
-        """The path of a file, read and checked now.
+    def get(self, sha256: str, label: str = "a file") -> Path:
+        """Return the path of a file after checking its content.
 
-        Raises DigestError when it has changed since it was stored, or is gone; a damaged copy is
-        set aside, so that the next run gets it anew.
+        Raises DigestError if it is missing or damaged; a damaged copy is quarantined, so that the
+        next run fetches it again.
         """
         path = self.path(sha256)
         if not path.is_file():
             raise DigestError(
-                f"{what} ({sha256[:12]}…) is no longer in the store {self.root}.",
-                "Run the same command again: it is fetched or made anew.",
+                f"{label} ({sha256[:12]}…) is missing from the store {self.root}.",
+                "Run the same command again to fetch or build it.",
             )
-        found = sha256_of(path)
-        if found != sha256:
-            aside = self.quarantine(path, what, found)
+        actual = sha256_of(path)
+        if actual != sha256:
+            quarantined = self.quarantine(path, label, actual)
             raise DigestError(
-                f"{what}: the copy in the store is damaged: its sha256 is {found[:12]}…, "
-                f"it was stored as {sha256[:12]}….",
-                f"The damaged copy was set aside as {aside}.\n"
-                "Run the same command again: it is fetched or made anew.",
+                f"{label}: the copy in the store is damaged: its sha256 is {actual[:12]}…, "
+                f"expected {sha256[:12]}….",
+                f"The damaged copy was moved to {quarantined}.\n"
+                "Run the same command again to fetch or build it.",
             )
         return path
 
-    def add(self, path: Path, sha256: str | None = None, what: str = "") -> str:
-        """Move a finished file into the store and give its digest.
+    def add(self, path: Path, sha256: str | None = None, label: str = "") -> str:
+        """Move a complete file into the store and return its digest.
 
-        With `sha256` the file must have it; otherwise it is set aside and DigestError raised.
-        `path` must be on the store's own disk: use `scratch` or `partial` to make it.
+        With `sha256`, a file with another digest is quarantined and DigestError raised. `path`
+        must be on the file system of the store: create it with `scratch` or `partial`.
         """
-        found = sha256_of(path)
-        if sha256 is not None and found != sha256:
-            aside = self.quarantine(path, what, found)
+        actual = sha256_of(path)
+        if sha256 is not None and actual != sha256:
+            quarantined = self.quarantine(path, label, actual)
             raise DigestError(
-                f"{what}: the sha256 is {found[:12]}…, it should be {sha256[:12]}….",
-                f"The file was set aside as {aside}.",
+                f"{label}: the sha256 is {actual[:12]}…, expected {sha256[:12]}….",
+                f"The file was moved to {quarantined}.",
             )
-        self.add_hashed(path, found)
-        return found
+        self.add_hashed(path, actual)
+        return actual
 
     def add_hashed(self, path: Path, sha256: str) -> None:
-        """Move a file into the store whose digest was computed while it was written, just now."""
+        """Move a file into the store whose digest was computed while it was written."""
         target = self.path(sha256)
         with translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,19 +90,19 @@ class Store:
             path.replace(target)
 
     def add_bytes(self, data: bytes) -> str:
-        """Store some bytes and give their digest."""
+        """Store bytes and return their digest."""
         digest = hashlib.sha256(data).hexdigest()
         if not self.has(digest):
             self._write(self.path(digest), data)
         return digest
 
     def partial(self, name: str) -> Path:
-        """A place for a download that may be broken off and resumed."""
+        """Return the path for a download that can be resumed."""
         return self._subfolder("partial") / name.replace("/", "_")
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder on the store's disk that is gone afterwards."""
+        """Yield a temporary folder on the file system of the store."""
         parent = self._subfolder("scratch")
         with translate_os_errors(parent):
             folder = Path(tempfile.mkdtemp(dir=parent))
@@ -112,10 +112,10 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def lock(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Keep other threads and processes from doing the same work meanwhile; they wait.
+    def lock(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold an exclusive lock among threads and processes.
 
-        Whoever waits calls `waiting` several times a second; it may raise to give up.
+        While waiting, `on_wait` is called several times a second; it may raise to give up.
         """
         import filelock
 
@@ -123,48 +123,48 @@ class Store:
         try:
             with translate_os_errors(self.root / "held"):
                 while not lock.is_locked:
-                    waiting()
+                    on_wait()
                     with suppress(filelock.Timeout):
                         lock.acquire(timeout=0.2)
             yield
         finally:
             lock.release()
 
-    def quarantine(self, path: Path, what: str, sha256: str = "") -> Path:
-        """Move a file that is not what it should be out of the way, for a person to look at.
+    def quarantine(self, path: Path, label: str, sha256: str = "") -> Path:
+        """Move an unexpected file into the quarantine folder and return its new path.
 
-        It is named after `what` and its digest: the same wrong file is kept once.
+        The name consists of `label` and the digest, so the same file is kept once.
         """
-        name = "-".join(what.replace("/", " ").split()) or path.name
-        aside = self._subfolder("quarantine") / f"{name}-{(sha256 or sha256_of(path))[:12]}"
-        # Another process may have found it, and moved it, at the same time.
-        with translate_os_errors(aside), suppress(FileNotFoundError):
-            path.replace(aside)
-        return aside
+        name = "-".join(label.replace("/", " ").split()) or path.name
+        target = self._subfolder("quarantine") / f"{name}-{(sha256 or sha256_of(path))[:12]}"
+        # Another process may have quarantined it at the same time.
+        with translate_os_errors(target), suppress(FileNotFoundError):
+            path.replace(target)
+        return target
 
     def get_record(self, kind: str, key: str) -> Any:
-        """What was remembered under that key, or None."""
-        memo = self._record_path(kind, key)
-        with translate_os_errors(memo), suppress(FileNotFoundError, ValueError):
-            return json.loads(memo.read_bytes())
+        """Return the JSON value recorded under a key, or None."""
+        path = self._record_path(kind, key)
+        with translate_os_errors(path), suppress(FileNotFoundError, ValueError):
+            return json.loads(path.read_bytes())
         return None
 
     def put_record(self, kind: str, key: str, value: Any) -> None:
-        """Remember a JSON value under a key."""
+        """Record a JSON value under a key."""
         self._write(self._record_path(kind, key), json.dumps(value, sort_keys=True).encode())
 
     def delete_record(self, kind: str, key: str) -> None:
-        """Remember nothing under that key."""
+        """Delete the record of a key."""
         with translate_os_errors(self.root):
             self._record_path(kind, key).unlink(missing_ok=True)
 
     def _write(self, target: Path, data: bytes) -> None:
         with self.scratch() as folder, translate_os_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = folder / target.name
-            part.write_bytes(data)
-            part.chmod(0o644)
-            part.replace(target)
+            temporary = folder / target.name
+            temporary.write_bytes(data)
+            temporary.chmod(0o644)
+            temporary.replace(target)
 
     def _record_path(self, kind: str, key: str) -> Path:
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -181,7 +181,7 @@ class Store:
 
 
 def _sweep(folder: Path, age: float) -> None:
-    """Remove what has not been touched for so many seconds: its process is long gone."""
+    """Remove entries that are older than `age` seconds."""
     limit = time.time() - age
     for path in folder.iterdir():
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Fills in the templates; a name that a template uses and nobody gave is an error."""
+"""Render templates; an undefined name in a template is an error."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from kubeparcel.errors import ConfigurationError
 
 
 def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> str:
-    """The text of a template: one of ours, or a file of the user's below `base`.
+    """Render a template of the program, or of the user below `base`.
 
-    Raises ConfigurationError naming the template, the line and what is wrong with it.
+    Raises ConfigurationError with the template, the line and the problem.
     """
     try:
         return _environment(base).get_template(name).render(context)
     except jinja2.TemplateNotFound as error:
         raise ConfigurationError(
-            f"{name}: there is no template of that name ({error.name}).",
-            f"Templates are looked for in {paths.template_dir()} and beside kubeparcel.yaml.",
+            f"Template {name} not found ({error.name}).",
+            f"Templates are searched in {paths.template_dir()} and next to kubeparcel.yaml.",
         ) from None
     except jinja2.TemplateSyntaxError as error:
         raise ConfigurationError(f"{error.name}:{error.lineno}: {error.message}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{name}: it is not UTF-8 text ({error.reason}).") from None
+        raise ConfigurationError(f"{name}: not valid UTF-8 ({error.reason}).") from None
     except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         names = ", ".join(sorted(context))
         raise ConfigurationError(
-            f"{_place(error, name, base)}: {error}.", f"A template may use: {names}."
+            f"{_location(error, name, base)}: {error}.", f"Available names: {names}."
         ) from None
 
 
 @functools.cache
 def _environment(base: Path | None) -> jinja2.Environment:
-    return jinja2.Environment(  # noqa: S701 - what is written is not HTML
-        loader=jinja2.FileSystemLoader(_places(base)),
+    return jinja2.Environment(  # noqa: S701 - the output is not HTML
+        loader=jinja2.FileSystemLoader(_search_path(base)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -48,16 +48,16 @@ def _environment(base: Path | None) -> jinja2.Environment:
     )
 
 
-def _places(base: Path | None) -> list[Path]:
+def _search_path(base: Path | None) -> list[Path]:
     return [paths.template_dir(), *([base] if base else [])]
 
 
-def _place(error: BaseException, name: str, base: Path | None) -> str:
-    """`NAME:LINE` of the innermost template: jinja2 puts frames of theirs into the traceback."""
-    place = name
+def _location(error: BaseException, name: str, base: Path | None) -> str:
+    """Return `NAME:LINE` of the innermost template, from the frames that jinja2 adds."""
+    location = name
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = Path(frame.f_code.co_filename)
-        for folder in _places(base):
+        for folder in _search_path(base):
             if file.is_relative_to(folder) and file.suffix != ".py":
-                place = f"{file.relative_to(folder).as_posix()}:{line}"
-    return place
+                location = f"{file.relative_to(folder).as_posix()}:{line}"
+    return location

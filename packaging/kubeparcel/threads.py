@@ -1,4 +1,4 @@
-"""Several things at a time, in threads that end together: at the first error, or at Ctrl-C."""
+"""Run work in threads that end together: at the first error, or at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 GRACE = 1.0
-"""How long each thread gets to end, in seconds, once it was told to: it can hold nobody up."""
+"""The time each thread gets to end after a cancellation, in seconds."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Cancelled(Exception):
-    """This piece of work was called off: another one failed, or the user wants to leave."""
+    """This work was cancelled: other work failed, or the user pressed Ctrl-C."""
 
 
 class CancelToken:
-    """Tells work in other threads to end, and interrupts what it is waiting for."""
+    """Cancels work in other threads and interrupts what it waits for."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -29,33 +29,33 @@ class CancelToken:
         self._interrupts: dict[object, Callable[[], None]] = {}
 
     def cancel(self) -> None:
-        """End everything."""
+        """Cancel all work that holds this token."""
         self._event.set()
         with self._guard:
             for interrupt in self._interrupts.values():
                 interrupt()
 
     def raise_if_cancelled(self) -> None:
-        """Raise Stopped when it is time to end."""
+        """Raise Cancelled after a cancellation."""
         self.wait(0)
 
     def wait(self, seconds: float) -> None:
-        """Sleep; raise Stopped as soon as it is time to end."""
+        """Sleep; raise Cancelled at a cancellation."""
         if self._event.wait(seconds):
             raise Cancelled
 
     @contextmanager
     def on_cancel(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Within the block, `interrupt` is called (in another thread) when it is time to end."""
-        ticket = object()
+        """Call `interrupt`, in another thread, at a cancellation within the block."""
+        key = object()
         with self._guard:
-            self._interrupts[ticket] = interrupt
+            self._interrupts[key] = interrupt
         try:
             self.raise_if_cancelled()
             yield
         finally:
             with self._guard:
-                del self._interrupts[ticket]
+                del self._interrupts[key]
 
 
 def parallel_map(
@@ -64,58 +64,58 @@ def parallel_map(
     workers: int = 4,
     timeout: float | None = None,
 ) -> list[Result]:
-    """Do the work for every item, `width` at a time, and give the results in the items' order.
+    """Return the result of `work` for each item, in the order of the items.
 
-    The first error stops the others and is raised. TimeoutError when none of the threads ends
-    for `within` seconds.
+    The first error cancels all other work and is raised. Raises TimeoutError if no thread ends
+    for `timeout` seconds.
     """
-    stop = CancelToken()
-    waiting = deque(enumerate(items))
+    token = CancelToken()
+    pending = deque(enumerate(items))
     results: dict[int, Result] = {}
-    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
-    def thread() -> None:
+    def process_items() -> None:
         try:
-            while (taken := _taken(waiting)) is not None:
-                stop.raise_if_cancelled()
-                index, item = taken
-                results[index] = work(item, stop)
+            while (next_item := _pop(pending)) is not None:
+                token.raise_if_cancelled()
+                index, item = next_item
+                results[index] = work(item, token)
         except BaseException as error:
-            ended.put(error)
+            outcomes.put(error)
         else:
-            ended.put(None)
+            outcomes.put(None)
 
-    threads = [threading.Thread(target=thread, daemon=True) for _ in items[:workers]]
-    for one in threads:
-        one.start()
-    _joined(threads, ended, stop, timeout)
+    threads = [threading.Thread(target=process_items, daemon=True) for _ in items[:workers]]
+    for thread in threads:
+        thread.start()
+    _join(threads, outcomes, token, timeout)
     return [results[index] for index in range(len(items))]
 
 
-def _joined(
+def _join(
     threads: Sequence[threading.Thread],
-    ended: queue.SimpleQueue[BaseException | None],
-    stop: CancelToken,
-    within: float | None,
+    outcomes: queue.SimpleQueue[BaseException | None],
+    token: CancelToken,
+    timeout: float | None,
 ) -> None:
-    """Wait until each thread has told how it ended; raise the first error."""
+    """Wait until each thread has reported its outcome; raise the first error."""
     grace = GRACE
     try:
         for _ in threads:
-            error = ended.get(timeout=within)
+            error = outcomes.get(timeout=timeout)
             if error is not None:
                 raise error
     except queue.Empty:
         grace = 0.0
         raise TimeoutError from None
     finally:
-        stop.cancel()
-        for one in threads:
-            one.join(grace)
+        token.cancel()
+        for thread in threads:
+            thread.join(grace)
 
 
-def _taken(waiting: deque[tuple[int, Item]]) -> tuple[int, Item] | None:
+def _pop(pending: deque[tuple[int, Item]]) -> tuple[int, Item] | None:
     try:
-        return waiting.popleft()
+        return pending.popleft()
     except IndexError:
         return None

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.tables import format_table
+from kubeparcel.console import format_table
 from tests.bench import download, hosts, packages, publishing
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground

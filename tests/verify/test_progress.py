@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from kubeparcel.console import Log, PlainLog, QuietLog
-from kubeparcel.progress_bars import LiveLog
+from kubeparcel.console import LiveLog, Log, PlainLog, QuietLog
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.verify.progress import show_progress
 

@@ -80,7 +80,7 @@ class Built:
             )
         if not self.report.passed:
             return f"Nothing was put into {self.out}: {self.report.summary}"
-        from kubeparcel.tables import format_table
+        from kubeparcel.console import format_table
 
         heads = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
         rows = [

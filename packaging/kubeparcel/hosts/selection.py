@@ -119,7 +119,7 @@ class Listing:
                 for host in rows.hosts.values()
             ]
             return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
-        from kubeparcel.tables import format_table as columns
+        from kubeparcel.console import format_table as columns
 
         lines = [
             [

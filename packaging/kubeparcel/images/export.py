@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.console import Log, quantity
+from kubeparcel.console import Log, format_table, quantity
 from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.hosts import selection, session
@@ -20,7 +20,6 @@ from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
-from kubeparcel.tables import format_table
 from kubeparcel.verify.layout import level
 
 KIND = "node-images"
