@@ -15,9 +15,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def lines(every: float = 15.0) -> tuple[PlainLog, io.StringIO]:
+def lines(interval: float = 15.0) -> tuple[PlainLog, io.StringIO]:
     stream = io.StringIO()
-    return PlainLog(stream, every), stream
+    return PlainLog(stream, interval), stream
 
 
 def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():

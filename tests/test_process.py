@@ -95,7 +95,7 @@ def test_a_failure_without_a_word_says_so():
 
 
 def test_an_ending_by_a_signal_names_the_signal():
-    with pytest.raises(ToolError, match="was ended by SIGKILL"):
+    with pytest.raises(ToolError, match="was killed by SIGKILL"):
         run(["sh", "-c", "kill -9 $$"])
 
 
@@ -109,7 +109,7 @@ def test_a_missing_program_is_said_to_be_missing():
 
 
 def test_a_missing_folder_is_not_taken_for_a_missing_program(tmp_path):
-    with pytest.raises(ToolError, match=f"there is no folder {tmp_path}/nowhere"):
+    with pytest.raises(ToolError, match=f"no such folder: {tmp_path}/nowhere"):
         run(["true"], cwd=tmp_path / "nowhere")
 
 

@@ -142,7 +142,7 @@ def test_a_store_where_a_file_is_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     store = Store(tmp_path / "file")
     for use in (lambda: store.partial("x"), lambda: store.get_record("go", "x")):
-        with pytest.raises(DiskError, match="A file is where a folder should be"):
+        with pytest.raises(DiskError, match="A file is in the way of a folder"):
             use()
 
 

@@ -61,7 +61,7 @@ def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_th
 ):
     write("a\nb\n{{ envfil }}\n")
     assert said("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
-        "mine.conf:3: 'envfil' is undefined.\n  A template may use: envfile, package."
+        "mine.conf:3: 'envfil' is undefined.\n  Available names: envfile, package."
     )
 
 
@@ -100,12 +100,12 @@ def test_a_template_that_fails_is_an_error_with_its_line(tmp_path, write, text):
 
 def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
     write(b"\xff\xfe")
-    assert said("mine.conf", tmp_path).startswith("mine.conf: it is not UTF-8 text")
+    assert said("mine.conf", tmp_path).startswith("mine.conf: not valid UTF-8")
 
 
 def test_a_missing_template_is_an_error_saying_where_it_was_looked_for(tmp_path):
     found = said("no/such", tmp_path)
-    assert found.startswith("no/such: there is no template of that name")
+    assert found.startswith("Template no/such not found")
     assert "beside kubeparcel.yaml" in found
 
 
@@ -114,4 +114,4 @@ def test_a_template_cannot_come_from_elsewhere(tmp_path, write, name):
     folder = tmp_path / "base"
     folder.mkdir()
     write("secret", "secret")
-    assert "there is no template of that name" in said(name, folder)
+    assert "not found" in said(name, folder)

@@ -22,8 +22,9 @@ def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> s
     try:
         return _environment(base).get_template(name).render(context)
     except jinja2.TemplateNotFound as error:
+        included = "" if error.name == name else f" (included by {name})"
         raise ConfigurationError(
-            f"Template {name} not found ({error.name}).",
+            f"Template {error.name} not found{included}.",
             f"Templates are searched in {paths.template_dir()} and next to kubeparcel.yaml.",
         ) from None
     except jinja2.TemplateSyntaxError as error:

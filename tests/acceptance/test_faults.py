@@ -71,7 +71,7 @@ def test_a_build_from_a_mirror_needs_nothing_else(site):
     [
         (["--kubernetes", "1.36.99"], "1.36.99"),
         (["--kubernetes", "1.99"], "1.99"),
-        (["--kubernetes", "abc"], "'abc' is not a version"),
+        (["--kubernetes", "abc"], "Invalid version 'abc'"),
         (["--cri-tools", "1.99.0"], "1.99.0"),
         (["--cni", "9.9.9"], "9.9.9"),
         (["--arch", "riscv64"], "arm64"),

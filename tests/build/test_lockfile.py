@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_written_is_left_as_it_was(tmp_path):
         ("components:\n", "component:\n", "'components' is missing"),
         ("  cni:\n    v", "  etcd:\n    v", "its components have to be kubernetes, cri-tools, cni"),
         ("version: 1.36.3", "version: 1.36", "version: 1.36 has to be text, in quotes"),
-        ("version: 1.36.3", "version: new", "'new' is not a version."),
+        ("version: 1.36.3", "version: new", "Invalid version 'new'."),
         ("'2026-07-22T18:07:38+00:00'", "2026-07-22T18:07:38+00:00", "has to be text, in quotes"),
         ("'2026-07-22T18:07:38+00:00'", "'2026-07-22T18:07:38'", "lacks its time zone"),
         ("'2026-07-22T18:07:38+00:00'", "'July'", "Invalid isoformat string: 'July'"),

@@ -331,7 +331,7 @@ def test_a_package_that_was_damaged_in_the_store_is_not_delivered(store, tmp_pat
 
 def test_a_folder_that_cannot_be_written_is_an_error_and_nothing_is_left(store, tmp_path):
     (tmp_path / "dist").write_text("a file")
-    with pytest.raises(DiskError, match="A file is where a folder should be"):
+    with pytest.raises(DiskError, match="A file is in the way of a folder"):
         deliver([made(store, "a", b"one")], store, tmp_path / "dist")
     assert (tmp_path / "dist").read_text() == "a file"
 
@@ -412,7 +412,7 @@ def test_a_folder_is_free_after_the_work_and_after_its_failure(tmp_path):
 def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
     (tmp_path / "dist").write_text("")
     with (
-        pytest.raises(DiskError, match="A file is where a folder should be"),
+        pytest.raises(DiskError, match="A file is in the way of a folder"),
         working_in(tmp_path / "dist"),
     ):
         pass

@@ -820,7 +820,7 @@ def test_a_package_of_ones_own_may_hold_binaries_of_a_component(write):
             "kubeparcel.yaml: /x: there is no file {here}/mine.conf.",
         ),
         ("files: [{path: /x, source: .}]", "kubeparcel.yaml: /x: there is no file {here}"),
-        ("files: [{path: /x, template: mine.conf}]", "mine.conf: there is no template"),
+        ("files: [{path: /x, template: mine.conf}]", "Template mine.conf not found"),
         ("files: [{path: /x, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
         ("scripts: [{at: preremove, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
         (

@@ -168,7 +168,7 @@ def test_words_that_mean_nothing_are_wrong_usage_and_the_nearest_right_one_is_na
     ("words", "said"),
     [
         ("build --arch x86", "--arch: this has to be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
-        ("build --kubernetes 1.x", "--kubernetes: '1.x' is not a version."),
+        ("build --kubernetes 1.x", "--kubernetes: Invalid version '1.x'."),
         ("verify --level planet", "--level planet: "),
         ("mirror", "kubeparcel mirror needs --to DIR"),
     ],

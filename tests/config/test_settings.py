@@ -151,10 +151,14 @@ def test_the_request_holds_what_decides_which_releases_are_meant(here):
 @pytest.mark.parametrize(
     ("flag", "value", "words"),
     [
-        ("kubernetes", "1.x", "--kubernetes: '1.x' is not a version. Write it like 1.36.3"),
-        ("kubernetes", "1", "--kubernetes: '1' is not a version."),
-        ("cri_tools", "1.36", "--cri-tools: '1.36' is not a version."),
-        ("cni", "new", "--cni: 'new' is not a version."),
+        (
+            "kubernetes",
+            "1.x",
+            "--kubernetes: Invalid version '1.x'. Expected a version like 1.36.3",
+        ),
+        ("kubernetes", "1", "--kubernetes: Invalid version '1'."),
+        ("cri_tools", "1.36", "--cri-tools: Invalid version '1.36'."),
+        ("cni", "new", "--cni: Invalid version 'new'."),
         ("arch", "x86", "--arch: this has to be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
         ("arch", ",", "--arch: name at least one"),
         ("format", "apk", "--format: this has to be 'deb' or 'rpm'"),
@@ -172,7 +176,7 @@ def test_a_wrong_flag_is_named_with_what_it_may_be(here, flag, value, words):
 
 def test_a_wrong_variable_is_named(here, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CRI_TOOLS", "newest")
-    assert said({}).startswith("KUBEPARCEL_CRI_TOOLS: 'newest' is not a version.")
+    assert said({}).startswith("KUBEPARCEL_CRI_TOOLS: Invalid version 'newest'.")
 
 
 def test_all_wrong_settings_are_named_at_once(write, monkeypatch):
@@ -269,7 +273,7 @@ def test_a_wrong_line_of_the_file_is_named_with_the_way_out(write, text, words):
         ("{}", "the package mine is new, and lacks: summary, version"),
         ("{summary: x}", "the package mine is new, and lacks: version"),
         ("{component: cni}", "the package mine is new, and lacks: summary"),
-        ("{summary: x, version: '1'}", "packages.mine.version: '1' is not a version."),
+        ("{summary: x, version: '1'}", "packages.mine.version: Invalid version '1'."),
         ("{summary: x, component: etcd}", "packages.mine.component: there is no etcd."),
         (
             "{summary: x, version: 1.0.0, files: [{path: /x, binary: x}]}",
