@@ -57,7 +57,7 @@ def test_progress_bars_name_the_program_as_it_was_started(monkeypatch):
 
     from rich.console import Console
 
-    from kubeparcel.progress_bars import LiveLog
+    from kubeparcel.console import LiveLog
 
     monkeypatch.setattr("sys.argv", ["tasks.py"])
     stream = StringIO()

@@ -106,7 +106,7 @@ def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
 def test_a_missing_template_is_an_error_saying_where_it_was_looked_for(tmp_path):
     found = said("no/such", tmp_path)
     assert found.startswith("Template no/such not found")
-    assert "beside kubeparcel.yaml" in found
+    assert "next to kubeparcel.yaml" in found
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "parts/../../secret"])
