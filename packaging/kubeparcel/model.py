@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,12 @@ class Arch(StrEnum):
     ARM64 = "arm64"
     PPC64LE = "ppc64le"
     S390X = "s390x"
+
+    @classmethod
+    def native(cls) -> Arch:
+        """Return this machine's architecture; raises ValueError for one that has no packages."""
+        machine = platform.machine()
+        return cls({"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
 
     @property
     def deb(self) -> str:

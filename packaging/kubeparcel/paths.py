@@ -23,3 +23,9 @@ def cache_dir() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("kubeparcel")
+
+
+def display_path(path: Path) -> str:
+    """Return a path as messages show it: relative to the working directory where it is below."""
+    cwd = Path.cwd()
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)

@@ -13,11 +13,11 @@ from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import of_each
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import node_image
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
 from kubeparcel.verify.cluster.machines import Cluster
 from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
-from kubeparcel.verify.layout import level as layout
 from kubeparcel.verify.scenario import Scenario, Step
 from tests.acceptance import cluster_mutants, upgrade_mutants
 from tests.acceptance.broken_debs import break_debs
@@ -72,7 +72,7 @@ def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
     here, careless, before, tmp_path, monkeypatch
 ):
     host = catalog.load().pick(HOST)
-    others = of_each([host], layout.packages([careless]), tmp_path)[host.format]
+    others = of_each([host], find_package_files([careless]), tmp_path)[host.format]
     monkeypatch.setattr(machines, "node_image", lambda *_: node_image(here, host, others))
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
     report = _check(here, careless, before.folder / "dist/deb", only="upgrade")

@@ -13,13 +13,13 @@ from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine_flags import choose
 from kubeparcel.hosts.image_locations import Places
-from kubeparcel.hosts.package_set import PackageSet, gather, machine
+from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import archive_reader, control_plane
 from kubeparcel.images.node_image import NodeImage, node_image, write
-from kubeparcel.model import Version
+from kubeparcel.model import Arch, Version
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.store import Store, sha256_of
-from kubeparcel.verify.layout import level
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry
 from tests.conftest import RecordingLog
@@ -37,7 +37,7 @@ BUILT = [
 @pytest.fixture(scope="module")
 def packages(real: Site, here: Session) -> Callable[[str], PackageSet]:
     """The real packages for a host."""
-    sets = gather(level.packages([real.folder / "dist"]), here.folder / "packages")
+    sets = gather(find_package_files([real.folder / "dist"]), here.folder / "packages")
     return lambda name: sets[catalog.load().pick(name).format]
 
 
@@ -189,8 +189,8 @@ def test_either_engine_takes_an_archive_and_what_it_saves_is_read_again(
         engine.load_image(file)
         engine.save_images([PAUSE], tmp_path / "saved.tar")
         engine.remove_image(PAUSE)
-    (given,) = archive_reader.read(file, machine(), tmp_path)
-    (found,) = archive_reader.read(tmp_path / "saved.tar", machine(), tmp_path)
+    (given,) = archive_reader.read(file, Arch.native(), tmp_path)
+    (found,) = archive_reader.read(tmp_path / "saved.tar", Arch.native(), tmp_path)
     assert found.names == (PAUSE,)
     assert [one.sha256 for one in found.layers] == [one.sha256 for one in given.layers]
 
@@ -202,6 +202,6 @@ def test_what_a_nodes_runtime_exports_is_read_again(box, here, tmp_path):
     box.run(*ctr, "import", "/pause.tar")
     box.run(*ctr, "export", "/exported.tar", PAUSE)
     box.get("/exported.tar", tmp_path / "exported.tar")
-    (found,) = archive_reader.read(tmp_path / "exported.tar", machine(), tmp_path)
-    (given,) = archive_reader.read(file, machine(), tmp_path)
+    (found,) = archive_reader.read(tmp_path / "exported.tar", Arch.native(), tmp_path)
+    (given,) = archive_reader.read(file, Arch.native(), tmp_path)
     assert found.manifest == given.manifest

@@ -30,11 +30,11 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.images import control_plane
 from kubeparcel.images.node_image import NodeImage, node_image, write
 from kubeparcel.model import Version
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
 from kubeparcel.verify.cluster import level
 from kubeparcel.verify.install import level as install
-from kubeparcel.verify.layout import level as layout
 from kubeparcel.verify.service import level as service
 from tests.bench.figures import Figure, timed
 from tests.bench.packages import PROGRAM, Ground
@@ -53,7 +53,7 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
         for host in hosts:
             for purpose in Purpose:
                 here.image(host, purpose)
-        sets = gather(layout.packages([dist]), scratch / "sets")
+        sets = gather(find_package_files([dist]), scratch / "sets")
         revision, other = _revision(ground, scratch / "revision")
         report = _passed(install.check(here, hosts, [dist], revision))
         yield _within("install", "one deb host and one rpm host", report.seconds, 90)
@@ -90,7 +90,7 @@ def _clusters(
     site = scratch / "before"
     site.mkdir()
     timed([*PROGRAM, "build", "--kubernetes", BEFORE, "--source", "go"], site)
-    old = gather(layout.packages([site / "dist"]), scratch / "old")
+    old = gather(find_package_files([site / "dist"]), scratch / "old")
     for host, packages in zip(hosts, sets, strict=True):
         node_image(here, host, packages)
         node_image(here, host, old[host.format])

@@ -53,9 +53,7 @@ def archive(
     kube-proxy. The same images are not made twice. Raises UnknownVersion when a module is not
     published, UsageError when the folder is none.
     """
-    from kubeparcel.hosts.package_set import machine
-
-    work = _Work(version, tuple(sorted(wanted)), store, log, arch or machine())
+    work = _Work(version, tuple(sorted(wanted)), store, log, arch or Arch.native())
     origins = Origins(places or Places.of_machine(), engine, work.arch, log)
     if found := work.known(origins):
         return found

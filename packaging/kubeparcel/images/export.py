@@ -13,14 +13,14 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.hosts import selection, session
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.package_set import PackageSet, gather, machine
+from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import node_image
 from kubeparcel.images.node_image import NodeImage
-from kubeparcel.model import Format
-from kubeparcel.paths import cache_dir
+from kubeparcel.model import Arch, Format
+from kubeparcel.packages.find import find_package_files
+from kubeparcel.paths import cache_dir, display_path
 from kubeparcel.store import Store
-from kubeparcel.verify.layout import level
 
 KIND = "node-images"
 
@@ -79,7 +79,7 @@ class Made:
     def as_text(self) -> str:
         """A row an image, and what to type next."""
         lines = [
-            [one.host.name, one.name, quantity(one.size, "B"), _shown(one.file)]
+            [one.host.name, one.name, quantity(one.size, "B"), display_path(one.file)]
             for one in self.archives
         ]
         text = format_table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
@@ -88,12 +88,7 @@ class Made:
         first = self.archives[0]
         if self.loaded:
             return f"{text}\nNext: start a node of {first.name} as docs/images.md says."
-        return f"{text}\nNext: {self.engine} load --input {_shown(first.file)}"
-
-
-def _shown(file: Path) -> str:
-    here = Path.cwd()
-    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+        return f"{text}\nNext: {self.engine} load --input {display_path(first.file)}"
 
 
 def export(wanted: Wanted, log: Log) -> Made:
@@ -101,7 +96,7 @@ def export(wanted: Wanted, log: Log) -> Made:
 
     Raises UsageError when a host's packages are not all there, ToolError when they do not install.
     """
-    files = level.packages(wanted.paths)
+    files = find_package_files(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
     with session.opened(Store(cache_dir()), log, engine=wanted.engine) as here:
         hosts = selection.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
@@ -124,15 +119,15 @@ def complete(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> 
     missing = [name for name in catalogs.load().packages if name not in there]
     if missing:
         raise UsageError(
-            f"{host.name} takes {host.format} packages for {machine()}, and of these "
-            f"{', '.join(missing)} are not in {', '.join(_shown(path) for path in paths)}.",
+            f"{host.name} takes {host.format} packages for {Arch.native()}, and of these "
+            f"{', '.join(missing)} are not in {', '.join(display_path(path) for path in paths)}.",
             "Make them: inv build. Or name the folder that has them.",
         )
 
 
 def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> Archived:
     wanted = NodeImage.of(here, host, packages)
-    target = out / f"{host.name}-kubernetes-{wanted.version}-{machine()}.tar"
+    target = out / f"{host.name}-kubernetes-{wanted.version}-{Arch.native()}.tar"
     known = here.store.get_record(KIND, wanted.name)
     fresh = not (known and target.is_file() and sha256_of(target) == known)
     if fresh:

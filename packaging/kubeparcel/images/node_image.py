@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kubeparcel import __version__
 from kubeparcel.hosts import systemd_node as machine_node
@@ -21,14 +20,13 @@ from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
+from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import archive_writer, root_filesystem
 from kubeparcel.images.archive_writer import Config
 from kubeparcel.images.root_filesystem import Rules
+from kubeparcel.model import Arch
 from kubeparcel.templates import render
-
-if TYPE_CHECKING:
-    from kubeparcel.hosts.package_set import PackageSet
 
 RECIPE = 2
 """Raised when the same packages are to give another image."""
@@ -184,11 +182,9 @@ def _pause(box: Container) -> str:
 
 
 def _config(wanted: NodeImage) -> Config:
-    from kubeparcel.hosts.package_set import machine
-
     labels = {f"kubeparcel.{name}": version for name, version in wanted.packages.versions.items()}
     return Config(
-        arch=machine(),
+        arch=Arch.native(),
         created=wanted.released,
         env={
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -15,6 +15,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.model import Format
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import cache_dir
 from kubeparcel.reports.results import Report, as_text, write_html, write_junit
 from kubeparcel.store import Store
@@ -100,7 +101,7 @@ def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[R
     """The levels above the layout up to the wanted one, or to the first that fails."""
     from kubeparcel.hosts import selection, session
 
-    files = layout.packages(wanted.paths)
+    files = find_package_files(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
     with (
         session.opened(Store(cache_dir()), log, engine=wanted.engine, keep=wanted.keep) as here,

@@ -17,6 +17,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster import assertions, documents
 from kubeparcel.verify.cluster.machines import ADMIN, STORE, Cluster, Machine
 from kubeparcel.verify.node_setup import kubeadm_configuration
+from kubeparcel.verify.package_expectations import binaries
 
 INIT, JOIN, UPGRADE = "/root/init.yaml", "/root/join.yaml", "/root/upgrade.yaml"
 NODE_READY_TIMEOUT = 120.0
@@ -206,7 +207,9 @@ def purge(cluster: Cluster) -> Iterator[Finding]:
         yield from trial.run_manager(
             trial.package_manager.purge or trial.package_manager.remove, trial.packages.names
         )
-        for done in trial.run_each([("test", "!", "-e", path) for path in trial.packages.binaries]):
+        for done in trial.run_each(
+            [("test", "!", "-e", path) for path in binaries(trial.packages)]
+        ):
             if done.exit_code:
                 yield Finding("nothing there", "a program", f"{machine.name}: {done.argv[-1]}")
 

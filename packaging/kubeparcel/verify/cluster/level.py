@@ -12,12 +12,12 @@ from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.package_set import PackageSet, of_each
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.cluster import machines
 from kubeparcel.verify.cluster.documents import OLDEST
 from kubeparcel.verify.cluster.machines import Cluster, Pair, Site
 from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
-from kubeparcel.verify.layout import level
 from kubeparcel.verify.progress import show_progress
 from kubeparcel.verify.scenario import HOST_SEPARATOR, Scenario, ScenarioRun
 
@@ -60,7 +60,7 @@ def check(
 
 
 def _pair(hosts: Pair[Host], paths: Sequence[Path], folder: Path) -> Pair[PackageSet]:
-    sets = of_each(hosts, level.packages(paths), folder)
+    sets = of_each(hosts, find_package_files(paths), folder)
     return (sets[hosts[0].format], sets[hosts[1].format])
 
 

@@ -17,13 +17,18 @@ from kubeparcel.verify.install.assertions import (
     programs_of,
     verify,
 )
+from kubeparcel.verify.package_expectations import (
+    config_files,
+    dependencies_of,
+    external_dependencies,
+)
 from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, StepFunction
 
 
 def dependencies(trial: HostContext) -> Iterator[Finding]:
     """What the host itself has comes from its repository; what there is then is the start."""
-    if trial.packages.outside:
-        yield from trial.run_manager(trial.package_manager.install, trial.packages.outside)
+    if external := external_dependencies(trial.packages):
+        yield from trial.run_manager(trial.package_manager.install, external)
     trial.state["before"] = take_snapshot(trial.container)
 
 
@@ -38,7 +43,7 @@ def one(name: str) -> StepFunction:
 
     def alone(trial: HostContext) -> Iterator[Finding]:
         yield from trial.run_manager(trial.package_manager.install, [name])
-        for other in trial.packages.needs(name):
+        for other in dependencies_of(trial.packages, name):
             if trial.run(
                 *trial.package_manager.argv(trial.package_manager.find_provider, [other])
             ).exit_code:
@@ -74,7 +79,7 @@ def forget_rest(trial: HostContext) -> Iterator[Finding]:
 
 def use(trial: HostContext) -> NoFindings:
     """As on a host in use: settings are edited, and somebody's plugin lies beside ours."""
-    for path in trial.packages.settings:
+    for path in config_files(trial.packages):
         trial.script('printf "%s\\n" "$2" >>"$1"', path, ADMIN_EDIT)
     trial.script('mkdir -p "${1%/*}"; echo theirs >"$1"', FOREIGN_PLUGIN)
     return ()
@@ -82,7 +87,7 @@ def use(trial: HostContext) -> NoFindings:
 
 def tidy(trial: HostContext) -> NoFindings:
     """Take away what `use` put there, and what rpm saved of it."""
-    saved = [f"{path}.rpmsave" for path in trial.packages.settings]
+    saved = [f"{path}.rpmsave" for path in config_files(trial.packages)]
     before = trial.state["before"]
     assert isinstance(before, dict)  # noqa: S101 - dependencies() put it there
     above = {str(up) for path in (FOREIGN_PLUGIN, *saved) for up in PurePosixPath(path).parents}

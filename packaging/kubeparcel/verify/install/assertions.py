@@ -12,6 +12,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.templates import render
 from kubeparcel.verify import kubelet_contract
 from kubeparcel.verify.filesystem_snapshot import compare_snapshots, take_snapshot
+from kubeparcel.verify.package_expectations import binaries, completed_programs, config_files
 from kubeparcel.verify.scenario import HostContext, StepFunction
 
 VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
@@ -82,7 +83,7 @@ def programs_of(trial: HostContext, packages: PackageSet, only: str = "") -> Ite
     """The programs of a set, or of one package in it, run and say its version."""
     asked = {
         path: package
-        for path, package in packages.binaries.items()
+        for path, package in binaries(packages).items()
         if only in ("", package.name)
         and (_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
     }
@@ -101,7 +102,7 @@ def _plugin(path: str) -> bool:
 def completions(trial: HostContext) -> Iterator[Finding]:
     """Bash loads the completions, and knows the function they name."""
     text = render("hosts/completion.sh", {})
-    for name in trial.packages.completions:
+    for name in completed_programs(trial.packages):
         done = trial.run("bash", "-c", text, "bash", name)
         if done.exit_code or f" {name}" not in done.stdout:
             said = (done.stderr or done.stdout).strip()
@@ -124,14 +125,14 @@ def gone(trial: HostContext) -> Iterator[Finding]:
     """Not installed any more, and no program is left."""
     for name, version in trial.installed_versions(trial.packages.names).items():
         yield Finding("not installed", f"{name} {version}")
-    for done in trial.run_each([("test", "!", "-e", path) for path in trial.packages.binaries]):
+    for done in trial.run_each([("test", "!", "-e", path) for path in binaries(trial.packages)]):
         if done.exit_code:
             yield Finding("nothing there", "a program", done.argv[-1])
 
 
 def settings_kept(trial: HostContext) -> Iterator[Finding]:
     """What the administrator wrote is there, in the same place, and no second file beside it."""
-    for path in trial.packages.settings:
+    for path in config_files(trial.packages):
         yield from _edited(trial, path, (path,))
         beside = trial.script('ls -d "$1".* 2>/dev/null || :', path).stdout.split()
         yield from (Finding("no other file beside it", found, path) for found in beside)
@@ -139,7 +140,7 @@ def settings_kept(trial: HostContext) -> Iterator[Finding]:
 
 def settings_saved(trial: HostContext) -> Iterator[Finding]:
     """After a removal what the administrator wrote is there, or where rpm saves it."""
-    for path in trial.packages.settings:
+    for path in config_files(trial.packages):
         yield from _edited(trial, path, (path, f"{path}.rpmsave"))
 
 

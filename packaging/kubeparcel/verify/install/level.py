@@ -11,10 +11,10 @@ from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.package_set import gather, of_each
 from kubeparcel.hosts.parallel_runs import side_by_side
 from kubeparcel.hosts.session import Session
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install.runner import play
 from kubeparcel.verify.install.scenarios import scenarios
-from kubeparcel.verify.layout import level
 from kubeparcel.verify.progress import StepCounts, show_progress
 from kubeparcel.verify.scenario import HostContext, Scenario
 
@@ -37,9 +37,9 @@ def check(
     """
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(dir=here.folder))
-    sets = of_each(hosts, level.packages(paths), folder / "current")
+    sets = of_each(hosts, find_package_files(paths), folder / "current")
     formats = tuple(sets)
-    old = gather(level.packages(earlier), folder / "earlier", formats) if earlier else {}
+    old = gather(find_package_files(earlier), folder / "earlier", formats) if earlier else {}
     if not earlier:
         here.log.warn("upgrades are not tried: there are no earlier packages (--from DIR).")
     images = {host.name: here.image(host, Purpose.INSTALL) for host in hosts}

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.errors import KubeparcelError, UsageError
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format, Version
+from kubeparcel.packages.find import find_package_files
+from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, Finding, Packaged, Report
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     from kubeparcel.verify.layout.expected import by_catalog
 
     started = time.monotonic()
-    files = packages(paths)
+    files = find_package_files(paths)
     rows = catalog or catalogs.load()
     with ThreadPoolExecutor(READERS, "reading") as pool:
         found = list(pool.map(functools.partial(read, known=Known()), files))
@@ -60,42 +62,14 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     for file, one in zip(files, found, strict=True):
         whole_one = None if isinstance(one, KubeparcelError) else one
         expected = by_catalog(whole_one, rows, kubernetes) if whole_one else None
-        checks += check(one, _shown(file), expected, rows, holders)
+        checks += check(one, display_path(file), expected, rows, holders)
     took = time.monotonic() - started
     return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
 
 
 def _packaged(one: Contents) -> Packaged:
     version = f"{one.version}-{one.revision}" if one.revision else one.version
-    return Packaged(_shown(one.file), one.name, version, one.arch, str(one.format))
-
-
-def packages(paths: Sequence[Path]) -> list[Path]:
-    """The package files that are meant: those named, and all in the folders that are named."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(p for f in Format for p in path.rglob(f"*.{f}") if p.is_file())
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UsageError(
-                f"{path}: there is no such file or folder.", "Give packages, or folders."
-            )
-    if not found:
-        places = ", ".join(str(path) for path in paths)
-        endings = " or ".join(f"*.{f}" for f in Format)
-        raise UsageError(
-            f"There are no packages ({endings}) in {places}.",
-            "Make some with build, or name a folder that has them.",
-        )
-    return list(dict.fromkeys(found))
-
-
-def _shown(file: Path) -> str:
-    """The name people know a file by: as seen from where they stand."""
-    here = Path.cwd()
-    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
+    return Packaged(display_path(one.file), one.name, version, one.arch, str(one.format))
 
 
 def read(file: Path, known: Known | None = None) -> Contents | KubeparcelError:

@@ -7,11 +7,12 @@ from typing import Any
 
 from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.package_managers import PackageManager
-from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet
+from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet_contract import CONFIG, DROP_IN_DIR, EXTRA, FLAGS_FILE, UNIT
 from kubeparcel.verify.node_setup import CRI_SOCKET, configure_runtime, kubeadm_configuration
+from kubeparcel.verify.package_expectations import ENV_HOLDER
 from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service import kubelet
 from kubeparcel.verify.service.assertions import (

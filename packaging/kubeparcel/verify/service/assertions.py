@@ -18,6 +18,7 @@ from kubeparcel.verify.kubelet_contract import (
     UNIT,
 )
 from kubeparcel.verify.node_setup import CRI_SOCKET
+from kubeparcel.verify.package_expectations import binaries
 from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service import kubelet
 from kubeparcel.verify.service.kubelet import KubeletFiles
@@ -232,7 +233,7 @@ def runtime(trial: HostContext) -> Iterator[Finding]:
 
 def plugins(trial: HostContext) -> Iterator[Finding]:
     """Each CNI plugin answers the command VERSION, and supports CNI 1.0.0."""
-    paths = [path for path in trial.packages.binaries if path.startswith(f"{PLUGINS}/")]
+    paths = [path for path in binaries(trial.packages) if path.startswith(f"{PLUGINS}/")]
     text = 'echo \'{"cniVersion":"1.0.0"}\' | CNI_COMMAND=VERSION "$1"'
     for done in trial.run_each([("sh", "-c", text, "sh", path) for path in paths]):
         try:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet, gather
+from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.hosts.parallel_runs import side_by_side, width
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Report
-from kubeparcel.verify.layout import level
+from kubeparcel.verify.package_expectations import ENV_HOLDER
 from kubeparcel.verify.progress import show_progress
 from kubeparcel.verify.service.runner import LEVEL, play
 from kubeparcel.verify.service.scenarios import scenarios
@@ -43,9 +44,9 @@ def check(
     started = time.monotonic()
     formats = {host.format for host in hosts}
     folder = Path(tempfile.mkdtemp(dir=here.folder))
-    sets = gather(level.packages(paths), folder / "current", formats)
-    old = gather(level.packages(earlier), folder / "earlier", formats) if earlier else {}
-    beside = gather(level.packages(other), folder / "other", formats) if other else {}
+    sets = gather(find_package_files(paths), folder / "current", formats)
+    old = gather(find_package_files(earlier), folder / "earlier", formats) if earlier else {}
+    beside = gather(find_package_files(other), folder / "other", formats) if other else {}
     if not earlier:
         here.log.warn("upgrades are not tried: there are no earlier packages (--from DIR).")
     if not other:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.hosts.package_set import ENV_HOLDER, PackageSet
+from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.verify.kubelet_contract import CONFIG
+from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 from kubeparcel.verify.service import actions as do
 from kubeparcel.verify.service import assertions as see
@@ -135,7 +136,7 @@ def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[HostCo
 def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:
     """Of all that the kubelet can be without."""
     for name in packages.names:
-        if name not in (ENV_HOLDER, *packages.needs(ENV_HOLDER)):
+        if name not in (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER)):
             yield Step(f"remove-{name}", "the kubelet and its files stay", do.remove(name), 81)
 
 

@@ -1,0 +1,69 @@
+"""What the catalog and the kubelet contract expect of the packages of one host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.model import Version
+from kubeparcel.packages.reader import Contents, Kind
+from kubeparcel.verify.kubelet_contract import PLUGINS
+from kubeparcel.verify.layout.expected import Places, by_catalog
+
+ENV_HOLDER = "kubelet"
+"""The package that has the kubelet's environment file."""
+
+_COMPLETIONS = "/usr/share/bash-completion/completions/"
+
+
+def binaries(packages: PackageSet) -> Mapping[str, Contents]:
+    """Return the packages' programs by path, each with its package.
+
+    A file in a folder of programs counts even if it is not executable.
+    """
+    return {
+        entry.path: contents
+        for contents in packages.contents
+        for entry in contents.entries
+        if entry.kind is Kind.FILE
+        and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{PLUGINS}/")))
+    }
+
+
+def config_files(packages: PackageSet) -> tuple[str, ...]:
+    """Return the paths that an administrator edits: conffiles and the environment file."""
+    env_files = Places.of(catalogs.load(), packages.format).env_files
+    return tuple(
+        entry.path
+        for contents in packages.contents
+        for entry in contents.entries
+        if entry.kind is Kind.FILE and (entry.config or entry.path in env_files)
+    )
+
+
+def completed_programs(packages: PackageSet) -> tuple[str, ...]:
+    """Return the names of the programs that the packages have bash completions for."""
+    paths = (entry.path for contents in packages.contents for entry in contents.entries)
+    names = (path.removeprefix(_COMPLETIONS) for path in paths if path.startswith(_COMPLETIONS))
+    return tuple(name for name in names if name)
+
+
+def dependencies_of(packages: PackageSet, name: str) -> tuple[str, ...]:
+    """Return the names of the packages that this one depends on, by the catalog."""
+    contents = next(contents for contents in packages.contents if contents.name == name)
+    expected = by_catalog(contents, catalogs.load(), _kubernetes(packages))
+    relations = expected.relations.get("depends", ()) if expected else ()
+    return tuple(sorted(relation.partition(" (")[0] for relation in relations))
+
+
+def external_dependencies(packages: PackageSet) -> tuple[str, ...]:
+    """Return what the packages depend on that is not among them."""
+    required = {other for name in packages.names for other in dependencies_of(packages, name)}
+    return tuple(sorted(required.difference(packages.names)))
+
+
+def _kubernetes(packages: PackageSet) -> Version | None:
+    versions = (c.version for c in packages.contents if c.name == ENV_HOLDER)
+    text = next(versions, "")
+    return Version.parse(text.replace("~", "-", 1)) if text else None
