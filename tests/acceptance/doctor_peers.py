@@ -108,7 +108,7 @@ def sqv(area: Path) -> Path:
 def ours(root: Path, dist: Path, who: Signatory) -> None:
     """Both repositories, as `inv publish` makes them."""
     target = Target(str(root), str(who.secret))
-    publisher.publish(dist, target, QuietLog(), suite=SUITE, unchecked=True)
+    publisher.publish(dist, target, QuietLog(), suite=SUITE, skip_layout_check=True)
 
 
 def aptly(root: Path, dist: Path, who: Signatory) -> None:

@@ -17,7 +17,7 @@ from tests.bench.figures import Figure
 from tests.bench.pools import LARGE, SMALL, Pools, linked
 from tests.bench.publishers import OURS, Publisher, Run, Spent
 from tests.repository import crash_injection
-from tests.repository.consistency import CHANGES, Change, killed, watched
+from tests.repository.consistency import CHANGES, VersionChange, kill_at_renames, watch_client
 from tests.support.package_builders import five
 
 if TYPE_CHECKING:
@@ -103,20 +103,20 @@ def steady(_: Ground, scratch: Path) -> Iterator[Figure]:
     area = scratch / "steady"
     area.mkdir()
     own = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
-    with crash_injection.publisher(own) as waiting:
+    with crash_injection.start_publisher(own) as waiting:
         waiting.publish(area / "repo", five(area / "dist"))
         newer = five(area / "newer", "1.36.4")
-        change = Change(waiting, area / "repo", newer, "=1.36.4-1")
+        change = VersionChange(waiting, area / "repo", newer, "=1.36.4-1")
         for what, found in (
-            (f"{CHANGES} publishes, read without a pause", watched(change)),
-            ("a publish and a removal, killed at each rename", killed(change)),
+            (f"{CHANGES} publishes, read without a pause", watch_client(change)),
+            ("a publish and a removal, killed at each rename", kill_at_renames(change)),
         ):
             yield Figure(
                 "publish-steady",
-                f"{what}: {found.looked} times",
-                f"{len(found.wrong)} do not fit together",
+                f"{what}: {found.views} times",
+                f"{len(found.problems)} do not fit together",
                 "0",
-                not found.wrong,
+                not found.problems,
             )
 
 

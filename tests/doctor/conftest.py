@@ -20,24 +20,24 @@ from tests.support.repository_fixtures import (
     configuration,
     dist,
     key,
-    made_key,
     publish,
     repo,
     server,
+    session_key,
 )
 
 Doctor = Callable[..., Diagnosis]
 
 
 @pytest.fixture(scope="package")
-def published(made_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The five packages of 1.36.3, published once."""
     base = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, base / "cache")
-        patch.setenv("KUBEPARCEL_CONFIG", str(made_key))
+        patch.setenv("KUBEPARCEL_CONFIG", str(session_key))
         dist = five(base / "dist")
-        publisher.publish(dist, Target(str(base / "repo")), QuietLog(), unchecked=True)
+        publisher.publish(dist, Target(str(base / "repo")), QuietLog(), skip_layout_check=True)
     return base / "repo"
 
 

@@ -14,7 +14,7 @@ from tests.doctor.conftest import Doctor
 def test_a_bucket_is_examined_like_a_folder(
     bucket: str, key: Path, dist: Path, doctor: Doctor
 ) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     found = doctor(bucket)
     assert found.failed == {}
     assert sum(len(one.packages) for one in found.examined) == 20

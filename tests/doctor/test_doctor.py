@@ -133,13 +133,13 @@ def test_garbage_in_any_file_is_a_fault_and_no_crash(
 
 
 def test_a_signature_over_header_and_payload_is_checked_too(
-    published: Path, made_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: Path, session_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = rpm(tmp_path, "kubectl", "1.36.3-1")
     head = file.read_bytes()
     found = rpm_metadata.headers(head, len(head))
     (tmp_path / "data").write_bytes(head[found.main.start :])
-    gpg = ["gpg", "--homedir", str(made_key / "keys/default"), "--batch", "--passphrase", ""]
+    gpg = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
     words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]
     subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
     monkeypatch.setattr(rpm_signature, "RSA", 1002)

@@ -5,8 +5,8 @@ from tests.support.repository_fixtures import (
     configuration,
     dist,
     key,
-    made_key,
     publish,
     repo,
     server,
+    session_key,
 )

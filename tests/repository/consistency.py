@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from kubeparcel.packages.index_compression import unpack
-from tests.repository.crash_injection import Point, Publisher
+from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
 
 CHANGES = 50
@@ -19,50 +19,50 @@ _SETTLED = 3
 
 
 @dataclass
-class Found:
+class Observations:
     """How often was looked, and what was wrong, in words."""
 
-    looked: int = 0
-    wrong: list[str] = field(default_factory=list)
+    views: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Change:
+class VersionChange:
     """Two versions that come and go: `newer` has packages of the version that `word` means."""
 
-    waiting: Publisher
+    publisher: InterruptiblePublisher
     repo: Path
     newer: Path
-    word: str
+    selector: str
 
-    def add(self, at: Point | None = None) -> bool:
-        return self.waiting.publish(self.repo, self.newer, at)
+    def add(self, at: KillPoint | None = None) -> bool:
+        return self.publisher.publish(self.repo, self.newer, at)
 
-    def remove(self, at: Point | None = None) -> bool:
-        return self.waiting.remove(self.repo, self.word, at)
+    def remove(self, at: KillPoint | None = None) -> bool:
+        return self.publisher.remove(self.repo, self.selector, at)
 
 
-def watched(change: Change, changes: int = CHANGES) -> Found:
+def watch_client(change: VersionChange, changes: int = CHANGES) -> Observations:
     """Change a repository so many times while a client reads it without a pause.
 
     A client that is slow is waited for: changes go on until it has looked as often.
     """
-    found = Found()
+    found = Observations()
     over = threading.Event()
 
     def poll() -> None:
         while not over.is_set():
-            found.looked += 1
+            found.views += 1
             try:
-                view(change.repo)
+                check_view(change.repo)
             except (AssertionError, OSError) as error:
-                found.wrong.append(f"{error!r}"[:200])
+                found.problems.append(f"{error!r}"[:200])
 
     client = threading.Thread(target=poll)
     client.start()
     try:
         number = 0
-        while number < changes or (client.is_alive() and found.looked <= changes):
+        while number < changes or (client.is_alive() and found.views <= changes):
             (change.remove if number % 2 else change.add)()
             number += 1
     finally:
@@ -71,25 +71,25 @@ def watched(change: Change, changes: int = CHANGES) -> Found:
     return found
 
 
-def killed(change: Change) -> Found:
+def kill_at_renames(change: VersionChange) -> Observations:
     """Kill a publish, and its undoing, at each rename; none may leave a mix, or need a hand."""
-    old = client_view.whole(change.repo)
+    old = client_view.read_repository(change.repo)
     for _ in range(_SETTLED):
-        adding = _renames(change.waiting.points(repo=str(change.repo), source=str(change.newer)))
-        new = client_view.whole(change.repo)
-        removing = _renames(change.waiting.points(repo=str(change.repo), word=change.word))
-    found = Found()
+        adding = _renames(change.publisher.points(repo=str(change.repo), source=str(change.newer)))
+        new = client_view.read_repository(change.repo)
+        removing = _renames(change.publisher.points(repo=str(change.repo), word=change.selector))
+    found = Observations()
     for pair in zip_longest(adding, removing):
         for act, point, goal in ((change.add, pair[0], new), (change.remove, pair[1], old)):
             if point and act(point):
-                found.looked += 1
-                found.wrong += _left(change.repo, old, new, point)
+                found.views += 1
+                found.problems += _left(change.repo, old, new, point)
             act()
-            found.wrong += _left(change.repo, goal, goal, ("after", *(point or ())))
+            found.problems += _left(change.repo, goal, goal, ("after", *(point or ())))
     return found
 
 
-def _renames(points: list[Point]) -> list[Point]:
+def _renames(points: list[KillPoint]) -> list[KillPoint]:
     return [point for point in points if point[0].startswith("rename")]
 
 
@@ -98,7 +98,7 @@ def _left(
 ) -> Iterator[str]:
     """What is neither old nor new, a suite each."""
     try:
-        now = client_view.whole(repo)
+        now = client_view.read_repository(repo)
         for suite in {*old, *now}:
             if now.get(suite) not in (old.get(suite), new.get(suite)):
                 yield f"{where}: {suite}"
@@ -106,12 +106,12 @@ def _left(
         yield f"{where}: {error!r}"[:200]
 
 
-def view(repo: Path) -> None:
+def check_view(repo: Path) -> None:
     """What apt and dnf read, in their order, down to the packages; raises what does not fit."""
     inrelease = _apt(repo / "apt", repo / "apt/dists/stable")
-    client_view.gpgv_data(repo, inrelease)
+    client_view.verify_signature_of(repo, inrelease)
     entry, signature = _entry(repo / "yum/stable/repodata")
-    client_view.gpgv_data(repo, signature, entry)
+    client_view.verify_signature_of(repo, signature, entry)
     for part in entry.decode().split("<data type=")[1:]:
         href, digest = (_between(part, *ends) for ends in ((' href="', '"'), ('256">', "<")))
         data = (repo / "yum/stable" / href).read_bytes()

@@ -42,7 +42,7 @@ def _child(source: Path, repo: Path, dies_at: int, pipe: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    publisher.publish(source, Target(str(repo)), QuietLog(), unchecked=True)
+    publisher.publish(source, Target(str(repo)), QuietLog(), skip_layout_check=True)
     pipe.send(count)
 
 

@@ -29,26 +29,26 @@ CALLS = (
 )
 ROOT = Path(__file__).parents[2]
 
-Point = tuple[str, int]
+KillPoint = tuple[str, int]
 """Right before a system call: its name, and how many of that name there were with it."""
 
 
 @dataclass(frozen=True)
-class Publisher:
+class InterruptiblePublisher:
     """The program that publishes, waiting for orders."""
 
     orders: IO[str]
     answers: IO[str]
 
-    def publish(self, repo: Path, source: Path, at: Point | None = None) -> bool:
+    def publish(self, repo: Path, source: Path, at: KillPoint | None = None) -> bool:
         """Add the packages of a folder; whether it was killed at that point."""
         return bool(self._order({"repo": str(repo), "source": str(source), "at": at}))
 
-    def remove(self, repo: Path, word: str, at: Point | None = None) -> bool:
+    def remove(self, repo: Path, word: str, at: KillPoint | None = None) -> bool:
         """Take packages out; whether it was killed at that point."""
         return bool(self._order({"repo": str(repo), "word": word, "at": at}))
 
-    def points(self, **order: str) -> list[Point]:
+    def points(self, **order: str) -> list[KillPoint]:
         """Do what is ordered, and give all the points that it came by."""
         counts: Counter[str] = Counter()
         found = []
@@ -64,7 +64,7 @@ class Publisher:
 
 
 @contextmanager
-def publisher(environment: Mapping[str, str]) -> Iterator[Publisher]:
+def start_publisher(environment: Mapping[str, str]) -> Iterator[InterruptiblePublisher]:
     """A running one, with this environment added to ours."""
     path = os.pathsep.join((str(paths.PACKAGE.parent), str(ROOT)))
     with subprocess.Popen(
@@ -76,7 +76,7 @@ def publisher(environment: Mapping[str, str]) -> Iterator[Publisher]:
     ) as process:
         assert process.stdin
         assert process.stdout
-        yield Publisher(process.stdin, process.stdout)
+        yield InterruptiblePublisher(process.stdin, process.stdout)
         process.stdin.close()
 
 
@@ -91,7 +91,9 @@ def _work(order: Mapping[str, Any]) -> None:
         with suppress(UsageError):  # killed when all was done: there is no such package any more
             publisher.remove([order["word"]], target, QuietLog())
     else:
-        publisher.publish(Path(order["source"]), target, QuietLog(), suite="stable", unchecked=True)
+        publisher.publish(
+            Path(order["source"]), target, QuietLog(), suite="stable", skip_layout_check=True
+        )
 
 
 def _child(order: Mapping[str, Any]) -> None:
@@ -124,7 +126,7 @@ def _outcome(order: Mapping[str, Any], trace: Path) -> bool | list[str]:
     return re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE) if counting else killed
 
 
-def _watch(pid: int, at: Point | None, trace: Path) -> subprocess.Popen[str]:
+def _watch(pid: int, at: KillPoint | None, trace: Path) -> subprocess.Popen[str]:
     """A strace at work: its first words say that it is."""
     what = f"inject={at[0]}:signal=KILL:when={at[1]}" if at else f"trace={CALLS}"
     process = subprocess.Popen(

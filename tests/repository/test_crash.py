@@ -15,7 +15,7 @@ from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.folder import Directory
 from tests.repository import consistency, crash, crash_injection
-from tests.repository.consistency import Change
+from tests.repository.consistency import VersionChange
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
@@ -33,11 +33,11 @@ def check_point(repo: Path, newer: Path, area: Path, at: int) -> int:
     """Kill a publish at one point of its way and look at what is left; give how far it came."""
     copy = area / f"at-{at}"
     shutil.copytree(repo, copy)
-    before = client_view.whole(copy)
+    before = client_view.read_repository(copy)
     reached = crash.publish(newer, copy, at)
-    left = client_view.whole(copy)
-    publisher.publish(newer, Target(str(copy)), QuietLog(), unchecked=True)
-    after = client_view.whole(copy)
+    left = client_view.read_repository(copy)
+    publisher.publish(newer, Target(str(copy)), QuietLog(), skip_layout_check=True)
+    after = client_view.read_repository(copy)
     for suite, packages in left.items():
         assert packages.keys() in (before[suite].keys(), after[suite].keys()), (at, suite)
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
@@ -64,9 +64,9 @@ def test_a_killed_publish_leaves_the_old_or_the_new_repository(
 def test_a_killed_first_publish_is_no_obstacle(publish: Publish, dist: Path, repo: Path) -> None:
     for at in (1, 5, 20, 40, 60):
         crash.publish(dist, repo, at)
-        client_view.whole(repo)
+        client_view.read_repository(repo)
     publish()
-    assert len(client_view.whole(repo)) == 4
+    assert len(client_view.read_repository(repo)) == 4
 
 
 def test_a_killed_removal_run_again_finishes_it(
@@ -78,9 +78,9 @@ def test_a_killed_removal_run_again_finishes_it(
         patch.setattr(Directory, "_switch", killed)
         with pytest.raises(Killed):
             publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
-    assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
     publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
-    assert "kubelet_1.36.4-1_amd64.deb" not in client_view.whole(repo)["apt stable"]
+    assert "kubelet_1.36.4-1_amd64.deb" not in client_view.read_repository(repo)["apt stable"]
     with pytest.raises(UsageError, match="no such package"):
         publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
 
@@ -94,37 +94,39 @@ def killed(*_: object) -> None:
 
 
 @pytest.fixture
-def change(key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path) -> Iterator[Change]:
+def change(
+    key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path
+) -> Iterator[VersionChange]:
     """Versions that come and go in a repository with one suite."""
     if not shutil.which("strace"):
         pytest.skip("needs strace")
     own = {"KUBEPARCEL_CONFIG": str(key), "KUBEPARCEL_CACHE": str(tmp_path / "cache")}
-    with crash_injection.publisher(own) as waiting:
+    with crash_injection.start_publisher(own) as waiting:
         waiting.publish(repo, dist)
-        yield Change(waiting, repo, newer, "=1.36.4-1")
+        yield VersionChange(waiting, repo, newer, "=1.36.4-1")
 
 
 @pytest.mark.parametrize(
     "changes", [6, pytest.param(consistency.CHANGES, marks=pytest.mark.acceptance)]
 )
 def test_a_client_that_reads_while_others_publish_sees_what_fits_together(
-    change: Change, changes: int
+    change: VersionChange, changes: int
 ) -> None:
-    found = consistency.watched(change, changes)
-    assert not found.wrong
-    assert found.looked > changes
+    found = consistency.watch_client(change, changes)
+    assert not found.problems
+    assert found.views > changes
 
 
 @pytest.mark.acceptance
-def test_a_kill_at_any_rename_leaves_no_mix_and_needs_no_hand(change: Change) -> None:
-    found = consistency.killed(change)
-    assert not found.wrong
-    assert found.looked >= 15
+def test_a_kill_at_any_rename_leaves_no_mix_and_needs_no_hand(change: VersionChange) -> None:
+    found = consistency.kill_at_renames(change)
+    assert not found.problems
+    assert found.views >= 15
 
 
-def test_a_view_that_does_not_fit_together_is_noticed(change: Change) -> None:
+def test_a_view_that_does_not_fit_together_is_noticed(change: VersionChange) -> None:
     """As most publishers leave it for a moment: an index is new, what vouches for it is old."""
-    consistency.view(change.repo)
+    consistency.check_view(change.repo)
     for pattern in ("apt/dists/stable/InRelease", "yum/stable/repodata/repomd.xml.asc"):
         (path,) = change.repo.glob(pattern)
         old = path.read_bytes()
@@ -132,7 +134,7 @@ def test_a_view_that_does_not_fit_together_is_noticed(change: Change) -> None:
         new = path.read_bytes()
         path.write_bytes(old.replace(b"stable", b"Stable") if b"stable" in old else old)
         with pytest.raises(AssertionError):
-            consistency.view(change.repo)
+            consistency.check_view(change.repo)
         path.write_bytes(new)
         change.remove()
 
@@ -143,4 +145,4 @@ def test_where_folders_cannot_be_exchanged_entries_come_last(
     publish()
     monkeypatch.setattr(filesystem, "exchange", lambda first, second: False)
     publish(newer)
-    assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]

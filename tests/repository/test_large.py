@@ -12,7 +12,7 @@ from kubeparcel.repository import directory_listing, package_cache, state_file
 from kubeparcel.repository.candidates import read as incoming
 from kubeparcel.repository.client_files import Table
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import Facts, Pieces, Seen
+from kubeparcel.repository.package_cache import FileStamp, IndexEntry, PackageMetadata
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish
@@ -33,8 +33,8 @@ def some(folder: Path, count: int = COUNT) -> Path:
 def test_packages_read_by_processes_are_all_published(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
-    publish(some(tmp_path / "some"), terms={"sign_rpms": False})
-    found = client_view.whole(repo)
+    publish(some(tmp_path / "some"), options={"sign_rpms": False})
+    found = client_view.read_repository(repo)
     assert len(found["apt stable"]) == len(found["yum stable"]) == COUNT // 2
 
 
@@ -45,7 +45,7 @@ def test_only_a_new_file_is_read(
     read: list[str] = []
     reader = incoming.read_all
 
-    def watched(files: list[Seen]) -> object:
+    def watched(files: list[FileStamp]) -> object:
         read.extend(Path(file.path).name for file in files)
         return reader(files)
 
@@ -53,7 +53,7 @@ def test_only_a_new_file_is_read(
     new = deb(dist, "kubectl", "1.36.3-2")
     publish()
     assert read == [new.name]
-    assert new.name in client_view.whole(repo)["apt v1.36"]
+    assert new.name in client_view.read_repository(repo)["apt v1.36"]
 
 
 def test_an_index_and_its_name_by_hash_are_one_file(publish: Publish, repo: Path) -> None:
@@ -66,15 +66,15 @@ def test_an_index_and_its_name_by_hash_are_one_file(publish: Publish, repo: Path
 
 def test_the_history_has_each_state_as_it_was(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
-    first = (repo / state_file.PATH).read_bytes()
+    first = (repo / state_file.STATE_PATH).read_bytes()
     publish(five(tmp_path / "b", "1.36.4"))
     assert (repo / state_file.history_path(1)).read_bytes() == first
-    assert (repo / state_file.PATH).read_bytes() != first
+    assert (repo / state_file.STATE_PATH).read_bytes() != first
 
 
 def test_a_state_is_the_same_after_it_was_written() -> None:
     package = Package(Format.RPM, "a", "1-1", "x86_64", "f" * 64, 3, "e" * 64, "b (>= 1)", "a.rpm")
-    state = State(3, "me", {"stable": frozenset({package})}, signers=("X:1",))
+    state = State(3, "me", {"stable": frozenset({package})}, signing_keys=("X:1",))
     for data in (state_file.dump(state), state_file.dump(state, state_file.listed(state))):
         assert state_file.parse(data, "here") == state
         assert json.loads(data)["suites"] == {"stable": [0]}
@@ -83,23 +83,23 @@ def test_a_state_is_the_same_after_it_was_written() -> None:
 @pytest.mark.parametrize("wanted", [1, 90])
 def test_memory_finds_few_and_many(tmp_path: Path, wanted: int) -> None:
     digests = [f"{number:064x}" for number in range(100)]
-    facts = [Facts(d, Format.DEB, "a", "1", "all", 1, d, "", "") for d in digests]
-    with package_cache.opened(tmp_path) as known:
-        known.note(facts, {digest: Pieces(digest) for digest in digests})
+    facts = [PackageMetadata(d, Format.DEB, "a", "1", "all", 1, d, "", "") for d in digests]
+    with package_cache.open_cache(tmp_path) as known:
+        known.store_packages(facts, {digest: IndexEntry(digest) for digest in digests})
         asked = [*digests[:wanted], "unknown"]
-        pieces, stanzas = known.pieces(asked), known.stanzas(asked)
+        pieces, stanzas = known.index_entries(asked), known.deb_stanzas(asked)
         for digest in digests[:wanted]:
-            assert (pieces[digest], stanzas[digest]) == (Pieces(digest), digest)
+            assert (pieces[digest], stanzas[digest]) == (IndexEntry(digest), digest)
         assert "unknown" not in pieces.keys() | stanzas.keys()
-        assert known.facts(asked) == {one.sha256: one for one in facts[:wanted]}
+        assert known.metadata(asked) == {one.sha256: one for one in facts[:wanted]}
 
 
 def test_a_page_of_a_folder_has_folders_first_and_odd_names_quoted() -> None:
-    page = directory_listing.page("x", ["b.deb", "in/", "a b&c.deb", "a:b.deb"]).decode()
+    page = directory_listing.render_page("x", ["b.deb", "in/", "a b&c.deb", "a:b.deb"]).decode()
     assert '<li><a href="b.deb">b.deb</a>' in page
     assert '<li><a href="a%20b%26c.deb">a b&amp;c.deb</a>' in page
     assert page.index('"in/"') < page.index("a%20b")
-    assert directory_listing.folders(["a/b/c", "a/d", "e"]) == {
+    assert directory_listing.group_by_folder(["a/b/c", "a/d", "e"]) == {
         "a/b": {"c"},
         "a": {"b/", "d"},
         "": {"a/", "e"},

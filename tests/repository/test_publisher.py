@@ -16,7 +16,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, ConfigurationError, DiskError, UsageError
 from kubeparcel.packages.broken import BrokenPackage
 from kubeparcel.repository import publisher, state_file
-from kubeparcel.repository.policy import Refusal
+from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.signing import keys
 from kubeparcel.repository.storage.folder import Directory
@@ -27,7 +27,7 @@ from tests.support.repository_fixtures import Publish
 
 def test_a_first_publish_makes_suites_that_hold_together(publish: Publish, repo: Path) -> None:
     publish()
-    found = client_view.whole(repo)
+    found = client_view.read_repository(repo)
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
     assert sorted(found["apt v1.36"]) == [
         "cri-tools_1.36.0-1_amd64.deb",
@@ -65,7 +65,7 @@ def test_each_minor_has_its_suite_and_stable_has_all(
 ) -> None:
     publish()
     publish(five(tmp_path / "older", "1.35.7"))
-    found = client_view.whole(repo)
+    found = client_view.read_repository(repo)
     assert "kubelet_1.35.7-1_amd64.deb" in found["apt v1.35"]
     assert "kubelet_1.35.7-1_amd64.deb" not in found["apt v1.36"]
     assert {"kubelet_1.35.7-1_amd64.deb", "kubelet_1.36.3-1_amd64.deb"} <= set(found["apt stable"])
@@ -75,7 +75,7 @@ def test_each_minor_has_its_suite_and_stable_has_all(
 def test_pre_releases_stay_among_themselves(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     publish(five(tmp_path / "early", "1.37.0-rc.1"))
-    found = client_view.whole(repo)
+    found = client_view.read_repository(repo)
     assert "kubelet_1.37.0~rc.1-1_amd64.deb" in found["apt prerelease"]
     assert not any("rc" in name for name in found["apt stable"])
 
@@ -83,7 +83,7 @@ def test_pre_releases_stay_among_themselves(publish: Publish, repo: Path, tmp_pa
 def test_old_indexes_stay_by_hash_for_clients_that_are_behind(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
-    publish(terms={"generations": 2})
+    publish(options={"generations": 2})
     folder = repo / "apt/dists/stable/main/binary-amd64/by-hash/SHA256"
     metadata = repo / "yum/stable/repodata"
     first = {path.name for path in folder.iterdir()}
@@ -93,7 +93,7 @@ def test_old_indexes_stay_by_hash_for_clients_that_are_behind(
     assert old < {path.name for path in metadata.glob("*.zst")}
     publish(five(tmp_path / "c", "1.36.5"))
     assert not (first - {"index.html"}) & {path.name for path in folder.iterdir()}
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 def test_a_suite_without_what_its_packages_need_is_refused(
@@ -101,7 +101,7 @@ def test_a_suite_without_what_its_packages_need_is_refused(
 ) -> None:
     (dist / "kubernetes-cni_1.9.1-1_amd64.deb").unlink()
     (dist / "cri-tools-1.36.0-1.x86_64.rpm").unlink()
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(PolicyViolation) as refused:
         publish()
     assert "kubelet 1.36.3-1 amd64 (deb) needs kubernetes-cni (>= 1.2.0)" in str(refused.value)
     assert "there is no cri-tools for x86_64 (rpm)" in str(refused.value)
@@ -110,32 +110,32 @@ def test_a_suite_without_what_its_packages_need_is_refused(
 
 def test_another_architecture_has_to_be_whole_too(publish: Publish, dist: Path, repo: Path) -> None:
     publish()
-    before = client_view.bytes_of(repo)
+    before = client_view.read_files(repo)
     deb(dist, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
-    with pytest.raises(Refusal, match="no kubernetes-cni for arm64") as refused:
+    with pytest.raises(PolicyViolation, match="no kubernetes-cni for arm64") as refused:
         publish()
     assert "kubelet 1.36.3-1 arm64" in str(refused.value)
-    assert client_view.bytes_of(repo) == before
+    assert client_view.read_files(repo) == before
 
 
 def test_other_bytes_of_a_published_version_are_refused(
     publish: Publish, dist: Path, repo: Path, tmp_path: Path
 ) -> None:
     publish()
-    before = client_view.bytes_of(repo)
+    before = client_view.read_files(repo)
     for make in (deb, rpm):
         other = tmp_path / f"other-{make.__name__}"
         other.mkdir()
         make(other, "kubectl", "1.36.3-1", body=b"other")
-        with pytest.raises(Refusal, match="other bytes"):
+        with pytest.raises(PolicyViolation, match="other bytes"):
             publish(other)
-    assert client_view.bytes_of(repo) == before
+    assert client_view.read_files(repo) == before
 
 
 def test_two_different_files_of_one_package_are_refused(publish: Publish, dist: Path) -> None:
     (dist / "again").mkdir()
     deb(dist / "again", "kubectl", "1.36.3-1", body=b"other")
-    with pytest.raises(Refusal, match="two different files of kubectl"):
+    with pytest.raises(PolicyViolation, match="two different files of kubectl"):
         publish()
 
 
@@ -169,20 +169,20 @@ def test_of_an_rpm_that_is_there_signed_and_unsigned_one_is_published(
     publish()
     shutil.copytree(repo / "yum/stable/packages", dist / "signed")
     again = tmp_path / "again"
-    publisher.publish(dist, Target(str(again)), QuietLog(), unchecked=True)
-    assert client_view.yum(again, "stable") == client_view.yum(repo, "stable")
+    publisher.publish(dist, Target(str(again)), QuietLog(), skip_layout_check=True)
+    assert client_view.read_yum_suite(again, "stable") == client_view.read_yum_suite(repo, "stable")
 
 
 def test_a_repository_inside_the_folder_of_packages_is_not_published_again(
     publish: Publish, dist: Path, repo: Path, tmp_path: Path
 ) -> None:
-    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
     publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), QuietLog())
     five(dist, "1.36.4")
     for path in dist.glob("*1.36.3*"):
         path.unlink()
     publish()
-    assert not [name for name in client_view.apt(repo, "stable") if "1.36.3" in name]
+    assert not [name for name in client_view.read_apt_suite(repo, "stable") if "1.36.3" in name]
 
 
 def test_a_folder_without_packages_is_an_error(publish: Publish, tmp_path: Path) -> None:
@@ -196,7 +196,9 @@ def test_a_folder_without_packages_is_an_error(publish: Publish, tmp_path: Path)
 def test_a_dry_run_shows_the_difference_and_needs_no_key(
     dist: Path, repo: Path, configuration: Path
 ) -> None:
-    found = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), unchecked=True)
+    found = publisher.publish(
+        dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True
+    )
     assert json.loads(found.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
     assert not configuration.exists()
@@ -205,33 +207,33 @@ def test_a_dry_run_shows_the_difference_and_needs_no_key(
 def test_removing_keeps_the_files_for_clients_that_are_behind(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
-    publish(terms={"generations": 2})
+    publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     target = Target(str(repo))
     publisher.remove(["=1.36.3-1"], target, QuietLog())
     pool = repo / "apt/pool/main/k/kubelet"
     assert (pool / "kubelet_1.36.3-1_amd64.deb").exists()
-    assert "kubelet_1.36.3-1_amd64.deb" not in client_view.whole(repo)["apt stable"]
+    assert "kubelet_1.36.3-1_amd64.deb" not in client_view.read_repository(repo)["apt stable"]
     publish(five(tmp_path / "c", "1.36.5"))
     publish(five(tmp_path / "d", "1.36.6"))
     assert not (pool / "kubelet_1.36.3-1_amd64.deb").exists()
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 def test_removing_what_others_need_is_refused(publish: Publish, repo: Path) -> None:
     publish()
-    before = client_view.bytes_of(repo)
-    with pytest.raises(Refusal, match="needs kubernetes-cni"):
+    before = client_view.read_files(repo)
+    with pytest.raises(PolicyViolation, match="needs kubernetes-cni"):
         publisher.remove(["kubernetes-cni"], Target(str(repo)), QuietLog())
     with pytest.raises(UsageError, match="no such package"):
         publisher.remove(["nobody"], Target(str(repo)), QuietLog())
-    assert client_view.bytes_of(repo) == before
+    assert client_view.read_files(repo) == before
 
 
 def test_removing_all_of_a_suite_removes_the_suite(publish: Publish, repo: Path) -> None:
     publish()
     publisher.remove(["*"], Target(str(repo)), QuietLog(), suite="v1.36")
-    assert set(client_view.whole(repo)) == {"apt stable", "yum stable"}
+    assert set(client_view.read_repository(repo)) == {"apt stable", "yum stable"}
     assert not (repo / "v1.36.repo").exists()
 
 
@@ -241,7 +243,7 @@ def test_retain_keeps_the_newest_of_each_minor(
     for version in ("1.35.9", "1.35.10", "1.36.3"):
         publish(five(tmp_path / version, version))
     publisher.retain(1, Target(str(repo)), QuietLog())
-    names = set(client_view.whole(repo)["apt stable"])
+    names = set(client_view.read_repository(repo)["apt stable"])
     assert {"kubelet_1.35.10-1_amd64.deb", "kubelet_1.36.3-1_amd64.deb"} <= names
     assert "kubelet_1.35.9-1_amd64.deb" not in names
 
@@ -250,19 +252,19 @@ def test_rollback_publishes_what_was_there_before(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
     publish()
-    first = client_view.whole(repo)
+    first = client_view.read_repository(repo)
     publish(five(tmp_path / "b", "1.36.4"))
-    assert client_view.whole(repo) != first
+    assert client_view.read_repository(repo) != first
     publisher.rollback(Target(str(repo)), QuietLog())
-    assert client_view.whole(repo) == first
+    assert client_view.read_repository(repo) == first
     publisher.rollback(Target(str(repo)), QuietLog(), generation=2)
-    assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 
 def test_copy_promotes_from_one_suite_to_another(publish: Publish, repo: Path) -> None:
     publish(suite="testing")
     publisher.copy("testing", "blessed", Target(str(repo)), QuietLog())
-    found = client_view.whole(repo)
+    found = client_view.read_repository(repo)
     assert found["apt blessed"] == found["apt testing"]
     assert found["yum blessed"] == found["yum testing"]
 
@@ -271,11 +273,11 @@ def test_a_lost_state_is_made_anew_from_what_is_published(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
     publish()
-    before = client_view.whole(repo)
+    before = client_view.read_repository(repo)
     shutil.rmtree(repo / ".kubeparcel")
     shutil.rmtree(tmp_path / "cache")
     publish(five(tmp_path / "b", "1.36.4"))
-    after = client_view.whole(repo)
+    after = client_view.read_repository(repo)
     assert all(before[suite].items() <= after[suite].items() for suite in before)
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
 
@@ -283,7 +285,7 @@ def test_a_lost_state_is_made_anew_from_what_is_published(
 def test_after_a_lost_state_no_file_is_left_over_for_ever(
     publish: Publish, repo: Path, tmp_path: Path
 ) -> None:
-    publish(terms={"generations": 2})
+    publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     shutil.rmtree(repo / ".kubeparcel")
@@ -292,21 +294,21 @@ def test_after_a_lost_state_no_file_is_left_over_for_ever(
     other = tmp_path / "other"
     other.mkdir()
     deb(other, "kubectl", "1.36.3-1", body=b"other")
-    with pytest.raises(Refusal, match="other bytes"):
+    with pytest.raises(PolicyViolation, match="other bytes"):
         publish(other)
     for number in (5, 6, 7):
-        publish(five(tmp_path / str(number), f"1.36.{number}"), terms={"generations": 2})
+        publish(five(tmp_path / str(number), f"1.36.{number}"), options={"generations": 2})
     assert not [path for path in old if path.exists()]
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format": 1}'])
 def test_a_damaged_state_is_made_anew(publish: Publish, repo: Path, damage: bytes) -> None:
     publish()
-    (repo / state_file.PATH).write_bytes(damage)
-    before = client_view.whole(repo)
+    (repo / state_file.STATE_PATH).write_bytes(damage)
+    before = client_view.read_repository(repo)
     publish()
-    assert client_view.whole(repo) == before
+    assert client_view.read_repository(repo) == before
 
 
 def test_a_state_written_from_its_lines_is_the_one_written_anew(
@@ -314,9 +316,9 @@ def test_a_state_written_from_its_lines_is_the_one_written_anew(
 ) -> None:
     publish()
     publish(five(tmp_path / "newer", "1.36.4"))
-    data = (repo / state_file.PATH).read_bytes()
+    data = (repo / state_file.STATE_PATH).read_bytes()
     state = state_file.parse(data, "repo")
-    assert state.ordered == state.rows == tuple(sorted(state.packages))
+    assert state.sorted_packages == state.rows == tuple(sorted(state.packages))
     assert state_file.dump(dataclasses.replace(state, text="", rows=())) == data
     other = json.dumps(json.loads(data), indent=2).encode()
     assert state_file.dump(state_file.parse(other, "repo")) == data
@@ -348,23 +350,23 @@ def test_the_binary_key_is_the_armoured_one(publish: Publish, repo: Path) -> Non
 
 def test_a_state_from_a_newer_version_is_refused(publish: Publish, repo: Path) -> None:
     publish()
-    path = repo / state_file.PATH
+    path = repo / state_file.STATE_PATH
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
-    before = client_view.bytes_of(repo)
+    before = client_view.read_files(repo)
     with pytest.raises(ConfigurationError, match="newer kubeparcel"):
         publish()
-    assert client_view.bytes_of(repo) == before
+    assert client_view.read_files(repo) == before
 
 
 def test_a_lost_cache_changes_nothing(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
-    before = client_view.bytes_of(repo)
+    before = client_view.read_files(repo)
     shutil.rmtree(tmp_path / "cache")
     assert "Nothing to do" in publish().as_text()
-    assert client_view.bytes_of(repo) == before
+    assert client_view.read_files(repo) == before
     shutil.rmtree(tmp_path / "cache")
     publish(five(tmp_path / "b", "1.36.4"))
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 def test_a_publisher_that_comes_second_is_told_who_is_first(publish: Publish, repo: Path) -> None:
@@ -379,14 +381,14 @@ def test_a_publisher_that_comes_second_is_told_who_is_first(publish: Publish, re
 def test_indexes_are_signed_anew_before_they_expire(
     publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(terms={"valid": 10})
+    publish(options={"valid_days": 10})
     release = (repo / "apt/dists/stable/Release").read_text()
     assert "Valid-Until:" in release
     now = time.time() + 6 * 86_400
     monkeypatch.setattr(time, "time", lambda: now)
-    assert publish(terms={"valid": 10}).resigned
+    assert publish(options={"valid_days": 10}).signatures_renewed
     assert (repo / "apt/dists/stable/Release").read_text() != release
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 @pytest.mark.parametrize("suite", ["../x", "a/b", ".", "-x", "a\nb", ""])
@@ -398,9 +400,9 @@ def test_a_suite_cannot_leave_the_repository(publish: Publish, repo: Path, suite
 
 
 def test_gzip_metadata_for_old_clients(publish: Publish, repo: Path) -> None:
-    publish(terms={"metadata": "gzip"})
+    publish(options={"metadata_compression": "gzip"})
     assert list((repo / "yum/stable/repodata").glob("*primary.xml.gz"))
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 def test_a_repository_that_may_not_be_written_is_an_error(publish: Publish, repo: Path) -> None:
@@ -421,20 +423,20 @@ def test_a_full_disk_leaves_the_old_repository(
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk], check=True)
     try:
         target = Target(str(disk / "repo"))
-        publisher.publish(dist, target, QuietLog(), unchecked=True)
-        before = client_view.whole(disk / "repo")
+        publisher.publish(dist, target, QuietLog(), skip_layout_check=True)
+        before = client_view.read_repository(disk / "repo")
         for number in range(4, 60):
             newer = five(tmp_path / str(number), f"1.36.{number}")
             if not fits(newer, target):
                 break
-            before = client_view.whole(disk / "repo")
-        assert client_view.whole(disk / "repo") == before
+            before = client_view.read_repository(disk / "repo")
+        assert client_view.read_repository(disk / "repo") == before
         with pytest.raises(DiskError, match="space"):
-            publisher.publish(newer, target, QuietLog(), unchecked=True)
-        assert client_view.whole(disk / "repo") == before
+            publisher.publish(newer, target, QuietLog(), skip_layout_check=True)
+        assert client_view.read_repository(disk / "repo") == before
         subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
         assert fits(newer, target)
-        assert client_view.whole(disk / "repo") != before
+        assert client_view.read_repository(disk / "repo") != before
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -442,7 +444,7 @@ def test_a_full_disk_leaves_the_old_repository(
 def fits(source: Path, target: Target) -> bool:
     """Whether the disk has room for a publish."""
     try:
-        publisher.publish(source, target, QuietLog(), unchecked=True)
+        publisher.publish(source, target, QuietLog(), skip_layout_check=True)
     except DiskError:
         return False
     return True
@@ -454,21 +456,21 @@ def test_who_may_not_write_is_told_and_changes_nothing(
 ) -> None:
     """As root by an immutable folder, which root may not change either; else by its mode."""
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
-    publisher.publish(dist, Target(str(repo)), QuietLog(), unchecked=True)
-    before = client_view.bytes_of(repo)
+    publisher.publish(dist, Target(str(repo)), QuietLog(), skip_layout_check=True)
+    before = client_view.read_files(repo)
     newer = five(tmp_path / "newer", "1.36.4")
     pool = repo / "apt/pool/main/k/kubelet"
     root = os.geteuid() == 0
     subprocess.run(["chattr", "+i", pool] if root else ["chmod", "a-w", pool], check=True)
     try:
         with pytest.raises(DiskError, match=r"not permitted|Permission denied"):
-            publisher.publish(newer, Target(str(repo)), QuietLog(), unchecked=True)
-        left = client_view.bytes_of(repo)
+            publisher.publish(newer, Target(str(repo)), QuietLog(), skip_layout_check=True)
+        left = client_view.read_files(repo)
         assert {path: left[path] for path in before} == before
     finally:
         subprocess.run(["chattr", "-i", pool] if root else ["chmod", "u+w", pool], check=True)
-    publisher.publish(newer, Target(str(repo)), QuietLog(), unchecked=True)
-    assert "kubelet_1.36.4-1_amd64.deb" in client_view.whole(repo)["apt stable"]
+    publisher.publish(newer, Target(str(repo)), QuietLog(), skip_layout_check=True)
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
 
 
 def test_what_packages_and_people_say_is_escaped_on_the_page(
@@ -478,11 +480,11 @@ def test_what_packages_and_people_say_is_escaped_on_the_page(
     deb(dist, "own", "1.0-1", fields=f"Homepage: {nasty}\nX-{nasty}: x\n")
     rpm(dist, "own", "1.0-1", summary=nasty)
     keys.new("nasty", f"{nasty} <nasty@example.invalid>")
-    publish(key="nasty", terms={"address": f"https://x.example.invalid/{nasty}"})
+    publish(key="nasty", options={"base_url": f"https://x.example.invalid/{nasty}"})
     for path in repo.rglob("*.html"):
         assert "<script>alert" not in path.read_text(), path
     assert "&lt;script&gt;alert(1)" in (repo / "index.html").read_text()
-    client_view.whole(repo)
+    client_view.read_repository(repo)
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a b", ".x", "", "<b>", "a\x00b"])

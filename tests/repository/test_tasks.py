@@ -63,16 +63,16 @@ def test_every_change_can_be_seen_before_it_is_made(run: Run, own: Path) -> None
         (("rollback",), "testing", "added", ["1.2-1"]),
     )
     for words, suite, kind, wanted in steps:
-        before = client_view.bytes_of(own) if own.exists() else None
+        before = client_view.read_files(own) if own.exists() else None
         plan = answer(run, *words, "--to", "repo", "--dry-run")
-        assert (client_view.bytes_of(own) if own.exists() else None) == before
+        assert (client_view.read_files(own) if own.exists() else None) == before
         done = answer(run, *words, "--to", "repo")
         assert plan["suites"] == done["suites"]
         assert (plan["dry-run"], plan["signed"]) == (True, False)
         assert done["signed"] is bool(done["suites"])
         if wanted:
             assert versions(done, suite, kind) == wanted
-    assert set(client_view.whole(own)) == {"apt good", "apt testing"}
+    assert set(client_view.read_repository(own)) == {"apt good", "apt testing"}
 
 
 def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:

@@ -18,27 +18,27 @@ _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 
 
-def gpgv(root: Path, *words: Path) -> None:
+def verify_signature(root: Path, *words: Path) -> None:
     done = subprocess.run(
         ["gpgv", "--keyring", root / "key.gpg", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
 
-def gpgv_data(root: Path, signature: bytes, data: bytes | None = None) -> None:
+def verify_signature_of(root: Path, signature: bytes, data: bytes | None = None) -> None:
     """Check a signature that was read already; without `data` the text is inside."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, "signature"), Path(folder, "data")][: 1 if data is None else 2]
         for file, content in zip(files, (signature, data), strict=False):
             file.write_bytes(content or b"")
-        gpgv(root, *files)
+        verify_signature(root, *files)
 
 
-def apt(root: Path, suite: str) -> dict[str, str]:
+def read_apt_suite(root: Path, suite: str) -> dict[str, str]:
     """Check a suite; give sha256 by file name of its packages."""
     folder = root / "apt/dists" / suite
-    gpgv(root, folder / "InRelease")
-    gpgv(root, folder / "Release.gpg", folder / "Release")
+    verify_signature(root, folder / "InRelease")
+    verify_signature(root, folder / "Release.gpg", folder / "Release")
     release = (folder / "Release").read_text()
     assert release in (folder / "InRelease").read_text()
     found: dict[str, str] = {}
@@ -64,10 +64,10 @@ def _debs(root: Path, text: str) -> dict[str, str]:
     return found
 
 
-def yum(root: Path, suite: str) -> dict[str, str]:
+def read_yum_suite(root: Path, suite: str) -> dict[str, str]:
     """Check a suite; give sha256 by file name of its packages."""
     base = root / "yum" / suite
-    gpgv(root, base / "repodata/repomd.xml.asc", base / "repodata/repomd.xml")
+    verify_signature(root, base / "repodata/repomd.xml.asc", base / "repodata/repomd.xml")
     texts: dict[str, bytes] = {}
     for row in ElementTree.parse(base / "repodata/repomd.xml").getroot().iter(f"{_REPO}data"):
         facts = {child.tag.removeprefix(_REPO): child for child in row}
@@ -94,17 +94,17 @@ def _rpms(base: Path, texts: Mapping[str, bytes]) -> dict[str, str]:
     return found
 
 
-def whole(root: Path) -> Suites:
+def read_repository(root: Path) -> Suites:
     """Check all suites; give their packages."""
     found: Suites = {}
     for entry in sorted(root.glob("apt/dists/*/InRelease")):
-        found[f"apt {entry.parent.name}"] = apt(root, entry.parent.name)
+        found[f"apt {entry.parent.name}"] = read_apt_suite(root, entry.parent.name)
     for entry in sorted(root.glob("yum/*/repodata/repomd.xml")):
-        found[f"yum {entry.parent.parent.name}"] = yum(root, entry.parent.parent.name)
+        found[f"yum {entry.parent.parent.name}"] = read_yum_suite(root, entry.parent.parent.name)
     return found
 
 
-def bytes_of(root: Path) -> dict[str, bytes]:
+def read_files(root: Path) -> dict[str, bytes]:
     """Every file with its bytes, but for the lock."""
     return {
         str(path.relative_to(root)): path.read_bytes()

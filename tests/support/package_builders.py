@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kubeparcel.repository.apt.release import gzipped
+from kubeparcel.repository.apt.release import compress_gzip
 
 RPM_ARCHES = {"amd64": "x86_64", "arm64": "aarch64", "all": "noarch"}
 _SENSES = {"<": 2, "<<": 2, ">": 4, ">>": 4, "=": 8, "<=": 10, ">=": 12}
@@ -34,8 +34,8 @@ def deb(
     )
     parts = (
         ("debian-binary", b"2.0\n"),
-        ("control.tar.gz", gzipped(_tar({"./control": control.encode()}))),
-        ("data.tar.gz", gzipped(_tar({f"./usr/share/{name}/file": body}))),
+        ("control.tar.gz", compress_gzip(_tar({"./control": control.encode()}))),
+        ("data.tar.gz", compress_gzip(_tar({f"./usr/share/{name}/file": body}))),
     )
     data = b"!<arch>\n" + b"".join(_member(*part) for part in parts)
     path = folder / f"{name}_{version.rpartition(':')[2]}_{arch}.deb"

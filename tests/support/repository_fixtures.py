@@ -14,16 +14,16 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
-from kubeparcel.repository.result import Changed
+from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing import keys
 from tests.support import buckets
 from tests.support.package_builders import five
 
-Publish = Callable[..., Changed]
+Publish = Callable[..., ChangeResult]
 
 
 @pytest.fixture(scope="session")
-def made_key() -> Iterator[Path]:
+def session_key() -> Iterator[Path]:
     """A folder of configuration with the key `default` in it; making one takes seconds."""
     with _configuration() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPARCEL_CONFIG", str(folder))
@@ -52,10 +52,10 @@ def configuration(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def key(made_key: Path, configuration: Path) -> Path:
+def key(session_key: Path, configuration: Path) -> Path:
     """The same with the key `default`."""
     ignored = shutil.ignore_patterns("S.*", "*.lock", ".#*")
-    shutil.copytree(made_key, configuration, ignore=ignored)
+    shutil.copytree(session_key, configuration, ignore=ignored)
     return configuration
 
 
@@ -74,9 +74,9 @@ def repo(tmp_path: Path) -> Path:
 def publish(key: Path, dist: Path, repo: Path) -> Publish:
     """Publish a folder (dist) to the repository, without the layout check."""
 
-    def act(source: Path = dist, *, suite: str = "", **options: object) -> Changed:
-        target = Target(str(repo), **options)  # type: ignore[arg-type]
-        return publisher.publish(source, target, QuietLog(), suite=suite, unchecked=True)
+    def act(source: Path = dist, *, suite: str = "", **target_fields: object) -> ChangeResult:
+        target = Target(str(repo), **target_fields)  # type: ignore[arg-type]
+        return publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
 
     return act
 

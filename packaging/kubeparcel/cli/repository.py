@@ -16,7 +16,7 @@ from kubeparcel.errors import UsageError
 
 if TYPE_CHECKING:
     from kubeparcel.repository.publisher import Target
-    from kubeparcel.repository.result import Changed
+    from kubeparcel.repository.result import ChangeResult
 
 ACTIONS = ("new", "show", "extend", "rotate")
 WAIT = 30
@@ -31,22 +31,22 @@ def _target(
     wait: int,
     *,
     dry_run: bool = False,
-    terms: Mapping[str, str | int] | None = None,
+    options: Mapping[str, str | int] | None = None,
 ) -> Target:
     from kubeparcel.repository.publisher import Target
 
     if not to:
         raise UsageError("--to is needed: the folder, or s3://BUCKET/PREFIX, of the repository.")
     place = to if "://" in to else str(Path.cwd() / to)
-    return Target(place, key, dry_run, wait, terms or {})
+    return Target(place, key, dry_run, wait, options or {})
 
 
-def _terms(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
+def _options(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
     """What was asked for; the repository remembers it, so that once is enough."""
-    from kubeparcel.repository.model import Metadata
+    from kubeparcel.repository.model import MetadataCompression
 
-    if metadata and metadata not in list(Metadata):
-        raise UsageError(f"--metadata {metadata}: there is {' and '.join(Metadata)}.")
+    if metadata and metadata not in list(MetadataCompression):
+        raise UsageError(f"--metadata {metadata}: there is {' and '.join(MetadataCompression)}.")
     if valid < KEPT or generations < 0:
         raise UsageError("--valid and --generations are numbers from 0 on.")
     if address and not _ADDRESS.fullmatch(address):
@@ -54,12 +54,12 @@ def _terms(address: str, metadata: str, valid: int, generations: int) -> Mapping
             f"--address {address}: that is no URL.", "Write https://HOST/PATH, as clients see it."
         )
     asked: dict[str, str | int] = {
-        "address": address,
-        "metadata": metadata,
-        "valid": valid,
+        "base_url": address,
+        "metadata_compression": metadata,
+        "valid_days": valid,
         "generations": generations,
     }
-    unsaid = {"address": "", "metadata": "", "valid": KEPT, "generations": 0}
+    unsaid = {"base_url": "", "metadata_compression": "", "valid_days": KEPT, "generations": 0}
     return {name: value for name, value in asked.items() if value != unsaid[name]}
 
 
@@ -70,7 +70,7 @@ def _out() -> str:
     return load({}).out
 
 
-def _tell(changed: Changed, *, as_json: bool) -> int:
+def _tell(changed: ChangeResult, *, as_json: bool) -> int:
     print_result(changed.as_json() if as_json else changed.as_text())
     return changed.exit_code
 
@@ -98,8 +98,8 @@ def publish(
     with beside(lambda: _listing(source)) as listing:  # while what else is needed is imported
         from kubeparcel.repository import publisher
 
-        terms = _terms(address, metadata, valid, generations)
-        target = _target(to, key, wait, dry_run=dry_run, terms=terms)
+        options = _options(address, metadata, valid, generations)
+        target = _target(to, key, wait, dry_run=dry_run, options=options)
         changed = publisher.publish(
             source, target, console.create_log(quiet), suite=suite, listing=listing
         )
@@ -183,7 +183,7 @@ def copy(
 
     target = _target(to, key, wait, dry_run=dry_run)
     return _tell(
-        publisher.copy(suite, into, target, console.create_log(), words=path), as_json=json_
+        publisher.copy(suite, into, target, console.create_log(), selectors=path), as_json=json_
     )
 
 

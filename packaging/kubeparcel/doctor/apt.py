@@ -165,7 +165,7 @@ def _entries(look: Look, index: str, data: bytes) -> Iterator[Package]:
             continue
         if arch and package.arch not in (arch, "all"):
             look.examined.fault(Kind.ENTRIES, f"packages for {arch}", package.label, index)
-        if seen.setdefault(package.id, package.sha256) != package.sha256:
+        if seen.setdefault(package.identity, package.sha256) != package.sha256:
             said = f"{package.label} with two digests"
             look.examined.fault(Kind.ENTRIES, "one file a version", said, index)
         yield package

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from kubeparcel.config.kubernetes_packages import family, upstream
+from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.doctor.discovery import Found, label_of
 from kubeparcel.doctor.findings import Examined, Kind
 from kubeparcel.doctor.reader import Source
@@ -21,28 +21,28 @@ _PACKAGES = (".deb", ".rpm", ".part", ".tmp")
 def closure(examined: Examined) -> None:
     """Note what packages in a suite need of each other and do not find."""
     examined.look(Kind.CLOSURE)
-    ours = family().names | {p.name for p in examined.packages}
-    for text in policy.unmet(examined.packages, examined.packages, ours):
+    ours = kubernetes_packages().names | {p.name for p in examined.packages}
+    for text in policy.unmet_dependencies(examined.packages, examined.packages, ours):
         todo = "Publish what is missing into the suite, or remove what needs it."
         examined.fault(Kind.CLOSURE, "everything packages need", text, todo=todo)
 
 
 def companions(examined: Examined) -> None:
     """Note minors that have a kubelet, and not the cri-tools and kubernetes-cni nodes need."""
-    kin = family()
-    minors = set(_minors(examined.packages, kin.nodes))
+    kin = kubernetes_packages()
+    minors = set(_minors(examined.packages, kin.node_packages))
     if not minors:
         return
     examined.look(Kind.COMPANIONS)
     there = {(p.format, p.arch, p.name) for p in examined.packages}
-    paired = set(_minors(examined.packages, kin.paired))
+    paired = set(_minors(examined.packages, kin.version_coupled))
     for form, arch, _, minor in sorted(minors, key=str):
-        fits = {arch, policy.ANY[form]}
+        fits = {arch, policy.ARCH_INDEPENDENT[form]}
         for name in sorted(kin.companions):
             any_ = any((form, one, name) in there for one in fits)
             same = any((form, one, name, minor) in paired for one in fits)
-            if not any_ or (name in kin.paired and not same):
-                wanted = f"{name} {minor}" if name in kin.paired else name
+            if not any_ or (name in kin.version_coupled and not same):
+                wanted = f"{name} {minor}" if name in kin.version_coupled else name
                 examined.fault(
                     *(Kind.COMPANIONS, f"{wanted} for {arch} ({form}) beside Kubernetes {minor}"),
                     f"there is none of {minor}" if any_ else "there is none",
@@ -55,12 +55,12 @@ def _minors(
 ) -> Iterator[tuple[Format, str, str, str]]:
     """Format, architecture, name and minor of final releases; nodes have one name together."""
     wanted = frozenset(names)
-    nodes = family().nodes
+    nodes = kubernetes_packages().node_packages
     for p in packages:
         if p.name not in wanted:
             continue
         try:
-            version = upstream(p.version)
+            version = upstream_version(p.version)
         except KubeparcelError:
             continue
         if not version.prerelease:
@@ -76,7 +76,7 @@ def orphans(
     if not all(one.whole for one in both):
         return
     named = set().union(*(one.names for one in both))
-    named |= set(found.state.gone) if found.state else set()
+    named |= set(found.state.retired_packages) if found.state else set()
     folders = _tops({*(suite.base for suite in found.suites), *found.yums})
     listed = [paths for paths in map(source.sizes, folders) if paths is not None]
     if not listed:
@@ -135,7 +135,7 @@ def _pairs(
 
 def _versions(packages: Iterable[Package]) -> dict[tuple[str, str], set[str]]:
     """Upstream's versions of our packages, by name and architecture as Debian writes it."""
-    ours = family().names
+    ours = kubernetes_packages().names
     rows: dict[tuple[str, str], set[str]] = defaultdict(set)
     for p in packages:
         if p.name in ours:

@@ -80,7 +80,7 @@ def find(source: Source, wanted: Sequence[str] = ()) -> Found:
 
 
 def _state(source: Source) -> State | None:
-    data = source.read(state_file.PATH)
+    data = source.read(state_file.STATE_PATH)
     try:
         return None if data is None else state_file.parse(data, source.where)
     except KubeparcelError:

@@ -133,11 +133,11 @@ def _inside(job: Job, taken: _Taken) -> Iterator[Fault]:
         identity, needs = rpm_metadata.checked(main), rpm_metadata.needs(main)
         yield from _digests(job, taken)
     todo = "Make the indexes anew."
-    if identity != package.id[1:]:
+    if identity != package.identity[1:]:
         found = f"{identity[0]} {identity[1]} {identity[2]}"
         yield Fault(Kind.INSIDE, package.label, found, job.path, todo)
-    elif _same(needs) != _same(package.needs):
-        wanted = f"dependencies as in the index: {package.needs or 'none'}"
+    elif _same(needs) != _same(package.dependencies):
+        wanted = f"dependencies as in the index: {package.dependencies or 'none'}"
         yield Fault(Kind.INSIDE, wanted, needs or "none", job.path, todo)
 
 

@@ -44,7 +44,7 @@ def entries(examined: Examined, found: Mapping[str, bytes]) -> list[Package]:
 def _doubled(rows: list[Package]) -> Iterator[Package]:
     seen: dict[tuple[str, ...], str] = {}
     for package in rows:
-        if seen.setdefault(package.id, package.sha256) != package.sha256:
+        if seen.setdefault(package.identity, package.sha256) != package.sha256:
             yield package
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, overload
 from kubeparcel.model import Format
 from kubeparcel.paths import template_dir
 from kubeparcel.repository import directory_listing
-from kubeparcel.repository.model import Package, State, differences
+from kubeparcel.repository.model import Package, State, compare_suites
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 
@@ -30,48 +30,54 @@ class Row(NamedTuple):
     packages: Mapping[str, tuple[str, ...]]
 
 
-def files(state: State, signer: Signer) -> dict[str, bytes]:
+def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
     """All of them, by path."""
-    base = state.terms.address.rstrip("/")
+    base = state.options.base_url.rstrip("/")
     armored = signer.public(armored=True)
     found = {
         "key.asc": signer.public(armored=True, retired=True) if signer.retired else armored,
         "key.gpg": signer.public(armored=False, retired=True),
     }
-    for suite, formats in state.formats.items():
+    for suite, formats in state.formats_by_suite.items():
         if Format.DEB in formats:
-            found[f"{suite}.sources"] = sources(base, suite, armored.decode()).encode()
+            found[f"{suite}.sources"] = apt_sources(base, suite, armored.decode()).encode()
         if Format.RPM in formats:
-            found[f"{suite}.repo"] = repo(base, suite, state.terms.sign_rpms).encode()
+            found[f"{suite}.repo"] = yum_repo(base, suite, state.options.sign_rpms).encode()
     context = _context(state, signer, base)
     for name in ("index.html", "install-apt.sh", "install-yum.sh"):
         found[name] = _render(f"repository/{name}.j2", context).encode()
     return found
 
 
-class Pages(NamedTuple):
+class FolderPages(NamedTuple):
     """Pages for folders whose files changed, by path, and the paths of those that are gone."""
 
     new: Mapping[str, bytes]
     gone: Sequence[str]
 
 
-def pages(before: State, state: State) -> Pages:
+def render_folder_pages(before: State, state: State) -> FolderPages:
     """The pages for folders: what a server would list, were it asked to."""
     touched = _entries(before) ^ _entries(state)
-    for change in differences(before.suites, state.suites):
-        touched |= {p.place(change.suite) for p in (*change.added, *change.removed)}
-    changed = directory_listing.folders(touched).keys() - {""}
-    there = directory_listing.folders(chain(state.places, _entries(state)))
+    for change in compare_suites(before.suites, state.suites):
+        touched |= {p.repository_path(change.suite) for p in (*change.added, *change.removed)}
+    changed = directory_listing.group_by_folder(touched).keys() - {""}
+    there = directory_listing.group_by_folder(chain(state.packages_by_path, _entries(state)))
     new = {
-        f"{folder}/{directory_listing.PAGE}": directory_listing.page(folder, there[folder])
+        f"{folder}/{directory_listing.INDEX_PAGE}": directory_listing.render_page(
+            folder, there[folder]
+        )
         for folder in changed & there.keys()
         if not there[folder] & _ENTRIES
     }
-    return Pages(new, [f"{folder}/{directory_listing.PAGE}" for folder in changed - there.keys()])
+    return FolderPages(
+        new, [f"{folder}/{directory_listing.INDEX_PAGE}" for folder in changed - there.keys()]
+    )
 
 
-def write(storage: Storage, state: State, shown: Mapping[str, bytes], folders: Pages) -> None:
+def write_client_files(
+    storage: Storage, state: State, shown: Mapping[str, bytes], folders: FolderPages
+) -> None:
     """Write those that changed, and pages for folders; they are no part of what clients trust."""
     wanted = {path: data for path, data in shown.items() if storage.read(path) != data}
     storage.remove(folders.gone)
@@ -87,13 +93,13 @@ def write(storage: Storage, state: State, shown: Mapping[str, bytes], folders: P
 def _entries(state: State) -> set[str]:
     """The entry of each suite: pages show it beside packages, but its own folder has its own."""
     shown = set()
-    for suite, formats in state.formats.items():
+    for suite, formats in state.formats_by_suite.items():
         shown |= {f"apt/dists/{suite}/InRelease"} if Format.DEB in formats else set()
         shown |= {f"yum/{suite}/repodata/repomd.xml"} if Format.RPM in formats else set()
     return shown
 
 
-def sources(base: str, suite: str, key: str) -> str:
+def apt_sources(base: str, suite: str, key: str) -> str:
     """The deb822 file for apt (sources.list(5)), with the key in it."""
     lines = "\n".join(f" {line}" if line else " ." for line in key.strip().splitlines())
     return (
@@ -102,7 +108,7 @@ def sources(base: str, suite: str, key: str) -> str:
     )
 
 
-def repo(base: str, suite: str, signed: bool) -> str:
+def yum_repo(base: str, suite: str, signed: bool) -> str:
     """The file for dnf, yum and zypper."""
     return (
         f"# Kubernetes packages, suite {suite}: put this file into /etc/yum.repos.d\n"
@@ -121,12 +127,12 @@ def _context(state: State, signer: Signer, base: str) -> dict[str, Any]:
         "keys": signer.keys,
         "retired": signer.retired,
         "suites": sorted(state.suites, key=_suite_order),
-        "formats": {s: sorted(map(str, formats)) for s, formats in state.formats.items()},
+        "formats": {s: sorted(map(str, formats)) for s, formats in state.formats_by_suite.items()},
         "default": "stable" if "stable" in state.suites else min(state.suites, default=""),
         "names": names,
         "tables": {s: Table(held) for s, held in state.suites.items()},
         "count": len(packages),
-        "strict": state.terms.sign_rpms,
+        "strict": state.options.sign_rpms,
     }
 
 

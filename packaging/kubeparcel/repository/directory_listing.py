@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
-PAGE = "index.html"
+INDEX_PAGE = "index.html"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~+-][A-Za-z0-9_./~+-]*").fullmatch
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;"
@@ -17,7 +17,7 @@ _STYLE = (
 )
 
 
-def folders(names: Iterable[str]) -> dict[str, set[str]]:
+def group_by_folder(names: Iterable[str]) -> dict[str, set[str]]:
     """The folders that these files make up, and what is in each; `` is the outermost."""
     found: dict[str, set[str]] = defaultdict(set)
     for name in names:
@@ -37,7 +37,7 @@ def _link(row: str) -> str:
     return f'<li><a href="{quote(row, safe="/+~:=")}">{escape(row)}</a>'
 
 
-def page(title: str, rows: Iterable[str]) -> bytes:
+def render_page(title: str, rows: Iterable[str]) -> bytes:
     """The page of a folder; folders among the rows end with a slash."""
     found = sorted(rows)
     inside = [row for row in found if row.endswith("/")]

@@ -11,38 +11,44 @@ from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.candidates import read as incoming
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import Memory, Pieces, Seen
+from kubeparcel.repository.package_cache import FileStamp, IndexEntry, PackageCache
 from kubeparcel.repository.storage.base import Storage
 
 HEAD = 1 << 18
 
 
-class Said(NamedTuple):
+class IndexEntries(NamedTuple):
     """What indexes say, by sha256: of debs a stanza each, of rpms pieces of XML."""
 
     debs: Mapping[str, str]
-    rpms: Mapping[str, Pieces]
+    rpms: Mapping[str, IndexEntry]
 
 
-def of(packages: Iterable[Package], storage: Storage, before: State, memory: Memory) -> Said:
+def load_index_entries(
+    packages: Iterable[Package], storage: Storage, before: State, memory: PackageCache
+) -> IndexEntries:
     """What they say of packages at least; raises BrokenPackage for a published file that is."""
     wanted = {p.sha256: p for p in packages}
     debs = {digest for digest, p in wanted.items() if p.format is Format.DEB}
     rpms = wanted.keys() - debs
-    said = Said(memory.stanzas(debs) if debs else {}, memory.pieces(rpms) if rpms else {})
+    said = IndexEntries(
+        memory.deb_stanzas(debs) if debs else {}, memory.index_entries(rpms) if rpms else {}
+    )
     fresh = wanted.keys() - said.debs.keys() - said.rpms.keys()
     if not fresh:
         return said
-    homes = {p.sha256: p.place(suite) for suite, held in before.suites.items() for p in held}
+    homes = {
+        p.sha256: p.repository_path(suite) for suite, held in before.suites.items() for p in held
+    }
     read = {digest: _read(wanted[digest], homes.get(digest, ""), storage) for digest in fresh}
-    memory.note([], read)
-    return Said(
-        {**said.debs, **{digest: read[digest].first for digest in fresh & debs}},
+    memory.store_packages([], read)
+    return IndexEntries(
+        {**said.debs, **{digest: read[digest].primary for digest in fresh & debs}},
         {**said.rpms, **{digest: read[digest] for digest in fresh & rpms}},
     )
 
 
-def _read(package: Package, place: str, storage: Storage) -> Pieces:
+def _read(package: Package, place: str, storage: Storage) -> IndexEntry:
     """Read the first bytes of a published file again."""
     head = (storage.read(place, HEAD) if place else None) or b""
     try:
@@ -51,8 +57,8 @@ def _read(package: Package, place: str, storage: Storage) -> Pieces:
             head = storage.read(place, more) or b""
         if package.format is Format.DEB:
             text = deb_metadata.control(head, package.size)
-            return Pieces(deb_metadata.stanza(text, package.path, package.size, package.sha256))
-        return incoming.rpm(head, package.size, package.sha256, Seen(place, 0, 0, "")).pieces
+            return IndexEntry(deb_metadata.stanza(text, package.path, package.size, package.sha256))
+        return incoming.rpm(head, package.size, package.sha256, FileStamp(place, 0, 0, "")).pieces
     except Malformed as error:
         raise BrokenPackage(
             f"{storage.where}/{place}: {error}.",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 
-KNOWN = "name of a suite: letters, digits and . _ + - are fine, as in v1.36 or stable"
+SUITE_NAME_RULE = "name of a suite: letters, digits and . _ + - are fine, as in v1.36 or stable"
 DAY = 86_400
 _SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
@@ -33,16 +33,16 @@ class Package(NamedTuple):
     arch: str
     sha256: str
     size: int
-    content: str
-    needs: str
+    content_digest: str
+    dependencies: str
     path: str
 
     @property
-    def id(self) -> tuple[str, str, str, str]:
+    def identity(self) -> tuple[str, str, str, str]:
         """What there can be only one file of."""
         return (self.format, self.name, self.version, self.arch)
 
-    def place(self, suite: str) -> str:
+    def repository_path(self, suite: str) -> str:
         """Where the file is in the repository; debs are shared by all suites."""
         return f"apt/{self.path}" if self.format is Format.DEB else f"yum/{suite}/{self.path}"
 
@@ -55,7 +55,7 @@ class Package(NamedTuple):
 Suites = Mapping[str, frozenset[Package]]
 
 
-class Metadata(StrEnum):
+class MetadataCompression(StrEnum):
     """How yum's metadata is packed: systems older than EL 8 know only gzip."""
 
     ZSTD = "zstd"
@@ -63,7 +63,7 @@ class Metadata(StrEnum):
 
 
 @dataclass(frozen=True)
-class Terms:
+class RepositoryOptions:
     """What a repository promises and how it is made; kept in it, so that every task knows.
 
     `valid` is how many days indexes are good for, 0 for ever. `metadata` is yum's compression,
@@ -71,10 +71,10 @@ class Terms:
     """
 
     origin: str = "kubeparcel"
-    valid: int = 180
-    metadata: str = Metadata.ZSTD
+    valid_days: int = 180
+    metadata_compression: str = MetadataCompression.ZSTD
     generations: int = 5
-    address: str = ""
+    base_url: str = ""
     sign_rpms: bool = True
 
 
@@ -94,12 +94,14 @@ class State:
     generation: int = 0
     identity: str = ""
     suites: Suites = dataclasses.field(default_factory=dict)
-    kept: Mapping[str, tuple[tuple[str, ...], ...]] = dataclasses.field(default_factory=dict)
-    gone: Mapping[str, tuple[int, Package]] = dataclasses.field(default_factory=dict)
-    renew: int = 0
-    signers: tuple[str, ...] = ()
-    terms: Terms = Terms()
-    filed: bool = dataclasses.field(default=False, compare=False)
+    retained_indexes: Mapping[str, tuple[tuple[str, ...], ...]] = dataclasses.field(
+        default_factory=dict
+    )
+    retired_packages: Mapping[str, tuple[int, Package]] = dataclasses.field(default_factory=dict)
+    renew_at: int = 0
+    signing_keys: tuple[str, ...] = ()
+    options: RepositoryOptions = RepositoryOptions()
+    persisted: bool = dataclasses.field(default=False, compare=False)
     rows: Sequence[Package] = dataclasses.field(default=(), compare=False)
     text: str = dataclasses.field(default="", compare=False)
 
@@ -109,31 +111,31 @@ class State:
         return frozenset().union(*self.suites.values())
 
     @functools.cached_property
-    def ordered(self) -> tuple[Package, ...]:
+    def sorted_packages(self) -> tuple[Package, ...]:
         """The same, sorted."""
         known = [*filter(self.packages.__contains__, self.rows)]
         new = self.packages.difference(known) if len(known) < len(self.packages) else ()
         return _sorted((*known, *new))
 
     @property
-    def published(self) -> Iterator[Package]:
+    def stored_packages(self) -> Iterator[Package]:
         """All packages whose files are there: those that are on their way out come first."""
-        yield from (package for _, package in self.gone.values())
+        yield from (package for _, package in self.retired_packages.values())
         yield from self.packages
 
     @functools.cached_property
-    def formats(self) -> Mapping[str, frozenset[Format]]:
+    def formats_by_suite(self) -> Mapping[str, frozenset[Format]]:
         """The formats that there are in each suite."""
         return {suite: frozenset(p.format for p in held) for suite, held in self.suites.items()}
 
     @functools.cached_property
-    def places(self) -> dict[str, Package]:
+    def packages_by_path(self) -> dict[str, Package]:
         """The package files clients find, by their place in the repository."""
-        return {p.place(suite): p for suite, held in self.suites.items() for p in held}
+        return {p.repository_path(suite): p for suite, held in self.suites.items() for p in held}
 
 
 @dataclass(frozen=True)
-class Difference:
+class SuiteChange:
     """What a change adds to a suite and takes from it."""
 
     suite: str
@@ -141,13 +143,13 @@ class Difference:
     removed: tuple[Package, ...]
 
 
-def differences(before: Suites, after: Suites) -> tuple[Difference, ...]:
+def compare_suites(before: Suites, after: Suites) -> tuple[SuiteChange, ...]:
     """The suites that differ, by name."""
     found = []
     for name in sorted({*before, *after}):
         old, new = before.get(name, frozenset()), after.get(name, frozenset())
         if old != new or (name in before) != (name in after):
-            found.append(Difference(name, _sorted(new - old), _sorted(old - new)))
+            found.append(SuiteChange(name, _sorted(new - old), _sorted(old - new)))
     return tuple(found)
 
 
@@ -155,10 +157,12 @@ def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
     return tuple(sorted(packages))
 
 
-def suite_name(text: str) -> str:
+def validate_suite_name(text: str) -> str:
     """The name of a suite, checked; it becomes a folder's name. Raises ConfigurationError."""
     if not _SUITE.fullmatch(text) or ".." in text:
-        raise ConfigurationError(f"{text!r} cannot be the {KNOWN.partition(':')[0]}.", KNOWN)
+        raise ConfigurationError(
+            f"{text!r} cannot be the {SUITE_NAME_RULE.partition(':')[0]}.", SUITE_NAME_RULE
+        )
     return text
 
 
@@ -172,6 +176,6 @@ class Indexes:
 
     folder: str
     files: Mapping[str, bytes]
-    hashed: Mapping[str, bytes]
-    entry: bytes
-    last: tuple[str, ...]
+    by_hash: Mapping[str, bytes]
+    manifest: bytes
+    entry_files: tuple[str, ...]

@@ -34,16 +34,16 @@ _MANY = 3
 FORMATS: Mapping[str, Format] = {str(form): form for form in Format}
 
 
-class Seen(NamedTuple):
+class FileStamp(NamedTuple):
     """A file of the user's as it was when it was read: size in bytes, mtime in nanoseconds."""
 
     path: str
     size: int
-    mtime: int
+    mtime_ns: int
     sha256: str
 
 
-class Facts(NamedTuple):
+class PackageMetadata(NamedTuple):
     """What a package file says of itself; `signers` are key fingerprints, with spaces;
     `content` is as in `values.Package`."""
 
@@ -53,20 +53,20 @@ class Facts(NamedTuple):
     version: str
     arch: str
     size: int
-    content: str
-    needs: str
+    content_digest: str
+    dependencies: str
     signers: str
 
 
-class Pieces(NamedTuple):
+class IndexEntry(NamedTuple):
     """What indexes say of a package: a stanza for apt, or three pieces of XML for yum."""
 
-    first: str
-    second: str = ""
-    third: str = ""
+    primary: str
+    filelists: str = ""
+    other: str = ""
 
 
-class Last(NamedTuple):
+class LastPublish(NamedTuple):
     """What a folder held when it was last published, as `folder.listing` has it.
 
     `generation` is what the repository became or was, `homes` are the suites that its packages
@@ -74,89 +74,95 @@ class Last(NamedTuple):
     """
 
     generation: int
-    homes: frozenset[str]
-    rows: str
+    home_suites: frozenset[str]
+    files: str
 
 
-class Memory:
+class PackageCache:
     """The database; use `opened`."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
-        self.base = base
+        self.connection = base
 
-    def seen(self, files: Sequence[Seen]) -> list[str]:
+    def digests(self, files: Sequence[FileStamp]) -> list[str]:
         """The sha256 of each of these, empty for one that is not known as it is now."""
         rows = self._select("files", "path", (file.path for file in files))
         found = {row[:3]: row[3] for row in rows}
         return [found.get(file[:3], "") for file in files]
 
-    def facts(self, digests: Iterable[str]) -> dict[str, Facts]:
+    def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
         """What is known of these files, by sha256."""
         wanted = frozenset(digests)
         rows = (row for row in self._select("facts", "sha256", wanted) if row[0] in wanted)
-        return {row[0]: Facts(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
+        return {row[0]: PackageMetadata(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
 
-    def pieces(self, digests: Iterable[str]) -> dict[str, Pieces]:
+    def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
         """What indexes say of those of these packages that are known, and maybe of others."""
-        return {row[0]: Pieces._make(row[1:]) for row in self._select("pieces", "sha256", digests)}
+        return {
+            row[0]: IndexEntry._make(row[1:]) for row in self._select("pieces", "sha256", digests)
+        }
 
-    def stanzas(self, digests: Iterable[str]) -> dict[str, str]:
+    def deb_stanzas(self, digests: Iterable[str]) -> dict[str, str]:
         """The first pieces alone, which are all that debs have: half the time."""
         return dict(self._select("pieces", "sha256", digests, "sha256, first"))
 
-    def passed(self, digests: Iterable[str]) -> frozenset[str]:
+    def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:
         """Which of these passed the layout check."""
         wanted = frozenset(digests)
         return wanted & {row[0] for row in self._select("passed", "sha256", wanted)}
 
-    def note_seen(self, rows: Sequence[Seen]) -> None:
+    def store_digests(self, rows: Sequence[FileStamp]) -> None:
         """Remember files of the user's."""
-        with self.base:
-            self.base.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?)", rows)
+        with self.connection:
+            self.connection.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?)", rows)
 
-    def note(self, facts: Sequence[Facts], pieces: Mapping[str, Pieces]) -> None:
+    def store_packages(
+        self, facts: Sequence[PackageMetadata], pieces: Mapping[str, IndexEntry]
+    ) -> None:
         """Remember packages."""
         rows = [(digest, *piece) for digest, piece in pieces.items()]
-        with self.base:
-            self.base.executemany("INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?,?,?,?)", facts)
-            self.base.executemany("INSERT OR REPLACE INTO pieces VALUES (?,?,?,?)", rows)
+        with self.connection:
+            self.connection.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?,?,?,?)", facts
+            )
+            self.connection.executemany("INSERT OR REPLACE INTO pieces VALUES (?,?,?,?)", rows)
 
-    def note_passed(self, digests: Iterable[str]) -> None:
+    def store_layout_checked(self, digests: Iterable[str]) -> None:
         """Remember which packages passed the layout check."""
-        with self.base:
+        with self.connection:
             rows = [(digest,) for digest in digests]
-            self.base.executemany("INSERT OR REPLACE INTO passed VALUES (?)", rows)
+            self.connection.executemany("INSERT OR REPLACE INTO passed VALUES (?)", rows)
 
-    def last(self, place: str, generation: int) -> Last | None:
+    def last_publish(self, place: str, generation: int) -> LastPublish | None:
         """What was last published from one place to another, if nothing has changed there since."""
         query = "SELECT homes, rows FROM published WHERE place = ? AND generation = ?"
-        row = self.base.execute(query, (place, generation)).fetchone()
-        return Last(generation, frozenset(row[0].split()), row[1]) if row else None
+        row = self.connection.execute(query, (place, generation)).fetchone()
+        return LastPublish(generation, frozenset(row[0].split()), row[1]) if row else None
 
-    def note_last(self, place: str, last: Last) -> None:
+    def store_last_publish(self, place: str, last: LastPublish) -> None:
         """Remember that."""
-        row = (place, last.generation, " ".join(sorted(last.homes)), last.rows)
-        with self.base:
-            self.base.execute("INSERT OR REPLACE INTO published VALUES (?,?,?,?)", row)
+        row = (place, last.generation, " ".join(sorted(last.home_suites)), last.files)
+        with self.connection:
+            self.connection.execute("INSERT OR REPLACE INTO published VALUES (?,?,?,?)", row)
 
     def _select(
         self, table: str, key: str, values: Iterable[str], columns: str = "t.*"
     ) -> Iterable[tuple[Any, ...]]:
         """The rows of these, one by one, or all there are when these are a good part of them."""
         wanted = list(frozenset(values))
-        count = self.base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        count = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
         if len(wanted) * _MANY > count:
-            return self.base.execute(f"SELECT {columns} FROM {table} t")  # noqa: S608
+            return self.connection.execute(f"SELECT {columns} FROM {table} t")  # noqa: S608
         query = f"SELECT {columns} FROM json_each(?) j CROSS JOIN {table} t ON t.{key} = j.value"  # noqa: S608
-        return self.base.execute(query, (json.dumps(wanted),))
+        return self.connection.execute(query, (json.dumps(wanted),))
 
 
 @contextmanager
-def opened(folder: Path | None = None) -> Iterator[Memory]:
+def open_cache(folder: Path | None = None) -> Iterator[PackageCache]:
     """The memory of this user; an empty one for this run only where there can be none."""
     base = _connect((folder or cache_dir()) / "publish.sqlite")
     try:
-        yield Memory(base)
+        yield PackageCache(base)
     finally:
         base.close()
 

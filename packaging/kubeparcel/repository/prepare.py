@@ -12,42 +12,42 @@ from kubeparcel.model import Format
 from kubeparcel.repository import client_files, index_entries, state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.model import Indexes, Package, State
-from kubeparcel.repository.package_cache import Memory
+from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import repodata
 
-FORMATS: Mapping[Format, ModuleType] = {Format.DEB: release, Format.RPM: repodata}
+INDEX_FORMATS: Mapping[Format, ModuleType] = {Format.DEB: release, Format.RPM: repodata}
 
 _WORKERS = 3
 
-Part = tuple[str, Format]
+IndexKey = tuple[str, Format]
 """What switches at once: a suite in one format."""
 
 
 @dataclass(frozen=True)
-class Next:
+class TargetState:
     """What the repository is to be: the wanted state, and where its new files lie now."""
 
     state: State
     sources: Mapping[Package, str]
-    everything: bool
+    rebuild_all: bool
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedIndexes:
     """All that takes time before the switch: signed indexes, files for people, the state's list."""
 
-    parts: Mapping[Part, tuple[Indexes, Mapping[str, bytes]]]
+    parts: Mapping[IndexKey, tuple[Indexes, Mapping[str, bytes]]]
     shown: Mapping[str, bytes]
-    folders: client_files.Pages
+    folders: client_files.FolderPages
     listed: str
 
 
 def held(state: State, suite: str, form: Format) -> Sequence[Package]:
     """The packages of a suite in one format, sorted."""
     mine = state.suites.get(suite, frozenset())
-    return [p for p in state.ordered if p.format is form and p in mine]
+    return [p for p in state.sorted_packages if p.format is form and p in mine]
 
 
 def _wake(signer: Signer) -> None:
@@ -56,33 +56,41 @@ def _wake(signer: Signer) -> None:
     signer.public(armored=True)
 
 
-def make(
+def prepare_indexes(
     storage: Storage,
     before: State,
-    wanted: Next,
-    todo: Iterable[Part],
+    wanted: TargetState,
+    todo: Iterable[IndexKey],
     signer: Signer,
-    memory: Memory,
+    memory: PackageCache,
     now: int,
-) -> Ready:
+) -> PreparedIndexes:
     """Make and sign the indexes; packing and signing leave a processor free for the rest."""
     alive = {part: mine for part in todo if (mine := held(wanted.state, *part))}
     with ThreadPoolExecutor(_WORKERS) as pool:
         awake = pool.submit(_wake, signer)
-        said = index_entries.of(chain.from_iterable(alive.values()), storage, before, memory)
+        said = index_entries.load_index_entries(
+            chain.from_iterable(alive.values()), storage, before, memory
+        )
 
-        def sealed(part: Part, texts: Mapping[str, bytes]) -> tuple[Indexes, Mapping[str, bytes]]:
-            made: Indexes = FORMATS[part[1]].indexes(part[0], texts, wanted.state.terms, now)
+        def sealed(
+            part: IndexKey, texts: Mapping[str, bytes]
+        ) -> tuple[Indexes, Mapping[str, bytes]]:
+            made: Indexes = INDEX_FORMATS[part[1]].build_indexes(
+                part[0], texts, wanted.state.options, now
+            )
             awake.result()
-            return made, FORMATS[part[1]].seal(made, signer)
+            return made, INDEX_FORMATS[part[1]].sign_entry_files(made, signer)
 
         # The texts are made here: beside all that follows a thread would wait for its turn.
         jobs = {
-            part: pool.submit(sealed, part, FORMATS[part[1]].texts(mine, said))
+            part: pool.submit(sealed, part, INDEX_FORMATS[part[1]].index_texts(mine, said))
             for part, mine in alive.items()
         }
         awake.result()
-        shown = client_files.files(wanted.state, signer)
-        folders = client_files.pages(before, wanted.state)
+        shown = client_files.render_client_files(wanted.state, signer)
+        folders = client_files.render_folder_pages(before, wanted.state)
         listed = state_file.listed(wanted.state)
-        return Ready({part: job.result() for part, job in jobs.items()}, shown, folders, listed)
+        return PreparedIndexes(
+            {part: job.result() for part, job in jobs.items()}, shown, folders, listed
+        )

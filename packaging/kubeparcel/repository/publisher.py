@@ -19,11 +19,11 @@ from kubeparcel.repository import suites as change
 from kubeparcel.repository.candidates import changes as source
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.candidates.scan import listing as listed
-from kubeparcel.repository.candidates.scan import there
-from kubeparcel.repository.model import Package, State, Suites, Terms, differences
-from kubeparcel.repository.package_cache import Last, Memory
-from kubeparcel.repository.prepare import Next
-from kubeparcel.repository.result import Changed
+from kubeparcel.repository.candidates.scan import require_folder
+from kubeparcel.repository.model import Package, RepositoryOptions, State, Suites, compare_suites
+from kubeparcel.repository.package_cache import LastPublish, PackageCache
+from kubeparcel.repository.prepare import TargetState
+from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, signer
 from kubeparcel.repository.storage import base
 from kubeparcel.repository.storage.base import Storage
@@ -44,15 +44,15 @@ class Target:
     user named: the others stay as they are in the repository.
     """
 
-    to: str
+    location: str
     key: str = ""
     dry_run: bool = False
     wait: float = WAIT
-    terms: Mapping[str, str | int | bool] = field(default_factory=dict)
+    options: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Decided:
+class ChangePlan:
     """What a task wants: the suites as they shall be, and where new files come from.
 
     `done` is called with the generation that has it, so that a later publish begins from there.
@@ -63,7 +63,7 @@ class Decided:
     done: Callable[[int], None] = lambda _: None
 
 
-Decide = Callable[[State, Signer | None], Decided]
+Decide = Callable[[State, Signer | None], ChangePlan]
 
 
 def publish(
@@ -72,76 +72,78 @@ def publish(
     log: Log,
     *,
     suite: str = "",
-    unchecked: bool = False,
+    skip_layout_check: bool = False,
     listing: Callable[[], str] | None = None,
-) -> Changed:
+) -> ChangeResult:
     """Add the packages of a folder: to `suite`, or each where it belongs.
 
     `unchecked` leaves the layout check out. `listing` gives what `folder.listing` says of the
     folder, where someone looks already. Raises Refusal for what may not be published.
     """
-    there(folder)
-    with _busy(), package_cache.opened() as known, match.scratch() as area:
+    require_folder(folder)
+    with _busy(), package_cache.open_cache() as known, match.scratch() as area:
 
-        def decide(state: State, who: Signer | None) -> Decided:
+        def decide(state: State, who: Signer | None) -> ChangePlan:
             rows = listing() if listing else listed(folder)
             place = source.place(folder, suite, state)
-            last = known.last(place, state.generation)
-            if last and last.rows == rows:
-                return Decided(state.suites)
+            last = known.last_publish(place, state.generation)
+            if last and last.files == rows:
+                return ChangePlan(state.suites)
             found, homes = match.since(rows, last, state, known)
-            policy.same_bytes(found.sources, state)
-            if not unchecked:
+            policy.reject_changed_content(found.sources, state)
+            if not skip_layout_check:
                 match.check_layout(found, known, log)
-            if state.terms.sign_rpms:
+            if state.options.sign_rpms:
                 found = match.signed(found, who, area, known, log)
             suites = change.add(state.suites, found.packages, suite, homes)
-            return Decided(
+            return ChangePlan(
                 suites,
                 found.sources,
-                lambda generation: known.note_last(place, Last(generation, homes, rows)),
+                lambda generation: known.store_last_publish(
+                    place, LastPublish(generation, homes, rows)
+                ),
             )
 
         return _change(target, log, known, decide)
 
 
-def remove(words: Sequence[str], target: Target, log: Log, *, suite: str = "") -> Changed:
+def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:
     """Take packages out of a suite, or of all: words like `kubelet=1.36.3-1`."""
-    if not words:
+    if not selectors:
         raise UsageError("Say what to remove: NAME, NAME=VERSION or =VERSION.")
-    where = base.at(target.to)
+    where = base.at(target.location)
 
     def decide(state: State) -> Suites:
         try:
-            return change.remove(state.suites, words, suite)
+            return change.remove(state.suites, selectors, suite)
         except UsageError:
-            if not state_file.names(where, state_file.PENDING):
+            if not state_file.read_names(where, state_file.PENDING):
                 raise
             return state.suites  # a removal that was killed, run again: what it began is finished
 
     return _simple(target, log, decide)
 
 
-def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> Changed:
+def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> ChangeResult:
     """Keep only the newest versions of each package in each minor."""
     return _simple(target, log, lambda state: change.retain(state.suites, keep, suite))
 
 
 def copy(
-    origin: str, suite: str, target: Target, log: Log, *, words: Sequence[str] = ()
-) -> Changed:
+    origin: str, suite: str, target: Target, log: Log, *, selectors: Sequence[str] = ()
+) -> ChangeResult:
     """Add packages of one suite to another, as they are: all, or those meant by words."""
     if not origin or not suite:
         raise UsageError("inv copy needs two suites: --suite FROM --into TO.")
-    return _simple(target, log, lambda state: change.copy(state.suites, origin, suite, words))
+    return _simple(target, log, lambda state: change.copy(state.suites, origin, suite, selectors))
 
 
-def rollback(target: Target, log: Log, *, generation: int = 0) -> Changed:
+def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
     """Publish again what an earlier generation held: the last one, or the one of that number."""
-    where = base.at(target.to)
+    where = base.at(target.location)
 
     def decide(state: State) -> Suites:
-        kept = [n for n in state_file.history(where) if n < state.generation]
+        kept = [n for n in state_file.stored_generations(where) if n < state.generation]
         number = generation or max(kept, default=0)
         data = where.read(state_file.history_path(number)) if number in kept else None
         if data is None:
@@ -155,34 +157,34 @@ def rollback(target: Target, log: Log, *, generation: int = 0) -> Changed:
     return _simple(target, log, decide)
 
 
-def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> Changed:
-    with _busy(), package_cache.opened() as known:
-        return _change(target, log, known, lambda state, _: Decided(decide(state)))
+def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> ChangeResult:
+    with _busy(), package_cache.open_cache() as known:
+        return _change(target, log, known, lambda state, _: ChangePlan(decide(state)))
 
 
-def _change(target: Target, log: Log, known: Memory, decide: Decide) -> Changed:
+def _change(target: Target, log: Log, known: PackageCache, decide: Decide) -> ChangeResult:
     started = time.monotonic()
-    where = base.at(target.to)
+    where = base.at(target.location)
     with nullcontext() if target.dry_run else where.lease(target.wait), _signer(target, log) as who:
-        before = recovery.load(where, known, log)
+        before = recovery.load_state(where, known, log)
         state = dataclasses.replace(
             before,
-            terms=_terms(before.terms, target.terms, where),
+            options=_terms(before.options, target.options, where),
             identity=before.identity or os.urandom(16).hex(),
-            filed=False,
+            persisted=False,
         )
         decided = decide(state, who)
         wanted = dataclasses.replace(state, suites=decided.suites)
-        changes = differences(before.suites, wanted.suites)
-        policy.resolves(wanted.suites, changes)
+        changes = compare_suites(before.suites, wanted.suites)
+        policy.require_resolvable(wanted.suites, changes)
         again = who is not None and _resign(where, before, wanted, who)
         if who is not None and (changes or again):
-            step = Next(wanted, decided.sources, again)
+            step = TargetState(wanted, decided.sources, again)
             wanted = commit(where, before, step, who, known, int(time.time()))
         if who is not None:
             decided.done(wanted.generation)
     seconds = time.monotonic() - started
-    return Changed(where.where, changes, wanted, again, target.dry_run, seconds)
+    return ChangeResult(where.where, changes, wanted, again, target.dry_run, seconds)
 
 
 @contextmanager
@@ -212,18 +214,20 @@ def _signer(target: Target, log: Log) -> Iterator[Signer | None]:
         yield who
 
 
-def _terms(old: Terms, named: Mapping[str, str | int | bool], where: Storage) -> Terms:
+def _terms(
+    old: RepositoryOptions, named: Mapping[str, str | int | bool], where: Storage
+) -> RepositoryOptions:
     terms = dataclasses.replace(old, **named)  # type: ignore[arg-type]
-    if not terms.address:
-        terms = dataclasses.replace(terms, address=where.address)
+    if not terms.base_url:
+        terms = dataclasses.replace(terms, base_url=where.address)
     return terms
 
 
 def _resign(where: Storage, before: State, wanted: State, who: Signer) -> bool:
     """Whether the indexes have to be made and signed anew although no package changed."""
     return bool(before.suites) and (
-        before.terms != wanted.terms
-        or before.signers != who.marks
-        or 0 < before.renew <= time.time()
-        or bool(state_file.names(where, state_file.PENDING))
+        before.options != wanted.options
+        or before.signing_keys != who.marks
+        or 0 < before.renew_at <= time.time()
+        or bool(state_file.read_names(where, state_file.PENDING))
     )

@@ -18,8 +18,8 @@ from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates import read as incoming
 from kubeparcel.repository.candidates.match import package_of
 from kubeparcel.repository.model import Package, State, Suites
-from kubeparcel.repository.package_cache import Memory, Seen
-from kubeparcel.repository.state_file import Damaged
+from kubeparcel.repository.package_cache import FileStamp, PackageCache
+from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import repodata, xml_text
 
@@ -32,14 +32,14 @@ _PLACE = re.compile(
 )
 
 
-def load(storage: Storage, memory: Memory, log: Log) -> State:
+def load_state(storage: Storage, memory: PackageCache, log: Log) -> State:
     """The state; an empty one for a repository that is not there yet.
 
     Raises ConfigurationError when a newer kubeparcel wrote it.
     """
     try:
         state = state_file.load(storage)
-    except Damaged as error:
+    except StateFileError as error:
         log.warn(f"{error.message} It is made anew from what is published.")
         return _published(storage, memory)
     if state is None:
@@ -49,7 +49,7 @@ def load(storage: Storage, memory: Memory, log: Log) -> State:
     return state
 
 
-def _published(storage: Storage, memory: Memory) -> State:
+def _published(storage: Storage, memory: PackageCache) -> State:
     suites: dict[str, set[Package]] = {}
     kept: dict[str, tuple[tuple[str, ...], ...]] = {}
     for path in storage.sizes("apt/dists"):
@@ -62,19 +62,21 @@ def _published(storage: Storage, memory: Memory) -> State:
             suite = path.split("/")[1]
             suites.setdefault(suite, set()).update(_rpms(storage, suite, memory))
     for suite in suites:
-        for folder in (release.folder(suite), repodata.folder(suite)):
+        for folder in (release.index_folder(suite), repodata.index_folder(suite)):
             names = (path.removeprefix(f"{folder}/") for path in storage.sizes(folder))
             kept[folder] = (tuple(sorted(n for n in names if _hashed(n))),)
     held = {name: frozenset(packages) for name, packages in suites.items() if packages}
     if not held:
         return State()
-    number = max(state_file.history(storage), default=0) + 1
-    return State(number, suites=held, kept=kept, gone=_left(storage, held, number))
+    number = max(state_file.stored_generations(storage), default=0) + 1
+    return State(
+        number, suites=held, retained_indexes=kept, retired_packages=_left(storage, held, number)
+    )
 
 
 def _left(storage: Storage, suites: Suites, number: int) -> dict[str, tuple[int, Package]]:
     """Package files that no index names: clients that are behind may still ask for them."""
-    named = {p.place(suite) for suite, held in suites.items() for p in held}
+    named = {p.repository_path(suite) for suite, held in suites.items() for p in held}
     found: dict[str, tuple[int, Package]] = {}
     for path in (*storage.sizes("apt/pool"), *storage.sizes("yum")):
         if path.endswith((".deb", ".rpm")) and path not in named:
@@ -82,7 +84,7 @@ def _left(storage: Storage, suites: Suites, number: int) -> dict[str, tuple[int,
             read = incoming.deb if path.endswith(".deb") else incoming.rpm
             digest = hashlib.sha256(data).hexdigest()
             with suppress(Malformed):
-                facts = read(data, len(data), digest, Seen(path, 0, 0, "")).facts
+                facts = read(data, len(data), digest, FileStamp(path, 0, 0, "")).facts
                 found[path] = (number, package_of(facts))
     return found
 
@@ -103,7 +105,7 @@ def _debs(packed: bytes) -> Iterator[Package]:
             yield Package(Format.DEB, name, version, arch, sha256, size, sha256, needs, path)
 
 
-def _rpms(storage: Storage, suite: str, memory: Memory) -> Iterator[Package]:
+def _rpms(storage: Storage, suite: str, memory: PackageCache) -> Iterator[Package]:
     """The rpms of a yum repository; their headers are read again, because the index lacks some."""
     repomd = (storage.read(f"yum/{suite}/repodata/repomd.xml") or b"").decode()
     match = _DATA.search(repomd)
@@ -116,6 +118,6 @@ def _rpms(storage: Storage, suite: str, memory: Memory) -> Iterator[Package]:
         head = storage.read(f"yum/{suite}/{place}", _HEAD) or b""
         if rpm_metadata.need(head) > len(head):
             head = storage.read(f"yum/{suite}/{place}", rpm_metadata.need(head)) or b""
-        read = incoming.rpm(head, int(size), sha256, Seen(place, 0, 0, ""))
-        memory.note([read.facts], {sha256: read.pieces})
+        read = incoming.rpm(head, int(size), sha256, FileStamp(place, 0, 0, ""))
+        memory.store_packages([read.facts], {sha256: read.pieces})
         yield package_of(read.facts)._replace(path=place)

@@ -10,11 +10,11 @@ from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.repository.model import Package, State, Terms
+from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.package_cache import FORMATS
 from kubeparcel.repository.storage.base import OWN, Storage
 
-PATH = f"{OWN}/state.json"
+STATE_PATH = f"{OWN}/state.json"
 HISTORY = f"{OWN}/history"
 PENDING = f"{OWN}/pending.json"
 """Suites whose switch was begun: while the file is there, a publish was broken off."""
@@ -26,21 +26,25 @@ FORMAT = 1
 
 _LIST = '"packages":['
 _NEXT = ",\n"
+_FILE_KEYS = {"valid_days": "valid", "metadata_compression": "metadata", "base_url": "address"}
+"""Options whose key in the file is not the attribute's name: the file format is older."""
+
+_ATTRIBUTES = {key: attribute for attribute, key in _FILE_KEYS.items()}
 
 
-class Damaged(ExternalError):
+class StateFileError(ExternalError):
     """The state file cannot be read; it is made anew from what is published."""
 
 
 def listed(state: State) -> str:
     """The part of the file that takes time: the packages, and suites that name them by number."""
-    numbered = tuple(enumerate(state.ordered))
+    numbered = tuple(enumerate(state.sorted_packages))
     suites = {
         name: [at for at, package in numbered if package in held]
         for name, held in sorted(state.suites.items())
     }
     known = dict(zip(state.rows, _lines(state.text, len(state.rows)), strict=False))
-    lines = _NEXT.join([known.get(p) or _dumped(p) for p in state.ordered])
+    lines = _NEXT.join([known.get(p) or _dumped(p) for p in state.sorted_packages])
     return f'{{"suites":{_dumped(suites)},{_LIST}\n{lines}\n]}}'
 
 
@@ -54,11 +58,13 @@ def dump(state: State, packages: str = "") -> bytes:
         "tool": __version__,
         "generation": state.generation,
         "identity": state.identity,
-        "renew": state.renew,
-        "signers": state.signers,
-        "terms": dataclasses.asdict(state.terms),
-        "kept": state.kept,
-        "gone": {place: [number, p] for place, (number, p) in sorted(state.gone.items())},
+        "renew": state.renew_at,
+        "signers": state.signing_keys,
+        "terms": {_FILE_KEYS.get(k, k): v for k, v in dataclasses.asdict(state.options).items()},
+        "kept": state.retained_indexes,
+        "gone": {
+            place: [number, p] for place, (number, p) in sorted(state.retired_packages.items())
+        },
     }
     first = _dumped(head).removesuffix("}")
     rest = (packages or listed(state)).removeprefix("{")
@@ -81,22 +87,28 @@ def parse(data: bytes, where: str) -> State:
             generation=document["generation"],
             identity=document["identity"],
             suites={n: frozenset(rows[i] for i in s) for n, s in document["suites"].items()},
-            kept={k: tuple(map(tuple, rows)) for k, rows in document["kept"].items()},
-            gone={place: (n, *_packages([row])) for place, (n, row) in document["gone"].items()},
-            renew=document["renew"],
-            signers=tuple(document["signers"]),
-            terms=Terms(**document["terms"]),
+            retained_indexes={k: tuple(map(tuple, rows)) for k, rows in document["kept"].items()},
+            retired_packages={
+                place: (n, *_packages([row])) for place, (n, row) in document["gone"].items()
+            },
+            renew_at=document["renew"],
+            signing_keys=tuple(document["signers"]),
+            options=RepositoryOptions(
+                **{_ATTRIBUTES.get(k, k): v for k, v in document["terms"].items()}
+            ),
             rows=tuple(rows),
             text=text,
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise Damaged(f"{where}: the state file {PATH} is damaged ({error!r}).") from None
+        raise StateFileError(
+            f"{where}: the state file {STATE_PATH} is damaged ({error!r})."
+        ) from None
 
 
 def load(storage: Storage) -> State | None:
     """The state of a repository; None when there is no file."""
-    data = storage.read(PATH)
-    return None if data is None else replace(parse(data, storage.where), filed=True)
+    data = storage.read(STATE_PATH)
+    return None if data is None else replace(parse(data, storage.where), persisted=True)
 
 
 def _lines(text: str, count: int) -> Sequence[str]:
@@ -105,13 +117,17 @@ def _lines(text: str, count: int) -> Sequence[str]:
     return lines if len(lines) == count else ()
 
 
+def _options(values: dict[str, Any]) -> RepositoryOptions:
+    return RepositoryOptions(**{_ATTRIBUTES.get(key, key): value for key, value in values.items()})
+
+
 def _packages(rows: list[list[Any]]) -> list[Package]:
     for row in rows:
         row[0] = FORMATS[row[0]]
     return list(map(Package._make, rows))
 
 
-def history(storage: Storage) -> list[int]:
+def stored_generations(storage: Storage) -> list[int]:
     """The generations whose states are kept, oldest first."""
     names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.sizes(HISTORY))
     return sorted(int(name) for name in names if name.isdigit())
@@ -122,7 +138,7 @@ def history_path(generation: int) -> str:
     return f"{HISTORY}/{generation}.json"
 
 
-def names(storage: Storage, path: str) -> tuple[str, ...]:
+def read_names(storage: Storage, path: str) -> tuple[str, ...]:
     """The names in PENDING or ADDING; none when there is no such file, or half a one."""
     try:
         return tuple(map(str, json.loads(storage.read(path) or b"[]")))

@@ -8,15 +8,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from kubeparcel.config.kubernetes_packages import Family, family, upstream
+from kubeparcel.config.kubernetes_packages import (
+    KubernetesPackages,
+    kubernetes_packages,
+    upstream_version,
+)
 from kubeparcel.errors import UnknownVersion, UsageError
 from kubeparcel.packages.relations import key_of
-from kubeparcel.repository.model import Package, Suites, suite_name
+from kubeparcel.repository.model import Package, Suites, validate_suite_name
 
-ALL = "stable"
+STABLE = "stable"
 """The suite that spans all minors, so that a client's URL need not change."""
 
-EARLY = "prerelease"
+PRERELEASE = "prerelease"
 """The suite of what is not released yet."""
 
 _MINOR = re.compile(r"(?:\d+:)?(\d+\.\d+)")
@@ -27,21 +31,23 @@ def add(
     before: Suites,
     packages: Iterable[Package],
     suite: str = "",
-    others: frozenset[str] = frozenset(),
+    home_suites_of_rest: frozenset[str] = frozenset(),
 ) -> Suites:
     """The suites with packages added: to `suite`, or where each belongs.
 
     `others` are the homes of packages that came with them and are there already.
     """
     new = frozenset(packages)
-    parts = {suite_name(suite): new} if suite else shared_out(new, before, others)
+    parts = (
+        {validate_suite_name(suite): new} if suite else distribute(new, before, home_suites_of_rest)
+    )
     return {
         **before,
         **{name: before.get(name, frozenset()) | part for name, part in parts.items()},
     }
 
 
-def shared_out(
+def distribute(
     new: frozenset[Package], before: Suites, others: frozenset[str] = frozenset()
 ) -> dict[str, frozenset[Package]]:
     """Where packages belong: `v1.36` and `stable`, or `prerelease`; companions go with them."""
@@ -52,53 +58,55 @@ def shared_out(
             parts[name].add(package)
     leading = others.union(parts)
     rest = new.difference(own)
-    targets = leading or {ALL, *(name for name in before if _OF_MINOR.fullmatch(name))}
+    targets = leading or {STABLE, *(name for name in before if _OF_MINOR.fullmatch(name))}
     for name in targets:
-        parts[name] |= _fitting(rest, name, family())
+        parts[name] |= _fitting(rest, name, kubernetes_packages())
     if any(_OF_MINOR.fullmatch(name) for name in targets) or not leading:
-        parts[ALL] |= rest
+        parts[STABLE] |= rest
     return {name: frozenset(part) for name, part in parts.items() if part}
 
 
-def homes(packages: Iterable[Package]) -> frozenset[str]:
+def home_suites(packages: Iterable[Package]) -> frozenset[str]:
     """The suites that packages of Kubernetes itself belong to, and their companions with them."""
     return frozenset(chain.from_iterable(names for _, names in _leading(packages)))
 
 
 def _leading(packages: Iterable[Package]) -> Iterator[tuple[Package, tuple[str, ...]]]:
-    leaders = family().leaders
+    leaders = kubernetes_packages().core
     return ((p, _homes(p.version)) for p in packages if p.name in leaders)
 
 
 def _homes(version: str) -> tuple[str, ...]:
     try:
-        found = upstream(version)
+        found = upstream_version(version)
     except UnknownVersion:
         return ()
-    return (EARLY,) if found.prerelease else (f"v{found.series}", ALL)
+    return (PRERELEASE,) if found.prerelease else (f"v{found.series}", STABLE)
 
 
-def _fitting(packages: frozenset[Package], suite: str, kin: Family) -> frozenset[Package]:
+def _fitting(
+    packages: frozenset[Package], suite: str, kin: KubernetesPackages
+) -> frozenset[Package]:
     """Without companions that follow Kubernetes' minors and are of a newer one than the suite."""
     minor = _OF_MINOR.fullmatch(suite)
     if not minor:
         return packages
     newest = (int(minor[1]), int(minor[2]))
     return packages.difference(
-        p for p in packages if p.name in kin.paired and _minor(p.version) > newest
+        p for p in packages if p.name in kin.version_coupled and _minor(p.version) > newest
     )
 
 
 def _minor(version: str) -> tuple[int, int]:
     """The minor of a version, the oldest when it has none."""
     try:
-        found = upstream(version)
+        found = upstream_version(version)
     except UnknownVersion:
         return (0, 0)
     return (found.major, found.minor)
 
 
-def chosen(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Package]:
+def select_packages(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Package]:
     """The packages meant by words like `kubelet`, `kubelet=1.36.3-1`, `=1.36.*`.
 
     Raises UsageError for a word that means none.
@@ -123,8 +131,8 @@ def chosen(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Packa
 
 def remove(before: Suites, words: Sequence[str], suite: str = "") -> Suites:
     """The suites (or the one named) without the packages meant; empty suites are gone."""
-    names = [known(before, suite)] if suite else list(before)
-    gone = chosen(chain.from_iterable(before[name] for name in names), words)
+    names = [require_suite(before, suite)] if suite else list(before)
+    gone = select_packages(chain.from_iterable(before[name] for name in names), words)
     return _without({n: before[n] - gone if n in names else before[n] for n in before})
 
 
@@ -132,7 +140,7 @@ def retain(before: Suites, keep: int, suite: str = "") -> Suites:
     """The suites with only the newest `keep` versions of each package in each minor."""
     if keep < 1:
         raise UsageError(f"--keep {keep}: at least one version has to stay.")
-    names = {known(before, suite)} if suite else set(before)
+    names = {require_suite(before, suite)} if suite else set(before)
     return {n: _newest(before[n], keep) if n in names else before[n] for n in before}
 
 
@@ -151,13 +159,13 @@ def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
 
 def copy(before: Suites, source: str, target: str, words: Sequence[str]) -> Suites:
     """The suites with packages of one added to another: all, or those meant by words."""
-    held = before[known(before, source)]
-    meant = chosen(held, words) if words else held
-    name = suite_name(target)
+    held = before[require_suite(before, source)]
+    meant = select_packages(held, words) if words else held
+    name = validate_suite_name(target)
     return {**before, name: before.get(name, frozenset()) | meant}
 
 
-def known(suites: Suites, name: str) -> str:
+def require_suite(suites: Suites, name: str) -> str:
     """The name of a suite that is there; raises UsageError naming those that are."""
     if name not in suites:
         there = ", ".join(sorted(suites)) or "none yet"

@@ -71,12 +71,12 @@ def publish(config: Path) -> Place:
     """Publish a folder of small packages, without the layout check; give the repository."""
 
     def act(
-        source: Path, repo: Path, address: str, suite: str = "stable", **options: object
+        source: Path, repo: Path, address: str, suite: str = "stable", **target_fields: object
     ) -> Path:
-        terms = {"address": address, **options.pop("terms", {})}  # type: ignore[dict-item]
-        target = Target(str(repo), terms=terms, **options)  # type: ignore[arg-type]
+        own = {"base_url": address, **target_fields.pop("options", {})}  # type: ignore[dict-item]
+        target = Target(str(repo), options=own, **target_fields)  # type: ignore[arg-type]
         with configured(config):
-            publisher.publish(source, target, QuietLog(), suite=suite, unchecked=True)
+            publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
         return repo
 
     return act

@@ -15,7 +15,7 @@ from tests.acceptance.clients.conftest import Place
 from tests.acceptance.clients.loops import Loop, running
 from tests.acceptance.engines import needed
 from tests.repository import crash_injection
-from tests.repository.crash_injection import Point, Publisher
+from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.web_server import Web
@@ -33,17 +33,17 @@ ASKED = 9
 
 
 @pytest.fixture
-def publisher(config: Path) -> Iterator[Publisher]:
+def publisher(config: Path) -> Iterator[InterruptiblePublisher]:
     needed("strace", "apt-get", "dnf")
     own = {
         "KUBEPARCEL_CONFIG": str(config),
         "KUBEPARCEL_CACHE": str(config.parent / "cache"),
     }
-    with crash_injection.publisher(own) as waiting:
+    with crash_injection.start_publisher(own) as waiting:
         yield waiting
 
 
-def rows(points: list[Point]) -> list[tuple[Point, ...]]:
+def rows(points: list[KillPoint]) -> list[tuple[KillPoint, ...]]:
     """Points from all over the way, but for its end, which differs from time to time.
 
     In a row the later points come last: who is killed early leaves nearly all of the way to go.
@@ -56,17 +56,17 @@ def rows(points: list[Point]) -> list[tuple[Point, ...]]:
 
 
 def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
-    publisher: Publisher, publish: Place, web: Web, tmp_path: Path
+    publisher: InterruptiblePublisher, publish: Place, web: Web, tmp_path: Path
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", web.address)
     web.root = repo
-    old = client_view.whole(repo)
+    old = client_view.read_repository(repo)
     add = partial(publisher.publish, repo, newer)
     remove = partial(publisher.remove, repo, f"={NEWER}")
     for _ in range(GENERATIONS):  # until there is as much to clear away as there ever will be
         adding = publisher.points(repo=str(repo), source=str(newer))
-        new = client_view.whole(repo)
+        new = client_view.read_repository(repo)
         removing = publisher.points(repo=str(repo), word=f"={NEWER}")
     assert new.keys() == old.keys() == {"apt stable", "yum stable"}
     left: Counter[tuple[str, str]] = Counter()
@@ -97,7 +97,7 @@ def states(repo: Path, old: dict[str, dict[str, str]], new: dict[str, dict[str, 
     Packages are compared by name: those that are published again are signed again.
     """
     found = []
-    for suite, packages in client_view.whole(repo).items():
+    for suite, packages in client_view.read_repository(repo).items():
         names = packages.keys()
         assert names in (old[suite].keys(), new[suite].keys()), f"{suite}: {sorted(names)}"
         found.append("new" if names == new[suite].keys() else "old")

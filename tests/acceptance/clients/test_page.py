@@ -16,7 +16,7 @@ from selenium.webdriver.support.select import Select
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files
-from kubeparcel.repository.model import Package, State, Terms
+from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.signing.signer import signer
 from tests.acceptance.clients.conftest import Place, configured
 from tests.conftest import wait_until
@@ -179,8 +179,12 @@ def test_hostile_fields_stay_text(chrome, config, tmp_path):
     package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
     with served(tmp_path) as web, configured(config), signer("", QuietLog()) as who:
-        state = State(1, "x", suites, terms=Terms(address=f"{web.address}/{EVIL}", origin=EVIL))
-        (tmp_path / "index.html").write_bytes(client_files.files(state, who)["index.html"])
+        state = State(
+            1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL)
+        )
+        (tmp_path / "index.html").write_bytes(
+            client_files.render_client_files(state, who)["index.html"]
+        )
         page = looks(chrome, web.address)
         assert page.title == "Kubernetes packages"
         assert not page.find_elements(By.TAG_NAME, "img")

@@ -115,7 +115,7 @@ def stale(publish: Place, folder: Path, address: str) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         past = time.time() - 21 * DAY
         patch.setattr(time, "time", lambda: past)
-        return publish(five(folder / "dist"), folder / "repo", address, terms={"valid": 7})
+        return publish(five(folder / "dist"), folder / "repo", address, options={"valid_days": 7})
 
 
 def signed_by_another(publish: Place, folder: Path, address: str) -> Path:
@@ -126,14 +126,14 @@ def signed_by_another(publish: Place, folder: Path, address: str) -> Path:
 def packages_signed_by_another(publish: Place, folder: Path, address: str) -> Path:
     """Our indexes, and in them packages that somebody else signed."""
     first = signed_by_another(publish, folder / "first", address)
-    terms = {"sign_rpms": False}
-    return publish(first / "yum/stable/packages", folder / "repo", address, terms=terms)
+    options = {"sign_rpms": False}
+    return publish(first / "yum/stable/packages", folder / "repo", address, options=options)
 
 
 def packages_unsigned(publish: Place, folder: Path, address: str) -> Path:
     """Our indexes, and in them packages that nobody signed."""
-    terms = {"sign_rpms": False}
-    return publish(five(folder / "dist"), folder / "repo", address, terms=terms)
+    options = {"sign_rpms": False}
+    return publish(five(folder / "dist"), folder / "repo", address, options=options)
 
 
 MADE: Mapping[str, Callable[[Place, Path, str], Path]] = {

@@ -16,7 +16,7 @@ from kubeparcel.model import Format
 from kubeparcel.repository import publisher, suites
 from kubeparcel.repository.candidates import changes, read, scan
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import Last, Seen
+from kubeparcel.repository.package_cache import FileStamp, LastPublish
 from kubeparcel.repository.publisher import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five
@@ -27,7 +27,7 @@ Step = Callable[[Path], object]
 
 def names(repo: Path) -> dict[str, set[str]]:
     """The packages of each suite; rpms are signed anew each time, so that their digests differ."""
-    return {suite: set(held) for suite, held in client_view.whole(repo).items()}
+    return {suite: set(held) for suite, held in client_view.read_repository(repo).items()}
 
 
 def newer_minor(dist: Path) -> None:
@@ -71,7 +71,7 @@ def test_what_is_added_to_a_folder_is_published_as_if_all_were_looked_at(
     publish()
     shutil.rmtree(paths.cache_dir())
     other = Target(str(tmp_path / "other"))
-    publisher.publish(dist, other, QuietLog(), unchecked=True)
+    publisher.publish(dist, other, QuietLog(), skip_layout_check=True)
     assert names(repo) == names(tmp_path / "other")
 
 
@@ -79,13 +79,13 @@ def test_only_new_files_are_looked_at(
     publish: Publish, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    described = read.described
+    described = read.read_packages
 
-    def watched(rows: list[Seen], *rest: object) -> object:
+    def watched(rows: list[FileStamp], *rest: object) -> object:
         looked.append(len(rows))
         return described(rows, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(read, "described", watched)
+    monkeypatch.setattr(read, "read_packages", watched)
     publish()
     publish()
     companion(dist)
@@ -97,11 +97,11 @@ def test_only_new_files_are_looked_at(
 
 def test_what_was_removed_meanwhile_is_published_again(publish: Publish, repo: Path) -> None:
     publish()
-    before = client_view.whole(repo)
+    before = client_view.read_repository(repo)
     publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
-    assert client_view.whole(repo) != before
+    assert client_view.read_repository(repo) != before
     publish()
-    assert client_view.whole(repo) == before
+    assert client_view.read_repository(repo) == before
 
 
 def test_a_listing_has_packages_of_all_folders_but_those_of_repositories(
@@ -111,13 +111,13 @@ def test_a_listing_has_packages_of_all_folders_but_those_of_repositories(
         (dist / name).mkdir(parents=True)
         deb(dist / name, "own", "1-1")
     (dist / "notes.txt").write_text("no package")
-    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
     found = changes.files(scan.listing(dist))
     assert len(found) == 11
     assert {Path(seen.path).parent for seen in found} == {dist, dist / "deep" / "er"}
     for seen in found:
         facts = Path(seen.path).stat()
-        assert (seen.size, seen.mtime) == (facts.st_size, facts.st_mtime_ns)
+        assert (seen.size, seen.mtime_ns) == (facts.st_size, facts.st_mtime_ns)
 
 
 def test_a_folder_without_packages_is_no_source(tmp_path: Path) -> None:
@@ -147,11 +147,11 @@ def test_rows_are_told_apart_whatever_a_path_has(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     rows = scan.listing(tmp_path)
     assert [Path(seen.path).name for seen in changes.files(rows)] == sorted(names)
-    last = Last(1, frozenset(), rows)
+    last = LastPublish(1, frozenset(), rows)
     assert changes.fresh(rows, last) == []
     (tmp_path / "c.deb").write_bytes(b"xyz")
     assert changes.fresh(scan.listing(tmp_path), last) == [
-        Seen(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns, "")
+        FileStamp(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns, "")
     ]
     (tmp_path / names[0]).unlink()
     assert changes.fresh(scan.listing(tmp_path), last) is None
@@ -163,7 +163,7 @@ def test_a_companion_goes_where_those_are_that_it_came_with() -> None:
 
     tools, leader = package("cri-tools", "1.36.0-1"), package("kubelet", "1.36.3-1")
     before = {"stable": frozenset({leader}), "v1.36": frozenset({leader}), "v1.40": frozenset()}
-    beside = suites.add(before, [tools], others=suites.homes([leader]))
+    beside = suites.add(before, [tools], home_suites_of_rest=suites.home_suites([leader]))
     assert beside == suites.add(before, [tools, leader])
     assert tools not in beside["v1.40"]
     assert tools in suites.add(before, [tools])["v1.40"]

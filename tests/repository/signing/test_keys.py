@@ -100,10 +100,10 @@ def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
     publish()
     old = keys.load("default").current
     new = keys.rotate("default").current
-    assert publish().resigned
+    assert publish().signatures_renewed
     both = {old[-16:], new[-16:]}
     assert issuers(repo) == public(repo) == both
-    client_view.whole(repo)
+    client_view.read_repository(repo)
     later = time.time() + (keys.OVERLAP + 1) * DAY
     monkeypatch.setattr(time, "time", lambda: later)
     publish()
@@ -119,7 +119,7 @@ def test_a_key_that_ends_while_both_sign_is_left_out(
     log = RecordingLog()
     later = time.time() + 90 * DAY
     monkeypatch.setattr(time, "time", lambda: later)
-    publisher.publish(dist, Target(str(repo)), log, unchecked=True)
+    publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
     assert issuers(repo) == {new[-16:]}
     assert not log.warnings
 
@@ -131,12 +131,12 @@ def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
     both.write_bytes(b"".join(file.read_bytes() for file in files))
-    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), unchecked=True)
+    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
     assert issuers(repo) == public(repo) == set(names)
     words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
     told = subprocess.run(words, check=True, capture_output=True).stdout
     both.write_bytes(files[1].read_bytes() + told)
-    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), unchecked=True)
+    publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
     assert issuers(repo) == public(repo, "stable.sources") == {names[1]}
     assert public(repo) == set(names)
 
@@ -148,14 +148,14 @@ def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> No
     (one,) = keyring.listed(gpg.reachable(keys.load("default").folder))
     assert 1999 <= one.days_left() <= 2000
     assert not one.doubt
-    assert publish().resigned
+    assert publish().signatures_renewed
     assert (repo / "key.asc").read_bytes() != before
 
 
 def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None:
     keys.extend("default", 100)
     log = RecordingLog()
-    publisher.publish(dist, Target(str(repo)), log, unchecked=True)
+    publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
     assert any("expires in 100 days" in text for text in log.warnings)
 
 
@@ -178,7 +178,7 @@ def test_a_key_that_clients_refuse_is_refused(
     made(tmp_path / "g", *words)
     target = Target(str(repo), str(tmp_path / "g/secret.asc"))
     with pytest.raises(ConfigurationError, match=said):
-        publisher.publish(dist, target, RecordingLog(), unchecked=True)
+        publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
     assert not (repo / "apt").exists()
 
 
@@ -189,7 +189,9 @@ def test_a_file_without_a_private_key_is_refused(dist: Path, repo: Path, tmp_pat
     subprocess.run(words, check=True)
     for file, said in ((only, "holds no private key"), (dist / "x", "There is no key")):
         with pytest.raises(ConfigurationError, match=said):
-            publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), unchecked=True)
+            publisher.publish(
+                dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True
+            )
 
 
 def test_one_signature_serves_a_release_and_what_frames_it(publish: Publish, repo: Path) -> None:
@@ -216,7 +218,7 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
             patch.setattr(gpg, "run", watched)
             patch.setenv(variable, str(value))
             target = Target(str(repo), str(tmp_path / "g/secret.asc"))
-            publisher.publish(dist, target, RecordingLog(), unchecked=True)
+            publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
 
     with pytest.raises(ToolError, match="Bad passphrase"):
         publish(gpg.PASSPHRASE, "wrong")
@@ -243,12 +245,14 @@ def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
     monkeypatch.setenv("GNUPGHOME", str(home))
     target = Target(str(repo), f"{signer.AGENT}{fingerprint}")
     try:
-        publisher.publish(dist, target, RecordingLog(), unchecked=True)
+        publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {fingerprint[-16:]}
     with pytest.raises(ConfigurationError, match="gpg does not have"):
-        publisher.publish(dist, Target(str(repo), "gpg:0123"), RecordingLog(), unchecked=True)
+        publisher.publish(
+            dist, Target(str(repo), "gpg:0123"), RecordingLog(), skip_layout_check=True
+        )
 
 
 def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
@@ -275,13 +279,13 @@ def test_a_subkey_signs_for_a_key_that_only_certifies(
     try:
         primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
         target = Target(str(repo), f"{signer.AGENT}{[primary, *subkeys][named]}")
-        publisher.publish(dist, target, log, unchecked=True)
-        again = publisher.publish(dist, target, log, unchecked=True)
+        publisher.publish(dist, target, log, skip_layout_check=True)
+        again = publisher.publish(dist, target, log, skip_layout_check=True)
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
-    assert not again.resigned
-    assert client_view.whole(repo)
+    assert not again.signatures_renewed
+    assert client_view.read_repository(repo)
     found = examine(Wanted(str(repo)), log)
     assert found.exit_code == 0, found.as_text()
 

@@ -44,10 +44,10 @@ def fetched(bucket: str, folder: Path) -> Path:
 def test_a_bucket_holds_what_a_folder_would(
     bucket: str, key: Path, dist: Path, tmp_path: Path
 ) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
-    found = client_view.whole(fetched(bucket, tmp_path / "copy"))
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    found = client_view.read_repository(fetched(bucket, tmp_path / "copy"))
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
-    again = publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
+    again = publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     assert "Nothing to do" in again.as_text()
 
 
@@ -56,8 +56,10 @@ def test_every_task_changes_a_bucket_as_it_does_a_folder(
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
     steps: tuple[Callable[[Target], object], ...] = (
-        lambda to: publisher.publish(dist, to, QuietLog(), suite="testing", unchecked=True),
-        lambda to: publisher.publish(newer, to, QuietLog(), suite="testing", unchecked=True),
+        lambda to: publisher.publish(dist, to, QuietLog(), suite="testing", skip_layout_check=True),
+        lambda to: publisher.publish(
+            newer, to, QuietLog(), suite="testing", skip_layout_check=True
+        ),
         lambda to: publisher.copy("testing", "good", to, QuietLog()),
         lambda to: publisher.remove(["=1.36.4-1"], to, QuietLog(), suite="good"),
         lambda to: publisher.retain(1, to, QuietLog(), suite="testing"),
@@ -67,8 +69,8 @@ def test_every_task_changes_a_bucket_as_it_does_a_folder(
     for number, step in enumerate(steps):
         step(Target(bucket))
         step(Target(str(repo)))
-        found = client_view.whole(fetched(bucket, tmp_path / f"copy-{number}"))
-        assert names(found) == names(client_view.whole(repo))
+        found = client_view.read_repository(fetched(bucket, tmp_path / f"copy-{number}"))
+        assert names(found) == names(client_view.read_repository(repo))
     assert set(found) == {"apt testing", "yum testing"}
 
 
@@ -79,7 +81,7 @@ def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
 def test_only_what_changed_is_uploaded(
     bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     put: list[str] = []
     real = Bucket._put
 
@@ -89,15 +91,15 @@ def test_only_what_changed_is_uploaded(
 
     monkeypatch.setattr(Bucket, "_put", seen)
     newer = five(tmp_path / "newer", "1.36.4")
-    publisher.publish(newer, Target(bucket), QuietLog(), unchecked=True)
+    publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
     assert not any("1.36.3" in path or "kubernetes-cni" in path for path in put if "pool" in path)
     entry = put.index("apt/dists/stable/InRelease")
     assert all(put.index(p) < entry for p in put if "by-hash" in p and not p.endswith("html"))
-    client_view.whole(fetched(bucket, tmp_path / "copy"))
+    client_view.read_repository(fetched(bucket, tmp_path / "copy"))
 
 
 def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: Path) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     import obstore
 
     store = Bucket.at(bucket).store
@@ -112,7 +114,7 @@ def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: 
 
 def test_a_second_publisher_is_refused_and_told_by_whom(bucket: str, key: Path, dist: Path) -> None:
     with Bucket.at(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
-        publisher.publish(dist, Target(bucket, wait=0), QuietLog(), unchecked=True)
+        publisher.publish(dist, Target(bucket, wait=0), QuietLog(), skip_layout_check=True)
 
 
 @contextmanager
@@ -178,7 +180,9 @@ def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
 
 def test_a_bucket_that_is_not_there_is_an_error(bucket: str, key: Path, dist: Path) -> None:
     with pytest.raises(ExternalError):
-        publisher.publish(dist, Target("s3://nobody-has-this/x"), QuietLog(), unchecked=True)
+        publisher.publish(
+            dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True
+        )
 
 
 @pytest.fixture
@@ -190,7 +194,7 @@ def road(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 def put(dist: Path, bucket: str) -> None:
-    publisher.publish(dist, Target(bucket), QuietLog(), unchecked=True)
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
 
 
 def test_a_bucket_that_answers_403_says_what_to_check(
@@ -219,7 +223,7 @@ def test_passing_troubles_are_no_matter(
     road.faults = [500, 503, 500]
     put(dist, bucket)
     assert not road.faults
-    assert "yum stable" in client_view.whole(fetched(bucket, tmp_path / "copy"))
+    assert "yum stable" in client_view.read_repository(fetched(bucket, tmp_path / "copy"))
 
 
 @pytest.mark.parametrize("trouble", [403, 500])
@@ -227,7 +231,7 @@ def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
     road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path, trouble: int
 ) -> None:
     put(dist, bucket)
-    before = client_view.whole(fetched(bucket, tmp_path / "before"))
+    before = client_view.read_repository(fetched(bucket, tmp_path / "before"))
     newer = five(tmp_path / "newer", "1.36.4")
     for after in (1, 10, 25):
         road.forever, road.after = trouble, after
@@ -237,7 +241,7 @@ def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
         road.forever = 0
         with later(s3_lease.LIFETIME + 1), Bucket.at(bucket).lease(0):
             pass  # the lease of the publisher that failed has ended
-        assert client_view.whole(fetched(bucket, tmp_path / f"left-{after}")) == before
+        assert client_view.read_repository(fetched(bucket, tmp_path / f"left-{after}")) == before
     put(newer, bucket)
-    found = client_view.whole(fetched(bucket, tmp_path / "after"))
+    found = client_view.read_repository(fetched(bucket, tmp_path / "after"))
     assert "kubelet_1.36.4-1_amd64.deb" in found["apt stable"]

@@ -13,45 +13,47 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kubeparcel.repository.model import DAY, Indexes, Package, Terms
+from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.index_entries import Said
+    from kubeparcel.repository.index_entries import IndexEntries
     from kubeparcel.repository.signing.signer import Signer
 
 COMPONENT = "main"
-ENTRY = ("Release", "Release.gpg", "InRelease")
+ENTRY_FILES = ("Release", "Release.gpg", "InRelease")
 """What clients begin with, in the order it is put in place."""
 
 SMALL = 1 << 20
 """Up to this size, in bytes, an index is there as xz too: beyond it xz is too slow."""
 
 
-def folder(suite: str) -> str:
+def index_folder(suite: str) -> str:
     """Where a suite's indexes are."""
     return f"apt/dists/{suite}"
 
 
-def arches(packages: Iterable[Package]) -> tuple[str, ...]:
+def architectures(packages: Iterable[Package]) -> tuple[str, ...]:
     """The architectures a suite serves; packages for all of them are in each one's index."""
     found = {p.arch for p in packages}
     return tuple(sorted(found - {"all"})) or (("all",) if found else ())
 
 
-def texts(debs: Sequence[Package], said: Said) -> dict[str, bytes]:
+def index_texts(debs: Sequence[Package], said: IndexEntries) -> dict[str, bytes]:
     """The index of each architecture, of sorted debs."""
     stanzas = said.debs
     return {
         arch: "\n".join([stanzas[p.sha256] for p in debs if p.arch in (arch, "all")]).encode()
-        for arch in arches(debs)
+        for arch in architectures(debs)
     }
 
 
-def indexes(suite: str, texts: Mapping[str, bytes], terms: Terms, now: int) -> Indexes:
+def build_indexes(
+    suite: str, texts: Mapping[str, bytes], terms: RepositoryOptions, now: int
+) -> Indexes:
     """Make the indexes of a suite from their texts; `now` is in seconds since 1970."""
     files: dict[str, bytes] = {}
     for arch, text in texts.items():
-        for suffix, data in compressed(text).items():
+        for suffix, data in compress_index(text).items():
             files[f"{COMPONENT}/binary-{arch}/Packages{suffix}"] = data
     sums = {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()}
     hashed = {
@@ -59,35 +61,39 @@ def indexes(suite: str, texts: Mapping[str, bytes], terms: Terms, now: int) -> I
         for name, (digest, _) in sums.items()
     }
     release = _release(suite, tuple(texts), sums, terms, now)
-    return Indexes(folder(suite), files, hashed, release.encode(), ENTRY)
+    return Indexes(index_folder(suite), files, hashed, release.encode(), ENTRY_FILES)
 
 
-def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
+def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: the Release with its signatures inside, and apart."""
-    inside, apart = signer.both(made.entry)
-    return {"Release": made.entry, "Release.gpg": apart, "InRelease": inside}
+    inside, apart = signer.both(made.manifest)
+    return {"Release": made.manifest, "Release.gpg": apart, "InRelease": inside}
 
 
-def compressed(text: bytes) -> dict[str, bytes]:
+def compress_index(text: bytes) -> dict[str, bytes]:
     """An index as it is, as gzip, and as xz where that is quick."""
     with ThreadPoolExecutor(2) as pool:
-        gz = pool.submit(gzipped, text)
+        gz = pool.submit(compress_gzip, text)
         xz = pool.submit(lzma.compress, text) if len(text) <= SMALL else None
         found = {"": text, ".gz": gz.result()}
         return found | ({".xz": xz.result()} if xz else {})
 
 
-def gzipped(data: bytes) -> bytes:
+def compress_gzip(data: bytes) -> bytes:
     """Gzip without a time or a name in it: equal input, equal output."""
     packer = zlib.compressobj(6, zlib.DEFLATED, 31)
     return packer.compress(data) + packer.flush()
 
 
 def _release(
-    suite: str, found: Sequence[str], sums: Mapping[str, tuple[str, int]], terms: Terms, now: int
+    suite: str,
+    found: Sequence[str],
+    sums: Mapping[str, tuple[str, int]],
+    terms: RepositoryOptions,
+    now: int,
 ) -> str:
     rows = [f" {digest} {size:>10} {name}" for name, (digest, size) in sorted(sums.items())]
-    until = [f"Valid-Until: {_date(now + terms.valid * DAY)}"] if terms.valid else []
+    until = [f"Valid-Until: {_date(now + terms.valid_days * DAY)}"] if terms.valid_days else []
     lines = (
         f"Origin: {terms.origin}",
         f"Label: {terms.origin}",

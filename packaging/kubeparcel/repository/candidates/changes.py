@@ -7,17 +7,17 @@ from pathlib import Path
 
 from kubeparcel.repository.candidates.scan import END
 from kubeparcel.repository.model import State
-from kubeparcel.repository.package_cache import Last, Seen
+from kubeparcel.repository.package_cache import FileStamp, LastPublish
 
 
-def files(rows: str) -> Sequence[Seen]:
+def files(rows: str) -> Sequence[FileStamp]:
     """The files of a listing, by path."""
     return sorted(map(_seen, rows.split(END)))
 
 
-def fresh(rows: str, last: Last) -> Sequence[Seen] | None:
+def fresh(rows: str, last: LastPublish) -> Sequence[FileStamp] | None:
     """The files that the last listing does not have as they are; None when it has some more."""
-    now, before = rows.split(END), frozenset(last.rows.split(END))
+    now, before = rows.split(END), frozenset(last.files.split(END))
     new = [row for row in now if row not in before]
     return [_seen(row) for row in new] if len(now) - len(new) == len(before) else None
 
@@ -27,6 +27,6 @@ def place(folder: Path, suite: str, state: State) -> str:
     return f"{folder}\n{suite}\n{state.identity}"
 
 
-def _seen(row: str) -> Seen:
+def _seen(row: str) -> FileStamp:
     size, mtime, path = row.split(" ", 2)
-    return Seen(path, int(size), int(mtime), "")
+    return FileStamp(path, int(size), int(mtime), "")

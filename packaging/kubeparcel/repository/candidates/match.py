@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.config.kubernetes_packages import family
+from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
@@ -22,14 +22,19 @@ from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates import changes
 from kubeparcel.repository.candidates import read as incoming
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import Facts, Last, Memory, Seen
+from kubeparcel.repository.package_cache import (
+    FileStamp,
+    LastPublish,
+    PackageCache,
+    PackageMetadata,
+)
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.store import translate_os_errors
 
 
 @dataclass(frozen=True)
-class Given:
+class Candidates:
     """Packages, where the files of the new ones lie, and who signed them already."""
 
     packages: frozenset[Package]
@@ -50,8 +55,8 @@ def scratch() -> Iterator[Path]:
 
 
 def since(
-    rows: str, last: Last | None, state: State, memory: Memory
-) -> tuple[Given, frozenset[str]]:
+    rows: str, last: LastPublish | None, state: State, memory: PackageCache
+) -> tuple[Candidates, frozenset[str]]:
     """The packages of a folder, and the suites that those of Kubernetes itself belong to.
 
     Of a folder whose `last` publish nothing came after only what is new in it, unless that changes
@@ -60,44 +65,48 @@ def since(
     new = changes.fresh(rows, last) if last else None
     if last and new is not None:
         found = packages(new, state, memory)
-        if suites.homes(found.packages) <= last.homes:
-            return found, last.homes
+        if suites.home_suites(found.packages) <= last.home_suites:
+            return found, last.home_suites
     found = packages(changes.files(rows), state, memory)
-    return found, suites.homes(found.packages)
+    return found, suites.home_suites(found.packages)
 
 
-def packages(rows: Sequence[Seen], state: State, memory: Memory) -> Given:
+def packages(rows: Sequence[FileStamp], state: State, memory: PackageCache) -> Candidates:
     """The packages in files; those that are published already as they are published.
 
     Raises Refusal for two different files of one package, BrokenPackage for a file that is none.
     """
-    there = {p.sha256: p for p in state.published}
-    found = incoming.described(rows, memory, there.keys())
+    there = {p.sha256: p for p in state.stored_packages}
+    found = incoming.read_packages(rows, memory, there.keys())
     same = {there[digest] for digest in found.paths.keys() & there.keys()}
     if not found.facts:
-        return Given(frozenset(same), {}, {})
+        return Candidates(frozenset(same), {}, {})
     every = {package_of(facts): digest for digest, facts in found.facts.items()}
-    policy.twice(every)
+    policy.reject_duplicates(every)
     new = _once(every, found.facts)
     names = {p.name for p in new}
-    known = {(*p.id, p.content): p for p in there.values() if p.name in names}
-    sources = {p: found.paths[at] for p, at in new.items() if (*p.id, p.content) not in known}
+    known = {(*p.identity, p.content_digest): p for p in there.values() if p.name in names}
+    sources = {
+        p: found.paths[at] for p, at in new.items() if (*p.identity, p.content_digest) not in known
+    }
     signers = {p: found.facts[new[p]].signers for p in sources}
-    same |= {known.get((*p.id, p.content), p) for p in new}
-    return Given(frozenset(same), sources, signers)
+    same |= {known.get((*p.identity, p.content_digest), p) for p in new}
+    return Candidates(frozenset(same), sources, signers)
 
 
-def _once(packages: Mapping[Package, str], facts: Mapping[str, Facts]) -> dict[Package, str]:
+def _once(
+    packages: Mapping[Package, str], facts: Mapping[str, PackageMetadata]
+) -> dict[Package, str]:
     """Of an rpm that is there signed and unsigned, the signed one."""
     found: dict[tuple[str, ...], Package] = {}
     for package, at in packages.items():
-        same = (*package.id, package.content)
+        same = (*package.identity, package.content_digest)
         if same not in found or facts[at].signers:
             found[same] = package
     return {package: packages[package] for package in found.values()}
 
 
-def package_of(facts: Facts) -> Package:
+def package_of(facts: PackageMetadata) -> Package:
     """The package that a file's facts describe."""
     identity = (facts.name, facts.version, facts.arch)
     if facts.format is Format.DEB:
@@ -105,29 +114,39 @@ def package_of(facts: Facts) -> Package:
     else:
         path = f"packages/{rpm_metadata.file_name(*identity)}"
     return Package(
-        facts.format, *identity, facts.sha256, facts.size, facts.content, facts.needs, path
+        facts.format,
+        *identity,
+        facts.sha256,
+        facts.size,
+        facts.content_digest,
+        facts.dependencies,
+        path,
     )
 
 
-def check_layout(found: Given, memory: Memory, log: Log) -> None:
+def check_layout(found: Candidates, memory: PackageCache, log: Log) -> None:
     """Refuse new packages of the catalog's whose contents are not right; raises Refusal."""
-    ours = {p.sha256: path for p, path in found.sources.items() if p.name in family().names}
-    todo = {d: p for d, p in ours.items() if d not in memory.passed(ours)}
+    ours = {
+        p.sha256: path for p, path in found.sources.items() if p.name in kubernetes_packages().names
+    }
+    todo = {d: p for d, p in ours.items() if d not in memory.layout_checked(ours)}
     if not todo:
         return
     from kubeparcel.verify.layout import level
 
     report = level.check_paths([Path(path) for path in sorted(todo.values())])
     if not report.passed:
-        raise policy.Refusal(
+        raise policy.PolicyViolation(
             f"The packages are not as they should be ({report.summary}): nothing was published.",
             report.as_text(),
         )
     log.info("Check", report.summary)
-    memory.note_passed(todo)
+    memory.store_layout_checked(todo)
 
 
-def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Log) -> Given:
+def signed(
+    found: Candidates, who: Signer | None, area: Path, memory: PackageCache, log: Log
+) -> Candidates:
     """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
     if who is None:
         return found
@@ -147,9 +166,9 @@ def signed(found: Given, who: Signer | None, area: Path, memory: Memory, log: Lo
             swapped[package] = job.result()
             task.advance()
     rows = tuple(swapped[p][0].facts for p in todo)
-    memory.note(rows, {one.facts.sha256: one.pieces for one, _ in swapped.values()})
+    memory.store_packages(rows, {one.facts.sha256: one.pieces for one, _ in swapped.values()})
     became = {old: package_of(read.facts) for old, (read, _) in swapped.items()}
-    return Given(
+    return Candidates(
         frozenset(became.get(p, p) for p in found.packages),
         {
             became.get(p, p): swapped[p][1] if p in swapped else at
@@ -164,7 +183,9 @@ def _by(signers: str, who: Signer) -> bool:
     return any(f.endswith(name) for name in signers.split() for f in who.fingerprints)
 
 
-def _sign(package: Package, source: str, who: Signer, area: Path) -> tuple[incoming.Read, str]:
+def _sign(
+    package: Package, source: str, who: Signer, area: Path
+) -> tuple[incoming.ParsedPackage, str]:
     found = digest(source, rpm_metadata.need)
     if found.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
@@ -173,4 +194,6 @@ def _sign(package: Package, source: str, who: Signer, area: Path) -> tuple[incom
     target = area / f"{package.sha256}.rpm"
     with translate_os_errors(target):
         made = rpm_signature.sign(Path(source), found.head, headers, packet, target)
-    return incoming.rpm(made.head, made.size, made.sha256, Seen(str(target), 0, 0, "")), str(target)
+    return incoming.rpm(made.head, made.size, made.sha256, FileStamp(str(target), 0, 0, "")), str(
+        target
+    )

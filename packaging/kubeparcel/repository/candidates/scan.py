@@ -20,7 +20,7 @@ def listing(folder: Path) -> str:
     Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
     """
     with translate_os_errors(folder):
-        rows = sorted(map(_row, _walk(str(there(folder)))))
+        rows = sorted(map(_row, _walk(str(require_folder(folder)))))
     if not rows:
         raise UsageError(
             f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
@@ -28,7 +28,7 @@ def listing(folder: Path) -> str:
     return END.join(rows)
 
 
-def there(folder: Path) -> Path:
+def require_folder(folder: Path) -> Path:
     """The folder, if it is one; raises UsageError."""
     if not folder.exists():
         raise UsageError(f"There is no folder {folder}.", "Build first: inv build.")

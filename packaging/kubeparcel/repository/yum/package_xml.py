@@ -60,7 +60,7 @@ def _files(main: Header) -> _Files:
     return _Files(names, tags)
 
 
-def pieces(found: Headers, evr: str, sha256: str, size: int, place: str) -> Pieces:
+def render_entry(found: Headers, evr: str, sha256: str, size: int, place: str) -> Pieces:
     """The XML of an rpm that lies at `place` below the repository."""
     main = found.main
     name, arch = attribute(main.one(1000)), attribute(main.one(1022))

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import zstandard
 
-from kubeparcel.repository.apt.release import gzipped
-from kubeparcel.repository.model import Indexes, Metadata, Package, Terms
+from kubeparcel.repository.apt.release import compress_gzip
+from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.index_entries import Said
+    from kubeparcel.repository.index_entries import IndexEntries
     from kubeparcel.repository.signing.signer import Signer
 
-ENTRY = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
+ENTRY_FILES = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
 """What clients begin with, in the order it is put in place."""
 
 _COMMON = "http://linux.duke.edu/metadata/common"
@@ -30,8 +30,11 @@ _KINDS = {
     "other": ("otherdata", 'xmlns="http://linux.duke.edu/metadata/other"'),
 }
 COMPRESS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    Metadata.ZSTD: (".zst", lambda data: zstandard.ZstdCompressor(level=3).compress(data)),
-    Metadata.GZIP: (".gz", gzipped),
+    MetadataCompression.ZSTD: (
+        ".zst",
+        lambda data: zstandard.ZstdCompressor(level=3).compress(data),
+    ),
+    MetadataCompression.GZIP: (".gz", compress_gzip),
 }
 
 
@@ -44,12 +47,12 @@ class _Made(NamedTuple):
     open_size: int
 
 
-def folder(suite: str) -> str:
+def index_folder(suite: str) -> str:
     """Where a suite's metadata is."""
     return f"yum/{suite}/repodata"
 
 
-def texts(rpms: Sequence[Package], said: Said) -> dict[str, bytes]:
+def index_texts(rpms: Sequence[Package], said: IndexEntries) -> dict[str, bytes]:
     """Each kind of metadata, of sorted rpms."""
     rows = [said.rpms[p.sha256] for p in rpms]
     return {
@@ -58,21 +61,26 @@ def texts(rpms: Sequence[Package], said: Said) -> dict[str, bytes]:
     }
 
 
-def indexes(suite: str, texts: Mapping[str, bytes], terms: Terms, now: int) -> Indexes:
+def build_indexes(
+    suite: str, texts: Mapping[str, bytes], terms: RepositoryOptions, now: int
+) -> Indexes:
     """Make the metadata of a suite from its texts; `now` is in seconds since 1970."""
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(_make, kind, text, terms.metadata) for kind, text in texts.items()]
+        jobs = [
+            pool.submit(_make, kind, text, terms.metadata_compression)
+            for kind, text in texts.items()
+        ]
         made = [job.result() for job in jobs]
     hashed = {one.name: one.data for one in made}
-    return Indexes(folder(suite), {}, hashed, _repomd(made, now), ENTRY)
+    return Indexes(index_folder(suite), {}, hashed, _repomd(made, now), ENTRY_FILES)
 
 
-def seal(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
+def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: repomd.xml, its signatures and the keys to check them with."""
     return {
         "repomd.xml.key": signer.public(armored=True),
-        "repomd.xml.asc": signer.detached(made.entry),
-        "repomd.xml": made.entry,
+        "repomd.xml.asc": signer.detached(made.manifest),
+        "repomd.xml": made.manifest,
     }
 
 
