@@ -18,7 +18,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
 from kubeparcel.hosts.engine import Engine
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.hosts.session import Session
 from kubeparcel.store import Store
 from tests.acceptance.engines import needed

@@ -11,7 +11,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import catalog, session
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.store import Store
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import dockerd

@@ -9,7 +9,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import catalog, session
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.model import Format
 from kubeparcel.store import Store

@@ -11,7 +11,7 @@ import pytest
 
 from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.hosts.package_set import PackageSet, gather
 from kubeparcel.hosts.session import Session

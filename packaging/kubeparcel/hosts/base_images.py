@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from kubeparcel import process
 from kubeparcel.console import Log
+from kubeparcel.errors import ToolError
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.engine import Engine
+from kubeparcel.hosts.engine import Engine, Start, What
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.hosts.rpm_placeholders import stand_ins
 from kubeparcel.store import Store
 from kubeparcel.templates import render
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 PREFIX = "localhost/kubeparcel/"
 HOME = "/var/lib/kubeparcel"
 """Where our own things are inside a host: `pool` has packages it may need."""
+
+LONG = 900.0
+"""Seconds that a distribution's packages may take to arrive."""
 
 RECIPE = 1
 """Raised when the same definition is to give another image."""
@@ -90,11 +94,9 @@ def ensure(shop: Workshop, host: Host, purpose: Purpose = Purpose.INSTALL) -> st
 
 def make(shop: Workshop, wanted: Definition) -> None:
     """Make an image, by the row's own way; it gets its name when it is whole."""
-    from kubeparcel.hosts import image_builders
-
     with shop.log.task("Host", f"image of {wanted.host.name} ({wanted.purpose})", None):
         home = _home(shop, wanted)
-        way = image_builders.from_registry if wanted.host.image else image_builders.from_suite
+        way = from_registry if wanted.host.image else from_suite
         way(shop, wanted, home)
 
 
@@ -106,3 +108,65 @@ def _home(shop: Workshop, wanted: Definition) -> Path:
     (home / "setup.sh").write_text(wanted.setup, "utf-8")
     stand_ins(wanted.host.family.stand_ins, pool)
     return home
+
+
+def from_suite(shop: Workshop, wanted: Definition, home: Path) -> None:
+    """Make an image without any registry: mmdebstrap fetches a suite's packages."""
+    program = process.find_program(
+        "mmdebstrap",
+        f"It makes the host {wanted.host.name}: apt install mmdebstrap (Debian and Ubuntu),\n"
+        "or take a host that is pulled from a registry: inv hosts lists them.",
+    )
+    tar = home.parent / "root.tar"
+    include = ",".join(wanted.host.packages(wanted.purpose))
+    frozen = '--aptopt=Acquire::Check-Valid-Until "false"'  # of an archive that no one renews
+    hooks = [
+        f"--customize-hook=copy-in {home} /var/lib",
+        '--customize-hook=chroot "$1" sh /var/lib/kubeparcel/setup.sh',
+    ]
+    archive = [shop.places.debian] if shop.places.debian else []
+    words = ["--variant=minbase", f"--include={include}", frozen, *hooks, wanted.origin, str(tar)]
+    process.run(
+        [*_tied(), program, *words, *archive],
+        env={"TMPDIR": str(home.parent)},
+        timeout=LONG,
+    )
+    shop.engine.import_image(tar, wanted.name, ["ENV LC_ALL=C.UTF-8", 'CMD ["/bin/bash"]'])
+    shutil.rmtree(home.parent, ignore_errors=True)
+
+
+def from_registry(shop: Workshop, wanted: Definition, home: Path) -> None:
+    """Pull a distribution's image and complete it in a container that has the network."""
+    engine = shop.engine
+    engine.pull(wanted.origin)
+    name = f"kubeparcel-image-{wanted.host.name}-{os.getpid()}"
+    flags = shop.flags(wanted.origin)
+    labels = dict(shop.labels)
+    engine.start(Start(wanted.origin, name, network="host", flags=flags, labels=labels))
+    try:
+        engine.put(name, home, "/var/lib")
+        what = f"the packages of {wanted.host.name}"
+        done = engine.exec(name, ["sh", "/var/lib/kubeparcel/setup.sh"], timeout=LONG, what=what)
+        if done.exit_code:
+            raise _failed(wanted, process.failed_process(done))
+        engine.commit(name, wanted.name)
+    finally:
+        engine.remove(What.CONTAINER, [name])
+
+
+def _failed(wanted: Definition, error: ToolError) -> ToolError:
+    return ToolError(
+        f"The host {wanted.host.name} could not be completed from {wanted.origin}: {error.message}",
+        f"{error.hint}\nIt needs the distribution's own repositories once. Other hosts: inv hosts",
+    )
+
+
+def _tied() -> list[str]:
+    """Words before a command that tie it to us: when this process dies, all it started dies.
+
+    Its mounts are its own (as root), and gone with it.
+    """
+    tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    if os.geteuid() == 0 and shutil.which("unshare"):
+        tied += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return tied

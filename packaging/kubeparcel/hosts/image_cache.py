@@ -113,7 +113,7 @@ class Shelf:
 
 def clear(store: Store) -> list[str]:
     """Remove a store's images from every engine that answers; give the names of what went."""
-    from kubeparcel.hosts.engine_flags import DIALECTS, choose
+    from kubeparcel.hosts.engine_cli import DIALECTS, choose
 
     gone: list[str] = []
     for name in DIALECTS:

@@ -16,7 +16,7 @@ from kubeparcel.hosts import catalog
 from kubeparcel.hosts.base_images import Definition
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.engine import Engine, NoEngine
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.model import Format
 

@@ -18,7 +18,7 @@ from kubeparcel.hosts import cleanup
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import Engine, Labelled, Start, What
-from kubeparcel.hosts.engine_flags import choose
+from kubeparcel.hosts.engine_cli import choose
 from kubeparcel.hosts.image_cache import Shelf
 from kubeparcel.hosts.image_locations import Places
 from kubeparcel.hosts.process_identity import Owner

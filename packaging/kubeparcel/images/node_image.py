@@ -22,9 +22,9 @@ from kubeparcel.hosts.engine import Start
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images import archive_writer, root_filesystem
+from kubeparcel.images import archive_writer, layers
 from kubeparcel.images.archive_writer import Config
-from kubeparcel.images.root_filesystem import Rules
+from kubeparcel.images.layers import Rules
 from kubeparcel.model import Arch
 from kubeparcel.templates import render
 
@@ -155,7 +155,7 @@ def write(here: Session, wanted: NodeImage, scratch: Path, target: Path) -> None
         with here.container(wanted.host, start) as box:
             install(box, wanted)
             here.engine.export(box.name, exported)
-        layer = root_filesystem.normalise(exported, scratch / "layer.tar", RULES, wanted.released)
+        layer = layers.normalise(exported, scratch / "layer.tar", RULES, wanted.released)
         exported.unlink()
         archive_writer.write([archive_writer.image(wanted.name, _config(wanted), layer)], target)
 

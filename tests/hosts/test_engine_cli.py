@@ -8,8 +8,7 @@ import pytest
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.engine import GaveUp, NoEngine, Start
-from kubeparcel.hosts.engine_cli import CommandLine
-from kubeparcel.hosts.engine_flags import DIALECTS, choose
+from kubeparcel.hosts.engine_cli import DIALECTS, CommandLine, choose
 
 
 @pytest.fixture

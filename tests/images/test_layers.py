@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from kubeparcel.images.layers import Rules, normalise
 from kubeparcel.images.node_image import RULES
-from kubeparcel.images.root_filesystem import Rules, normalise
 
 RELEASED = 1_784_743_658
 

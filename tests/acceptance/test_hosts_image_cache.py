@@ -24,8 +24,8 @@ from tests.conftest import RecordingLog
 USING = """
 import sys
 from pathlib import Path
-from kubeparcel.hosts.dialects import choose
-from kubeparcel.hosts.shelf import Shelf
+from kubeparcel.hosts.engine_cli import choose
+from kubeparcel.hosts.image_cache import Shelf
 from kubeparcel.log import Quiet
 from kubeparcel.store import Store
 
