@@ -37,7 +37,7 @@ def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = under(HERE / "packaging/kubeparcel")
     assert {name for name in package if not name.endswith(".py")} <= DATA
-    templates = {f"templates/{name}" for name in under(HERE / "templates")}
+    templates = {f"templates/{name}" for name in under(HERE / "templates") if "/" in name}
     assert names == {f"kubeparcel/{name}" for name in package | templates}
 
 
