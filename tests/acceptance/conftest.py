@@ -18,7 +18,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import session
 from kubeparcel.hosts.engine import Engine
-from kubeparcel.hosts.engine_cli import choose
+from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.session import Session
 from kubeparcel.store import Store
 from tests.acceptance.engines import needed
@@ -89,7 +89,7 @@ def before(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 def engine() -> Engine:
     """The first engine that answers."""
     try:
-        return choose()
+        return select_engine()
     except KubeparcelError as error:
         pytest.skip(str(error))
 
@@ -98,7 +98,7 @@ def engine() -> Engine:
 def here(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
     """An open session on that engine; its images are kept between runs."""
     needed("mmdebstrap")
-    with session.opened(Store(binaries_cache), QuietLog()) as opened:
+    with session.open_session(Store(binaries_cache), QuietLog()) as opened:
         yield opened
 
 

@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import of_each
+from kubeparcel.hosts.package_set import package_sets_for
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.node_image import node_image
+from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
@@ -71,9 +71,11 @@ def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
 def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
     here, careless, before, tmp_path, monkeypatch
 ):
-    host = catalog.load().pick(HOST)
-    others = of_each([host], find_package_files([careless]), tmp_path)[host.format]
-    monkeypatch.setattr(machines, "node_image", lambda *_: node_image(here, host, others))
+    host = catalog.load_hosts().get(HOST)
+    others = package_sets_for([host], find_package_files([careless]), tmp_path)[host.format]
+    monkeypatch.setattr(
+        machines, "ensure_node_image", lambda *_: ensure_node_image(here, host, others)
+    )
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
     report = _check(here, careless, before.folder / "dist/deb", only="upgrade")
     _caught(report, [OTHERS])
@@ -92,7 +94,7 @@ def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught
 
 
 def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
-    return level.check(here, [catalog.load().pick(HOST)], [debs], earlier, only=[only])
+    return level.check(here, [catalog.load_hosts().get(HOST)], [debs], earlier, only=[only])
 
 
 def _caught(report: Report, wanted: Collection[Caught]) -> None:

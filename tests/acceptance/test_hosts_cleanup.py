@@ -19,35 +19,35 @@ from kubeparcel import paths
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts import catalog, cleanup, session
-from kubeparcel.hosts.engine import Engine, GaveUp, Start, What
-from kubeparcel.hosts.parallel_runs import side_by_side
+from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind, WaitTimeout
+from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.store import Store
 from tests.conftest import TIMEOUT, wait_until
 
-TRIXIE = catalog.load().pick("trixie")
+TRIXIE = catalog.load_hosts().get("trixie")
 
 RUNNING = """
 import socket, sys
 socket.gethostname = lambda: sys.argv[2]
 from pathlib import Path
-from kubeparcel.hosts import parallel, session, table
-from kubeparcel.hosts.engine import Start
-from kubeparcel.log import Quiet
+from kubeparcel.hosts import catalog, parallel_runs, session
+from kubeparcel.hosts.engine import ContainerSpec
+from kubeparcel.console import QuietLog
 from kubeparcel.store import Store
 
-host = table.load().pick("trixie")
-with session.opened(Store(Path(sys.argv[1])), Quiet()) as here:
-    image = here.image(host)
-    here.engine.create_network(f"kubeparcel-{here.run}", here.labels, internal=True)
+host = catalog.load_hosts().get("trixie")
+with session.open_session(Store(Path(sys.argv[1])), QuietLog()) as here:
+    image = here.ensure_image(host)
+    here.engine.create_network(f"kubeparcel-{here.run_id}", here.labels, internal=True)
 
     def work(_):
-        start = Start(image, "box", volumes=("/var/lib/data",))
-        with here.container(host, start) as box:
-            print(here.run, flush=True)
+        start = ContainerSpec(image, "box", volumes=("/var/lib/data",))
+        with here.start_container(host, start) as box:
+            print(here.run_id, flush=True)
             box.run("sleep", "600", timeout=600)
 
-    parallel.side_by_side(here, work, 2)
+    parallel_runs.run_parallel(here, work, 2)
 """
 
 
@@ -58,7 +58,7 @@ def store(binaries_cache: Path) -> Store:
 
 @pytest.fixture
 def here(engine, store) -> Iterator[Session]:
-    with session.opened(store, QuietLog()) as opened:
+    with session.open_session(store, QuietLog()) as opened:
         yield opened
 
 
@@ -84,20 +84,20 @@ def running(engine, store) -> Iterator[subprocess.Popen[str]]:
     if process.poll() is None:
         process.kill()
     process.communicate()
-    cleanup.remove(engine, f"{cleanup.LABEL}={lines[0]}")
+    cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={lines[0]}")
     for folder in (store.root / "scratch").glob(f"hosts-{host},*"):
         shutil.rmtree(folder)
 
 
 def left(engine: Engine, run: str) -> list[str]:
     """What is there of a run."""
-    return sorted(str(row.what) for row in engine.labelled(f"{cleanup.LABEL}={run}"))
+    return sorted(str(row.kind) for row in engine.list_labelled(f"{cleanup.RUN_LABEL}={run}"))
 
 
 def volumes(engine: Engine, run: str) -> list[str]:
     """The volumes of a run's containers."""
-    rows = engine.labelled(f"{cleanup.LABEL}={run}")
-    boxes = [engine.inspect(row.name) for row in rows if row.what is What.CONTAINER]
+    rows = engine.list_labelled(f"{cleanup.RUN_LABEL}={run}")
+    boxes = [engine.inspect(row.name) for row in rows if row.kind is ResourceKind.CONTAINER]
     mounts = [mount for box in boxes for mount in box["Mounts"]]
     return [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
 
@@ -110,14 +110,14 @@ def there(engine: Engine, names: list[str]) -> list[str]:
 
 
 def test_after_success_nothing_is_left(engine, store):
-    with session.opened(store, QuietLog()) as here:
-        start = Start(here.image(TRIXIE), "box", volumes=("/var/lib/data",))
-        with here.container(TRIXIE, start) as box:
+    with session.open_session(store, QuietLog()) as here:
+        start = ContainerSpec(here.ensure_image(TRIXIE), "box", volumes=("/var/lib/data",))
+        with here.start_container(TRIXIE, start) as box:
             assert box.run("hostname").stdout
-            assert left(engine, here.run) == ["container"]
-            names = volumes(engine, here.run)
+            assert left(engine, here.run_id) == ["container"]
+            names = volumes(engine, here.run_id)
             assert len(there(engine, names)) == 1
-        assert left(engine, here.run) == []
+        assert left(engine, here.run_id) == []
         folder = here.folder
     assert there(engine, names) == []
     assert not folder.exists()
@@ -125,9 +125,11 @@ def test_after_success_nothing_is_left(engine, store):
 
 def test_after_a_failure_nothing_is_left(engine, store):
     def fail() -> None:
-        with session.opened(store, QuietLog()) as here:
-            runs.append(here.run)
-            with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
+        with session.open_session(store, QuietLog()) as here:
+            runs.append(here.run_id)
+            with here.start_container(
+                TRIXIE, ContainerSpec(here.ensure_image(TRIXIE), "box")
+            ) as box:
                 box.run("false")
 
     runs: list[str] = []
@@ -138,16 +140,16 @@ def test_after_a_failure_nothing_is_left(engine, store):
 
 def test_one_that_fails_ends_the_others_and_nothing_is_left(here, engine):
     def work(index: int) -> None:
-        with here.container(TRIXIE, Start(image, "box")) as box:
+        with here.start_container(TRIXIE, ContainerSpec(image, "box")) as box:
             if index == 1:
                 box.run("false")
             box.run("sleep", "600", timeout=600)
 
-    image, started = here.image(TRIXIE), time.monotonic()
+    image, started = here.ensure_image(TRIXIE), time.monotonic()
     with pytest.raises(ToolError, match="false failed"):
-        side_by_side(here, work, 2, at_once=2)
+        run_parallel(here, work, 2, workers=2)
     assert time.monotonic() - started < 300
-    assert left(engine, here.run) == []
+    assert left(engine, here.run_id) == []
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -168,7 +170,7 @@ def test_what_a_killed_run_left_goes_when_the_next_begins(
     running.wait(TIMEOUT)
     assert left(engine, running.run) == ["container", "container", "network"]
     monkeypatch.setattr(socket, "gethostname", lambda: running.host)
-    with session.opened(store, PlainLog()) as here:
+    with session.open_session(store, PlainLog()) as here:
         assert left(engine, running.run) == []
         assert here.folder.parent.parent == store.root / "scratch"
     assert "that a killed run left" in capsys.readouterr().err
@@ -178,8 +180,8 @@ def test_what_a_killed_run_left_goes_when_the_next_begins(
 
 
 def test_two_runs_side_by_side_do_not_disturb_each_other(running, here, engine, store):
-    with session.opened(store, QuietLog()) as other:
-        with other.container(TRIXIE, Start(other.image(TRIXIE), "box")) as box:
+    with session.open_session(store, QuietLog()) as other:
+        with other.start_container(TRIXIE, ContainerSpec(other.ensure_image(TRIXIE), "box")) as box:
             box.run("true")
             assert len(left(engine, running.run)) == 3
         assert len(left(engine, running.run)) == 3
@@ -187,26 +189,28 @@ def test_two_runs_side_by_side_do_not_disturb_each_other(running, here, engine, 
 
 
 def test_what_is_held_stays_and_the_log_says_how_to_enter_it(engine, store, capsys):
-    with session.opened(store, PlainLog(), keep=True) as here:
-        with here.container(TRIXIE, Start(here.image(TRIXIE), "bad")) as box:
-            here.hold(box)
-        with here.container(TRIXIE, Start(here.image(TRIXIE), "good")):
+    with session.open_session(store, PlainLog(), keep=True) as here:
+        with here.start_container(TRIXIE, ContainerSpec(here.ensure_image(TRIXIE), "bad")) as box:
+            here.keep_for_debugging(box)
+        with here.start_container(TRIXIE, ContainerSpec(here.ensure_image(TRIXIE), "good")):
             pass
-        run = here.run
+        run = here.run_id
     said = capsys.readouterr().err
     assert f"{engine.name} exec -it {box.name} bash" in said
-    with session.opened(store, QuietLog()):
+    with session.open_session(store, QuietLog()):
         assert left(engine, run) == ["container"]
-    assert cleanup.remove(engine, f"{cleanup.LABEL}={run}") == [f"container {box.name}"]
+    assert cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={run}") == [
+        f"container {box.name}"
+    ]
     assert left(engine, run) == []
 
 
 def test_a_wait_in_a_container_ends_and_names_what_was_waited_for(here):
-    with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
-        with pytest.raises(GaveUp, match=r"Waited 1 s for trixie: the kubelet"):
-            box.run("sleep", "60", timeout=1, what="the kubelet")
-        with pytest.raises(GaveUp, match=r"(?s)trixie: waited 1 s for healthz\..*last words"):
-            box.until(lambda: None, "healthz", timeout=1, instead=lambda: "last words")
+    with here.start_container(TRIXIE, ContainerSpec(here.ensure_image(TRIXIE), "box")) as box:
+        with pytest.raises(WaitTimeout, match=r"Waited 1 s for trixie: the kubelet"):
+            box.run("sleep", "60", timeout=1, description="the kubelet")
+        with pytest.raises(WaitTimeout, match=r"(?s)trixie: waited 1 s for healthz\..*last words"):
+            box.wait_for(lambda: None, "healthz", timeout=1, diagnose=lambda: "last words")
 
 
 def test_its_mounts_and_cgroups_are_gone_with_a_container(here, engine):
@@ -215,7 +219,7 @@ def test_its_mounts_and_cgroups_are_gone_with_a_container(here, engine):
         groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/*") if path.is_dir()]
         return [line for line in (*mounts, *groups) if identity in line]
 
-    with here.container(TRIXIE, Start(here.image(TRIXIE), "box")) as box:
+    with here.start_container(TRIXIE, ContainerSpec(here.ensure_image(TRIXIE), "box")) as box:
         inside = engine.inspect(box.name)
         layer = inside["GraphDriver"]["Data"]["UpperDir"].split("/")[-2]
         assert traces(layer)

@@ -11,7 +11,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import catalog, session
-from kubeparcel.hosts.engine_cli import choose
+from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.store import Store
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import dockerd
@@ -24,13 +24,16 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
     with dockerd(folder) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", address)
         try:
-            choose("podman")
+            select_engine("podman")
         except KubeparcelError as error:
             pytest.skip(str(error))
-        with session.opened(Store(binaries_cache), QuietLog(), engine="podman") as here:
-            image, archive = here.image(catalog.load().pick("trixie")), folder / "trixie.tar"
+        with session.open_session(Store(binaries_cache), QuietLog(), engine="podman") as here:
+            image, archive = (
+                here.ensure_image(catalog.load_hosts().get("trixie")),
+                folder / "trixie.tar",
+            )
             here.engine.save_images([image], archive)
-        choose("docker").load_image(archive)
+        select_engine("docker").load_image(archive)
         archive.unlink()
         yield address
 

@@ -15,22 +15,22 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts import session
-from kubeparcel.hosts.base_images import PREFIX
-from kubeparcel.hosts.engine import Engine, What
-from kubeparcel.hosts.image_cache import KEPT, Shelf
+from kubeparcel.hosts.base_images import IMAGE_PREFIX
+from kubeparcel.hosts.engine import Engine, ResourceKind
+from kubeparcel.hosts.image_cache import IMAGES_TO_KEEP, ImageCache
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
 
 USING = """
 import sys
 from pathlib import Path
-from kubeparcel.hosts.engine_cli import choose
-from kubeparcel.hosts.image_cache import Shelf
-from kubeparcel.log import Quiet
+from kubeparcel.hosts.engine_cli import select_engine
+from kubeparcel.hosts.image_cache import ImageCache
+from kubeparcel.console import QuietLog
 from kubeparcel.store import Store
 
-shelf = Shelf(choose(sys.argv[1]), Store(Path(sys.argv[2])), Quiet())
-shelf.use(sys.argv[3])
+cache = ImageCache(select_engine(sys.argv[1]), Store(Path(sys.argv[2])), QuietLog())
+cache.mark_used(sys.argv[3])
 print("used", flush=True)
 sys.stdin.read()
 """
@@ -39,7 +39,7 @@ sys.stdin.read()
 @pytest.fixture
 def images(engine: Engine, tmp_path: Path) -> Iterator[Callable[[int], list[str]]]:
     """Make small images of a host that nobody else has."""
-    kind = f"{PREFIX}host-{secrets.token_hex(4)}-kubernetes"
+    kind = f"{IMAGE_PREFIX}host-{secrets.token_hex(4)}-kubernetes"
     (tmp_path / "file").write_text("x")
     with tarfile.open(tmp_path / "root.tar", "w") as tar:
         tar.add(tmp_path / "file", "file")
@@ -51,7 +51,7 @@ def images(engine: Engine, tmp_path: Path) -> Iterator[Callable[[int], list[str]
         return names
 
     yield make
-    for name in engine.images(f"{kind}:"):
+    for name in engine.list_images(f"{kind}:"):
         engine.remove_image(name)
 
 
@@ -62,26 +62,26 @@ def there(engine: Engine, names: list[str]) -> list[str]:
 def use(store: Store, engine: Engine, *names: str) -> None:
     """Each in a run of its own, one after the other."""
     for name in names:
-        shelf = Shelf(engine, store, QuietLog())
-        shelf.use(name)
+        shelf = ImageCache(engine, store, QuietLog())
+        shelf.mark_used(name)
         shelf.close()
 
 
 def test_the_last_used_are_kept_and_the_log_names_what_went(engine, images, store):
-    names = images(KEPT + 2)
-    use(store, engine, *names[:KEPT], names[0])
+    names = images(IMAGES_TO_KEEP + 2)
+    use(store, engine, *names[:IMAGES_TO_KEEP], names[0])
     assert there(engine, names) == names
     log = RecordingLog()
-    with session.opened(store, log, engine=engine.name) as here:
-        here.shelf.use(names[KEPT])
-        here.shelf.use(names[KEPT + 1])
-    assert there(engine, names) == [names[0], *names[KEPT:]]
+    with session.open_session(store, log, engine=engine.name) as here:
+        here.image_cache.mark_used(names[IMAGES_TO_KEEP])
+        here.image_cache.mark_used(names[IMAGES_TO_KEEP + 1])
+    assert there(engine, names) == [names[0], *names[IMAGES_TO_KEEP:]]
     (said,) = [text for label, text in log.messages if label == "Images"]
-    assert said == f"the last {KEPT} are kept; removed: {names[2]}, {names[1]}"
+    assert said == f"the last {IMAGES_TO_KEEP} are kept; removed: {names[2]}, {names[1]}"
 
 
 def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):
-    names = images(KEPT + 1)
+    names = images(IMAGES_TO_KEEP + 1)
     argv = [sys.executable, "-c", USING, engine.name, str(store.root), names[0]]
     env = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
     pipe = subprocess.PIPE
@@ -97,7 +97,7 @@ def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):
 
 
 def test_an_image_of_a_container_that_was_kept_stays(engine, images, store):
-    names = images(KEPT + 1)
+    names = images(IMAGES_TO_KEEP + 1)
     use(store, engine, names[0])
     box = f"kubeparcel-{secrets.token_hex(4)}"
     subprocess.run(
@@ -107,11 +107,11 @@ def test_an_image_of_a_container_that_was_kept_stays(engine, images, store):
         use(store, engine, *names[1:])
         assert there(engine, names) == names
     finally:
-        engine.remove(What.CONTAINER, [box])
+        engine.remove(ResourceKind.CONTAINER, [box])
 
 
 def test_images_of_another_store_are_left_alone(engine, images, store, tmp_path):
-    names = images(KEPT + 2)
+    names = images(IMAGES_TO_KEEP + 2)
     use(Store(tmp_path / "other"), engine, names[0])
     use(store, engine, *names[1:])
     assert there(engine, names) == names[:1] + names[2:]

@@ -9,15 +9,15 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import catalog, session
-from kubeparcel.hosts.engine_cli import choose
-from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.engine_cli import select_engine
+from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from tests.acceptance.engines import needed, registry
 from tests.acceptance.small_packages import small, write_set
 
-HOST = catalog.load().pick("debian-13")
+HOST = catalog.load_hosts().get("debian-13")
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,12 @@ def filled(tmp_path_factory) -> str:
     """A registry with `library/debian:13`: a minimal Debian, as its own image is."""
     needed("mmdebstrap")
     try:
-        engine = choose()
+        engine = select_engine()
     except KubeparcelError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("registry")
     tar = folder / "debian.tar"
-    archive = [found] if (found := Places.of_machine().debian) else []
+    archive = [found] if (found := ImageLocations.from_environment().debian_archive) else []
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "trixie", tar, *archive]
     subprocess.run(command, check=True)
     with registry(folder) as address:
@@ -44,20 +44,20 @@ def filled(tmp_path_factory) -> str:
 
 def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache, tmp_path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path / "set")
-    places = Places(registry=filled)
-    with session.opened(Store(binaries_cache), QuietLog(), places=places) as here:
+    locations = ImageLocations(registry=filled)
+    with session.open_session(Store(binaries_cache), QuietLog(), locations=locations) as here:
         try:
             report = level.check(here, [HOST], [new], only=["life", "kubelet-alone"])
             assert report.passed, report.as_text()
-            assert here.engine.images("localhost/kubeparcel/debian-13-install")
+            assert here.engine.list_images("localhost/kubeparcel/debian-13-install")
         finally:
-            here.engine.remove_image(here.image(HOST))
+            here.engine.remove_image(here.ensure_image(HOST))
 
 
 def test_an_image_of_another_name_can_stand_for_a_host(filled, binaries_cache):
-    places = Places(images={"rocky-9": f"{filled}/no/such:image"})
+    locations = ImageLocations(host_images={"rocky-9": f"{filled}/no/such:image"})
     with (
-        session.opened(Store(binaries_cache), QuietLog(), places=places) as here,
+        session.open_session(Store(binaries_cache), QuietLog(), locations=locations) as here,
         pytest.raises(ToolError, match="no/such:image"),
     ):
-        here.image(catalog.load().pick("rocky-9"))
+        here.ensure_image(catalog.load_hosts().get("rocky-9"))

@@ -11,8 +11,8 @@ from typing import get_type_hints
 import pytest
 
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import PackageSet, gather
-from kubeparcel.hosts.parallel_runs import side_by_side
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
+from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
@@ -91,12 +91,12 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     def look(index: int) -> list[Check]:
         return _look(here, whole, MACHINES[index], folder / str(index))
 
-    found = side_by_side(here, look, len(MACHINES))
+    found = run_parallel(here, look, len(MACHINES))
     return dict(zip(MACHINES, found, strict=True))
 
 
 def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
-    host = catalog.load().pick(HOSTS[machine.format])
+    host = catalog.load_hosts().get(HOSTS[machine.format])
     place = Path(tempfile.mkdtemp(dir=here.folder))
     new, old = (
         _set(whole, revision, machine, folder / revision, place / revision)
@@ -110,7 +110,7 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
         for step in found.steps[: last + 1]
         if step.vital or step.name in wanted or _is_silent(step)
     )
-    return play(here, host, here.image(host), replace(found, steps=steps), new, old)
+    return play(here, host, here.ensure_image(host), replace(found, steps=steps), new, old)
 
 
 def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Path) -> PackageSet:
@@ -122,7 +122,7 @@ def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Pat
         changes = [speak, *(m.mutate for m in faults if m.package == name)]
         file = shop.write(shop.package(name, format_), _all(changes), folder / name)
         files[file.name] = file
-    return gather(sorted(files.values()), place)[format_]
+    return load_package_sets(sorted(files.values()), place)[format_]
 
 
 def _all(changes: Sequence[Mutate]) -> Mutate:
@@ -141,7 +141,7 @@ def _is_silent(step: Step[HostContext]) -> bool:
 @pytest.mark.parametrize("format_", Format)
 def test_whole_packages_pass_every_check(here, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
-    report = level.check(here, [catalog.load().pick(HOSTS[format_])], [new], [old])
+    report = level.check(here, [catalog.load_hosts().get(HOSTS[format_])], [new], [old])
     assert report.passed, report.as_text()
     assert len(report.checks) > 45
 
@@ -174,10 +174,12 @@ def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
 def test_every_check_has_a_mutant(whole, tmp_path):
     for format_ in Format:
         new, old = (
-            gather(sorted(whole.sets[revision, format_].iterdir()), tmp_path / revision)[format_]
+            load_package_sets(sorted(whole.sets[revision, format_].iterdir()), tmp_path / revision)[
+                format_
+            ]
             for revision in (NEW, OLD)
         )
-        for scenario in scenarios(catalog.load().pick(HOSTS[format_]), new, old):
+        for scenario in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):
             judgements = {step.name for step in scenario.steps if not _is_silent(step)}
             broken = {m.check for m, of in CASES if (m.scenario, of) == (scenario.name, format_)}
             assert judgements == broken, scenario.name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from tests.acceptance.engines import needed
 from tests.acceptance.small_packages import small, write_set
@@ -86,7 +86,11 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
         made.parent.mkdir(parents=True, exist_ok=True)
         part = made.with_name(f"part-{made.name}")
         words = [f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"']
-        archive = [Places.of_machine().debian] if Places.of_machine().debian else []
+        archive = (
+            [ImageLocations.from_environment().debian_archive]
+            if ImageLocations.from_environment().debian_archive
+            else []
+        )
         subprocess.run(
             ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *archive],
             capture_output=True,

@@ -26,8 +26,8 @@ def _leave_a_file(draft: Draft) -> None:
 def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
-    host = catalog.load().pick("trixie")
-    with session.opened(Store(binaries_cache), PlainLog(stream), keep=True) as here:
+    host = catalog.load_hosts().get("trixie")
+    with session.open_session(Store(binaries_cache), PlainLog(stream), keep=True) as here:
         report = level.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
     said = stream.getvalue()
     enter, leave = _kept(said)
@@ -60,9 +60,11 @@ def _kept(said: str) -> tuple[list[str], list[str]]:
 def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
-    with session.opened(Store(binaries_cache), PlainLog(stream)) as here:
-        report = level.check(here, [catalog.load().pick("trixie")], [new], only=["kubectl-alone"])
-        left = here.engine.labelled(f"{cleanup.LABEL}={here.run}")
+    with session.open_session(Store(binaries_cache), PlainLog(stream)) as here:
+        report = level.check(
+            here, [catalog.load_hosts().get("trixie")], [new], only=["kubectl-alone"]
+        )
+        left = here.engine.list_labelled(f"{cleanup.RUN_LABEL}={here.run_id}")
     assert not report.passed
     assert "Kept" not in stream.getvalue()
     assert left == []

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import PackageSet, gather
-from kubeparcel.hosts.parallel_runs import side_by_side
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
+from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
@@ -80,7 +80,7 @@ def whole(real: Site, here: Session, tmp_path_factory) -> Whole:
         for format_ in Format:
             place = folder / "written" / key / format_
             files = [made.write(name, format_, place / name) for name in HELD[key]]
-            sets[key, format_] = gather(files, place / "set")[format_]
+            sets[key, format_] = load_package_sets(files, place / "set")[format_]
     return Whole(benches, sets)
 
 
@@ -95,7 +95,7 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     def look(index: int) -> list[Check]:
         return _look(here, whole, MACHINES[index], folder / str(index))
 
-    found = side_by_side(here, look, len(MACHINES), level.at_once())
+    found = run_parallel(here, look, len(MACHINES), level.at_once())
     return dict(zip(MACHINES, found, strict=True))
 
 
@@ -116,7 +116,7 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
     wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
     last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
     steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
-    host = catalog.load().pick(HOSTS[machine.format])
+    host = catalog.load_hosts().get(HOSTS[machine.format])
     return play(here, host, replace(scenario, steps=steps), sets[now], first)
 
 
@@ -130,7 +130,7 @@ def _all(mutations: Sequence[Mutate]) -> Mutate:
 
 def _with(good: PackageSet, file: Path, folder: Path) -> PackageSet:
     """A set with one package in another's place; the others are not read again."""
-    one = gather([file], folder)[good.format]
+    one = load_package_sets([file], folder)[good.format]
     for name in set(good.files) - set(one.files):
         os.link(good.folder / name, one.folder / name)
     others = tuple(c for c in good.contents if c.name not in one.names)

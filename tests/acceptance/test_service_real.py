@@ -25,7 +25,7 @@ def report(here: Session, real: Site, tmp_path_factory) -> Report:
         patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
         before = earlier(chosen, folder / "earlier", QuietLog())
         other = other_layout(chosen, folder / "other", QuietLog())
-    hosts = [catalog.load().pick(name) for name in HOSTS]
+    hosts = [catalog.load_hosts().get(name) for name in HOSTS]
     return level.check(here, hosts, [real.folder / "dist"], before, other=other)
 
 

@@ -21,14 +21,14 @@ from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts import base_images, catalog, session, systemd_node
-from kubeparcel.hosts.base_images import Definition
+from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.cleanup import LABEL
-from kubeparcel.hosts.engine import What
-from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.cleanup import RUN_LABEL
+from kubeparcel.hosts.engine import ResourceKind
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import control_plane
-from kubeparcel.images.node_image import NodeImage, node_image, write
+from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_node_archive
 from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
@@ -48,12 +48,12 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
     dist = ground.folder / "dist"
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
     yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
-    with session.opened(Store(paths.cache_dir()), QuietLog()) as here:
-        hosts = [catalog.load().pick(name) for name in NAMES]
+    with session.open_session(Store(paths.cache_dir()), QuietLog()) as here:
+        hosts = [catalog.load_hosts().get(name) for name in NAMES]
         for host in hosts:
             for purpose in Purpose:
-                here.image(host, purpose)
-        sets = gather(find_package_files([dist]), scratch / "sets")
+                here.ensure_image(host, purpose)
+        sets = load_package_sets(find_package_files([dist]), scratch / "sets")
         revision, other = _revision(ground, scratch / "revision")
         report = _passed(install.check(here, hosts, [dist], revision))
         yield _within("install", "one deb host and one rpm host", report.seconds, 90)
@@ -90,10 +90,10 @@ def _clusters(
     site = scratch / "before"
     site.mkdir()
     timed([*PROGRAM, "build", "--kubernetes", BEFORE, "--source", "go"], site)
-    old = gather(find_package_files([site / "dist"]), scratch / "old")
+    old = load_package_sets(find_package_files([site / "dist"]), scratch / "old")
     for host, packages in zip(hosts, sets, strict=True):
-        node_image(here, host, packages)
-        node_image(here, host, old[host.format])
+        ensure_node_image(here, host, packages)
+        ensure_node_image(here, host, old[host.format])
     dist, before = [ground.folder / "dist"], [site / "dist"]
     _archives(here, hosts[0], sets[0], old[hosts[0].format])
     with _peak(here) as peak:
@@ -111,26 +111,30 @@ def _clusters(
 def _archives(here: Session, plane: Host, *sets: PackageSet) -> None:
     """Images of both control planes are gathered, or compiled, before a cluster asks for them."""
     for packages in sets:
-        with systemd_node.started(
-            here, plane, "images", image=node_image(here, plane, packages)
+        with systemd_node.start_node(
+            here, plane, "images", image=ensure_node_image(here, plane, packages)
         ) as box:
             version = Version.parse(packages.versions["kubeadm"].rpartition("-")[0])
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
             wanted = box.run(*argv).stdout.split()
-        where = {"engine": here.engine, "places": here.places}
-        control_plane.archive(version, wanted, here.store, here.log, **where)
+        where = {"engine": here.engine, "places": here.locations}
+        control_plane.control_plane_archive(version, wanted, here.store, here.log, **where)
 
 
 def _first_image(here: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:
     """A node's archive where the host is not there yet: made from a Debian archive."""
-    known = Definition.of(host, Purpose.NODE, here.places)
-    never = f"{known.setup}\n# {secrets.token_hex(8)}\n"
+    known = ImageSpec.for_host(host, Purpose.NODE, here.locations)
+    never = f"{known.setup_script}\n# {secrets.token_hex(8)}\n"
     below = dataclasses.replace(known, setup=never)
-    shop = base_images.Workshop(here.engine, here.store, here.log, here.places, here.folder)
+    shop = base_images.ImageBuildContext(
+        here.engine, here.store, here.log, here.locations, here.folder
+    )
     began = time.monotonic()
     try:
-        base_images.make(shop, below)
-        write(here, NodeImage(host, packages, below.name), scratch, scratch / "node.tar")
+        base_images.build_image(shop, below)
+        write_node_archive(
+            here, NodeImage(host, packages, below.name), scratch, scratch / "node.tar"
+        )
         seconds = time.monotonic() - began
     finally:
         here.engine.remove_image(below.name)
@@ -152,8 +156,8 @@ def _peak(here: Session) -> Iterator[_Peak]:
     def look() -> None:
         while not done.wait(0.5):
             with suppress(ToolError, OSError, ValueError):  # one that is going just now
-                boxes = here.engine.labelled(f"{LABEL}={here.run}")
-                names = [row.name for row in boxes if row.what is What.CONTAINER]
+                boxes = here.engine.list_labelled(f"{RUN_LABEL}={here.run_id}")
+                names = [row.name for row in boxes if row.kind is ResourceKind.CONTAINER]
                 found.most = max(found.most, sum(_memory(here, name) for name in names))
 
     thread = threading.Thread(target=look)

@@ -8,18 +8,18 @@ import sys
 from dataclasses import replace
 
 from kubeparcel import paths
-from kubeparcel.hosts.process_identity import Owner
+from kubeparcel.hosts.process_identity import ProcessIdentity
 
 
 def test_an_owner_survives_being_written_and_read():
-    me = Owner.current()
-    assert Owner.parse(str(me)) == me
-    assert not me.dead
+    me = ProcessIdentity.current()
+    assert ProcessIdentity.parse(str(me)) == me
+    assert not me.has_exited
 
 
 def test_what_is_no_owner_is_none():
-    assert Owner.parse("") is None
-    assert Owner.parse("a/b/c/d/e") is None
+    assert ProcessIdentity.parse("") is None
+    assert ProcessIdentity.parse("a/b/c/d/e") is None
 
 
 def test_a_process_that_ended_is_dead():
@@ -31,20 +31,20 @@ def test_a_process_that_ended_is_dead():
         text=True,
         check=True,
     )
-    owner = Owner.parse(said.stdout.strip())
+    owner = ProcessIdentity.parse(said.stdout.strip())
     assert owner is not None
-    assert owner.dead
+    assert owner.has_exited
 
 
 def test_a_process_with_the_same_number_but_another_start_is_not_the_owner():
-    assert replace(Owner.current(), started=1).dead
+    assert replace(ProcessIdentity.current(), start_time=1).has_exited
 
 
 def test_everything_before_the_last_boot_is_dead():
-    assert replace(Owner.current(), boot="00000000").dead
+    assert replace(ProcessIdentity.current(), boot_id="00000000").has_exited
 
 
 def test_what_cannot_be_seen_from_here_counts_as_alive():
-    me = replace(Owner.current(), started=1)
-    assert not replace(me, host="another-machine").dead
-    assert not replace(me, namespace="1").dead
+    me = replace(ProcessIdentity.current(), start_time=1)
+    assert not replace(me, hostname="another-machine").has_exited
+    assert not replace(me, pid_namespace="1").has_exited

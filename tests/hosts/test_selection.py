@@ -10,14 +10,14 @@ import pytest
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog, selection
-from kubeparcel.hosts.base_images import Definition
+from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Purpose
-from kubeparcel.hosts.engine import NoEngine
-from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.engine import EngineUnavailable
+from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 
 BOTH = tuple(Format)
-NOWHERE = Places(registry="registry.invalid")
+NOWHERE = ImageLocations(registry="registry.invalid")
 
 
 @dataclass
@@ -40,7 +40,7 @@ def maker(monkeypatch):
         found = {"mmdebstrap": "/usr/bin/mmdebstrap"} if there else {}
         monkeypatch.setattr(selection.shutil, "which", found.get)
 
-    selection.answers.cache_clear()
+    selection.is_reachable.cache_clear()
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
     return installed
@@ -48,37 +48,37 @@ def maker(monkeypatch):
 
 def test_without_names_the_first_possible_host_of_each_format_is_taken(maker):
     maker(True)
-    names = [host.name for host in selection.pick((), "cluster", BOTH, Engine(), NOWHERE)]
+    names = [host.name for host in selection.select_hosts((), "cluster", BOTH, Engine(), NOWHERE)]
     assert names == ["trixie", "trixie-dnf"]
-    (host,) = selection.pick((), "install", [Format.RPM], Engine(), NOWHERE)
+    (host,) = selection.select_hosts((), "install", [Format.RPM], Engine(), NOWHERE)
     assert host.name == "trixie-dnf"
 
 
 def test_a_host_whose_image_is_there_needs_nothing_else(maker):
     maker(False)
-    debian = catalog.load().pick("debian-13")
-    image = Definition.of(debian, Purpose.INSTALL, NOWHERE).name
-    (host,) = selection.pick((), "install", BOTH, Engine({image}), NOWHERE)
+    debian = catalog.load_hosts().get("debian-13")
+    image = ImageSpec.for_host(debian, Purpose.INSTALL, NOWHERE).name
+    (host,) = selection.select_hosts((), "install", BOTH, Engine({image}), NOWHERE)
     assert host is debian
 
 
 def test_where_no_host_can_be_made_each_ones_obstacle_is_named(maker):
     maker(False)
-    with pytest.raises(NoEngine) as raised:
-        selection.pick((), "install", BOTH, Engine(), NOWHERE)
+    with pytest.raises(EngineUnavailable) as raised:
+        selection.select_hosts((), "install", BOTH, Engine(), NOWHERE)
     assert "trixie: mmdebstrap is not installed" in raised.value.message
     assert "debian-13: registry.invalid does not answer" in raised.value.message
     assert "Install mmdebstrap, or name a registry" in raised.value.hint
 
 
 def test_an_unknown_name_is_wrong_usage_and_the_known_ones_are_listed(maker):
-    with pytest.raises(UsageError, match=r"--on buster: no such host.(?s:.*)trixie-dnf"):
-        selection.pick(("trixie", "buster"), "install", BOTH, Engine(), NOWHERE)
+    with pytest.raises(UsageError, match=r"unknown host 'buster'(?s:.*)trixie-dnf"):
+        selection.select_hosts(("trixie", "buster"), "install", BOTH, Engine(), NOWHERE)
 
 
 def test_a_host_that_cannot_prove_the_level_is_refused_with_those_that_can(maker):
     with pytest.raises(UsageError) as raised:
-        selection.pick(("rocky-9",), "cluster", BOTH, Engine(), NOWHERE)
+        selection.select_hosts(("rocky-9",), "cluster", BOTH, Engine(), NOWHERE)
     assert raised.value.message.endswith("cannot be proved there, only install.")
     assert "trixie-dnf" in raised.value.hint
     assert "rocky" not in raised.value.hint
@@ -86,28 +86,30 @@ def test_a_host_that_cannot_prove_the_level_is_refused_with_those_that_can(maker
 
 def test_a_registry_that_answers_is_no_obstacle(maker):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        places = Places(registry=f"127.0.0.1:{server.getsockname()[1]}")
-        assert selection.obstacle(catalog.load().pick("fedora"), Engine(), places) == ""
+        places = ImageLocations(registry=f"127.0.0.1:{server.getsockname()[1]}")
+        assert (
+            selection.unavailable_reason(catalog.load_hosts().get("fedora"), Engine(), places) == ""
+        )
 
 
 def test_the_list_has_every_host_with_what_it_proves_and_why_not_here(maker, monkeypatch):
     maker(False)
-    monkeypatch.setattr(selection, "choose", lambda _: Engine())
-    found = selection.listing(places=NOWHERE)
-    rows = {row["name"]: row for row in json.loads(found.show(as_json=True))["hosts"]}
-    assert set(rows) == set(catalog.load().hosts)
+    monkeypatch.setattr(selection, "select_engine", lambda _: Engine())
+    found = selection.host_availability(locations=NOWHERE)
+    rows = {row["name"]: row for row in json.loads(found.render(as_json=True))["hosts"]}
+    assert set(rows) == set(catalog.load_hosts().hosts)
     assert rows["trixie"]["obstacle"] == "mmdebstrap is not installed"
     assert rows["rocky-9"]["levels"] == ["install"]
-    text = found.show(as_json=False)
+    text = found.render(as_json=False)
     assert "trixie*" in text
     assert text.endswith("engine: podman 4.3.1")
 
 
 def test_without_an_engine_the_list_is_there_all_the_same(monkeypatch):
     def none(_: str) -> None:
-        raise NoEngine("No container engine can be used.\n  podman: is not installed.")
+        raise EngineUnavailable("No container engine can be used.\n  podman: is not installed.")
 
-    monkeypatch.setattr(selection, "choose", none)
-    found = selection.listing(places=NOWHERE)
-    assert set(found.obstacles.values()) == {"No container engine can be used."}
-    assert found.show(as_json=False).endswith("engine: none")
+    monkeypatch.setattr(selection, "select_engine", none)
+    found = selection.host_availability(locations=NOWHERE)
+    assert set(found.unavailable_reasons.values()) == {"No container engine can be used."}
+    assert found.render(as_json=False).endswith("engine: none")

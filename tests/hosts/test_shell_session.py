@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubeparcel.hosts.shell_session import ENDED, Late, Visit
+from kubeparcel.hosts.shell_session import CONTAINER_ENDED, CommandTimeout, ShellSession
 from tests.conftest import TIMEOUT, wait_until
 
 
 @pytest.fixture
-def visit(tmp_path) -> Iterator[Visit]:
+def visit(tmp_path) -> Iterator[ShellSession]:
     """A shell of this machine, as an engine would open one in a container."""
-    opened = Visit(["sh"], str(tmp_path))
+    opened = ShellSession(["sh"], str(tmp_path))
     with opened.lock:
-        assert opened.ready(TIMEOUT)
+        assert opened.connect(TIMEOUT)
     yield opened
     opened.close()
 
@@ -53,16 +53,16 @@ def test_a_command_changes_nothing_for_the_next(visit):
 
 def test_a_command_that_takes_too_long_closes_the_shell(visit):
     started = time.monotonic()
-    with pytest.raises(Late):
+    with pytest.raises(CommandTimeout):
         visit.run(["sleep", "300"], timeout=0.2)
     assert time.monotonic() - started < TIMEOUT
-    assert not visit.open
+    assert not visit.is_open
 
 
 def test_a_shell_that_ends_meanwhile_is_said(visit):
     done = visit.run(["sh", "-c", "kill -KILL $PPID; sleep 1"])
-    assert (done.exit_code, done.stderr) == (ENDED, "The container ended meanwhile.")
-    assert not visit.open
+    assert (done.exit_code, done.stderr) == (CONTAINER_ENDED, "The container ended meanwhile.")
+    assert not visit.is_open
 
 
 def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit):
@@ -81,10 +81,10 @@ def test_a_thread_that_waits_is_told_at_once_when_another_closes_the_shell(visit
     time.sleep(0.2)
     visit.close()
     thread.join(TIMEOUT)
-    assert [done.exit_code for done in found] == [ENDED]
+    assert [done.exit_code for done in found] == [CONTAINER_ENDED]
 
 
 def test_where_none_can_be_opened_there_is_none():
-    visit = Visit(["false"])
-    assert not visit.ready(TIMEOUT)
+    visit = ShellSession(["false"])
+    assert not visit.connect(TIMEOUT)
     visit.close()

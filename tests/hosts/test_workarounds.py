@@ -8,8 +8,8 @@ import pytest
 
 from kubeparcel.console import PlainLog
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts.engine import Start
-from kubeparcel.hosts.workarounds import Probe
+from kubeparcel.hosts.engine import ContainerSpec
+from kubeparcel.hosts.workarounds import WorkaroundProbe
 from kubeparcel.store import Store
 
 
@@ -22,7 +22,7 @@ class Machine:
     name: str = "podman"
     version: str = "1"
 
-    def start(self, start: Start) -> None:
+    def start(self, start: ContainerSpec) -> None:
         self.tried.append(start.flags)
         if self.needs and not any(self.needs in flag for flag in start.flags):
             raise ToolError("podman failed", "error setting rlimit")
@@ -34,39 +34,39 @@ class Machine:
 
 @pytest.fixture
 def probe(tmp_path, capsys):
-    def make(machine: Machine) -> Probe:
-        return Probe(machine, Store(tmp_path), PlainLog())  # type: ignore[arg-type]
+    def make(machine: Machine) -> WorkaroundProbe:
+        return WorkaroundProbe(machine, Store(tmp_path), PlainLog())  # type: ignore[arg-type]
 
     return make
 
 
 def test_a_machine_that_needs_nothing_gets_nothing(probe, capsys):
-    assert probe(Machine("")).flags("image", Start("image", "box")) == ()
+    assert probe(Machine("")).flags_for("image", ContainerSpec("image", "box")) == ()
     assert capsys.readouterr().err == ""
 
 
 def test_the_mildest_remedy_that_helps_is_taken_and_said(probe, capsys):
-    flags = probe(Machine("--ulimit=nofile")).flags("image", Start("image", "box"))
+    flags = probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
     assert [flag.partition("=")[0] for flag in flags] == ["--ulimit", "--ulimit"]
     assert "cannot raise process limits: containers run with nofile=" in capsys.readouterr().err
 
 
 def test_what_was_found_is_tried_first_the_next_time(probe):
-    probe(Machine("--ulimit=nofile")).flags("image", Start("image", "box"))
+    probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
     again = Machine("--ulimit=nofile")
-    probe(again).flags("image", Start("image", "box"))
+    probe(again).flags_for_for("image", ContainerSpec("image", "box"))
     assert len(again.tried) == 1
 
 
 def test_a_kind_of_container_is_tried_once_a_session(probe):
     machine = Machine("")
     here = probe(machine)
-    here.flags("image", Start("image", "one"))
-    here.flags("image", Start("image", "two"))
-    here.flags("image", Start("image", "three", privileged=True))
+    here.flags_for("image", ContainerSpec("image", "one"))
+    here.flags_for("image", ContainerSpec("image", "two"))
+    here.flags_for("image", ContainerSpec("image", "three", privileged=True))
     assert len(machine.tried) == 2
 
 
 def test_when_nothing_helps_the_engines_own_words_are_shown(probe):
     with pytest.raises(ToolError, match=r"(?s)cannot start a container here.*error setting rlimit"):
-        probe(Machine("--impossible")).flags("image", Start("image", "box"))
+        probe(Machine("--impossible")).flags_for("image", ContainerSpec("image", "box"))

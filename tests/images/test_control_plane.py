@@ -8,10 +8,10 @@ import pytest
 
 from kubeparcel import paths
 from kubeparcel.errors import ExternalError, UsageError
-from kubeparcel.hosts.image_locations import Places
+from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.images import archive_reader, archive_writer, control_plane, image_sources, layers
-from kubeparcel.images.archive_writer import Config
-from kubeparcel.images.control_plane_build import Compiler, Row, table
+from kubeparcel.images.archive_writer import ImageConfig
+from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
@@ -29,21 +29,23 @@ def saved(folder: Path, file: str, *names: str) -> None:
         program = folder / "program"
         program.write_text(name)
         target = folder / f"{index}.layer"
-        blob = layers.of_programs({"/program": program}, 0, target)
-        images.append(archive_writer.image(name, Config(Arch.AMD64, 0), blob))
-    archive_writer.write(images, folder / file)
+        blob = layers.program_layer({"/program": program}, 0, target)
+        images.append(archive_writer.single_layer_image(name, ImageConfig(Arch.AMD64, 0), blob))
+    archive_writer.write_archive(images, folder / file)
 
 
 @pytest.fixture
 def gather(tmp_path, monkeypatch):
     """Ask for images where no registry answers; give their names, and what was said."""
-    monkeypatch.setattr(image_sources, "answers", lambda registry: False)
+    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: False)
     store = Store(tmp_path / "store")
 
     def ask(*wanted: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
         log = RecordingLog()
-        places = Places(archives=archives)
-        found = control_plane.archive(RELEASE, wanted, store, log, places=places, arch=Arch.AMD64)
+        places = ImageLocations(archive_folder=archives)
+        found = control_plane.control_plane_archive(
+            RELEASE, wanted, store, log, locations=places, arch=Arch.AMD64
+        )
         return found, log
 
     return ask
@@ -54,7 +56,7 @@ def test_images_come_from_a_folder_of_archives_under_the_names_that_were_asked_f
 ):
     saved(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
     found, log = gather(COREDNS, APISERVER, archives=tmp_path / "a")
-    assert archive_reader.names(found) == [COREDNS, APISERVER]
+    assert archive_reader.image_names(found) == [COREDNS, APISERVER]
     assert log.messages == log.tasks == []
 
 
@@ -66,12 +68,12 @@ def test_the_same_images_are_gathered_once_and_anew_when_the_folder_changes(gath
     assert (again, again.stat().st_mtime_ns) == (first, at)
     saved(tmp_path / "a", "two.tar", COREDNS)
     later, _ = gather(APISERVER, COREDNS, archives=tmp_path / "a")
-    assert archive_reader.names(later) == [COREDNS, APISERVER]
+    assert archive_reader.image_names(later) == [COREDNS, APISERVER]
 
 
 def test_an_image_that_nobody_has_and_that_cannot_be_built_is_left_out_with_a_word(gather):
     found, log = gather(COREDNS)
-    assert archive_reader.names(found) == []
+    assert archive_reader.image_names(found) == []
     assert log.messages == [("Images", f"left out, no registry has them here: {COREDNS}")]
 
 
@@ -95,19 +97,21 @@ def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(
             asked.append(f"without {name}")
 
     gather(COREDNS)
-    monkeypatch.setattr(image_sources, "answers", lambda registry: registry == "mirror.example")
-    found = control_plane.archive(
+    monkeypatch.setattr(
+        image_sources, "is_reachable", lambda registry: registry == "mirror.example"
+    )
+    found = control_plane.control_plane_archive(
         RELEASE,
         [COREDNS],
         Store(tmp_path / "store"),
         RecordingLog(),
         engine=Engine(),  # type: ignore[arg-type]
-        places=Places(registry="mirror.example/k8s"),
+        locations=ImageLocations(registry="mirror.example/k8s"),
         arch=Arch.AMD64,
     )
     mirrored = "mirror.example/k8s/coredns/coredns:v1.14.2"
     assert asked == [mirrored, f"without {mirrored}"]
-    assert archive_reader.names(found) == [COREDNS]
+    assert archive_reader.image_names(found) == [COREDNS]
 
 
 def test_a_folder_that_is_none_is_named(gather, tmp_path):
@@ -117,14 +121,14 @@ def test_a_folder_that_is_none_is_named(gather, tmp_path):
 
 def test_the_folder_is_named_by_a_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBEPARCEL_ARCHIVES", str(tmp_path))
-    assert Places.of_machine().archives == tmp_path
+    assert ImageLocations.from_environment().archive_folder == tmp_path
     monkeypatch.delenv("KUBEPARCEL_ARCHIVES")
-    assert Places.of_machine().archives is None
+    assert ImageLocations.from_environment().archive_folder is None
 
 
-@pytest.mark.parametrize("name", table())
+@pytest.mark.parametrize("name", buildable_images())
 def test_every_image_that_can_be_built_is_a_command_or_a_program_at_its_place(name):
-    row = table()[name]
+    row = buildable_images()[name]
     assert bool(row.command) != bool(row.program)
     assert row.path.rpartition("/")[2] == name
     if row.program:
@@ -135,6 +139,6 @@ def test_every_image_that_can_be_built_is_a_command_or_a_program_at_its_place(na
 
 def test_a_tag_without_a_version_cannot_name_a_modules(tmp_path):
     compiler = Compiler(Store(tmp_path), RecordingLog(), Arch.AMD64)
-    row = Row(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
+    row = BuildableImage(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
     with pytest.raises(ExternalError, match="'latest'"):
-        compiler.program(row, "latest")
+        compiler.compile_program(row, "latest")

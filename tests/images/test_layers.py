@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.images.layers import Rules, normalise
+from kubeparcel.images.layers import RootFilesystemRules, root_filesystem_layer
 from kubeparcel.images.node_image import RULES
 
 RELEASED = 1_784_743_658
@@ -35,12 +35,16 @@ def hardlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 def layer(tmp_path):
     """The layer of an export with these entries, in this order."""
 
-    def make(*entries: tuple[tarfile.TarInfo, bytes], rules: Rules | None = None) -> Path:
+    def make(
+        *entries: tuple[tarfile.TarInfo, bytes], rules: RootFilesystemRules | None = None
+    ) -> Path:
         with tarfile.open(tmp_path / "root.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             for entry, data in entries:
                 tar.addfile(entry, io.BytesIO(data))
         target = tmp_path / "layer.tar"
-        normalise(tmp_path / "root.tar", target, rules or Rules(), RELEASED)
+        root_filesystem_layer(
+            tmp_path / "root.tar", target, rules or RootFilesystemRules(), RELEASED
+        )
         return target
 
     return make
@@ -92,19 +96,21 @@ def test_a_file_with_two_names_has_its_bytes_under_the_first(layer):
 
 def test_a_file_whose_first_name_is_left_out_keeps_its_bytes(layer):
     entries = [file("cache/x", b"same"), hardlink("usr/x", "cache/x"), hardlink("usr/y", "cache/x")]
-    found = layer(*entries, rules=Rules(gone=("cache",)))
+    found = layer(*entries, rules=RootFilesystemRules(exclude=("cache",)))
     assert data(found, "usr/x") == b"same"
     assert listed(found)["usr/y"].linkname == "usr/x"
 
 
 def test_making_it_twice_over_changes_nothing(layer, tmp_path):
     first = layer(folder("b/"), file("b/y", b"1"), hardlink("a", "b/y"), file("l" * 150, b"long"))
-    normalise(first, tmp_path / "again.tar", Rules(), RELEASED)
+    root_filesystem_layer(first, tmp_path / "again.tar", RootFilesystemRules(), RELEASED)
     assert (tmp_path / "again.tar").read_bytes() == first.read_bytes()
 
 
 def test_what_is_left_out_goes_by_its_place(layer):
-    rules = Rules(gone=("old", "*.pyc"), hollow=("run",), pruned=("log",), empty=("id",))
+    rules = RootFilesystemRules(
+        exclude=("old", "*.pyc"), keep_dir_only=("run",), drop_files=("log",), truncate=("id",)
+    )
     found = layer(
         *(folder("old"), file("old/x"), file("lib/a.pyc"), folder("run"), folder("run/lock")),
         *(folder("log"), folder("log/apt"), file("log/apt/x"), file("older"), file("id", b"7")),

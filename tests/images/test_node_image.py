@@ -9,14 +9,14 @@ import pytest
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.images import export, node_image
-from kubeparcel.images.export import Archived, Made
+from kubeparcel.images.export import ExportResult, ImageArchive
 from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
 from tests.acceptance.small_packages import small, write_set
 
-TRIXIE = catalog.load().pick("trixie")
+TRIXIE = catalog.load_hosts().get("trixie")
 BELOW = "localhost/kubeparcel/trixie-node:1"
 
 
@@ -28,7 +28,7 @@ def packages(tmp_path):
         folder = tmp_path / revision
         folder.mkdir()
         files = write_set(small(folder / "shop", revision), Format.DEB, folder)
-        return gather(sorted(files.iterdir()), folder / "laid")[Format.DEB]
+        return load_package_sets(sorted(files.iterdir()), folder / "laid")[Format.DEB]
 
     return make
 
@@ -48,12 +48,12 @@ def test_the_name_says_the_version_and_changes_with_the_packages_and_the_host(pa
 def test_a_change_of_what_is_left_out_is_another_image(packages, monkeypatch):
     wanted = NodeImage(TRIXIE, packages(), BELOW)
     before = wanted.name
-    monkeypatch.setattr(node_image, "RULES", node_image.Rules(gone=("srv",)))
+    monkeypatch.setattr(node_image, "RULES", node_image.RootFilesystemRules(exclude=("srv",)))
     assert wanted.name != before
 
 
 def test_containerd_finds_our_plugins_and_kubeadms_pause_on_either_kind_of_machine(packages):
-    files = NodeImage(TRIXIE, packages(), BELOW).files("registry.k8s.io/pause:3.10.2")
+    files = NodeImage(TRIXIE, packages(), BELOW).added_files("registry.k8s.io/pause:3.10.2")
     for version, systemd in ((1, "false"), (2, "true")):
         text = files[f"/usr/lib/kubeparcel/containerd-cgroup-v{version}.toml"]
         assert 'bin_dir = "/opt/cni/bin"' in text
@@ -61,7 +61,9 @@ def test_containerd_finds_our_plugins_and_kubeadms_pause_on_either_kind_of_machi
         assert f"SystemdCgroup = {systemd}" in text
     unit = files["/etc/systemd/system/kubeparcel-node.service"]
     assert "Before=containerd.service kubelet.service" in unit
-    assert all(f"{node_image.OWN}/{name}" in files for name in ("runtime.sh", "cgroup-v1.sh"))
+    assert all(
+        f"{node_image.NODE_FOLDER}/{name}" in files for name in ("runtime.sh", "cgroup-v1.sh")
+    )
 
 
 def test_packages_that_are_missing_are_named(packages, tmp_path):
@@ -70,19 +72,21 @@ def test_packages_that_are_missing_are_named(packages, tmp_path):
     with pytest.raises(
         UsageError, match=r"trixie takes deb packages.*kubelet, kubectl, kubernetes-cni"
     ):
-        export.complete(TRIXIE, some, [tmp_path])
+        export.require_all_packages(TRIXIE, some, [tmp_path])
     with pytest.raises(UsageError, match="cri-tools are not in"):
-        export.complete(TRIXIE, None, [tmp_path])
-    export.complete(TRIXIE, whole, [tmp_path])
+        export.require_all_packages(TRIXIE, None, [tmp_path])
+    export.require_all_packages(TRIXIE, whole, [tmp_path])
 
 
 def test_the_result_says_where_the_archives_are_and_what_to_type_next(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     file = Path.cwd() / "dist/images/x.tar"
-    one = Archived(TRIXIE, "localhost/x:1", file, "ab", 621_000_000, {"kubelet": "1.36.3-1"}, True)
-    text = Made((one,), "podman", loaded=False).as_text()
+    one = ImageArchive(
+        TRIXIE, "localhost/x:1", file, "ab", 621_000_000, {"kubelet": "1.36.3-1"}, True
+    )
+    text = ExportResult((one,), "podman", loaded=False).as_text()
     assert "621.0 MB  dist/images/x.tar" in text
     assert text.endswith("Next: podman load --input dist/images/x.tar")
-    document = json.loads(Made((one,), "podman", loaded=True).as_json())
+    document = json.loads(ExportResult((one,), "podman", loaded=True).as_json())
     assert document["loaded"] is True
     assert document["images"][0]["packages"] == {"kubelet": "1.36.3-1"}

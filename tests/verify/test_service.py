@@ -8,7 +8,7 @@ import pytest
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.model import Format
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.service import actions, assertions, kubelet, level
@@ -34,7 +34,7 @@ def sets(tmp_path_factory) -> dict[str, PackageSet]:
             for package in shop.packages.values()
             if package.format is Format.DEB
         ]
-        found[name] = gather(files, folder / "set")[Format.DEB]
+        found[name] = load_package_sets(files, folder / "set")[Format.DEB]
     return found
 
 
@@ -114,7 +114,7 @@ def test_kubeadm_is_told_where_the_runtime_is_and_what_the_kubelet_is_to_show():
 
 
 def test_packages_that_cannot_be_a_node_are_refused_with_what_is_missing(sets):
-    host = catalog.load().pick("trixie")
+    host = catalog.load_hosts().get("trixie")
     kubectl = tuple(one for one in sets["etc"].contents if one.name == "kubectl")
     with pytest.raises(UsageError, match="needs kubeadm and kubelet as deb"):
         level._fits(host, replace(sets["etc"], contents=kubectl))
@@ -123,7 +123,7 @@ def test_packages_that_cannot_be_a_node_are_refused_with_what_is_missing(sets):
 
 
 def test_an_old_kubernetes_is_refused_with_the_levels_that_know_it(sets):
-    host = catalog.load().pick("trixie")
+    host = catalog.load_hosts().get("trixie")
     old = tuple(
         replace(one, version="1.30.2") if one.name == "kubeadm" else one
         for one in sets["etc"].contents

@@ -175,7 +175,7 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     if store:
         from kubeparcel.hosts import image_cache
 
-        images = image_cache.clear(Store(cache_dir()))
+        images = image_cache.clear_images(Store(cache_dir()))
         said += f"\nRemoved {len(images)} images of hosts and nodes." if images else ""
         shutil.rmtree(cache_dir(), ignore_errors=True)
         said += f"\nRemoved the cache {cache_dir()}."

@@ -27,12 +27,12 @@ def image(
 
     base = Path.cwd()
     packages = settings({}, base).out
-    wanted = export.Wanted(
+    wanted = export.ImageRequest(
         paths=tuple(base / name for name in path or [packages]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
         engine=engine,
         out=base / out if out else base / packages / "images",
         load=load,
     )
-    made = export.export(wanted, console.create_log(quiet))
+    made = export.export_images(wanted, console.create_log(quiet))
     print_result(made.as_json() if json_ else made.as_text())

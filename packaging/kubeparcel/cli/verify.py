@@ -52,4 +52,4 @@ def hosts(_: Context, engine: str = "", json_: bool = False) -> None:
     """List the hosts that packages can be proved on, and which of them can be made here."""
     from kubeparcel.hosts import selection
 
-    print_result(selection.listing(engine).show(as_json=json_))
+    print_result(selection.host_availability(engine).render(as_json=json_))

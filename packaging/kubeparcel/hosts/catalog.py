@@ -1,4 +1,4 @@
-"""The table of hosts: hosts.yaml as frozen values."""
+"""The hosts that packages are verified on: hosts.yaml as frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kubeparcel.paths import PACKAGE
 
 
 class Purpose(StrEnum):
-    """What an image of a host is for; see hosts.yaml."""
+    """What an image of a host is used for; see hosts.yaml."""
 
     INSTALL = "install"
     NODE = "node"
@@ -24,101 +24,101 @@ LEVELS = ("install", "service", "cluster")
 
 
 @dataclass(frozen=True)
-class Family:
-    """What hosts of one package manager have in common. `setup` is a template."""
+class HostFamily:
+    """What all hosts with the same package manager share; see hosts.yaml."""
 
     format: Format
-    manager: str
-    setup: str
+    package_manager: str
+    setup_template: str
     packages: tuple[str, ...]
-    node: tuple[str, ...]
-    pool: tuple[str, ...] = ()
-    stand_ins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    node_packages: tuple[str, ...]
+    pool_packages: tuple[str, ...] = ()
+    rpm_placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Host:
-    """One distribution. It has either `suite` or `image`. `levels` are those it can prove."""
+    """A distribution. It has either a `suite` to bootstrap or an `image` to pull.
+
+    `levels` are the verify levels that it supports.
+    """
 
     name: str
     title: str
-    family: Family
+    family: HostFamily
     suite: str = ""
     image: str = ""
-    without: tuple[str, ...] = ()
+    excluded_packages: tuple[str, ...] = ()
     levels: tuple[str, ...] = LEVELS
 
     @property
     def format(self) -> Format:
-        """The packages it takes."""
+        """The format of the packages that the host installs."""
         return self.family.format
 
     def packages(self, purpose: Purpose) -> tuple[str, ...]:
-        """What its image holds from the start, for a purpose."""
-        node = self.family.node if purpose is Purpose.NODE else ()
-        names = dict.fromkeys((*self.family.packages, *node))
-        return tuple(name for name in names if name not in self.without)
-
-    @property
-    def proves(self) -> str:
-        """In words, for `inv hosts`."""
-        return f"{self.format} through {self.family.manager}: {', '.join(self.levels)}"
+        """Return the distribution's packages that the host's image contains."""
+        node_packages = self.family.node_packages if purpose is Purpose.NODE else ()
+        names = dict.fromkeys((*self.family.packages, *node_packages))
+        return tuple(name for name in names if name not in self.excluded_packages)
 
 
 @dataclass(frozen=True)
-class Table:
-    """All hosts by name, and which of them to take first for each format."""
+class HostCatalog:
+    """All hosts by name, and the default hosts of each format in order of preference."""
 
     hosts: Mapping[str, Host]
     defaults: Mapping[Format, tuple[str, ...]]
 
-    def pick(self, name: str) -> Host:
-        """The host of that name; raises UsageError naming the ones there are."""
+    def get(self, name: str) -> Host:
+        """Return the host of that name; raise UsageError with the known names."""
         if name not in self.hosts:
-            raise UsageError(f"--on {name}: no such host.", f"There are: {', '.join(self.hosts)}.")
+            raise UsageError(f"--on: unknown host {name!r}.", f"Known: {', '.join(self.hosts)}.")
         return self.hosts[name]
 
-    def first(self, format_: Format, level: str, possible: Iterable[str]) -> Host | None:
-        """The default host of a format for a level, among those that are possible."""
-        can = frozenset(possible)
-        names = (name for name in self.defaults[format_] if name in can)
-        return next((self.hosts[n] for n in names if level in self.hosts[n].levels), None)
+    def default_host(self, format_: Format, level: str, available: Iterable[str]) -> Host | None:
+        """Return the first default host of a format that is available and supports the level."""
+        available_names = frozenset(available)
+        hosts = (self.hosts[n] for n in self.defaults[format_] if n in available_names)
+        return next((host for host in hosts if level in host.levels), None)
 
 
 @functools.cache
-def load() -> Table:
-    """The table that comes with kubeparcel."""
+def load_hosts() -> HostCatalog:
+    """Return the hosts of hosts.yaml."""
     import yaml
 
     from kubeparcel.config.catalog import LOADER
 
     data = yaml.load((PACKAGE / "hosts/hosts.yaml").read_bytes(), LOADER)  # noqa: S506 - a safe one
-    families = {name: _family(row) for name, row in data["families"].items()}
-    return Table(
-        hosts={name: _host(name, row, families) for name, row in data["hosts"].items()},
+    families = {name: _family(fields) for name, fields in data["families"].items()}
+    return HostCatalog(
+        hosts={name: _host(name, fields, families) for name, fields in data["hosts"].items()},
         defaults={Format(name): tuple(names) for name, names in data["defaults"].items()},
     )
 
 
-def _family(row: Mapping[str, Any]) -> Family:
-    return Family(
-        format=Format(row["format"]),
-        manager=row["manager"],
-        setup=row["setup"],
-        packages=tuple(row["packages"]),
-        node=tuple(row["node"]),
-        pool=tuple(row.get("pool", ())),
-        stand_ins={name: tuple(says) for name, says in row.get("stand-ins", {}).items()},
+def _family(fields: Mapping[str, Any]) -> HostFamily:
+    return HostFamily(
+        format=Format(fields["format"]),
+        package_manager=fields["package-manager"],
+        setup_template=fields["setup-template"],
+        packages=tuple(fields["packages"]),
+        node_packages=tuple(fields["node-packages"]),
+        pool_packages=tuple(fields.get("pool-packages", ())),
+        rpm_placeholders={
+            name: tuple(provides) for name, provides in fields.get("rpm-placeholders", {}).items()
+        },
     )
 
 
-def _host(name: str, row: Mapping[str, Any], families: Mapping[str, Family]) -> Host:
-    lists = {key: tuple(row[key]) for key in ("without", "levels") if key in row}
+def _host(name: str, fields: Mapping[str, Any], families: Mapping[str, HostFamily]) -> Host:
     return Host(
         name=name,
-        title=row["title"],
-        family=families[row["family"]],
-        suite=row.get("suite", ""),
-        image=row.get("image", ""),
-        **lists,
+        title=fields["title"],
+        family=families[fields["family"]],
+        suite=fields.get("suite", ""),
+        image=fields.get("image", ""),
+        excluded_packages=tuple(fields.get("excluded-packages", ())),
+        levels=tuple(fields.get("levels", LEVELS)),
     )

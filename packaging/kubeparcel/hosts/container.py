@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from kubeparcel import process
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.engine import Engine, GaveUp
+from kubeparcel.hosts.engine import Engine, WaitTimeout
 from kubeparcel.process import CompletedProcess
 
 T = TypeVar("T")
@@ -25,9 +25,9 @@ class Container:
     host: Host
 
     @property
-    def shell(self) -> str:
+    def shell_command(self) -> str:
         """What a person types to enter it."""
-        return self.engine.shell(self.name)
+        return self.engine.shell_command(self.name)
 
     def run(
         self,
@@ -36,31 +36,33 @@ class Container:
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
-        what: str = "",
+        description: str = "",
     ) -> CompletedProcess:
         """Run a command inside to its end; its own words are in `argv` of what it gives.
 
         Standard input is closed unless given. With `check`, an exit code other than 0 raises
-        ToolError with the output. Raises GaveUp after `timeout` seconds, naming `what`.
+        ToolError with the output. Raises WaitTimeout after `timeout` seconds, naming `what`.
         """
-        waited = f"{self.host.name}: {what or ' '.join(argv)[:200]}"
-        done = self.engine.exec(self.name, argv, stdin=stdin, env=env, timeout=timeout, what=waited)
+        waited = f"{self.host.name}: {description or ' '.join(argv)[:200]}"
+        done = self.engine.exec(
+            self.name, argv, stdin=stdin, env=env, timeout=timeout, description=waited
+        )
         own = CompletedProcess(argv, done.exit_code, done.stdout, done.stderr)
         if check and own.exit_code:
             raise process.failed_process(own)
         return own
 
-    def script(
+    def run_script(
         self, text: str, *arguments: str, check: bool = True, timeout: float = 60
     ) -> CompletedProcess:
         """Run a shell script that is given as text, stopping at its first failing command."""
         return self.run("sh", "-euc", text, "sh", *arguments, check=check, timeout=timeout)
 
-    def read(self, path: str) -> str:
+    def read_file(self, path: str) -> str:
         """A file's text; raises ToolError when there is none."""
         return self.run("cat", path).stdout
 
-    def write(self, path: str, text: str) -> None:
+    def write_file(self, path: str, text: str) -> None:
         """Write a file, and the folders above it."""
         self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat >"$1"', "sh", path, stdin=text)
 
@@ -68,36 +70,38 @@ class Container:
         """Whether there is anything at a path."""
         return self.run("test", "-e", path, check=False).exit_code == 0
 
-    def put(self, source: Path, target: str) -> None:
+    def copy_in(self, source: Path, target: str) -> None:
         """Copy a file or folder in."""
-        self.engine.put(self.name, source, target)
+        self.engine.copy_in(self.name, source, target)
 
-    def get(self, source: str, target: Path) -> None:
+    def copy_out(self, source: str, target: Path) -> None:
         """Copy a file or folder out."""
-        self.engine.get(self.name, source, target)
+        self.engine.copy_out(self.name, source, target)
 
     def restart(self, timeout: float = 60) -> None:
         """Shut it down in good order and start it again; its files stay."""
         self.engine.restart(self.name, timeout)
 
-    def until(
+    def wait_for(
         self,
-        question: Callable[[], T | None],
-        what: str,
+        condition: Callable[[], T | None],
+        description: str,
         timeout: float = 60,
-        every: float = 0.5,
-        instead: Callable[[], str] = str,
+        interval: float = 0.5,
+        diagnose: Callable[[], str] = str,
     ) -> T:
         """Ask until there is an answer that is true, and give it.
 
-        After `timeout` seconds raises GaveUp: it names `what` was waited for, and what
+        After `timeout` seconds raises WaitTimeout: it names `what` was waited for, and what
         `instead()` says, such as the last lines of a journal.
         """
         end = time.monotonic() + timeout
         while True:
-            answer = question()
+            answer = condition()
             if answer:
                 return answer
             if time.monotonic() > end:
-                raise GaveUp(f"{self.host.name}: waited {timeout:g} s for {what}.", instead())
-            time.sleep(every)
+                raise WaitTimeout(
+                    f"{self.host.name}: waited {timeout:g} s for {description}.", diagnose()
+                )
+            time.sleep(interval)

@@ -12,15 +12,15 @@ from kubeparcel.errors import ToolError
 from kubeparcel.process import CompletedProcess
 
 
-class NoEngine(ToolError):
+class EngineUnavailable(ToolError):
     """Neither podman nor docker can be used here."""
 
 
-class GaveUp(ToolError):
+class WaitTimeout(ToolError):
     """Something was waited for and did not come in time."""
 
 
-class What(StrEnum):
+class ResourceKind(StrEnum):
     """The kinds of things an engine makes for us, in the order they can be removed."""
 
     CONTAINER = "container"
@@ -29,7 +29,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True)
-class Start:
+class ContainerSpec:
     """A container to start. Nothing of the machine is visible inside but `mounts`, read-only.
 
     `network` is `none`, `host` or a network's name. `volumes` are paths that get a file system of
@@ -54,24 +54,25 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledResource:
     """Something that carries one of our labels."""
 
-    what: What
+    kind: ResourceKind
     name: str
     labels: Mapping[str, str]
 
 
 class Engine(Protocol):
-    """A container engine. Times are in seconds; every call ends, GaveUp says what it waited for.
+    """A container engine. All times are in seconds.
 
-    All raise ToolError with the engine's own words when it refuses.
+    Every method raises ToolError with the engine's output if it fails, and WaitTimeout with a
+    description of what was waited for if it takes too long.
     """
 
     name: str
     version: str
 
-    def start(self, start: Start) -> None:
+    def start(self, spec: ContainerSpec) -> None:
         """Start a container in the background."""
 
     def exec(
@@ -82,20 +83,20 @@ class Engine(Protocol):
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
-        what: str = "",
+        description: str = "",
     ) -> CompletedProcess:
         """Run a command in it to its end, whatever its exit code; stdin is closed unless given."""
 
-    def leave(self, containers: Sequence[str]) -> None:
+    def close_shells(self, containers: Sequence[str]) -> None:
         """Nothing more is run in them for now: what was open for that is closed."""
 
-    def shell(self, container: str) -> str:
+    def shell_command(self, container: str) -> str:
         """What a person types to enter it."""
 
-    def put(self, container: str, source: Path, target: str) -> None:
+    def copy_in(self, container: str, source: Path, target: str) -> None:
         """Copy a file or folder into it."""
 
-    def get(self, container: str, source: str, target: Path) -> None:
+    def copy_out(self, container: str, source: str, target: Path) -> None:
         """Copy a file or folder out of it."""
 
     def inspect(self, container: str) -> Mapping[str, Any]:
@@ -107,10 +108,10 @@ class Engine(Protocol):
     def restart(self, container: str, timeout: float = 60) -> None:
         """Stop it in good order and start it again; its files stay."""
 
-    def remove(self, what: What, names: Sequence[str]) -> None:
+    def remove(self, kind: ResourceKind, names: Sequence[str]) -> None:
         """Remove them, running or not, with the volumes that are theirs alone."""
 
-    def labelled(self, label: str) -> list[Labelled]:
+    def list_labelled(self, label: str) -> list[LabelledResource]:
         """All that carries a label, `name` or `name=value`."""
 
     def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
@@ -119,7 +120,7 @@ class Engine(Protocol):
     def has_image(self, image: str) -> bool:
         """Whether it has an image of that name."""
 
-    def images(self, prefix: str) -> list[str]:
+    def list_images(self, prefix: str) -> list[str]:
         """The names of the images that begin so."""
 
     def pull(self, image: str) -> None:
@@ -137,7 +138,7 @@ class Engine(Protocol):
     def commit(self, container: str, image: str) -> None:
         """Make an image of a container as it is now."""
 
-    def export(self, container: str, tar: Path) -> None:
+    def export_files(self, container: str, tar: Path) -> None:
         """Write all files of a container, but for its volumes and mounts."""
 
     def tag(self, image: str, name: str) -> None:

@@ -16,22 +16,29 @@ from typing import Any
 
 from kubeparcel import process
 from kubeparcel.errors import KubeparcelError, ToolError, UsageError
-from kubeparcel.hosts.engine import Engine, GaveUp, Labelled, NoEngine, Start, What
-from kubeparcel.hosts.shell_session import Late, Visit
+from kubeparcel.hosts.engine import (
+    ContainerSpec,
+    Engine,
+    EngineUnavailable,
+    LabelledResource,
+    ResourceKind,
+    WaitTimeout,
+)
+from kubeparcel.hosts.shell_session import CommandTimeout, ShellSession
 from kubeparcel.process import CompletedProcess
 
-LONG = 600.0
+IMAGE_TIMEOUT = 600.0
 """Seconds for pulling, importing and saving an image."""
 
 _SELINUX = Path("/sys/fs/selinux/enforce")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")
 
 
-VARIABLE = "KUBEPARCEL_ENGINE"
+ENGINE_VARIABLE = "KUBEPARCEL_ENGINE"
 
 
 @dataclass(frozen=True)
-class Dialect:
+class EngineFlags:
     """The words in which engines differ.
 
     `systemd` starts a machine with systemd; `at_once` removes without waiting for a stop;
@@ -39,115 +46,115 @@ class Dialect:
     """
 
     name: str
-    version: str
+    version_format: str
     quiet: tuple[str, ...]
     systemd: tuple[str, ...]
-    at_once: tuple[str, ...]
+    force_remove: tuple[str, ...]
     plain_http: tuple[str, ...]
     save: tuple[str, ...]
-    packages: str
+    debian_packages: str
 
 
-DIALECTS: Mapping[str, Dialect] = {
-    "podman": Dialect(
+ENGINES: Mapping[str, EngineFlags] = {
+    "podman": EngineFlags(
         name="podman",
-        version="{{.Client.Version}}",
+        version_format="{{.Client.Version}}",
         quiet=("--quiet",),
         systemd=("--systemd=always", "--cgroupns=private", "--tmpfs=/tmp", "--tmpfs=/run"),
-        at_once=("--force", "--volumes", "--time=0"),
+        force_remove=("--force", "--volumes", "--time=0"),
         plain_http=("--tls-verify=false",),
         save=("--quiet", "--multi-image-archive"),
-        packages="podman runc conmon netavark aardvark-dns iptables nftables catatonit",
+        debian_packages="podman runc conmon netavark aardvark-dns iptables nftables catatonit",
     ),
-    "docker": Dialect(
+    "docker": EngineFlags(
         name="docker",
-        version="{{.Server.Version}}",
+        version_format="{{.Server.Version}}",
         quiet=(),
         systemd=(
             *("--cgroupns=private", "--env=container=docker", "--stop-signal=SIGRTMIN+3"),
             *("--tmpfs=/tmp", "--tmpfs=/run:exec", "--tmpfs=/run/lock"),
         ),
-        at_once=("--force", "--volumes"),
+        force_remove=("--force", "--volumes"),
         plain_http=(),
         save=(),
-        packages="docker.io",
+        debian_packages="docker.io",
     ),
 }
 
 
-def choose(name: str = "") -> Engine:
+def select_engine(name: str = "") -> Engine:
     """The engine of that name, else KUBEPARCEL_ENGINE's, else the first that answers.
 
-    Raises NoEngine saying what to install, UsageError for a name that is none.
+    Raises EngineUnavailable saying what to install, UsageError for a name that is none.
     """
-    name = name or os.environ.get(VARIABLE, "")
-    if name and name not in DIALECTS:
-        raise UsageError(f"--engine {name}: there are {', '.join(DIALECTS)}.")
+    name = name or os.environ.get(ENGINE_VARIABLE, "")
+    if name and name not in ENGINES:
+        raise UsageError(f"--engine {name}: there are {', '.join(ENGINES)}.")
     reasons: list[str] = []
-    for dialect in [DIALECTS[name]] if name else DIALECTS.values():
+    for dialect in [ENGINES[name]] if name else ENGINES.values():
         try:
             return _answering(dialect)
-        except NoEngine as error:
+        except EngineUnavailable as error:
             reasons.append(f"{dialect.name}: {error.message}")
-    raise NoEngine(
+    raise EngineUnavailable(
         "No container engine can be used: the levels install, service and cluster need one.\n  "
         + "\n  ".join(reasons),
-        f"On Debian and Ubuntu: apt install {DIALECTS[name or 'podman'].packages}\n"
+        f"On Debian and Ubuntu: apt install {ENGINES[name or 'podman'].debian_packages}\n"
         "On Fedora, Rocky and openSUSE: dnf or zypper install podman.\n"
         "Without one, --level layout checks what is in the packages.",
     )
 
 
-def _answering(dialect: Dialect) -> Engine:
-    """The engine behind a row; raises NoEngine with the reason it cannot be used."""
+def _answering(dialect: EngineFlags) -> Engine:
+    """The engine behind a row; raises EngineUnavailable with the reason it cannot be used."""
     if not shutil.which(dialect.name):
-        raise NoEngine("is not installed.")
+        raise EngineUnavailable("is not installed.")
     try:
         done = process.run(
-            [dialect.name, "version", "--format", dialect.version], check=False, timeout=30
+            [dialect.name, "version", "--format", dialect.version_format], check=False, timeout=30
         )
     except KubeparcelError as error:
-        raise NoEngine(error.message) from None
+        raise EngineUnavailable(error.message) from None
     version = done.stdout.strip()
     if done.exit_code or not version:
         said = done.stderr.strip().splitlines() or ["it printed nothing"]
-        raise NoEngine(f"is installed, but does not answer: {said[-1]}")
-    return CommandLine(dialect, version)
+        raise EngineUnavailable(f"is installed, but does not answer: {said[-1]}")
+    return CliEngine(dialect, version)
 
 
-class CommandLine:
+class CliEngine:
     """Fills the Protocol Engine."""
 
-    def __init__(self, dialect: Dialect, version: str) -> None:
-        self.dialect, self.name, self.version = dialect, dialect.name, version
-        self._visits: dict[str, Visit] = {}
+    def __init__(self, flags: EngineFlags, version: str) -> None:
+        self.flags, self.name, self.version = flags, flags.name, version
+        self._shells: dict[str, ShellSession] = {}
         self._guard = threading.Lock()
 
-    def start(self, start: Start) -> None:
-        self._run(["run", "--detach", *self.words(start)], 120, f"{start.name} to start")
+    def start(self, spec: ContainerSpec) -> None:
+        self._run(["run", "--detach", *self.run_arguments(spec)], 120, f"{spec.name} to start")
 
-    def words(self, start: Start) -> Iterator[str]:
+    def run_arguments(self, spec: ContainerSpec) -> Iterator[str]:
         """The options and arguments of `run` for a container; pure."""
-        yield from ("--name", start.name, "--network", start.network)
-        if start.hostname:
-            yield from ("--hostname", start.hostname)
-        for name, value in start.labels.items():
+        yield from ("--name", spec.name, "--network", spec.network)
+        if spec.hostname:
+            yield from ("--hostname", spec.hostname)
+        for name, value in spec.labels.items():
             yield from ("--label", f"{name}={value}")
-        for source, target in start.mounts.items():
+        for source, target in spec.mounts.items():
             yield from ("--volume", f"{source}:{target}:ro")
-        if start.mounts and _SELINUX.exists():
+        if spec.mounts and _SELINUX.exists():
             yield "--security-opt=label=disable"
-        for path in start.volumes:
+        for path in spec.volumes:
             yield from ("--volume", path)
-        for capability in start.capabilities:
+        for capability in spec.capabilities:
             yield from ("--cap-add", capability)
-        if start.memory:
-            yield from ("--memory", start.memory)
-        if start.privileged:
+        if spec.memory:
+            yield from ("--memory", spec.memory)
+        if spec.privileged:
             yield "--privileged"
-        if start.systemd:
-            yield from self.dialect.systemd
-        yield from (*start.flags, start.image, *start.command)
+        if spec.systemd:
+            yield from self.flags.systemd
+        yield from (*spec.flags, spec.image, *spec.command)
 
     def exec(
         self,
@@ -157,13 +164,13 @@ class CommandLine:
         stdin: str | None = None,
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
-        what: str = "",
+        description: str = "",
     ) -> CompletedProcess:
-        waited = what or f"`{' '.join(argv)[:200]}` in {container}"
+        waited = description or f"`{' '.join(argv)[:200]}` in {container}"
         try:
             done = self._through_shell(container, argv, stdin, env, timeout)
-        except Late:
-            raise self._gave_up(timeout, waited) from None
+        except CommandTimeout:
+            raise self._timeout_error(timeout, waited) from None
         if done:
             return done
         words = ["exec", *(["--interactive"] if stdin is not None else [])]
@@ -181,34 +188,38 @@ class CommandLine:
     ) -> CompletedProcess | None:
         """The same through an open shell; None when another thread uses it, or none opens."""
         with self._guard:
-            visit = self._visits.get(container)
-            if not visit or not visit.open:
-                visit = Visit([self.name, "exec", "--interactive", container, "sh"])
-                self._visits[container] = visit
+            visit = self._shells.get(container)
+            if not visit or not visit.is_open:
+                visit = ShellSession([self.name, "exec", "--interactive", container, "sh"])
+                self._shells[container] = visit
         if not visit.lock.acquire(blocking=False):
             return None
         try:
             started = time.monotonic()
-            if not visit.ready(timeout):
+            if not visit.connect(timeout):
                 return None
             return visit.run(argv, stdin, env, timeout - (time.monotonic() - started))
         finally:
             visit.release()
 
-    def leave(self, containers: Sequence[str]) -> None:
+    def close_shells(self, containers: Sequence[str]) -> None:
         with self._guard:
-            visits = [self._visits.pop(name) for name in containers if name in self._visits]
+            visits = [self._shells.pop(name) for name in containers if name in self._shells]
         for visit in visits:
             visit.close()
 
-    def shell(self, container: str) -> str:
+    def shell_command(self, container: str) -> str:
         return f"{self.name} exec -it {container} bash"
 
-    def put(self, container: str, source: Path, target: str) -> None:
-        self._run(["cp", str(source), f"{container}:{target}"], LONG, f"{source} to be copied")
+    def copy_in(self, container: str, source: Path, target: str) -> None:
+        self._run(
+            ["cp", str(source), f"{container}:{target}"], IMAGE_TIMEOUT, f"{source} to be copied"
+        )
 
-    def get(self, container: str, source: str, target: Path) -> None:
-        self._run(["cp", f"{container}:{source}", str(target)], LONG, f"{source} to be copied")
+    def copy_out(self, container: str, source: str, target: Path) -> None:
+        self._run(
+            ["cp", f"{container}:{source}", str(target)], IMAGE_TIMEOUT, f"{source} to be copied"
+        )
 
     def inspect(self, container: str) -> Mapping[str, Any]:
         found: list[Mapping[str, Any]] = self._json(["container", "inspect", container])
@@ -220,28 +231,28 @@ class CommandLine:
 
     def restart(self, container: str, timeout: float = 60) -> None:
         grace = max(1, int(timeout) - 10)
-        self.leave([container])
+        self.close_shells([container])
         self._run(["restart", "--time", str(grace), container], timeout, f"{container} to restart")
 
-    def remove(self, what: What, names: Sequence[str]) -> None:
-        self.leave(names)
+    def remove(self, kind: ResourceKind, names: Sequence[str]) -> None:
+        self.close_shells(names)
         if names:
-            words = self.dialect.at_once if what is What.CONTAINER else ()
-            verb = ["rm", *words] if what is What.CONTAINER else [what.value, "rm"]
+            words = self.flags.force_remove if kind is ResourceKind.CONTAINER else ()
+            verb = ["rm", *words] if kind is ResourceKind.CONTAINER else [kind.value, "rm"]
             self._run([*verb, *names], 120, f"{', '.join(names)} to go")
 
-    def labelled(self, label: str) -> list[Labelled]:
-        return [row for what in What for row in self._labelled(what, label)]
+    def list_labelled(self, label: str) -> list[LabelledResource]:
+        return [row for what in ResourceKind for row in self._list_labelled(what, label)]
 
-    def _labelled(self, what: What, label: str) -> Iterator[Labelled]:
-        words = ["ps", "--all"] if what is What.CONTAINER else [what.value, "ls"]
+    def _list_labelled(self, what: ResourceKind, label: str) -> Iterator[LabelledResource]:
+        words = ["ps", "--all"] if what is ResourceKind.CONTAINER else [what.value, "ls"]
         listed = self._run([*words, "--quiet", "--filter", f"label={label}"], 60, f"each {what}")
         for name in listed.stdout.split():
             with suppress(ToolError):  # gone since it was listed
                 for row in self._json([what.value, "inspect", name]):
                     labels = row.get("Config", row).get("Labels") or row.get("labels") or {}
                     full = row.get("Name") or row.get("name") or name
-                    yield Labelled(what, full.removeprefix("/"), labels)
+                    yield LabelledResource(what, full.removeprefix("/"), labels)
 
     def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
         words = [word for row in labels.items() for word in ("--label", "=".join(row))]
@@ -251,46 +262,50 @@ class CommandLine:
     def has_image(self, image: str) -> bool:
         return self._run(["image", "inspect", image], 60, image, check=False).exit_code == 0
 
-    def images(self, prefix: str) -> list[str]:
+    def list_images(self, prefix: str) -> list[str]:
         words = ["images", "--format", "{{.Repository}}:{{.Tag}}"]
         listed = self._run(words, 60, "the list of images").stdout.split()
         return [image for image in listed if image.startswith(prefix)]
 
     def pull(self, image: str) -> None:
-        self._run(["pull", *self.dialect.quiet, *self._plain(image), image], LONG, f"{image}")
+        self._run(
+            ["pull", *self.flags.quiet, *self._plain_http(image), image], IMAGE_TIMEOUT, f"{image}"
+        )
 
     def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
         words = [word for change in changes for word in ("--change", change)]
-        self._run(["import", *self.dialect.quiet, *words, str(tar), image], LONG, f"{image}")
+        self._run(["import", *self.flags.quiet, *words, str(tar), image], IMAGE_TIMEOUT, f"{image}")
 
     def load_image(self, archive: Path) -> None:
-        self._run(["load", "--input", str(archive)], LONG, f"{archive} to be loaded")
+        self._run(["load", "--input", str(archive)], IMAGE_TIMEOUT, f"{archive} to be loaded")
 
     def save_images(self, images: Sequence[str], archive: Path) -> None:
-        words = ["save", *self.dialect.save, "--output", str(archive), *images]
-        self._run(words, LONG, f"{archive} to be written")
+        words = ["save", *self.flags.save, "--output", str(archive), *images]
+        self._run(words, IMAGE_TIMEOUT, f"{archive} to be written")
 
     def commit(self, container: str, image: str) -> None:
-        self._run(["commit", *self.dialect.quiet, container, image], LONG, f"{image}")
+        self._run(["commit", *self.flags.quiet, container, image], IMAGE_TIMEOUT, f"{image}")
 
-    def export(self, container: str, tar: Path) -> None:
+    def export_files(self, container: str, tar: Path) -> None:
         words = ["export", "--output", str(tar), container]
-        self._run(words, LONG, f"{container} to be written")
+        self._run(words, IMAGE_TIMEOUT, f"{container} to be written")
 
     def tag(self, image: str, name: str) -> None:
         self._run(["tag", image, name], 60, f"{name}")
 
     def push(self, image: str) -> None:
-        self._run(["push", *self.dialect.quiet, *self._plain(image), image], LONG, f"{image}")
+        self._run(
+            ["push", *self.flags.quiet, *self._plain_http(image), image], IMAGE_TIMEOUT, f"{image}"
+        )
 
     def remove_image(self, image: str) -> None:
         self._run(["rmi", image], 120, f"{image} to go", check=False)
 
-    def _gave_up(self, timeout: float, what: str) -> GaveUp:
-        return GaveUp(f"Waited {timeout:g} s for {what}; {self.name} did not come back.")
+    def _timeout_error(self, timeout: float, what: str) -> WaitTimeout:
+        return WaitTimeout(f"Waited {timeout:g} s for {what}; {self.name} did not come back.")
 
-    def _plain(self, image: str) -> tuple[str, ...]:
-        return self.dialect.plain_http if _LOOPBACK.match(image) else ()
+    def _plain_http(self, image: str) -> tuple[str, ...]:
+        return self.flags.plain_http if _LOOPBACK.match(image) else ()
 
     def _json(self, words: Sequence[str]) -> Any:
         return json.loads(self._run(words, 60, " ".join(words)).stdout)
@@ -309,7 +324,7 @@ class CommandLine:
         except ToolError as error:
             if "took longer than" not in error.message:
                 raise
-            raise self._gave_up(timeout, what) from None
+            raise self._timeout_error(timeout, what) from None
         if check and done.exit_code:
             raise process.failed_process(done)
         return done

@@ -14,7 +14,7 @@ _ARCHIVE = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)",
 
 
 @dataclass(frozen=True)
-class Places:
+class ImageLocations:
     """`registry` stands for the registry in every host's image; `images` has other images by host.
 
     `debian` is the archive that hosts are made from; empty is mmdebstrap's own choice. `archives`
@@ -22,12 +22,12 @@ class Places:
     """
 
     registry: str = ""
-    debian: str = ""
-    images: Mapping[str, str] = field(default_factory=dict)
-    archives: Path | None = None
+    debian_archive: str = ""
+    host_images: Mapping[str, str] = field(default_factory=dict)
+    archive_folder: Path | None = None
 
     @classmethod
-    def of_machine(cls, root: Path = Path("/")) -> Places:
+    def from_environment(cls, root: Path = Path("/")) -> ImageLocations:
         """What KUBEPARCEL_REGISTRY, _DEBIAN, _IMAGES (`rocky-9=HOST/NAME:TAG,…`) and _ARCHIVES say.
 
         Without KUBEPARCEL_DEBIAN the archive is the one that this machine itself uses.
@@ -36,21 +36,21 @@ class Places:
         folder = os.environ.get("KUBEPARCEL_ARCHIVES", "")
         return cls(
             registry=os.environ.get("KUBEPARCEL_REGISTRY", "").rstrip("/"),
-            debian=os.environ.get("KUBEPARCEL_DEBIAN", "") or _own_archive(root),
-            images={name.strip(): image.strip() for name, _, image in pairs if image},
-            archives=Path(folder).expanduser().absolute() if folder else None,
+            debian_archive=os.environ.get("KUBEPARCEL_DEBIAN", "") or _local_archive(root),
+            host_images={name.strip(): image.strip() for name, _, image in pairs if image},
+            archive_folder=Path(folder).expanduser().absolute() if folder else None,
         )
 
-    def image(self, host: Host) -> str:
+    def base_image(self, host: Host) -> str:
         """The image to pull for a host."""
-        if host.name in self.images:
-            return self.images[host.name]
+        if host.name in self.host_images:
+            return self.host_images[host.name]
         if self.registry:
             return f"{self.registry}/{host.image.partition('/')[2]}"
         return host.image
 
 
-def _own_archive(root: Path) -> str:
+def _local_archive(root: Path) -> str:
     """The first Debian archive in apt's sources, when this machine runs Debian."""
     try:
         release = (root / "etc/os-release").read_text("utf-8")

@@ -55,9 +55,9 @@ class PackageManager:
         return [self.version_selector.format(name=n, version=v) for n, v in versions.items()]
 
 
-def error_lines(said: str) -> Sequence[str]:
+def error_lines(output: str) -> Sequence[str]:
     """The lines in which a package manager complains, though it may have gone on."""
-    serious = _HARMLESS.sub("", said)
+    serious = _HARMLESS.sub("", output)
     return [line for line in serious.splitlines() if _COMPLAINTS.search(line)]
 
 

@@ -45,7 +45,7 @@ class PackageSet:
         return {one.name: f"{one.version}-{one.revision}" for one in self.contents}
 
 
-def gather(
+def load_package_sets(
     files: Sequence[Path], folder: Path, formats: Collection[Format] = tuple(Format)
 ) -> Mapping[Format, PackageSet]:
     """The sets in some package files, by format; the files are laid side by side below `folder`.
@@ -65,16 +65,16 @@ def gather(
     for one in read_all([file for file in files if file.suffix not in others]):
         if one.arch in wanted:
             known = found.setdefault(one.format, {})
-            if one.name not in known or _order(one) > _order(known[one.name]):
+            if one.name not in known or _version_key(one) > _version_key(known[one.name]):
                 known[one.name] = one
-    return {format_: _lay(format_, rows, folder) for format_, rows in found.items()}
+    return {format_: _link_files(format_, rows, folder) for format_, rows in found.items()}
 
 
-def of_each(
+def package_sets_for(
     hosts: Sequence[Host], files: Sequence[Path], folder: Path
 ) -> Mapping[Format, PackageSet]:
     """The sets that some hosts take, by format; raises UsageError for a host without packages."""
-    sets = gather(files, folder, {host.format for host in hosts})
+    sets = load_package_sets(files, folder, {host.format for host in hosts})
     for host in hosts:
         if host.format not in sets:
             raise UsageError(
@@ -85,11 +85,11 @@ def of_each(
     return sets
 
 
-def _order(one: Contents) -> tuple[object, ...]:
+def _version_key(one: Contents) -> tuple[object, ...]:
     return (Version.parse(one.version.replace("~", "-", 1)), one.revision)
 
 
-def _lay(format_: Format, rows: Mapping[str, Contents], folder: Path) -> PackageSet:
+def _link_files(format_: Format, rows: Mapping[str, Contents], folder: Path) -> PackageSet:
     place = folder / format_
     place.mkdir(parents=True, exist_ok=True)
     for one in rows.values():

@@ -11,7 +11,7 @@ from kubeparcel.packages import nfpm
 from kubeparcel.process import run
 
 
-def stand_ins(wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
+def write_placeholders(wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
     """Write a package for each name, that provides what its row says; raises ToolError."""
     for name, provides in wanted.items():
         own = f"{name} = "

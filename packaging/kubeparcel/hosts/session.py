@@ -17,12 +17,12 @@ from kubeparcel.hosts import base_images as images
 from kubeparcel.hosts import cleanup
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.engine import Engine, Labelled, Start, What
-from kubeparcel.hosts.engine_cli import choose
-from kubeparcel.hosts.image_cache import Shelf
-from kubeparcel.hosts.image_locations import Places
-from kubeparcel.hosts.process_identity import Owner
-from kubeparcel.hosts.workarounds import Probe
+from kubeparcel.hosts.engine import ContainerSpec, Engine, LabelledResource, ResourceKind
+from kubeparcel.hosts.engine_cli import select_engine
+from kubeparcel.hosts.image_cache import ImageCache
+from kubeparcel.hosts.image_locations import ImageLocations
+from kubeparcel.hosts.process_identity import ProcessIdentity
+from kubeparcel.hosts.workarounds import WorkaroundProbe
 from kubeparcel.store import Store
 
 
@@ -36,102 +36,121 @@ class Session:
     engine: Engine
     store: Store
     log: Log
-    places: Places
-    probe: Probe
-    shelf: Shelf
+    locations: ImageLocations
+    workarounds: WorkaroundProbe
+    image_cache: ImageCache
     folder: Path
-    run: str
+    run_id: str
     keep: bool = False
-    held: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
+    kept_containers: set[str] = field(default_factory=set)
+    logged: set[str] = field(default_factory=set)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
     def labels(self) -> Mapping[str, str]:
         """What everything it starts carries."""
-        kept = {cleanup.KEPT: "yes"} if self.keep else {}
-        return {cleanup.LABEL: self.run, cleanup.OWNER: str(Owner.current()), **kept}
+        kept = {cleanup.KEPT_LABEL: "yes"} if self.keep else {}
+        return {
+            cleanup.RUN_LABEL: self.run_id,
+            cleanup.OWNER_LABEL: str(ProcessIdentity.current()),
+            **kept,
+        }
 
-    def image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
+    def ensure_image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
         """The name of a host's image, made now if need be."""
-        self.shelf.use(images.Definition.of(host, purpose, self.places).name)
+        self.image_cache.mark_used(images.ImageSpec.for_host(host, purpose, self.locations).name)
         labels = tuple(self.labels.items())
-        needed = images.Workshop(
-            *(self.engine, self.store, self.log, self.places, self.folder, labels),
-            flags=lambda name: self.probe.flags(name, Start(name, "", labels=self.labels)),
+        needed = images.ImageBuildContext(
+            *(self.engine, self.store, self.log, self.locations, self.folder, labels),
+            workaround_flags=lambda name: self.workarounds.flags_for(
+                name, ContainerSpec(name, "", labels=self.labels)
+            ),
         )
-        return images.ensure(needed, host, purpose)
+        return images.ensure_image(needed, host, purpose)
 
     @contextmanager
-    def container(self, host: Host, start: Start) -> Iterator[Container]:
+    def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:
         """A running container until the block ends; `start.name` is made unique, labels added.
 
         Flags that this machine needs are found by trying. It stays only if it was held.
         """
         if self.stopped.is_set():
             raise KeyboardInterrupt
-        name = f"kubeparcel-{self.run}-{host.name}-{start.name}-{secrets.token_hex(2)}"
-        wanted = replace(start, name=name, labels={**self.labels, **start.labels})
-        flags = (*self.probe.flags(start.image, wanted), *start.flags)
+        name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
+        wanted = replace(spec, name=name, labels={**self.labels, **spec.labels})
+        flags = (*self.workarounds.flags_for(spec.image, wanted), *spec.flags)
         try:
             self.engine.start(replace(wanted, flags=flags))
             yield Container(self.engine, name, host)
         finally:
-            self.engine.leave([name])
-            if name not in self.held and not self.stopped.is_set():
-                self.engine.remove(What.CONTAINER, [name])
+            self.engine.close_shells([name])
+            if name not in self.kept_containers and not self.stopped.is_set():
+                self.engine.remove(ResourceKind.CONTAINER, [name])
 
-    def tell(self, label: str, text: str) -> None:
+    def log_once(self, label: str, text: str) -> None:
         """Say something in the log, once a session."""
-        if text not in self.told:
-            self.told.add(text)
+        if text not in self.logged:
+            self.logged.add(text)
             self.log.info(label, text)
 
-    def hold(self, box: Container) -> None:
+    def keep_for_debugging(self, container: Container) -> None:
         """Something failed in there: with `keep` it stays, and the log says how to enter it."""
-        if self.keep and box.name not in self.held:
-            self.held.add(box.name)
-            self.log.info("Kept", f"{box.shell}\nWhen done: {self.engine.name} rm -f -v {box.name}")
+        if self.keep and container.name not in self.kept_containers:
+            self.kept_containers.add(container.name)
+            self.log.info(
+                "Kept",
+                f"{container.shell_command}\n"
+                f"Remove it with: {self.engine.name} rm -f -v {container.name}",
+            )
 
     def stop(self) -> None:
         """End everything now: whoever waits for a container is told that it is gone."""
         self.stopped.set()
-        cleanup.remove(self.engine, f"{cleanup.LABEL}={self.run}", self._unheld)
+        cleanup.remove_labelled(
+            self.engine, f"{cleanup.RUN_LABEL}={self.run_id}", self._is_not_kept
+        )
 
-    def _unheld(self, row: Labelled) -> bool:
-        return row.name not in self.held
+    def _is_not_kept(self, row: LabelledResource) -> bool:
+        return row.name not in self.kept_containers
 
 
 @contextmanager
-def opened(
-    store: Store, log: Log, *, engine: str = "", keep: bool = False, places: Places | None = None
+def open_session(
+    store: Store,
+    log: Log,
+    *,
+    engine: str = "",
+    keep: bool = False,
+    locations: ImageLocations | None = None,
 ) -> Iterator[Session]:
     """A session, after what dead ones left was removed; at its end nothing of it is left.
 
-    Raises NoEngine when there is none. SIGTERM ends it like Ctrl-C while it is open.
+    Raises EngineUnavailable when there is none. SIGTERM ends it like Ctrl-C while it is open.
     """
-    chosen = choose(engine)
-    gone = cleanup.sweep(chosen, store)
+    chosen = select_engine(engine)
+    gone = cleanup.remove_stale(chosen, store)
     if gone:
         log.info("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
-    folder = cleanup.folder(store, Owner.current()) / secrets.token_hex(3)
+    folder = cleanup.process_folder(store, ProcessIdentity.current()) / secrets.token_hex(3)
     folder.mkdir(parents=True)
-    probe = Probe(chosen, store, log)
-    run, shelf = secrets.token_hex(4), Shelf(chosen, store, log)
-    where = places or Places.of_machine()
+    probe = WorkaroundProbe(chosen, store, log)
+    run, shelf = secrets.token_hex(4), ImageCache(chosen, store, log)
+    where = locations or ImageLocations.from_environment()
     here = Session(chosen, store, log, where, probe, shelf, folder, run, keep)
-    with _terminable():
+    with _sigterm_as_interrupt():
         try:
             yield here
         finally:
             here.stop()
             shelf.close()
-            if not here.held:  # else a container is left that has its packages from there
+            if (
+                not here.kept_containers
+            ):  # else a container is left that has its packages from there
                 shutil.rmtree(folder, ignore_errors=True)
-            _tidy(folder.parent)
+            _remove_if_empty(folder.parent)
 
 
-def _tidy(folder: Path) -> None:
+def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
     except OSError:  # another session of this process is still in there
@@ -139,7 +158,7 @@ def _tidy(folder: Path) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _sigterm_as_interrupt() -> Iterator[None]:
     """While it lasts, SIGTERM is Ctrl-C: what is open is closed in good order."""
     if threading.current_thread() is not threading.main_thread():
         yield

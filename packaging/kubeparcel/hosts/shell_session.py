@@ -17,7 +17,7 @@ from contextlib import suppress
 from kubeparcel import process
 from kubeparcel.process import CompletedProcess
 
-ENDED = 137
+CONTAINER_ENDED = 137
 """The exit code of a command whose container ended meanwhile, as engines have it."""
 
 _SHELL = "kept={place}/kubeparcel-visit.$$; umask 022; echo ready\n"
@@ -26,28 +26,28 @@ printf '%s %s %s\\n' $? $(wc -c <$kept.out) $(wc -c <$kept.err); cat $kept.out $
 """
 
 
-class Late(Exception):
+class CommandTimeout(Exception):
     """A command was not done in time; the shell is closed."""
 
 
-class Visit:
+class ShellSession:
     """One open shell, `argv`. A command at a time: `lock` is to be held.
 
     What a command prints lies in `place` until the next one: a folder inside.
     """
 
-    def __init__(self, argv: Sequence[str], place: str = "/run") -> None:
-        self.place = place
+    def __init__(self, argv: Sequence[str], folder: str = "/run") -> None:
+        self.folder = folder
         self.lock = threading.Lock()
         self._process = process.start_interactive(argv)
-        self.open, self._greeted = True, False
+        self.is_open, self._greeted = True, False
 
-    def ready(self, timeout: float) -> bool:
+    def connect(self, timeout: float) -> bool:
         """Whether the shell answers; False when the engine did not let us in."""
         if not self._greeted:
-            hello = _SHELL.format(place=self.place)
-            self._greeted = self._said(hello, time.monotonic() + timeout) == b"ready\n"
-        return self._greeted and self.open
+            hello = _SHELL.format(place=self.folder)
+            self._greeted = self._send(hello, time.monotonic() + timeout) == b"ready\n"
+        return self._greeted and self.is_open
 
     def run(
         self,
@@ -58,45 +58,47 @@ class Visit:
     ) -> CompletedProcess:
         """Run a command to its end; raises Late after so many seconds."""
         end = time.monotonic() + timeout
-        head = self._said(f"{_line(argv, stdin, env)}\n{_ANSWER}", end)
+        head = self._send(f"{_line(argv, stdin, env)}\n{_ANSWER}", end)
         if not head:
-            return CompletedProcess(tuple(argv), ENDED, "", "The container ended meanwhile.")
+            return CompletedProcess(
+                tuple(argv), CONTAINER_ENDED, "", "The container ended meanwhile."
+            )
         code, *sizes = (int(word) for word in head.split())
         out, err = (self._read(size, end).decode("utf-8", "replace") for size in sizes)
         return CompletedProcess(tuple(argv), code, out, err)
 
     def close(self) -> None:
         """Nothing more is asked; a thread that waits for an answer is told that there is none."""
-        self.open = False
+        self.is_open = False
         process.kill_process(self._process)
         if self.lock.acquire(blocking=False):
             self.release()
 
     def release(self) -> None:
         """Give the lock back. The pipes of a closed shell are closed by the last who has it."""
-        if not self.open:
+        if not self.is_open:
             for pipe in (self._process.stdin, self._process.stdout):
                 with suppress(OSError):  # what nobody reads any more
                     if pipe:
                         pipe.close()
         self.lock.release()
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         """The same for the thread that has the lock."""
-        self.open = False
+        self.is_open = False
         process.kill_process(self._process)
 
-    def _said(self, text: str, end: float) -> bytes:
+    def _send(self, text: str, end: float) -> bytes:
         """What the shell answers in a line; empty when it is gone."""
         assert self._process.stdin  # noqa: S101 - it was started so
         try:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
         except (OSError, ValueError):  # it ended, or another thread closed it just now
-            self._end()
+            self._kill()
             return b""
         found = b""
-        while self.open and not found.endswith(b"\n"):
+        while self.is_open and not found.endswith(b"\n"):
             found += self._read(1, end)
         return found if found.endswith(b"\n") else b""
 
@@ -104,14 +106,14 @@ class Visit:
         assert self._process.stdout  # noqa: S101 - it was started so
         at = self._process.stdout.fileno()
         found = bytearray()
-        while self.open and len(found) < size:
+        while self.is_open and len(found) < size:
             if not select.select([at], [], [], max(0, end - time.monotonic()))[0]:
-                self._end()
-                raise Late
+                self._kill()
+                raise CommandTimeout
             piece = os.read(at, size - len(found))
             found += piece
             if not piece:
-                self._end()
+                self._kill()
         return bytes(found)
 
 

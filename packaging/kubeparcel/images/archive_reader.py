@@ -16,21 +16,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kubeparcel.errors import ArchiveError, DigestError
-from kubeparcel.images.model import CONFIG, INDEX, LAYER, MANIFEST, Blob, Image
+from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.model import Arch
 
-ENDINGS = (".tar", ".tar.gz", ".tgz")
+SUFFIXES = (".tar", ".tar.gz", ".tgz")
 """What names of such archives end with."""
 
 _GZIP = b"\x1f\x8b"
 _PACKED = {_GZIP: "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
-_INDEXES = {INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"}
+_INDEXES = {INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"}
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _SMALL = 4 << 20
 """Documents are not larger."""
 
 
-def read(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
+def read_archive(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
     """The images of an archive that have a full name, for one architecture.
 
     A compressed archive is unpacked into `scratch`, which has to stay as long as the images are
@@ -49,7 +49,7 @@ def read(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
         ) from None
 
 
-def names(archive: Path) -> list[str]:
+def image_names(archive: Path) -> list[str]:
     """The full names of the images in an archive that we wrote ourselves."""
     with tarfile.open(archive, "r:") as tar:
         file = tar.extractfile("manifest.json")
@@ -124,7 +124,7 @@ class _Archive:
         """The images that docker save, or podman save, wrote."""
         for row in self._json(self._blob("manifest.json", "")):
             names = tuple(name for name in row.get("RepoTags") or () if "/" in name)
-            config = self._blob(row["Config"], CONFIG)
+            config = self._blob(row["Config"], CONFIG_TYPE)
             document = self._json(config)
             if names and document.get("architecture") == str(self.arch):
                 layers = tuple(self._layer(path) for path in row["Layers"])
@@ -132,15 +132,15 @@ class _Archive:
                 yield Image(names, config, layers)
 
     def _layer(self, path: str) -> Blob:
-        found = self._blob(path, LAYER)
-        head = next(found.pieces(), b"")
+        found = self._blob(path, LAYER_TYPE)
+        head = next(found.chunks(), b"")
         packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
-        return replace(found, media=LAYER + packed)
+        return replace(found, media_type=LAYER_TYPE + packed)
 
     def _compare(self, name: str, layers: tuple[Blob, ...], wanted: list[str]) -> None:
         """Plain layers are told by their digests; of packed ones the engine sees to it."""
         fit = len(layers) == len(wanted) and all(
-            one.media != LAYER or f"sha256:{one.sha256}" == digest
+            one.media_type != LAYER_TYPE or f"sha256:{one.sha256}" == digest
             for one, digest in zip(layers, wanted, strict=True)
         )
         if not fit:
@@ -151,12 +151,12 @@ class _Archive:
         if entry.issym() or entry.islnk():  # docker writes a layer that two images share once
             above = PurePosixPath(path).parent if entry.issym() else PurePosixPath()
             return self._blob(_up(above / entry.linkname), media)
-        return Blob.of_file(media, self.file, entry.offset_data, entry.size)
+        return Blob.from_file(media, self.file, entry.offset_data, entry.size)
 
     def _json(self, blob: Blob) -> Any:
         if blob.size > _SMALL:
             raise ValueError(f"a document of {blob.size:,} bytes")
-        return json.loads(b"".join(blob.pieces()))
+        return json.loads(b"".join(blob.chunks()))
 
 
 def _up(path: PurePosixPath) -> str:
@@ -173,8 +173,8 @@ def _up(path: PurePosixPath) -> str:
 def _oci(media: str) -> str:
     """OCI's name of what docker calls otherwise."""
     return {
-        "application/vnd.docker.container.image.v1+json": CONFIG,
-        "application/vnd.docker.distribution.manifest.v2+json": MANIFEST,
-        "application/vnd.docker.image.rootfs.diff.tar": LAYER,
-        "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{LAYER}+gzip",
+        "application/vnd.docker.container.image.v1+json": CONFIG_TYPE,
+        "application/vnd.docker.distribution.manifest.v2+json": MANIFEST_TYPE,
+        "application/vnd.docker.image.rootfs.diff.tar": LAYER_TYPE,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{LAYER_TYPE}+gzip",
     }.get(media, media)

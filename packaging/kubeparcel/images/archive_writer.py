@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kubeparcel.files import translate_os_errors
-from kubeparcel.images.model import CONFIG, INDEX, Blob, Image
+from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, Blob, Image
 from kubeparcel.model import Arch
 
 
 @dataclass(frozen=True)
-class Config:
+class ImageConfig:
     """What an image says of itself. `created` is in seconds since 1970."""
 
     arch: Arch
@@ -28,7 +28,7 @@ class Config:
     stop_signal: str = ""
 
 
-def image(name: str, config: Config, layer: Blob) -> Image:
+def single_layer_image(name: str, config: ImageConfig, layer: Blob) -> Image:
     """An image of one layer, which is a plain tar."""
     when = datetime.fromtimestamp(config.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     runs = {
@@ -47,16 +47,16 @@ def image(name: str, config: Config, layer: Blob) -> Image:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.sha256}"]},
         "history": [{"created": when, "created_by": "kubeparcel"}],
     }
-    return Image((name,), Blob.of_json(CONFIG, document), (layer,))
+    return Image((name,), Blob.from_json(CONFIG_TYPE, document), (layer,))
 
 
-def write(images: Iterable[Image], target: Path) -> None:
+def write_archive(images: Iterable[Image], target: Path) -> None:
     """Write an archive with these images; the same images give the same bytes."""
     found = sorted(images, key=lambda one: one.names)
     blobs = {blob.sha256: blob for one in found for blob in (one.config, *one.layers, one.manifest)}
     with translate_os_errors(target), target.open("wb") as out:
         for name, document in _documents(found).items():
-            _put(out, name, Blob.of_json("", document))
+            _put(out, name, Blob.from_json("", document))
         for sha256 in sorted(blobs):
             _put(out, blobs[sha256].path, blobs[sha256])
         out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
@@ -68,7 +68,7 @@ def _documents(images: Sequence[Image]) -> dict[str, Any]:
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
         "index.json": {
             "schemaVersion": 2,
-            "mediaType": INDEX,
+            "mediaType": INDEX_TYPE,
             "manifests": [_indexed(one, name) for one in images for name in one.names],
         },
         "manifest.json": [
@@ -95,5 +95,5 @@ def _put(out: BinaryIO, name: str, blob: Blob) -> None:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = blob.size, 0o644
     out.write(entry.tobuf(tarfile.USTAR_FORMAT))
-    out.writelines(blob.pieces())
+    out.writelines(blob.chunks())
     out.write(b"\0" * (-blob.size % tarfile.BLOCKSIZE))

@@ -29,7 +29,7 @@ _TAG = re.compile(r"v?(\d+\.\d+\.\d+)")
 
 
 @dataclass(frozen=True)
-class Row:
+class BuildableImage:
     """One image that can be built here; see control_plane.yaml."""
 
     path: str
@@ -40,13 +40,13 @@ class Row:
     user: str = ""
 
     @property
-    def source(self) -> str:
+    def template_text(self) -> str:
         """The text of a program of ours."""
         return (paths.template_dir() / self.program).read_text("utf-8") if self.program else ""
 
 
 @dataclass(frozen=True)
-class Program:
+class CompiledProgram:
     """A static binary in the store, and its release's date in seconds since 1970."""
 
     sha256: str
@@ -54,14 +54,14 @@ class Program:
 
 
 @functools.cache
-def table() -> Mapping[str, Row]:
+def buildable_images() -> Mapping[str, BuildableImage]:
     """The images by their last name, `kube-apiserver`."""
     import yaml
 
     file = PACKAGE / "images/control_plane.yaml"
     data = yaml.load(file.read_bytes(), catalog.LOADER)  # noqa: S506 - a safe one
     return {
-        name: Row(**{**row, "entrypoint": tuple(row.get("entrypoint", ()))})
+        name: BuildableImage(**{**row, "entrypoint": tuple(row.get("entrypoint", ()))})
         for name, row in data.items()
     }
 
@@ -75,37 +75,39 @@ class Compiler:
     arch: Arch
     toolchain: str = ""
 
-    def commands(self, version: Version, names: Sequence[str]) -> Mapping[str, Program]:
+    def compile_commands(
+        self, version: Version, names: Sequence[str]
+    ) -> Mapping[str, CompiledProgram]:
         """Kubernetes' own commands, all of the table's in one `go build`: they share nearly all."""
         if not names:
             return {}
         spec = catalog.load().components["kubernetes"]
-        every = tuple(row.command for row in table().values() if row.command)
+        every = tuple(row.command for row in buildable_images().values() if row.command)
         update = {"title": "Kubernetes' control plane", "binaries": every}
         source = GoModules({COMPONENT: spec.model_copy(update=update)}, self.toolchain)
         pinned = source.pin(COMPONENT, version, [self.arch])
         found = source.fetch(pinned.artifacts, self.store, self.log)[COMPONENT, self.arch]
-        return {name: Program(found[name], pinned.released) for name in names}
+        return {name: CompiledProgram(found[name], pinned.released) for name in names}
 
-    def program(self, row: Row, tag: str) -> Program:
+    def compile_program(self, image: BuildableImage, tag: str) -> CompiledProgram:
         """A program of ours, with the module that the row names at the tag's version."""
         go = go_toolchain.find(self.toolchain)
-        module = self._module(row, tag)
-        recipe = [RECIPE, asdict(row), module, row.source, self.arch, go.toolchain]
+        module = self._module(image, tag)
+        recipe = [RECIPE, asdict(image), module, image.template_text, self.arch, go.toolchain]
         key = json.dumps([*recipe, dict(go_toolchain.FIXED)])
         known = self.store.get_record(COMPONENT, key)
         if not (known and self.store.has(known[0])):
-            known = self._compiled(go, row, module)
+            known = self._compiled(go, image, module)
             self.store.put_record(COMPONENT, key, known)
-        return Program(*known)
+        return CompiledProgram(*known)
 
-    def _module(self, row: Row, tag: str) -> str:
+    def _module(self, row: BuildableImage, tag: str) -> str:
         found = _TAG.match(tag)
         if row.module and not found:
             raise ExternalError(f"No version of {row.module} can be read from the tag {tag!r}.")
         return f"{row.module}@v{found[1]}" if row.module and found else ""
 
-    def _compiled(self, go: go_toolchain.Go, row: Row, module: str) -> tuple[str, int]:
+    def _compiled(self, go: go_toolchain.Go, row: BuildableImage, module: str) -> tuple[str, int]:
         name = Path(row.path).name
         released = 0
         if module:
@@ -116,7 +118,7 @@ class Compiler:
             lines = ["module kubeparcel.invalid/program", "", f"go {_language(go)}"]
             lines += [f"require {module.replace('@', ' ')}"] if module else []
             (folder / "go.mod").write_text("\n".join(lines) + "\n", "utf-8")
-            (folder / "main.go").write_text(row.source, "utf-8")
+            (folder / "main.go").write_text(row.template_text, "utf-8")
             words = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
             go.run("build", *words, f"-o={folder / name}", ".", cwd=folder, arch=self.arch)
             return self.store.add(folder / name), released

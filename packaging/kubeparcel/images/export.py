@@ -13,7 +13,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.hosts import selection, session
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.package_set import PackageSet, gather
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import node_image
 from kubeparcel.images.node_image import NodeImage
@@ -22,11 +22,11 @@ from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import cache_dir, display_path
 from kubeparcel.store import Store
 
-KIND = "node-images"
+RECORDS = "node-images"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """Which packages go onto which hosts; without hosts, the first possible of each format.
 
     `out` is the folder for the archives; with `load` the engine gets the images too.
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Archived:
+class ImageArchive:
     """One image's archive. `packages` are versions by name; `size` is in bytes."""
 
     host: Host
@@ -49,14 +49,14 @@ class Archived:
     sha256: str
     size: int
     packages: Mapping[str, str]
-    fresh: bool
+    is_new: bool
 
 
 @dataclass(frozen=True)
-class Made:
+class ExportResult:
     """All archives that were asked for."""
 
-    archives: tuple[Archived, ...]
+    archives: tuple[ImageArchive, ...]
     engine: str
     loaded: bool
 
@@ -70,7 +70,7 @@ class Made:
                 "sha256": one.sha256,
                 "size": one.size,
                 "packages": dict(one.packages),
-                "new": one.fresh,
+                "new": one.is_new,
             }
             for one in self.archives
         ]
@@ -83,7 +83,7 @@ class Made:
             for one in self.archives
         ]
         text = format_table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
-        if not any(one.fresh for one in self.archives):
+        if not any(one.is_new for one in self.archives):
             text += "\nNothing to do: the archives hold these packages already."
         first = self.archives[0]
         if self.loaded:
@@ -91,29 +91,31 @@ class Made:
         return f"{text}\nNext: {self.engine} load --input {display_path(first.file)}"
 
 
-def export(wanted: Wanted, log: Log) -> Made:
+def export_images(request: ImageRequest, log: Log) -> ExportResult:
     """Make the archives; one that is there and whole is not made again.
 
     Raises UsageError when a host's packages are not all there, ToolError when they do not install.
     """
-    files = find_package_files(wanted.paths)
+    files = find_package_files(request.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
-    with session.opened(Store(cache_dir()), log, engine=wanted.engine) as here:
-        hosts = selection.pick(wanted.hosts, "cluster", formats, here.engine, here.places)
-        selection.say(hosts, here.engine, log)
-        sets = gather(files, here.folder / "packages", {host.format for host in hosts})
+    with session.open_session(Store(cache_dir()), log, engine=request.engine) as here:
+        hosts = selection.select_hosts(
+            request.hosts, "cluster", formats, here.engine, here.locations
+        )
+        selection.log_hosts(hosts, here.engine, log)
+        sets = load_package_sets(files, here.folder / "packages", {host.format for host in hosts})
         for host in hosts:
-            complete(host, sets.get(host.format), wanted.paths)
-        made = [_archive(here, host, sets[host.format], wanted.out) for host in hosts]
-        if wanted.load:
+            require_all_packages(host, sets.get(host.format), request.paths)
+        made = [_archive(here, host, sets[host.format], request.out) for host in hosts]
+        if request.load:
             for one in made:
-                here.shelf.use(one.name)
+                here.image_cache.mark_used(one.name)
                 if not here.engine.has_image(one.name):
                     here.engine.load_image(one.file)
-        return Made(tuple(made), here.engine.name, wanted.load)
+        return ExportResult(tuple(made), here.engine.name, request.load)
 
 
-def complete(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> None:
+def require_all_packages(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> None:
     """Raise UsageError unless all of Kubernetes' packages are there: a node needs them."""
     there = packages.names if packages else ()
     missing = [name for name in catalogs.load().packages if name not in there]
@@ -125,15 +127,15 @@ def complete(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> 
         )
 
 
-def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> Archived:
-    wanted = NodeImage.of(here, host, packages)
+def _archive(here: Session, host: Host, packages: PackageSet, out: Path) -> ImageArchive:
+    wanted = NodeImage.for_host(here, host, packages)
     target = out / f"{host.name}-kubernetes-{wanted.version}-{Arch.native()}.tar"
-    known = here.store.get_record(KIND, wanted.name)
+    known = here.store.get_record(RECORDS, wanted.name)
     fresh = not (known and target.is_file() and sha256_of(target) == known)
     if fresh:
         with here.store.scratch() as scratch, atomic_write(target) as part:
-            node_image.write(here, wanted, scratch, part)
+            node_image.write_node_archive(here, wanted, scratch, part)
             known = sha256_of(part)
-        here.store.put_record(KIND, wanted.name, known)
+        here.store.put_record(RECORDS, wanted.name, known)
     size = target.stat().st_size
-    return Archived(host, wanted.name, target, known, size, packages.versions, fresh)
+    return ImageArchive(host, wanted.name, target, known, size, packages.versions, fresh)

@@ -15,14 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from kubeparcel.files import translate_os_errors
-from kubeparcel.images.model import LAYER, PIECE, Blob
+from kubeparcel.images.model import CHUNK_SIZE, LAYER_TYPE, Blob
 
 _KEPT = "SCHILY.xattr."
 """Of a tar's further headers only extended attributes are kept; labels of SELinux are local."""
 _LOCAL = "SCHILY.xattr.security.selinux"
 
 
-def of_programs(programs: Mapping[str, Path], released: int, target: Path) -> Blob:
+def program_layer(programs: Mapping[str, Path], released: int, target: Path) -> Blob:
     """A layer with programs at absolute paths, and the folders above them."""
     folders = {above for path in programs for above in PurePosixPath(path).parents}
     with translate_os_errors(target), tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -35,7 +35,7 @@ def of_programs(programs: Mapping[str, Path], released: int, target: Path) -> Bl
             entry.size = file.stat().st_size
             with file.open("rb") as source:
                 tar.addfile(entry, source)
-    return Blob.of_file(LAYER, target)
+    return Blob.from_file(LAYER_TYPE, target)
 
 
 def _program_entry(path: str, released: int) -> tarfile.TarInfo:
@@ -45,43 +45,45 @@ def _program_entry(path: str, released: int) -> tarfile.TarInfo:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RootFilesystemRules:
     """What of a machine is left out, as patterns of paths without the leading slash.
 
     Of `gone` nothing stays, of `hollow` folders only they themselves, of `pruned` ones the folders
     but no file; an `empty` file stays without its contents.
     """
 
-    gone: tuple[str, ...] = ()
-    hollow: tuple[str, ...] = ()
-    pruned: tuple[str, ...] = ()
-    empty: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    keep_dir_only: tuple[str, ...] = ()
+    drop_files: tuple[str, ...] = ()
+    truncate: tuple[str, ...] = ()
 
-    def keeps(self, entry: tarfile.TarInfo, path: str) -> bool:
+    def includes(self, entry: tarfile.TarInfo, path: str) -> bool:
         """Whether an entry stays."""
         above = [str(one) for one in PurePosixPath(path).parents]
-        if _any([path, *above], self.gone) or _any(above, self.hollow):
+        if _any([path, *above], self.exclude) or _any(above, self.keep_dir_only):
             return False
-        return entry.isdir() or not _any(above, self.pruned)
+        return entry.isdir() or not _any(above, self.drop_files)
 
 
 def _any(paths: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for path in paths for pattern in patterns)
 
 
-def normalise(exported: Path, target: Path, rules: Rules, released: int) -> Blob:
+def root_filesystem_layer(
+    exported: Path, target: Path, rules: RootFilesystemRules, released: int
+) -> Blob:
     """Write a layer of an exported file system; `released` is in seconds since 1970."""
     with tarfile.open(exported, "r:") as tar:
         entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
-    kept = sorted(path for path, entry in entries.items() if rules.keeps(entry, path))
+    kept = sorted(path for path, entry in entries.items() if rules.includes(entry, path))
     first = _first_names(entries, kept)
     with translate_os_errors(target), exported.open("rb") as source, target.open("wb") as out:
         for path in kept:
             if path != ".":
                 entry = _entry(path, entries, first, released)
-                _write(out, entry, source, empty=_any([path], rules.empty))
+                _write(out, entry, source, empty=_any([path], rules.truncate))
         out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
-    return Blob.of_file(LAYER, target)
+    return Blob.from_file(LAYER_TYPE, target)
 
 
 def _first_names(entries: Mapping[str, tarfile.TarInfo], kept: Iterable[str]) -> dict[str, str]:
@@ -130,6 +132,6 @@ def _write(out: BinaryIO, entry: tarfile.TarInfo, source: BinaryIO, *, empty: bo
 
 
 def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0 and (piece := source.read(min(PIECE, size))):
+    while size > 0 and (piece := source.read(min(CHUNK_SIZE, size))):
         size -= len(piece)
         yield piece

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LAYER = "application/vnd.oci.image.layer.v1.tar"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
-PIECE = 1 << 20
+CHUNK_SIZE = 1 << 20
 """So many bytes of a file are in memory at a time."""
 
 
@@ -22,7 +22,7 @@ PIECE = 1 << 20
 class Blob:
     """Some bytes: in memory, or `size` bytes of a file from `offset` on. `sha256` is hex."""
 
-    media: str
+    media_type: str
     sha256: str
     size: int
     data: bytes | None = None
@@ -30,27 +30,27 @@ class Blob:
     offset: int = 0
 
     @classmethod
-    def of_bytes(cls, media: str, data: bytes) -> Blob:
+    def from_bytes(cls, media: str, data: bytes) -> Blob:
         """A blob in memory."""
         return cls(media, hashlib.sha256(data).hexdigest(), len(data), data)
 
     @classmethod
-    def of_json(cls, media: str, document: Any) -> Blob:
+    def from_json(cls, media: str, document: Any) -> Blob:
         """A JSON document, written the one way in which equal documents are equal bytes."""
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-        return cls.of_bytes(media, text.encode())
+        return cls.from_bytes(media, text.encode())
 
     @classmethod
-    def of_file(cls, media: str, file: Path, offset: int = 0, size: int | None = None) -> Blob:
+    def from_file(cls, media: str, file: Path, offset: int = 0, size: int | None = None) -> Blob:
         """A part of a file, read once for its digest."""
         length = file.stat().st_size - offset if size is None else size
         found = cls(media, "", length, file=file, offset=offset)
         digest = hashlib.sha256()
-        for piece in found.pieces():
+        for piece in found.chunks():
             digest.update(piece)
         return cls(media, digest.hexdigest(), length, file=file, offset=offset)
 
-    def pieces(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """Its bytes, some at a time."""
         if self.file is None:
             yield self.data or b""
@@ -58,7 +58,7 @@ class Blob:
         with self.file.open("rb") as file:
             file.seek(self.offset)
             left = self.size
-            while left > 0 and (piece := file.read(min(PIECE, left))):
+            while left > 0 and (piece := file.read(min(CHUNK_SIZE, left))):
                 left -= len(piece)
                 yield piece
 
@@ -70,7 +70,7 @@ class Blob:
     @property
     def descriptor(self) -> dict[str, Any]:
         """How others of the archive refer to it."""
-        return {"mediaType": self.media, "digest": f"sha256:{self.sha256}", "size": self.size}
+        return {"mediaType": self.media_type, "digest": f"sha256:{self.sha256}", "size": self.size}
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Image:
         """The document that ties the blobs together."""
         document = {
             "schemaVersion": 2,
-            "mediaType": MANIFEST,
+            "mediaType": MANIFEST_TYPE,
             "config": self.config.descriptor,
             "layers": [layer.descriptor for layer in self.layers],
         }
-        return Blob.of_json(MANIFEST, document)
+        return Blob.from_json(MANIFEST_TYPE, document)

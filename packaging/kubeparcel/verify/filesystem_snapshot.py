@@ -36,7 +36,7 @@ Debian's base-files makes /opt when it is installed, without owning it.
 def take_snapshot(box: Container) -> Mapping[str, str]:
     """What is at each path, in words that are equal when it is."""
     text = render("hosts/tree.sh", {"ignored": IGNORED})
-    lines = box.script(text, timeout=60).stdout.splitlines()
+    lines = box.run_script(text, timeout=60).stdout.splitlines()
     rows = (line.partition("\t") for line in lines)
     return {path: said for path, _, said in rows}
 

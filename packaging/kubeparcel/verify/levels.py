@@ -104,16 +104,20 @@ def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[R
     files = find_package_files(wanted.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
     with (
-        session.opened(Store(cache_dir()), log, engine=wanted.engine, keep=wanted.keep) as here,
+        session.open_session(
+            Store(cache_dir()), log, engine=wanted.engine, keep=wanted.keep
+        ) as here,
         tempfile.TemporaryDirectory(dir=here.folder) as folder,
     ):
         before = _before(wanted, settings, Path(folder), log)
         shown = ""
         for level in LEVELS[1 : LEVELS.index(wanted.level) + 1]:
-            hosts = selection.pick(wanted.hosts, level, formats, here.engine, here.places)
-            if selection.shown(hosts, here.engine) != shown:
-                selection.say(hosts, here.engine, log)
-                shown = selection.shown(hosts, here.engine)
+            hosts = selection.select_hosts(
+                wanted.hosts, level, formats, here.engine, here.locations
+            )
+            if selection.describe_hosts(hosts, here.engine) != shown:
+                selection.log_hosts(hosts, here.engine, log)
+                shown = selection.describe_hosts(hosts, here.engine)
             report = _proved(level, here, hosts, wanted.paths, before)
             yield replace(report, where=shown)
             if not report.passed:

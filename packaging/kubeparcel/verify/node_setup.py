@@ -36,12 +36,12 @@ def configure_runtime(container: Container, pause: str = "") -> None:
     `pause` is the sandbox's image, where it is not containerd's own choice.
     """
     values = {"pause": pause, "systemd": str(uses_cgroup_v2(container))}
-    container.write("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
+    container.write_file("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
     container.run("systemctl", "restart", "containerd", timeout=60)
-    container.until(
+    container.wait_for(
         lambda: container.run("ctr", "version", check=False).exit_code == 0,
         "containerd to answer",
-        instead=lambda: (
+        diagnose=lambda: (
             container.run("journalctl", "-u", "containerd", "-n", "20", check=False).stdout
         ),
     )

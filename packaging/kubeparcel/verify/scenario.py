@@ -60,7 +60,7 @@ class HostContext:
         lines = [
             f"timeout 30 {shlex.join(argv)}; printf '\\n{mark}%s{mark}' $?" for argv in commands
         ]
-        done = self.container.script(
+        done = self.container.run_script(
             "exec 2>&1; set +e\n" + "\n".join(lines), timeout=60 + len(lines)
         )
         parts = done.stdout.split(mark)
@@ -89,7 +89,7 @@ class HostContext:
     def use_repositories(self, *folders: str) -> None:
         """Make sets of packages, with the host's own pool, the only repository there is."""
         text = render(self.package_manager.repository_script, {})
-        self.container.script(text, *folders, timeout=120)
+        self.container.run_script(text, *folders, timeout=120)
 
     def installed_versions(self, names: Sequence[str]) -> dict[str, str]:
         """The versions of what is installed and configured."""

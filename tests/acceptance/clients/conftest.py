@@ -16,7 +16,7 @@ import pytest
 
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.engine import Start
+from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.session import Session
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
@@ -28,7 +28,7 @@ from tests.support.web_server import Web, served
 T = TypeVar("T")
 Place = Callable[..., Path]
 Boxes = Mapping[str, Container]
-START = Start("", "client", network="host", capabilities=("SYS_ADMIN",))
+START = ContainerSpec("", "client", network="host", capabilities=("SYS_ADMIN",))
 """The machine's own network leads to our web server; rpm's scripts want the capability."""
 
 DRESS = """
@@ -94,7 +94,7 @@ def boxes(here: Session) -> Iterator[Boxes]:
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(
-                here.container(client.host, replace(START, image=dressed(here, client)))
+                here.start_container(client.host, replace(START, image=dressed(here, client)))
             )
             for name, client in CLIENTS.items()
         }
@@ -112,7 +112,7 @@ def dressed(here: Session, client: Client) -> str:
     Its repositories afterwards are the host's own pool alone, so that what is not in our
     repository is not found anywhere else.
     """
-    base = here.image(client.host)
+    base = here.ensure_image(client.host)
     recipe = f"{base}\n{DRESS}".encode()
     image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
     with here.store.lock(f"image-{client.host.name}-dressed"):
@@ -123,14 +123,14 @@ def dressed(here: Session, client: Client) -> str:
 
 def dress(here: Session, client: Client, base: str, image: str) -> None:
     """Make that image; those of earlier recipes go."""
-    if not here.places.debian:
+    if not here.locations.debian_archive:
         pytest.skip("needs a Debian archive: KUBEPARCEL_DEBIAN")
-    source = f"deb {here.places.debian} {client.host.suite} main\n"
-    with here.container(client.host, replace(START, image=base)) as box:
-        box.write("/etc/apt/sources.list", source)
-        box.script(DRESS, timeout=300)
-        box.script(render(client.manager.repository_script, {}), timeout=120)
+    source = f"deb {here.locations.debian_archive} {client.host.suite} main\n"
+    with here.start_container(client.host, replace(START, image=base)) as box:
+        box.write_file("/etc/apt/sources.list", source)
+        box.run_script(DRESS, timeout=300)
+        box.run_script(render(client.manager.repository_script, {}), timeout=120)
         here.engine.commit(box.name, image)
-    for old in here.engine.images(f"{IMAGES}{client.host.name}:"):
+    for old in here.engine.list_images(f"{IMAGES}{client.host.name}:"):
         if old != image:
             here.engine.remove_image(old)

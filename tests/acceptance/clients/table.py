@@ -32,7 +32,7 @@ class Client:
     @property
     def manager(self) -> PackageManager:
         """How it is asked to install and upgrade."""
-        return MANAGERS[self.host.family.manager]
+        return MANAGERS[self.host.family.package_manager]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ _HOSTS = ("bookworm", "trixie", "sid", "trixie-dnf", "trixie-zypper")
 
 
 def _client(name: str) -> Client:
-    host = catalog.load().pick(name)
-    row = _ROWS[host.family.manager]
+    host = catalog.load_hosts().get(name)
+    row = _ROWS[host.family.package_manager]
     return Client(host, row.heading, row.start, row.refresh, row.hold, row.release, row.pin)
 
 
@@ -88,6 +88,6 @@ SCRIPTS = {"apt": "install-apt.sh", "dnf": "install-yum.sh", "zypper": "install-
 def added(box: Container, address: str) -> None:
     """Add a repository by its own script; zypper has to be told to trust the key."""
     manager = CLIENTS[box.host.name].manager.name
-    box.script('curl -fsSL "$1" | sh', f"{address}/{SCRIPTS[manager]}", timeout=120)
+    box.run_script('curl -fsSL "$1" | sh', f"{address}/{SCRIPTS[manager]}", timeout=120)
     if manager == "zypper":
         box.run("rpm", "--import", f"{address}/key.asc")

@@ -70,7 +70,7 @@ def versions(box: Container) -> dict[str, str]:
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_commands_of_the_page_install_signed_packages(name, boxes, said):
     box, manager = boxes[name], CLIENTS[name].manager
-    found = box.script('cat "$1"/kubernetes*', FILES[manager.name]).stdout
+    found = box.run_script('cat "$1"/kubernetes*', FILES[manager.name]).stdout
     assert re.search(TRUST[manager.name], found), found
     box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
     assert versions(box) == FIRST, said[name]
@@ -92,10 +92,10 @@ def test_what_is_held_stays_and_what_is_let_go_upgrades(name, boxes, newer):
     box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
     held = ["kubeadm", "kubelet", "kubectl"]
     box.run(*manager.argv(client.refresh), timeout=120)
-    box.script(client.hold.format(names=" ".join(held)))
+    box.run_script(client.hold.format(names=" ".join(held)))
     box.run(*manager.argv(manager.upgrade), timeout=300)
     assert versions(box) == {**SECOND, **{n: FIRST[n] for n in held}}
-    box.script(client.release.format(names=" ".join(held)))
+    box.run_script(client.release.format(names=" ".join(held)))
     box.run(*manager.argv(manager.upgrade), timeout=300)
     assert versions(box) == SECOND
 
@@ -107,6 +107,6 @@ def test_who_goes_back_can_stay_at_that_version(name, boxes, newer):
     box.run(*manager.argv(manager.upgrade), timeout=300)
     old = manager.at_versions({"kubectl": FIRST["kubectl"]})
     box.run(*manager.argv(manager.downgrade, old), timeout=120)
-    box.script(client.pin.format(names="kubectl", version="1.36.3"))
+    box.run_script(client.pin.format(names="kubectl", version="1.36.3"))
     box.run(*manager.argv(manager.upgrade), timeout=120)
     assert versions(box) == {**SECOND, "kubectl": FIRST["kubectl"]}

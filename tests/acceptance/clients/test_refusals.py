@@ -103,7 +103,7 @@ def attempt(box: Container) -> CompletedProcess:
     """A client that knows nothing yet reads the repository and installs kubectl."""
     client = CLIENTS[box.host.name]
     install = " ".join(client.manager.argv(client.manager.install, ["kubectl"]))
-    return box.script(f"{client.start} && {install}", check=False, timeout=120)
+    return box.run_script(f"{client.start} && {install}", check=False, timeout=120)
 
 
 def installed(box: Container) -> bool:

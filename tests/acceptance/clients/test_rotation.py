@@ -27,7 +27,7 @@ def installed(box: Container, wanted: str) -> str:
 def upgraded(box: Container) -> str:
     """The version of kubectl after the client has read the repository and upgraded."""
     client = CLIENTS[box.host.name]
-    box.script(client.start, timeout=120)
+    box.run_script(client.start, timeout=120)
     box.run(*client.manager.argv(client.manager.upgrade), timeout=120)
     return version(box)
 
@@ -40,7 +40,7 @@ def version(box: Container) -> str:
 def follows(box: Container) -> bool:
     """Whether a client of before takes the repository, by itself."""
     client = CLIENTS[box.host.name]
-    box.script(client.start, check=False, timeout=120)
+    box.run_script(client.start, check=False, timeout=120)
     return box.run(*client.manager.argv(client.refresh), check=False, timeout=120).exit_code == 0
 
 
@@ -49,7 +49,9 @@ def forget(box: Container) -> None:
     client = CLIENTS[box.host.name]
     box.run(*client.manager.argv(client.manager.remove, ["kubectl"]))
     if client.manager.name != "apt":
-        box.script("rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp")
+        box.run_script(
+            "rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp"
+        )
 
 
 def end_overlap() -> None:

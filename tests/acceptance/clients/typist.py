@@ -20,7 +20,7 @@ def typed(box: Container, commands: str, patience: float = 300) -> str:
 
     Fails when one of them fails, or after `patience` seconds.
     """
-    box.write("/tmp/typed", commands)
+    box.write_file("/tmp/typed", commands)
     argv = [box.engine.name, "exec", "-it", box.name, "sh", "-eux", "/tmp/typed"]
     ours, theirs = pty.openpty()
     with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs) as process:

@@ -180,7 +180,7 @@ def test_a_file_that_is_no_package_is_one_failing_check(tmp_path: Path):
 
 
 def test_no_package_anywhere_says_where_it_looked(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"no packages \(\*\.deb or \*\.rpm\) in /"):
+    with pytest.raises(UsageError, match=r"No packages \(\*\.deb or \*\.rpm\) in /"):
         level.check_paths([tmp_path])
     with pytest.raises(UsageError, match="no such file or folder"):
         level.check_paths([tmp_path / "missing.deb"])

@@ -32,8 +32,8 @@ def images(cluster: Cluster) -> Iterator[Finding]:
 def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
     """Import the images that kubeadm wants for a version; coredns and kube-proxy are not needed."""
     here, wanted = cluster.session, cluster.images(version)
-    file = control_plane.archive(
-        version, wanted, here.store, here.log, engine=here.engine, places=here.places
+    file = control_plane.control_plane_archive(
+        version, wanted, here.store, here.log, engine=here.engine, locations=here.locations
     )
     inside = f"{STORE}/{file.relative_to(here.store.root)}"
     with ThreadPoolExecutor(len(cluster.machines)) as pool:
@@ -48,14 +48,16 @@ def provide(cluster: Cluster, version: Version) -> Iterator[Finding]:
 
 def _import(machine: Machine, file: str) -> None:
     words = ("ctr", "--namespace=k8s.io", "images", "import", file)
-    machine.container.run(*words, timeout=240, what="the control plane's images to be imported")
+    machine.container.run(
+        *words, timeout=240, description="the control plane's images to be imported"
+    )
 
 
 def init(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm init` from a configuration file with a KubeletConfiguration."""
     plane = cluster.control_plane
     wanted = documents.init(f"v{cluster.initial_release}", plane.name, plane.address)
-    plane.container.write(INIT, kubeadm_configuration(plane.container, *wanted))
+    plane.container.write_file(INIT, kubeadm_configuration(plane.container, *wanted))
     plane.context.run("cat", INIT)
     yield from _well(plane.context.run("kubeadm", "init", "--config", INIT, timeout=300))
 
@@ -72,7 +74,7 @@ def join(cluster: Cluster) -> Iterator[Finding]:
         yield Finding("kubeadm join HOST:PORT --token … sha256:…", said.strip() or "nothing")
         return
     document = documents.join(worker.name, worker.address, *found.groups())
-    worker.container.write(JOIN, yaml.safe_dump(document))
+    worker.container.write_file(JOIN, yaml.safe_dump(document))
     yield from _well(worker.context.run("kubeadm", "join", "--config", JOIN, timeout=180))
 
 
@@ -81,7 +83,7 @@ def network(cluster: Cluster) -> Iterator[Finding]:
     parts = {m.name: assertions.part(cluster, m) for m in cluster.machines}
     for machine, other in (cluster.machines, cluster.machines[::-1]):
         text = json.dumps(documents.network(parts[machine.name]), indent=2)
-        machine.container.write("/etc/cni/net.d/10-proof.conflist", text)
+        machine.container.write_file("/etc/cni/net.d/10-proof.conflist", text)
         machine.context.run("ip", "route", "replace", parts[other.name], "via", other.address)
     yield from become_ready(cluster)
 
@@ -95,11 +97,11 @@ def become_ready(cluster: Cluster, version: Version | None = None) -> Iterator[F
 
 
 def _until_ready(cluster: Cluster, machine: Machine, version: Version | None = None) -> None:
-    machine.container.until(
+    machine.container.wait_for(
         lambda: assertions.ready(cluster, machine, str(version or "")),
         f"the node {machine.name} to be Ready" + (f" at v{version}" if version else ""),
         NODE_READY_TIMEOUT,
-        instead=lambda: cluster.query("describe", "node", machine.name)[-3000:],
+        diagnose=lambda: cluster.query("describe", "node", machine.name)[-3000:],
     )
 
 
@@ -107,13 +109,13 @@ def pods(cluster: Cluster) -> Iterator[Finding]:
     """A pod runs on each node, with an address from our plugins, and crictl sees it."""
     names = [machine.name for machine in cluster.machines]
     text = json.dumps(documents.pods(cluster.pause, names))
-    cluster.control_plane.container.write("/root/pods.json", text)
+    cluster.control_plane.container.write_file("/root/pods.json", text)
     yield from _well(cluster.kubectl("apply", "--filename=/root/pods.json"))
-    cluster.control_plane.container.until(
+    cluster.control_plane.container.wait_for(
         lambda: len(_running(cluster)) == len(names),
         "the pods to run",
         NODE_READY_TIMEOUT,
-        instead=lambda: cluster.query("describe", "pods", "--show-events")[-3000:],
+        diagnose=lambda: cluster.query("describe", "pods", "--show-events")[-3000:],
     )
     cluster.kubectl("get", "pods", "--output=wide")
     for machine in cluster.machines:
@@ -174,7 +176,7 @@ def last_resort(cluster: Cluster) -> Iterator[Finding]:
     """KUBELET_EXTRA_ARGS of the environment file wins over flags and configuration."""
     for machine, wanted in ((cluster.control_plane, "18"), (cluster.worker, "17")):
         path = assertions.ENVIRONMENT[machine.container.host.format]
-        machine.container.write(path, f"KUBELET_EXTRA_ARGS=--max-pods={wanted}\n")
+        machine.container.write_file(path, f"KUBELET_EXTRA_ARGS=--max-pods={wanted}\n")
         yield from _well(machine.context.run("systemctl", "restart", "kubelet"))
         others = list(assertions.command_line(cluster, machine))
         yield from others
@@ -183,11 +185,11 @@ def last_resort(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _until_capacity(cluster: Cluster, machine: Machine, wanted: str) -> None:
-    machine.container.until(
+    machine.container.wait_for(
         lambda: not list(assertions.capacity(cluster, machine, wanted)),
         f"the node {machine.name} to take {wanted} pods",
         NODE_READY_TIMEOUT,
-        instead=lambda: json.dumps(assertions.node(cluster, machine).get("status"))[-2000:],
+        diagnose=lambda: json.dumps(assertions.node(cluster, machine).get("status"))[-2000:],
     )
 
 

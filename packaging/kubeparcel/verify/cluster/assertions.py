@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.hosts.engine import GaveUp
+from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster.documents import DNS, DOMAIN, FLAG, LABEL, MARK, PODS, SERVICES
@@ -144,7 +144,7 @@ def command_line(_: Cluster, machine: Machine) -> Iterator[Finding]:
     """The kubelet runs with the drop-in's arguments in order, then kubeadm's, then the extra."""
     healthy(machine)
     found = live(machine)
-    flags_ = _arguments(machine.container.read(FLAGS).strip().partition("=")[2])
+    flags_ = _arguments(machine.container.read_file(FLAGS).strip().partition("=")[2])
     wanted = [*ORDER, *flags_, *extra(machine)]
     if found != wanted:
         yield Finding(
@@ -163,7 +163,7 @@ def live(machine: Machine) -> list[str]:
 
 def extra(machine: Machine) -> list[str]:
     """The KUBELET_EXTRA_ARGS of the package's environment file."""
-    text = machine.container.read(ENVIRONMENT[machine.container.host.format])
+    text = machine.container.read_file(ENVIRONMENT[machine.container.host.format])
     found = re.findall(r"^KUBELET_EXTRA_ARGS=(.*)$", text, re.MULTILINE)
     return _arguments(found[-1]) if found else []
 
@@ -185,11 +185,11 @@ def reloaded(_: Cluster, machine: Machine) -> Iterator[Finding]:
 def healthy(machine: Machine) -> None:
     """Wait until the kubelet says ok: kubeadm has just started it anew, or an administrator.
 
-    Raises GaveUp with the kubelet's last words.
+    Raises WaitTimeout with the kubelet's last words.
     """
     ask = ("curl", "--silent", HEALTHZ_URL)
     tell = ("journalctl", "--no-pager", "--unit=kubelet", "--lines=40")
-    machine.container.until(
+    machine.container.wait_for(
         lambda: machine.container.run(*ask, check=False).stdout.strip() == "ok",
         f"the kubelet of {machine.name} to say ok",
         HEALTHY_TIMEOUT,
@@ -206,9 +206,9 @@ def _unit(machine: Machine, *names: str) -> dict[str, str]:
 
 def control_plane(cluster: Cluster) -> Iterator[Finding]:
     """etcd, API server, controller manager and scheduler run, and the API says it is ready."""
-    with suppress(GaveUp):  # what is still missing then is a finding
+    with suppress(WaitTimeout):  # what is still missing then is a finding
         what = "the control plane's containers to run"
-        cluster.control_plane.container.until(
+        cluster.control_plane.container.wait_for(
             lambda: set(STATIC) <= _running(cluster), what, HEALTHY_TIMEOUT
         )
     said = cluster.kubectl("get", "--raw", "/readyz?verbose").stdout
@@ -272,7 +272,7 @@ def node(cluster: Cluster, machine: Machine) -> dict[str, Any]:
 
 def part(cluster: Cluster, machine: Machine) -> str:
     """A node's part of the pods' network; the controller manager gives it soon after the join."""
-    return machine.container.until(
+    return machine.container.wait_for(
         lambda: str(node(cluster, machine).get("spec", {}).get("podCIDR", "")),
         f"the node {machine.name} to get a part of {PODS}",
         HEALTHY_TIMEOUT,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.package_set import PackageSet, of_each
+from kubeparcel.hosts.package_set import PackageSet, package_sets_for
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
@@ -60,7 +60,7 @@ def check(
 
 
 def _pair(hosts: Pair[Host], paths: Sequence[Path], folder: Path) -> Pair[PackageSet]:
-    sets = of_each(hosts, find_package_files(paths), folder)
+    sets = package_sets_for(hosts, find_package_files(paths), folder)
     return (sets[hosts[0].format], sets[hosts[1].format])
 
 
@@ -89,7 +89,7 @@ def _play(
         checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
             for machine in cluster.machines:
-                here.hold(machine.container)
+                here.keep_for_debugging(machine.container)
     return checks
 
 

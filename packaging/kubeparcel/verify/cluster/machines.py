@@ -13,11 +13,11 @@ from typing import TypeAlias, TypeVar
 from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.engine import What
+from kubeparcel.hosts.engine import ResourceKind
 from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.node_image import node_image
+from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.model import Version
 from kubeparcel.process import CompletedProcess
 from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext
@@ -127,31 +127,31 @@ def started(here: Session, site: Site) -> Iterator[Cluster]:
 
 @contextmanager
 def _network(here: Session) -> Iterator[str]:
-    name = f"kubeparcel-{here.run}-{len(here.held)}-cluster"
+    name = f"kubeparcel-{here.run_id}-{len(here.kept_containers)}-cluster"
     here.engine.create_network(name, here.labels, internal=True)
     try:
         yield name
     finally:
-        if not here.held:  # a container that is kept keeps its network
-            here.engine.remove(What.NETWORK, [name])
+        if not here.kept_containers:  # a container that is kept keeps its network
+            here.engine.remove(ResourceKind.NETWORK, [name])
 
 
 @contextmanager
 def _machine(here: Session, site: Site, index: int, name: str, network: str) -> Iterator[Machine]:
     host, packages = site.hosts[index], site.sets[index]
     before = site.earlier[index] if site.earlier else None
-    image = node_image(here, host, before or packages)
+    image = ensure_node_image(here, host, before or packages)
     mounts: dict[Path, str] = {packages.folder: CURRENT_DIR, here.store.root: STORE}
     if before:
         mounts[before.folder] = PREVIOUS_DIR
-    with systemd_node.started(
+    with systemd_node.start_node(
         *(here, host, name),
         image=image,
         network=network,
         mounts=mounts,
         memory=MEMORY,
     ) as box:
-        trial = HostContext(box, MANAGERS[host.family.manager], packages, before)
+        trial = HostContext(box, MANAGERS[host.family.package_manager], packages, before)
         yield Machine(name, _address(box), trial)
 
 
@@ -163,5 +163,5 @@ def _address(box: Container) -> str:
 def _prepare(machine: Machine, others: Mapping[str, str]) -> None:
     """What an administrator does before kubeadm: names, forwarding."""
     names = "".join(f"{address} {name}\n" for address, name in others.items())
-    machine.container.script('printf "%s" "$1" >>/etc/hosts', names)
+    machine.container.run_script('printf "%s" "$1" >>/etc/hosts', names)
     machine.container.run("sysctl", "--write", "net.ipv4.ip_forward=1")

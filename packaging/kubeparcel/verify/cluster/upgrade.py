@@ -51,7 +51,7 @@ def images(cluster: Cluster) -> Iterator[Finding]:
 def apply(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm upgrade apply` on the control plane."""
     plane = cluster.control_plane
-    plane.container.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
+    plane.container.write_file(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
     yield from _well(
         plane.context.run("kubeadm", "upgrade", "apply", "--config", UPGRADE, timeout=SLOWLY)
     )
@@ -60,7 +60,7 @@ def apply(cluster: Cluster) -> Iterator[Finding]:
 def node(cluster: Cluster) -> Iterator[Finding]:
     """`kubeadm upgrade node` on the worker."""
     worker = cluster.worker
-    worker.container.write(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
+    worker.container.write_file(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
     yield from _well(
         worker.context.run("kubeadm", "upgrade", "node", "--config", UPGRADE, timeout=180)
     )

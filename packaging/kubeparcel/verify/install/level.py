@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.package_set import gather, of_each
-from kubeparcel.hosts.parallel_runs import side_by_side
+from kubeparcel.hosts.package_set import load_package_sets, package_sets_for
+from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Report
@@ -37,12 +37,16 @@ def check(
     """
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(dir=here.folder))
-    sets = of_each(hosts, find_package_files(paths), folder / "current")
+    sets = package_sets_for(hosts, find_package_files(paths), folder / "current")
     formats = tuple(sets)
-    old = gather(find_package_files(earlier), folder / "earlier", formats) if earlier else {}
+    old = (
+        load_package_sets(find_package_files(earlier), folder / "earlier", formats)
+        if earlier
+        else {}
+    )
     if not earlier:
         here.log.warn("upgrades are not tried: there are no earlier packages (--from DIR).")
-    images = {host.name: here.image(host, Purpose.INSTALL) for host in hosts}
+    images = {host.name: here.ensure_image(host, Purpose.INSTALL) for host in hosts}
     jobs = [
         (host, scenario)
         for host in hosts
@@ -57,7 +61,7 @@ def check(
             return play(here, host, images[host.name], scenario, packages, before, told)
 
     with show_progress(here.log, LEVEL, _counts(jobs)) as watches:
-        found = side_by_side(here, job, len(jobs))
+        found = run_parallel(here, job, len(jobs))
     checks = tuple(check for checks in found for check in checks)
     return Report(LEVEL, checks, time.monotonic() - started)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.engine import Start
+from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
@@ -27,12 +27,12 @@ def play(
     mounts: dict[Path, str] = {packages.folder: CURRENT_DIR}
     if earlier:
         mounts[earlier.folder] = PREVIOUS_DIR
-    start = Start(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
-    with here.container(host, start) as box:
-        trial = HostContext(box, MANAGERS[host.family.manager], packages, earlier)
+    start = ContainerSpec(image, scenario.name, mounts=mounts, capabilities=("SYS_ADMIN",))
+    with here.start_container(host, start) as box:
+        trial = HostContext(box, MANAGERS[host.family.package_manager], packages, earlier)
         trial.use_repositories(CURRENT_DIR)
         course = ScenarioRun("install", host.name, trial, (trial,), on_check=told)
         checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
-            here.hold(box)
+            here.keep_for_debugging(box)
     return checks

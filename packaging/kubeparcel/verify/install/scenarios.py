@@ -36,7 +36,7 @@ def _upgradable(_: Host, packages: PackageSet, earlier: PackageSet | None) -> bo
 
 
 def _has_neighbour(host: Host, _: PackageSet, __: PackageSet | None) -> bool:
-    return see.DEBIAN_PLUGINS in host.family.pool
+    return see.DEBIAN_PLUGINS in host.family.pool_packages
 
 
 SCENARIOS: tuple[Scenario[HostContext], ...] = (
@@ -132,7 +132,7 @@ def scenarios(
     host: Host, packages: PackageSet, earlier: PackageSet | None
 ) -> Iterator[Scenario[HostContext]]:
     """All that applies on a host; each package alone is a scenario of its own."""
-    left_out = () if MANAGERS[host.family.manager].purge else FORGOTTEN
+    left_out = () if MANAGERS[host.family.package_manager].purge else FORGOTTEN
     for row in SCENARIOS:
         if row.applies(host, packages, earlier):
             yield replace(row, steps=tuple(step for step in row.steps if step not in left_out))

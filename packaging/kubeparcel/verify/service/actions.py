@@ -100,7 +100,7 @@ def kubeadm(trial: HostContext) -> Iterator[Finding]:
     """Kubeadm's phases up to the kubelet's start: no API server, no etcd."""
     version = trial.run("kubeadm", "version", "--output=short").stdout.strip()
     text = kubeadm_configuration(trial.container, *documents(version))
-    trial.container.write("/root/kubeadm.yaml", text)
+    trial.container.write_file("/root/kubeadm.yaml", text)
     trial.evidence["/root/kubeadm.yaml"] = text
     for phase in PHASES:
         argv = ("kubeadm", "init", "phase", *phase.split(), "--config=/root/kubeadm.yaml")
@@ -130,7 +130,7 @@ def extra_args(value: str, then: StepFunction) -> StepFunction:
     """The administrator writes extra arguments into the environment file, and restarts."""
 
     def written(trial: HostContext) -> Iterator[Finding]:
-        trial.container.write(KubeletFiles.of(trial.packages).env_file, f"{EXTRA}={value}\n")
+        trial.container.write_file(KubeletFiles.of(trial.packages).env_file, f"{EXTRA}={value}\n")
         yield from restart(trial)
         yield from then(trial)
 
@@ -157,7 +157,7 @@ def override(lines: Mapping[str, str], then: StepFunction) -> StepFunction:
 
     def overridden(trial: HostContext) -> Iterator[Finding]:
         text = "".join(f'Environment="{name}={value}"\n' for name, value in lines.items())
-        trial.container.write(OVERRIDE, f"[Service]\n{text}")
+        trial.container.write_file(OVERRIDE, f"[Service]\n{text}")
         trial.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG, OTHER_CONFIG, str(QPS))
         trial.run("systemctl", "daemon-reload")
         try:
@@ -177,11 +177,11 @@ def kill(trial: HostContext) -> Iterator[Finding]:
         yield Finding("a kubelet to kill", kubelet.given_up(trial) or "none runs now", UNIT)
         return
     trial.run("kill", "-KILL", before)
-    trial.container.until(
+    trial.container.wait_for(
         lambda: kubelet.given_up(trial) or kubelet.pid(trial) not in ("0", before),
         "systemd to start the killed kubelet again",
         30,
-        instead=lambda: kubelet.last_words(trial),
+        diagnose=lambda: kubelet.last_words(trial),
     )
     yield from _lives(trial)
 
@@ -190,7 +190,7 @@ def reboot(trial: HostContext) -> Iterator[Finding]:
     """The machine goes down and comes up: the kubelet runs with the settings it had."""
     line, settings = kubelet.command_line(trial), kubelet.settings(trial)
     trial.container.restart()
-    systemd_node.boot(trial.container)
+    systemd_node.finish_boot(trial.container)
     dead = list(_lives(trial))
     yield from dead
     if dead:
@@ -253,7 +253,7 @@ def remove_kubelet(trial: HostContext) -> Iterator[Finding]:
 
 def preset(trial: HostContext) -> Iterator[Finding]:
     """The site's preset says that the kubelet is not to be enabled; then its package comes."""
-    trial.container.write(PRESET, f"disable {UNIT}\n")
+    trial.container.write_file(PRESET, f"disable {UNIT}\n")
     yield from trial.run_manager(trial.package_manager.install, [ENV_HOLDER])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.hosts.engine import GaveUp
+from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.packages.reader import Kind
 from kubeparcel.verify import systemd_unit
@@ -116,7 +116,7 @@ def kubeadm_flags(trial: HostContext) -> list[str]:
 
 
 def healthy(trial: HostContext) -> None:
-    """Wait until the kubelet says ok; raises GaveUp with its last words."""
+    """Wait until the kubelet says ok; raises WaitTimeout with its last words."""
     _answer(trial, HEALTHZ_URL, "healthz to say ok", "ok")
 
 
@@ -130,7 +130,7 @@ def settings(trial: HostContext) -> Mapping[str, Any]:
 def _answer(trial: HostContext, url: str, what: str, wanted: str) -> str:
     """What is at an address of the kubelet's, as soon as it holds what is wanted.
 
-    Raises GaveUp when that takes too long, and at once when there is nothing to wait for.
+    Raises WaitTimeout when that takes too long, and at once when there is nothing to wait for.
     """
     argv = ("curl", "--silent", "--insecure", "--max-time", "5", url)
     first = _restarts(trial)
@@ -141,7 +141,7 @@ def _answer(trial: HostContext, url: str, what: str, wanted: str) -> str:
             _hope(trial, what, first)
         return said if wanted in said else ""
 
-    said = trial.container.until(
+    said = trial.container.wait_for(
         asked, f"the kubelet's {what}", HEALTHY_TIMEOUT, 0.2, lambda: last_words(trial)
     )
     trial.evidence[" ".join(argv)] = said
@@ -149,11 +149,11 @@ def _answer(trial: HostContext, url: str, what: str, wanted: str) -> str:
 
 
 def _hope(trial: HostContext, what: str, first: int) -> None:
-    """Raise GaveUp where the kubelet will not answer any more: it is not started, or dies."""
+    """Raise WaitTimeout where the kubelet will not answer any more: it is not started, or dies."""
     state, died = given_up(trial), _restarts(trial) - first
     if state or died >= DEATHS:
         why = f"is {state}" if state else f"died {died} times"
-        raise GaveUp(
+        raise WaitTimeout(
             f"{trial.container.host.name}: no {what}: the kubelet {why}.", last_words(trial)
         )
 

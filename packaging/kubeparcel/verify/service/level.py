@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.package_set import PackageSet, gather
-from kubeparcel.hosts.parallel_runs import side_by_side, width
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
+from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
@@ -44,16 +44,22 @@ def check(
     started = time.monotonic()
     formats = {host.format for host in hosts}
     folder = Path(tempfile.mkdtemp(dir=here.folder))
-    sets = gather(find_package_files(paths), folder / "current", formats)
-    old = gather(find_package_files(earlier), folder / "earlier", formats) if earlier else {}
-    beside = gather(find_package_files(other), folder / "other", formats) if other else {}
+    sets = load_package_sets(find_package_files(paths), folder / "current", formats)
+    old = (
+        load_package_sets(find_package_files(earlier), folder / "earlier", formats)
+        if earlier
+        else {}
+    )
+    beside = (
+        load_package_sets(find_package_files(other), folder / "other", formats) if other else {}
+    )
     if not earlier:
         here.log.warn("upgrades are not tried: there are no earlier packages (--from DIR).")
     if not other:
         here.log.warn("a change of layout is not tried: there is no kubeparcel.lock here.")
     for host in hosts:
         _fits(host, sets.get(host.format))
-        here.image(host, Purpose.NODE)
+        here.ensure_image(host, Purpose.NODE)
     rows = [
         (place, host, *row)
         for host in hosts
@@ -73,7 +79,7 @@ def check(
     with show_progress(
         here.log, LEVEL, {name: steps for name, steps in counts.items() if steps}
     ) as watches:
-        found = side_by_side(here, job, len(jobs), at_once())
+        found = run_parallel(here, job, len(jobs), at_once())
     order = sorted(range(len(jobs)), key=lambda index: rows.index(jobs[index]))
     checks = tuple(check for index in order for check in found[index])
     return Report(LEVEL, checks, time.monotonic() - started)
@@ -81,7 +87,7 @@ def check(
 
 def at_once() -> int:
     """How many machines at a time: one more than elsewhere, for systemd lets them wait often."""
-    return width() + 1
+    return default_workers() + 1
 
 
 def _fits(host: Host, packages: PackageSet | None) -> None:

@@ -31,13 +31,13 @@ def play(
     mounts: dict[Path, str] = {packages.folder: CURRENT_DIR}
     if earlier:
         mounts[earlier.folder] = PREVIOUS_DIR
-    with systemd_node.started(here, host, scenario.name, mounts=mounts, memory=MEMORY) as box:
-        trial = HostContext(box, MANAGERS[host.family.manager], packages, earlier)
+    with systemd_node.start_node(here, host, scenario.name, mounts=mounts, memory=MEMORY) as box:
+        trial = HostContext(box, MANAGERS[host.family.package_manager], packages, earlier)
         trial.use_repositories(*mounts.values())
         course = ScenarioRun(LEVEL, host.name, trial, (trial,), explain, told)
         checks = list(course.run(scenario))
         if any(not check.passed for check in checks):
-            here.hold(box)
+            here.keep_for_debugging(box)
     return checks
 
 
