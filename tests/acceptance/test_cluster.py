@@ -15,7 +15,7 @@ def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here,
     report = level.check(here, hosts, [real.folder / "dist"], [before.folder / "dist"])
     assert report.passed, report.as_text()
     assert [check for check in report.checks if not check.evidence] == []
-    assert {scenario for _, scenario in report.subjects} == {"cluster", "upgrade"}
+    assert {scenario for _, scenario in report.checks_by_subject} == {"cluster", "upgrade"}
     said = {(check.subject, check.name): json.dumps(check.as_dict()) for check in report.checks}
     assert "v1.36.1" in said["upgrade", "init"]
     assert "v1.36.3" in said["upgrade", "upgraded"]

@@ -107,7 +107,7 @@ def _caught(report: Report, wanted: Collection[Caught]) -> None:
 
 
 def _all_said(check: Check, words: Collection[str]) -> bool:
-    found = "\n".join(f"{f.expected}\n{f.found}\n{f.where}" for f in check.findings)
+    found = "\n".join(f"{f.expected}\n{f.found}\n{f.location}" for f in check.findings)
     assert all(f.expected and f.found for f in check.findings), found
     return all(word in found for word in words)
 

@@ -160,7 +160,7 @@ def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machi
 
 
 def _found(check: Check) -> str:
-    return "\n".join(f"{f.expected}\n{f.found}\n{f.where}" for f in check.findings)
+    return "\n".join(f"{f.expected}\n{f.found}\n{f.location}" for f in check.findings)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

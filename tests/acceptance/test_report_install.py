@@ -37,7 +37,7 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
         assert "exit status 7" in "".join(failed.evidence.values())
         assert re.search(r"^Install +trixie · cri-tools-alone · 1 check · ", said, re.MULTILINE)
         assert "trixie · kubectl-alone · 1 of 1 check fails: kubectl-alone · " in said
-        assert "exit status 7" in html.document([report], datetime.now(UTC))
+        assert "exit status 7" in html.render_html([report], datetime.now(UTC))
         inside = [word for word in enter if word != "-it"][:-1]
         found = subprocess.run(
             [*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.reports.results import Check, Finding, Packaged, Report
+from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import needed
@@ -36,10 +36,10 @@ def hostile(text: str = HOSTILE) -> VerifyResult:
     bad = Check(text, text, 7, text, (finding,) * 12, text, 1.5, {text: text, f"a\n{text}": LONG})
     good = Check("kind", text, 0, text, (), text, 0.5, {text: text})
     layout = Check("modes", "a.deb", 2, "as they should be")
-    packages = (Packaged(text, text, text, text, text),)
+    packages = (CheckedPackage(text, text, text, text, text),)
     reports = (
         Report("layout", (layout,) * 40, 0.8, packages=packages),
-        Report("install", (bad, good), 61, where=text),
+        Report("install", (bad, good), 61, environment=text),
         Report("cluster", not_run=text),
     )
     return VerifyResult(reports, STARTED)

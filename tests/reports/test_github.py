@@ -29,7 +29,7 @@ CLUSTER = Report("cluster", not_run="install failed")
 
 
 def test_an_annotation_is_one_line_escaped_as_github_reads_it():
-    (line,) = github.errors([LAYOUT, INSTALL, CLUSTER])
+    (line,) = github.error_annotations([LAYOUT, INSTALL, CLUSTER])
     assert line == (
         "::error title=install · trixie · life · remove%2C or%3A purge::"
         "100 %25 is%0Alost%0Aexpected: the edit%0Afound: nothing%0A::stop-commands::x%0A"
@@ -39,25 +39,28 @@ def test_an_annotation_is_one_line_escaped_as_github_reads_it():
 
 def test_of_many_failures_github_gets_as_many_as_it_keeps():
     report = Report("install", (HOSTILE,) * 30)
-    lines = github.errors([report])
-    assert len(lines) == github.SHOWN
+    lines = github.error_annotations([report])
+    assert len(lines) == github.MAX_ANNOTATIONS
     assert lines[-1].endswith("::21 more checks fail: see the report.")
-    assert len(github.errors([Report("install", (HOSTILE,) * 10)])) == github.SHOWN
+    assert (
+        len(github.error_annotations([Report("install", (HOSTILE,) * 10)]))
+        == github.MAX_ANNOTATIONS
+    )
 
 
 def test_no_failure_no_annotation():
-    assert github.errors([LAYOUT]) == []
+    assert github.error_annotations([LAYOUT]) == []
 
 
 def test_what_packages_print_is_no_command():
-    text = github.harmless("found    a\n  ::add-mask::x\n##[error]b\nc::d")
+    text = github.escape_workflow_commands("found    a\n  ::add-mask::x\n##[error]b\nc::d")
     assert not re.search(r"^\s*::", text, re.MULTILINE)
     assert "##[" not in text
     assert "c::d" in text
 
 
 def test_the_summary_has_a_row_a_level_and_host_and_the_evidence_of_failures():
-    text = github.summary([LAYOUT, INSTALL, CLUSTER])
+    text = github.render_summary([LAYOUT, INSTALL, CLUSTER])
     assert "| layout |  | ✅ 1 | 0.8 s |" in text
     assert "| install | trixie | ❌ 1 of 2 | 1:01 |" in text
     assert "| cluster | | – not run: install failed | |" in text
@@ -67,7 +70,7 @@ def test_the_summary_has_a_row_a_level_and_host_and_the_evidence_of_failures():
 
 
 def test_evidence_in_the_summary_stays_in_its_block():
-    text = github.summary([INSTALL])
+    text = github.render_summary([INSTALL])
     block = text.split("````text\n")[1].split("\n````")[0]
     assert "</details><script>alert(1)</script>" in block
     assert text.replace(block, "").count("<script>") == 0
@@ -75,13 +78,13 @@ def test_evidence_in_the_summary_stays_in_its_block():
 
 def test_a_summary_is_never_longer_than_github_shows():
     long = Check("a", "b", findings=(Finding("x" * 5000, "y"),), evidence={"c": "é" * 9000})
-    text = github.summary([Report("install", (long,) * 900)])
+    text = github.render_summary([Report("install", (long,) * 900)])
     assert len(text.encode()) < 1_000_000
     assert re.search(r"… and \d+ more: see the report\.", text)
 
 
 def test_only_github_is_github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    assert not github.here()
+    assert not github.in_github_actions()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert github.here()
+    assert github.in_github_actions()

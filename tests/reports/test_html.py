@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.reports import html
-from kubeparcel.reports.results import Check, Finding, Packaged, Report, write_html
+from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report, write_html
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
 HOSTILE = (
@@ -32,15 +32,15 @@ REPORTS = [
     Report(
         *("layout", (Check("modes", "dist/deb/kubeadm.deb", 2, "as they should be"),), 0.8),
         packages=(
-            Packaged("dist/deb/kubeadm.deb", "kubeadm", "1.36.3-1", "amd64", "deb"),
-            Packaged("dist/rpm/kubeadm.rpm", "kubeadm", "1.36.3-1", "x86_64", "rpm"),
-            Packaged("dist/deb/kubectl.deb", "kubectl", "1.36.3-1", "amd64", "deb"),
-            Packaged("dist/deb/cri-tools.deb", "cri-tools", "1.36.0-1", "amd64", "deb"),
+            CheckedPackage("dist/deb/kubeadm.deb", "kubeadm", "1.36.3-1", "amd64", "deb"),
+            CheckedPackage("dist/rpm/kubeadm.rpm", "kubeadm", "1.36.3-1", "x86_64", "rpm"),
+            CheckedPackage("dist/deb/kubectl.deb", "kubectl", "1.36.3-1", "amd64", "deb"),
+            CheckedPackage("dist/deb/cri-tools.deb", "cri-tools", "1.36.0-1", "amd64", "deb"),
         ),
     ),
     Report(
         *("install", (Check("install", "life", host="trixie", seconds=12.0), BAD), 61),
-        where="trixie (deb) · podman 4.3.1",
+        environment="trixie (deb) · podman 4.3.1",
     ),
     Report("cluster", not_run="install failed"),
 ]
@@ -74,7 +74,7 @@ class Seen(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return html.document(REPORTS, STARTED)
+    return html.render_html(REPORTS, STARTED)
 
 
 def test_the_head_says_what_was_proved_where_and_when(page: str):
@@ -133,20 +133,20 @@ def test_what_a_package_printed_is_shown_as_it_is(page: str):
 
 
 def test_a_proof_that_passed_says_so_and_has_no_failures():
-    text = Seen(html.document(REPORTS[:1], STARTED)).text
+    text = Seen(html.render_html(REPORTS[:1], STARTED)).text
     assert "The 1 check passes" in text
     assert "What failed" not in text
 
 
 def test_a_proof_that_did_not_run_to_its_end_did_not_pass():
-    page = html.document([REPORTS[0], Report("install", not_run="no host")], STARTED)
+    page = html.render_html([REPORTS[0], Report("install", not_run="no host")], STARTED)
     assert "1 check passes, but not every level ran" in Seen(page).text
     assert '<header class="bad">' in page
 
 
 def test_of_many_findings_the_rest_is_folded():
     many = tuple(Finding("0755", f"07{n:02}") for n in range(30))
-    page = html.document([Report("layout", (Check("modes", "a.deb", findings=many),))], STARTED)
+    page = html.render_html([Report("layout", (Check("modes", "a.deb", findings=many),))], STARTED)
     assert page.count("<dt>found</dt>") == 30
     assert "20 more" in Seen(page).text
 
@@ -155,5 +155,5 @@ def test_the_page_is_written_whole_and_over_an_older_one(tmp_path: Path):
     file = tmp_path / "deep" / "verify.html"
     for reports in (REPORTS, REPORTS[:1]):
         write_html(reports, STARTED, file)
-    assert file.read_text() == html.document(REPORTS[:1], STARTED)
+    assert file.read_text() == html.render_html(REPORTS[:1], STARTED)
     assert [path.name for path in file.parent.iterdir()] == ["verify.html"]

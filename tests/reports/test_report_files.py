@@ -11,7 +11,7 @@ import pytest
 
 from kubeparcel.cli import namespace
 from kubeparcel.cli.program import Kubeparcel
-from kubeparcel.reports.report_files import Files, leave
+from kubeparcel.reports.report_files import ReportFiles, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
 from tests.conftest import RecordingLog
@@ -47,36 +47,43 @@ def run(*words: str) -> int:
 
 
 def test_the_layout_level_leaves_files_only_where_they_are_wanted(tmp_path: Path):
-    files = Files.wanted(tmp_path, "dist", "layout", "", "")
+    files = ReportFiles.requested(tmp_path, "dist", "layout", "", "")
     assert (files.html, files.junit) == (None, None)
-    files = Files.wanted(tmp_path, "dist", "layout", "a/page.html", "/b.xml")
+    files = ReportFiles.requested(tmp_path, "dist", "layout", "a/page.html", "/b.xml")
     assert (files.html, files.junit) == (tmp_path / "a/page.html", Path("/b.xml"))
 
 
 def test_a_level_on_hosts_leaves_a_page_and_a_junit_file_in_the_output_folder(tmp_path: Path):
-    files = Files.wanted(tmp_path, "out", "install", "page.html", "")
+    files = ReportFiles.requested(tmp_path, "out", "install", "page.html", "")
     assert (files.html, files.junit) == (tmp_path / "page.html", tmp_path / "out/verify.xml")
 
 
 def test_the_last_line_names_the_files_and_a_failure_s_exit_code(tmp_path: Path, log: RecordingLog):
-    files = Files(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
-    assert leave(GOOD, files, log).line == "report: dist/verify.html · dist/verify.xml (JUnit)"
-    said = leave(BAD, files, log).under(BAD.as_text()).splitlines()
+    files = ReportFiles(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
+    assert (
+        write_reports(GOOD, files, log).summary_line
+        == "report: dist/verify.html · dist/verify.xml (JUnit)"
+    )
+    said = write_reports(BAD, files, log).with_summary_line(BAD.as_text()).splitlines()
     assert said[-1] == ("report: dist/verify.html · dist/verify.xml (JUnit)                exit 1")
     assert said[-1].index("exit 1") == said[0].index("0.8 s")
-    assert leave(GOOD, Files(tmp_path), log).under("text") == "text"
+    assert write_reports(GOOD, ReportFiles(tmp_path), log).with_summary_line("text") == "text"
 
 
 def test_a_file_that_cannot_be_written_costs_neither_the_other_nor_the_result(
     tmp_path: Path, log: RecordingLog
 ):
     (tmp_path / "file").write_text("")
-    left = leave(GOOD, Files(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log)
-    assert left.files == ("v.xml (JUnit)",)
+    left = write_reports(
+        GOOD, ReportFiles(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log
+    )
+    assert left.names == ("v.xml (JUnit)",)
     assert left.exit_code == 3
     assert "file" in log.warnings[0]
     assert (tmp_path / "v.xml").is_file()
-    assert leave(BAD, Files(tmp_path, tmp_path / "file/page.html"), log).exit_code == 1
+    assert (
+        write_reports(BAD, ReportFiles(tmp_path, tmp_path / "file/page.html"), log).exit_code == 1
+    )
 
 
 def test_a_report_may_go_to_standard_output(broken: Path):
@@ -145,5 +152,7 @@ def test_elsewhere_github_is_not_spoken_to(broken, capsys, monkeypatch):
 
 def test_at_github_no_package_can_give_commands(tmp_path: Path, log: RecordingLog, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    shown = leave(BAD, Files(tmp_path), log).under("found    a\n  ::debug::x")
+    shown = write_reports(BAD, ReportFiles(tmp_path), log).with_summary_line(
+        "found    a\n  ::debug::x"
+    )
     assert shown == "found    a\n  : :debug::x"

@@ -12,10 +12,10 @@ import pytest
 from kubeparcel.errors import DiskError
 from kubeparcel.reports import results as reports
 from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.reports.text import Style, show
+from kubeparcel.reports.text import TextStyle, render_text
 
 DEB = "deb/kubeadm_1.36.3-1_amd64.deb"
-PLAIN = Style()
+PLAIN = TextStyle()
 LAST = Check(
     "kubelet-extra-args-last",
     DEB,
@@ -41,12 +41,12 @@ FINE = tuple(Check(name, DEB) for name in ("owner-root", "times"))
 
 
 def test_a_report_that_passed_is_one_line():
-    text = show([Report("layout", FINE, 0.84)], PLAIN)
+    text = render_text([Report("layout", FINE, 0.84)], PLAIN)
     assert text == "  layout   ✓ 2 checks                                             0.8 s"
 
 
 def test_a_failure_says_what_was_expected_found_where_and_what_to_do():
-    text = show([Report("layout", (*FINE, LAST), 0.84)], PLAIN)
+    text = render_text([Report("layout", (*FINE, LAST), 0.84)], PLAIN)
     assert text == (
         "  layout   ✗ 2 of 3 checks                                        0.8 s\n"
         "           deb/kubeadm_1.36.3-1_amd64.deb\n"
@@ -59,7 +59,7 @@ def test_a_failure_says_what_was_expected_found_where_and_what_to_do():
 
 
 def test_of_many_findings_the_first_are_shown_and_what_to_do_once():
-    text = show([Report("layout", (MODES,))], PLAIN)
+    text = render_text([Report("layout", (MODES,))], PLAIN)
     assert text.count("found") == 3
     assert "… and 2 more" in text
     assert text.count("Set the mode.") == 1
@@ -67,7 +67,7 @@ def test_of_many_findings_the_first_are_shown_and_what_to_do_once():
 
 def test_what_a_package_printed_does_nothing_to_the_terminal():
     evil = Check("a", "b\x1b]0;title\a.deb", findings=(Finding("x", "\x1b[2Jy\x1b[0m", "z\rw"),))
-    text = show([Report("layout", (evil,))], PLAIN)
+    text = render_text([Report("layout", (evil,))], PLAIN)
     assert "\x1b" not in text
     assert "\r" not in text
     assert "found    y" in text
@@ -75,7 +75,7 @@ def test_what_a_package_printed_does_nothing_to_the_terminal():
 
 def test_several_levels_and_hosts_stand_below_each_other():
     install = (Check("apt", "trixie", host="trixie"), Check("dnf", "f", host="trixie-dnf"))
-    text = show(
+    text = render_text(
         [
             Report("layout", FINE, 0.8),
             Report("install", install, 61),
@@ -91,10 +91,10 @@ def test_several_levels_and_hosts_stand_below_each_other():
 
 
 def test_where_the_encoding_has_no_marks_there_are_words():
-    text = show([Report("layout", (*FINE, LAST))], Style(encoding="ascii"))
+    text = render_text([Report("layout", (*FINE, LAST))], TextStyle(encoding="ascii"))
     assert text.isascii()
     assert "FAIL 2 of 3 checks" in text
-    assert "ok 2 checks" in show([Report("layout", FINE)], Style(encoding="ascii"))
+    assert "ok 2 checks" in render_text([Report("layout", FINE)], TextStyle(encoding="ascii"))
 
 
 class _Terminal(io.StringIO):
@@ -107,14 +107,18 @@ class _Terminal(io.StringIO):
 def test_colours_are_for_terminals_without_no_color(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert "\x1b[31m✗" in show([Report("layout", (LAST,))], Style.of(_Terminal()))
-    assert not Style.of(io.StringIO()).colour
+    assert "\x1b[31m✗" in render_text(
+        [Report("layout", (LAST,))], TextStyle.for_stream(_Terminal())
+    )
+    assert not TextStyle.for_stream(io.StringIO()).colour
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not Style.of(_Terminal()).colour
+    assert not TextStyle.for_stream(_Terminal()).colour
 
 
 def test_colours_do_not_move_the_time():
-    lines = [show([Report("layout", FINE)], Style(colour=colour)) for colour in (True, False)]
+    lines = [
+        render_text([Report("layout", FINE)], TextStyle(colour=colour)) for colour in (True, False)
+    ]
     plain = lines[0].replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert plain == lines[1]
 

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from kubeparcel.verify.systemd_unit import environment, parse, words
+from kubeparcel.verify.systemd_unit import parse_environment_file, parse_unit, split_words
 
 
 def test_settings_have_their_section_and_line():
-    unit = parse("# comment\n[Service]\n ExecStart = /bin/a b \n; another\n[Install]\nWantedBy=x\n")
+    unit = parse_unit(
+        "# comment\n[Service]\n ExecStart = /bin/a b \n; another\n[Install]\nWantedBy=x\n"
+    )
     assert [(s.section, s.key, s.value, s.line) for s in unit.settings] == [
         ("Service", "ExecStart", "/bin/a b", 3),
         ("Install", "WantedBy", "x", 6),
     ]
-    assert unit.faults == ()
+    assert unit.invalid_lines == ()
 
 
 def test_an_empty_assignment_drops_what_stood_before():
-    unit = parse("[Service]\nExecStart=a\nExecStart=\nExecStart=b\n")
-    assert [setting.value for setting in unit.effective("Service", "ExecStart")] == ["b"]
-    assert [setting.value for setting in unit.all("Service", "ExecStart")] == ["a", "", "b"]
+    unit = parse_unit("[Service]\nExecStart=a\nExecStart=\nExecStart=b\n")
+    assert [setting.value for setting in unit.effective_list("Service", "ExecStart")] == ["b"]
+    assert [setting.value for setting in unit.assignments("Service", "ExecStart")] == ["a", "", "b"]
 
 
 def test_a_section_may_come_twice():
-    unit = parse("[Service]\nA=1\n[Unit]\nB=2\n[Service]\nA=3\n")
-    assert unit.last("Service", "A") == unit.settings[2]
+    unit = parse_unit("[Service]\nA=1\n[Unit]\nB=2\n[Service]\nA=3\n")
+    assert unit.effective_value("Service", "A") == unit.settings[2]
 
 
 def test_a_backslash_goes_on_over_comments():
-    unit = parse("[Service]\nExecStart=/bin/a \\\n# not this\n  b\nRestart=always\n")
+    unit = parse_unit("[Service]\nExecStart=/bin/a \\\n# not this\n  b\nRestart=always\n")
     assert unit.settings[0].value.split() == ["/bin/a", "b"]
     assert unit.settings[1].key == "Restart"
 
 
 def test_lines_that_systemd_ignores_are_faults():
-    assert parse("A=1\n[Service\nB\n[Service]\n=x\n").faults == (
+    assert parse_unit("A=1\n[Service\nB\n[Service]\n=x\n").invalid_lines == (
         (1, "A=1"),
         (2, "[Service"),
         (3, "B"),
@@ -41,11 +43,16 @@ def test_lines_that_systemd_ignores_are_faults():
 
 
 def test_words_are_split_outside_quotes():
-    found = words("""a "b c" 'd e' f"g h"i \\x""")
+    found = split_words("""a "b c" 'd e' f"g h"i \\x""")
     assert [word.text for word in found] == ["a", "b c", "d e", "fg hi", "x"]
     assert [word.quoted for word in found] == [False, True, True, True, True]
 
 
 def test_an_environment_file_has_names_values_and_lines():
     text = '# comment\nA=1\nB="x y"\n\nexport C=2\nD\n'
-    assert environment(text) == (("A", "1", 2), ("B", "x y", 3), ("export C", "2", 5), ("D", "", 6))
+    assert parse_environment_file(text) == (
+        ("A", "1", 2),
+        ("B", "x y", 3),
+        ("export C", "2", 5),
+        ("D", "", 6),
+    )

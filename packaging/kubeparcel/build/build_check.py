@@ -30,9 +30,9 @@ class Checking:
 
     def __init__(self, packages: Sequence[Package], store: Store) -> None:
         self._store = store
-        self._pool = ThreadPoolExecutor(level.READERS, "checking")
+        self._pool = ThreadPoolExecutor(level.READER_THREADS, "checking")
         self._begun: dict[str, Future[tuple[Check, ...]]] = {}
-        self._holders = level.holders_of(
+        self._holders = level.path_owners(
             (package.format, package.arch_name, package.name, file.path)
             for package in packages
             for file in package.files
@@ -84,12 +84,12 @@ class Checking:
         key = check_cache.key(one, self._neighbours(one.package))
         checks = check_cache.recall(self._store, key, name)
         if not checks:
-            from kubeparcel.verify.layout.expected import of_package
+            from kubeparcel.verify.layout.expected import expected_from_build
 
             catalog = catalogs.load()
-            contents = level.read(self._store.path(one.sha256), self._known)
-            expected = of_package(one.package, catalog)
-            checks = level.check(contents, name, expected, catalog, self._holders)
+            contents = level.read_package(self._store.path(one.sha256), self._known)
+            expected = expected_from_build(one.package, catalog)
+            checks = level.check_package(contents, name, expected, catalog, self._holders)
             check_cache.remember(self._store, key, checks)
         return checks
 

@@ -165,7 +165,7 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     out = settings.base / settings.out
     sums = out / "SHA256SUMS"
     packages = [out / name for name in pipeline.listed(sums)]
-    reports = (out / name for name in report_files.NAMES)
+    reports = (out / name for name in report_files.REPORT_NAMES)
     for path in (*packages, *reports, sums, out / ".lock", out / ".lock.holder"):
         path.unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):

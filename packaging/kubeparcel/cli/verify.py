@@ -26,7 +26,7 @@ def verify(
 ) -> int:
     """Check packages: ours, or anyone's. Without a path: those in the output folder."""
     from kubeparcel.config.settings import load
-    from kubeparcel.reports.report_files import Files, leave
+    from kubeparcel.reports.report_files import ReportFiles, write_reports
     from kubeparcel.verify.levels import VerifyRequest, run_levels
 
     base, here = Path.cwd(), console.create_log(quiet)
@@ -40,10 +40,10 @@ def verify(
         keep=keep,
     )
     proof = run_levels(wanted, settings, here)
-    left = leave(proof, Files.wanted(base, settings.out, level, html, junit), here)
-    print_result(proof.as_json() if json_ else left.under(proof.as_text()))
-    if json_ and left.files:
-        here.info("Report", " · ".join(left.files))
+    left = write_reports(proof, ReportFiles.requested(base, settings.out, level, html, junit), here)
+    print_result(proof.as_json() if json_ else left.with_summary_line(proof.as_text()))
+    if json_ and left.names:
+        here.info("Report", " · ".join(left.names))
     return left.exit_code
 
 

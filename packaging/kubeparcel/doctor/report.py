@@ -11,7 +11,7 @@ from typing import Any
 from kubeparcel.console import duration, quantity
 from kubeparcel.doctor.findings import Examined, checks
 from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.reports.text import Style
+from kubeparcel.reports.text import TextStyle
 
 _SHOWN = 3
 _WIDEST = 28
@@ -65,12 +65,12 @@ class Diagnosis:
         """For CI: a test suite for each subject."""
         self.report.write_junit(path)
 
-    def as_text(self, style: Style | None = None) -> str:
+    def as_text(self, style: TextStyle | None = None) -> str:
         """For people."""
-        used = style or Style.of_stdout()
+        used = style or TextStyle.for_stdout()
         width = min(max(len(one.subject) for one in self.examined), _WIDEST)
         lines = [line for one in self.examined for line in _subject(one, width, used)]
-        return used.fit("\n".join((*lines, *self._remarks(), self._end())))
+        return used.replace_unencodable("\n".join((*lines, *self._remarks(), self._end())))
 
     def _remarks(self) -> Iterator[str]:
         """Each remark once, with those it is about."""
@@ -108,10 +108,10 @@ def _row(one: Examined) -> dict[str, Any]:
     }
 
 
-def _subject(one: Examined, width: int, style: Style) -> Iterator[str]:
+def _subject(one: Examined, width: int, style: TextStyle) -> Iterator[str]:
     rows = tuple(checks(one))
     bad = [check for check in rows if not check.passed]
-    mark = style.failed if bad else style.passed
+    mark = style.failed_mark if bad else style.passed_mark
     count = f"{len(bad)} of {len(rows)} checks fail" if bad else f"{len(rows)} checks"
     count = count if len(rows) > 1 or bad else "1 check"
     size = f", {quantity(one.size, 'B')}" if one.size else ""
@@ -122,20 +122,20 @@ def _subject(one: Examined, width: int, style: Style) -> Iterator[str]:
         yield from (f"{'':{width + 4}}{line}" for line in _failure(check, style))
 
 
-def _failure(check: Check, style: Style) -> Iterator[str]:
+def _failure(check: Check, style: TextStyle) -> Iterator[str]:
     number = f" ({check.number})" if check.number else ""
-    yield f"{style.failed} {check.name}{number}: {check.meaning}"
+    yield f"{style.failed_mark} {check.name}{number}: {check.meaning}"
     for finding in check.findings[:_SHOWN]:
         yield from _finding(finding)
     more = len(check.findings) - _SHOWN
     if more > 0:
         yield f"  … and {more} more (--json has them)"
-    for look in dict.fromkeys(one.look for one in check.findings if one.look):
+    for look in dict.fromkeys(one.hint for one in check.findings if one.hint):
         yield f"  {'do':<9}{look}"
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    rows = (("expected", finding.expected), ("found", finding.found), ("where", finding.where))
+    rows = (("expected", finding.expected), ("found", finding.found), ("where", finding.location))
     for name, text in rows:
         if text:
             yield f"  {name:<9}{text}"

@@ -15,29 +15,29 @@ from kubeparcel.console import duration
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.sanitize import printable
 
-SHOWN = 10
+MAX_ANNOTATIONS = 10
 """GitHub keeps so many annotations of one step."""
 
-LONGEST = 1_000_000
+MAX_SUMMARY_BYTES = 1_000_000
 """Bytes that a summary may have; one that is longer is not shown at all."""
 
-EVIDENCE = 2_000
+MAX_EVIDENCE_CHARACTERS = 2_000
 """Of each text in the summary so many characters are kept: its end."""
 
 
-def here() -> bool:
+def in_github_actions() -> bool:
     """Whether this is a run of GitHub's Actions."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def errors(reports: Sequence[Report]) -> list[str]:
+def error_annotations(reports: Sequence[Report]) -> list[str]:
     """A line for each failed check, up to what GitHub keeps; it reads them on standard error."""
     failed = [(report.level, check) for report in reports for check in report.failed]
-    rest = len(failed) - (SHOWN - 1) if len(failed) > SHOWN else 0
+    rest = len(failed) - (MAX_ANNOTATIONS - 1) if len(failed) > MAX_ANNOTATIONS else 0
     lines = [_error(_title(level, check), _message(check)) for level, check in failed]
     if rest:
         more = _error("kubeparcel verify", f"{rest} more checks fail: see the report.")
-        lines = [*lines[: SHOWN - 1], more]
+        lines = [*lines[: MAX_ANNOTATIONS - 1], more]
     return lines
 
 
@@ -64,7 +64,7 @@ def _property(text: str) -> str:
     return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")
 
 
-def harmless(text: str) -> str:
+def escape_workflow_commands(text: str) -> str:
     """A text in which no line is a command to GitHub, whatever a package printed."""
     return re.sub(r"^(\s*)::", r"\1: :", text, flags=re.MULTILINE).replace("##[", "# #[")
 
@@ -72,10 +72,10 @@ def harmless(text: str) -> str:
 def append_summary(reports: Sequence[Report], path: Path) -> None:
     """Add the summary to the file that GitHub named."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(summary(reports))
+        file.write(render_summary(reports))
 
 
-def summary(reports: Sequence[Report]) -> str:
+def render_summary(reports: Sequence[Report]) -> str:
     """The levels as a table, and below it what failed, each with its evidence folded."""
     parts = ["## kubeparcel verify", "", "| level | host | checks | time |", "|---|---|---|---|"]
     parts += [row for report in reports for row in _rows(report)]
@@ -84,7 +84,7 @@ def summary(reports: Sequence[Report]) -> str:
     for shown, (level, check) in zip(count(), failed):
         block = "\n".join(_failure(level, check))
         size += len(block.encode()) + 1
-        if size > LONGEST - 200:
+        if size > MAX_SUMMARY_BYTES - 200:
             parts += ["", f"… and {len(failed) - shown} more: see the report."]
             break
         parts.append(block)
@@ -120,7 +120,7 @@ def _failure(level: str, check: Check) -> Iterator[str]:
 
 def _fenced(text: str) -> str:
     """A block of code: its fence is longer than any in the text."""
-    shown = printable(text)[-EVIDENCE:]
+    shown = printable(text)[-MAX_EVIDENCE_CHARACTERS:]
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", shown)), default=0))
     return f"{fence}text\n{shown}\n{fence}\n"
 

@@ -12,7 +12,7 @@ from typing import Any
 from kubeparcel import __version__
 from kubeparcel.console import duration
 from kubeparcel.paths import template_dir
-from kubeparcel.reports.results import Check, Packaged, Report
+from kubeparcel.reports.results import Check, CheckedPackage, Report
 from kubeparcel.sanitize import printable
 
 OPEN_GROUPS = 3
@@ -83,7 +83,7 @@ class Level:
         return sum(map(len, self.hosts.values())) <= OPEN_GROUPS
 
 
-def document(reports: Sequence[Report], started: datetime) -> str:
+def render_html(reports: Sequence[Report], started: datetime) -> str:
     """The page."""
     levels = _levels(reports)
     rows = [row for level in levels for row in level.rows]
@@ -93,7 +93,7 @@ def document(reports: Sequence[Report], started: datetime) -> str:
         "failures": [row for row in rows if not row.check.passed],
         "count": len(rows),
         "passed": all(report.passed for report in reports),
-        "named": named(packages),
+        "named": version_summary(packages),
         "packages": packages,
         "started": started,
         "seconds": sum(report.seconds for report in reports),
@@ -105,7 +105,7 @@ def document(reports: Sequence[Report], started: datetime) -> str:
     return _render("report/page.html.j2", context)
 
 
-def named(packages: Sequence[Packaged]) -> str:
+def version_summary(packages: Sequence[CheckedPackage]) -> str:
     """`kubeadm, kubectl, kubelet 1.36.3-1 · cri-tools 1.36.0-1`: each version once."""
     names: dict[str, list[str]] = {}
     for one in packages:
@@ -121,7 +121,7 @@ def _levels(reports: Sequence[Report]) -> list[Level]:
     levels: list[Level] = []
     for report in reports:
         hosts: dict[str, tuple[Group, ...]] = {}
-        for (host, subject), checks in report.subjects.items():
+        for (host, subject), checks in report.checks_by_subject.items():
             rows = tuple(Row(at, report.level, one) for at, one in enumerate(checks, number + 1))
             number += len(checks)
             hosts[host] = (*hosts.get(host, ()), Group(subject, rows))

@@ -12,11 +12,11 @@ _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFF
 """What XML 1.0 cannot hold (section 2.2)."""
 
 
-def document(reports: Sequence[Report]) -> bytes:
+def render_junit(reports: Sequence[Report]) -> bytes:
     """The XML document."""
     root = Xml.Element("testsuites", {"name": "kubeparcel"})
     for report in reports:
-        for (host, subject), checks in report.subjects.items():
+        for (host, subject), checks in report.checks_by_subject.items():
             _suite(root, report.level, host, subject, checks)
         if report.not_run:
             _not_run(root, report)

@@ -17,15 +17,15 @@ from kubeparcel.reports import github
 if TYPE_CHECKING:
     from kubeparcel.verify.levels import VerifyResult
 
-NAMES = HTML, JUNIT = "verify.html", "verify.xml"
+REPORT_NAMES = HTML_NAME, JUNIT_NAME = "verify.html", "verify.xml"
 """What the reports are called in the output folder."""
 
-EXIT = 66
+EXIT_CODE_COLUMN = 66
 """The column that the exit code is aligned to, below the times."""
 
 
 @dataclass(frozen=True)
-class Files:
+class ReportFiles:
     """Where a proof's reports go; None is nowhere. The names are shown as seen from `base`."""
 
     base: Path
@@ -33,35 +33,35 @@ class Files:
     junit: Path | None = None
 
     @classmethod
-    def wanted(cls, base: Path, out: str, level: str, html: str, junit: str) -> Files:
+    def requested(cls, base: Path, out: str, level: str, html: str, junit: str) -> ReportFiles:
         """Those that were asked for; a level on hosts leaves both, in the output folder."""
         if level != "layout":
-            html, junit = html or f"{out}/{HTML}", junit or f"{out}/{JUNIT}"
+            html, junit = html or f"{out}/{HTML_NAME}", junit or f"{out}/{JUNIT_NAME}"
         return cls(base, base / html if html else None, base / junit if junit else None)
 
 
 @dataclass(frozen=True)
-class Left:
+class WrittenReports:
     """What a proof left: the files in words, and the exit code."""
 
-    files: tuple[str, ...]
+    names: tuple[str, ...]
     exit_code: int
 
     @property
-    def line(self) -> str:
+    def summary_line(self) -> str:
         """`report: dist/verify.html · dist/verify.xml (JUnit)   exit 1`, or nothing."""
-        if not self.files:
+        if not self.names:
             return ""
-        named = f"report: {' · '.join(self.files)}"
-        return f"{named:<{EXIT - 1}} exit {self.exit_code}" if self.exit_code else named
+        named = f"report: {' · '.join(self.names)}"
+        return f"{named:<{EXIT_CODE_COLUMN - 1}} exit {self.exit_code}" if self.exit_code else named
 
-    def under(self, text: str) -> str:
+    def with_summary_line(self, text: str) -> str:
         """The text for standard output, the line below it."""
-        shown = f"{text}\n{self.line}" if self.line else text
-        return github.harmless(shown) if github.here() else shown
+        shown = f"{text}\n{self.summary_line}" if self.summary_line else text
+        return github.escape_workflow_commands(shown) if github.in_github_actions() else shown
 
 
-def leave(proof: VerifyResult, files: Files, log: Log) -> Left:
+def write_reports(proof: VerifyResult, files: ReportFiles, log: Log) -> WrittenReports:
     """Write the files, and what GitHub wants to know.
 
     A file that cannot be written costs neither the others nor the result: there is a warning, and
@@ -83,15 +83,15 @@ def leave(proof: VerifyResult, files: Files, log: Log) -> Left:
         except DiskError as error:
             log.warn(str(error))
             code = code or error.exit_code
-    for line in github.errors(proof.reports) if github.here() else ():
+    for line in github.error_annotations(proof.reports) if github.in_github_actions() else ():
         print(line, file=sys.stderr, flush=True)
-    return Left(tuple(written), code)
+    return WrittenReports(tuple(written), code)
 
 
 def _summary() -> Path | None:
     """The file for GitHub's summary of a step."""
     named = os.environ.get("GITHUB_STEP_SUMMARY")
-    return Path(named) if named and github.here() else None
+    return Path(named) if named and github.in_github_actions() else None
 
 
 def _shown(path: Path, base: Path) -> str:

@@ -22,13 +22,13 @@ class Finding:
 
     expected: str
     found: str
-    where: str = ""
-    look: str = ""
+    location: str = ""
+    hint: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The fields that say something."""
         rows = {"expected": self.expected, "found": self.found}
-        rows |= {"where": self.where, "look": self.look}
+        rows |= {"where": self.location, "look": self.hint}
         return {name: value for name, value in rows.items() if value}
 
 
@@ -68,7 +68,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Packaged:
+class CheckedPackage:
     """A package file that was looked at, as it calls itself; the version has its revision."""
 
     file: str
@@ -89,8 +89,8 @@ class Report:
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
     not_run: str = ""
-    where: str = ""
-    packages: tuple[Packaged, ...] = ()
+    environment: str = ""
+    packages: tuple[CheckedPackage, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -108,7 +108,7 @@ class Report:
         return 0 if self.passed else 1
 
     @property
-    def subjects(self) -> dict[tuple[str, str], tuple[Check, ...]]:
+    def checks_by_subject(self) -> dict[tuple[str, str], tuple[Check, ...]]:
         """The checks by host and package, in their order."""
         found: dict[tuple[str, str], list[Check]] = {}
         for check in self.checks:
@@ -119,7 +119,7 @@ class Report:
     def summary(self) -> str:
         """`10 packages, 214 checks, all pass`, the line a build prints."""
         ends = f"{len(self.failed)} fail" if self.failed else "all pass"
-        return f"{len(self.subjects)} packages, {len(self.checks)} checks, {ends}"
+        return f"{len(self.checks_by_subject)} packages, {len(self.checks)} checks, {ends}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON report."""
@@ -130,7 +130,7 @@ class Report:
             "failed": len(self.failed),
             "seconds": round(self.seconds, 2),
             **({"not-run": self.not_run} if self.not_run else {}),
-            **({"where": self.where} if self.where else {}),
+            **({"where": self.environment} if self.environment else {}),
             **({"packages": [asdict(one) for one in self.packages]} if self.packages else {}),
             "checks": [check.as_dict() for check in self.checks],
         }
@@ -150,23 +150,23 @@ class Report:
 
 def as_text(reports: Sequence[Report]) -> str:
     """One line a level, and under it whatever failed; fits what standard output can show."""
-    from kubeparcel.reports.text import Style, show
+    from kubeparcel.reports.text import TextStyle, render_text
 
-    return show(reports, Style.of_stdout())
+    return render_text(reports, TextStyle.for_stdout())
 
 
 def write_junit(reports: Sequence[Report], path: Path) -> None:
     """One JUnit XML file for several levels; raises DiskError."""
-    from kubeparcel.reports.junit import document
+    from kubeparcel.reports.junit import render_junit
 
-    _write(document(reports), path)
+    _write(render_junit(reports), path)
 
 
 def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None:
     """One page for several levels; raises DiskError."""
-    from kubeparcel.reports.html import document
+    from kubeparcel.reports.html import render_html
 
-    _write(document(reports, started).encode(), path)
+    _write(render_html(reports, started).encode(), path)
 
 
 def _write(data: bytes, path: Path) -> None:

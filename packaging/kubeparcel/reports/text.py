@@ -26,34 +26,34 @@ _ASCII = str.maketrans(
 
 
 @dataclass(frozen=True)
-class Style:
+class TextStyle:
     """What the reader's terminal can show."""
 
     colour: bool = False
     encoding: str = "utf-8"
 
     @classmethod
-    def of(cls, stream: TextIO) -> Style:
+    def for_stream(cls, stream: TextIO) -> TextStyle:
         """Colours on a terminal unless NO_COLOR is set (no-color.org); the stream's encoding."""
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return cls(stream.isatty() and not plain, stream.encoding or "ascii")
 
     @classmethod
-    def of_stdout(cls) -> Style:
+    def for_stdout(cls) -> TextStyle:
         """The style of standard output."""
-        return cls.of(sys.stdout)
+        return cls.for_stream(sys.stdout)
 
     @property
-    def passed(self) -> str:
+    def passed_mark(self) -> str:
         """The mark of what passed."""
         return "\x1b[32m✓\x1b[0m" if self.colour else "✓"
 
     @property
-    def failed(self) -> str:
+    def failed_mark(self) -> str:
         """The mark of what did not."""
         return "\x1b[31m✗\x1b[0m" if self.colour else "✗"
 
-    def fit(self, text: str) -> str:
+    def replace_unencodable(self, text: str) -> str:
         """The text in the characters that the encoding has."""
         try:
             text.encode(self.encoding)
@@ -63,12 +63,14 @@ class Style:
         return text
 
 
-def show(reports: Sequence[Report], style: Style) -> str:
+def render_text(reports: Sequence[Report], style: TextStyle) -> str:
     """The whole text, without a newline at its end."""
-    return style.fit("\n".join(line for report in reports for line in _level(report, style)))
+    return style.replace_unencodable(
+        "\n".join(line for report in reports for line in _level(report, style))
+    )
 
 
-def _level(report: Report, style: Style) -> Iterator[str]:
+def _level(report: Report, style: TextStyle) -> Iterator[str]:
     label = f"  {report.level:<{INDENT - 2}}"
     if report.not_run:
         yield f"{label}– not run: {report.not_run}"
@@ -89,28 +91,28 @@ def _hosts(report: Report) -> list[str]:
     return list(dict.fromkeys(check.host for check in report.checks)) or [""]
 
 
-def _host(report: Report, host: str, style: Style) -> str:
+def _host(report: Report, host: str, style: TextStyle) -> str:
     """`✓ 214 checks`, `✗ 26 of 27 checks`; on a host `✓ trixie 41`, `✗ trixie 26 of 27`."""
     checks = [check for check in report.checks if check.host == host]
     good = sum(check.passed for check in checks)
-    mark = style.passed if good == len(checks) else style.failed
+    mark = style.passed_mark if good == len(checks) else style.failed_mark
     count = f"{good}" if good == len(checks) else f"{good} of {len(checks)}"
     return f"{mark} {host} {count}" if host else f"{mark} {count} checks"
 
 
-def _failure(check: Check, style: Style) -> Iterator[str]:
+def _failure(check: Check, style: TextStyle) -> Iterator[str]:
     number = f" ({check.number})" if check.number else ""
     yield (
-        f"{style.failed} {check.name}{number}: {check.meaning}"
+        f"{style.failed_mark} {check.name}{number}: {check.meaning}"
         if check.meaning
-        else (f"{style.failed} {check.name}{number}")
+        else (f"{style.failed_mark} {check.name}{number}")
     )
     for finding in check.findings[:SHOWN]:
         yield from _finding(finding)
     more = len(check.findings) - SHOWN
     if more > 0:
         yield f"  … and {more} more (--json has them all)"
-    looks = dict.fromkeys(finding.look for finding in check.findings if finding.look)
+    looks = dict.fromkeys(finding.hint for finding in check.findings if finding.hint)
     for look in looks:
         yield from _row("do", look)
 
@@ -118,8 +120,8 @@ def _failure(check: Check, style: Style) -> Iterator[str]:
 def _finding(finding: Finding) -> Iterator[str]:
     yield from _row("expected", finding.expected)
     yield from _row("found", finding.found)
-    if finding.where:
-        yield from _row("where", finding.where)
+    if finding.location:
+        yield from _row("where", finding.location)
 
 
 def _row(name: str, text: str) -> Iterator[str]:

@@ -22,24 +22,24 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """What the drop-in sets itself."""
 
-CONFIG = "/var/lib/kubelet/config.yaml"
-FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
+CONFIG_FILE = "/var/lib/kubelet/config.yaml"
+KUBEADM_FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
 """Written by `kubeadm init` and `join`; sets KUBELET_KUBEADM_ARGS."""
 
-EXTRA = "KUBELET_EXTRA_ARGS"
+EXTRA_ARGS = "KUBELET_EXTRA_ARGS"
 """The administrator's last resort, set in the package's environment file."""
 
 VARIABLES = (
     "$KUBELET_KUBECONFIG_ARGS",
     "$KUBELET_CONFIG_ARGS",
     "$KUBELET_KUBEADM_ARGS",
-    f"${EXTRA}",
+    f"${EXTRA_ARGS}",
 )
-COMMAND = (KUBELET, *VARIABLES)
+COMMAND_LINE = (KUBELET, *VARIABLES)
 """The kubelet's command line, in this order: what comes later wins."""
 
-PLUGINS = "/opt/cni/bin"
+CNI_BIN_DIR = "/opt/cni/bin"
 """Where CNI plugins are: ours, and those of others."""
 
-DYNAMIC = (KUBELET,)
+DYNAMICALLY_LINKED = (KUBELET,)
 """Binaries that upstream links dynamically; every other is static."""

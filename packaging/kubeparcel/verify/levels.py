@@ -119,7 +119,7 @@ def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[R
                 selection.log_hosts(hosts, here.engine, log)
                 shown = selection.describe_hosts(hosts, here.engine)
             report = _proved(level, here, hosts, wanted.paths, before)
-            yield replace(report, where=shown)
+            yield replace(report, environment=shown)
             if not report.passed:
                 return
 

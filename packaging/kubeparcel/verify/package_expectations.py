@@ -8,8 +8,8 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
 from kubeparcel.packages.reader import Contents, Kind
-from kubeparcel.verify.kubelet_contract import PLUGINS
-from kubeparcel.verify.layout.expected import Places, by_catalog
+from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
+from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_catalog
 
 ENV_HOLDER = "kubelet"
 """The package that has the kubelet's environment file."""
@@ -27,13 +27,13 @@ def binaries(packages: PackageSet) -> Mapping[str, Contents]:
         for contents in packages.contents
         for entry in contents.entries
         if entry.kind is Kind.FILE
-        and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{PLUGINS}/")))
+        and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{CNI_BIN_DIR}/")))
     }
 
 
 def config_files(packages: PackageSet) -> tuple[str, ...]:
     """Return the paths that an administrator edits: conffiles and the environment file."""
-    env_files = Places.of(catalogs.load(), packages.format).env_files
+    env_files = LayoutPaths.from_catalog(catalogs.load(), packages.format).env_files
     return tuple(
         entry.path
         for contents in packages.contents
@@ -52,7 +52,7 @@ def completed_programs(packages: PackageSet) -> tuple[str, ...]:
 def dependencies_of(packages: PackageSet, name: str) -> tuple[str, ...]:
     """Return the names of the packages that this one depends on, by the catalog."""
     contents = next(contents for contents in packages.contents if contents.name == name)
-    expected = by_catalog(contents, catalogs.load(), _kubernetes(packages))
+    expected = expected_from_catalog(contents, catalogs.load(), _kubernetes(packages))
     relations = expected.relations.get("depends", ()) if expected else ()
     return tuple(sorted(relation.partition(" (")[0] for relation in relations))
 

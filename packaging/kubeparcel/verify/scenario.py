@@ -172,7 +172,9 @@ class ScenarioRun(Generic[Subject]):
             subject=scenario.name,
             number=step.number,
             meaning=step.meaning,
-            findings=tuple(Finding(f.expected, f.found, f.where, f.look or look) for f in findings),
+            findings=tuple(
+                Finding(f.expected, f.found, f.location, f.hint or look) for f in findings
+            ),
             host=self.host,
             seconds=time.monotonic() - started,
             evidence=self._evidence(),

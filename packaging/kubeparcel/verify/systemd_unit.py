@@ -22,25 +22,25 @@ class UnitFile:
     """The assignments of a file in their order; `faults` are lines that systemd would ignore."""
 
     settings: tuple[Setting, ...]
-    faults: tuple[tuple[int, str], ...]
+    invalid_lines: tuple[tuple[int, str], ...]
 
-    def all(self, section: str, key: str) -> tuple[Setting, ...]:
+    def assignments(self, section: str, key: str) -> tuple[Setting, ...]:
         """Every assignment of a key, also the empty ones."""
         return tuple(s for s in self.settings if (s.section, s.key) == (section, key))
 
-    def effective(self, section: str, key: str) -> tuple[Setting, ...]:
+    def effective_list(self, section: str, key: str) -> tuple[Setting, ...]:
         """The assignments of a list that count: an empty one drops what stood before it."""
         kept: list[Setting] = []
-        for setting in self.all(section, key):
+        for setting in self.assignments(section, key):
             kept = [*kept, setting] if setting.value else []
         return tuple(kept)
 
-    def last(self, section: str, key: str) -> Setting | None:
+    def effective_value(self, section: str, key: str) -> Setting | None:
         """The assignment of a single value that counts."""
-        return next(reversed(self.all(section, key)), None)
+        return next(reversed(self.assignments(section, key)), None)
 
 
-def parse(text: str) -> UnitFile:
+def parse_unit(text: str) -> UnitFile:
     """Read a unit or drop-in; what systemd would only warn of is in `faults`."""
     section = ""
     settings: list[Setting] = []
@@ -94,7 +94,7 @@ _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\]|["'\
 _PIECE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\\(.)|(.)""", re.DOTALL)
 
 
-def words(value: str) -> tuple[Word, ...]:
+def split_words(value: str) -> tuple[Word, ...]:
     """Split a value as systemd does: at white space outside quotes."""
     return tuple(Word(_unquoted(match[0]), match[0]) for match in _WORD.finditer(value))
 
@@ -109,7 +109,7 @@ def _unquoted(raw: str) -> str:
     return _PIECE.sub(plain, raw)
 
 
-def environment(text: str) -> tuple[tuple[str, str, int], ...]:
+def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
     """The assignments of an EnvironmentFile: name, value, line (systemd.exec(5))."""
     found = []
     for line, content in _logical_lines(text):

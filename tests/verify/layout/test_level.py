@@ -60,7 +60,7 @@ def test_every_check_applies_somewhere(
         check_made([made], official_shop.store, QuietLog()),
     )
     applied = {check.name for report in reports for check in report.checks}
-    assert applied == {rule.name for rule in CHECKS} | {level.READABLE}
+    assert applied == {rule.name for rule in CHECKS} | {level.READABLE_CHECK}
 
 
 def test_names_of_checks_are_unique_and_in_kebab_case():
@@ -124,7 +124,9 @@ def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: 
         shop.write(shop.package(name, "deb"), greedy, tmp_path / name)
     report = level.check_paths([tmp_path])
     clashes = [check for check in report.failed if check.name == "one-owner-per-path"]
-    assert [check.findings[0].where for check in clashes] == ["/usr/share/man/man1/kubectl.1"] * 2
+    assert [check.findings[0].location for check in clashes] == [
+        "/usr/share/man/man1/kubectl.1"
+    ] * 2
     assert clashes[0].findings[0].found == "also in kubectl"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.reports.results import Report
-from kubeparcel.reports.text import Style, show
+from kubeparcel.reports.text import TextStyle, render_text
 from kubeparcel.verify.layout import level
 from tests.support import repack
 from tests.support.package_workshop import GO, Draft, workshop
@@ -103,7 +103,7 @@ def test_the_contract_is_checked_all_the_same(official: Report):
 
 
 def test_the_text_names_paths_and_does_not_speak_of_our_settings(official: Report):
-    text = show([official], Style())
+    text = render_text([official], TextStyle())
     assert "/opt/cni/bin/LICENSE, /opt/cni/bin/README.md" in text
     assert "an upgrade enables a kubelet that the administrator disabled" in text
     assert "kubeparcel.yaml" not in text

@@ -23,7 +23,7 @@ VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """How a program is asked for its version; a CNI plugin says it when it is asked nothing."""
 
-FOREIGN_PLUGIN = f"{kubelet_contract.PLUGINS}/somebodys-plugin"
+FOREIGN_PLUGIN = f"{kubelet_contract.CNI_BIN_DIR}/somebodys-plugin"
 ADMIN_EDIT = "# edited by the administrator"
 DEBIAN_PLUGINS = "containernetworking-plugins"
 """Debian's own package of CNI plugins."""
@@ -51,7 +51,7 @@ def as_in(note: str) -> StepFunction:
         assert isinstance(before, dict)  # noqa: S101 - remember() put it there
         after = take_snapshot(trial.container)
         found = list(compare_snapshots(before, after))
-        lines = [f"{f.where}: {f.expected} → {f.found}" for f in found] or ["no difference"]
+        lines = [f"{f.location}: {f.expected} → {f.found}" for f in found] or ["no difference"]
         trial.evidence[f"{len(after)} paths compared"] = "\n".join(lines[:50])
         yield from found
 
@@ -96,7 +96,7 @@ def programs_of(trial: HostContext, packages: PackageSet, only: str = "") -> Ite
 
 
 def _plugin(path: str) -> bool:
-    return path.startswith(f"{kubelet_contract.PLUGINS}/")
+    return path.startswith(f"{kubelet_contract.CNI_BIN_DIR}/")
 
 
 def completions(trial: HostContext) -> Iterator[Finding]:

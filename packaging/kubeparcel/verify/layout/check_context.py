@@ -13,8 +13,8 @@ from kubeparcel.packages.reader import Contents, Elf, Entry, Kind
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
-from kubeparcel.verify.layout.expectation import Expected
-from kubeparcel.verify.layout.expected import PROVENANCE, Places
+from kubeparcel.verify.layout.expectation import ExpectedPackage
+from kubeparcel.verify.layout.expected import PROVENANCE_FILE, LayoutPaths
 from kubeparcel.verify.layout.shell_parser import Command
 
 PATHS_SHOWN = 4
@@ -22,7 +22,7 @@ SHELLS = ("/bin/sh", "/usr/bin/sh")
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckContext:
     """A package's contents beside what is expected of it.
 
     `name` is the file name people know it by. `expected` is None for a package that is not in the
@@ -32,12 +32,12 @@ class Subject:
 
     name: str
     contents: Contents
-    expected: Expected | None
-    places: Places
-    owners: Mapping[str, frozenset[str]]
+    expected: ExpectedPackage | None
+    layout_paths: LayoutPaths
+    path_owners: Mapping[str, frozenset[str]]
 
     @property
-    def deb(self) -> bool:
+    def is_deb(self) -> bool:
         """Whether it is a deb, else an rpm."""
         return self.contents.format is Format.DEB
 
@@ -52,7 +52,7 @@ class Subject:
         return tuple(entry for entry in self.files if entry.elf)
 
     @functools.cached_property
-    def elves(self) -> tuple[tuple[Entry, Elf], ...]:
+    def elf_files(self) -> tuple[tuple[Entry, Elf], ...]:
         """What each binary says of itself."""
         return tuple((entry, entry.elf) for entry in self.binaries if entry.elf)
 
@@ -63,17 +63,17 @@ class Subject:
         return names.get(self.contents.arch)
 
     @functools.cached_property
-    def commands(self) -> tuple[tuple[str, Command], ...]:
+    def script_commands(self) -> tuple[tuple[str, Command], ...]:
         """Every command in the scriptlets, with the scriptlet's name."""
         return tuple(
             (name, command)
             for name, script in self.contents.scripts.items()
             if script.interpreter.split(" ")[0] in (*SHELLS, "/bin/bash", "/usr/bin/bash")
-            for command in shell_parser.commands(script.body)
+            for command in shell_parser.parse_commands(script.body)
         )
 
     @functools.cached_property
-    def paths(self) -> Mapping[str, Entry]:
+    def entries_by_path(self) -> Mapping[str, Entry]:
         """The entries by path."""
         return {entry.path: entry for entry in self.contents.entries}
 
@@ -81,7 +81,7 @@ class Subject:
     def provenance(self) -> Mapping[str, Any]:
         """The record of where the binaries came from, which our packages hold; else empty."""
         for entry in self.files:
-            if entry.path.endswith(f"/{PROVENANCE}"):
+            if entry.path.endswith(f"/{PROVENANCE_FILE}"):
                 try:
                     found = json.loads(entry.data or b"")
                 except ValueError:
@@ -90,7 +90,7 @@ class Subject:
         return {}
 
     @property
-    def ours(self) -> bool:
+    def built_by_kubeparcel(self) -> bool:
         """Whether kubeparcel made it: packages of others need not have our extras."""
         return bool(self.provenance) or bool(self.expected and self.expected.exact)
 
@@ -107,35 +107,35 @@ class Subject:
     @property
     def env_file(self) -> Entry | None:
         """The kubelet's environment file."""
-        return next((e for e in self.files if e.path in self.places.env_files), None)
+        return next((e for e in self.files if e.path in self.layout_paths.env_files), None)
 
 
-Question: TypeAlias = Callable[[Subject], Iterable[Finding]]
-Condition: TypeAlias = Callable[[Subject], bool]
+Question: TypeAlias = Callable[[CheckContext], Iterable[Finding]]
+Condition: TypeAlias = Callable[[CheckContext], bool]
 
 
-def always(_: Subject) -> bool:
+def always(_: CheckContext) -> bool:
     """For every package."""
     return True
 
 
-def has_scripts(subject: Subject) -> bool:
+def has_scripts(subject: CheckContext) -> bool:
     """For packages with scriptlets."""
     return bool(subject.contents.scripts)
 
 
-def known(subject: Subject) -> bool:
+def in_catalog(subject: CheckContext) -> bool:
     """For packages of the catalog."""
     return subject.expected is not None
 
 
-def exact(subject: Subject) -> bool:
+def exact(subject: CheckContext) -> bool:
     """For packages whose every byte is known: those just made."""
     return subject.expected is not None and subject.expected.exact
 
 
 @dataclass(frozen=True)
-class Rule:
+class CheckDefinition:
     """One check: its name, its number in the list of docs (0: none), what it means, and how.
 
     A check that does not apply to a package is not counted. `todo` is what to change in
@@ -150,7 +150,7 @@ class Rule:
     todo: str = ""
 
 
-def gather(rows: Iterable[tuple[str, str, str]], look: str = "") -> Iterator[Finding]:
+def group_findings(rows: Iterable[tuple[str, str, str]], look: str = "") -> Iterator[Finding]:
     """Findings from rows of expected, found, path: paths with the same fault become one."""
     paths: dict[tuple[str, str], list[str]] = {}
     for expected, found, path in rows:

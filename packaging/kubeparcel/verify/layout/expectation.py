@@ -10,7 +10,7 @@ from kubeparcel.build.assembler import PackageFile
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedPackage:
     """What is expected of one package.
 
     `files` are all that must be there; `folders` may hold any number of binaries more; below
@@ -28,15 +28,15 @@ class Expected:
     module: str = ""
     revision: str = ""
     programs: tuple[str, ...] = ()
-    folders: tuple[str, ...] = ()
-    free: tuple[str, ...] = ()
-    obsolete: tuple[str, ...] = ()
+    binary_folders: tuple[str, ...] = ()
+    unchecked_folders: tuple[str, ...] = ()
+    obsolete_conffiles: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
-    time: int = 0
+    timestamp: int = 0
     exact: bool = False
 
-    def parents(self) -> frozenset[str]:
+    def parent_folders(self) -> frozenset[str]:
         """The folders above its files, which a deb holds too."""
         above = (parent for path in self.files for parent in PurePosixPath(path).parents)
         return frozenset(str(parent) for parent in above)

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from kubeparcel.build.assembler import Package, PackageFile
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Format, Version
-from kubeparcel.verify.layout.expectation import Expected
+from kubeparcel.verify.layout.expectation import ExpectedPackage
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, LayoutSpec, PackageSpec
     from kubeparcel.packages.reader import Contents
 
-PROVENANCE = "provenance.json"
+PROVENANCE_FILE = "provenance.json"
 """The record that our packages hold, by which they are known."""
 
-SCRIPTS: Mapping[Format, Mapping[str, str]] = {
+SCRIPT_NAMES: Mapping[Format, Mapping[str, str]] = {
     Format.DEB: {
         "preinstall": "preinst",
         "postinstall": "postinst",
@@ -38,15 +38,15 @@ SCRIPTS: Mapping[Format, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Places:
+class LayoutPaths:
     """Where things are in some layout of one format, and the names of the catalog's packages."""
 
     env_files: tuple[str, ...]
     drop_in_dirs: tuple[str, ...]
-    packages: tuple[str, ...]
+    package_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, catalog: Catalog, format_: Format) -> Places:
+    def from_catalog(cls, catalog: Catalog, format_: Format) -> LayoutPaths:
         """The places that the catalog has for a format."""
         layouts = [rows[format_] for rows in catalog.layouts.values()]
         return cls(
@@ -56,15 +56,15 @@ class Places:
         )
 
 
-def of_package(package: Package, catalog: Catalog) -> Expected:
+def expected_from_build(package: Package, catalog: Catalog) -> ExpectedPackage:
     """All of a package that was made from this description."""
     component = catalog.components.get(package.component)
     spec = catalog.packages.get(package.name)
     files = {file.path: file for file in package.files}
     if package.format is Format.DEB:
         files |= _changelog(package.name)
-    names = SCRIPTS[package.format]
-    return Expected(
+    names = SCRIPT_NAMES[package.format]
+    return ExpectedPackage(
         name=package.name,
         version=package.version,
         revision=package.revision,
@@ -73,10 +73,10 @@ def of_package(package: Package, catalog: Catalog) -> Expected:
         relations=_exact_relations(package),
         module=component.go.module if component else "",
         programs=tuple(row.path for row in (spec.files if spec else ()) if row.binary),
-        obsolete=_obsolete(files, package.format, catalog),
+        obsolete_conffiles=_obsolete(files, package.format, catalog),
         fields=package.fields,
         scripts={names[at]: text for at, text in package.scripts.items()},
-        time=package.time,
+        timestamp=package.time,
         exact=True,
     )
 
@@ -92,13 +92,13 @@ def _exact_relations(package: Package) -> Mapping[str, frozenset[str]]:
     for relation, other in package.relations:
         rpm = package.format is Format.RPM
         name = "conflicts" if rpm and relation == "breaks" else relation
-        found.setdefault(name, set()).add(plain(other))
+        found.setdefault(name, set()).add(normalize_relation(other))
     if package.format is Format.RPM and package.scripts:
         found.setdefault("depends", set()).add("/bin/sh")
     return {name: frozenset(others) for name, others in found.items()}
 
 
-def plain(other: str) -> str:
+def normalize_relation(other: str) -> str:
     """A relation with the signs that both formats have: `kubelet (< 1.37~)`."""
     return other.replace("<<", "<").replace(">>", ">")
 
@@ -117,7 +117,9 @@ def _obsolete(files: Mapping[str, object], format_: Format, catalog: Catalog) ->
     )
 
 
-def by_catalog(contents: Contents, catalog: Catalog, kubernetes: Version | None) -> Expected | None:
+def expected_from_catalog(
+    contents: Contents, catalog: Catalog, kubernetes: Version | None
+) -> ExpectedPackage | None:
     """What the catalog says of a package by its name, version, format and files.
 
     `kubernetes` is the version it goes with, for packages that have versions of their own. Of a
@@ -127,7 +129,7 @@ def by_catalog(contents: Contents, catalog: Catalog, kubernetes: Version | None)
     spec = catalog.packages.get(contents.name)
     if spec is None:
         return None
-    ours = any(entry.path.endswith(f"/{PROVENANCE}") for entry in contents.entries)
+    ours = any(entry.path.endswith(f"/{PROVENANCE_FILE}") for entry in contents.entries)
     component = catalog.components.get(spec.component)
     version = (None if component and component.pairs else upstream_version(contents)) or kubernetes
     version = version or upstream_version(contents) or Version(9999)
@@ -148,9 +150,9 @@ def by_catalog(contents: Contents, catalog: Catalog, kubernetes: Version | None)
     relations: dict[str, set[str]] = {}
     for limited in spec.relations:
         if limited.holds(*here):
-            other = plain(_filled(limited.other, _series(version)))
+            other = normalize_relation(_filled(limited.other, _series(version)))
             relations.setdefault(limited.relation, set()).add(other)
-    return Expected(
+    return ExpectedPackage(
         name=contents.name,
         version="",
         arch="",
@@ -158,9 +160,9 @@ def by_catalog(contents: Contents, catalog: Catalog, kubernetes: Version | None)
         relations={name: frozenset(others) for name, others in relations.items()},
         module=component.go.module if component else "",
         programs=tuple(path for path, row in rows if row.binary),
-        folders=tuple(path for path, row in rows if row.binaries),
-        free=() if ours else ("/usr/share/",),
-        obsolete=_obsolete(files, contents.format, catalog) if ours else (),
+        binary_folders=tuple(path for path, row in rows if row.binaries),
+        unchecked_folders=() if ours else ("/usr/share/",),
+        obsolete_conffiles=_obsolete(files, contents.format, catalog) if ours else (),
     )
 
 

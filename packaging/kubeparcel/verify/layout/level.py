@@ -15,24 +15,24 @@ from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format, Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
-from kubeparcel.reports.results import Check, Finding, Packaged, Report
+from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.packages.reader import Contents, Known
-    from kubeparcel.verify.layout.expectation import Expected
+    from kubeparcel.verify.layout.expectation import ExpectedPackage
 
 LEVEL = "layout"
-READERS = min(4, os.cpu_count() or 1)
+READER_THREADS = min(4, os.cpu_count() or 1)
 """How many packages are read at a time: each has one unpacked payload in memory."""
 
-READABLE = "readable"
+READABLE_CHECK = "readable"
 """The check that a file is a whole package: without it, no other can be made."""
 
-Set: TypeAlias = tuple[Format, str]
+FormatArch: TypeAlias = tuple[Format, str]
 """Packages that may be on one host together: a format, and an architecture by its name there."""
 
-Holders: TypeAlias = Mapping[Set, Mapping[str, frozenset[str]]]
+PathOwners: TypeAlias = Mapping[FormatArch, Mapping[str, frozenset[str]]]
 """For each set and path, the packages that hold it."""
 
 
@@ -43,15 +43,15 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     UsageError when a path does not exist, or no package is anywhere.
     """
     from kubeparcel.packages.reader import Known
-    from kubeparcel.verify.layout.expected import by_catalog
+    from kubeparcel.verify.layout.expected import expected_from_catalog
 
     started = time.monotonic()
     files = find_package_files(paths)
     rows = catalog or catalogs.load()
-    with ThreadPoolExecutor(READERS, "reading") as pool:
-        found = list(pool.map(functools.partial(read, known=Known()), files))
+    with ThreadPoolExecutor(READER_THREADS, "reading") as pool:
+        found = list(pool.map(functools.partial(read_package, known=Known()), files))
     whole = [one for one in found if not isinstance(one, KubeparcelError)]
-    holders = holders_of(
+    holders = path_owners(
         (one.format, one.arch, one.name, entry.path)
         for one in whole
         for entry in one.entries
@@ -61,18 +61,18 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     checks: list[Check] = []
     for file, one in zip(files, found, strict=True):
         whole_one = None if isinstance(one, KubeparcelError) else one
-        expected = by_catalog(whole_one, rows, kubernetes) if whole_one else None
-        checks += check(one, display_path(file), expected, rows, holders)
+        expected = expected_from_catalog(whole_one, rows, kubernetes) if whole_one else None
+        checks += check_package(one, display_path(file), expected, rows, holders)
     took = time.monotonic() - started
     return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
 
 
-def _packaged(one: Contents) -> Packaged:
+def _packaged(one: Contents) -> CheckedPackage:
     version = f"{one.version}-{one.revision}" if one.revision else one.version
-    return Packaged(display_path(one.file), one.name, version, one.arch, str(one.format))
+    return CheckedPackage(display_path(one.file), one.name, version, one.arch, str(one.format))
 
 
-def read(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
+def read_package(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
     """The contents of a package file, or why it cannot be read."""
     from kubeparcel.packages import reader
 
@@ -82,30 +82,32 @@ def read(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
         return error
 
 
-def check(
+def check_package(
     found: Contents | KubeparcelError,
     name: str,
-    expected: Expected | None,
+    expected: ExpectedPackage | None,
     catalog: Catalog,
-    holders: Holders,
+    holders: PathOwners,
 ) -> tuple[Check, ...]:
     """All checks of one package, called `name` in them; of one that cannot be read there is one."""
     from kubeparcel.verify.layout import checks
-    from kubeparcel.verify.layout.check_context import Subject
-    from kubeparcel.verify.layout.expected import Places
+    from kubeparcel.verify.layout.check_context import CheckContext
+    from kubeparcel.verify.layout.expected import LayoutPaths
 
     meaning = "the file is a whole package"
     if isinstance(found, KubeparcelError):
-        fault = Finding("a whole package", found.message, look=found.hint)
-        return (Check(READABLE, name, 0, meaning, (fault,)),)
+        fault = Finding("a whole package", found.message, hint=found.hint)
+        return (Check(READABLE_CHECK, name, 0, meaning, (fault,)),)
     owners = holders.get((found.format, found.arch), {})
-    subject = Subject(name, found, expected, Places.of(catalog, found.format), owners)
-    return (Check(READABLE, name, 0, meaning), *checks.check(subject))
+    subject = CheckContext(
+        name, found, expected, LayoutPaths.from_catalog(catalog, found.format), owners
+    )
+    return (Check(READABLE_CHECK, name, 0, meaning), *checks.check(subject))
 
 
-def holders_of(rows: Iterable[tuple[Format, str, str, str]]) -> Holders:
+def path_owners(rows: Iterable[tuple[Format, str, str, str]]) -> PathOwners:
     """Who holds each path; a row is a format, an architecture, a package and a path of it."""
-    found: dict[Set, dict[str, frozenset[str]]] = {}
+    found: dict[FormatArch, dict[str, frozenset[str]]] = {}
     for format_, arch, name, path in rows:
         paths = found.setdefault((format_, arch), {})
         paths[path] = paths.get(path, frozenset()) | {name}

@@ -36,22 +36,22 @@ class Command:
     failure does not end the script: `||` follows, or it is a condition. `listed`: it follows `&&`.
     """
 
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
     line: int
-    under: tuple[str, ...] = ()
-    tests: bool = False
-    caught: bool = False
-    listed: bool = False
+    conditions: tuple[str, ...] = ()
+    is_condition: bool = False
+    failure_handled: bool = False
+    follows_and: bool = False
 
     @property
     def program(self) -> str:
         """The program's name, without its folder."""
-        return self.words[0].rsplit("/", 1)[-1]
+        return self.argv[0].rsplit("/", 1)[-1]
 
     @property
-    def text(self) -> str:
+    def command_line(self) -> str:
         """The command on one line."""
-        return " ".join(self.words)
+        return " ".join(self.argv)
 
 
 @dataclass
@@ -65,7 +65,7 @@ class _Reader:
     patterns: list[str] | None = None
 
 
-def commands(body: str, line: int = 1) -> tuple[Command, ...]:
+def parse_commands(body: str, line: int = 1) -> tuple[Command, ...]:
     """The simple commands of a script in their order, those in `$(…)` included."""
     found: list[Command] = []
     reader = _Reader([])
@@ -80,7 +80,7 @@ def commands(body: str, line: int = 1) -> tuple[Command, ...]:
             found.append(_command(tuple(plain), at, operator, reader))
         for word in rest:
             for inner in _SUBSTITUTION.finditer(word):
-                found += commands(inner[1] or inner[2] or "", at)
+                found += parse_commands(inner[1] or inner[2] or "", at)
         if operator == ";;":
             reader.patterns = []
         if operator in ("&&", "||"):
@@ -110,12 +110,12 @@ def _command(words: tuple[str, ...], line: int, operator: str, reader: _Reader) 
     if reader.condition is not None:
         reader.condition.append(" ".join(words))
     return Command(
-        words=words[1:] if words[0] in ("command", "exec") and words[1:2] != ("-v",) else words,
+        argv=words[1:] if words[0] in ("command", "exec") and words[1:2] != ("-v",) else words,
         line=line,
-        under=(*reader.around, *reader.before),
-        tests=tests,
-        caught=tests or operator == "||",
-        listed=reader.listed,
+        conditions=(*reader.around, *reader.before),
+        is_condition=tests,
+        failure_handled=tests or operator == "||",
+        follows_and=reader.listed,
     )
 
 

@@ -10,7 +10,13 @@ from kubeparcel.hosts.package_managers import PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
-from kubeparcel.verify.kubelet_contract import CONFIG, DROP_IN_DIR, EXTRA, FLAGS_FILE, UNIT
+from kubeparcel.verify.kubelet_contract import (
+    CONFIG_FILE,
+    DROP_IN_DIR,
+    EXTRA_ARGS,
+    KUBEADM_FLAGS_FILE,
+    UNIT,
+)
 from kubeparcel.verify.node_setup import CRI_SOCKET, configure_runtime, kubeadm_configuration
 from kubeparcel.verify.package_expectations import ENV_HOLDER
 from kubeparcel.verify.scenario import HostContext, StepFunction
@@ -130,7 +136,9 @@ def extra_args(value: str, then: StepFunction) -> StepFunction:
     """The administrator writes extra arguments into the environment file, and restarts."""
 
     def written(trial: HostContext) -> Iterator[Finding]:
-        trial.container.write_file(KubeletFiles.of(trial.packages).env_file, f"{EXTRA}={value}\n")
+        trial.container.write_file(
+            KubeletFiles.of(trial.packages).env_file, f"{EXTRA_ARGS}={value}\n"
+        )
         yield from restart(trial)
         yield from then(trial)
 
@@ -141,7 +149,7 @@ def without_files(then: StepFunction) -> StepFunction:
     """Both environment files are gone; afterwards they are back as they were."""
 
     def gone(trial: HostContext) -> Iterator[Finding]:
-        paths = (FLAGS_FILE, KubeletFiles.of(trial.packages).env_file)
+        paths = (KUBEADM_FLAGS_FILE, KubeletFiles.of(trial.packages).env_file)
         trial.script('for path; do mv "$path" "$path.away"; done', *paths)
         try:
             yield from restart(trial)
@@ -158,7 +166,9 @@ def override(lines: Mapping[str, str], then: StepFunction) -> StepFunction:
     def overridden(trial: HostContext) -> Iterator[Finding]:
         text = "".join(f'Environment="{name}={value}"\n' for name, value in lines.items())
         trial.container.write_file(OVERRIDE, f"[Service]\n{text}")
-        trial.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG, OTHER_CONFIG, str(QPS))
+        trial.script(
+            '(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG_FILE, OTHER_CONFIG, str(QPS)
+        )
         trial.run("systemctl", "daemon-reload")
         try:
             yield from restart(trial)

@@ -10,11 +10,11 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet_contract import (
-    COMMAND,
+    CNI_BIN_DIR,
+    COMMAND_LINE,
     ENVIRONMENT,
-    FLAGS_FILE,
+    KUBEADM_FLAGS_FILE,
     KUBELET,
-    PLUGINS,
     UNIT,
 )
 from kubeparcel.verify.node_setup import CRI_SOCKET
@@ -71,14 +71,14 @@ def files(trial: HostContext) -> Iterator[Finding]:
 def one_command(trial: HostContext) -> Iterator[Finding]:
     """What is left of all ExecStart= is one command: the kubelet with the four variables."""
     found = kubelet.commands_in(kubelet.properties(trial, "ExecStart").get("ExecStart", ""))
-    if found != [" ".join(COMMAND)]:
-        yield Finding(" ".join(COMMAND), "\n".join(found) or "no command", f"{UNIT} ExecStart")
+    if found != [" ".join(COMMAND_LINE)]:
+        yield Finding(" ".join(COMMAND_LINE), "\n".join(found) or "no command", f"{UNIT} ExecStart")
 
 
 def environment_files(trial: HostContext) -> Iterator[Finding]:
     """Kubeadm's flags are read first, the administrator's file last; neither has to be there."""
     said = kubelet.properties(trial, "EnvironmentFiles").get("EnvironmentFiles", "")
-    wanted = [FLAGS_FILE, KubeletFiles.of(trial.packages).env_file]
+    wanted = [KUBEADM_FLAGS_FILE, KubeletFiles.of(trial.packages).env_file]
     if kubelet.optional_files_in(said) != wanted:
         yield Finding(" then ".join(wanted) + ", both optional", said or "none", UNIT)
 
@@ -233,7 +233,7 @@ def runtime(trial: HostContext) -> Iterator[Finding]:
 
 def plugins(trial: HostContext) -> Iterator[Finding]:
     """Each CNI plugin answers the command VERSION, and supports CNI 1.0.0."""
-    paths = [path for path in binaries(trial.packages) if path.startswith(f"{PLUGINS}/")]
+    paths = [path for path in binaries(trial.packages) if path.startswith(f"{CNI_BIN_DIR}/")]
     text = 'echo \'{"cniVersion":"1.0.0"}\' | CNI_COMMAND=VERSION "$1"'
     for done in trial.run_each([("sh", "-c", text, "sh", path) for path in paths]):
         try:

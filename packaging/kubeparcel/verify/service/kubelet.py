@@ -13,8 +13,8 @@ from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.packages.reader import Kind
 from kubeparcel.verify import systemd_unit
-from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, FLAGS_FILE, UNIT
-from kubeparcel.verify.layout.expected import Places
+from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, KUBEADM_FLAGS_FILE, UNIT
+from kubeparcel.verify.layout.expected import LayoutPaths
 from kubeparcel.verify.node_setup import HEALTHZ_URL
 from kubeparcel.verify.scenario import HostContext
 
@@ -51,7 +51,7 @@ class KubeletFiles:
         def ending(end: str) -> str:
             return next((path for path in paths if path.endswith(end)), "")
 
-        known = Places.of(catalogs.load(), packages.format).env_files
+        known = LayoutPaths.from_catalog(catalogs.load(), packages.format).env_files
         env_file = next((path for path in known if path in paths), known[0])
         return cls(
             ending(f"lib/systemd/system/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file
@@ -83,8 +83,10 @@ def optional_files_in(environment_files: str) -> list[str]:
 
 def flags_in(text: str, variable: str) -> list[str]:
     """The arguments that a variable of an environment file becomes, split as systemd does."""
-    values = [value for name, value, _ in systemd_unit.environment(text) if name == variable]
-    return [word.text for word in systemd_unit.words(values[-1])] if values else []
+    values = [
+        value for name, value, _ in systemd_unit.parse_environment_file(text) if name == variable
+    ]
+    return [word.text for word in systemd_unit.split_words(values[-1])] if values else []
 
 
 def properties(trial: HostContext, *names: str) -> Mapping[str, str]:
@@ -112,7 +114,7 @@ def command_line(trial: HostContext) -> list[str]:
 
 def kubeadm_flags(trial: HostContext) -> list[str]:
     """The arguments that kubeadm has written down for the kubelet."""
-    return flags_in(trial.run("cat", FLAGS_FILE).stdout, "KUBELET_KUBEADM_ARGS")
+    return flags_in(trial.run("cat", KUBEADM_FLAGS_FILE).stdout, "KUBELET_KUBEADM_ARGS")
 
 
 def healthy(trial: HostContext) -> None:

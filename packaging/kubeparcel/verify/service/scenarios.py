@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.verify.kubelet_contract import CONFIG
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE
 from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 from kubeparcel.verify.service import actions as do
@@ -119,7 +119,7 @@ def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[HostConte
             *((first, RUNS, *_upgrades(packages, earlier)) if earlier else (INSTALL, RUNS)),
             *_removals(packages),
             Step("remove-kubelet", "the kubelet's package goes", do.remove_kubelet, vital=True),
-            Step("stopped", f"it stops; {CONFIG} stays", see.stopped, 81),
+            Step("stopped", f"it stops; {CONFIG_FILE} stays", see.stopped, 81),
         ),
     )
 

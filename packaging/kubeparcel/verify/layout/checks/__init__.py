@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kubeparcel.reports.results import Check
-from kubeparcel.verify.layout.check_context import Rule, Subject
+from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition
 from kubeparcel.verify.layout.checks import (
     binaries,
     dropin,
@@ -19,7 +19,7 @@ from kubeparcel.verify.layout.checks import (
     units,
 )
 
-CHECKS: tuple[Rule, ...] = (
+CHECKS: tuple[CheckDefinition, ...] = (
     *paths.RULES,
     *files.RULES,
     *metadata.RULES,
@@ -33,14 +33,14 @@ CHECKS: tuple[Rule, ...] = (
 )
 
 
-def check(subject: Subject) -> tuple[Check, ...]:
+def check(subject: CheckContext) -> tuple[Check, ...]:
     """Every check that applies to a package."""
     return tuple(_ask(rule, subject) for rule in CHECKS if rule.applies(subject))
 
 
-def _ask(rule: Rule, subject: Subject) -> Check:
+def _ask(rule: CheckDefinition, subject: CheckContext) -> Check:
     findings = tuple(rule.question(subject))
-    if subject.ours and rule.todo:
+    if subject.built_by_kubeparcel and rule.todo:
         todo = rule.todo.replace("NAME", subject.contents.name)
-        findings = tuple(replace(one, look=one.look or todo) for one in findings)
+        findings = tuple(replace(one, hint=one.hint or todo) for one in findings)
     return Check(rule.name, subject.name, rule.number, rule.meaning, findings)

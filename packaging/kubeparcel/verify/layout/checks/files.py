@@ -7,15 +7,20 @@ from datetime import UTC, datetime
 
 from kubeparcel.packages.reader import Kind
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import Rule, Subject, exact, gather
+from kubeparcel.verify.layout.check_context import (
+    CheckContext,
+    CheckDefinition,
+    exact,
+    group_findings,
+)
 
 
-def modes(subject: Subject) -> Iterator[Finding]:
+def modes(subject: CheckContext) -> Iterator[Finding]:
     """Permissions as the catalog has them; elsewhere writable by the owner only."""
-    yield from gather(_mode_rows(subject))
+    yield from group_findings(_mode_rows(subject))
 
 
-def _mode_rows(subject: Subject) -> Iterator[tuple[str, str, str]]:
+def _mode_rows(subject: CheckContext) -> Iterator[tuple[str, str, str]]:
     expected = subject.expected.files if subject.expected else {}
     for entry in subject.contents.entries:
         found = entry.mode & 0o777
@@ -32,17 +37,17 @@ def _mode_rows(subject: Subject) -> Iterator[tuple[str, str, str]]:
             yield " or ".join(f"{mode:04o}" for mode in wanted), f"{found:04o}", entry.path
 
 
-def owners(subject: Subject) -> Iterator[Finding]:
+def owners(subject: CheckContext) -> Iterator[Finding]:
     """All belongs to root, by name or number."""
     rows = (
         ("root:root", f"{entry.owner}:{entry.group}", entry.path)
         for entry in subject.contents.entries
         if entry.owner not in ("root", "0") or entry.group not in ("root", "0")
     )
-    yield from gather(rows)
+    yield from group_findings(rows)
 
 
-def no_privileges(subject: Subject) -> Iterator[Finding]:
+def no_privileges(subject: CheckContext) -> Iterator[Finding]:
     """No setuid, setgid, sticky bit, no file capabilities."""
     for entry in subject.contents.entries:
         if entry.mode & 0o7000:
@@ -51,24 +56,24 @@ def no_privileges(subject: Subject) -> Iterator[Finding]:
             yield Finding("no capabilities", entry.capabilities, entry.path)
 
 
-def not_world_writable(subject: Subject) -> Iterator[Finding]:
+def not_world_writable(subject: CheckContext) -> Iterator[Finding]:
     """Nothing that everyone may write."""
     rows = (
         ("not writable by everyone", f"{entry.mode & 0o777:04o}", entry.path)
         for entry in subject.contents.entries
         if entry.mode & 0o002 and entry.kind is not Kind.SYMLINK
     )
-    yield from gather(rows)
+    yield from group_findings(rows)
 
 
-def config_files(subject: Subject) -> Iterator[Finding]:
+def config_files(subject: CheckContext) -> Iterator[Finding]:
     """An administrator's edits survive in /etc; elsewhere an upgrade always brings its own."""
-    keeps = "a conffile" if subject.deb else "%config(noreplace)"
+    keeps = "a conffile" if subject.is_deb else "%config(noreplace)"
     for entry in subject.files:
         if entry.path.startswith("/etc/"):
             if not entry.config:
                 yield Finding(keeps, "an upgrade overwrites it", entry.path)
-            elif not subject.deb and "noreplace" not in entry.flags:
+            elif not subject.is_deb and "noreplace" not in entry.flags:
                 yield Finding(keeps, "%config without noreplace", entry.path)
         elif entry.config:
             yield Finding("no configuration file outside /etc", "marked as one", entry.path)
@@ -77,7 +82,7 @@ def config_files(subject: Subject) -> Iterator[Finding]:
             yield Finding("only files are configuration files", entry.kind.value, entry.path)
 
 
-def digests(subject: Subject, *, elf: bool) -> Iterator[Finding]:
+def digests(subject: CheckContext, *, elf: bool) -> Iterator[Finding]:
     """The bytes are those that were put in."""
     expected = subject.expected.files if subject.expected else {}
     for entry in subject.files:
@@ -86,15 +91,15 @@ def digests(subject: Subject, *, elf: bool) -> Iterator[Finding]:
             yield Finding(f"sha256 {row.sha256}", f"sha256 {entry.sha256}", entry.path)
 
 
-def times(subject: Subject) -> Iterator[Finding]:
+def times(subject: CheckContext) -> Iterator[Finding]:
     """Nothing is newer than the release, or than the package itself."""
-    limit = (subject.expected.time if subject.expected else 0) or subject.contents.built
+    limit = (subject.expected.timestamp if subject.expected else 0) or subject.contents.built
     rows = (
         (f"at most {_date(limit)}", _date(entry.mtime), entry.path)
         for entry in subject.contents.entries
         if entry.mtime > limit
     )
-    yield from gather(rows)
+    yield from group_findings(rows)
     if exact(subject) and subject.contents.built != limit:
         yield Finding(f"built {_date(limit)}", _date(subject.contents.built), "the package itself")
 
@@ -107,17 +112,19 @@ def _date(seconds: int) -> str:
 
 
 RULES = (
-    Rule(
+    CheckDefinition(
         "modes",
         2,
         "permissions are exactly right",
         modes,
         todo="Set them in kubeparcel.yaml: packages.NAME.files, mode",
     ),
-    Rule("owner-root", 3, "everything belongs to root:root", owners),
-    Rule("no-privileges", 4, "no setuid, setgid, sticky bits or capabilities", no_privileges),
-    Rule("not-world-writable", 5, "nothing is writable by everyone", not_world_writable),
-    Rule(
+    CheckDefinition("owner-root", 3, "everything belongs to root:root", owners),
+    CheckDefinition(
+        "no-privileges", 4, "no setuid, setgid, sticky bits or capabilities", no_privileges
+    ),
+    CheckDefinition("not-world-writable", 5, "nothing is writable by everyone", not_world_writable),
+    CheckDefinition(
         "config-files",
         7,
         "exactly the files in /etc keep an administrator's edits",
@@ -125,21 +132,21 @@ RULES = (
         lambda subject: any(e.config or e.path.startswith("/etc/") for e in subject.files),
         "Mark files in /etc in kubeparcel.yaml: packages.NAME.files, config: true",
     ),
-    Rule(
+    CheckDefinition(
         "binary-digests",
         11,
         "each binary is, byte for byte, the one that was got",
         lambda subject: digests(subject, elf=True),
         lambda subject: exact(subject) and bool(subject.binaries),
     ),
-    Rule(
+    CheckDefinition(
         "file-contents",
         11,
         "each other file is, byte for byte, the one that was rendered",
         lambda subject: digests(subject, elf=False),
         exact,
     ),
-    Rule(
+    CheckDefinition(
         "times",
         21,
         "nothing is newer than the release",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.reader import Kind
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import Rule, Subject, exact
+from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, exact
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]*(~[0-9A-Za-z.+~]+)?")
@@ -18,11 +18,11 @@ _READABLE = {Format.DEB: {"zstd", "xz", "gzip", "none"}, Format.RPM: {"zstd", "x
 LONGEST_SUMMARY = 80
 
 
-def identity(subject: Subject) -> Iterator[Finding]:
+def identity(subject: CheckContext) -> Iterator[Finding]:
     """Name, epoch, version, revision and architecture."""
     found, expected = subject.contents, subject.expected
     if found.epoch:
-        yield Finding("no epoch", str(found.epoch), look="An epoch can never be taken back.")
+        yield Finding("no epoch", str(found.epoch), hint="An epoch can never be taken back.")
     if not _NAME.fullmatch(found.name):
         yield Finding("a name of small letters, digits, +, - and .", found.name)
     if not _VERSION.fullmatch(found.version):
@@ -33,7 +33,7 @@ def identity(subject: Subject) -> Iterator[Finding]:
             yield Finding(f"{what} {want}", f"{what} {getattr(found, what)}")
 
 
-def architecture(subject: Subject) -> Iterator[Finding]:
+def architecture(subject: CheckContext) -> Iterator[Finding]:
     """An architecture that the format knows by this name."""
     format_, found = subject.contents.format, subject.contents.arch
     names = [format_.arch_name(arch) for arch in (*Arch, None)]
@@ -43,7 +43,7 @@ def architecture(subject: Subject) -> Iterator[Finding]:
         yield Finding("the architecture of its binaries", found, subject.binaries[0].path)
 
 
-def tilde(subject: Subject) -> Iterator[Finding]:
+def tilde(subject: CheckContext) -> Iterator[Finding]:
     """A pre-release is older than its release only behind a `~`."""
     if match := _PRE_RELEASE.search(subject.contents.version):
         version = subject.contents.version
@@ -51,43 +51,43 @@ def tilde(subject: Subject) -> Iterator[Finding]:
         yield Finding(f"{right}, older than its release", version)
 
 
-def file_name(subject: Subject) -> Iterator[Finding]:
+def file_name(subject: CheckContext) -> Iterator[Finding]:
     """The file is called as its fields say."""
     found = subject.contents
-    glue, first = ("_", "_") if subject.deb else (".", "-")
+    glue, first = ("_", "_") if subject.is_deb else (".", "-")
     revision = f"-{found.revision}" if found.revision else ""
     name = f"{found.name}{first}{found.version}{revision}{glue}{found.arch}.{found.format}"
     actual = subject.name.rsplit("/", 1)[-1]
     if actual.replace("%3a", ":") != name:
-        yield Finding(name, actual, look="Rename the file, or look what it really is.")
+        yield Finding(name, actual, hint="Rename the file, or look what it really is.")
 
 
-def maintainer(subject: Subject) -> Iterator[Finding]:
+def maintainer(subject: CheckContext) -> Iterator[Finding]:
     """Someone to write to, and somewhere to read on."""
     found = subject.contents
     if not _PERSON.fullmatch(found.maintainer):
-        what = "maintainer" if subject.deb else "packager"
+        what = "maintainer" if subject.is_deb else "packager"
         yield Finding(f"{what}: Name <mail@address>", found.maintainer or "none")
     if not found.homepage.startswith(("https://", "http://")):
         yield Finding("an address of the project (homepage)", found.homepage or "none")
-    if not subject.deb and not found.vendor:
+    if not subject.is_deb and not found.vendor:
         yield Finding("a vendor", "none")
 
 
-def description(subject: Subject) -> Iterator[Finding]:
+def description(subject: CheckContext) -> Iterator[Finding]:
     """One short line for lists, and a text."""
     found = subject.contents
     long = len(found.summary) > LONGEST_SUMMARY
     if not found.summary or "\n" in found.summary or long or found.summary.endswith("."):
         want = f"a summary of one line, at most {LONGEST_SUMMARY} characters, without a full stop"
         yield Finding(want, found.summary or "none")
-    if not (found.description or subject.deb):
+    if not (found.description or subject.is_deb):
         yield Finding("a description", "none")
-    if subject.deb and not found.section:
+    if subject.is_deb and not found.section:
         yield Finding("a section", "none")
 
 
-def licence(subject: Subject) -> Iterator[Finding]:
+def licence(subject: CheckContext) -> Iterator[Finding]:
     """The terms come with the package."""
     found = subject.contents
     folders = (f"/usr/share/doc/{found.name}/", f"/usr/share/licenses/{found.name}/")
@@ -99,18 +99,18 @@ def licence(subject: Subject) -> Iterator[Finding]:
         and entry.path.rsplit("/", 1)[-1].lower().startswith(("copyright", "license", "copying"))
     ]
     if not texts or any(entry.kind is Kind.FILE and not entry.size for entry in texts):
-        name = "copyright" if subject.deb else "LICENSE"
-        where = folders[0] if subject.deb else folders[1]
+        name = "copyright" if subject.is_deb else "LICENSE"
+        where = folders[0] if subject.is_deb else folders[1]
         yield Finding(f"{where}{name} with the licence", "an empty file" if texts else "none")
-    if not subject.deb and not found.license:
+    if not subject.is_deb and not found.license:
         yield Finding("a licence in the header", "none")
 
 
-def fields(subject: Subject) -> Iterator[Finding]:
+def fields(subject: CheckContext) -> Iterator[Finding]:
     """Every descriptive field is as the catalog and the settings have it."""
     expected = subject.expected.fields if subject.expected else {}
     names = {"maintainer", "homepage", "summary", "description"}
-    names |= {"section"} if subject.deb else {"vendor", "license"}
+    names |= {"section"} if subject.is_deb else {"vendor", "license"}
     for name in sorted(names & set(expected)):
         want, found = _text(expected[name]), _text(getattr(subject.contents, name))
         if want and want != found:
@@ -121,62 +121,70 @@ def _text(value: str) -> str:
     return " ".join(value.split())
 
 
-def declared_digests(subject: Subject) -> Iterator[Finding]:
+def declared_digests(subject: CheckContext) -> Iterator[Finding]:
     """The package holds what it declares."""
     for fault in subject.contents.faults:
         yield Finding("the package holds what it declares", fault)
 
 
-def verifiable(subject: Subject) -> Iterator[Finding]:
+def verifiable(subject: CheckContext) -> Iterator[Finding]:
     """It declares digests, so that an installed system can be compared with it."""
     if not subject.contents.verified and not subject.contents.faults:
-        how = "md5sums, for dpkg --verify" if subject.deb else "digests, for rpm --verify"
+        how = "md5sums, for dpkg --verify" if subject.is_deb else "digests, for rpm --verify"
         yield Finding(how, "none")
 
 
-def compression(subject: Subject) -> Iterator[Finding]:
+def compression(subject: CheckContext) -> Iterator[Finding]:
     """The oldest supported hosts can unpack it: Debian 12, Ubuntu 22.04, Enterprise Linux 8."""
     found = subject.contents
     readable = _READABLE[found.format]
     if found.compression not in readable:
         yield Finding(f"one of {', '.join(sorted(readable))}", found.compression)
-    if subject.deb and found.frames > 1:
+    if subject.is_deb and found.frames > 1:
         yield Finding(
             "one zstd frame: dpkg before 1.21.23 (Debian 12 has 1.21.22) reads only the first",
             f"{found.frames} frames",
         )
 
 
-def changelog(subject: Subject) -> Iterator[Finding]:
+def changelog(subject: CheckContext) -> Iterator[Finding]:
     """It says what changed."""
     if not subject.contents.changelog:
         yield Finding("a changelog", "none")
 
 
-def build_host(subject: Subject) -> Iterator[Finding]:
+def build_host(subject: CheckContext) -> Iterator[Finding]:
     """The name of the machine it was built on is not in it: it differs from build to build."""
     if subject.contents.build_host not in ("", "localhost"):
         yield Finding("build host localhost", subject.contents.build_host)
 
 
 RULES = (
-    Rule("identity", 12, "name, epoch, version, revision and architecture are right", identity),
-    Rule("architecture", 12, "the architecture is one that the format knows", architecture),
-    Rule("pre-release-tilde", 12, "a pre-release sorts before its release", tilde),
-    Rule("file-name", 12, "the file is called as its fields say", file_name),
-    Rule("licence", 15, "the licence is in the package", licence),
-    Rule("maintainer", 16, "it says whom to write to and where to read on", maintainer),
-    Rule("description", 16, "it says what it is", description),
-    Rule("fields", 16, "every descriptive field is as it was set", fields, exact),
-    Rule("declared-digests", 17, "it holds what it declares: digests and sizes", declared_digests),
-    Rule("verifiable", 17, "an installed system can be compared with it", verifiable),
-    Rule("compression", 18, "the oldest supported hosts can unpack it", compression),
-    Rule("changelog", 0, "it has a changelog", changelog, lambda subject: subject.ours),
-    Rule(
+    CheckDefinition(
+        "identity", 12, "name, epoch, version, revision and architecture are right", identity
+    ),
+    CheckDefinition(
+        "architecture", 12, "the architecture is one that the format knows", architecture
+    ),
+    CheckDefinition("pre-release-tilde", 12, "a pre-release sorts before its release", tilde),
+    CheckDefinition("file-name", 12, "the file is called as its fields say", file_name),
+    CheckDefinition("licence", 15, "the licence is in the package", licence),
+    CheckDefinition("maintainer", 16, "it says whom to write to and where to read on", maintainer),
+    CheckDefinition("description", 16, "it says what it is", description),
+    CheckDefinition("fields", 16, "every descriptive field is as it was set", fields, exact),
+    CheckDefinition(
+        "declared-digests", 17, "it holds what it declares: digests and sizes", declared_digests
+    ),
+    CheckDefinition("verifiable", 17, "an installed system can be compared with it", verifiable),
+    CheckDefinition("compression", 18, "the oldest supported hosts can unpack it", compression),
+    CheckDefinition(
+        "changelog", 0, "it has a changelog", changelog, lambda subject: subject.built_by_kubeparcel
+    ),
+    CheckDefinition(
         "build-host",
         24,
         "it does not name the machine it was built on",
         build_host,
-        lambda subject: subject.ours and not subject.deb,
+        lambda subject: subject.built_by_kubeparcel and not subject.is_deb,
     ),
 )

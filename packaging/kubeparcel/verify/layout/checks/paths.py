@@ -7,7 +7,12 @@ from pathlib import PurePosixPath
 
 from kubeparcel.packages.reader import Entry, Kind
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import Rule, Subject, gather, known
+from kubeparcel.verify.layout.check_context import (
+    CheckContext,
+    CheckDefinition,
+    group_findings,
+    in_catalog,
+)
 
 _KINDS = {"file": Kind.FILE, "dir": Kind.DIR, "link": Kind.SYMLINK}
 
@@ -40,38 +45,42 @@ HOSTS_OWN = frozenset(
 """Directories that the distribution's own packages hold, or that every package may assume."""
 
 
-def files_present(subject: Subject) -> Iterator[Finding]:
+def files_present(subject: CheckContext) -> Iterator[Finding]:
     """What should be there and is not."""
     expected = subject.expected
     if expected is None:
         return
-    missing = [path for path in expected.files if path not in subject.paths]
+    missing = [path for path in expected.files if path not in subject.entries_by_path]
     missing += [
         f"{folder}/…"
-        for folder in expected.folders
+        for folder in expected.binary_folders
         if not any(_inside(entry, folder) for entry in subject.binaries)
     ]
-    yield from gather(("the path is in the package", "it is missing", path) for path in missing)
+    yield from group_findings(
+        ("the path is in the package", "it is missing", path) for path in missing
+    )
 
 
-def no_stray_files(subject: Subject) -> Iterator[Finding]:
+def no_stray_files(subject: CheckContext) -> Iterator[Finding]:
     """What is there and should not be."""
     expected = subject.expected
     if expected is None:
         return
-    parents = expected.parents() | {
-        str(parent) for folder in expected.folders for parent in PurePosixPath(folder).parents
+    parents = expected.parent_folders() | {
+        str(parent)
+        for folder in expected.binary_folders
+        for parent in PurePosixPath(folder).parents
     }
     strays = (
         entry.path
         for entry in subject.contents.entries
         if entry.path not in expected.files
-        and not (entry.elf and any(_inside(entry, folder) for folder in expected.folders))
-        and not entry.path.startswith(expected.free)
-        and not (subject.deb and entry.kind is Kind.DIR and entry.path in parents)
-        and not any(free.startswith(f"{entry.path}/") for free in expected.free)
+        and not (entry.elf and any(_inside(entry, folder) for folder in expected.binary_folders))
+        and not entry.path.startswith(expected.unchecked_folders)
+        and not (subject.is_deb and entry.kind is Kind.DIR and entry.path in parents)
+        and not any(free.startswith(f"{entry.path}/") for free in expected.unchecked_folders)
     )
-    yield from gather(
+    yield from group_findings(
         ("only files of the package", "a path that has no place here", path) for path in strays
     )
 
@@ -80,7 +89,7 @@ def _inside(entry: Entry, folder: str) -> bool:
     return str(PurePosixPath(entry.path).parent) == folder
 
 
-def kinds(subject: Subject) -> Iterator[Finding]:
+def kinds(subject: CheckContext) -> Iterator[Finding]:
     """Files are files, directories are directories, links lead where they should."""
     expected = subject.expected.files if subject.expected else {}
     rows = []
@@ -93,61 +102,65 @@ def kinds(subject: Subject) -> Iterator[Finding]:
             rows.append((want, found, entry.path))
         elif entry.kind not in (Kind.FILE, Kind.DIR, Kind.SYMLINK, Kind.HARDLINK):
             rows.append(("file, dir or symlink", entry.kind.value, entry.path))
-    yield from gather(row for row in rows if row[0] != row[1])
+    yield from group_findings(row for row in rows if row[0] != row[1])
 
 
-def owned_directories(subject: Subject) -> Iterator[Finding]:
+def owned_directories(subject: CheckContext) -> Iterator[Finding]:
     """Directories that no distribution has are the package's, so that removal removes them."""
     rows = (
         ("the package holds the directory", "it does not", str(parent))
         for entry in subject.files
-        if not (subject.expected and entry.path.startswith(subject.expected.free))
+        if not (subject.expected and entry.path.startswith(subject.expected.unchecked_folders))
         for parent in PurePosixPath(entry.path).parents
-        if str(parent) not in HOSTS_OWN and str(parent) not in subject.paths
+        if str(parent) not in HOSTS_OWN and str(parent) not in subject.entries_by_path
     )
-    yield from gather(dict.fromkeys(rows))
+    yield from group_findings(dict.fromkeys(rows))
 
 
-def one_owner_per_path(subject: Subject) -> Iterator[Finding]:
+def one_owner_per_path(subject: CheckContext) -> Iterator[Finding]:
     """No other package of the set has a file of ours: dpkg and rpm would refuse the second."""
     name = subject.contents.name
     for entry in subject.contents.entries:
-        others = subject.owners.get(entry.path, frozenset()) - {name}
+        others = subject.path_owners.get(entry.path, frozenset()) - {name}
         if others and entry.kind is not Kind.DIR:
             also = f"also in {', '.join(sorted(others))}"
             yield Finding("one package holds the path", also, entry.path)
 
 
 RULES = (
-    Rule(
-        "files-present", 1, "every file and directory of the package is there", files_present, known
+    CheckDefinition(
+        "files-present",
+        1,
+        "every file and directory of the package is there",
+        files_present,
+        in_catalog,
     ),
-    Rule(
+    CheckDefinition(
         "no-stray-files",
         6,
         "nothing else is there",
         no_stray_files,
-        known,
+        in_catalog,
         "If it belongs there, add it in kubeparcel.yaml: packages.NAME.files",
     ),
-    Rule(
+    CheckDefinition(
         "kinds",
         1,
         "files are files, directories are directories, links lead where they should",
         kinds,
     ),
-    Rule(
+    CheckDefinition(
         "owned-directories",
         0,
         "the package holds the directories it brings",
         owned_directories,
         todo="Add them in kubeparcel.yaml: packages.NAME.files: - {path: …, dir: true}",
     ),
-    Rule(
+    CheckDefinition(
         "one-owner-per-path",
         52,
         "no two packages hold the same path",
         one_owner_per_path,
-        lambda subject: len(frozenset().union(*subject.owners.values())) > 1,
+        lambda subject: len(frozenset().union(*subject.path_owners.values())) > 1,
     ),
 )

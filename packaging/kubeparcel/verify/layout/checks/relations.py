@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import Rule, Subject, exact, known
-from kubeparcel.verify.layout.expected import plain
+from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, exact, in_catalog
+from kubeparcel.verify.layout.expected import normalize_relation
 
 _SOUGHT = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
 """Dependencies that follow from the binaries, not from the catalog."""
@@ -18,7 +18,7 @@ NEIGHBOUR = "containernetworking-plugins"
 """Debian's and Fedora's package of the same plugins, in another folder: both may be installed."""
 
 
-def relations(subject: Subject) -> Iterator[Finding]:
+def relations(subject: CheckContext) -> Iterator[Finding]:
     """The relations are those of the catalog for this version, no more and no fewer."""
     if subject.expected is None:
         return
@@ -27,21 +27,23 @@ def relations(subject: Subject) -> Iterator[Finding]:
         {*wanted, *subject.contents.relations} - {"provides"} | _provides(subject)
     ):
         want = {other for other in wanted.get(relation, ()) if not _derived(other, subject)}
-        found = {plain(other) for other in subject.contents.relations.get(relation, ())}
+        found = {
+            normalize_relation(other) for other in subject.contents.relations.get(relation, ())
+        }
         found = {other for other in found if not _derived(other, subject)}
         if want != found:
             yield Finding(
                 f"{relation}: {', '.join(sorted(want)) or 'nothing'}",
                 f"{relation}: {', '.join(sorted(found)) or 'nothing'}",
-                look=_difference(want, found),
+                hint=_difference(want, found),
             )
 
 
-def _provides(subject: Subject) -> set[str]:
+def _provides(subject: CheckContext) -> set[str]:
     return {"provides"} if exact(subject) else set()
 
 
-def _derived(other: str, subject: Subject) -> bool:
+def _derived(other: str, subject: CheckContext) -> bool:
     """Interpreters and libraries, which other packagers' tools find by themselves."""
     return not exact(subject) and (other.startswith("/") or bool(_SOUGHT.match(other)))
 
@@ -53,19 +55,19 @@ def _difference(want: set[str], found: set[str]) -> str:
     return "; ".join(parts)
 
 
-def no_exact_bounds(subject: Subject) -> Iterator[Finding]:
+def no_exact_bounds(subject: CheckContext) -> Iterator[Finding]:
     """No `=` between our packages: it would force them to be upgraded in one step."""
     for other in subject.contents.relations.get("depends", ()):
         name, _, bound = other.partition(" (")
-        if name in subject.places.packages and bound.startswith("="):
+        if name in subject.layout_paths.package_names and bound.startswith("="):
             look = "Packages are upgraded one after another, kubeadm before the kubelet."
-            yield Finding(f"{name} with a lower bound (>=)", other, look=look)
+            yield Finding(f"{name} with a lower bound (>=)", other, hint=look)
 
 
-def no_self_conflict(subject: Subject) -> Iterator[Finding]:
+def no_self_conflict(subject: CheckContext) -> Iterator[Finding]:
     """It can be installed: beside itself, the other packages, and the distribution's plugins."""
     itself = subject.contents.name
-    names = {itself, *subject.places.packages, NEIGHBOUR}
+    names = {itself, *subject.layout_paths.package_names, NEIGHBOUR}
     for relation in _NEGATIVE:
         for other in subject.contents.relations.get(relation, ()):
             name, _, bound = other.partition(" (")
@@ -76,9 +78,9 @@ def no_self_conflict(subject: Subject) -> Iterator[Finding]:
             yield Finding("no dependency on itself", f"depends: {other}")
 
 
-def c_library(subject: Subject) -> Iterator[Finding]:
+def c_library(subject: CheckContext) -> Iterator[Finding]:
     """A dynamic binary needs the C library it was linked with; a static one needs none."""
-    pattern = _LIBC[subject.deb]
+    pattern = _LIBC[subject.is_deb]
     everything = [
         other
         for source in (subject.contents.relations, subject.contents.automatic)
@@ -87,7 +89,7 @@ def c_library(subject: Subject) -> Iterator[Finding]:
     ]
     declared = [other for other in everything if pattern.match(other)]
     dynamic = [entry for entry in subject.binaries if entry.elf and not entry.elf.static]
-    name = "libc6" if subject.deb else "libc.so.6"
+    name = "libc6" if subject.is_deb else "libc.so.6"
     if not dynamic and declared:
         yield Finding("no C library: all binaries are static", f"depends: {', '.join(declared)}")
     for entry in dynamic:
@@ -107,16 +109,18 @@ def _new_enough(declared: list[str], glibc: str) -> bool:
 
 
 RULES = (
-    Rule("relations", 13, "it depends on exactly what it should", relations, known),
-    Rule(
+    CheckDefinition("relations", 13, "it depends on exactly what it should", relations, in_catalog),
+    CheckDefinition(
         "no-exact-bounds",
         13,
         "no package pins another to one version",
         no_exact_bounds,
         lambda subject: "depends" in subject.contents.relations,
     ),
-    Rule("no-self-conflict", 14, "it can be installed beside the others", no_self_conflict),
-    Rule(
+    CheckDefinition(
+        "no-self-conflict", 14, "it can be installed beside the others", no_self_conflict
+    ),
+    CheckDefinition(
         "c-library-dependency",
         13,
         "it depends on the C library exactly when a binary needs it",

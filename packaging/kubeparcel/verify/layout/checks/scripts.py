@@ -7,9 +7,15 @@ from collections.abc import Iterable, Iterator
 
 from kubeparcel.process import run
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.kubelet_contract import PLUGINS
+from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
 from kubeparcel.verify.layout import shell_parser
-from kubeparcel.verify.layout.check_context import SHELLS, Rule, Subject, exact, has_scripts
+from kubeparcel.verify.layout.check_context import (
+    SHELLS,
+    CheckContext,
+    CheckDefinition,
+    exact,
+    has_scripts,
+)
 from kubeparcel.verify.layout.checks.services import SYSTEMCTL
 
 _BASHISMS = re.compile(
@@ -18,14 +24,14 @@ _BASHISMS = re.compile(
 )
 
 
-def interpreter(subject: Subject) -> Iterator[Finding]:
+def interpreter(subject: CheckContext) -> Iterator[Finding]:
     """A shell that is on every host."""
     for name, script in subject.contents.scripts.items():
         if script.interpreter.split(" ")[0] not in (*SHELLS, "<lua>"):
             yield Finding("/bin/sh", script.interpreter or "no interpreter", name)
 
 
-def parses(subject: Subject) -> Iterator[Finding]:
+def parses(subject: CheckContext) -> Iterator[Finding]:
     """The shell understands it."""
     for name, script in subject.contents.scripts.items():
         if script.interpreter.split(" ")[0] in SHELLS:
@@ -34,7 +40,7 @@ def parses(subject: Subject) -> Iterator[Finding]:
                 yield Finding("a script that sh -n accepts", done.stderr.strip(), name)
 
 
-def posix(subject: Subject) -> Iterator[Finding]:
+def posix(subject: CheckContext) -> Iterator[Finding]:
     """Nothing that only bash knows: /bin/sh is dash on Debian."""
     for name, script in subject.contents.scripts.items():
         if script.interpreter.split(" ")[0] not in SHELLS:
@@ -45,59 +51,69 @@ def posix(subject: Subject) -> Iterator[Finding]:
                 yield Finding("POSIX shell", line.strip(), f"{name} line {number}")
 
 
-def succeeds(subject: Subject) -> Iterator[Finding]:
+def succeeds(subject: CheckContext) -> Iterator[Finding]:
     """A failing scriptlet leaves a package half-installed: it must not fail over trifles."""
-    for name, command in subject.commands:
-        code = command.words[1] if command.program == "exit" and len(command.words) > 1 else "0"
+    for name, command in subject.script_commands:
+        code = command.argv[1] if command.program == "exit" and len(command.argv) > 1 else "0"
         if code != "0":
-            yield Finding("exit 0", command.text, f"{name} line {command.line}")
-        if command.program in SYSTEMCTL and not (command.caught or command.tests):
-            yield Finding(f"{command.text} || true", command.text, f"{name} line {command.line}")
-    last: dict[str, shell_parser.Command] = dict(subject.commands)
+            yield Finding("exit 0", command.command_line, f"{name} line {command.line}")
+        if command.program in SYSTEMCTL and not (command.failure_handled or command.is_condition):
+            yield Finding(
+                f"{command.command_line} || true",
+                command.command_line,
+                f"{name} line {command.line}",
+            )
+    last: dict[str, shell_parser.Command] = dict(subject.script_commands)
     for name, command in last.items():
-        if command.listed and not command.caught:
+        if command.follows_and and not command.failure_handled:
             want = "the last line succeeds also when its condition is not met"
-            yield Finding(want, f"… && {command.text}", f"{name} line {command.line}")
+            yield Finding(want, f"… && {command.command_line}", f"{name} line {command.line}")
 
 
-def removes_only_own(subject: Subject) -> Iterator[Finding]:
+def removes_only_own(subject: CheckContext) -> Iterator[Finding]:
     """No recursive removal, and nothing of anyone else's."""
-    for name, command in subject.commands:
-        options = "".join(w.lstrip("-") for w in command.words[1:] if w.startswith("-"))
+    for name, command in subject.script_commands:
+        options = "".join(w.lstrip("-") for w in command.argv[1:] if w.startswith("-"))
         recursive = command.program == "rm" and ("r" in options.lower())
-        if recursive or (command.program == "find" and "-delete" in command.words):
-            yield Finding("no recursive removal", command.text, f"{name} line {command.line}")
+        if recursive or (command.program == "find" and "-delete" in command.argv):
+            yield Finding(
+                "no recursive removal", command.command_line, f"{name} line {command.line}"
+            )
 
 
-def leaves_plugins(subject: Subject) -> Iterator[Finding]:
+def leaves_plugins(subject: CheckContext) -> Iterator[Finding]:
     """What others put among the CNI plugins, and the cluster's data, is not touched."""
-    for name, command in subject.commands:
+    for name, command in subject.script_commands:
         if command.program in ("echo", "printf", "test", "["):
             continue
-        for word in command.words:
+        for word in command.argv:
             if word.startswith(
-                (PLUGINS, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")
+                (CNI_BIN_DIR, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")
             ):
-                yield Finding(f"{word} is left alone", command.text, f"{name} line {command.line}")
+                yield Finding(
+                    f"{word} is left alone", command.command_line, f"{name} line {command.line}"
+                )
 
 
 _ONCE_ONLY = {"mkdir": "p", "ln": "f", "rm": "f", "groupadd": "f"}
 
 
-def idempotent(subject: Subject) -> Iterator[Finding]:
+def idempotent(subject: CheckContext) -> Iterator[Finding]:
     """Running it again, after it broke off, does no harm."""
-    for name, command in subject.commands:
-        options = "".join(w for w in command.words[1:] if w.startswith("-"))
+    for name, command in subject.script_commands:
+        options = "".join(w for w in command.argv[1:] if w.startswith("-"))
         want = _ONCE_ONLY.get(command.program)
-        if want and want not in options and not (command.caught or command.under):
-            yield Finding(f"{command.program} -{want}", command.text, f"{name} line {command.line}")
+        if want and want not in options and not (command.failure_handled or command.conditions):
+            yield Finding(
+                f"{command.program} -{want}", command.command_line, f"{name} line {command.line}"
+            )
     for name, script in subject.contents.scripts.items():
         for number, line in enumerate(script.body.splitlines(), 1):
             if re.search(r">>\s*/", line.partition("#")[0]):
                 yield Finding("no line appended to a file", line.strip(), f"{name} line {number}")
 
 
-def bodies(subject: Subject) -> Iterator[Finding]:
+def bodies(subject: CheckContext) -> Iterator[Finding]:
     """The scriptlets are those that were rendered."""
     wanted = subject.expected.scripts if subject.expected else {}
     found = {name: script.body for name, script in subject.contents.scripts.items()}
@@ -123,32 +139,34 @@ def _difference(name: str, wanted: str, found: str) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule(
+    CheckDefinition(
         "scripts-interpreter",
         19,
         "scriptlets run with a shell that every host has",
         interpreter,
         has_scripts,
     ),
-    Rule("scripts-parse", 19, "the shell understands the scriptlets", parses, has_scripts),
-    Rule("scripts-posix", 19, "scriptlets are POSIX shell", posix, has_scripts),
-    Rule("scripts-succeed", 19, "scriptlets do not fail", succeeds, has_scripts),
-    Rule(
+    CheckDefinition(
+        "scripts-parse", 19, "the shell understands the scriptlets", parses, has_scripts
+    ),
+    CheckDefinition("scripts-posix", 19, "scriptlets are POSIX shell", posix, has_scripts),
+    CheckDefinition("scripts-succeed", 19, "scriptlets do not fail", succeeds, has_scripts),
+    CheckDefinition(
         "scripts-no-recursive-removal",
         54,
         "no scriptlet removes a whole folder",
         removes_only_own,
         has_scripts,
     ),
-    Rule(
+    CheckDefinition(
         "scripts-leave-data",
         54,
         "plugins and data of others are not touched",
         leaves_plugins,
         has_scripts,
     ),
-    Rule("scripts-idempotent", 19, "scriptlets may run twice", idempotent, has_scripts),
-    Rule(
+    CheckDefinition("scripts-idempotent", 19, "scriptlets may run twice", idempotent, has_scripts),
+    CheckDefinition(
         "scripts-exact",
         19,
         "scriptlets are those that were rendered",
