@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Wanted, examine
-from kubeparcel.doctor.report import Diagnosis
+from kubeparcel.doctor.examination import Request, examine
+from kubeparcel.doctor.report import DoctorReport
 from tests.acceptance import doctor_peers as peers
 from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
 from tests.acceptance.doctor_peers import PROGRAMS, Signatory
@@ -50,18 +50,18 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             peers.run("gpgconf", "--kill", "all", cwd=base, env=Signatory(base / home).env)
 
 
-def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> Diagnosis:
+def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> DoctorReport:
     now = time.time() + later if later else None
-    return examine(Wanted(str(root), str(key or ""), now=now, **more), QuietLog())
+    return examine(Request(str(root), str(key or ""), now=now, **more), QuietLog())
 
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_nothing_is_wrong_with_a_healthy_repository(clinic: Path, maker: str) -> None:
     found = diagnosed(clinic / maker, clinic / "who/public.asc")
-    assert found.failed == {}, found.as_text()
+    assert found.failed_checks == {}, found.as_text()
     asked = {check.subject for check in found.report.checks if check.name == "sqv"}
-    assert asked == {one.subject for one in found.examined if one.packages}
-    assert sum(len(one.packages) for one in found.examined) == (10 if maker == "ours" else 5)
+    assert asked == {one.name for one in found.subjects if one.packages}
+    assert sum(len(one.packages) for one in found.subjects) == (10 if maker == "ours" else 5)
     assert found.exit_code == 0
 
 
@@ -75,7 +75,7 @@ def test_a_planted_fault_is_found_and_nothing_else(
     row.spoil(Patient(root, *homes, clinic / "ours/yum/stable/packages"))
     key = clinic / row.key / "public.asc" if row.key else None
     found = diagnosed(root, key, **row.options)
-    names = {name for checks in found.failed.values() for name in checks}
+    names = {name for checks in found.failed_checks.values() for name in checks}
     also = {"sqv"} if row.sqv else set()
     assert names == row.checks | also, found.as_text()
     assert found.exit_code == 1
@@ -89,7 +89,7 @@ def test_there_are_many_planted_faults() -> None:
 
 def test_below_a_base_all_repositories_are_found(clinic: Path) -> None:
     found = diagnosed(clinic, clinic / "who/public.asc")
-    subjects = {one.subject for one in found.examined if one.packages}
+    subjects = {one.name for one in found.subjects if one.packages}
     assert subjects == {
         *("apt flat", "apt ours/apt/dists/stable", "apt aptly/dists/stable"),
         *("apt reprepro/dists/stable", "yum createrepo", "yum ours/yum/stable"),
@@ -110,8 +110,8 @@ def test_the_shape_of_the_official_repositories_is_known(
             if path.is_file():
                 site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()
         where: object = base if listed else f"{site.url}/core:/stable:/v1.36"
-        found = examine(Wanted(str(where)), QuietLog())
-    assert found.failed == {}, found.as_text()
-    subjects = [one.subject for one in found.examined]
+        found = examine(Request(str(where)), QuietLog())
+    assert found.failed_checks == {}, found.as_text()
+    subjects = [one.name for one in found.subjects]
     assert subjects[:4] == ["key", "apt deb", "yum rpm", "debs and rpms"]
     assert ("files" in subjects) == listed

@@ -21,7 +21,7 @@ from tests.support import package_builders
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
 """No names of the catalog's: these are the packages of someone's own."""
 
-NAME = keys.DEFAULT
+NAME = keys.DEFAULT_NAME
 SMALL = 10_000
 LARGE, LARGE_SIZE = 200, 25_000_000
 _EDITION = "publishing-1"
@@ -45,8 +45,8 @@ class Pools:
         self.config = self.root / "config"
         self.environment = {"KUBEPARCEL_CONFIG": str(self.config), "LC_ALL": "C"}
         with _environment(self.environment):
-            named = keys.load(NAME) if keys.exists(NAME) else keys.new(NAME)
-        self.home = gpg.reachable(named.folder)
+            named = keys.load(NAME) if keys.exists(NAME) else keys.create(NAME)
+        self.home = gpg.open_home(named.folder)
         self.fingerprint = named.current
         self._packet = b""
         self._block = b""
@@ -78,7 +78,7 @@ class Pools:
                 Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
             )
             found = rpm_metadata.headers(plain.read_bytes(), plain.stat().st_size)
-            rpm_signature.sign(
+            rpm_signature.write_signed_copy(
                 plain, plain.read_bytes(), found, self._signature(), folder / plain.name
             )
         return folder / plain.name
@@ -108,7 +108,7 @@ class Pools:
 
     def _signature(self) -> bytes:
         if not self._packet:
-            self._packet = Signer(self.home, tuple(keyring.listed(self.home))).packet(
+            self._packet = Signer(self.home, tuple(keyring.list_keys(self.home))).sign_binary(
                 b"all of them"
             )
         return self._packet

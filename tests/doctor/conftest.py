@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Wanted, examine
-from kubeparcel.doctor.report import Diagnosis
+from kubeparcel.doctor.examination import Request, examine
+from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from tests.conftest import isolate_environment
@@ -26,7 +26,7 @@ from tests.support.repository_fixtures import (
     session_key,
 )
 
-Doctor = Callable[..., Diagnosis]
+Doctor = Callable[..., DoctorReport]
 
 
 @pytest.fixture(scope="package")
@@ -51,7 +51,7 @@ def sick(published: Path, tmp_path: Path) -> Path:
 def doctor() -> Doctor:
     """Examine a place."""
 
-    def ask(where: object, **more: object) -> Diagnosis:
-        return examine(Wanted(str(where), **more), QuietLog())  # type: ignore[arg-type]
+    def ask(where: object, **more: object) -> DoctorReport:
+        return examine(Request(str(where), **more), QuietLog())  # type: ignore[arg-type]
 
     return ask

@@ -7,7 +7,7 @@ from pathlib import Path
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
-from kubeparcel.repository.storage.s3 import Bucket
+from kubeparcel.repository.storage.s3 import S3Storage
 from tests.doctor.conftest import Doctor
 
 
@@ -16,7 +16,7 @@ def test_a_bucket_is_examined_like_a_folder(
 ) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     found = doctor(bucket)
-    assert found.failed == {}
-    assert sum(len(one.packages) for one in found.examined) == 20
-    Bucket.at(bucket).remove(["apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"])
-    assert doctor(bucket).failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    assert found.failed_checks == {}
+    assert sum(len(one.packages) for one in found.subjects) == 20
+    S3Storage.from_url(bucket).remove(["apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"])
+    assert doctor(bucket).failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.doctor import discovery
-from kubeparcel.doctor.reader import Folder, open_source
+from kubeparcel.doctor.reader import FolderReader, open_reader
 from kubeparcel.errors import UsageError
 from tests.doctor.conftest import Doctor
 
 
 def test_both_repositories_are_found_below_their_base(published: Path) -> None:
-    found = discovery.find(Folder(published))
+    found = discovery.discover(FolderReader(published))
     assert [suite.folder for suite in found.suites] == ["apt/dists/stable", "apt/dists/v1.36"]
-    assert found.yums == ("yum/stable", "yum/v1.36")
-    assert [found.subject(one) for one in (*found.suites, *found.yums)] == [
+    assert found.yum_folders == ("yum/stable", "yum/v1.36")
+    assert [found.subject_name(one) for one in (*found.suites, *found.yum_folders)] == [
         *("apt stable", "apt v1.36", "yum stable", "yum v1.36"),
     ]
 
@@ -36,22 +36,22 @@ def test_both_repositories_are_found_below_their_base(published: Path) -> None:
 def test_an_address_of_a_part_is_understood(
     published: Path, below: str, suites: list[str], yums: tuple[str, ...]
 ) -> None:
-    source, suite = open_source(f"{published}/{below}")
-    found = discovery.find(source, [suite] if suite else [])
+    source, suite = open_reader(f"{published}/{below}")
+    found = discovery.discover(source, [suite] if suite else [])
     assert [one.folder for one in found.suites] == suites
-    assert found.yums == yums
+    assert found.yum_folders == yums
 
 
 def test_only_the_suites_that_are_named_matter(published: Path, doctor: Doctor) -> None:
-    subjects = {one.subject for one in doctor(published, suites=["v1.36"]).examined}
+    subjects = {one.name for one in doctor(published, suites=["v1.36"]).subjects}
     assert subjects == {"key", "apt v1.36", "yum v1.36", "debs and rpms"}
 
 
 def test_two_suites_of_a_name_are_told_apart(published: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         shutil.copytree(published / "apt", tmp_path / name)
-    found = discovery.find(Folder(tmp_path))
-    assert found.subject(found.suites[0]) == "apt one/dists/stable"
+    found = discovery.discover(FolderReader(tmp_path))
+    assert found.subject_name(found.suites[0]) == "apt one/dists/stable"
 
 
 def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Doctor) -> None:

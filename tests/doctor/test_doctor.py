@@ -13,11 +13,11 @@ import pytest
 
 from kubeparcel import cli
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.findings import MOST, Kind
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.package_checks import Job, examine
-from kubeparcel.doctor.reader import Folder
-from kubeparcel.doctor.signature_check import Verifier
+from kubeparcel.doctor.findings import MAX_FINDINGS, CheckKind
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.package_checks import FileCheck, examine
+from kubeparcel.doctor.reader import FolderReader
+from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.rpm import rpm_metadata
@@ -34,8 +34,8 @@ DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
 def test_nothing_is_wrong_with_what_we_publish(published: Path, doctor: Doctor) -> None:
     found = doctor(published)
-    assert found.failed == {}
-    assert {one.subject for one in found.examined} == {
+    assert found.failed_checks == {}
+    assert {one.name for one in found.subjects} == {
         *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files"),
     }
     assert "all pass" in found.as_text()
@@ -44,7 +44,7 @@ def test_nothing_is_wrong_with_what_we_publish(published: Path, doctor: Doctor) 
 def test_a_file_that_suites_share_fails_in_each(sick: Path, doctor: Doctor) -> None:
     (sick / DEB).unlink()
     found = doctor(sick)
-    assert found.failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
     text = found.as_text()
     assert "✗ files (31): every package file is there" in text
     assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
@@ -67,7 +67,7 @@ def test_files_kept_for_clients_that_are_behind_are_no_orphans(
     publish(five(tmp_path / "next", "1.36.4"))
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
     assert (repo / DEB).exists()
-    assert doctor(repo).failed == {}
+    assert doctor(repo).failed_checks == {}
 
 
 def test_an_old_key_beside_the_new_one_is_no_fault(
@@ -77,14 +77,14 @@ def test_an_old_key_beside_the_new_one_is_no_fault(
     keys.rotate("default")
     publish()
     found = doctor(repo)
-    assert found.failed == {}
-    assert found.examined[0].about.count("RSA 4096") == 2
+    assert found.failed_checks == {}
+    assert found.subjects[0].description.count("RSA 4096") == 2
 
 
 def test_keys_can_be_named_as_they_are_for_publishing(
     key: Path, published: Path, doctor: Doctor
 ) -> None:
-    assert doctor(published, key="default").failed == {}
+    assert doctor(published, key="default").failed_checks == {}
     with pytest.raises(ConfigurationError, match="cannot be read"):
         doctor(published, key="nobody")
 
@@ -103,17 +103,17 @@ def test_after_a_lost_index_nothing_that_it_may_have_named_is_missed(
     for path in (sick / "yum/stable/repodata").glob("*primary*"):
         path.write_bytes(b"x")
     found = doctor(sick)
-    assert found.failed == {"yum stable": {"indexes"}}
+    assert found.failed_checks == {"yum stable": {"indexes"}}
     assert "what may be missing was not judged" in found.as_text()
 
 
 def test_more_findings_than_anyone_reads_are_counted(sick: Path, doctor: Doctor) -> None:
     folder = sick / "apt/pool/main/x"
     folder.mkdir()
-    for number in range(MOST + 10):
+    for number in range(MAX_FINDINGS + 10):
         (folder / f"x_{number}.deb").write_bytes(b"")
     (check,) = doctor(sick).report.failed
-    assert len(check.findings) == MOST + 1
+    assert len(check.findings) == MAX_FINDINGS + 1
     assert check.findings[-1].found == "and 10 more"
 
 
@@ -144,10 +144,12 @@ def test_a_signature_over_header_and_payload_is_checked_too(
     subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
     monkeypatch.setattr(rpm_signature, "RSA", 1002)
     target = tmp_path / "signed.rpm"
-    done = rpm_signature.sign(file, head, found, (tmp_path / "sig").read_bytes(), target)
-    ring = Ring(verifier=Verifier(published / "key.gpg", tmp_path, 0))
+    done = rpm_signature.write_signed_copy(
+        file, head, found, (tmp_path / "sig").read_bytes(), target
+    )
+    ring = TrustedKeys(verifier=SignatureVerifier(published / "key.gpg", tmp_path, 0))
 
-    def faults() -> list[Kind]:
+    def faults() -> list[CheckKind]:
         data = target.read_bytes()
         import hashlib
 
@@ -156,15 +158,15 @@ def test_a_signature_over_header_and_payload_is_checked_too(
             *(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""),
             target.name,
         )
-        job = Job(row, target.name, {"sha256": digest})
-        return [fault.kind for fault in examine(Folder(tmp_path), job, ring).faults]
+        job = FileCheck(row, target.name, {"sha256": digest})
+        return [fault.kind for fault in examine(FolderReader(tmp_path), job, ring).faults]
 
     assert done.size == target.stat().st_size
     assert faults() == []
     data = bytearray(target.read_bytes())
     data[-10] ^= 1
     target.write_bytes(data)
-    assert faults() == [Kind.INSIDE, Kind.RPM_SIGNATURE]
+    assert faults() == [CheckKind.INSIDE, CheckKind.RPM_SIGNATURE]
 
 
 SQV = """#!/bin/sh
@@ -183,7 +185,7 @@ def test_sqv_is_asked_for_today_and_for_later_where_it_is_installed(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("SQV_LOG", str(tmp_path / "log"))
     found = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
-    assert all("sqv" in found.failed[name] for name in ("apt stable", "yum stable"))
+    assert all("sqv" in found.failed_checks[name] for name in ("apt stable", "yum stable"))
     text = found.as_text()
     assert "sqv refuses it by the rules of 2028-01-15: Policy rejected signature" in text
     asked = (tmp_path / "log").read_text().splitlines()

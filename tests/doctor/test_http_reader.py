@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Wanted, examined
-from kubeparcel.doctor.http_reader import Web
-from kubeparcel.doctor.report import Diagnosis
+from kubeparcel.doctor.examination import Request, examine_reader
+from kubeparcel.doctor.http_reader import HttpReader
+from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, UsageError
 from kubeparcel.sources.http.retry import Patience
 from tests.support.upstream_site import (
@@ -32,7 +32,7 @@ HASTY = Patience(connect=30, silence=30, tries=2, pause=0.01, longest=0.1)
 RELEASE = "/apt/dists/stable/InRelease"
 INDEX = "/apt/dists/stable/main/binary-amd64/Packages.gz"
 DEB = "/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
-Ask = Callable[..., Diagnosis]
+Ask = Callable[..., DoctorReport]
 
 
 @pytest.fixture(autouse=True)
@@ -53,10 +53,10 @@ def site(published: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def ask(site: Site) -> Ask:
-    def ask(below: str = "", *suites: str, **more: object) -> Diagnosis:
-        source = Web(f"{site.url}/{below}", HASTY)
-        wanted = Wanted(source.where, **more)  # type: ignore[arg-type]
-        return examined(source, wanted, QuietLog(), suites)
+    def ask(below: str = "", *suites: str, **more: object) -> DoctorReport:
+        source = HttpReader(f"{site.url}/{below}", HASTY)
+        wanted = Request(source.location, **more)  # type: ignore[arg-type]
+        return examine_reader(source, wanted, QuietLog(), suites)
 
     return ask
 
@@ -76,17 +76,17 @@ def listing(site: Site) -> None:
 
 def test_suites_are_known_from_our_own_state_where_nothing_can_be_listed(ask: Ask) -> None:
     found = ask()
-    assert found.failed == {}
-    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in found.examined}
-    assert "files" not in {one.subject for one in found.examined}
+    assert found.failed_checks == {}
+    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in found.subjects}
+    assert "files" not in {one.name for one in found.subjects}
 
 
 def test_the_usual_suites_are_found_in_the_repository_of_anybody(site: Site, ask: Ask) -> None:
     del site.files["/.kubeparcel/state.json"]
-    subjects = {one.subject for one in ask().examined}
+    subjects = {one.name for one in ask().subjects}
     assert "apt stable" in subjects
     assert "apt v1.36" not in subjects
-    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in ask("", "v1.36").examined}
+    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in ask("", "v1.36").subjects}
 
 
 def test_folders_that_servers_list_are_looked_through(site: Site, ask: Ask) -> None:
@@ -94,12 +94,12 @@ def test_folders_that_servers_list_are_looked_through(site: Site, ask: Ask) -> N
     site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
     listing(site)
     found = ask()
-    assert {"apt v1.36", "yum v1.36"} <= {one.subject for one in found.examined}
-    assert found.failed == {"files": {"orphans"}}
+    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in found.subjects}
+    assert found.failed_checks == {"files": {"orphans"}}
 
 
 def test_quick_asks_for_no_package(site: Site, ask: Ask) -> None:
-    assert ask(quick=True).failed == {}
+    assert ask(quick=True).failed_checks == {}
     assert not site.asked(".deb")
     assert not site.asked(".rpm")
 
@@ -113,7 +113,7 @@ def test_a_package_that_suites_share_is_read_once(site: Site, ask: Ask) -> None:
 def test_what_passes_on_a_second_try_is_no_fault(site: Site, ask: Ask, fault: Fault) -> None:
     site.faults[DEB] = [fault]
     site.faults[INDEX] = [fault]
-    assert ask().failed == {}
+    assert ask().failed_checks == {}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_package_that_cannot_be_had_is_a_fault_of_the_repository(
 ) -> None:
     site.faults[DEB] = [fault] * 9
     found = ask()
-    assert found.failed == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
     assert said in found.as_text()
 
 
@@ -169,23 +169,23 @@ def test_a_server_without_a_repository_says_why(
 def test_a_server_that_stalls_is_not_waited_for_long(site: Site) -> None:
     ever = threading.Event()
     site.faults[INDEX] = [stalled(50, ever)] * 9
-    source = Web(site.url, replace(HASTY, silence=1))
+    source = HttpReader(site.url, replace(HASTY, silence=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
-            examined(source, Wanted(source.where), QuietLog(), ())
+            examine_reader(source, Request(source.location), QuietLog(), ())
     finally:
         ever.set()
 
 
 def test_an_index_that_the_server_holds_only_half_is_a_fault(site: Site, ask: Ask) -> None:
     site.files[INDEX] = site.files[INDEX][:100]
-    assert ask().failed == {"apt stable": {"indexes"}}
+    assert ask().failed_checks == {"apt stable": {"indexes"}}
 
 
 def test_names_are_asked_for_as_apt_does(site: Site) -> None:
     site.files["/core:/stable/a%2Bb~rc.deb"] = b"x"
-    assert Web(site.url, HASTY).read("core:/stable/a+b~rc.deb") == b"x"
+    assert HttpReader(site.url, HASTY).read("core:/stable/a+b~rc.deb") == b"x"
 
 
 def test_a_beginning_is_read_and_no_more(site: Site) -> None:
-    assert Web(site.url, HASTY).read(RELEASE[1:], 5) == b"-----"
+    assert HttpReader(site.url, HASTY).read(RELEASE[1:], 5) == b"-----"

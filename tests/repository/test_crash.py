@@ -13,7 +13,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import filesystem
-from kubeparcel.repository.storage.folder import Directory
+from kubeparcel.repository.storage.folder import FolderStorage
 from tests.repository import consistency, crash, crash_injection
 from tests.repository.consistency import VersionChange
 from tests.support import client_view
@@ -75,7 +75,7 @@ def test_a_killed_removal_run_again_finishes_it(
     publish()
     publish(newer)
     with monkeypatch.context() as patch:
-        patch.setattr(Directory, "_switch", killed)
+        patch.setattr(FolderStorage, "_switch", killed)
         with pytest.raises(Killed):
             publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
@@ -143,6 +143,6 @@ def test_where_folders_cannot_be_exchanged_entries_come_last(
     publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish()
-    monkeypatch.setattr(filesystem, "exchange", lambda first, second: False)
+    monkeypatch.setattr(filesystem, "exchange_folders", lambda first, second: False)
     publish(newer)
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]

@@ -19,7 +19,7 @@ from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.signing import keys
-from kubeparcel.repository.storage.folder import Directory
+from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish
@@ -372,7 +372,7 @@ def test_a_lost_cache_changes_nothing(publish: Publish, repo: Path, tmp_path: Pa
 def test_a_publisher_that_comes_second_is_told_who_is_first(publish: Publish, repo: Path) -> None:
     publish()
     with (
-        Directory(repo).lease(0),
+        FolderStorage(repo).lease(0),
         pytest.raises(Busy, match=r"process \d+ on .* since"),
     ):
         publish(wait=0.2)
@@ -479,7 +479,7 @@ def test_what_packages_and_people_say_is_escaped_on_the_page(
     nasty = "<script>alert(1)</script>&\"'"
     deb(dist, "own", "1.0-1", fields=f"Homepage: {nasty}\nX-{nasty}: x\n")
     rpm(dist, "own", "1.0-1", summary=nasty)
-    keys.new("nasty", f"{nasty} <nasty@example.invalid>")
+    keys.create("nasty", f"{nasty} <nasty@example.invalid>")
     publish(key="nasty", options={"base_url": f"https://x.example.invalid/{nasty}"})
     for path in repo.rglob("*.html"):
         assert "<script>alert" not in path.read_text(), path

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kubeparcel import cli, paths
-from kubeparcel.repository.storage.folder import Directory
+from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view
 from tests.support.package_builders import deb
 
@@ -119,7 +119,7 @@ def test_bad_input_ends_with_a_line_and_its_exit_code(
 
 def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
     answer(run, "publish", "--to", "repo")
-    with Directory(own).lease(0):
+    with FolderStorage(own).lease(0):
         code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
     assert code == 3
     assert "Another publisher is changing" in error

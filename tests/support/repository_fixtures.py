@@ -27,7 +27,7 @@ def session_key() -> Iterator[Path]:
     """A folder of configuration with the key `default` in it; making one takes seconds."""
     with _configuration() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPARCEL_CONFIG", str(folder))
-        keys.new(identity="Tests <tests@example.invalid>")
+        keys.create(user_id="Tests <tests@example.invalid>")
         yield folder
 
 

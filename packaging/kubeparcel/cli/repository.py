@@ -200,13 +200,13 @@ def doctor(
     quiet: bool = False,
 ) -> int:
     """Examine any apt and yum repository: inv doctor URL, or a folder."""
-    from kubeparcel.doctor.examination import Wanted, examine
+    from kubeparcel.doctor.examination import Request, examine
 
     if len(path) != 1:
         raise UsageError("inv doctor needs one URL or folder.")
     where = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    found = examine(Wanted(where, key, suites, quick, horizon), console.create_log(quiet))
+    found = examine(Request(where, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
         found.write_junit(Path.cwd() / junit)
     print_result(found.as_json() if json_ else found.as_text())
@@ -220,14 +220,14 @@ def key(
     """Make, show, extend or rotate a signing key: new, show, extend, rotate."""
     from kubeparcel.repository.signing import gpg, keyring, keys
 
-    chosen = name or keys.DEFAULT
-    lasts = days or keys.LIFETIME
+    chosen = name or keys.DEFAULT_NAME
+    lasts = days or keys.LIFETIME_DAYS
     if action == "new":
-        named = keys.new(chosen, identity, lasts)
+        named = keys.create(chosen, identity, lasts)
     elif action == "extend":
         named = keys.extend(chosen, lasts)
     elif action == "rotate":
-        named = keys.rotate(chosen, lasts, identity=identity)
+        named = keys.rotate(chosen, lasts, user_id=identity)
     elif action == "show":
         named = keys.load(chosen)
     else:
@@ -236,11 +236,11 @@ def key(
         {
             "name": named.name,
             "fingerprint": one.fingerprint,
-            "identity": one.identity,
+            "identity": one.user_id,
             "days-left": round(one.days_left()) if one.expires else None,
-            "signs": one.fingerprint in named.signing,
+            "signs": one.fingerprint in named.signing_fingerprints,
         }
-        for one in keyring.listed(gpg.reachable(named.folder))
+        for one in keyring.list_keys(gpg.open_home(named.folder))
     ]
     if json_:
         print_result(json.dumps({"keys": rows}, indent=2))

@@ -7,36 +7,36 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from kubeparcel.doctor import apt_release
-from kubeparcel.doctor.apt_release import SUFFIXES, Look, Promise
+from kubeparcel.doctor.apt_release import SUFFIXES, ReleaseEntry, SuiteContext
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import Examined, Fault, Kind
-from kubeparcel.doctor.hashing import Measure, compare, measure
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.findings import CheckKind, Fault, Subject
+from kubeparcel.doctor.hashing import FileDigest, compare, measure
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.broken import Malformed
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.index_compression import unpack
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.storage.base import safe
+from kubeparcel.repository.storage.base import check_path
 
 _PACKED = {".xz", ".gz", ".bz2", ".zst"}
 _STRONG = ("sha256", "sha512")
 
 
-def examine(source: Source, suite: Suite, subject: str, ring: Ring) -> Examined:
+def examine(source: RepositoryReader, suite: Suite, subject: str, ring: TrustedKeys) -> Subject:
     """Examine the indexes of a suite; its package files are another matter."""
-    look = Look(source, suite, Examined(subject))
+    look = SuiteContext(source, suite, Subject(subject))
     fields = apt_release.examine(look, ring)
     if fields is None:
-        look.examined.whole = False
+        look.examined.complete = False
         return look.examined
     found: set[Package] = set()
     for index, data in _indexes(look, fields):
         found |= set(_entries(look, index, data))
     look.examined.packages = frozenset(found)
-    look.examined.names = {_place(suite, package) for package in found}
+    look.examined.file_paths = {_place(suite, package) for package in found}
     return look.examined
 
 
@@ -44,11 +44,11 @@ def _place(suite: Suite, package: Package) -> str:
     return posixpath.normpath(f"{suite.base}/{package.path}").lstrip("/")
 
 
-def _indexes(look: Look, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+def _indexes(look: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Check the files a Release lists; give the plain bytes of each Packages."""
-    look.examined.look(Kind.INDEXES)
-    groups: dict[str, dict[str, Promise]] = {}
-    for name, promise in apt_release.promises(fields).items():
+    look.examined.mark_run(CheckKind.INDEXES)
+    groups: dict[str, dict[str, ReleaseEntry]] = {}
+    for name, promise in apt_release.release_entries(fields).items():
         base, suffix = posixpath.splitext(name)
         whole, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
         groups.setdefault(whole, {})[suffix] = promise
@@ -62,7 +62,7 @@ def _indexes(look: Look, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes
             _other(look, base, promised)
 
 
-def _other(look: Look, base: str, promised: Mapping[str, Promise]) -> None:
+def _other(look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry]) -> None:
     """Check an index that is not of packages; Debian lists some that were never there."""
     seen = False
     for suffix, promise in promised.items():
@@ -70,31 +70,31 @@ def _other(look: Look, base: str, promised: Mapping[str, Promise]) -> None:
         found = _measured(look, path, promise) if path else None
         if found:
             seen = True
-            look.examined.faults(_differs(path, promise, found))
+            look.examined.add_faults(_differs(path, promise, found))
     if not seen:
-        look.examined.remark(f"{base} is listed in the Release, and is not there")
+        look.examined.add_remark(f"{base} is listed in the Release, and is not there")
 
 
-def _measured(look: Look, path: str, promise: Promise) -> Measure | None:
-    return look.source.through(path, lambda blocks: measure(blocks, promise.digests))
+def _measured(look: SuiteContext, path: str, promise: ReleaseEntry) -> FileDigest | None:
+    return look.source.stream(path, lambda blocks: measure(blocks, promise.digests))
 
 
-def _path(look: Look, name: str) -> str:
+def _path(look: SuiteContext, name: str) -> str:
     try:
-        return look.path(safe(name))
+        return look.path(check_path(name))
     except ConfigurationError:
-        look.examined.fault(Kind.INDEXES, "a path below the suite", name)
+        look.examined.add_finding(CheckKind.INDEXES, "a path below the suite", name)
         return ""
 
 
-def _differs(path: str, promise: Promise, found: Measure) -> Iterator[Fault]:
+def _differs(path: str, promise: ReleaseEntry, found: FileDigest) -> Iterator[Fault]:
     todo = "Publish again: clients refuse it (Hash Sum mismatch)."
     for expected, said in compare(promise.size, promise.digests, found):
-        yield Fault(Kind.INDEXES, expected, said, path, todo)
+        yield Fault(CheckKind.INDEXES, expected, said, path, todo)
 
 
 def _packages(
-    look: Look, base: str, promised: Mapping[str, Promise], by_hash: bool
+    look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry], by_hash: bool
 ) -> bytes | None:
     """Check each form of an index of packages; give the plain bytes of the best."""
     sound: list[bytes] = []
@@ -105,10 +105,12 @@ def _packages(
         if data is None:
             # Debian lists the plain one too, and has only packed ones; apt knows that.
             if path and (suffix or len(promised) == 1):
-                look.examined.fault(Kind.INDEXES, base + suffix, "there is no such file", path)
+                look.examined.add_finding(
+                    CheckKind.INDEXES, base + suffix, "there is no such file", path
+                )
             continue
         faults = list(_differs(path, promised[suffix], measure([data], promised[suffix].digests)))
-        look.examined.faults(faults)
+        look.examined.add_faults(faults)
         if by_hash:
             _by_hash(look, base + suffix, promised[suffix])
         plain = _unpacked(look, path, data, told=bool(faults))
@@ -116,46 +118,48 @@ def _packages(
             (doubtful if faults else sound).append(plain)
     _agree(look, base, promised, sound)
     best = next(iter((*sound, *doubtful)), None)
-    look.examined.whole = look.examined.whole and best is not None
+    look.examined.complete = look.examined.complete and best is not None
     return best
 
 
-def _unpacked(look: Look, path: str, data: bytes, *, told: bool) -> bytes | None:
+def _unpacked(look: SuiteContext, path: str, data: bytes, *, told: bool) -> bytes | None:
     if posixpath.splitext(path)[1] in SUFFIXES[5:]:
         return None
     try:
         return unpack(path, data)
     except Malformed as error:
         if not told:
-            look.examined.fault(Kind.INDEXES, "a whole file", str(error), path)
+            look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
         return None
 
 
-def _agree(look: Look, base: str, promised: Mapping[str, Promise], sound: list[bytes]) -> None:
+def _agree(
+    look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry], sound: list[bytes]
+) -> None:
     """Whatever form a client takes, it has to find the same."""
     digests = {hashlib.sha256(data).hexdigest() for data in sound}
     if "" in promised:
         digests |= {promised[""].digests.get("sha256", "")} - {""}
     if len(digests) > 1:
         forms = ", ".join(base + suffix for suffix in sorted(promised, key=SUFFIXES.index))
-        look.examined.fault(Kind.INDEXES, f"the same text in {forms}", "they differ")
+        look.examined.add_finding(CheckKind.INDEXES, f"the same text in {forms}", "they differ")
 
 
-def _by_hash(look: Look, name: str, promise: Promise) -> None:
-    look.examined.look(Kind.BY_HASH)
+def _by_hash(look: SuiteContext, name: str, promise: ReleaseEntry) -> None:
+    look.examined.mark_run(CheckKind.BY_HASH)
     folder = posixpath.dirname(name)
     algorithm = next((one for one in _STRONG if one in promise.digests), "")
     digest = promise.digests.get(algorithm, "")
     path = look.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
     data = look.source.read(path)
     if data is None:
-        look.examined.fault(Kind.BY_HASH, f"{name} by its digest", "there is none", path)
+        look.examined.add_finding(CheckKind.BY_HASH, f"{name} by its digest", "there is none", path)
     elif hashlib.new(algorithm, data).hexdigest() != digest:
-        look.examined.fault(Kind.BY_HASH, f"{name} by its digest", "other bytes", path)
+        look.examined.add_finding(CheckKind.BY_HASH, f"{name} by its digest", "other bytes", path)
 
 
-def _entries(look: Look, index: str, data: bytes) -> Iterator[Package]:
-    look.examined.look(Kind.ENTRIES)
+def _entries(look: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
+    look.examined.mark_run(CheckKind.ENTRIES)
     arch = index.rpartition("/")[0].rpartition("binary-")[2]
     seen: dict[tuple[str, ...], str] = {}
     for stanza in data.decode("utf-8", "replace").split("\n\n"):
@@ -164,25 +168,27 @@ def _entries(look: Look, index: str, data: bytes) -> Iterator[Package]:
         if package is None:
             continue
         if arch and package.arch not in (arch, "all"):
-            look.examined.fault(Kind.ENTRIES, f"packages for {arch}", package.label, index)
+            look.examined.add_finding(
+                CheckKind.ENTRIES, f"packages for {arch}", package.label, index
+            )
         if seen.setdefault(package.identity, package.sha256) != package.sha256:
             said = f"{package.label} with two digests"
-            look.examined.fault(Kind.ENTRIES, "one file a version", said, index)
+            look.examined.add_finding(CheckKind.ENTRIES, "one file a version", said, index)
         yield package
 
 
-def _entry(look: Look, index: str, fields: Mapping[str, str]) -> Package | None:
+def _entry(look: SuiteContext, index: str, fields: Mapping[str, str]) -> Package | None:
     try:
         identity = deb_metadata.checked(fields)
-        path = safe(fields["filename"].removeprefix("./"))
+        path = check_path(fields["filename"].removeprefix("./"))
         size = int(fields["size"])
         digest = fields.get("sha256") or fields["sha512"]
     except (Malformed, ConfigurationError, KeyError, ValueError) as error:
         who = f"{fields.get('package', '?')} {fields.get('version', '?')}"
         said = f"it has no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
         wanted = "Package, Version, Architecture, Filename, Size and SHA256"
-        look.examined.fault(Kind.ENTRIES, wanted, f"{who}: {said}", index)
-        look.examined.whole = False
+        look.examined.add_finding(CheckKind.ENTRIES, wanted, f"{who}: {said}", index)
+        look.examined.complete = False
         return None
     needs = deb_metadata.needs(fields)
     package = Package(Format.DEB, *identity, digest, size, digest, needs, path)

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
-from kubeparcel.doctor.discovery import Found, label_of
-from kubeparcel.doctor.findings import Examined, Kind
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.discovery import Discovery, yum_label
+from kubeparcel.doctor.findings import CheckKind, Subject
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format
 from kubeparcel.repository import policy
@@ -18,22 +18,22 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el", "noarc
 _PACKAGES = (".deb", ".rpm", ".part", ".tmp")
 
 
-def closure(examined: Examined) -> None:
+def closure(examined: Subject) -> None:
     """Note what packages in a suite need of each other and do not find."""
-    examined.look(Kind.CLOSURE)
+    examined.mark_run(CheckKind.CLOSURE)
     ours = kubernetes_packages().names | {p.name for p in examined.packages}
     for text in policy.unmet_dependencies(examined.packages, examined.packages, ours):
         todo = "Publish what is missing into the suite, or remove what needs it."
-        examined.fault(Kind.CLOSURE, "everything packages need", text, todo=todo)
+        examined.add_finding(CheckKind.CLOSURE, "everything packages need", text, hint=todo)
 
 
-def companions(examined: Examined) -> None:
+def companions(examined: Subject) -> None:
     """Note minors that have a kubelet, and not the cri-tools and kubernetes-cni nodes need."""
     kin = kubernetes_packages()
     minors = set(_minors(examined.packages, kin.node_packages))
     if not minors:
         return
-    examined.look(Kind.COMPANIONS)
+    examined.mark_run(CheckKind.COMPANIONS)
     there = {(p.format, p.arch, p.name) for p in examined.packages}
     paired = set(_minors(examined.packages, kin.version_coupled))
     for form, arch, _, minor in sorted(minors, key=str):
@@ -43,10 +43,13 @@ def companions(examined: Examined) -> None:
             same = any((form, one, name, minor) in paired for one in fits)
             if not any_ or (name in kin.version_coupled and not same):
                 wanted = f"{name} {minor}" if name in kin.version_coupled else name
-                examined.fault(
-                    *(Kind.COMPANIONS, f"{wanted} for {arch} ({form}) beside Kubernetes {minor}"),
+                examined.add_finding(
+                    *(
+                        CheckKind.COMPANIONS,
+                        f"{wanted} for {arch} ({form}) beside Kubernetes {minor}",
+                    ),
                     f"there is none of {minor}" if any_ else "there is none",
-                    todo=f"Publish {name} into the suite.",
+                    hint=f"Publish {name} into the suite.",
                 )
 
 
@@ -69,24 +72,24 @@ def _minors(
 
 
 def orphans(
-    source: Source, found: Found, apts: Sequence[Examined], yums: Sequence[Examined]
-) -> Iterator[Examined]:
+    source: RepositoryReader, found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+) -> Iterator[Subject]:
     """Package files that no index names; those we keep for clients that are behind are none."""
     both = (*apts, *yums)
-    if not all(one.whole for one in both):
+    if not all(one.complete for one in both):
         return
-    named = set().union(*(one.names for one in both))
+    named = set().union(*(one.file_paths for one in both))
     named |= set(found.state.retired_packages) if found.state else set()
-    folders = _tops({*(suite.base for suite in found.suites), *found.yums})
-    listed = [paths for paths in map(source.sizes, folders) if paths is not None]
+    folders = _tops({*(suite.base for suite in found.suites), *found.yum_folders})
+    listed = [paths for paths in map(source.file_sizes, folders) if paths is not None]
     if not listed:
         return
-    files = Examined("files")
-    files.look(Kind.ORPHANS)
+    files = Subject("files")
+    files.mark_run(CheckKind.ORPHANS)
     for path in sorted(set().union(*listed) - named):
         if path.endswith(_PACKAGES):
             wanted, todo = "only files that an index names", "Take it away, or publish it."
-            files.fault(Kind.ORPHANS, wanted, "no index names it", path, todo)
+            files.add_finding(CheckKind.ORPHANS, wanted, "no index names it", path, todo)
     yield files
 
 
@@ -103,28 +106,32 @@ def _within(folder: str, other: str) -> bool:
     return not other or folder.startswith(f"{other}/")
 
 
-def formats(found: Found, apts: Sequence[Examined], yums: Sequence[Examined]) -> Iterator[Examined]:
+def formats(
+    found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+) -> Iterator[Subject]:
     """Suites of one name (or the only two there are) that differ between debs and rpms."""
-    both = Examined("debs and rpms")
+    both = Subject("debs and rpms")
     for apt, yum in _pairs(found, apts, yums):
         debs, rpms = _versions(apt.packages), _versions(yum.packages)
-        if not (apt.whole and yum.whole and debs and rpms):
+        if not (apt.complete and yum.complete and debs and rpms):
             continue
-        both.look(Kind.FORMATS)
+        both.mark_run(CheckKind.FORMATS)
         for name, arch in sorted({*debs, *rpms}):
             for form, mine, other in (("deb", debs, rpms), ("rpm", rpms, debs)):
                 for version in sorted(mine[name, arch] - other[name, arch]):
                     said = f"{name} {version} {arch} is there only as {form}"
-                    where = f"{apt.subject}, {yum.subject}"
-                    both.fault(Kind.FORMATS, "the same versions as deb and rpm", said, where)
-    if both.looked:
+                    where = f"{apt.name}, {yum.name}"
+                    both.add_finding(
+                        CheckKind.FORMATS, "the same versions as deb and rpm", said, where
+                    )
+    if both.checks_run:
         yield both
 
 
 def _pairs(
-    found: Found, apts: Sequence[Examined], yums: Sequence[Examined]
-) -> Iterator[tuple[Examined, Examined]]:
-    by_label = {label_of(base): one for base, one in zip(found.yums, yums, strict=True)}
+    found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+) -> Iterator[tuple[Subject, Subject]]:
+    by_label = {yum_label(base): one for base, one in zip(found.yum_folders, yums, strict=True)}
     if len(apts) == len(yums) == 1:
         yield apts[0], yums[0]
         return

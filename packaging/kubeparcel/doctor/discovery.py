@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
@@ -41,29 +41,29 @@ class Suite:
 
 
 @dataclass(frozen=True)
-class Found:
+class Discovery:
     """What there is: apt suites, the folders of yum repositories, our own state."""
 
     suites: tuple[Suite, ...]
-    yums: tuple[str, ...]
+    yum_folders: tuple[str, ...]
     state: State | None = None
 
-    def subject(self, one: Suite | str) -> str:
+    def subject_name(self, one: Suite | str) -> str:
         """What a report calls it: by its name, with its folder where several have that name."""
         if isinstance(one, str):
-            same = [label for label in map(label_of, self.yums) if label == label_of(one)]
-            return f"yum {label_of(one) if len(same) == 1 else one}".strip()
+            same = [label for label in map(yum_label, self.yum_folders) if label == yum_label(one)]
+            return f"yum {yum_label(one) if len(same) == 1 else one}".strip()
         same = [suite.label for suite in self.suites if suite.label == one.label]
         return f"apt {one.label if len(same) == 1 else one.folder}".strip()
 
 
-def label_of(yum: str) -> str:
+def yum_label(yum: str) -> str:
     """What a yum repository is called by."""
     first, _, rest = yum.partition("/")
     return rest if first in _YUM and rest else yum
 
 
-def find(source: Source, wanted: Sequence[str] = ()) -> Found:
+def discover(source: RepositoryReader, wanted: Sequence[str] = ()) -> Discovery:
     """Look through all folders that can be listed; else in the usual places.
 
     `wanted` are the suites to look for; all there are when it is empty.
@@ -75,19 +75,19 @@ def find(source: Source, wanted: Sequence[str] = ()) -> Found:
     yums = yums or list(_probed_yums(source, names))
     if wanted:
         suites = [suite for suite in suites if suite.label in wanted]
-        yums = [yum for yum in yums if label_of(yum) in wanted]
-    return Found(tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(yums)), state)
+        yums = [yum for yum in yums if yum_label(yum) in wanted]
+    return Discovery(tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(yums)), state)
 
 
-def _state(source: Source) -> State | None:
+def _state(source: RepositoryReader) -> State | None:
     data = source.read(state_file.STATE_PATH)
     try:
-        return None if data is None else state_file.parse(data, source.where)
+        return None if data is None else state_file.parse(data, source.location)
     except KubeparcelError:
         return None
 
 
-def _walk(source: Source) -> tuple[list[Suite], list[str]]:
+def _walk(source: RepositoryReader) -> tuple[list[Suite], list[str]]:
     suites: list[Suite] = []
     yums: list[str] = []
     todo = deque([""])
@@ -95,7 +95,7 @@ def _walk(source: Source) -> tuple[list[Suite], list[str]]:
         if not todo:
             break
         folder = todo.popleft()
-        names = source.listed(folder) or ()
+        names = source.list_folder(folder) or ()
         if _RELEASE & set(names):
             suites.append(_suite(folder))
             continue
@@ -112,19 +112,19 @@ def _suite(folder: str) -> Suite:
     return Suite(base.strip("/"), name) if dists else Suite(folder, "")
 
 
-def _is_yum(source: Source, folder: str) -> bool:
-    names = source.listed(f"{folder}/repodata".lstrip("/"))
+def _is_yum(source: RepositoryReader, folder: str) -> bool:
+    names = source.list_folder(f"{folder}/repodata".lstrip("/"))
     return "repomd.xml" in (names or ())
 
 
-def _probed_suites(source: Source, names: Sequence[str]) -> Iterator[Suite]:
+def _probed_suites(source: RepositoryReader, names: Sequence[str]) -> Iterator[Suite]:
     for base in _APT:
         for suite in (Suite(base, ""), *(Suite(base, name) for name in names)):
             if any(_begins(source, f"{suite.folder}/{name}") for name in sorted(_RELEASE)):
                 yield suite
 
 
-def _begins(source: Source, path: str) -> bool:
+def _begins(source: RepositoryReader, path: str) -> bool:
     """Whether it begins as a Release does: servers may answer anything with a page."""
     start = (source.read(path.lstrip("/"), 400) or b"").lstrip()
     return start.startswith(b"-----BEGIN PGP SIGNED") or (
@@ -132,7 +132,7 @@ def _begins(source: Source, path: str) -> bool:
     )
 
 
-def _probed_yums(source: Source, names: Sequence[str]) -> Iterator[str]:
+def _probed_yums(source: RepositoryReader, names: Sequence[str]) -> Iterator[str]:
     for base in _YUM:
         for folder in (base, *(f"{base}/{name}".lstrip("/") for name in names)):
             start = source.read(f"{folder}/repodata/repomd.xml".lstrip("/"), 400)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.repository.model import Package
 
-MOST = 25
+MAX_FINDINGS = 25
 """No more findings of one check are told apart."""
 
 
-class Kind(Enum):
+class CheckKind(Enum):
     """The checks: a name, its number in docs, and what it means."""
 
     KEY = ("key", 28, "the signing key is there, strong, and holds long enough")
@@ -42,15 +42,15 @@ class Kind(Enum):
 class Fault(NamedTuple):
     """One thing that is wrong, by the check that found it; `todo` is what to do about it."""
 
-    kind: Kind
+    kind: CheckKind
     expected: str
     found: str
     where: str = ""
-    todo: str = ""
+    hint: str = ""
 
 
 @dataclass
-class Examined:
+class Subject:
     """One subject: a suite, a repository, the key.
 
     `looked` are the checks that were made, `remarks` what is no fault but worth knowing, `about`
@@ -60,41 +60,47 @@ class Examined:
     from what was not seen.
     """
 
-    subject: str
+    name: str
     packages: frozenset[Package] = frozenset()
-    names: set[str] = field(default_factory=set)
+    file_paths: set[str] = field(default_factory=set)
     digests: dict[Package, Mapping[str, str]] = field(default_factory=dict)
-    looked: dict[Kind, None] = field(default_factory=dict)
-    wrong: dict[Kind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    checks_run: dict[CheckKind, None] = field(default_factory=dict)
+    findings: dict[CheckKind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[str] = field(default_factory=list)
-    about: str = ""
-    size: int = 0
-    whole: bool = True
+    description: str = ""
+    bytes_read: int = 0
+    complete: bool = True
 
-    def look(self, *kinds: Kind) -> None:
+    def mark_run(self, *kinds: CheckKind) -> None:
         """Note that checks were made."""
-        self.looked.update(dict.fromkeys(kinds))
+        self.checks_run.update(dict.fromkeys(kinds))
 
-    def fault(self, kind: Kind, expected: str, found: str, where: str = "", todo: str = "") -> None:
+    def add_finding(
+        self, kind: CheckKind, expected: str, found: str, where: str = "", hint: str = ""
+    ) -> None:
         """Note something wrong."""
-        self.look(kind)
-        self.wrong[kind].append(Finding(expected, found, where, todo))
+        self.mark_run(kind)
+        self.findings[kind].append(Finding(expected, found, where, hint))
 
-    def faults(self, rows: Iterable[Fault]) -> None:
+    def add_faults(self, rows: Iterable[Fault]) -> None:
         """Note several."""
         for row in rows:
-            self.fault(*row)
+            self.add_finding(*row)
 
-    def remark(self, text: str) -> None:
+    def add_remark(self, text: str) -> None:
         """Note something worth knowing."""
         self.remarks.append(text)
 
 
-def checks(examined: Examined) -> Iterator[Check]:
+def checks(examined: Subject) -> Iterator[Check]:
     """The checks of a subject, as reports have them."""
-    for kind in Kind:
-        if kind in examined.looked:
+    for kind in CheckKind:
+        if kind in examined.checks_run:
             name, number, meaning = kind.value
-            found = examined.wrong.get(kind, [])
-            more = [Finding("", f"and {len(found) - MOST:,} more")] if len(found) > MOST else []
-            yield Check(name, examined.subject, number, meaning, (*found[:MOST], *more))
+            found = examined.findings.get(kind, [])
+            more = (
+                [Finding("", f"and {len(found) - MAX_FINDINGS:,} more")]
+                if len(found) > MAX_FINDINGS
+                else []
+            )
+            yield Check(name, examined.name, number, meaning, (*found[:MAX_FINDINGS], *more))

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measure:
+class FileDigest:
     """What bytes are: how many, and their digests by algorithm."""
 
     size: int
     digests: Mapping[str, str]
 
 
-class Meter:
+class Hasher:
     """Takes the measure of bytes as they come."""
 
     def __init__(self, algorithms: Iterable[str]) -> None:
@@ -29,20 +29,20 @@ class Meter:
             state.update(block)
 
     @property
-    def measure(self) -> Measure:
+    def measure(self) -> FileDigest:
         """The measure of all so far."""
-        return Measure(self._size, {a: state.hexdigest() for a, state in self._states.items()})
+        return FileDigest(self._size, {a: state.hexdigest() for a, state in self._states.items()})
 
 
-def measure(blocks: Iterable[bytes], algorithms: Iterable[str]) -> Measure:
+def measure(blocks: Iterable[bytes], algorithms: Iterable[str]) -> FileDigest:
     """The measure of all pieces."""
-    meter = Meter(algorithms)
+    meter = Hasher(algorithms)
     for block in blocks:
         meter.update(block)
     return meter.measure
 
 
-def compare(size: int, digests: Mapping[str, str], found: Measure) -> Iterator[tuple[str, str]]:
+def compare(size: int, digests: Mapping[str, str], found: FileDigest) -> Iterator[tuple[str, str]]:
     """What was promised and what was found instead, in words; the size says enough."""
     if found.size != size:
         yield f"{size:,} bytes", f"{found.size:,} bytes"

@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from kubeparcel.errors import ConfigurationError, DownloadError
-from kubeparcel.repository.storage.base import safe
+from kubeparcel.repository.storage.base import check_path
 from kubeparcel.sources.http.errors import shown, unreachable
 from kubeparcel.sources.http.request import ABSENT, body, refusal
 from kubeparcel.sources.http.retry import Passing, Patience, patiently
@@ -17,7 +17,7 @@ from kubeparcel.sources.http.session import session
 from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")
-PATIENCE = Patience(tries=3)
+RETRY_POLICY = Patience(tries=3)
 _HIDDEN = 403
 """What buckets answer for a file that is not there, when nobody may list them."""
 
@@ -25,24 +25,24 @@ _LINK = re.compile(r"""href\s*=\s*["']([^"'?#]+)["']""", re.IGNORECASE)
 _MOST_FOLDERS = 2000
 
 
-class Web:
+class HttpReader:
     """A repository behind http; `refused` are addresses that the server did not let us read."""
 
-    def __init__(self, url: str, patience: Patience = PATIENCE) -> None:
-        self.where = url if url.endswith("/") else f"{url}/"
+    def __init__(self, url: str, patience: Patience = RETRY_POLICY) -> None:
+        self.location = url if url.endswith("/") else f"{url}/"
         self.patience = patience
-        self.refused: list[str] = []
+        self.forbidden_urls: list[str] = []
         self._stop = CancelToken()
         self._session = session()
 
-    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-        return self._got(safe(path), use)
+    def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        return self._got(check_path(path), use)
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         if limit is None:
-            return self._got(safe(path), b"".join)
+            return self._got(check_path(path), b"".join)
         wanted = {"Range": f"bytes=0-{limit - 1}"}
-        data = self._got(safe(path), lambda blocks: next(blocks, b""), wanted)
+        data = self._got(check_path(path), lambda blocks: next(blocks, b""), wanted)
         return None if data is None else data[:limit]
 
     def _got(
@@ -52,7 +52,7 @@ class Web:
         headers: Mapping[str, str] | None = None,
     ) -> T | None:
         # As apt writes it: buckets take a bare + for a space.
-        url = self.where + quote(path, safe="/:~")
+        url = self.location + quote(path, safe="/:~")
         return patiently(self.patience, self._stop, lambda: self._once(url, use, headers or {}))
 
     def _once(
@@ -68,7 +68,7 @@ class Web:
         with answer:
             code = answer.status_code
             if code == _HIDDEN:
-                self.refused.append(shown(url))
+                self.forbidden_urls.append(shown(url))
             if code in {_HIDDEN, *ABSENT}:
                 return None
             if code not in {200, 206}:
@@ -84,7 +84,7 @@ class Web:
             todo = "Its clients see the same: look at the server, or run it again."
             raise Passing(DownloadError(str(broken.reason.message), todo)) from None
 
-    def listed(self, folder: str) -> Sequence[str] | None:
+    def list_folder(self, folder: str) -> Sequence[str] | None:
         """By the page that servers make of a folder."""
         data = self._got(f"{folder}/" if folder else "", b"".join)
         if data is None or b"href" not in data.lower():
@@ -93,14 +93,14 @@ class Web:
         here = (name.removeprefix("./") for name in names)
         return [name for name in dict.fromkeys(here) if _inside(name)]
 
-    def sizes(self, prefix: str) -> dict[str, int] | None:
+    def file_sizes(self, prefix: str) -> dict[str, int] | None:
         """By these pages too; the sizes are not known there (-1)."""
         found: dict[str, int] = {}
         todo = [prefix]
         seen = set(todo)
         while todo and len(seen) < _MOST_FOLDERS:
             folder = todo.pop()
-            names = self.listed(folder)
+            names = self.list_folder(folder)
             if names is None and folder == prefix:
                 return None
             for name in names or ():
@@ -115,7 +115,7 @@ class Web:
 
 def _inside(name: str) -> bool:
     try:
-        safe(name.rstrip("/"))
+        check_path(name.rstrip("/"))
     except ConfigurationError:
         return False
     return "/" not in name.rstrip("/") and ":" not in name.partition("/")[0][:6]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubeparcel.doctor.findings import Fault, Kind
-from kubeparcel.doctor.hashing import Meter, compare
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.findings import CheckKind, Fault
+from kubeparcel.doctor.hashing import Hasher, compare
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.rpm_signatures import signed
 from kubeparcel.model import Format
 from kubeparcel.packages.broken import Malformed
@@ -27,7 +27,7 @@ _NEED = {Format.DEB: deb_metadata.need, Format.RPM: rpm_metadata.need}
 
 
 @dataclass(frozen=True)
-class Job:
+class FileCheck:
     """A file to examine: what is promised of it, and where it is."""
 
     package: Package
@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FileResult:
     """What came of it; `signed` is whether an rpm has a signature at all."""
 
     size: int
@@ -44,27 +44,27 @@ class Seen:
     signed: bool = True
 
 
-def examine(source: Source, job: Job, ring: Ring) -> Seen:
+def examine(source: RepositoryReader, job: FileCheck, ring: TrustedKeys) -> FileResult:
     """Read a file and compare it with what is promised of it."""
-    taken = source.through(job.path, lambda blocks: _take(job, blocks))
+    taken = source.stream(job.path, lambda blocks: _take(job, blocks))
     if taken is None:
         todo = "Publish it again, or take it out of the index."
-        return Seen(
-            0, (Fault(Kind.FILES, job.package.label, "there is no such file", job.path, todo),)
+        return FileResult(
+            0, (Fault(CheckKind.FILES, job.package.label, "there is no such file", job.path, todo),)
         )
     faults = list(_differs(job, taken))
     if faults:
-        return Seen(taken.size, tuple(faults))
+        return FileResult(taken.size, tuple(faults))
     try:
         faults = list(_inside(job, taken))
         if job.package.format is Format.DEB:
-            return Seen(taken.size, tuple(faults))
+            return FileResult(taken.size, tuple(faults))
         found = rpm_metadata.headers(taken.head, taken.size)
         more = list(signed(source, job.path, found, taken.head, ring))
     except Malformed as error:
-        wrong = Fault(Kind.INSIDE, "a whole package", str(error), job.path)
-        return Seen(taken.size, (wrong,))
-    return Seen(taken.size, (*faults, *more), found.signed)
+        wrong = Fault(CheckKind.INSIDE, "a whole package", str(error), job.path)
+        return FileResult(taken.size, (wrong,))
+    return FileResult(taken.size, (*faults, *more), found.signed)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Taken:
     """A file's first bytes, its measure, and the digest of an rpm's payload."""
 
     head: bytes
-    meter: Meter
+    meter: Hasher
     payload: str
 
     @property
@@ -80,8 +80,8 @@ class _Taken:
         return self.meter.measure.size
 
 
-def _take(job: Job, blocks: Iterator[bytes]) -> _Taken:
-    meter = Meter(job.digests)
+def _take(job: FileCheck, blocks: Iterator[bytes]) -> _Taken:
+    meter = Hasher(job.digests)
     head = b""
     for block in blocks:
         meter.update(block)
@@ -116,13 +116,13 @@ def _readable(head: bytes) -> bool:
         return False
 
 
-def _differs(job: Job, taken: _Taken) -> Iterator[Fault]:
+def _differs(job: FileCheck, taken: _Taken) -> Iterator[Fault]:
     todo = "Clients refuse it. Publish the right file again, under a higher revision."
     for expected, found in compare(job.package.size, job.digests, taken.meter.measure):
-        yield Fault(Kind.FILES, expected, found, job.path, todo)
+        yield Fault(CheckKind.FILES, expected, found, job.path, todo)
 
 
-def _inside(job: Job, taken: _Taken) -> Iterator[Fault]:
+def _inside(job: FileCheck, taken: _Taken) -> Iterator[Fault]:
     """Compare what the file says of itself with what the index says."""
     package = job.package
     if package.format is Format.DEB:
@@ -135,10 +135,10 @@ def _inside(job: Job, taken: _Taken) -> Iterator[Fault]:
     todo = "Make the indexes anew."
     if identity != package.identity[1:]:
         found = f"{identity[0]} {identity[1]} {identity[2]}"
-        yield Fault(Kind.INSIDE, package.label, found, job.path, todo)
+        yield Fault(CheckKind.INSIDE, package.label, found, job.path, todo)
     elif _same(needs) != _same(package.dependencies):
         wanted = f"dependencies as in the index: {package.dependencies or 'none'}"
-        yield Fault(Kind.INSIDE, wanted, needs or "none", job.path, todo)
+        yield Fault(CheckKind.INSIDE, wanted, needs or "none", job.path, todo)
 
 
 def _same(needs: str) -> Any:
@@ -146,14 +146,14 @@ def _same(needs: str) -> Any:
     return {"".join(need.split()) for need in needs.split(",")}
 
 
-def _digests(job: Job, taken: _Taken) -> Iterator[Fault]:
+def _digests(job: FileCheck, taken: _Taken) -> Iterator[Fault]:
     """The digests that an rpm has in itself, as `rpm -K` compares them."""
     found = rpm_metadata.headers(taken.head, taken.size)
     header = found.signature.one(_HEADER_DIGEST)
     main = taken.head[found.main.start : found.main.end]
     if header and hashlib.sha256(main).hexdigest() != header:
-        yield Fault(Kind.INSIDE, f"header of sha256 {header}", "another one", job.path)
+        yield Fault(CheckKind.INSIDE, f"header of sha256 {header}", "another one", job.path)
     known = found.main.one(_PAYLOAD_ALGORITHM, 0) == _SHA256
     payload = found.main.one(_PAYLOAD_DIGEST) if known else ""
     if payload and taken.payload != payload:
-        yield Fault(Kind.INSIDE, f"payload of sha256 {payload}", taken.payload, job.path)
+        yield Fault(CheckKind.INSIDE, f"payload of sha256 {payload}", taken.payload, job.path)

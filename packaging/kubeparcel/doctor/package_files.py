@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from kubeparcel.console import Log
 from kubeparcel.doctor import package_checks
-from kubeparcel.doctor.findings import Examined, Fault, Kind
-from kubeparcel.doctor.http_reader import Web
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.package_checks import Job, Seen
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.findings import CheckKind, Fault, Subject
+from kubeparcel.doctor.http_reader import HttpReader
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.package_checks import FileCheck, FileResult
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.rpm_signatures import TODO
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
@@ -23,11 +23,13 @@ _MOST = 5
 """So many files in a row that cannot be had are no fault of files."""
 
 
-def examine(source: Source, subjects: Sequence[tuple[str, Examined]], ring: Ring, log: Log) -> None:
+def examine(
+    source: RepositoryReader, subjects: Sequence[tuple[str, Subject]], ring: TrustedKeys, log: Log
+) -> None:
     """Read the package files of all subjects; each comes with the folder its paths begin at."""
     wanted = {
         id(one): [
-            Job(p, f"{base}/{p.path}".lstrip("/"), one.digests.get(p) or {"sha256": p.sha256})
+            FileCheck(p, f"{base}/{p.path}".lstrip("/"), one.digests.get(p) or {"sha256": p.sha256})
             for p in sorted(one.packages)
         ]
         for base, one in subjects
@@ -38,11 +40,13 @@ def examine(source: Source, subjects: Sequence[tuple[str, Examined]], ring: Ring
         _note(one, [(job, seen[job.path, job.package]) for job in wanted[id(one)]])
 
 
-def _all(source: Source, jobs: Sequence[Job], ring: Ring, log: Log) -> list[Seen]:
+def _all(
+    source: RepositoryReader, jobs: Sequence[FileCheck], ring: TrustedKeys, log: Log
+) -> list[FileResult]:
     lock = threading.Lock()
     failed = 0
 
-    def work(job: Job, _: CancelToken) -> Seen:
+    def work(job: FileCheck, _: CancelToken) -> FileResult:
         nonlocal failed
         try:
             seen, again = package_checks.examine(source, job, ring), 0
@@ -50,32 +54,32 @@ def _all(source: Source, jobs: Sequence[Job], ring: Ring, log: Log) -> list[Seen
             again = failed + 1
             if again > _MOST:
                 raise
-            wrong = Fault(Kind.FILES, job.package.label, error.message, job.path, error.hint)
-            seen = Seen(0, (wrong,))
+            wrong = Fault(CheckKind.FILES, job.package.label, error.message, job.path, error.hint)
+            seen = FileResult(0, (wrong,))
         with lock:
             failed = again
             task.advance(job.package.size)
         return seen
 
-    width = _CONNECTIONS if isinstance(source, Web) else max(2, len(os.sched_getaffinity(0)))
+    width = _CONNECTIONS if isinstance(source, HttpReader) else max(2, len(os.sched_getaffinity(0)))
     total = sum(job.package.size for job in jobs)
     with log.task("Examine", f"{len(jobs):,} package files", total, "B") as task:
         return parallel_map(work, jobs, width)
 
 
-def _note(one: Examined, rows: Sequence[tuple[Job, Seen]]) -> None:
-    one.look(Kind.FILES, Kind.INSIDE)
-    one.size = sum(seen.size for _, seen in rows)
+def _note(one: Subject, rows: Sequence[tuple[FileCheck, FileResult]]) -> None:
+    one.mark_run(CheckKind.FILES, CheckKind.INSIDE)
+    one.bytes_read = sum(seen.size for _, seen in rows)
     for _, seen in rows:
-        one.faults(seen.faults)
+        one.add_faults(seen.faults)
     rpms = [(job, seen) for job, seen in rows if job.package.format is Format.RPM]
     if not rpms:
         return
-    one.look(Kind.RPM_SIGNATURE)
+    one.mark_run(CheckKind.RPM_SIGNATURE)
     unsigned = [job for job, seen in rpms if not seen.signed]
     if len(unsigned) == len(rpms) > 1:
         said = f"none of {len(rpms):,} rpms has one"
-        one.fault(Kind.RPM_SIGNATURE, "a signature in every rpm", said, todo=TODO)
+        one.add_finding(CheckKind.RPM_SIGNATURE, "a signature in every rpm", said, hint=TODO)
         return
     for job in unsigned:
-        one.fault(Kind.RPM_SIGNATURE, "a signature", "there is none", job.path, TODO)
+        one.add_finding(CheckKind.RPM_SIGNATURE, "a signature", "there is none", job.path, TODO)

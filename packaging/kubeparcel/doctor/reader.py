@@ -11,9 +11,9 @@ from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlparse
 
 from kubeparcel.errors import UsageError
-from kubeparcel.repository.storage.base import Reader, safe
-from kubeparcel.repository.storage.folder import Directory
-from kubeparcel.repository.storage.s3 import Bucket
+from kubeparcel.repository.storage.base import StorageReader, check_path
+from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.repository.storage.s3 import S3Storage
 from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
@@ -21,20 +21,20 @@ BLOCK = 1 << 20
 _BELOW = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
 
-class Source(Reader, Protocol):
+class RepositoryReader(StorageReader, Protocol):
     """What can be examined."""
 
-    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+    def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         """What `use` makes of a file's pieces; None when there is no such file.
 
         When the line breaks, `use` may see the file again from its beginning.
         """
 
-    def listed(self, folder: str) -> Sequence[str] | None:
+    def list_folder(self, folder: str) -> Sequence[str] | None:
         """The names in a folder, those of folders with `/` at the end; None: nobody knows."""
 
 
-def open_source(where: str) -> tuple[Source, str]:
+def open_reader(where: str) -> tuple[RepositoryReader, str]:
     """What reads at an address or in a folder, and the suite that the address is of, if any.
 
     Raises UsageError when it can be neither.
@@ -45,14 +45,14 @@ def open_source(where: str) -> tuple[Source, str]:
     return _open(where), (match["suite"] or "") if match else ""
 
 
-def _open(where: str) -> Source:
+def _open(where: str) -> RepositoryReader:
     scheme, colon, _ = where.partition("://")
     if scheme in ("http", "https"):
-        from kubeparcel.doctor.http_reader import Web
+        from kubeparcel.doctor.http_reader import HttpReader
 
-        return Web(where)
+        return HttpReader(where)
     if scheme == "s3":
-        return Pail.at(where)
+        return S3Reader.from_url(where)
     path = Path(unquote(urlparse(where).path) if scheme == "file" else where)
     if colon and scheme != "file":
         raise UsageError(
@@ -63,55 +63,57 @@ def _open(where: str) -> Source:
         raise UsageError(
             f"There is no folder {path}.", "Give a folder, or the address of a repository."
         )
-    return Folder(path.absolute())
+    return FolderReader(path.absolute())
 
 
-class Folder(Directory):
+class FolderReader(FolderStorage):
     """A repository in a folder."""
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
-        return super().read(path, limit) if (self.root / safe(path)).is_file() else None
+        return super().read(path, limit) if (self.root / check_path(path)).is_file() else None
 
-    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-        place = self.root / safe(path)
+    def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+        place = self.root / check_path(path)
         with translate_os_errors(place):
             if not place.is_file():
                 return None
             with place.open("rb", buffering=0) as file:
                 return use(iter(lambda: file.read(BLOCK), b""))
 
-    def listed(self, folder: str) -> Sequence[str] | None:
-        place = self.root / safe(folder) if folder else self.root
+    def list_folder(self, folder: str) -> Sequence[str] | None:
+        place = self.root / check_path(folder) if folder else self.root
         with translate_os_errors(place):
             if not place.is_dir():
                 return None
             rows = sorted(os.scandir(place), key=lambda row: row.name)
         return [f"{row.name}/" if row.is_dir(follow_symlinks=False) else row.name for row in rows]
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def file_sizes(self, prefix: str) -> dict[str, int]:
         if prefix:
-            return super().sizes(prefix)
-        rows = (row.rstrip("/") for row in self.listed("") or () if not row.startswith("."))
-        inner = chain.from_iterable(super(Folder, self).sizes(row).items() for row in rows)
-        return dict(inner) | {name: self._size(name) for name in self.names("")}
+            return super().file_sizes(prefix)
+        rows = (row.rstrip("/") for row in self.list_folder("") or () if not row.startswith("."))
+        inner = chain.from_iterable(
+            super(FolderReader, self).file_sizes(row).items() for row in rows
+        )
+        return dict(inner) | {name: self._size(name) for name in self.file_names("")}
 
     def _size(self, name: str) -> int:
         return (self.root / name).stat().st_size
 
 
-class Pail(Bucket):
+class S3Reader(S3Storage):
     """A repository in a bucket."""
 
-    def through(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
+    def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         def get() -> T:
             import obstore
 
-            found = obstore.get(self.store, safe(path))
+            found = obstore.get(self.store, check_path(path))
             return use(bytes(block) for block in found.stream(min_chunk_size=BLOCK))
 
-        return self._missing(get, path)
+        return self._none_if_missing(get, path)
 
-    def listed(self, folder: str) -> Sequence[str] | None:
+    def list_folder(self, folder: str) -> Sequence[str] | None:
         def here() -> list[str]:
             import obstore
 
@@ -120,10 +122,14 @@ class Pail(Bucket):
             folders = [f"{row.rstrip('/').rpartition('/')[2]}/" for row in found["common_prefixes"]]
             return sorted([*files, *folders])
 
-        return self._asked(here)
+        return self._request(here)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def file_sizes(self, prefix: str) -> dict[str, int]:
         if prefix:
-            return super().sizes(prefix)
-        rows = (self.sizes(row.rstrip("/")) for row in self.listed("") or () if row.endswith("/"))
+            return super().file_sizes(prefix)
+        rows = (
+            self.file_sizes(row.rstrip("/"))
+            for row in self.list_folder("") or ()
+            if row.endswith("/")
+        )
         return dict(chain.from_iterable(row.items() for row in rows))

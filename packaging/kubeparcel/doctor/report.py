@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.console import duration, quantity
-from kubeparcel.doctor.findings import Examined, checks
+from kubeparcel.doctor.findings import Subject, checks
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.reports.text import TextStyle
 
@@ -18,18 +18,18 @@ _WIDEST = 28
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class DoctorReport:
     """`where` the repository is, what was examined, whether its package files were left out."""
 
-    where: str
-    examined: Sequence[Examined]
+    location: str
+    subjects: Sequence[Subject]
     seconds: float
     quick: bool = False
 
     @property
     def report(self) -> Report:
         """All checks, as other reports have them."""
-        rows = tuple(check for one in self.examined for check in checks(one))
+        rows = tuple(check for one in self.subjects for check in checks(one))
         return Report("doctor", rows, self.seconds)
 
     @property
@@ -38,7 +38,7 @@ class Diagnosis:
         return self.report.exit_code
 
     @property
-    def failed(self) -> dict[str, set[str]]:
+    def failed_checks(self) -> dict[str, set[str]]:
         """The names of the checks that failed, by subject."""
         found: dict[str, set[str]] = {}
         for check in self.report.failed:
@@ -49,15 +49,15 @@ class Diagnosis:
         """The one document of `--json`."""
         report = self.report
         document: dict[str, Any] = {
-            "repository": self.where,
+            "repository": self.location,
             "passed": report.passed,
             "quick": self.quick,
-            "packages": sum(len(one.packages) for one in self.examined),
-            "bytes": sum(one.size for one in self.examined),
+            "packages": sum(len(one.packages) for one in self.subjects),
+            "bytes": sum(one.bytes_read for one in self.subjects),
             "count": len(report.checks),
             "failed": len(report.failed),
             "seconds": round(self.seconds, 2),
-            "subjects": [_row(one) for one in self.examined],
+            "subjects": [_row(one) for one in self.subjects],
         }
         return json.dumps(document, indent=2)
 
@@ -68,56 +68,56 @@ class Diagnosis:
     def as_text(self, style: TextStyle | None = None) -> str:
         """For people."""
         used = style or TextStyle.for_stdout()
-        width = min(max(len(one.subject) for one in self.examined), _WIDEST)
-        lines = [line for one in self.examined for line in _subject(one, width, used)]
+        width = min(max(len(one.name) for one in self.subjects), _WIDEST)
+        lines = [line for one in self.subjects for line in _subject(one, width, used)]
         return used.replace_unencodable("\n".join((*lines, *self._remarks(), self._end())))
 
     def _remarks(self) -> Iterator[str]:
         """Each remark once, with those it is about."""
         about: dict[str, list[str]] = {}
-        for one in self.examined:
+        for one in self.subjects:
             for text in one.remarks:
-                about.setdefault(text, []).append(one.subject)
+                about.setdefault(text, []).append(one.name)
         for text, who in about.items():
             more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
             yield f"  remark  {', '.join(who[:_SHOWN])}{more}: {text}"
 
     def _end(self) -> str:
         report = self.report
-        packages = sum(len(one.packages) for one in self.examined)
-        size = quantity(sum(one.size for one in self.examined), "B")
+        packages = sum(len(one.packages) for one in self.subjects)
+        size = quantity(sum(one.bytes_read for one in self.subjects), "B")
         read = "not read (--quick)" if self.quick else f"{size} read"
         ends = f"{len(report.failed)} fail" if report.failed else "all pass"
-        remarks = len({text for one in self.examined for text in one.remarks})
+        remarks = len({text for one in self.subjects for text in one.remarks})
         noted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
         return (
-            f"{self.where} · {packages:,} packages, {read} · "
+            f"{self.location} · {packages:,} packages, {read} · "
             f"{len(report.checks)} checks, {ends}{noted} · {duration(self.seconds)}"
         )
 
 
-def _row(one: Examined) -> dict[str, Any]:
+def _row(one: Subject) -> dict[str, Any]:
     rows = tuple(checks(one))
     return {
-        "subject": one.subject,
+        "subject": one.name,
         "passed": all(check.passed for check in rows),
         "packages": len(one.packages),
-        "bytes": one.size,
+        "bytes": one.bytes_read,
         "checks": [check.as_dict() for check in rows],
         "remarks": one.remarks,
     }
 
 
-def _subject(one: Examined, width: int, style: TextStyle) -> Iterator[str]:
+def _subject(one: Subject, width: int, style: TextStyle) -> Iterator[str]:
     rows = tuple(checks(one))
     bad = [check for check in rows if not check.passed]
     mark = style.failed_mark if bad else style.passed_mark
     count = f"{len(bad)} of {len(rows)} checks fail" if bad else f"{len(rows)} checks"
     count = count if len(rows) > 1 or bad else "1 check"
-    size = f", {quantity(one.size, 'B')}" if one.size else ""
-    about = f" · {one.about}" if one.about else ""
+    size = f", {quantity(one.bytes_read, 'B')}" if one.bytes_read else ""
+    about = f" · {one.description}" if one.description else ""
     many = f" · {len(one.packages):,} packages{size}" if one.packages else ""
-    yield f"  {one.subject:<{width}}  {mark} {count}{many}{about}"
+    yield f"  {one.name:<{width}}  {mark} {count}{many}{about}"
     for check in bad:
         yield from (f"{'':{width + 4}}{line}" for line in _failure(check, style))
 

@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kubeparcel.doctor.findings import Fault, Kind
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.findings import CheckKind, Fault
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import problems
 from kubeparcel.packages.rpm.rpm_metadata import Headers
 
@@ -20,12 +20,14 @@ _OVER_ALL = (1002, 1005)
 TODO = "Sign it (rpmsign --addsign, or inv publish): clients with gpgcheck=1 refuse it."
 
 
-def signed(source: Source, path: str, found: Headers, head: bytes, ring: Ring) -> Iterator[Fault]:
+def signed(
+    source: RepositoryReader, path: str, found: Headers, head: bytes, ring: TrustedKeys
+) -> Iterator[Fault]:
     """What is wrong with an rpm's signature; whoever asks says it when there is none at all."""
     over_header = list(_over_header(found))
     main = head[found.main.start : found.main.end]
     for packet in over_header:
-        yield from problems(Kind.RPM_SIGNATURE, ring, packet, main, path)
+        yield from problems(CheckKind.RPM_SIGNATURE, ring, packet, main, path)
     if over_header:
         return
     for packet in _packets(found, _OVER_ALL):
@@ -46,7 +48,9 @@ def _over_header(found: Headers) -> Iterator[bytes]:
             yield b""
 
 
-def _over_all(source: Source, path: str, start: int, packet: bytes, ring: Ring) -> Iterator[Fault]:
+def _over_all(
+    source: RepositoryReader, path: str, start: int, packet: bytes, ring: TrustedKeys
+) -> Iterator[Fault]:
     """Header and payload are signed as one, as rpm did before 4.14: gpgv needs them in a file."""
     with tempfile.NamedTemporaryFile(prefix="kp-") as file:
 
@@ -60,5 +64,5 @@ def _over_all(source: Source, path: str, start: int, packet: bytes, ring: Ring) 
             file.flush()
             return 1
 
-        source.through(path, write)
-        yield from list(problems(Kind.RPM_SIGNATURE, ring, packet, Path(file.name), path))
+        source.stream(path, write)
+        yield from list(problems(CheckKind.RPM_SIGNATURE, ring, packet, Path(file.name), path))

@@ -28,7 +28,7 @@ _WRONG: Mapping[str, str] = {
 
 
 @dataclass
-class Verifier:
+class SignatureVerifier:
     """Trusted keys in a file that gpgv and sqv read; `later` is a moment in the future.
 
     `signers` are the fingerprints of the keys that good signatures were made with. Threads may
@@ -42,7 +42,7 @@ class Verifier:
     _count: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def problem(self, signature: bytes, data: bytes | Path | None) -> str:
+    def gpgv_problem(self, signature: bytes, data: bytes | Path | None) -> str:
         """Why gpgv refuses a signature; `data` is None when the signature has it inside.
 
         As apt has it: one good signature is enough, and none may be bad.

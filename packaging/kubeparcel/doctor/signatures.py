@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubeparcel.doctor.findings import Examined, Fault, Kind
-from kubeparcel.doctor.keys import Ring
+from kubeparcel.doctor.findings import CheckKind, Fault, Subject
+from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.repository.signing import openpgp
 
 _BEGIN, _SIGNATURE = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP SIGNATURE-----"
@@ -15,26 +15,31 @@ _END = "-----END PGP SIGNATURE-----"
 
 
 def judge(
-    examined: Examined, kind: Kind, ring: Ring, signature: bytes, data: bytes | None, where: str
+    examined: Subject,
+    kind: CheckKind,
+    ring: TrustedKeys,
+    signature: bytes,
+    data: bytes | None,
+    where: str,
 ) -> None:
     """Note what is wrong with a repository's signature; `data` is None when it is inside."""
-    examined.look(kind, Kind.PACKET)
-    examined.faults(problems(kind, ring, signature, data, where))
+    examined.mark_run(kind, CheckKind.PACKET)
+    examined.add_faults(problems(kind, ring, signature, data, where))
     ends = [p.expires for p in openpgp.signatures(openpgp.dearmored(signature)) if p.expires]
-    if ends and ring.now < min(ends) < ring.later:
+    if ends and ring.now < min(ends) < ring.horizon_end:
         day = datetime.fromtimestamp(min(ends), UTC).strftime("%Y-%m-%d")
-        examined.remark(f"{where}: the signature itself expires on {day}")
-    if ring.verifier is None or kind in examined.wrong:
+        examined.add_remark(f"{where}: the signature itself expires on {day}")
+    if ring.verifier is None or kind in examined.findings:
         return
     said = ring.verifier.sqv_problem(signature, data)
     if said is not None:
-        examined.look(Kind.SQV)
+        examined.mark_run(CheckKind.SQV)
     if said:
-        examined.fault(Kind.SQV, "accepted", said, where)
+        examined.add_finding(CheckKind.SQV, "accepted", said, where)
 
 
 def problems(
-    kind: Kind, ring: Ring, signature: bytes, data: bytes | Path | None, where: str
+    kind: CheckKind, ring: TrustedKeys, signature: bytes, data: bytes | Path | None, where: str
 ) -> Iterator[Fault]:
     """What is wrong with a signature, by its packets and by gpgv."""
     found = list(openpgp.signatures(openpgp.dearmored(signature)))
@@ -45,8 +50,8 @@ def problems(
     for packet in found:
         if packet.weakness:
             weak = packet.weakness
-            yield Fault(Kind.PACKET, "version 4, SHA-256 or better", weak, where, todo)
-    if ring.verifier is not None and (said := ring.verifier.problem(signature, data)):
+            yield Fault(CheckKind.PACKET, "version 4, SHA-256 or better", weak, where, todo)
+    if ring.verifier is not None and (said := ring.verifier.gpgv_problem(signature, data)):
         yield Fault(kind, "a good signature by a trusted key", said, where)
 
 

@@ -9,15 +9,15 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor import yum_primary
-from kubeparcel.doctor.findings import Examined, Kind
+from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.hashing import compare, measure
-from kubeparcel.doctor.keys import Ring
-from kubeparcel.doctor.reader import Source
+from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import judge
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.broken import Malformed
 from kubeparcel.packages.index_compression import unpack
-from kubeparcel.repository.storage.base import safe
+from kubeparcel.repository.storage.base import check_path
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -28,43 +28,43 @@ _NEEDED = ("primary", "filelists", "other")
 class _Look:
     """What all steps need."""
 
-    source: Source
+    source: RepositoryReader
     base: str
-    examined: Examined
+    examined: Subject
 
     def path(self, name: str) -> str:
         return f"{self.base}/{name}".lstrip("/")
 
 
-def examine(source: Source, base: str, subject: str, ring: Ring) -> Examined:
+def examine(source: RepositoryReader, base: str, subject: str, ring: TrustedKeys) -> Subject:
     """Examine the metadata of a repository; its package files are another matter."""
-    look = _Look(source, base, Examined(subject))
+    look = _Look(source, base, Subject(subject))
     text = source.read(look.path("repodata/repomd.xml")) or b""
     _signature(look, text, ring)
     found = dict(_metadata(look, text))
     examined = look.examined
-    examined.whole = "primary" in found
-    if examined.whole:
+    examined.complete = "primary" in found
+    if examined.complete:
         rows = yum_primary.entries(examined, found)
         examined.packages = frozenset(rows)
-    examined.names = {posixpath.normpath(look.path(p.path)) for p in examined.packages}
+    examined.file_paths = {posixpath.normpath(look.path(p.path)) for p in examined.packages}
     return examined
 
 
-def _signature(look: _Look, text: bytes, ring: Ring) -> None:
+def _signature(look: _Look, text: bytes, ring: TrustedKeys) -> None:
     path = look.path("repodata/repomd.xml.asc")
     signature = look.source.read(path)
-    look.examined.look(Kind.REPOMD)
+    look.examined.mark_run(CheckKind.REPOMD)
     if signature is None:
         todo = "gpg --armor --detach-sign repomd.xml: clients with repo_gpgcheck=1 ask for it."
-        look.examined.fault(Kind.REPOMD, "repomd.xml.asc", "there is none", path, todo)
+        look.examined.add_finding(CheckKind.REPOMD, "repomd.xml.asc", "there is none", path, todo)
     else:
-        judge(look.examined, Kind.REPOMD, ring, signature, text, path)
+        judge(look.examined, CheckKind.REPOMD, ring, signature, text, path)
 
 
 def _metadata(look: _Look, text: bytes) -> Iterator[tuple[str, bytes]]:
     """Check the files that repomd.xml lists; give the plain bytes of those about packages."""
-    look.examined.look(Kind.INDEXES)
+    look.examined.mark_run(CheckKind.INDEXES)
     path = look.path("repodata/repomd.xml")
     root = _parsed(look, text, path)
     kinds = set()
@@ -76,17 +76,19 @@ def _metadata(look: _Look, text: bytes) -> Iterator[tuple[str, bytes]]:
             yield kind, data
     for kind in _NEEDED:
         if root is not None and kind not in kinds:
-            look.examined.fault(Kind.INDEXES, f"{kind} in repomd.xml", "it is not listed", path)
+            look.examined.add_finding(
+                CheckKind.INDEXES, f"{kind} in repomd.xml", "it is not listed", path
+            )
 
 
 def _parsed(look: _Look, text: bytes, where: str) -> Element | None:
     if yum_primary.declares(text):
-        look.examined.fault(Kind.INDEXES, "plain XML", "it declares entities", where)
+        look.examined.add_finding(CheckKind.INDEXES, "plain XML", "it declares entities", where)
         return None
     try:
         return ElementTree.fromstring(text)  # noqa: S314 - without entities
     except ElementTree.ParseError as error:
-        look.examined.fault(Kind.INDEXES, "XML", str(error), where)
+        look.examined.add_finding(CheckKind.INDEXES, "XML", str(error), where)
         return None
 
 
@@ -95,13 +97,17 @@ def _file(look: _Look, row: Element, kind: str) -> bytes | None:
     place = row.find(f"{_REPO}location")
     href = "" if place is None else place.attrib.get("href", "")
     try:
-        path = look.path(safe(href))
+        path = look.path(check_path(href))
     except ConfigurationError:
-        look.examined.fault(Kind.INDEXES, "a path below the repository", repr(href), kind)
+        look.examined.add_finding(
+            CheckKind.INDEXES, "a path below the repository", repr(href), kind
+        )
         return None
     data = look.source.read(path)
     if data is None:
-        look.examined.fault(Kind.INDEXES, f"the file of {kind}", "there is no such file", path)
+        look.examined.add_finding(
+            CheckKind.INDEXES, f"the file of {kind}", "there is no such file", path
+        )
         return None
     sound = _measure(look, row, "", data, path)
     if kind not in _NEEDED:
@@ -110,7 +116,7 @@ def _file(look: _Look, row: Element, kind: str) -> bytes | None:
         plain = unpack(href, data)
     except Malformed as error:
         if sound:
-            look.examined.fault(Kind.INDEXES, "a whole file", str(error), path)
+            look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
         return None
     if sound:
         _measure(look, row, "open-", plain, path)
@@ -126,7 +132,7 @@ def _measure(look: _Look, row: Element, prefix: str, data: bytes, path: str) -> 
     wrong = list(compare(known, promised, measure([data], promised)))
     todo = "Make the metadata anew: clients refuse it."
     for expected, found in wrong:
-        look.examined.fault(Kind.INDEXES, what + expected, what + found, path, todo)
+        look.examined.add_finding(CheckKind.INDEXES, what + expected, what + found, path, todo)
     return not wrong
 
 
@@ -136,8 +142,8 @@ def _promised(look: _Look, row: Element, prefix: str, path: str) -> Mapping[str,
     if sum_ is not None and kind in _HASHES:
         return {_HASHES[kind]: (sum_.text or "").strip()}
     if sum_ is not None or not prefix:
-        look.examined.fault(
-            *(Kind.INDEXES, f"a {prefix}checksum by SHA-256 or better", kind, path),
+        look.examined.add_finding(
+            *(CheckKind.INDEXES, f"a {prefix}checksum by SHA-256 or better", kind, path),
             "createrepo_c --checksum sha256",
         )
     return {}

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from kubeparcel.doctor.findings import Examined, Kind
+from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.relations import NAME
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.storage.base import safe
+from kubeparcel.repository.storage.base import check_path
 
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _RPM = "{http://linux.duke.edu/metadata/rpm}"
@@ -25,19 +25,23 @@ def declares(text: bytes) -> bool:
     return b"<!DOCTYPE" in text[:1024] or b"<!ENTITY" in text
 
 
-def entries(examined: Examined, found: Mapping[str, bytes]) -> list[Package]:
+def entries(examined: Subject, found: Mapping[str, bytes]) -> list[Package]:
     """The packages of primary; notes what is wrong in it, and where the others do not agree."""
-    examined.look(Kind.ENTRIES)
+    examined.mark_run(CheckKind.ENTRIES)
     rows = list(_packages(examined, found["primary"]))
     ids = {package.sha256 for package in rows}
     for package in _doubled(rows):
-        examined.fault(Kind.ENTRIES, "one file a version", f"{package.label} twice", "primary")
+        examined.add_finding(
+            CheckKind.ENTRIES, "one file a version", f"{package.label} twice", "primary"
+        )
     for kind in ("filelists", "other"):
         if kind in found:
             others = {row.get("pkgid") for row in _rows(examined, kind, found[kind])}
-            if others != ids and examined.whole:
+            if others != ids and examined.complete:
                 said = f"{len(others - ids)} others, {len(ids - others)} missing"
-                examined.fault(Kind.ENTRIES, f"the packages of primary in {kind}", said, kind)
+                examined.add_finding(
+                    CheckKind.ENTRIES, f"the packages of primary in {kind}", said, kind
+                )
     return rows
 
 
@@ -48,11 +52,11 @@ def _doubled(rows: list[Package]) -> Iterator[Package]:
             yield package
 
 
-def _rows(examined: Examined, kind: str, data: bytes) -> Iterator[Element]:
+def _rows(examined: Subject, kind: str, data: bytes) -> Iterator[Element]:
     """The entries of an index, one by one; each is gone when the next is asked for."""
     if declares(data):
-        examined.fault(Kind.INDEXES, "plain XML", "it declares entities", kind)
-        examined.whole = False
+        examined.add_finding(CheckKind.INDEXES, "plain XML", "it declares entities", kind)
+        examined.complete = False
         return
     said = None
     count = 0
@@ -69,14 +73,16 @@ def _rows(examined: Examined, kind: str, data: bytes) -> Iterator[Element]:
                 yield row
                 root.clear()
     except ElementTree.ParseError as error:
-        examined.fault(Kind.INDEXES, "XML", str(error), kind)
-        examined.whole = False
+        examined.add_finding(CheckKind.INDEXES, "XML", str(error), kind)
+        examined.complete = False
         return
     if said != str(count):
-        examined.fault(Kind.ENTRIES, f'packages="{count}" in {kind}', said or "none", kind)
+        examined.add_finding(
+            CheckKind.ENTRIES, f'packages="{count}" in {kind}', said or "none", kind
+        )
 
 
-def _packages(examined: Examined, data: bytes) -> Iterator[Package]:
+def _packages(examined: Subject, data: bytes) -> Iterator[Package]:
     for row in _rows(examined, "primary", data):
         try:
             package, algorithm = _entry(row)
@@ -85,8 +91,8 @@ def _packages(examined: Examined, data: bytes) -> Iterator[Package]:
             said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             wanted = "name, version, size, location and a SHA-256 checksum"
             said = f"{name}: {said.splitlines()[0]}"
-            examined.fault(Kind.ENTRIES, wanted, said, "primary")
-            examined.whole = False
+            examined.add_finding(CheckKind.ENTRIES, wanted, said, "primary")
+            examined.complete = False
         else:
             if algorithm != "sha256":
                 examined.digests[package] = {algorithm: package.sha256}
@@ -102,7 +108,7 @@ def _entry(row: Element) -> tuple[Package, str]:
     if _LENGTHS.get(algorithm) != len(digest):
         raise ValueError(f"its checksum is {algorithm} {digest}")
     size = int(_child(row, "size").attrib["package"])
-    href = safe(_child(row, "location").attrib["href"])
+    href = check_path(_child(row, "location").attrib["href"])
     needs = ", ".join(_needs(row))
     name, arch = (_child(row, field).text or "" for field in ("name", "arch"))
     if not NAME.fullmatch(name):

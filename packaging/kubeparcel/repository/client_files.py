@@ -33,10 +33,12 @@ class Row(NamedTuple):
 def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
     """All of them, by path."""
     base = state.options.base_url.rstrip("/")
-    armored = signer.public(armored=True)
+    armored = signer.export_public_keys(armored=True)
     found = {
-        "key.asc": signer.public(armored=True, retired=True) if signer.retired else armored,
-        "key.gpg": signer.public(armored=False, retired=True),
+        "key.asc": signer.export_public_keys(armored=True, retired=True)
+        if signer.retired
+        else armored,
+        "key.gpg": signer.export_public_keys(armored=False, retired=True),
     }
     for suite, formats in state.formats_by_suite.items():
         if Format.DEB in formats:
@@ -84,7 +86,7 @@ def write_client_files(
     storage.write({**wanted, **folders.new})
     stale = [
         path
-        for path in storage.names("")
+        for path in storage.file_names("")
         if path.endswith((".sources", ".repo")) and path.rpartition(".")[0] not in state.suites
     ]
     storage.remove(stale)

@@ -61,6 +61,6 @@ def _read(package: Package, place: str, storage: Storage) -> IndexEntry:
         return incoming.rpm(head, package.size, package.sha256, FileStamp(place, 0, 0, "")).pieces
     except Malformed as error:
         raise BrokenPackage(
-            f"{storage.where}/{place}: {error}.",
+            f"{storage.location}/{place}: {error}.",
             f"Publish {package.label} again with its file in --from, or: inv remove.",
         ) from None

@@ -53,7 +53,7 @@ def held(state: State, suite: str, form: Format) -> Sequence[Package]:
 def _wake(signer: Signer) -> None:
     """Have ready what several ask of gpg."""
     signer.home.start_agent()
-    signer.public(armored=True)
+    signer.export_public_keys(armored=True)
 
 
 def prepare_indexes(

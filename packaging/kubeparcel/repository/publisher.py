@@ -24,7 +24,7 @@ from kubeparcel.repository.model import Package, RepositoryOptions, State, Suite
 from kubeparcel.repository.package_cache import LastPublish, PackageCache
 from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.result import ChangeResult
-from kubeparcel.repository.signing.signer import Signer, signer
+from kubeparcel.repository.signing.signer import Signer, open_signer
 from kubeparcel.repository.storage import base
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.transaction import commit
@@ -111,7 +111,7 @@ def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "
     """Take packages out of a suite, or of all: words like `kubelet=1.36.3-1`."""
     if not selectors:
         raise UsageError("Say what to remove: NAME, NAME=VERSION or =VERSION.")
-    where = base.at(target.location)
+    where = base.open_storage(target.location)
 
     def decide(state: State) -> Suites:
         try:
@@ -140,7 +140,7 @@ def copy(
 
 def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
     """Publish again what an earlier generation held: the last one, or the one of that number."""
-    where = base.at(target.location)
+    where = base.open_storage(target.location)
 
     def decide(state: State) -> Suites:
         kept = [n for n in state_file.stored_generations(where) if n < state.generation]
@@ -152,7 +152,7 @@ def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
                 f"There is no generation {number or 'before this one'} to go back to.",
                 f"Kept are: {there}.",
             )
-        return state_file.parse(data, where.where).suites
+        return state_file.parse(data, where.location).suites
 
     return _simple(target, log, decide)
 
@@ -164,7 +164,7 @@ def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> Chan
 
 def _change(target: Target, log: Log, known: PackageCache, decide: Decide) -> ChangeResult:
     started = time.monotonic()
-    where = base.at(target.location)
+    where = base.open_storage(target.location)
     with nullcontext() if target.dry_run else where.lease(target.wait), _signer(target, log) as who:
         before = recovery.load_state(where, known, log)
         state = dataclasses.replace(
@@ -184,7 +184,7 @@ def _change(target: Target, log: Log, known: PackageCache, decide: Decide) -> Ch
         if who is not None:
             decided.done(wanted.generation)
     seconds = time.monotonic() - started
-    return ChangeResult(where.where, changes, wanted, again, target.dry_run, seconds)
+    return ChangeResult(where.location, changes, wanted, again, target.dry_run, seconds)
 
 
 @contextmanager
@@ -210,7 +210,7 @@ def _signer(target: Target, log: Log) -> Iterator[Signer | None]:
     if target.dry_run:
         yield None
         return
-    with signer(target.key, log) as who:
+    with open_signer(target.key, log) as who:
         yield who
 
 
@@ -219,7 +219,7 @@ def _terms(
 ) -> RepositoryOptions:
     terms = dataclasses.replace(old, **named)  # type: ignore[arg-type]
     if not terms.base_url:
-        terms = dataclasses.replace(terms, base_url=where.address)
+        terms = dataclasses.replace(terms, base_url=where.base_url)
     return terms
 
 
@@ -227,7 +227,7 @@ def _resign(where: Storage, before: State, wanted: State, who: Signer) -> bool:
     """Whether the indexes have to be made and signed anew although no package changed."""
     return bool(before.suites) and (
         before.options != wanted.options
-        or before.signing_keys != who.marks
+        or before.signing_keys != who.key_expiry_tags
         or 0 < before.renew_at <= time.time()
         or bool(state_file.read_names(where, state_file.PENDING))
     )

@@ -45,25 +45,27 @@ def load_state(storage: Storage, memory: PackageCache, log: Log) -> State:
     if state is None:
         state = _published(storage, memory)
         if state.suites:
-            log.warn(f"{storage.where} has no state file: it is made anew from what is published.")
+            log.warn(
+                f"{storage.location} has no state file: it is made anew from what is published."
+            )
     return state
 
 
 def _published(storage: Storage, memory: PackageCache) -> State:
     suites: dict[str, set[Package]] = {}
     kept: dict[str, tuple[tuple[str, ...], ...]] = {}
-    for path in storage.sizes("apt/dists"):
+    for path in storage.file_sizes("apt/dists"):
         suite, _, name = path.removeprefix("apt/dists/").partition("/")
         if name.endswith("/Packages.gz"):
             found = suites.setdefault(suite, set())
             found |= set(_debs(storage.read(path) or b""))
-    for path in storage.sizes("yum"):
+    for path in storage.file_sizes("yum"):
         if path.endswith("/repodata/repomd.xml"):
             suite = path.split("/")[1]
             suites.setdefault(suite, set()).update(_rpms(storage, suite, memory))
     for suite in suites:
         for folder in (release.index_folder(suite), repodata.index_folder(suite)):
-            names = (path.removeprefix(f"{folder}/") for path in storage.sizes(folder))
+            names = (path.removeprefix(f"{folder}/") for path in storage.file_sizes(folder))
             kept[folder] = (tuple(sorted(n for n in names if _hashed(n))),)
     held = {name: frozenset(packages) for name, packages in suites.items() if packages}
     if not held:
@@ -78,7 +80,7 @@ def _left(storage: Storage, suites: Suites, number: int) -> dict[str, tuple[int,
     """Package files that no index names: clients that are behind may still ask for them."""
     named = {p.repository_path(suite) for suite, held in suites.items() for p in held}
     found: dict[str, tuple[int, Package]] = {}
-    for path in (*storage.sizes("apt/pool"), *storage.sizes("yum")):
+    for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
         if path.endswith((".deb", ".rpm")) and path not in named:
             data = storage.read(path) or b""
             read = incoming.deb if path.endswith(".deb") else incoming.rpm

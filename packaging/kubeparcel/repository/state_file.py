@@ -12,14 +12,14 @@ from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.package_cache import FORMATS
-from kubeparcel.repository.storage.base import OWN, Storage
+from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
 
-STATE_PATH = f"{OWN}/state.json"
-HISTORY = f"{OWN}/history"
-PENDING = f"{OWN}/pending.json"
+STATE_PATH = f"{METADATA_FOLDER}/state.json"
+HISTORY = f"{METADATA_FOLDER}/history"
+PENDING = f"{METADATA_FOLDER}/pending.json"
 """Suites whose switch was begun: while the file is there, a publish was broken off."""
 
-ADDING = f"{OWN}/adding.json"
+ADDING = f"{METADATA_FOLDER}/adding.json"
 """Package files that are being added: those no state knows are left over from a broken publish."""
 
 FORMAT = 1
@@ -108,7 +108,7 @@ def parse(data: bytes, where: str) -> State:
 def load(storage: Storage) -> State | None:
     """The state of a repository; None when there is no file."""
     data = storage.read(STATE_PATH)
-    return None if data is None else replace(parse(data, storage.where), persisted=True)
+    return None if data is None else replace(parse(data, storage.location), persisted=True)
 
 
 def _lines(text: str, count: int) -> Sequence[str]:
@@ -129,7 +129,7 @@ def _packages(rows: list[list[Any]]) -> list[Package]:
 
 def stored_generations(storage: Storage) -> list[int]:
     """The generations whose states are kept, oldest first."""
-    names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.sizes(HISTORY))
+    names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.file_sizes(HISTORY))
     return sorted(int(name) for name in names if name.isdigit())
 
 

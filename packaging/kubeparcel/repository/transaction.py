@@ -18,7 +18,7 @@ from kubeparcel.repository.model import DAY, Indexes, Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, TargetState
 from kubeparcel.repository.signing.signer import Signer
-from kubeparcel.repository.storage.base import Storage, Swap
+from kubeparcel.repository.storage.base import FolderSwap, Storage
 
 
 class Adding(NamedTuple):
@@ -54,7 +54,7 @@ def commit(
         renew_at=now + wanted.state.options.valid_days * DAY // 2
         if wanted.state.options.valid_days
         else 0,
-        signing_keys=signer.marks,
+        signing_keys=signer.key_expiry_tags,
     )
     swaps = [_swap(storage, *one, kept) for one in done.parts.values()]
     _keep(storage, before)
@@ -163,9 +163,9 @@ def _swap(
     made: Indexes,
     entries: Mapping[str, bytes],
     kept: Mapping[str, Sequence[Sequence[str]]],
-) -> Swap:
+) -> FolderSwap:
     start = f"{made.folder}/"
-    live = {path.removeprefix(start) for path in storage.sizes(made.folder)}
+    live = {path.removeprefix(start) for path in storage.file_sizes(made.folder)}
     stay = live & {name for row in kept[made.folder] for name in row}
     new = {name: data for name, data in made.by_hash.items() if name not in stay}
     inside = directory_listing.group_by_folder([*stay, *made.by_hash, *made.files, *entries])
@@ -175,7 +175,7 @@ def _swap(
         )
         for folder, rows in inside.items()
     }
-    return Swap(
+    return FolderSwap(
         made.folder, {**new, **made.files, **pages, **entries}, frozenset(stay), made.entry_files
     )
 
@@ -188,7 +188,7 @@ def _clear(
         folder = INDEX_FORMATS[form].index_folder(suite)
         entry = [f"{folder}/{name}" for name in reversed(INDEX_FORMATS[form].ENTRY_FILES)]
         storage.remove(entry)
-        storage.remove(storage.sizes(folder))
+        storage.remove(storage.file_sizes(folder))
     leftover = {*state_file.read_names(storage, state_file.ADDING), *before.retired_packages}
     leftover |= _places(wanted.suites, before).keys()
     storage.remove(sorted(leftover.difference(state.retired_packages, wanted.packages_by_path)))

@@ -49,8 +49,8 @@ def config() -> Iterator[Path]:
         folder = Path(base, "c")
         try:
             with configured(folder):
-                for name in (keys.DEFAULT, "another"):
-                    keys.new(name, f"Tests {name} <tests@example.invalid>")
+                for name in (keys.DEFAULT_NAME, "another"):
+                    keys.create(name, f"Tests {name} <tests@example.invalid>")
             yield folder
         finally:
             for home in folder.glob("keys/*"):

@@ -17,7 +17,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files
 from kubeparcel.repository.model import Package, RepositoryOptions, State
-from kubeparcel.repository.signing.signer import signer
+from kubeparcel.repository.signing.signer import open_signer
 from tests.acceptance.clients.conftest import Place, configured
 from tests.conftest import wait_until
 from tests.support.package_builders import five
@@ -84,9 +84,9 @@ def test_nothing_is_wider_than_the_screen(chrome, site, screen, place):
 
 def test_the_fingerprint_of_the_key_is_shown_and_the_key_is_there(chrome, site, config):
     page = looks(chrome, site)
-    with configured(config), signer("", QuietLog()) as who:
+    with configured(config), open_signer("", QuietLog()) as who:
         fingerprint = who.fingerprints[0]
-        armored = who.public(armored=True)
+        armored = who.export_public_keys(armored=True)
     assert fingerprint in page.find_element(By.CLASS_NAME, "print").text.replace(" ", "")
     assert fetch(f"{site}key.asc") == armored
 
@@ -178,7 +178,7 @@ def test_every_link_leads_somewhere_and_folders_can_be_browsed(chrome, site):
 def test_hostile_fields_stay_text(chrome, config, tmp_path):
     package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
-    with served(tmp_path) as web, configured(config), signer("", QuietLog()) as who:
+    with served(tmp_path) as web, configured(config), open_signer("", QuietLog()) as who:
         state = State(
             1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL)
         )

@@ -60,14 +60,14 @@ def end_overlap() -> None:
     record = json.loads((named.folder / "kubeparcel.json").read_bytes())
     (named.folder / "kubeparcel.json").write_text(json.dumps({**record, "until": 1}))
     assert keys.load(NAME) == dataclasses.replace(named, until=1)
-    assert keys.load(NAME).signing == (named.current,)
+    assert keys.load(NAME).signing_fingerprints == (named.current,)
 
 
 def test_clients_of_before_and_of_later_trust_a_rotated_repository(
     boxes: Boxes, config: Path, publish: Place, web: Web, tmp_path: Path
 ) -> None:
     with configured(config):
-        keys.new(NAME, "Tests <tests@example.invalid>")
+        keys.create(NAME, "Tests <tests@example.invalid>")
     repo = web.root = tmp_path / "repo"
     publish(five(tmp_path / "first"), repo, web.address, key=NAME)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.doctor.examination import Wanted, examine
+from kubeparcel.doctor.examination import Request, examine
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
@@ -57,12 +57,12 @@ def public(repo: Path, name: str = "key.asc") -> set[str]:
 
 def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
     named = keys.load("default")
-    (one,) = keyring.listed(gpg.reachable(named.folder))
+    (one,) = keyring.list_keys(gpg.open_home(named.folder))
     assert (one.algorithm, one.bits) == ("rsa", 4096)
     assert 3 * 365 - 1 <= one.days_left() <= 3 * 365
     assert not one.weakness
-    assert not one.doubt
-    data = gpg.reachable(named.folder).run("--armor", "--export").stdout.encode()
+    assert not one.self_signature_problem
+    data = gpg.open_home(named.folder).run("--armor", "--export").stdout.encode()
     ((_, own),) = openpgp.vouching(openpgp.dearmored(data))
     assert (own.version, openpgp.HASHES[own.algorithm]) == (4, "SHA-512")
 
@@ -88,10 +88,10 @@ def test_a_private_key_is_nowhere_in_a_repository(publish: Publish, repo: Path) 
 
 def test_a_name_is_taken_once_and_leads_nowhere_else(key: Path) -> None:
     with pytest.raises(ConfigurationError, match="is a key 'default' already"):
-        keys.new()
+        keys.create()
     for name in ("../x", "a/b", ".", "", "-x"):
         with pytest.raises(ConfigurationError, match="cannot be the name"):
-            keys.folder_of(name)
+            keys.key_folder(name)
 
 
 def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
@@ -104,7 +104,7 @@ def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
     both = {old[-16:], new[-16:]}
     assert issuers(repo) == public(repo) == both
     client_view.read_repository(repo)
-    later = time.time() + (keys.OVERLAP + 1) * DAY
+    later = time.time() + (keys.OVERLAP_DAYS + 1) * DAY
     monkeypatch.setattr(time, "time", lambda: later)
     publish()
     assert issuers(repo) == public(repo, "stable.sources") == {new[-16:]}
@@ -145,9 +145,9 @@ def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> No
     publish()
     before = (repo / "key.asc").read_bytes()
     keys.extend("default", 2000)
-    (one,) = keyring.listed(gpg.reachable(keys.load("default").folder))
+    (one,) = keyring.list_keys(gpg.open_home(keys.load("default").folder))
     assert 1999 <= one.days_left() <= 2000
-    assert not one.doubt
+    assert not one.self_signature_problem
     assert publish().signatures_renewed
     assert (repo / "key.asc").read_bytes() != before
 
@@ -221,16 +221,16 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
             publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
 
     with pytest.raises(ToolError, match="Bad passphrase"):
-        publish(gpg.PASSPHRASE, "wrong")
+        publish(gpg.PASSPHRASE_VARIABLE, "wrong")
     with pytest.raises(ToolError, match="nowhere to ask for it"):
         publish("NOTHING", "")
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "nothing")
+        publish(f"{gpg.PASSPHRASE_VARIABLE}_FILE", tmp_path / "nothing")
     assert not (repo / "apt/dists").exists()
-    publish(gpg.PASSPHRASE, "open, please")
+    publish(gpg.PASSPHRASE_VARIABLE, "open, please")
     assert issuers(repo) == {fingerprint[-16:]}
     shutil.rmtree(repo)
-    publish(f"{gpg.PASSPHRASE}_FILE", tmp_path / "phrase")
+    publish(f"{gpg.PASSPHRASE_VARIABLE}_FILE", tmp_path / "phrase")
     assert issuers(repo) == {fingerprint[-16:]}
     assert "--detach-sign" in told
     assert not any("open, please" in word for word in told)
@@ -243,7 +243,7 @@ def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
     fingerprint = made(home, *quick())
     monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setenv("GNUPGHOME", str(home))
-    target = Target(str(repo), f"{signer.AGENT}{fingerprint}")
+    target = Target(str(repo), f"{signer.GPG_PREFIX}{fingerprint}")
     try:
         publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
     finally:
@@ -266,7 +266,7 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
         argv += ["--faked-system-time", str(long_ago + 1 + number)]
         argv += ["--quick-add-key", primary, "rsa2048", "sign", f"{400 + number}d"]
         subprocess.run(argv, check=True, capture_output=True)
-    said = gpg.Home(None).run("--with-colons", "--list-keys").stdout
+    said = gpg.GpgHome(None).run("--with-colons", "--list-keys").stdout
     return primary, [line.split(":")[9] for line in said.splitlines() if line.startswith("fpr")][1:]
 
 
@@ -278,7 +278,7 @@ def test_a_subkey_signs_for_a_key_that_only_certifies(
     log = RecordingLog()
     try:
         primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
-        target = Target(str(repo), f"{signer.AGENT}{[primary, *subkeys][named]}")
+        target = Target(str(repo), f"{signer.GPG_PREFIX}{[primary, *subkeys][named]}")
         publisher.publish(dist, target, log, skip_layout_check=True)
         again = publisher.publish(dist, target, log, skip_layout_check=True)
     finally:
@@ -286,7 +286,7 @@ def test_a_subkey_signs_for_a_key_that_only_certifies(
     assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
     assert not again.signatures_renewed
     assert client_view.read_repository(repo)
-    found = examine(Wanted(str(repo)), log)
+    found = examine(Request(str(repo)), log)
     assert found.exit_code == 0, found.as_text()
 
 

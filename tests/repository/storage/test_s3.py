@@ -17,8 +17,8 @@ from kubeparcel.errors import Busy, ExternalError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import s3, s3_lease
-from kubeparcel.repository.storage.base import Refused
-from kubeparcel.repository.storage.s3 import Bucket
+from kubeparcel.repository.storage.base import ConflictError
+from kubeparcel.repository.storage.s3 import S3Storage
 from tests.conftest import TIMEOUT, wait_until
 from tests.support import buckets, client_view
 from tests.support.package_builders import five
@@ -29,7 +29,7 @@ pytest.importorskip("moto.server", reason="moto is the S3 server of these tests"
 
 def fetched(bucket: str, folder: Path) -> Path:
     """A copy of the bucket in a folder."""
-    store = Bucket.at(bucket)
+    store = S3Storage.from_url(bucket)
 
     def fetch(path: str) -> None:
         target = folder / path
@@ -37,7 +37,11 @@ def fetched(bucket: str, folder: Path) -> Path:
         target.write_bytes(store.read(path) or b"")
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(fetch, (*store.sizes("apt"), *store.sizes("yum"), *store.names(""))))
+        list(
+            pool.map(
+                fetch, (*store.file_sizes("apt"), *store.file_sizes("yum"), *store.file_names(""))
+            )
+        )
     return folder
 
 
@@ -83,13 +87,13 @@ def test_only_what_changed_is_uploaded(
 ) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     put: list[str] = []
-    real = Bucket._put
+    real = S3Storage._put
 
-    def seen(self: Bucket, path: str, *args: object, **options: object) -> object:
+    def seen(self: S3Storage, path: str, *args: object, **options: object) -> object:
         put.append(path)
         return real(self, path, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Bucket, "_put", seen)
+    monkeypatch.setattr(S3Storage, "_put", seen)
     newer = five(tmp_path / "newer", "1.36.4")
     publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
     assert not any("1.36.3" in path or "kubernetes-cni" in path for path in put if "pool" in path)
@@ -102,7 +106,7 @@ def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: 
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     import obstore
 
-    store = Bucket.at(bucket).store
+    store = S3Storage.from_url(bucket).store
 
     def header(path: str) -> str:
         return str(obstore.get(store, path).attributes["Cache-Control"])
@@ -113,7 +117,7 @@ def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: 
 
 
 def test_a_second_publisher_is_refused_and_told_by_whom(bucket: str, key: Path, dist: Path) -> None:
-    with Bucket.at(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
+    with S3Storage.from_url(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
         publisher.publish(dist, Target(bucket, wait=0), QuietLog(), skip_layout_check=True)
 
 
@@ -127,29 +131,31 @@ def later(seconds: float) -> Iterator[None]:
 
 
 def test_a_dead_holders_lease_ends(bucket: str) -> None:
-    store = Bucket.at(bucket)
-    _, tag = store.tagged(s3_lease.PATH)
-    store.replace(s3_lease.PATH, s3_lease._text(7, s3_lease.LIFETIME), tag)
+    store = S3Storage.from_url(bucket)
+    _, tag = store.read_with_etag(s3_lease.LEASE_PATH)
+    store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._text(7, s3_lease.LEASE_SECONDS), tag)
     with pytest.raises(Busy):
         store.lease(0).__enter__()
-    with later(s3_lease.LIFETIME + 1), store.lease(0) as token:
+    with later(s3_lease.LEASE_SECONDS + 1), store.lease(0) as token:
         assert token == 8
 
 
 def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_lease, "LIFETIME", 0.3)
-    store, other = Bucket.at(bucket), Bucket.at(bucket)
+    monkeypatch.setattr(s3_lease, "LEASE_SECONDS", 0.3)
+    store, other = S3Storage.from_url(bucket), S3Storage.from_url(bucket)
     other.write({"there": b"1"})
     stolen = json.dumps({"token": 99, "until": 1e12}).encode()
 
     def steal() -> bool:
-        with suppress(Refused):  # the holder's sign of life came in between
-            other.replace(s3_lease.PATH, stolen, other.tagged(s3_lease.PATH)[1])
+        with suppress(ConflictError):  # the holder's sign of life came in between
+            other.put_if_unchanged(
+                s3_lease.LEASE_PATH, stolen, other.read_with_etag(s3_lease.LEASE_PATH)[1]
+            )
             return True
         return False
 
     def lost() -> bool:
-        with suppress(Refused):
+        with suppress(ConflictError):
             store._ours()
             return False
         return True
@@ -162,19 +168,19 @@ def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.Monk
             lambda: store.remove(["there"]),
             lambda: store.copy([("there", "x")]),
         ):
-            with pytest.raises(Refused, match="lease was lost"):
+            with pytest.raises(ConflictError, match="lease was lost"):
                 act()
     assert (other.read("there"), other.read("x")) == (b"1", None)
 
 
 def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
-    store = Bucket.at(bucket)
-    tag = store.replace("x", b"1", None)
-    store.replace("x", b"2", tag)
-    with pytest.raises(Refused):
-        store.replace("x", b"3", tag)
-    with pytest.raises(Refused):
-        store.replace("x", b"3", None)
+    store = S3Storage.from_url(bucket)
+    tag = store.put_if_unchanged("x", b"1", None)
+    store.put_if_unchanged("x", b"2", tag)
+    with pytest.raises(ConflictError):
+        store.put_if_unchanged("x", b"3", tag)
+    with pytest.raises(ConflictError):
+        store.put_if_unchanged("x", b"3", None)
     assert store.read("x") == b"2"
 
 
@@ -209,7 +215,7 @@ def test_a_bucket_that_answers_403_says_what_to_check(
 def test_a_bucket_that_stalls_is_given_up_in_time(
     road: buckets.Road, bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "PATIENCE", timedelta(seconds=2))
+    monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=2))
     road.forever = buckets.STALL
     begun = time.monotonic()
     with pytest.raises(ExternalError, match=r"timed out|timeout|error sending request"):
@@ -239,7 +245,7 @@ def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
             put(newer, bucket)
         assert not isinstance(refused.value, Busy)
         road.forever = 0
-        with later(s3_lease.LIFETIME + 1), Bucket.at(bucket).lease(0):
+        with later(s3_lease.LEASE_SECONDS + 1), S3Storage.from_url(bucket).lease(0):
             pass  # the lease of the publisher that failed has ended
         assert client_view.read_repository(fetched(bucket, tmp_path / f"left-{after}")) == before
     put(newer, bucket)

@@ -66,7 +66,7 @@ def build_indexes(
 
 def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: the Release with its signatures inside, and apart."""
-    inside, apart = signer.both(made.manifest)
+    inside, apart = signer.sign_release(made.manifest)
     return {"Release": made.manifest, "Release.gpg": apart, "InRelease": inside}
 
 

@@ -190,10 +190,10 @@ def _sign(
     if found.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
     headers = rpm_metadata.headers(found.head, found.size)
-    packet = who.packet(found.head[headers.main.start : headers.main.end])
+    packet = who.sign_binary(found.head[headers.main.start : headers.main.end])
     target = area / f"{package.sha256}.rpm"
     with translate_os_errors(target):
-        made = rpm_signature.sign(Path(source), found.head, headers, packet, target)
+        made = rpm_signature.write_signed_copy(Path(source), found.head, headers, packet, target)
     return incoming.rpm(made.head, made.size, made.sha256, FileStamp(str(target), 0, 0, "")), str(
         target
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.repository.storage.base import OWN
+from kubeparcel.repository.storage.base import METADATA_FOLDER
 
 END = "\0"
 """Of a row: no path has it."""
@@ -55,5 +55,5 @@ def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
             if row.name.endswith((".deb", ".rpm")):
                 if row.is_file():
                     yield row
-            elif row.is_dir(follow_symlinks=False) and not Path(row.path, OWN).is_dir():
+            elif row.is_dir(follow_symlinks=False) and not Path(row.path, METADATA_FOLDER).is_dir():
                 yield from _walk(row.path)

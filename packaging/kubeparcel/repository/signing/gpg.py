@@ -17,31 +17,31 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.process import CompletedProcess, failed_process, find_program, run
 
-MISSING = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
-PASSPHRASE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
+INSTALL_HINT = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
+PASSPHRASE_VARIABLE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
 _QUIET = ("--batch", "--no-tty", "--no-greeting", "--quiet")
 _TRIES, _PAUSE = 5, 0.2
 _LONGEST = 80
 _UNASKED = re.compile("Inappropriate ioctl for device|No pinentry|Operation cancelled|Timeout")
 
 
-def passphrase() -> str | None:
+def read_passphrase() -> str | None:
     """The passphrase the environment gives, itself or in a file; None leaves it to the agent."""
-    if PASSPHRASE in os.environ:
-        return os.environ[PASSPHRASE]
-    named = os.environ.get(f"{PASSPHRASE}_FILE")
+    if PASSPHRASE_VARIABLE in os.environ:
+        return os.environ[PASSPHRASE_VARIABLE]
+    named = os.environ.get(f"{PASSPHRASE_VARIABLE}_FILE")
     if named is None:
         return None
     try:
         return Path(named).expanduser().read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(
-            f"{PASSPHRASE}_FILE: {named} cannot be read ({error.strerror})."
+            f"{PASSPHRASE_VARIABLE}_FILE: {named} cannot be read ({error.strerror})."
         ) from None
 
 
 @dataclass(frozen=True)
-class Home:
+class GpgHome:
     """A folder of gpg's with keys in it; None is the user's own."""
 
     folder: Path | None
@@ -52,11 +52,11 @@ class Home:
         stdin: str | None = None,
         secret: bool = False,
         check: bool = True,
-        phrase: str | None = None,
+        passphrase: str | None = None,
     ) -> CompletedProcess:
         """Run gpg; with `secret` the passphrase of the environment (or `phrase`) is handed over."""
-        find_program("gpg", MISSING)
-        given = phrase if phrase is not None else passphrase() if secret else None
+        find_program("gpg", INSTALL_HINT)
+        given = passphrase if passphrase is not None else read_passphrase() if secret else None
         argv: list[str | Path] = ["gpg", *_QUIET]
         with nullcontext() if given is None else _handed(given) as file:
             if file:
@@ -85,12 +85,12 @@ def _failure(done: CompletedProcess) -> ToolError:
     if "Bad passphrase" in done.stderr:
         return ToolError(
             "Bad passphrase: the signing key has another one.",
-            f"It came from {PASSPHRASE} or {PASSPHRASE}_FILE. gpg says:\n{done.stderr.strip()}",
+            f"It came from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. gpg says:\n{done.stderr.strip()}",
         )
     if _UNASKED.search(done.stderr):
         return ToolError(
             "The signing key has a passphrase, and gpg-agent had nowhere to ask for it.",
-            f"Give it in {PASSPHRASE} or in a file that {PASSPHRASE}_FILE names. "
+            f"Give it in {PASSPHRASE_VARIABLE} or in a file that {PASSPHRASE_VARIABLE}_FILE names. "
             "Or at a terminal: export GPG_TTY=$(tty)",
         )
     return failed_process(done)
@@ -109,13 +109,13 @@ def _handed(text: str) -> Iterator[Path]:
         Path(name).unlink()
 
 
-def reachable(folder: Path) -> Home:
+def open_home(folder: Path) -> GpgHome:
     """A home by a path that is short enough for its agent's sockets.
 
     The agent stays when we are done, as gpg's always do: it may know the passphrase.
     """
     if len(str(folder)) <= _LONGEST:
-        return Home(folder)
+        return GpgHome(folder)
     place = Path(tempfile.gettempdir(), f"kubeparcel-{os.getuid()}")
     place.mkdir(mode=0o700, exist_ok=True)
     facts = place.lstat()
@@ -126,14 +126,14 @@ def reachable(folder: Path) -> Home:
         short.symlink_to(folder)
     if short.readlink() != folder:
         raise ConfigurationError(f"{short} leads elsewhere.", "Take it away.")
-    return Home(short)
+    return GpgHome(short)
 
 
 @contextmanager
-def scratch() -> Iterator[Home]:
+def temporary_home() -> Iterator[GpgHome]:
     """An empty home that is gone afterwards, and its agent."""
     with tempfile.TemporaryDirectory(prefix="kp-", ignore_cleanup_errors=True) as folder:
-        home = Home(Path(folder))
+        home = GpgHome(Path(folder))
         try:
             yield home
         finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
-from kubeparcel.repository.signing.gpg import Home
+from kubeparcel.repository.signing.gpg import GpgHome
 
 _DEAD = {"d", "e", "i", "n", "r"}  # disabled, expired, invalid, revoked (GnuPG, doc/DETAILS)
 _WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
@@ -30,19 +30,21 @@ class Key:
     """
 
     fingerprint: str
-    identity: str
+    user_id: str
     algorithm: str
     bits: int
     created: int
     expires: int
-    vouched: str = ""
-    signs: str = ""
+    self_signature_digest: str = ""
+    signing_fingerprint: str = ""
     subkeys: tuple[tuple[str, int], ...] = ()
 
-    def by(self, fingerprint: str) -> Key:
+    def with_subkey(self, fingerprint: str) -> Key:
         """The same, signing by that subkey; it holds no longer than the subkey."""
         ends = [when for when in (self.expires, dict(self.subkeys)[fingerprint]) if when]
-        return dataclasses.replace(self, signs=fingerprint, expires=min(ends, default=0))
+        return dataclasses.replace(
+            self, signing_fingerprint=fingerprint, expires=min(ends, default=0)
+        )
 
     def days_left(self, now: float | None = None) -> float:
         """Days until it expires; infinite when it never does."""
@@ -59,13 +61,13 @@ class Key:
         return ""
 
     @property
-    def doubt(self) -> str:
+    def self_signature_problem(self) -> str:
         """Why clients do not believe what it says of itself; empty when they do."""
-        weak = _WEAK.get(self.vouched, "")
+        weak = _WEAK.get(self.self_signature_digest, "")
         return f"it vouches for itself with {weak}, which current systems refuse" if weak else ""
 
 
-def listed(home: Home) -> tuple[Key, ...]:
+def list_keys(home: GpgHome) -> tuple[Key, ...]:
     """The keys of a home."""
     text = home.run("--with-colons", "--fixed-list-mode", "--list-sigs", check=False).stdout
     return tuple(_read(text))
@@ -88,7 +90,7 @@ def _read(text: str) -> Iterator[Key]:
             key = Key(
                 fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched, signs, subkeys
             )
-            yield key if signs or not subkeys else key.by(subkeys[0][0])
+            yield key if signs or not subkeys else key.with_subkey(subkeys[0][0])
 
 
 def _subkeys(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, int]]:
@@ -103,7 +105,7 @@ def _subkeys(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, int]]:
     return ((fingerprint, expires) for _, fingerprint, expires in sorted(found, reverse=True))
 
 
-def secret(home: Home) -> frozenset[str]:
+def secret_fingerprints(home: GpgHome) -> frozenset[str]:
     """The fingerprints of the keys of a home that have their private part there."""
     text = home.run("--with-colons", "--list-secret-keys", check=False).stdout
     blocks = f"\n{text}".split("\nsec:")[1:]
@@ -111,11 +113,11 @@ def secret(home: Home) -> frozenset[str]:
 
 
 @contextmanager
-def imported(file: Path) -> Iterator[tuple[Home, tuple[Key, ...]]]:
+def imported_keys(file: Path) -> Iterator[tuple[GpgHome, tuple[Key, ...]]]:
     """A home that has the keys of a file, secret ones too, until the block ends."""
-    with gpg.scratch() as home:
+    with gpg.temporary_home() as home:
         done = home.run("--import", file, secret=True, check=False)
-        keys = listed(home)
+        keys = list_keys(home)
         if done.exit_code or not keys:
             raise ConfigurationError(f"{file} holds no key that gpg can read.", done.stderr.strip())
         yield home, keys

@@ -23,7 +23,7 @@ _ROW = struct.Struct(">IIII")
 _SIZES = {0: 0, 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 
 
-class Signed(NamedTuple):
+class SignedRpm(NamedTuple):
     """What became of the file."""
 
     sha256: str
@@ -31,7 +31,9 @@ class Signed(NamedTuple):
     head: bytes
 
 
-def sign(source: Path, head: bytes, found: Headers, packet: bytes, target: Path) -> Signed:
+def write_signed_copy(
+    source: Path, head: bytes, found: Headers, packet: bytes, target: Path
+) -> SignedRpm:
     """Write a copy of an rpm with the signature; older signatures go."""
     lead = head[:LEAD]
     table = _table(found.signature, packet)
@@ -46,7 +48,7 @@ def sign(source: Path, head: bytes, found: Headers, packet: bytes, target: Path)
             new.write(block)
         size = new.tell()
     shutil.copymode(source, target)
-    return Signed(state.hexdigest(), size, start + head[found.main.start :])
+    return SignedRpm(state.hexdigest(), size, start + head[found.main.start :])
 
 
 def _table(old: Header, packet: bytes) -> bytes:

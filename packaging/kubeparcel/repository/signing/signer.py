@@ -14,15 +14,15 @@ from pathlib import Path
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import gpg, keyring, keys
-from kubeparcel.repository.signing.gpg import Home
+from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import Key
-from kubeparcel.repository.signing.keys import STRONG, WARNING, Named
+from kubeparcel.repository.signing.keys import DIGEST_ALGORITHM, EXPIRY_WARNING_DAYS, NamedKey
 
-AGENT = "gpg:"
+GPG_PREFIX = "gpg:"
 """Begins a --key that is a fingerprint, or several with commas, in the user's own gpg home:
 hardware keys and agents."""
 
-_FRAME = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {STRONG}\n\n".encode()
+_FRAME = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {DIGEST_ALGORITHM}\n\n".encode()
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Signer:
     a file just now.
     """
 
-    home: Home
+    home: GpgHome
     keys: tuple[Key, ...]
     retired: tuple[Key, ...] = ()
     imported: bool = False
@@ -41,14 +41,14 @@ class Signer:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Of what signs: a key, or a subkey of it."""
-        return tuple(key.signs for key in self.keys)
+        return tuple(key.signing_fingerprint for key in self.keys)
 
     @property
-    def marks(self) -> tuple[str, ...]:
+    def key_expiry_tags(self) -> tuple[str, ...]:
         """What tells whether clients have these very keys: fingerprints with times of expiry."""
-        return tuple(f"{key.signs}:{key.expires}" for key in self.keys)
+        return tuple(f"{key.signing_fingerprint}:{key.expires}" for key in self.keys)
 
-    def both(self, text: bytes) -> tuple[bytes, bytes]:
+    def sign_release(self, text: bytes) -> tuple[bytes, bytes]:
         """The text with its signatures around it, and they alone: InRelease and Release.gpg.
 
         They are made once, for a token is slow and may want to be touched each time: a signature
@@ -59,11 +59,11 @@ class Signer:
         lines = (b"- " + row if row[:1] == b"-" else row for row in text.splitlines(keepends=True))
         return b"".join((_FRAME, *lines, b"\n", apart)), apart
 
-    def detached(self, data: bytes) -> bytes:
+    def sign_detached(self, data: bytes) -> bytes:
         """Armoured signatures: repomd.xml.asc."""
         return self._sign(data, self.fingerprints, "--armor", "--detach-sign")
 
-    def packet(self, data: bytes) -> bytes:
+    def sign_binary(self, data: bytes) -> bytes:
         """One binary signature, as rpm wants it."""
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
@@ -73,7 +73,7 @@ class Signer:
             source.write_bytes(data)
             words: list[str | Path] = [
                 "--digest-algo",
-                STRONG,
+                DIGEST_ALGORITHM,
                 "--no-emit-version",
                 "--no-comments",
             ]
@@ -82,14 +82,14 @@ class Signer:
             self.home.run(*words, "--output", target, *how, source, secret=True)
             return target.read_bytes()
 
-    def public(self, *, armored: bool, retired: bool = False) -> bytes:
+    def export_public_keys(self, *, armored: bool, retired: bool = False) -> bytes:
         """The public keys, minimal: no one else's signatures on them."""
         text = _exported(self.home, (*self.keys, *(self.retired if retired else ())))
         return text if armored else _bare(text)
 
 
 @functools.lru_cache(16)
-def _exported(home: Home, who: Sequence[Key]) -> bytes:
+def _exported(home: GpgHome, who: Sequence[Key]) -> bytes:
     """Armoured; asked of gpg once: several files of a repository have the same keys."""
     with tempfile.TemporaryDirectory(prefix="kp-") as folder:
         target = Path(folder, "out")
@@ -106,7 +106,7 @@ def _bare(armored: bytes) -> bytes:
 
 
 @contextmanager
-def signer(key: str, log: Log) -> Iterator[Signer]:
+def open_signer(key: str, log: Log) -> Iterator[Signer]:
     """Who signs, by `--key`: a key's name, a file with private keys, or `gpg:FINGERPRINT`.
 
     Without one it is the key named `default`, made when there is none yet. Raises
@@ -118,25 +118,25 @@ def signer(key: str, log: Log) -> Iterator[Signer]:
         _warn(max(found.keys, key=Key.days_left), log)
         if found.imported:
             # The agent rewrites such a key at its first use: not while two of us use it.
-            found.detached(b"")
+            found.sign_detached(b"")
         yield found
 
 
 @contextmanager
 def _found(key: str, log: Log) -> Iterator[Signer]:
-    name = key or keys.DEFAULT
+    name = key or keys.DEFAULT_NAME
     if not key and not keys.exists(name):
-        made = keys.new(name)
+        made = keys.create(name)
         log.info("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
     if keys.exists(name):
         yield _named(keys.load(name))
-    elif name.startswith(AGENT):
-        home = Home(None)
-        wanted = name.removeprefix(AGENT).replace(" ", "").upper().split(",")
-        yield Signer(home, _chosen(keyring.listed(home), wanted, name))
+    elif name.startswith(GPG_PREFIX):
+        home = GpgHome(None)
+        wanted = name.removeprefix(GPG_PREFIX).replace(" ", "").upper().split(",")
+        yield Signer(home, _chosen(keyring.list_keys(home), wanted, name))
     elif Path(name).is_file():
-        with keyring.imported(Path(name)) as (home, found):
-            own = keyring.secret(home)
+        with keyring.imported_keys(Path(name)) as (home, found):
+            own = keyring.secret_fingerprints(home)
             if not own:
                 raise ConfigurationError(f"{name} holds no private key.")
             yield dataclasses.replace(_parted(home, found, own), imported=True)
@@ -144,20 +144,20 @@ def _found(key: str, log: Log) -> Iterator[Signer]:
         raise ConfigurationError(
             f"There is no key {name!r}, and no such file.",
             "Make one: inv key new --name NAME. Or give a file with a private key, or "
-            f"{AGENT}FINGERPRINT for one in your own gpg.",
+            f"{GPG_PREFIX}FINGERPRINT for one in your own gpg.",
         )
 
 
-def _named(named: Named) -> Signer:
+def _named(named: NamedKey) -> Signer:
     """A key by its name; the one before it signs too for a while, unless it ends earlier."""
-    home = gpg.reachable(named.folder)
-    found = keyring.listed(home)
-    wanted = _chosen(found, named.signing, named.name)
+    home = gpg.open_home(named.folder)
+    found = keyring.list_keys(home)
+    wanted = _chosen(found, named.signing_fingerprints, named.name)
     alive = {k.fingerprint for k in wanted if k.days_left() > 0} | {named.current}
     return _parted(home, sorted(found, key=lambda k: k.fingerprint == named.current), alive)
 
 
-def _parted(home: Home, found: Iterable[Key], signing: Collection[str]) -> Signer:
+def _parted(home: GpgHome, found: Iterable[Key], signing: Collection[str]) -> Signer:
     """Those that sign, and the others."""
     now = tuple(key for key in found if key.fingerprint in signing)
     return Signer(home, now, tuple(key for key in found if key not in now))
@@ -165,7 +165,7 @@ def _parted(home: Home, found: Iterable[Key], signing: Collection[str]) -> Signe
 
 def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key, ...]:
     known = {key.fingerprint: key for key in found}
-    known |= {sub: key.by(sub) for key in known.values() for sub, _ in key.subkeys}
+    known |= {sub: key.with_subkey(sub) for key in known.values() for sub, _ in key.subkeys}
     missing = [fingerprint for fingerprint in wanted if fingerprint not in known]
     if missing:
         raise ConfigurationError(f"Key {name!r}: gpg does not have {missing[0]}.")
@@ -173,7 +173,7 @@ def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key
 
 
 def _check(key: Key) -> None:
-    if not key.signs:
+    if not key.signing_fingerprint:
         raise ConfigurationError(
             f"Key {key.fingerprint}: neither it nor a subkey of it can sign now.",
             "gpg --list-keys shows [S] beside what can, and what has expired.",
@@ -182,11 +182,11 @@ def _check(key: Key) -> None:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
         )
-    if key.doubt:
+    if key.self_signature_problem:
         raise ConfigurationError(
-            f"Key {key.fingerprint}: {key.doubt}.",
+            f"Key {key.fingerprint}: {key.self_signature_problem}.",
             "Let it sign itself anew, and clients fetch it again: "
-            f"gpg --cert-digest-algo {STRONG} --quick-set-expire {key.fingerprint} 3y",
+            f"gpg --cert-digest-algo {DIGEST_ALGORITHM} --quick-set-expire {key.fingerprint} 3y",
         )
     if key.days_left() <= 0:
         raise ConfigurationError(
@@ -197,7 +197,7 @@ def _check(key: Key) -> None:
 def _warn(key: Key, log: Log) -> None:
     """Of the key that holds longest: the others are on their way out."""
     left = key.days_left()
-    if left < WARNING:
+    if left < EXPIRY_WARNING_DAYS:
         log.warn(
             f"key {key.fingerprint} expires in {left:.0f} days. "
             "inv key extend, or inv key rotate, and publish again."

@@ -12,48 +12,48 @@ from kubeparcel.errors import ConfigurationError, ExternalError
 
 T = TypeVar("T")
 
-OWN = ".kubeparcel"
+METADATA_FOLDER = ".kubeparcel"
 """The folder in a repository that is ours and no client's."""
 
 
-class Refused(ExternalError):
+class ConflictError(ExternalError):
     """Another publisher was faster: what we would replace is no longer what we read."""
 
 
 @dataclass(frozen=True)
-class Swap:
+class FolderSwap:
     """What a folder is to hold next: new files by name, names that stay, names that go in last."""
 
     folder: str
-    new: Mapping[str, bytes]
-    kept: frozenset[str]
-    last: tuple[str, ...]
+    new_files: Mapping[str, bytes]
+    kept_files: frozenset[str]
+    entry_files: tuple[str, ...]
 
 
-class Reader(Protocol):
+class StorageReader(Protocol):
     """A repository that can be looked at."""
 
-    where: str
+    location: str
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         """The bytes of a file, or the first `limit` of them; None when there is none."""
 
-    def sizes(self, prefix: str) -> Mapping[str, int] | None:
+    def file_sizes(self, prefix: str) -> Mapping[str, int] | None:
         """The files below a folder and their sizes in bytes; None when they cannot be listed."""
 
 
-class Storage(Reader, Protocol):
+class Storage(StorageReader, Protocol):
     """A repository that can be changed. Paths are relative and checked by `safe`.
 
     `address` is the URL under which clients reach it, as far as that can be known here.
     """
 
-    address: str
+    base_url: str
 
-    def sizes(self, prefix: str) -> Mapping[str, int]:
+    def file_sizes(self, prefix: str) -> Mapping[str, int]:
         """The files below a folder and their sizes in bytes."""
 
-    def names(self, folder: str) -> Sequence[str]:
+    def file_names(self, folder: str) -> Sequence[str]:
         """The files directly in a folder, `` being the repository's own."""
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
@@ -68,7 +68,7 @@ class Storage(Reader, Protocol):
     def remove(self, paths: Iterable[str]) -> None:
         """Take files away, and folders that are empty then."""
 
-    def swap(self, swaps: Sequence[Swap], begin: Mapping[str, bytes]) -> None:
+    def swap(self, swaps: Sequence[FolderSwap], begin: Mapping[str, bytes]) -> None:
         """Make folders hold what their swaps say, each as nearly at once as the storage can.
 
         First everything is prepared, then the files of `begin` are written, then clients see
@@ -85,7 +85,7 @@ class Storage(Reader, Protocol):
         """
 
 
-def safe(path: str) -> str:
+def check_path(path: str) -> str:
     """The path, if it stays inside a repository; raises ConfigurationError."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in {"", ".", ".."} for part in parts):
@@ -93,16 +93,16 @@ def safe(path: str) -> str:
     return path
 
 
-def at(target: str, base: Path | None = None) -> Storage:
+def open_storage(target: str, base: Path | None = None) -> Storage:
     """The storage that `--to` names: a folder, or `s3://BUCKET/PREFIX`."""
     if target.startswith("s3://"):
-        from kubeparcel.repository.storage.s3 import Bucket
+        from kubeparcel.repository.storage.s3 import S3Storage
 
-        return Bucket.at(target)
+        return S3Storage.from_url(target)
     if "://" in target:
         raise ConfigurationError(
             f"{target}: cannot publish there.", "Give a folder, or s3://BUCKET/PREFIX."
         )
-    from kubeparcel.repository.storage.folder import Directory
+    from kubeparcel.repository.storage.folder import FolderStorage
 
-    return Directory((base or Path.cwd()) / target)
+    return FolderStorage((base or Path.cwd()) / target)

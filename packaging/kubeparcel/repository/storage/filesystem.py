@@ -15,11 +15,11 @@ _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE, renameat2(2)
 _CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV}
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
-MANY = 64
+SYNCFS_THRESHOLD = 64
 """From so many files on, one flush of the whole file system is cheaper than one each."""
 
 
-def exchange(first: Path, second: Path) -> bool:
+def exchange_folders(first: Path, second: Path) -> bool:
     """Swap two folders in one step; False where the file system cannot (NFS, old kernels)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
@@ -32,10 +32,10 @@ def exchange(first: Path, second: Path) -> bool:
     raise OSError(code, os.strerror(code), str(second))
 
 
-def flush(paths: Iterable[str | Path]) -> None:
+def fsync_many(paths: Iterable[str | Path]) -> None:
     """Have files and folders on the disk before going on."""
     todo: Sequence[str | Path] = list(paths)
-    if len(todo) > MANY and _flush_all(todo[0]):
+    if len(todo) > SYNCFS_THRESHOLD and _flush_all(todo[0]):
         return
     if len(todo) < 2:
         for path in todo:
@@ -82,7 +82,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.chmod(0o644)
 
 
-def linked(source: str, target: str) -> bool:
+def try_hardlink(source: str, target: str) -> bool:
     """Give a file of the user's a second name, if everyone may read it and the name is free."""
     facts = os.lstat(source)
     if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o444 != 0o444:
@@ -98,7 +98,7 @@ def linked(source: str, target: str) -> bool:
     return True
 
 
-def take(source: Path, target: Path) -> None:
+def import_file(source: Path, target: Path) -> None:
     """As `link_or_copy`, for a file of the user's: a copy unless everyone may read it."""
     real = source.resolve() if source.is_symlink() else source
     if real.stat().st_mode & 0o444 == 0o444:

@@ -14,59 +14,59 @@ from pathlib import Path
 from kubeparcel.errors import Busy
 from kubeparcel.repository.background import beside, threaded
 from kubeparcel.repository.storage import filesystem
-from kubeparcel.repository.storage.base import OWN, Swap, T, safe
+from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, T, check_path
 from kubeparcel.store import translate_os_errors
 
 _PAUSE = 0.1
-_AREA = f"{OWN}/half-made"
+_AREA = f"{METADATA_FOLDER}/half-made"
 
 
-class Directory:
+class FolderStorage:
     """A folder on this machine, or one that looks like it."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.normpath(root))
-        self.where = str(self.root)
-        self.address = self.root.absolute().as_uri()
+        self.location = str(self.root)
+        self.base_url = self.root.absolute().as_uri()
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         with (
             translate_os_errors(self.root),
             suppress(FileNotFoundError, NotADirectoryError),
-            (self.root / safe(path)).open("rb") as file,
+            (self.root / check_path(path)).open("rb") as file,
         ):
             return file.read(-1 if limit is None else limit)
         return None
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        start = str(self.root / safe(prefix))
+    def file_sizes(self, prefix: str) -> dict[str, int]:
+        start = str(self.root / check_path(prefix))
         found: dict[str, int] = {}
         with translate_os_errors(self.root):
             _sizes(start, prefix, found)
         return found
 
-    def names(self, folder: str) -> list[str]:
+    def file_names(self, folder: str) -> list[str]:
         with translate_os_errors(self.root), suppress(FileNotFoundError):
-            start = self.root / safe(folder) if folder else self.root
+            start = self.root / check_path(folder) if folder else self.root
             return sorted(row.name for row in os.scandir(start) if row.is_file())
         return []
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
         with translate_os_errors(self.root):
             part = self._room(f"{_AREA}/part")
-            targets = [f"{self.where}/{safe(path)}" for path, _ in files]
+            targets = [f"{self.location}/{check_path(path)}" for path, _ in files]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             for target, (_, source) in zip(targets, files, strict=True):
-                if not filesystem.linked(source, target):
+                if not filesystem.try_hardlink(source, target):
                     part.unlink(missing_ok=True)
-                    filesystem.take(Path(source), part)
+                    filesystem.import_file(Path(source), part)
                     part.rename(target)
-            filesystem.flush([*targets, *folders])
+            filesystem.fsync_many([*targets, *folders])
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self.add([(new, f"{self.where}/{safe(old)}") for old, new in pairs])
+        self.add([(new, f"{self.location}/{check_path(old)}") for old, new in pairs])
 
     def write(self, files: Mapping[str, bytes]) -> None:
         with translate_os_errors(self.root):
@@ -76,16 +76,16 @@ class Directory:
                 part.write_bytes(data)
                 part.chmod(0o644)
                 parts[self._room(path)] = part
-            filesystem.flush(parts.values())
+            filesystem.fsync_many(parts.values())
             for target, part in parts.items():
                 part.replace(target)
-            filesystem.flush({target.parent for target in parts})
+            filesystem.fsync_many({target.parent for target in parts})
 
     def remove(self, paths: Iterable[str]) -> None:
         with translate_os_errors(self.root):
             folders: set[Path] = set()
             for path in paths:
-                target = self.root / safe(path)
+                target = self.root / check_path(path)
                 target.unlink(missing_ok=True)
                 folders.update(target.relative_to(self.root).parents)
             for folder in sorted(folders, key=lambda f: -len(f.parts)):
@@ -93,7 +93,7 @@ class Directory:
                     with suppress(OSError):
                         (self.root / folder).rmdir()
 
-    def swap(self, swaps: Sequence[Swap], begin: Mapping[str, bytes]) -> None:
+    def swap(self, swaps: Sequence[FolderSwap], begin: Mapping[str, bytes]) -> None:
         with translate_os_errors(self.root):
             area = self._room(f"{_AREA}/next/x").parent
             staged = [self._stage(swap, area / str(i)) for i, swap in enumerate(swaps)]
@@ -101,24 +101,24 @@ class Directory:
                 self.write({path: data})
             for swap, folder in zip(swaps, staged, strict=True):
                 self._switch(swap, folder)
-            filesystem.flush({(self.root / swap.folder).parent for swap in swaps})
+            filesystem.fsync_many({(self.root / swap.folder).parent for swap in swaps})
             shutil.rmtree(area)
 
-    def _stage(self, swap: Swap, area: Path) -> Path:
+    def _stage(self, swap: FolderSwap, area: Path) -> Path:
         """Build the next folder beside the present one; what stays is linked."""
-        live = self.root / safe(swap.folder)
+        live = self.root / check_path(swap.folder)
         folders = {area}
         area.mkdir()
-        for name in sorted((*swap.new, *swap.kept)):
-            parent = (area / safe(name)).parent
+        for name in sorted((*swap.new_files, *swap.kept_files)):
+            parent = (area / check_path(name)).parent
             if parent not in folders:
                 parent.mkdir(parents=True, exist_ok=True)
                 folders.add(parent)
-        for name in swap.kept:
+        for name in swap.kept_files:
             filesystem.link_or_copy(live / name, area / name)
         written: dict[int, Path] = {}
-        when = _later([live / name for name in swap.last])
-        for name, data in swap.new.items():
+        when = _later([live / name for name in swap.entry_files])
+        for name, data in swap.new_files.items():
             if id(data) in written:  # an index and the same by its hash
                 filesystem.link_or_copy(written[id(data)], area / name)
                 continue
@@ -126,39 +126,39 @@ class Directory:
             path.write_bytes(data)
             path.chmod(0o644)
             os.utime(path, (when, when))
-        filesystem.flush([*written.values(), *folders])
+        filesystem.fsync_many([*written.values(), *folders])
         return area
 
-    def _switch(self, swap: Swap, staged: Path) -> None:
+    def _switch(self, swap: FolderSwap, staged: Path) -> None:
         live = self.root / swap.folder
         live.parent.mkdir(parents=True, exist_ok=True)
         if not live.exists():
             staged.rename(live)
-        elif not filesystem.exchange(staged, live):
+        elif not filesystem.exchange_folders(staged, live):
             self._one_by_one(swap, staged, live)
 
-    def _one_by_one(self, swap: Swap, staged: Path, live: Path) -> None:
+    def _one_by_one(self, swap: FolderSwap, staged: Path, live: Path) -> None:
         """For file systems that cannot exchange folders: the entry files last."""
-        first = [name for name in swap.new if name not in swap.last]
-        for name in (*first, *swap.last):
+        first = [name for name in swap.new_files if name not in swap.entry_files]
+        for name in (*first, *swap.entry_files):
             target = live / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (staged / name).replace(target)
-        for path in self.sizes(swap.folder):
+        for path in self.file_sizes(swap.folder):
             name = path.removeprefix(f"{swap.folder}/")
-            if name not in swap.new and name not in swap.kept:
+            if name not in swap.new_files and name not in swap.kept_files:
                 (self.root / path).unlink()
 
     def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
-        return beside(work) if files > filesystem.MANY else threaded(work)
+        return beside(work) if files > filesystem.SYNCFS_THRESHOLD else threaded(work)
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:
         with translate_os_errors(self.root):
-            path = self._room(f"{OWN}/lock")
+            path = self._room(f"{METADATA_FOLDER}/lock")
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                _acquire(handle, self.where, wait)
+                _acquire(handle, self.location, wait)
                 token = _token(handle) + 1
                 now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
                 holder = f"{token}\nprocess {os.getpid()} on {os.uname().nodename} since {now}\n"
@@ -171,7 +171,7 @@ class Directory:
                 os.close(handle)
 
     def _room(self, path: str) -> Path:
-        target = self.root / safe(path)
+        target = self.root / check_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 

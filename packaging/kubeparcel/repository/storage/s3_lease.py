@@ -13,33 +13,33 @@ from datetime import datetime
 from typing import Protocol
 
 from kubeparcel.errors import Busy, ExternalError
-from kubeparcel.repository.storage.base import OWN, Refused
+from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError
 
-PATH = f"{OWN}/lease.json"
-LIFETIME = 60.0
+LEASE_PATH = f"{METADATA_FOLDER}/lease.json"
+LEASE_SECONDS = 60.0
 """After so many seconds without a sign of life a lease is anyone's."""
 
 _PAUSE = 0.5
 
 
-class Place(Protocol):
+class LeaseStorage(Protocol):
     """Where a lease is kept."""
 
-    where: str
+    location: str
 
-    def tagged(self, path: str) -> tuple[bytes | None, str | None]:
+    def read_with_etag(self, path: str) -> tuple[bytes | None, str | None]:
         """A file and its tag."""
 
-    def replace(self, path: str, data: bytes, tag: str | None) -> str | None:
+    def put_if_unchanged(self, path: str, data: bytes, tag: str | None) -> str | None:
         """Put a file if it still has that tag."""
 
 
 class Lease:
     """A lease that is ours, until `until` by our own clock; renewed from a thread."""
 
-    def __init__(self, place: Place, token: int, tag: str | None) -> None:
-        self.place, self.token, self.tag = place, token, tag
-        self.until = time.monotonic() + LIFETIME
+    def __init__(self, place: LeaseStorage, token: int, tag: str | None) -> None:
+        self.storage, self.token, self.etag = place, token, tag
+        self.deadline = time.monotonic() + LEASE_SECONDS
         self._lost = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
@@ -47,26 +47,26 @@ class Lease:
 
     def check(self) -> None:
         """Raise Refused when it is no longer ours: then we must not write any more."""
-        if self._lost or time.monotonic() > self.until:
-            raise Refused(
-                f"{self.place.where}: our lease was lost, another publisher may be at work.",
+        if self._lost or time.monotonic() > self.deadline:
+            raise ConflictError(
+                f"{self.storage.location}: our lease was lost, another publisher may be at work.",
                 "Run the same command again.",
             )
 
-    def end(self) -> None:
+    def release(self) -> None:
         """Let others in at once."""
         self._over.set()
         self._thread.join()
         with suppress(ExternalError):
-            self.place.replace(PATH, _text(self.token, 0.0), self.tag)
+            self.storage.put_if_unchanged(LEASE_PATH, _text(self.token, 0.0), self.etag)
 
     def _renew(self) -> None:
-        while not self._over.wait(LIFETIME / 3):
+        while not self._over.wait(LEASE_SECONDS / 3):
             try:
-                text = _text(self.token, LIFETIME)
-                self.tag = self.place.replace(PATH, text, self.tag)
-                self.until = time.monotonic() + LIFETIME
-            except Refused:
+                text = _text(self.token, LEASE_SECONDS)
+                self.etag = self.storage.put_if_unchanged(LEASE_PATH, text, self.etag)
+                self.deadline = time.monotonic() + LEASE_SECONDS
+            except ConflictError:
                 self._lost = True
                 return
             except ExternalError:
@@ -74,27 +74,31 @@ class Lease:
 
 
 @contextmanager
-def held(place: Place, wait: float) -> Iterator[Lease]:
+def acquire_lease(place: LeaseStorage, wait: float) -> Iterator[Lease]:
     """Take the lease, waiting so many seconds for another's end; raises Busy naming the holder."""
     end = time.monotonic() + wait
     while True:
-        data, tag = place.tagged(PATH)
+        data, tag = place.read_with_etag(LEASE_PATH)
         row = _read(data)
         if float(row.get("until", 0)) <= time.time():
-            with suppress(Refused):
+            with suppress(ConflictError):
                 token = int(row.get("token", 0)) + 1
-                lease = Lease(place, token, place.replace(PATH, _text(token, LIFETIME), tag))
+                lease = Lease(
+                    place,
+                    token,
+                    place.put_if_unchanged(LEASE_PATH, _text(token, LEASE_SECONDS), tag),
+                )
                 break
         if time.monotonic() >= end:
             raise Busy(
-                f"Another publisher is changing {place.where} ({row.get('holder', '?')}).",
-                f"Wait for it. If it died, its lease ends within {LIFETIME:.0f} s.",
+                f"Another publisher is changing {place.location} ({row.get('holder', '?')}).",
+                f"Wait for it. If it died, its lease ends within {LEASE_SECONDS:.0f} s.",
             )
         time.sleep(_PAUSE)
     try:
         yield lease
     finally:
-        lease.end()
+        lease.release()
 
 
 def _read(data: bytes | None) -> dict[str, str | float]:

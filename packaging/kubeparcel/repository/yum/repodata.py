@@ -78,8 +78,8 @@ def build_indexes(
 def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
     """The entry files: repomd.xml, its signatures and the keys to check them with."""
     return {
-        "repomd.xml.key": signer.public(armored=True),
-        "repomd.xml.asc": signer.detached(made.manifest),
+        "repomd.xml.key": signer.export_public_keys(armored=True),
+        "repomd.xml.asc": signer.sign_detached(made.manifest),
         "repomd.xml": made.manifest,
     }
 
