@@ -85,7 +85,8 @@ def _failure(done: CompletedProcess) -> ToolError:
     if "Bad passphrase" in done.stderr:
         return ToolError(
             "Bad passphrase: the signing key has another one.",
-            f"It came from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. gpg says:\n{done.stderr.strip()}",
+            f"It came from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. "
+            f"gpg says:\n{done.stderr.strip()}",
         )
     if _UNASKED.search(done.stderr):
         return ToolError(
