@@ -171,7 +171,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) 
     if flags:
         return UsageError("\n".join(flags + others))
     return ConfigurationError(
-        "\n".join(others), "All settings: inv config --schema, docs/configuration.md"
+        "\n".join(others), "All settings: inv config --schema, docs/reference/configuration.md"
     )
 
 
@@ -191,7 +191,7 @@ def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
             raise ConfigurationError(
                 f"{where}: the package {name} is new, and lacks: {', '.join(lacks)}",
                 f"Names in the catalog: {', '.join(catalog.packages)}. "
-                "docs/own-package.md shows a whole one.",
+                "docs/how-to/customize-packages.md has an example.",
             )
         if spec.component and spec.component not in catalog.components:
             raise ConfigurationError(

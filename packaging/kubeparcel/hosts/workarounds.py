@@ -50,7 +50,7 @@ def _lower_limits() -> Workaround:
     most = SUFFICIENT_LIMIT if hard == resource.RLIM_INFINITY else min(SUFFICIENT_LIMIT, hard)
     flags = tuple(f"--ulimit={name}={most}:{most}" for name in ("nofile", "nproc"))
     why = f"This machine cannot raise process limits: containers run with nofile={most}"
-    return Workaround("limits", flags, f"{why} (see docs/verify.md)")
+    return Workaround("limits", flags, f"{why} (see docs/explanation/levels-and-hosts.md)")
 
 
 @dataclass(frozen=True)

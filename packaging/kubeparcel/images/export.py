@@ -87,7 +87,7 @@ class ExportResult:
             text += "\nNothing to do: the archives hold these packages already."
         first = self.archives[0]
         if self.loaded:
-            return f"{text}\nNext: start a node of {first.name} as docs/images.md says."
+            return f"{text}\nNext: start a node of {first.name} as docs/how-to/node-images.md says."
         return f"{text}\nNext: {self.engine} load --input {display_path(first.file)}"
 
 
