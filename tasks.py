@@ -1,69 +1,78 @@
-"""The tasks of a checkout: the product's, and those for working on it."""
+"""The tasks of a checkout: the program's, and those for working on it."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.tasks import task
-
 from kubeparcel import cli
-from kubeparcel.cli.program import Documented
+from kubeparcel.cli.options import Option
+from kubeparcel.cli.task import task
 
-HERE = Path(__file__).resolve().parent
-GROUPS = {"quick": "not acceptance", "acceptance": "acceptance", "all": ""}
+ROOT = Path(__file__).resolve().parent
+TEST_GROUPS = {"quick": "not acceptance", "acceptance": "acceptance", "all": ""}
 
 
-def _python(*words: str) -> None:
-    """Run a module of the environment here, its output shown as it comes."""
-    code = subprocess.run([sys.executable, "-m", *words], cwd=HERE, check=False).returncode
-    if code:
-        raise Exit(code=code)
+def _python(*arguments: str) -> int:
+    """Run a module of this environment and return its exit code."""
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=False).returncode
 
 
 @task(
-    help={
-        "group": "quick (no root, network or containers), acceptance, or all [all]",
-        "k": "only tests whose names contain this",
-        "jobs": "files of tests at a time [2]: many wait for systemd or kubeadm",
-    },
-    auto_shortflags=False,
-    klass=Documented,
+    "Develop",
+    ("test", "Run the linters and all tests; tests with missing prerequisites are skipped."),
+    ("test --group quick", "Run what needs no root, network or containers."),
+    ("test -k lock", "Run the tests with 'lock' in their names, without the linters."),
+    group=Option(
+        "quick (no root, network or containers), acceptance or all",
+        "GROUP",
+        "all",
+        choices=tuple(TEST_GROUPS),
+    ),
+    k=Option("run only tests whose names match, without the linters", "EXPRESSION"),
+    jobs=Option("test files that run in parallel", "COUNT", "2"),
 )
-def test(_: Context, group: str = "all", k: str = "", jobs: int = 2) -> None:  # noqa: PT028
-    """Run the tests and the linters; what this machine lacks is skipped, and said."""
-    if group not in GROUPS:
-        raise Exit(f"--group is one of: {', '.join(GROUPS)}", code=2)
-    if not k:
-        lint.body(_)
-    chosen = ["-m", GROUPS[group]] if GROUPS[group] else []
-    # Files are handed out whole and in their order: acceptance tests, which take longest, first.
-    spread = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
-    _python("pytest", *spread, *chosen, *(["-k", k] if k else []), "--durations=25")
+def test(group: str = "all", k: str = "", jobs: int = 2) -> int:  # noqa: PT028
+    """Run the tests and the linters."""
+    if not k and (code := _lint()):
+        return code
+    selection = ["-m", TEST_GROUPS[group]] if TEST_GROUPS[group] else []
+    selection += ["-k", k] if k else []
+    # Acceptance tests take longest and come first, so whole files are distributed in order.
+    parallel = ["-n", str(jobs), "--dist", "loadfile", "--no-loadscope-reorder"] if jobs > 1 else []
+    return _python("pytest", *parallel, *selection, "--durations=25")
 
 
-@task
-def lint(_: Context) -> None:
+def _lint() -> int:
+    return (
+        _python("ruff", "format", "--check", "--quiet", ".")
+        or _python("ruff", "check", "--quiet", ".")
+        or _python("mypy")
+    )
+
+
+@task("Develop", ("lint", "Check the whole checkout with ruff and mypy."))
+def lint() -> int:
     """Check format, style and types."""
-    _python("ruff", "format", "--check", "--quiet", ".")
-    _python("ruff", "check", "--quiet", ".")
-    _python("mypy")
+    return _lint()
 
 
 @task(
-    help={"only": "names of parts, with commas", "json": "write the figures there"},
-    auto_shortflags=False,
-    klass=Documented,
+    "Develop",
+    ("bench", "Measure everything and write bench.json."),
+    ("bench --only hosts", "Measure only the part named hosts."),
+    only=Option("parts to measure, separated by commas", "PART", "all"),
+    json=Option("file for the figures", "FILE", "bench.json"),
 )
-def bench(_: Context, only: str = "", json: str = "bench.json") -> None:
-    """Measure on the real binaries, beside nfpm alone, dpkg-deb, rpmbuild and curl."""
-    _python("tests.bench", "--json", json, *(["--only", only] if only else []))
+def bench(only: str = "", json: str = "bench.json") -> int:
+    """Compare build times with nfpm alone, dpkg-deb, rpmbuild and curl."""
+    return _python("tests.bench", "--json", json, *(["--only", only] if only else []))
 
 
-namespace = cli.namespace()
-for one in (test, lint, bench):
-    namespace.add_task(one)
+DEVELOP = (test, lint, bench)
 
-if __name__ == "__main__":
-    cli.main(["inv", *sys.argv[1:]], namespace)
+if __name__ == "__main__":  # ./inv
+    cli.main(more=DEVELOP)
+else:  # Invoke's own program, inv
+    from kubeparcel.cli.invoke_tasks import invoke_collection
+
+    namespace = invoke_collection((*cli.TASKS, *DEVELOP))

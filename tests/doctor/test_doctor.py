@@ -219,8 +219,8 @@ def test_the_task_prints_json_and_writes_junit(
         ("doctor a b", 2, "needs one URL or folder"),
         ("doctor nowhere", 2, "There is no folder"),
         ("doctor .", 2, "no apt and no yum repository"),
-        ("doctor . --horizon x", 2, "--horizon needs a number."),
-        ("doctor . --horizon=x", 2, "--horizon needs a number."),
+        ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number."),
+        ("doctor . --horizon=x", 2, "Invalid --horizon 'x': use a whole number."),
         ("doctor http://127.0.0.1:9/", 3, "refused the connection"),
     ],
 )

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.cli import namespace
-from kubeparcel.cli.program import Kubeparcel
+from kubeparcel import cli
 from kubeparcel.reports.report_files import ReportFiles, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
@@ -40,9 +39,8 @@ def broken(shop: Workshop, here: Path) -> Path:
 
 
 def run(*words: str) -> int:
-    program = Kubeparcel(name="kubeparcel", version="1", namespace=namespace())
     with pytest.raises(SystemExit) as ended:
-        program.run(["kubeparcel", *words])
+        cli.main(["kubeparcel", *words])
     return int(ended.value.code or 0)
 
 

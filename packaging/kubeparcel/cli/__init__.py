@@ -1,29 +1,29 @@
-"""The command line: all tasks of the product, in files by what they are about."""
+"""The command line: the tasks of the program, each in the module of its subject."""
 
 from __future__ import annotations
 
-from invoke.collection import Collection
+import sys
+from collections.abc import Iterable, Sequence
 
-from kubeparcel import __version__
-from kubeparcel.cli import build, image, program, repository, verify
+from kubeparcel.cli import build, configure, image, keys, program, repository, verify
+from kubeparcel.cli.task import CommandTask
 
-TASKS = (
-    *(build.build, build.resolve, build.fetch, verify.verify, build.mirror, build.versions),
-    *(build.config, build.clean, verify.hosts, image.image, repository.publish, repository.key),
-    *(repository.remove, repository.retain, repository.rollback, repository.copy),
-    repository.doctor,
+TASKS: tuple[CommandTask, ...] = (
+    *(configure.init, configure.config),
+    *(build.versions, build.resolve, build.fetch, build.build, build.mirror),
+    *(image.image, build.clean),
+    *(verify.verify, verify.hosts),
+    *(repository.publish, repository.remove, repository.retain, repository.rollback),
+    *(repository.copy, repository.doctor),
+    keys.key,
 )
+"""All tasks, in the order of help."""
 
 
-def namespace() -> Collection:
-    """All tasks of the product; a checkout adds its own."""
-    collection = Collection()
-    for one in TASKS:
-        collection.add_task(one)
-    return collection
+def main(argv: Sequence[str] | None = None, more: Iterable[CommandTask] = ()) -> None:
+    """Run the command line `argv` (by default the process's own) and exit.
 
-
-def main(argv: list[str] | None = None, tasks: Collection | None = None) -> None:
-    """Run the program and exit."""
-    collection = tasks or namespace()
-    program.Kubeparcel(name="kubeparcel", version=__version__, namespace=collection).run(argv)
+    `more` are the tasks of a checkout.
+    """
+    words = list(sys.argv if argv is None else argv)[1:]
+    sys.exit(program.run(words, {task.name: task for task in (*TASKS, *more)}))

@@ -1,106 +1,106 @@
-"""The tasks from a version to packages."""
+"""The tasks that turn a version into packages."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from invoke.context import Context
-
 from kubeparcel import console
-from kubeparcel.cli.task import print_result, task
+from kubeparcel.cli.options import Option, PackageOptions, ReleaseOptions
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
 
 NEXT = "Next: inv verify --level install (do they install?) · inv publish --to DIR (a repository)"
 
 
-@task
+@task(
+    "Build",
+    ("build --kubernetes 1.36", "Build the newest 1.36 patch for amd64, as deb and rpm."),
+    (
+        "build --kubernetes 1.36.3 --arch amd64,arm64 --format deb",
+        "Build debs of 1.36.3 for two architectures.",
+    ),
+    ("build --locked --json", "Build exactly what kubeparcel.lock names, in a script."),
+    ("build --kubernetes 1.36.3 --dry-run", "Print the packages that would be built."),
+)
 def build(
-    _: Context,
-    kubernetes: str = "",
-    cri_tools: str = "",
-    cni: str = "",
-    arch: str = "",
-    format: str = "",  # noqa: A002 - the option's name
-    source: str = "",
-    mirror: str = "",
-    layout: str = "",
-    revision: str = "",
-    compression: str = "",
+    release: ReleaseOptions,
+    package: PackageOptions,
     out: str = "",
     locked: bool = False,
     dry_run: bool = False,
     json_: bool = False,
     quiet: bool = False,
-) -> int | None:
-    """Make the packages of a Kubernetes version: get the binaries, assemble, check."""
-    flags = {name: value for name, value in locals().items() if isinstance(value, str)}
-    from kubeparcel.build import builder as work
+) -> int:
+    """Build the packages of a Kubernetes version, and check them.
+
+    Options override kubeparcel.yaml in the current folder. Packages that are up to date are not
+    built again.
+    """
+    from kubeparcel.build import builder
     from kubeparcel.config.settings import load
 
-    settings = load(flags)
-    here = console.create_log(quiet)
+    settings = load({**asdict(release), **asdict(package), "out": out})
+    log = console.create_log(quiet)
     if dry_run:
-        print_result(work.preview(settings, here, locked=locked).show(as_json=json_))
-        return None
-    built = work.build(settings, here, locked=locked)
-    print_result(built.as_json() if json_ else built.as_text())
-    if built.changed and not json_ and sys.stdout.isatty():
+        print_result(builder.preview(settings, log, locked=locked).show(as_json=json_))
+        return 0
+    result = builder.build(settings, log, locked=locked)
+    print_result(result.as_json() if json_ else result.as_text())
+    if result.changed and not json_ and sys.stdout.isatty():
         print_result(NEXT)
-    return built.exit_code
+    return result.exit_code
 
 
-@task
+@task(
+    "Build",
+    ("resolve --kubernetes 1.36", "Lock the newest 1.36 patch."),
+    ("resolve --check", "Check in CI that no newer release matches kubeparcel.lock's request."),
+    ("resolve --refresh kubelet", "Accept a file that upstream has replaced."),
+)
 def resolve(
-    _: Context,
-    kubernetes: str = "",
-    cri_tools: str = "",
-    cni: str = "",
-    arch: str = "",
-    source: str = "",
-    mirror: str = "",
-    refresh: str = "",
-    check: bool = False,
-    json_: bool = False,
-) -> int | None:
+    release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False
+) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
-    flags = {name: value for name, value in locals().items() if isinstance(value, str)}
-    flags.pop("refresh")
-    from kubeparcel.build import release
+    from kubeparcel.build import release as releases
     from kubeparcel.config.settings import load
 
-    found = release.resolve(load(flags), console.create_log(json_), refresh=refresh, check=check)
-    print_result(found.show(as_json=json_))
-    return found.exit_code if check else 0
+    log = console.create_log(json_)
+    resolution = releases.resolve(load(asdict(release)), log, refresh=refresh, check=check)
+    print_result(resolution.show(as_json=json_))
+    return resolution.exit_code if check else 0
 
 
-@task
+@task(
+    "Build",
+    ("fetch --kubernetes 1.36.3", "Download or compile the binaries of 1.36.3."),
+    ("fetch --locked --json", "Print where the binaries of kubeparcel.lock are."),
+)
 def fetch(
-    _: Context,
-    kubernetes: str = "",
-    cri_tools: str = "",
-    cni: str = "",
-    arch: str = "",
-    source: str = "",
-    mirror: str = "",
-    locked: bool = False,
-    json_: bool = False,
-    quiet: bool = False,
+    release: ReleaseOptions, locked: bool = False, json_: bool = False, quiet: bool = False
 ) -> None:
-    """Get the binaries into the store, and say where they are; nothing is packaged."""
-    flags = {name: value for name, value in locals().items() if isinstance(value, str)}
-    from kubeparcel.build import release
+    """Fetch a release's binaries into the cache, without packaging them."""
+    from kubeparcel.build import release as releases
     from kubeparcel.config.settings import load
 
-    print_result(
-        release.fetch(load(flags), console.create_log(quiet), locked=locked).show(as_json=json_)
-    )
+    log = console.create_log(quiet)
+    fetched = releases.fetch(load(asdict(release)), log, locked=locked)
+    print_result(fetched.show(as_json=json_))
 
 
-@task
+@task(
+    "Build",
+    (
+        "mirror --kubernetes 1.36.3 --to /media/usb/mirror",
+        "Copy everything that a build of 1.36.3 downloads.",
+    ),
+    ("build --mirror /media/usb/mirror", "Build from the copy, without a network."),
+    to=Option("folder to fill", "DIR"),
+)
 def mirror(
-    _: Context,
     to: str = "",
     kubernetes: str = "",
     cri_tools: str = "",
@@ -109,48 +109,40 @@ def mirror(
     mirror: str = "",
     quiet: bool = False,
 ) -> None:
-    """Copy upstream's files of a release into a folder, for sites without a network."""
+    """Copy a release's upstream files to a folder, for offline builds."""
+    from kubeparcel.build import release as releases
+    from kubeparcel.config.settings import load
+
     if not to:
-        raise UsageError("inv mirror needs --to DIR: the folder to fill.")
-    flags = {name: value for name, value in locals().items() if isinstance(value, str)}
-    flags.pop("to")
-    from kubeparcel.build import release
+        raise UsageError("Missing option --to: the folder to fill.")
+    release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror)
+    log = console.create_log(quiet)
+    print_result(releases.mirror(load(asdict(release)), Path.cwd() / to, log))
+
+
+@task(
+    "Build",
+    ("versions", "List the newest patch of each minor."),
+    ("versions --source go --json", "List all versions that Go modules offer, as JSON."),
+)
+def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
+    """List the newest Kubernetes version of each minor that can be built."""
+    from kubeparcel.build import release as releases
     from kubeparcel.config.settings import load
 
-    print_result(release.mirror(load(flags), Path.cwd() / to, console.create_log(quiet)))
+    log = console.create_log(json_)
+    available = releases.versions(load({"source": source, "mirror": mirror}), log)
+    print_result(json.dumps({"versions": available}, indent=2) if json_ else "\n".join(available))
 
 
-@task
-def versions(_: Context, source: str = "", mirror: str = "", json_: bool = False) -> None:
-    """List the Kubernetes releases that can be built here, the newest of each minor."""
-    from kubeparcel.build import release
+@task(
+    "Build",
+    ("clean", "Remove the packages in dist."),
+    ("clean --store", "Remove the cache as well; the next build downloads everything again."),
+)
+def clean(out: str = "", store: bool = False) -> None:
+    """Remove the packages in the output folder, with --store the cache."""
+    from kubeparcel.build import builder
     from kubeparcel.config.settings import load
 
-    found = release.versions(load({"source": source, "mirror": mirror}), console.create_log(json_))
-    print_result(json.dumps({"versions": found}, indent=2) if json_ else "\n".join(found))
-
-
-@task
-def config(_: Context, schema: bool = False, json_: bool = False) -> None:
-    """Show the settings that hold here, or the JSON Schema of kubeparcel.yaml."""
-    from kubeparcel.config.settings import Settings, load
-
-    if schema:
-        print_result(json.dumps(Settings.model_json_schema(), indent=2))
-        return
-    settings = load({}).model_dump(mode="json", by_alias=True)
-    if json_:
-        print_result(json.dumps(settings, indent=2))
-        return
-    import yaml
-
-    print_result(yaml.safe_dump(settings, sort_keys=False).rstrip())
-
-
-@task
-def clean(_: Context, out: str = "", store: bool = False) -> None:
-    """Remove the packages in the output folder; with --store the cache too."""
-    from kubeparcel.build import builder as work
-    from kubeparcel.config.settings import load
-
-    print_result(work.clean(load({"out": out}), store=store))
+    print_result(builder.clean(load({"out": out}), store=store))

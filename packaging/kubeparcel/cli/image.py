@@ -1,18 +1,22 @@
-"""The task that makes images of nodes."""
+"""The task that builds node images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from invoke.context import Context
-
 from kubeparcel import console
-from kubeparcel.cli.task import print_result, task
+from kubeparcel.cli.options import Option
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
 
 
-@task
+@task(
+    "Build",
+    ("image", "Build one deb host and one rpm host with the packages in dist."),
+    ("image --on trixie --load", "Build a Debian 13 node and load it into the engine."),
+    out=Option("folder for the archives", "DIR", "images in the output folder"),
+)
 def image(
-    _: Context,
     path: list[str],
     on: str = "",
     engine: str = "",
@@ -21,18 +25,21 @@ def image(
     json_: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Make images of nodes with the packages inside. Without a path: those in the output folder."""
-    from kubeparcel.config.settings import load as settings
+    """Build node images with the packages installed.
+
+    Without a PATH, the packages of the output folder are installed.
+    """
+    from kubeparcel.config.settings import load as load_settings
     from kubeparcel.images import export
 
     base = Path.cwd()
-    packages = settings({}, base).out
-    wanted = export.ImageRequest(
+    packages = load_settings({}, base).out
+    request = export.ImageRequest(
         paths=tuple(base / name for name in path or [packages]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
         engine=engine,
         out=base / out if out else base / packages / "images",
         load=load,
     )
-    made = export.export_images(wanted, console.create_log(quiet))
-    print_result(made.as_json() if json_ else made.as_text())
+    images = export.export_images(request, console.create_log(quiet))
+    print_result(images.as_json() if json_ else images.as_text())

@@ -1,109 +1,95 @@
-"""The tasks that make repositories, and the keys that sign them."""
+"""The tasks that change or examine repositories."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoke.context import Context
-
 from kubeparcel import console
-from kubeparcel.cli.task import print_result, task
+from kubeparcel.cli.options import ChangeOptions, Option
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.publisher import Target
     from kubeparcel.repository.result import ChangeResult
 
-ACTIONS = ("new", "show", "extend", "rotate")
-WAIT = 30
-_ADDRESS = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
-KEPT = -1
-"""A number that was not given: it stays as the repository has it."""
+UNCHANGED = -1
+"""The default of a number that stays as the repository has it."""
+
+PACKAGE = Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", positional=True)
+
+_URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
 
-def _target(
-    to: str,
-    key: str,
-    wait: int,
-    *,
-    dry_run: bool = False,
-    options: Mapping[str, str | int] | None = None,
-) -> Target:
-    from kubeparcel.repository.publisher import Target
-
-    if not to:
-        raise UsageError("--to is needed: the folder, or s3://BUCKET/PREFIX, of the repository.")
-    place = to if "://" in to else str(Path.cwd() / to)
-    return Target(place, key, dry_run, wait, options or {})
-
-
-def _options(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
-    """What was asked for; the repository remembers it, so that once is enough."""
-    from kubeparcel.repository.model import MetadataCompression
-
-    if metadata and metadata not in list(MetadataCompression):
-        raise UsageError(f"--metadata {metadata}: there is {' and '.join(MetadataCompression)}.")
-    if valid < KEPT or generations < 0:
-        raise UsageError("--valid and --generations are numbers from 0 on.")
-    if address and not _ADDRESS.fullmatch(address):
+def _remembered(
+    address: str, metadata: str, valid: int, generations: int
+) -> Mapping[str, str | int]:
+    """Return the options given that the repository remembers for later publishes."""
+    if valid < UNCHANGED or generations < 0:
+        raise UsageError("Invalid --valid or --generations: use a number from 0 on.")
+    if address and not _URL.fullmatch(address):
         raise UsageError(
-            f"--address {address}: that is no URL.", "Write https://HOST/PATH, as clients see it."
+            f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH."
         )
-    asked: dict[str, str | int] = {
-        "base_url": address,
-        "metadata_compression": metadata,
-        "valid_days": valid,
-        "generations": generations,
+    values: dict[str, tuple[str | int, str | int]] = {
+        "base_url": (address, ""),
+        "metadata_compression": (metadata, ""),
+        "valid_days": (valid, UNCHANGED),
+        "generations": (generations, 0),
     }
-    unsaid = {"base_url": "", "metadata_compression": "", "valid_days": KEPT, "generations": 0}
-    return {name: value for name, value in asked.items() if value != unsaid[name]}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def _out() -> str:
-    """The output folder of builds; to read settings takes as long as to look for changes."""
+def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
+    print_result(result.as_json() if change.json_ else result.as_text())
+    return result.exit_code
+
+
+@task(
+    "Repository",
+    (
+        "publish --to /srv/www/k8s --address https://example.com/k8s",
+        "Create the repository, with client files for its URL.",
+    ),
+    ("publish --to s3://BUCKET/PREFIX --dry-run", "Print what would change in a bucket."),
+    ("publish --from build --to /srv/www/k8s --suite testing", "Fill the suite testing."),
+    suite=Option("suite to publish to", "SUITE", "the minor's suite and stable"),
+)
+def publish(
+    change: ChangeOptions,
+    from_: str = "",
+    suite: str = "",
+    address: str = "",
+    metadata: str = "",
+    valid: int = UNCHANGED,
+    generations: int = 0,
+    quiet: bool = False,
+) -> int:
+    """Add packages to a signed apt and yum repository.
+
+    The repository is created if it does not exist. It remembers --address, --metadata, --valid and
+    --generations.
+    """
+    from kubeparcel.repository.background import beside
+
+    source = Path.cwd() / (from_ or _output_folder())
+    with beside(lambda: _listing(source)) as listing:  # while the libraries are imported
+        from kubeparcel.repository import publisher
+
+        target = change.target(_remembered(address, metadata, valid, generations))
+        result = publisher.publish(
+            source, target, console.create_log(quiet), suite=suite, listing=listing
+        )
+    return _print_change(result, change)
+
+
+def _output_folder() -> str:
     from kubeparcel.config.settings import load
 
     return load({}).out
-
-
-def _tell(changed: ChangeResult, *, as_json: bool) -> int:
-    print_result(changed.as_json() if as_json else changed.as_text())
-    return changed.exit_code
-
-
-@task
-def publish(
-    _: Context,
-    to: str = "",
-    from_: str = "",
-    suite: str = "",
-    key: str = "",
-    address: str = "",
-    metadata: str = "",
-    valid: int = KEPT,
-    generations: int = 0,
-    wait: int = WAIT,
-    dry_run: bool = False,
-    json_: bool = False,
-    quiet: bool = False,
-) -> int:
-    """Add packages to a signed apt and yum repository, made when it is not there yet."""
-    from kubeparcel.repository.background import beside
-
-    source = Path.cwd() / (from_ or _out())
-    with beside(lambda: _listing(source)) as listing:  # while what else is needed is imported
-        from kubeparcel.repository import publisher
-
-        options = _options(address, metadata, valid, generations)
-        target = _target(to, key, wait, dry_run=dry_run, options=options)
-        changed = publisher.publish(
-            source, target, console.create_log(quiet), suite=suite, listing=listing
-        )
-    return _tell(changed, as_json=json_)
 
 
 def _listing(folder: Path) -> str:
@@ -112,84 +98,75 @@ def _listing(folder: Path) -> str:
     return listing(folder)
 
 
-@task
-def remove(
-    _: Context,
-    path: list[str],
-    to: str = "",
-    suite: str = "",
-    key: str = "",
-    wait: int = WAIT,
-    dry_run: bool = False,
-    json_: bool = False,
-) -> int:
-    """Take packages out of a repository: NAME, NAME=VERSION or =VERSION."""
+@task(
+    "Repository",
+    ("remove --to DIR kubelet=1.36.3-1", "Remove one version of the kubelet."),
+    ("remove --to DIR --suite testing =1.37.0~rc.1-1", "Remove a version of all packages."),
+    path=PACKAGE,
+    suite=Option("suite to remove from", "SUITE", "all suites"),
+)
+def remove(change: ChangeOptions, path: list[str], suite: str = "") -> int:
+    """Remove packages from a repository."""
     from kubeparcel.repository import publisher
 
-    target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(publisher.remove(path, target, console.create_log(), suite=suite), as_json=json_)
+    result = publisher.remove(path, change.target(), console.create_log(), suite=suite)
+    return _print_change(result, change)
 
 
-@task
-def retain(
-    _: Context,
-    keep: int = 5,
-    to: str = "",
-    suite: str = "",
-    key: str = "",
-    wait: int = WAIT,
-    dry_run: bool = False,
-    json_: bool = False,
-) -> int:
+@task(
+    "Repository",
+    ("retain --to DIR --keep 5", "Keep the newest five versions of each minor."),
+    keep=Option("how many versions of each package in each minor to keep", "COUNT", "5"),
+    suite=Option("suite to clean up", "SUITE", "all suites"),
+)
+def retain(change: ChangeOptions, keep: int = 5, suite: str = "") -> int:
     """Keep only the newest versions of each package in each minor."""
     from kubeparcel.repository import publisher
 
-    target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(publisher.retain(keep, target, console.create_log(), suite=suite), as_json=json_)
+    result = publisher.retain(keep, change.target(), console.create_log(), suite=suite)
+    return _print_change(result, change)
 
 
-@task
-def rollback(
-    _: Context,
-    to: str = "",
-    generation: int = 0,
-    key: str = "",
-    wait: int = WAIT,
-    dry_run: bool = False,
-    json_: bool = False,
-) -> int:
-    """Publish again what an earlier generation of a repository held."""
+@task(
+    "Repository",
+    ("rollback --to DIR", "Restore what the repository had before the last change."),
+    ("rollback --to DIR --generation 7 --dry-run", "Print how generation 7 differs."),
+)
+def rollback(change: ChangeOptions, generation: int = 0) -> int:
+    """Publish the packages of an earlier generation again."""
     from kubeparcel.repository import publisher
 
-    target = _target(to, key, wait, dry_run=dry_run)
-    changed = publisher.rollback(target, console.create_log(), generation=generation)
-    return _tell(changed, as_json=json_)
+    result = publisher.rollback(change.target(), console.create_log(), generation=generation)
+    return _print_change(result, change)
 
 
-@task
-def copy(
-    _: Context,
-    path: list[str],
-    suite: str = "",
-    into: str = "",
-    to: str = "",
-    key: str = "",
-    wait: int = WAIT,
-    dry_run: bool = False,
-    json_: bool = False,
-) -> int:
-    """Promote packages from one suite of a repository to another: all, or NAME[=VERSION] …."""
+@task(
+    "Repository",
+    ("copy --to DIR --suite testing --into production", "Promote all packages of testing."),
+    ("copy --to DIR --suite testing --into production kubelet=1.36.3-1", "Promote one package."),
+    path=PACKAGE,
+    suite=Option("suite to copy from", "SUITE"),
+)
+def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = "") -> int:
+    """Copy packages from one suite to another: all, or those named."""
     from kubeparcel.repository import publisher
 
-    target = _target(to, key, wait, dry_run=dry_run)
-    return _tell(
-        publisher.copy(suite, into, target, console.create_log(), selectors=path), as_json=json_
-    )
+    result = publisher.copy(suite, into, change.target(), console.create_log(), selectors=path)
+    return _print_change(result, change)
 
 
-@task
+@task(
+    "Repository",
+    ("doctor https://packages.example.com/kubernetes", "Examine a repository as clients do."),
+    ("doctor DIR --key packages.asc", "Examine a folder with the key that you trust."),
+    ("doctor s3://BUCKET/PREFIX --quick", "Examine only the indexes in a bucket."),
+    path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
+    key=Option(
+        "file with the public keys to trust, or the name of a key", "KEY", "the repository's own"
+    ),
+    suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
+)
 def doctor(
-    _: Context,
     path: list[str],
     key: str = "",
     suite: str = "",
@@ -199,55 +176,15 @@ def doctor(
     junit: str = "",
     quiet: bool = False,
 ) -> int:
-    """Examine any apt and yum repository: inv doctor URL, or a folder."""
+    """Examine any apt and yum repository, whoever published it."""
     from kubeparcel.doctor.examination import Request, examine
 
     if len(path) != 1:
         raise UsageError("inv doctor needs one URL or folder.")
-    where = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
+    address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    found = examine(Request(where, key, suites, quick, horizon), console.create_log(quiet))
+    report = examine(Request(address, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
-        found.write_junit(Path.cwd() / junit)
-    print_result(found.as_json() if json_ else found.as_text())
-    return found.exit_code
-
-
-@task
-def key(
-    _: Context, action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False
-) -> None:
-    """Make, show, extend or rotate a signing key: new, show, extend, rotate."""
-    from kubeparcel.repository.signing import gpg, keyring, keys
-
-    chosen = name or keys.DEFAULT_NAME
-    lasts = days or keys.LIFETIME_DAYS
-    if action == "new":
-        named = keys.create(chosen, identity, lasts)
-    elif action == "extend":
-        named = keys.extend(chosen, lasts)
-    elif action == "rotate":
-        named = keys.rotate(chosen, lasts, user_id=identity)
-    elif action == "show":
-        named = keys.load(chosen)
-    else:
-        raise UsageError(f"inv key {action}: there is {', '.join(ACTIONS)}.")
-    rows = [
-        {
-            "name": named.name,
-            "fingerprint": one.fingerprint,
-            "identity": one.user_id,
-            "days-left": round(one.days_left()) if one.expires else None,
-            "signs": one.fingerprint in named.signing_fingerprints,
-        }
-        for one in keyring.list_keys(gpg.open_home(named.folder))
-    ]
-    if json_:
-        print_result(json.dumps({"keys": rows}, indent=2))
-        return
-    for row in rows:
-        left = "for ever" if row["days-left"] is None else f"{row['days-left']} days"
-        state = "signs" if row["signs"] else "signs no more"
-        print_result(
-            f"{row['name']}: {row['fingerprint']}  {row['identity']}  holds {left}, {state}"
-        )
+        report.write_junit(Path.cwd() / junit)
+    print_result(report.as_json() if json_ else report.as_text())
+    return report.exit_code

@@ -1,114 +1,143 @@
-"""What makes a function a task: options are explained, errors become text and exit codes."""
+"""Makes a task of a function: its parameters become options, its errors exit codes."""
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
-from collections.abc import Callable
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.tasks import Task
+from kubeparcel.cli.options import OPTIONS, Option
+from kubeparcel.cli.output import exit_code
+from kubeparcel.errors import UsageError
 
-from kubeparcel.cli import program
-from kubeparcel.errors import DiskError, KubeparcelError
-from kubeparcel.program_name import with_program_name
-
-HELP = {
-    "kubernetes": "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1",
-    "cri_tools": "cri-tools version, instead of the one that fits",
-    "cni": "CNI plugins version, instead of the one that fits",
-    "arch": "amd64, arm64, ppc64le, s390x; several with commas [amd64]",
-    "format": "deb, rpm or both [deb,rpm]",
-    "source": "upstream (downloads), go (compiles Go modules), auto (whichever answers) [auto]",
-    "mirror": "URL or directory with a copy of upstream's files, read instead of upstream",
-    "layout": "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io) [etc]",
-    "revision": "the packages' own revision, raised when they change for the same version [1]",
-    "compression": "fast, balanced or small [balanced]",
-    "out": "output folder [dist]",
-    "locked": "fail when kubeparcel.lock does not answer what is asked, instead of renewing it",
-    "dry_run": "show what would be got and made, and do nothing",
-    "json_": "one JSON document on standard output, and nothing else there",
-    "quiet": "say nothing but warnings and the result",
-    "check": "only say whether kubeparcel.lock is current; exit code 1 when it is not",
-    "refresh": "NAME: believe what upstream says now of this binary or archive",
-    "level": "layout (what is in them), install (on real distributions), service (the kubelet "
-    "under systemd) or cluster (kubeadm init and join) [layout]",
-    "on": "hosts, several with commas; inv hosts lists them [what this machine can do]",
-    "engine": "podman or docker [the first that answers]",
-    "from_": "the folder with the packages [dist]",
-    "keep": "leave the container of a failed check, and say how to enter it",
-    "junit": "also write a JUnit XML file there [levels on hosts: verify.xml in the output folder]",
-    "html": "also write a page for people there [levels on hosts: verify.html beside it]",
-    "schema": "print the JSON Schema of kubeparcel.yaml",
-    "to": "the folder to fill, or the repository: a folder or s3://BUCKET/PREFIX",
-    "suite": "the suite; publish takes the minor's, and the one of all, unless said",
-    "into": "the suite that gets them",
-    "key": "a key's name, a file with a private key, or gpg:FINGERPRINT of your own gpg [default]",
-    "address": "where clients will find the repository, for the page and client files",
-    "metadata": "how yum's is packed: zstd, or gzip for systems older than EL 8 [zstd]",
-    "valid": "days until clients refuse an apt suite that was not signed anew, 0 for ever [180]",
-    "generations": "how many publishes a client may be behind [5]",
-    "wait": "how many seconds to wait for another publisher [30]",
-    "generation": "which one [the last]",
-    "action": "new, show, extend or rotate",
-    "name": "the key's name [default]",
-    "identity": "who the key says it is",
-    "days": "how long it holds [three years]",
-    "store": "also empty the cache of downloads, compiled binaries and packages",
-    "image.out": "the folder for the archives [images in the output folder]",
-    "load": "also load the images into the engine",
-    "verify.from_": "a folder with packages to upgrade from [the same, one revision before]",
-    "retain.keep": "how many versions of each package in each minor stay [5]",
-    "doctor.path": "the URL or folder of a repository; works without the option too",
-    "doctor.key": "a file with the public keys to trust, or a key's name [the repository's own]",
-    "doctor.suite": "only these, several with commas [all that can be found]",
-    "horizon": "how many days from now on keys and signatures have to hold",
-    "quick": "look at the indexes only, and read no package file",
-    "path": "a package, or a folder of them; works without the option too, several times",
-}
+Example = tuple[str, str]
+"""A command without the program's name, and what it does."""
 
 
-def _meaning(task_: str, option: str) -> str:
-    """An option's help text: the task's own, or the one for all."""
-    return HELP.get(f"{task_}.{option}") or HELP[option]
+@dataclass(frozen=True)
+class Parameter:
+    """An option of one task. `kind` is str, int, bool or list; `name` is Python's name."""
 
+    name: str
+    kind: type
+    default: Any
+    option: Option
 
-def task(body: Callable[..., int | None]) -> Task[Any]:
-    """A task whose errors end as text and exit code; HELP explains its options."""
+    @property
+    def option_name(self) -> str:
+        """The name without dashes in front: `dry-run`."""
+        return self.name.strip("_").replace("_", "-")
 
-    @functools.wraps(body)
-    def guarded(context: Context, *args: Any, **options: Any) -> None:
-        as_json = bool(options.get("json_"))
+    @property
+    def flag(self) -> str:
+        """The usual spelling: `--dry-run`, or `-k` for a single letter."""
+        return f"--{self.option_name}" if len(self.option_name) > 1 else f"-{self.option_name}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All spellings."""
+        short = (self.option.short,) if self.option.short else ()
+        return tuple(dict.fromkeys((self.flag, f"--{self.option_name}", *short)))
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return self.default is inspect.Parameter.empty and self.kind is not list
+
+    def parse(self, text: str) -> str | int:
+        """Return the value that a word stands for; raises UsageError for an invalid number."""
+        if self.kind is not int:
+            return text
         try:
-            code = body(context, *args, **options)
-        except KubeparcelError as error:
-            program.report_error(error, as_json=as_json)
-            code = error.exit_code
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
-        except OSError as error:
-            where = error.filename or "The disk"
-            program.report_error(DiskError(f"{where}: {error.strerror or error}."), as_json=as_json)
-            code = DiskError.exit_code
-        except KeyboardInterrupt:
-            print("\nStopped. Nothing is half-made; the next run goes on.", file=sys.stderr)
-            code = 130
-        if code:
-            raise Exit(code=code)
+            return int(text)
+        except ValueError:
+            raise UsageError(f"Invalid {self.flag} {text!r}: use a whole number.") from None
 
-    names = body.__code__.co_varnames[1 : body.__code__.co_argcount]
-    return program.Documented(
-        guarded,
-        auto_shortflags=False,
-        help={name.strip("_").replace("_", "-"): _meaning(body.__name__, name) for name in names},
-        iterable=[name for name in names if name == program.PATHS],
-    )
+    def check(self, value: Any) -> None:
+        """Raise UsageError for a value that is not one of the choices."""
+        option = self.option
+        if not option.choices or not value:
+            return
+        for word in str(value).split(",") if option.several else [str(value)]:
+            if word.strip() not in option.choices:
+                *first, last = option.choices
+                label = self.option_name if option.positional else self.flag
+                raise UsageError(f"Invalid {label} {word!r}: use {', '.join(first)} or {last}.")
 
 
-def print_result(text: str) -> None:
-    """Print a result to standard output."""
-    print(with_program_name(text), flush=True)
+class CommandTask:
+    """A task with its help group, options and examples."""
+
+    def __init__(
+        self,
+        function: Callable[..., int | None],
+        group: str,
+        examples: Sequence[Example],
+        options: Mapping[str, Option],
+    ) -> None:
+        self.function = function
+        self.group = group
+        self.examples = tuple(examples)
+        self.summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
+        self.details = details.strip()
+        self._groups: dict[str, type] = {}
+        self.parameters = tuple(self._read_parameters({**OPTIONS, **options}))
+
+    @property
+    def name(self) -> str:
+        """The word that users type."""
+        return self.function.__name__
+
+    @property
+    def positional_parameters(self) -> tuple[Parameter, ...]:
+        """Parameters that take words without an option's name."""
+        return tuple(p for p in self.parameters if p.option.positional)
+
+    def run(self, values: Mapping[str, Any]) -> int:
+        """Run the function with these options and defaults for others; return the exit code."""
+        return exit_code(lambda: self._call(values), as_json=bool(values.get("json_")))
+
+    def _call(self, values: Mapping[str, Any]) -> int | None:
+        for parameter in self.parameters:
+            parameter.check(values.get(parameter.name))
+        arguments = {**{p.name: [] for p in self.parameters if p.kind is list}, **values}
+        for name, group in self._groups.items():
+            members = [member.name for member in fields(group)]
+            arguments[name] = group(**{m: arguments.pop(m) for m in members if m in arguments})
+        return self.function(**arguments)
+
+    def _read_parameters(self, options: Mapping[str, Option]) -> Iterator[Parameter]:
+        """Yield the function's parameters; those of option groups one by one."""
+        for parameter in inspect.signature(self.function, eval_str=True).parameters.values():
+            if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
+                self._groups[parameter.name] = parameter.annotation
+                types = typing.get_type_hints(parameter.annotation)
+                members = [(f.name, types[f.name], f.default) for f in fields(parameter.annotation)]
+            else:
+                members = [(parameter.name, parameter.annotation, parameter.default)]
+            for name, annotation, default in members:
+                kind = typing.get_origin(annotation) or annotation
+                yield Parameter(name, kind, default, options[name.strip("_").replace("_", "-")])
+
+
+def task(
+    group: str, /, *examples: Example, **options: Option
+) -> Callable[[Callable[..., int | None]], CommandTask]:
+    """Make a function a task of a help group.
+
+    The first line of its docstring is the summary. Its parameters are options of the table
+    `OPTIONS`, or of `options` where the task has its own meaning for one. A parameter whose type is
+    a dataclass is an option group: each field is an option.
+    """
+
+    def decorate(function: Callable[..., int | None]) -> CommandTask:
+        return CommandTask(
+            function,
+            group,
+            examples,
+            {name.strip("_").replace("_", "-"): option for name, option in options.items()},
+        )
+
+    return decorate

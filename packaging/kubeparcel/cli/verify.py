@@ -1,18 +1,28 @@
-"""The tasks that look at finished packages, alone and on hosts."""
+"""The tasks that verify packages, alone and on hosts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from invoke.context import Context
-
 from kubeparcel import console
-from kubeparcel.cli.task import print_result, task
+from kubeparcel.cli.options import Option
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
 
 
-@task
+@task(
+    "Verify",
+    ("verify", "Check the contents of the packages in dist."),
+    ("verify --level install --on trixie", "Install, upgrade and remove them on Debian 13."),
+    ("verify ~/Downloads/kubelet_1.36.3-1.1_amd64.deb", "Check a package built by others."),
+    ("verify --level cluster --html report.html", "Create a cluster, and write a report."),
+    from_=Option(
+        "folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"
+    ),
+    junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
+    html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
+)
 def verify(
-    _: Context,
     path: list[str],
     level: str = "layout",
     on: str = "",
@@ -24,14 +34,18 @@ def verify(
     html: str = "",
     quiet: bool = False,
 ) -> int:
-    """Check packages: ours, or anyone's. Without a path: those in the output folder."""
+    """Verify packages, from this program or any other.
+
+    Without a PATH, the packages of the output folder are verified. Levels run in order up to
+    --level; the first failure stops the run.
+    """
     from kubeparcel.config.settings import load
     from kubeparcel.reports.report_files import ReportFiles, write_reports
     from kubeparcel.verify.levels import VerifyRequest, run_levels
 
-    base, here = Path.cwd(), console.create_log(quiet)
+    base, log = Path.cwd(), console.create_log(quiet)
     settings = load({}, base)
-    wanted = VerifyRequest(
+    request = VerifyRequest(
         level,
         paths=tuple(base / name for name in path or [settings.out]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
@@ -39,17 +53,23 @@ def verify(
         previous=(base / from_,) if from_ else (),
         keep=keep,
     )
-    proof = run_levels(wanted, settings, here)
-    left = write_reports(proof, ReportFiles.requested(base, settings.out, level, html, junit), here)
-    print_result(proof.as_json() if json_ else left.with_summary_line(proof.as_text()))
-    if json_ and left.names:
-        here.info("Report", " · ".join(left.names))
-    return left.exit_code
+    result = run_levels(request, settings, log)
+    written = write_reports(
+        result, ReportFiles.requested(base, settings.out, level, html, junit), log
+    )
+    print_result(result.as_json() if json_ else written.with_summary_line(result.as_text()))
+    if json_ and written.names:
+        log.info("Report", " · ".join(written.names))
+    return written.exit_code
 
 
-@task
-def hosts(_: Context, engine: str = "", json_: bool = False) -> None:
-    """List the hosts that packages can be proved on, and which of them can be made here."""
+@task(
+    "Verify",
+    ("hosts", "List the hosts, and which can run on this machine."),
+    ("hosts --engine docker --json", "List what docker can run, as JSON."),
+)
+def hosts(engine: str = "", json_: bool = False) -> None:
+    """List the hosts on which packages can be verified."""
     from kubeparcel.hosts import selection
 
     print_result(selection.host_availability(engine).render(as_json=json_))

@@ -1,0 +1,83 @@
+"""The tasks about configuration: start a project, show the settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kubeparcel.cli.options import Option
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
+from kubeparcel.errors import UsageError
+
+CI_FILES = {"github": ".github/workflows/packages.yml", "gitlab": ".gitlab-ci.yml"}
+SCHEMA_FILE = "kubeparcel.schema.json"
+
+
+@task(
+    "Configure",
+    ("init", "Write kubeparcel.yaml and its schema to the current folder."),
+    ("init packages --ci github", "Start a project in packages/ with a GitHub workflow."),
+    directory=Option("folder of the project", "DIR", "the current folder", positional=True),
+    ci=Option(
+        "also write a CI file that builds, verifies and keeps the packages",
+        "SERVICE",
+        choices=tuple(CI_FILES),
+    ),
+)
+def init(directory: str = ".", ci: str = "") -> None:
+    """Write a commented kubeparcel.yaml, its schema and a CI file.
+
+    Existing files are never overwritten.
+    """
+    from kubeparcel import __version__, templates
+    from kubeparcel.config.settings import FILE
+
+    folder = Path.cwd() / directory
+    contents = {
+        FILE: templates.render("init/kubeparcel.yaml", {"schema": SCHEMA_FILE}),
+        SCHEMA_FILE: _schema() + "\n",
+    }
+    if ci:
+        contents[CI_FILES[ci]] = templates.render(f"init/{ci}.yml", {"version": __version__})
+    existing = [name for name in contents if (folder / name).exists()]
+    if existing:
+        raise UsageError(
+            f"{folder / existing[0]} already exists; nothing was written.",
+            "Choose another folder, or move the file away first.",
+        )
+    for name, text in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+        print_result(f"Wrote {Path(directory, name)}")
+    print_result("Next: set the version in kubeparcel.yaml, then inv build")
+
+
+@task(
+    "Configure",
+    ("config", "Show the settings as YAML, as kubeparcel.yaml would state them."),
+    (
+        "config --schema > kubeparcel.schema.json",
+        "Write the schema that editors complete and check kubeparcel.yaml with.",
+    ),
+)
+def config(schema: bool = False, json_: bool = False) -> None:
+    """Show the effective settings, or the JSON Schema of kubeparcel.yaml."""
+    from kubeparcel.config.settings import load
+
+    if schema:
+        print_result(_schema())
+        return
+    settings = load({}).model_dump(mode="json", by_alias=True)
+    if json_:
+        print_result(json.dumps(settings, indent=2))
+        return
+    import yaml
+
+    print_result(yaml.safe_dump(settings, sort_keys=False).rstrip())
+
+
+def _schema() -> str:
+    from kubeparcel.config.settings import Settings
+
+    return json.dumps(Settings.model_json_schema(), indent=2)

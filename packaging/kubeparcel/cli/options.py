@@ -1,0 +1,190 @@
+"""Every option of the command line: its help, the values it takes and its default.
+
+Help, completion, the man page and the reference are all made from the table `OPTIONS`. Options
+that several tasks share are fields of a dataclass, an option group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubeparcel.errors import UsageError
+from kubeparcel.model import Arch, Format
+
+if TYPE_CHECKING:
+    from kubeparcel.repository.publisher import Target
+
+
+@dataclass(frozen=True)
+class Option:
+    """What users are told about an option.
+
+    `value` is the placeholder in help, `default` what applies without the option. Values outside
+    `choices` are rejected; `completions` are only offered by the shell. `several` values are
+    separated by commas. A `positional` option is given by its value alone.
+    """
+
+    help: str
+    value: str = ""
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    completions: Callable[[], Iterable[str]] = tuple
+    several: bool = False
+    positional: bool = False
+    short: str = ""
+
+
+def _host_names() -> Iterable[str]:
+    from kubeparcel.hosts import catalog
+
+    return catalog.load_hosts().hosts
+
+
+OPTIONS: Mapping[str, Option] = {
+    "kubernetes": Option(
+        "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1", "VERSION", "stable"
+    ),
+    "cri-tools": Option("cri-tools version", "VERSION", "the one that fits Kubernetes"),
+    "cni": Option("CNI plugins version", "VERSION", "the one that fits Kubernetes"),
+    "arch": Option(
+        "architectures, separated by commas", "ARCH", "amd64", choices=tuple(Arch), several=True
+    ),
+    "source": Option(
+        "upstream (download), go (compile Go modules) or auto (upstream if it can be reached)",
+        "SOURCE",
+        "auto",
+        choices=("auto", "upstream", "go"),
+    ),
+    "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
+    "format": Option(
+        "package formats, separated by commas",
+        "FORMAT",
+        "deb,rpm",
+        choices=tuple(Format),
+        several=True,
+    ),
+    "layout": Option(
+        "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io)",
+        "LAYOUT",
+        "etc",
+        choices=("etc", "official"),
+    ),
+    "revision": Option(
+        "package revision; raise it when packages change for the same version", "REVISION", "1"
+    ),
+    "compression": Option(
+        "fast, balanced or small",
+        "PRESET",
+        "balanced",
+        choices=("fast", "balanced", "small"),
+    ),
+    "out": Option("output folder", "DIR", "dist"),
+    "locked": Option("fail instead of updating kubeparcel.lock when it does not match"),
+    "check": Option("only check that kubeparcel.lock is current; exit code 1 if it is not"),
+    "refresh": Option("accept upstream's new checksum for this binary or archive", "NAME"),
+    "dry-run": Option("print what would be done, without doing it"),
+    "json": Option("print one JSON document to standard output"),
+    "quiet": Option("print only warnings and the result"),
+    "schema": Option("print the JSON Schema of kubeparcel.yaml"),
+    "store": Option("also empty the cache of downloads, compiled binaries and packages"),
+    "path": Option("package files, or folders with packages", "PATH", positional=True),
+    "level": Option(
+        "layout (package contents), install (on real distributions), service (the kubelet under "
+        "systemd) or cluster (kubeadm init and join)",
+        "LEVEL",
+        "layout",
+        choices=("layout", "install", "service", "cluster"),
+    ),
+    "on": Option(
+        "hosts, separated by commas; inv hosts lists them",
+        "HOST",
+        "the first available host of each format",
+        completions=_host_names,
+        several=True,
+    ),
+    "engine": Option(
+        "container engine", "ENGINE", "the first available", choices=("podman", "docker")
+    ),
+    "keep": Option("keep the container of a failed check, and print how to enter it"),
+    "junit": Option("write a JUnit XML report", "FILE"),
+    "html": Option("write an HTML report", "FILE"),
+    "load": Option("also load the images into the engine"),
+    "to": Option("the repository: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
+    "from": Option("folder with the packages", "DIR", "dist"),
+    "suite": Option("suite to change", "SUITE"),
+    "into": Option("suite that receives the packages", "SUITE"),
+    "key": Option(
+        "signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"
+    ),
+    "address": Option("base URL of the repository, as clients see it", "URL"),
+    "metadata": Option(
+        "compression of yum metadata: zstd, or gzip for systems older than EL 8",
+        "METHOD",
+        "zstd",
+        choices=("zstd", "gzip"),
+    ),
+    "valid": Option(
+        "days until clients reject an apt suite that was not signed again; 0 for no limit",
+        "DAYS",
+        "180",
+    ),
+    "generations": Option("how many publishes a client may lag behind", "COUNT", "5"),
+    "generation": Option("generation to restore", "NUMBER", "the previous one"),
+    "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
+    "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365"),
+    "quick": Option("examine only the indexes, no package files"),
+    "action": Option(
+        "new, show, extend or rotate",
+        "ACTION",
+        choices=("new", "show", "extend", "rotate"),
+        positional=True,
+    ),
+    "name": Option("name of the key", "NAME", "default"),
+    "identity": Option("user ID of the key, such as 'Packages <packages@example.com>'", "USER-ID"),
+    "days": Option("days until the key expires", "DAYS", "1095"),
+}
+
+
+@dataclass(frozen=True)
+class ReleaseOptions:
+    """Which release is meant, and where its binaries come from."""
+
+    kubernetes: str = ""
+    cri_tools: str = ""
+    cni: str = ""
+    arch: str = ""
+    source: str = ""
+    mirror: str = ""
+
+
+@dataclass(frozen=True)
+class PackageOptions:
+    """How packages are made."""
+
+    format: str = ""
+    layout: str = ""
+    revision: str = ""
+    compression: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeOptions:
+    """Which repository is changed, and how."""
+
+    to: str = ""
+    key: str = ""
+    wait: int = 30
+    dry_run: bool = False
+    json_: bool = False
+
+    def target(self, terms: Mapping[str, str | int] | None = None) -> Target:
+        """Return the repository to change; `terms` are the options that it remembers."""
+        from kubeparcel.repository.publisher import Target
+
+        if not self.to:
+            raise UsageError("Missing option --to: the repository's folder or s3://BUCKET/PREFIX.")
+        address = self.to if "://" in self.to else str(Path.cwd() / self.to)
+        return Target(address, self.key, self.dry_run, self.wait, terms or {})

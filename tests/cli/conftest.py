@@ -1,0 +1,45 @@
+"""Runs the program in this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kubeparcel import cli
+from kubeparcel.build import builder
+
+Program = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def kubeparcel(here, capsys) -> Iterator[Program]:
+    """Run the program in an empty folder: exit code, standard output, standard error."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as raised:
+            cli.main(["kubeparcel", *words])
+        out, err = capsys.readouterr()
+        return int(raised.value.code or 0), out, err
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    os.environ.pop("KUBEPARCEL_DEBUG", None)
+
+
+@pytest.fixture
+def fail_build(monkeypatch) -> Callable[[BaseException], None]:
+    """Have every build raise this error."""
+
+    def fail_with(error: BaseException) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(builder, "build", fail)
+
+    return fail_with

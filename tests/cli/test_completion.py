@@ -1,0 +1,161 @@
+"""Completion of tasks, options and values, in the real shells."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import cli
+from kubeparcel.cli.completion import complete, completion_script
+from kubeparcel.hosts import catalog
+
+ROOT = Path(__file__).parents[2]
+TASKS = {task.name: task for task in cli.TASKS}
+CASES = [
+    ("kubeparcel bui", ["build"]),
+    ("kubeparcel build --dry", ["--dry-run"]),
+    ("kubeparcel build --arch ", ["amd64", "arm64", "ppc64le", "s390x"]),
+    ("kubeparcel build --arch amd64,a", ["amd64,arm64"]),
+    ("kubeparcel build --quiet --compression s", ["small"]),
+    ("kubeparcel build --format=r", ["--format=rpm"]),
+    ("kubeparcel verify --level ", ["layout", "install", "service", "cluster"]),
+    ("kubeparcel key ro", ["rotate"]),
+    ("kubeparcel publish --metadata ", ["zstd", "gzip"]),
+    ("kubeparcel build --out fil", ["file-name"]),
+]
+
+
+def candidates(*words: str) -> list[str]:
+    return [line.partition("\t")[0] for line in complete(words, TASKS)]
+
+
+def test_complete_offers_all_tasks_for_an_empty_word():
+    assert candidates("") == candidates() == list(TASKS)
+    assert candidates("help", "") == list(TASKS)
+
+
+def test_complete_offers_the_options_of_the_task():
+    assert candidates("build", "--l") == ["--layout", "--locked"]
+    assert candidates("build", "--arch", "amd64", "--lo") == ["--locked"]
+    assert candidates("build", "--no-such-option", "--lo") == ["--locked"]
+    assert "--kubernetes" in candidates("build", "")
+    assert candidates("--ver") == ["--version"]
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (("build", "--source", ""), ["auto", "upstream", "go"]),
+        (("build", "--layout", ""), ["etc", "official"]),
+        (
+            (
+                "build",
+                "--compression=f",
+            ),
+            ["--compression=fast"],
+        ),
+        (("build", "--arch", "amd64,arm64,"), ["ppc64le", "s390x"]),
+        (("verify", "--engine", ""), ["podman", "docker"]),
+        (("key", ""), ["new", "show", "extend", "rotate"]),
+        (("key", "new", "--na"), ["--name"]),
+        (("init", "--ci", "g"), ["github", "gitlab"]),
+        (("--print-completion-script", ""), ["bash", "zsh", "fish"]),
+        (("verify", ""), []),
+        (("build", "--out", ""), []),
+    ],
+)
+def test_complete_offers_the_values_of_an_option(words, values):
+    assert [value.removeprefix("amd64,arm64,") for value in candidates(*words)] == values
+
+
+def test_complete_offers_hosts():
+    assert candidates("verify", "--on", "") == list(catalog.load_hosts().hosts)
+
+
+def test_complete_describes_tasks_and_options():
+    assert complete(["bui"], TASKS) == [f"build\t{TASKS['build'].summary}"]
+    assert complete(["build", "--quie"], TASKS)[0].startswith("--quiet\tprint only")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_printed_for_each_shell(kubeparcel, shell):
+    code, out, _ = kubeparcel("--print-completion-script", shell)
+    assert code == 0
+    assert "--complete" in out
+
+
+@pytest.fixture
+def shell_folder(tmp_path: Path) -> Path:
+    """A folder with a file, and a `kubeparcel` on PATH."""
+    folder = tmp_path / "shell"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "file-name").touch()
+    program = folder / "bin/kubeparcel"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kubeparcel "$@"\n')
+    program.chmod(0o755)
+    for shell in ("bash", "zsh", "fish"):
+        (folder / shell).write_text(completion_script(shell, "kubeparcel"))
+    return folder
+
+
+def run_shell(folder: Path, *argv: str) -> list[str]:
+    if not shutil.which(argv[0]):
+        pytest.skip(f"{argv[0]} is not installed")
+    env = {
+        **os.environ,
+        "PATH": f"{folder}/bin:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "packaging"),
+        "HOME": str(folder),
+        "TERM": "dumb",
+    }
+    result = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return [line.partition("\t")[0].strip() for line in result.stdout.splitlines() if line.strip()]
+
+
+BASH = """
+source ./bash
+COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=(${1//=/ = }) COMP_CWORD=0
+current=${1##*[ =]}
+_kubeparcel_complete kubeparcel "$current" previous
+printf '%s\\n' "${COMPREPLY[@]}"
+((${#COMPREPLY[@]})) || compgen -f -- "$current"
+complete -p kubeparcel >/dev/null
+"""
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_bash_completes(shell_folder, line, expected):
+    offered = run_shell(shell_folder, "bash", "-c", BASH, "bash", line)
+    assert offered == [word.removeprefix("--format=") for word in expected]
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_fish_completes(shell_folder, line, expected):
+    script = "source ./fish; complete --do-complete $argv[1]"
+    assert sorted(run_shell(shell_folder, "fish", "-c", script, line)) == sorted(expected)
+
+
+# Functions of the completion system print instead of filling the line editor's list.
+ZSH = r"""
+autoload -Uz compinit && compinit -u -D
+source ./zsh
+_describe() { print -rl -- ${candidates%%:*} }
+_files() { print -rl -- ${PREFIX}*(N) }
+line=$1
+words=(${(z)line})
+[[ $line == *' ' ]] && words+=('')
+CURRENT=$#words
+PREFIX=$words[CURRENT]
+_kubeparcel
+"""
+
+
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_zsh_completes(shell_folder, line, expected):
+    assert run_shell(shell_folder, "zsh", "-f", "-c", ZSH, "zsh", line) == expected

@@ -1,0 +1,105 @@
+"""Starting a project, and showing its settings."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from kubeparcel.config.settings import Settings, load
+
+
+def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here):
+    code, out, _ = kubeparcel("init")
+    assert code == 0
+    assert "Wrote kubeparcel.yaml\nWrote kubeparcel.schema.json\n" in out
+    assert load({}) == Settings()
+    assert sorted(path.name for path in here.iterdir()) == [
+        "kubeparcel.schema.json",
+        "kubeparcel.yaml",
+    ]
+
+
+def test_init_writes_the_schema_that_the_first_line_names(kubeparcel, here):
+    kubeparcel("init")
+    first = (here / "kubeparcel.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=./kubeparcel.schema.json"
+    schema = json.loads((here / "kubeparcel.schema.json").read_text())
+    assert schema == json.loads(kubeparcel("config", "--schema")[1])
+
+
+def test_init_explains_every_setting_with_a_valid_example(kubeparcel, here):
+    kubeparcel("init")
+    file = here / "kubeparcel.yaml"
+    lines = []
+    for line in file.read_text().splitlines():
+        example = line.removeprefix("# ")
+        key = example.split(":")[0].strip(" -")
+        is_example = line.startswith("#  ") or (
+            ":" in example and key in {"cri-tools", *Settings().model_dump(by_alias=True)}
+        )
+        lines.append(example if is_example else line)
+    file.write_text("\n".join(lines))
+    keys = {field.alias or name for name, field in Settings.model_fields.items()}
+    assert set(yaml.safe_load(file.read_text())) == {key.replace("_", "-") for key in keys}
+    assert load({}).packages["kubelet"].files[0].config
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [("github", ".github/workflows/packages.yml"), ("gitlab", ".gitlab-ci.yml")],
+)
+def test_init_writes_a_ci_file_that_builds_and_verifies(kubeparcel, here, service, name):
+    assert kubeparcel("init", "project", "--ci", service)[0] == 0
+    text = (here / "project" / name).read_text()
+    document = yaml.safe_load(text)
+    assert "packages" in document.get("jobs", document)
+    assert "kubeparcel build\n" in text
+    assert "kubeparcel verify " in text
+    assert "{{ version" not in text
+
+
+def test_init_never_overwrites_a_file(kubeparcel, here):
+    (here / ".gitlab-ci.yml").write_text("mine")
+    code, out, err = kubeparcel("init", "--ci", "gitlab")
+    assert (code, out) == (2, "")
+    assert f"{here}/.gitlab-ci.yml already exists; nothing was written." in err
+    assert (here / ".gitlab-ci.yml").read_text() == "mine"
+    assert not (here / "kubeparcel.yaml").exists()
+
+
+def test_init_rejects_an_unknown_ci_service(kubeparcel, here):
+    code, _, err = kubeparcel("init", "--ci", "jenkins")
+    assert (code, err) == (2, "Invalid --ci 'jenkins': use github or gitlab.\n")
+    assert not list(here.iterdir())
+
+
+def test_invalid_file_is_a_configuration_error(kubeparcel, here):
+    (here / "kubeparcel.yaml").write_text("layut: etc\n")
+    code, _, err = kubeparcel("config")
+    assert code == 2
+    assert err.startswith("kubeparcel.yaml:1: ")
+    assert "layut" in err
+
+
+def test_config_shows_the_settings_as_yaml_and_json(kubeparcel, here):
+    (here / "kubeparcel.yaml").write_text("layout: official\n")
+    code, out, _ = kubeparcel("config")
+    assert code == 0
+    assert "layout: official\n" in out
+    code, out, _ = kubeparcel("config", "--json")
+    assert (code, json.loads(out)["layout"]) == (0, "official")
+
+
+def test_config_output_is_a_valid_configuration(kubeparcel, here):
+    (here / "kubeparcel.yaml").write_text("layout: official\nrevision: 2\n")
+    shown = kubeparcel("config")[1]
+    (here / "kubeparcel.yaml").write_text(shown)
+    assert kubeparcel("config") == (0, shown, "")
+
+
+def test_config_schema_is_a_document(kubeparcel):
+    code, out, _ = kubeparcel("config", "--schema")
+    assert code == 0
+    assert "cri-tools" in json.loads(out)["properties"]
