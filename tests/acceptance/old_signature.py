@@ -18,7 +18,7 @@ def version_three(who: Signatory, data: bytes) -> bytes:
     secret = subprocess.run(
         [*words, "--export-secret-keys"], env=who.env, check=True, capture_output=True
     ).stdout
-    body = next(body for tag, body in packets(secret) if tag == 5)
+    body = next(one.body for one in packets(secret) if str(one.tag) == "Tag.SecretKey")
     modulus, at = _number(body, 6)
     public, at = _number(body, at)
     assert body[at] == 0, "the key has a passphrase"

@@ -55,7 +55,7 @@ class TrustedKeys:
         self.subject.description = ", ".join(map(self._said, used))
         for key in used:
             self._key(key)
-        for fingerprint, signature in openpgp.vouching(self.certificates):
+        for fingerprint, signature in openpgp.self_signatures(self.certificates):
             if signature.weakness and any(k.fingerprint.endswith(fingerprint) for k in used):
                 self.subject.add_finding(
                     CheckKind.SELF_SIGNATURE,
@@ -125,7 +125,7 @@ def load_trusted_keys(
 def _given(key: str) -> bytes:
     if not Path(key).is_file() and keys.exists(key):
         home = gpg.open_home(keys.load(key).folder)
-        return openpgp.dearmored(home.run("--armor", "--export").stdout.encode())
+        return openpgp.dearmor(home.run("--armor", "--export").stdout.encode())
     try:
         data = Path(key).read_bytes()
     except OSError as error:
@@ -134,7 +134,7 @@ def _given(key: str) -> bytes:
         ) from None
     if not openpgp.is_key(data):
         raise ConfigurationError(f"--key {key}: there is no public key in it.")
-    return openpgp.dearmored(data)
+    return openpgp.dearmor(data)
 
 
 def _offered(source: RepositoryReader, found: Discovery) -> bytes:
@@ -146,7 +146,7 @@ def _offered(source: RepositoryReader, found: Discovery) -> bytes:
         names = [name for name in (*_PLACES, *listed) if name != "Release.gpg"]
         paths += [f"{folder}/{name}".lstrip("/") for name in dict.fromkeys(names)]
     rows = (source.read(path, _LONGEST) or b"" for path in dict.fromkeys(paths))
-    return b"".join(dict.fromkeys(openpgp.dearmored(row) for row in rows if openpgp.is_key(row)))
+    return b"".join(dict.fromkeys(openpgp.dearmor(row) for row in rows if openpgp.is_key(row)))
 
 
 def _subkeys(home: GpgHome) -> Iterator[Key]:

@@ -25,7 +25,7 @@ def judge(
     """Note what is wrong with a repository's signature; `data` is None when it is inside."""
     examined.mark_run(kind, CheckKind.PACKET)
     examined.add_faults(problems(kind, ring, signature, data, where))
-    ends = [p.expires for p in openpgp.signatures(openpgp.dearmored(signature)) if p.expires]
+    ends = [p.expires for p in openpgp.signatures(openpgp.dearmor(signature)) if p.expires]
     if ends and ring.now < min(ends) < ring.horizon_end:
         day = datetime.fromtimestamp(min(ends), UTC).strftime("%Y-%m-%d")
         examined.add_remark(f"{where}: the signature itself expires on {day}")
@@ -42,7 +42,7 @@ def problems(
     kind: CheckKind, ring: TrustedKeys, signature: bytes, data: bytes | Path | None, where: str
 ) -> Iterator[Fault]:
     """What is wrong with a signature, by its packets and by gpgv."""
-    found = list(openpgp.signatures(openpgp.dearmored(signature)))
+    found = list(openpgp.signatures(openpgp.dearmor(signature)))
     if not found:
         yield Fault(kind, "a signature", "there is none in it", where)
         return

@@ -46,13 +46,13 @@ def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
 def issuers(repo: Path) -> set[str]:
     """The numbers of the keys that signed the Release."""
     data = (repo / "apt/dists/stable/Release.gpg").read_bytes()
-    return {one.issuer for one in openpgp.signatures(openpgp.dearmored(data))}
+    return {one.issuer for one in openpgp.signatures(openpgp.dearmor(data))}
 
 
 def public(repo: Path, name: str = "key.asc") -> set[str]:
     """The numbers of the keys that the repository hands out."""
     text = (repo / name).read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
-    found = openpgp.vouching(openpgp.dearmored(text.encode()))
+    found = openpgp.self_signatures(openpgp.dearmor(text.encode()))
     return {number for number, _ in found}
 
 
@@ -64,8 +64,8 @@ def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
     assert not one.weakness
     assert not one.self_signature_problem
     data = gpg.open_home(named.folder).run("--armor", "--export").stdout.encode()
-    ((_, own),) = openpgp.vouching(openpgp.dearmored(data))
-    assert (own.version, openpgp.HASHES[own.algorithm]) == (4, "SHA-512")
+    ((_, own),) = openpgp.self_signatures(openpgp.dearmor(data))
+    assert (own.version, own.digest) == (4, "SHA512")
 
 
 def test_a_key_is_readable_by_its_owner_alone(key: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_private_key_is_nowhere_in_a_repository(publish: Publish, repo: Path) 
         if path.is_file():
             data = path.read_bytes()
             assert b"PRIVATE KEY" not in data
-            kinds = {tag for tag, _ in openpgp.packets(openpgp.dearmored(data))}
-            assert not kinds & {5, 7} or not path.name.startswith("key"), path
+            tags = {str(packet.tag) for packet in openpgp.packets(openpgp.dearmor(data))}
+            assert not tags & {"Tag.SecretKey", "Tag.SecretSubkey"}, path
 
 
 def test_a_name_is_taken_once_and_leads_nowhere_else(key: Path) -> None:

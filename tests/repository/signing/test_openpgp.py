@@ -1,69 +1,86 @@
-"""OpenPGP packets are read far enough to know how old and how strong a signature is."""
+"""Signatures and keys are parsed as far as their age, strength and issuer."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import sys
 
 import pytest
 
+from kubeparcel.errors import ToolError
 from kubeparcel.repository.signing.openpgp import (
     Signature,
-    dearmored,
+    dearmor,
     is_key,
     packets,
+    self_signatures,
     signatures,
-    vouching,
 )
 
 KEY = bytes([4]) + bytes(4) + b"\1\0\x08\xff\0\2\3"
-NUMBER = "90B75DE25CC55A03"
+OTHER_KEY_ID = "90B75DE25CC55A03"
 
 
-def packet(tag: int, body: bytes) -> bytes:
+def encode_packet(tag: int, body: bytes) -> bytes:
     return bytes([0xC0 | tag, len(body)]) + body
 
 
-def four(kind: int = 0x13, algorithm: int = 8, created: int = 1000, **more: object) -> bytes:
-    """The body of a signature of version 4; `lasts` are seconds, `issuer` a key's number."""
+def version_4(
+    kind: int = 0x13,
+    algorithm: int = 8,
+    created: int = 1000,
+    lifetime: int | None = None,
+    issuer: str = "0" * 16,
+) -> bytes:
+    """The body of a version 4 signature; `lifetime` is in seconds."""
     hashed = b"\5\2" + created.to_bytes(4, "big")
-    if "lasts" in more:
-        hashed += b"\5\3" + int(str(more["lasts"])).to_bytes(4, "big")
-    other = b"\x09\x10" + bytes.fromhex(str(more.get("issuer", "0" * 16)))
-    sizes = [len(part).to_bytes(2, "big") for part in (hashed, other)]
-    return bytes([4, kind, 1, algorithm]) + sizes[0] + hashed + sizes[1] + other + b"\xab\xcd\0\1\1"
+    if lifetime is not None:
+        hashed += b"\5\3" + lifetime.to_bytes(4, "big")
+    unhashed = b"\x09\x10" + bytes.fromhex(issuer)
+    sizes = [len(part).to_bytes(2, "big") for part in (hashed, unhashed)]
+    head = bytes([4, kind, 1, algorithm])
+    return head + sizes[0] + hashed + sizes[1] + unhashed + b"\xab\xcd\0\1\1"
 
 
-def three(algorithm: int = 8) -> bytes:
-    return (
-        bytes([3, 5, 0]) + (1000).to_bytes(4, "big") + bytes(8) + bytes([1, algorithm]) + bytes(5)
-    )
+def version_3(algorithm: int = 8) -> bytes:
+    created = (1000).to_bytes(4, "big")
+    return bytes([3, 5, 0]) + created + bytes(8) + bytes([1, algorithm]) + b"\xab\xcd\0\1\1"
 
 
-def test_a_signature_of_version_four_is_read_with_its_times_and_its_key() -> None:
-    data = packet(2, four(lasts=60, issuer=NUMBER))
-    assert list(signatures(data)) == [Signature(4, 0x13, 8, NUMBER, 1000, 1060)]
+def test_version_4_signature_has_its_type_digest_issuer_and_times() -> None:
+    data = encode_packet(2, version_4(lifetime=60, issuer=OTHER_KEY_ID))
+    expected = Signature(4, "PositiveCertification", "SHA256", OTHER_KEY_ID, 1000, 1060)
+    assert list(signatures(data)) == [expected]
+
+
+def test_issuer_is_also_taken_from_the_fingerprint() -> None:
+    fingerprint = b"\x16\x21\x04" + bytes(12) + bytes.fromhex(OTHER_KEY_ID)
+    body = bytes([4, 0, 1, 8, 0, 0, 0, len(fingerprint)]) + fingerprint + b"\xab\xcd\0\1\1"
+    assert [found.issuer for found in signatures(encode_packet(2, body))] == [OTHER_KEY_ID]
 
 
 @pytest.mark.parametrize(
     ("body", "weakness"),
     [
-        (four(), ""),
-        (four(algorithm=10), ""),
-        (four(algorithm=2), "digest SHA-1"),
-        (four(algorithm=1), "digest MD5"),
-        (four(algorithm=99), "digest 99"),
-        (three(), "version 3"),
-        (three(2), "version 3"),
+        (version_4(), ""),
+        (version_4(algorithm=10), ""),
+        (version_4(algorithm=2), "digest SHA-1"),
+        (version_4(algorithm=1), "digest MD5"),
+        (version_4(algorithm=3), "digest RIPEMD-160"),
+        (version_4(algorithm=99), "digest 99"),
+        (version_3(), "version 3"),
+        (version_3(2), "version 3"),
         (bytes([6, 0, 27, 12]) + bytes(20), ""),
     ],
 )
-def test_what_current_systems_refuse_is_a_weakness(body: bytes, weakness: str) -> None:
-    (found,) = signatures(packet(2, body))
-    assert found.weakness == weakness
+def test_weakness_names_what_current_systems_reject(body: bytes, weakness: str) -> None:
+    (signature,) = signatures(encode_packet(2, body))
+    assert signature.weakness == weakness
 
 
-@pytest.mark.parametrize("size", [10, 191, 192, 500, 8383, 8384, 70_000])
-def test_packets_of_every_length_are_walked_over(size: int) -> None:
+@pytest.mark.parametrize("size", [10, 191, 192, 500, 8383, 8384, 30_000])
+def test_packets_of_every_length_are_parsed(size: int) -> None:
     body = bytes(size)
     if size < 192:
         length = bytes([size])
@@ -71,55 +88,70 @@ def test_packets_of_every_length_are_walked_over(size: int) -> None:
         length = bytes([(size - 192 >> 8) + 192, size - 192 & 0xFF])
     else:
         length = b"\xff" + size.to_bytes(4, "big")
-    old = bytes([0x80 | 13 << 2 | 2]) + size.to_bytes(4, "big")
-    data = bytes([0xC0 | 13]) + length + body + old + body
-    assert [(tag, len(inner)) for tag, inner in packets(data)] == [(13, size), (13, size)]
+    old_format = bytes([0x80 | 13 << 2 | 2]) + size.to_bytes(4, "big")
+    data = bytes([0xC0 | 13]) + length + body + old_format + body
+    assert [(str(packet.tag), len(packet.body)) for packet in packets(data)] == [
+        ("Tag.UserID", size),
+        ("Tag.UserID", size),
+    ]
 
 
-def test_damage_ends_the_walk_and_nothing_else() -> None:
-    whole = packet(2, four()) * 2
+def test_truncated_data_has_at_most_its_complete_signatures() -> None:
+    whole = encode_packet(2, version_4()) * 2
     for end in range(len(whole)):
         assert len(list(signatures(whole[:end]))) <= 1
 
 
 @pytest.mark.parametrize("header", [b"", b"Version: GnuPG v2\n", b"Comment: x\nHash: SHA512\n"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_armour_is_taken_off_whatever_its_headers(header: bytes, end: bytes) -> None:
-    data = packet(2, four())
+def test_dearmor_ignores_headers_checksum_and_line_ends(header: bytes, end: bytes) -> None:
+    data = encode_packet(2, version_4())
     text = base64.encodebytes(data)
-    armoured = b"-----BEGIN PGP SIGNATURE-----\n" + header + b"\n" + text + b"=abcd\n-----END"
-    assert dearmored(armoured.replace(b"\n", end)) == data
-    assert dearmored(data) == data
+    armored = b"-----BEGIN PGP SIGNATURE-----\n" + header + b"\n" + text + b"=abcd\n-----END"
+    assert dearmor(armored.replace(b"\n", end)) == data
+    assert dearmor(data) == data
 
 
-def test_armour_that_is_cut_short_holds_nothing() -> None:
-    assert dearmored(b"-----BEGIN PGP SIGNATURE-----\n\niQIz") == b""
-    assert dearmored(b"-----BEGIN PGP SIGNATURE-----\n\n!\n-----END") == b""
+def test_dearmor_of_damaged_armor_is_empty() -> None:
+    assert dearmor(b"-----BEGIN PGP SIGNATURE-----\n\niQIz") == b""
+    assert dearmor(b"-----BEGIN PGP SIGNATURE-----\n\n!\n-----END") == b""
 
 
-def test_a_page_is_no_key() -> None:
-    assert is_key(packet(6, KEY))
-    assert not is_key(packet(2, four()))
+def test_only_a_public_key_is_a_key() -> None:
+    assert is_key(encode_packet(6, KEY))
+    assert not is_key(encode_packet(2, version_4()))
     assert not is_key(b"<html>404</html>")
     assert not is_key(b"")
 
 
-def own(**more: object) -> bytes:
-    import hashlib
-
-    number = hashlib.sha1(b"\x99" + len(KEY).to_bytes(2, "big") + KEY).hexdigest()[-16:].upper()
-    return packet(2, four(**{"issuer": number, **more}))  # type: ignore[arg-type]
-
-
-def test_of_a_keys_own_signatures_the_newest_counts() -> None:
-    start = packet(6, KEY) + packet(13, b"Tests")
-    renewed = start + own(algorithm=2) + own(algorithm=10, created=2000)
-    assert [one.weakness for _, one in vouching(renewed)] == [""]
-    worse = start + own(algorithm=10) + own(algorithm=2, created=2000)
-    assert [one.weakness for _, one in vouching(worse)] == ["digest SHA-1"]
+def self_signature(algorithm: int = 8, created: int = 1000) -> bytes:
+    digest = hashlib.sha1(b"\x99" + len(KEY).to_bytes(2, "big") + KEY).hexdigest()
+    body = version_4(algorithm=algorithm, created=created, issuer=digest[-16:])
+    return encode_packet(2, body)
 
 
-def test_what_others_say_of_a_key_does_not_matter() -> None:
-    others = packet(2, four(algorithm=2, issuer=NUMBER))
-    data = packet(6, KEY) + packet(13, b"Tests") + own() + others
-    assert [one.weakness for _, one in vouching(data)] == [""]
+def weaknesses(certificate: bytes) -> list[str]:
+    return [signature.weakness for _, signature in self_signatures(certificate)]
+
+
+def test_newest_self_signature_of_a_key_counts() -> None:
+    start = encode_packet(6, KEY) + encode_packet(13, b"Tests")
+    old, new = self_signature(algorithm=2), self_signature(algorithm=10, created=2000)
+    assert weaknesses(start + old + new) == [""]
+    old, new = self_signature(algorithm=10), self_signature(algorithm=2, created=2000)
+    assert weaknesses(start + old + new) == ["digest SHA-1"]
+
+
+def test_signatures_of_others_on_a_key_are_ignored() -> None:
+    others = encode_packet(2, version_4(algorithm=2, issuer=OTHER_KEY_ID))
+    start = encode_packet(6, KEY) + encode_packet(13, b"Tests")
+    assert weaknesses(start + self_signature() + others) == [""]
+
+
+def test_without_pysequoia_the_error_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pysequoia", None)
+    with pytest.raises(ToolError, match="not installed") as error:
+        is_key(encode_packet(6, KEY))
+    assert "pip install pysequoia" in error.value.hint

@@ -1,157 +1,182 @@
-"""OpenPGP packets, as far as their age and strength go (RFC 4880, sections 4, 5.2 and 12.2)."""
+"""OpenPGP signatures and keys, parsed and verified by pysequoia (RFC 4880, RFC 9580)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
+import functools
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
-HASHES = {1: "MD5", 2: "SHA-1", 3: "RIPEMD-160", 8: "SHA-256", 9: "SHA-384", 10: "SHA-512"} | {
-    11: "SHA-224",
-    12: "SHA3-256",
-    14: "SHA3-512",
+from kubeparcel.errors import ToolError
+
+if TYPE_CHECKING:
+    from pysequoia import Cert
+    from pysequoia.packet import Packet
+
+_ARMOR = re.compile(
+    rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END", re.DOTALL
+)
+_WEAK_DIGESTS = {"MD5": "MD5", "SHA1": "SHA-1", "RipeMD": "RIPEMD-160"}
+_CERTIFICATIONS = {
+    *("GenericCertification", "PersonaCertification", "CasualCertification"),
+    *("PositiveCertification", "DirectKey", "SubkeyBinding"),
 }
-WEAK = {1, 2, 3}
-CERTIFIES = {0x10, 0x11, 0x12, 0x13, 0x18, 0x1F}
-_BLOCK = rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END"
-_ARMOR = re.compile(_BLOCK, re.DOTALL)
-_SIGNATURE, _KEY, _SUBKEY, _USER = 2, 6, 14, 13
-_CREATED, _LASTS, _ISSUER = 2, 3, 16
 
 
 class Signature(NamedTuple):
-    """A signature packet: its version, its type (0x13 certifies a key), its digest algorithm.
+    """A signature packet. `kind` and `digest` are pysequoia's names, or a number without a name.
 
-    `issuer` is the number of the key it is by, in capitals. `created` and `expires` are in
-    seconds since 1970; `expires` is 0 when it never does.
+    `issuer` is the key ID in capitals. `created` and `expires` are in seconds since 1970;
+    `expires` is 0 for a signature without expiry.
     """
 
     version: int
-    kind: int
-    algorithm: int
+    kind: str
+    digest: str
     issuer: str = ""
     created: int = 0
     expires: int = 0
 
     @property
     def weakness(self) -> str:
-        """What current systems refuse it for; empty when they do not."""
+        """Why current systems reject the signature; empty if they accept it."""
         if self.version < 4:
             return f"version {self.version}"
-        if self.algorithm in WEAK or self.algorithm not in HASHES:
-            return f"digest {HASHES.get(self.algorithm, self.algorithm)}"
+        if self.digest in _WEAK_DIGESTS or self.digest.isdigit():
+            return f"digest {_WEAK_DIGESTS.get(self.digest, self.digest)}"
         return ""
 
 
-def dearmored(data: bytes) -> bytes:
-    """The binary form of armoured data; what is binary already comes back as it is."""
+def dearmor(data: bytes) -> bytes:
+    """Return the binary form of armored data (one block or several); binary data is unchanged.
+
+    Damaged armor gives empty bytes. Checksums are ignored, as RFC 9580 recommends.
+    """
     blocks = _ARMOR.findall(data)
     if not blocks:
         return b"" if data.lstrip().startswith(b"-----") else data
-    found = b""
+    binary = b""
     for block in blocks:
         lines = block.replace(b"\r\n", b"\n").partition(b"\n\n")[2] or block
         text = b"".join(line for line in lines.split(b"\n") if not line.startswith(b"="))
         try:
-            found += base64.b64decode(text)
+            binary += base64.b64decode(text)
         except binascii.Error:
             return b""
-    return found
+    return binary
+
+
+def packets(data: bytes) -> Sequence[Packet]:
+    """Parse binary data; there are no packets in malformed data.
+
+    Raises ToolError where pysequoia is not installed.
+    """
+    parser = _pysequoia().packet.PacketPile
+    try:
+        return list(parser.from_bytes(data))
+    except RuntimeError:
+        return []
 
 
 def is_key(data: bytes) -> bool:
-    """Whether this, armoured or not, begins as a public key does."""
-    return next(packets(dearmored(data)), (0, b""))[0] == _KEY
+    """Return whether this is a public key, armored or not."""
+    return any(_tag(packet) == "PublicKey" for packet in packets(dearmor(data))[:1])
 
 
 def signatures(data: bytes) -> Iterator[Signature]:
-    """The signature packets of binary data; stops where it is damaged."""
-    for tag, body in packets(data):
-        found = _signature(body) if tag == _SIGNATURE else None
-        if found:
-            yield found
+    """Yield the signature packets of binary data."""
+    for packet in packets(data):
+        if _tag(packet) == "Signature":
+            yield _signature(packet)
 
 
-def vouching(data: bytes) -> Iterator[tuple[str, Signature]]:
-    """For each part of each key the newest signature by the key itself, with the key's number."""
-    newest: dict[tuple[str, bytes, int], tuple[str, Signature]] = {}
-    owner, part = "", b""
-    for tag, body in packets(data):
-        if tag == _KEY:
-            owner = _number(body)
-        if tag in (_KEY, _SUBKEY, _USER):
-            part = body
-        found = _signature(body) if tag == _SIGNATURE else None
-        if found and found.kind in CERTIFIES and found.issuer in ("", owner):
-            place = owner, part, found.kind  # two keys may be of one person
+def self_signatures(certificates: bytes) -> Iterator[tuple[str, Signature]]:
+    """Yield the newest self-signature of each part of each key, with the key's ID."""
+    newest: dict[tuple[str, bytes, str], tuple[str, Signature]] = {}
+    key_id, part = "", b""
+    for packet in packets(certificates):
+        tag = _tag(packet)
+        if tag == "PublicKey":
+            key_id = (packet.key_id or "").upper()
+        if tag in ("PublicKey", "PublicSubkey", "UserID"):
+            part = packet.body
+        if tag != "Signature":
+            continue
+        signature = _signature(packet)
+        if signature.kind in _CERTIFICATIONS and signature.issuer in ("", key_id):
+            place = key_id, part, signature.kind  # two keys may have the same user ID
             before = newest.get(place)
-            if before is None or found.created >= before[1].created:
-                newest[place] = (owner, found)
+            if before is None or signature.created >= before[1].created:
+                newest[place] = (key_id, signature)
     yield from newest.values()
 
 
-def _number(body: bytes) -> str:
-    """A key's number: the end of the fingerprint that version 4 has (section 12.2)."""
-    head = b"\x99" + len(body).to_bytes(2, "big")
-    return hashlib.sha1(head + body, usedforsecurity=False).hexdigest()[-16:].upper()
+def verified_signers(signature: bytes, data: bytes, certificates: bytes) -> frozenset[str]:
+    """Return the fingerprints, in capitals, of the keys that made this detached signature of data.
+
+    Only keys in `certificates` count, and only one binary signature packet is accepted. Raises
+    ToolError where pysequoia is not installed.
+    """
+    if len(packets(signature)) != 1:
+        return frozenset()
+    library = _pysequoia()
+    try:
+        keys = _certificates(certificates)
+        result = library.verify(
+            bytes=data, store=lambda _: keys, signature=library.Sig.from_bytes(signature)
+        )
+    except RuntimeError:
+        return frozenset()
+    return frozenset(valid.signing_key.upper() for valid in result.valid_sigs)
 
 
-def _signature(body: bytes) -> Signature | None:
-    if len(body) < 19:
-        return None
-    if body[0] < 4:
-        created = int.from_bytes(body[3:7], "big")
-        return Signature(body[0], body[2], body[16], body[7:15].hex().upper(), created)
-    if body[0] > 4:
-        return Signature(body[0], body[1], body[3])
-    size = int.from_bytes(body[4:6], "big")
-    hashed = dict(_subpackets(body[6 : 6 + size]))
-    rest = int.from_bytes(body[6 + size : 8 + size], "big")
-    both = dict(_subpackets(body[8 + size : 8 + size + rest])) | hashed
-    created = int.from_bytes(hashed.get(_CREATED, b""), "big")
-    lasts = int.from_bytes(hashed.get(_LASTS, b""), "big")
-    issuer = both.get(_ISSUER, b"").hex().upper()
-    return Signature(4, body[1], body[3], issuer, created, created + lasts if lasts else 0)
+@functools.lru_cache(4)
+def _certificates(data: bytes) -> list[Cert]:
+    certificates: list[Cert] = _pysequoia().Cert.split_bytes(data)
+    return certificates
 
 
-def _subpackets(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 1 < len(data):
-        start, size = _new(data + b"\0" * 5, at)
-        if size < 1 or start + size > len(data):
-            return
-        yield data[start] & 0x7F, data[start + 1 : start + size]
-        at = start + size
+def _pysequoia() -> ModuleType:
+    try:
+        import pysequoia.packet
+    except ImportError:
+        raise ToolError(
+            "pysequoia, which parses OpenPGP signatures, is not installed.",
+            "Run: pip install pysequoia (it has wheels for x86_64 and aarch64; elsewhere pip "
+            "builds it, which needs a Rust toolchain).",
+        ) from None
+    return pysequoia
 
 
-def packets(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and body of each packet."""
-    at = 0
-    while at + 2 < len(data) and data[at] & 0x80:
-        first = data[at]
-        new = bool(first & 0x40)
-        tag = first & 0x3F if new else first >> 2 & 0x0F
-        start, size = _new(data, at + 1) if new else _old(data, at + 1, first & 3)
-        if start + size > len(data):
-            return
-        yield tag, data[start : start + size]
-        at = start + size
+def _tag(packet: Packet) -> str:
+    return _name(packet.tag)
 
 
-def _old(data: bytes, at: int, kind: int) -> tuple[int, int]:
-    if kind == 3:
-        return at, len(data) - at
-    count = 1 << kind
-    return at + count, int.from_bytes(data[at : at + count], "big")
+def _name(value: object) -> str:
+    """`SignatureType.DirectKey` is called `DirectKey`; pysequoia's values are not hashable."""
+    return str(value).rpartition(".")[2]
 
 
-def _new(data: bytes, at: int) -> tuple[int, int]:
-    first = data[at]
-    if first < 192:
-        return at + 1, first
-    if first < 224:
-        return at + 2, (first - 192 << 8) + data[at + 1] + 192
-    return at + 5, int.from_bytes(data[at + 1 : at + 5], "big")
+def _signature(packet: Packet) -> Signature:
+    if packet.signature_version is None:  # pysequoia cannot parse it: its version is all we know
+        return Signature(packet.body[0], "", "")
+    try:
+        digest = _name(packet.hash_algorithm)
+    except RuntimeError:  # pysequoia has no name for this number
+        digest = str(packet.body[3])
+    return Signature(
+        packet.signature_version,
+        _name(packet.signature_type),
+        digest,
+        (packet.issuer_key_id or packet.issuer_fingerprint or "")[-16:].upper(),
+        _seconds(packet.signature_created),
+        _seconds(packet.signature_expiration_time),
+    )
+
+
+def _seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0

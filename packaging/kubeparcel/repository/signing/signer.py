@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import functools
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.repository.signing import gpg, keyring, keys
+from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
 from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import Key
 from kubeparcel.repository.signing.keys import DIGEST_ALGORITHM, EXPIRY_WARNING_DAYS, NamedKey
@@ -85,7 +84,7 @@ class Signer:
     def export_public_keys(self, *, armored: bool, retired: bool = False) -> bytes:
         """The public keys, minimal: no one else's signatures on them."""
         text = _exported(self.home, (*self.keys, *(self.retired if retired else ())))
-        return text if armored else _bare(text)
+        return text if armored else openpgp.dearmor(text)
 
 
 @functools.lru_cache(16)
@@ -97,12 +96,6 @@ def _exported(home: GpgHome, who: Sequence[Key]) -> bytes:
         names = [key.fingerprint for key in who]
         home.run(*words, "--output", target, "--export", *names)
         return target.read_bytes()
-
-
-def _bare(armored: bytes) -> bytes:
-    """The packets in an armoured block, without its checksum (RFC 4880, 6.2)."""
-    block = armored.partition(b"\n\n")[2].partition(b"\n=")[0]
-    return base64.b64decode(block)
 
 
 @contextmanager
