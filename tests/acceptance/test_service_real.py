@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.build.previous_revision import earlier, other_layout
+from kubeparcel.build.previous_revision import PreviousRevision
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts import catalog
@@ -23,8 +23,9 @@ def report(here: Session, real: Site, tmp_path_factory) -> Report:
     chosen = settings.load({"kubernetes": KUBERNETES}, real.folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
-        before = earlier(chosen, folder / "earlier", QuietLog())
-        other = other_layout(chosen, folder / "other", QuietLog())
+        previous = PreviousRevision(chosen, QuietLog())
+        before = previous.build(folder / "earlier")
+        other = previous.build_other_layout(folder / "other")
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
     return level.check(here, hosts, [real.folder / "dist"], before, other=other)
 
@@ -63,7 +64,10 @@ def test_the_report_shows_what_the_kubelet_itself_says(report, host):
 def test_only_the_layouts_that_change_something_are_made(real, here, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(here.store.root))
     chosen = settings.load({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
-    made = {path.name.partition("_")[0] for path in other_layout(chosen, tmp_path, QuietLog())}
+    made = {
+        path.name.partition("_")[0]
+        for path in PreviousRevision(chosen, QuietLog()).build_other_layout(tmp_path)
+    }
     assert made == {"kubeadm", "kubelet"}
     elsewhere = settings.load({"kubernetes": KUBERNETES}, tmp_path)
-    assert other_layout(elsewhere, tmp_path / "none", QuietLog()) == []
+    assert PreviousRevision(elsewhere, QuietLog()).build_other_layout(tmp_path / "none") == []

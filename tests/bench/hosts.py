@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeparcel import paths
-from kubeparcel.build.previous_revision import earlier, other_layout
+from kubeparcel.build.previous_revision import PreviousRevision
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError
@@ -78,8 +78,8 @@ def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Pa
     """The packages of an earlier revision, and those of the other layout."""
     chosen = settings.load({}, ground.folder)
     return (
-        earlier(chosen, folder / "earlier", QuietLog()),
-        other_layout(chosen, folder / "other", QuietLog()),
+        PreviousRevision(chosen, QuietLog()).build(folder / "earlier"),
+        PreviousRevision(chosen, QuietLog()).build_other_layout(folder / "other"),
     )
 
 

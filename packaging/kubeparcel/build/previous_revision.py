@@ -1,9 +1,10 @@
-"""Packages to begin with, when nobody gives any: the same release, one revision before."""
+"""Builds the packages that an upgrade starts from: the same release, one revision earlier."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,41 +20,45 @@ if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
 
 
-def earlier(settings: Settings, folder: Path, log: Log) -> list[Path]:
-    """Make the packages of kubeparcel.lock with a revision that sorts before the settings' own.
+@dataclass(frozen=True)
+class PreviousRevision:
+    """Builds packages of kubeparcel.lock with a revision that sorts before the settings' own.
 
-    The binaries are in the store since the build. Gives no packages where there is no lock.
+    The binaries are in the store since the build. Without a lock there are no packages.
     """
-    lock = lockfile.read(settings.base / lockfile.NAME)
-    if lock is None:
-        return []
-    return _made(plan(_before(settings), lock, catalogs.load()), lock, settings, folder, log)
 
+    settings: Settings
+    log: Log
 
-def other_layout(settings: Settings, folder: Path, log: Log) -> list[Path]:
-    """Make those of them that a layout changes, in the other layout than the settings' own."""
-    lock = lockfile.read(settings.base / lockfile.NAME)
-    if lock is None:
-        return []
-    catalog = catalogs.load()
-    other = next(name for name in catalog.layouts if name != settings.layout)
-    ours = plan(_before(settings), lock, catalog)
-    theirs = plan(_before(settings, layout=other), lock, catalog)
-    return _made([one for one in theirs if one not in ours], lock, settings, folder, log)
+    def build(self, folder: Path) -> list[Path]:
+        """Build all packages into a folder."""
+        lock = lockfile.read(self.settings.base / lockfile.NAME)
+        if lock is None:
+            return []
+        return self._assemble(plan(self._settings(), lock, catalogs.load()), lock, folder)
 
+    def build_other_layout(self, folder: Path) -> list[Path]:
+        """Build, in the other layout than the settings' own, the packages that a layout changes."""
+        lock = lockfile.read(self.settings.base / lockfile.NAME)
+        if lock is None:
+            return []
+        catalog = catalogs.load()
+        other = next(name for name in catalog.layouts if name != self.settings.layout)
+        own_plans = plan(self._settings(), lock, catalog)
+        other_plans = plan(self._settings(layout=other), lock, catalog)
+        changed = [package for package in other_plans if package not in own_plans]
+        return self._assemble(changed, lock, folder)
 
-def _before(settings: Settings, **changes: object) -> Settings:
-    return settings.model_copy(update={**changes, "revision": f"{settings.revision}~0"})
+    def _settings(self, **changes: object) -> Settings:
+        revision = f"{self.settings.revision}~0"
+        return self.settings.model_copy(update={**changes, "revision": revision})
 
-
-def _made(
-    planned: Sequence[PlannedPackage], lock: Lock, settings: Settings, folder: Path, log: Log
-) -> list[Path]:
-    store, catalog = Store(cache_dir()), catalogs.load()
-    binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-    made = pipeline.make(planned, lock, binaries, store, log)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / Path(one.package.file_name).name for one in made]
-    for one, path in zip(made, paths, strict=True):
-        shutil.copyfile(store.path(one.sha256), path)
-    return paths
+    def _assemble(self, plans: Sequence[PlannedPackage], lock: Lock, folder: Path) -> list[Path]:
+        store, catalog, settings = Store(cache_dir()), catalogs.load(), self.settings
+        binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, self.log)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for built in pipeline.make(plans, lock, binaries, store, self.log):
+            paths.append(folder / Path(built.package.file_name).name)
+            shutil.copyfile(store.path(built.sha256), paths[-1])
+        return paths

@@ -39,6 +39,7 @@ def verify(
     Without a PATH, the packages of the output folder are verified. Levels run in order up to
     --level; the first failure stops the run.
     """
+    from kubeparcel.build.previous_revision import PreviousRevision
     from kubeparcel.config.settings import load
     from kubeparcel.reports.report_files import ReportFiles, write_reports
     from kubeparcel.verify.levels import VerifyRequest, run_levels
@@ -53,7 +54,7 @@ def verify(
         previous=(base / from_,) if from_ else (),
         keep=keep,
     )
-    result = run_levels(request, settings, log)
+    result = run_levels(request, settings, log, PreviousRevision(settings, log))
     written = write_reports(
         result, ReportFiles.requested(base, settings.out, level, html, junit), log
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
@@ -78,7 +78,19 @@ class VerifyResult:
         write_html(self.reports, self.started, path)
 
 
-def run_levels(request: VerifyRequest, settings: Settings, log: Log) -> VerifyResult:
+class PreviousPackages(Protocol):
+    """Builds the packages that hosts have before an upgrade."""
+
+    def build(self, folder: Path) -> Sequence[Path]:
+        """Build the same packages, one revision earlier, into a folder."""
+
+    def build_other_layout(self, folder: Path) -> Sequence[Path]:
+        """Build those that are different in the other layout into a folder."""
+
+
+def run_levels(
+    request: VerifyRequest, settings: Settings, log: Log, previous: PreviousPackages
+) -> VerifyResult:
     """Climb to the level that is wanted; raises UsageError for one that there is not."""
     if request.level not in LEVELS:
         raise UsageError(f"--level {request.level}: there is {', '.join(LEVELS)}.")
@@ -87,7 +99,7 @@ def run_levels(request: VerifyRequest, settings: Settings, log: Log) -> VerifyRe
     started = now()
     ran = [layout.check_paths(request.paths, rows)]
     if request.level != "layout" and ran[-1].passed:
-        ran += _on_hosts(request, settings, log)
+        ran += _on_hosts(request, log, previous)
     return VerifyResult(_with_the_rest(ran, request.level), started)
 
 
@@ -97,7 +109,7 @@ def _with_the_rest(ran: Sequence[Report], level: str) -> tuple[Report, ...]:
     return (*ran, *(Report(name, not_run=f"{ran[-1].level} failed") for name in rest))
 
 
-def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[Report]:
+def _on_hosts(wanted: VerifyRequest, log: Log, previous: PreviousPackages) -> Iterator[Report]:
     """The levels above the layout up to the wanted one, or to the first that fails."""
     from kubeparcel.hosts import selection, session
 
@@ -109,7 +121,7 @@ def _on_hosts(wanted: VerifyRequest, settings: Settings, log: Log) -> Iterator[R
         ) as here,
         tempfile.TemporaryDirectory(dir=here.folder) as folder,
     ):
-        before = _before(wanted, settings, Path(folder), log)
+        before = _before(wanted, Path(folder), previous)
         shown = ""
         for level in LEVELS[1 : LEVELS.index(wanted.level) + 1]:
             hosts = selection.select_hosts(
@@ -132,13 +144,11 @@ class _Before:
     other: Sequence[Path]
 
 
-def _before(wanted: VerifyRequest, settings: Settings, folder: Path, log: Log) -> _Before:
-    from kubeparcel.build.previous_revision import earlier, other_layout
-
+def _before(wanted: VerifyRequest, folder: Path, previous: PreviousPackages) -> _Before:
     other: Sequence[Path] = ()
     if LEVELS.index(wanted.level) >= LEVELS.index("service"):
-        other = other_layout(settings, folder / "other", log)
-    return _Before(wanted.previous or earlier(settings, folder / "earlier", log), other)
+        other = previous.build_other_layout(folder / "other")
+    return _Before(wanted.previous or previous.build(folder / "earlier"), other)
 
 
 def _proved(
