@@ -1,5 +1,5 @@
-# Loads bash's completions of a program as a shell does when a person presses Tab, and shows them.
-# The package's own file has to do it: newer bash-completions stand in with files of theirs.
+# Load the bash completion of a program as pressing Tab does, and print it.
+# The package's own file must define it: newer versions of bash-completion have a fallback.
 bash -c '. /usr/share/bash-completion/bash_completion; . "$1"; complete -p "$2"' - \
     "/usr/share/bash-completion/completions/$1" "$1" >/dev/null || exit 1
 . /usr/share/bash-completion/bash_completion
@@ -10,6 +10,6 @@ else
 fi
 found=$(complete -p "$1")
 echo "$found"
-# For programs without completions it stands in with file names.
+# The fallback for programs without a completion, which completes file names.
 case $found in *_minimal*) exit 1 ;; esac
 declare -F "$(echo "$found" | sed 's/.*-F \([^ ]*\).*/\1/')"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Completes a host with dnf, once, when its image is made. With a network.
+# Set up a host with dnf while its image is built; needs network access.
 set -eu
 
-# Small images leave documentation out; packages are proved whole.
+# Minimal images exclude documentation; packages must be installed completely.
 for file in /etc/dnf/dnf.conf /usr/share/dnf5/libdnf.conf.d/*.conf; do
     [ ! -f "$file" ] || sed -i '/^tsflags *=.*nodocs/d' "$file"
 done
@@ -12,6 +12,6 @@ dnf --assumeyes install {% for name in packages %}'{{ name }}' {% endfor %}
 mkdir -p {{ home }}/pool
 dnf --assumeyes download --resolve --destdir={{ home }}/pool {{ pool | join(" ") }}
 
-# From here on the only repository is the one under proof.
+# From now on the repository with the packages to verify is the only one.
 rm -f /etc/yum.repos.d/*
 dnf clean all

@@ -1,4 +1,4 @@
-// etcd's server, as its own module has it.
+// The etcd server of the module go.etcd.io/etcd/server.
 package main
 
 import (

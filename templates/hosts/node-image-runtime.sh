@@ -1,5 +1,5 @@
-# At the first start: containerd drives cgroups as the kubelet does by default, where systemd can.
-# A configuration that is there already stays.
+# At the first start, choose containerd's configuration for the machine's cgroup version, so that it
+# uses the same cgroup driver as the kubelet. An existing configuration is kept.
 set -eu
 [ ! -e /etc/containerd/config.toml ] || exit 0
 version=1

@@ -1,7 +1,7 @@
-# Makes a node of a host with the packages inside, once, before its files are taken.
-# What the host's own containerd says is for the host's own plugins; see runtime.sh.
+# Turn a host with the packages installed into a node, before its files are exported.
+# The distribution's configuration is for its own CNI plugins; runtime.sh writes another one.
 rm -f /etc/containerd/config.toml
 systemctl enable containerd.service kubelet.service kubeparcel-node.service
-# The repository it was installed from is not there any more.
+# The repository that the packages were installed from is not part of the image.
 rm -f /etc/apt/sources.list /etc/yum.repos.d/kubeparcel.repo /etc/zypp/repos.d/kubeparcel.repo
 sync

@@ -1,4 +1,4 @@
-// The first process of a pod: it keeps the pod's namespaces, waits, and reaps what is left to it.
+// The first process of a pod: it keeps the pod's namespaces and reaps orphaned processes.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 )
 
 func main() {
-	// The Job of kubeadm's health check before an upgrade runs it so, and waits for its end.
+	// kubeadm's health check before an upgrade runs a Job with this option and waits for its end.
 	if len(os.Args) > 1 && os.Args[1] == "-v" {
 		fmt.Println("pause")
 		return

@@ -1,4 +1,4 @@
-# Makes the folders given, and the host's own pool, the only repository of apt here.
+# Make the packages of the given folders and of the host's pool the only repository of apt.
 repository=/var/lib/kubeparcel/repository
 rm -rf "$repository"
 mkdir -p "$repository"

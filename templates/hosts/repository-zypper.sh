@@ -1,4 +1,4 @@
-# Makes the folders given, and the host's own pool, the only repository of zypper here.
+# Make the packages of the given folders and of the host's pool the only repository of zypper.
 repository=/var/lib/kubeparcel/repository
 rm -rf "$repository"
 mkdir -p "$repository"
@@ -8,7 +8,7 @@ done
 createrepo_c --quiet "$repository"
 cat >/etc/zypp/repos.d/kubeparcel.repo <<EOF
 [kubeparcel]
-name=packages under proof
+name=packages to verify
 baseurl=dir://$repository
 type=rpm-md
 enabled=1

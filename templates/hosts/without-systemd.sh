@@ -1,4 +1,4 @@
-# Takes systemd away, as on a host with another init system.
+# Remove systemd, as on a host with another init system.
 if command -v dpkg >/dev/null && dpkg --status systemd >/dev/null 2>&1; then
     dpkg --purge --force-depends systemd
 else

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Completes a host with zypper, once, when its image is made. With a network.
+# Set up a host with zypper while its image is built; needs network access.
 set -eu
 
-# Small images leave documentation out; packages are proved whole.
+# Minimal images exclude documentation; packages must be installed completely.
 for file in /etc/zypp/zypp.conf /usr/etc/zypp/zypp.conf; do
     [ ! -f "$file" ] || sed -i 's/^ *rpm.install.excludedocs *=.*/rpm.install.excludedocs = no/' "$file"
 done
@@ -13,9 +13,9 @@ zypper --non-interactive install {{ packages | join(" ") }}
 mkdir -p {{ home }}/pool
 for package in {{ pool | join(" ") }}; do
     zypper --non-interactive --pkg-cache-dir {{ home }}/pool install --download-only --force "$package" ||
-        echo "no $package here"
+        echo "$package is not available"
 done
 
-# From here on the only repository is the one under proof.
+# From now on the repository with the packages to verify is the only one.
 rm -f /etc/zypp/repos.d/* /etc/zypp/services.d/*
 zypper clean --all

@@ -173,7 +173,7 @@ def test_what_a_killed_run_left_goes_when_the_next_begins(
     with session.open_session(store, PlainLog()) as here:
         assert left(engine, running.run) == []
         assert here.folder.parent.parent == store.root / "scratch"
-    assert "that a killed run left" in capsys.readouterr().err
+    assert "removed what a killed run left" in capsys.readouterr().err
     assert there(engine, names) == []
     gone = f"hosts-*,{running.pid},*"
     assert list((store.root / "scratch").glob(gone)) == []

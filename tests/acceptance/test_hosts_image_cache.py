@@ -77,7 +77,7 @@ def test_the_last_used_are_kept_and_the_log_names_what_went(engine, images, stor
         here.image_cache.mark_used(names[IMAGES_TO_KEEP + 1])
     assert there(engine, names) == [names[0], *names[IMAGES_TO_KEEP:]]
     (said,) = [text for label, text in log.messages if label == "Images"]
-    assert said == f"the last {IMAGES_TO_KEEP} are kept; removed: {names[2]}, {names[1]}"
+    assert said == f"kept the last {IMAGES_TO_KEEP}, removed {names[2]}, {names[1]}"
 
 
 def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):

@@ -1,4 +1,4 @@
-"""The table of hosts says what each proves, and which are taken first."""
+"""The hosts of hosts.yaml, their images, and where these come from."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ HOSTS = catalog.load_hosts()
 
 
 @pytest.mark.parametrize("name", HOSTS.hosts)
-def test_every_host_has_one_origin_and_a_definition(name):
+def test_every_host_has_exactly_one_origin_and_a_spec_for_each_purpose(name):
     host = HOSTS.get(name)
     assert bool(host.suite) != bool(host.image)
     for purpose in Purpose:
-        definition = ImageSpec.for_host(host, purpose, ImageLocations())
-        assert definition.origin in {host.suite, host.image}
+        spec = ImageSpec.for_host(host, purpose, ImageLocations())
+        assert spec.origin in {host.suite, host.image}
         assert set(host.family.packages) - set(host.excluded_packages) <= set(
             host.packages(purpose)
         )
 
 
-def test_an_unknown_host_is_answered_with_those_there_are():
+def test_an_unknown_host_is_an_error_that_lists_the_known_ones():
     with pytest.raises(UsageError, match=r"(?s)unknown host 'trixi'.*trixie-dnf"):
         HOSTS.get("trixi")
 
 
-def test_the_default_host_is_the_first_possible_one_that_has_the_level():
+def test_the_default_host_is_the_first_available_one_with_the_level():
     assert HOSTS.default_host(Format.DEB, "install", HOSTS.hosts).name == "trixie"
     assert HOSTS.default_host(Format.RPM, "install", ["rocky-9", "fedora"]).name == "rocky-9"
     assert HOSTS.default_host(Format.RPM, "cluster", ["rocky-9", "fedora"]).name == "fedora"
     assert HOSTS.default_host(Format.RPM, "install", []) is None
 
 
-def test_an_image_is_named_by_all_that_defines_it():
+def test_an_images_name_depends_on_host_purpose_and_origin():
     trixie = HOSTS.get("trixie")
     names = {
         ImageSpec.for_host(trixie, Purpose.INSTALL, ImageLocations()).name,
@@ -53,7 +53,7 @@ def test_an_image_is_named_by_all_that_defines_it():
     assert all(name.startswith("localhost/kubeparcel/") for name in names)
 
 
-def test_a_registry_of_the_sites_own_stands_for_all_others():
+def test_the_registry_setting_replaces_the_registry_in_every_image_name():
     debian = HOSTS.get("debian-13")
     assert ImageLocations().base_image(debian) == "docker.io/library/debian:13"
     assert (
@@ -66,14 +66,14 @@ def test_a_registry_of_the_sites_own_stands_for_all_others():
     )
 
 
-def test_places_are_read_from_the_environment(monkeypatch, tmp_path):
+def test_image_locations_are_read_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBEPARCEL_REGISTRY", "mirror.lan/")
     monkeypatch.setenv("KUBEPARCEL_IMAGES", "rocky-9=mirror.lan/rocky:9, fedora=mirror.lan/fedora")
     monkeypatch.delenv("KUBEPARCEL_DEBIAN", raising=False)
-    places = ImageLocations.from_environment(tmp_path)
-    assert places.registry == "mirror.lan"
-    assert places.host_images == {"rocky-9": "mirror.lan/rocky:9", "fedora": "mirror.lan/fedora"}
-    assert places.debian_archive == ""
+    locations = ImageLocations.from_environment(tmp_path)
+    assert locations.registry == "mirror.lan"
+    assert locations.host_images == {"rocky-9": "mirror.lan/rocky:9", "fedora": "mirror.lan/fedora"}
+    assert locations.debian_archive == ""
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_places_are_read_from_the_environment(monkeypatch, tmp_path):
         ),
     ],
 )
-def test_a_debian_machine_makes_hosts_from_its_own_archive(tmp_path, monkeypatch, name, text):
+def test_on_debian_the_machines_own_archive_is_the_default(tmp_path, monkeypatch, name, text):
     monkeypatch.delenv("KUBEPARCEL_DEBIAN", raising=False)
     file = tmp_path / "etc/apt" / name
     file.parent.mkdir(parents=True)

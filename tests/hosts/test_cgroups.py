@@ -1,4 +1,4 @@
-"""Machines with cgroups of version 1, of version 2, and of both: each gets what it needs only."""
+"""Adapting nodes and kubelets to machines with cgroup v1, cgroup v2 or both."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SCRIPT = (paths.template_dir() / "hosts/cgroup-v1.sh").read_text("utf-8")
 
 
 @dataclass
-class Box:
-    """Stands for a container of a machine with cgroups of version 2, or not."""
+class FakeContainer:
+    """A fake container on a machine with or without cgroup v2."""
 
     unified: bool
 
@@ -25,46 +25,46 @@ class Box:
         return self.unified
 
 
-def mended(root: Path, mounts: str = "") -> str:
-    """What the script says and does below a folder that stands for /sys/fs/cgroup."""
+def run_script(root: Path, mounts: str = "") -> str:
+    """Run the script on a folder instead of /sys/fs/cgroup and return its output."""
     (root / "mountinfo").write_text(mounts)
     text = SCRIPT.replace("/sys/fs/cgroup", str(root)).replace(
         "/proc/self/mountinfo", str(root / "mountinfo")
     )
     text = f"umount() {{ echo umount $* >>{root}/umounted; }}\n{text}"
-    done = subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True)
-    return done.stdout
+    completed = subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True)
+    return completed.stdout
 
 
-def test_with_version_2_the_kubelet_and_systemd_share_a_driver_and_nothing_is_waived():
-    found = kubelet_configuration(Box(unified=True))  # type: ignore[arg-type]
-    assert found["cgroupDriver"] == "systemd"
-    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(found)
+def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver():
+    configuration = kubelet_configuration(FakeContainer(unified=True))  # type: ignore[arg-type]
+    assert configuration["cgroupDriver"] == "systemd"
+    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration)
 
 
-def test_with_version_1_the_kubelet_is_told_to_go_on_below_a_root_of_its_own():
-    found = kubelet_configuration(Box(unified=False))  # type: ignore[arg-type]
-    assert found["failCgroupV1"] is False
-    assert (found["cgroupDriver"], found["cgroupRoot"]) == ("cgroupfs", "/kubelet")
+def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root():
+    configuration = kubelet_configuration(FakeContainer(unified=False))  # type: ignore[arg-type]
+    assert configuration["failCgroupV1"] is False
+    assert (configuration["cgroupDriver"], configuration["cgroupRoot"]) == ("cgroupfs", "/kubelet")
 
 
-def test_with_version_2_there_is_nothing_to_mend(tmp_path):
+def test_with_cgroup_v2_nothing_is_changed(tmp_path):
     (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
     (tmp_path / "system.slice").mkdir()
-    assert mended(tmp_path) == ""
+    assert run_script(tmp_path) == ""
     assert not (tmp_path / "system.slice/kubelet").exists()
 
 
 @pytest.mark.parametrize("twice", [False, True])
-def test_with_version_1_each_controller_gets_the_kubelets_root_and_a_second_mount_goes(
+def test_with_cgroup_v1_each_controller_gets_a_folder_and_a_second_mount_is_removed(
     tmp_path, twice
 ):
     for name in ("cpu", "memory", "systemd", "unified"):
         (tmp_path / name).mkdir()
     line = f"1 2 0:3 / {tmp_path}/systemd rw - cgroup cgroup rw\n"
-    said = mended(tmp_path, line * (2 if twice else 1))
+    output = run_script(tmp_path, line * (2 if twice else 1))
     roots = {path.parent.name for path in tmp_path.glob("*/kubelet")}
     assert roots == {"cpu", "memory", "systemd"}
-    assert "cgroups of version 1" in said
-    assert ("taken away" in said) is twice
+    assert "cgroup v1" in output
+    assert ("Removed the second mount" in output) is twice
     assert (tmp_path / "umounted").exists() is twice

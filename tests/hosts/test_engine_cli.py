@@ -1,4 +1,4 @@
-"""Engines are found by themselves, and told apart only where they differ."""
+"""Selecting podman or docker, and the arguments that they are called with."""
 
 from __future__ import annotations
 
@@ -15,64 +15,62 @@ from kubeparcel.hosts.engine_cli import ENGINES, CliEngine, select_engine
 def programs(tmp_path, monkeypatch):
     """A PATH with only the programs that a test puts there."""
 
-    def put(name: str, text: str) -> None:
+    def add(name: str, text: str) -> None:
         file = tmp_path / name
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("KUBEPARCEL_ENGINE", raising=False)
-    return put
+    return add
 
 
-def test_without_an_engine_the_error_says_what_to_install(programs):
-    with pytest.raises(
-        EngineUnavailable, match=r"(?s)podman: is not installed.*apt install podman"
-    ):
+def test_a_missing_engine_is_an_error_that_says_what_to_install(programs):
+    with pytest.raises(EngineUnavailable, match=r"(?s)podman is not installed.*apt install podman"):
         select_engine()
     with pytest.raises(EngineUnavailable, match=r"(?s)apt install docker.io"):
         select_engine("docker")
 
 
-def test_an_engine_that_does_not_answer_is_passed_over(programs):
+def test_a_broken_engine_is_skipped_when_another_works(programs):
     programs("podman", "echo broken storage >&2; exit 125")
     programs("docker", "echo 28.0.1")
-    found = select_engine()
-    assert (found.name, found.version) == ("docker", "28.0.1")
+    engine = select_engine()
+    assert (engine.name, engine.version) == ("docker", "28.0.1")
 
 
-def test_an_engine_that_does_not_answer_says_why(programs):
+def test_the_error_of_a_broken_engine_has_its_output(programs):
     programs("docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
     with pytest.raises(
-        EngineUnavailable, match="does not answer: Cannot connect to the Docker daemon"
+        EngineUnavailable, match="does not work: Cannot connect to the Docker daemon"
     ):
         select_engine("docker")
 
 
-def test_an_engine_is_chosen_by_flag_or_variable(programs, monkeypatch):
+def test_the_engine_is_selected_by_option_or_variable(programs, monkeypatch):
     programs("podman", "echo 5.0")
     programs("docker", "echo 28.0")
     assert select_engine().name == "podman"
     monkeypatch.setenv("KUBEPARCEL_ENGINE", "docker")
     assert select_engine().name == "docker"
     assert select_engine("podman").name == "podman"
-    with pytest.raises(UsageError, match="--engine lxc"):
+    with pytest.raises(UsageError, match="--engine: unknown engine 'lxc'"):
         select_engine("lxc")
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_plain_container_gets_no_flags_that_nobody_asked_for(name):
-    words = list(CliEngine(ENGINES[name], "1").run_arguments(ContainerSpec("image", "box")))
-    assert words == ["--name", "box", "--network", "none", "image", "sleep", "infinity"]
+def test_a_plain_container_gets_no_extra_flags(name):
+    arguments = list(CliEngine(ENGINES[name], "1").run_arguments(ContainerSpec("image", "box")))
+    assert arguments == ["--name", "box", "--network", "none", "image", "sleep", "infinity"]
 
 
 def test_mounts_are_read_only():
-    start = ContainerSpec("image", "box", mounts={Path("/dist"): "/packages"})
-    words = list(CliEngine(ENGINES["podman"], "1").run_arguments(start))
-    assert "/dist:/packages:ro" in words
+    spec = ContainerSpec("image", "box", mounts={Path("/dist"): "/packages"})
+    arguments = list(CliEngine(ENGINES["podman"], "1").run_arguments(spec))
+    assert "/dist:/packages:ro" in arguments
 
 
-def test_a_wait_that_ends_names_what_was_waited_for(programs):
+def test_a_timeout_error_names_the_command_or_its_description(programs):
     programs("podman", "/bin/sleep 300")
     engine = CliEngine(ENGINES["podman"], "1")
     with pytest.raises(WaitTimeout, match=r"Waited 0.2 s for `uname -r` in box"):

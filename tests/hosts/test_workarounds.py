@@ -1,4 +1,4 @@
-"""Flags that a machine needs are found by trying, remembered, and never imposed on others."""
+"""Finding the engine flags that containers need on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kubeparcel.store import Store
 
 @dataclass
 class Machine:
-    """Stands for an engine on a machine where containers start only with these flags."""
+    """A fake engine on a machine where containers start only with these flags."""
 
     needs: str
     tried: list[tuple[str, ...]] = field(default_factory=list)
@@ -40,33 +40,33 @@ def probe(tmp_path, capsys):
     return make
 
 
-def test_a_machine_that_needs_nothing_gets_nothing(probe, capsys):
+def test_a_machine_that_needs_no_flags_gets_none(probe, capsys):
     assert probe(Machine("")).flags_for("image", ContainerSpec("image", "box")) == ()
     assert capsys.readouterr().err == ""
 
 
-def test_the_mildest_remedy_that_helps_is_taken_and_said(probe, capsys):
+def test_the_least_intrusive_workaround_that_helps_is_used_and_logged(probe, capsys):
     flags = probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
     assert [flag.partition("=")[0] for flag in flags] == ["--ulimit", "--ulimit"]
     assert "cannot raise process limits: containers run with nofile=" in capsys.readouterr().err
 
 
-def test_what_was_found_is_tried_first_the_next_time(probe):
+def test_the_stored_workaround_is_tried_first(probe):
     probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
     again = Machine("--ulimit=nofile")
-    probe(again).flags_for_for("image", ContainerSpec("image", "box"))
+    probe(again).flags_for("image", ContainerSpec("image", "box"))
     assert len(again.tried) == 1
 
 
-def test_a_kind_of_container_is_tried_once_a_session(probe):
+def test_each_kind_of_container_is_probed_once_per_session(probe):
     machine = Machine("")
-    here = probe(machine)
-    here.flags_for("image", ContainerSpec("image", "one"))
-    here.flags_for("image", ContainerSpec("image", "two"))
-    here.flags_for("image", ContainerSpec("image", "three", privileged=True))
+    workarounds = probe(machine)
+    workarounds.flags_for("image", ContainerSpec("image", "one"))
+    workarounds.flags_for("image", ContainerSpec("image", "two"))
+    workarounds.flags_for("image", ContainerSpec("image", "three", privileged=True))
     assert len(machine.tried) == 2
 
 
-def test_when_nothing_helps_the_engines_own_words_are_shown(probe):
-    with pytest.raises(ToolError, match=r"(?s)cannot start a container here.*error setting rlimit"):
+def test_the_error_has_the_engines_output_if_no_workaround_helps(probe):
+    with pytest.raises(ToolError, match=r"(?s)cannot start a plain.*error setting rlimit"):
         probe(Machine("--impossible")).flags_for("image", ContainerSpec("image", "box"))

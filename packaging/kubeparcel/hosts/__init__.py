@@ -1,12 +1,13 @@
-"""The machines that packages are proved on: containers of a distribution, started by an engine.
+"""Hosts: containers of a distribution that packages are verified on, started by podman or docker.
 
-The way in, for every level::
+Typical use::
 
-    with session.opened(engine_name, store, log, keep=False) as here:
-        image = images.ensure(here, table.load().pick("trixie"), "install")
-        with here.container(image, "alone") as box:
-            said = box.run("uname", "-r").stdout
+    with open_session(store, log, engine="podman") as session:
+        host = load_hosts().get("trixie")
+        spec = ContainerSpec(session.ensure_image(host), "test")
+        with session.start_container(host, spec) as container:
+            kernel = container.run("uname", "-r").stdout
 
-Whatever a session starts is labelled with its owner; what it did not remove (SIGKILL) the next
-session does.
+A session removes its containers when it ends. They are labelled with the process that started them,
+so that the next session removes what a killed process left.
 """

@@ -1,4 +1,4 @@
-"""Images of hosts: named by a digest of all that defines them, made once, kept by the engine."""
+"""Base images of hosts: named by a digest of their definition, built once, kept by the engine."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from kubeparcel.templates import render
 
 IMAGE_PREFIX = "localhost/kubeparcel/"
 HOME = "/var/lib/kubeparcel"
-"""Where our own things are inside a host: `pool` has packages it may need."""
+"""kubeparcel's folder inside a host; its subfolder `pool` has packages to install offline."""
 
 PACKAGES_TIMEOUT = 900.0
-"""Seconds that a distribution's packages may take to arrive."""
+"""Seconds for downloading and installing a distribution's packages."""
 
 RECIPE = 1
-"""Raised when the same definition is to give another image."""
+"""Increase it when the same definition must result in another image."""
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """All that decides what an image holds, but for what the archive or registry has that day."""
+    """The inputs of a base image, except the contents of the archive or registry on that day."""
 
     host: Host
     purpose: Purpose
@@ -42,7 +42,7 @@ class ImageSpec:
 
     @classmethod
     def for_host(cls, host: Host, purpose: Purpose, locations: ImageLocations) -> ImageSpec:
-        """The definition of a host's image for a purpose."""
+        """Return the specification of a host's image for a purpose."""
         context = {
             "packages": host.packages(purpose),
             "pool": host.family.pool_packages,
@@ -53,9 +53,10 @@ class ImageSpec:
 
     @property
     def digest(self) -> str:
-        """Equal digests, equal images."""
+        """The digest of all inputs."""
         inputs = {"recipe": RECIPE, **asdict(self)}
-        inputs["host"] = {n: inputs["host"][n] for n in ("name", "family", "excluded_packages")}
+        relevant = ("name", "family", "excluded_packages")
+        inputs["host"] = {name: inputs["host"][name] for name in relevant}
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -66,7 +67,10 @@ class ImageSpec:
 
 @dataclass(frozen=True)
 class ImageBuildContext:
-    """What making an image needs: `flags` are those a container needs to start here."""
+    """What building an image needs.
+
+    `workaround_flags` returns the flags that containers of an image need on this machine.
+    """
 
     engine: Engine
     store: Store
@@ -78,10 +82,10 @@ class ImageBuildContext:
 
 
 def ensure_image(context: ImageBuildContext, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
-    """The name of a host's image, made now unless the engine has it.
+    """Return the name of a host's image; build it unless the engine has it.
 
-    Several processes may ask at once: one makes it, the others wait. Raises ToolError with the
-    output of what failed.
+    Of several processes that need an image, one builds it and the others wait. Raises ToolError
+    with the output of the program that failed.
     """
     spec = ImageSpec.for_host(host, purpose, context.locations)
     if context.engine.has_image(spec.name):
@@ -93,41 +97,41 @@ def ensure_image(context: ImageBuildContext, host: Host, purpose: Purpose = Purp
 
 
 def build_image(context: ImageBuildContext, spec: ImageSpec) -> None:
-    """Make an image, by the row's own way; it gets its name when it is whole."""
+    """Build an image from its registry or suite; it gets its name once it is complete."""
     with context.log.task("Host", f"image of {spec.host.name} ({spec.purpose})", None):
-        home = _home(context, spec)
-        way = _build_from_registry if spec.host.image else _build_from_suite
-        way(context, spec, home)
+        home = _write_home(context, spec)
+        build = _build_from_registry if spec.host.image else _build_from_suite
+        build(context, spec, home)
 
 
-def _home(shop: ImageBuildContext, wanted: ImageSpec) -> Path:
-    """What the image holds of ours: the setup script, and a pool of stand-ins."""
-    home = shop.folder / wanted.digest / "kubeparcel"
+def _write_home(context: ImageBuildContext, spec: ImageSpec) -> Path:
+    """Write the folder that becomes HOME: the setup script and a pool with placeholder rpms."""
+    home = context.folder / spec.digest / "kubeparcel"
     pool = home / "pool"
     pool.mkdir(parents=True, exist_ok=True)
-    (home / "setup.sh").write_text(wanted.setup_script, "utf-8")
-    write_placeholders(wanted.host.family.rpm_placeholders, pool)
+    (home / "setup.sh").write_text(spec.setup_script, "utf-8")
+    write_placeholders(spec.host.family.rpm_placeholders, pool)
     return home
 
 
 def _build_from_suite(context: ImageBuildContext, spec: ImageSpec, home: Path) -> None:
-    """Make an image without any registry: mmdebstrap fetches a suite's packages."""
+    """Bootstrap a Debian suite with mmdebstrap; no registry is needed."""
     program = process.find_program(
         "mmdebstrap",
-        f"It makes the host {spec.host.name}: apt install mmdebstrap (Debian and Ubuntu),\n"
-        "or take a host that is pulled from a registry: inv hosts lists them.",
+        f"The host {spec.host.name} needs it. On Debian and Ubuntu: apt install mmdebstrap.\n"
+        "Or use a host that is pulled from a registry; inv hosts lists them.",
     )
     tar = home.parent / "root.tar"
-    include = ",".join(spec.host.packages(spec.purpose))
-    frozen = '--aptopt=Acquire::Check-Valid-Until "false"'  # of an archive that no one renews
-    hooks = [
+    options = [
+        "--variant=minbase",
+        f"--include={','.join(spec.host.packages(spec.purpose))}",
+        '--aptopt=Acquire::Check-Valid-Until "false"',  # a snapshot's Release file may have expired
         f"--customize-hook=copy-in {home} /var/lib",
-        '--customize-hook=chroot "$1" sh /var/lib/kubeparcel/setup.sh',
+        f'--customize-hook=chroot "$1" sh {HOME}/setup.sh',
     ]
     archive = [context.locations.debian_archive] if context.locations.debian_archive else []
-    words = ["--variant=minbase", f"--include={include}", frozen, *hooks, spec.origin, str(tar)]
     process.run(
-        [*_tied(), program, *words, *archive],
+        [*_die_with_parent(), program, *options, spec.origin, str(tar), *archive],
         env={"TMPDIR": str(home.parent)},
         timeout=PACKAGES_TIMEOUT,
     )
@@ -136,7 +140,7 @@ def _build_from_suite(context: ImageBuildContext, spec: ImageSpec, home: Path) -
 
 
 def _build_from_registry(context: ImageBuildContext, spec: ImageSpec, home: Path) -> None:
-    """Pull a distribution's image and complete it in a container that has the network."""
+    """Pull a distribution's image and run the setup script in a container with network access."""
     engine = context.engine
     engine.pull(spec.origin)
     name = f"kubeparcel-image-{spec.host.name}-{os.getpid()}"
@@ -144,31 +148,33 @@ def _build_from_registry(context: ImageBuildContext, spec: ImageSpec, home: Path
     labels = dict(context.labels)
     engine.start(ContainerSpec(spec.origin, name, network="host", flags=flags, labels=labels))
     try:
-        engine.copy_in(name, home, "/var/lib")
-        what = f"the packages of {spec.host.name}"
-        done = engine.exec(
-            name, ["sh", "/var/lib/kubeparcel/setup.sh"], timeout=PACKAGES_TIMEOUT, description=what
+        engine.copy_in(name, home, str(Path(HOME).parent))
+        completed = engine.exec(
+            name,
+            ["sh", f"{HOME}/setup.sh"],
+            timeout=PACKAGES_TIMEOUT,
+            description=f"the packages of {spec.host.name}",
         )
-        if done.exit_code:
-            raise _failed(spec, process.failed_process(done))
+        if completed.exit_code:
+            raise _setup_error(spec, process.failed_process(completed))
         engine.commit(name, spec.name)
     finally:
         engine.remove(ResourceKind.CONTAINER, [name])
 
 
-def _failed(wanted: ImageSpec, error: ToolError) -> ToolError:
+def _setup_error(spec: ImageSpec, error: ToolError) -> ToolError:
     return ToolError(
-        f"The host {wanted.host.name} could not be completed from {wanted.origin}: {error.message}",
-        f"{error.hint}\nIt needs the distribution's own repositories once. Other hosts: inv hosts",
+        f"The setup of the host {spec.host.name} in {spec.origin} failed: {error.message}",
+        f"{error.hint}\nIt needs the distribution's repositories. Other hosts: inv hosts",
     )
 
 
-def _tied() -> list[str]:
-    """Words before a command that tie it to us: when this process dies, all it started dies.
+def _die_with_parent() -> list[str]:
+    """Return a command prefix that kills a program, and all it starts, when this process dies.
 
-    Its mounts are its own (as root), and gone with it.
+    As root, the program also gets its own mount namespace, so that no mounts are left.
     """
-    tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    prefix = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
     if os.geteuid() == 0 and shutil.which("unshare"):
-        tied += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    return tied
+        prefix += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return prefix

@@ -1,9 +1,9 @@
-"""What dead runs left behind, found by its labels and removed; nothing else is touched."""
+"""Remove containers, networks and folders of processes that were killed, by their labels."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,46 +19,50 @@ FOLDER_PREFIX = "hosts-"
 
 
 def remove_stale(engine: Engine, store: Store) -> list[str]:
-    """Remove what runs left that are certainly dead; give the names of what went."""
+    """Remove what exited processes left, except containers kept on purpose; return the names."""
 
-    def left(row: LabelledResource) -> bool:
-        owner = ProcessIdentity.parse(row.labels.get(OWNER_LABEL, ""))
-        return owner is not None and owner.has_exited and KEPT_LABEL not in row.labels
+    def is_stale(resource: LabelledResource) -> bool:
+        owner = ProcessIdentity.parse(resource.labels.get(OWNER_LABEL, ""))
+        return owner is not None and owner.has_exited and KEPT_LABEL not in resource.labels
 
-    kept = {row.labels.get(OWNER_LABEL, "") for row in engine.list_labelled(KEPT_LABEL)}
-    return [*remove_labelled(engine, RUN_LABEL, left), *_remove_stale_folders(store, kept)]
+    kept = engine.list_labelled(KEPT_LABEL)
+    keepers = {resource.labels.get(OWNER_LABEL, "") for resource in kept}
+    return [
+        *remove_labelled(engine, RUN_LABEL, is_stale),
+        *_remove_stale_folders(store, keepers),
+    ]
 
 
 def remove_labelled(
-    engine: Engine, label: str, chosen: Callable[[LabelledResource], bool] = lambda _: True
+    engine: Engine, label: str, is_selected: Callable[[LabelledResource], bool] = lambda _: True
 ) -> list[str]:
-    """Remove what carries a label and is chosen; give the names. Another process may be quicker."""
-    found = [row for row in engine.list_labelled(label) if chosen(row)]
-    for what in ResourceKind:
-        _remove(engine, what, [row.name for row in found if row.kind is what])
-    return [f"{row.kind} {row.name}" for row in found]
+    """Remove the resources with a label that `is_selected` returns True for; return their names.
 
-
-def _remove(engine: Engine, what: ResourceKind, names: Iterable[str]) -> None:
-    for name in names:
-        with suppress(ToolError):
-            engine.remove(what, [name])
+    A resource that cannot be removed, as another process has just removed it, is no error.
+    """
+    resources = [resource for resource in engine.list_labelled(label) if is_selected(resource)]
+    for kind in ResourceKind:
+        for resource in resources:
+            if resource.kind is kind:
+                with suppress(ToolError):
+                    engine.remove(kind, [resource.name])
+    return [f"{resource.kind} {resource.name}" for resource in resources]
 
 
 def process_folder(store: Store, owner: ProcessIdentity) -> Path:
-    """Where a process keeps its files while it runs."""
+    """Create and return the folder for a process's temporary files."""
     name = FOLDER_PREFIX + str(owner).replace("/", ",")
-    place = store.root / "scratch" / name
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    folder = store.root / "scratch" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
-def _remove_stale_folders(store: Store, kept: Collection[str]) -> list[str]:
-    """The folders of the dead, but for those whose packages a kept container still shows."""
-    gone = []
-    for place in (store.root / "scratch").glob(f"{FOLDER_PREFIX}*"):
-        owner = ProcessIdentity.parse(place.name.removeprefix(FOLDER_PREFIX).replace(",", "/"))
-        if owner and owner.has_exited and str(owner) not in kept:
-            shutil.rmtree(place, ignore_errors=True)
-            gone.append(f"folder {place}")
-    return gone
+def _remove_stale_folders(store: Store, keepers: Collection[str]) -> list[str]:
+    """Remove the folders of exited processes, unless a kept container still mounts one."""
+    removed = []
+    for folder in (store.root / "scratch").glob(f"{FOLDER_PREFIX}*"):
+        owner = ProcessIdentity.parse(folder.name.removeprefix(FOLDER_PREFIX).replace(",", "/"))
+        if owner and owner.has_exited and str(owner) not in keepers:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(f"folder {folder}")
+    return removed

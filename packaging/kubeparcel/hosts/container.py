@@ -1,4 +1,4 @@
-"""A running container of a host, as the levels use it."""
+"""A running container of a host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Container:
-    """A running container: its name in the engine, and the host it is one of."""
+    """A running container: its name in the engine and the host that it is an instance of."""
 
     engine: Engine
     name: str
@@ -26,7 +26,7 @@ class Container:
 
     @property
     def shell_command(self) -> str:
-        """What a person types to enter it."""
+        """The command with which a user opens a shell in it."""
         return self.engine.shell_command(self.name)
 
     def run(
@@ -38,48 +38,48 @@ class Container:
         timeout: float = 60,
         description: str = "",
     ) -> CompletedProcess:
-        """Run a command inside to its end; its own words are in `argv` of what it gives.
+        """Run a command in the container; the result's `argv` is that command.
 
-        Standard input is closed unless given. With `check`, an exit code other than 0 raises
-        ToolError with the output. Raises WaitTimeout after `timeout` seconds, naming `what`.
+        Without `stdin` its standard input is closed. With `check`, an exit code other than 0 raises
+        ToolError with the output. Raises WaitTimeout with the description after `timeout` seconds.
         """
-        waited = f"{self.host.name}: {description or ' '.join(argv)[:200]}"
-        done = self.engine.exec(
-            self.name, argv, stdin=stdin, env=env, timeout=timeout, description=waited
+        waiting_for = f"{self.host.name}: {description or ' '.join(argv)[:200]}"
+        completed = self.engine.exec(
+            self.name, argv, stdin=stdin, env=env, timeout=timeout, description=waiting_for
         )
-        own = CompletedProcess(argv, done.exit_code, done.stdout, done.stderr)
-        if check and own.exit_code:
-            raise process.failed_process(own)
-        return own
+        result = CompletedProcess(argv, completed.exit_code, completed.stdout, completed.stderr)
+        if check and result.exit_code:
+            raise process.failed_process(result)
+        return result
 
     def run_script(
         self, text: str, *arguments: str, check: bool = True, timeout: float = 60
     ) -> CompletedProcess:
-        """Run a shell script that is given as text, stopping at its first failing command."""
+        """Run the text of a shell script; it stops at the first failing command."""
         return self.run("sh", "-euc", text, "sh", *arguments, check=check, timeout=timeout)
 
     def read_file(self, path: str) -> str:
-        """A file's text; raises ToolError when there is none."""
+        """Return a file's text; raise ToolError if it does not exist."""
         return self.run("cat", path).stdout
 
     def write_file(self, path: str, text: str) -> None:
-        """Write a file, and the folders above it."""
+        """Write a file, creating its parent folders."""
         self.run("sh", "-euc", 'mkdir -p "${1%/*}"; cat >"$1"', "sh", path, stdin=text)
 
     def exists(self, path: str) -> bool:
-        """Whether there is anything at a path."""
+        """Return whether a path exists."""
         return self.run("test", "-e", path, check=False).exit_code == 0
 
     def copy_in(self, source: Path, target: str) -> None:
-        """Copy a file or folder in."""
+        """Copy a file or folder into the container."""
         self.engine.copy_in(self.name, source, target)
 
     def copy_out(self, source: str, target: Path) -> None:
-        """Copy a file or folder out."""
+        """Copy a file or folder out of the container."""
         self.engine.copy_out(self.name, source, target)
 
     def restart(self, timeout: float = 60) -> None:
-        """Shut it down in good order and start it again; its files stay."""
+        """Shut the container down and start it again; its files are kept."""
         self.engine.restart(self.name, timeout)
 
     def wait_for(
@@ -90,16 +90,16 @@ class Container:
         interval: float = 0.5,
         diagnose: Callable[[], str] = str,
     ) -> T:
-        """Ask until there is an answer that is true, and give it.
+        """Call `condition` every `interval` seconds and return its first true value.
 
-        After `timeout` seconds raises WaitTimeout: it names `what` was waited for, and what
-        `instead()` says, such as the last lines of a journal.
+        After `timeout` seconds raises WaitTimeout with the description and, as hint, the text of
+        `diagnose()`, such as the last lines of a journal.
         """
         end = time.monotonic() + timeout
         while True:
-            answer = condition()
-            if answer:
-                return answer
+            value = condition()
+            if value:
+                return value
             if time.monotonic() > end:
                 raise WaitTimeout(
                     f"{self.host.name}: waited {timeout:g} s for {description}.", diagnose()

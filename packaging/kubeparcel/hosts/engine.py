@@ -1,4 +1,4 @@
-"""What a container engine has to do for us: one small Protocol, and the values it takes."""
+"""The interface of a container engine, and the values it takes and returns."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kubeparcel.process import CompletedProcess
 
 
 class EngineUnavailable(ToolError):
-    """Neither podman nor docker can be used here."""
+    """Neither podman nor docker can be used on this machine."""
 
 
 class WaitTimeout(ToolError):
-    """Something was waited for and did not come in time."""
+    """A command or a condition took longer than its timeout."""
 
 
 class ResourceKind(StrEnum):
-    """The kinds of things an engine makes for us, in the order they can be removed."""
+    """The kinds of resources that an engine creates, in the order in which they can be removed."""
 
     CONTAINER = "container"
     NETWORK = "network"
@@ -30,12 +30,12 @@ class ResourceKind(StrEnum):
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container to start. Nothing of the machine is visible inside but `mounts`, read-only.
+    """A container to start. Of the machine's files it sees only `mounts`, read-only.
 
-    `network` is `none`, `host` or a network's name. `volumes` are paths that get a file system of
-    their own, gone with the container. `systemd` makes `command` the first process of a machine:
-    /run and /tmp in memory, a cgroup namespace. `flags` are the engine's own, such as a probe
-    found necessary. `capabilities` are added to the engine's usual ones.
+    `network` is `none`, `host` or the name of a network. `volumes` are paths with a file system of
+    their own, removed with the container. `capabilities` are added to the engine's defaults.
+    `systemd` prepares the container for an init system as `command`: /run and /tmp in memory, a
+    cgroup namespace of its own. `flags` are passed to the engine unchanged.
     """
 
     image: str
@@ -55,7 +55,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class LabelledResource:
-    """Something that carries one of our labels."""
+    """A resource that has one of kubeparcel's labels."""
 
     kind: ResourceKind
     name: str
@@ -85,67 +85,67 @@ class Engine(Protocol):
         timeout: float = 60,
         description: str = "",
     ) -> CompletedProcess:
-        """Run a command in it to its end, whatever its exit code; stdin is closed unless given."""
+        """Run a command in a container, whatever its exit code; without `stdin` it is closed."""
 
     def close_shells(self, containers: Sequence[str]) -> None:
-        """Nothing more is run in them for now: what was open for that is closed."""
+        """Close the shells that are kept open in these containers."""
 
     def shell_command(self, container: str) -> str:
-        """What a person types to enter it."""
+        """Return the command with which a user opens a shell in a container."""
 
     def copy_in(self, container: str, source: Path, target: str) -> None:
-        """Copy a file or folder into it."""
+        """Copy a file or folder into a container."""
 
     def copy_out(self, container: str, source: str, target: Path) -> None:
-        """Copy a file or folder out of it."""
+        """Copy a file or folder out of a container."""
 
     def inspect(self, container: str) -> Mapping[str, Any]:
-        """All that the engine knows of it."""
+        """Return the engine's description of a container."""
 
     def logs(self, container: str) -> str:
-        """What its first process printed."""
+        """Return the output of a container's first process."""
 
     def restart(self, container: str, timeout: float = 60) -> None:
-        """Stop it in good order and start it again; its files stay."""
+        """Stop a container, by its stop signal first, and start it again; its files are kept."""
 
     def remove(self, kind: ResourceKind, names: Sequence[str]) -> None:
-        """Remove them, running or not, with the volumes that are theirs alone."""
+        """Remove resources, running or not; containers with their anonymous volumes."""
 
     def list_labelled(self, label: str) -> list[LabelledResource]:
-        """All that carries a label, `name` or `name=value`."""
+        """Return all resources with a label, `name` or `name=value`."""
 
     def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
-        """A network of its own; an internal one does not lead outside."""
+        """Create a network; an internal one has no route to the outside."""
 
     def has_image(self, image: str) -> bool:
-        """Whether it has an image of that name."""
+        """Return whether the engine has an image of that name."""
 
     def list_images(self, prefix: str) -> list[str]:
-        """The names of the images that begin so."""
+        """Return the names of the images that start with `prefix`."""
 
     def pull(self, image: str) -> None:
-        """Get an image from its registry."""
+        """Pull an image from its registry."""
 
     def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
-        """Make an image of a root file system; `changes` are lines such as `ENV A=b`."""
+        """Create an image from a root file system; `changes` are lines such as `ENV A=b`."""
 
     def load_image(self, archive: Path) -> None:
-        """Take the images of an archive over."""
+        """Load the images of an archive."""
 
     def save_images(self, images: Sequence[str], archive: Path) -> None:
-        """Write images into one archive."""
+        """Save images to one archive."""
 
     def commit(self, container: str, image: str) -> None:
-        """Make an image of a container as it is now."""
+        """Create an image from a container's current state."""
 
     def export_files(self, container: str, tar: Path) -> None:
-        """Write all files of a container, but for its volumes and mounts."""
+        """Write all files of a container to a tar, except those of volumes and mounts."""
 
     def tag(self, image: str, name: str) -> None:
         """Give an image another name."""
 
     def push(self, image: str) -> None:
-        """Send an image to the registry in its name."""
+        """Push an image to the registry in its name."""
 
     def remove_image(self, image: str) -> None:
-        """Forget an image; one that is in use stays."""
+        """Remove an image unless it is in use."""

@@ -1,4 +1,4 @@
-"""An engine driven through its command line: podman and docker alike, by their Dialect."""
+"""podman and docker through their command lines, and the selection of one of them."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from kubeparcel.hosts.shell_session import CommandTimeout, ShellSession
 from kubeparcel.process import CompletedProcess
 
 IMAGE_TIMEOUT = 600.0
-"""Seconds for pulling, importing and saving an image."""
+"""Seconds for pulling, importing or saving an image."""
+
+ENGINE_VARIABLE = "KUBEPARCEL_ENGINE"
 
 _SELINUX = Path("/sys/fs/selinux/enforce")
 _LOOPBACK = re.compile(r"(localhost|127\.\d+\.\d+\.\d+)(:\d+)?/")
 
 
-ENGINE_VARIABLE = "KUBEPARCEL_ENGINE"
-
-
 @dataclass(frozen=True)
 class EngineFlags:
-    """The words in which engines differ.
+    """The arguments in which the engines differ.
 
-    `systemd` starts a machine with systemd; `at_once` removes without waiting for a stop;
-    `plain_http` reaches a registry on this machine that has no certificate.
+    `version_format` prints the version, `systemd` starts an init system, `force_remove` removes
+    without waiting for a stop, `plain_http` reaches a registry on loopback without a certificate.
+    `debian_packages` install the engine on Debian.
     """
 
     name: str
@@ -80,61 +80,62 @@ ENGINES: Mapping[str, EngineFlags] = {
         debian_packages="docker.io",
     ),
 }
+"""In the order in which they are tried."""
 
 
 def select_engine(name: str = "") -> Engine:
-    """The engine of that name, else KUBEPARCEL_ENGINE's, else the first that answers.
+    """Return the engine `name`, else that of KUBEPARCEL_ENGINE, else the first that works.
 
-    Raises EngineUnavailable saying what to install, UsageError for a name that is none.
+    Raises UsageError for an unknown name, EngineUnavailable with what to install.
     """
     name = name or os.environ.get(ENGINE_VARIABLE, "")
     if name and name not in ENGINES:
-        raise UsageError(f"--engine {name}: there are {', '.join(ENGINES)}.")
+        raise UsageError(f"--engine: unknown engine {name!r}: use {' or '.join(ENGINES)}.")
     reasons: list[str] = []
-    for dialect in [ENGINES[name]] if name else ENGINES.values():
+    for flags in [ENGINES[name]] if name else ENGINES.values():
         try:
-            return _answering(dialect)
+            return _connect(flags)
         except EngineUnavailable as error:
-            reasons.append(f"{dialect.name}: {error.message}")
+            reasons.append(f"{flags.name} {error.message}")
     raise EngineUnavailable(
-        "No container engine can be used: the levels install, service and cluster need one.\n  "
+        "No usable container engine; the levels install, service and cluster need one.\n  "
         + "\n  ".join(reasons),
         f"On Debian and Ubuntu: apt install {ENGINES[name or 'podman'].debian_packages}\n"
-        "On Fedora, Rocky and openSUSE: dnf or zypper install podman.\n"
-        "Without one, --level layout checks what is in the packages.",
+        "On Fedora and Rocky Linux: dnf install podman. On openSUSE: zypper install podman.\n"
+        "Without an engine, inv verify --level layout checks the contents of the packages.",
     )
 
 
-def _answering(dialect: EngineFlags) -> Engine:
-    """The engine behind a row; raises EngineUnavailable with the reason it cannot be used."""
-    if not shutil.which(dialect.name):
+def _connect(flags: EngineFlags) -> Engine:
+    """Return a working engine; raise EngineUnavailable with the reason."""
+    if not shutil.which(flags.name):
         raise EngineUnavailable("is not installed.")
+    argv = [flags.name, "version", "--format", flags.version_format]
     try:
-        done = process.run(
-            [dialect.name, "version", "--format", dialect.version_format], check=False, timeout=30
-        )
+        completed = process.run(argv, check=False, timeout=30)
     except KubeparcelError as error:
-        raise EngineUnavailable(error.message) from None
-    version = done.stdout.strip()
-    if done.exit_code or not version:
-        said = done.stderr.strip().splitlines() or ["it printed nothing"]
-        raise EngineUnavailable(f"is installed, but does not answer: {said[-1]}")
-    return CliEngine(dialect, version)
+        raise EngineUnavailable(f"does not work: {error.message}") from None
+    version = completed.stdout.strip()
+    if completed.exit_code or not version:
+        output = completed.stderr.strip().splitlines() or ["it printed nothing"]
+        raise EngineUnavailable(f"is installed, but does not work: {output[-1]}")
+    return CliEngine(flags, version)
 
 
 class CliEngine:
-    """Fills the Protocol Engine."""
+    """An Engine that runs podman's or docker's commands."""
 
     def __init__(self, flags: EngineFlags, version: str) -> None:
         self.flags, self.name, self.version = flags, flags.name, version
         self._shells: dict[str, ShellSession] = {}
-        self._guard = threading.Lock()
+        self._mutex = threading.Lock()
 
     def start(self, spec: ContainerSpec) -> None:
-        self._run(["run", "--detach", *self.run_arguments(spec)], 120, f"{spec.name} to start")
+        argv = ["run", "--detach", *self.run_arguments(spec)]
+        self._run(argv, 120, f"{spec.name} to start")
 
     def run_arguments(self, spec: ContainerSpec) -> Iterator[str]:
-        """The options and arguments of `run` for a container; pure."""
+        """Yield the options and arguments of `run` that start a container."""
         yield from ("--name", spec.name, "--network", spec.network)
         if spec.hostname:
             yield from ("--hostname", spec.hostname)
@@ -166,19 +167,20 @@ class CliEngine:
         timeout: float = 60,
         description: str = "",
     ) -> CompletedProcess:
-        waited = description or f"`{' '.join(argv)[:200]}` in {container}"
+        description = description or f"`{' '.join(argv)[:200]}` in {container}"
         try:
-            done = self._through_shell(container, argv, stdin, env, timeout)
+            completed = self._run_in_shell(container, argv, stdin, env, timeout)
         except CommandTimeout:
-            raise self._timeout_error(timeout, waited) from None
-        if done:
-            return done
-        words = ["exec", *(["--interactive"] if stdin is not None else [])]
+            raise self._timeout_error(timeout, description) from None
+        if completed:
+            return completed
+        command = ["exec", *(["--interactive"] if stdin is not None else [])]
         for name, value in (env or {}).items():
-            words += ["--env", f"{name}={value}"]
-        return self._run([*words, container, *argv], timeout, waited, stdin=stdin, check=False)
+            command += ["--env", f"{name}={value}"]
+        command += [container, *argv]
+        return self._run(command, timeout, description, stdin=stdin, check=False)
 
-    def _through_shell(
+    def _run_in_shell(
         self,
         container: str,
         argv: Sequence[str],
@@ -186,48 +188,49 @@ class CliEngine:
         env: Mapping[str, str] | None,
         timeout: float,
     ) -> CompletedProcess | None:
-        """The same through an open shell; None when another thread uses it, or none opens."""
-        with self._guard:
-            visit = self._shells.get(container)
-            if not visit or not visit.is_open:
-                visit = ShellSession([self.name, "exec", "--interactive", container, "sh"])
-                self._shells[container] = visit
-        if not visit.lock.acquire(blocking=False):
+        """Run a command in the container's open shell.
+
+        Returns None if another thread uses the shell or none can be opened.
+        """
+        with self._mutex:
+            shell = self._shells.get(container)
+            if not shell or not shell.is_open:
+                shell = ShellSession([self.name, "exec", "--interactive", container, "sh"])
+                self._shells[container] = shell
+        if not shell.lock.acquire(blocking=False):
             return None
         try:
             started = time.monotonic()
-            if not visit.connect(timeout):
+            if not shell.connect(timeout):
                 return None
-            return visit.run(argv, stdin, env, timeout - (time.monotonic() - started))
+            return shell.run(argv, stdin, env, timeout - (time.monotonic() - started))
         finally:
-            visit.release()
+            shell.release()
 
     def close_shells(self, containers: Sequence[str]) -> None:
-        with self._guard:
-            visits = [self._shells.pop(name) for name in containers if name in self._shells]
-        for visit in visits:
-            visit.close()
+        with self._mutex:
+            shells = [self._shells.pop(name) for name in containers if name in self._shells]
+        for shell in shells:
+            shell.close()
 
     def shell_command(self, container: str) -> str:
         return f"{self.name} exec -it {container} bash"
 
     def copy_in(self, container: str, source: Path, target: str) -> None:
-        self._run(
-            ["cp", str(source), f"{container}:{target}"], IMAGE_TIMEOUT, f"{source} to be copied"
-        )
+        argv = ["cp", str(source), f"{container}:{target}"]
+        self._run(argv, IMAGE_TIMEOUT, f"copying {source} into {container}")
 
     def copy_out(self, container: str, source: str, target: Path) -> None:
-        self._run(
-            ["cp", f"{container}:{source}", str(target)], IMAGE_TIMEOUT, f"{source} to be copied"
-        )
+        argv = ["cp", f"{container}:{source}", str(target)]
+        self._run(argv, IMAGE_TIMEOUT, f"copying {source} out of {container}")
 
     def inspect(self, container: str) -> Mapping[str, Any]:
-        found: list[Mapping[str, Any]] = self._json(["container", "inspect", container])
-        return found[0]
+        documents: list[Mapping[str, Any]] = self._json(["container", "inspect", container])
+        return documents[0]
 
     def logs(self, container: str) -> str:
-        done = self._run(["logs", container], 30, f"the log of {container}", check=False)
-        return done.stdout + done.stderr
+        completed = self._run(["logs", container], 30, f"the log of {container}", check=False)
+        return completed.stdout + completed.stderr
 
     def restart(self, container: str, timeout: float = 60) -> None:
         grace = max(1, int(timeout) - 10)
@@ -236,95 +239,99 @@ class CliEngine:
 
     def remove(self, kind: ResourceKind, names: Sequence[str]) -> None:
         self.close_shells(names)
-        if names:
-            words = self.flags.force_remove if kind is ResourceKind.CONTAINER else ()
-            verb = ["rm", *words] if kind is ResourceKind.CONTAINER else [kind.value, "rm"]
-            self._run([*verb, *names], 120, f"{', '.join(names)} to go")
+        if not names:
+            return
+        is_container = kind is ResourceKind.CONTAINER
+        verb = ["rm", *self.flags.force_remove] if is_container else [kind.value, "rm"]
+        self._run([*verb, *names], 120, f"the removal of {', '.join(names)}")
 
     def list_labelled(self, label: str) -> list[LabelledResource]:
-        return [row for what in ResourceKind for row in self._list_labelled(what, label)]
+        return [resource for kind in ResourceKind for resource in self._list(kind, label)]
 
-    def _list_labelled(self, what: ResourceKind, label: str) -> Iterator[LabelledResource]:
-        words = ["ps", "--all"] if what is ResourceKind.CONTAINER else [what.value, "ls"]
-        listed = self._run([*words, "--quiet", "--filter", f"label={label}"], 60, f"each {what}")
-        for name in listed.stdout.split():
-            with suppress(ToolError):  # gone since it was listed
-                for row in self._json([what.value, "inspect", name]):
-                    labels = row.get("Config", row).get("Labels") or row.get("labels") or {}
-                    full = row.get("Name") or row.get("name") or name
-                    yield LabelledResource(what, full.removeprefix("/"), labels)
+    def _list(self, kind: ResourceKind, label: str) -> Iterator[LabelledResource]:
+        argv = ["ps", "--all"] if kind is ResourceKind.CONTAINER else [kind.value, "ls"]
+        argv += ["--quiet", "--filter", f"label={label}"]
+        for identifier in self._run(argv, 60, f"the list of {kind}s").stdout.split():
+            with suppress(ToolError):  # removed since it was listed
+                for document in self._json([kind.value, "inspect", identifier]):
+                    labels = document.get("Config", document).get("Labels")
+                    name = document.get("Name") or document.get("name") or identifier
+                    yield LabelledResource(
+                        kind, name.removeprefix("/"), labels or document.get("labels") or {}
+                    )
 
     def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
-        words = [word for row in labels.items() for word in ("--label", "=".join(row))]
-        inside = ["--internal"] if internal else []
-        self._run(["network", "create", *inside, *words, name], 60, f"the network {name}")
+        options = ["--internal"] if internal else []
+        for label, value in labels.items():
+            options += ["--label", f"{label}={value}"]
+        self._run(["network", "create", *options, name], 60, f"the network {name}")
 
     def has_image(self, image: str) -> bool:
         return self._run(["image", "inspect", image], 60, image, check=False).exit_code == 0
 
     def list_images(self, prefix: str) -> list[str]:
-        words = ["images", "--format", "{{.Repository}}:{{.Tag}}"]
-        listed = self._run(words, 60, "the list of images").stdout.split()
-        return [image for image in listed if image.startswith(prefix)]
+        argv = ["images", "--format", "{{.Repository}}:{{.Tag}}"]
+        images = self._run(argv, 60, "the list of images").stdout.split()
+        return [image for image in images if image.startswith(prefix)]
 
     def pull(self, image: str) -> None:
-        self._run(
-            ["pull", *self.flags.quiet, *self._plain_http(image), image], IMAGE_TIMEOUT, f"{image}"
-        )
+        argv = ["pull", *self.flags.quiet, *self._plain_http(image), image]
+        self._run(argv, IMAGE_TIMEOUT, f"the pull of {image}")
 
     def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
-        words = [word for change in changes for word in ("--change", change)]
-        self._run(["import", *self.flags.quiet, *words, str(tar), image], IMAGE_TIMEOUT, f"{image}")
+        options = [argument for change in changes for argument in ("--change", change)]
+        argv = ["import", *self.flags.quiet, *options, str(tar), image]
+        self._run(argv, IMAGE_TIMEOUT, f"the import of {image}")
 
     def load_image(self, archive: Path) -> None:
-        self._run(["load", "--input", str(archive)], IMAGE_TIMEOUT, f"{archive} to be loaded")
+        self._run(["load", "--input", str(archive)], IMAGE_TIMEOUT, f"loading {archive}")
 
     def save_images(self, images: Sequence[str], archive: Path) -> None:
-        words = ["save", *self.flags.save, "--output", str(archive), *images]
-        self._run(words, IMAGE_TIMEOUT, f"{archive} to be written")
+        argv = ["save", *self.flags.save, "--output", str(archive), *images]
+        self._run(argv, IMAGE_TIMEOUT, f"saving {archive}")
 
     def commit(self, container: str, image: str) -> None:
-        self._run(["commit", *self.flags.quiet, container, image], IMAGE_TIMEOUT, f"{image}")
+        argv = ["commit", *self.flags.quiet, container, image]
+        self._run(argv, IMAGE_TIMEOUT, f"the commit of {image}")
 
     def export_files(self, container: str, tar: Path) -> None:
-        words = ["export", "--output", str(tar), container]
-        self._run(words, IMAGE_TIMEOUT, f"{container} to be written")
+        argv = ["export", "--output", str(tar), container]
+        self._run(argv, IMAGE_TIMEOUT, f"the export of {container}")
 
     def tag(self, image: str, name: str) -> None:
-        self._run(["tag", image, name], 60, f"{name}")
+        self._run(["tag", image, name], 60, f"the tag {name}")
 
     def push(self, image: str) -> None:
-        self._run(
-            ["push", *self.flags.quiet, *self._plain_http(image), image], IMAGE_TIMEOUT, f"{image}"
-        )
+        argv = ["push", *self.flags.quiet, *self._plain_http(image), image]
+        self._run(argv, IMAGE_TIMEOUT, f"the push of {image}")
 
     def remove_image(self, image: str) -> None:
-        self._run(["rmi", image], 120, f"{image} to go", check=False)
+        self._run(["rmi", image], 120, f"the removal of {image}", check=False)
 
-    def _timeout_error(self, timeout: float, what: str) -> WaitTimeout:
-        return WaitTimeout(f"Waited {timeout:g} s for {what}; {self.name} did not come back.")
+    def _timeout_error(self, timeout: float, description: str) -> WaitTimeout:
+        return WaitTimeout(f"Waited {timeout:g} s for {description}; {self.name} did not return.")
 
     def _plain_http(self, image: str) -> tuple[str, ...]:
         return self.flags.plain_http if _LOOPBACK.match(image) else ()
 
-    def _json(self, words: Sequence[str]) -> Any:
-        return json.loads(self._run(words, 60, " ".join(words)).stdout)
+    def _json(self, argv: Sequence[str]) -> Any:
+        return json.loads(self._run(argv, 60, " ".join(argv)).stdout)
 
     def _run(
         self,
-        words: Sequence[str],
+        argv: Sequence[str],
         timeout: float,
-        what: str,
+        description: str,
         *,
         stdin: str | None = None,
         check: bool = True,
     ) -> CompletedProcess:
         try:
-            done = process.run([self.name, *words], stdin=stdin, check=False, timeout=timeout)
+            completed = process.run([self.name, *argv], stdin=stdin, check=False, timeout=timeout)
         except ToolError as error:
             if "took longer than" not in error.message:
                 raise
-            raise self._timeout_error(timeout, what) from None
-        if check and done.exit_code:
-            raise process.failed_process(done)
-        return done
+            raise self._timeout_error(timeout, description) from None
+        if check and completed.exit_code:
+            raise process.failed_process(completed)
+        return completed

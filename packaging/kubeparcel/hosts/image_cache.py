@@ -1,7 +1,7 @@
-"""The images that a store's runs have made: so many of each kind are kept, by their last use.
+"""The images that were built through one store: the last used of each kind are kept.
 
-Whoever uses an image holds a lock on it that the kernel takes back when the process ends, however
-it ends; only an image that nobody holds is removed. Images of other stores are left alone.
+Users of an image hold a shared lock, which the kernel releases when their process ends; only images
+that nobody uses are removed. Images built through other stores are never removed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.hosts.base_images import IMAGE_PREFIX
 from kubeparcel.hosts.engine import Engine
+from kubeparcel.hosts.engine_cli import ENGINES, select_engine
 from kubeparcel.store import Store
 
 IMAGES_TO_KEEP = 3
-"""Of each host and purpose so many images stay: 300 to 700 MB each."""
+"""The number of images to keep of each host and purpose; one has 300 to 700 MB."""
 
 RECORDS = "images"
 
 
 @dataclass(frozen=True)
 class ImageCache:
-    """The images of one engine that a store knows. Safe to use from several threads."""
+    """The images of one engine that a store has records of. Thread-safe."""
 
     engine: Engine
     store: Store
@@ -40,7 +41,7 @@ class ImageCache:
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def mark_used(self, image: str) -> None:
-        """It was used just now, and stays until `close`, whatever others do."""
+        """Record that an image is used now, and protect it from removal until `close()`."""
         with self.mutex:
             if image not in self.locks:
                 lock = self._lock_file(image).open("wb")
@@ -49,76 +50,74 @@ class ImageCache:
         self.store.put_record(RECORDS, self._key(image), time.time())
 
     def close(self) -> None:
-        """Nothing is used any more; where images are too many, the oldest go."""
+        """Release all images, and remove the least recently used ones where there are too many."""
         with self.mutex:
-            used = {image.rpartition(":")[0] for image in self.locks}
+            repositories = {image.rpartition(":")[0] for image in self.locks}
             for lock in self.locks.values():
                 lock.close()
             self.locks.clear()
-        for kind in sorted(used):
-            gone = []
-            with suppress(ToolError):  # the run itself went well
-                gone = self.remove(self._by_last_use(f"{kind}:")[IMAGES_TO_KEEP:])
-            if gone:
+        for repository in sorted(repositories):
+            removed = []
+            with suppress(ToolError):  # a failed cleanup must not fail the run
+                removed = self.remove(self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:])
+            if removed:
                 self.log.info(
-                    "Images", f"the last {IMAGES_TO_KEEP} are kept; removed: {', '.join(gone)}"
+                    "Images", f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
                 )
 
     def clear(self) -> list[str]:
-        """Remove all that the store knows and nobody uses; give the names of what went."""
+        """Remove all unused images that the store has records of; return their names."""
         return self.remove(self._by_last_use(IMAGE_PREFIX))
 
     def remove(self, images: list[str]) -> list[str]:
-        """Remove those that nobody uses, in this store or in a container; give what went."""
+        """Remove those that no process and no container uses; return their names."""
         return [image for image in images if self._remove(image)]
 
     def _remove(self, image: str) -> bool:
-        with self._exclusive(image) as mine:
-            if not mine:
+        with self._exclusive(image) as is_unused:
+            if not is_unused:
                 return False
             self.engine.remove_image(image)
-            gone = not self.engine.has_image(image)
-            if gone:
+            removed = not self.engine.has_image(image)
+            if removed:
                 self.store.put_record(RECORDS, self._key(image), None)
-            return gone
+            return removed
 
     def _by_last_use(self, prefix: str) -> list[str]:
-        """The images that begin so and that the store knows, the last used first."""
-        found = {image: self._last_used(image) for image in self.engine.list_images(prefix)}
-        known = {image: at for image, at in found.items() if at}
-        return sorted(known, key=lambda image: -known[image])
+        """Return the recorded images that start with `prefix`, the last used first."""
+        times = {image: self._last_used(image) for image in self.engine.list_images(prefix)}
+        recorded = [image for image, time_ in times.items() if time_]
+        return sorted(recorded, key=lambda image: -times[image])
 
     def _last_used(self, image: str) -> float:
-        at = self.store.get_record(RECORDS, self._key(image))
-        return float(at) if isinstance(at, int | float) else 0
+        value = self.store.get_record(RECORDS, self._key(image))
+        return float(value) if isinstance(value, int | float) else 0
 
     @contextmanager
     def _exclusive(self, image: str) -> Iterator[bool]:
-        """Whether nobody uses an image, and nobody begins to until the block ends."""
+        """Yield whether an image is unused; then nobody can start to use it within the block."""
         with self._lock_file(image).open("wb") as lock:
-            mine = False
+            is_unused = False
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                mine = True
-            yield mine
+                is_unused = True
+            yield is_unused
 
     def _lock_file(self, image: str) -> Path:
         name = hashlib.sha256(self._key(image).encode()).hexdigest()[:16]
-        place = self.store.root / "held" / f"image-used-{name}"
-        with translate_os_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-        return place
+        path = self.store.root / "held" / f"image-used-{name}"
+        with translate_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _key(self, image: str) -> str:
         return f"{self.engine.name} {image}"
 
 
 def clear_images(store: Store) -> list[str]:
-    """Remove a store's images from every engine that answers; give the names of what went."""
-    from kubeparcel.hosts.engine_cli import ENGINES, select_engine
-
-    gone: list[str] = []
+    """Remove a store's unused images from every usable engine; return their names."""
+    removed: list[str] = []
     for name in ENGINES:
-        with suppress(KubeparcelError):  # it is not there, or does not answer
-            gone += ImageCache(select_engine(name), store, QuietLog()).clear()
-    return gone
+        with suppress(KubeparcelError):  # an engine that is missing or does not work
+            removed += ImageCache(select_engine(name), store, QuietLog()).clear()
+    return removed

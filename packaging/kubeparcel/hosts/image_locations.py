@@ -1,4 +1,4 @@
-"""Where hosts and images come from on this machine: a registry or a mirror of the site's own."""
+"""Where base images and control plane images come from: registries, mirrors and a folder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ _ARCHIVE = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)",
 
 @dataclass(frozen=True)
 class ImageLocations:
-    """`registry` stands for the registry in every host's image; `images` has other images by host.
+    """Replacements for the default locations.
 
-    `debian` is the archive that hosts are made from; empty is mmdebstrap's own choice. `archives`
-    is a folder with images of a control plane, as docker save or podman save write them.
+    `registry` replaces the registry in every image's name, `host_images` the whole image of a host.
+    `debian_archive` is the URL of the archive that suites are bootstrapped from; if it is empty,
+    mmdebstrap decides. `archive_folder` contains control plane images as `docker save` and
+    `podman save` write them.
     """
 
     registry: str = ""
@@ -28,11 +30,12 @@ class ImageLocations:
 
     @classmethod
     def from_environment(cls, root: Path = Path("/")) -> ImageLocations:
-        """What KUBEPARCEL_REGISTRY, _DEBIAN, _IMAGES (`rocky-9=HOST/NAME:TAG,…`) and _ARCHIVES say.
+        """Read KUBEPARCEL_REGISTRY, _DEBIAN, _IMAGES (`rocky-9=HOST/NAME:TAG,…`) and _ARCHIVES.
 
-        Without KUBEPARCEL_DEBIAN the archive is the one that this machine itself uses.
+        Without KUBEPARCEL_DEBIAN, a Debian machine's own archive is used.
         """
-        pairs = [word.partition("=") for word in os.environ.get("KUBEPARCEL_IMAGES", "").split(",")]
+        images = os.environ.get("KUBEPARCEL_IMAGES", "")
+        pairs = [entry.partition("=") for entry in images.split(",")]
         folder = os.environ.get("KUBEPARCEL_ARCHIVES", "")
         return cls(
             registry=os.environ.get("KUBEPARCEL_REGISTRY", "").rstrip("/"),
@@ -42,7 +45,7 @@ class ImageLocations:
         )
 
     def base_image(self, host: Host) -> str:
-        """The image to pull for a host."""
+        """Return the name of the image to pull for a host."""
         if host.name in self.host_images:
             return self.host_images[host.name]
         if self.registry:
@@ -51,17 +54,15 @@ class ImageLocations:
 
 
 def _local_archive(root: Path) -> str:
-    """The first Debian archive in apt's sources, when this machine runs Debian."""
+    """Return the first archive in apt's sources if the machine runs Debian."""
     try:
-        release = (root / "etc/os-release").read_text("utf-8")
+        os_release = (root / "etc/os-release").read_text("utf-8")
     except OSError:
         return ""
-    if not re.search(r"^ID=\"?debian\"?$", release, re.MULTILINE):
+    if not re.search(r"^ID=\"?debian\"?$", os_release, re.MULTILINE):
         return ""
     apt = root / "etc/apt"
     files = [*sorted((apt / "sources.list.d").glob("*.sources")), apt / "sources.list"]
     text = "\n".join(file.read_text("utf-8", "replace") for file in files if file.is_file())
-    found = re.findall(
-        r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", text, re.MULTILINE
-    )
-    return found[0].rstrip("/") if found else ""
+    archive = _ARCHIVE.search(text)
+    return archive[1].rstrip("/") if archive else ""

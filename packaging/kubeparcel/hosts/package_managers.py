@@ -1,6 +1,6 @@
-"""How each package manager is asked for the same things: a row each, words as a person types them.
+"""The commands of each package manager.
 
-`{names}` stands for packages by name, `{files}` for package files, each a word of its own.
+In a command, `{names}` stands for package names and `{files}` for package files.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-_COMPLAINTS = re.compile(
+_ERRORS = re.compile(
     r"scriptlet failed|scriptlet, exit status|Error in \S+ scriptlet|^dpkg: (error|warning)|^E: |"
     r"systemctl: (command )?not found",
     re.MULTILINE,
@@ -23,11 +23,12 @@ _HARMLESS = re.compile(
 
 @dataclass(frozen=True)
 class PackageManager:
-    """One package manager. `update` makes the repository its own; it is a template.
+    """The commands of one package manager.
 
-    `at` writes a package at a version. `state` prints `NAME VERSION` of installed packages.
-    `unordered` installs files in the order given, without thinking. `forget` removes settings
-    as well; empty where there is no such thing.
+    `repository_script` is the template of a script that configures folders as the only repository.
+    `version_selector` names a package at a version. `list_installed` prints `NAME VERSION` lines.
+    `install_unordered` installs files in the given order. `purge` is empty if there is no such
+    command.
     """
 
     name: str
@@ -46,19 +47,19 @@ class PackageManager:
 
     @staticmethod
     def argv(command: str, names: Iterable[str] = (), files: Iterable[str] = ()) -> list[str]:
-        """A command as an argument list."""
-        lists = {"{names}": list(names), "{files}": list(files)}
-        return [word for part in command.split() for word in lists.get(part, [part])]
+        """Return a command as an argument list, with its placeholders replaced."""
+        values = {"{names}": list(names), "{files}": list(files)}
+        return [argument for part in command.split() for argument in values.get(part, [part])]
 
     def at_versions(self, versions: Mapping[str, str]) -> list[str]:
-        """The words that mean packages at their versions."""
+        """Return the arguments that select packages at their versions."""
         return [self.version_selector.format(name=n, version=v) for n, v in versions.items()]
 
 
 def error_lines(output: str) -> Sequence[str]:
-    """The lines in which a package manager complains, though it may have gone on."""
-    serious = _HARMLESS.sub("", output)
-    return [line for line in serious.splitlines() if _COMPLAINTS.search(line)]
+    """Return the lines of a package manager's output that report an error or a warning."""
+    remaining = _HARMLESS.sub("", output)
+    return [line for line in remaining.splitlines() if _ERRORS.search(line)]
 
 
 _APT = PackageManager(
@@ -102,4 +103,4 @@ _ZYPPER = replace(
     version_selector="{name}={version}",
     remove="zypper --non-interactive remove {names}",
 )
-MANAGERS: Mapping[str, PackageManager] = {row.name: row for row in (_APT, _DNF, _ZYPPER)}
+MANAGERS: Mapping[str, PackageManager] = {m.name: m for m in (_APT, _DNF, _ZYPPER)}

@@ -26,76 +26,71 @@ class PackageSet:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The packages by name."""
-        return tuple(one.name for one in self.contents)
+        """The names of the packages."""
+        return tuple(contents.name for contents in self.contents)
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Their file names, in the order of `names`."""
-        return tuple(one.file.name for one in self.contents)
+        """The file names, in the order of `names`."""
+        return tuple(contents.file.name for contents in self.contents)
 
     @functools.cached_property
     def digests(self) -> tuple[str, ...]:
-        """Their sha256, in the order of `names`."""
+        """The SHA-256 digests of the files, in the order of `names`."""
         return tuple(sha256_of(self.folder / name) for name in self.files)
 
     @property
     def versions(self) -> Mapping[str, str]:
         """Version and revision by name, as the package manager writes them."""
-        return {one.name: f"{one.version}-{one.revision}" for one in self.contents}
+        return {c.name: f"{c.version}-{c.revision}" for c in self.contents}
 
 
 def load_package_sets(
     files: Sequence[Path], folder: Path, formats: Collection[Format] = tuple(Format)
 ) -> Mapping[Format, PackageSet]:
-    """The sets in some package files, by format; the files are laid side by side below `folder`.
+    """Read package files and return a set for each format; link the files into `folder`/FORMAT.
 
-    Files of other formats are not read, as far as their names tell. Of several packages of one name
-    the newest by version is taken; other architectures are left out. Raises BrokenPackage for what
-    is none.
+    Files with the suffix of another format are not read. Packages for other architectures are
+    ignored; of several with one name the newest is taken. Raises BrokenPackage for a damaged file.
     """
-    wanted = {
-        Format.DEB.arch_name(Arch.native()),
-        Format.RPM.arch_name(Arch.native()),
-        "all",
-        "noarch",
-    }
-    found: dict[Format, dict[str, Contents]] = {}
-    others = {f".{format_}" for format_ in Format if format_ not in formats}
-    for one in read_all([file for file in files if file.suffix not in others]):
-        if one.arch in wanted:
-            known = found.setdefault(one.format, {})
-            if one.name not in known or _version_key(one) > _version_key(known[one.name]):
-                known[one.name] = one
-    return {format_: _link_files(format_, rows, folder) for format_, rows in found.items()}
+    native = Arch.native()
+    arches = {f.arch_name(arch) for f in Format for arch in (native, None)}
+    ignored_suffixes = {f".{f}" for f in Format if f not in formats}
+    newest: dict[Format, dict[str, Contents]] = {}
+    for contents in read_all([file for file in files if file.suffix not in ignored_suffixes]):
+        if contents.arch in arches:
+            by_name = newest.setdefault(contents.format, {})
+            other = by_name.get(contents.name)
+            if other is None or _version_key(contents) > _version_key(other):
+                by_name[contents.name] = contents
+    return {f: _link_files(f, by_name, folder) for f, by_name in newest.items()}
 
 
 def package_sets_for(
     hosts: Sequence[Host], files: Sequence[Path], folder: Path
 ) -> Mapping[Format, PackageSet]:
-    """The sets that some hosts take, by format; raises UsageError for a host without packages."""
+    """Return the sets that the hosts need, by format; raise UsageError if one is missing."""
     sets = load_package_sets(files, folder, {host.format for host in hosts})
     for host in hosts:
         if host.format not in sets:
             raise UsageError(
-                f"--on {host.name}: there is no {host.format} for this machine ({Arch.native()}) "
-                "among the packages.",
-                "Build it, or choose another host: inv hosts",
+                f"--on: no {host.format} packages for {Arch.native()} to install on {host.name}.",
+                "Build them with inv build, or use another host: inv hosts",
             )
     return sets
 
 
-def _version_key(one: Contents) -> tuple[object, ...]:
-    return (Version.parse(one.version.replace("~", "-", 1)), one.revision)
+def _version_key(contents: Contents) -> tuple[object, ...]:
+    return (Version.parse(contents.version.replace("~", "-", 1)), contents.revision)
 
 
-def _link_files(format_: Format, rows: Mapping[str, Contents], folder: Path) -> PackageSet:
-    place = folder / format_
-    place.mkdir(parents=True, exist_ok=True)
-    for one in rows.values():
-        target = place / one.file.name
+def _link_files(format_: Format, by_name: Mapping[str, Contents], folder: Path) -> PackageSet:
+    set_folder = folder / format_
+    set_folder.mkdir(parents=True, exist_ok=True)
+    for contents in by_name.values():
+        target = set_folder / contents.file.name
         try:
-            os.link(one.file.resolve(), target)
-        except OSError:
-            shutil.copyfile(one.file, target)
-    return PackageSet(format_, place, tuple(rows[name] for name in sorted(rows)))
+            os.link(contents.file.resolve(), target)
+        except OSError:  # another file system
+            shutil.copyfile(contents.file, target)
+    return PackageSet(format_, set_folder, tuple(by_name[name] for name in sorted(by_name)))

@@ -1,4 +1,4 @@
-"""Several pieces of work at a time, each with containers; Ctrl-C ends them all in good order."""
+"""Run work in parallel, each part with containers of its own; all end at an error or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from kubeparcel.hosts.session import Session
 T = TypeVar("T")
 
 MB_PER_CONTAINER = 700
-"""MB of memory that a container of the install level may take, with what runs in it."""
+"""The memory that a container of the install level needs at most, in MB."""
 
 
 def default_workers() -> int:
-    """How many at a time: as the processors and the free memory of this machine allow."""
+    """Return how many containers this machine's processors and available memory allow."""
     processors = len(os.sched_getaffinity(0))
     return max(1, min(processors + 1, _available_mb() // MB_PER_CONTAINER))
 
 
 def _available_mb(meminfo: Path = Path("/proc/meminfo")) -> int:
-    """MB of memory that programs could have: with what the kernel keeps of files (proc(5))."""
-    found = re.search(r"^MemAvailable: +(\d+) kB$", meminfo.read_text("ascii"), re.MULTILINE)
-    return int(found[1]) // 1000 if found else MB_PER_CONTAINER
+    """Return the memory available to programs, which includes the page cache (proc(5))."""
+    match = re.search(r"^MemAvailable: +(\d+) kB$", meminfo.read_text("ascii"), re.MULTILINE)
+    return int(match[1]) // 1000 if match else MB_PER_CONTAINER
 
 
 def run_parallel(
     session: Session, work: Callable[[int], T], count: int, workers: int | None = None
 ) -> list[T]:
-    """Do `work(0)` to `work(count - 1)` and give what they gave, in this order.
+    """Call `work(0)` to `work(count - 1)` in threads and return their results in this order.
 
-    The first that raises, or Ctrl-C, ends all others: their containers go, then they do.
+    The first exception, or Ctrl-C, stops the session, so that the other calls end too.
     """
     with ThreadPoolExecutor(workers or default_workers(), "host") as pool:
         futures: list[Future[T]] = []

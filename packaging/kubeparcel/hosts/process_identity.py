@@ -1,4 +1,4 @@
-"""Whose a container is: the process that started it, and whether that process is still there."""
+"""Identify a process across reboots, machines and reused process ids."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process, told from any other that has or had its number.
+    """A process, distinct from any other that has or had its process id.
 
-    `host` and `boot` are the machine and its start, `namespace` that of the process numbers,
-    `started` the process's start in clock ticks since the boot (proc(5), field 22 of stat).
+    `boot_id` identifies the machine's boot, `pid_namespace` is an inode number, `start_time` is in
+    clock ticks since the boot (proc(5), field 22 of stat).
     """
 
     hostname: str
@@ -28,13 +28,13 @@ class ProcessIdentity:
     @classmethod
     @cache
     def current(cls) -> ProcessIdentity:
-        """This process."""
+        """Return this process's identity."""
         pid = os.getpid()
         return cls(socket.gethostname(), _boot_id(), _pid_namespace(), pid, _start_time(pid) or 0)
 
     @classmethod
     def parse(cls, text: str) -> ProcessIdentity | None:
-        """Read what `str` wrote; None for anything else."""
+        """Parse what `str` returned; return None for any other text."""
         parts = text.rsplit("/", 4)
         if len(parts) != 5 or not (parts[3].isdigit() and parts[4].isdigit()):
             return None
@@ -45,7 +45,7 @@ class ProcessIdentity:
 
     @property
     def has_exited(self) -> bool:
-        """Whether it is certainly gone; a process that cannot be seen from here counts as alive."""
+        """Whether the process has certainly exited; one that is not visible from here has not."""
         if self.hostname != socket.gethostname():
             return False
         if self.boot_id != _boot_id():

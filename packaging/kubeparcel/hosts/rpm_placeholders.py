@@ -1,4 +1,4 @@
-"""Empty rpms that say in rpm's books what a Debian below them really has."""
+"""Empty rpms that provide, in the rpm database, what is installed as Debian packages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from kubeparcel.packages import nfpm
 from kubeparcel.process import run
 
 
-def write_placeholders(wanted: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Write a package for each name, that provides what its row says; raises ToolError."""
-    for name, provides in wanted.items():
-        own = f"{name} = "
-        version = next((p.removeprefix(own) for p in provides if p.startswith(own)), "1")
+def write_placeholders(placeholders: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write an rpm for each name with the given Provides; raise ToolError if nfpm fails.
+
+    A provide `NAME = VERSION` of the package itself sets its version.
+    """
+    for name, provides in placeholders.items():
+        own_provide = f"{name} = "
+        versions = [p.removeprefix(own_provide) for p in provides if p.startswith(own_provide)]
+        version = next(iter(versions), "1")
         config = {
             "name": name,
             "arch": "noarch",
@@ -24,13 +28,13 @@ def write_placeholders(wanted: Mapping[str, Sequence[str]], folder: Path) -> Non
             "version_schema": "none",
             "release": "1",
             "maintainer": "kubeparcel <noreply@kubeparcel.invalid>",
-            "description": f"Says that the Debian below has {name}",
+            "description": f"Placeholder for {name}, which is installed as a Debian package",
             "license": "Apache-2.0",
-            "provides": [says for says in provides if not says.startswith(own)],
+            "provides": [provide for provide in provides if not provide.startswith(own_provide)],
         }
-        file = folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(config), "utf-8")
+        config_file = folder / f"{name}.yaml"
+        config_file.write_text(yaml.safe_dump(config), "utf-8")
         target = folder / f"{name}-{version}-1.noarch.rpm"
-        words = ["package", "--config", str(file), "--packager", "rpm", "--target", str(target)]
-        run([nfpm.program(), *words], env={"SOURCE_DATE_EPOCH": "0"}, timeout=60)
-        file.unlink()
+        options = ["--config", str(config_file), "--packager", "rpm", "--target", str(target)]
+        run([nfpm.program(), "package", *options], env={"SOURCE_DATE_EPOCH": "0"}, timeout=60)
+        config_file.unlink()

@@ -1,4 +1,4 @@
-"""Which hosts this machine can make, and which are taken when nobody says."""
+"""Which hosts are available on this machine, and which are used by default."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kubeparcel.console import Log
+from kubeparcel.console import Log, format_table
 from kubeparcel.errors import UsageError
-from kubeparcel.hosts import catalog
 from kubeparcel.hosts.base_images import ImageSpec
-from kubeparcel.hosts.catalog import Host, Purpose
+from kubeparcel.hosts.catalog import Host, Purpose, load_hosts
 from kubeparcel.hosts.engine import Engine, EngineUnavailable
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 
 REGISTRY_TIMEOUT = 5.0
-"""Seconds for a registry to answer."""
+"""Seconds to wait for a connection to a registry."""
+
+NO_ENGINE = "no usable container engine"
 
 
 def unavailable_reason(host: Host, engine: Engine, locations: ImageLocations) -> str:
-    """Why a host cannot be made here, in plain words; empty when it can."""
-    if any(engine.has_image(ImageSpec.for_host(host, p, locations).name) for p in Purpose):
+    """Return why a host's image can be neither found nor built here; empty if it can."""
+    names = (ImageSpec.for_host(host, purpose, locations).name for purpose in Purpose)
+    if any(engine.has_image(name) for name in names):
         return ""
     if host.suite:
         return "" if shutil.which("mmdebstrap") else "mmdebstrap is not installed"
     registry = locations.base_image(host).partition("/")[0]
-    return "" if is_reachable(registry) else f"{registry} does not answer"
+    return "" if is_reachable(registry) else f"{registry} is unreachable"
 
 
 @functools.cache
 def is_reachable(registry: str) -> bool:
-    """Whether a registry can be reached; behind a proxy only the engine can tell."""
+    """Return whether a registry accepts connections; behind a proxy it is assumed to."""
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return True
     host, _, port = registry.partition(":")
@@ -54,103 +56,106 @@ def select_hosts(
     engine: Engine,
     locations: ImageLocations,
 ) -> tuple[Host, ...]:
-    """The hosts of these names; without names the first possible one for each format.
+    """Return the named hosts; without names, the first available default host of each format.
 
-    Raises UsageError for an unknown host or one without the level, EngineUnavailable if no host is
-    available.
+    Raises UsageError for an unknown host or one that does not support the level, EngineUnavailable
+    if no default host is available.
     """
-    rows = catalog.load_hosts()
+    catalog = load_hosts()
     if names:
-        return tuple(_with_level(rows.get(name), level) for name in names)
-    known = (n for f in Format if f in formats for n in rows.defaults[f])
-    found = {name: unavailable_reason(rows.hosts[name], engine, locations) for name in known}
-    can = [name for name, why in found.items() if not why]
-    hosts = [rows.default_host(format_, level, can) for format_ in Format if format_ in formats]
-    chosen = tuple(host for host in hosts if host)
-    if not chosen:
+        return tuple(_require_level(catalog.get(name), level) for name in names)
+    candidates = (name for f in Format if f in formats for name in catalog.defaults[f])
+    reasons = {n: unavailable_reason(catalog.hosts[n], engine, locations) for n in candidates}
+    available = [name for name, reason in reasons.items() if not reason]
+    defaults = [catalog.default_host(f, level, available) for f in Format if f in formats]
+    hosts = tuple(host for host in defaults if host)
+    if not hosts:
         raise EngineUnavailable(
-            "No host can be made here: " + "; ".join(f"{n}: {why}" for n, why in found.items()),
-            "Install mmdebstrap, or name a registry that answers: KUBEPARCEL_REGISTRY.",
+            f"No host is available for the level {level}: "
+            + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
+            "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry in "
+            "KUBEPARCEL_REGISTRY.",
         )
-    return chosen
+    return hosts
 
 
-def _with_level(host: Host, level: str) -> Host:
+def _require_level(host: Host, level: str) -> Host:
     if level not in host.levels:
-        able = ", ".join(
-            name for name, row in catalog.load_hosts().hosts.items() if level in row.levels
-        )
+        suitable = ", ".join(n for n, h in load_hosts().hosts.items() if level in h.levels)
         raise UsageError(
-            f"--on {host.name}: the level {level} cannot be proved there, only "
+            f"--on: the host {host.name} does not support the level {level}, only "
             f"{', '.join(host.levels)}.",
-            f"Hosts for it: {able}.",
+            f"Hosts for the level {level}: {suitable}.",
         )
     return host
 
 
 def describe_hosts(hosts: Iterable[Host], engine: Engine) -> str:
-    """`trixie (deb) · trixie-dnf (rpm) · podman 4.3.1`."""
+    """Return `trixie (deb) · trixie-dnf (rpm) · podman 4.3.1`."""
     names = " · ".join(f"{host.name} ({host.format})" for host in hosts)
     return f"{names} · {engine.name} {engine.version}"
 
 
 def log_hosts(hosts: Iterable[Host], engine: Engine, log: Log) -> None:
-    """One line: which hosts are taken, and which engine."""
+    """Log the hosts and the engine that are used."""
     log.info("Hosts", describe_hosts(hosts, engine))
 
 
 @dataclass(frozen=True)
 class HostAvailability:
-    """All hosts with what each proves, and why one cannot be made here."""
+    """The engine, and by host the reason why it is unavailable; empty if it is available."""
 
     engine: str
     unavailable_reasons: Mapping[str, str]
 
     def render(self, *, as_json: bool) -> str:
-        """A table, or JSON."""
-        rows = catalog.load_hosts()
-        first = {name for names in rows.defaults.values() for name in names[:1]}
-        if as_json:
-            hosts = [
-                {
-                    "name": host.name,
-                    "title": host.title,
-                    "format": str(host.format),
-                    "manager": host.family.package_manager,
-                    "levels": list(host.levels),
-                    "from": host.image or host.suite,
-                    "possible": not self.unavailable_reasons[host.name],
-                    "obstacle": self.unavailable_reasons[host.name],
-                }
-                for host in rows.hosts.values()
-            ]
-            return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
-        from kubeparcel.console import format_table as columns
+        """Return all hosts as a table or as JSON."""
+        return self._as_json() if as_json else self._as_table()
 
-        lines = [
-            [
-                host.name + ("*" if host.name in first else ""),
-                host.title,
-                f"{host.format} through {host.family.package_manager}: {', '.join(host.levels)}",
-                self.unavailable_reasons[host.name] or "yes",
-            ]
-            for host in rows.hosts.values()
+    def _as_json(self) -> str:
+        hosts = [
+            {
+                "name": host.name,
+                "title": host.title,
+                "format": str(host.format),
+                "package_manager": host.family.package_manager,
+                "levels": list(host.levels),
+                "origin": host.image or host.suite,
+                "available": not self.unavailable_reasons[host.name],
+                "unavailable_reason": self.unavailable_reasons[host.name],
+            }
+            for host in load_hosts().hosts.values()
         ]
-        text = columns(["Host", "Is", "Proves", "Possible here"], lines)
-        return f"{text}\n* taken first, unless --on says otherwise · engine: {self.engine}"
+        return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
+
+    def _as_table(self) -> str:
+        catalog = load_hosts()
+        defaults = {names[0] for names in catalog.defaults.values()}
+        lines = []
+        for host in catalog.hosts.values():
+            reason = self.unavailable_reasons[host.name]
+            lines.append(
+                [
+                    host.name + ("*" if host.name in defaults else ""),
+                    host.title,
+                    f"{host.format} ({host.family.package_manager})",
+                    ", ".join(host.levels),
+                    f"no: {reason}" if reason else "yes",
+                ]
+            )
+        table = format_table(["Host", "Distribution", "Packages", "Levels", "Available"], lines)
+        return f"{table}\n* default host · engine: {self.engine}"
 
 
 def host_availability(
     engine: str = "", locations: ImageLocations | None = None
 ) -> HostAvailability:
-    """What `inv hosts` shows; works without an engine, which is then every host's obstacle."""
-    where = locations or ImageLocations.from_environment()
-    hosts = catalog.load_hosts().hosts.values()
+    """Return which hosts are available; without a usable engine, none are."""
+    hosts = load_hosts().hosts.values()
     try:
-        chosen = select_engine(engine)
-    except EngineUnavailable as error:
-        return HostAvailability(
-            "none", {host.name: error.message.splitlines()[0] for host in hosts}
-        )
-    found = {host.name: unavailable_reason(host, chosen, where) for host in hosts}
-    return HostAvailability(f"{chosen.name} {chosen.version}", found)
+        selected = select_engine(engine)
+    except EngineUnavailable:
+        return HostAvailability("none", {host.name: NO_ENGINE for host in hosts})
+    locations = locations or ImageLocations.from_environment()
+    reasons = {host.name: unavailable_reason(host, selected, locations) for host in hosts}
+    return HostAvailability(f"{selected.name} {selected.version}", reasons)

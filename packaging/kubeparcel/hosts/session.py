@@ -1,4 +1,4 @@
-"""One run's containers: started with labels, gone at its end, whatever the end is."""
+"""A session: containers that are removed when it ends, also after an error or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
 from kubeparcel.console import Log
-from kubeparcel.hosts import base_images as images
-from kubeparcel.hosts import cleanup
+from kubeparcel.hosts import base_images, cleanup
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ContainerSpec, Engine, LabelledResource, ResourceKind
@@ -28,9 +27,10 @@ from kubeparcel.store import Store
 
 @dataclass(frozen=True)
 class Session:
-    """What levels work with. Safe to use from several threads.
+    """The engine, store and log of a run, and the containers that it starts. Thread-safe.
 
-    With `keep`, containers that were held stay after the end; see `hold`.
+    `folder` is removed with the session. With `keep`, containers that `keep_for_debugging` was
+    called for are left running.
     """
 
     engine: Engine
@@ -48,39 +48,44 @@ class Session:
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """What everything it starts carries."""
+        """The labels of everything that the session creates."""
         kept = {cleanup.KEPT_LABEL: "yes"} if self.keep else {}
-        return {
-            cleanup.RUN_LABEL: self.run_id,
-            cleanup.OWNER_LABEL: str(ProcessIdentity.current()),
-            **kept,
-        }
+        owner = str(ProcessIdentity.current())
+        return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: owner, **kept}
 
     def ensure_image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
-        """The name of a host's image, made now if need be."""
-        self.image_cache.mark_used(images.ImageSpec.for_host(host, purpose, self.locations).name)
-        labels = tuple(self.labels.items())
-        needed = images.ImageBuildContext(
-            *(self.engine, self.store, self.log, self.locations, self.folder, labels),
-            workaround_flags=lambda name: self.workarounds.flags_for(
-                name, ContainerSpec(name, "", labels=self.labels)
-            ),
+        """Return the name of a host's image; build it if the engine does not have it."""
+        self.image_cache.mark_used(
+            base_images.ImageSpec.for_host(host, purpose, self.locations).name
         )
-        return images.ensure_image(needed, host, purpose)
+
+        def workaround_flags(image: str) -> tuple[str, ...]:
+            return self.workarounds.flags_for(image, ContainerSpec(image, "", labels=self.labels))
+
+        context = base_images.ImageBuildContext(
+            engine=self.engine,
+            store=self.store,
+            log=self.log,
+            locations=self.locations,
+            folder=self.folder,
+            labels=tuple(self.labels.items()),
+            workaround_flags=workaround_flags,
+        )
+        return base_images.ensure_image(context, host, purpose)
 
     @contextmanager
     def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:
-        """A running container until the block ends; `start.name` is made unique, labels added.
+        """Run a container until the block ends, unless it is kept for debugging.
 
-        Flags that this machine needs are found by trying. It stays only if it was held.
+        Its name is made unique; labels, and the flags that this machine needs, are added.
         """
         if self.stopped.is_set():
             raise KeyboardInterrupt
         name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
-        wanted = replace(spec, name=name, labels={**self.labels, **spec.labels})
-        flags = (*self.workarounds.flags_for(spec.image, wanted), *spec.flags)
+        labelled = replace(spec, name=name, labels={**self.labels, **spec.labels})
+        flags = (*self.workarounds.flags_for(spec.image, labelled), *spec.flags)
         try:
-            self.engine.start(replace(wanted, flags=flags))
+            self.engine.start(replace(labelled, flags=flags))
             yield Container(self.engine, name, host)
         finally:
             self.engine.close_shells([name])
@@ -88,13 +93,13 @@ class Session:
                 self.engine.remove(ResourceKind.CONTAINER, [name])
 
     def log_once(self, label: str, text: str) -> None:
-        """Say something in the log, once a session."""
+        """Log a line unless this session has already logged it."""
         if text not in self.logged:
             self.logged.add(text)
             self.log.info(label, text)
 
     def keep_for_debugging(self, container: Container) -> None:
-        """Something failed in there: with `keep` it stays, and the log says how to enter it."""
+        """Keep a failed container if the session has `keep`, and log how to enter it."""
         if self.keep and container.name not in self.kept_containers:
             self.kept_containers.add(container.name)
             self.log.info(
@@ -104,14 +109,14 @@ class Session:
             )
 
     def stop(self) -> None:
-        """End everything now: whoever waits for a container is told that it is gone."""
+        """Remove all containers now; threads that wait for a command in one get an error."""
         self.stopped.set()
         cleanup.remove_labelled(
             self.engine, f"{cleanup.RUN_LABEL}={self.run_id}", self._is_not_kept
         )
 
-    def _is_not_kept(self, row: LabelledResource) -> bool:
-        return row.name not in self.kept_containers
+    def _is_not_kept(self, resource: LabelledResource) -> bool:
+        return resource.name not in self.kept_containers
 
 
 @contextmanager
@@ -123,43 +128,42 @@ def open_session(
     keep: bool = False,
     locations: ImageLocations | None = None,
 ) -> Iterator[Session]:
-    """A session, after what dead ones left was removed; at its end nothing of it is left.
+    """Open a session after removing what killed processes left; remove its containers at the end.
 
-    Raises EngineUnavailable when there is none. SIGTERM ends it like Ctrl-C while it is open.
+    Raises EngineUnavailable. While it is open, SIGTERM is handled like Ctrl-C.
     """
-    chosen = select_engine(engine)
-    gone = cleanup.remove_stale(chosen, store)
-    if gone:
-        log.info("Cleaned", f"{len(gone)} things that a killed run left: {', '.join(gone)}")
+    selected = select_engine(engine)
+    removed = cleanup.remove_stale(selected, store)
+    if removed:
+        log.info("Cleaned", f"removed what a killed run left: {', '.join(removed)}")
     folder = cleanup.process_folder(store, ProcessIdentity.current()) / secrets.token_hex(3)
     folder.mkdir(parents=True)
-    probe = WorkaroundProbe(chosen, store, log)
-    run, shelf = secrets.token_hex(4), ImageCache(chosen, store, log)
-    where = locations or ImageLocations.from_environment()
-    here = Session(chosen, store, log, where, probe, shelf, folder, run, keep)
+    session = Session(
+        engine=selected,
+        store=store,
+        log=log,
+        locations=locations or ImageLocations.from_environment(),
+        workarounds=WorkaroundProbe(selected, store, log),
+        image_cache=ImageCache(selected, store, log),
+        folder=folder,
+        run_id=secrets.token_hex(4),
+        keep=keep,
+    )
     with _sigterm_as_interrupt():
         try:
-            yield here
+            yield session
         finally:
-            here.stop()
-            shelf.close()
-            if (
-                not here.kept_containers
-            ):  # else a container is left that has its packages from there
+            session.stop()
+            session.image_cache.close()
+            if not session.kept_containers:  # a kept container has its packages mounted from there
                 shutil.rmtree(folder, ignore_errors=True)
-            _remove_if_empty(folder.parent)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # another session of this process is still in there
-        return
+            with suppress(OSError):  # not empty: this process has another session open
+                folder.parent.rmdir()
 
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """While it lasts, SIGTERM is Ctrl-C: what is open is closed in good order."""
+    """Raise KeyboardInterrupt on SIGTERM within the block; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -167,8 +171,8 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

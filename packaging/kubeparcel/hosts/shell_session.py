@@ -1,7 +1,6 @@
-"""A shell that stays open in a container, and runs one command after the other.
+"""A shell that stays open in a container and runs one command after another.
 
-An engine needs a tenth of a second, and on a busy machine half of one, to let somebody in; a level
-has hundreds of commands. Through an open shell each takes milliseconds.
+`podman exec` takes 0.1 to 0.5 s per call; commands sent to an open shell take milliseconds.
 """
 
 from __future__ import annotations
@@ -18,36 +17,36 @@ from kubeparcel import process
 from kubeparcel.process import CompletedProcess
 
 CONTAINER_ENDED = 137
-"""The exit code of a command whose container ended meanwhile, as engines have it."""
+"""The exit code that engines return for a command whose container ended."""
 
-_SHELL = "kept={place}/kubeparcel-visit.$$; umask 022; echo ready\n"
-_ANSWER = """\
-printf '%s %s %s\\n' $? $(wc -c <$kept.out) $(wc -c <$kept.err); cat $kept.out $kept.err
+_GREETING = "files={folder}/kubeparcel-shell.$$; umask 022; echo ready\n"
+_RESULT = """\
+printf '%s %s %s\\n' $? $(wc -c <$files.out) $(wc -c <$files.err); cat $files.out $files.err
 """
 
 
 class CommandTimeout(Exception):
-    """A command was not done in time; the shell is closed."""
+    """A command took longer than its timeout; its shell was closed."""
 
 
 class ShellSession:
-    """One open shell, `argv`. A command at a time: `lock` is to be held.
+    """An open shell. `lock` must be held while a command runs, and given back by `release`.
 
-    What a command prints lies in `place` until the next one: a folder inside.
+    The input and output of the last command are in files of `folder` inside the container.
     """
 
     def __init__(self, argv: Sequence[str], folder: str = "/run") -> None:
         self.folder = folder
         self.lock = threading.Lock()
         self._process = process.start_interactive(argv)
-        self.is_open, self._greeted = True, False
+        self.is_open, self._connected = True, False
 
     def connect(self, timeout: float) -> bool:
-        """Whether the shell answers; False when the engine did not let us in."""
-        if not self._greeted:
-            hello = _SHELL.format(place=self.folder)
-            self._greeted = self._send(hello, time.monotonic() + timeout) == b"ready\n"
-        return self._greeted and self.is_open
+        """Return whether the shell answers; False if the engine could not start it."""
+        if not self._connected:
+            greeting = _GREETING.format(folder=self.folder)
+            self._connected = self._send(greeting, time.monotonic() + timeout) == b"ready\n"
+        return self._connected and self.is_open
 
     def run(
         self,
@@ -56,71 +55,68 @@ class ShellSession:
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
     ) -> CompletedProcess:
-        """Run a command to its end; raises Late after so many seconds."""
+        """Run a command; raise CommandTimeout after `timeout` seconds."""
         end = time.monotonic() + timeout
-        head = self._send(f"{_line(argv, stdin, env)}\n{_ANSWER}", end)
-        if not head:
-            return CompletedProcess(
-                tuple(argv), CONTAINER_ENDED, "", "The container ended meanwhile."
-            )
-        code, *sizes = (int(word) for word in head.split())
+        header = self._send(f"{_command_line(argv, stdin, env)}\n{_RESULT}", end)
+        if not header:
+            error = "The container ended while the command ran."
+            return CompletedProcess(tuple(argv), CONTAINER_ENDED, "", error)
+        code, *sizes = (int(number) for number in header.split())
         out, err = (self._read(size, end).decode("utf-8", "replace") for size in sizes)
         return CompletedProcess(tuple(argv), code, out, err)
 
     def close(self) -> None:
-        """Nothing more is asked; a thread that waits for an answer is told that there is none."""
-        self.is_open = False
-        process.kill_process(self._process)
+        """End the shell; a thread that waits for a command in it continues at once."""
+        self._kill()
         if self.lock.acquire(blocking=False):
             self.release()
 
     def release(self) -> None:
-        """Give the lock back. The pipes of a closed shell are closed by the last who has it."""
+        """Release the lock; the last holder of a closed shell's lock also closes its pipes."""
         if not self.is_open:
             for pipe in (self._process.stdin, self._process.stdout):
-                with suppress(OSError):  # what nobody reads any more
+                with suppress(OSError):  # unwritten input that nobody reads any more
                     if pipe:
                         pipe.close()
         self.lock.release()
 
     def _kill(self) -> None:
-        """The same for the thread that has the lock."""
         self.is_open = False
         process.kill_process(self._process)
 
     def _send(self, text: str, end: float) -> bytes:
-        """What the shell answers in a line; empty when it is gone."""
-        assert self._process.stdin  # noqa: S101 - it was started so
+        """Send text to the shell and return the line that it answers; empty if it has ended."""
+        assert self._process.stdin  # noqa: S101 - start_interactive opens pipes
         try:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
-        except (OSError, ValueError):  # it ended, or another thread closed it just now
+        except (OSError, ValueError):  # it ended, or another thread has just closed it
             self._kill()
             return b""
-        found = b""
-        while self.is_open and not found.endswith(b"\n"):
-            found += self._read(1, end)
-        return found if found.endswith(b"\n") else b""
+        line = b""
+        while self.is_open and not line.endswith(b"\n"):
+            line += self._read(1, end)
+        return line if line.endswith(b"\n") else b""
 
     def _read(self, size: int, end: float) -> bytes:
-        assert self._process.stdout  # noqa: S101 - it was started so
-        at = self._process.stdout.fileno()
-        found = bytearray()
-        while self.is_open and len(found) < size:
-            if not select.select([at], [], [], max(0, end - time.monotonic()))[0]:
+        assert self._process.stdout  # noqa: S101 - start_interactive opens pipes
+        descriptor = self._process.stdout.fileno()
+        data = bytearray()
+        while self.is_open and len(data) < size:
+            if not select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
                 self._kill()
                 raise CommandTimeout
-            piece = os.read(at, size - len(found))
-            found += piece
-            if not piece:
+            chunk = os.read(descriptor, size - len(data))
+            data += chunk
+            if not chunk:
                 self._kill()
-        return bytes(found)
+        return bytes(data)
 
 
-def _line(argv: Sequence[str], stdin: str | None, env: Mapping[str, str] | None) -> str:
-    """The shell's command for an argument list, in a process of its own."""
-    names = [f"{name}={value}" for name, value in (env or {}).items()]
-    words = shlex.join(["env", *names, *argv] if names else argv)
-    given = "/dev/null" if stdin is None else "$kept.in"
-    first = f"printf %s {shlex.quote(stdin)} >$kept.in; " if stdin is not None else ""
-    return f"{first}(exec {words}) <{given} >$kept.out 2>$kept.err"
+def _command_line(argv: Sequence[str], stdin: str | None, env: Mapping[str, str] | None) -> str:
+    """Return the shell's command that runs `argv` in a subshell, its output going to files."""
+    variables = [f"{name}={value}" for name, value in (env or {}).items()]
+    command = shlex.join(["env", *variables, *argv] if variables else argv)
+    source = "/dev/null" if stdin is None else "$files.in"
+    write = f"printf %s {shlex.quote(stdin)} >$files.in; " if stdin is not None else ""
+    return f"{write}(exec {command}) <{source} >$files.out 2>$files.err"

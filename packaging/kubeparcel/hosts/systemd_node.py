@@ -1,9 +1,9 @@
-"""A host as a machine: systemd runs, a kubelet and a container runtime can.
+"""A host that runs systemd, so that a container runtime and a kubelet can run in it.
 
-The way in, for the levels service and cluster::
+Used by the levels service and cluster::
 
-    with node.started(here, host, "n1") as box:
-        box.run("systemctl", "is-active", "containerd")
+    with start_node(session, host, "n1") as container:
+        container.run("systemctl", "is-active", "containerd")
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from kubeparcel.hosts.session import Session
 from kubeparcel.templates import render
 
 BOOT_TIMEOUT = 90.0
-"""Seconds that systemd may take to come up."""
+"""Seconds for systemd to start."""
 
 CGROUP_V1_HINT = (
-    "systemd 258 and later do not run where cgroups are of version 1: there is then no\n"
-    "/sys/fs/cgroup/cgroup.controllers. Another host: inv hosts"
+    "systemd 258 and later need cgroup v2: on a machine with cgroup v1 the file\n"
+    "/sys/fs/cgroup/cgroup.controllers is missing. Use another host: inv hosts"
 )
-"""What to do where a host's systemd does not run at all."""
+"""The likely reason if systemd exits at once."""
 
 MASKED_UNITS = (
     *("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service"),
@@ -35,10 +35,10 @@ MASKED_UNITS = (
     *("sys-kernel-config.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount"),
     *("sys-fs-fuse-connections.mount", "dev-hugepages.mount"),
 )
-"""What systemd would do to the kernel and the devices of the machine below."""
+"""Units that would change the kernel or the devices of the machine that runs the container."""
 
 INIT = ("/sbin/init", *(f"systemd.mask={unit}" for unit in MASKED_UNITS))
-"""A machine's first process; in a container systemd reads its words as the kernel's own."""
+"""The container's first process. In a container, systemd reads kernel parameters from its argv."""
 
 
 @contextmanager
@@ -52,12 +52,12 @@ def start_node(
     mounts: Mapping[Path, str] | None = None,
     memory: str = "",
 ) -> Iterator[Container]:
-    """A machine of that name until the block ends; /var is a disk of its own.
+    """Run a node until the block ends; `name` is its hostname, /var a volume.
 
-    `image` is another than the host's own, such as one with the packages inside. Raises WaitTimeout
-    with what systemd says when it does not come up.
+    `image` replaces the host's own image, for example by one with packages installed. Raises
+    WaitTimeout with systemd's jobs and journal if it does not finish booting.
     """
-    start = ContainerSpec(
+    spec = ContainerSpec(
         image=image or session.ensure_image(host, Purpose.NODE),
         name=name,
         command=INIT,
@@ -69,50 +69,51 @@ def start_node(
         systemd=True,
         memory=memory,
     )
-    with session.start_container(host, start) as box:
-        mended = finish_boot(box)
-        if mended:
-            session.log_once("Host", mended)
-        yield box
+    with session.start_container(host, spec) as container:
+        notice = finish_boot(container)
+        if notice:
+            session.log_once("Host", notice)
+        yield container
 
 
 def finish_boot(container: Container, timeout: float = BOOT_TIMEOUT) -> str:
-    """Wait until systemd is up and mend what this machine's cgroups need; also after a restart.
+    """Wait until systemd is up, then adapt cgroups and kernel settings; also after a restart.
 
-    Gives what was mended, in words, for the log. Kernel settings below are out of reach then.
+    Returns what was adapted, for the log. Afterwards the node can no longer change the machine's
+    kernel settings.
     """
     container.wait_for(
-        lambda: _is_up(container),
-        "systemd to be up",
-        timeout,
-        0.2,
-        lambda: _boot_diagnosis(container),
+        condition=lambda: _is_up(container),
+        description="systemd to be up",
+        timeout=timeout,
+        interval=0.2,
+        diagnose=lambda: _boot_diagnosis(container),
     )
     container.run_script(render("hosts/kernel-settings.sh", {}))
-    said = container.run_script(render("hosts/cgroup-v1.sh", {})).stdout
+    notice = container.run_script(render("hosts/cgroup-v1.sh", {})).stdout.strip()
     container.run("mount", "--make-rshared", "/")
-    return said.strip()
+    return notice
 
 
-def _is_up(box: Container) -> bool:
-    state = box.run("systemctl", "is-system-running", check=False).stdout.strip()
+def _is_up(container: Container) -> bool:
+    state = container.run("systemctl", "is-system-running", check=False).stdout.strip()
     if not state:
-        _raise_if_exited(box)
+        _raise_if_exited(container)
     return state in {"running", "degraded"}
 
 
-def _raise_if_exited(box: Container) -> None:
-    """Raise ToolError where there is nothing to wait for: the first process has ended."""
-    found = box.engine.inspect(box.name)["State"]
-    if not found["Running"]:
-        said = box.engine.logs(box.name).strip()[-1000:]
+def _raise_if_exited(container: Container) -> None:
+    """Raise ToolError with the log if the first process has exited: waiting would be useless."""
+    state = container.engine.inspect(container.name)["State"]
+    if not state["Running"]:
+        log = container.engine.logs(container.name).strip()[-1000:]
         raise ToolError(
-            f"{box.host.name}: its systemd ended with exit code {found['ExitCode']} at its start.",
-            f"{said}\n{CGROUP_V1_HINT}".strip(),
+            f"{container.host.name}: systemd exited with code {state['ExitCode']} during boot.",
+            f"{log}\n{CGROUP_V1_HINT}".strip(),
         )
 
 
-def _boot_diagnosis(box: Container) -> str:
-    jobs = box.run("systemctl", "list-jobs", "--no-pager", check=False)
-    journal = box.run("journalctl", "--no-pager", "--lines=20", check=False)
+def _boot_diagnosis(container: Container) -> str:
+    jobs = container.run("systemctl", "list-jobs", "--no-pager", check=False)
+    journal = container.run("journalctl", "--no-pager", "--lines=20", check=False)
     return f"{jobs.stdout}{jobs.stderr}\n{journal.stdout}{journal.stderr}"

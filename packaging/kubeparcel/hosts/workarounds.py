@@ -1,7 +1,7 @@
-"""What this machine's containers need beyond the usual, found by trying and said in plain words.
+"""Find the engine flags that containers need on this machine by trying to start one.
 
-Nothing is assumed: a container starts as the engine likes it unless that fails. What was found is
-remembered for this engine, kernel and user.
+A container starts without extra flags unless that fails. The result is stored per engine, kernel
+and user.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind
 from kubeparcel.store import Store
 
 SUFFICIENT_LIMIT = 4096
-"""A limit that is enough for a node, and that a machine may set even if it cannot raise any."""
+"""A process limit that suffices for a node and does not exceed the usual hard limits."""
 
 
 @dataclass(frozen=True)
 class Workaround:
-    """Flags that help on some machines, and why in plain words."""
+    """Engine flags that some machines need, and the reason for the log."""
 
     name: str
     flags: tuple[str, ...]
@@ -37,25 +37,28 @@ class Workaround:
 
 
 def available_workarounds() -> tuple[Workaround, ...]:
-    """What may help here, the mildest first."""
-    found = [_lower_limits()]
+    """Return the workarounds that this machine can use, the least intrusive first."""
+    workarounds = [_lower_limits()]
     if shutil.which("runc"):
-        why = "The engine's own runtime cannot start containers here: they run with runc"
-        found.append(Workaround("runc", ("--runtime=runc",), why))
-    return tuple(found)
+        explanation = "The engine's default runtime cannot start containers here: using runc"
+        workarounds.append(Workaround("runc", ("--runtime=runc",), explanation))
+    return tuple(workarounds)
 
 
 def _lower_limits() -> Workaround:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    most = SUFFICIENT_LIMIT if hard == resource.RLIM_INFINITY else min(SUFFICIENT_LIMIT, hard)
-    flags = tuple(f"--ulimit={name}={most}:{most}" for name in ("nofile", "nproc"))
-    why = f"This machine cannot raise process limits: containers run with nofile={most}"
-    return Workaround("limits", flags, f"{why} (see docs/explanation/levels-and-hosts.md)")
+    limit = SUFFICIENT_LIMIT if hard == resource.RLIM_INFINITY else min(SUFFICIENT_LIMIT, hard)
+    flags = tuple(f"--ulimit={name}={limit}:{limit}" for name in ("nofile", "nproc"))
+    explanation = (
+        f"This machine cannot raise process limits: containers run with nofile={limit} "
+        "(see docs/explanation/levels-and-hosts.md)"
+    )
+    return Workaround("limits", flags, explanation)
 
 
 @dataclass(frozen=True)
 class WorkaroundProbe:
-    """The flags by kind of container; asked once a session, and remembered in the store."""
+    """The flags for each kind of container, probed once per session and kept in the store."""
 
     engine: Engine
     store: Store
@@ -64,42 +67,50 @@ class WorkaroundProbe:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def flags_for(self, image: str, spec: ContainerSpec) -> tuple[str, ...]:
-        """What a container like this one needs here; raises ToolError when nothing helps."""
+        """Return the flags that a container like `spec` needs; raise ToolError if none help."""
         kind = _kind(spec)
         with self.lock:
             if kind not in self.flags_by_kind:
                 self.flags_by_kind[kind] = self._find(kind, replace(spec, image=image))
             return self.flags_by_kind[kind]
 
-    def _find(self, kind: str, start: ContainerSpec) -> tuple[str, ...]:
+    def _find(self, kind: str, spec: ContainerSpec) -> tuple[str, ...]:
         key = " ".join([self.engine.name, self.engine.version, kind, *_machine_properties()])
-        remembered = self.store.get_record("flags", key)
-        names = remembered if isinstance(remembered, list) else None
-        for chosen in _combinations(names):
-            failed = self._try(start, chosen)
-            if failed is None:
-                self.store.put_record("flags", key, [remedy.name for remedy in chosen])
-                self._explain(chosen)
-                return _flags(chosen)
-            if not chosen:
-                first = failed
+        record = self.store.get_record("flags", key)
+        names = record if isinstance(record, list) else None
+        for workarounds in _combinations(names):
+            error = self._try(spec, workarounds)
+            if error is None:
+                self.store.put_record("flags", key, [w.name for w in workarounds])
+                self._explain(workarounds)
+                return _flags(workarounds)
+            if not workarounds:
+                plain_error = error
         raise ToolError(
-            f"{self.engine.name} cannot start a container here ({kind}).",
-            f"{first.hint or first.message}\n"
-            f"Tried in vain: {', '.join(r.name for r in available_workarounds())}.",
+            f"{self.engine.name} cannot start a {kind} container on this machine.",
+            f"{plain_error.hint or plain_error.message}\n"
+            f"Workarounds tried: {', '.join(w.name for w in available_workarounds())}.",
         )
 
-    def _explain(self, chosen: Sequence[Workaround]) -> None:
-        for remedy in chosen:
-            if not any(set(remedy.flags) <= set(flags) for flags in self.flags_by_kind.values()):
-                self.log.info("Host", f"{remedy.explanation}.")
+    def _explain(self, workarounds: Sequence[Workaround]) -> None:
+        for workaround in workarounds:
+            used = (set(flags) for flags in self.flags_by_kind.values())
+            if not any(flags.issuperset(workaround.flags) for flags in used):
+                self.log.info("Host", f"{workaround.explanation}.")
 
-    def _try(self, start: ContainerSpec, chosen: Sequence[Workaround]) -> ToolError | None:
+    def _try(self, spec: ContainerSpec, workarounds: Sequence[Workaround]) -> ToolError | None:
+        """Start a container with the workarounds; return the error, None if it works."""
         name = f"kubeparcel-probe-{secrets.token_hex(4)}"
-        flags = (*_flags(chosen), *start.flags)
-        trial = replace(start, name=name, command=("sleep", "30"), mounts={}, network="none")
+        trial = replace(
+            spec,
+            name=name,
+            command=("sleep", "30"),
+            mounts={},
+            network="none",
+            flags=(*_flags(workarounds), *spec.flags),
+        )
         try:
-            self.engine.start(replace(trial, flags=flags))
+            self.engine.start(trial)
             self.engine.exec(name, ["true"], timeout=30)
         except ToolError as error:
             return error
@@ -109,26 +120,26 @@ class WorkaroundProbe:
         return None
 
 
-def _kind(start: ContainerSpec) -> str:
-    words = [word for word in ("privileged", "systemd") if getattr(start, word)]
-    return " ".join([*words, *sorted(start.capabilities)]) or "plain"
+def _kind(spec: ContainerSpec) -> str:
+    properties = [name for name in ("privileged", "systemd") if getattr(spec, name)]
+    return " ".join([*properties, *sorted(spec.capabilities)]) or "plain"
 
 
 def _machine_properties() -> tuple[str, ...]:
-    """What may change the answer: kernel, user, limits and cgroups."""
+    """Return what the result depends on: kernel, limits, user and cgroup version."""
     limits = map(str, (*resource.getrlimit(resource.RLIMIT_NOFILE), os.geteuid()))
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     return (platform.release(), *limits, "cgroup2" if unified else "cgroup1")
 
 
 def _combinations(names: Sequence[str] | None) -> Iterator[tuple[Workaround, ...]]:
-    """Combinations in the order to try: last time's, none, each remedy, any two and so on."""
-    fit = available_workarounds()
+    """Yield the stored combination first, then none, each workaround, each pair and so on."""
+    workarounds = available_workarounds()
     if names is not None:
-        yield tuple(remedy for remedy in fit if remedy.name in names)
-    for count in range(len(fit) + 1):
-        yield from itertools.combinations(fit, count)
+        yield tuple(workaround for workaround in workarounds if workaround.name in names)
+    for count in range(len(workarounds) + 1):
+        yield from itertools.combinations(workarounds, count)
 
 
-def _flags(chosen: Sequence[Workaround]) -> tuple[str, ...]:
-    return tuple(flag for remedy in chosen for flag in remedy.flags)
+def _flags(workarounds: Sequence[Workaround]) -> tuple[str, ...]:
+    return tuple(flag for workaround in workarounds for flag in workaround.flags)
