@@ -20,13 +20,13 @@ CREATE TABLE IF NOT EXISTS files (
   path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
-  content TEXT, needs TEXT, signers TEXT);
+  content TEXT, needs TEXT, signed INTEGER);
 CREATE TABLE IF NOT EXISTS pieces (sha256 TEXT PRIMARY KEY, first TEXT, second TEXT, third TEXT);
 CREATE TABLE IF NOT EXISTS published (
   place TEXT PRIMARY KEY, generation INTEGER, homes TEXT, rows TEXT);
 CREATE TABLE IF NOT EXISTS passed (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_VERSION = 2
+_VERSION = 3
 _MANY = 3
 """To look for one row takes so many times as long as to walk over one."""
 
@@ -44,8 +44,8 @@ class FileStamp(NamedTuple):
 
 
 class PackageMetadata(NamedTuple):
-    """What a package file says of itself; `signers` are key fingerprints, with spaces;
-    `content` is as in `values.Package`."""
+    """Metadata of a package file. `content_digest` is as in `Package`; `signed` is true for an rpm
+    with a signature, which nobody has verified."""
 
     sha256: str
     format: Format
@@ -55,7 +55,7 @@ class PackageMetadata(NamedTuple):
     size: int
     content_digest: str
     dependencies: str
-    signers: str
+    signed: bool
 
 
 class IndexEntry(NamedTuple):

@@ -153,19 +153,6 @@ def checked(main: Header) -> tuple[str, str, str]:
     return name, f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}", arch
 
 
-def signers(found: Headers) -> str:
-    """Fingerprints, or key numbers, of who signed, in capitals (RFC 4880, 5.2.3: issuer)."""
-    names = []
-    for tag in filter(found.signature.rows.__contains__, SIGNATURES):
-        packet = found.signature.get(tag)
-        if isinstance(packet, bytes) and packet:
-            at = packet.find(b"\x16\x21\x04")
-            key = packet.find(b"\x09\x10")
-            raw = packet[at + 3 : at + 23] if at >= 0 else packet[key + 2 : key + 10]
-            names.append(raw.hex().upper() or "?")
-    return " ".join(names)
-
-
 _SENSE = {2: "<", 4: ">", 8: "=", 10: "<=", 12: ">="}
 
 

@@ -15,7 +15,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.digest import digest
+from kubeparcel.packages.digest import HEAD, digest
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository import policy, suites
@@ -35,11 +35,11 @@ from kubeparcel.store import translate_os_errors
 
 @dataclass(frozen=True)
 class Candidates:
-    """Packages, where the files of the new ones lie, and who signed them already."""
+    """Packages, and the files of the new ones; `signed` are new rpms with unverified signatures."""
 
     packages: frozenset[Package]
     sources: Mapping[Package, str]
-    signers: Mapping[Package, str]
+    signed: frozenset[Package]
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def packages(rows: Sequence[FileStamp], state: State, memory: PackageCache) -> C
     found = incoming.read_packages(rows, memory, there.keys())
     same = {there[digest] for digest in found.paths.keys() & there.keys()}
     if not found.facts:
-        return Candidates(frozenset(same), {}, {})
+        return Candidates(frozenset(same), {}, frozenset())
     every = {package_of(facts): digest for digest, facts in found.facts.items()}
     policy.reject_duplicates(every)
     new = _once(every, found.facts)
@@ -89,9 +89,9 @@ def packages(rows: Sequence[FileStamp], state: State, memory: PackageCache) -> C
     sources = {
         p: found.paths[at] for p, at in new.items() if (*p.identity, p.content_digest) not in known
     }
-    signers = {p: found.facts[new[p]].signers for p in sources}
+    signed = frozenset(p for p in sources if found.facts[new[p]].signed)
     same |= {known.get((*p.identity, p.content_digest), p) for p in new}
-    return Candidates(frozenset(same), sources, signers)
+    return Candidates(frozenset(same), sources, signed)
 
 
 def _once(
@@ -101,7 +101,7 @@ def _once(
     found: dict[tuple[str, ...], Package] = {}
     for package, at in packages.items():
         same = (*package.identity, package.content_digest)
-        if same not in found or facts[at].signers:
+        if same not in found or facts[at].signed:
             found[same] = package
     return {package: packages[package] for package in found.values()}
 
@@ -147,12 +147,15 @@ def check_layout(found: Candidates, memory: PackageCache, log: Log) -> None:
 def signed(
     found: Candidates, who: Signer | None, area: Path, memory: PackageCache, log: Log
 ) -> Candidates:
-    """The same with rpms signed that none of our keys has signed yet; copies lie in `area`."""
+    """Sign new rpms without a valid signature by one of our keys; the copies are in `area`."""
     if who is None:
         return found
-    ours = {names for names in {*found.signers.values()} if _by(names, who)}
-    rpms = (p for p in found.sources if p.format is Format.RPM)
-    todo = sorted(p for p in rpms if found.signers[p] not in ours)
+    rpms = sorted(p for p in found.sources if p.format is Format.RPM)
+    todo = [
+        package
+        for package in rpms
+        if package not in found.signed or not _signed_by(package, found.sources[package], who)
+    ]
     if not todo:
         return found
     who.home.start_agent()
@@ -174,13 +177,23 @@ def signed(
             became.get(p, p): swapped[p][1] if p in swapped else at
             for p, at in found.sources.items()
         },
-        found.signers,
+        found.signed,
     )
 
 
-def _by(signers: str, who: Signer) -> bool:
-    """Whether one of our keys is among the signers: a fingerprint ends with the key's number."""
-    return any(f.endswith(name) for name in signers.split() for f in who.fingerprints)
+def _signed_by(package: Package, source: str, who: Signer) -> bool:
+    """Return whether an rpm has a valid signature of its header by one of the keys that sign now.
+
+    The file is read again: a signature that only names one of our keys proves nothing.
+    """
+    path = Path(source)
+    with translate_os_errors(path), path.open("rb") as file:
+        head = file.read(HEAD)
+        head += file.read(max(rpm_metadata.need(head) - len(head), 0))
+    headers = rpm_metadata.headers(head, package.size)
+    certificates = who.export_public_keys(armored=False)
+    signers = rpm_signature.verified_signers(head, headers, certificates)
+    return not signers.isdisjoint(who.fingerprints)
 
 
 def _sign(

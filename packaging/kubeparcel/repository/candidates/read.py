@@ -121,7 +121,7 @@ def deb(head: bytes, size: int, sha256: str, seen: FileStamp) -> ParsedPackage:
     identity = deb_metadata.checked(fields)
     needs = deb_metadata.needs(fields)
     stanza = deb_metadata.stanza(text, deb_metadata.pool_path(*identity), size, sha256)
-    facts = PackageMetadata(sha256, Format.DEB, *identity, size, sha256, needs, "")
+    facts = PackageMetadata(sha256, Format.DEB, *identity, size, sha256, needs, False)
     return ParsedPackage(seen._replace(sha256=sha256), facts, IndexEntry(stanza))
 
 
@@ -138,6 +138,7 @@ def rpm(head: bytes, size: int, sha256: str, seen: FileStamp) -> ParsedPackage:
     pieces = package_xml.render_entry(headers, version, sha256, size, place)
     needs = rpm_metadata.needs(headers.main)
     content = hashlib.sha256(head[headers.main.start : headers.main.end]).hexdigest()
-    signers = rpm_metadata.signers(headers)
-    facts = PackageMetadata(sha256, Format.RPM, name, version, arch, size, content, needs, signers)
+    facts = PackageMetadata(
+        sha256, Format.RPM, name, version, arch, size, content, needs, headers.signed
+    )
     return ParsedPackage(seen._replace(sha256=sha256), facts, IndexEntry(*pieces))

@@ -7,6 +7,8 @@ the main header (RPMSIGTAG_RSA), which has the payload's digest: what rpm 4.14 a
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import shutil
 import struct
@@ -14,13 +16,54 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeparcel.packages.rpm.rpm_metadata import LEAD, SIGNATURES, Header, Headers
+from kubeparcel.repository.signing import openpgp
 
 RSA = 268
+_OVER_HEADER = (RSA, 267)
+_OVER_PACKAGE = (1002, 1005)
+_OPENPGP = 278
 _REGION = 62  # RPMTAG_HEADERSIGNATURES
 _RESERVED = 1008
 _BIN = 7
 _ROW = struct.Struct(">IIII")
 _SIZES = {0: 0, 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
+
+
+def header_signatures(headers: Headers) -> list[bytes]:
+    """Return the signatures of the header alone, one packet each; damaged ones as empty bytes."""
+    signatures = _packets(headers, _OVER_HEADER)
+    for text in headers.signature.get(_OPENPGP, []):
+        try:
+            signatures.append(base64.b64decode(text))
+        except (binascii.Error, ValueError, TypeError):
+            signatures.append(b"")
+    return signatures
+
+
+def package_signatures(headers: Headers) -> list[bytes]:
+    """Return the signatures of header and payload together, as rpm made them before 4.14."""
+    return _packets(headers, _OVER_PACKAGE)
+
+
+def _packets(headers: Headers, tags: tuple[int, ...]) -> list[bytes]:
+    values = (headers.signature.get(tag, b"") for tag in tags)
+    return [value for value in values if isinstance(value, bytes) and value]
+
+
+def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> frozenset[str]:
+    """Return the fingerprints of the keys in `certificates` that signed the header.
+
+    `head` are the rpm's first bytes. If any of its signatures is invalid, by another key, or not
+    of the header alone, nobody signed it: rpm rejects a package for one invalid signature.
+    """
+    if package_signatures(headers):
+        return frozenset()
+    main = head[headers.main.start : headers.main.end]
+    signers = [
+        openpgp.verified_signers(signature, main, certificates)
+        for signature in header_signatures(headers)
+    ]
+    return frozenset().union(*signers) if all(signers) else frozenset()
 
 
 class SignedRpm(NamedTuple):
