@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kubeparcel import cli
 from kubeparcel.cli.options import Option
+from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 
 ROOT = Path(__file__).resolve().parent
@@ -68,7 +69,30 @@ def bench(only: str = "", json: str = "bench.json") -> int:
     return _python("tests.bench", "--json", json, *(["--only", only] if only else []))
 
 
-DEVELOP = (test, lint, bench)
+@task(
+    "Develop",
+    ("docs", "Write the reference pages and the man page."),
+    ("docs --check", "Fail if a page is not current."),
+    check=Option("only check that the pages are current; exit code 1 if not"),
+)
+def docs(check: bool = False) -> int:
+    """Generate docs/reference and the man page from the code."""
+    from kubeparcel.cli import reference
+
+    pages = reference.pages({task.name: task for task in cli.TASKS})
+    outdated = [
+        name
+        for name, text in pages.items()
+        if not (ROOT / name).exists() or (ROOT / name).read_text() != text
+    ]
+    for name in outdated:
+        if not check:
+            (ROOT / name).write_text(pages[name])
+        print_result(f"{name} is not current; run: inv docs" if check else f"Wrote {name}")
+    return 1 if check and outdated else 0
+
+
+DEVELOP = (test, lint, bench, docs)
 
 if __name__ == "__main__":  # ./inv
     cli.main(more=DEVELOP)

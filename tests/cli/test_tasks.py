@@ -44,7 +44,7 @@ def test_error_is_printed_to_standard_error_with_its_exit_code(kubeparcel, fail_
 def test_error_is_a_json_document_with_the_json_option(kubeparcel, fail_build):
     fail_build(errors.DigestError("What happened.", "What to do."))
     code, out, err = kubeparcel("build", "--json")
-    assert json.loads(out) == {"error": "What happened.", "todo": "What to do.", "exit": 3}
+    assert json.loads(out) == {"error": "What happened.", "hint": "What to do.", "exit": 3}
     assert (code, err) == (3, "")
 
 

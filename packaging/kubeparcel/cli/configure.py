@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from kubeparcel.cli.options import Option
+from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -36,7 +37,7 @@ def init(directory: str = ".", ci: str = "") -> None:
     folder = Path.cwd() / directory
     contents = {
         FILE: templates.render("init/kubeparcel.yaml", {"schema": SCHEMA_FILE}),
-        SCHEMA_FILE: _schema() + "\n",
+        SCHEMA_FILE: json.dumps(settings_schema(), indent=2) + "\n",
     }
     if ci:
         contents[CI_FILES[ci]] = templates.render(f"init/{ci}.yml", {"version": __version__})
@@ -66,7 +67,7 @@ def config(schema: bool = False, json_: bool = False) -> None:
     from kubeparcel.config.settings import load
 
     if schema:
-        print_result(_schema())
+        print_result(json.dumps(settings_schema(), indent=2))
         return
     settings = load({}).model_dump(mode="json", by_alias=True)
     if json_:
@@ -77,7 +78,11 @@ def config(schema: bool = False, json_: bool = False) -> None:
     print_result(yaml.safe_dump(settings, sort_keys=False).rstrip())
 
 
-def _schema() -> str:
+def settings_schema() -> dict[str, Any]:
+    """Return the JSON Schema of kubeparcel.yaml; settings that are options have their help."""
     from kubeparcel.config.settings import Settings
 
-    return json.dumps(Settings.model_json_schema(), indent=2)
+    schema = Settings.model_json_schema()
+    for name, key in schema["properties"].items():
+        key.setdefault("description", OPTIONS[name].help if name in OPTIONS else "")
+    return schema

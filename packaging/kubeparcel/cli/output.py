@@ -25,7 +25,7 @@ def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     if as_json:
-        document = {"error": error.message, "todo": error.hint, "exit": error.exit_code}
+        document = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
         print_result(json.dumps(document, indent=2))
     else:
         print(with_program_name(str(error)), file=sys.stderr)

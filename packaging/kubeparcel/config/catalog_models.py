@@ -25,9 +25,11 @@ from kubeparcel.model import Format, Version
 class Limited(Row):
     """A row that holds only for some Kubernetes versions, formats or layouts (all unless said)."""
 
-    kubernetes: Kubernetes = Range()
-    formats: tuple[Format, ...] = tuple(Format)
-    layouts: tuple[Layout, ...] = ()
+    kubernetes: Kubernetes = Field(
+        Range(), description="only for these Kubernetes versions, such as >=1.28.0 <1.32.0"
+    )
+    formats: tuple[Format, ...] = Field(tuple(Format), description="only in these formats")
+    layouts: tuple[Layout, ...] = Field((), description="only in these layouts; all if empty")
 
     def holds(self, version: Version, format_: Format, layout: str) -> bool:
         """Whether the row counts for this package."""
@@ -47,25 +49,28 @@ class Limited(Row):
 
 
 class FileSpec(Limited):
-    """One path of a package, made from exactly one of the fields that say what is there.
+    """A path of a package, with exactly one key for its content.
 
-    `path` may name places of the layout, such as `{unitdir}`, and `{package}`; with `binaries` it
-    is the folder for all of the component's binaries. `source` is a file of the user's own,
-    relative to kubeparcel.yaml; `dir: true` is a directory that the package owns.
+    `path` may contain folders of the layout, such as `{unitdir}`, and `{package}`.
     """
 
-    path: Annotated[str, AfterValidator(absolute)]
-    mode: Mode | None = Field(None, description="octal; 0755 for programs and folders, else 0644")
-    config: bool = Field(False, description="an administrator's edit survives upgrades")
-    role: Literal["", "doc", "license"] = ""
-    binary: str = ""
-    binaries: bool = False
-    template: str = ""
-    source: str = ""
-    text: str = ""
-    link: str = ""
-    dir: bool = False
-    provenance: bool = False
+    path: Annotated[str, AfterValidator(absolute)] = Field(
+        description="absolute path in the package; with binaries the folder of all binaries"
+    )
+    mode: Mode | None = Field(
+        None,
+        description="octal; by default 0755 for programs and folders, otherwise 0644",
+    )
+    config: bool = Field(False, description="mark as configuration: local edits survive upgrades")
+    role: Literal["", "doc", "license"] = Field("", description="mark as documentation or license")
+    binary: str = Field("", description="content: this binary of the component")
+    binaries: bool = Field(False, description="content: all binaries of the component")
+    template: str = Field("", description="content: a template, from the catalog or a file")
+    source: str = Field("", description="content: a file, relative to kubeparcel.yaml")
+    text: str = Field("", description="content: this text")
+    link: str = Field("", description="a symbolic link to this target")
+    dir: bool = Field(False, description="a directory that the package owns")
+    provenance: bool = Field(False, description="content: the provenance of the binaries, as JSON")
 
     @model_validator(mode="after")
     def _made_from_one(self) -> FileSpec:
@@ -96,17 +101,17 @@ MADE_FROM = ("binary", "binaries", "template", "source", "text", "link", "dir", 
 
 
 class RelationSpec(Limited):
-    """What a package says about another, in both formats' meaning: `depends: kubelet (>= 1.19.0)`.
+    """A relation to another package, such as `depends: kubelet (>= 1.19.0)`, in both formats.
 
-    `{minor}`, `{next-minor}` … stand for the Kubernetes series 1.36, 1.37 …
+    `{minor}` is the Kubernetes minor, such as 1.36, `{next-minor}` the one after it.
     """
 
-    depends: Other = ""
-    recommends: Other = ""
-    suggests: Other = ""
-    conflicts: Other = ""
-    breaks: Other = ""
-    provides: Other = ""
+    depends: Other = Field("", description="required package, with an optional version bound")
+    recommends: Other = Field("", description="package that is installed unless the user declines")
+    suggests: Other = Field("", description="optional package")
+    conflicts: Other = Field("", description="package that cannot be installed at the same time")
+    breaks: Other = Field("", description="package that stops working, within the bound")
+    provides: Other = Field("", description="virtual package that this one provides")
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> RelationSpec:
@@ -142,10 +147,12 @@ def _exactly_one(row: Row, names: Sequence[str]) -> None:
 
 
 class ScriptSpec(Limited):
-    """A scriptlet: a template and the moment it runs."""
+    """A script that package managers run."""
 
-    at: Literal["preinstall", "postinstall", "preremove", "postremove"]
-    template: str
+    at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(
+        description="when the script runs"
+    )
+    template: str = Field(description="template of the script")
 
     @property
     def about(self) -> tuple[object, ...]:
@@ -156,19 +163,19 @@ class ScriptSpec(Limited):
 
 
 class PackageSpec(Row):
-    """One package: what it is called, what it says of itself, what it holds."""
+    """A package of the catalog, or a new one."""
 
-    component: str = ""
-    version: Exact = Field("", description="only for a package of your own: its version")
-    arch: Literal["", "all"] = ""
-    section: Line = "admin"
-    summary: Line = ""
-    description: str = ""
-    license: Line = "Apache-2.0"
-    homepage: Line = "https://kubernetes.io"
-    files: tuple[FileSpec, ...] = ()
-    relations: tuple[RelationSpec, ...] = ()
-    scripts: tuple[ScriptSpec, ...] = ()
+    component: str = Field("", description="upstream project of the binaries and the version")
+    version: Exact = Field("", description="version of a package without a component")
+    arch: Literal["", "all"] = Field("", description="all, for a package without binaries")
+    section: Line = Field("admin", description="section of the deb, group of the rpm")
+    summary: Line = Field("", description="description in one line; required for a new package")
+    description: str = Field("", description="description in paragraphs")
+    license: Line = Field("Apache-2.0", description="SPDX expression")
+    homepage: Line = Field("https://kubernetes.io", description="URL of the project")
+    files: tuple[FileSpec, ...] = Field((), description="files, directories and links")
+    relations: tuple[RelationSpec, ...] = Field((), description="dependencies and other relations")
+    scripts: tuple[ScriptSpec, ...] = Field((), description="scripts that package managers run")
 
     @field_validator("files", "relations", "scripts")
     @classmethod

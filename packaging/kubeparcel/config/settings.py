@@ -70,27 +70,29 @@ Formats = Annotated[
 class Settings(Row):
     """All that can be set, with the defaults. Paths are as the user wrote them."""
 
-    kubernetes: Annotated[str, Plain, AfterValidator(_request)] = Field(
-        "stable", description="stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1"
-    )
-    cri_tools: Annotated[Exact, Plain] = Field("", description="instead of the one that fits")
-    cni: Annotated[Exact, Plain] = Field("", description="instead of the one that fits")
+    kubernetes: Annotated[str, Plain, AfterValidator(_request)] = "stable"
+    cri_tools: Annotated[Exact, Plain] = ""
+    cni: Annotated[Exact, Plain] = ""
     arch: Arches = (Arch.AMD64,)
     format: Formats = tuple(Format)
     source: Literal["auto", "upstream", "go"] = "auto"
-    mirror: str = Field("", description="URL or directory with a copy of upstream's trees")
+    mirror: str = ""
     layout: Layout = "etc"
     revision: Annotated[str, Shape(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), Number] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
     maintainer: Annotated[
         str, Shape(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")
-    ] = "kubeparcel <noreply@kubeparcel.invalid>"
-    vendor: Annotated[str, Shape(r"[^\r\n]+", "one line of text")] = "kubeparcel"
+    ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
+    vendor: Annotated[str, Shape(r"[^\r\n]+", "one line of text")] = Field(
+        "kubeparcel", description="vendor of the packages"
+    )
     kubelet_extra_args: Line = Field(
         "", description="KUBELET_EXTRA_ARGS in the kubelet's environment file"
     )
-    packages: Mapping[Name, PackageSpec] = {}
+    packages: Mapping[Name, PackageSpec] = Field(
+        {}, description="changes to packages of the catalog, and new packages, by name"
+    )
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 

@@ -1,0 +1,79 @@
+"""The generated reference pages and man page: current, complete, valid."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import cli
+from kubeparcel.cli.reference import ENVIRONMENT, checks_page, configuration_page, man_page, pages
+from kubeparcel.config.settings import PREFIX, Settings
+from kubeparcel.verify.layout.checks import CHECKS
+
+ROOT = Path(__file__).parents[2]
+TASKS = {task.name: task for task in cli.TASKS}
+
+
+@pytest.mark.parametrize("name", pages(TASKS))
+def test_page_is_current(name):
+    assert (ROOT / name).read_text() == pages(TASKS)[name], "run: ./inv docs"
+
+
+def test_docs_check_reports_current_pages():
+    command = [sys.executable, ROOT / "tasks.py", "docs", "--check"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_pages_do_not_depend_on_the_program_s_name(monkeypatch):
+    before = pages(TASKS)
+    monkeypatch.setattr("sys.argv", ["tasks.py"])
+    assert pages(TASKS) == before
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
+def test_commands_and_man_page_have_every_option_and_example(task):
+    commands, man = pages(TASKS)["docs/reference/commands.md"], man_page(TASKS).replace("\\-", "-")
+    assert f"\n### {task.name}\n" in commands
+    for command, _ in task.examples:
+        assert f"kubeparcel {command}" in commands
+        assert f"kubeparcel {command}" in man
+    for parameter in task.parameters:
+        label = parameter.option.value if parameter.option.positional else parameter.flag
+        assert f"`{label}" in commands
+        assert f"\n.B {label}" in man
+
+
+def test_man_page_passes_the_linter(tmp_path):
+    if not shutil.which("mandoc"):
+        pytest.skip("mandoc is not installed")
+    page = tmp_path / "kubeparcel.1"
+    page.write_text(man_page(TASKS))
+    command = ["mandoc", "-T", "lint", "-W", "warning", page]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.stdout == ""
+
+
+def test_configuration_page_explains_every_key():
+    page = configuration_page()
+    for name in Settings.model_fields:
+        assert f"\n| `{name.replace('_', '-')}` |" in page
+    assert not re.findall(r"^\| `.*\| \|.*\|$", page.replace("| |\n", "|\n"), re.MULTILINE)
+
+
+def test_checks_page_has_every_check():
+    page = checks_page()
+    assert all(f"`{check.name}`" in page for check in CHECKS)
+
+
+def test_every_environment_variable_is_documented():
+    """Those that override settings are documented with the settings."""
+    source = "".join(path.read_text() for path in (ROOT / "packaging").rglob("*.py"))
+    used = set(re.findall(rf'"({PREFIX}[A-Z_]+)"', source))
+    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    assert used - settings - {"KUBEPARCEL_DOLLAR"} <= set(ENVIRONMENT)  # set for nfpm
