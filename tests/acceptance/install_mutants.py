@@ -85,20 +85,20 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a dependency that nobody has", "kubectl", depend("no-such-package")),
-        *("life", "install"),
+        *("lifecycle", "install"),
     ),
     InstallMutant(
         *("a conflict with its own kind", "kubeadm", depend("kubectl", relation="conflicts")),
-        *("life", "install"),
+        *("lifecycle", "install"),
     ),
     InstallMutant(
         *("a conflict with Debian's plugins", "kubernetes-cni"),
         depend("containernetworking-plugins", relation="conflicts"),
-        *("beside-debians-plugins", "neighbour-intact", DEB),
+        *("debian-plugins", "debian-plugins-intact", DEB),
     ),
     InstallMutant(
         *("a file of Debian's plugins", "kubernetes-cni", _steals),
-        *("beside-debians-plugins", "install", DEB),
+        *("debian-plugins", "install", DEB),
     ),
     InstallMutant(
         *("the environment file is no conffile", "kubelet", env(_no_conffile)),
@@ -117,7 +117,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
-        *("life", "remove-keeps-settings"),
+        *("lifecycle", "remove-keeps-settings"),
         hidden=True,
         machine="kept",
     ),
@@ -130,7 +130,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
         *("a removal empties the folder of plugins", "kubernetes-cni"),
         script("postremove", f"rm -rf {PLUGINS}"),
-        *("life", "remove-keeps-plugins"),
+        *("lifecycle", "remove-keeps-plugins"),
         machine="kept",
     ),
     InstallMutant(
@@ -139,31 +139,31 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an installation that fails", "kubectl", script("postinstall", "exit 3")),
-        *("life", "install"),
+        *("lifecycle", "install"),
     ),
     InstallMutant(
         *("a removal that fails", "kubectl", script("postremove", "exit 3")),
-        *("life", "purge"),
+        *("lifecycle", "purge"),
     ),
     InstallMutant(
         *("a removal that fails before it begins", "kubelet", script("preremove", "exit 3")),
-        *("life", "purge"),
+        *("lifecycle", "purge"),
     ),
     InstallMutant(
         *("an installation that works only once", "kubectl"),
         script("postinstall", "mkdir /var/lib/kubectl-was-here"),
-        *("life", "reinstall"),
+        *("lifecycle", "reinstall"),
     ),
     InstallMutant(
         *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
-        *("life", "nothing-left"),
+        *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
         said="/var/lib/kubeadm/undeclared",
     ),
     InstallMutant(
         *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
-        *("life", "nothing-left"),
+        *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
         said="/etc/crictl.yaml",
@@ -171,7 +171,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
         *("a link stays", "kubelet"),
         script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
-        *("life", "nothing-left"),
+        *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
         said="/usr/local/bin/kubelet",
@@ -179,34 +179,34 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
         *("a file of the host is changed", "kubelet"),
         script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
-        *("life", "nothing-left"),
+        *("lifecycle", "nothing-left"),
         machine="left",
         said="/etc/host.conf",
     ),
     InstallMutant(
         *("a packaged file is changed", "kubeadm"),
         script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
-        *("life", "verify-clean"),
+        *("lifecycle", "verify-clean"),
         hidden=True,
         machine="installed",
     ),
     InstallMutant(
         *("a program of another version", "kubectl"),
         on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
-        *("life", "versions"),
+        *("lifecycle", "versions"),
         machine="installed",
         said="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("a plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
-        *("life", "versions"),
+        *("lifecycle", "versions"),
         machine="installed",
         said="portmap",
     ),
     InstallMutant(
         *("a program of another architecture", "kubectl", _arm),
-        *("life", "versions"),
+        *("lifecycle", "versions"),
         machine="installed 2",
     ),
     InstallMutant(
@@ -219,19 +219,19 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a program that writes to /usr", "kubectl", _wrapper),
-        *("life", "read-only-usr"),
+        *("lifecycle", "read-only-usr"),
     ),
     InstallMutant(
         *("completions of nothing", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "true\n"),
-        *("life", "completions"),
+        *("lifecycle", "completions"),
         hidden=True,
         machine="installed",
     ),
     InstallMutant(
         *("completions that name no function", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
-        *("life", "completions"),
+        *("lifecycle", "completions"),
         hidden=True,
         machine="installed 2",
     ),

@@ -35,7 +35,7 @@ RESTART = "systemctl try-restart kubelet.service || true"
 
 def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
     change = script(at, RESTART)
-    return ServiceMutant(name, package, change, "life", check, machine="life")
+    return ServiceMutant(name, package, change, "lifecycle", check, machine="lifecycle")
 
 
 _FAILS = script("postinstall", "exit 1")
@@ -48,12 +48,12 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     # How it begins.
     ServiceMutant(
         *("an earlier package that does not install", "kubectl", _FAILS),
-        *("life", "earlier", DEB, True),
+        *("lifecycle", "previous", DEB, True),
         machine="small 9",
     ),
     ServiceMutant(
         *("an earlier kubeadm that fails", "kubeadm", _NO_KUBEADM),
-        *("life", "running", RPM, True),
+        *("lifecycle", "running", RPM, True),
         machine="small 9",
     ),
     ServiceMutant(
@@ -69,7 +69,7 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("the other layout does not install", "kubeadm", _FAILS),
-        *("layouts", "earlier", DEB, True),
+        *("layouts", "previous", DEB, True),
         machine="small 10",
     ),
     ServiceMutant(
@@ -96,15 +96,15 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     _restarts("kubelet", "postinstall", "the kubelet's upgrade restarts it", "upgrade-kubelet"),
     ServiceMutant(
         *("the kubelet's upgrade says nothing", "kubelet", _says_nothing),
-        *("life", "advice"),
-        machine="life",
+        *("lifecycle", "restart-advice"),
+        machine="lifecycle",
         after=("upgrade-kubelet",),
         hidden=True,
     ),
     ServiceMutant(
         *("the new drop-in forgets kubeadm's flags", "kubeadm"),
         conf("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
-        *("life", "restart", DEB),
+        *("lifecycle", "restart", DEB),
         machine="renewed",
         after=("upgrade-kubeadm",),
         hidden=True,
@@ -114,27 +114,27 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("kubectl's removal restarts the kubelet", "kubectl", script("preremove", RESTART)),
-        *("life", "remove-kubectl", DEB),
+        *("lifecycle", "remove-kubectl", DEB),
         machine="stuck",
         after=("upgrade-kubectl",),
     ),
     ServiceMutant(
         *("a kubelet that cannot be removed", "kubelet", script("preremove", "exit 1")),
-        *("life", "remove-kubelet", DEB),
+        *("lifecycle", "remove-kubelet", DEB),
         machine="stuck",
         after=("upgrade-kubelet",),
     ),
     ServiceMutant(
         *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
         script("postremove", f"rm -f /usr/lib{UNITS}"),
-        *("life", "remove-kubeadm"),
-        machine="life",
+        *("lifecycle", "remove-kubeadm"),
+        machine="lifecycle",
         hidden=True,
     ),
     ServiceMutant(
         *("the removed kubelet runs on", "kubelet", _never_stops),
-        *("life", "stopped"),
-        machine="life",
+        *("lifecycle", "stopped"),
+        machine="lifecycle",
         hidden=True,
     ),
     # Another layout.

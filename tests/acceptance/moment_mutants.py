@@ -12,7 +12,7 @@ from tests.support.package_workshop import Draft, Mutate
 
 FAILS = "exit 3"
 NEIGHBOUR = "containernetworking-plugins"
-FOREIGN = f"{PLUGINS}somebodys-plugin"
+FOREIGN = f"{PLUGINS}other-vendors-plugin"
 # dpkg asks a package's scriptlet once when it goes, and once more when it is forgotten.
 FIRST_REMOVAL = {"deb": 2, "rpm": 1}
 SECOND_REMOVAL = {"deb": 4, "rpm": 2}
@@ -75,12 +75,12 @@ def _lacks_plugins(scenario: str) -> InstallMutant:
 
 MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
     # What each scenario begins with.
-    _lacks_plugins("life"),
+    _lacks_plugins("lifecycle"),
     _lacks_plugins("orders"),
     _lacks_plugins("without-systemd"),
     InstallMutant(
         *("a package under the name of Debian's plugins", "kubectl", _is_the_neighbour),
-        *("beside-debians-plugins", "neighbour", DEB),
+        *("debian-plugins", "debian-plugins", DEB),
     ),
     InstallMutant(
         *("a dependency that brings a systemctl", "kubernetes-cni", _brings_systemctl),
@@ -108,46 +108,46 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
         *("a reinstallation changes a mode", "kubectl"),
         _moment(2, "postinstall", "chmod 700 /usr/bin/kubectl"),
-        *("life", "reinstalled-same"),
+        *("lifecycle", "reinstalled-same"),
         machine="moments",
         after=("reinstall",),
         said="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("no second life", "kubectl", _moment(3, "postinstall", FAILS)),
-        *("life", "install-again"),
+        *("lifecycle", "install-again"),
         machine="moments",
         said="kubectl",
     ),
     InstallMutant(
         *("another mode in a second life", "kubernetes-cni"),
         _moment(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
-        *("life", "installed-same"),
+        *("lifecycle", "installed-same"),
         machine="moments",
         said="portmap",
     ),
     InstallMutant(
         *("a removal that fails when it is in use", "cri-tools"),
         _moment(REMOVAL_IN_USE, "postremove", FAILS),
-        *("life", "remove"),
+        *("lifecycle", "remove"),
         machine="moments",
         said="cri-tools",
     ),
     InstallMutant(
         *("cannot be forgotten", "kubeadm", _moment(5, "postremove", FAILS)),
-        *("life", "forgotten", DEB),
+        *("lifecycle", "purge-removed", DEB),
         machine="moments",
         said="kubeadm",
     ),
     InstallMutant(
         *("is forgotten with all plugins", "kubernetes-cni"),
         script("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
-        *("life", "forgotten-keeps-plugins", DEB),
+        *("lifecycle", "purge-keeps-plugins", DEB),
         machine="moments",
     ),
     InstallMutant(
         *("edited settings are copied aside and stay", "kubelet", env(_copied_aside)),
-        *("life", "nothing-left-at-all"),
+        *("lifecycle", "nothing-left-at-all"),
         machine="moments",
         said=".copy",
         hidden=True,
@@ -155,7 +155,7 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
     # From the earlier packages to these, and back.
     InstallMutant(
         *("an earlier package that fails", "kubectl", _moment(1, "postinstall", FAILS)),
-        *("upgrade", "earlier"),
+        *("upgrade", "previous"),
         earlier=True,
         machine="moments",
         said="kubectl",
@@ -267,13 +267,13 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
         *("a plugin is changed where there are others", "kubernetes-cni"),
         script("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
-        *("beside-debians-plugins", "verify-clean", DEB),
+        *("debian-plugins", "verify-clean", DEB),
         machine="moments",
         said="portmap",
     ),
     InstallMutant(
         *("a dependency on Debian's plugins", "kubernetes-cni", depend(NEIGHBOUR)),
-        *("beside-debians-plugins", "neighbour-leaves", DEB),
+        *("debian-plugins", "debian-plugins-purged", DEB),
         machine="moments",
         said="not installed",
     ),

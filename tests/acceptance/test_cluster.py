@@ -6,13 +6,15 @@ import json
 
 from kubeparcel.hosts import catalog
 from kubeparcel.verify.cluster import level
+from kubeparcel.verify.level_runner import LevelRun, run_level
 
 HOSTS = ("trixie", "trixie-dnf")
 
 
 def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here, real, before):
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    report = level.check(here, hosts, [real.folder / "dist"], [before.folder / "dist"])
+    run = LevelRun.create(here, [real.folder / "dist"], [before.folder / "dist"])
+    report = run_level(level.LEVEL, run, hosts)
     assert report.passed, report.as_text()
     assert [check for check in report.checks if not check.evidence] == []
     assert {scenario for _, scenario in report.checks_by_subject} == {"cluster", "upgrade"}

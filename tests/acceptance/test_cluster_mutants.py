@@ -10,14 +10,13 @@ from types import ModuleType
 import pytest
 
 from kubeparcel.hosts import catalog
-from kubeparcel.hosts.package_set import package_sets_for
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import ensure_node_image
-from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
 from kubeparcel.verify.cluster.machines import Cluster
 from kubeparcel.verify.cluster.scenarios import CLUSTER, UPGRADE
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from kubeparcel.verify.scenario import Scenario, Step
 from tests.acceptance import cluster_mutants, upgrade_mutants
 from tests.acceptance.broken_debs import break_debs
@@ -72,7 +71,7 @@ def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
     here, careless, before, tmp_path, monkeypatch
 ):
     host = catalog.load_hosts().get(HOST)
-    others = package_sets_for([host], find_package_files([careless]), tmp_path)[host.format]
+    others = LevelRun.create(here, [careless]).packages.require(host)
     monkeypatch.setattr(
         machines, "ensure_node_image", lambda *_: ensure_node_image(here, host, others)
     )
@@ -94,7 +93,8 @@ def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught
 
 
 def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
-    return level.check(here, [catalog.load_hosts().get(HOST)], [debs], earlier, only=[only])
+    run = LevelRun.create(here, [debs], earlier)
+    return run_level(level.LEVEL, run, [catalog.load_hosts().get(HOST)], only=[only])
 
 
 def _caught(report: Report, wanted: Collection[Caught]) -> None:

@@ -14,6 +14,7 @@ from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.engines import needed, registry
 from tests.acceptance.small_packages import small, write_set
 
@@ -47,7 +48,8 @@ def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache
     locations = ImageLocations(registry=filled)
     with session.open_session(Store(binaries_cache), QuietLog(), locations=locations) as here:
         try:
-            report = level.check(here, [HOST], [new], only=["life", "kubelet-alone"])
+            run = LevelRun.create(here, [new])
+            report = run_level(level.LEVEL, run, [HOST], only=["lifecycle", "kubelet-alone"])
             assert report.passed, report.as_text()
             assert here.engine.list_images("localhost/kubeparcel/debian-13-install")
         finally:

@@ -18,8 +18,8 @@ from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install import level
 from kubeparcel.verify.install.assertions import NoFindings
-from kubeparcel.verify.install.runner import play
 from kubeparcel.verify.install.scenarios import scenarios
+from kubeparcel.verify.level_runner import LevelRun, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Step
 from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
@@ -110,7 +110,8 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
         for step in found.steps[: last + 1]
         if step.vital or step.name in wanted or _is_silent(step)
     )
-    return play(here, host, here.ensure_image(host), replace(found, steps=steps), new, old)
+    planned = level.plan_scenario(here, host, replace(found, steps=steps), new, old)
+    return run_scenario(level.LEVEL, here, planned)
 
 
 def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Path) -> PackageSet:
@@ -141,7 +142,8 @@ def _is_silent(step: Step[HostContext]) -> bool:
 @pytest.mark.parametrize("format_", Format)
 def test_whole_packages_pass_every_check(here, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
-    report = level.check(here, [catalog.load_hosts().get(HOSTS[format_])], [new], [old])
+    host = catalog.load_hosts().get(HOSTS[format_])
+    report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
     assert report.passed, report.as_text()
     assert len(report.checks) > 45
 

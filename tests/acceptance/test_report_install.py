@@ -15,6 +15,7 @@ from kubeparcel.model import Format
 from kubeparcel.reports import html
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.small_packages import small, write_set
 from tests.support.package_workshop import Draft
 
@@ -28,7 +29,9 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
     stream = io.StringIO()
     host = catalog.load_hosts().get("trixie")
     with session.open_session(Store(binaries_cache), PlainLog(stream), keep=True) as here:
-        report = level.check(here, [host], [new], only=["kubectl-alone", "cri-tools-alone"])
+        run = LevelRun.create(here, [new])
+        only = ["kubectl-alone", "cri-tools-alone"]
+        report = run_level(level.LEVEL, run, [host], only)
     said = stream.getvalue()
     enter, leave = _kept(said)
     try:
@@ -36,7 +39,7 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
         (failed,) = report.failed
         assert "exit status 7" in "".join(failed.evidence.values())
         assert re.search(r"^Install +trixie · cri-tools-alone · 1 check · ", said, re.MULTILINE)
-        assert "trixie · kubectl-alone · 1 of 1 check fails: kubectl-alone · " in said
+        assert "trixie · kubectl-alone · 1 of 1 check failed: kubectl-alone · " in said
         assert "exit status 7" in html.render_html([report], datetime.now(UTC))
         inside = [word for word in enter if word != "-it"][:-1]
         found = subprocess.run(
@@ -61,9 +64,9 @@ def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Pa
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     with session.open_session(Store(binaries_cache), PlainLog(stream)) as here:
-        report = level.check(
-            here, [catalog.load_hosts().get("trixie")], [new], only=["kubectl-alone"]
-        )
+        host = catalog.load_hosts().get("trixie")
+        run = LevelRun.create(here, [new])
+        report = run_level(level.LEVEL, run, [host], only=["kubectl-alone"])
         left = here.engine.list_labelled(f"{cleanup.RUN_LABEL}={here.run_id}")
     assert not report.passed
     assert "Kept" not in stream.getvalue()

@@ -16,9 +16,9 @@ from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Check, Report
+from kubeparcel.verify.level_runner import run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
-from kubeparcel.verify.service.runner import play
 from kubeparcel.verify.service.scenarios import scenarios
 from tests.acceptance.conftest import Site
 from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
@@ -53,7 +53,7 @@ class Machine:
 # Those that take longest first.
 MACHINES = sorted(
     {Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES},
-    key=lambda one: (not one.real, one.scenario != "life", one.scenario, one.name, one.format),
+    key=lambda one: (not one.real, one.scenario != "lifecycle", one.scenario, one.name, one.format),
 )
 
 
@@ -95,7 +95,7 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     def look(index: int) -> list[Check]:
         return _look(here, whole, MACHINES[index], folder / str(index))
 
-    found = run_parallel(here, look, len(MACHINES), level.at_once())
+    found = run_parallel(here, look, len(MACHINES), level.LEVEL.workers())
     return dict(zip(MACHINES, found, strict=True))
 
 
@@ -117,7 +117,8 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
     last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
     steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    return play(here, host, replace(scenario, steps=steps), sets[now], first)
+    planned = level.plan_scenario(here, host, replace(scenario, steps=steps), sets[now], first)
+    return run_scenario(level.LEVEL, here, planned)
 
 
 def _all(mutations: Sequence[Mutate]) -> Mutate:

@@ -10,6 +10,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.session import Session
 from kubeparcel.reports.results import Check, Report
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from kubeparcel.verify.service import level
 from tests.acceptance.conftest import KUBERNETES, Site
 
@@ -27,7 +28,8 @@ def report(here: Session, real: Site, tmp_path_factory) -> Report:
         before = previous.build(folder / "earlier")
         other = previous.build_other_layout(folder / "other")
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    return level.check(here, hosts, [real.folder / "dist"], before, other=other)
+    run = LevelRun.create(here, [real.folder / "dist"], before, other)
+    return run_level(level.LEVEL, run, hosts)
 
 
 def of(report: Report, host: str, name: str) -> Check:
@@ -37,7 +39,7 @@ def of(report: Report, host: str, name: str) -> Check:
 def test_every_check_passes_on_both_hosts(report):
     assert report.passed, report.as_text()
     assert {check.host for check in report.checks} == set(HOSTS)
-    assert {c.subject for c in report.checks} == {"node", "life", "layouts", "preset-disabled"}
+    assert {c.subject for c in report.checks} == {"node", "lifecycle", "layouts", "preset-disabled"}
     assert len(report.checks) > 80
 
 

@@ -49,7 +49,7 @@ exit "${PIPESTATUS[0]}"
 RESTART = "systemctl try-restart kubelet.service"
 TIDY = """
 if [ -e /etc/kubernetes/admin.conf ]; then
-    kubectl --kubeconfig=/etc/kubernetes/admin.conf delete pod probe-plane --now
+    kubectl --kubeconfig=/etc/kubernetes/admin.conf delete pod probe-control-plane --now
 else
     ip link set cni0 down
 fi
@@ -80,15 +80,15 @@ CAUGHT = (
     Caught("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
     Caught("images", "crictl has another name for an image", ("/etcd:",)),
     Caught("init", "kubeadm init says that it failed", ("exit code 1",)),
-    Caught("control-plane", "nobody schedules pods", ("kube-scheduler runs",)),
+    Caught("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
     Caught("join", "kubeadm join says that it failed", ("exit code 1",)),
     Caught("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
-    Caught("pods", "crictl does not see them", ("crictl lists probe-plane",)),
+    Caught("pods", "crictl does not see them", ("probe-control-plane in crictl pods",)),
     Caught("kubeadm", "kubeadm's package restarts the kubelet", ("it was restarted",)),
     Caught("new-images", "crictl lacks one of the newer images", ("/kube-scheduler:v1.36.3",)),
     Caught("apply", "kubeadm upgrade apply fails", ("exit code 3",)),
-    Caught("apply-healthy", "the API server is the old one", ("an API server v1.36.3",)),
-    Caught("kubelet-plane", "the kubelet's package restarts it", ("it was restarted",)),
+    Caught("apply-healthy", "the API server is the old one", ("API server v1.36.3",)),
+    Caught("kubelet-control-plane", "the kubelet's package restarts it", ("it was restarted",)),
     Caught("node", "kubeadm upgrade node says that it failed", ("exit code 4",)),
     Caught("kubelet-worker", "as on the control plane", ("it was restarted",)),
     Caught("upgraded", "the newer package has the old kubelet", ("to be Ready at v1.36.3",)),
@@ -96,7 +96,7 @@ CAUGHT = (
     Caught(
         "pods-kept",
         "the kubelet's package ends one pod, and cuts off the other",
-        ("a pod on plane", "Connection refused by the pod"),
+        ("a running pod on control-plane", "Connection refused by the pod"),
     ),
     Caught("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
     Caught("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),

@@ -33,8 +33,9 @@ from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
-from kubeparcel.verify.cluster import level
+from kubeparcel.verify.cluster import level as cluster
 from kubeparcel.verify.install import level as install
+from kubeparcel.verify.level_runner import LevelRun, run_level
 from kubeparcel.verify.service import level as service
 from tests.bench.figures import Figure, timed
 from tests.bench.packages import PROGRAM, Ground
@@ -55,10 +56,11 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
                 here.ensure_image(host, purpose)
         sets = load_package_sets(find_package_files([dist]), scratch / "sets")
         revision, other = _revision(ground, scratch / "revision")
-        report = _passed(install.check(here, hosts, [dist], revision))
+        run = LevelRun.create(here, [dist], revision, other)
+        report = _passed(run_level(install.LEVEL, run, hosts))
         yield _within("install", "one deb host and one rpm host", report.seconds, 90)
         for host in hosts:
-            report = _passed(service.check(here, [host], [dist], revision, other=other))
+            report = _passed(run_level(service.LEVEL, run, [host]))
             yield _within("service", host.name, report.seconds, 60)
         yield from _clusters(here, hosts, [sets[host.format] for host in hosts], ground, scratch)
         yield _first_image(here, hosts[0], sets[hosts[0].format], scratch)
@@ -94,13 +96,13 @@ def _clusters(
     for host, packages in zip(hosts, sets, strict=True):
         ensure_node_image(here, host, packages)
         ensure_node_image(here, host, old[host.format])
-    dist, before = [ground.folder / "dist"], [site / "dist"]
+    run = LevelRun.create(here, [ground.folder / "dist"], [site / "dist"])
     _archives(here, hosts[0], sets[0], old[hosts[0].format])
     with _peak(here) as peak:
-        report = _passed(level.check(here, hosts, dist, before, only=["cluster"]))
+        report = _passed(run_level(cluster.LEVEL, run, hosts, only=["cluster"]))
         yield _within("cluster", "init, join, pods, reset, purge", report.seconds, 120)
         both = report.seconds
-        report = _passed(level.check(here, hosts, dist, before, only=["upgrade"]))
+        report = _passed(run_level(cluster.LEVEL, run, hosts, only=["upgrade"]))
         both += report.seconds
     what = f"the same, and an upgrade from {BEFORE} ({report.seconds:.1f} s)"
     yield _within("cluster", what, both, 300)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from kubeparcel.build.assembler import Made
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
+from kubeparcel.model import Format
 from tests.support.package_workshop import Workshop, workshop
 
 
@@ -28,3 +32,24 @@ def good(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         name: shop.made(package, shop.write(package, None, folder / name))
         for name, package in shop.packages.items()
     }
+
+
+@pytest.fixture(scope="session")
+def package_sets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, PackageSet]:
+    """Debs in both layouts, and of a previous revision, as package sets."""
+    variants: dict[str, dict[str, str]] = {
+        "etc": {},
+        "official": {"layout": "official"},
+        "previous": {"revision": "1~0"},
+    }
+    sets = {}
+    for name, flags in variants.items():
+        folder = tmp_path_factory.mktemp(name)
+        shop = workshop(folder, **flags)
+        files = [
+            shop.write(package, None, folder / package.name)
+            for package in shop.packages.values()
+            if package.format is Format.DEB
+        ]
+        sets[name] = load_package_sets(files, folder / "set")[Format.DEB]
+    return sets

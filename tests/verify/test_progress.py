@@ -1,4 +1,4 @@
-"""Who watches a level on hosts: a line a scenario, a bar a host, nothing when quiet."""
+"""Progress of a level on hosts: a line per scenario, a bar per host, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -12,85 +12,84 @@ from kubeparcel.console import LiveLog, Log, PlainLog, QuietLog
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.verify.progress import show_progress
 
-GOOD = Check("install", "life")
-BAD = Check("purge", "life", findings=(Finding("nothing", "something"),))
+PASSED = Check("install", "lifecycle")
+FAILED = Check("purge", "lifecycle", findings=(Finding("no file", "a file"),))
 
 
-def play(log: Log) -> None:
-    """Two hosts: one scenario stops at its first check, which failed; the others are whole."""
+def run_two_hosts(log: Log) -> None:
+    """One scenario stops at its first check, which failed; the others are complete."""
     with show_progress(log, "install", {"trixie": [3, 1], "trixie-dnf": [2]}) as hosts:
-        with hosts["trixie"].scenario("life", 3) as told:
-            told(GOOD)
-            told(BAD)
-        with hosts["trixie-dnf"].scenario("life", 2) as told:
-            told(GOOD)
-            told(GOOD)
-        with hosts["trixie"].scenario("alone", 1) as told:
-            told(GOOD)
+        with hosts["trixie"].scenario("lifecycle", 3) as on_check:
+            on_check(PASSED)
+            on_check(FAILED)
+        with hosts["trixie-dnf"].scenario("lifecycle", 2) as on_check:
+            on_check(PASSED)
+            on_check(PASSED)
+        with hosts["trixie"].scenario("alone", 1) as on_check:
+            on_check(PASSED)
 
 
-def lines() -> tuple[PlainLog, io.StringIO]:
+def plain_log() -> tuple[PlainLog, io.StringIO]:
     stream = io.StringIO()
-    return PlainLog(stream, every=1000), stream
+    return PlainLog(stream, interval=1000), stream
 
 
-def test_plain_lines_tell_of_each_scenario_and_of_each_host_at_its_end(timeless):
-    log, stream = lines()
-    play(log)
+def test_plain_log_has_a_line_per_scenario_and_per_completed_host(timeless: None) -> None:
+    log, stream = plain_log()
+    run_two_hosts(log)
     assert stream.getvalue().splitlines() == [
-        "Install    trixie · life · 1 of 2 checks fails: purge · 0.0 s",
-        "Install    trixie-dnf · life · 2 checks · 0.0 s",
+        "Install    trixie · lifecycle · 1 of 2 checks failed: purge · 0.0 s",
+        "Install    trixie-dnf · lifecycle · 2 checks · 0.0 s",
         "Install    trixie-dnf · 2 checks · 0.0 s",
         "Install    trixie · alone · 1 check · 0.0 s",
         "Install    trixie · 4 checks · 0.0 s",
     ]
 
 
-def test_now_and_then_a_plain_line_says_where_a_host_is():
+def test_plain_log_reports_the_current_step_at_each_interval() -> None:
     stream = io.StringIO()
-    play(PlainLog(stream, every=0))
-    assert "Install    trixie · 1 of 4 · life · install\n" in stream.getvalue()
+    run_two_hosts(PlainLog(stream, interval=0))
+    assert "Install    trixie · 1 of 4 · lifecycle · install\n" in stream.getvalue()
 
 
-def test_a_terminal_has_a_bar_a_host_and_lines_for_failures_only():
+def test_terminal_has_a_bar_per_host_and_lines_for_failures_only() -> None:
     stream = io.StringIO()
-    play(LiveLog(Console(file=stream, force_terminal=True, highlight=False, width=100)))
-    shown = stream.getvalue()
-    assert "trixie-dnf" in shown
-    assert "4 of 4 · alone" in shown
-    assert "━" in shown
-    assert "Install    trixie · life · 1 of 2 checks fails: purge" in shown
-    assert "trixie-dnf · life · 2 checks" not in shown
+    run_two_hosts(LiveLog(Console(file=stream, force_terminal=True, highlight=False, width=100)))
+    output = stream.getvalue()
+    assert "trixie-dnf" in output
+    assert "4 of 4 · alone" in output
+    assert "━" in output
+    assert "Install    trixie · lifecycle · 1 of 2 checks failed: purge" in output
+    assert "trixie-dnf · lifecycle · 2 checks" not in output
 
 
-def test_quiet_says_nothing(capsys):
-    play(QuietLog())
+def test_quiet_log_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    run_two_hosts(QuietLog())
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_host_whose_run_broke_off_is_not_called_done():
-    log, stream = lines()
+def test_interrupted_host_is_not_reported_as_completed() -> None:
+    log, stream = plain_log()
     with (
         pytest.raises(KeyboardInterrupt),
         show_progress(log, "install", {"trixie": [1]}) as hosts,
-        hosts["trixie"].scenario("life", 1),
+        hosts["trixie"].scenario("lifecycle", 1),
     ):
         raise KeyboardInterrupt
     assert stream.getvalue() == ""
 
 
-def test_scenarios_of_one_host_may_end_in_several_threads(timeless):
-    log, stream = lines()
-    with (
-        show_progress(log, "install", {"trixie": [5] * 40}) as hosts,
-        ThreadPoolExecutor(8) as pool,
-    ):
+def test_scenarios_of_one_host_can_end_in_several_threads(timeless: None) -> None:
+    log, stream = plain_log()
+    steps = [5] * 40
+    with show_progress(log, "install", {"trixie": steps}) as hosts, ThreadPoolExecutor(8) as pool:
 
-        def one(_: int) -> None:
-            with hosts["trixie"].scenario("life", 5) as told:
+        def run_scenario(_: int) -> None:
+            with hosts["trixie"].scenario("lifecycle", 5) as on_check:
                 for _ in range(5):
-                    told(GOOD)
+                    on_check(PASSED)
 
-        list(pool.map(one, range(40)))
-    assert stream.getvalue().splitlines()[-1] == "Install    trixie · 200 checks · 0.0 s"
-    assert len(stream.getvalue().splitlines()) == 41
+        list(pool.map(run_scenario, range(40)))
+    lines = stream.getvalue().splitlines()
+    assert lines[-1] == "Install    trixie · 200 checks · 0.0 s"
+    assert len(lines) == 41

@@ -1,4 +1,4 @@
-"""All that is on a host, before and after: paths with their modes, owners, sizes and times."""
+"""Snapshots of all files on a host, with modes, owners, sizes and times, and their differences."""
 
 from __future__ import annotations
 
@@ -14,36 +14,33 @@ IGNORED = (
     *("/var/lib/rpm", "/root/.rpmdb", "/usr/lib/sysimage", "/var/lib/dnf", "/var/cache/dnf"),
     *("/var/cache/libdnf5", "/usr/lib/.build-id", "/var/lib/zypp", "/var/cache/zypp"),
     *("/var/log/dpkg.log", "/var/log/alternatives.log", "/var/log/zypp", "/var/log/zypper.log"),
-    *(
-        "/var/log/dnf*",
-        "/var/log/hawkey.log*",
-        "/root/.cache",
-        "/root/.zypp*",
-        "/etc/dnf/modules.d",
-    ),
-    *("/etc/ld.so.cache", "/var/cache/ldconfig", "/etc/zypp", "/root/.local", "/var/cache/zypper"),
-    *("/etc/apt/sources.list", "/etc/.pwd.lock", "/etc/mtab", "/var/lib/systemd/catalog"),
+    *("/var/log/dnf*", "/var/log/hawkey.log*", "/root/.cache", "/root/.zypp*"),
+    *("/etc/dnf/modules.d", "/etc/ld.so.cache", "/var/cache/ldconfig", "/etc/zypp"),
+    *("/root/.local", "/var/cache/zypper", "/etc/apt/sources.list", "/etc/.pwd.lock"),
+    *("/etc/mtab", "/var/lib/systemd/catalog"),
 )
-"""The package managers' own books, caches and logs, and what is no part of a host."""
+"""The package managers' databases, caches and logs, and paths that are not the host's own."""
 
 UNOWNED = ("/opt",)
-"""Folders that no package of a distribution owns: the last one that had files there takes it along.
+"""Folders that no package of a distribution owns: the last package with files there removes them.
 
-Debian's base-files makes /opt when it is installed, without owning it.
+Debian's base-files creates /opt when it is installed, without owning it.
 """
 
+ABSENT = "does not exist"
 
-def take_snapshot(box: Container) -> Mapping[str, str]:
-    """What is at each path, in words that are equal when it is."""
+
+def take_snapshot(container: Container) -> Mapping[str, str]:
+    """Return a description of what is at each path; equal descriptions mean no change."""
     text = render("hosts/tree.sh", {"ignored": IGNORED})
-    lines = box.run_script(text, timeout=60).stdout.splitlines()
-    rows = (line.partition("\t") for line in lines)
-    return {path: said for path, _, said in rows}
+    lines = container.run_script(text, timeout=60).stdout.splitlines()
+    entries = (line.partition("\t") for line in lines)
+    return {path: description for path, _, description in entries}
 
 
 def compare_snapshots(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Finding]:
-    """A finding for each path that is not as it was."""
+    """Yield a finding for each path that has changed."""
     for path in sorted({*before, *after}.difference(UNOWNED)):
-        was, now = before.get(path, "nothing there"), after.get(path, "nothing there")
-        if was != now:
-            yield Finding(was, now, path)
+        expected, found = before.get(path, ABSENT), after.get(path, ABSENT)
+        if expected != found:
+            yield Finding(expected, found, path)

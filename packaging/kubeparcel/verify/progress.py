@@ -1,4 +1,4 @@
-"""Who watches sees each host get on: its bar at a terminal, a line for each scenario elsewhere."""
+"""Progress of a level on hosts: a bar per host at a terminal, a line per scenario elsewhere."""
 
 from __future__ import annotations
 
@@ -7,75 +7,77 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from kubeparcel.console import Log, ProgressTask, duration
 from kubeparcel.reports.results import Check
 
-StepCounts = Mapping[str, Sequence[int]]
-"""For each host, how many checks each of its scenarios can have."""
+OnCheck: TypeAlias = Callable[[Check], None]
+"""Called with each check as soon as it is complete."""
 
 
 @dataclass
 class HostProgress:
-    """One host that is being proved. Safe to use from several threads."""
+    """The progress of one host. Safe to use from several threads."""
 
     log: Log
     label: str
     host: str
     total: int
-    scenarios: int
+    open_scenarios: int
     task: ProgressTask
-    shown: ExitStack
-    done: int = 0
-    guard: threading.Lock = field(default_factory=threading.Lock)
+    display: ExitStack
+    completed: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def scenario(self, name: str, steps: int) -> Iterator[Callable[[Check], None]]:
-        """A scenario of at most so many steps; gives what wants to hear of each check."""
+    def scenario(self, name: str, steps: int) -> Iterator[OnCheck]:
+        """Show a scenario of at most `steps` checks; yield the function to call with each."""
         started = time.monotonic()
         checks: list[Check] = []
 
-        def told(check: Check) -> None:
+        def on_check(check: Check) -> None:
             checks.append(check)
             self._advance(1, name if check.name == name else f"{name} · {check.name}")
 
         self._advance(0, name)
-        yield told
+        yield on_check
         self._advance(steps - len(checks), name)
-        with self.guard:
-            self._end(name, checks, duration(time.monotonic() - started))
-            self.scenarios -= 1
-            if not self.scenarios:
-                self.shown.close()
+        with self.lock:
+            self._show_result(name, checks, duration(time.monotonic() - started))
+            self.open_scenarios -= 1
+            if not self.open_scenarios:
+                self.display.close()
 
-    def _advance(self, checks: int, what: str) -> None:
-        with self.guard:
-            self.done += checks
-            self.task.advance(checks, f"{self.done} of {self.total} · {what}")
+    def _advance(self, checks: int, note: str) -> None:
+        with self.lock:
+            self.completed += checks
+            self.task.advance(checks, f"{self.completed} of {self.total} · {note}")
 
-    def _end(self, name: str, checks: Sequence[Check], took: str) -> None:
+    def _show_result(self, name: str, checks: Sequence[Check], elapsed: str) -> None:
+        count = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
         failed = [check.name for check in checks if not check.passed]
         if failed:
-            verb = "fails" if len(failed) == 1 else "fail"
-            said = f"{len(failed)} of {_counted(checks)} {verb}: {', '.join(failed)}"
-            self.log.info(self.label, f"{self.host} · {name} · {said} · {took}")
+            summary = f"{len(failed)} of {count} failed: {', '.join(failed)}"
+            self.log.info(self.label, f"{self.host} · {name} · {summary} · {elapsed}")
         else:
-            self.task.info(f"{name} · {_counted(checks)} · {took}")
-
-
-def _counted(checks: Sequence[Check]) -> str:
-    return f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
+            self.task.info(f"{name} · {count} · {elapsed}")
 
 
 @contextmanager
-def show_progress(log: Log, level: str, counts: StepCounts) -> Iterator[Mapping[str, HostProgress]]:
-    """Show hosts until the block ends; each that has no scenario left is done before."""
+def show_progress(
+    log: Log, level: str, step_counts: Mapping[str, Sequence[int]]
+) -> Iterator[Mapping[str, HostProgress]]:
+    """Show the progress of hosts until the block ends, or until a host's last scenario ends.
+
+    `step_counts` has, for each host, the number of steps of each of its scenarios.
+    """
     label = level.capitalize()
     with ExitStack() as stack:
-        watches: dict[str, HostProgress] = {}
-        for host, steps in counts.items():
-            own = stack.enter_context(ExitStack())
-            task = own.enter_context(log.task(label, host, sum(steps), "checks"))
+        progress: dict[str, HostProgress] = {}
+        for host, steps in step_counts.items():
+            display = stack.enter_context(ExitStack())
+            task = display.enter_context(log.task(label, host, sum(steps), "checks"))
             task.advance(0, f"0 of {sum(steps)}")
-            watches[host] = HostProgress(log, label, host, sum(steps), len(steps), task, own)
-        yield watches
+            progress[host] = HostProgress(log, label, host, sum(steps), len(steps), task, display)
+        yield progress

@@ -1,80 +1,85 @@
-"""What kubeadm and the pods of the proof are told, as documents: pure, without a container."""
+"""Configuration files for kubeadm and CNI, and the test pods' manifest, as documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from kubeparcel.model import Version
-from kubeparcel.verify.node_setup import CRI_SOCKET, IGNORED_PREFLIGHT_ERRORS
+from kubeparcel.verify.node_setup import CRI_SOCKET, IGNORED_PREFLIGHT_ERRORS, KUBEADM_API
 
-Document = Mapping[str, Any]
+Document: TypeAlias = Mapping[str, Any]
 
-KUBEADM = "kubeadm.k8s.io/v1beta4"
-OLDEST = Version(1, 31, 0)
-"""The first Kubernetes whose kubeadm reads v1beta4."""
+SERVICE_SUBNET, CLUSTER_DNS, CLUSTER_DOMAIN = "10.112.0.0/16", "10.112.0.10", "kubeparcel.local"
+"""Not kubeadm's defaults, so that a node with these values must have been given them."""
 
-SERVICES, DNS, DOMAIN = "10.112.0.0/16", "10.112.0.10", "proof.local"
-"""Not kubeadm's defaults: a node that has these was told them."""
+POD_SUBNET = "10.244.0.0/16"
+CLUSTER_MAX_PODS = 42
+KUBELET_SETTINGS = {"maxPods": CLUSTER_MAX_PODS, "streamingConnectionIdleTimeout": "1h23m0s"}
+"""The KubeletConfiguration given to `kubeadm init`, to be found again on every node."""
 
-PODS = "10.244.0.0/16"
-MARK = {"maxPods": 42, "streamingConnectionIdleTimeout": "1h23m0s"}
-"""What the KubeletConfiguration given to `kubeadm init` says, to find it again on every node."""
+CONTROL_PLANE_MAX_PODS = "33"
+"""The maxPods in the control plane's kubeletExtraArgs, which takes precedence."""
 
-FLAG = "33"
-"""The maxPods that kubeadm's kubeletExtraArgs give the control plane, over MARK's."""
-
-LABEL = "kubeparcel/instance"
+INSTANCE_LABEL = "kubeparcel/instance"
+POD_PREFIX = "probe-"
 
 
 def init(version: str, name: str, address: str) -> tuple[Document, ...]:
-    """For `kubeadm init --config`; images are those that were imported, addons are left out."""
-    flags = {"node-ip": address, "node-labels": f"{LABEL}={name}", "max-pods": FLAG}
+    """Return documents for `kubeadm init --config`; images are never pulled, addons left out."""
+    flags = {
+        "node-ip": address,
+        "node-labels": f"{INSTANCE_LABEL}={name}",
+        "max-pods": CONTROL_PLANE_MAX_PODS,
+    }
     return (
         {
-            "apiVersion": KUBEADM,
+            "apiVersion": KUBEADM_API,
             "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": address},
             "nodeRegistration": {**_registration(name, flags), "taints": []},
             "skipPhases": ["addon"],
         },
         {
-            "apiVersion": KUBEADM,
+            "apiVersion": KUBEADM_API,
             "kind": "ClusterConfiguration",
             "kubernetesVersion": version,
-            "clusterName": "proof",
-            "networking": {"serviceSubnet": SERVICES, "podSubnet": PODS, "dnsDomain": DOMAIN},
+            "clusterName": "kubeparcel",
+            "networking": {
+                "serviceSubnet": SERVICE_SUBNET,
+                "podSubnet": POD_SUBNET,
+                "dnsDomain": CLUSTER_DOMAIN,
+            },
         },
-        {"kind": "KubeletConfiguration", **MARK},
+        {"kind": "KubeletConfiguration", **KUBELET_SETTINGS},
     )
 
 
 def join(name: str, address: str, endpoint: str, token: str, digest: str) -> Document:
-    """For `kubeadm join --config`: a node with settings of its own."""
-    flags = {"node-ip": address, "node-labels": f"{LABEL}={name}"}
-    found = {"token": token, "apiServerEndpoint": endpoint, "caCertHashes": [digest]}
+    """Return a document for `kubeadm join --config`: a node with its own settings."""
+    flags = {"node-ip": address, "node-labels": f"{INSTANCE_LABEL}={name}"}
+    discovery = {"token": token, "apiServerEndpoint": endpoint, "caCertHashes": [digest]}
     return {
-        "apiVersion": KUBEADM,
+        "apiVersion": KUBEADM_API,
         "kind": "JoinConfiguration",
-        "discovery": {"bootstrapToken": found},
+        "discovery": {"bootstrapToken": discovery},
         "nodeRegistration": _registration(name, flags),
     }
 
 
 def upgrade(version: str) -> Document:
-    """For `kubeadm upgrade apply --config` and `kubeadm upgrade node --config`.
+    """Return a document for `kubeadm upgrade apply` and `kubeadm upgrade node`.
 
-    etcd and the addons stay as they are.
+    etcd and the addons are not upgraded.
     """
-    ignored = [
-        *IGNORED_PREFLIGHT_ERRORS,
-        "CoreDNSUnsupportedPlugins",
-        "CoreDNSMigration",
-    ]  # there is no CoreDNS
-    common = {"imagePullPolicy": "Never", "ignorePreflightErrors": ignored, "etcdUpgrade": False}
+    no_coredns = ["CoreDNSUnsupportedPlugins", "CoreDNSMigration"]
+    common = {
+        "imagePullPolicy": "Never",
+        "ignorePreflightErrors": [*IGNORED_PREFLIGHT_ERRORS, *no_coredns],
+        "etcdUpgrade": False,
+    }
     apply = {"kubernetesVersion": version, "forceUpgrade": True, "skipPhases": ["addon"]}
     return {
-        "apiVersion": KUBEADM,
+        "apiVersion": KUBEADM_API,
         "kind": "UpgradeConfiguration",
         "apply": {**common, **apply},
         "node": {**common, "skipPhases": ["addon"]},
@@ -91,25 +96,25 @@ def _registration(name: str, flags: Mapping[str, str]) -> Document:
     }
 
 
-def network(subnet: str) -> Document:
-    """A CNI configuration list that uses the plugins of kubernetes-cni and nothing else."""
-    address = {
+def cni_configuration(subnet: str) -> Document:
+    """Return a CNI configuration list that uses only the plugins of kubernetes-cni."""
+    ipam = {
         "type": "host-local",
         "ranges": [[{"subnet": subnet}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     return {
         "cniVersion": "1.0.0",
-        "name": "proof",
+        "name": "kubeparcel",
         "plugins": [
-            {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": address},
+            {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": ipam},
             {"type": "portmap", "capabilities": {"portMappings": True}},
         ],
     }
 
 
 def pods(image: str, nodes: Sequence[str]) -> Document:
-    """A pod that only waits, on each of the nodes."""
+    """Return a manifest with a pod on each of the nodes, which only waits."""
     return {
         "apiVersion": "v1",
         "kind": "List",
@@ -117,12 +122,12 @@ def pods(image: str, nodes: Sequence[str]) -> Document:
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {"name": f"probe-{node}", "labels": {"app": "probe"}},
+                "metadata": {"name": f"{POD_PREFIX}{node}", "labels": {"app": "probe"}},
                 "spec": {
                     "nodeName": node,
                     "terminationGracePeriodSeconds": 0,
                     "tolerations": [{"operator": "Exists"}],
-                    "containers": [{"name": "waits", "image": image, "imagePullPolicy": "Never"}],
+                    "containers": [{"name": "pause", "image": image, "imagePullPolicy": "Never"}],
                 },
             }
             for node in nodes

@@ -1,4 +1,4 @@
-"""Two machines on a network of their own, a control plane and a worker, packages inside."""
+"""A cluster of two machines on a network of their own: a control plane and a worker."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ResourceKind
-from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import ensure_node_image
 from kubeparcel.model import Version
 from kubeparcel.process import CompletedProcess
-from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext
+from kubeparcel.verify.scenario import HostContext, package_mounts
 
-CONTROL_PLANE, WORKER = "plane", "worker"
+CONTROL_PLANE, WORKER = "control-plane", "worker"
 T = TypeVar("T")
 Pair: TypeAlias = tuple[T, T]
-"""Of the control plane, and of the worker."""
+"""One of the control plane, and one of the worker."""
 
 MEMORY = "2g"
 STORE = "/store"
 """Where the machines see the store, which has the archives of images."""
 
-ADMIN = "/etc/kubernetes/admin.conf"
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A node: its name in the cluster, its address, and what can be asked of it."""
+    """A node: its name in the cluster, its address, and its host."""
 
     name: str
     address: str
@@ -44,15 +42,15 @@ class Machine:
 
     @property
     def container(self) -> Container:
-        """The container it is."""
+        """The container that the machine is."""
         return self.context.container
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the level is proved on. `release` is the Kubernetes of the packages under proof.
+    """The machines of a cluster. `release` is the Kubernetes of the packages under test.
 
-    `before` is that of the earlier packages, where an upgrade begins with them.
+    `previous_release` is that of the packages that an upgrade starts with.
     """
 
     session: Session
@@ -63,105 +61,105 @@ class Cluster:
 
     @property
     def machines(self) -> tuple[Machine, ...]:
-        """Both of them."""
+        """Both machines."""
         return (self.control_plane, self.worker)
 
-    def machine(self, name: str) -> Machine:
-        """Return the machine with this node name."""
-        return next(machine for machine in self.machines if machine.name == name)
+    @property
+    def contexts(self) -> tuple[HostContext, ...]:
+        """The hosts of both machines."""
+        return tuple(machine.context for machine in self.machines)
 
     @property
     def initial_release(self) -> Version:
-        """The Kubernetes that the cluster is first made of."""
+        """The Kubernetes that the cluster is created with."""
         return self.previous_release or self.release
 
     def images(self, version: Version) -> list[str]:
-        """The images that the control plane's kubeadm wants for a Kubernetes."""
+        """Return the images that the control plane's kubeadm needs for a Kubernetes."""
         argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
         return self.control_plane.container.run(*argv).stdout.split()
 
     @functools.cached_property
-    def pause(self) -> str:
+    def pause_image(self) -> str:
         """The image of a pod that only waits."""
         return next(name for name in self.images(self.initial_release) if "/pause:" in name)
 
-    def kubectl(self, *words: str, timeout: float = 60) -> CompletedProcess:
-        """Ask the cluster as its administrator, and keep that as evidence."""
-        return self.control_plane.context.run(
-            "kubectl", f"--kubeconfig={ADMIN}", *words, timeout=timeout
-        )
+    def kubectl(self, *arguments: str, timeout: float = 60) -> CompletedProcess:
+        """Run kubectl as the cluster's administrator, and record it as evidence."""
+        argv = ("kubectl", f"--kubeconfig={ADMIN_CONF}", *arguments)
+        return self.control_plane.context.run(*argv, timeout=timeout)
 
-    def query(self, *words: str) -> str:
-        """The same without evidence, for questions that are asked again and again."""
-        done = self.control_plane.container.run(
-            "kubectl", f"--kubeconfig={ADMIN}", *words, check=False
-        )
-        return done.stdout if not done.exit_code else ""
+    def query(self, *arguments: str) -> str:
+        """Return kubectl's output, or '' if it fails. Nothing is recorded: use it to poll."""
+        argv = ("kubectl", f"--kubeconfig={ADMIN_CONF}", *arguments)
+        result = self.control_plane.container.run(*argv, check=False)
+        return "" if result.exit_code else result.stdout
 
 
 @dataclass(frozen=True)
-class Site:
-    """Which hosts, the packages for each, and the earlier ones of an upgrade."""
+class ClusterSetup:
+    """The hosts of a cluster, their packages, and the previous ones that an upgrade starts with."""
 
     hosts: Pair[Host]
-    sets: Pair[PackageSet]
-    earlier: Pair[PackageSet] | None
+    packages: Pair[PackageSet]
+    previous: Pair[PackageSet] | None
     release: Version
-    before: Version | None = None
+    previous_release: Version | None = None
 
 
 @contextmanager
-def started(here: Session, site: Site) -> Iterator[Cluster]:
-    """Both machines until the block ends, with the control plane's images imported."""
+def start_cluster(session: Session, setup: ClusterSetup) -> Iterator[Cluster]:
+    """Start both machines, with their packages installed, until the block ends."""
     with ExitStack() as stack:
-        network = stack.enter_context(_network(here))
-        machines = [
-            stack.enter_context(_machine(here, site, index, name, network))
+        network = stack.enter_context(_network(session))
+        control_plane, worker = (
+            stack.enter_context(_machine(session, setup, index, name, network))
             for index, name in enumerate((CONTROL_PLANE, WORKER))
-        ]
-        cluster = Cluster(here, machines[0], machines[1], site.release, site.before)
-        for machine in machines:
-            _prepare(machine, {other.address: other.name for other in machines})
+        )
+        releases = (setup.release, setup.previous_release)
+        cluster = Cluster(session, control_plane, worker, *releases)
+        names = {machine.address: machine.name for machine in cluster.machines}
+        for machine in cluster.machines:
+            _prepare(machine, names)
         yield cluster
 
 
 @contextmanager
-def _network(here: Session) -> Iterator[str]:
-    name = f"kubeparcel-{here.run_id}-{len(here.kept_containers)}-cluster"
-    here.engine.create_network(name, here.labels, internal=True)
+def _network(session: Session) -> Iterator[str]:
+    name = f"kubeparcel-{session.run_id}-{len(session.kept_containers)}-cluster"
+    session.engine.create_network(name, session.labels, internal=True)
     try:
         yield name
     finally:
-        if not here.kept_containers:  # a container that is kept keeps its network
-            here.engine.remove(ResourceKind.NETWORK, [name])
+        if not session.kept_containers:  # a container that is kept keeps its network
+            session.engine.remove(ResourceKind.NETWORK, [name])
 
 
 @contextmanager
-def _machine(here: Session, site: Site, index: int, name: str, network: str) -> Iterator[Machine]:
-    host, packages = site.hosts[index], site.sets[index]
-    before = site.earlier[index] if site.earlier else None
-    image = ensure_node_image(here, host, before or packages)
-    mounts: dict[Path, str] = {packages.folder: CURRENT_DIR, here.store.root: STORE}
-    if before:
-        mounts[before.folder] = PREVIOUS_DIR
+def _machine(
+    session: Session, setup: ClusterSetup, index: int, name: str, network: str
+) -> Iterator[Machine]:
+    host, packages = setup.hosts[index], setup.packages[index]
+    previous = setup.previous[index] if setup.previous else None
     with systemd_node.start_node(
-        *(here, host, name),
-        image=image,
+        *(session, host, name),
+        image=ensure_node_image(session, host, previous or packages),
         network=network,
-        mounts=mounts,
+        mounts={**package_mounts(packages, previous), session.store.root: STORE},
         memory=MEMORY,
-    ) as box:
-        trial = HostContext(box, MANAGERS[host.family.package_manager], packages, before)
-        yield Machine(name, _address(box), trial)
+    ) as container:
+        context = HostContext(container, packages, previous, label=f"{name} ({host.name})")
+        yield Machine(name, _address(container), context)
 
 
-def _address(box: Container) -> str:
-    rows = json.loads(box.run("ip", "-json", "-4", "address", "show", "scope", "global").stdout)
-    return str(next(one["local"] for row in rows for one in row["addr_info"]))
+def _address(container: Container) -> str:
+    argv = ("ip", "-json", "-4", "address", "show", "scope", "global")
+    interfaces = json.loads(container.run(*argv).stdout)
+    return str(next(info["local"] for entry in interfaces for info in entry["addr_info"]))
 
 
-def _prepare(machine: Machine, others: Mapping[str, str]) -> None:
-    """What an administrator does before kubeadm: names, forwarding."""
-    names = "".join(f"{address} {name}\n" for address, name in others.items())
-    machine.container.run_script('printf "%s" "$1" >>/etc/hosts', names)
+def _prepare(machine: Machine, names: Mapping[str, str]) -> None:
+    """Do what an administrator does before kubeadm: name the machines, enable forwarding."""
+    lines = "".join(f"{address} {name}\n" for address, name in names.items())
+    machine.container.run_script('printf "%s" "$1" >>/etc/hosts', lines)
     machine.container.run("sysctl", "--write", "net.ipv4.ip_forward=1")

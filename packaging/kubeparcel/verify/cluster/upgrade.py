@@ -1,4 +1,4 @@
-"""A cluster of earlier packages becomes one of these, as Kubernetes' documentation upgrades it."""
+"""Upgrade a cluster of previous packages, in the steps of Kubernetes' documentation."""
 
 from __future__ import annotations
 
@@ -7,99 +7,97 @@ from collections.abc import Callable, Iterator, Sequence
 import yaml
 
 from kubeparcel.reports.results import Finding
+from kubeparcel.verify import kubelet
 from kubeparcel.verify.cluster import assertions, documents
-from kubeparcel.verify.cluster.actions import UPGRADE, _well, become_ready, provide
+from kubeparcel.verify.cluster.actions import import_images_of, wait_until_ready
 from kubeparcel.verify.cluster.machines import Cluster, Machine
-from kubeparcel.verify.scenario import CURRENT_DIR, HostContext
+from kubeparcel.verify.cluster.node_assertions import (
+    config_has_cluster_settings,
+    flags_file_has_node_settings,
+    kubelet_arguments_in_order,
+)
+from kubeparcel.verify.scenario import CURRENT_DIR
 
-SLOWLY = 420.0
+UPGRADE_CONFIG = "/root/upgrade.yaml"
+APPLY_TIMEOUT = 420.0
 """Seconds for `kubeadm upgrade apply`, which waits for each static pod in turn."""
 
+NODE_TIMEOUT = 180.0
 
-def kubeadm(cluster: Cluster) -> Iterator[Finding]:
-    """Kubeadm's package goes first, with what it needs; the kubelet that runs is the same."""
+
+def upgrade_kubeadm(cluster: Cluster) -> Iterator[Finding]:
+    """Upgrade kubeadm and its dependencies first; the kubelet is not restarted."""
     for machine in cluster.machines:
-        before = _process(machine)
         machine.context.use_repositories(CURRENT_DIR)
-        yield from _install(machine.context, ["kubeadm", "kubernetes-cni", "cri-tools"])
-        if _process(machine) != before:
-            yield Finding("the same kubelet process", "it was restarted", machine.name)
+        yield from _upgrade_packages(machine, ["kubeadm", "kubernetes-cni", "cri-tools"])
 
 
-def _process(machine: Machine) -> str:
-    argv = ("systemctl", "show", "kubelet", "--property=MainPID,NRestarts")
-    return machine.context.run(*argv).stdout
+def _upgrade_packages(machine: Machine, names: Sequence[str]) -> Iterator[Finding]:
+    """Upgrade some packages to the versions under test; the kubelet is not restarted."""
+    context = machine.context
+    before = kubelet.unit_properties(context, "MainPID", "NRestarts")
+    versions = {name: v for name, v in context.packages.versions.items() if name in names}
+    yield from context.change_versions(context.package_manager.install, versions)
+    if kubelet.unit_properties(context, "MainPID", "NRestarts") != before:
+        yield Finding("the same kubelet process", "it was restarted", machine.name)
 
 
-def _install(trial: HostContext, names: Sequence[str]) -> Iterator[Finding]:
-    """Some packages at the versions under proof; others only as far as these need them."""
-    known = {name: version for name, version in trial.packages.versions.items() if name in names}
-    yield from trial.run_manager(
-        trial.package_manager.install, trial.package_manager.at_versions(known)
-    )
-    found = trial.installed_versions(tuple(known))
-    for name, version in known.items():
-        if found.get(name) != version:
-            yield Finding(f"{name} {version}", f"{name} {found.get(name, 'not installed')}")
+def import_new_images(cluster: Cluster) -> Iterator[Finding]:
+    """Import the images of the new version."""
+    yield from import_images_of(cluster, cluster.release)
 
 
-def images(cluster: Cluster) -> Iterator[Finding]:
-    """The images that the newer kubeadm wants."""
-    yield from provide(cluster, cluster.release)
+def kubeadm_upgrade_apply(cluster: Cluster) -> Iterator[Finding]:
+    """Run `kubeadm upgrade apply` on the control plane."""
+    yield from _kubeadm_upgrade(cluster, cluster.control_plane, "apply", APPLY_TIMEOUT)
 
 
-def apply(cluster: Cluster) -> Iterator[Finding]:
-    """`kubeadm upgrade apply` on the control plane."""
-    plane = cluster.control_plane
-    plane.container.write_file(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
-    yield from _well(
-        plane.context.run("kubeadm", "upgrade", "apply", "--config", UPGRADE, timeout=SLOWLY)
-    )
+def kubeadm_upgrade_node(cluster: Cluster) -> Iterator[Finding]:
+    """Run `kubeadm upgrade node` on the worker."""
+    yield from _kubeadm_upgrade(cluster, cluster.worker, "node", NODE_TIMEOUT)
 
 
-def node(cluster: Cluster) -> Iterator[Finding]:
-    """`kubeadm upgrade node` on the worker."""
-    worker = cluster.worker
-    worker.container.write_file(UPGRADE, yaml.safe_dump(documents.upgrade(f"v{cluster.release}")))
-    yield from _well(
-        worker.context.run("kubeadm", "upgrade", "node", "--config", UPGRADE, timeout=180)
-    )
+def _kubeadm_upgrade(
+    cluster: Cluster, machine: Machine, command: str, timeout: float
+) -> Iterator[Finding]:
+    config = documents.upgrade(f"v{cluster.release}")
+    machine.container.write_file(UPGRADE_CONFIG, yaml.safe_dump(config))
+    argv = ("kubeadm", "upgrade", command, "--config", UPGRADE_CONFIG)
+    yield from machine.context.run_successfully(*argv, timeout=timeout)
 
 
-def healthy(cluster: Cluster) -> Iterator[Finding]:
+def control_plane_is_upgraded(cluster: Cluster) -> Iterator[Finding]:
     """The control plane runs, and its API server is the new one."""
-    yield from assertions.control_plane(cluster)
-    said = cluster.kubectl("version", "--output=yaml").stdout
-    found = (yaml.safe_load(said) or {}).get("serverVersion", {}).get("gitVersion")
-    if found != f"v{cluster.release}":
-        yield Finding(f"an API server v{cluster.release}", str(found))
+    yield from assertions.control_plane_runs(cluster)
+    output = cluster.kubectl("version", "--output=yaml").stdout
+    version = (yaml.safe_load(output) or {}).get("serverVersion", {}).get("gitVersion")
+    if version != f"v{cluster.release}":
+        yield Finding(f"API server v{cluster.release}", str(version), "kubectl version")
 
 
-def kubelet(which: str) -> Callable[[Cluster], Iterator[Finding]]:
-    """Kubelet and kubectl on one machine; the old kubelet runs until it is restarted."""
+def upgrade_kubelet(choose: Callable[[Cluster], Machine]) -> Callable[[Cluster], Iterator[Finding]]:
+    """Return a step that upgrades kubelet and kubectl on one machine, then restarts the kubelet."""
 
-    def upgraded(cluster: Cluster) -> Iterator[Finding]:
-        machine: Machine = cluster.machine(which)
-        before = _process(machine)
-        yield from _install(machine.context, ["kubelet", "kubectl"])
-        if _process(machine) != before:
-            yield Finding("the same kubelet process", "it was restarted", machine.name)
-        yield from machine.context.assert_versions(machine.context.packages)
-        yield from _well(machine.context.run("systemctl", "daemon-reload"))
-        yield from _well(machine.context.run("systemctl", "restart", "kubelet"))
-        yield from assertions.command_line(cluster, machine)
+    def run(cluster: Cluster) -> Iterator[Finding]:
+        machine = choose(cluster)
+        context = machine.context
+        yield from _upgrade_packages(machine, ["kubelet", "kubectl"])
+        yield from context.assert_versions(context.packages.versions)
+        yield from context.run_successfully("systemctl", "daemon-reload")
+        yield from context.run_successfully("systemctl", "restart", "kubelet")
+        yield from kubelet_arguments_in_order(machine)
 
-    return upgraded
+    return run
 
 
-def ready(cluster: Cluster) -> Iterator[Finding]:
-    """Both nodes are Ready, and their kubelets the new ones."""
-    yield from become_ready(cluster, cluster.release)
+def nodes_are_upgraded(cluster: Cluster) -> Iterator[Finding]:
+    """Both nodes are Ready, with the new kubelet."""
+    yield from wait_until_ready(cluster, cluster.release)
 
 
-def settings(cluster: Cluster) -> Iterator[Finding]:
+def settings_are_kept(cluster: Cluster) -> Iterator[Finding]:
     """Both nodes have the cluster's settings, and their own, as before."""
     for machine in cluster.machines:
-        yield from assertions.configuration(cluster, machine)
-        yield from assertions.flags(cluster, machine)
-    yield from assertions.settings(cluster)
+        yield from config_has_cluster_settings(machine)
+        yield from flags_file_has_node_settings(machine)
+    yield from assertions.node_settings_take_precedence(cluster)

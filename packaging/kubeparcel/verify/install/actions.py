@@ -1,4 +1,4 @@
-"""What is done to a host, step by step; each gives findings where it did not go as it should."""
+"""Actions on a host: each changes it, and yields findings if the change does not succeed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from kubeparcel.verify.filesystem_snapshot import take_snapshot
 from kubeparcel.verify.install.assertions import (
     ADMIN_EDIT,
     DEBIAN_PLUGINS,
+    FOREIGN_CONTENT,
     FOREIGN_PLUGIN,
     NoFindings,
-    gone,
-    programs_of,
-    verify,
+    files_as_packaged,
+    packages_removed,
+    program_versions,
 )
 from kubeparcel.verify.package_expectations import (
     config_files,
@@ -25,138 +26,134 @@ from kubeparcel.verify.package_expectations import (
 from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, StepFunction
 
 
-def dependencies(trial: HostContext) -> Iterator[Finding]:
-    """What the host itself has comes from its repository; what there is then is the start."""
-    if external := external_dependencies(trial.packages):
-        yield from trial.run_manager(trial.package_manager.install, external)
-    trial.state["before"] = take_snapshot(trial.container)
+def install_dependencies(context: HostContext) -> Iterator[Finding]:
+    """Install the dependencies from the host's repository, and record its files then."""
+    dependencies = external_dependencies(context.packages)
+    if dependencies:
+        yield from context.run_manager(context.package_manager.install, dependencies)
+    context.state["before"] = take_snapshot(context.container)
 
 
-def install(trial: HostContext) -> Iterator[Finding]:
-    """All packages at once, by name."""
-    yield from trial.run_manager(trial.package_manager.install, trial.packages.names)
-    yield from trial.assert_versions(trial.packages)
+def install_all(context: HostContext) -> Iterator[Finding]:
+    """Install all packages at once, by name."""
+    yield from context.run_manager(context.package_manager.install, context.packages.names)
+    yield from context.assert_versions(context.packages.versions)
 
 
-def one(name: str) -> StepFunction:
-    """A single package by name: what it needs comes with it, and its programs run."""
+def install_alone(name: str) -> StepFunction:
+    """Return a step that installs one package: its dependencies follow, and its programs run."""
 
-    def alone(trial: HostContext) -> Iterator[Finding]:
-        yield from trial.run_manager(trial.package_manager.install, [name])
-        for other in dependencies_of(trial.packages, name):
-            if trial.run(
-                *trial.package_manager.argv(trial.package_manager.find_provider, [other])
-            ).exit_code:
-                yield Finding(f"{other}, which {name} cannot be without", "not installed with it")
-        yield from programs_of(trial, trial.packages, only=name)
+    def install(context: HostContext) -> Iterator[Finding]:
+        manager = context.package_manager
+        yield from context.run_manager(manager.install, [name])
+        for dependency in dependencies_of(context.packages, name):
+            if context.run(*manager.argv(manager.find_provider, [dependency])).exit_code:
+                yield Finding(f"{dependency}, a dependency of {name}", "not installed with it")
+        yield from program_versions(context, context.packages, only=name)
 
-    return alone
-
-
-def reinstall(trial: HostContext) -> Iterator[Finding]:
-    """The same packages once more, over themselves."""
-    yield from trial.run_manager(trial.package_manager.reinstall, trial.packages.names)
-    yield from trial.assert_versions(trial.packages)
+    return install
 
 
-def forget(trial: HostContext) -> Iterator[Finding]:
-    """Removed with all settings, as far as the package manager knows such a thing."""
-    command = trial.package_manager.purge or trial.package_manager.remove
-    yield from trial.run_manager(command, trial.packages.names)
-    yield from gone(trial)
+def reinstall(context: HostContext) -> Iterator[Finding]:
+    """Install the same packages again."""
+    yield from context.run_manager(context.package_manager.reinstall, context.packages.names)
+    yield from context.assert_versions(context.packages.versions)
 
 
-def remove(trial: HostContext) -> Iterator[Finding]:
-    """Removed: no program is left."""
-    yield from trial.run_manager(trial.package_manager.remove, trial.packages.names)
-    yield from gone(trial)
+def purge(context: HostContext) -> Iterator[Finding]:
+    """Remove the packages with their settings, as far as the package manager can."""
+    yield from context.purge(context.packages.names)
+    yield from packages_removed(context)
 
 
-def forget_rest(trial: HostContext) -> Iterator[Finding]:
-    """After a removal the settings go as well."""
-    yield from trial.run_manager(trial.package_manager.purge, trial.packages.names)
+def remove(context: HostContext) -> Iterator[Finding]:
+    """Remove the packages."""
+    yield from context.run_manager(context.package_manager.remove, context.packages.names)
+    yield from packages_removed(context)
 
 
-def use(trial: HostContext) -> NoFindings:
-    """As on a host in use: settings are edited, and somebody's plugin lies beside ours."""
-    for path in config_files(trial.packages):
-        trial.script('printf "%s\\n" "$2" >>"$1"', path, ADMIN_EDIT)
-    trial.script('mkdir -p "${1%/*}"; echo theirs >"$1"', FOREIGN_PLUGIN)
+def purge_settings(context: HostContext) -> Iterator[Finding]:
+    """Purge packages that were removed before."""
+    yield from context.run_manager(context.package_manager.purge, context.packages.names)
+
+
+def edit_settings_and_add_plugin(context: HostContext) -> NoFindings:
+    """Edit all settings, and put another vendor's plugin next to the packages' own."""
+    for path in config_files(context.packages):
+        context.script('printf "%s\\n" "$2" >>"$1"', path, ADMIN_EDIT)
+    context.script('mkdir -p "${1%/*}"; echo "$2" >"$1"', FOREIGN_PLUGIN, FOREIGN_CONTENT)
     return ()
 
 
-def tidy(trial: HostContext) -> NoFindings:
-    """Take away what `use` put there, and what rpm saved of it."""
-    saved = [f"{path}.rpmsave" for path in config_files(trial.packages)]
-    before = trial.state["before"]
-    assert isinstance(before, dict)  # noqa: S101 - dependencies() put it there
-    above = {str(up) for path in (FOREIGN_PLUGIN, *saved) for up in PurePosixPath(path).parents}
-    trial.run("rm", "--force", FOREIGN_PLUGIN, *saved)
-    for folder in sorted(above.difference(before), reverse=True):
-        trial.run("rmdir", folder)
+def remove_edits_and_plugin(context: HostContext) -> NoFindings:
+    """Remove the other vendor's plugin, what rpm saved of the edits, and the folders above."""
+    saved = [f"{path}.rpmsave" for path in config_files(context.packages)]
+    before = context.state["before"]
+    assert isinstance(before, dict)  # noqa: S101 - install_dependencies() put it there
+    parents = {str(up) for path in (FOREIGN_PLUGIN, *saved) for up in PurePosixPath(path).parents}
+    context.run("rm", "--force", FOREIGN_PLUGIN, *saved)
+    for folder in sorted(parents.difference(before), reverse=True):
+        context.run("rmdir", folder)
     return ()
 
 
-def install_earlier(trial: HostContext) -> Iterator[Finding]:
-    """The earlier packages, from their own repository."""
-    assert trial.previous  # noqa: S101 - the scenario applies only then
-    trial.use_repositories(PREVIOUS_DIR)
-    yield from trial.run_manager(trial.package_manager.install, trial.previous.names)
-    yield from trial.assert_versions(trial.previous)
+def install_previous(context: HostContext) -> Iterator[Finding]:
+    """Install the previous packages, from a repository of their own."""
+    context.use_repositories(PREVIOUS_DIR)
+    yield from context.run_manager(context.package_manager.install, context.previous_packages.names)
+    yield from context.assert_versions(context.previous_packages.versions)
 
 
-def upgrade(trial: HostContext) -> Iterator[Finding]:
-    """From the earlier packages to these; nobody is there to answer a question."""
-    trial.use_repositories(CURRENT_DIR)
-    yield from trial.run_manager(trial.package_manager.upgrade)
-    yield from trial.assert_versions(trial.packages)
+def upgrade(context: HostContext) -> Iterator[Finding]:
+    """Upgrade to the packages under test, with no terminal to answer a prompt on."""
+    context.use_repositories(CURRENT_DIR)
+    yield from context.run_manager(context.package_manager.upgrade)
+    yield from context.assert_versions(context.packages.versions)
 
 
-def downgrade(trial: HostContext) -> Iterator[Finding]:
-    """Back to the earlier packages."""
-    assert trial.previous  # noqa: S101 - the scenario applies only then
-    trial.use_repositories(PREVIOUS_DIR)
-    now = trial.packages.versions
-    older = {n: v for n, v in trial.previous.versions.items() if now.get(n) != v}
-    yield from trial.run_manager(
-        trial.package_manager.downgrade, trial.package_manager.at_versions(older)
-    )
-    yield from trial.assert_versions(trial.previous)
+def downgrade(context: HostContext) -> Iterator[Finding]:
+    """Return to the previous packages."""
+    context.use_repositories(PREVIOUS_DIR)
+    manager, current = context.package_manager, context.packages.versions
+    previous = context.previous_packages.versions
+    changed = {name: version for name, version in previous.items() if current.get(name) != version}
+    yield from context.run_manager(manager.downgrade, manager.at_versions(changed))
+    yield from context.assert_versions(previous)
 
 
-def one_by_one(*, backwards: bool) -> StepFunction:
-    """One package after the other, in the order of their names or backwards."""
+def install_one_by_one(*, backwards: bool) -> StepFunction:
+    """Return a step that installs the packages one by one, by name or in reverse."""
 
-    def ordered(trial: HostContext) -> Iterator[Finding]:
-        for name in sorted(trial.packages.names, reverse=backwards):
-            yield from trial.run_manager(trial.package_manager.install, [name])
-        yield from trial.assert_versions(trial.packages)
+    def install(context: HostContext) -> Iterator[Finding]:
+        for name in sorted(context.packages.names, reverse=backwards):
+            yield from context.run_manager(context.package_manager.install, [name])
+        yield from context.assert_versions(context.packages.versions)
 
-    return ordered
-
-
-def unordered(trial: HostContext) -> Iterator[Finding]:
-    """All unpacked backwards, dependents first, and only then configured."""
-    files = [f"{CURRENT_DIR}/{name}" for name in reversed(trial.packages.files)]
-    for command in trial.package_manager.install_unordered:
-        yield from trial.run_manager(command, files=files)
-    yield from trial.assert_versions(trial.packages)
+    return install
 
 
-def without_systemd(trial: HostContext) -> Iterator[Finding]:
-    """The host has no systemd."""
-    if trial.script(render("hosts/without-systemd.sh", {})).exit_code:
-        yield Finding("a host without systemd", "it could not be taken away")
+def install_unordered(context: HostContext) -> Iterator[Finding]:
+    """Unpack all packages, dependents first, and only then configure them."""
+    files = [f"{CURRENT_DIR}/{name}" for name in reversed(context.packages.files)]
+    for command in context.package_manager.install_unordered:
+        yield from context.run_manager(command, files=files)
+    yield from context.assert_versions(context.packages.versions)
 
 
-def neighbour(trial: HostContext) -> Iterator[Finding]:
-    """Debian's own CNI plugins, installed before ours."""
-    yield from trial.run_manager(trial.package_manager.install, [DEBIAN_PLUGINS])
+def remove_systemd(context: HostContext) -> Iterator[Finding]:
+    """Remove systemd from the host."""
+    result = context.script(render("hosts/without-systemd.sh", {}))
+    if result.exit_code:
+        found = (result.stderr or result.stdout).strip()[-300:]
+        yield Finding("a host without systemd", found or "systemd could not be removed")
 
 
-def neighbour_leaves(trial: HostContext) -> Iterator[Finding]:
-    """Debian's own CNI plugins are purged; ours stay whole."""
-    yield from trial.run_manager(
-        trial.package_manager.purge or trial.package_manager.remove, [DEBIAN_PLUGINS]
-    )
-    yield from verify(trial)
+def install_debian_plugins(context: HostContext) -> Iterator[Finding]:
+    """Install Debian's own CNI plugins."""
+    yield from context.run_manager(context.package_manager.install, [DEBIAN_PLUGINS])
+
+
+def purge_debian_plugins(context: HostContext) -> Iterator[Finding]:
+    """Purge Debian's own CNI plugins; the files of the packages under test stay as packaged."""
+    yield from context.purge([DEBIAN_PLUGINS])
+    yield from files_as_packaged(context)

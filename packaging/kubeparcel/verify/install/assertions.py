@@ -1,4 +1,4 @@
-"""What must hold on a host: questions about a container in the state it is in by then."""
+"""Assertions about a host: each yields a finding for whatever is not as expected."""
 
 from __future__ import annotations
 
@@ -21,147 +21,163 @@ VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "kubectl": ("version", "--client"),
     "crictl": ("--version",),
 }
-"""How a program is asked for its version; a CNI plugin says it when it is asked nothing."""
+"""The arguments that make a program print its version; a CNI plugin needs none."""
 
-FOREIGN_PLUGIN = f"{kubelet_contract.CNI_BIN_DIR}/somebodys-plugin"
+FOREIGN_PLUGIN = f"{kubelet_contract.CNI_BIN_DIR}/other-vendors-plugin"
+FOREIGN_CONTENT = "not ours"
 ADMIN_EDIT = "# edited by the administrator"
 DEBIAN_PLUGINS = "containernetworking-plugins"
 """Debian's own package of CNI plugins."""
 
+CHANGES_SHOWN = 50
 
 NoFindings: TypeAlias = tuple[()]
-"""What a step gives that is no judgement: it does or remembers something for those after it."""
+"""What a step returns that checks nothing: it prepares something for the steps after it."""
 
 
-def remember(note: str) -> Callable[[HostContext], NoFindings]:
-    """The whole host as it is now, to compare with later."""
+def record_files(label: str) -> Callable[[HostContext], NoFindings]:
+    """Return a step that takes a snapshot of the whole host, for a later comparison."""
 
-    def remembered(trial: HostContext) -> NoFindings:
-        trial.state[note] = take_snapshot(trial.container)
+    def record(context: HostContext) -> NoFindings:
+        context.state[label] = take_snapshot(context.container)
         return ()
 
-    return remembered
+    return record
 
 
-def as_in(note: str) -> StepFunction:
-    """The whole host is as it was when it was remembered."""
+def files_unchanged_since(label: str) -> StepFunction:
+    """Return a step that compares the whole host with an earlier snapshot."""
 
-    def compared(trial: HostContext) -> Iterator[Finding]:
-        before = trial.state[note]
-        assert isinstance(before, dict)  # noqa: S101 - remember() put it there
-        after = take_snapshot(trial.container)
-        found = list(compare_snapshots(before, after))
-        lines = [f"{f.location}: {f.expected} → {f.found}" for f in found] or ["no difference"]
-        trial.evidence[f"{len(after)} paths compared"] = "\n".join(lines[:50])
-        yield from found
+    def compare(context: HostContext) -> Iterator[Finding]:
+        before = context.state[label]
+        assert isinstance(before, dict)  # noqa: S101 - record_files() put it there
+        after = take_snapshot(context.container)
+        findings = list(compare_snapshots(before, after))
+        changes = [f"{f.location}: {f.expected} → {f.found}" for f in findings] or ["no difference"]
+        context.evidence[f"{len(after)} paths compared"] = "\n".join(changes[:CHANGES_SHOWN])
+        yield from findings
 
-    return compared
-
-
-def verify(trial: HostContext) -> Iterator[Finding]:
-    """The package manager finds every file as it was packaged; edited settings do not count."""
-    done = trial.run(
-        *trial.package_manager.argv(trial.package_manager.verify, trial.packages.names)
-    )
-    for line in f"{done.stdout}{done.stderr}".splitlines():
-        if not re.match(r"\S+ +c ", line):
-            yield Finding("as packaged", line)
+    return compare
 
 
-def programs(trial: HostContext) -> Iterator[Finding]:
-    """Every program runs, and is the version that its package says."""
-    yield from programs_of(trial, trial.packages)
+def files_as_packaged(context: HostContext) -> Iterator[Finding]:
+    """The package manager finds every file as packaged; edited settings do not count."""
+    manager = context.package_manager
+    result = context.run(*manager.argv(manager.verify, context.packages.names))
+    for line in f"{result.stdout}{result.stderr}".splitlines():
+        if not re.match(r"\S+ +c ", line):  # dpkg and rpm mark configuration files so
+            yield Finding("every file as packaged", line)
 
 
-def earlier_programs(trial: HostContext) -> Iterator[Finding]:
-    """Every program is that of the earlier packages again."""
-    assert trial.previous  # noqa: S101 - the scenario applies only then
-    yield from programs_of(trial, trial.previous)
+def programs_report_versions(context: HostContext) -> Iterator[Finding]:
+    """Every program runs and reports its package's version."""
+    yield from program_versions(context, context.packages)
 
 
-def programs_of(trial: HostContext, packages: PackageSet, only: str = "") -> Iterator[Finding]:
-    """The programs of a set, or of one package in it, run and say its version."""
-    asked = {
+def programs_report_previous_versions(context: HostContext) -> Iterator[Finding]:
+    """Every program reports the version of the previous packages."""
+    yield from program_versions(context, context.previous_packages)
+
+
+def program_versions(
+    context: HostContext, packages: PackageSet, only: str = ""
+) -> Iterator[Finding]:
+    """The programs of a set, or of `only` one package in it, report their package's version."""
+    programs = {
         path: package
         for path, package in binaries(packages).items()
         if only in ("", package.name)
-        and (_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
+        and (_is_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
     }
-    commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in asked]
-    for done in trial.run_each(commands):
-        wanted = asked[done.argv[0]].version.replace("~", "-", 1)
-        if not re.search(rf"(?<![\w.])v?{re.escape(wanted)}(?![\w.+-])", done.stdout):
-            said = done.stdout[:300] or f"exit code {done.exit_code}"
-            yield Finding(f"it says {wanted}", said, done.argv[0])
+    commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in programs]
+    for result in context.run_each(commands):
+        path = result.argv[0]
+        version = programs[path].version.replace("~", "-", 1)
+        if not re.search(rf"(?<![\w.])v?{re.escape(version)}(?![\w.+-])", result.stdout):
+            output = result.stdout[:300] or f"no output, exit code {result.exit_code}"
+            yield Finding(f"version {version} in the output", output, path)
 
 
-def _plugin(path: str) -> bool:
+def _is_plugin(path: str) -> bool:
     return path.startswith(f"{kubelet_contract.CNI_BIN_DIR}/")
 
 
-def completions(trial: HostContext) -> Iterator[Finding]:
-    """Bash loads the completions, and knows the function they name."""
+def completions_load(context: HostContext) -> Iterator[Finding]:
+    """Bash loads the completions, and the function that they name exists."""
     text = render("hosts/completion.sh", {})
-    for name in completed_programs(trial.packages):
-        done = trial.run("bash", "-c", text, "bash", name)
-        if done.exit_code or f" {name}" not in done.stdout:
-            said = (done.stderr or done.stdout).strip()
-            yield Finding(f"complete -F … {name}", said[-300:] or f"exit code {done.exit_code}")
+    for name in completed_programs(context.packages):
+        result = context.run("bash", "-c", text, "bash", name)
+        if result.exit_code or f" {name}" not in result.stdout:
+            output = (result.stderr or result.stdout).strip()[-300:]
+            found = output or f"no output, exit code {result.exit_code}"
+            yield Finding(f"complete -F FUNCTION {name}", found, f"completions of {name}")
 
 
-def read_only(trial: HostContext) -> Iterator[Finding]:
-    """With /usr and /opt read-only every program still runs."""
-    mounted = trial.script(
+def programs_run_on_read_only_usr(context: HostContext) -> Iterator[Finding]:
+    """With /usr and /opt mounted read-only, every program still runs."""
+    mounted = context.script(
         "for at in /usr /opt; do mount --bind $at $at; mount -o remount,ro,bind $at; done; "
         "! touch /usr/written /opt/written 2>/dev/null"
     )
     if mounted.exit_code:
-        yield Finding("a host with a read-only /usr", mounted.stderr.strip())
-    yield from programs_of(trial, trial.packages)
-    trial.script("umount --lazy /usr /opt")
+        found = mounted.stderr.strip() or "they are still writable"
+        yield Finding("/usr and /opt mounted read-only", found)
+    yield from program_versions(context, context.packages)
+    context.script("umount --lazy /usr /opt")
 
 
-def gone(trial: HostContext) -> Iterator[Finding]:
-    """Not installed any more, and no program is left."""
-    for name, version in trial.installed_versions(trial.packages.names).items():
-        yield Finding("not installed", f"{name} {version}")
-    for done in trial.run_each([("test", "!", "-e", path) for path in binaries(trial.packages)]):
-        if done.exit_code:
-            yield Finding("nothing there", "a program", done.argv[-1])
+def packages_removed(context: HostContext) -> Iterator[Finding]:
+    """No package is installed any more, and no program is left."""
+    for name, version in context.installed_versions(context.packages.names).items():
+        yield Finding(f"{name} not installed", f"{name} {version}")
+    yield from programs_removed(context)
 
 
-def settings_kept(trial: HostContext) -> Iterator[Finding]:
-    """What the administrator wrote is there, in the same place, and no second file beside it."""
-    for path in config_files(trial.packages):
-        yield from _edited(trial, path, (path,))
-        beside = trial.script('ls -d "$1".* 2>/dev/null || :', path).stdout.split()
-        yield from (Finding("no other file beside it", found, path) for found in beside)
+def programs_removed(context: HostContext) -> Iterator[Finding]:
+    """No program of the packages is left."""
+    for result in context.run_each(
+        [("test", "!", "-e", path) for path in binaries(context.packages)]
+    ):
+        if result.exit_code:
+            yield Finding("no file", "a program is left", result.argv[-1])
 
 
-def settings_saved(trial: HostContext) -> Iterator[Finding]:
-    """After a removal what the administrator wrote is there, or where rpm saves it."""
-    for path in config_files(trial.packages):
-        yield from _edited(trial, path, (path, f"{path}.rpmsave"))
+def settings_kept(context: HostContext) -> Iterator[Finding]:
+    """Edited settings are in the same files, and no second version is next to them."""
+    for path in config_files(context.packages):
+        yield from _edit_kept(context, path, (path,))
+        extra = context.script('ls -d "$1".* 2>/dev/null || :', path).stdout.split()
+        yield from (Finding(f"no other version of {path}", "a file", found) for found in extra)
 
 
-def _edited(trial: HostContext, path: str, places: tuple[str, ...]) -> Iterator[Finding]:
-    for place in places:
-        found = trial.run("cat", place)
-        if ADMIN_EDIT in found.stdout:
+def settings_kept_on_removal(context: HostContext) -> Iterator[Finding]:
+    """After a removal edited settings are in the same files, or where rpm saves them."""
+    for path in config_files(context.packages):
+        yield from _edit_kept(context, path, (path, f"{path}.rpmsave"))
+
+
+def _edit_kept(context: HostContext, path: str, candidates: tuple[str, ...]) -> Iterator[Finding]:
+    output = ""
+    for candidate in candidates:
+        output = context.run("cat", candidate).stdout
+        if ADMIN_EDIT in output:
             return
-    yield Finding("the administrator's edit", found.stdout.strip() or "nothing there", path)
+    yield Finding(f"the line {ADMIN_EDIT!r}", output.strip() or "no such file, or empty", path)
 
 
-def foreign_kept(trial: HostContext) -> Iterator[Finding]:
-    """Somebody's plugin in the folder of plugins is untouched."""
-    found = trial.run("cat", FOREIGN_PLUGIN)
-    if found.stdout != "theirs\n":
-        yield Finding("somebody's plugin", found.stderr.strip() or found.stdout, FOREIGN_PLUGIN)
+def foreign_plugin_kept(context: HostContext) -> Iterator[Finding]:
+    """Another vendor's plugin in the plugin folder is unchanged."""
+    result = context.run("cat", FOREIGN_PLUGIN)
+    if result.stdout.strip() != FOREIGN_CONTENT:
+        found = result.stderr.strip() or result.stdout.strip() or "an empty file"
+        yield Finding("another vendor's plugin, unchanged", found, FOREIGN_PLUGIN)
 
 
-def neighbour_intact(trial: HostContext) -> Iterator[Finding]:
-    """Debian's own CNI plugins are as Debian packaged them."""
-    if not trial.installed_versions([DEBIAN_PLUGINS]):
+def debian_plugins_intact(context: HostContext) -> Iterator[Finding]:
+    """Debian's own CNI plugins are installed, with every file as packaged."""
+    if not context.installed_versions([DEBIAN_PLUGINS]):
         yield Finding(f"{DEBIAN_PLUGINS} installed", "not installed any more")
-    done = trial.run(*trial.package_manager.argv(trial.package_manager.verify, [DEBIAN_PLUGINS]))
-    yield from (Finding("as packaged", line) for line in done.stdout.splitlines())
+    manager = context.package_manager
+    result = context.run(*manager.argv(manager.verify, [DEBIAN_PLUGINS]))
+    for line in result.stdout.splitlines():
+        yield Finding("every file as packaged", line, DEBIAN_PLUGINS)

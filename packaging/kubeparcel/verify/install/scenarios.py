@@ -1,4 +1,4 @@
-"""The install level as a table: what is done to a host, step after step, and what must hold."""
+"""The scenarios of the install level: what is done to a host, and what is checked after it."""
 
 from __future__ import annotations
 
@@ -8,134 +8,263 @@ from dataclasses import replace
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.verify.install import actions as do
-from kubeparcel.verify.install import assertions as see
+from kubeparcel.verify.install.actions import (
+    downgrade,
+    edit_settings_and_add_plugin,
+    install_all,
+    install_alone,
+    install_debian_plugins,
+    install_dependencies,
+    install_one_by_one,
+    install_previous,
+    install_unordered,
+    purge,
+    purge_debian_plugins,
+    purge_settings,
+    reinstall,
+    remove,
+    remove_edits_and_plugin,
+    remove_systemd,
+    upgrade,
+)
+from kubeparcel.verify.install.assertions import (
+    DEBIAN_PLUGINS,
+    completions_load,
+    debian_plugins_intact,
+    files_as_packaged,
+    files_unchanged_since,
+    foreign_plugin_kept,
+    programs_report_previous_versions,
+    programs_report_versions,
+    programs_run_on_read_only_usr,
+    record_files,
+    settings_kept,
+    settings_kept_on_removal,
+)
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
 DEPENDENCIES = Step(
     "dependencies",
-    "what the packages need is in the host's repository",
-    do.dependencies,
+    "the host's own repository has the packages' dependencies",
+    install_dependencies,
     vital=True,
 )
 INSTALL = Step(
-    "install", "all packages install by name, dependencies resolved", do.install, 40, vital=True
+    "install", "all packages install by name, dependencies resolved", install_all, 40, vital=True
 )
-VERIFY = Step("verify-clean", "the package manager finds every file as packaged", see.verify, 50)
-FORGOTTEN = (
-    Step("forgotten", "what is left of a removal can be forgotten", do.forget_rest, 82),
-    Step("forgotten-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
+PURGE = Step("purge", "all packages are purged", purge, 82, vital=True)
+VERIFY = Step(
+    "verify-clean", "the package manager finds every file as packaged", files_as_packaged, 50
 )
-"""Only where the package manager knows such a thing."""
+PROGRAMS = Step(
+    "versions", "every program runs and reports its package's version", programs_report_versions, 66
+)
+NOTHING_LEFT = Step(
+    "nothing-left",
+    "no file of the packages remains on the host",
+    files_unchanged_since("before"),
+    82,
+)
+PURGE_AFTER_REMOVAL = (
+    Step("purge-removed", "packages that were removed can be purged", purge_settings, 82),
+    Step("purge-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+)
+"""Only where the package manager distinguishes purge from remove."""
 
-PROGRAMS = Step("versions", "every program runs and is its package's version", see.programs, 66)
-
-
-def _upgradable(_: Host, packages: PackageSet, earlier: PackageSet | None) -> bool:
-    return earlier is not None and earlier.versions != packages.versions
-
-
-def _has_neighbour(host: Host, _: PackageSet, __: PackageSet | None) -> bool:
-    return see.DEBIAN_PLUGINS in host.family.pool_packages
-
-
-SCENARIOS: tuple[Scenario[HostContext], ...] = (
-    Scenario(
-        "life",
-        (
-            DEPENDENCIES,
-            INSTALL,
-            VERIFY,
-            PROGRAMS,
-            Step("completions", "bash loads every program's completions", see.completions, 72),
-            Step("read-only-usr", "programs run where /usr is read-only", see.read_only, 56),
-            Step("as-installed", "what there is after it", see.remember("installed")),
-            Step("reinstall", "the packages install over themselves", do.reinstall, 46),
-            Step("reinstalled-same", "that changes nothing", see.as_in("installed"), 19),
-            Step("purge", "everything goes away", do.forget, 82, vital=True),
-            Step("nothing-left", "nothing of ours stays on the host", see.as_in("before"), 82),
-            Step(
-                "install-again", "after that they install as the first time", do.install, 83, True
-            ),
-            Step("installed-same", "with the same outcome", see.as_in("installed"), 83),
-            Step("in-use", "settings are edited, a foreign plugin lies beside ours", do.use),
-            Step("remove", "the packages go away", do.remove, 81, vital=True),
-            Step("remove-keeps-settings", "edited settings are not lost", see.settings_saved, 81),
-            Step("remove-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
-            *FORGOTTEN,
-            Step("tidied", "the foreign plugin is taken away", do.tidy),
-            Step("nothing-left-at-all", "nothing of ours stays", see.as_in("before"), 82),
+LIFECYCLE: Scenario[HostContext] = Scenario(
+    "lifecycle",
+    (
+        DEPENDENCIES,
+        INSTALL,
+        VERIFY,
+        PROGRAMS,
+        Step("completions", "bash loads the completions of every program", completions_load, 72),
+        Step(
+            "read-only-usr",
+            "programs run where /usr is read-only",
+            programs_run_on_read_only_usr,
+            56,
+        ),
+        Step(
+            "record-installed",
+            "record the host's files after the installation",
+            record_files("installed"),
+        ),
+        Step("reinstall", "the packages reinstall", reinstall, 46),
+        Step(
+            "reinstalled-same",
+            "reinstalling changes no file",
+            files_unchanged_since("installed"),
+            19,
+        ),
+        PURGE,
+        NOTHING_LEFT,
+        Step(
+            "install-again", "the packages install again after a purge", install_all, 83, vital=True
+        ),
+        Step(
+            "installed-same",
+            "the second installation leaves the same files as the first",
+            files_unchanged_since("installed"),
+            83,
+        ),
+        Step(
+            "in-use",
+            "edit the settings and add another vendor's plugin",
+            edit_settings_and_add_plugin,
+        ),
+        Step("remove", "all packages are removed", remove, 81, vital=True),
+        Step(
+            "remove-keeps-settings", "a removal keeps edited settings", settings_kept_on_removal, 81
+        ),
+        Step("remove-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        *PURGE_AFTER_REMOVAL,
+        Step("plugin-removed", "remove the other vendor's plugin", remove_edits_and_plugin),
+        Step(
+            "nothing-left-at-all",
+            "no file of the packages remains on the host",
+            files_unchanged_since("before"),
+            82,
         ),
     ),
-    Scenario(
-        "upgrade",
-        (
-            Step("earlier", "the earlier packages install", do.install_earlier, 40, vital=True),
-            Step("earlier-in-use", "settings are edited, a foreign plugin beside", do.use),
-            Step(
-                "upgrade", "without a question, with nobody to answer", do.upgrade, 49, vital=True
-            ),
-            Step(
-                "upgrade-keeps-settings", "edited settings are as they were", see.settings_kept, 78
-            ),
-            Step("upgrade-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
-            Step("upgrade-verify", "every file as packaged", see.verify, 50),
-            Step("upgrade-versions", "every program is the new one", see.programs, 66),
-            Step("downgrade", "back to the earlier packages", do.downgrade, 76, vital=True),
-            Step("downgrade-keeps-settings", "edited settings stay", see.settings_kept, 78),
-            Step("downgrade-keeps-plugins", "plugins of others stay", see.foreign_kept, 54),
-            Step("downgrade-versions", "every program is the old one", see.earlier_programs, 66),
+)
+UPGRADE: Scenario[HostContext] = Scenario(
+    "upgrade",
+    (
+        Step("previous", "the previous packages install", install_previous, 40, vital=True),
+        Step(
+            "previous-in-use",
+            "edit the settings and add another vendor's plugin",
+            edit_settings_and_add_plugin,
         ),
-        _upgradable,
-    ),
-    Scenario(
-        "orders",
-        (
-            DEPENDENCIES,
-            Step("one-by-one", "each by name", do.one_by_one(backwards=False), 44, vital=True),
-            Step("outcome", "what there is after it", see.remember("installed")),
-            Step("purge", "everything goes away", do.forget, 82, vital=True),
-            Step("backwards", "each, the last name first", do.one_by_one(backwards=True), 44, True),
-            Step("backwards-same", "with the same outcome", see.as_in("installed"), 44),
-            Step("purge-2", "everything goes away", do.forget, 82, vital=True),
-            Step("unordered", "all unpacked backwards, then configured", do.unordered, 44, True),
-            Step("unordered-same", "with the same outcome", see.as_in("installed"), 44),
+        Step("upgrade", "the upgrade runs without a prompt", upgrade, 49, vital=True),
+        Step("upgrade-keeps-settings", "an upgrade keeps edited settings", settings_kept, 78),
+        Step("upgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        Step(
+            "upgrade-verify",
+            "the package manager finds every file as packaged",
+            files_as_packaged,
+            50,
         ),
-    ),
-    Scenario(
-        "without-systemd",
-        (
-            DEPENDENCIES,
-            Step("no-systemd", "the host has no systemd", do.without_systemd, 48, vital=True),
-            Step("bare", "what there is before", see.remember("before")),
-            INSTALL,
-            PROGRAMS,
-            Step("purge", "everything goes away", do.forget, 82, vital=True),
-            Step("nothing-left", "nothing of ours stays on the host", see.as_in("before"), 82),
+        Step(
+            "upgrade-versions",
+            "every program reports the new version",
+            programs_report_versions,
+            66,
+        ),
+        Step("downgrade", "the previous packages install again", downgrade, 76, vital=True),
+        Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept, 78),
+        Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        Step(
+            "downgrade-versions",
+            "every program reports the previous version",
+            programs_report_previous_versions,
+            66,
         ),
     ),
-    Scenario(
-        "beside-debians-plugins",
-        (
-            Step("neighbour", "Debian's CNI plugins install", do.neighbour, 53, vital=True),
-            INSTALL,
-            VERIFY,
-            Step("neighbour-intact", "Debian's plugins are untouched", see.neighbour_intact, 53),
-            Step("neighbour-leaves", "they go, and ours stay whole", do.neighbour_leaves, 53),
+)
+ORDERS: Scenario[HostContext] = Scenario(
+    "orders",
+    (
+        DEPENDENCIES,
+        Step(
+            "one-by-one",
+            "the packages install one by one",
+            install_one_by_one(backwards=False),
+            44,
+            vital=True,
         ),
-        _has_neighbour,
+        Step(
+            "record-installed",
+            "record the host's files after the installation",
+            record_files("installed"),
+        ),
+        PURGE,
+        Step(
+            "backwards",
+            "the packages install one by one in reverse order",
+            install_one_by_one(backwards=True),
+            44,
+            vital=True,
+        ),
+        Step(
+            "backwards-same",
+            "the reverse order leaves the same files",
+            files_unchanged_since("installed"),
+            44,
+        ),
+        replace(PURGE, name="purge-2"),
+        Step(
+            "unordered",
+            "the packages install when all are unpacked first, dependents before dependencies",
+            install_unordered,
+            44,
+            vital=True,
+        ),
+        Step(
+            "unordered-same",
+            "that order leaves the same files",
+            files_unchanged_since("installed"),
+            44,
+        ),
+    ),
+)
+WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
+    "without-systemd",
+    (
+        DEPENDENCIES,
+        Step("no-systemd", "the host has no systemd", remove_systemd, 48, vital=True),
+        Step(
+            "record-bare", "record the host's files before the installation", record_files("before")
+        ),
+        INSTALL,
+        PROGRAMS,
+        PURGE,
+        NOTHING_LEFT,
+    ),
+)
+WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
+    "debian-plugins",
+    (
+        Step(
+            "debian-plugins",
+            "Debian's package of CNI plugins installs",
+            install_debian_plugins,
+            53,
+            vital=True,
+        ),
+        INSTALL,
+        VERIFY,
+        Step("debian-plugins-intact", "Debian's plugins are unchanged", debian_plugins_intact, 53),
+        Step(
+            "debian-plugins-purged",
+            "Debian's plugins are purged; the packages' files are unchanged",
+            purge_debian_plugins,
+            53,
+        ),
     ),
 )
 
 
 def scenarios(
-    host: Host, packages: PackageSet, earlier: PackageSet | None
+    host: Host, packages: PackageSet, previous: PackageSet | None
 ) -> Iterator[Scenario[HostContext]]:
-    """All that applies on a host; each package alone is a scenario of its own."""
-    left_out = () if MANAGERS[host.family.package_manager].purge else FORGOTTEN
-    for row in SCENARIOS:
-        if row.applies(host, packages, earlier):
-            yield replace(row, steps=tuple(step for step in row.steps if step not in left_out))
+    """Yield all scenarios that apply on a host; each package alone is a scenario of its own."""
+    can_purge = MANAGERS[host.family.package_manager].purge
+    yield LIFECYCLE if can_purge else _without(LIFECYCLE, PURGE_AFTER_REMOVAL)
+    if previous and previous.versions != packages.versions:
+        yield UPGRADE
+    yield ORDERS
+    yield WITHOUT_SYSTEMD
+    if DEBIAN_PLUGINS in host.family.pool_packages:
+        yield WITH_DEBIAN_PLUGINS
     for name in packages.names:
-        meaning = "it installs by itself, and what it needs comes with it"
-        yield Scenario(f"{name}-alone", (Step(f"{name}-alone", meaning, do.one(name), 45),))
+        meaning = f"{name} installs alone, together with its dependencies"
+        step = Step(f"{name}-alone", meaning, install_alone(name), 45)
+        yield Scenario(f"{name}-alone", (step,))
+
+
+def _without(
+    scenario: Scenario[HostContext], steps: tuple[Step[HostContext], ...]
+) -> Scenario[HostContext]:
+    return replace(scenario, steps=tuple(step for step in scenario.steps if step not in steps))

@@ -1,244 +1,129 @@
-"""What must hold on a machine: questions about its kubelet in the state it is in by then."""
+"""Assertions about a running kubelet, and about the tools next to it."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 
-from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
+from kubeparcel.verify import kubelet
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
-from kubeparcel.verify.kubelet_contract import (
-    CNI_BIN_DIR,
-    COMMAND_LINE,
-    ENVIRONMENT,
-    KUBEADM_FLAGS_FILE,
-    KUBELET,
-    UNIT,
-)
+from kubeparcel.verify.kubelet import BASE_ARGUMENTS
+from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR, CONFIG_FILE, KUBELET, UNIT
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.package_expectations import binaries
 from kubeparcel.verify.scenario import HostContext, StepFunction
-from kubeparcel.verify.service import kubelet
-from kubeparcel.verify.service.kubelet import KubeletFiles
 
-BASE_ARGUMENTS = (KUBELET, *(word for value in ENVIRONMENT.values() for word in value.split()))
-"""How a kubelet's command line begins under kubeadm's drop-in."""
+RESTART_COMMAND = "systemctl restart kubelet"
+"""What an upgrade tells the administrator to run, because it does not restart the kubelet."""
 
-ADVICE = "systemctl restart kubelet"
-"""What an upgrade of a running kubelet tells the administrator to do, and does not do itself."""
+BACKUP_SUFFIXES = (".dpkg-bak", ".dpkg-old", ".rpmsave", ".rpmnew", ".rpmorig")
+"""The suffixes that package managers give to files that an administrator has edited."""
 
-SAVED = ("", ".dpkg-bak", ".dpkg-old", ".rpmsave", ".rpmnew", ".rpmorig")
-"""Where package managers keep what an administrator changed."""
+CNI_VERSION = "1.0.0"
 
 
-def clean(trial: HostContext) -> Iterator[Finding]:
-    """Systemd finds nothing wrong with the kubelet's unit and drop-in."""
-    done = trial.run("systemd-analyze", "verify", UNIT)
-    lines = f"{done.stdout}{done.stderr}".splitlines()
-    faults = [line for line in lines if "kubelet" in line]
-    if done.exit_code or faults:
-        yield Finding("no complaint", "\n".join(faults) or f"exit code {done.exit_code}", UNIT)
-
-
-def files_of(packages: PackageSet) -> StepFunction:
-    """Unit and drop-in are the packages' own, read from where the packages have them."""
-    wanted = KubeletFiles.of(packages)
-
-    def read(trial: HostContext) -> Iterator[Finding]:
-        trial.run("systemctl", "cat", UNIT)
-        found = kubelet.properties(trial, "FragmentPath", "DropInPaths")
-        drop_ins = _plain(*found.get("DropInPaths", "").split())
-        if _plain(found.get("FragmentPath", "")) != _plain(wanted.unit):
-            yield Finding(wanted.unit, found.get("FragmentPath") or "no unit", UNIT)
-        if drop_ins != _plain(wanted.drop_in):
-            yield Finding(wanted.drop_in, " ".join(drop_ins) or "no drop-in", f"{UNIT}.d")
-
-    return read
-
-
-def _plain(*paths: str) -> list[str]:
-    """Paths with /lib as it is on hosts where that is a link to /usr/lib."""
-    return [re.sub(r"^/lib/", "/usr/lib/", path) for path in paths if path]
-
-
-def files(trial: HostContext) -> Iterator[Finding]:
-    """Unit and drop-in are those of the packages under proof."""
-    yield from files_of(trial.packages)(trial)
-
-
-def one_command(trial: HostContext) -> Iterator[Finding]:
-    """What is left of all ExecStart= is one command: the kubelet with the four variables."""
-    found = kubelet.commands_in(kubelet.properties(trial, "ExecStart").get("ExecStart", ""))
-    if found != [" ".join(COMMAND_LINE)]:
-        yield Finding(" ".join(COMMAND_LINE), "\n".join(found) or "no command", f"{UNIT} ExecStart")
-
-
-def environment_files(trial: HostContext) -> Iterator[Finding]:
-    """Kubeadm's flags are read first, the administrator's file last; neither has to be there."""
-    said = kubelet.properties(trial, "EnvironmentFiles").get("EnvironmentFiles", "")
-    wanted = [KUBEADM_FLAGS_FILE, KubeletFiles.of(trial.packages).env_file]
-    if kubelet.optional_files_in(said) != wanted:
-        yield Finding(" then ".join(wanted) + ", both optional", said or "none", UNIT)
-
-
-def unmasked(trial: HostContext) -> Iterator[Finding]:
-    """Nothing in /etc or /run masks a unit or drop-in, or adds to it, but for our own drop-in."""
-    yield from unmasked_for(trial.packages)(trial)
-
-
-def unmasked_for(packages: PackageSet) -> StepFunction:
-    """The same for other packages than those under proof."""
-
-    def asked(trial: HostContext) -> Iterator[Finding]:
-        done = trial.script(
-            'find /etc/systemd /run/systemd /usr/local/lib/systemd \\( -name "$1" -o '
-            '-path "*/$1.d/*.conf" \\) ! -path "*.wants/*" 2>/dev/null || :',
-            UNIT,
-        )
-        for path in done.stdout.splitlines():
-            if path != KubeletFiles.of(packages).drop_in:
-                yield Finding("nothing over the packages' own files", "a file", path)
-
-    return asked
-
-
-def as_preset(trial: HostContext) -> Iterator[Finding]:
-    """It is enabled or not as the host's presets say."""
-    done = trial.run("systemctl", "list-unit-files", "--output=json", UNIT)
-    rows = json.loads(done.stdout or "[]")
-    found = rows[0] if rows else {}
-    if not rows or found["state"] != found["preset"]:
-        yield Finding(str(found.get("preset", "a unit")), str(found.get("state", "none")), UNIT)
-
-
-def state(wanted: str) -> StepFunction:
-    """Whether it is enabled, in systemd's word."""
-
-    def asked(trial: HostContext) -> Iterator[Finding]:
-        found = trial.run("systemctl", "is-enabled", UNIT).stdout.strip()
-        if found != wanted:
-            yield Finding(wanted, found or "nothing", UNIT)
-
-    return asked
-
-
-def waits(trial: HostContext) -> Iterator[Finding]:
-    """Started before kubeadm wrote its configuration, it waits: no process, no failed start."""
-    trial.run("systemctl", "start", UNIT)
-    wanted = {
-        "ActiveState": "inactive",
-        "ConditionResult": "no",
-        "ExecMainStartTimestampMonotonic": "0",
-        "NRestarts": "0",
-    }
-    found = kubelet.properties(trial, *wanted)
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            yield Finding(f"{name}={value}", f"{name}={found.get(name)}", UNIT)
-
-
-def runs_with(
-    *tail: str, base: Sequence[str] = BASE_ARGUMENTS, flags: bool = True, **effect: object
+def kubelet_runs_with(
+    *last: str, base: Sequence[str] = BASE_ARGUMENTS, flags: bool = True, **settings: object
 ) -> StepFunction:
-    """It is healthy, its live command line is exact, and its settings are in effect.
+    """Return a step that expects a healthy kubelet with exact arguments, and settings in effect.
 
-    `tail` are the last arguments, after those that kubeadm wrote down, unless without `flags`.
-    `effect` are fields of the KubeletConfiguration that the kubelet says it runs with.
+    The arguments are `base`, kubeadm's if `flags`, then `last`. `settings` are fields of the
+    KubeletConfiguration, as the kubelet's configz returns them.
     """
 
-    def asked(trial: HostContext) -> Iterator[Finding]:
-        kubelet.healthy(trial)
-        wanted = [*base, *(kubelet.kubeadm_flags(trial) if flags else ()), *tail]
-        found = kubelet.command_line(trial)
-        if found != wanted:
-            where = f"/proc/{kubelet.pid(trial)}/cmdline"
-            yield Finding("\n".join(wanted), "\n".join(found) or "no process", where)
-        if effect:
-            settings = kubelet.settings(trial)
-            for name, value in effect.items():
-                if settings.get(name) != value:
-                    yield Finding(f"{name}: {value}", f"{name}: {settings.get(name)}", "configz")
+    def check(context: HostContext) -> Iterator[Finding]:
+        kubelet.wait_until_healthy(context)
+        from_kubeadm = kubelet.kubeadm_flags(context) if flags else []
+        yield from kubelet.assert_command_line(context, [*base, *from_kubeadm, *last])
+        running = kubelet.running_settings(context) if settings else {}
+        for name, value in settings.items():
+            if running.get(name) != value:
+                yield Finding(f"{name}: {value}", f"{name}: {running.get(name)}", "configz")
 
-    return asked
+    return check
 
 
-def health(trial: HostContext) -> Iterator[Finding]:
-    """Healthz says ok, without an API server."""
-    kubelet.healthy(trial)
+def kubelet_is_healthy(context: HostContext) -> Iterator[Finding]:
+    """The kubelet's healthz returns ok, without an API server."""
+    kubelet.wait_until_healthy(context)
     yield from ()
 
 
-def untouched(trial: HostContext) -> Iterator[Finding]:
-    """The kubelet is the process it was when it was remembered, and healthy."""
-    before, now = str(trial.state["pid"]), kubelet.pid(trial)
-    if now != before:
-        trial.state["pid"] = now  # what is done next is judged by itself
-        yield Finding(f"process {before}", f"process {now}" if now != "0" else "none", UNIT)
+def kubelet_not_restarted(context: HostContext) -> Iterator[Finding]:
+    """The kubelet is the process that was recorded last, and healthy."""
+    before, now = str(context.state["pid"]), kubelet.main_pid(context)
+    if now == before:
+        kubelet.wait_until_healthy(context)
     else:
-        kubelet.healthy(trial)
+        context.state["pid"] = now  # the next step is judged by itself
+        found = f"process {now}" if now != "0" else "no process"
+        yield Finding(f"process {before}, not restarted", found, UNIT)
 
 
-def advised(name: str) -> StepFunction:
-    """The upgrade of a package said how to restart the kubelet."""
+def upgrade_advises_restart(name: str) -> StepFunction:
+    """Return a step that expects the output of a package's upgrade to name RESTART_COMMAND."""
 
-    def asked(trial: HostContext) -> Iterator[Finding]:
-        said = str(trial.state[name])
-        trial.evidence[f"what the upgrade of {name} said"] = said
-        if ADVICE not in said:
-            yield Finding(ADVICE, "not a word of it", f"the upgrade of {name}")
+    def check(context: HostContext) -> Iterator[Finding]:
+        output = str(context.state[name])
+        context.evidence[f"output of the upgrade of {name}"] = output
+        if RESTART_COMMAND not in output:
+            where = f"the upgrade of {name}"
+            yield Finding(f"advice to run {RESTART_COMMAND}", "not in the output", where)
 
-    return asked
+    return check
 
 
-def kept_beside(trial: HostContext) -> Iterator[Finding]:
-    """What the administrator changed in the drop-in is there, though it has no effect."""
-    path = str(trial.state["edited"])
+def edited_drop_in_is_saved(context: HostContext) -> Iterator[Finding]:
+    """The administrator's edit of the drop-in is in a backup file, where it has no effect."""
+    path = str(context.state["edited"])
     text = 'cd "${1%/*}" && shift && for f; do [ ! -f "$f" ] || grep -H "$edit" "$f"; done || :'
-    names = [path.rpartition("/")[2] + suffix for suffix in SAVED[1:]]
-    found = trial.script(f"edit='{ADMIN_EDIT}'; {text}", path, *names)
-    if ADMIN_EDIT not in found.stdout:
-        yield Finding("the edit in a file beside it", "nothing there", path)
+    names = [path.rpartition("/")[2] + suffix for suffix in BACKUP_SUFFIXES]
+    result = context.script(f"edit='{ADMIN_EDIT}'; {text}", path, *names)
+    if ADMIN_EDIT not in result.stdout:
+        expected = f"the edit in a backup file ({', '.join(BACKUP_SUFFIXES)})"
+        yield Finding(expected, "no such file, or no edit in it", path)
 
 
-def stopped(trial: HostContext) -> Iterator[Finding]:
-    """The removed kubelet does not run any more; the node's own state stays."""
-    found = trial.run(
+def kubelet_is_stopped(context: HostContext) -> Iterator[Finding]:
+    """The removed kubelet does not run any more; the node's own files remain."""
+    processes = context.run(
         "sh", "-c", f"for p in /proc/[0-9]*; do readlink $p/exe; done | grep {KUBELET}"
     )
-    if not found.exit_code:
-        yield Finding("no process", found.stdout.strip(), KUBELET)
-    for path in ("/var/lib/kubelet/config.yaml", "/etc/kubernetes/kubelet.conf"):
-        if trial.run("test", "-s", path).exit_code:
-            yield Finding("kept", "gone", path)
+    if not processes.exit_code:
+        yield Finding("no process", processes.stdout.strip(), KUBELET)
+    for path in (CONFIG_FILE, "/etc/kubernetes/kubelet.conf"):
+        if context.run("test", "-s", path).exit_code:
+            yield Finding("the file remains", "it is missing or empty", path)
 
 
-def runtime(trial: HostContext) -> Iterator[Finding]:
-    """Crictl speaks with containerd, which is ready, and lists what runs: nothing."""
+def crictl_reaches_runtime(context: HostContext) -> Iterator[Finding]:
+    """Crictl reaches containerd, which is ready, and lists its containers: none."""
     crictl = ("crictl", f"--runtime-endpoint={CRI_SOCKET}", f"--image-endpoint={CRI_SOCKET}")
-    done = trial.run(*crictl, "info")
+    info = context.run(*crictl, "info")
     try:
-        rows = json.loads(done.stdout)["status"]["conditions"]
-        states = {row["type"]: row["status"] for row in rows}
+        conditions = json.loads(info.stdout)["status"]["conditions"]
+        states = {condition["type"]: condition["status"] for condition in conditions}
     except (ValueError, KeyError, TypeError):
         states = {}
     if states.get("RuntimeReady") is not True:
-        said = (done.stderr or done.stdout).strip()[-300:]
-        yield Finding("RuntimeReady: true", str(states) if states else said, "crictl info")
-    listed = trial.run(*crictl, "ps", "--all")
+        output = (info.stderr or info.stdout).strip()[-300:] or f"exit code {info.exit_code}"
+        yield Finding("RuntimeReady: true", str(states) if states else output, "crictl info")
+    listed = context.run(*crictl, "ps", "--all")
     if listed.exit_code or "CONTAINER" not in listed.stdout:
-        yield Finding("a list", (listed.stderr or listed.stdout).strip()[-300:], "crictl ps")
+        output = (listed.stderr or listed.stdout).strip()[-300:] or f"exit code {listed.exit_code}"
+        yield Finding("a list of containers", output, "crictl ps --all")
 
 
-def plugins(trial: HostContext) -> Iterator[Finding]:
-    """Each CNI plugin answers the command VERSION, and supports CNI 1.0.0."""
-    paths = [path for path in binaries(trial.packages) if path.startswith(f"{CNI_BIN_DIR}/")]
-    text = 'echo \'{"cniVersion":"1.0.0"}\' | CNI_COMMAND=VERSION "$1"'
-    for done in trial.run_each([("sh", "-c", text, "sh", path) for path in paths]):
+def cni_plugins_respond(context: HostContext) -> Iterator[Finding]:
+    """Each CNI plugin responds to the command VERSION, and supports CNI_VERSION."""
+    paths = [path for path in binaries(context.packages) if path.startswith(f"{CNI_BIN_DIR}/")]
+    text = f'echo \'{{"cniVersion":"{CNI_VERSION}"}}\' | CNI_COMMAND=VERSION "$1"'
+    for result in context.run_each([("sh", "-c", text, "sh", path) for path in paths]):
         try:
-            supported = json.loads(done.stdout)["supportedVersions"]
+            supported = json.loads(result.stdout)["supportedVersions"]
         except (ValueError, KeyError, TypeError):
             supported = ()
-        if "1.0.0" not in supported:
-            yield Finding("supportedVersions with 1.0.0", done.stdout[-300:], done.argv[-1])
+        if CNI_VERSION not in supported:
+            output = result.stdout[-300:] or f"no output, exit code {result.exit_code}"
+            yield Finding(f"supportedVersions with {CNI_VERSION}", output, result.argv[-1])

@@ -1,90 +1,178 @@
-"""The service level as a table: what is done to a machine, step after step, and what must hold."""
+"""The scenarios of the service level: what is done to a node, and what is checked after it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.verify.kubelet import BASE_ARGUMENTS, KubeletFiles
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE
 from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
-from kubeparcel.verify.service import actions as do
-from kubeparcel.verify.service import assertions as see
-from kubeparcel.verify.service.kubelet import KubeletFiles
+from kubeparcel.verify.service.actions import (
+    CONFIG_MAX_PODS,
+    EVENT_QPS,
+    FLAG_MAX_PODS,
+    OTHER_CONFIG,
+    kill_kubelet,
+    prepare_node,
+    reboot,
+    run_kubeadm,
+    start_kubelet,
+    with_extra_arguments,
+    with_later_drop_in,
+    without_environment_files,
+)
+from kubeparcel.verify.service.assertions import (
+    cni_plugins_respond,
+    crictl_reaches_runtime,
+    edited_drop_in_is_saved,
+    kubelet_is_healthy,
+    kubelet_is_stopped,
+    kubelet_runs_with,
+    upgrade_advises_restart,
+)
+from kubeparcel.verify.service.package_changes import (
+    change_to_other_layout,
+    change_to_this_layout,
+    edit_drop_in_and_change_layout,
+    install,
+    install_previous,
+    install_with_preset_disabled,
+    reinstall_without_preset,
+    remove,
+    remove_kubelet,
+    restart_after_upgrade,
+    upgrade,
+)
+from kubeparcel.verify.service.unit_assertions import (
+    enabled_as_preset,
+    enablement_is,
+    environment_files_in_order,
+    exec_start_is_exact,
+    nothing_overrides_packages,
+    unit_files_are_packaged,
+    unit_is_valid,
+    waits_for_kubeadm,
+)
 
-INSTALL = Step("install", "all packages install by name", do.install, 40, vital=True)
-RUNS = Step("running", "kubeadm starts the kubelet, which says ok", do.run, 73, vital=True)
+INSTALL = Step("install", "all packages install by name", install, 40, vital=True)
+INSTALL_PREVIOUS = Step(
+    "previous", "the previous packages install", install_previous, 40, vital=True
+)
+RUNNING = Step(
+    "running", "kubeadm starts the kubelet, which is healthy", start_kubelet, 73, vital=True
+)
+EXEC_START = Step(
+    "one-command", "ExecStart is one command, the documented one", exec_start_is_exact, 60
+)
 
-LAST, WORDS = 55, "two words"
-QUOTED = (f"--max-pods={LAST}", f"--provider-id={WORDS}")
-WRITTEN = f"'{QUOTED[0]} \"{QUOTED[1]}\"'"
-OTHERS = {
+EXTRA_MAX_PODS, PROVIDER = 55, "two words"
+EXTRA_FLAG = f"--max-pods={EXTRA_MAX_PODS}"
+PROVIDER_FLAG = f"--provider-id={PROVIDER}"
+OVERRIDDEN = {
     "KUBELET_KUBECONFIG_ARGS": "--kubeconfig=/etc/kubernetes/kubelet.conf",
-    "KUBELET_CONFIG_ARGS": f"--config={do.OTHER_CONFIG}",
+    "KUBELET_CONFIG_ARGS": f"--config={OTHER_CONFIG}",
 }
-OTHER_BASE = (see.BASE_ARGUMENTS[0], *OTHERS.values())
+OVERRIDDEN_BASE = (BASE_ARGUMENTS[0], *OVERRIDDEN.values())
 
 NODE: Scenario[HostContext] = Scenario(
     "node",
     (
         INSTALL,
-        Step("unit-clean", "systemd-analyze finds nothing wrong", see.clean, 58),
-        Step("unit-files", "unit and drop-in are the packages' own", see.files, 59),
-        Step("one-command", "one ExecStart, exact", see.one_command, 60),
-        Step("environment-files", "optional, the administrator's last", see.environment_files, 61),
-        Step("unmasked", "nothing in /etc masks the packages' files", see.unmasked, 63),
-        Step("as-preset", "enabled as the host's presets say", see.as_preset, 62),
-        Step("waits", "before kubeadm it waits, and does not crash", see.waits, 64),
-        Step("runtime", "the machine has a container runtime", do.prepare, vital=True),
-        Step("crictl", "crictl speaks with it", see.runtime, 70),
-        Step("plugins", "each CNI plugin answers", see.plugins, 71),
-        Step("kubeadm", "kubeadm's phases start the kubelet", do.kubeadm, vital=True),
-        Step("healthz", "the kubelet says ok, with no API server", see.health, 73, vital=True),
+        Step("unit-clean", "systemd-analyze reports no problem", unit_is_valid, 58),
+        Step(
+            "unit-files",
+            "systemd has read the packages' unit and drop-in",
+            unit_files_are_packaged,
+            59,
+        ),
+        EXEC_START,
+        Step(
+            "environment-files",
+            "both environment files are optional, the administrator's comes last",
+            environment_files_in_order,
+            61,
+        ),
+        Step(
+            "unmasked",
+            "nothing in /etc overrides the packages' files",
+            nothing_overrides_packages,
+            63,
+        ),
+        Step("as-preset", "the unit is enabled as the host's presets say", enabled_as_preset, 62),
+        Step("waits", "before kubeadm the kubelet waits and does not crash", waits_for_kubeadm, 64),
+        Step("runtime", "the machine has a container runtime", prepare_node, vital=True),
+        Step("crictl", "crictl reaches the runtime", crictl_reaches_runtime, 70),
+        Step("plugins", "each CNI plugin responds", cni_plugins_respond, 71),
+        Step("kubeadm", "kubeadm's phases start the kubelet", run_kubeadm, vital=True),
+        Step(
+            "healthz",
+            "the kubelet is healthy without an API server",
+            kubelet_is_healthy,
+            73,
+            vital=True,
+        ),
         Step(
             "command-line",
-            "the live kubelet has the drop-in's arguments in order, then kubeadm's flags",
-            see.runs_with(maxPods=do.FLAGGED),
+            "the kubelet runs with the drop-in's arguments in order, then kubeadm's flags",
+            kubelet_runs_with(maxPods=FLAG_MAX_PODS),
             67,
         ),
         Step(
             "extra-args-last",
-            "the environment file comes last, and wins",
-            do.extra_args(f"--max-pods={LAST}", see.runs_with(f"--max-pods={LAST}", maxPods=LAST)),
+            "arguments from the environment file come last and take precedence",
+            with_extra_arguments(EXTRA_FLAG, kubelet_runs_with(EXTRA_FLAG, maxPods=EXTRA_MAX_PODS)),
             68,
         ),
         Step(
             "quoting",
             "a quoted argument stays one, the others are split",
-            do.extra_args(
-                f"'{QUOTED[0]} \"{QUOTED[1]}\"'", see.runs_with(*QUOTED, providerID=WORDS)
+            with_extra_arguments(
+                f"'{EXTRA_FLAG} \"{PROVIDER_FLAG}\"'",
+                kubelet_runs_with(EXTRA_FLAG, PROVIDER_FLAG, providerID=PROVIDER),
             ),
             68,
         ),
         Step(
             "later-drop-in",
-            "a later drop-in changes which kubeconfig and configuration it gets",
-            do.override(OTHERS, see.runs_with(*QUOTED, base=OTHER_BASE, eventRecordQPS=do.QPS)),
+            "a later drop-in changes the kubelet's kubeconfig and configuration",
+            with_later_drop_in(
+                OVERRIDDEN,
+                kubelet_runs_with(
+                    EXTRA_FLAG, PROVIDER_FLAG, base=OVERRIDDEN_BASE, eventRecordQPS=EVENT_QPS
+                ),
+            ),
         ),
         Step(
             "files-missing",
-            "without both environment files the kubelet starts all the same",
-            do.without_files(see.runs_with(flags=False, maxPods=do.PODS)),
+            "the kubelet starts without both environment files",
+            without_environment_files(kubelet_runs_with(flags=False, maxPods=CONFIG_MAX_PODS)),
             61,
         ),
-        Step("killed", "systemd brings a killed kubelet back", do.kill),
-        Step("reboot", "after a restart of the machine it runs as before", do.reboot, 65),
+        Step("killed", "systemd restarts a killed kubelet", kill_kubelet),
+        Step("reboot", "after a reboot the kubelet runs as before", reboot, 65),
     ),
 )
-PRESET: Scenario[HostContext] = Scenario(
+PRESET_DISABLED: Scenario[HostContext] = Scenario(
     "preset-disabled",
     (
-        Step("preset", "the site's preset disables the kubelet", do.preset, 62, vital=True),
-        Step("stays-disabled", "its package keeps to that", see.state("disabled"), 62),
-        Step("reinstall", "the package installs over itself", do.reinstall, 46, vital=True),
+        Step(
+            "preset",
+            "the package installs where the site's preset disables the kubelet",
+            install_with_preset_disabled,
+            62,
+            vital=True,
+        ),
+        Step(
+            "stays-disabled", "the installation does not enable it", enablement_is("disabled"), 62
+        ),
+        Step("reinstall", "the package reinstalls", reinstall_without_preset, 46, vital=True),
         Step(
             "still-disabled",
-            "only the first installation decides, whatever presets say later",
-            see.state("disabled"),
+            "only the first installation applies the preset",
+            enablement_is("disabled"),
             62,
         ),
     ),
@@ -92,61 +180,86 @@ PRESET: Scenario[HostContext] = Scenario(
 LAYOUTS: Scenario[HostContext] = Scenario(
     "layouts",
     (
-        Step("earlier", "packages of the other layout install", do.install_earlier, 40, True),
-        RUNS,
+        Step("previous", "packages of the other layout install", install_previous, 40, vital=True),
+        RUNNING,
         Step(
             "to-this-layout",
-            "the other layout's drop-in goes, this one's has effect, the kubelet runs on",
-            do.to_this_layout,
+            "the other layout's drop-in goes, this one's is in effect, the kubelet runs on",
+            change_to_this_layout,
             63,
         ),
-        Step("this-command", "one ExecStart, exact", see.one_command, 60),
-        Step("to-other-layout", "and back", do.to_other_layout, 63),
-        Step("other-command", "one ExecStart, exact", see.one_command, 60),
-        Step("with-edit", "an edited drop-in does not mask the new one", do.with_edit, 63),
-        Step("edit-kept", "what was edited is kept beside it", see.kept_beside, 78),
-        Step("edited-command", "one ExecStart, exact", see.one_command, 60),
+        replace(EXEC_START, name="this-command"),
+        Step(
+            "to-other-layout",
+            "this layout's drop-in goes, the other one's is in effect, the kubelet runs on",
+            change_to_other_layout,
+            63,
+        ),
+        replace(EXEC_START, name="other-command"),
+        Step(
+            "with-edit",
+            "an edited drop-in does not override the new one",
+            edit_drop_in_and_change_layout,
+            63,
+        ),
+        Step(
+            "edit-kept", "the edited drop-in is kept as a backup file", edited_drop_in_is_saved, 78
+        ),
+        replace(EXEC_START, name="edited-command"),
     ),
 )
 
 
-def life(packages: PackageSet, earlier: PackageSet | None) -> Scenario[HostContext]:
-    """Under a running kubelet packages come and go, each by itself, and at last the kubelet's."""
-    first = Step("earlier", "earlier packages install", do.install_earlier, 40, vital=True)
-    return Scenario(
-        "life",
-        (
-            *((first, RUNS, *_upgrades(packages, earlier)) if earlier else (INSTALL, RUNS)),
-            *_removals(packages),
-            Step("remove-kubelet", "the kubelet's package goes", do.remove_kubelet, vital=True),
-            Step("stopped", f"it stops; {CONFIG_FILE} stays", see.stopped, 81),
-        ),
+def lifecycle(packages: PackageSet, previous: PackageSet | None) -> Scenario[HostContext]:
+    """Return a scenario that upgrades and removes packages one by one under a running kubelet."""
+    start: tuple[Step[HostContext], ...] = (INSTALL, RUNNING)
+    if previous:
+        start = (INSTALL_PREVIOUS, RUNNING, *_upgrades(packages, previous))
+    end = (
+        Step("remove-kubelet", "the kubelet is removed", remove_kubelet, vital=True),
+        Step("stopped", f"the kubelet stops; {CONFIG_FILE} stays", kubelet_is_stopped, 81),
+    )
+    return Scenario("lifecycle", (*start, *_removals(packages), *end))
+
+
+def _upgrades(packages: PackageSet, previous: PackageSet) -> Iterator[Step[HostContext]]:
+    for name, version in packages.versions.items():
+        if previous.versions.get(name, version) != version:
+            run = upgrade(name)
+            yield Step(f"upgrade-{name}", "the kubelet is not restarted", run, 80)
+            if name == ENV_HOLDER:
+                check = upgrade_advises_restart(name)
+                yield Step(
+                    "restart-advice", "the upgrade tells how to restart the kubelet", check, 79
+                )
+    yield Step(
+        "restart",
+        "the new kubelet runs with the arguments of the old one",
+        restart_after_upgrade,
+        67,
+        vital=True,
     )
 
 
-def _upgrades(packages: PackageSet, earlier: PackageSet) -> Iterator[Step[HostContext]]:
-    for name, version in packages.versions.items():
-        if earlier.versions.get(name, version) != version:
-            yield Step(f"upgrade-{name}", "the kubelet is not restarted", do.upgrade(name), 80)
-            if name == ENV_HOLDER:
-                yield Step("advice", "the upgrade says what to do", see.advised(name), 79)
-    yield Step("restart", "the new kubelet starts as the old one", do.renew, 67, vital=True)
-
-
 def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:
-    """Of all that the kubelet can be without."""
+    """Yield the removal of each package that the kubelet does not depend on."""
     for name in packages.names:
         if name not in (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER)):
-            yield Step(f"remove-{name}", "the kubelet and its files stay", do.remove(name), 81)
+            run = remove(name)
+            yield Step(f"remove-{name}", "the kubelet and its files stay", run, 81)
 
 
 def scenarios(
-    packages: PackageSet, earlier: PackageSet | None, other: PackageSet | None
+    packages: PackageSet, previous: PackageSet | None, other_layout: PackageSet | None
 ) -> Iterator[tuple[Scenario[HostContext], PackageSet | None]]:
-    """All that applies, the longest first, each with the packages that it begins with."""
+    """Yield all scenarios that apply, the longest first, each with the packages it starts with."""
     yield NODE, None
-    before = earlier if earlier and earlier.versions != packages.versions else None
-    yield life(packages, before), before
-    if other and KubeletFiles.of(other).drop_in != KubeletFiles.of(packages).drop_in:
-        yield LAYOUTS, other
-    yield PRESET, None
+    initial = previous if previous and previous.versions != packages.versions else None
+    yield lifecycle(packages, initial), initial
+    if other_layout and _drop_in(other_layout) != _drop_in(packages):
+        yield LAYOUTS, other_layout
+    yield PRESET_DISABLED, None
+
+
+def _drop_in(packages: PackageSet) -> str:
+    return KubeletFiles.of(packages).drop_in

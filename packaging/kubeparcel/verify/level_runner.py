@@ -1,0 +1,226 @@
+"""Run a level on hosts: plan its scenarios, run them in parallel, and collect their checks."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from kubeparcel.errors import KubeparcelError, UsageError
+from kubeparcel.hosts.catalog import Host
+from kubeparcel.hosts.package_set import PackageSet, load_package_sets
+from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
+from kubeparcel.hosts.session import Session
+from kubeparcel.model import Arch, Format
+from kubeparcel.packages.find import find_package_files
+from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.verify.progress import OnCheck, show_progress
+from kubeparcel.verify.scenario import Scenario, Step, Subject
+
+
+class PackageSets:
+    """Package files as sets, one per format; a format is read when it is first needed."""
+
+    def __init__(self, paths: Sequence[Path], folder: Path) -> None:
+        """Find the package files; raises UsageError if paths are given and none has any."""
+        self.files = find_package_files(paths) if paths else []
+        self._folder = folder
+        self._sets: dict[Format, PackageSet | None] = {}
+
+    @property
+    def formats(self) -> frozenset[Format]:
+        """The formats of the files, by their names."""
+        return frozenset(Format(file.suffix.lstrip(".")) for file in self.files)
+
+    def get(self, format_: Format) -> PackageSet | None:
+        """Return the packages of a format for this machine, or None if there are none."""
+        if format_ not in self._sets:
+            self._sets[format_] = load_package_sets(self.files, self._folder, [format_]).get(
+                format_
+            )
+        return self._sets[format_]
+
+    def require(self, host: Host) -> PackageSet:
+        """Return a host's packages; raises UsageError if there are none in its format."""
+        packages = self.get(host.format)
+        if packages is None:
+            raise UsageError(
+                f"--on {host.name}: no {host.format} packages for this machine ({Arch.native()}).",
+                f"Build them with --format {host.format}, or choose another host: inv hosts",
+            )
+        return packages
+
+
+@dataclass(frozen=True)
+class LevelRun:
+    """What every level of one command works with.
+
+    `packages` are under test. `previous` are earlier packages to upgrade from, and `other_layout`
+    earlier ones in the other layout; both may be empty.
+    """
+
+    session: Session
+    packages: PackageSets
+    previous: PackageSets
+    other_layout: PackageSets
+
+    @classmethod
+    def create(
+        cls,
+        session: Session,
+        packages: Sequence[Path],
+        previous: Sequence[Path] = (),
+        other_layout: Sequence[Path] = (),
+    ) -> LevelRun:
+        """Create a run from package files, or folders that have some."""
+        folder = Path(tempfile.mkdtemp(dir=session.folder))
+        return cls(
+            session,
+            PackageSets(packages, folder / "current"),
+            PackageSets(previous, folder / "previous"),
+            PackageSets(other_layout, folder / "other-layout"),
+        )
+
+
+@dataclass(frozen=True)
+class PlannedScenario(Generic[Subject]):
+    """A scenario, the hosts that it runs on, and how to start them."""
+
+    scenario: Scenario[Subject]
+    hosts: tuple[Host, ...]
+    start: Callable[[], AbstractContextManager[Subject]]
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The hosts' names, each once."""
+        return tuple(dict.fromkeys(host.name for host in self.hosts))
+
+    @property
+    def label(self) -> str:
+        """The hosts, as reports name them."""
+        return " + ".join(self.host_names)
+
+
+@dataclass(frozen=True)
+class HostLevel(Generic[Subject]):
+    """A level on hosts, as data.
+
+    `plan` returns its scenarios, each host's longest first. `collect_evidence` adds to the evidence
+    of a failed step, such as the end of a journal. `workers` is how many scenarios run in parallel.
+    """
+
+    name: str
+    plan: Callable[[LevelRun, Sequence[Host]], Sequence[PlannedScenario[Subject]]]
+    collect_evidence: Callable[[Subject], None] = lambda _: None
+    workers: Callable[[], int] = default_workers
+
+
+def run_level(
+    level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Collection[str] = ()
+) -> Report:
+    """Run a level's scenarios, or `only` those named, and return all checks in planned order.
+
+    Raises UsageError for packages that the level cannot test, ToolError when a host cannot be
+    created or started.
+    """
+    started = time.monotonic()
+    planned = [item for item in level.plan(run, hosts) if not only or item.scenario.name in only]
+    order = _longest_first(planned)
+
+    def run_item(position: int) -> list[Check]:
+        item = planned[order[position]]
+        steps = len(item.scenario.steps)
+        with progress[item.label].scenario(item.scenario.name, steps) as on_check:
+            return run_scenario(level, run.session, item, on_check)
+
+    with show_progress(run.session.log, level.name, _step_counts(planned)) as progress:
+        results = run_parallel(run.session, run_item, len(planned), level.workers())
+    by_index = dict(zip(order, results, strict=True))
+    checks = tuple(check for index in sorted(by_index) for check in by_index[index])
+    return Report(level.name, checks, time.monotonic() - started)
+
+
+def _longest_first(planned: Sequence[PlannedScenario[Subject]]) -> list[int]:
+    """Return the indexes in an order that starts each host's longest scenarios first."""
+    planned_of: Counter[str] = Counter()
+    rank: list[int] = []
+    for item in planned:
+        rank.append(planned_of[item.label])
+        planned_of[item.label] += 1
+    return sorted(range(len(planned)), key=rank.__getitem__)
+
+
+def _step_counts(planned: Sequence[PlannedScenario[Subject]]) -> Mapping[str, Sequence[int]]:
+    counts: dict[str, list[int]] = {}
+    for item in planned:
+        counts.setdefault(item.label, []).append(len(item.scenario.steps))
+    return counts
+
+
+def run_scenario(
+    level: HostLevel[Subject],
+    session: Session,
+    planned: PlannedScenario[Subject],
+    on_check: OnCheck = lambda _: None,
+) -> list[Check]:
+    """Run a scenario on hosts of its own, up to a vital step that fails, and return its checks.
+
+    Hosts on which a check has failed are kept if the session keeps any.
+    """
+    checks: list[Check] = []
+    with planned.start() as subject:
+        for step in planned.scenario.steps:
+            check = _run_step(level, planned, step, subject)
+            on_check(check)
+            checks.append(check)
+            if step.vital and not check.passed:
+                break
+        if any(not check.passed for check in checks):
+            for context in subject.contexts:
+                session.keep_for_debugging(context.container)
+    return checks
+
+
+def _run_step(
+    level: HostLevel[Subject],
+    planned: PlannedScenario[Subject],
+    step: Step[Subject],
+    subject: Subject,
+) -> Check:
+    started = time.monotonic()
+    for context in subject.contexts:
+        context.evidence.clear()
+    try:
+        findings = tuple(step.run(subject))
+    except KubeparcelError as error:
+        findings = (Finding("the step completes", str(error)),)
+    if findings:
+        with suppress(KubeparcelError):
+            level.collect_evidence(subject)
+    hint = f"inv verify --level {level.name} --on {','.join(planned.host_names)} --keep"
+    return Check(
+        name=step.name,
+        subject=planned.scenario.name,
+        number=step.number,
+        meaning=step.meaning,
+        findings=tuple(Finding(f.expected, f.found, f.location, f.hint or hint) for f in findings),
+        host=planned.label,
+        seconds=time.monotonic() - started,
+        evidence=_evidence(subject),
+    )
+
+
+def _evidence(subject: Subject) -> dict[str, str]:
+    """Return what all hosts have recorded; with several, titles begin with their labels."""
+    if len(subject.contexts) == 1:
+        return dict(subject.contexts[0].evidence)
+    return {
+        f"{context.label}: {title}": output
+        for context in subject.contexts
+        for title, output in context.evidence.items()
+    }

@@ -1,0 +1,124 @@
+"""Actions on a node's packages, while its kubelet runs: upgrade, removal, change of layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.reports.results import Finding
+from kubeparcel.verify import kubelet
+from kubeparcel.verify.install.assertions import ADMIN_EDIT
+from kubeparcel.verify.kubelet import KubeletFiles
+from kubeparcel.verify.kubelet_contract import UNIT
+from kubeparcel.verify.package_expectations import ENV_HOLDER
+from kubeparcel.verify.scenario import HostContext, StepFunction
+from kubeparcel.verify.service.actions import FLAG_MAX_PODS, restart_kubelet
+from kubeparcel.verify.service.assertions import kubelet_not_restarted, kubelet_runs_with
+from kubeparcel.verify.service.unit_assertions import nothing_overrides, unit_files_of
+
+PRESET = "/etc/systemd/system-preset/00-site.preset"
+
+
+def install(context: HostContext) -> Iterator[Finding]:
+    """Install the packages under test."""
+    manager = context.package_manager
+    yield from context.change_versions(manager.install, context.packages.versions)
+
+
+def install_previous(context: HostContext) -> Iterator[Finding]:
+    """Install the packages that the scenario starts with."""
+    manager = context.package_manager
+    yield from context.change_versions(manager.install, context.previous_packages.versions)
+
+
+def upgrade(name: str) -> StepFunction:
+    """Return a step that upgrades one package: the kubelet is not restarted."""
+
+    def run(context: HostContext) -> Iterator[Finding]:
+        versions = {name: context.packages.versions[name]}
+        yield from context.change_versions(context.package_manager.install, versions)
+        context.state[name] = "\n".join(context.evidence.values())
+        yield from kubelet_not_restarted(context)
+
+    return run
+
+
+def restart_after_upgrade(context: HostContext) -> Iterator[Finding]:
+    """Restart as advised: the new kubelet runs with kubeadm's arguments."""
+    yield from restart_kubelet(context)
+    yield from kubelet_runs_with(maxPods=FLAG_MAX_PODS)(context)
+    context.state["pid"] = kubelet.main_pid(context)
+
+
+def remove(name: str) -> StepFunction:
+    """Return a step that removes one package: the kubelet runs on, with its files as packaged."""
+
+    def run(context: HostContext) -> Iterator[Finding]:
+        manager = context.package_manager
+        yield from context.run_manager(manager.remove, [name])
+        if name in context.installed_versions([name]):
+            yield Finding(f"{name} not installed", "still installed")
+        yield from kubelet_not_restarted(context)
+        result = context.run(*manager.argv(manager.verify, [ENV_HOLDER]))
+        if result.exit_code or result.stdout.strip():
+            output = result.stdout.strip() or result.stderr.strip()
+            found = output or f"exit code {result.exit_code}"
+            yield Finding("every file as packaged", found, ENV_HOLDER)
+
+    return run
+
+
+def remove_kubelet(context: HostContext) -> Iterator[Finding]:
+    """Remove the kubelet's own package."""
+    yield from context.run_manager(context.package_manager.remove, [ENV_HOLDER])
+
+
+def install_with_preset_disabled(context: HostContext) -> Iterator[Finding]:
+    """Install the kubelet's package on a host whose preset disables it."""
+    context.container.write_file(PRESET, f"disable {UNIT}\n")
+    yield from context.run_manager(context.package_manager.install, [ENV_HOLDER])
+
+
+def reinstall_without_preset(context: HostContext) -> Iterator[Finding]:
+    """Delete the preset, and reinstall the package: that is not a first installation."""
+    context.run("rm", PRESET)
+    yield from context.run_manager(context.package_manager.reinstall, [ENV_HOLDER])
+
+
+def change_to_other_layout(context: HostContext) -> Iterator[Finding]:
+    """Change from these packages to those of the other layout, while the kubelet runs."""
+    other = context.previous_packages
+    yield from context.change_versions(context.package_manager.downgrade, other.versions)
+    yield from _layout_in_effect(context, other)
+
+
+def change_to_this_layout(context: HostContext) -> Iterator[Finding]:
+    """Change from the packages of the other layout to these, while the kubelet runs."""
+    names = context.previous_packages.names
+    versions = {name: v for name, v in context.packages.versions.items() if name in names}
+    yield from context.change_versions(context.package_manager.install, versions)
+    yield from _layout_in_effect(context, context.packages)
+
+
+def _layout_in_effect(context: HostContext, installed: PackageSet) -> Iterator[Finding]:
+    """Only the installed packages' drop-in is in effect, and the kubelet was not restarted."""
+    yield from unit_files_of(context, installed)
+    yield from nothing_overrides(context, installed)
+    yield from kubelet_not_restarted(context)
+
+
+def edit_drop_in_and_change_layout(context: HostContext) -> Iterator[Finding]:
+    """Edit the drop-in in the layout that has it in /etc, then change to the other one."""
+    sets = (context.previous_packages, context.packages)
+    editable = next(packages for packages in sets if _has_drop_in_in_etc(packages))
+    if editable is context.packages:
+        yield from change_to_this_layout(context)
+    path = KubeletFiles.of(editable).drop_in
+    context.script('echo "$2" >>"$1"', path, ADMIN_EDIT)
+    context.state["edited"] = path
+    change = change_to_other_layout if editable is context.packages else change_to_this_layout
+    yield from change(context)
+
+
+def _has_drop_in_in_etc(packages: PackageSet) -> bool:
+    return KubeletFiles.of(packages).drop_in.startswith("/etc/")

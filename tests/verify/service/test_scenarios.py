@@ -1,0 +1,56 @@
+"""Which scenarios of the service level apply, and which steps they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.verify.node_setup import CRI_SOCKET
+from kubeparcel.verify.scenario import HostContext, Scenario
+from kubeparcel.verify.service.actions import kubeadm_documents
+from kubeparcel.verify.service.scenarios import scenarios
+
+Sets = Mapping[str, PackageSet]
+
+
+def lifecycle(packages: PackageSet, previous: PackageSet | None) -> Scenario[HostContext]:
+    applicable = (scenario for scenario, _ in scenarios(packages, previous, None))
+    return next(scenario for scenario in applicable if scenario.name == "lifecycle")
+
+
+def test_upgrade_and_layout_scenarios_need_packages_to_start_with(package_sets: Sets) -> None:
+    etc, previous, official = (package_sets[name] for name in ("etc", "previous", "official"))
+    alone = [scenario.name for scenario, _ in scenarios(etc, None, None)]
+    assert alone == ["node", "lifecycle", "preset-disabled"]
+    planned = list(scenarios(etc, previous, official))
+    names = [scenario.name for scenario, _ in planned]
+    assert names == ["node", "lifecycle", "layouts", "preset-disabled"]
+    assert [initial for _, initial in planned] == [None, previous, official, None]
+
+
+def test_layout_scenario_needs_another_layout(package_sets: Sets) -> None:
+    planned = scenarios(package_sets["etc"], None, package_sets["previous"])
+    assert "layouts" not in [scenario.name for scenario, _ in planned]
+
+
+def test_lifecycle_upgrades_each_package_and_expects_advice_for_the_kubelet(
+    package_sets: Sets,
+) -> None:
+    etc = package_sets["etc"]
+    names = [step.name for step in lifecycle(etc, package_sets["previous"]).steps]
+    upgrades = [name for name in names if name.startswith("upgrade-")]
+    assert upgrades == [f"upgrade-{name}" for name in etc.names]
+    assert names[names.index("upgrade-kubelet") + 1] == "restart-advice"
+
+
+def test_lifecycle_does_not_remove_what_the_kubelet_depends_on(package_sets: Sets) -> None:
+    names = {step.name for step in lifecycle(package_sets["etc"], None).steps}
+    assert {"remove-kubeadm", "remove-kubectl", "remove-cri-tools", "stopped"} <= names
+    assert "remove-kubernetes-cni" not in names
+
+
+def test_kubeadm_documents_set_the_runtime_and_two_values_of_max_pods() -> None:
+    init, cluster, config = kubeadm_documents("v1.36.3")
+    assert init["nodeRegistration"]["criSocket"] == CRI_SOCKET
+    assert cluster["kubernetesVersion"] == "v1.36.3"
+    assert config["maxPods"] != int(init["nodeRegistration"]["kubeletExtraArgs"][0]["value"])

@@ -1,0 +1,42 @@
+"""Packages that cannot make a node are rejected before a host is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from kubeparcel.errors import UsageError
+from kubeparcel.hosts import catalog
+from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.model import Version
+from kubeparcel.verify.node_setup import require_node_packages
+
+TRIXIE = catalog.load_hosts().get("trixie")
+Sets = Mapping[str, PackageSet]
+
+
+def test_require_node_packages_returns_the_release(package_sets: Sets) -> None:
+    release = require_node_packages("service", TRIXIE, package_sets["etc"])
+    assert release == Version(1, 36, 3)
+
+
+def test_require_node_packages_names_the_missing_packages(package_sets: Sets) -> None:
+    packages = package_sets["etc"]
+    kubectl = tuple(package for package in packages.contents if package.name == "kubectl")
+    with pytest.raises(UsageError, match="needs kubeadm and kubelet as deb"):
+        require_node_packages("service", TRIXIE, replace(packages, contents=kubectl))
+
+
+def test_require_node_packages_rejects_an_old_release_and_names_another_level(
+    package_sets: Sets,
+) -> None:
+    packages = package_sets["etc"]
+    old = tuple(
+        replace(package, version="1.30.2") if package.name == "kubeadm" else package
+        for package in packages.contents
+    )
+    with pytest.raises(UsageError, match=r"Kubernetes 1\.30\.2 is too old") as raised:
+        require_node_packages("service", TRIXIE, replace(packages, contents=old))
+    assert "--level install" in raised.value.hint
