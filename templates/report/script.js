@@ -1,42 +1,42 @@
-
 "use strict";
-// Everything folds and unfolds without this; it adds the search.
-const at = (id) => document.getElementById(id);
-const checks = [...document.querySelectorAll(".check")].map((box) => ({
-  box,
-  failed: box.dataset.passed === "false",
-  text: [box.closest(".level").id, box.closest(".group").querySelector("b").textContent, box.dataset.host,
-    box.textContent, at(box.id.replace("check", "failure"))?.textContent].join(" ").toLowerCase(),
+// The page works without this script, which adds the filter and the "Expand all" button.
+const element = (id) => document.getElementById(id);
+const checks = [...document.querySelectorAll(".check")].map((details) => ({
+  details,
+  failed: details.dataset.passed === "false",
+  text: [details.closest(".level").id, details.closest(".group").querySelector("b").textContent, details.dataset.host,
+    details.textContent, element(details.id.replace("check", "failure"))?.textContent].join(" ").toLowerCase(),
 }));
-const groups = [...document.querySelectorAll(".group")].map((box) => ({ box, open: box.open }));
-const narrow = () => {
-  const words = at("words").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const only = at("failing").checked;
-  const narrowed = only || words.length > 0;
+const groups = [...document.querySelectorAll(".group")].map((details) => ({ details, open: details.open }));
+const applyFilter = () => {
+  const terms = element("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const failuresOnly = element("failures-only").checked;
+  const filtered = failuresOnly || terms.length > 0;
   let shown = 0;
-  for (const { box, failed, text } of checks) {
-    box.hidden = (only && !failed) || !words.every((word) => text.includes(word));
-    shown += !box.hidden;
+  for (const { details, failed, text } of checks) {
+    details.hidden = (failuresOnly && !failed) || !terms.every((term) => text.includes(term));
+    shown += !details.hidden;
   }
-  for (const { box, open } of groups) {
-    box.hidden = !box.querySelector(".check:not([hidden])");
-    box.open = narrowed || open;
+  for (const { details, open } of groups) {
+    details.hidden = !details.querySelector(".check:not([hidden])");
+    details.open = filtered || open;
   }
-  at("shown").textContent = narrowed ? `${shown} of ${checks.length}` : "";
+  element("shown").textContent = filtered ? `${shown} of ${checks.length}` : "";
 };
-at("words").addEventListener("input", narrow);
-at("failing").addEventListener("change", narrow);
-at("filter").addEventListener("submit", (event) => event.preventDefault());
-at("unfold").addEventListener("click", () => {
-  const fold = at("unfold").textContent === "Fold all";
-  for (const box of document.querySelectorAll("#checks details")) box.open = !fold;
-  at("unfold").textContent = fold ? "Unfold all" : "Fold all";
+element("search").addEventListener("input", applyFilter);
+element("failures-only").addEventListener("change", applyFilter);
+element("filter").addEventListener("submit", (event) => event.preventDefault());
+element("expand").addEventListener("click", () => {
+  const expanded = element("expand").textContent === "Collapse all";
+  for (const details of document.querySelectorAll("#checks details")) details.open = !expanded;
+  element("expand").textContent = expanded ? "Expand all" : "Collapse all";
 });
-const target = () => {
-  for (let box = location.hash && at(decodeURIComponent(location.hash.slice(1))); box; box = box.parentElement) {
-    if (box.tagName === "DETAILS") box.open = true;
+const openTarget = () => {
+  const target = location.hash && element(decodeURIComponent(location.hash.slice(1)));
+  for (let ancestor = target; ancestor; ancestor = ancestor.parentElement) {
+    if (ancestor.tagName === "DETAILS") ancestor.open = true;
   }
 };
-addEventListener("hashchange", target);
-at("filter").hidden = false;
-target();
+addEventListener("hashchange", openTarget);
+element("filter").hidden = false;
+openTarget();

@@ -1,4 +1,4 @@
-"""Takes the picture of a report for the README: python -m tests.acceptance.picture PAGE PICTURE."""
+"""Take the screenshot for the README: python -m tests.acceptance.picture PAGE PICTURE."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SIZE = {"width": 1000, "height": 1060, "deviceScaleFactor": 1.5, "mobile": False
 
 
 def take(report: Path, picture: Path) -> None:
-    """The top of a report, as large as SIZE says."""
+    """Save the top of a report as a picture of SIZE."""
     with browser() as driver:
-        page = Page(driver, report.absolute()).show()
+        page = Page(driver, report.absolute()).open()
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", SIZE)
-        page.ask("document.documentElement.style.overflow = 'hidden'")
+        page.evaluate("document.documentElement.style.overflow = 'hidden'")
         driver.save_screenshot(str(picture))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from kubeparcel.hosts import catalog
+from kubeparcel.reports.output import as_text
 from kubeparcel.verify.cluster import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
 
@@ -15,7 +16,7 @@ def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here,
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
     run = LevelRun.create(here, [real.folder / "dist"], [before.folder / "dist"])
     report = run_level(level.LEVEL, run, hosts)
-    assert report.passed, report.as_text()
+    assert report.passed, as_text([report])
     assert [check for check in report.checks if not check.evidence] == []
     assert {scenario for _, scenario in report.checks_by_subject} == {"cluster", "upgrade"}
     said = {(check.subject, check.name): json.dumps(check.as_dict()) for check in report.checks}

@@ -12,6 +12,7 @@ import pytest
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.session import Session
 from kubeparcel.images.node_image import ensure_node_image
+from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.cluster import actions, assertions, level, machines
 from kubeparcel.verify.cluster.machines import Cluster
@@ -100,9 +101,9 @@ def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
 def _caught(report: Report, wanted: Collection[Caught]) -> None:
     """Exactly these checks have failed, and each has found what is meant, with evidence."""
     failed = {check.name: check for check in report.failed}
-    assert set(failed) == {row.check for row in wanted}, report.as_text()
+    assert set(failed) == {row.check for row in wanted}, as_text([report])
     for row in wanted:
-        assert _all_said(failed[row.check], row.said), report.as_text()
+        assert _all_said(failed[row.check], row.said), as_text([report])
         assert failed[row.check].evidence
 
 

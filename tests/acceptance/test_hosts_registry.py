@@ -12,6 +12,7 @@ from kubeparcel.hosts import catalog, session
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
+from kubeparcel.reports.output import as_text
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
@@ -50,7 +51,7 @@ def test_a_pulled_host_proves_packages_like_one_made_here(filled, binaries_cache
         try:
             run = LevelRun.create(here, [new])
             report = run_level(level.LEVEL, run, [HOST], only=["lifecycle", "kubelet-alone"])
-            assert report.passed, report.as_text()
+            assert report.passed, as_text([report])
             assert here.engine.list_images("localhost/kubeparcel/debian-13-install")
         finally:
             here.engine.remove_image(here.ensure_image(HOST))

@@ -15,6 +15,7 @@ from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
+from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.install import level
 from kubeparcel.verify.install.assertions import NoFindings
@@ -144,14 +145,14 @@ def test_whole_packages_pass_every_check(here, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
     report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
-    assert report.passed, report.as_text()
+    assert report.passed, as_text([report])
     assert len(report.checks) > 45
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
 def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machine: Machine):
     checks = caught[machine]
-    shown = Report("install", tuple(checks)).as_text()
+    shown = as_text([Report("install", tuple(checks))])
     failed = {check.name: check for check in checks if not check.passed}
     assert set(failed) == machine.checks, shown
     for mutant in machine.mutants:

@@ -1,4 +1,4 @@
-"""The report in a real browser: it fits a phone, everything unfolds, nothing hostile runs."""
+"""The HTML report in a real browser: layout on a phone, filter, links, hostile input."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kubeparcel.reports.output import write_html
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
 from tests.acceptance.conftest import Site
@@ -27,15 +28,15 @@ HOSTILE = (
     "<style>body { display: none }</style><meta http-equiv=refresh content='0;url=about:blank'>"
     '" onclick="document.body.dataset.ran=1" x=\' \x1b[31m\0{{ 7 * 7 }}'
 )
-SIZES = (360, 1280)
+WIDTHS = (360, 1280)
 
 
 def hostile(text: str = HOSTILE) -> VerifyResult:
-    """A proof in which everything that comes from outside is the text."""
+    """Return a result in which every text from outside is `text`."""
     finding = Finding(text, text, text, text)
-    bad = Check(text, text, 7, text, (finding,) * 12, text, 1.5, {text: text, f"a\n{text}": LONG})
-    good = Check("kind", text, 0, text, (), text, 0.5, {text: text})
-    layout = Check("modes", "a.deb", 2, "as they should be")
+    bad = Check(text, text, text, (finding,) * 12, text, 1.5, {text: text, f"a\n{text}": LONG})
+    good = Check("kind", text, text, (), text, 0.5, {text: text})
+    layout = Check("modes", "a.deb", "as they should be")
     packages = (CheckedPackage(text, text, text, text, text),)
     reports = (
         Report("layout", (layout,) * 40, 0.8, packages=packages),
@@ -47,7 +48,7 @@ def hostile(text: str = HOSTILE) -> VerifyResult:
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """Debian's own browser, without a window."""
+    """Start Debian's Chromium without a window."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
@@ -70,12 +71,12 @@ def chromium() -> Iterator[Any]:
 
 
 class Page:
-    """A proof's page, open in the browser."""
+    """A report page, open in the browser."""
 
     def __init__(self, driver: Any, file: Path) -> None:
         self.driver, self.file = driver, file
 
-    def show(self, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Page:
+    def open(self, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Page:
         metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -84,125 +85,128 @@ class Page:
         self.driver.get(self.file.as_uri())
         return self
 
-    def ask(self, script: str) -> Any:
+    def evaluate(self, script: str) -> Any:
         return self.driver.execute_script(f"return {script}")
 
     def count(self, selector: str) -> int:
-        return int(self.ask(f"document.querySelectorAll({json.dumps(selector)}).length"))
+        return int(self.evaluate(f"document.querySelectorAll({json.dumps(selector)}).length"))
 
-    def shown(self, selector: str) -> int:
-        boxes = f"[...document.querySelectorAll({json.dumps(selector)})]"
-        return int(self.ask(f"{boxes}.filter((box) => box.checkVisibility()).length"))
+    def count_visible(self, selector: str) -> int:
+        elements = f"[...document.querySelectorAll({json.dumps(selector)})]"
+        return int(
+            self.evaluate(f"{elements}.filter((element) => element.checkVisibility()).length")
+        )
 
     def click(self, selector: str) -> None:
-        """Click what is there, or comes within a moment."""
+        """Click an element once it is clickable."""
         from selenium.webdriver.support.expected_conditions import element_to_be_clickable
         from selenium.webdriver.support.wait import WebDriverWait
 
-        found = element_to_be_clickable(("css selector", selector))
-        WebDriverWait(self.driver, TIMEOUT).until(found).click()
+        clickable = element_to_be_clickable(("css selector", selector))
+        WebDriverWait(self.driver, TIMEOUT).until(clickable).click()
 
-    def write(self, selector: str, text: str) -> None:
+    def type(self, selector: str, text: str) -> None:
         self.driver.find_element("css selector", selector).send_keys(text)
 
-    def said(self) -> list[str]:
-        """What the browser complains of."""
-        return [row["message"] for row in self.driver.get_log("browser")]
+    def console_messages(self) -> list[str]:
+        """Return the messages of the browser's console."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
 
 
 @pytest.fixture
 def page(chromium: Any, tmp_path: Path) -> Page:
     file = tmp_path / "verify.html"
-    hostile().write_html(file)
+    result = hostile()
+    write_html(result.reports, result.started, file)
     return Page(chromium, file)
 
 
-@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_screen_even_with_everything_open(page, width, scheme):
-    page.show(width, scheme)
-    assert page.ask("document.documentElement.scrollWidth") <= width
-    page.ask("document.querySelectorAll('details').forEach((box) => { box.open = true })")
-    assert page.ask("document.documentElement.scrollWidth") <= width
-    assert page.ask("innerWidth") == width
+def test_page_fits_the_screen_with_everything_expanded(page, width, scheme):
+    page.open(width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("innerWidth") == width
     widest = "Math.max(...[...document.querySelectorAll('pre, dd, p, li')]"
-    assert page.ask(f"{widest}.map((box) => box.getBoundingClientRect().right))") <= width
+    assert page.evaluate(f"{widest}.map((box) => box.getBoundingClientRect().right))") <= width
 
 
-def test_what_packages_printed_is_text_and_does_nothing(page):
-    page.show()
-    page.click("#unfold")
-    assert page.ask("document.body.dataset.ran ?? 'never'") == "never"
+def test_hostile_package_output_is_shown_as_text_and_never_runs(page):
+    page.open()
+    page.click("#expand")
+    assert page.evaluate("document.body.dataset.ran ?? 'never'") == "never"
     assert page.count("script") == page.count("style") == 1
     assert page.count("img, svg, iframe, meta[http-equiv=refresh]") == 0
     assert page.count("a:not([href^='#'])") == 0
     assert page.count("[onclick], [onload], [onerror], [onfocus]") == 0
-    assert "{{ 7 * 7 }}" in page.ask("document.querySelector('.failure').textContent")
-    assert page.said() == []
+    assert "{{ 7 * 7 }}" in page.evaluate("document.querySelector('.failure').textContent")
+    assert page.console_messages() == []
 
 
-def test_text_can_be_read_in_both_schemes(page):
+def test_text_has_enough_contrast_in_both_colour_schemes(page):
     for scheme, dark in (("light", False), ("dark", True)):
-        page.show(scheme=scheme)
+        page.open(scheme=scheme)
         colours = "getComputedStyle(document.body)"
         back, front = (
-            sum(map(int, page.ask(f"{colours}.{name}.match(/[0-9]+/g)")))
+            sum(map(int, page.evaluate(f"{colours}.{name}.match(/[0-9]+/g)")))
             for name in ("backgroundColor", "color")
         )
         assert (back < front) is dark
         assert abs(back - front) > 400
 
 
-def test_without_scripts_every_check_unfolds_and_no_dead_control_is_shown(page):
-    page.show(scripts=False)
+def test_page_without_javascript_expands_checks_and_hides_the_filter(page):
+    page.open(scripts=False)
     assert page.driver.find_element("css selector", "#filter").is_displayed() is False
     summary = page.driver.find_element("css selector", "#layout .group summary")
     group = page.driver.find_element("css selector", "#layout .group")
     before = group.get_attribute("open")
     summary.click()
     assert group.get_attribute("open") != before
-    page.show()
+    page.open()
 
 
-def test_the_search_narrows_what_is_shown_and_opens_it(page):
-    page.show()
-    page.write("#words", "KIND")
-    assert page.shown(".check") == 1
-    assert page.ask("document.getElementById('shown').textContent") == "1 of 42"
-    page.ask("document.getElementById('words').value = ''")
-    page.click("#failing")
-    assert page.shown(".check") == 1
-    page.click("#failing")
-    assert page.ask("document.getElementById('shown').textContent") == ""
-    page.write("#words", "as they should layout")
-    assert page.shown(".check") == 40
+def test_search_filters_and_expands_checks(page):
+    page.open()
+    page.type("#search", "KIND")
+    assert page.count_visible(".check") == 1
+    assert page.evaluate("document.getElementById('shown').textContent") == "1 of 42"
+    page.evaluate("document.getElementById('search').value = ''")
+    page.click("#failures-only")
+    assert page.count_visible(".check") == 1
+    page.click("#failures-only")
+    assert page.evaluate("document.getElementById('shown').textContent") == ""
+    page.type("#search", "as they should layout")
+    assert page.count_visible(".check") == 40
 
 
-def test_all_can_be_unfolded_and_folded(page):
-    page.show()
-    page.click("#unfold")
-    assert page.shown(".check") == 42
-    assert page.ask("document.querySelectorAll('#checks details:not([open])').length") == 0
-    page.click("#unfold")
-    assert page.shown(".check") == 0
+def test_expand_all_and_collapse_all(page):
+    page.open()
+    page.click("#expand")
+    assert page.count_visible(".check") == 42
+    assert page.evaluate("document.querySelectorAll('#checks details:not([open])').length") == 0
+    page.click("#expand")
+    assert page.count_visible(".check") == 0
 
 
-def test_a_failure_leads_to_its_place_among_the_checks_and_back(page):
-    page.show()
+def test_failure_and_its_check_link_to_each_other(page):
+    page.open()
     page.click(".failure a[href='#check-41']")
-    assert wait_until(lambda: page.shown("#check-41") == 1)
+    assert wait_until(lambda: page.count_visible("#check-41") == 1)
     page.click("#check-41 a[href='#failure-41']")
-    assert wait_until(lambda: page.ask("location.hash") == "#failure-41")
+    assert wait_until(lambda: page.evaluate("location.hash") == "#failure-41")
 
 
-def test_a_real_report_counts_what_the_json_counts(real: Site, chromium: Any, tmp_path: Path):
+def test_page_and_json_have_the_same_counts(real: Site, chromium: Any, tmp_path: Path):
     file = tmp_path / "verify.html"
     document = real.json("verify", "--html", str(file))
-    page = Page(chromium, file).show()
+    page = Page(chromium, file).open()
     assert page.count(".check") == document["count"]
     assert page.count(".check[data-passed=true]") == document["count"] - document["failed"]
-    assert page.ask("Number(document.body.dataset.count)") == document["count"]
+    assert page.evaluate("Number(document.body.dataset.count)") == document["count"]
     assert page.count(".packages li") == 10
-    assert "1.36.3-1" in page.ask("document.querySelector('.named').textContent")
+    assert "1.36.3-1" in page.evaluate("document.querySelector('.versions').textContent")
     assert file.stat().st_size < 2_000_000
-    assert page.said() == []
+    assert page.console_messages() == []

@@ -15,6 +15,7 @@ from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Format
+from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.level_runner import run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario
@@ -152,7 +153,7 @@ def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machi
     checks = caught[machine]
     failed = [check for check in checks if not check.passed]
     wanted = {mutant.check for mutant in machine.mutants}
-    assert {check.name for check in failed} == wanted, Report("service", tuple(checks)).as_text()
+    assert {check.name for check in failed} == wanted, as_text([Report("service", tuple(checks))])
     assert len(wanted) == len(machine.mutants)
     assert all(check.evidence for check in failed)
     assert all(f.expected and f.found for check in failed for f in check.findings)

@@ -31,6 +31,7 @@ from kubeparcel.images import control_plane
 from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_node_archive
 from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
+from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
 from kubeparcel.verify.cluster import level as cluster
@@ -72,7 +73,7 @@ def _within(part: str, what: str, seconds: float, limit: float) -> Figure:
 
 def _passed(report: Report) -> Report:
     if not report.passed:
-        raise SystemExit(report.as_text())
+        raise SystemExit(as_text([report]))
     return report
 
 

@@ -46,10 +46,10 @@ def test_a_file_that_suites_share_fails_in_each(sick: Path, doctor: Doctor) -> N
     found = doctor(sick)
     assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
     text = found.as_text()
-    assert "✗ files (31): every package file is there" in text
+    assert "✗ files: every package file is there" in text
     assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
-    assert f"where    {DEB}" in text
-    assert "do       Publish it again" in text
+    assert f"location {DEB}" in text
+    assert "hint     Publish it again" in text
 
 
 def test_quick_leaves_package_files_out_and_says_so(sick: Path, doctor: Doctor) -> None:
@@ -207,7 +207,7 @@ def test_the_task_prints_json_and_writes_junit(
     rows = {row["subject"]: row for row in document["subjects"]}
     (wrong,) = [check for check in rows["apt stable"]["checks"] if not check["passed"]]
     assert wrong["name"] == "files"
-    assert wrong["findings"][0]["where"] == DEB
+    assert wrong["findings"][0]["location"] == DEB
     root = ElementTree.parse(report).getroot()
     assert (root.get("tests"), root.get("failures")) == (str(document["count"]), "2")
 

@@ -1,4 +1,4 @@
-"""A run of GitHub's Actions: annotations, a summary, and no command but ours."""
+"""Output for GitHub Actions: annotations, the step summary, and escaped workflow commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from kubeparcel.reports.results import Check, Finding, Report
 HOSTILE = Check(
     "remove, or: purge",
     "life",
-    81,
     "100 % is\r\nlost",
     (
         Finding("the edit", "nothing\n::stop-commands::x", "/etc/default/kubelet", "Keep it."),
@@ -22,44 +21,44 @@ HOSTILE = Check(
     "trixie",
     evidence={"cat": "```\n</details><script>alert(1)</script>\n::set-output name=a::b"},
 )
-FINE = Check("install", "life", host="trixie")
+PASSED = Check("install", "life", host="trixie")
 LAYOUT = Report("layout", (Check("modes", "a.deb"),), 0.8)
-INSTALL = Report("install", (FINE, HOSTILE), 61)
+INSTALL = Report("install", (PASSED, HOSTILE), 61)
 CLUSTER = Report("cluster", not_run="install failed")
 
 
-def test_an_annotation_is_one_line_escaped_as_github_reads_it():
+def test_annotation_is_one_escaped_line():
     (line,) = github.error_annotations([LAYOUT, INSTALL, CLUSTER])
     assert line == (
         "::error title=install · trixie · life · remove%2C or%3A purge::"
         "100 %25 is%0Alost%0Aexpected: the edit%0Afound: nothing%0A::stop-commands::x%0A"
-        "where: /etc/default/kubelet%0Alook: Keep it.%0Aand 1 more"
+        "location: /etc/default/kubelet%0Ahint: Keep it.%0Aand 1 more"
     )
 
 
-def test_of_many_failures_github_gets_as_many_as_it_keeps():
+def test_annotations_are_limited_to_what_github_keeps():
     report = Report("install", (HOSTILE,) * 30)
     lines = github.error_annotations([report])
     assert len(lines) == github.MAX_ANNOTATIONS
-    assert lines[-1].endswith("::21 more checks fail: see the report.")
+    assert lines[-1].endswith("::21 more checks failed; see the report.")
     assert (
         len(github.error_annotations([Report("install", (HOSTILE,) * 10)]))
         == github.MAX_ANNOTATIONS
     )
 
 
-def test_no_failure_no_annotation():
+def test_passed_report_has_no_annotations():
     assert github.error_annotations([LAYOUT]) == []
 
 
-def test_what_packages_print_is_no_command():
+def test_workflow_commands_in_package_output_are_escaped():
     text = github.escape_workflow_commands("found    a\n  ::add-mask::x\n##[error]b\nc::d")
     assert not re.search(r"^\s*::", text, re.MULTILINE)
     assert "##[" not in text
     assert "c::d" in text
 
 
-def test_the_summary_has_a_row_a_level_and_host_and_the_evidence_of_failures():
+def test_summary_lists_each_level_and_host_and_the_evidence_of_failures():
     text = github.render_summary([LAYOUT, INSTALL, CLUSTER])
     assert "| layout |  | ✅ 1 | 0.8 s |" in text
     assert "| install | trixie | ❌ 1 of 2 | 1:01 |" in text
@@ -69,21 +68,21 @@ def test_the_summary_has_a_row_a_level_and_host_and_the_evidence_of_failures():
     assert text.count("<details>") == text.count("</details>\n\n") == 1
 
 
-def test_evidence_in_the_summary_stays_in_its_block():
+def test_summary_evidence_cannot_close_its_code_block():
     text = github.render_summary([INSTALL])
     block = text.split("````text\n")[1].split("\n````")[0]
     assert "</details><script>alert(1)</script>" in block
     assert text.replace(block, "").count("<script>") == 0
 
 
-def test_a_summary_is_never_longer_than_github_shows():
+def test_summary_never_exceeds_the_size_limit():
     long = Check("a", "b", findings=(Finding("x" * 5000, "y"),), evidence={"c": "é" * 9000})
     text = github.render_summary([Report("install", (long,) * 900)])
     assert len(text.encode()) < 1_000_000
-    assert re.search(r"… and \d+ more: see the report\.", text)
+    assert re.search(r"… and \d+ more; see the report\.", text)
 
 
-def test_only_github_is_github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_in_github_actions_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     assert not github.in_github_actions()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

@@ -1,4 +1,4 @@
-"""A proof as one page: all of it, nothing beside it, and nothing that a package wrote runs."""
+"""The HTML report: complete, self-contained, and safe against hostile package output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.reports import html
-from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report, write_html
+from kubeparcel.reports.output import write_html
+from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
 HOSTILE = (
@@ -21,7 +22,6 @@ HOSTILE = (
 BAD = Check(
     "remove-keeps-settings",
     "life",
-    81,
     "edited settings are not lost",
     (Finding("the edit", HOSTILE, "/etc/default/kubelet", "inv verify --keep"),),
     "trixie",
@@ -30,7 +30,7 @@ BAD = Check(
 )
 REPORTS = [
     Report(
-        *("layout", (Check("modes", "dist/deb/kubeadm.deb", 2, "as they should be"),), 0.8),
+        *("layout", (Check("modes", "dist/deb/kubeadm.deb", "as they should be"),), 0.8),
         packages=(
             CheckedPackage("dist/deb/kubeadm.deb", "kubeadm", "1.36.3-1", "amd64", "deb"),
             CheckedPackage("dist/rpm/kubeadm.rpm", "kubeadm", "1.36.3-1", "x86_64", "rpm"),
@@ -46,8 +46,8 @@ REPORTS = [
 ]
 
 
-class Seen(HTMLParser):
-    """What a page is made of, as a browser takes it apart."""
+class ParsedPage(HTMLParser):
+    """The elements and texts of a page, as a browser parses them."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -77,49 +77,49 @@ def page() -> str:
     return html.render_html(REPORTS, STARTED)
 
 
-def test_the_head_says_what_was_proved_where_and_when(page: str):
-    text = Seen(page).text
-    assert "1 of 3 checks fails" in text
+def test_header_shows_result_versions_environment_and_time(page: str):
+    text = ParsedPage(page).text
+    assert "1 of 3 checks failed" in text
     assert "kubeadm, kubectl 1.36.3-1 · cri-tools 1.36.0-1" in text
     assert "install on trixie (deb) · podman 4.3.1" in text
-    assert "2026-07-23 14:02 UTC , in 1:02" in text
+    assert "2026-07-23 14:02 UTC , took 1:02" in text
     assert "4 package files" in text
     assert "not run: install failed" in text
 
 
-def test_a_failure_has_all_that_is_known_of_it_before_the_other_checks(page: str):
-    text = Seen(page).text
-    failed, every = text.split("All checks")
-    for words in (
-        "remove-keeps-settings (81) edited settings are not lost install · trixie · life · 1.7 s",
+def test_failures_come_first_with_all_details(page: str):
+    text = ParsedPage(page).text
+    failures, all_checks = text.split("All checks")
+    for expected in (
+        "remove-keeps-settings edited settings are not lost install · trixie · life · 1.7 s",
         "expected the edit found",
-        "where /etc/default/kubelet",
-        "do inv verify --keep",
+        "location /etc/default/kubelet",
+        "hint inv verify --keep",
         "cat /etc/default/kubelet No such file (exit code 1)",
     ):
-        assert words in failed
-    assert "dist/deb/kubeadm.deb 1 ✓ passed modes (2) as they should be" in every
+        assert expected in failures
+    assert "dist/deb/kubeadm.deb 1 ✓ passed modes as they should be" in all_checks
 
 
-def test_every_check_is_there_once_and_the_failed_ones_unfolded(page: str):
-    tags = Seen(page).tags
+def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str):
+    tags = ParsedPage(page).tags
     checks = [a for _, a in tags if a.get("class") == "check"]
     assert [a["data-passed"] for a in checks] == ["true", "true", "false"]
     assert [a["id"] for a in checks] == ["check-1", "check-2", "check-3"]
-    evidence = [a for _, a in tags if a.get("class") == "seen"]
+    evidence = [a for _, a in tags if a.get("class") == "evidence"]
     assert ["open" in a for a in evidence] == [True, True]
     assert not any("open" in a for a in checks)
 
 
-def test_nothing_is_fetched_and_nothing_but_our_own_script_may_run(page: str):
-    seen = Seen(page)
-    assert [tag for tag, _ in seen.tags if tag in ("script", "style", "img", "iframe")] == [
+def test_page_fetches_nothing_and_allows_only_its_own_script(page: str):
+    parsed = ParsedPage(page)
+    assert [tag for tag, _ in parsed.tags if tag in ("script", "style", "img", "iframe")] == [
         "style",
         "script",
     ]
-    links = [a.get("href") or a.get("src") for _, a in seen.tags if a.get("href") or a.get("src")]
+    links = [a.get("href") or a.get("src") for _, a in parsed.tags if a.get("href") or a.get("src")]
     assert all(link and link.startswith(("#", "data:,")) for link in links)
-    policy = next(a["content"] for tag, a in seen.tags if tag == "meta" and "http-equiv" in a)
+    policy = next(a["content"] for tag, a in parsed.tags if tag == "meta" and "http-equiv" in a)
     for tag in ("style", "script"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -127,31 +127,31 @@ def test_nothing_is_fetched_and_nothing_but_our_own_script_may_run(page: str):
     assert "default-src 'none'" in (policy or "")
 
 
-def test_what_a_package_printed_is_shown_as_it_is(page: str):
-    assert '<script>document.title = "run"</script>' in Seen(page).text
+def test_package_output_is_escaped(page: str):
+    assert '<script>document.title = "run"</script>' in ParsedPage(page).text
     assert "\x1b" not in page
 
 
-def test_a_proof_that_passed_says_so_and_has_no_failures():
-    text = Seen(html.render_html(REPORTS[:1], STARTED)).text
-    assert "The 1 check passes" in text
-    assert "What failed" not in text
+def test_passed_report_has_no_failures_section():
+    text = ParsedPage(html.render_html(REPORTS[:1], STARTED)).text
+    assert "1 check passed" in text
+    assert "Failures" not in text
 
 
-def test_a_proof_that_did_not_run_to_its_end_did_not_pass():
+def test_report_with_a_level_not_run_is_not_passed():
     page = html.render_html([REPORTS[0], Report("install", not_run="no host")], STARTED)
-    assert "1 check passes, but not every level ran" in Seen(page).text
-    assert '<header class="bad">' in page
+    assert "1 check passed, but not all levels ran" in ParsedPage(page).text
+    assert '<header class="failed">' in page
 
 
-def test_of_many_findings_the_rest_is_folded():
+def test_many_findings_are_folded():
     many = tuple(Finding("0755", f"07{n:02}") for n in range(30))
     page = html.render_html([Report("layout", (Check("modes", "a.deb", findings=many),))], STARTED)
     assert page.count("<dt>found</dt>") == 30
-    assert "20 more" in Seen(page).text
+    assert "20 more" in ParsedPage(page).text
 
 
-def test_the_page_is_written_whole_and_over_an_older_one(tmp_path: Path):
+def test_write_html_replaces_an_older_page(tmp_path: Path):
     file = tmp_path / "deep" / "verify.html"
     for reports in (REPORTS, REPORTS[:1]):
         write_html(reports, STARTED, file)

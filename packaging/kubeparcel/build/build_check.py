@@ -13,6 +13,7 @@ from kubeparcel.build import check_cache
 from kubeparcel.build.assembler import Made, Package, suspect
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration
+from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.store import Store
 from kubeparcel.verify.layout import level
@@ -69,7 +70,7 @@ class Checking:
             log.info("Check", f"{report.summary} · {duration(report.seconds)}")
         else:
             log.warn(
-                f"the packages are not as they should be: {report.summary}\n{report.as_text()}"
+                f"the packages are not as they should be: {report.summary}\n{as_text([report])}"
             )
         return report
 

@@ -160,12 +160,12 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     Reports of verify go as well; with `store` the engines lose the images that it knows.
     """
-    from kubeparcel.reports import report_files
+    from kubeparcel.reports.output import REPORT_NAMES
 
     out = settings.base / settings.out
     sums = out / "SHA256SUMS"
     packages = [out / name for name in pipeline.listed(sums)]
-    reports = (out / name for name in report_files.REPORT_NAMES)
+    reports = (out / name for name in REPORT_NAMES)
     for path in (*packages, *reports, sums, out / ".lock", out / ".lock.holder"):
         path.unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):

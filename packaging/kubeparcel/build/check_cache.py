@@ -33,7 +33,7 @@ def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
     """The checks that passed, or nothing."""
     try:
         rows = store.get_record(KIND, key) or []
-        return tuple(Check(name, subject, number, meaning) for name, number, meaning in rows)
+        return tuple(Check(name, subject, meaning) for name, meaning in rows)
     except (TypeError, ValueError):
         return ()
 
@@ -41,4 +41,4 @@ def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
 def remember(store: Store, key: str, checks: Sequence[Check]) -> None:
     """Remember checks, if all passed."""
     if checks and all(check.passed for check in checks):
-        store.put_record(KIND, key, [[c.name, c.number, c.meaning] for c in checks])
+        store.put_record(KIND, key, [[c.name, c.meaning] for c in checks])

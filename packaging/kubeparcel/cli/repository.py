@@ -178,6 +178,7 @@ def doctor(
 ) -> int:
     """Examine any apt and yum repository, whoever published it."""
     from kubeparcel.doctor.examination import Request, examine
+    from kubeparcel.reports.output import write_junit
 
     if len(path) != 1:
         raise UsageError("inv doctor needs one URL or folder.")
@@ -185,6 +186,6 @@ def doctor(
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
     report = examine(Request(address, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
-        report.write_junit(Path.cwd() / junit)
+        write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())
     return report.exit_code

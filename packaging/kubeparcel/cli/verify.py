@@ -41,7 +41,7 @@ def verify(
     """
     from kubeparcel.build.previous_revision import PreviousRevision
     from kubeparcel.config.settings import load
-    from kubeparcel.reports.report_files import ReportFiles, write_reports
+    from kubeparcel.reports.output import ReportFiles, as_json, as_text, write_reports
     from kubeparcel.verify.levels import VerifyRequest, run_levels
 
     base, log = Path.cwd(), console.create_log(quiet)
@@ -55,10 +55,10 @@ def verify(
         keep=keep,
     )
     result = run_levels(request, settings, log, PreviousRevision(settings, log))
-    written = write_reports(
-        result, ReportFiles.requested(base, settings.out, level, html, junit), log
-    )
-    print_result(result.as_json() if json_ else written.with_summary_line(result.as_text()))
+    files = ReportFiles.requested(base, settings.out, level, html, junit)
+    written = write_reports(result.reports, result.started, files, log)
+    text = as_json(result.reports) if json_ else as_text(result.reports)
+    print_result(text if json_ else written.with_summary_line(text))
     if json_ and written.names:
         log.info("Report", " · ".join(written.names))
     return written.exit_code

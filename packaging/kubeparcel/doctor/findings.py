@@ -16,27 +16,27 @@ MAX_FINDINGS = 25
 
 
 class CheckKind(Enum):
-    """The checks: a name, its number in docs, and what it means."""
+    """The checks: a name, and what it means."""
 
-    KEY = ("key", 28, "the signing key is there, strong, and holds long enough")
-    SELF_SIGNATURE = ("key-self-signature", 29, "the key vouches for itself with SHA-256 or better")
-    INRELEASE = ("inrelease", 25, "InRelease is there and its signature is good")
-    RELEASE_GPG = ("release-gpg", 26, "Release has a good signature beside it, and says the same")
-    PACKET = ("signature-packet", 27, "signatures are version 4 or newer, with SHA-256 or better")
-    SQV = ("sqv", 27, "sqv, which current apt uses, accepts the signature now and later")
-    DATES = ("dates", 37, "the Release has not expired and is not from the future")
-    FIELDS = ("release-fields", 0, "the Release says what it is, and lists its indexes by digest")
-    INDEXES = ("indexes", 0, "every index is there, whole, of the size and digests promised")
-    BY_HASH = ("by-hash", 30, "every index of packages can be had by its digest")
-    ENTRIES = ("entries", 0, "what indexes say of packages is complete, safe and unambiguous")
-    FILES = ("files", 31, "every package file is there, of the size and digests promised")
-    INSIDE = ("inside", 0, "package files are whole, and what the indexes say they are")
-    REPOMD = ("repomd-signature", 33, "repomd.xml has a good signature")
-    RPM_SIGNATURE = ("rpm-signature", 34, "every rpm is signed by a trusted key")
-    CLOSURE = ("closure", 38, "packages find what they need of each other in the same suite")
-    COMPANIONS = ("companions", 38, "each minor that has a kubelet has what nodes need beside it")
-    ORPHANS = ("orphans", 32, "no package file lies around that no index names")
-    FORMATS = ("formats", 0, "the apt and the yum suites of a name have the same versions")
+    KEY = ("key", "the signing key is there, strong, and holds long enough")
+    SELF_SIGNATURE = ("key-self-signature", "the key vouches for itself with SHA-256 or better")
+    INRELEASE = ("inrelease", "InRelease is there and its signature is good")
+    RELEASE_GPG = ("release-gpg", "Release has a good signature beside it, and says the same")
+    PACKET = ("signature-packet", "signatures are version 4 or newer, with SHA-256 or better")
+    SQV = ("sqv", "sqv, which current apt uses, accepts the signature now and later")
+    DATES = ("dates", "the Release has not expired and is not from the future")
+    FIELDS = ("release-fields", "the Release says what it is, and lists its indexes by digest")
+    INDEXES = ("indexes", "every index is there, whole, of the size and digests promised")
+    BY_HASH = ("by-hash", "every index of packages can be had by its digest")
+    ENTRIES = ("entries", "what indexes say of packages is complete, safe and unambiguous")
+    FILES = ("files", "every package file is there, of the size and digests promised")
+    INSIDE = ("inside", "package files are whole, and what the indexes say they are")
+    REPOMD = ("repomd-signature", "repomd.xml has a good signature")
+    RPM_SIGNATURE = ("rpm-signature", "every rpm is signed by a trusted key")
+    CLOSURE = ("closure", "packages find what they need of each other in the same suite")
+    COMPANIONS = ("companions", "each minor that has a kubelet has what nodes need beside it")
+    ORPHANS = ("orphans", "no package file lies around that no index names")
+    FORMATS = ("formats", "the apt and the yum suites of a name have the same versions")
 
 
 class Fault(NamedTuple):
@@ -96,11 +96,11 @@ def checks(examined: Subject) -> Iterator[Check]:
     """The checks of a subject, as reports have them."""
     for kind in CheckKind:
         if kind in examined.checks_run:
-            name, number, meaning = kind.value
+            name, meaning = kind.value
             found = examined.findings.get(kind, [])
             more = (
                 [Finding("", f"and {len(found) - MAX_FINDINGS:,} more")]
                 if len(found) > MAX_FINDINGS
                 else []
             )
-            yield Check(name, examined.name, number, meaning, (*found[:MAX_FINDINGS], *more))
+            yield Check(name, examined.name, meaning, (*found[:MAX_FINDINGS], *more))

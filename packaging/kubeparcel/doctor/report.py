@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kubeparcel.console import duration, quantity
 from kubeparcel.doctor.findings import Subject, checks
-from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.reports.text import TextStyle
+from kubeparcel.reports.results import Report
+from kubeparcel.reports.text import TextStyle, failure_lines
 
 _SHOWN = 3
 _WIDEST = 28
@@ -60,10 +59,6 @@ class DoctorReport:
             "subjects": [_row(one) for one in self.subjects],
         }
         return json.dumps(document, indent=2)
-
-    def write_junit(self, path: Path) -> None:
-        """For CI: a test suite for each subject."""
-        self.report.write_junit(path)
 
     def as_text(self, style: TextStyle | None = None) -> str:
         """For people."""
@@ -119,23 +114,4 @@ def _subject(one: Subject, width: int, style: TextStyle) -> Iterator[str]:
     many = f" · {len(one.packages):,} packages{size}" if one.packages else ""
     yield f"  {one.name:<{width}}  {mark} {count}{many}{about}"
     for check in bad:
-        yield from (f"{'':{width + 4}}{line}" for line in _failure(check, style))
-
-
-def _failure(check: Check, style: TextStyle) -> Iterator[str]:
-    number = f" ({check.number})" if check.number else ""
-    yield f"{style.failed_mark} {check.name}{number}: {check.meaning}"
-    for finding in check.findings[:_SHOWN]:
-        yield from _finding(finding)
-    more = len(check.findings) - _SHOWN
-    if more > 0:
-        yield f"  … and {more} more (--json has them)"
-    for look in dict.fromkeys(one.hint for one in check.findings if one.hint):
-        yield f"  {'do':<9}{look}"
-
-
-def _finding(finding: Finding) -> Iterator[str]:
-    rows = (("expected", finding.expected), ("found", finding.found), ("where", finding.location))
-    for name, text in rows:
-        if text:
-            yield f"  {name:<9}{text}"
+        yield from (f"{'':{width + 4}}{line}" for line in failure_lines(check, style))

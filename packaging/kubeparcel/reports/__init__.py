@@ -1,1 +1,1 @@
-"""Results of checks, and the formats they are reported in."""
+"""Results of checks as values, the formats they are rendered in, and where reports are written."""

@@ -1,4 +1,4 @@
-"""What GitHub shows beside a run of its Actions: annotations, and a summary in Markdown.
+"""GitHub Actions: error annotations, and a step summary in Markdown.
 
 The formats: docs.github.com, "Workflow commands for GitHub Actions".
 """
@@ -16,115 +16,129 @@ from kubeparcel.reports.results import Check, Report
 from kubeparcel.sanitize import printable
 
 MAX_ANNOTATIONS = 10
-"""GitHub keeps so many annotations of one step."""
+"""GitHub keeps this many error annotations of a step."""
 
 MAX_SUMMARY_BYTES = 1_000_000
-"""Bytes that a summary may have; one that is longer is not shown at all."""
+"""GitHub drops a step summary that is larger (its limit is 1 MiB)."""
 
 MAX_EVIDENCE_CHARACTERS = 2_000
-"""Of each text in the summary so many characters are kept: its end."""
+"""Longer evidence is cut in the summary; its end is kept."""
+
+MAX_FINDINGS = 10
+"""Findings of one check in the summary."""
 
 
 def in_github_actions() -> bool:
-    """Whether this is a run of GitHub's Actions."""
+    """Return whether this process runs in GitHub Actions."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
+def summary_file() -> Path | None:
+    """Return the file that collects the step summary; None outside GitHub Actions."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(path) if path and in_github_actions() else None
+
+
 def error_annotations(reports: Sequence[Report]) -> list[str]:
-    """A line for each failed check, up to what GitHub keeps; it reads them on standard error."""
+    """Return an `::error` command for each failed check, at most MAX_ANNOTATIONS."""
     failed = [(report.level, check) for report in reports for check in report.failed]
-    rest = len(failed) - (MAX_ANNOTATIONS - 1) if len(failed) > MAX_ANNOTATIONS else 0
     lines = [_error(_title(level, check), _message(check)) for level, check in failed]
-    if rest:
-        more = _error("kubeparcel verify", f"{rest} more checks fail: see the report.")
-        lines = [*lines[: MAX_ANNOTATIONS - 1], more]
+    if len(lines) > MAX_ANNOTATIONS:
+        more = len(lines) - (MAX_ANNOTATIONS - 1)
+        rest = _error("kubeparcel verify", f"{more} more checks failed; see the report.")
+        lines = [*lines[: MAX_ANNOTATIONS - 1], rest]
     return lines
 
 
 def _error(title: str, message: str) -> str:
-    return f"::error title={_property(title)}::{_data(message)}"
+    return f"::error title={_escape_property(title)}::{_escape_data(message)}"
 
 
 def _title(level: str, check: Check) -> str:
-    return " · ".join(word for word in (level, check.host, check.subject, check.name) if word)
+    return " · ".join(part for part in (level, check.host, check.subject, check.name) if part)
 
 
 def _message(check: Check) -> str:
-    first = check.findings[0]
-    rows = [check.meaning, *(f"{name}: {value}" for name, value in first.as_dict().items())]
-    rows += [f"and {len(check.findings) - 1} more"] if check.findings[1:] else []
-    return printable("\n".join(row for row in rows if row))
+    finding = check.findings[0]
+    lines = [check.meaning, *(f"{name}: {value}" for name, value in finding.as_dict().items())]
+    lines += [f"and {len(check.findings) - 1} more"] if check.findings[1:] else []
+    return printable("\n".join(line for line in lines if line))
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(printable(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def escape_workflow_commands(text: str) -> str:
-    """A text in which no line is a command to GitHub, whatever a package printed."""
+    """Return the text with every workflow command disabled, for output that packages control."""
     return re.sub(r"^(\s*)::", r"\1: :", text, flags=re.MULTILINE).replace("##[", "# #[")
 
 
 def append_summary(reports: Sequence[Report], path: Path) -> None:
-    """Add the summary to the file that GitHub named."""
+    """Append the summary to a step's summary file."""
     with path.open("a", encoding="utf-8") as file:
         file.write(render_summary(reports))
 
 
 def render_summary(reports: Sequence[Report]) -> str:
-    """The levels as a table, and below it what failed, each with its evidence folded."""
+    """Return a table of the levels, then each failed check with its evidence folded."""
     parts = ["## kubeparcel verify", "", "| level | host | checks | time |", "|---|---|---|---|"]
-    parts += [row for report in reports for row in _rows(report)]
+    parts += [line for report in reports for line in _table_lines(report)]
     size = sum(len(part.encode()) + 1 for part in parts)
     failed = [(report.level, check) for report in reports for check in report.failed]
     for shown, (level, check) in zip(count(), failed):
         block = "\n".join(_failure(level, check))
         size += len(block.encode()) + 1
         if size > MAX_SUMMARY_BYTES - 200:
-            parts += ["", f"… and {len(failed) - shown} more: see the report."]
+            parts += ["", f"… and {len(failed) - shown} more; see the report."]
             break
         parts.append(block)
     return "\n".join(parts) + "\n\n"
 
 
-def _rows(report: Report) -> Iterator[str]:
+def _table_lines(report: Report) -> Iterator[str]:
     if report.not_run:
-        yield f"| {report.level} | | – not run: {_inline(report.not_run)} | |"
+        yield f"| {report.level} | | – not run: {_escape_markdown(report.not_run)} | |"
     for host in dict.fromkeys(check.host for check in report.checks):
         checks = [check for check in report.checks if check.host == host]
-        good = sum(check.passed for check in checks)
-        told = f"✅ {good}" if good == len(checks) else f"❌ {good} of {len(checks)}"
-        yield f"| {report.level} | {_inline(host)} | {told} | {duration(report.seconds)} |"
+        passed = sum(check.passed for check in checks)
+        result = f"✅ {passed}" if passed == len(checks) else f"❌ {passed} of {len(checks)}"
+        took = duration(report.seconds)
+        yield f"| {report.level} | {_escape_markdown(host)} | {result} | {took} |"
 
 
 def _failure(level: str, check: Check) -> Iterator[str]:
     yield ""
-    yield f"### ❌ {_inline(_title(level, check))}"
+    yield f"### ❌ {_escape_markdown(_title(level, check))}"
     yield ""
     if check.meaning:
-        yield f"{_inline(check.meaning)}\n"
-    rows = (f"{k:<9}{v}" for one in check.findings[:10] for k, v in one.as_dict().items())
-    yield _fenced("\n".join(rows))
-    if check.findings[10:]:
-        yield f"… and {len(check.findings) - 10} more\n"
+        yield f"{_escape_markdown(check.meaning)}\n"
+    fields = (
+        f"{name:<9}{value}"
+        for finding in check.findings[:MAX_FINDINGS]
+        for name, value in finding.as_dict().items()
+    )
+    yield _fenced("\n".join(fields))
+    if check.findings[MAX_FINDINGS:]:
+        yield f"… and {len(check.findings) - MAX_FINDINGS} more\n"
     if check.evidence:
-        texts = (f"$ {title}\n{text}" for title, text in check.evidence.items())
-        yield "<details><summary>What was seen</summary>\n"
-        yield from (_fenced(text) for text in texts)
+        outputs = (f"$ {title}\n{text}" for title, text in check.evidence.items())
+        yield "<details><summary>Evidence</summary>\n"
+        yield from (_fenced(output) for output in outputs)
         yield "</details>"
 
 
 def _fenced(text: str) -> str:
-    """A block of code: its fence is longer than any in the text."""
+    """Return a code block. Its fence is longer than any run of backticks in the text."""
     shown = printable(text)[-MAX_EVIDENCE_CHARACTERS:]
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", shown)), default=0))
     return f"{fence}text\n{shown}\n{fence}\n"
 
 
-def _inline(text: str) -> str:
-    """A text of one line in which no character means anything to Markdown."""
+def _escape_markdown(text: str) -> str:
+    """Return the text on one line, with every character that Markdown interprets escaped."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(printable(text).split()))

@@ -1,4 +1,4 @@
-"""A proof as one page: nothing beside it is needed, and nothing in its evidence can run."""
+"""Reports as one self-contained HTML page; the output of packages is shown but never executed."""
 
 from __future__ import annotations
 
@@ -15,36 +15,13 @@ from kubeparcel.paths import template_dir
 from kubeparcel.reports.results import Check, CheckedPackage, Report
 from kubeparcel.sanitize import printable
 
-OPEN_GROUPS = 3
-"""Of so few groups of checks in a level, all are open."""
+MAX_OPEN_GROUPS = 3
+"""A level with at most this many groups shows all of them open."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """The checks of one subject: a scenario on a host, or a package file."""
-
-    subject: str
-    rows: tuple[Row, ...]
-
-    @property
-    def good(self) -> int:
-        """How many passed."""
-        return sum(row.check.passed for row in self.rows)
-
-    @property
-    def passed(self) -> bool:
-        """Whether all did."""
-        return self.good == len(self.rows)
-
-    @property
-    def seconds(self) -> float:
-        """How long they took, one after the other."""
-        return sum(row.check.seconds for row in self.rows)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One check with its number on the page."""
+class NumberedCheck:
+    """A check with its number on the page, which its links use."""
 
     number: int
     level: str
@@ -52,48 +29,71 @@ class Row:
 
     @property
     def evidence(self) -> tuple[tuple[str, str, bool], ...]:
-        """What was seen: a title, the text, and whether a reader wants it open at once."""
+        """Return the title and text of each output, and whether it is open at first."""
         last = len(self.check.evidence) - 1
         return tuple(
-            (title, text, not self.check.passed and (at == last or "\n(exit code " in text))
-            for at, (title, text) in enumerate(self.check.evidence.items())
+            (title, text, not self.check.passed and (index == last or "\n(exit code " in text))
+            for index, (title, text) in enumerate(self.check.evidence.items())
         )
 
 
 @dataclass(frozen=True)
-class Level:
+class CheckGroup:
+    """The checks of one subject: a scenario on a host, or a package file."""
+
+    subject: str
+    checks: tuple[NumberedCheck, ...]
+
+    @property
+    def passed_count(self) -> int:
+        """Return how many checks passed."""
+        return sum(numbered.check.passed for numbered in self.checks)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return self.passed_count == len(self.checks)
+
+    @property
+    def seconds(self) -> float:
+        """Return the total time of the checks."""
+        return sum(numbered.check.seconds for numbered in self.checks)
+
+
+@dataclass(frozen=True)
+class LevelSection:
     """One level on the page: its groups by host."""
 
     report: Report
-    hosts: Mapping[str, tuple[Group, ...]]
+    hosts: Mapping[str, tuple[CheckGroup, ...]]
 
     @property
-    def rows(self) -> list[Row]:
-        """All its checks."""
-        return [row for groups in self.hosts.values() for group in groups for row in group.rows]
+    def groups(self) -> list[CheckGroup]:
+        """Return the groups of all hosts."""
+        return [group for groups in self.hosts.values() for group in groups]
 
     @property
     def slowest(self) -> float:
-        """The seconds of the group that took longest."""
-        return max((group.seconds for groups in self.hosts.values() for group in groups), default=0)
+        """Return the seconds of the slowest group."""
+        return max((group.seconds for group in self.groups), default=0)
 
     @property
-    def few(self) -> bool:
-        """Whether there are so few groups that all of them can be open."""
-        return sum(map(len, self.hosts.values())) <= OPEN_GROUPS
+    def open_groups(self) -> bool:
+        """Whether all groups are open at first."""
+        return len(self.groups) <= MAX_OPEN_GROUPS
 
 
 def render_html(reports: Sequence[Report], started: datetime) -> str:
-    """The page."""
-    levels = _levels(reports)
-    rows = [row for level in levels for row in level.rows]
-    packages = [one for report in reports for one in report.packages]
+    """Return the page. `started` is the time when the first level started."""
+    levels = _number_checks(reports)
+    checks = [check for level in levels for group in level.groups for check in group.checks]
+    packages = [package for report in reports for package in report.packages]
     context = {
         "levels": levels,
-        "failures": [row for row in rows if not row.check.passed],
-        "count": len(rows),
+        "failures": [numbered for numbered in checks if not numbered.check.passed],
+        "count": len(checks),
         "passed": all(report.passed for report in reports),
-        "named": version_summary(packages),
+        "versions": version_summary(packages),
         "packages": packages,
         "started": started,
         "seconds": sum(report.seconds for report in reports),
@@ -101,36 +101,37 @@ def render_html(reports: Sequence[Report], started: datetime) -> str:
     }
     for name, file in {"style": "style.css", "script": "script.js"}.items():
         text = (template_dir() / "report" / file).read_text("utf-8")
-        context |= {name: text, f"{name}_digest": _digest(text)}
+        context |= {name: text, f"{name}_digest": _csp_digest(text)}
     return _render("report/page.html.j2", context)
 
 
 def version_summary(packages: Sequence[CheckedPackage]) -> str:
-    """`kubeadm, kubectl, kubelet 1.36.3-1 · cri-tools 1.36.0-1`: each version once."""
-    names: dict[str, list[str]] = {}
-    for one in packages:
-        known = names.setdefault(one.version, [])
-        if one.name not in known:
-            known.append(one.name)
-    ordered = sorted(names.items(), key=lambda row: -len(row[1]))
-    return " · ".join(f"{', '.join(sorted(known))} {version}" for version, known in ordered)
+    """Return the names by version: `kubeadm, kubectl, kubelet 1.36.3-1 · cri-tools 1.36.0-1`."""
+    names: dict[str, set[str]] = {}
+    for package in packages:
+        names.setdefault(package.version, set()).add(package.name)
+    by_count = sorted(names.items(), key=lambda item: -len(item[1]))
+    return " · ".join(f"{', '.join(sorted(group))} {version}" for version, group in by_count)
 
 
-def _levels(reports: Sequence[Report]) -> list[Level]:
-    number = 0
-    levels: list[Level] = []
+def _number_checks(reports: Sequence[Report]) -> list[LevelSection]:
+    total = 0
+    levels: list[LevelSection] = []
     for report in reports:
-        hosts: dict[str, tuple[Group, ...]] = {}
+        hosts: dict[str, tuple[CheckGroup, ...]] = {}
         for (host, subject), checks in report.checks_by_subject.items():
-            rows = tuple(Row(at, report.level, one) for at, one in enumerate(checks, number + 1))
-            number += len(checks)
-            hosts[host] = (*hosts.get(host, ()), Group(subject, rows))
-        levels.append(Level(report, hosts))
+            numbered = tuple(
+                NumberedCheck(number, report.level, check)
+                for number, check in enumerate(checks, total + 1)
+            )
+            total += len(checks)
+            hosts[host] = (*hosts.get(host, ()), CheckGroup(subject, numbered))
+        levels.append(LevelSection(report, hosts))
     return levels
 
 
-def _digest(text: str) -> str:
-    """How a Content-Security-Policy names what may run (its `sha256-` source)."""
+def _csp_digest(text: str) -> str:
+    """Return the digest of a Content-Security-Policy `sha256-` source."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -147,5 +148,5 @@ def _render(name: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
-    environment.filters["ours"] = Markup
+    environment.filters["trusted"] = Markup
     return environment.get_template(name).render(context)

@@ -1,4 +1,4 @@
-"""A report as JUnit XML, which CI systems read: a test suite for each package, a case a check."""
+"""Reports as JUnit XML: a test suite for each host and subject, a test case for each check."""
 
 from __future__ import annotations
 
@@ -8,48 +8,49 @@ from xml.etree import ElementTree as Xml
 
 from kubeparcel.reports.results import Check, Report
 
-_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
-"""What XML 1.0 cannot hold (section 2.2)."""
+_INVALID_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
+"""Characters that XML 1.0 does not allow (section 2.2)."""
+
+_COUNTS = ("tests", "failures", "errors", "skipped")
 
 
 def render_junit(reports: Sequence[Report]) -> bytes:
-    """The XML document."""
+    """Return the XML document, encoded as UTF-8."""
     root = Xml.Element("testsuites", {"name": "kubeparcel"})
     for report in reports:
         for (host, subject), checks in report.checks_by_subject.items():
-            _suite(root, report.level, host, subject, checks)
+            _add_suite(root, report.level, host, subject, checks)
         if report.not_run:
-            _not_run(root, report)
+            _add_skipped_suite(root, report)
     totals = {name: sum(int(suite.get(name, "0")) for suite in root) for name in _COUNTS}
     seconds = sum(report.seconds for report in reports)
-    root.attrib |= _strings(totals) | {"time": f"{seconds:.3f}"}
+    root.attrib |= _attributes(totals) | {"time": f"{seconds:.3f}"}
     Xml.indent(root)
     text: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
 
 
-_COUNTS = ("tests", "failures", "errors", "skipped")
-
-
-def _suite(root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]) -> None:
+def _add_suite(
+    root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]
+) -> None:
     failures = sum(not check.passed for check in checks)
     counts = {"tests": len(checks), "failures": failures, "errors": 0, "skipped": 0}
-    name = " ".join(word for word in (level, host, subject) if word)
-    suite = Xml.SubElement(root, "testsuite", {"name": _clean(name), **_strings(counts)})
+    name = _clean(" ".join(part for part in (level, host, subject) if part))
+    suite = Xml.SubElement(root, "testsuite", {"name": name, **_attributes(counts)})
     suite.set("time", f"{sum(check.seconds for check in checks):.3f}")
     if host:
         suite.set("hostname", _clean(host))
     for check in checks:
-        case = Xml.SubElement(suite, "testcase", {"classname": _clean(name), "name": check.name})
+        case = Xml.SubElement(suite, "testcase", {"classname": name, "name": check.name})
         case.set("time", f"{check.seconds:.3f}")
         if not check.passed:
-            _failure(case, check)
+            _add_failure(case, check)
         if check.evidence:
-            texts = (f"{title}\n{text}" for title, text in check.evidence.items())
-            Xml.SubElement(case, "system-out").text = _clean("\n\n".join(texts))
+            outputs = (f"{title}\n{text}" for title, text in check.evidence.items())
+            Xml.SubElement(case, "system-out").text = _clean("\n\n".join(outputs))
 
 
-def _failure(case: Xml.Element, check: Check) -> None:
+def _add_failure(case: Xml.Element, check: Check) -> None:
     first = check.findings[0]
     message = f"expected {first.expected}, found {first.found}".replace("\n", " ")
     failure = Xml.SubElement(case, "failure", {"message": _clean(message), "type": check.name})
@@ -60,16 +61,16 @@ def _failure(case: Xml.Element, check: Check) -> None:
     failure.text = _clean("\n\n".join([check.meaning, *blocks] if check.meaning else blocks))
 
 
-def _not_run(root: Xml.Element, report: Report) -> None:
+def _add_skipped_suite(root: Xml.Element, report: Report) -> None:
     counts = {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}
-    suite = Xml.SubElement(root, "testsuite", {"name": report.level, **_strings(counts)})
+    suite = Xml.SubElement(root, "testsuite", {"name": report.level, **_attributes(counts)})
     case = Xml.SubElement(suite, "testcase", {"classname": report.level, "name": report.level})
     Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {report.not_run}")})
 
 
-def _strings(counts: Mapping[str, int]) -> dict[str, str]:
+def _attributes(counts: Mapping[str, int]) -> dict[str, str]:
     return {name: str(count) for name, count in counts.items()}
 
 
 def _clean(text: str) -> str:
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _INVALID_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""A report for people: a line for each level, and for each failure what to know and to do."""
+"""Reports as text for a terminal or a log: a line for each level, then the failed checks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from itertools import groupby
 from typing import TextIO
 
 from kubeparcel.console import duration
-from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.reports.results import Check, Report
 from kubeparcel.sanitize import printable
 
 INDENT = 11
-SECONDS = 66
-"""The column that times are aligned to."""
+SECONDS_COLUMN = 66
 
-SHOWN = 3
-"""Of so many findings of one check all is said; JSON has the rest."""
+MAX_FINDINGS = 3
+"""Findings of one check that are printed; the JSON report has all of them."""
 
 _ASCII = str.maketrans(
     {"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">="}
@@ -27,47 +26,46 @@ _ASCII = str.maketrans(
 
 @dataclass(frozen=True)
 class TextStyle:
-    """What the reader's terminal can show."""
+    """Whether the output shows colours, and its encoding."""
 
     colour: bool = False
     encoding: str = "utf-8"
 
     @classmethod
     def for_stream(cls, stream: TextIO) -> TextStyle:
-        """Colours on a terminal unless NO_COLOR is set (no-color.org); the stream's encoding."""
+        """Return the style of a stream: colours on a terminal unless NO_COLOR (no-color.org)."""
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return cls(stream.isatty() and not plain, stream.encoding or "ascii")
 
     @classmethod
     def for_stdout(cls) -> TextStyle:
-        """The style of standard output."""
+        """Return the style of standard output."""
         return cls.for_stream(sys.stdout)
 
     @property
     def passed_mark(self) -> str:
-        """The mark of what passed."""
+        """Return the mark of a passed check."""
         return "\x1b[32m✓\x1b[0m" if self.colour else "✓"
 
     @property
     def failed_mark(self) -> str:
-        """The mark of what did not."""
+        """Return the mark of a failed check."""
         return "\x1b[31m✗\x1b[0m" if self.colour else "✗"
 
     def replace_unencodable(self, text: str) -> str:
-        """The text in the characters that the encoding has."""
+        """Return the text in characters that the encoding has."""
         try:
             text.encode(self.encoding)
         except UnicodeEncodeError:
-            ascii_ = text.translate(_ASCII)
-            return ascii_.encode(self.encoding, "replace").decode(self.encoding)
+            ascii_text = text.translate(_ASCII)
+            return ascii_text.encode(self.encoding, "replace").decode(self.encoding)
         return text
 
 
 def render_text(reports: Sequence[Report], style: TextStyle) -> str:
-    """The whole text, without a newline at its end."""
-    return style.replace_unencodable(
-        "\n".join(line for report in reports for line in _level(report, style))
-    )
+    """Return the text without a newline at its end."""
+    lines = (line for report in reports for line in _level(report, style))
+    return style.replace_unencodable("\n".join(lines))
 
 
 def _level(report: Report, style: TextStyle) -> Iterator[str]:
@@ -77,14 +75,14 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
         return
     summary = "   ".join(_host(report, host, style) for host in _hosts(report))
     width = len(summary) - (style.colour and 9 * summary.count("\x1b[0m"))
-    padding = " " * max(3, SECONDS - INDENT - width)
+    padding = " " * max(3, SECONDS_COLUMN - INDENT - width)
     yield f"{label}{summary}{padding}{duration(report.seconds)}"
     failures = sorted(report.failed, key=lambda check: (check.host, check.subject))
     for (host, subject), checks in groupby(failures, lambda check: (check.host, check.subject)):
-        where = " · ".join(word for word in (host, subject) if word)
-        yield f"{'':{INDENT}}{printable(where)}"
+        heading = " · ".join(part for part in (host, subject) if part)
+        yield f"{'':{INDENT}}{printable(heading)}"
         for check in checks:
-            yield from (f"{'':{INDENT}}{line}" for line in _failure(check, style))
+            yield from (f"{'':{INDENT}}{line}" for line in failure_lines(check, style))
 
 
 def _hosts(report: Report) -> list[str]:
@@ -92,39 +90,30 @@ def _hosts(report: Report) -> list[str]:
 
 
 def _host(report: Report, host: str, style: TextStyle) -> str:
-    """`✓ 214 checks`, `✗ 26 of 27 checks`; on a host `✓ trixie 41`, `✗ trixie 26 of 27`."""
+    """Return `✓ 214 checks` or `✗ 26 of 27 checks`; for a host `✓ trixie 41`."""
     checks = [check for check in report.checks if check.host == host]
-    good = sum(check.passed for check in checks)
-    mark = style.passed_mark if good == len(checks) else style.failed_mark
-    count = f"{good}" if good == len(checks) else f"{good} of {len(checks)}"
+    passed = sum(check.passed for check in checks)
+    mark = style.passed_mark if passed == len(checks) else style.failed_mark
+    count = f"{passed}" if passed == len(checks) else f"{passed} of {len(checks)}"
     return f"{mark} {host} {count}" if host else f"{mark} {count} checks"
 
 
-def _failure(check: Check, style: TextStyle) -> Iterator[str]:
-    number = f" ({check.number})" if check.number else ""
-    yield (
-        f"{style.failed_mark} {check.name}{number}: {check.meaning}"
-        if check.meaning
-        else (f"{style.failed_mark} {check.name}{number}")
-    )
-    for finding in check.findings[:SHOWN]:
-        yield from _finding(finding)
-    more = len(check.findings) - SHOWN
+def failure_lines(check: Check, style: TextStyle) -> Iterator[str]:
+    """Yield the lines of a failed check: its meaning, its first findings, each hint once."""
+    meaning = f": {check.meaning}" if check.meaning else ""
+    yield f"{style.failed_mark} {check.name}{meaning}"
+    for finding in check.findings[:MAX_FINDINGS]:
+        yield from _field("expected", finding.expected) if finding.expected else ()
+        yield from _field("found", finding.found)
+        yield from _field("location", finding.location) if finding.location else ()
+    more = len(check.findings) - MAX_FINDINGS
     if more > 0:
-        yield f"  … and {more} more (--json has them all)"
-    looks = dict.fromkeys(finding.hint for finding in check.findings if finding.hint)
-    for look in looks:
-        yield from _row("do", look)
+        yield f"  … and {more} more (--json lists all)"
+    for hint in dict.fromkeys(finding.hint for finding in check.findings if finding.hint):
+        yield from _field("hint", hint)
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield from _row("expected", finding.expected)
-    yield from _row("found", finding.found)
-    if finding.location:
-        yield from _row("where", finding.location)
-
-
-def _row(name: str, text: str) -> Iterator[str]:
+def _field(name: str, text: str) -> Iterator[str]:
     first, *rest = printable(text).splitlines() or [""]
     yield f"  {name:<9}{first}"
     yield from (f"{'':{INDENT}}{line}" for line in rest)

@@ -206,7 +206,6 @@ def _run_step(
     return Check(
         name=step.name,
         subject=planned.scenario.name,
-        number=step.number,
         meaning=step.meaning,
         findings=tuple(Finding(f.expected, f.found, f.location, f.hint or hint) for f in findings),
         host=planned.label,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.paths import cache_dir
-from kubeparcel.reports.results import Report, as_text, write_html, write_junit
+from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
 from kubeparcel.verify.layout import level as layout
 
@@ -67,25 +66,6 @@ class VerifyResult:
     def exit_code(self) -> int:
         """0 if every level passed, else 1."""
         return max(report.exit_code for report in self.reports)
-
-    def as_text(self) -> str:
-        """Return the reports for a terminal."""
-        return as_text(self.reports)
-
-    def as_json(self) -> str:
-        """Return one JSON document: a single level's own, or all of them under `levels`."""
-        if len(self.reports) == 1:
-            return self.reports[0].as_json()
-        levels = [report.as_dict() for report in self.reports]
-        return json.dumps({"passed": not self.exit_code, "levels": levels}, indent=2)
-
-    def write_junit(self, path: Path) -> None:
-        """Write one JUnit XML file for all levels."""
-        write_junit(self.reports, path)
-
-    def write_html(self, path: Path) -> None:
-        """Write one self-contained HTML page for all levels."""
-        write_html(self.reports, self.started, path)
 
 
 def run_levels(

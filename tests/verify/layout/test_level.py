@@ -19,6 +19,7 @@ from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import DigestError, UsageError
 from kubeparcel.packages import reader
 from kubeparcel.paths import PACKAGE
+from kubeparcel.reports.output import as_json
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.elf_files import Go
@@ -212,7 +213,7 @@ def test_the_report_is_cheap_to_import():
 
 def test_a_report_of_real_checks_is_json(shop: Workshop, tmp_path: Path):
     shop.write(shop.package("kubelet", "rpm"), None, tmp_path)
-    document = json.loads(level.check_paths([tmp_path]).as_json())
+    document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
 

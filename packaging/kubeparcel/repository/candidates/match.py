@@ -132,13 +132,14 @@ def check_layout(found: Candidates, memory: PackageCache, log: Log) -> None:
     todo = {d: p for d, p in ours.items() if d not in memory.layout_checked(ours)}
     if not todo:
         return
+    from kubeparcel.reports.output import as_text
     from kubeparcel.verify.layout import level
 
     report = level.check_paths([Path(path) for path in sorted(todo.values())])
     if not report.passed:
         raise policy.PolicyViolation(
             f"The packages are not as they should be ({report.summary}): nothing was published.",
-            report.as_text(),
+            as_text([report]),
         )
     log.info("Check", report.summary)
     memory.store_layout_checked(todo)

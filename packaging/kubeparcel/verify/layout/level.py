@@ -97,12 +97,12 @@ def check_package(
     meaning = "the file is a whole package"
     if isinstance(found, KubeparcelError):
         fault = Finding("a whole package", found.message, hint=found.hint)
-        return (Check(READABLE_CHECK, name, 0, meaning, (fault,)),)
+        return (Check(READABLE_CHECK, name, meaning, (fault,)),)
     owners = holders.get((found.format, found.arch), {})
     subject = CheckContext(
         name, found, expected, LayoutPaths.from_catalog(catalog, found.format), owners
     )
-    return (Check(READABLE_CHECK, name, 0, meaning), *checks.check(subject))
+    return (Check(READABLE_CHECK, name, meaning), *checks.check(subject))
 
 
 def path_owners(rows: Iterable[tuple[Format, str, str, str]]) -> PathOwners:

@@ -43,4 +43,4 @@ def _ask(rule: CheckDefinition, subject: CheckContext) -> Check:
     if subject.built_by_kubeparcel and rule.todo:
         todo = rule.todo.replace("NAME", subject.contents.name)
         findings = tuple(replace(one, hint=one.hint or todo) for one in findings)
-    return Check(rule.name, subject.name, rule.number, rule.meaning, findings)
+    return Check(rule.name, subject.name, rule.meaning, findings)

@@ -1,0 +1,132 @@
+"""Reports on their way out: text for standard output, JSON, files, and annotations on GitHub."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from kubeparcel.console import Log
+from kubeparcel.errors import DiskError
+from kubeparcel.files import atomic_write, translate_os_errors
+from kubeparcel.reports import github
+from kubeparcel.reports.html import render_html
+from kubeparcel.reports.junit import render_junit
+from kubeparcel.reports.results import Report
+from kubeparcel.reports.text import TextStyle, render_text
+
+REPORT_NAMES = HTML_NAME, JUNIT_NAME = "verify.html", "verify.xml"
+"""The names of the reports in the output folder."""
+
+EXIT_CODE_COLUMN = 66
+"""The column of the exit code: the times of the levels are aligned to it too."""
+
+
+def as_text(reports: Sequence[Report]) -> str:
+    """Return a line for each level, followed by its failures, in a style for standard output."""
+    return render_text(reports, TextStyle.for_stdout())
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    """Return one JSON document: a single level's report, or several under `levels`."""
+    if len(reports) == 1:
+        return json.dumps(reports[0].as_dict(), indent=2)
+    passed = all(report.passed for report in reports)
+    levels = [report.as_dict() for report in reports]
+    return json.dumps({"passed": passed, "levels": levels}, indent=2)
+
+
+def write_junit(reports: Sequence[Report], path: Path) -> None:
+    """Write the reports as one JUnit XML file. Raises DiskError."""
+    _write(render_junit(reports), path)
+
+
+def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None:
+    """Write the reports as one self-contained HTML page. Raises DiskError."""
+    _write(render_html(reports, started).encode(), path)
+
+
+def _write(data: bytes, path: Path) -> None:
+    if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
+        with translate_os_errors(path):
+            path.write_bytes(data)
+        return
+    with atomic_write(path) as part:
+        part.write_bytes(data)
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """The report files to write; None means not requested. Names are shown relative to `base`."""
+
+    base: Path
+    html: Path | None = None
+    junit: Path | None = None
+
+    @classmethod
+    def requested(cls, base: Path, out: str, level: str, html: str, junit: str) -> ReportFiles:
+        """Return the requested files; levels that run on hosts always write both, below `out`."""
+        if level != "layout":
+            html, junit = html or f"{out}/{HTML_NAME}", junit or f"{out}/{JUNIT_NAME}"
+        return cls(base, base / html if html else None, base / junit if junit else None)
+
+
+@dataclass(frozen=True)
+class WrittenReports:
+    """The names of the files that were written, and the exit code."""
+
+    names: tuple[str, ...]
+    exit_code: int
+
+    @property
+    def summary_line(self) -> str:
+        """Return `report: dist/verify.html · dist/verify.xml (JUnit)   exit 1`, or nothing."""
+        if not self.names:
+            return ""
+        line = f"report: {' · '.join(self.names)}"
+        return f"{line:<{EXIT_CODE_COLUMN - 1}} exit {self.exit_code}" if self.exit_code else line
+
+    def with_summary_line(self, text: str) -> str:
+        """Return a text for standard output, followed by the summary line."""
+        complete = f"{text}\n{self.summary_line}" if self.summary_line else text
+        in_github = github.in_github_actions()
+        return github.escape_workflow_commands(complete) if in_github else complete
+
+
+def write_reports(
+    reports: Sequence[Report], started: datetime, files: ReportFiles, log: Log
+) -> WrittenReports:
+    """Write the report files; on GitHub, also the step summary and annotations.
+
+    A file that cannot be written is a warning and makes the exit code non-zero; the other files
+    are still written.
+    """
+    names: list[str] = []
+    exit_code = max(report.exit_code for report in reports)
+    summary = github.summary_file()
+    writers: list[tuple[Path | None, str, Callable[[Path], None]]] = [
+        (files.html, "", lambda path: write_html(reports, started, path)),
+        (files.junit, " (JUnit)", lambda path: write_junit(reports, path)),
+        (summary, "", lambda path: github.append_summary(reports, path)),
+    ]
+    for path, suffix, write in writers:
+        if path is None:
+            continue
+        try:
+            with translate_os_errors(path):
+                write(path)
+        except DiskError as error:
+            log.warn(str(error))
+            exit_code = exit_code or error.exit_code
+        else:
+            names += [f"{_relative(path, files.base)}{suffix}"] if path != summary else []
+    for line in github.error_annotations(reports) if github.in_github_actions() else ():
+        print(line, file=sys.stderr, flush=True)
+    return WrittenReports(tuple(names), exit_code)
+
+
+def _relative(path: Path, base: Path) -> str:
+    return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
