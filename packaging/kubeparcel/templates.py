@@ -40,7 +40,8 @@ def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> s
 
 @functools.cache
 def _environment(base: Path | None) -> jinja2.Environment:
-    return jinja2.Environment(  # noqa: S701 - the output is not HTML
+    return jinja2.Environment(
+        autoescape=jinja2.select_autoescape(("html", "html.j2")),
         loader=jinja2.FileSystemLoader(_search_path(base)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

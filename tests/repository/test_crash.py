@@ -81,7 +81,7 @@ def test_a_killed_removal_run_again_finishes_it(
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
     publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
     assert "kubelet_1.36.4-1_amd64.deb" not in client_view.read_repository(repo)["apt stable"]
-    with pytest.raises(UsageError, match="no such package"):
+    with pytest.raises(UsageError, match="No package in the repository matches"):
         publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
 
 

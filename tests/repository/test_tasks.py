@@ -90,21 +90,21 @@ def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
     ("words", "code", "said"),
     [
         ("publish", 2, "Missing option --to"),
-        ("publish --to repo --from nowhere", 2, "There is no folder"),
+        ("publish --to repo --from nowhere", 2, "does not exist"),
         ("publish --to ftp://x", 2, "cannot publish there"),
         ("publish --to s3://", 2, "names no bucket"),
         ("publish --to s3://bucket/../x", 2, "is not a path inside a repository"),
         ("publish --to repo --metadata lzma", 2, "use zstd or gzip"),
         ("publish --to repo --valid=-2", 2, "use a number from 0 on"),
-        ("publish --to repo --suite ../x", 2, "cannot be the name of a suite"),
+        ("publish --to repo --suite ../x", 2, "Invalid suite name"),
         ("publish --to repo --key nobody", 2, "There is no key 'nobody'"),
-        ("remove --to repo", 2, "Say what to remove"),
-        ("remove --to repo nobody", 2, "there is no such package"),
-        ("retain --to repo --keep 0", 2, "at least one version has to stay"),
-        ("rollback --to repo", 2, "There is no generation"),
-        ("rollback --to repo --generation 7", 2, "There is no generation 7"),
+        ("remove --to repo", 2, "No package given"),
+        ("remove --to repo nobody", 2, "No package in the repository matches"),
+        ("retain --to repo --keep 0", 2, "keep at least 1 version"),
+        ("rollback --to repo", 2, "No earlier generation"),
+        ("rollback --to repo --generation 7", 2, "Unknown generation 7"),
         ("copy --to repo --suite stable", 2, "needs two suites"),
-        ("copy --to repo --suite nowhere --into x", 2, "There is no suite 'nowhere'"),
+        ("copy --to repo --suite nowhere --into x", 2, "Unknown suite 'nowhere'"),
     ],
 )
 def test_bad_input_ends_with_a_line_and_its_exit_code(
@@ -129,9 +129,9 @@ def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
 def test_without_an_address_it_is_said_that_only_this_machine_finds_the_repository(
     run: Run, own: Path
 ) -> None:
-    assert "Only this machine finds it so far" in run("publish", "--to", "repo")[1]
+    assert "Client files point to a local folder" in run("publish", "--to", "repo")[1]
     _, said, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
-    assert "Only this machine" not in said
+    assert "local folder" not in said
     assert "https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
 
 

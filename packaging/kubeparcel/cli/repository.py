@@ -73,16 +73,11 @@ def publish(
     The repository is created if it does not exist. It remembers --address, --metadata, --valid and
     --generations.
     """
-    from kubeparcel.repository.background import beside
+    from kubeparcel.repository import publisher
 
-    source = Path.cwd() / (from_ or _output_folder())
-    with beside(lambda: _listing(source)) as listing:  # while the libraries are imported
-        from kubeparcel.repository import publisher
-
-        target = change.target(_remembered(address, metadata, valid, generations))
-        result = publisher.publish(
-            source, target, console.create_log(quiet), suite=suite, listing=listing
-        )
+    folder = Path.cwd() / (from_ or _output_folder())
+    target = change.target(_remembered(address, metadata, valid, generations))
+    result = publisher.publish(folder, target, console.create_log(quiet), suite=suite)
     return _print_change(result, change)
 
 
@@ -90,12 +85,6 @@ def _output_folder() -> str:
     from kubeparcel.config.settings import load
 
     return load({}).out
-
-
-def _listing(folder: Path) -> str:
-    from kubeparcel.repository.candidates.scan import listing
-
-    return listing(folder)
 
 
 @task(

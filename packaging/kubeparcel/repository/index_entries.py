@@ -1,66 +1,63 @@
-"""What indexes say of packages: from memory, else from what is published, else from the files."""
+"""Load the index entries of packages from the cache, else from the published files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from kubeparcel.model import Format
 from kubeparcel.packages.broken import BrokenPackage, Malformed
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
-from kubeparcel.repository.candidates import read as incoming
+from kubeparcel.repository.candidates.read import ParsedPackage, parse_deb, parse_rpm
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import FileStamp, IndexEntry, PackageCache
-from kubeparcel.repository.storage.base import Storage
+from kubeparcel.repository.package_cache import IndexEntry, PackageCache
+from kubeparcel.repository.storage.base import Storage, StorageReader
 
-HEAD = 1 << 18
-
-
-class IndexEntries(NamedTuple):
-    """What indexes say, by sha256: of debs a stanza each, of rpms pieces of XML."""
-
-    debs: Mapping[str, str]
-    rpms: Mapping[str, IndexEntry]
+_HEAD = 1 << 18
+"""The number of bytes to read first: enough for the metadata of most packages."""
 
 
 def load_index_entries(
-    packages: Iterable[Package], storage: Storage, before: State, memory: PackageCache
-) -> IndexEntries:
-    """What they say of packages at least; raises BrokenPackage for a published file that is."""
-    wanted = {p.sha256: p for p in packages}
-    debs = {digest for digest, p in wanted.items() if p.format is Format.DEB}
-    rpms = wanted.keys() - debs
-    said = IndexEntries(
-        memory.deb_stanzas(debs) if debs else {}, memory.index_entries(rpms) if rpms else {}
-    )
-    fresh = wanted.keys() - said.debs.keys() - said.rpms.keys()
-    if not fresh:
-        return said
-    homes = {
-        p.sha256: p.repository_path(suite) for suite, held in before.suites.items() for p in held
-    }
-    read = {digest: _read(wanted[digest], homes.get(digest, ""), storage) for digest in fresh}
-    memory.store_packages([], read)
-    return IndexEntries(
-        {**said.debs, **{digest: read[digest].primary for digest in fresh & debs}},
-        {**said.rpms, **{digest: read[digest] for digest in fresh & rpms}},
-    )
+    packages: Iterable[Package], storage: Storage, published: State, cache: PackageCache
+) -> dict[str, IndexEntry]:
+    """Return the index entries of `packages` by SHA-256.
+
+    Raises BrokenPackage if one is not in the cache and its published file cannot be read.
+    """
+    by_digest = {package.sha256: package for package in packages}
+    entries = cache.index_entries(by_digest)
+    missing = by_digest.keys() - entries.keys()
+    if missing:
+        paths = {package.sha256: path for path, package in published.packages_by_path.items()}
+        read = {}
+        for sha256 in missing:
+            package = by_digest[sha256]
+            path = paths.get(sha256, package.path)
+            read[sha256] = _published_entry(package, path, storage)
+        cache.store_index_entries(read)
+        entries |= read
+    return entries
 
 
-def _read(package: Package, place: str, storage: Storage) -> IndexEntry:
-    """Read the first bytes of a published file again."""
-    head = (storage.read(place, HEAD) if place else None) or b""
+def _published_entry(package: Package, path: str, storage: Storage) -> IndexEntry:
     try:
-        more = (deb_metadata.need if package.format is Format.DEB else rpm_metadata.need)(head)
-        if more > len(head):
-            head = storage.read(place, more) or b""
-        if package.format is Format.DEB:
-            text = deb_metadata.control(head, package.size)
-            return IndexEntry(deb_metadata.stanza(text, package.path, package.size, package.sha256))
-        return incoming.rpm(head, package.size, package.sha256, FileStamp(place, 0, 0, "")).pieces
+        parsed = read_published(package.format, path, package.size, package.sha256, storage)
     except Malformed as error:
         raise BrokenPackage(
-            f"{storage.location}/{place}: {error}.",
-            f"Publish {package.label} again with its file in --from, or: inv remove.",
+            f"{storage.location}/{path}: {error}.",
+            f"Publish {package.label} again with its file in --from, or remove it: inv remove.",
         ) from None
+    return parsed.entry
+
+
+def read_published(
+    format_: Format, path: str, size: int, sha256: str, storage: StorageReader
+) -> ParsedPackage:
+    """Parse the first bytes of a package file in a repository. Raises Malformed."""
+    needed_size, parse = (
+        (deb_metadata.need, parse_deb) if format_ is Format.DEB else (rpm_metadata.need, parse_rpm)
+    )
+    head = storage.read(path, _HEAD) or b""
+    if (needed := needed_size(head)) > len(head):
+        head = storage.read(path, needed) or b""
+    return parse(head, size, sha256)

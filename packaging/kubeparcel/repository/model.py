@@ -1,30 +1,28 @@
-"""What a repository holds: packages, suites, and the state that says which is in which."""
+"""The content of a repository: packages, suites, options, and the state that records them."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 
-SUITE_NAME_RULE = "name of a suite: letters, digits and . _ + - are fine, as in v1.36 or stable"
 DAY = 86_400
-_SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_SUITE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 class Package(NamedTuple):
-    """One published package file; a tuple, because a repository may have ten thousand.
+    """A published package file. A tuple, because a repository may contain ten thousand.
 
-    `version` is the format's whole one, with revision and epoch. `sha256` and `size` (bytes) are
-    of the file as published. `content` is a digest that signing does not change: of an rpm's main
-    header, of a whole deb. `needs` are its relations to other packages as debs write them.
-    `path` is the file's place: below `apt/` for debs, below each suite's folder for rpms.
+    `version` includes epoch and revision or release. `sha256` and `size` (bytes) are of the
+    published file. `content_digest` does not change when a package is signed: it is the SHA-256
+    of an RPM's main header, or of a whole deb. `dependencies` are written as in a deb's Depends.
+    `path` is relative to `apt/` for debs, and to the suite's folder for RPMs.
     """
 
     format: Format
@@ -39,24 +37,25 @@ class Package(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
-        """What there can be only one file of."""
+        """Return format, name, version and architecture: a repository has one file of each."""
         return (self.format, self.name, self.version, self.arch)
 
     def repository_path(self, suite: str) -> str:
-        """Where the file is in the repository; debs are shared by all suites."""
+        """Return the file's path in the repository; all suites share the pool of debs."""
         return f"apt/{self.path}" if self.format is Format.DEB else f"yum/{suite}/{self.path}"
 
     @property
     def label(self) -> str:
-        """What a person calls it: `kubelet 1.36.3-1 amd64 (deb)`."""
+        """Return the package as messages name it: `kubelet 1.36.3-1 amd64 (deb)`."""
         return f"{self.name} {self.version} {self.arch} ({self.format})"
 
 
 Suites = Mapping[str, frozenset[Package]]
+"""The packages of each suite, by the suite's name."""
 
 
 class MetadataCompression(StrEnum):
-    """How yum's metadata is packed: systems older than EL 8 know only gzip."""
+    """The compression of yum metadata; systems older than EL 8 read only gzip."""
 
     ZSTD = "zstd"
     GZIP = "gzip"
@@ -64,10 +63,10 @@ class MetadataCompression(StrEnum):
 
 @dataclass(frozen=True)
 class RepositoryOptions:
-    """What a repository promises and how it is made; kept in it, so that every task knows.
+    """The options of a repository. They are stored in it and apply to every later task.
 
-    `valid` is how many days indexes are good for, 0 for ever. `metadata` is yum's compression,
-    `generations` how many publishes a client may be behind. `address` is the public URL.
+    `valid_days` limits the validity of apt indexes (0: no limit). `generations` is the number of
+    publishes for which old indexes and retired packages are kept. `base_url` is the public URL.
     """
 
     origin: str = "kubeparcel"
@@ -80,30 +79,25 @@ class RepositoryOptions:
 
 @dataclass(frozen=True)
 class State:
-    """All that a repository holds at one moment.
+    """The state of a repository at one moment.
 
-    `generation` grows with each change, `identity` is the repository's own for ever. `kept` has,
-    for each folder of indexes, the hashed files of the last generations, newest first; `gone` has
-    package files that are in no suite any more, by place, with the generation that dropped them:
-    they stay for clients that are behind. From `renew` on (seconds since 1970) indexes are signed
-    anew although nothing changed; `signers` are the keys that signed last, with their expiry.
-    `filed` says that the repository's state file has just this; `rows` are the packages it has,
-    in their order, and `text` is all of it: to sort and write them again takes long.
+    `generation` increases with each change; `identity` is a random name that never changes.
+    `retained_indexes` lists, for each index folder, the by-hash files of the last generations,
+    newest first. `retired_packages` are files that no suite contains any more, by path, with the
+    generation that removed them; they are kept for clients with older indexes. After `renew_at`
+    (Unix time) indexes are signed again even without a change. `signing_keys` are the keys of the
+    last signatures as `FINGERPRINT:EXPIRY`. `persisted` is true if the state file has this state.
     """
 
     generation: int = 0
     identity: str = ""
-    suites: Suites = dataclasses.field(default_factory=dict)
-    retained_indexes: Mapping[str, tuple[tuple[str, ...], ...]] = dataclasses.field(
-        default_factory=dict
-    )
-    retired_packages: Mapping[str, tuple[int, Package]] = dataclasses.field(default_factory=dict)
+    suites: Suites = field(default_factory=dict)
+    retained_indexes: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    retired_packages: Mapping[str, tuple[int, Package]] = field(default_factory=dict)
     renew_at: int = 0
     signing_keys: tuple[str, ...] = ()
     options: RepositoryOptions = RepositoryOptions()
-    persisted: bool = dataclasses.field(default=False, compare=False)
-    rows: Sequence[Package] = dataclasses.field(default=(), compare=False)
-    text: str = dataclasses.field(default="", compare=False)
+    persisted: bool = field(default=False, compare=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:
@@ -112,31 +106,36 @@ class State:
 
     @functools.cached_property
     def sorted_packages(self) -> tuple[Package, ...]:
-        """The same, sorted."""
-        known = [*filter(self.packages.__contains__, self.rows)]
-        new = self.packages.difference(known) if len(known) < len(self.packages) else ()
-        return _sorted((*known, *new))
+        """All packages of all suites, sorted."""
+        return tuple(sorted(self.packages))
 
     @property
     def stored_packages(self) -> Iterator[Package]:
-        """All packages whose files are there: those that are on their way out come first."""
+        """Yield every package with a file in the repository: retired ones, then the others."""
         yield from (package for _, package in self.retired_packages.values())
         yield from self.packages
 
     @functools.cached_property
     def formats_by_suite(self) -> Mapping[str, frozenset[Format]]:
-        """The formats that there are in each suite."""
-        return {suite: frozenset(p.format for p in held) for suite, held in self.suites.items()}
+        """The package formats in each suite."""
+        return {
+            suite: frozenset(package.format for package in packages)
+            for suite, packages in self.suites.items()
+        }
 
     @functools.cached_property
     def packages_by_path(self) -> dict[str, Package]:
-        """The package files clients find, by their place in the repository."""
-        return {p.repository_path(suite): p for suite, held in self.suites.items() for p in held}
+        """The package files of all suites by their path in the repository."""
+        return {
+            package.repository_path(suite): package
+            for suite, packages in self.suites.items()
+            for package in packages
+        }
 
 
 @dataclass(frozen=True)
 class SuiteChange:
-    """What a change adds to a suite and takes from it."""
+    """The packages that a change adds to a suite and removes from it."""
 
     suite: str
     added: tuple[Package, ...]
@@ -144,34 +143,32 @@ class SuiteChange:
 
 
 def compare_suites(before: Suites, after: Suites) -> tuple[SuiteChange, ...]:
-    """The suites that differ, by name."""
-    found = []
+    """Return the changes between two sets of suites, sorted by suite name."""
+    changes = []
     for name in sorted({*before, *after}):
         old, new = before.get(name, frozenset()), after.get(name, frozenset())
         if old != new or (name in before) != (name in after):
-            found.append(SuiteChange(name, _sorted(new - old), _sorted(old - new)))
-    return tuple(found)
+            changes.append(SuiteChange(name, tuple(sorted(new - old)), tuple(sorted(old - new))))
+    return tuple(changes)
 
 
-def _sorted(packages: Iterable[Package]) -> tuple[Package, ...]:
-    return tuple(sorted(packages))
-
-
-def validate_suite_name(text: str) -> str:
-    """The name of a suite, checked; it becomes a folder's name. Raises ConfigurationError."""
-    if not _SUITE.fullmatch(text) or ".." in text:
+def validate_suite_name(name: str) -> str:
+    """Return the name of a suite, which is also a folder name. Raises ConfigurationError."""
+    if not _SUITE_NAME.fullmatch(name) or ".." in name:
         raise ConfigurationError(
-            f"{text!r} cannot be the {SUITE_NAME_RULE.partition(':')[0]}.", SUITE_NAME_RULE
+            f"Invalid suite name {name!r}.",
+            "Use up to 64 letters, digits and . _ + -, such as v1.36 or stable.",
         )
-    return text
+    return name
 
 
 @dataclass(frozen=True)
 class Indexes:
-    """The indexes of a suite in one format, before they are signed.
+    """The unsigned indexes of a suite in one format.
 
-    `files` go by the names clients know, `hashed` by names with a digest in them; `entry` is the
-    text that vouches for all of them. `last` are the entry files in the order they appear in.
+    `files` have the names that clients know, `by_hash` have names that contain their digest.
+    `manifest` is the content of Release or repomd.xml, which lists the digests of all others.
+    `entry_files` are the manifest and its signatures, in the order in which they are replaced.
     """
 
     folder: str

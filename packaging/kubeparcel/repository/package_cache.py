@@ -1,6 +1,6 @@
-"""What was once read of package files, in the user's cache: nothing is hashed or parsed twice.
+"""A cache of package metadata in the user's cache folder, so that no file is read twice.
 
-Only a help: it may be deleted at any time, and is made anew when it is damaged.
+It may be deleted at any time; a damaged one is replaced.
 """
 
 from __future__ import annotations
@@ -17,35 +17,33 @@ from kubeparcel.paths import cache_dir
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-  path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, sha256 TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (
+  path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS metadata (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
-  content TEXT, needs TEXT, signed INTEGER);
-CREATE TABLE IF NOT EXISTS pieces (sha256 TEXT PRIMARY KEY, first TEXT, second TEXT, third TEXT);
-CREATE TABLE IF NOT EXISTS published (
-  place TEXT PRIMARY KEY, generation INTEGER, homes TEXT, rows TEXT);
-CREATE TABLE IF NOT EXISTS passed (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+  content_digest TEXT, dependencies TEXT, signed INTEGER);
+CREATE TABLE IF NOT EXISTS index_entries (
+  sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT);
+CREATE TABLE IF NOT EXISTS last_publish (
+  target TEXT PRIMARY KEY, generation INTEGER, home_suites TEXT, files TEXT);
+CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_VERSION = 3
-_MANY = 3
-"""To look for one row takes so many times as long as to walk over one."""
-
-
-FORMATS: Mapping[str, Format] = {str(form): form for form in Format}
+_SCHEMA_VERSION = 4
+_FORMATS = {str(format_): format_ for format_ in Format}
 
 
 class FileStamp(NamedTuple):
-    """A file of the user's as it was when it was read: size in bytes, mtime in nanoseconds."""
+    """What identifies the content of a local file: path, size in bytes, mtime in nanoseconds."""
 
     path: str
     size: int
     mtime_ns: int
-    sha256: str
 
 
 class PackageMetadata(NamedTuple):
-    """Metadata of a package file. `content_digest` is as in `Package`; `signed` is true for an rpm
-    with a signature, which nobody has verified."""
+    """The metadata of a package file; the fields are those of `model.Package`.
+
+    `signed` is true for an RPM with a signature, which has not been verified.
+    """
 
     sha256: str
     format: Format
@@ -59,7 +57,7 @@ class PackageMetadata(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """What indexes say of a package: a stanza for apt, or three pieces of XML for yum."""
+    """The index entry of a package: a stanza for apt in `primary`, or XML for three yum indexes."""
 
     primary: str
     filelists: str = ""
@@ -67,127 +65,120 @@ class IndexEntry(NamedTuple):
 
 
 class LastPublish(NamedTuple):
-    """What a folder held when it was last published, as `folder.listing` has it.
+    """What was in a folder when it was last published.
 
-    `generation` is what the repository became or was, `homes` are the suites that its packages
-    of Kubernetes itself are in.
+    `generation` is that of the repository afterwards. `home_suites` are the suites of the folder's
+    Kubernetes core packages.
     """
 
     generation: int
     home_suites: frozenset[str]
-    files: str
+    files: tuple[FileStamp, ...]
 
 
 class PackageCache:
-    """The database; use `opened`."""
+    """The database of the cache; create it with `open_cache`."""
 
-    def __init__(self, base: sqlite3.Connection) -> None:
-        self.connection = base
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
-    def digests(self, files: Sequence[FileStamp]) -> list[str]:
-        """The sha256 of each of these, empty for one that is not known as it is now."""
+    def digests(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
+        """Return the SHA-256 of the files that have not changed since they were read."""
         rows = self._select("files", "path", (file.path for file in files))
-        found = {row[:3]: row[3] for row in rows}
-        return [found.get(file[:3], "") for file in files]
+        known = {FileStamp._make(row[:3]): row[3] for row in rows}
+        return {file: known[file] for file in files if file in known}
 
     def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
-        """What is known of these files, by sha256."""
-        wanted = frozenset(digests)
-        rows = (row for row in self._select("facts", "sha256", wanted) if row[0] in wanted)
-        return {row[0]: PackageMetadata(row[0], FORMATS[row[1]], *row[2:]) for row in rows}
+        """Return the cached metadata by SHA-256."""
+        rows = self._select("metadata", "sha256", digests)
+        return {row[0]: PackageMetadata(row[0], _FORMATS[row[1]], *row[2:]) for row in rows}
 
     def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
-        """What indexes say of those of these packages that are known, and maybe of others."""
-        return {
-            row[0]: IndexEntry._make(row[1:]) for row in self._select("pieces", "sha256", digests)
-        }
-
-    def deb_stanzas(self, digests: Iterable[str]) -> dict[str, str]:
-        """The first pieces alone, which are all that debs have: half the time."""
-        return dict(self._select("pieces", "sha256", digests, "sha256, first"))
+        """Return the cached index entries by SHA-256."""
+        rows = self._select("index_entries", "sha256", digests)
+        return {row[0]: IndexEntry._make(row[1:]) for row in rows}
 
     def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:
-        """Which of these passed the layout check."""
-        wanted = frozenset(digests)
-        return wanted & {row[0] for row in self._select("passed", "sha256", wanted)}
+        """Return the SHA-256 of the packages that passed the layout check."""
+        return frozenset(row[0] for row in self._select("layout_checked", "sha256", digests))
 
-    def store_digests(self, rows: Sequence[FileStamp]) -> None:
-        """Remember files of the user's."""
-        with self.connection:
-            self.connection.executemany("INSERT OR REPLACE INTO files VALUES (?,?,?,?)", rows)
+    def last_publish(self, target: str, generation: int) -> LastPublish | None:
+        """Return the last publish to `target` if the repository still has that generation."""
+        query = "SELECT home_suites, files FROM last_publish WHERE target = ? AND generation = ?"
+        row = self._connection.execute(query, (target, generation)).fetchone()
+        if row is None:
+            return None
+        files = tuple(map(FileStamp._make, json.loads(row[1])))
+        return LastPublish(generation, frozenset(json.loads(row[0])), files)
 
-    def store_packages(
-        self, facts: Sequence[PackageMetadata], pieces: Mapping[str, IndexEntry]
-    ) -> None:
-        """Remember packages."""
-        rows = [(digest, *piece) for digest, piece in pieces.items()]
-        with self.connection:
-            self.connection.executemany(
-                "INSERT OR REPLACE INTO facts VALUES (?,?,?,?,?,?,?,?,?)", facts
-            )
-            self.connection.executemany("INSERT OR REPLACE INTO pieces VALUES (?,?,?,?)", rows)
+    def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
+        """Store the SHA-256 of local files."""
+        self._insert("files", ((*file, sha256) for file, sha256 in digests.items()))
+
+    def store_metadata(self, packages: Iterable[PackageMetadata]) -> None:
+        """Store the metadata of packages."""
+        self._insert("metadata", packages)
+
+    def store_index_entries(self, entries: Mapping[str, IndexEntry]) -> None:
+        """Store index entries by SHA-256."""
+        self._insert("index_entries", ((digest, *entry) for digest, entry in entries.items()))
 
     def store_layout_checked(self, digests: Iterable[str]) -> None:
-        """Remember which packages passed the layout check."""
-        with self.connection:
-            rows = [(digest,) for digest in digests]
-            self.connection.executemany("INSERT OR REPLACE INTO passed VALUES (?)", rows)
+        """Store which packages passed the layout check."""
+        self._insert("layout_checked", ((digest,) for digest in digests))
 
-    def last_publish(self, place: str, generation: int) -> LastPublish | None:
-        """What was last published from one place to another, if nothing has changed there since."""
-        query = "SELECT homes, rows FROM published WHERE place = ? AND generation = ?"
-        row = self.connection.execute(query, (place, generation)).fetchone()
-        return LastPublish(generation, frozenset(row[0].split()), row[1]) if row else None
+    def store_last_publish(self, target: str, publish: LastPublish) -> None:
+        """Store what was published to `target`."""
+        home_suites = json.dumps(sorted(publish.home_suites))
+        row = (target, publish.generation, home_suites, json.dumps(publish.files))
+        self._insert("last_publish", [row])
 
-    def store_last_publish(self, place: str, last: LastPublish) -> None:
-        """Remember that."""
-        row = (place, last.generation, " ".join(sorted(last.home_suites)), last.files)
-        with self.connection:
-            self.connection.execute("INSERT OR REPLACE INTO published VALUES (?,?,?,?)", row)
+    def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:
+        query = f"SELECT * FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608
+        return self._connection.execute(query, (json.dumps([*values]),))
 
-    def _select(
-        self, table: str, key: str, values: Iterable[str], columns: str = "t.*"
-    ) -> Iterable[tuple[Any, ...]]:
-        """The rows of these, one by one, or all there are when these are a good part of them."""
-        wanted = list(frozenset(values))
-        count = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-        if len(wanted) * _MANY > count:
-            return self.connection.execute(f"SELECT {columns} FROM {table} t")  # noqa: S608
-        query = f"SELECT {columns} FROM json_each(?) j CROSS JOIN {table} t ON t.{key} = j.value"  # noqa: S608
-        return self.connection.execute(query, (json.dumps(wanted),))
+    def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        rows = list(rows)
+        if rows:
+            places = ",".join("?" * len(rows[0]))
+            with self._connection:
+                self._connection.executemany(
+                    f"INSERT OR REPLACE INTO {table} VALUES ({places})",  # noqa: S608
+                    rows,
+                )
 
 
 @contextmanager
 def open_cache(folder: Path | None = None) -> Iterator[PackageCache]:
-    """The memory of this user; an empty one for this run only where there can be none."""
-    base = _connect((folder or cache_dir()) / "publish.sqlite")
+    """Open the user's cache, or an empty one in memory if it cannot be written."""
+    connection = _connect((folder or cache_dir()) / "publish.sqlite")
     try:
-        yield PackageCache(base)
+        yield PackageCache(connection)
     finally:
-        base.close()
+        connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     for _ in range(2):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _prepared(sqlite3.connect(path, timeout=30))
+            return _prepare(sqlite3.connect(path, timeout=30))
         except sqlite3.DatabaseError:
             for name in (path, *path.parent.glob(f"{path.name}-*")):
                 name.unlink(missing_ok=True)
         except OSError:
             break
-    return _prepared(sqlite3.connect(":memory:"))
+    return _prepare(sqlite3.connect(":memory:"))
 
 
-def _prepared(base: sqlite3.Connection) -> sqlite3.Connection:
-    base.execute("PRAGMA page_size = 16384")  # what indexes say of a package fits in one
-    base.execute("PRAGMA journal_mode = WAL")
-    base.execute("PRAGMA synchronous = OFF")
-    version = base.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, _VERSION):
-        raise sqlite3.DatabaseError("of another version")
+def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("PRAGMA page_size = 16384")  # an index entry fits into one page
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, _SCHEMA_VERSION):
+        raise sqlite3.DatabaseError(f"unknown schema version {version}")
     if not version:
-        base.executescript(_SCHEMA)
-        base.execute(f"PRAGMA user_version = {_VERSION}")
-    return base
+        connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    return connection

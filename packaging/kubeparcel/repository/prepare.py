@@ -1,4 +1,4 @@
-"""What takes time before a repository can switch: indexes are made and signed, pages rendered."""
+"""Prepare what a transaction publishes: signed indexes and files for users."""
 
 from __future__ import annotations
 
@@ -6,91 +6,124 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from types import ModuleType
+from typing import Protocol
 
 from kubeparcel.model import Format
-from kubeparcel.repository import client_files, index_entries, state_file
+from kubeparcel.repository import client_files
 from kubeparcel.repository.apt import release
-from kubeparcel.repository.model import Indexes, Package, State
-from kubeparcel.repository.package_cache import PackageCache
+from kubeparcel.repository.client_files import FolderPages
+from kubeparcel.repository.index_entries import load_index_entries
+from kubeparcel.repository.model import Indexes, Package, RepositoryOptions, State
+from kubeparcel.repository.package_cache import IndexEntry, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import repodata
 
-INDEX_FORMATS: Mapping[Format, ModuleType] = {Format.DEB: release, Format.RPM: repodata}
 
-_WORKERS = 3
+class IndexFormat(Protocol):
+    """How the indexes of one package format are made; its modules are apt.release, yum.repodata."""
+
+    ENTRY_FILES: tuple[str, ...]
+    """The files that clients read first, in the order in which they are replaced."""
+
+    def index_folder(self, suite: str) -> str:
+        """Return the folder of a suite's indexes."""
+
+    def index_texts(
+        self, packages: Sequence[Package], entries: Mapping[str, IndexEntry]
+    ) -> dict[str, bytes]:
+        """Return the content of each index; `packages` are sorted."""
+
+    def build_indexes(
+        self, suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
+    ) -> Indexes:
+        """Compress the indexes and list them in a manifest; `now` is in Unix time."""
+
+    def sign_entry_files(self, indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
+        """Return the manifest and its signatures by file name."""
+
+
+INDEX_FORMATS: Mapping[Format, IndexFormat] = {Format.DEB: release, Format.RPM: repodata}
 
 IndexKey = tuple[str, Format]
-"""What switches at once: a suite in one format."""
+"""A suite in one format: the unit in which indexes are replaced."""
+
+_WORKERS = 3
 
 
 @dataclass(frozen=True)
 class TargetState:
-    """What the repository is to be: the wanted state, and where its new files lie now."""
+    """The state to publish, the files of new packages, and whether to sign all indexes again."""
 
     state: State
     sources: Mapping[Package, str]
     rebuild_all: bool
 
+    def packages(self, key: IndexKey) -> Sequence[Package]:
+        """Return the packages of a suite in one format, sorted."""
+        suite, format_ = key
+        packages = self.state.suites.get(suite, frozenset())
+        return [
+            package
+            for package in self.state.sorted_packages
+            if package.format is format_ and package in packages
+        ]
+
+
+@dataclass(frozen=True)
+class SignedIndexes:
+    """The indexes of a suite in one format with their entry files by name."""
+
+    indexes: Indexes
+    entry_files: Mapping[str, bytes]
+
 
 @dataclass(frozen=True)
 class PreparedIndexes:
-    """All that takes time before the switch: signed indexes, files for people, the state's list."""
+    """Everything that a transaction writes besides package files and the state."""
 
-    parts: Mapping[IndexKey, tuple[Indexes, Mapping[str, bytes]]]
-    shown: Mapping[str, bytes]
-    folders: client_files.FolderPages
-    listed: str
-
-
-def held(state: State, suite: str, form: Format) -> Sequence[Package]:
-    """The packages of a suite in one format, sorted."""
-    mine = state.suites.get(suite, frozenset())
-    return [p for p in state.sorted_packages if p.format is form and p in mine]
-
-
-def _wake(signer: Signer) -> None:
-    """Have ready what several ask of gpg."""
-    signer.home.start_agent()
-    signer.export_public_keys(armored=True)
+    indexes: Mapping[IndexKey, SignedIndexes]
+    client_files: Mapping[str, bytes]
+    folder_pages: FolderPages
 
 
 def prepare_indexes(
     storage: Storage,
-    before: State,
-    wanted: TargetState,
-    todo: Iterable[IndexKey],
+    published: State,
+    target: TargetState,
+    keys: Iterable[IndexKey],
     signer: Signer,
-    memory: PackageCache,
+    cache: PackageCache,
     now: int,
 ) -> PreparedIndexes:
-    """Make and sign the indexes; packing and signing leave a processor free for the rest."""
-    alive = {part: mine for part in todo if (mine := held(wanted.state, *part))}
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        awake = pool.submit(_wake, signer)
-        said = index_entries.load_index_entries(
-            chain.from_iterable(alive.values()), storage, before, memory
+    """Build and sign the indexes of `keys`; those without packages are left out."""
+    packages = {key: found for key in keys if (found := target.packages(key))}
+    with ThreadPoolExecutor(_WORKERS) as threads:
+        ready = threads.submit(_start_gpg, signer)
+        entries = load_index_entries(
+            chain.from_iterable(packages.values()), storage, published, cache
         )
 
-        def sealed(
-            part: IndexKey, texts: Mapping[str, bytes]
-        ) -> tuple[Indexes, Mapping[str, bytes]]:
-            made: Indexes = INDEX_FORMATS[part[1]].build_indexes(
-                part[0], texts, wanted.state.options, now
-            )
-            awake.result()
-            return made, INDEX_FORMATS[part[1]].sign_entry_files(made, signer)
+        def build(key: IndexKey, texts: Mapping[str, bytes]) -> SignedIndexes:
+            suite, format_ = key
+            indexes = INDEX_FORMATS[format_].build_indexes(suite, texts, target.state.options, now)
+            ready.result()
+            return SignedIndexes(indexes, INDEX_FORMATS[format_].sign_entry_files(indexes, signer))
 
-        # The texts are made here: beside all that follows a thread would wait for its turn.
+        # Texts are joined in this thread: in others they would compete for the interpreter lock.
         jobs = {
-            part: pool.submit(sealed, part, INDEX_FORMATS[part[1]].index_texts(mine, said))
-            for part, mine in alive.items()
+            key: threads.submit(build, key, INDEX_FORMATS[key[1]].index_texts(found, entries))
+            for key, found in packages.items()
         }
-        awake.result()
-        shown = client_files.render_client_files(wanted.state, signer)
-        folders = client_files.render_folder_pages(before, wanted.state)
-        listed = state_file.listed(wanted.state)
+        ready.result()
         return PreparedIndexes(
-            {part: job.result() for part, job in jobs.items()}, shown, folders, listed
+            client_files=client_files.render_client_files(target.state, signer),
+            folder_pages=client_files.render_folder_pages(published, target.state),
+            indexes={key: job.result() for key, job in jobs.items()},
         )
+
+
+def _start_gpg(signer: Signer) -> None:
+    """Start the agent and export the key once, before several threads need both."""
+    signer.home.start_agent()
+    signer.export_public_keys(armored=True)

@@ -1,27 +1,33 @@
-"""The tasks that change a repository: publish, remove, retain, rollback, copy."""
+"""Change a repository: publish, remove, retain, rollback and copy."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
 import os
-import sys
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
-from kubeparcel.repository import package_cache, policy, recovery, state_file
-from kubeparcel.repository import suites as change
-from kubeparcel.repository.candidates import changes as source
+from kubeparcel.files import translate_os_errors
+from kubeparcel.paths import cache_dir
+from kubeparcel.repository import policy, recovery, state_file, suites
 from kubeparcel.repository.candidates import match
-from kubeparcel.repository.candidates.scan import listing as listed
-from kubeparcel.repository.candidates.scan import require_folder
-from kubeparcel.repository.model import Package, RepositoryOptions, State, Suites, compare_suites
-from kubeparcel.repository.package_cache import LastPublish, PackageCache
+from kubeparcel.repository.candidates.scan import scan_packages
+from kubeparcel.repository.candidates.sign import sign_rpms
+from kubeparcel.repository.model import (
+    Package,
+    RepositoryOptions,
+    State,
+    Suites,
+    compare_suites,
+)
+from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_cache
 from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer
@@ -30,18 +36,15 @@ from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.transaction import commit
 
 WAIT = 30.0
-"""How long another publisher is waited for, in seconds."""
-
-_TURN = 0.0005
-"""How long a thread may work while others wait, in seconds."""
+"""The default time to wait for another publisher, in seconds."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which repository is changed, and how.
+    """The repository to change, and how.
 
-    `to` is a folder or `s3://BUCKET/PREFIX`, `key` a key's name or file. `terms` are those the
-    user named: the others stay as they are in the repository.
+    `location` is a folder or `s3://BUCKET/PREFIX`, `key` the name or file of a signing key, `wait`
+    the seconds to wait for another publisher. `options` are changes to the RepositoryOptions.
     """
 
     location: str
@@ -51,183 +54,172 @@ class Target:
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class ChangePlan:
-    """What a task wants: the suites as they shall be, and where new files come from.
-
-    `done` is called with the generation that has it, so that a later publish begins from there.
-    """
-
-    suites: Suites
-    sources: Mapping[Package, str] = field(default_factory=dict)
-    done: Callable[[int], None] = lambda _: None
-
-
-Decide = Callable[[State, Signer | None], ChangePlan]
-
-
 def publish(
-    folder: Path,
-    target: Target,
-    log: Log,
-    *,
-    suite: str = "",
-    skip_layout_check: bool = False,
-    listing: Callable[[], str] | None = None,
+    folder: Path, target: Target, log: Log, *, suite: str = "", skip_layout_check: bool = False
 ) -> ChangeResult:
-    """Add the packages of a folder: to `suite`, or each where it belongs.
+    """Add the packages in a folder to `suite`, or each to its home suites.
 
-    `unchecked` leaves the layout check out. `listing` gives what `folder.listing` says of the
-    folder, where someone looks already. Raises Refusal for what may not be published.
+    Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
-    require_folder(folder)
-    with _busy(), package_cache.open_cache() as known, match.scratch() as area:
-
-        def decide(state: State, who: Signer | None) -> ChangePlan:
-            rows = listing() if listing else listed(folder)
-            place = source.place(folder, suite, state)
-            last = known.last_publish(place, state.generation)
-            if last and last.files == rows:
-                return ChangePlan(state.suites)
-            found, homes = match.since(rows, last, state, known)
-            policy.reject_changed_content(found.sources, state)
-            if not skip_layout_check:
-                match.check_layout(found, known, log)
-            if state.options.sign_rpms:
-                found = match.signed(found, who, area, known, log)
-            suites = change.add(state.suites, found.packages, suite, homes)
-            return ChangePlan(
-                suites,
-                found.sources,
-                lambda generation: known.store_last_publish(
-                    place, LastPublish(generation, homes, rows)
-                ),
-            )
-
-        return _change(target, log, known, decide)
+    files = scan_packages(folder)
+    with _open_repository(target, log) as repository, _workspace() as workspace:
+        state, cache = repository.state, repository.cache
+        source = f"{folder}\n{suite}\n{state.identity}"
+        last = cache.last_publish(source, state.generation)
+        if last and last.files == files:
+            return repository.apply(state.suites)
+        candidates, home_suites = match.match_files(files, last, state, cache)
+        policy.reject_changed_content(candidates.sources, state)
+        if not skip_layout_check:
+            match.check_layout(candidates, cache, log)
+        if state.options.sign_rpms and repository.signer:
+            candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
+        result = repository.apply(
+            suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources
+        )
+        if not target.dry_run:
+            published = LastPublish(result.state.generation, home_suites, files)
+            cache.store_last_publish(source, published)
+        return result
 
 
 def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:
-    """Take packages out of a suite, or of all: words like `kubelet=1.36.3-1`."""
+    """Remove packages from a suite, or from all. Selectors are described at `suites.select`."""
     if not selectors:
-        raise UsageError("Say what to remove: NAME, NAME=VERSION or =VERSION.")
-    where = base.open_storage(target.location)
-
-    def decide(state: State) -> Suites:
+        raise UsageError("No package given.", f"Pass {suites.SELECTOR_SYNTAX}.")
+    with _open_repository(target, log) as repository:
         try:
-            return change.remove(state.suites, selectors, suite)
+            remaining = suites.remove(repository.state.suites, selectors, suite)
         except UsageError:
-            if not state_file.read_names(where, state_file.PENDING):
+            if not state_file.read_names(repository.storage, state_file.PENDING):
                 raise
-            return state.suites  # a removal that was killed, run again: what it began is finished
-
-    return _simple(target, log, decide)
+            # The packages are already gone from the state: finish an interrupted removal.
+            remaining = repository.state.suites
+        return repository.apply(remaining)
 
 
 def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> ChangeResult:
-    """Keep only the newest versions of each package in each minor."""
-    return _simple(target, log, lambda state: change.retain(state.suites, keep, suite))
+    """Keep only the newest `keep` versions of each package in each minor version."""
+    with _open_repository(target, log) as repository:
+        return repository.apply(suites.retain(repository.state.suites, keep, suite))
 
 
 def copy(
     origin: str, suite: str, target: Target, log: Log, *, selectors: Sequence[str] = ()
 ) -> ChangeResult:
-    """Add packages of one suite to another, as they are: all, or those meant by words."""
+    """Add packages of the suite `origin` to another suite: all, or the selected ones."""
     if not origin or not suite:
-        raise UsageError("inv copy needs two suites: --suite FROM --into TO.")
-    return _simple(target, log, lambda state: change.copy(state.suites, origin, suite, selectors))
+        raise UsageError("inv copy needs two suites.", "Pass --suite FROM and --into TO.")
+    with _open_repository(target, log) as repository:
+        return repository.apply(suites.copy(repository.state.suites, origin, suite, selectors))
 
 
 def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
-    """Publish again what an earlier generation held: the last one, or the one of that number."""
-    where = base.open_storage(target.location)
-
-    def decide(state: State) -> Suites:
-        kept = [n for n in state_file.stored_generations(where) if n < state.generation]
-        number = generation or max(kept, default=0)
-        data = where.read(state_file.history_path(number)) if number in kept else None
+    """Publish the packages of an earlier generation again; by default of the previous one."""
+    with _open_repository(target, log) as repository:
+        storage = repository.storage
+        generations = state_file.stored_generations(storage)
+        earlier = [number for number in generations if number < repository.state.generation]
+        number = generation or max(earlier, default=0)
+        data = storage.read(state_file.history_path(number)) if number in earlier else None
         if data is None:
-            there = ", ".join(map(str, kept)) or "none"
             raise UsageError(
-                f"There is no generation {number or 'before this one'} to go back to.",
-                f"Kept are: {there}.",
+                f"Unknown generation {number}." if number else "No earlier generation.",
+                f"Available generations: {', '.join(map(str, earlier)) or 'none'}.",
             )
-        return state_file.parse(data, where.location).suites
-
-    return _simple(target, log, decide)
+        return repository.apply(state_file.parse(data, storage.location).suites)
 
 
-def _simple(target: Target, log: Log, decide: Callable[[State], Suites]) -> ChangeResult:
-    with _busy(), package_cache.open_cache() as known:
-        return _change(target, log, known, lambda state, _: ChangePlan(decide(state)))
+@dataclass(frozen=True)
+class OpenRepository:
+    """A repository that is locked for a change.
+
+    `published` is its current state, `state` the same with the options of this task. Without a
+    `signer` it is a dry run.
+    """
+
+    storage: Storage
+    published: State
+    state: State
+    signer: Signer | None
+    cache: PackageCache
+    started: float
+
+    def apply(
+        self, target_suites: Suites, sources: Mapping[Package, str] | None = None
+    ) -> ChangeResult:
+        """Publish these suites; `sources` are the files of new packages.
+
+        Raises PolicyViolation if packages could not be installed.
+        """
+        target = dataclasses.replace(self.state, suites=target_suites)
+        changes = compare_suites(self.published.suites, target_suites)
+        policy.require_resolvable(target_suites, changes)
+        renew = self.signer is not None and self._signatures_outdated(self.signer)
+        if self.signer is not None and (changes or renew):
+            target = commit(
+                self.storage,
+                self.published,
+                TargetState(target, sources or {}, renew),
+                self.signer,
+                self.cache,
+                int(time.time()),
+            )
+        return ChangeResult(
+            self.storage.location,
+            changes,
+            target,
+            renew,
+            dry_run=self.signer is None,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def _signatures_outdated(self, signer: Signer) -> bool:
+        """Whether all indexes must be signed again, even if no package changed."""
+        return bool(self.published.suites) and (
+            self.published.options != self.state.options
+            or self.published.signing_keys != signer.key_expiry_tags
+            or 0 < self.published.renew_at <= time.time()
+            or bool(state_file.read_names(self.storage, state_file.PENDING))
+        )
 
 
-def _change(target: Target, log: Log, known: PackageCache, decide: Decide) -> ChangeResult:
+@contextmanager
+def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
+    """Lock the repository and load its state; a dry run needs neither a lock nor a key."""
     started = time.monotonic()
-    where = base.open_storage(target.location)
-    with nullcontext() if target.dry_run else where.lease(target.wait), _signer(target, log) as who:
-        before = recovery.load_state(where, known, log)
+    storage = base.open_storage(target.location)
+    with (
+        open_cache() as cache,
+        nullcontext() if target.dry_run else storage.lease(target.wait),
+        nullcontext() if target.dry_run else open_signer(target.key, log) as signer,
+    ):
+        published = recovery.load_state(storage, cache, log)
         state = dataclasses.replace(
-            before,
-            options=_terms(before.options, target.options, where),
-            identity=before.identity or os.urandom(16).hex(),
+            published,
+            options=_updated_options(published.options, target.options, storage),
+            identity=published.identity or os.urandom(16).hex(),
             persisted=False,
         )
-        decided = decide(state, who)
-        wanted = dataclasses.replace(state, suites=decided.suites)
-        changes = compare_suites(before.suites, wanted.suites)
-        policy.require_resolvable(wanted.suites, changes)
-        again = who is not None and _resign(where, before, wanted, who)
-        if who is not None and (changes or again):
-            step = TargetState(wanted, decided.sources, again)
-            wanted = commit(where, before, step, who, known, int(time.time()))
-        if who is not None:
-            decided.done(wanted.generation)
-    seconds = time.monotonic() - started
-    return ChangeResult(where.location, changes, wanted, again, target.dry_run, seconds)
+        yield OpenRepository(storage, published, state, signer, cache, started)
 
 
-@contextmanager
-def _busy() -> Iterator[None]:
-    """Without the search for cycles, which takes a third of the time among so many small values.
-
-    And with threads that need not wait for their turn so long: what signs waits for what packs.
-    """
-    collected, turn = gc.isenabled(), sys.getswitchinterval()
-    gc.disable()
-    sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(turn)
-        if collected:
-            gc.enable()
-
-
-@contextmanager
-def _signer(target: Target, log: Log) -> Iterator[Signer | None]:
-    """Who signs; a dry run needs no key."""
-    if target.dry_run:
-        yield None
-        return
-    with open_signer(target.key, log) as who:
-        yield who
-
-
-def _terms(
-    old: RepositoryOptions, named: Mapping[str, str | int | bool], where: Storage
+def _updated_options(
+    options: RepositoryOptions, changes: Mapping[str, str | int | bool], storage: Storage
 ) -> RepositoryOptions:
-    terms = dataclasses.replace(old, **named)  # type: ignore[arg-type]
-    if not terms.base_url:
-        terms = dataclasses.replace(terms, base_url=where.base_url)
-    return terms
+    options = dataclasses.replace(options, **changes)  # type: ignore[arg-type]
+    if not options.base_url:
+        options = dataclasses.replace(options, base_url=storage.base_url)
+    return options
 
 
-def _resign(where: Storage, before: State, wanted: State, who: Signer) -> bool:
-    """Whether the indexes have to be made and signed anew although no package changed."""
-    return bool(before.suites) and (
-        before.options != wanted.options
-        or before.signing_keys != who.key_expiry_tags
-        or 0 < before.renew_at <= time.time()
-        or bool(state_file.read_names(where, state_file.PENDING))
-    )
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    """A temporary folder for signed copies, in the cache folder: they may be large."""
+    with translate_os_errors(cache_dir()):
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="publish-", dir=cache_dir()))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The state of a repository: from its state file, else from what is published."""
+"""Load the state of a repository, if necessary by recovering it from the published files."""
 
 from __future__ import annotations
 
@@ -10,116 +10,122 @@ from contextlib import suppress
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.packages import index_compression
-from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.broken import BrokenPackage, Malformed
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
-from kubeparcel.repository.candidates import read as incoming
-from kubeparcel.repository.candidates.match import package_of
+from kubeparcel.repository.candidates.match import package_from
+from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
+from kubeparcel.repository.index_entries import read_published
 from kubeparcel.repository.model import Package, State, Suites
-from kubeparcel.repository.package_cache import FileStamp, PackageCache
+from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage.base import Storage
-from kubeparcel.repository.yum import repodata, xml_text
+from kubeparcel.repository.yum import primary, repodata
 
-_HEAD = 1 << 18
-_DATA = re.compile(r'<data type="primary">.*?<location href="([^"]+)"', re.DOTALL)
-_PLACE = re.compile(
-    r'<checksum type="sha256" pkgid="YES">([0-9a-f]{64})<.*?<size package="(\d+)".*?'
-    r'<location href="([^"]+)"',
-    re.DOTALL,
-)
+_HASHED_NAME = re.compile(r"/by-hash/|^[0-9a-f]{64}-")
 
 
-def load_state(storage: Storage, memory: PackageCache, log: Log) -> State:
-    """The state; an empty one for a repository that is not there yet.
+def load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
+    """Return the state of a repository; an empty one if it does not exist yet.
 
-    Raises ConfigurationError when a newer kubeparcel wrote it.
+    Raises ConfigurationError if a newer version of kubeparcel wrote it.
     """
     try:
         state = state_file.load(storage)
     except StateFileError as error:
-        log.warn(f"{error.message} It is made anew from what is published.")
-        return _published(storage, memory)
+        log.warn(f"{error.message} Recovering the state from the published indexes.")
+        return _recover(storage, cache)
     if state is None:
-        state = _published(storage, memory)
+        state = _recover(storage, cache)
         if state.suites:
             log.warn(
-                f"{storage.location} has no state file: it is made anew from what is published."
+                f"{storage.location} has no state file. Recovering the state from the published "
+                "indexes."
             )
     return state
 
 
-def _published(storage: Storage, memory: PackageCache) -> State:
+def _recover(storage: Storage, cache: PackageCache) -> State:
     suites: dict[str, set[Package]] = {}
-    kept: dict[str, tuple[tuple[str, ...], ...]] = {}
     for path in storage.file_sizes("apt/dists"):
         suite, _, name = path.removeprefix("apt/dists/").partition("/")
         if name.endswith("/Packages.gz"):
-            found = suites.setdefault(suite, set())
-            found |= set(_debs(storage.read(path) or b""))
+            suites.setdefault(suite, set()).update(_debs(storage.read(path) or b""))
     for path in storage.file_sizes("yum"):
         if path.endswith("/repodata/repomd.xml"):
             suite = path.split("/")[1]
-            suites.setdefault(suite, set()).update(_rpms(storage, suite, memory))
+            suites.setdefault(suite, set()).update(_rpms(storage, f"yum/{suite}", cache))
+    retained = {}
     for suite in suites:
         for folder in (release.index_folder(suite), repodata.index_folder(suite)):
             names = (path.removeprefix(f"{folder}/") for path in storage.file_sizes(folder))
-            kept[folder] = (tuple(sorted(n for n in names if _hashed(n))),)
-    held = {name: frozenset(packages) for name, packages in suites.items() if packages}
-    if not held:
+            retained[folder] = (tuple(sorted(filter(_HASHED_NAME.search, names))),)
+    recovered = {name: frozenset(packages) for name, packages in suites.items() if packages}
+    if not recovered:
         return State()
-    number = max(state_file.stored_generations(storage), default=0) + 1
+    generation = max(state_file.stored_generations(storage), default=0) + 1
     return State(
-        number, suites=held, retained_indexes=kept, retired_packages=_left(storage, held, number)
+        generation,
+        suites=recovered,
+        retained_indexes=retained,
+        retired_packages=_unlisted_packages(storage, recovered, generation),
     )
 
 
-def _left(storage: Storage, suites: Suites, number: int) -> dict[str, tuple[int, Package]]:
-    """Package files that no index names: clients that are behind may still ask for them."""
-    named = {p.repository_path(suite) for suite, held in suites.items() for p in held}
-    found: dict[str, tuple[int, Package]] = {}
-    for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
-        if path.endswith((".deb", ".rpm")) and path not in named:
-            data = storage.read(path) or b""
-            read = incoming.deb if path.endswith(".deb") else incoming.rpm
-            digest = hashlib.sha256(data).hexdigest()
-            with suppress(Malformed):
-                facts = read(data, len(data), digest, FileStamp(path, 0, 0, "")).facts
-                found[path] = (number, package_of(facts))
-    return found
+def _debs(compressed: bytes) -> Iterator[Package]:
+    packages = index_compression.unpack("Packages.gz", compressed).decode("utf-8", "replace")
+    for stanza in packages.split("\n\n"):
+        fields = deb_metadata.fields(stanza)
+        if "package" in fields:
+            yield Package(
+                Format.DEB,
+                *deb_metadata.checked(fields),
+                sha256=fields["sha256"],
+                size=int(fields["size"]),
+                content_digest=fields["sha256"],
+                dependencies=deb_metadata.needs(fields),
+                path=fields["filename"],
+            )
 
 
-def _hashed(name: str) -> bool:
-    return "/by-hash/" in name or bool(re.match(r"[0-9a-f]{64}-", name))
-
-
-def _debs(packed: bytes) -> Iterator[Package]:
-    text = index_compression.unpack("x.gz", packed).decode("utf-8", "replace")
-    for stanza in text.split("\n\n"):
-        found = deb_metadata.fields(stanza)
-        if "package" in found:
-            name, version, arch = deb_metadata.checked(found)
-            sha256, size = found["sha256"], int(found["size"])
-            needs = deb_metadata.needs(found)
-            path = found["filename"]
-            yield Package(Format.DEB, name, version, arch, sha256, size, sha256, needs, path)
-
-
-def _rpms(storage: Storage, suite: str, memory: PackageCache) -> Iterator[Package]:
-    """The rpms of a yum repository; their headers are read again, because the index lacks some."""
-    repomd = (storage.read(f"yum/{suite}/repodata/repomd.xml") or b"").decode()
-    match = _DATA.search(repomd)
-    if match is None:
+def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Package]:
+    """Yield the RPMs of a yum repository. Primary lacks some metadata: read their headers."""
+    repomd = storage.read(f"{folder}/repodata/repomd.xml") or b""
+    location = primary.metadata_locations(repomd).get("primary")
+    if location is None:
         return
-    packed = storage.read(f"yum/{suite}/{match[1]}") or b""
-    primary = index_compression.unpack(match[1], packed).decode("utf-8", "replace")
-    for sha256, size, href in _PLACE.findall(primary):
-        place = xml_text.plain(href)
-        head = storage.read(f"yum/{suite}/{place}", _HEAD) or b""
-        if rpm_metadata.need(head) > len(head):
-            head = storage.read(f"yum/{suite}/{place}", rpm_metadata.need(head)) or b""
-        read = incoming.rpm(head, int(size), sha256, FileStamp(place, 0, 0, ""))
-        memory.store_packages([read.facts], {sha256: read.pieces})
-        yield package_of(read.facts)._replace(path=place)
+    data = index_compression.unpack(location, storage.read(f"{folder}/{location}") or b"")
+    elements = primary.iterate_elements(data)
+    next(elements)  # the root element
+    for element in elements:
+        listed = primary.parse_package(element).package
+        path = f"{folder}/{listed.path}"
+        try:
+            parsed = read_published(Format.RPM, path, listed.size, listed.sha256, storage)
+        except Malformed as error:
+            raise BrokenPackage(
+                f"{storage.location}/{path}: {error}.",
+                "Restore the file or the state file, then run the command again.",
+            ) from None
+        cache.store_metadata([parsed.metadata])
+        cache.store_index_entries({listed.sha256: parsed.entry})
+        yield package_from(parsed.metadata)._replace(path=listed.path)
+
+
+def _unlisted_packages(
+    storage: Storage, suites: Suites, generation: int
+) -> dict[str, tuple[int, Package]]:
+    """Return the package files in no index: clients with older indexes may request them."""
+    listed = {
+        package.repository_path(suite) for suite, packages in suites.items() for package in packages
+    }
+    unlisted: dict[str, tuple[int, Package]] = {}
+    for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
+        if path.endswith((".deb", ".rpm")) and path not in listed:
+            data = storage.read(path) or b""
+            parse = parse_deb if path.endswith(".deb") else parse_rpm
+            with suppress(Malformed):
+                parsed = parse(data, len(data), hashlib.sha256(data).hexdigest())
+                unlisted[path] = (generation, package_from(parsed.metadata))
+    return unlisted

@@ -1,4 +1,4 @@
-"""What a change of a repository did, or would do: for people, and as JSON."""
+"""The result of a change to a repository, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 from kubeparcel.console import duration
 from kubeparcel.repository.model import Package, State, SuiteChange
 
-_SHOWN = 15
+_LINES_SHOWN = 15
 
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """`where` it was, what changed, the state it has now, whether it was only signed anew."""
+    """What a change did, or with `dry_run` would do.
+
+    `state` is the state afterwards. `signatures_renewed` says that all indexes were signed again.
+    """
 
     repository: str
     changes: tuple[SuiteChange, ...]
@@ -26,11 +29,11 @@ class ChangeResult:
 
     @property
     def exit_code(self) -> int:
-        """Always 0: what goes wrong is an error."""
+        """Return 0: failures are reported as errors."""
         return 0
 
     def as_json(self) -> str:
-        """The one document of `--json`."""
+        """Return the JSON document of `--json`."""
         return json.dumps(
             {
                 "repository": self.repository,
@@ -38,46 +41,42 @@ class ChangeResult:
                 "dry-run": self.dry_run,
                 "changed": bool(self.changes),
                 "signed": bool(self.changes or self.signatures_renewed) and not self.dry_run,
-                "keys": [name.partition(":")[0] for name in self.state.signing_keys],
+                "keys": [key.partition(":")[0] for key in self.state.signing_keys],
                 "suites": {
                     change.suite: {
-                        "added": [_row(p) for p in change.added],
-                        "removed": [_row(p) for p in change.removed],
+                        "added": [_package_json(package) for package in change.added],
+                        "removed": [_package_json(package) for package in change.removed],
                     }
                     for change in self.changes
                 },
-                "packages": {name: len(held) for name, held in self.state.suites.items()},
+                "packages": {suite: len(packages) for suite, packages in self.state.suites.items()},
                 "seconds": round(self.seconds, 2),
             },
             indent=2,
         )
 
     def as_text(self) -> str:
-        """For people."""
+        """Return the text for the terminal."""
         if not self.changes and not self.signatures_renewed:
             return f"Nothing to do: {self.repository} is up to date ({duration(self.seconds)})"
-        lines = [line for change in self.changes for line in _lines(change)]
-        if self.signatures_renewed and not self.changes:
-            lines = ["nothing changed; the indexes are signed anew"]
+        lines = [line for change in self.changes for line in _change_lines(change)]
+        if not self.changes:
+            lines = ["No package changed; the indexes were signed again."]
         total = f"{len(self.state.packages):,} packages"
         if self.dry_run:
-            done = f"would hold {total} (--dry-run: nothing was changed)"
+            outcome = f"would contain {total} (--dry-run: nothing was changed)"
         else:
-            done = f"{total} published · generation {self.state.generation}"
-        end = f"{self.repository} · {done} · {duration(self.seconds)}"
-        return "\n".join((*lines, end, *self._only_here()))
-
-    def _only_here(self) -> Sequence[str]:
-        """Without an address client files lead to a folder, which other machines do not have."""
-        if self.dry_run or not self.state.options.base_url.startswith("file:"):
-            return ()
-        text = (
-            "Only this machine finds it so far. Where a web server serves it: --address https://…"
-        )
-        return (text,)
+            outcome = f"{total} published · generation {self.state.generation}"
+        lines.append(f"{self.repository} · {outcome} · {duration(self.seconds)}")
+        if not self.dry_run and self.state.options.base_url.startswith("file:"):
+            # Without --address, client files contain a URL that only works on this machine.
+            lines.append(
+                "Client files point to a local folder; pass --address https://… once it is served."
+            )
+        return "\n".join(lines)
 
 
-def _row(package: Package) -> dict[str, Any]:
+def _package_json(package: Package) -> dict[str, Any]:
     return {
         "name": package.name,
         "version": package.version,
@@ -88,7 +87,12 @@ def _row(package: Package) -> dict[str, Any]:
     }
 
 
-def _lines(change: SuiteChange) -> Sequence[str]:
-    rows = [f"  + {p.label}" for p in change.added] + [f"  - {p.label}" for p in change.removed]
-    more = [f"  … and {len(rows) - _SHOWN:,} more"] if len(rows) > _SHOWN else []
-    return (change.suite, *rows[:_SHOWN], *more)
+def _change_lines(change: SuiteChange) -> Sequence[str]:
+    lines = [f"  + {package.label}" for package in change.added]
+    lines += [f"  - {package.label}" for package in change.removed]
+    more = len(lines) - _LINES_SHOWN
+    return (
+        change.suite,
+        *lines[:_LINES_SHOWN],
+        *([f"  … and {more:,} more"] if more > 0 else []),
+    )

@@ -1,4 +1,4 @@
-"""What the tasks mean for the suites: values to values, nothing is read or written."""
+"""Compute the suites after a change, without reading or writing anything."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from kubeparcel.config.kubernetes_packages import (
-    KubernetesPackages,
-    kubernetes_packages,
-    upstream_version,
-)
+from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
 from kubeparcel.packages.relations import key_of
 from kubeparcel.repository.model import Package, Suites, validate_suite_name
 
 STABLE = "stable"
-"""The suite that spans all minors, so that a client's URL need not change."""
+"""The suite with all minor versions, for clients that do not pin one."""
 
 PRERELEASE = "prerelease"
-"""The suite of what is not released yet."""
+"""The suite of alpha, beta and rc versions."""
 
-_MINOR = re.compile(r"(?:\d+:)?(\d+\.\d+)")
-_OF_MINOR = re.compile(r"v(\d+)\.(\d+)")
+SELECTOR_SYNTAX = "NAME, NAME=VERSION or =VERSION; * is a wildcard"
+
+_MINOR_VERSION = re.compile(r"(?:\d+:)?(\d+\.\d+)")
+_MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 
 
 def add(
@@ -33,145 +31,160 @@ def add(
     suite: str = "",
     home_suites_of_rest: frozenset[str] = frozenset(),
 ) -> Suites:
-    """The suites with packages added: to `suite`, or where each belongs.
+    """Return the suites with packages added to `suite`, or each to its home suites.
 
-    `others` are the homes of packages that came with them and are there already.
+    `home_suites_of_rest` are the home suites of core packages in the same folder that are not
+    passed because they are already published.
     """
     new = frozenset(packages)
-    parts = (
-        {validate_suite_name(suite): new} if suite else distribute(new, before, home_suites_of_rest)
-    )
+    if suite:
+        additions = {validate_suite_name(suite): new}
+    else:
+        additions = distribute(new, before, home_suites_of_rest)
     return {
         **before,
-        **{name: before.get(name, frozenset()) | part for name, part in parts.items()},
+        **{name: before.get(name, frozenset()) | added for name, added in additions.items()},
     }
 
 
 def distribute(
-    new: frozenset[Package], before: Suites, others: frozenset[str] = frozenset()
+    packages: frozenset[Package],
+    before: Suites,
+    home_suites_of_rest: frozenset[str] = frozenset(),
 ) -> dict[str, frozenset[Package]]:
-    """Where packages belong: `v1.36` and `stable`, or `prerelease`; companions go with them."""
-    parts: dict[str, set[Package]] = defaultdict(set)
-    own = {package: names for package, names in _leading(new) if names}
-    for package, names in own.items():
+    """Return the packages to add to each suite.
+
+    Core packages go to `v1.36` and `stable`, or to `prerelease`. Other packages follow the core
+    packages they came with; without any, they go to `stable` and to each minor's suite.
+    """
+    additions: dict[str, set[Package]] = defaultdict(set)
+    homes = {package: names for package, names in _homes_of_core(packages) if names}
+    for package, names in homes.items():
         for name in names:
-            parts[name].add(package)
-    leading = others.union(parts)
-    rest = new.difference(own)
-    targets = leading or {STABLE, *(name for name in before if _OF_MINOR.fullmatch(name))}
+            additions[name].add(package)
+    core_suites = home_suites_of_rest.union(additions)
+    others = packages.difference(homes)
+    minor_suites = {name for name in before if _MINOR_SUITE.fullmatch(name)}
+    targets = core_suites or {STABLE, *minor_suites}
     for name in targets:
-        parts[name] |= _fitting(rest, name, kubernetes_packages())
-    if any(_OF_MINOR.fullmatch(name) for name in targets) or not leading:
-        parts[STABLE] |= rest
-    return {name: frozenset(part) for name, part in parts.items() if part}
+        additions[name] |= _compatible(others, name)
+    if any(_MINOR_SUITE.fullmatch(name) for name in targets) or not core_suites:
+        additions[STABLE] |= others
+    return {name: frozenset(added) for name, added in additions.items() if added}
 
 
 def home_suites(packages: Iterable[Package]) -> frozenset[str]:
-    """The suites that packages of Kubernetes itself belong to, and their companions with them."""
-    return frozenset(chain.from_iterable(names for _, names in _leading(packages)))
+    """Return the suites to which the Kubernetes core packages among these belong."""
+    return frozenset(chain.from_iterable(names for _, names in _homes_of_core(packages)))
 
 
-def _leading(packages: Iterable[Package]) -> Iterator[tuple[Package, tuple[str, ...]]]:
-    leaders = kubernetes_packages().core
-    return ((p, _homes(p.version)) for p in packages if p.name in leaders)
+def _homes_of_core(packages: Iterable[Package]) -> Iterator[tuple[Package, tuple[str, ...]]]:
+    core = kubernetes_packages().core
+    return ((package, _homes(package.version)) for package in packages if package.name in core)
 
 
 def _homes(version: str) -> tuple[str, ...]:
     try:
-        found = upstream_version(version)
+        upstream = upstream_version(version)
     except UnknownVersion:
         return ()
-    return (PRERELEASE,) if found.prerelease else (f"v{found.series}", STABLE)
+    return (PRERELEASE,) if upstream.prerelease else (f"v{upstream.series}", STABLE)
 
 
-def _fitting(
-    packages: frozenset[Package], suite: str, kin: KubernetesPackages
-) -> frozenset[Package]:
-    """Without companions that follow Kubernetes' minors and are of a newer one than the suite."""
-    minor = _OF_MINOR.fullmatch(suite)
-    if not minor:
+def _compatible(packages: frozenset[Package], suite: str) -> frozenset[Package]:
+    """Drop companions that follow the minor versions of Kubernetes and are newer than the suite."""
+    match = _MINOR_SUITE.fullmatch(suite)
+    if not match:
         return packages
-    newest = (int(minor[1]), int(minor[2]))
+    minor = (int(match[1]), int(match[2]))
+    coupled = kubernetes_packages().version_coupled
     return packages.difference(
-        p for p in packages if p.name in kin.version_coupled and _minor(p.version) > newest
+        package
+        for package in packages
+        if package.name in coupled and _minor(package.version) > minor
     )
 
 
 def _minor(version: str) -> tuple[int, int]:
-    """The minor of a version, the oldest when it has none."""
     try:
-        found = upstream_version(version)
+        upstream = upstream_version(version)
     except UnknownVersion:
         return (0, 0)
-    return (found.major, found.minor)
+    return (upstream.major, upstream.minor)
 
 
-def select_packages(packages: Iterable[Package], words: Sequence[str]) -> frozenset[Package]:
-    """The packages meant by words like `kubelet`, `kubelet=1.36.3-1`, `=1.36.*`.
+def select_packages(packages: Iterable[Package], selectors: Sequence[str]) -> frozenset[Package]:
+    """Return the packages that match selectors such as `kubelet`, `kubelet=1.36.3-1`, `=1.36.*`.
 
-    Raises UsageError for a word that means none.
+    Raises UsageError for a selector that matches none.
     """
-    found: set[Package] = set()
-    for word in words:
-        name, _, version = word.partition("=")
-        hits = {
-            p
-            for p in packages
-            if fnmatch.fnmatchcase(p.name, name or "*")
-            and fnmatch.fnmatchcase(p.version, version or "*")
+    candidates = frozenset(packages)
+    selected: set[Package] = set()
+    for selector in selectors:
+        name, _, version = selector.partition("=")
+        matches = {
+            package
+            for package in candidates
+            if fnmatch.fnmatchcase(package.name, name or "*")
+            and fnmatch.fnmatchcase(package.version, version or "*")
         }
-        if not hits:
+        if not matches:
             raise UsageError(
-                f"{word}: there is no such package.",
-                "Write NAME, NAME=VERSION or =VERSION; * fits.",
+                f"No package in the repository matches {selector!r}.", f"Use {SELECTOR_SYNTAX}."
             )
-        found |= hits
-    return frozenset(found)
+        selected |= matches
+    return frozenset(selected)
 
 
-def remove(before: Suites, words: Sequence[str], suite: str = "") -> Suites:
-    """The suites (or the one named) without the packages meant; empty suites are gone."""
+def remove(before: Suites, selectors: Sequence[str], suite: str = "") -> Suites:
+    """Return the suites (or with `suite`, that one) without the selected packages.
+
+    A suite without packages is dropped.
+    """
     names = [require_suite(before, suite)] if suite else list(before)
-    gone = select_packages(chain.from_iterable(before[name] for name in names), words)
-    return _without({n: before[n] - gone if n in names else before[n] for n in before})
+    selected = select_packages(chain.from_iterable(before[name] for name in names), selectors)
+    after = {
+        name: packages - selected if name in names else packages
+        for name, packages in before.items()
+    }
+    return {name: packages for name, packages in after.items() if packages}
 
 
 def retain(before: Suites, keep: int, suite: str = "") -> Suites:
-    """The suites with only the newest `keep` versions of each package in each minor."""
+    """Return the suites with only the newest `keep` versions of each package in each minor."""
     if keep < 1:
-        raise UsageError(f"--keep {keep}: at least one version has to stay.")
+        raise UsageError(f"Invalid --keep {keep}: keep at least 1 version.")
     names = {require_suite(before, suite)} if suite else set(before)
-    return {n: _newest(before[n], keep) if n in names else before[n] for n in before}
+    return {
+        name: _newest(packages, keep) if name in names else packages
+        for name, packages in before.items()
+    }
 
 
 def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
     groups: dict[tuple[str, ...], list[Package]] = defaultdict(list)
     for package in packages:
-        minor = _MINOR.match(package.version)
-        groups[package.format, package.name, package.arch, minor[1] if minor else ""].append(
-            package
-        )
-    found: list[Package] = []
-    for group in groups.values():
-        found += sorted(group, key=lambda p: key_of(p.format, p.version))[-keep:]
-    return frozenset(found)
+        match = _MINOR_VERSION.match(package.version)
+        minor = match[1] if match else ""
+        groups[package.format, package.name, package.arch, minor].append(package)
+    return frozenset(
+        package
+        for group in groups.values()
+        for package in sorted(group, key=lambda p: key_of(p.format, p.version))[-keep:]
+    )
 
 
-def copy(before: Suites, source: str, target: str, words: Sequence[str]) -> Suites:
-    """The suites with packages of one added to another: all, or those meant by words."""
-    held = before[require_suite(before, source)]
-    meant = select_packages(held, words) if words else held
+def copy(before: Suites, source: str, target: str, selectors: Sequence[str]) -> Suites:
+    """Return the suites with packages of `source` added to `target`: all, or the selected ones."""
+    packages = before[require_suite(before, source)]
+    selected = select_packages(packages, selectors) if selectors else packages
     name = validate_suite_name(target)
-    return {**before, name: before.get(name, frozenset()) | meant}
+    return {**before, name: before.get(name, frozenset()) | selected}
 
 
 def require_suite(suites: Suites, name: str) -> str:
-    """The name of a suite that is there; raises UsageError naming those that are."""
+    """Return the name of an existing suite. Raises UsageError listing the existing ones."""
     if name not in suites:
-        there = ", ".join(sorted(suites)) or "none yet"
-        raise UsageError(f"There is no suite {name!r}.", f"There are: {there}.")
+        existing = ", ".join(sorted(suites)) or "none"
+        raise UsageError(f"Unknown suite {name!r}.", f"Existing suites: {existing}.")
     return name
-
-
-def _without(suites: Suites) -> Suites:
-    return {name: packages for name, packages in suites.items() if packages}

@@ -1,198 +1,220 @@
-"""Brings a repository from one state to the next, so that clients see the old or the new one.
+"""Commit a new state, so that clients see either the old or the new repository.
 
-Order: package files under new names, while indexes are made and signed; these beside the present
-ones; the state; the swap; then what no generation needs any more is taken away. Whatever a broken
-publish left is finished or cleared by the next one.
+The order: add package files under new names while indexes are built and signed, write the state,
+swap the index folders, then delete what no retained generation needs. The next publish completes
+or cleans up an interrupted one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from kubeparcel.model import Format
-from kubeparcel.repository import client_files, directory_listing, prepare, state_file
+from kubeparcel.repository import client_files, directory_listing, state_file
 from kubeparcel.repository.model import DAY, Indexes, Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
-from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, TargetState
+from kubeparcel.repository.prepare import (
+    INDEX_FORMATS,
+    IndexKey,
+    SignedIndexes,
+    TargetState,
+    prepare_indexes,
+)
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import FolderSwap, Storage
 
+Retained = Mapping[str, tuple[tuple[str, ...], ...]]
 
-class Adding(NamedTuple):
-    """A package file's new place: its bytes come from `source`, else are at `home` already."""
 
-    place: str
-    home: str
+class NewFile(NamedTuple):
+    """A package file to add at `path`: from a local `source`, or a copy of a published file."""
+
+    path: str
     source: str
+    copy_of: str
 
 
 def commit(
     storage: Storage,
-    before: State,
-    wanted: TargetState,
+    published: State,
+    target: TargetState,
     signer: Signer,
-    memory: PackageCache,
+    cache: PackageCache,
     now: int,
 ) -> State:
-    """Make it so; gives the state that was written."""
-    todo = _parts(storage, before, wanted)
-    adding = _adding(before, wanted)
-    with storage.beside(lambda: _add_files(storage, adding), len(adding)) as added:
-        done = prepare.prepare_indexes(storage, before, wanted, todo, signer, memory, now)
-        added()
-    made = {part: indexes for part, (indexes, _) in done.parts.items()}
-    kept = _kept(before, wanted.state, made)
-    generation = before.generation + 1
+    """Publish the target state and return it as written, with its new generation."""
+    keys = _changed_indexes(storage, published, target)
+    with ThreadPoolExecutor(1) as thread:
+        added = thread.submit(_add_files, storage, _new_files(published, target))
+        prepared = prepare_indexes(storage, published, target, keys, signer, cache, now)
+        added.result()
+    retained = _retained_indexes(published, target.state, prepared.indexes)
+    generation = published.generation + 1
+    valid_days = target.state.options.valid_days
     state = dataclasses.replace(
-        wanted.state,
+        target.state,
         generation=generation,
-        retained_indexes=kept,
-        retired_packages=_gone(before, wanted.state, generation),
-        renew_at=now + wanted.state.options.valid_days * DAY // 2
-        if wanted.state.options.valid_days
-        else 0,
+        retained_indexes=retained,
+        retired_packages=_retired_packages(published, target.state, generation),
+        renew_at=now + valid_days * DAY // 2 if valid_days else 0,
         signing_keys=signer.key_expiry_tags,
     )
-    swaps = [_swap(storage, *one, kept) for one in done.parts.values()]
-    _keep(storage, before)
-    begun = sorted({suite for suite, _ in todo})
+    _store_history(storage, published)
     storage.swap(
-        swaps,
+        [_folder_swap(storage, signed, retained) for signed in prepared.indexes.values()],
         {
-            state_file.PENDING: json.dumps(begun).encode(),
-            state_file.STATE_PATH: state_file.dump(state, done.listed),
+            state_file.PENDING: state_file.dump_names(sorted({suite for suite, _ in keys})),
+            state_file.STATE_PATH: state_file.dump(state),
         },
     )
-    client_files.write_client_files(storage, state, done.shown, done.folders)
-    _clear(storage, before, wanted.state, state, [part for part in todo if part not in made])
+    client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages)
+    _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
+    _remove_unused(storage, published, state)
     return state
 
 
-def _adding(before: State, wanted: TargetState) -> list[Adding]:
-    """The package files that are new in a suite: where clients will look for each."""
-    missing = _places(before.suites, wanted.state)
-    gone = {package for _, package in before.retired_packages.values()}
-    old = {p for p in missing.values() if p in before.packages or p in gone}
+def _changed_indexes(storage: Storage, published: State, target: TargetState) -> list[IndexKey]:
+    """Return the indexes to build again, or to remove."""
+    interrupted = set(state_file.read_names(storage, state_file.PENDING))
+    keys: list[IndexKey] = []
+    for suite in sorted({*published.suites, *target.state.suites}):
+        old = published.suites.get(suite, frozenset())
+        new = target.state.suites.get(suite, frozenset())
+        everything = target.rebuild_all or suite in interrupted
+        formats = {package.format for package in (old | new if everything else old ^ new)}
+        keys += [(suite, format_) for format_ in Format if format_ in formats]
+    return keys
+
+
+def _new_files(published: State, target: TargetState) -> list[NewFile]:
+    """Return the package files to add: each from its source, or from where it already is."""
+    missing = _paths_not_in(published.suites, target.state)
+    retired = {path: package for path, (_, package) in published.retired_packages.items()}
+    known = published.packages.union(retired.values())
     homes: dict[Package, str] = {}
-    if old:
-        there = {
-            place: p for place, (_, p) in before.retired_packages.items()
-        } | before.packages_by_path
-        missing = {place: p for place, p in missing.items() if there.get(place) != p}
-        homes = {p: place for place, p in there.items() if p in old - wanted.sources.keys()}
-    rows = []
-    for place, package in missing.items():
-        home = homes.setdefault(package, place)
-        rows.append(Adding(place, home, "" if home != place else wanted.sources[package]))
-    return rows
+    if reused := known.intersection(missing.values()):
+        stored = retired | published.packages_by_path
+        missing = {path: p for path, p in missing.items() if stored.get(path) != p}
+        reused -= target.sources.keys()
+        homes = {package: path for path, package in stored.items() if package in reused}
+    files = []
+    for path, package in missing.items():
+        home = homes.setdefault(package, path)
+        source = target.sources[package] if home == path else ""
+        files.append(NewFile(path, source, "" if source else home))
+    return files
 
 
-def _add_files(storage: Storage, adding: Sequence[Adding]) -> None:
-    if not adding:
-        return
-    storage.write({state_file.ADDING: json.dumps([row.place for row in adding]).encode()})
-    storage.add([(row.place, row.source) for row in adding if row.source])
-    storage.copy([(row.home, row.place) for row in adding if not row.source])
+def _add_files(storage: Storage, files: Sequence[NewFile]) -> None:
+    if files:
+        paths = state_file.dump_names(file.path for file in files)
+        storage.write({state_file.ADDING: paths})
+        storage.add([(file.path, file.source) for file in files if file.source])
+        storage.copy([(file.copy_of, file.path) for file in files if file.copy_of])
 
 
-def _places(others: Suites, state: State) -> dict[str, Package]:
-    """What a state's suites have that these have not, by its place, in order."""
-    found: dict[str, Package] = {}
-    for suite, held in sorted(state.suites.items()):
-        if new := held - others.get(suite, frozenset()):
-            found |= {p.repository_path(suite): p for p in state.sorted_packages if p in new}
-    return found
+def _paths_not_in(others: Suites, state: State) -> dict[str, Package]:
+    """Return the packages of a state that these suites do not have, by path, sorted."""
+    paths: dict[str, Package] = {}
+    for suite, packages in sorted(state.suites.items()):
+        new = packages - others.get(suite, frozenset())
+        paths |= {package.repository_path(suite): package for package in sorted(new)}
+    return paths
 
 
-def _gone(before: State, after: State, generation: int) -> dict[str, tuple[int, Package]]:
-    """The package files no suite has any more, but clients of kept generations may."""
-    dropped = _places(after.suites, before)
-    rows = {**before.retired_packages, **{place: (generation, p) for place, p in dropped.items()}}
-    oldest = generation - after.options.generations
+def _retired_packages(
+    published: State, target: State, generation: int
+) -> dict[str, tuple[int, Package]]:
+    """Return the files in no suite any more that clients of retained generations may request."""
+    removed = _paths_not_in(target.suites, published)
+    retired = {
+        **published.retired_packages,
+        **{path: (generation, package) for path, package in removed.items()},
+    }
+    oldest = generation - target.options.generations
     return {
-        place: row
-        for place, row in rows.items()
-        if place not in after.packages_by_path and row[0] > oldest
+        path: (retired_in, package)
+        for path, (retired_in, package) in retired.items()
+        if path not in target.packages_by_path and retired_in > oldest
     }
 
 
-def _parts(storage: Storage, before: State, wanted: TargetState) -> list[IndexKey]:
-    """The parts that have to be made anew, or that are to go."""
-    broken = set(state_file.read_names(storage, state_file.PENDING))
-    parts: list[IndexKey] = []
-    for suite in sorted({*before.suites, *wanted.state.suites}):
-        old, new = (state.suites.get(suite, frozenset()) for state in (before, wanted.state))
-        all_of = wanted.rebuild_all or suite in broken
-        there = {p.format for p in (old | new if all_of else old ^ new)}
-        parts += [(suite, form) for form in Format if form in there]
-    return parts
-
-
-def _keep(storage: Storage, before: State) -> None:
-    """Put the present state into the history."""
-    path = state_file.history_path(before.generation)
-    if before.persisted:
-        storage.copy([(state_file.STATE_PATH, path)])
-    elif before.generation:
-        storage.write({path: state_file.dump(before)})
-
-
-def _kept(
-    before: State, wanted: State, made: Mapping[IndexKey, Indexes]
-) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """The hashed names of the last generations in each folder, newest first."""
+def _retained_indexes(
+    published: State, target: State, signed: Mapping[IndexKey, SignedIndexes]
+) -> Retained:
+    """Return the by-hash files of the last generations in each index folder, newest first."""
     folders = {
-        INDEX_FORMATS[f].index_folder(suite)
-        for suite, has in wanted.formats_by_suite.items()
-        for f in has
+        INDEX_FORMATS[format_].index_folder(suite)
+        for suite, formats in target.formats_by_suite.items()
+        for format_ in formats
     }
-    kept = {folder: rows for folder, rows in before.retained_indexes.items() if folder in folders}
-    for one in made.values():
-        older = before.retained_indexes.get(one.folder, ())
-        names = tuple(sorted(one.by_hash))
-        rows = (names, *(row for row in older if row != names))
-        kept[one.folder] = rows[: wanted.options.generations]
-    return kept
+    retained = {
+        folder: generations
+        for folder, generations in published.retained_indexes.items()
+        if folder in folders
+    }
+    for indexes in (value.indexes for value in signed.values()):
+        names = tuple(sorted(indexes.by_hash))
+        older = (g for g in published.retained_indexes.get(indexes.folder, ()) if g != names)
+        retained[indexes.folder] = (names, *older)[: target.options.generations]
+    return retained
 
 
-def _swap(
-    storage: Storage,
-    made: Indexes,
-    entries: Mapping[str, bytes],
-    kept: Mapping[str, Sequence[Sequence[str]]],
-) -> FolderSwap:
-    start = f"{made.folder}/"
-    live = {path.removeprefix(start) for path in storage.file_sizes(made.folder)}
-    stay = live & {name for row in kept[made.folder] for name in row}
-    new = {name: data for name, data in made.by_hash.items() if name not in stay}
-    inside = directory_listing.group_by_folder([*stay, *made.by_hash, *made.files, *entries])
-    pages = {
+def _store_history(storage: Storage, published: State) -> None:
+    path = state_file.history_path(published.generation)
+    if published.persisted:
+        storage.copy([(state_file.STATE_PATH, path)])
+    elif published.generation:
+        storage.write({path: state_file.dump(published)})
+
+
+def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained) -> FolderSwap:
+    """Return the next content of an index folder: new, retained and entry files, and pages."""
+    indexes = signed.indexes
+    existing = {
+        path.removeprefix(f"{indexes.folder}/") for path in storage.file_sizes(indexes.folder)
+    }
+    kept = existing & {name for names in retained[indexes.folder] for name in names}
+    new = {name: data for name, data in indexes.by_hash.items() if name not in kept}
+    names = [*kept, *indexes.by_hash, *indexes.files, *signed.entry_files]
+    pages = _pages(indexes, names)
+    files = {**new, **indexes.files, **pages, **signed.entry_files}
+    return FolderSwap(indexes.folder, files, frozenset(kept), indexes.entry_files)
+
+
+def _pages(indexes: Indexes, names: Sequence[str]) -> dict[str, bytes]:
+    return {
         f"{folder}/{directory_listing.INDEX_PAGE}".lstrip("/"): directory_listing.render_page(
-            f"{start}{folder}".rstrip("/"), rows
+            f"{indexes.folder}/{folder}".rstrip("/"), entries
         )
-        for folder, rows in inside.items()
+        for folder, entries in directory_listing.group_by_folder(names).items()
     }
-    return FolderSwap(
-        made.folder, {**new, **made.files, **pages, **entries}, frozenset(stay), made.entry_files
-    )
 
 
-def _clear(
-    storage: Storage, before: State, wanted: State, state: State, gone: Sequence[IndexKey]
-) -> None:
-    """Take away what no kept generation needs, and the notes of a publish under way."""
-    for suite, form in gone:
-        folder = INDEX_FORMATS[form].index_folder(suite)
-        entry = [f"{folder}/{name}" for name in reversed(INDEX_FORMATS[form].ENTRY_FILES)]
-        storage.remove(entry)
+def _remove_indexes(storage: Storage, keys: Sequence[IndexKey]) -> None:
+    """Remove the indexes of suites that have become empty, entry files first."""
+    for suite, format_ in keys:
+        folder = INDEX_FORMATS[format_].index_folder(suite)
+        entry_files = INDEX_FORMATS[format_].ENTRY_FILES
+        storage.remove([f"{folder}/{name}" for name in reversed(entry_files)])
         storage.remove(storage.file_sizes(folder))
-    leftover = {*state_file.read_names(storage, state_file.ADDING), *before.retired_packages}
-    leftover |= _places(wanted.suites, before).keys()
-    storage.remove(sorted(leftover.difference(state.retired_packages, wanted.packages_by_path)))
+
+
+def _remove_unused(storage: Storage, published: State, state: State) -> None:
+    """Remove package files and states that no retained generation needs, then the notes."""
+    candidates = {
+        *state_file.read_names(storage, state_file.ADDING),
+        *published.retired_packages,
+        *_paths_not_in(state.suites, published),
+    }
+    storage.remove(sorted(candidates.difference(state.retired_packages, state.packages_by_path)))
     oldest = state.generation - state.options.generations
-    past = [number for number in state_file.stored_generations(storage) if number < oldest]
-    storage.remove(map(state_file.history_path, past))
+    storage.remove(
+        state_file.history_path(number)
+        for number in state_file.stored_generations(storage)
+        if number < oldest
+    )
     storage.remove([state_file.ADDING, state_file.PENDING])

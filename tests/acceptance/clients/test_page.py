@@ -127,14 +127,14 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
 
 
 def test_a_repository_that_only_its_publisher_can_reach_says_so(chrome, site, publish, tmp_path):
-    assert not looks(chrome, site).find_element(By.ID, "only-here").is_displayed()
+    assert not looks(chrome, site).find_element(By.ID, "local-only").is_displayed()
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", tmp_path.as_uri() + "/repo")
     with served(repo) as elsewhere:
         page = looks(chrome, f"{elsewhere.address}/")
-        assert "will not work from here" in page.find_element(By.ID, "only-here").text
+        assert "only work on the publisher's machine" in page.find_element(By.ID, "local-only").text
     assert (
         not looks(chrome, f"{repo.as_uri()}/index.html")
-        .find_element(By.ID, "only-here")
+        .find_element(By.ID, "local-only")
         .is_displayed()
     )
 

@@ -1,4 +1,4 @@
-"""An apt suite: Packages in each architecture, by-hash, and the Release that vouches for them.
+"""The indexes of an apt suite: Packages for each architecture, by-hash copies, and Release.
 
 The format: wiki.debian.org/DebianRepository/Format.
 """
@@ -16,97 +16,103 @@ from typing import TYPE_CHECKING
 from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.index_entries import IndexEntries
+    from kubeparcel.repository.package_cache import IndexEntry
     from kubeparcel.repository.signing.signer import Signer
 
 COMPONENT = "main"
-ENTRY_FILES = ("Release", "Release.gpg", "InRelease")
-"""What clients begin with, in the order it is put in place."""
+ENTRY_FILES: tuple[str, ...] = ("Release", "Release.gpg", "InRelease")
+"""The files that clients read first, in the order in which they are replaced."""
 
-SMALL = 1 << 20
-"""Up to this size, in bytes, an index is there as xz too: beyond it xz is too slow."""
+XZ_LIMIT = 1 << 20
+"""The largest index, in bytes, that is also compressed with xz; larger ones would take too long."""
 
 
 def index_folder(suite: str) -> str:
-    """Where a suite's indexes are."""
+    """Return the folder of a suite's indexes."""
     return f"apt/dists/{suite}"
 
 
 def architectures(packages: Iterable[Package]) -> tuple[str, ...]:
-    """The architectures a suite serves; packages for all of them are in each one's index."""
-    found = {p.arch for p in packages}
-    return tuple(sorted(found - {"all"})) or (("all",) if found else ())
+    """Return the architectures of a suite; `all` only if it has no other."""
+    found = {package.arch for package in packages}
+    return tuple(sorted(found - {"all"})) or tuple(found)
 
 
-def index_texts(debs: Sequence[Package], said: IndexEntries) -> dict[str, bytes]:
-    """The index of each architecture, of sorted debs."""
-    stanzas = said.debs
+def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
+    """Return the Packages file of each architecture; `packages` are sorted."""
     return {
-        arch: "\n".join([stanzas[p.sha256] for p in debs if p.arch in (arch, "all")]).encode()
-        for arch in architectures(debs)
+        arch: "\n".join(
+            [
+                entries[package.sha256].primary
+                for package in packages
+                if package.arch in (arch, "all")
+            ]
+        ).encode()
+        for arch in architectures(packages)
     }
 
 
 def build_indexes(
-    suite: str, texts: Mapping[str, bytes], terms: RepositoryOptions, now: int
+    suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
 ) -> Indexes:
-    """Make the indexes of a suite from their texts; `now` is in seconds since 1970."""
-    files: dict[str, bytes] = {}
-    for arch, text in texts.items():
-        for suffix, data in compress_index(text).items():
-            files[f"{COMPONENT}/binary-{arch}/Packages{suffix}"] = data
-    sums = {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()}
-    hashed = {
-        f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name]
-        for name, (digest, _) in sums.items()
+    """Compress the Packages files of a suite and list them in Release; `now` is in Unix time."""
+    files = {
+        f"{COMPONENT}/binary-{arch}/Packages{suffix}": data
+        for arch, text in texts.items()
+        for suffix, data in compress_index(text).items()
     }
-    release = _release(suite, tuple(texts), sums, terms, now)
-    return Indexes(index_folder(suite), files, hashed, release.encode(), ENTRY_FILES)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    by_hash = {
+        f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name]
+        for name, digest in digests.items()
+    }
+    checksums = [f" {digests[name]} {len(files[name]):>10} {name}" for name in sorted(files)]
+    release = _release(suite, tuple(texts), checksums, options, now)
+    return Indexes(index_folder(suite), files, by_hash, release.encode(), ENTRY_FILES)
 
 
-def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
-    """The entry files: the Release with its signatures inside, and apart."""
-    inside, apart = signer.sign_release(made.manifest)
-    return {"Release": made.manifest, "Release.gpg": apart, "InRelease": inside}
+def sign_entry_files(indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
+    """Return Release, InRelease and Release.gpg."""
+    inline, detached = signer.sign_release(indexes.manifest)
+    return {"Release": indexes.manifest, "Release.gpg": detached, "InRelease": inline}
 
 
 def compress_index(text: bytes) -> dict[str, bytes]:
-    """An index as it is, as gzip, and as xz where that is quick."""
-    with ThreadPoolExecutor(2) as pool:
-        gz = pool.submit(compress_gzip, text)
-        xz = pool.submit(lzma.compress, text) if len(text) <= SMALL else None
-        found = {"": text, ".gz": gz.result()}
-        return found | ({".xz": xz.result()} if xz else {})
+    """Return an index by suffix: plain, gzip, and up to XZ_LIMIT also xz."""
+    with ThreadPoolExecutor(2) as threads:
+        gz = threads.submit(compress_gzip, text)
+        xz = threads.submit(lzma.compress, text) if len(text) <= XZ_LIMIT else None
+        compressed = {"": text, ".gz": gz.result()}
+        return compressed | ({".xz": xz.result()} if xz else {})
 
 
 def compress_gzip(data: bytes) -> bytes:
-    """Gzip without a time or a name in it: equal input, equal output."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-    return packer.compress(data) + packer.flush()
+    """Compress reproducibly: the gzip header has no time and no file name."""
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return compressor.compress(data) + compressor.flush()
 
 
 def _release(
     suite: str,
-    found: Sequence[str],
-    sums: Mapping[str, tuple[str, int]],
-    terms: RepositoryOptions,
+    architectures: Sequence[str],
+    checksums: Sequence[str],
+    options: RepositoryOptions,
     now: int,
 ) -> str:
-    rows = [f" {digest} {size:>10} {name}" for name, (digest, size) in sorted(sums.items())]
-    until = [f"Valid-Until: {_date(now + terms.valid_days * DAY)}"] if terms.valid_days else []
+    days = options.valid_days
     lines = (
-        f"Origin: {terms.origin}",
-        f"Label: {terms.origin}",
+        f"Origin: {options.origin}",
+        f"Label: {options.origin}",
         f"Suite: {suite}",
         f"Codename: {suite}",
         f"Date: {_date(now)}",
-        *until,
+        *([f"Valid-Until: {_date(now + days * DAY)}"] if days else []),
         "Acquire-By-Hash: yes",
-        f"Architectures: {' '.join(found)}",
+        f"Architectures: {' '.join(architectures)}",
         f"Components: {COMPONENT}",
         f"Description: Kubernetes packages ({suite})",
         "SHA256:",
-        *rows,
+        *checksums,
     )
     return "".join([f"{line.rstrip()}\n" for line in lines])
 

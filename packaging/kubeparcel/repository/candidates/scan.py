@@ -1,59 +1,72 @@
-"""The package files of a folder, listed by a process of its own: so little else is imported."""
+"""List the package files in a folder, and find those that changed since it was last published."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
+from kubeparcel.repository.package_cache import FileStamp, LastPublish
 from kubeparcel.repository.storage.base import METADATA_FOLDER
 
-END = "\0"
-"""Of a row: no path has it."""
 
+def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
+    """Return all debs and RPMs below a folder, sorted by path.
 
-def listing(folder: Path) -> str:
-    """All debs and rpms below a folder, a row `SIZE MTIME PATH` each: bytes, nanoseconds.
-
-    Repositories of ours below it, such as dist/repo, are left out. Raises UsageError without any.
+    Hidden files and repositories made by kubeparcel, such as dist/repo, are skipped. Raises
+    UsageError if there is no package.
     """
+    require_folder(folder)
     with translate_os_errors(folder):
-        rows = sorted(map(_row, _walk(str(require_folder(folder)))))
-    if not rows:
+        files = sorted(map(_stamp, _package_files(str(folder))))
+    if not files:
         raise UsageError(
-            f"There are no packages in {folder}.", "Build some: inv build. Or give --from DIR."
+            f"No .deb or .rpm files in {folder}.",
+            "Build packages first (inv build), or pass --from FOLDER.",
         )
-    return END.join(rows)
+    return tuple(files)
 
 
-def require_folder(folder: Path) -> Path:
-    """The folder, if it is one; raises UsageError."""
+def require_folder(folder: Path) -> None:
+    """Raise UsageError unless `folder` is a folder."""
     if not folder.exists():
-        raise UsageError(f"There is no folder {folder}.", "Build first: inv build.")
+        raise UsageError(
+            f"{folder} does not exist.", "Build packages first (inv build), or pass --from FOLDER."
+        )
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.")
-    return folder
+        raise UsageError(f"{folder} is not a folder.", "Pass a folder with --from.")
 
 
-def _row(found: os.DirEntry[str]) -> str:
-    if not found.path.isascii():
-        try:
-            found.path.encode()
-        except UnicodeEncodeError:
-            raise UsageError(f"{found.path!a} is no UTF-8.", "Rename the file.") from None
-    facts = found.stat()
-    return f"{facts.st_size} {facts.st_mtime_ns} {found.path}"
+def new_files(files: Sequence[FileStamp], last: LastPublish) -> Sequence[FileStamp] | None:
+    """Return the files that are new since the last publish, None if one of its files is gone."""
+    before = frozenset(last.files)
+    new = [file for file in files if file not in before]
+    return new if len(files) - len(new) == len(before) else None
 
 
-def _walk(folder: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as rows:
-        for row in rows:
-            if row.name.startswith("."):
+def _stamp(entry: os.DirEntry[str]) -> FileStamp:
+    try:
+        entry.path.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"The file name {entry.path!a} is not valid UTF-8.", "Rename the file."
+        ) from None
+    status = entry.stat()
+    return FileStamp(entry.path, status.st_size, status.st_mtime_ns)
+
+
+def _package_files(folder: str) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
                 continue
-            if row.name.endswith((".deb", ".rpm")):
-                if row.is_file():
-                    yield row
-            elif row.is_dir(follow_symlinks=False) and not Path(row.path, METADATA_FOLDER).is_dir():
-                yield from _walk(row.path)
+            if entry.name.endswith((".deb", ".rpm")):
+                if entry.is_file():
+                    yield entry
+            elif (
+                entry.is_dir(follow_symlinks=False)
+                and not Path(entry.path, METADATA_FOLDER).is_dir()
+            ):
+                yield from _package_files(entry.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +74,6 @@ class Storage(StorageReader, Protocol):
         First everything is prepared, then the files of `begin` are written, then clients see
         the new folders.
         """
-
-    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
-        """Begin work on so many files while others go on; what is given waits for its result."""
 
     def lease(self, wait: float) -> AbstractContextManager[int]:
         """Be the only publisher; waits so many seconds. Gives the fencing token.

@@ -6,15 +6,14 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from kubeparcel.errors import Busy
-from kubeparcel.repository.background import beside, threaded
 from kubeparcel.repository.storage import filesystem
-from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, T, check_path
+from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.store import translate_os_errors
 
 _PAUSE = 0.1
@@ -148,9 +147,6 @@ class FolderStorage:
             name = path.removeprefix(f"{swap.folder}/")
             if name not in swap.new_files and name not in swap.kept_files:
                 (self.root / path).unlink()
-
-    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
-        return beside(work) if files > filesystem.SYNCFS_THRESHOLD else threaded(work)
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from kubeparcel.errors import ConfigurationError, ExternalError, ToolError
-from kubeparcel.repository.background import threaded
 from kubeparcel.repository.storage import s3_lease
 from kubeparcel.repository.storage.base import ConflictError, FolderSwap, T, check_path
 
@@ -156,9 +155,6 @@ class S3Storage:
         for swap in swaps:
             stay = {f"{swap.folder}/{name}" for name in (*swap.new_files, *swap.kept_files)}
             self.remove(sorted(set(live[swap.folder]) - stay))
-
-    def beside(self, work: Callable[[], T], files: int) -> AbstractContextManager[Callable[[], T]]:
-        return threaded(work)
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:

@@ -1,117 +1,116 @@
-"""An rpm's three pieces of XML in a yum repository: primary, filelists, other (as createrepo_c)."""
+"""Render the entries of an RPM in primary, filelists and other, as createrepo_c does."""
 
 from __future__ import annotations
 
 import functools
+import html
+import re
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from kubeparcel.packages.rpm import tags
 from kubeparcel.packages.rpm.rpm_metadata import Header, Headers
-from kubeparcel.repository.yum.xml_text import attribute, text
+from kubeparcel.repository.package_cache import IndexEntry
 
-_SENSE = {2: "LT", 4: "GT", 8: "EQ", 10: "LE", 12: "GE"}
-_PRE = 0x1640  # prereq, script_pre, script_post: `pre="1"` (rpmds.h)
+_FLAGS = {2: "LT", 4: "GT", 8: "EQ", 10: "LE", 12: "GE"}
+_PRE = 0x1640  # RPMSENSE_PREREQ, SCRIPT_PRE and SCRIPT_POST: rendered as pre="1" (rpmds.h)
 _RPMLIB = 1 << 24
-_GHOST = 64
-_DIR = 0o040000
-_RELATIONS = (
-    ("provides", 1047, 1112, 1113),
-    ("requires", 1049, 1048, 1050),
-    ("conflicts", 1054, 1053, 1055),
-    ("obsoletes", 1090, 1114, 1115),
-    ("suggests", 5049, 5051, 5050),
-    ("enhances", 5055, 5057, 5056),
-    ("recommends", 5046, 5048, 5047),
-    ("supplements", 5052, 5054, 5053),
-)
-_TEXTS = (("license", 1014), ("vendor", 1011), ("group", 1016), ("buildhost", 1007))
+_GHOST = 1 << 6
+_SOURCERPM, _CHANGELOGNAME, _CHANGELOGTEXT = 1044, 1081, 1082
+_RELATIONS = {
+    "provides": tags.RELATIONS["provides"],
+    "requires": tags.RELATIONS["depends"],
+    "conflicts": tags.RELATIONS["conflicts"],
+    "obsoletes": tags.RELATIONS["obsoletes"],
+    "suggests": tags.RELATIONS["suggests"],
+    "enhances": tags.RELATIONS["enhances"],
+    "recommends": tags.RELATIONS["recommends"],
+    "supplements": tags.RELATIONS["supplements"],
+}
+_FORMAT_FIELDS = {
+    "license": tags.LICENSE,
+    "vendor": tags.VENDOR,
+    "group": tags.GROUP,
+    "buildhost": tags.BUILDHOST,
+}
+_CHANGELOG_ENTRIES = 10
+_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-class Pieces(NamedTuple):
-    """The XML of one package."""
-
-    primary: str
-    filelists: str
-    other: str
+class _File(NamedTuple):
+    path: str
+    element: str
 
 
-def _version(evr: str) -> str:
-    """`1:2.3-4` as attributes."""
-    epoch, _, rest = evr.rpartition(":")
-    version, _, release = rest.partition("-")
-    return f'epoch="{epoch or 0}" ver="{attribute(version)}" rel="{attribute(release)}"'
-
-
-class _Files(NamedTuple):
-    names: list[str]
-    tags: list[str]
-
-
-def _files(main: Header) -> _Files:
-    folders, bases, places = main.get(1118), main.get(1117), main.get(1116)
-    names = [folders[i] + base for i, base in zip(places, bases, strict=True)]
-    names = names or list(main.get(1027))
-    flags, modes = main.get(1037) or (0,) * len(names), main.get(1030) or (0,) * len(names)
-    tags = []
-    for name, flag, mode in zip(names, flags, modes, strict=False):
-        kind = ' type="ghost"' if flag & _GHOST else ""
-        kind = ' type="dir"' if mode & 0o170000 == _DIR else kind
-        tags.append(f"<file{kind}>{text(name)}</file>")
-    return _Files(names, tags)
-
-
-def render_entry(found: Headers, evr: str, sha256: str, size: int, place: str) -> Pieces:
-    """The XML of an rpm that lies at `place` below the repository."""
-    main = found.main
-    name, arch = attribute(main.one(1000)), attribute(main.one(1022))
-    version = _version(evr)
-    files = _files(main)
-    head = f'<package pkgid="{sha256}" name="{name}" arch="{arch}">\n  <version {version}/>\n'
-    listed = "".join(f"  {tag}\n" for tag in files.tags)
-    return Pieces(
-        _primary(found, version, sha256, size, place, files),
-        f"{head}{listed}</package>\n",
-        f"{head}{''.join(_changes(main))}</package>\n",
+def render_entry(headers: Headers, evr: str, sha256: str, size: int, path: str) -> IndexEntry:
+    """Return the entry of an RPM of `size` bytes at `path`, relative to the yum repository."""
+    main = headers.main
+    version = f"<version {_evr_attributes(evr)}/>"
+    files = list(_files(main))
+    name, arch = _attribute(main.one(tags.NAME)), _attribute(main.one(tags.ARCH))
+    start = f'<package pkgid="{sha256}" name="{name}" arch="{arch}">\n  {version}\n'
+    listed = "".join(f"  {file.element}\n" for file in files)
+    return IndexEntry(
+        _primary(headers, version, sha256, size, path, files),
+        f"{start}{listed}</package>\n",
+        f"{start}{''.join(_changelog(main))}</package>\n",
     )
 
 
 def _primary(
-    found: Headers, version: str, sha256: str, size: int, place: str, files: _Files
+    headers: Headers, version: str, sha256: str, size: int, path: str, files: list[_File]
 ) -> str:
-    main = found.main
-    built = main.one(1006, 0)
-    archive = found.signature.one(1007, 0) or found.signature.one(271, 0)
-    installed = main.one(1009, 0) or main.one(5009, 0)
-    facts = "".join(f"    <rpm:{n}>{text(main.one(t))}</rpm:{n}>\n" for n, t in _TEXTS)
-    shown = "".join(
-        f"    {tag}\n"
-        for name, tag in zip(files.names, files.tags, strict=False)
-        if name.startswith("/etc/") or "bin/" in name or name == "/usr/lib/sendmail"
+    main, signature = headers.main, headers.signature
+    build_time = main.one(tags.BUILDTIME, 0)
+    archive = signature.one(tags.SIG_PAYLOADSIZE, 0) or signature.one(tags.SIG_LONGPAYLOADSIZE, 0)
+    installed = main.one(tags.SIZE, 0) or main.one(tags.LONGSIZE, 0)
+    fields = "".join(
+        f"    <rpm:{name}>{_text(main.one(tag))}</rpm:{name}>\n"
+        for name, tag in _FORMAT_FIELDS.items()
     )
+    listed = "".join(f"    {file.element}\n" for file in files if _in_primary(file.path))
     return (
-        f'<package type="rpm">\n  <name>{text(main.one(1000))}</name>\n'
-        f"  <arch>{text(main.one(1022))}</arch>\n  <version {version}/>\n"
+        f'<package type="rpm">\n  <name>{_text(main.one(tags.NAME))}</name>\n'
+        f"  <arch>{_text(main.one(tags.ARCH))}</arch>\n  {version}\n"
         f'  <checksum type="sha256" pkgid="YES">{sha256}</checksum>\n'
-        f"  <summary>{text(main.one(1004))}</summary>\n"
-        f"  <description>{text(main.one(1005))}</description>\n"
-        f"  <packager>{text(main.one(1015))}</packager>\n  <url>{text(main.one(1020))}</url>\n"
-        f'  <time file="{built}" build="{built}"/>\n'
+        f"  <summary>{_text(main.one(tags.SUMMARY))}</summary>\n"
+        f"  <description>{_text(main.one(tags.DESCRIPTION))}</description>\n"
+        f"  <packager>{_text(main.one(tags.PACKAGER))}</packager>\n"
+        f"  <url>{_text(main.one(tags.URL))}</url>\n"
+        f'  <time file="{build_time}" build="{build_time}"/>\n'
         f'  <size package="{size}" installed="{installed}" archive="{archive}"/>\n'
-        f'  <location href="{attribute(place)}"/>\n  <format>\n{facts}'
-        f"    <rpm:sourcerpm>{text(main.one(1044))}</rpm:sourcerpm>\n"
+        f'  <location href="{_attribute(path)}"/>\n  <format>\n{fields}'
+        f"    <rpm:sourcerpm>{_text(main.one(_SOURCERPM))}</rpm:sourcerpm>\n"
         f'    <rpm:header-range start="{main.start}" end="{main.end}"/>\n'
-        f"{''.join(_relations(main))}{shown}  </format>\n</package>\n"
+        f"{''.join(_relations(main))}{listed}  </format>\n</package>\n"
     )
+
+
+def _in_primary(path: str) -> bool:
+    """Whether primary lists a file: those that packages most often depend on."""
+    return path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail"
+
+
+def _files(main: Header) -> Iterator[_File]:
+    folders, indexes = main.get(tags.DIRNAMES), main.get(tags.DIRINDEXES)
+    names = main.get(tags.BASENAMES)
+    paths = [folders[i] + name for i, name in zip(indexes, names, strict=True)]
+    paths = paths or list(main.get(tags.OLDFILENAMES))
+    flags = main.get(tags.FILEFLAGS) or (0,) * len(paths)
+    modes = main.get(tags.FILEMODES) or (0,) * len(paths)
+    for path, flag, mode in zip(paths, flags, modes, strict=False):
+        kind = ' type="ghost"' if flag & _GHOST else ""
+        kind = ' type="dir"' if stat.S_ISDIR(mode) else kind
+        yield _File(path, f"<file{kind}>{_text(path)}</file>")
 
 
 def _relations(main: Header) -> Iterator[str]:
-    for kind, names, flags, versions in _RELATIONS:
-        if names not in main.rows:
-            continue
-        rows = zip(main.get(names), main.get(flags), main.get(versions), strict=False)
+    for kind, (names, flags, versions) in _RELATIONS.items():
+        relations = zip(main.get(names), main.get(flags), main.get(versions), strict=False)
         entries = dict.fromkeys(
-            _entry(name, flag, version, kind)
-            for name, flag, version in rows
+            _relation(name, flag, version, kind)
+            for name, flag, version in relations
             if not (kind == "requires" and (flag & _RPMLIB or name.startswith("rpmlib(")))
         )
         if entries:
@@ -119,21 +118,33 @@ def _relations(main: Header) -> Iterator[str]:
 
 
 @functools.lru_cache(10_000)
-def _entry(name: str, flag: int, version: str, kind: str) -> str:
-    sense = _SENSE.get(flag & 14)
-    more = f' flags="{sense}" {_evr(version)}' if sense and version else ""
+def _relation(name: str, flag: int, version: str, kind: str) -> str:
+    flags = _FLAGS.get(flag & 14)
+    condition = f' flags="{flags}" {_evr_attributes(version)}' if flags and version else ""
     pre = ' pre="1"' if kind == "requires" and flag & _PRE else ""
-    return f'      <rpm:entry name="{attribute(name)}"{more}{pre}/>\n'
+    return f'      <rpm:entry name="{_attribute(name)}"{condition}{pre}/>\n'
 
 
-def _evr(version: str) -> str:
-    epoch, _, rest = version.rpartition(":")
-    plain, dash, release = rest.partition("-")
-    more = f' rel="{attribute(release)}"' if dash else ""
-    return f'epoch="{epoch or 0}" ver="{attribute(plain)}"{more}'
+def _evr_attributes(evr: str) -> str:
+    """Return `1:2.3-4` as attributes; a relation's version may have no release."""
+    epoch, _, rest = evr.rpartition(":")
+    version, dash, release = rest.partition("-")
+    rel = f' rel="{_attribute(release)}"' if dash else ""
+    return f'epoch="{epoch or 0}" ver="{_attribute(version)}"{rel}'
 
 
-def _changes(main: Header) -> Iterator[str]:
-    rows = list(zip(main.get(1080), main.get(1081), main.get(1082), strict=False))[:10]
-    for when, author, said in reversed(rows):
-        yield f'  <changelog author="{attribute(author)}" date="{when}">{text(said)}</changelog>\n'
+def _changelog(main: Header) -> Iterator[str]:
+    times, authors = main.get(tags.CHANGELOGTIME), main.get(_CHANGELOGNAME)
+    entries = list(zip(times, authors, main.get(_CHANGELOGTEXT), strict=False))
+    for time, author, text in reversed(entries[:_CHANGELOG_ENTRIES]):
+        attributes = f'author="{_attribute(author)}" date="{time}"'
+        yield f"  <changelog {attributes}>{_text(text)}</changelog>\n"
+
+
+def _text(value: str) -> str:
+    """Escape text between tags; characters that XML does not allow become `?`."""
+    return html.escape(_INVALID.sub("?", value), quote=False)
+
+
+def _attribute(value: str) -> str:
+    return _text(value).replace('"', "&quot;").replace("\n", "&#10;")

@@ -1,6 +1,6 @@
-"""A yum repository: primary, filelists and other under hashed names, and the repomd.xml for them.
+"""The metadata of a yum repository: primary, filelists and other, listed in repomd.xml.
 
-There is no updateinfo: we do not know which package fixes what.
+updateinfo is missing on purpose: nothing tells which package fixes which bug.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from kubeparcel.repository.apt.release import compress_gzip
 from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.index_entries import IndexEntries
+    from kubeparcel.repository.package_cache import IndexEntry
     from kubeparcel.repository.signing.signer import Signer
 
-ENTRY_FILES = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
-"""What clients begin with, in the order it is put in place."""
+ENTRY_FILES: tuple[str, ...] = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
+"""The files that clients read first, in the order in which they are replaced."""
 
 _COMMON = "http://linux.duke.edu/metadata/common"
 _RPM = "http://linux.duke.edu/metadata/rpm"
-_KINDS = {
+_ROOT_ELEMENTS = {
     "primary": ("metadata", f'xmlns="{_COMMON}" xmlns:rpm="{_RPM}"'),
     "filelists": ("filelists", 'xmlns="http://linux.duke.edu/metadata/filelists"'),
     "other": ("otherdata", 'xmlns="http://linux.duke.edu/metadata/other"'),
 }
-COMPRESS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
+"""The root element and namespaces of each file, in the order of IndexEntry's fields."""
+
+_COMPRESSORS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
     MetadataCompression.ZSTD: (
         ".zst",
         lambda data: zstandard.ZstdCompressor(level=3).compress(data),
@@ -38,7 +40,7 @@ COMPRESS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
-class _Made(NamedTuple):
+class _MetadataFile(NamedTuple):
     kind: str
     name: str
     data: bytes
@@ -48,72 +50,65 @@ class _Made(NamedTuple):
 
 
 def index_folder(suite: str) -> str:
-    """Where a suite's metadata is."""
+    """Return the folder of a suite's metadata."""
     return f"yum/{suite}/repodata"
 
 
-def index_texts(rpms: Sequence[Package], said: IndexEntries) -> dict[str, bytes]:
-    """Each kind of metadata, of sorted rpms."""
-    rows = [said.rpms[p.sha256] for p in rpms]
-    return {
-        kind: "".join((_head(kind, len(rows)), *[row[at] for row in rows], _foot(kind))).encode()
-        for at, kind in enumerate(_KINDS)
-    }
+def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
+    """Return the XML of primary, filelists and other; `packages` are sorted."""
+    package_entries = [entries[package.sha256] for package in packages]
+    texts = {}
+    for position, (kind, (root, namespaces)) in enumerate(_ROOT_ELEMENTS.items()):
+        start = (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f'<{root} {namespaces} packages="{len(packages)}">\n'
+        )
+        content = "".join([entry[position] for entry in package_entries])
+        texts[kind] = f"{start}{content}</{root}>\n".encode()
+    return texts
 
 
 def build_indexes(
-    suite: str, texts: Mapping[str, bytes], terms: RepositoryOptions, now: int
+    suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
 ) -> Indexes:
-    """Make the metadata of a suite from its texts; `now` is in seconds since 1970."""
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [
-            pool.submit(_make, kind, text, terms.metadata_compression)
-            for kind, text in texts.items()
-        ]
-        made = [job.result() for job in jobs]
-    hashed = {one.name: one.data for one in made}
-    return Indexes(index_folder(suite), {}, hashed, _repomd(made, now), ENTRY_FILES)
+    """Compress the metadata of a suite and list it in repomd.xml; `now` is in Unix time."""
+    suffix, compress = _COMPRESSORS[options.metadata_compression]
+
+    def build(kind: str, text: bytes) -> _MetadataFile:
+        data = compress(text)
+        digest = hashlib.sha256(data).hexdigest()
+        open_digest = hashlib.sha256(text).hexdigest()
+        name = f"{digest}-{kind}.xml{suffix}"
+        return _MetadataFile(kind, name, data, digest, open_digest, len(text))
+
+    with ThreadPoolExecutor(2) as threads:
+        files = list(threads.map(build, texts.keys(), texts.values()))
+    by_hash = {file.name: file.data for file in files}
+    return Indexes(index_folder(suite), {}, by_hash, _repomd(files, now), ENTRY_FILES)
 
 
-def sign_entry_files(made: Indexes, signer: Signer) -> Mapping[str, bytes]:
-    """The entry files: repomd.xml, its signatures and the keys to check them with."""
+def sign_entry_files(indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
+    """Return repomd.xml, its signature, and the keys to verify it."""
     return {
         "repomd.xml.key": signer.export_public_keys(armored=True),
-        "repomd.xml.asc": signer.sign_detached(made.manifest),
-        "repomd.xml": made.manifest,
+        "repomd.xml.asc": signer.sign_detached(indexes.manifest),
+        "repomd.xml": indexes.manifest,
     }
 
 
-def _head(kind: str, count: int) -> str:
-    root, spaces = _KINDS[kind]
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {spaces} packages="{count}">\n'
-
-
-def _foot(kind: str) -> str:
-    return f"</{_KINDS[kind][0]}>\n"
-
-
-def _make(kind: str, text: bytes, compression: str) -> _Made:
-    suffix, pack = COMPRESS[compression]
-    data = pack(text)
-    digest = hashlib.sha256(data).hexdigest()
-    open_digest = hashlib.sha256(text).hexdigest()
-    return _Made(kind, f"{digest}-{kind}.xml{suffix}", data, digest, open_digest, len(text))
-
-
-def _repomd(made: Iterable[_Made], now: int) -> bytes:
-    rows = "".join(
-        f'  <data type="{one.kind}">\n'
-        f'    <checksum type="sha256">{one.sha256}</checksum>\n'
-        f'    <open-checksum type="sha256">{one.open_sha256}</open-checksum>\n'
-        f'    <location href="repodata/{one.name}"/>\n'
+def _repomd(files: Iterable[_MetadataFile], now: int) -> bytes:
+    data = "".join(
+        f'  <data type="{file.kind}">\n'
+        f'    <checksum type="sha256">{file.sha256}</checksum>\n'
+        f'    <open-checksum type="sha256">{file.open_sha256}</open-checksum>\n'
+        f'    <location href="repodata/{file.name}"/>\n'
         f"    <timestamp>{now}</timestamp>\n"
-        f"    <size>{len(one.data)}</size>\n    <open-size>{one.open_size}</open-size>\n"
+        f"    <size>{len(file.data)}</size>\n    <open-size>{file.open_size}</open-size>\n"
         "  </data>\n"
-        for one in made
+        for file in files
     )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<repomd xmlns="http://linux.duke.edu/metadata/repo" xmlns:rpm="{_RPM}">\n'
-        f"  <revision>{now}</revision>\n{rows}</repomd>\n"
+        f"  <revision>{now}</revision>\n{data}</repomd>\n"
     ).encode()

@@ -1,0 +1,116 @@
+"""Read the metadata of a yum repository: repomd.xml and primary."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from kubeparcel.model import Format
+from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.relations import NAME
+from kubeparcel.repository.model import Package
+from kubeparcel.repository.storage.base import check_path
+
+_REPO = "{http://linux.duke.edu/metadata/repo}"
+_COMMON = "{http://linux.duke.edu/metadata/common}"
+_RPM = "{http://linux.duke.edu/metadata/rpm}"
+_OPERATORS = {"LT": "<", "GT": ">", "EQ": "=", "LE": "<=", "GE": ">="}
+_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+
+class PrimaryEntry(NamedTuple):
+    """A package of primary; its `sha256` is a digest of the type `checksum_type`."""
+
+    package: Package
+    checksum_type: str
+
+
+def declares_entities(data: bytes) -> bool:
+    """Whether XML declares a document type or entities, which no valid metadata does."""
+    return b"<!DOCTYPE" in data[:1024] or b"<!ENTITY" in data
+
+
+def iterate_elements(data: bytes) -> Iterator[Element]:
+    """Yield the root element, still empty, then its children, each valid until the next one.
+
+    Raises Malformed for invalid XML and for entities.
+    """
+    if declares_entities(data):
+        raise Malformed("it declares entities")
+    depth = 0
+    root: Element | None = None
+    try:
+        events = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314 - checked above
+        for event, element in events:
+            depth += 1 if event == "start" else -1
+            if root is None:
+                root = element
+                yield root
+            elif event == "end" and depth == 1:
+                yield element
+                root.clear()
+    except ElementTree.ParseError as error:
+        raise Malformed(str(error)) from None
+
+
+def metadata_locations(repomd: bytes) -> dict[str, str]:
+    """Return the path of each metadata file by its type. Raises Malformed."""
+    locations = {}
+    for element in iterate_elements(repomd):
+        location = element.find(f"{_REPO}location")
+        if location is not None:
+            locations[element.get("type", "")] = location.get("href", "")
+    return locations
+
+
+def parse_package(element: Element) -> PrimaryEntry:
+    """Return the package of an element of primary.
+
+    Raises KeyError naming a missing part, and ValueError or ConfigurationError for a bad value.
+    """
+    version = _child(element, "version").attrib
+    name, arch = (_child(element, field).text or "" for field in ("name", "arch"))
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a valid package name")
+    checksum = _child(element, "checksum")
+    algorithm, digest = checksum.get("type", "none"), (checksum.text or "").strip()
+    if _DIGEST_LENGTHS.get(algorithm) != len(digest):
+        raise ValueError(f"its checksum is {algorithm} {digest}")
+    package = Package(
+        Format.RPM,
+        name,
+        _with_epoch(version.get("epoch"), f"{version['ver']}-{version['rel']}"),
+        arch,
+        sha256=digest,
+        size=int(_child(element, "size").attrib["package"]),
+        content_digest=digest,
+        dependencies=", ".join(_dependencies(element)),
+        path=check_path(_child(element, "location").attrib["href"]),
+    )
+    return PrimaryEntry(package, algorithm)
+
+
+def _child(element: Element, name: str) -> Element:
+    child = element.find(f"{_COMMON}{name}")
+    if child is None:
+        raise KeyError(name)
+    return child
+
+
+def _dependencies(element: Element) -> Iterator[str]:
+    """Yield the required packages as a deb's Depends writes them, without files and features."""
+    for entry in element.iterfind(f"{_COMMON}format/{_RPM}requires/{_RPM}entry"):
+        name = entry.attrib["name"]
+        if "(" in name or name.startswith("/"):
+            continue
+        operator = _OPERATORS.get(entry.get("flags", ""))
+        release = f"-{entry.attrib['rel']}" if "rel" in entry.attrib else ""
+        version = _with_epoch(entry.get("epoch"), f"{entry.get('ver', '')}{release}")
+        yield f"{name} ({operator} {version})" if operator else name
+
+
+def _with_epoch(epoch: str | None, version: str) -> str:
+    return version if epoch in (None, "", "0") else f"{epoch}:{version}"

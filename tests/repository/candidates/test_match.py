@@ -1,0 +1,126 @@
+"""Publishing a folder again reads only its new files, with the same result as a full publish."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import paths
+from kubeparcel.console import QuietLog
+from kubeparcel.model import Format
+from kubeparcel.repository import publisher, suites
+from kubeparcel.repository.candidates import match
+from kubeparcel.repository.model import Package
+from kubeparcel.repository.package_cache import FileStamp
+from kubeparcel.repository.publisher import Target
+from tests.support import client_view
+from tests.support.package_builders import deb, five
+from tests.support.repository_fixtures import Publish
+
+FolderChange = Callable[[Path], object]
+
+
+def file_names(repo: Path) -> dict[str, set[str]]:
+    """Return the file names in each suite; digests differ, because RPMs are signed each time."""
+    return {suite: set(packages) for suite, packages in client_view.read_repository(repo).items()}
+
+
+def add_newer_minor(dist: Path) -> None:
+    five(dist, "1.37.1")
+
+
+def add_newer_patch(dist: Path) -> None:
+    five(dist, "1.36.4")
+
+
+def add_prerelease(dist: Path) -> None:
+    five(dist, "1.37.0-rc.1")
+
+
+def add_companion(dist: Path) -> None:
+    deb(dist, "cri-tools", "1.36.1-1")
+
+
+def add_other_package(dist: Path) -> None:
+    deb(dist, "site-tools", "3-1")
+
+
+def touch_file(dist: Path) -> None:
+    os.utime(next(dist.glob("kubelet*.deb")), (1, 1))
+
+
+def replace_file(dist: Path) -> None:
+    next(dist.glob("kubectl*.deb")).unlink()
+    add_other_package(dist)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        add_newer_minor,
+        add_newer_patch,
+        add_prerelease,
+        add_companion,
+        add_other_package,
+        touch_file,
+        replace_file,
+    ],
+)
+def test_incremental_publish_equals_a_full_publish(
+    publish: Publish, repo: Path, dist: Path, tmp_path: Path, change: FolderChange
+) -> None:
+    publish()
+    shutil.copytree(repo, tmp_path / "other", symlinks=True)
+    change(dist)
+    publish()
+    shutil.rmtree(paths.cache_dir())
+    other = Target(str(tmp_path / "other"))
+    publisher.publish(dist, other, QuietLog(), skip_layout_check=True)
+    assert file_names(repo) == file_names(tmp_path / "other")
+
+
+def test_incremental_publish_looks_at_new_files_only(
+    publish: Publish, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    match_packages = match.match_packages
+
+    def counting(files: Sequence[FileStamp], *rest: object) -> object:
+        counts.append(len(files))
+        return match_packages(files, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(match, "match_packages", counting)
+    publish()
+    publish()
+    add_companion(dist)
+    publish()
+    deb(dist, "kubectl", "1.37.0-1")
+    publish()
+    assert counts == [10, 1, 1, 12]  # the suite of a new minor also gets the older companions
+
+
+def test_publish_restores_packages_removed_since_the_last_publish(
+    publish: Publish, repo: Path
+) -> None:
+    publish()
+    before = client_view.read_repository(repo)
+    publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
+    assert client_view.read_repository(repo) != before
+    publish()
+    assert client_view.read_repository(repo) == before
+
+
+def test_companion_joins_the_home_suites_of_the_core_packages_in_its_folder() -> None:
+    def package(name: str, version: str) -> Package:
+        return Package(Format.DEB, name, version, "amd64", name + version, 1, "", "", "")
+
+    companion, core = package("cri-tools", "1.36.0-1"), package("kubelet", "1.36.3-1")
+    before = {"stable": frozenset({core}), "v1.36": frozenset({core}), "v1.40": frozenset()}
+    added = suites.add(before, [companion], home_suites_of_rest=suites.home_suites([core]))
+    assert added == suites.add(before, [companion, core])
+    assert companion not in added["v1.40"]
+    assert companion in suites.add(before, [companion])["v1.40"]

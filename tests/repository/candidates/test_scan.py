@@ -1,0 +1,68 @@
+"""Scanning a folder finds its packages, and those that are new since the last publish."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.errors import UsageError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.candidates.scan import new_files, scan_packages
+from kubeparcel.repository.package_cache import FileStamp, LastPublish
+from kubeparcel.repository.publisher import Target
+from tests.support.package_builders import deb
+from tests.support.repository_fixtures import Publish
+
+
+def test_scan_includes_subfolders_but_no_repositories(publish: Publish, dist: Path) -> None:
+    for name in ("deep/er", ".hidden"):
+        (dist / name).mkdir(parents=True)
+        deb(dist / name, "own", "1-1")
+    (dist / "notes.txt").write_text("not a package")
+    publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
+    files = scan_packages(dist)
+    assert len(files) == 11
+    assert {Path(file.path).parent for file in files} == {dist, dist / "deep" / "er"}
+    for file in files:
+        status = Path(file.path).stat()
+        assert (file.size, file.mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def test_scan_without_packages_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, message in ((tmp_path, "No .deb or .rpm files"), (tmp_path / "x", "not exist")):
+        with pytest.raises(UsageError, match=message):
+            scan_packages(folder)
+    with pytest.raises(UsageError, match="not a folder"):
+        scan_packages(tmp_path / "file")
+
+
+def test_scan_rejects_file_names_that_are_not_utf8(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.deb")).touch()
+    with pytest.raises(UsageError, match=r"a\\udcff.deb' is not valid UTF-8"):
+        scan_packages(tmp_path)
+
+
+def test_publish_of_a_missing_folder_creates_no_key(configuration: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        publisher.publish(tmp_path / "x", Target(str(tmp_path / "repo")), QuietLog())
+    assert not configuration.exists()
+
+
+def test_new_files_compares_with_the_last_publish_for_unusual_names(tmp_path: Path) -> None:
+    names = ["a b.deb", "a\nb.deb", "ü.rpm"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    files = scan_packages(tmp_path)
+    assert [Path(file.path).name for file in files] == sorted(names)
+    last = LastPublish(1, frozenset(), files)
+    assert new_files(files, last) == []
+    (tmp_path / "c.deb").write_bytes(b"xyz")
+    assert new_files(scan_packages(tmp_path), last) == [
+        FileStamp(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns)
+    ]
+    (tmp_path / names[0]).unlink()
+    assert new_files(scan_packages(tmp_path), last) is None
