@@ -9,9 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.errors import UsageError
 from kubeparcel.files import sha256_of
-from kubeparcel.hosts.catalog import Host
 from kubeparcel.model import Arch, Format, Version
 from kubeparcel.packages.reader import Contents, read_all
 
@@ -64,20 +62,6 @@ def load_package_sets(
             if other is None or _version_key(contents) > _version_key(other):
                 by_name[contents.name] = contents
     return {f: _link_files(f, by_name, folder) for f, by_name in newest.items()}
-
-
-def package_sets_for(
-    hosts: Sequence[Host], files: Sequence[Path], folder: Path
-) -> Mapping[Format, PackageSet]:
-    """Return the sets that the hosts need, by format; raise UsageError if one is missing."""
-    sets = load_package_sets(files, folder, {host.format for host in hosts})
-    for host in hosts:
-        if host.format not in sets:
-            raise UsageError(
-                f"--on: no {host.format} packages for {Arch.native()} to install on {host.name}.",
-                "Build them with inv build, or use another host: inv hosts",
-            )
-    return sets
 
 
 def _version_key(contents: Contents) -> tuple[object, ...]:
