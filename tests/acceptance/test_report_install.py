@@ -56,7 +56,7 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
 
 def _kept(said: str) -> tuple[list[str], list[str]]:
     """The commands that the log names: to enter the container, and to remove it."""
-    (found,) = re.findall(r"^Kept +(.+)\n +When done: (.+)$", said, re.MULTILINE)
+    (found,) = re.findall(r"^Kept +(.+)\n +Remove it with: (.+)$", said, re.MULTILINE)
     return shlex.split(found[0]), shlex.split(found[1])
 
 
