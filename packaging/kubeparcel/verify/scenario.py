@@ -172,7 +172,6 @@ class Step(Generic[Subject]):
     name: str
     meaning: str
     run: Callable[[Subject], Iterable[Finding]]
-    number: int = 0
     vital: bool = False
 
 

@@ -63,31 +63,23 @@ START = (
         "waiting",
         "before kubeadm the kubelet is enabled and waits",
         on_each_machine(kubelet_waits_for_kubeadm),
-        64,
     ),
 )
 IMAGES = Step("images", "the control plane's images are present", import_images, vital=True)
 INIT = Step(
-    "init",
-    "kubeadm init runs from a file with a KubeletConfiguration",
-    kubeadm_init,
-    73,
-    vital=True,
+    "init", "kubeadm init runs from a file with a KubeletConfiguration", kubeadm_init, vital=True
 )
 CONTROL_PLANE_RUNS = Step(
-    "control-plane",
-    "etcd, API server, controller manager and scheduler run",
-    control_plane_runs,
-    73,
+    "control-plane", "etcd, API server, controller manager and scheduler run", control_plane_runs
 )
-JOIN = Step("join", "kubeadm join runs with a bootstrap token", kubeadm_join, 74, vital=True)
+JOIN = Step("join", "kubeadm join runs with a bootstrap token", kubeadm_join, vital=True)
 NETWORK = Step(
-    "network", "with our CNI plugins both nodes become Ready", configure_network, 74, vital=True
+    "network", "with our CNI plugins both nodes become Ready", configure_network, vital=True
 )
-PODS = Step("pods", "pods on both nodes have addresses from our plugins", run_pods, 71, vital=True)
+PODS = Step("pods", "pods on both nodes have addresses from our plugins", run_pods, vital=True)
 END = (
-    Step("reset", "kubeadm reset removes the cluster", kubeadm_reset, 84, vital=True),
-    Step("purge", "the packages are purged after that", purge_packages, 82),
+    Step("reset", "kubeadm reset removes the cluster", kubeadm_reset, vital=True),
+    Step("purge", "the packages are purged after that", purge_packages),
 )
 
 
@@ -96,27 +88,23 @@ def _node_steps(
 ) -> tuple[Step[Cluster], ...]:
     """Return the steps that check what `kubeadm init` or `join` has left on its machine."""
     rows = (
-        ("config", "config.yaml has the cluster's settings", config_has_cluster_settings, 0),
+        ("config", "config.yaml has the cluster's settings", config_has_cluster_settings),
         (
             "credentials",
             "kubelet.conf names client certificates",
             kubelet_conf_has_client_certificates,
-            0,
         ),
-        ("flags", "the flags file has the node's own settings", flags_file_has_node_settings, 0),
-        ("reloaded", "the kubelet was restarted and is healthy", kubelet_restarted_by_kubeadm, 73),
+        ("flags", "the flags file has the node's own settings", flags_file_has_node_settings),
+        ("reloaded", "the kubelet was restarted and is healthy", kubelet_restarted_by_kubeadm),
         (
             "command-line",
             "the kubelet runs with the drop-in's arguments in order",
             kubelet_arguments_in_order,
-            67,
         ),
     )
     return tuple(
-        Step(
-            f"{command}-{key}", f"after kubeadm {command}: {meaning}", on_machine(assertion), number
-        )
-        for key, meaning, assertion, number in rows
+        Step(f"{command}-{key}", f"after kubeadm {command}: {meaning}", on_machine(assertion))
+        for key, meaning, assertion in rows
     )
 
 
@@ -146,17 +134,14 @@ CLUSTER: Scenario[Cluster] = Scenario(
         NETWORK,
         PODS,
         Step("reachable", "each pod is reached from both nodes", pods_are_reachable),
-        Step("runtime", "runtime and network are ready", runtimes_are_ready, 70),
+        Step("runtime", "runtime and network are ready", runtimes_are_ready),
         Step(
             "instance",
             "a node's own settings take precedence over the cluster's",
             node_settings_take_precedence,
         ),
         Step(
-            "extra-args",
-            "KUBELET_EXTRA_ARGS comes last and takes precedence",
-            set_extra_arguments,
-            68,
+            "extra-args", "KUBELET_EXTRA_ARGS comes last and takes precedence", set_extra_arguments
         ),
         *END,
     ),
@@ -172,10 +157,7 @@ UPGRADE: Scenario[Cluster] = Scenario(
         NETWORK,
         PODS,
         Step(
-            "kubeadm",
-            "kubeadm's package is upgraded alone; no kubelet restarts",
-            upgrade_kubeadm,
-            80,
+            "kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", upgrade_kubeadm
         ),
         Step("new-images", "the new images are present", import_new_images, vital=True),
         Step(
@@ -194,7 +176,6 @@ UPGRADE: Scenario[Cluster] = Scenario(
             "kubelet-control-plane",
             "the control plane's kubelet is upgraded",
             upgrade_kubelet(lambda cluster: cluster.control_plane),
-            79,
             vital=True,
         ),
         Step("node", "kubeadm upgrade node runs on the worker", kubeadm_upgrade_node, vital=True),
@@ -202,7 +183,6 @@ UPGRADE: Scenario[Cluster] = Scenario(
             "kubelet-worker",
             "the worker's kubelet is upgraded",
             upgrade_kubelet(lambda cluster: cluster.worker),
-            79,
             vital=True,
         ),
         Step("upgraded", "both nodes are Ready at the new version", nodes_are_upgraded, vital=True),

@@ -50,24 +50,19 @@ DEPENDENCIES = Step(
     vital=True,
 )
 INSTALL = Step(
-    "install", "all packages install by name, dependencies resolved", install_all, 40, vital=True
+    "install", "all packages install by name, dependencies resolved", install_all, vital=True
 )
-PURGE = Step("purge", "all packages are purged", purge, 82, vital=True)
-VERIFY = Step(
-    "verify-clean", "the package manager finds every file as packaged", files_as_packaged, 50
-)
+PURGE = Step("purge", "all packages are purged", purge, vital=True)
+VERIFY = Step("verify-clean", "the package manager finds every file as packaged", files_as_packaged)
 PROGRAMS = Step(
-    "versions", "every program runs and reports its package's version", programs_report_versions, 66
+    "versions", "every program runs and reports its package's version", programs_report_versions
 )
 NOTHING_LEFT = Step(
-    "nothing-left",
-    "no file of the packages remains on the host",
-    files_unchanged_since("before"),
-    82,
+    "nothing-left", "no file of the packages remains on the host", files_unchanged_since("before")
 )
 PURGE_AFTER_REMOVAL = (
-    Step("purge-removed", "packages that were removed can be purged", purge_settings, 82),
-    Step("purge-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+    Step("purge-removed", "packages that were removed can be purged", purge_settings),
+    Step("purge-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
 )
 """Only where the package manager distinguishes purge from remove."""
 
@@ -78,88 +73,67 @@ LIFECYCLE: Scenario[HostContext] = Scenario(
         INSTALL,
         VERIFY,
         PROGRAMS,
-        Step("completions", "bash loads the completions of every program", completions_load, 72),
+        Step("completions", "bash loads the completions of every program", completions_load),
         Step(
-            "read-only-usr",
-            "programs run where /usr is read-only",
-            programs_run_on_read_only_usr,
-            56,
+            "read-only-usr", "programs run where /usr is read-only", programs_run_on_read_only_usr
         ),
         Step(
             "record-installed",
             "record the host's files after the installation",
             record_files("installed"),
         ),
-        Step("reinstall", "the packages reinstall", reinstall, 46),
+        Step("reinstall", "the packages reinstall", reinstall),
         Step(
-            "reinstalled-same",
-            "reinstalling changes no file",
-            files_unchanged_since("installed"),
-            19,
+            "reinstalled-same", "reinstalling changes no file", files_unchanged_since("installed")
         ),
         PURGE,
         NOTHING_LEFT,
-        Step(
-            "install-again", "the packages install again after a purge", install_all, 83, vital=True
-        ),
+        Step("install-again", "the packages install again after a purge", install_all, vital=True),
         Step(
             "installed-same",
             "the second installation leaves the same files as the first",
             files_unchanged_since("installed"),
-            83,
         ),
         Step(
             "in-use",
             "edit the settings and add another vendor's plugin",
             edit_settings_and_add_plugin,
         ),
-        Step("remove", "all packages are removed", remove, 81, vital=True),
-        Step(
-            "remove-keeps-settings", "a removal keeps edited settings", settings_kept_on_removal, 81
-        ),
-        Step("remove-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        Step("remove", "all packages are removed", remove, vital=True),
+        Step("remove-keeps-settings", "a removal keeps edited settings", settings_kept_on_removal),
+        Step("remove-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
         *PURGE_AFTER_REMOVAL,
         Step("plugin-removed", "remove the other vendor's plugin", remove_edits_and_plugin),
         Step(
             "nothing-left-at-all",
             "no file of the packages remains on the host",
             files_unchanged_since("before"),
-            82,
         ),
     ),
 )
 UPGRADE: Scenario[HostContext] = Scenario(
     "upgrade",
     (
-        Step("previous", "the previous packages install", install_previous, 40, vital=True),
+        Step("previous", "the previous packages install", install_previous, vital=True),
         Step(
             "previous-in-use",
             "edit the settings and add another vendor's plugin",
             edit_settings_and_add_plugin,
         ),
-        Step("upgrade", "the upgrade runs without a prompt", upgrade, 49, vital=True),
-        Step("upgrade-keeps-settings", "an upgrade keeps edited settings", settings_kept, 78),
-        Step("upgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        Step("upgrade", "the upgrade runs without a prompt", upgrade, vital=True),
+        Step("upgrade-keeps-settings", "an upgrade keeps edited settings", settings_kept),
+        Step("upgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
         Step(
-            "upgrade-verify",
-            "the package manager finds every file as packaged",
-            files_as_packaged,
-            50,
+            "upgrade-verify", "the package manager finds every file as packaged", files_as_packaged
         ),
-        Step(
-            "upgrade-versions",
-            "every program reports the new version",
-            programs_report_versions,
-            66,
-        ),
-        Step("downgrade", "the previous packages install again", downgrade, 76, vital=True),
-        Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept, 78),
-        Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, 54),
+        Step("upgrade-versions", "every program reports the new version", programs_report_versions),
+        Step("downgrade", "the previous packages install again", downgrade, vital=True),
+        Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept),
+        Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
         Step(
             "downgrade-versions",
             "every program reports the previous version",
             programs_report_previous_versions,
-            66,
         ),
     ),
 )
@@ -171,7 +145,6 @@ ORDERS: Scenario[HostContext] = Scenario(
             "one-by-one",
             "the packages install one by one",
             install_one_by_one(backwards=False),
-            44,
             vital=True,
         ),
         Step(
@@ -184,28 +157,22 @@ ORDERS: Scenario[HostContext] = Scenario(
             "backwards",
             "the packages install one by one in reverse order",
             install_one_by_one(backwards=True),
-            44,
             vital=True,
         ),
         Step(
             "backwards-same",
             "the reverse order leaves the same files",
             files_unchanged_since("installed"),
-            44,
         ),
         replace(PURGE, name="purge-2"),
         Step(
             "unordered",
             "the packages install when all are unpacked first, dependents before dependencies",
             install_unordered,
-            44,
             vital=True,
         ),
         Step(
-            "unordered-same",
-            "that order leaves the same files",
-            files_unchanged_since("installed"),
-            44,
+            "unordered-same", "that order leaves the same files", files_unchanged_since("installed")
         ),
     ),
 )
@@ -213,7 +180,7 @@ WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
     "without-systemd",
     (
         DEPENDENCIES,
-        Step("no-systemd", "the host has no systemd", remove_systemd, 48, vital=True),
+        Step("no-systemd", "the host has no systemd", remove_systemd, vital=True),
         Step(
             "record-bare", "record the host's files before the installation", record_files("before")
         ),
@@ -230,17 +197,15 @@ WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
             "debian-plugins",
             "Debian's package of CNI plugins installs",
             install_debian_plugins,
-            53,
             vital=True,
         ),
         INSTALL,
         VERIFY,
-        Step("debian-plugins-intact", "Debian's plugins are unchanged", debian_plugins_intact, 53),
+        Step("debian-plugins-intact", "Debian's plugins are unchanged", debian_plugins_intact),
         Step(
             "debian-plugins-purged",
             "Debian's plugins are purged; the packages' files are unchanged",
             purge_debian_plugins,
-            53,
         ),
     ),
 )
@@ -260,7 +225,7 @@ def scenarios(
         yield WITH_DEBIAN_PLUGINS
     for name in packages.names:
         meaning = f"{name} installs alone, together with its dependencies"
-        step = Step(f"{name}-alone", meaning, install_alone(name), 45)
+        step = Step(f"{name}-alone", meaning, install_alone(name))
         yield Scenario(f"{name}-alone", (step,))
 
 

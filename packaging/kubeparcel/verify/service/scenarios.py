@@ -57,15 +57,11 @@ from kubeparcel.verify.service.unit_assertions import (
     waits_for_kubeadm,
 )
 
-INSTALL = Step("install", "all packages install by name", install, 40, vital=True)
-INSTALL_PREVIOUS = Step(
-    "previous", "the previous packages install", install_previous, 40, vital=True
-)
-RUNNING = Step(
-    "running", "kubeadm starts the kubelet, which is healthy", start_kubelet, 73, vital=True
-)
+INSTALL = Step("install", "all packages install by name", install, vital=True)
+INSTALL_PREVIOUS = Step("previous", "the previous packages install", install_previous, vital=True)
+RUNNING = Step("running", "kubeadm starts the kubelet, which is healthy", start_kubelet, vital=True)
 EXEC_START = Step(
-    "one-command", "ExecStart is one command, the documented one", exec_start_is_exact, 60
+    "one-command", "ExecStart is one command, the documented one", exec_start_is_exact
 )
 
 EXTRA_MAX_PODS, PROVIDER = 55, "two words"
@@ -81,50 +77,40 @@ NODE: Scenario[HostContext] = Scenario(
     "node",
     (
         INSTALL,
-        Step("unit-clean", "systemd-analyze reports no problem", unit_is_valid, 58),
+        Step("unit-clean", "systemd-analyze reports no problem", unit_is_valid),
         Step(
-            "unit-files",
-            "systemd has read the packages' unit and drop-in",
-            unit_files_are_packaged,
-            59,
+            "unit-files", "systemd has read the packages' unit and drop-in", unit_files_are_packaged
         ),
         EXEC_START,
         Step(
             "environment-files",
             "both environment files are optional, the administrator's comes last",
             environment_files_in_order,
-            61,
         ),
         Step(
-            "unmasked",
-            "nothing in /etc overrides the packages' files",
-            nothing_overrides_packages,
-            63,
+            "unmasked", "nothing in /etc overrides the packages' files", nothing_overrides_packages
         ),
-        Step("as-preset", "the unit is enabled as the host's presets say", enabled_as_preset, 62),
-        Step("waits", "before kubeadm the kubelet waits and does not crash", waits_for_kubeadm, 64),
+        Step("as-preset", "the unit is enabled as the host's presets say", enabled_as_preset),
+        Step("waits", "before kubeadm the kubelet waits and does not crash", waits_for_kubeadm),
         Step("runtime", "the machine has a container runtime", prepare_node, vital=True),
-        Step("crictl", "crictl reaches the runtime", crictl_reaches_runtime, 70),
-        Step("plugins", "each CNI plugin responds", cni_plugins_respond, 71),
+        Step("crictl", "crictl reaches the runtime", crictl_reaches_runtime),
+        Step("plugins", "each CNI plugin responds", cni_plugins_respond),
         Step("kubeadm", "kubeadm's phases start the kubelet", run_kubeadm, vital=True),
         Step(
             "healthz",
             "the kubelet is healthy without an API server",
             kubelet_is_healthy,
-            73,
             vital=True,
         ),
         Step(
             "command-line",
             "the kubelet runs with the drop-in's arguments in order, then kubeadm's flags",
             kubelet_runs_with(maxPods=FLAG_MAX_PODS),
-            67,
         ),
         Step(
             "extra-args-last",
             "arguments from the environment file come last and take precedence",
             with_extra_arguments(EXTRA_FLAG, kubelet_runs_with(EXTRA_FLAG, maxPods=EXTRA_MAX_PODS)),
-            68,
         ),
         Step(
             "quoting",
@@ -133,7 +119,6 @@ NODE: Scenario[HostContext] = Scenario(
                 f"'{EXTRA_FLAG} \"{PROVIDER_FLAG}\"'",
                 kubelet_runs_with(EXTRA_FLAG, PROVIDER_FLAG, providerID=PROVIDER),
             ),
-            68,
         ),
         Step(
             "later-drop-in",
@@ -149,10 +134,9 @@ NODE: Scenario[HostContext] = Scenario(
             "files-missing",
             "the kubelet starts without both environment files",
             without_environment_files(kubelet_runs_with(flags=False, maxPods=CONFIG_MAX_PODS)),
-            61,
         ),
         Step("killed", "systemd restarts a killed kubelet", kill_kubelet),
-        Step("reboot", "after a reboot the kubelet runs as before", reboot, 65),
+        Step("reboot", "after a reboot the kubelet runs as before", reboot),
     ),
 )
 PRESET_DISABLED: Scenario[HostContext] = Scenario(
@@ -162,49 +146,40 @@ PRESET_DISABLED: Scenario[HostContext] = Scenario(
             "preset",
             "the package installs where the site's preset disables the kubelet",
             install_with_preset_disabled,
-            62,
             vital=True,
         ),
-        Step(
-            "stays-disabled", "the installation does not enable it", enablement_is("disabled"), 62
-        ),
-        Step("reinstall", "the package reinstalls", reinstall_without_preset, 46, vital=True),
+        Step("stays-disabled", "the installation does not enable it", enablement_is("disabled")),
+        Step("reinstall", "the package reinstalls", reinstall_without_preset, vital=True),
         Step(
             "still-disabled",
             "only the first installation applies the preset",
             enablement_is("disabled"),
-            62,
         ),
     ),
 )
 LAYOUTS: Scenario[HostContext] = Scenario(
     "layouts",
     (
-        Step("previous", "packages of the other layout install", install_previous, 40, vital=True),
+        Step("previous", "packages of the other layout install", install_previous, vital=True),
         RUNNING,
         Step(
             "to-this-layout",
             "the other layout's drop-in goes, this one's is in effect, the kubelet runs on",
             change_to_this_layout,
-            63,
         ),
         replace(EXEC_START, name="this-command"),
         Step(
             "to-other-layout",
             "this layout's drop-in goes, the other one's is in effect, the kubelet runs on",
             change_to_other_layout,
-            63,
         ),
         replace(EXEC_START, name="other-command"),
         Step(
             "with-edit",
             "an edited drop-in does not override the new one",
             edit_drop_in_and_change_layout,
-            63,
         ),
-        Step(
-            "edit-kept", "the edited drop-in is kept as a backup file", edited_drop_in_is_saved, 78
-        ),
+        Step("edit-kept", "the edited drop-in is kept as a backup file", edited_drop_in_is_saved),
         replace(EXEC_START, name="edited-command"),
     ),
 )
@@ -217,7 +192,7 @@ def lifecycle(packages: PackageSet, previous: PackageSet | None) -> Scenario[Hos
         start = (INSTALL_PREVIOUS, RUNNING, *_upgrades(packages, previous))
     end = (
         Step("remove-kubelet", "the kubelet is removed", remove_kubelet, vital=True),
-        Step("stopped", f"the kubelet stops; {CONFIG_FILE} stays", kubelet_is_stopped, 81),
+        Step("stopped", f"the kubelet stops; {CONFIG_FILE} stays", kubelet_is_stopped),
     )
     return Scenario("lifecycle", (*start, *_removals(packages), *end))
 
@@ -226,17 +201,14 @@ def _upgrades(packages: PackageSet, previous: PackageSet) -> Iterator[Step[HostC
     for name, version in packages.versions.items():
         if previous.versions.get(name, version) != version:
             run = upgrade(name)
-            yield Step(f"upgrade-{name}", "the kubelet is not restarted", run, 80)
+            yield Step(f"upgrade-{name}", "the kubelet is not restarted", run)
             if name == ENV_HOLDER:
                 check = upgrade_advises_restart(name)
-                yield Step(
-                    "restart-advice", "the upgrade tells how to restart the kubelet", check, 79
-                )
+                yield Step("restart-advice", "the upgrade tells how to restart the kubelet", check)
     yield Step(
         "restart",
         "the new kubelet runs with the arguments of the old one",
         restart_after_upgrade,
-        67,
         vital=True,
     )
 
@@ -246,7 +218,7 @@ def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:
     for name in packages.names:
         if name not in (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER)):
             run = remove(name)
-            yield Step(f"remove-{name}", "the kubelet and its files stay", run, 81)
+            yield Step(f"remove-{name}", "the kubelet and its files stay", run)
 
 
 def scenarios(
