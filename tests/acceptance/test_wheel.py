@@ -38,7 +38,9 @@ def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
     package = under(HERE / "packaging/kubeparcel")
     assert {name for name in package if not name.endswith(".py")} <= DATA
     templates = {f"templates/{name}" for name in under(HERE / "templates") if "/" in name}
-    assert names == {f"kubeparcel/{name}" for name in package | templates}
+    (man_page,) = [name for name in names if ".data/" in name]
+    assert man_page.endswith(".data/data/share/man/man1/kubeparcel.1")
+    assert names - {man_page} == {f"kubeparcel/{name}" for name in package | templates}
 
 
 def test_the_wheel_says_what_it_is(wheel):

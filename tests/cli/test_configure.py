@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
 
 from kubeparcel.config.settings import Settings, load
+from tests.test_project_files import check_schema
 
 
 def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here):
@@ -27,6 +30,9 @@ def test_init_writes_the_schema_that_the_first_line_names(kubeparcel, here):
     assert first == "# yaml-language-server: $schema=./kubeparcel.schema.json"
     schema = json.loads((here / "kubeparcel.schema.json").read_text())
     assert schema == json.loads(kubeparcel("config", "--schema")[1])
+    assert all(key["description"] for key in schema["properties"].values())
+    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", "kubeparcel.schema.json"]
+    subprocess.run([*command, "kubeparcel.yaml"], cwd=here, check=True, capture_output=True)
 
 
 def test_init_explains_every_setting_with_a_valid_example(kubeparcel, here):
@@ -52,9 +58,9 @@ def test_init_explains_every_setting_with_a_valid_example(kubeparcel, here):
 )
 def test_init_writes_a_ci_file_that_builds_and_verifies(kubeparcel, here, service, name):
     assert kubeparcel("init", "project", "--ci", service)[0] == 0
-    text = (here / "project" / name).read_text()
-    document = yaml.safe_load(text)
-    assert "packages" in document.get("jobs", document)
+    file = here / "project" / name
+    check_schema({"github": "github-workflows", "gitlab": "gitlab-ci"}[service], file)
+    text = file.read_text()
     assert "kubeparcel build\n" in text
     assert "kubeparcel verify " in text
     assert "{{ version" not in text
