@@ -105,7 +105,7 @@ def test_the_package_manager_knows_what_is_installed_and_finds_it_unchanged(box)
 
 def test_the_control_planes_images_come_into_a_node_and_run_there(box, here):
     wanted = box.run("kubeadm", "config", "images", "list", f"--kubernetes-version={KUBERNETES}")
-    file = control_plane.control_plane_archive(
+    file = control_plane.build_archive(
         Version.parse(KUBERNETES), wanted.stdout.split(), here.store, here.log
     )
     assert archive_reader.image_names(file) == BUILT
@@ -144,26 +144,18 @@ def test_the_task_names_packages_that_are_missing(real, tmp_path):
 
 
 def test_a_control_planes_images_are_the_same_to_the_byte_and_made_once(here):
-    first = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), BUILT, here.store, here.log
-    )
+    first = control_plane.build_archive(Version.parse(KUBERNETES), BUILT, here.store, here.log)
     digest, at = first.name, first.stat().st_mtime_ns
     log = RecordingLog()
-    again = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), BUILT[::-1], here.store, log
-    )
+    again = control_plane.build_archive(Version.parse(KUBERNETES), BUILT[::-1], here.store, log)
     assert (again.name, again.stat().st_mtime_ns, log.tasks) == (digest, at, [])
     first.unlink()
-    anew = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), BUILT, here.store, here.log
-    )
+    anew = control_plane.build_archive(Version.parse(KUBERNETES), BUILT, here.store, here.log)
     assert (anew.name, sha256_of(anew)) == (digest, digest)
 
 
 def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
-    file = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), [PAUSE], here.store, here.log
-    )
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
     with registry(tmp_path) as address:
         mirrored = f"{address}/pause:3.10.2"
         here.engine.load_image(file)
@@ -172,7 +164,7 @@ def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
         here.engine.remove_image(mirrored)
         here.engine.remove_image(PAUSE)
         log = RecordingLog()
-        pulled = control_plane.control_plane_archive(
+        pulled = control_plane.build_archive(
             Version.parse(KUBERNETES),
             [PAUSE],
             Store(tmp_path / "store"),
@@ -189,9 +181,7 @@ def test_an_image_comes_from_a_registry_that_has_it(here, tmp_path):
 def test_either_engine_takes_an_archive_and_what_it_saves_is_read_again(
     here, tmp_path, monkeypatch, name
 ):
-    file = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), [PAUSE], here.store, here.log
-    )
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
     with ExitStack() as stack:
         if name == "docker":
             monkeypatch.setenv("DOCKER_HOST", stack.enter_context(dockerd(tmp_path)))
@@ -206,9 +196,7 @@ def test_either_engine_takes_an_archive_and_what_it_saves_is_read_again(
 
 
 def test_what_a_nodes_runtime_exports_is_read_again(box, here, tmp_path):
-    file = control_plane.control_plane_archive(
-        Version.parse(KUBERNETES), [PAUSE], here.store, here.log
-    )
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], here.store, here.log)
     box.copy_in(file, "/pause.tar")
     ctr = ("ctr", "--namespace=k8s.io", "images")
     box.run(*ctr, "import", "/pause.tar")

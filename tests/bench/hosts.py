@@ -121,7 +121,7 @@ def _archives(here: Session, plane: Host, *sets: PackageSet) -> None:
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
             wanted = box.run(*argv).stdout.split()
         where = {"engine": here.engine, "places": here.locations}
-        control_plane.control_plane_archive(version, wanted, here.store, here.log, **where)
+        control_plane.build_archive(version, wanted, here.store, here.log, **where)
 
 
 def _first_image(here: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:

@@ -1,4 +1,4 @@
-"""Archives of images: written the same every time, and read whoever wrote them."""
+"""Writing archives of images reproducibly, and reading those of other programs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ PAUSE = "registry.k8s.io/pause:3.10.2"
 ETCD = "registry.k8s.io/etcd:3.6.8-0"
 
 
-def made(folder: Path, name: str, text: str = "#!program\n", arch: Arch = Arch.AMD64) -> Image:
-    """A small image with one program."""
+def small_image(
+    folder: Path, name: str, text: str = "#!program\n", arch: Arch = Arch.AMD64
+) -> Image:
+    """Return a small image with a single program."""
     program = folder / f"{hashlib.sha256(name.encode()).hexdigest()}-{arch}"
     program.write_text(text)
     blob = layers.program_layer(
@@ -51,54 +53,56 @@ def tar(target: Path, files: dict[str, bytes | str]) -> Path:
     return target
 
 
-# --- Written -------------------------------------------------------------------------------------
+# --- Writing ------------------------------------------------------------------------------------
 
 
-def test_the_same_images_give_the_same_bytes_in_whatever_order_they_come(tmp_path):
-    for folder in ("one", "other"):
+def test_the_order_of_the_images_does_not_change_the_archive(tmp_path):
+    for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
-        images = [made(tmp_path / folder, name) for name in (PAUSE, ETCD)]
+        images = [small_image(tmp_path / folder, name) for name in (PAUSE, ETCD)]
         archive_writer.write_archive(
-            reversed(images) if folder == "one" else images, tmp_path / f"{folder}.tar"
+            reversed(images) if folder == "first" else images, tmp_path / f"{folder}.tar"
         )
-    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "other.tar").read_bytes()
+    assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
-def test_every_blob_lies_under_its_own_digest_and_every_reference_has_one(tmp_path):
+def test_every_blob_is_named_by_its_digest_and_every_reference_resolves(tmp_path):
     archive_writer.write_archive(
-        [made(tmp_path, PAUSE), made(tmp_path, ETCD)], tmp_path / "images.tar"
+        [small_image(tmp_path, PAUSE), small_image(tmp_path, ETCD)], tmp_path / "images.tar"
     )
     with tarfile.open(tmp_path / "images.tar") as archive:
         files = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     blobs = {n: data for n, data in files.items() if n.startswith("blobs/")}
     assert all(name.endswith(hashlib.sha256(data).hexdigest()) for name, data in blobs.items())
-    for row in json.loads(files["index.json"])["manifests"]:
-        manifest = json.loads(blobs[row["digest"].replace("sha256:", "blobs/sha256/")])
-        for one in (manifest["config"], *manifest["layers"]):
-            assert len(blobs[one["digest"].replace("sha256:", "blobs/sha256/")]) == one["size"]
-    for row in json.loads(files["manifest.json"]):
-        config = json.loads(blobs[row["Config"]])
-        digests = [f"sha256:{hashlib.sha256(blobs[name]).hexdigest()}" for name in row["Layers"]]
+    for descriptor in json.loads(files["index.json"])["manifests"]:
+        manifest = json.loads(blobs[descriptor["digest"].replace("sha256:", "blobs/sha256/")])
+        for part in (manifest["config"], *manifest["layers"]):
+            assert len(blobs[part["digest"].replace("sha256:", "blobs/sha256/")]) == part["size"]
+    for entry in json.loads(files["manifest.json"]):
+        config = json.loads(blobs[entry["Config"]])
+        digests = [f"sha256:{hashlib.sha256(blobs[name]).hexdigest()}" for name in entry["Layers"]]
         assert config["rootfs"]["diff_ids"] == digests
-    assert {row["RepoTags"][0] for row in json.loads(files["manifest.json"])} == {PAUSE, ETCD}
+    assert {entry["RepoTags"][0] for entry in json.loads(files["manifest.json"])} == {PAUSE, ETCD}
 
 
-def test_an_image_says_what_runs_in_it_and_nothing_that_it_does_not_have(tmp_path):
-    found = document(made(tmp_path, ETCD).config)
-    assert found["config"] == {"Cmd": ["etcd"], "Env": ["PATH=/usr/local/bin"]}
-    assert found["architecture"] == "amd64"
-    assert found["created"] == "2026-07-22T18:07:38Z"
+def test_an_images_configuration_omits_empty_fields(tmp_path):
+    configuration = document(small_image(tmp_path, ETCD).config)
+    assert configuration["config"] == {"Cmd": ["etcd"], "Env": ["PATH=/usr/local/bin"]}
+    assert configuration["architecture"] == "amd64"
+    assert configuration["created"] == "2026-07-22T18:07:38Z"
 
 
-def test_a_layer_of_programs_is_roots_and_of_the_releases_date(tmp_path):
+def test_a_program_layer_is_owned_by_root_and_has_the_release_time(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(b"x" * 1000)
     blob = layers.program_layer({"/usr/local/bin/etcd": program}, RELEASED, tmp_path / "layer.tar")
     assert blob.media_type == LAYER_TYPE
     with tarfile.open(tmp_path / "layer.tar") as archive:
-        rows = [(one.name, one.isdir(), one.mode, one.uid, one.mtime) for one in archive]
+        entries = [
+            (entry.name, entry.isdir(), entry.mode, entry.uid, entry.mtime) for entry in archive
+        ]
         assert archive.extractfile("usr/local/bin/etcd").read() == b"x" * 1000  # type: ignore[union-attr]
-    assert rows == [
+    assert entries == [
         ("usr", True, 0o755, 0, RELEASED),
         ("usr/local", True, 0o755, 0, RELEASED),
         ("usr/local/bin", True, 0o755, 0, RELEASED),
@@ -106,26 +110,26 @@ def test_a_layer_of_programs_is_roots_and_of_the_releases_date(tmp_path):
     ]
 
 
-# --- Read ----------------------------------------------------------------------------------------
+# --- Reading --------------------------------------------------------------------------------------
 
 
-def test_what_was_written_is_read_back(tmp_path):
-    wanted = [made(tmp_path, ETCD), made(tmp_path, PAUSE, "other")]
+def test_a_written_archive_is_read_back(tmp_path):
+    images = [small_image(tmp_path, ETCD), small_image(tmp_path, PAUSE, "other")]
     file = tmp_path / "images.tar"
-    archive_writer.write_archive(wanted, file)
-    found = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
-    assert [one.names for one in found] == [(ETCD,), (PAUSE,)]
-    assert [one.manifest for one in found] == [one.manifest for one in wanted]
+    archive_writer.write_archive(images, file)
+    loaded = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
+    assert [image.names for image in loaded] == [(ETCD,), (PAUSE,)]
+    assert [image.manifest for image in loaded] == [image.manifest for image in images]
     assert archive_reader.image_names(file) == [ETCD, PAUSE]
-    archive_writer.write_archive(found, tmp_path / "again.tar")
+    archive_writer.write_archive(loaded, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == file.read_bytes()
 
 
 def test_a_compressed_archive_is_read_like_a_plain_one(tmp_path):
-    archive_writer.write_archive([made(tmp_path, ETCD)], tmp_path / "images.tar")
+    archive_writer.write_archive([small_image(tmp_path, ETCD)], tmp_path / "images.tar")
     packed = tmp_path / "images.tar.gz"
     packed.write_bytes(gzip.compress((tmp_path / "images.tar").read_bytes()))
-    assert [one.names for one in archive_reader.read_archive(packed, Arch.AMD64, tmp_path)] == [
+    assert [image.names for image in archive_reader.read_archive(packed, Arch.AMD64, tmp_path)] == [
         (ETCD,)
     ]
 
@@ -135,71 +139,75 @@ def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | s
     config = document(image.config)
     if diff_id:
         config["rootfs"]["diff_ids"] = [diff_id]
-    row = {"Config": "c.json", "RepoTags": [ETCD], "Layers": ["b/layer.tar"]}
+    entry = {"Config": "c.json", "RepoTags": [ETCD], "Layers": ["b/layer.tar"]}
     return {
         "a/layer.tar": b"".join(image.layers[0].chunks()),
         "b/layer.tar": "../a/layer.tar",
         "c.json": json.dumps(config).encode(),
-        "manifest.json": json.dumps([row, {**row, "RepoTags": None}]).encode(),
+        "manifest.json": json.dumps([entry, {**entry, "RepoTags": None}]).encode(),
     }
 
 
-def test_what_docker_saved_is_read_with_layers_that_are_links(tmp_path):
-    image = made(tmp_path, ETCD)
+def test_an_archive_of_docker_save_with_linked_layers_is_read(tmp_path):
+    image = small_image(tmp_path, ETCD)
     file = tar(tmp_path / "docker.tar", docker(tmp_path, image))
-    (found,) = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
-    assert found.names == (ETCD,)
-    assert found.layers[0].sha256 == image.layers[0].sha256
-    assert found.config.media_type == CONFIG_TYPE
+    (loaded,) = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
+    assert loaded.names == (ETCD,)
+    assert loaded.layers[0].sha256 == image.layers[0].sha256
+    assert loaded.config.media_type == CONFIG_TYPE
 
 
-def test_a_layer_that_the_configuration_does_not_name_is_refused(tmp_path):
-    files = docker(tmp_path, made(tmp_path, ETCD), diff_id="sha256:" + "0" * 64)
+def test_a_layer_that_does_not_match_the_configuration_is_an_error(tmp_path):
+    files = docker(tmp_path, small_image(tmp_path, ETCD), diff_id="sha256:" + "0" * 64)
     with pytest.raises(DigestError, match=r"docker.tar: registry.k8s.io/etcd:3.6.8-0 is damaged"):
         archive_reader.read_archive(tar(tmp_path / "docker.tar", files), Arch.AMD64, tmp_path)
 
 
-def test_a_blob_with_another_digest_is_refused(tmp_path):
+def test_a_blob_with_the_wrong_digest_is_an_error(tmp_path):
     file = tmp_path / "images.tar"
-    archive_writer.write_archive([made(tmp_path, ETCD, "the right bytes")], file)
+    archive_writer.write_archive([small_image(tmp_path, ETCD, "the right bytes")], file)
     file.write_bytes(file.read_bytes().replace(b"the right bytes", b"the wrong bytes"))
     with pytest.raises(DigestError, match=r"images.tar: blobs/sha256/.* is damaged"):
         archive_reader.read_archive(file, Arch.AMD64, tmp_path)
 
 
-def test_images_of_other_architectures_are_not_taken(tmp_path):
-    file = tar(tmp_path / "docker.tar", docker(tmp_path, made(tmp_path, ETCD)))
+def test_images_for_other_architectures_are_ignored(tmp_path):
+    file = tar(tmp_path / "docker.tar", docker(tmp_path, small_image(tmp_path, ETCD)))
     assert archive_reader.read_archive(file, Arch.ARM64, tmp_path) == []
 
 
-def several(folder: Path, *arches: Arch) -> Path:
-    """What `ctr images export` writes of an image for several architectures, of which some came."""
+def multi_arch_archive(folder: Path, *arches: Arch) -> Path:
+    """Write what `ctr images export` writes of a multi-arch image; `arches` have their blobs."""
     blobs: dict[str, bytes | str] = {}
-    rows = []
+    descriptors = []
     for arch in Arch:
-        image = made(folder, ETCD, f"for {arch}", arch)
+        image = small_image(folder, ETCD, f"for {arch}", arch)
         platform = {"os": "linux", "architecture": str(arch)}
-        rows.append({**image.manifest.descriptor, "platform": platform})
+        descriptors.append({**image.manifest.descriptor, "platform": platform})
         if arch in arches:
             for blob in (image.config, image.manifest, *image.layers):
                 blobs[blob.path] = b"".join(blob.chunks())
-    both = Blob.from_json(INDEX_TYPE, {"schemaVersion": 2, "manifests": rows})
+    multi = Blob.from_json(INDEX_TYPE, {"schemaVersion": 2, "manifests": descriptors})
     notes = {"io.containerd.image.name": ETCD}
-    index = {"manifests": [{**both.descriptor, "annotations": notes}]}
-    files = {both.path: both.data or b"", "index.json": json.dumps(index).encode(), **blobs}
+    index = {"manifests": [{**multi.descriptor, "annotations": notes}]}
+    files = {
+        multi.path: multi.data or b"",
+        "index.json": json.dumps(index).encode(),
+        **blobs,
+    }
     return tar(folder / "several.tar", files)
 
 
-def test_of_an_image_for_several_architectures_ours_is_taken(tmp_path):
-    file = several(tmp_path, Arch.AMD64, Arch.ARM64)
-    (found,) = archive_reader.read_archive(file, Arch.ARM64, tmp_path)
-    assert document(found.config)["architecture"] == "arm64"
-    assert found.manifest.media_type == MANIFEST_TYPE
+def test_a_multi_arch_image_is_read_for_the_requested_architecture(tmp_path):
+    file = multi_arch_archive(tmp_path, Arch.AMD64, Arch.ARM64)
+    (loaded,) = archive_reader.read_archive(file, Arch.ARM64, tmp_path)
+    assert document(loaded.config)["architecture"] == "arm64"
+    assert loaded.manifest.media_type == MANIFEST_TYPE
 
 
-def test_an_architecture_that_an_index_names_but_the_archive_lacks_is_not_there(tmp_path):
+def test_an_architecture_whose_blobs_are_missing_is_an_error(tmp_path):
     with pytest.raises(ArchiveError):
-        archive_reader.read_archive(several(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
+        archive_reader.read_archive(multi_arch_archive(tmp_path, Arch.ARM64), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +220,13 @@ def test_an_architecture_that_an_index_names_but_the_archive_lacks_is_not_there(
         {"index.json": b"[]"},
     ],
 )
-def test_what_is_no_archive_of_images_is_said_to_be_none(tmp_path, files):
+def test_a_tar_without_images_is_an_error(tmp_path, files):
     with pytest.raises(ArchiveError, match=r"x.tar is not an archive of images(?s:.*)podman save"):
         archive_reader.read_archive(tar(tmp_path / "x.tar", files), Arch.AMD64, tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", gzip.compress(b"hello" * 99, mtime=0)[:20]])
-def test_what_is_no_tar_at_all_is_said_to_be_none(tmp_path, data):
+def test_a_file_that_is_not_a_tar_is_an_error(tmp_path, data):
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(ArchiveError, match=r"x\.tar"):
         archive_reader.read_archive(tmp_path / "x.tar", Arch.AMD64, tmp_path)

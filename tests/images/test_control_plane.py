@@ -1,4 +1,4 @@
-"""A control plane's images come from the first place that has them, and are gathered once."""
+"""Collecting the images of a control plane from a folder, a registry or Go modules."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ APISERVER = "registry.k8s.io/kube-apiserver:v1.36.3"
 COREDNS = "registry.k8s.io/coredns/coredns:v1.14.2"
 
 
-def saved(folder: Path, file: str, *names: str) -> None:
-    """An archive of images, as others write them."""
+def save_images(folder: Path, file: str, *names: str) -> None:
+    """Write an archive of images."""
     folder.mkdir(exist_ok=True)
     images = []
     for index, name in enumerate(names):
@@ -35,72 +35,70 @@ def saved(folder: Path, file: str, *names: str) -> None:
 
 
 @pytest.fixture
-def gather(tmp_path, monkeypatch):
-    """Ask for images where no registry answers; give their names, and what was said."""
+def collect(tmp_path, monkeypatch):
+    """Return a function that collects images without a registry, and the log."""
     monkeypatch.setattr(image_sources, "is_reachable", lambda registry: False)
     store = Store(tmp_path / "store")
 
-    def ask(*wanted: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
+    def collect(*names: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
         log = RecordingLog()
-        places = ImageLocations(archive_folder=archives)
-        found = control_plane.control_plane_archive(
-            RELEASE, wanted, store, log, locations=places, arch=Arch.AMD64
+        locations = ImageLocations(archive_folder=archives)
+        archive = control_plane.build_archive(
+            RELEASE, names, store, log, locations=locations, arch=Arch.AMD64
         )
-        return found, log
+        return archive, log
 
-    return ask
+    return collect
 
 
-def test_images_come_from_a_folder_of_archives_under_the_names_that_were_asked_for(
-    gather, tmp_path
-):
-    saved(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
-    found, log = gather(COREDNS, APISERVER, archives=tmp_path / "a")
-    assert archive_reader.image_names(found) == [COREDNS, APISERVER]
+def test_images_of_the_archive_folder_get_the_requested_names(collect, tmp_path):
+    save_images(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
+    archive, log = collect(COREDNS, APISERVER, archives=tmp_path / "a")
+    assert archive_reader.image_names(archive) == [COREDNS, APISERVER]
     assert log.messages == log.tasks == []
 
 
-def test_the_same_images_are_gathered_once_and_anew_when_the_folder_changes(gather, tmp_path):
-    saved(tmp_path / "a", "one.tar", APISERVER)
-    first, _ = gather(APISERVER, archives=tmp_path / "a")
+def test_images_are_collected_once_and_again_when_the_folder_changes(collect, tmp_path):
+    save_images(tmp_path / "a", "one.tar", APISERVER)
+    first, _ = collect(APISERVER, archives=tmp_path / "a")
     at = first.stat().st_mtime_ns
-    again, _ = gather(APISERVER, archives=tmp_path / "a")
+    again, _ = collect(APISERVER, archives=tmp_path / "a")
     assert (again, again.stat().st_mtime_ns) == (first, at)
-    saved(tmp_path / "a", "two.tar", COREDNS)
-    later, _ = gather(APISERVER, COREDNS, archives=tmp_path / "a")
-    assert archive_reader.image_names(later) == [COREDNS, APISERVER]
+    save_images(tmp_path / "a", "two.tar", COREDNS)
+    changed, _ = collect(APISERVER, COREDNS, archives=tmp_path / "a")
+    assert archive_reader.image_names(changed) == [COREDNS, APISERVER]
 
 
-def test_an_image_that_nobody_has_and_that_cannot_be_built_is_left_out_with_a_word(gather):
-    found, log = gather(COREDNS)
-    assert archive_reader.image_names(found) == []
-    assert log.messages == [("Images", f"left out, no registry has them here: {COREDNS}")]
+def test_an_image_without_any_source_is_left_out_and_logged(collect):
+    archive, log = collect(COREDNS)
+    assert archive_reader.image_names(archive) == []
+    assert log.messages == [("Images", f"left out, not in any registry: {COREDNS}")]
 
 
-def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(
-    gather, tmp_path, monkeypatch
+def test_missing_images_are_pulled_when_a_registry_becomes_reachable(
+    collect, tmp_path, monkeypatch
 ):
-    asked = []
+    calls = []
 
     class Engine:
         def has_image(self, name: str) -> bool:
             return False
 
         def pull(self, name: str) -> None:
-            asked.append(name)
+            calls.append(name)
 
         def save_images(self, names: list[str], file: Path) -> None:
-            saved(tmp_path / "pulled", "x.tar", *names)
+            save_images(tmp_path / "pulled", "x.tar", *names)
             (tmp_path / "pulled/x.tar").rename(file)
 
         def remove_image(self, name: str) -> None:
-            asked.append(f"without {name}")
+            calls.append(f"remove {name}")
 
-    gather(COREDNS)
+    collect(COREDNS)
     monkeypatch.setattr(
         image_sources, "is_reachable", lambda registry: registry == "mirror.example"
     )
-    found = control_plane.control_plane_archive(
+    archive = control_plane.build_archive(
         RELEASE,
         [COREDNS],
         Store(tmp_path / "store"),
@@ -110,16 +108,16 @@ def test_what_was_left_out_is_looked_for_again_when_a_registry_answers(
         arch=Arch.AMD64,
     )
     mirrored = "mirror.example/k8s/coredns/coredns:v1.14.2"
-    assert asked == [mirrored, f"without {mirrored}"]
-    assert archive_reader.image_names(found) == [COREDNS]
+    assert calls == [mirrored, f"remove {mirrored}"]
+    assert archive_reader.image_names(archive) == [COREDNS]
 
 
-def test_a_folder_that_is_none_is_named(gather, tmp_path):
-    with pytest.raises(UsageError, match=r"missing is no folder(?s:.*)podman save"):
-        gather(APISERVER, archives=tmp_path / "missing")
+def test_a_missing_archive_folder_is_a_usage_error(collect, tmp_path):
+    with pytest.raises(UsageError, match=r"missing is not a folder(?s:.*)podman save"):
+        collect(APISERVER, archives=tmp_path / "missing")
 
 
-def test_the_folder_is_named_by_a_variable(monkeypatch, tmp_path):
+def test_the_archive_folder_is_read_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("KUBEPARCEL_ARCHIVES", str(tmp_path))
     assert ImageLocations.from_environment().archive_folder == tmp_path
     monkeypatch.delenv("KUBEPARCEL_ARCHIVES")
@@ -127,18 +125,20 @@ def test_the_folder_is_named_by_a_variable(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", buildable_images())
-def test_every_image_that_can_be_built_is_a_command_or_a_program_at_its_place(name):
-    row = buildable_images()[name]
-    assert bool(row.command) != bool(row.program)
-    assert row.path.rpartition("/")[2] == name
-    if row.program:
-        text = (paths.template_dir() / row.program).read_text()
+def test_every_buildable_image_has_a_command_or_a_program(name):
+    image = buildable_images()[name]
+    assert bool(image.command) != bool(image.program)
+    assert image.path.rpartition("/")[2] == name
+    if image.program:
+        text = (paths.template_dir() / image.program).read_text()
         assert text.count("package main") == 1
-        assert (row.module in text) or not row.module
+        assert (image.module in text) or not image.module
 
 
-def test_a_tag_without_a_version_cannot_name_a_modules(tmp_path):
+def test_a_tag_without_a_version_is_an_error(tmp_path):
     compiler = Compiler(Store(tmp_path), RecordingLog(), Arch.AMD64)
-    row = BuildableImage(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
+    image = BuildableImage(
+        path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3"
+    )
     with pytest.raises(ExternalError, match="'latest'"):
-        compiler.compile_program(row, "latest")
+        compiler.compile_program(image, "latest")

@@ -1,4 +1,4 @@
-"""A machine's files become the same layer whenever they are the same, and tell nothing of it."""
+"""Reproducible layers from exported root file systems."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def hardlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 
 @pytest.fixture
 def layer(tmp_path):
-    """The layer of an export with these entries, in this order."""
+    """Return a function that exports entries in their order and writes the layer."""
 
     def make(
         *entries: tuple[tarfile.TarInfo, bytes], rules: RootFilesystemRules | None = None
@@ -57,12 +57,12 @@ def listed(path: Path) -> dict[str, tarfile.TarInfo]:
 
 def data(path: Path, name: str) -> bytes:
     with tarfile.open(path) as tar:
-        found = tar.extractfile(name)
-        assert found
-        return found.read()
+        extracted = tar.extractfile(name)
+        assert extracted
+        return extracted.read()
 
 
-def test_the_order_and_the_hour_of_an_export_leave_no_trace(layer):
+def test_the_layer_does_not_depend_on_the_exports_order_and_time(layer):
     first = layer(folder("etc/"), file("etc/b", b"2"), file("etc/a", b"1")).read_bytes()
     later = [file("etc/a", b"1", mtime=RELEASED + 5), file("etc/b", b"2", mtime=RELEASED + 6.5)]
     second = layer(*later, folder("./etc", mtime=RELEASED + 7, uname="root", gname="root"))
@@ -70,54 +70,57 @@ def test_the_order_and_the_hour_of_an_export_leave_no_trace(layer):
     assert list(listed(second)) == ["etc", "etc/a", "etc/b"]
 
 
-def test_what_is_older_than_the_release_keeps_its_date_and_numbers_stay(layer):
-    found = listed(layer(file("a", mtime=5, uid=101, gid=102, mode=0o4755), file("b")))
-    old = found["a"]
+def test_older_times_owners_and_modes_are_kept(layer):
+    entries = listed(layer(file("a", mtime=5, uid=101, gid=102, mode=0o4755), file("b")))
+    old = entries["a"]
     assert (old.mtime, old.uid, old.gid, old.mode) == (5, 101, 102, 0o4755)
-    assert found["b"].mtime == RELEASED
+    assert entries["b"].mtime == RELEASED
 
 
-def test_extended_attributes_stay_but_for_selinuxs_labels(layer):
+def test_extended_attributes_are_kept_except_selinux_labels(layer):
     capability = {"SCHILY.xattr.security.capability": "\x01\udc80\x00\x02", "atime": "7.5"}
     label = {"SCHILY.xattr.security.selinux": "system_u"}
-    found = listed(layer(file("ping", pax_headers=capability), file("x", pax_headers=label)))
-    assert found["ping"].pax_headers["SCHILY.xattr.security.capability"] == "\x01\udc80\x00\x02"
-    assert "atime" not in found["ping"].pax_headers
-    assert not found["x"].pax_headers
+    entries = listed(layer(file("ping", pax_headers=capability), file("x", pax_headers=label)))
+    assert entries["ping"].pax_headers["SCHILY.xattr.security.capability"] == "\x01\udc80\x00\x02"
+    assert "atime" not in entries["ping"].pax_headers
+    assert not entries["x"].pax_headers
 
 
-def test_a_file_with_two_names_has_its_bytes_under_the_first(layer):
-    found = layer(file("z", b"same"), hardlink("a", "z"), hardlink("m", "z"))
-    rows = listed(found)
-    assert rows["a"].isreg()
-    assert data(found, "a") == b"same"
-    assert [(rows[n].islnk(), rows[n].linkname) for n in ("m", "z")] == [(True, "a"), (True, "a")]
+def test_the_first_name_of_a_hard_linked_file_has_its_data(layer):
+    layer_tar = layer(file("z", b"same"), hardlink("a", "z"), hardlink("m", "z"))
+    entries = listed(layer_tar)
+    assert entries["a"].isreg()
+    assert data(layer_tar, "a") == b"same"
+    assert [(entries[n].islnk(), entries[n].linkname) for n in ("m", "z")] == [
+        (True, "a"),
+        (True, "a"),
+    ]
 
 
-def test_a_file_whose_first_name_is_left_out_keeps_its_bytes(layer):
+def test_a_hard_linked_file_whose_first_name_is_excluded_keeps_its_data(layer):
     entries = [file("cache/x", b"same"), hardlink("usr/x", "cache/x"), hardlink("usr/y", "cache/x")]
-    found = layer(*entries, rules=RootFilesystemRules(exclude=("cache",)))
-    assert data(found, "usr/x") == b"same"
-    assert listed(found)["usr/y"].linkname == "usr/x"
+    layer_tar = layer(*entries, rules=RootFilesystemRules(exclude=("cache",)))
+    assert data(layer_tar, "usr/x") == b"same"
+    assert listed(layer_tar)["usr/y"].linkname == "usr/x"
 
 
-def test_making_it_twice_over_changes_nothing(layer, tmp_path):
+def test_the_layer_of_a_layer_is_identical(layer, tmp_path):
     first = layer(folder("b/"), file("b/y", b"1"), hardlink("a", "b/y"), file("l" * 150, b"long"))
     root_filesystem_layer(first, tmp_path / "again.tar", RootFilesystemRules(), RELEASED)
     assert (tmp_path / "again.tar").read_bytes() == first.read_bytes()
 
 
-def test_what_is_left_out_goes_by_its_place(layer):
+def test_rules_exclude_entries_by_path(layer):
     rules = RootFilesystemRules(
         exclude=("old", "*.pyc"), keep_dir_only=("run",), drop_files=("log",), truncate=("id",)
     )
-    found = layer(
+    layer_tar = layer(
         *(folder("old"), file("old/x"), file("lib/a.pyc"), folder("run"), folder("run/lock")),
         *(folder("log"), folder("log/apt"), file("log/apt/x"), file("older"), file("id", b"7")),
         rules=rules,
     )
-    assert list(listed(found)) == ["id", "log", "log/apt", "older", "run"]
-    assert listed(found)["id"].size == 0
+    assert list(listed(layer_tar)) == ["id", "log", "log/apt", "older", "run"]
+    assert listed(layer_tar)["id"].size == 0
 
 
 @pytest.mark.parametrize(
@@ -128,14 +131,14 @@ def test_what_is_left_out_goes_by_its_place(layer):
         *("packages/kubelet.deb", "var/lib/kubeparcel/pool/x.deb", "var/lib/dnf/history.sqlite"),
     ],
 )
-def test_a_nodes_image_has_no_logs_caches_or_seeds(layer, path):
+def test_a_node_image_has_no_logs_caches_or_random_seeds(layer, path):
     assert listed(layer(file(path, b"x"), rules=RULES)) == {}
 
 
 @pytest.mark.parametrize("path", ["etc/machine-id", "etc/hostname", "etc/hosts", "etc/resolv.conf"])
-def test_a_nodes_image_has_no_name_and_number(layer, path):
-    found = listed(layer(file(path, b"x", mode=0o755), rules=RULES))
-    assert (found[path].size, found[path].mode) == (0, 0o644)
+def test_a_node_image_has_no_hostname_and_machine_id(layer, path):
+    entries = listed(layer(file(path, b"x", mode=0o755), rules=RULES))
+    assert (entries[path].size, entries[path].mode) == (0, 0o644)
 
 
 @pytest.mark.parametrize(
@@ -145,5 +148,5 @@ def test_a_nodes_image_has_no_name_and_number(layer, path):
         *("usr/bin/kubelet", "opt/cni/bin/bridge", "etc/systemd/system/kubelet.service.d/x.conf"),
     ],
 )
-def test_a_nodes_image_has_what_packages_put_there(layer, path):
+def test_a_node_image_keeps_the_files_of_packages(layer, path):
     assert data(layer(file(path, b"x"), rules=RULES), path) == b"x"

@@ -1,5 +1,5 @@
-"""Container images as files: written and read here, without an engine, the same bytes every time.
+"""Container images as files, read and written without an engine, reproducible to the byte.
 
-An archive holds several images and is at once an OCI layout and what `docker save` writes, so that
-`ctr images import`, `podman load` and `docker load` all take it.
+An archive contains several images. It is both an OCI layout and what `docker save` writes, so that
+`ctr images import`, `podman load` and `docker load` read it.
 """

@@ -1,7 +1,7 @@
-"""Reads archives of images that others wrote: docker save, podman save, ctr export, skopeo.
+"""Read archives of images that docker save, podman save, ctr images export or skopeo wrote.
 
-What is used of them is checked first: in an OCI layout every blob has to have its digest, in what
-docker save writes every layer has to be the one that the image's configuration names.
+Everything used is verified first: in an OCI layout each blob must have its digest, in an archive of
+`docker save` each layer must be the one in the image's configuration.
 """
 
 from __future__ import annotations
@@ -16,50 +16,63 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kubeparcel.errors import ArchiveError, DigestError
-from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
+from kubeparcel.images.model import (
+    CONFIG_TYPE,
+    INDEX_TYPE,
+    LAYER_TYPE,
+    MANIFEST_TYPE,
+    Blob,
+    Image,
+)
 from kubeparcel.model import Arch
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
-"""What names of such archives end with."""
+"""The suffixes of image archives."""
 
-_GZIP = b"\x1f\x8b"
-_PACKED = {_GZIP: "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
-_INDEXES = {INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"}
-_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_SMALL = 4 << 20
-"""Documents are not larger."""
+_GZIP_MAGIC = b"\x1f\x8b"
+_COMPRESSIONS = {_GZIP_MAGIC: "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
+_INDEX_TYPES = {INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"}
+_OCI_TYPES = {
+    "application/vnd.docker.container.image.v1+json": CONFIG_TYPE,
+    "application/vnd.docker.distribution.manifest.v2+json": MANIFEST_TYPE,
+    "application/vnd.docker.image.rootfs.diff.tar": LAYER_TYPE,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{LAYER_TYPE}+gzip",
+}
+"""OCI's media types by docker's."""
+_NAME_ANNOTATIONS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_MAX_DOCUMENT_SIZE = 4 << 20
 
 
 def read_archive(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
-    """The images of an archive that have a full name, for one architecture.
+    """Return the images of an archive that have a full name, for one architecture.
 
-    A compressed archive is unpacked into `scratch`, which has to stay as long as the images are
-    used. Raises ArchiveError for what is no archive of images, DigestError for a damaged one.
+    A compressed archive is unpacked into `scratch`, which must exist as long as the images are
+    used. Raises ArchiveError if it is not an archive of images, DigestError if it is damaged.
     """
-    plain = _unpacked(archive, scratch)
+    plain = _decompressed(archive, scratch)
     try:
         with tarfile.open(plain, "r:") as tar:
-            entries = {_clean(entry.name): entry for entry in tar}
-        opened = _Archive(archive, plain, entries, arch)
-        return list(opened.by_index()) or list(opened.by_manifest())
+            entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
+        reader = _ArchiveReader(archive, plain, entries, arch)
+        return list(reader.oci_images()) or list(reader.docker_images())
     except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArchiveError(
             f"{archive} is not an archive of images: {error}.",
-            "docker save, podman save and ctr images export write such archives.",
+            "Create archives with docker save, podman save or ctr images export.",
         ) from None
 
 
 def image_names(archive: Path) -> list[str]:
-    """The full names of the images in an archive that we wrote ourselves."""
+    """Return the names of the images in an archive that kubeparcel wrote."""
     with tarfile.open(archive, "r:") as tar:
         file = tar.extractfile("manifest.json")
-        rows = json.load(file) if file else []
-    return [name for row in rows for name in row["RepoTags"]]
+        images = json.load(file) if file else []
+    return [name for image in images for name in image["RepoTags"]]
 
 
-def _unpacked(archive: Path, scratch: Path) -> Path:
+def _decompressed(archive: Path, scratch: Path) -> Path:
     with archive.open("rb") as file:
-        if file.read(2) != _GZIP:
+        if file.read(2) != _GZIP_MAGIC:
             return archive
     plain = scratch / f"{archive.name}.tar"
     try:
@@ -70,97 +83,101 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     return plain
 
 
-def _clean(name: str) -> str:
-    return str(PurePosixPath(name))
-
-
 @dataclass(frozen=True)
-class _Archive:
-    """An open archive: `file` is the plain tar of `shown`, the path that people know."""
+class _ArchiveReader:
+    """An archive with its entries by path; `plain` is its decompressed file."""
 
-    shown: Path
-    file: Path
+    archive: Path
+    plain: Path
     entries: Mapping[str, tarfile.TarInfo]
     arch: Arch
 
-    def by_index(self) -> Iterator[Image]:
-        """The images that an OCI layout names."""
+    def oci_images(self) -> Iterator[Image]:
+        """Yield the images of an OCI layout."""
         if "index.json" not in self.entries:
             return
-        for row in self._json(self._blob("index.json", ""))["manifests"]:
-            notes = row.get("annotations") or {}
-            name = next((notes[key] for key in _NAMES if "/" in notes.get(key, "")), "")
-            manifest = self._manifest(row) if name else None
+        for descriptor in self._json(self._blob("index.json", ""))["manifests"]:
+            annotations = descriptor.get("annotations") or {}
+            names = (annotations.get(key, "") for key in _NAME_ANNOTATIONS)
+            name = next((name for name in names if "/" in name), "")
+            manifest = self._manifest(descriptor) if name else None
             if manifest:
-                layers = tuple(self._checked(one) for one in manifest["layers"])
-                yield Image((name,), self._checked(manifest["config"]), layers)
+                layers = tuple(self._verified_blob(layer) for layer in manifest["layers"])
+                yield Image((name,), self._verified_blob(manifest["config"]), layers)
 
-    def _manifest(self, row: Mapping[str, Any]) -> Any:
-        """The manifest behind a row of an index, or the one of our architecture behind that."""
-        if not self._there(row):
+    def _manifest(self, descriptor: Mapping[str, Any]) -> Any:
+        """Return the manifest that a descriptor refers to, directly or for `arch` in an index.
+
+        None if the archive does not contain it.
+        """
+        if _blob_path(descriptor) not in self.entries:
             return None
-        document = self._json(self._checked(row))
-        if row["mediaType"] not in _INDEXES:
+        document = self._json(self._verified_blob(descriptor))
+        if descriptor["mediaType"] not in _INDEX_TYPES:
             return document
-        found = (self._manifest(one) for one in document["manifests"] if self._fits(one))
-        return next((one for one in found if one), None)
+        manifests = (self._manifest(d) for d in document["manifests"] if self._is_for_arch(d))
+        return next((manifest for manifest in manifests if manifest), None)
 
-    def _fits(self, row: Mapping[str, Any]) -> bool:
-        platform = row.get("platform", {})
+    def _is_for_arch(self, descriptor: Mapping[str, Any]) -> bool:
+        platform = descriptor.get("platform", {})
         return (platform.get("os"), platform.get("architecture")) == ("linux", str(self.arch))
 
-    def _there(self, row: Mapping[str, Any]) -> bool:
-        return f"blobs/{row['digest'].replace(':', '/', 1)}" in self.entries
+    def _verified_blob(self, descriptor: Mapping[str, Any]) -> Blob:
+        """Return the blob of a descriptor; raise DigestError if its digest is wrong."""
+        path = _blob_path(descriptor)
+        media_type = descriptor["mediaType"]
+        blob = self._blob(path, _OCI_TYPES.get(media_type, media_type))
+        if f"sha256:{blob.sha256}" != descriptor["digest"]:
+            raise DigestError(f"{self.archive}: {path} is damaged: its sha256 is {blob.sha256}.")
+        return blob
 
-    def _checked(self, row: Mapping[str, Any]) -> Blob:
-        """A blob that an OCI document refers to; its bytes have to be the ones meant."""
-        path = f"blobs/{row['digest'].replace(':', '/', 1)}"
-        found = self._blob(path, _oci(row["mediaType"]))
-        if f"sha256:{found.sha256}" != row["digest"]:
-            raise DigestError(f"{self.shown}: {path} is damaged: its sha256 is {found.sha256}.")
-        return found
-
-    def by_manifest(self) -> Iterator[Image]:
-        """The images that docker save, or podman save, wrote."""
-        for row in self._json(self._blob("manifest.json", "")):
-            names = tuple(name for name in row.get("RepoTags") or () if "/" in name)
-            config = self._blob(row["Config"], CONFIG_TYPE)
+    def docker_images(self) -> Iterator[Image]:
+        """Yield the images of an archive that docker save or podman save wrote."""
+        for entry in self._json(self._blob("manifest.json", "")):
+            names = tuple(name for name in entry.get("RepoTags") or () if "/" in name)
+            config = self._blob(entry["Config"], CONFIG_TYPE)
             document = self._json(config)
             if names and document.get("architecture") == str(self.arch):
-                layers = tuple(self._layer(path) for path in row["Layers"])
-                self._compare(names[0], layers, document["rootfs"]["diff_ids"])
+                layers = tuple(self._layer(path) for path in entry["Layers"])
+                self._verify_layers(names[0], layers, document["rootfs"]["diff_ids"])
                 yield Image(names, config, layers)
 
     def _layer(self, path: str) -> Blob:
-        found = self._blob(path, LAYER_TYPE)
-        head = next(found.chunks(), b"")
-        packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
-        return replace(found, media_type=LAYER_TYPE + packed)
+        blob = self._blob(path, LAYER_TYPE)
+        start = next(blob.chunks(), b"")
+        suffixes = (suffix for magic, suffix in _COMPRESSIONS.items() if start.startswith(magic))
+        return replace(blob, media_type=LAYER_TYPE + next(suffixes, ""))
 
-    def _compare(self, name: str, layers: tuple[Blob, ...], wanted: list[str]) -> None:
-        """Plain layers are told by their digests; of packed ones the engine sees to it."""
-        fit = len(layers) == len(wanted) and all(
-            one.media_type != LAYER_TYPE or f"sha256:{one.sha256}" == digest
-            for one, digest in zip(layers, wanted, strict=True)
+    def _verify_layers(self, name: str, layers: tuple[Blob, ...], diff_ids: list[str]) -> None:
+        """Compare the digests of plain layers; those of compressed ones the engine verifies."""
+        is_valid = len(layers) == len(diff_ids) and all(
+            layer.media_type != LAYER_TYPE or f"sha256:{layer.sha256}" == diff_id
+            for layer, diff_id in zip(layers, diff_ids, strict=True)
         )
-        if not fit:
-            raise DigestError(f"{self.shown}: {name} is damaged: its layers are not its own.")
+        if not is_valid:
+            raise DigestError(
+                f"{self.archive}: {name} is damaged: its layers do not match its configuration."
+            )
 
-    def _blob(self, path: str, media: str) -> Blob:
-        entry = self.entries[_clean(path)]
-        if entry.issym() or entry.islnk():  # docker writes a layer that two images share once
-            above = PurePosixPath(path).parent if entry.issym() else PurePosixPath()
-            return self._blob(_up(above / entry.linkname), media)
-        return Blob.from_file(media, self.file, entry.offset_data, entry.size)
+    def _blob(self, path: str, media_type: str) -> Blob:
+        entry = self.entries[str(PurePosixPath(path))]
+        if entry.issym() or entry.islnk():  # docker stores a layer that two images share once
+            folder = PurePosixPath(path).parent if entry.issym() else PurePosixPath()
+            return self._blob(_without_dots(folder / entry.linkname), media_type)
+        return Blob.from_file(media_type, self.plain, entry.offset_data, entry.size)
 
     def _json(self, blob: Blob) -> Any:
-        if blob.size > _SMALL:
-            raise ValueError(f"a document of {blob.size:,} bytes")
+        if blob.size > _MAX_DOCUMENT_SIZE:
+            raise ValueError(f"a JSON document has {blob.size:,} bytes")
         return json.loads(b"".join(blob.chunks()))
 
 
-def _up(path: PurePosixPath) -> str:
-    """A path without `..`."""
+def _blob_path(descriptor: Mapping[str, Any]) -> str:
+    return f"blobs/{descriptor['digest'].replace(':', '/', 1)}"
+
+
+def _without_dots(path: PurePosixPath) -> str:
+    """Resolve the `..` parts of a path."""
     parts: list[str] = []
     for part in path.parts:
         if part == "..":
@@ -168,13 +185,3 @@ def _up(path: PurePosixPath) -> str:
         else:
             parts.append(part)
     return "/".join(parts)
-
-
-def _oci(media: str) -> str:
-    """OCI's name of what docker calls otherwise."""
-    return {
-        "application/vnd.docker.container.image.v1+json": CONFIG_TYPE,
-        "application/vnd.docker.distribution.manifest.v2+json": MANIFEST_TYPE,
-        "application/vnd.docker.image.rootfs.diff.tar": LAYER_TYPE,
-        "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{LAYER_TYPE}+gzip",
-    }.get(media, media)

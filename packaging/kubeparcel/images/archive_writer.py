@@ -1,4 +1,4 @@
-"""Writes images: one archive for several of them, and the configuration of an image made here."""
+"""Write archives of images, and the configuration of an image with one layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kubeparcel.model import Arch
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """What an image says of itself. `created` is in seconds since 1970."""
+    """The configuration of an image; `created` is in seconds since 1970."""
 
     arch: Arch
     created: int
@@ -29,9 +29,9 @@ class ImageConfig:
 
 
 def single_layer_image(name: str, config: ImageConfig, layer: Blob) -> Image:
-    """An image of one layer, which is a plain tar."""
-    when = datetime.fromtimestamp(config.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    runs = {
+    """Return an image with one uncompressed layer."""
+    created = datetime.fromtimestamp(config.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    execution = {
         "Env": [f"{key}={value}" for key, value in sorted(config.env.items())],
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.command),
@@ -42,56 +42,60 @@ def single_layer_image(name: str, config: ImageConfig, layer: Blob) -> Image:
     document = {
         "architecture": str(config.arch),
         "os": "linux",
-        "created": when,
-        "config": {key: value for key, value in runs.items() if value},
+        "created": created,
+        "config": {key: value for key, value in execution.items() if value},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.sha256}"]},
-        "history": [{"created": when, "created_by": "kubeparcel"}],
+        "history": [{"created": created, "created_by": "kubeparcel"}],
     }
     return Image((name,), Blob.from_json(CONFIG_TYPE, document), (layer,))
 
 
 def write_archive(images: Iterable[Image], target: Path) -> None:
-    """Write an archive with these images; the same images give the same bytes."""
-    found = sorted(images, key=lambda one: one.names)
-    blobs = {blob.sha256: blob for one in found for blob in (one.config, *one.layers, one.manifest)}
+    """Write an archive of images; the same images in any order result in the same bytes."""
+    images = sorted(images, key=lambda image: image.names)
+    blobs = {
+        blob.sha256: blob
+        for image in images
+        for blob in (image.config, *image.layers, image.manifest)
+    }
     with translate_os_errors(target), target.open("wb") as out:
-        for name, document in _documents(found).items():
-            _put(out, name, Blob.from_json("", document))
+        for name, document in _indexes(images).items():
+            _write_entry(out, name, Blob.from_json("", document))
         for sha256 in sorted(blobs):
-            _put(out, blobs[sha256].path, blobs[sha256])
+            _write_entry(out, blobs[sha256].path, blobs[sha256])
         out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
 
 
-def _documents(images: Sequence[Image]) -> dict[str, Any]:
-    """The archive's tables of contents: OCI's, and the one that docker and podman read."""
+def _indexes(images: Sequence[Image]) -> dict[str, Any]:
+    """Return the OCI index, and manifest.json, which docker and podman read."""
     return {
         "oci-layout": {"imageLayoutVersion": "1.0.0"},
         "index.json": {
             "schemaVersion": 2,
             "mediaType": INDEX_TYPE,
-            "manifests": [_indexed(one, name) for one in images for name in one.names],
+            "manifests": [_index_entry(image, name) for image in images for name in image.names],
         },
         "manifest.json": [
             {
-                "Config": one.config.path,
-                "RepoTags": list(one.names),
-                "Layers": [layer.path for layer in one.layers],
+                "Config": image.config.path,
+                "RepoTags": list(image.names),
+                "Layers": [layer.path for layer in image.layers],
             }
-            for one in images
+            for image in images
         ],
     }
 
 
-def _indexed(one: Image, name: str) -> dict[str, Any]:
-    notes = {
+def _index_entry(image: Image, name: str) -> dict[str, Any]:
+    annotations = {
         "io.containerd.image.name": name,
         "org.opencontainers.image.ref.name": name.rpartition(":")[2],
     }
-    return {**one.manifest.descriptor, "annotations": notes}
+    return {**image.manifest.descriptor, "annotations": annotations}
 
 
-def _put(out: BinaryIO, name: str, blob: Blob) -> None:
-    """One entry of a tar, without a second copy of its bytes in memory."""
+def _write_entry(out: BinaryIO, name: str, blob: Blob) -> None:
+    """Write an entry of the tar in chunks, so that large blobs are not loaded into memory."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = blob.size, 0o644
     out.write(entry.tobuf(tarfile.USTAR_FORMAT))

@@ -1,27 +1,26 @@
-"""The images of a control plane in one archive, for a cluster that has no registry.
+"""One archive with the images of a control plane, for a cluster without a registry.
 
-Each image is taken from the first place that has it: a folder of archives, a registry that answers,
-or else it is built here, from Go modules, on nothing below. The way in, for the level cluster::
+Each image is taken from the first source that has it: the folder of archives, a reachable registry,
+or a build from Go modules. Typical use::
 
-    wanted = box.run("kubeadm", "config", "images", "list", …).stdout.split()
-    file = control_plane.archive(version, wanted, here.store, here.log, engine=here.engine)
-    box.put(file, "/images.tar")
-    box.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar")
+    names = node.run("kubeadm", "config", "images", "list", …).stdout.split()
+    archive = build_archive(version, names, session.store, session.log, engine=session.engine)
+    node.copy_in(archive, "/images.tar")
+    node.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar")
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images import archive_writer, layers
-from kubeparcel.images.archive_writer import ImageConfig
+from kubeparcel.images.archive_writer import ImageConfig, single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import (
     BuildableImage,
     CompiledProgram,
@@ -29,6 +28,7 @@ from kubeparcel.images.control_plane_build import (
     buildable_images,
 )
 from kubeparcel.images.image_sources import ImageSources
+from kubeparcel.images.layers import program_layer
 from kubeparcel.images.model import Image
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
@@ -36,12 +36,12 @@ from kubeparcel.store import Store
 RECORDS = "control-plane-images"
 
 RECIPE = 1
-"""Raised when the same images are to give another archive."""
+"""Increase it when the same inputs must result in another archive."""
 
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def control_plane_archive(
+def build_archive(
     version: Version,
     image_names: Sequence[str],
     store: Store,
@@ -51,108 +51,102 @@ def control_plane_archive(
     locations: ImageLocations | None = None,
     arch: Arch | None = None,
 ) -> Path:
-    """One archive with the images that kubeadm names, for this machine's architecture.
+    """Return an archive with the images that kubeadm names, for this machine's architecture.
 
-    `wanted` are lines of `kubeadm config images list`; the images go by these names. What cannot
-    be had anywhere, and cannot be built here, is left out with a word in the log: coredns and
-    kube-proxy. The same images are not made twice. Raises UnknownVersion when a module is not
-    published, UsageError when the folder is none.
+    `image_names` are the lines of `kubeadm config images list`. Images that no source has and that
+    cannot be built here, coredns and kube-proxy, are left out, which is logged. An archive with the
+    same contents is built once. Raises UnknownVersion if a module version does not exist,
+    UsageError if the folder of archives does not exist.
     """
-    work = _ArchiveJob(version, tuple(sorted(image_names)), store, log, arch or Arch.native())
-    origins = ImageSources(locations or ImageLocations.from_environment(), engine, work.arch, log)
-    if found := work.known(origins):
-        return found
-    with store.lock(f"{RECORDS}-{hashlib.sha256(work.key(origins).encode()).hexdigest()[:16]}"):
-        return work.known(origins) or work.make(origins)
+    job = _ArchiveJob(version, tuple(sorted(image_names)), store, log, arch or Arch.native())
+    locations = locations or ImageLocations.from_environment()
+    sources = ImageSources(locations, engine, job.arch, log)
+    if archive := job.cached(sources):
+        return archive
+    digest = hashlib.sha256(job.key(sources).encode()).hexdigest()[:16]
+    with store.lock(f"{RECORDS}-{digest}"):
+        return job.cached(sources) or job.build(sources)
 
 
 @dataclass(frozen=True)
 class _ArchiveJob:
-    """What is wanted, and what making it needs."""
-
     version: Version
-    wanted: tuple[str, ...]
+    image_names: tuple[str, ...]
     store: Store
     log: Log
     arch: Arch
 
-    def key(self, origins: ImageSources) -> str:
-        """All that decides what the archive holds, but for a registry that comes and goes."""
-        rows = {name: [asdict(row), row.template_text] for name, row in buildable_images().items()}
-        return json.dumps(
-            [RECIPE, str(self.version), self.wanted, self.arch, origins.folder_state, rows]
-        )
+    def key(self, sources: ImageSources) -> str:
+        """Return all inputs of the archive, except whether a registry is reachable."""
+        buildable = {
+            name: [asdict(image), image.template_text] for name, image in buildable_images().items()
+        }
+        names, state = self.image_names, sources.folder_state
+        return json.dumps([RECIPE, str(self.version), names, self.arch, state, buildable])
 
-    def known(self, origins: ImageSources) -> Path | None:
-        """An archive made before; not one that lacks images a registry may have now."""
-        found = self.store.get_record(RECORDS, self.key(origins))
-        if not found or not self.store.has(found["archive"]):
+    def cached(self, sources: ImageSources) -> Path | None:
+        """Return an archive from the store, unless a registry may have its missing images now."""
+        record = self.store.get_record(RECORDS, self.key(sources))
+        if not record or not self.store.has(record["archive"]):
             return None
-        if found["missing"] and origins.registries_reachable(found["missing"]):
+        if record["missing"] and sources.registries_reachable(record["missing"]):
             return None
-        return self.store.path(found["archive"])
+        return self.store.path(record["archive"])
 
-    def make(self, origins: ImageSources) -> Path:
-        """Gather the images, write the archive, remember it."""
+    def build(self, sources: ImageSources) -> Path:
+        """Collect the images and store their archive."""
         with self.store.scratch() as scratch:
-            found = origins.from_folder(self.wanted, scratch)
-            found |= origins.from_registry(self._left(found), scratch)
-            found |= self._built(self._left(found), scratch)
-            missing = self._left(found)
+            images = sources.from_folder(self.image_names, scratch)
+            images |= sources.from_registry(self._missing(images), scratch)
+            images |= self._build_images(self._missing(images), scratch)
+            missing = self._missing(images)
             if missing:
-                self.log.info(
-                    "Images", f"left out, no registry has them here: {', '.join(missing)}"
-                )
-            file = scratch / "images.tar"
-            archive_writer.write_archive(
-                [replace(one, names=(name,)) for name, one in found.items()], file
-            )
-            sha256 = self.store.add(file)
-        self.store.put_record(RECORDS, self.key(origins), {"archive": sha256, "missing": missing})
+                self.log.info("Images", f"left out, not in any registry: {', '.join(missing)}")
+            archive = scratch / "images.tar"
+            write_archive([replace(image, names=(n,)) for n, image in images.items()], archive)
+            sha256 = self.store.add(archive)
+        record = {"archive": sha256, "missing": missing}
+        self.store.put_record(RECORDS, self.key(sources), record)
         return self.store.path(sha256)
 
-    def _left(self, found: Mapping[str, Image]) -> list[str]:
-        return [name for name in self.wanted if name not in found]
+    def _missing(self, images: Collection[str]) -> list[str]:
+        return [name for name in self.image_names if name not in images]
 
-    def _built(self, left: Sequence[str], scratch: Path) -> dict[str, Image]:
-        """The images of the table, from Go modules."""
-        rows = {
-            name: buildable_images()[last]
-            for name in left
-            if (last := _last(name)) in buildable_images()
+    def _build_images(self, names: Sequence[str], scratch: Path) -> dict[str, Image]:
+        """Build those of the images that can be built from Go modules."""
+        buildable = {
+            name: buildable_images()[_last_part(name)]
+            for name in names
+            if _last_part(name) in buildable_images()
         }
         compiler = Compiler(self.store, self.log, self.arch)
-        wanted = [row.command for row in rows.values() if row.command]
-        commands = compiler.compile_commands(self.version, wanted)
-        return {
-            name: self._image(
-                name,
-                row,
-                commands.get(row.command) or compiler.compile_program(row, _tag(name)),
-                scratch,
-            )
-            for name, row in rows.items()
-        }
+        commands = [image.command for image in buildable.values() if image.command]
+        programs = compiler.compile_commands(self.version, commands)
+        images = {}
+        for name, image in buildable.items():
+            program = programs.get(image.command) or compiler.compile_program(image, _tag(name))
+            images[name] = self._build_image(name, image, program, scratch)
+        return images
 
-    def _image(
-        self, name: str, row: BuildableImage, program: CompiledProgram, scratch: Path
+    def _build_image(
+        self, name: str, image: BuildableImage, program: CompiledProgram, scratch: Path
     ) -> Image:
-        binary = self.store.get(program.sha256, row.path)
-        target = scratch / f"{_last(name)}.layer.tar"
-        made = layers.program_layer({row.path: binary}, program.released, target)
+        binary = self.store.get(program.sha256, image.path)
+        target = scratch / f"{_last_part(name)}.layer.tar"
+        layer = program_layer({image.path: binary}, program.released, target)
         config = ImageConfig(
             arch=self.arch,
             created=program.released,
             env={"PATH": IMAGE_PATH},
-            entrypoint=row.entrypoint,
-            command=() if row.entrypoint else (Path(row.path).name,),
-            user=row.user,
+            entrypoint=image.entrypoint,
+            command=() if image.entrypoint else (Path(image.path).name,),
+            user=image.user,
         )
-        return archive_writer.single_layer_image(name, config, made)
+        return single_layer_image(name, config, layer)
 
 
-def _last(name: str) -> str:
-    """`kube-apiserver` of `registry.k8s.io/kube-apiserver:v1.36.3`."""
+def _last_part(name: str) -> str:
+    """Return `kube-apiserver` for `registry.k8s.io/kube-apiserver:v1.36.3`."""
     return name.rpartition("/")[2].partition(":")[0]
 
 

@@ -1,4 +1,4 @@
-"""Where finished images may be had: a folder of archives, a registry that answers."""
+"""Get finished images from a folder of archives or from a reachable registry."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from kubeparcel.errors import ToolError, UsageError
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.selection import is_reachable
-from kubeparcel.images import archive_reader
+from kubeparcel.images.archive_reader import SUFFIXES, read_archive
 from kubeparcel.images.model import Image
 from kubeparcel.model import Arch
 
 
 @dataclass(frozen=True)
 class ImageSources:
-    """A folder and a registry, as this machine's places name them, for one architecture.
-
-    Without an engine no registry is asked.
-    """
+    """The folder and the registry of `locations`; without an engine, no registry is used."""
 
     locations: ImageLocations
     engine: Engine | None
@@ -31,17 +28,20 @@ class ImageSources:
 
     @property
     def folder_state(self) -> list[tuple[str, int, int]]:
-        """What the folder holds now: other files may give other images."""
-        files = ((file, file.stat()) for file in self._archives())
-        return [(file.name, found.st_size, found.st_mtime_ns) for file, found in files]
+        """The name, size and modification time of each archive in the folder."""
+        stats = ((archive.name, archive.stat()) for archive in self._archives())
+        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
     def from_folder(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
-        """Those of the images that the folder has; raises UsageError when it is none."""
+        """Return those of the images that are in the folder of archives.
+
+        Raises UsageError if the folder does not exist.
+        """
         return {
-            name: one
-            for file in self._archives()
-            for one in archive_reader.read_archive(file, self.arch, scratch)
-            for name in one.names
+            name: image
+            for archive in self._archives()
+            for image in read_archive(archive, self.arch, scratch)
+            for name in image.names
             if name in image_names
         }
 
@@ -51,40 +51,39 @@ class ImageSources:
             return []
         if not folder.is_dir():
             raise UsageError(
-                f"{folder} is no folder with archives of images.",
-                "docker save, podman save or ctr images export write such archives.",
+                f"KUBEPARCEL_ARCHIVES: {folder} is not a folder.",
+                "It must contain archives of images, written by docker save, podman save or "
+                "ctr images export.",
             )
-        return sorted(
-            file for file in folder.iterdir() if file.name.endswith(archive_reader.SUFFIXES)
-        )
+        return sorted(file for file in folder.iterdir() if file.name.endswith(SUFFIXES))
 
-    def registries_reachable(self, images: Iterable[str]) -> bool:
-        """Whether there is a registry that can be asked for these images."""
-        registries = {self._name(image).partition("/")[0] for image in images}
+    def registries_reachable(self, image_names: Iterable[str]) -> bool:
+        """Return whether there is an engine and all registries of the images are reachable."""
+        registries = {self._mirrored(name).partition("/")[0] for name in image_names}
         return bool(self.engine) and all(is_reachable(registry) for registry in registries)
 
     def from_registry(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
-        """Those of the images that a registry has, through the engine, which does not keep them."""
+        """Return those of the images that the registry has; the engine does not keep them."""
         if not image_names or not self.engine or not self.registries_reachable(image_names):
             return {}
-        found = {name: self._pulled(self.engine, self._name(name), scratch) for name in image_names}
-        return {name: image for name, image in found.items() if image}
+        images = {n: self._pull(self.engine, self._mirrored(n), scratch) for n in image_names}
+        return {name: image for name, image in images.items() if image}
 
-    def _name(self, image: str) -> str:
-        """An image's name in the registry that stands for its own."""
+    def _mirrored(self, name: str) -> str:
+        """Return an image's name in the registry that replaces its own."""
         mirror = self.locations.registry
-        return f"{mirror}/{image.partition('/')[2]}" if mirror else image
+        return f"{mirror}/{name.partition('/')[2]}" if mirror else name
 
-    def _pulled(self, engine: Engine, name: str, scratch: Path) -> Image | None:
-        had = engine.has_image(name)
+    def _pull(self, engine: Engine, name: str, scratch: Path) -> Image | None:
+        existed = engine.has_image(name)
         try:
             with self.log.task("Pull", name, None):
                 engine.pull(name)
         except ToolError as error:
-            self.log.warn(f"{name} cannot be pulled: {error.hint or error.message}")
+            self.log.warn(f"Pulling {name} failed: {error.hint or error.message}")
             return None
-        file = scratch / f"{hashlib.sha256(name.encode()).hexdigest()}.tar"
-        engine.save_images([name], file)
-        if not had:
+        archive = scratch / f"{hashlib.sha256(name.encode()).hexdigest()}.tar"
+        engine.save_images([name], archive)
+        if not existed:
             engine.remove_image(name)
-        return next(iter(archive_reader.read_archive(file, self.arch, scratch)), None)
+        return next(iter(read_archive(archive, self.arch, scratch)), None)

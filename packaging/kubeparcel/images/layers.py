@@ -1,7 +1,7 @@
-"""A machine's exported files as a layer that is the same every time they are the same.
+"""Reproducible layers: of a few programs, or of the root file system that an engine exported.
 
-In the order of their names, nothing younger than the release, and without what every machine makes
-for itself: logs, caches, seeds, its name and number.
+The entries are sorted by path and no newer than the release. A root file system is stripped of what
+a machine creates for itself: logs, caches, random seeds, machine id and hostname.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from typing import BinaryIO
 from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import CHUNK_SIZE, LAYER_TYPE, Blob
 
-_KEPT = "SCHILY.xattr."
-"""Of a tar's further headers only extended attributes are kept; labels of SELinux are local."""
-_LOCAL = "SCHILY.xattr.security.selinux"
+_XATTR = "SCHILY.xattr."
+"""The prefix of the only PAX headers that are kept, extended attributes."""
+_SELINUX_LABEL = "SCHILY.xattr.security.selinux"
+"""Removed: SELinux labels depend on the machine."""
 
 
 def program_layer(programs: Mapping[str, Path], released: int, target: Path) -> Blob:
-    """A layer with programs at absolute paths, and the folders above them."""
-    folders = {above for path in programs for above in PurePosixPath(path).parents}
+    """Write a layer with programs by absolute path, and their parent folders.
+
+    `released` is the modification time of all entries, in seconds since 1970.
+    """
+    folders = {str(folder) for path in programs for folder in PurePosixPath(path).parents} - {"/"}
     with translate_os_errors(target), tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        for folder in sorted(str(one) for one in folders if one != PurePosixPath("/")):
+        for folder in sorted(folders):
             entry = _program_entry(folder, released)
             entry.type = tarfile.DIRTYPE
             tar.addfile(entry)
@@ -46,10 +50,10 @@ def _program_entry(path: str, released: int) -> tarfile.TarInfo:
 
 @dataclass(frozen=True)
 class RootFilesystemRules:
-    """What of a machine is left out, as patterns of paths without the leading slash.
+    """What to strip from a root file system: patterns of paths without the leading slash.
 
-    Of `gone` nothing stays, of `hollow` folders only they themselves, of `pruned` ones the folders
-    but no file; an `empty` file stays without its contents.
+    `exclude` removes a path with everything below, `keep_dir_only` everything below a folder,
+    `drop_files` all but the folders below it; `truncate` empties a file.
     """
 
     exclude: tuple[str, ...] = ()
@@ -58,80 +62,90 @@ class RootFilesystemRules:
     truncate: tuple[str, ...] = ()
 
     def includes(self, entry: tarfile.TarInfo, path: str) -> bool:
-        """Whether an entry stays."""
-        above = [str(one) for one in PurePosixPath(path).parents]
-        if _any([path, *above], self.exclude) or _any(above, self.keep_dir_only):
+        """Return whether an entry becomes part of the layer."""
+        parents = [str(parent) for parent in PurePosixPath(path).parents]
+        if _matches([path, *parents], self.exclude) or _matches(parents, self.keep_dir_only):
             return False
-        return entry.isdir() or not _any(above, self.drop_files)
+        return entry.isdir() or not _matches(parents, self.drop_files)
 
 
-def _any(paths: Iterable[str], patterns: Iterable[str]) -> bool:
+def _matches(paths: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for path in paths for pattern in patterns)
 
 
 def root_filesystem_layer(
     exported: Path, target: Path, rules: RootFilesystemRules, released: int
 ) -> Blob:
-    """Write a layer of an exported file system; `released` is in seconds since 1970."""
+    """Write a layer from an exported root file system.
+
+    Modification times after `released`, in seconds since 1970, are set to it.
+    """
     with tarfile.open(exported, "r:") as tar:
         entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
-    kept = sorted(path for path, entry in entries.items() if rules.includes(entry, path))
-    first = _first_names(entries, kept)
+    paths = sorted(path for path, entry in entries.items() if rules.includes(entry, path))
+    link_targets = _link_targets(entries, paths)
     with translate_os_errors(target), exported.open("rb") as source, target.open("wb") as out:
-        for path in kept:
+        for path in paths:
             if path != ".":
-                entry = _entry(path, entries, first, released)
-                _write(out, entry, source, empty=_any([path], rules.truncate))
+                entry = _normalized_entry(path, entries, link_targets, released)
+                _write(out, entry, source, truncate=_matches([path], rules.truncate))
         out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
     return Blob.from_file(LAYER_TYPE, target)
 
 
-def _first_names(entries: Mapping[str, tarfile.TarInfo], kept: Iterable[str]) -> dict[str, str]:
-    """Of a file with several names: where its bytes are, and the name that will hold them."""
-    first: dict[str, str] = {}
-    linked = {_bytes_of(entry, path) for path, entry in entries.items() if entry.islnk()}
-    for path in kept:  # in the order they are written
+def _link_targets(entries: Mapping[str, tarfile.TarInfo], paths: Iterable[str]) -> dict[str, str]:
+    """Map each file with hard links, by its name in the export, to its first name in the layer.
+
+    That name gets the data; the others become links to it.
+    """
+    linked = {_data_path(entry, path) for path, entry in entries.items() if entry.islnk()}
+    first_names: dict[str, str] = {}
+    for path in paths:  # in the order of the layer
         if entries[path].isreg() or entries[path].islnk():
-            place = _bytes_of(entries[path], path)
-            if place in linked:
-                first.setdefault(place, path)
-    return first
+            data_path = _data_path(entries[path], path)
+            if data_path in linked:
+                first_names.setdefault(data_path, path)
+    return first_names
 
 
-def _bytes_of(entry: tarfile.TarInfo, path: str) -> str:
+def _data_path(entry: tarfile.TarInfo, path: str) -> str:
     return str(PurePosixPath(entry.linkname)) if entry.islnk() else path
 
 
-def _entry(
-    path: str, entries: Mapping[str, tarfile.TarInfo], first: Mapping[str, str], released: int
+def _normalized_entry(
+    path: str,
+    entries: Mapping[str, tarfile.TarInfo],
+    link_targets: Mapping[str, str],
+    released: int,
 ) -> tarfile.TarInfo:
-    """An entry as it is written: a file's first name holds its bytes, further ones refer to it."""
-    place = _bytes_of(entries[path], path)
-    entry = copy(entries[place])
+    """Return an entry as it is written: the first name of a file, or a hard link to it."""
+    data_path = _data_path(entries[path], path)
+    entry = copy(entries[data_path])
     entry.name = path
     entry.mtime = min(int(entry.mtime), released)
     entry.uname = entry.gname = ""
     entry.pax_headers = {
         key: value
         for key, value in entry.pax_headers.items()
-        if key.startswith(_KEPT) and key != _LOCAL
+        if key.startswith(_XATTR) and key != _SELINUX_LABEL
     }
-    if first.get(place, path) != path:
-        entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, first[place], 0
+    link_target = link_targets.get(data_path, path)
+    if link_target != path:
+        entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, link_target, 0
     return entry
 
 
-def _write(out: BinaryIO, entry: tarfile.TarInfo, source: BinaryIO, *, empty: bool) -> None:
-    if empty and entry.isreg():
-        entry.size, entry.mode = 0, entry.mode & 0o666  # engines make theirs executable
+def _write(out: BinaryIO, entry: tarfile.TarInfo, source: BinaryIO, *, truncate: bool) -> None:
+    if truncate and entry.isreg():
+        entry.size, entry.mode = 0, entry.mode & 0o666  # engines make these files executable
     out.write(entry.tobuf(tarfile.PAX_FORMAT))
     if entry.isreg():
         source.seek(entry.offset_data)
-        out.writelines(_pieces(source, entry.size))
+        out.writelines(_chunks(source, entry.size))
         out.write(b"\0" * (-entry.size % tarfile.BLOCKSIZE))
 
 
-def _pieces(source: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0 and (piece := source.read(min(CHUNK_SIZE, size))):
-        size -= len(piece)
-        yield piece
+def _chunks(source: BinaryIO, size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := source.read(min(CHUNK_SIZE, size))):
+        size -= len(chunk)
+        yield chunk

@@ -1,4 +1,4 @@
-"""What an image is made of: blobs known by their digests, and the names it goes by."""
+"""The parts of an image: blobs with their digests, and the names of the image."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 
 CHUNK_SIZE = 1 << 20
-"""So many bytes of a file are in memory at a time."""
+"""The number of bytes of a file that are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Some bytes: in memory, or `size` bytes of a file from `offset` on. `sha256` is hex."""
+    """Bytes in memory, or `size` bytes of a file from `offset`; `sha256` is in hexadecimal."""
 
     media_type: str
     sha256: str
@@ -30,52 +30,54 @@ class Blob:
     offset: int = 0
 
     @classmethod
-    def from_bytes(cls, media: str, data: bytes) -> Blob:
-        """A blob in memory."""
-        return cls(media, hashlib.sha256(data).hexdigest(), len(data), data)
+    def from_bytes(cls, media_type: str, data: bytes) -> Blob:
+        """Return a blob in memory."""
+        return cls(media_type, hashlib.sha256(data).hexdigest(), len(data), data)
 
     @classmethod
-    def from_json(cls, media: str, document: Any) -> Blob:
-        """A JSON document, written the one way in which equal documents are equal bytes."""
+    def from_json(cls, media_type: str, document: Any) -> Blob:
+        """Return a JSON document as a blob; equal documents have equal bytes."""
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-        return cls.from_bytes(media, text.encode())
+        return cls.from_bytes(media_type, text.encode())
 
     @classmethod
-    def from_file(cls, media: str, file: Path, offset: int = 0, size: int | None = None) -> Blob:
-        """A part of a file, read once for its digest."""
+    def from_file(
+        cls, media_type: str, file: Path, offset: int = 0, size: int | None = None
+    ) -> Blob:
+        """Return a part of a file as a blob; its bytes are read once for the digest."""
         length = file.stat().st_size - offset if size is None else size
-        found = cls(media, "", length, file=file, offset=offset)
+        blob = cls(media_type, "", length, file=file, offset=offset)
         digest = hashlib.sha256()
-        for piece in found.chunks():
-            digest.update(piece)
-        return cls(media, digest.hexdigest(), length, file=file, offset=offset)
+        for chunk in blob.chunks():
+            digest.update(chunk)
+        return cls(media_type, digest.hexdigest(), length, file=file, offset=offset)
 
     def chunks(self) -> Iterator[bytes]:
-        """Its bytes, some at a time."""
+        """Yield the bytes in chunks."""
         if self.file is None:
             yield self.data or b""
             return
         with self.file.open("rb") as file:
             file.seek(self.offset)
-            left = self.size
-            while left > 0 and (piece := file.read(min(CHUNK_SIZE, left))):
-                left -= len(piece)
-                yield piece
+            remaining = self.size
+            while remaining > 0 and (chunk := file.read(min(CHUNK_SIZE, remaining))):
+                remaining -= len(chunk)
+                yield chunk
 
     @property
     def path(self) -> str:
-        """Its place in an archive."""
+        """The path in an archive."""
         return f"blobs/sha256/{self.sha256}"
 
     @property
     def descriptor(self) -> dict[str, Any]:
-        """How others of the archive refer to it."""
+        """The OCI content descriptor."""
         return {"mediaType": self.media_type, "digest": f"sha256:{self.sha256}", "size": self.size}
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its full names, such as `registry.k8s.io/pause:3.10.2`, and its blobs."""
+    """An image: its full names, such as `registry.k8s.io/pause:3.10.2`, and its blobs."""
 
     names: tuple[str, ...]
     config: Blob
@@ -83,7 +85,7 @@ class Image:
 
     @property
     def manifest(self) -> Blob:
-        """The document that ties the blobs together."""
+        """The OCI manifest."""
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,

@@ -1,7 +1,7 @@
-"""A node as an image: a host with systemd and containerd, and the packages installed inside.
+"""Node images: a host with systemd and containerd, and the packages installed.
 
-The packages come in through the host's own package manager. The image travels: what depends on the
-machine below is decided when a node starts. The same packages on the same host's image give the
+The host's own package manager installs the packages. The image runs on any machine: what depends on
+the machine is decided when the node starts. The same packages on the same base image result in the
 same bytes.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel import __version__
-from kubeparcel.hosts import systemd_node as machine_node
+from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.base_images import IMAGE_PREFIX
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
@@ -22,21 +22,20 @@ from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images import archive_writer, layers
-from kubeparcel.images.archive_writer import ImageConfig
-from kubeparcel.images.layers import RootFilesystemRules
+from kubeparcel.images.archive_writer import ImageConfig, single_layer_image, write_archive
+from kubeparcel.images.layers import RootFilesystemRules, root_filesystem_layer
 from kubeparcel.model import Arch
 from kubeparcel.templates import render
 
 RECIPE = 2
-"""Raised when the same packages are to give another image."""
+"""Increase it when the same packages must result in another image."""
 
 PACKAGES_FOLDER = "/packages"
 NODE_FOLDER = "/usr/lib/kubeparcel"
-"""Where our own things are inside a node's image."""
+"""kubeparcel's folder inside a node image."""
 
 INSTALL_TIMEOUT = 300.0
-"""Seconds that installing the packages may take."""
+"""Seconds for installing the packages."""
 
 RULES = RootFilesystemRules(
     exclude=(
@@ -54,12 +53,12 @@ RULES = RootFilesystemRules(
     drop_files=("var/cache", "var/log"),
     truncate=("etc/machine-id", "etc/hostname", "etc/hosts", "etc/resolv.conf"),
 )
-"""What a machine makes for itself, and what installing leaves behind."""
+"""What a machine creates for itself, and what the installation leaves behind."""
 
 
 @dataclass(frozen=True)
 class NodeImage:
-    """The image of a host with a set of packages inside."""
+    """The image of a host with a set of packages, built on `base_image`."""
 
     host: Host
     packages: PackageSet
@@ -67,7 +66,7 @@ class NodeImage:
 
     @classmethod
     def for_host(cls, session: Session, host: Host, packages: PackageSet) -> NodeImage:
-        """The image of these, on the host's own, which is made now if need be."""
+        """Return the node image on the host's base image, which is built if necessary."""
         return cls(host, packages, session.ensure_image(host, Purpose.NODE))
 
     @property
@@ -77,21 +76,21 @@ class NodeImage:
 
     @property
     def digest(self) -> str:
-        """Equal digests, equal images."""
+        """The digest of all inputs."""
         inputs = [
             RECIPE,
             self.base_image,
             sorted(self.packages.digests),
             self.added_files(""),
-            _setup(),
+            _setup_script(),
             repr(RULES),
         ]
         return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
 
     @property
     def version(self) -> str:
-        """The kubelet's, or the newest of any."""
-        versions = {one.name: one.version for one in self.packages.contents}
+        """The kubelet's version; without a kubelet, the newest version of a package."""
+        versions = {contents.name: contents.version for contents in self.packages.contents}
         return versions.get("kubelet", max(versions.values())).replace("~", "-")
 
     @property
@@ -101,16 +100,16 @@ class NodeImage:
 
     @property
     def released(self) -> int:
-        """The release's own date: nothing in the image is younger."""
-        return max(one.built for one in self.packages.contents)
+        """The newest build time of the packages, in seconds since 1970."""
+        return max(contents.built for contents in self.packages.contents)
 
-    def added_files(self, pause: str) -> Mapping[str, str]:
-        """What we add: fitting to the machine below, and where crictl finds the runtime."""
+    def added_files(self, pause_image: str) -> Mapping[str, str]:
+        """Return the added files by path: they adapt the node to its machine, and set up crictl."""
         runtime = {
-            f"{NODE_FOLDER}/containerd-cgroup-v{number}.toml": render(
-                "hosts/containerd.toml", {"pause": pause, "systemd": str(number == 2)}
+            f"{NODE_FOLDER}/containerd-cgroup-v{version}.toml": render(
+                "hosts/containerd.toml", {"pause": pause_image, "systemd": str(version == 2)}
             )
-            for number in (1, 2)
+            for version in (1, 2)
         }
         socket = "unix:///run/containerd/containerd.sock"
         return {
@@ -128,78 +127,75 @@ class NodeImage:
 
 
 def ensure_node_image(session: Session, host: Host, packages: PackageSet) -> str:
-    """The engine's name of a host's image with these packages, made now unless it is there.
+    """Return the name of a host's image with these packages; build it unless the engine has it.
 
-    Raises ToolError with the package manager's words when they do not install.
+    Raises ToolError with the package manager's output if the installation fails.
     """
-    wanted = NodeImage.for_host(session, host, packages)
-    session.image_cache.mark_used(wanted.name)
-    if session.engine.has_image(wanted.name):
-        return wanted.name
-    with session.store.lock(f"node-{session.engine.name}-{host.name}-{wanted.digest}"):
-        if not session.engine.has_image(wanted.name):
+    image = NodeImage.for_host(session, host, packages)
+    session.image_cache.mark_used(image.name)
+    if session.engine.has_image(image.name):
+        return image.name
+    with session.store.lock(f"node-{session.engine.name}-{host.name}-{image.digest}"):
+        if not session.engine.has_image(image.name):
             with session.store.scratch() as scratch:
-                write_node_archive(session, wanted, scratch, scratch / "node.tar")
+                write_node_archive(session, image, scratch, scratch / "node.tar")
                 session.engine.load_image(scratch / "node.tar")
-    return wanted.name
+    return image.name
 
 
-def write_node_archive(session: Session, wanted: NodeImage, scratch: Path, target: Path) -> None:
-    """Write the image's archive; `scratch` is a folder with room for the node's files, twice."""
+def write_node_archive(session: Session, image: NodeImage, scratch: Path, target: Path) -> None:
+    """Write the image's archive; `scratch` needs space for twice the node's files."""
     exported = scratch / "root.tar"
-    with session.log.task("Image", wanted.name.removeprefix(IMAGE_PREFIX), None):
-        start = ContainerSpec(
-            image=wanted.base_image,
+    with session.log.task("Image", image.name.removeprefix(IMAGE_PREFIX), None):
+        spec = ContainerSpec(
+            image=image.base_image,
             name="image",
-            mounts={wanted.packages.folder: PACKAGES_FOLDER},
+            mounts={image.packages.folder: PACKAGES_FOLDER},
             capabilities=("SYS_ADMIN",),
         )
-        with session.start_container(wanted.host, start) as box:
-            install_packages(box, wanted)
-            session.engine.export_files(box.name, exported)
-        layer = layers.root_filesystem_layer(
-            exported, scratch / "layer.tar", RULES, wanted.released
-        )
+        with session.start_container(image.host, spec) as container:
+            install_packages(container, image)
+            session.engine.export_files(container.name, exported)
+        layer = root_filesystem_layer(exported, scratch / "layer.tar", RULES, image.released)
         exported.unlink()
-        archive_writer.write_archive(
-            [archive_writer.single_layer_image(wanted.name, _config(wanted), layer)], target
-        )
+        write_archive([single_layer_image(image.name, _config(image), layer)], target)
 
 
-def install_packages(box: Container, wanted: NodeImage) -> None:
-    """Install the packages, and make a node of the host."""
-    box.run_script(
-        render(wanted.package_manager.repository_script, {}), PACKAGES_FOLDER, timeout=120
-    )
-    words = PackageManager.argv(wanted.package_manager.install, wanted.packages.names)
-    box.run(*words, env={"SOURCE_DATE_EPOCH": str(wanted.released)}, timeout=INSTALL_TIMEOUT)
-    for path, text in wanted.added_files(_pause(box)).items():
-        box.write_file(path, text)
-    box.run_script(_setup())
+def install_packages(container: Container, image: NodeImage) -> None:
+    """Install the packages and turn the host into a node."""
+    manager = image.package_manager
+    container.run_script(render(manager.repository_script, {}), PACKAGES_FOLDER, timeout=120)
+    argv = PackageManager.argv(manager.install, image.packages.names)
+    env = {"SOURCE_DATE_EPOCH": str(image.released)}
+    container.run(*argv, env=env, timeout=INSTALL_TIMEOUT)
+    for path, text in image.added_files(_pause_image(container)).items():
+        container.write_file(path, text)
+    container.run_script(_setup_script())
 
 
-def _setup() -> str:
+def _setup_script() -> str:
     return render("hosts/node-image.sh", {})
 
 
-def _pause(box: Container) -> str:
-    """The image of pods' first process that this kubeadm wants; empty when it does not say."""
-    asked = "kubeadm config images list --kubernetes-version $(kubeadm version -o short)"
-    said = box.run_script(asked, check=False).stdout.split()
-    return next((image for image in said if "/pause:" in image), "")
+def _pause_image(container: Container) -> str:
+    """Return the pause image that the installed kubeadm expects; empty if it lists none."""
+    script = "kubeadm config images list --kubernetes-version $(kubeadm version -o short)"
+    names = container.run_script(script, check=False).stdout.split()
+    return next((name for name in names if "/pause:" in name), "")
 
 
-def _config(wanted: NodeImage) -> ImageConfig:
-    labels = {f"kubeparcel.{name}": version for name, version in wanted.packages.versions.items()}
+def _config(image: NodeImage) -> ImageConfig:
+    versions = image.packages.versions
+    labels = {f"kubeparcel.{name}": version for name, version in versions.items()}
     return ImageConfig(
         arch=Arch.native(),
-        created=wanted.released,
+        created=image.released,
         env={
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
             "container": "oci",
         },
-        command=machine_node.INIT,
-        labels={**labels, "kubeparcel.host": wanted.host.name, "kubeparcel": __version__},
+        command=systemd_node.INIT,
+        labels={**labels, "kubeparcel.host": image.host.name, "kubeparcel": __version__},
         stop_signal="SIGRTMIN+3",
     )

@@ -48,7 +48,7 @@ def import_images(cluster: Cluster) -> Iterator[Finding]:
 def import_images_of(cluster: Cluster, version: Version) -> Iterator[Finding]:
     """Import the images of a version; coredns and kube-proxy are not needed."""
     session, images = cluster.session, cluster.images(version)
-    archive = control_plane.control_plane_archive(
+    archive = control_plane.build_archive(
         version,
         images,
         session.store,
