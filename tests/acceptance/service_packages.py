@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.build import lockfile, pipeline
-from kubeparcel.build.assembler import describe
-from kubeparcel.build.planner import plan
+from kubeparcel.build.assembler import finalize
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
@@ -47,8 +47,10 @@ def bench(
     lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
-    chosen = settings.load({**flags, "compression": "fast"}, folder)
+    chosen = settings.load_settings({**flags, "compression": "fast"}, folder)
     binaries = pipeline.fetch(lock, chosen.arch, catalog, "", store, QuietLog())
-    packages = [describe(one, lock, binaries, store) for one in plan(chosen, lock, catalog)]
+    packages = [
+        finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)
+    ]
     shop = Workshop(store, {package.file_name: package for package in packages})
     return Bench(shop, small(folder, revision))

@@ -19,7 +19,7 @@ from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
 from tests.acceptance.doctor_peers import PROGRAMS, Signatory
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
-from tests.support.upstream_site import serving
+from tests.support.upstream_site import serve_site
 
 MAKERS = ("ours", "aptly", "reprepro", "flat", "createrepo")
 
@@ -105,7 +105,7 @@ def test_the_shape_of_the_official_repositories_is_known(
     shutil.copytree(clinic / "flat", base / "deb")
     shutil.copytree(clinic / "createrepo", base / "rpm")
     shutil.copy(clinic / "who/public.asc", base / "deb/Release.key")
-    with serving() as site:
+    with serve_site() as site:
         for path in base.rglob("*"):
             if path.is_file():
                 site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()

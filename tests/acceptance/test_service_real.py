@@ -22,7 +22,7 @@ HOSTS = ("trixie", "trixie-dnf")
 def report(here: Session, real: Site, tmp_path_factory) -> Report:
     """The whole level on both hosts, from an earlier revision and from the other layout."""
     folder = tmp_path_factory.mktemp("before")
-    chosen = settings.load({"kubernetes": KUBERNETES}, real.folder)
+    chosen = settings.load_settings({"kubernetes": KUBERNETES}, real.folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
         previous = PreviousRevision(chosen, QuietLog())
@@ -66,11 +66,11 @@ def test_the_report_shows_what_the_kubelet_itself_says(report, host):
 
 def test_only_the_layouts_that_change_something_are_made(real, here, tmp_path, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(here.store.root))
-    chosen = settings.load({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
+    chosen = settings.load_settings({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
     made = {
         path.name.partition("_")[0]
         for path in PreviousRevision(chosen, QuietLog()).build_other_layout(tmp_path)
     }
     assert made == {"kubeadm", "kubelet"}
-    elsewhere = settings.load({"kubernetes": KUBERNETES}, tmp_path)
+    elsewhere = settings.load_settings({"kubernetes": KUBERNETES}, tmp_path)
     assert PreviousRevision(elsewhere, QuietLog()).build_other_layout(tmp_path / "none") == []

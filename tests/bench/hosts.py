@@ -79,7 +79,7 @@ def _passed(report: Report) -> Report:
 
 def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
     """The packages of an earlier revision, and those of the other layout."""
-    chosen = settings.load({}, ground.folder)
+    chosen = settings.load_settings({}, ground.folder)
     return (
         PreviousRevision(chosen, QuietLog()).build(folder / "earlier"),
         PreviousRevision(chosen, QuietLog()).build_other_layout(folder / "other"),

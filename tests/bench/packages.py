@@ -17,7 +17,7 @@ import yaml
 
 from kubeparcel import md5, paths, store
 from kubeparcel.build import lockfile, pipeline, planner
-from kubeparcel.build.assembler import Package, describe
+from kubeparcel.build.assembler import Package, finalize
 from kubeparcel.config import catalog, settings
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
@@ -46,10 +46,10 @@ class Ground:
     def packages(self, compression: str = "balanced") -> list[Package]:
         known = lockfile.read(self.folder / lockfile.NAME)
         assert known
-        wanted = settings.load({"compression": compression}, self.folder)
+        wanted = settings.load_settings({"compression": compression}, self.folder)
         binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, QuietLog())
-        planned = planner.plan(wanted, known, catalog.load())
-        return [describe(one, known, binaries, self.store) for one in planned]
+        planned = planner.plan_packages(wanted, known, catalog.load())
+        return [finalize(one, known, binaries, self.store) for one in planned]
 
     def cache_with_binaries_only(self, target: Path) -> dict[str, str]:
         """A cache as `inv fetch` leaves it: nothing was packaged yet."""

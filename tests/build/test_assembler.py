@@ -20,10 +20,17 @@ from typing import Any
 import pytest
 
 from kubeparcel import paths, templates
-from kubeparcel.build.assembler import Made, Package, PackageFile, assemble, describe, suspect
-from kubeparcel.build.planner import plan
+from kubeparcel.build.assembler import (
+    BuiltPackage,
+    Package,
+    PackageFile,
+    assemble,
+    blame_inputs,
+    finalize,
+)
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
-from kubeparcel.config.settings import load
+from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Arch, Binaries, Format, Lock
 from kubeparcel.packages import nfpm
@@ -35,16 +42,16 @@ ROOT = Path(__file__).parents[2]
 
 def described(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[Package]:
     """All packages of the settings that hold where we stand, described."""
-    planned = plan(load(flags), lock, catalog.load())
-    return [describe(package, lock, binaries, store) for package in planned]
+    planned = plan_packages(load_settings(flags), lock, catalog.load())
+    return [finalize(package, lock, binaries, store) for package in planned]
 
 
-def assembled(packages: Sequence[Package], store: Store) -> tuple[Made, ...]:
+def assembled(packages: Sequence[Package], store: Store) -> tuple[BuiltPackage, ...]:
     with ThreadPoolExecutor(2) as pool:
         return assemble(packages, store, RecordingLog(), pool)
 
 
-def file_of(made: Sequence[Made], store: Store, name: str, format_: str) -> Path:
+def file_of(made: Sequence[BuiltPackage], store: Store, name: str, format_: str) -> Path:
     (sha256,) = [m.sha256 for m in made if (m.package.name, m.package.format) == (name, format_)]
     return store.path(sha256)
 
@@ -327,16 +334,16 @@ def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries,
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)
     path.write_bytes(b"damaged")
-    begun: list[Made] = []
+    begun: list[BuiltPackage] = []
     with ThreadPoolExecutor(2) as pool:
         made = assemble(packages, store, RecordingLog(), pool, begun.append)
     assert {one.package.name for one in begun} == {one.package.name for one in made}
     wrong = [one for one in made if one.package.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
-        suspect(wrong, store)
+        blame_inputs(wrong, store)
     assert store.get_record("package", wrong[0].package.key) is None
     others = [one for one in made if one not in wrong]
-    suspect(others, store)
+    blame_inputs(others, store)
 
 
 def test_a_file_that_is_gone_from_the_store_is_named_also_when_nothing_was_checked_first(
@@ -395,7 +402,7 @@ def prerelease(tmp_path_factory):
     """All packages of 1.37.0-rc.1 and of 1.29.0 in the official layout, made once."""
     folder = tmp_path_factory.mktemp("made")
     store = Store(folder / "cache")
-    made: list[Made] = []
+    made: list[BuiltPackage] = []
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, folder / "cache")
         patch.chdir(folder)

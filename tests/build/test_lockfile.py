@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from kubeparcel.build import lockfile
-from kubeparcel.build.lockfile import answers, differences, dump, read, write
+from kubeparcel.build.lockfile import differences, dump, read, satisfies, write
 from kubeparcel.errors import ConfigurationError, DiskError
 from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Version
 from tests.conftest import locked
@@ -260,14 +260,14 @@ def test_a_lock_answers_the_same_request_or_its_exact_versions_for_no_more_than_
 ):
     lock = locked(arches=[Arch.AMD64, Arch.ARM64])
     lock = dataclasses.replace(lock, request=dataclasses.replace(lock.request, kubernetes="1.36"))
-    assert answers(lock, Request(**{"kubernetes": "1.36", **asked})) is is_answered
+    assert satisfies(lock, Request(**{"kubernetes": "1.36", **asked})) is is_answered
 
 
 def test_a_version_that_was_named_once_does_not_answer_who_names_none():
-    assert not answers(locked(cri_tools="1.35.0"), Request("1.36.3", cri_tools="1.36.0"))
+    assert not satisfies(locked(cri_tools="1.35.0"), Request("1.36.3", cri_tools="1.36.0"))
     named = locked()
     named = dataclasses.replace(named, request=dataclasses.replace(named.request, cni="1.9.1"))
-    assert not answers(named, Request("1.36.3"))
+    assert not satisfies(named, Request("1.36.3"))
 
 
 def test_the_name_is_the_one_that_is_documented():

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from kubeparcel.build import pipeline
-from kubeparcel.build.assembler import Made, Package
-from kubeparcel.build.pipeline import choose, deliver, resolve, working_in
-from kubeparcel.build.planner import plan
+from kubeparcel.build.assembler import BuiltPackage, Package
+from kubeparcel.build.pipeline import lock_output_folder, resolve, select_source, write_output
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
-from kubeparcel.config.settings import load
+from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import (
     Busy,
     DigestError,
@@ -46,7 +46,7 @@ def sources(monkeypatch) -> Callable[..., None]:
             found[name].mirror = mirror  # type: ignore[attr-defined]
             return found[name]
 
-        monkeypatch.setattr(pipeline, "source", source)
+        monkeypatch.setattr(pipeline, "create_source", source)
 
     return use
 
@@ -58,13 +58,13 @@ SILENT = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
 
 def test_auto_is_upstream_when_it_answers_and_nothing_is_said(sources, log):
     sources(go=FakeModules(down=ToolError("never asked")))
-    assert choose(Request(), CATALOG, log).name == "upstream"
+    assert select_source(Request(), CATALOG, log).name == "upstream"
     assert log.messages == []
 
 
 def test_auto_is_go_when_upstream_does_not_answer_and_says_so_in_plain_words(sources, log):
     sources(upstream=FakeSource(down=SILENT))
-    assert choose(Request(), CATALOG, log).name == "go"
+    assert select_source(Request(), CATALOG, log).name == "go"
     assert log.messages == [
         (
             "Source",
@@ -82,7 +82,7 @@ def test_when_no_source_can_be_used_both_are_named_with_a_way_out(sources, log):
     go = FakeModules(down=ToolError("Go is not installed.", "Install Go."))
     sources(FakeSource(down=SILENT), go)
     with pytest.raises(Unreachable) as caught:
-        choose(Request(), CATALOG, log)
+        select_source(Request(), CATALOG, log)
     assert str(caught.value) == (
         "No source can be used.\n"
         "  upstream: dl.k8s.io does not answer (timed out after 5 s).\n"
@@ -94,7 +94,7 @@ def test_when_no_source_can_be_used_both_are_named_with_a_way_out(sources, log):
 def test_an_answer_that_is_an_error_is_no_reason_to_take_another_source(sources, log):
     sources(upstream=FakeSource(down=DownloadError("dl.k8s.io answered 500.")))
     with pytest.raises(DownloadError, match="500"):
-        choose(Request(), CATALOG, log)
+        select_source(Request(), CATALOG, log)
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_a_source_that_is_named_is_taken_without_asking_whether_it_answers(
     sources, log, asked, name, mirror
 ):
     sources(FakeSource(down=SILENT), FakeModules(down=SILENT))
-    chosen: Any = choose(asked, CATALOG, log)
+    chosen: Any = select_source(asked, CATALOG, log)
     assert (chosen.name, chosen.mirror) == (name, mirror)
     assert log.messages == []
 
 
 def test_the_real_sources_have_their_names():
-    assert pipeline.source("upstream", CATALOG).name == "upstream"
-    assert pipeline.source("go", CATALOG, toolchain="go1.26.8").name == "go"
+    assert pipeline.create_source("upstream", CATALOG).name == "upstream"
+    assert pipeline.create_source("go", CATALOG, toolchain="go1.26.8").name == "go"
 
 
 # --- Which versions ------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ def test_packages_are_made_from_a_lock(sources, log, here, store):
     sources()
     lock = resolve(Request("1.36"), CATALOG, log)
     binaries = pipeline.fetch(lock, [Arch.AMD64], CATALOG, "", store, log)
-    planned = plan(load({"format": "deb", "compression": "fast"}), lock, CATALOG)
-    made = pipeline.make(planned, lock, binaries, store, log)
+    planned = plan_packages(load_settings({"format": "deb", "compression": "fast"}), lock, CATALOG)
+    made = pipeline.assemble_packages(planned, lock, binaries, store, log)
     assert [one.package.file_name for one in made] == [
         "deb/kubeadm_1.36.3-1_amd64.deb",
         "deb/kubelet_1.36.3-1_amd64.deb",
@@ -237,14 +237,14 @@ def test_packages_are_made_from_a_lock(sources, log, here, store):
 # --- Delivery ------------------------------------------------------------------------------------
 
 
-def made(store: Store, name: str, content: bytes) -> Made:
+def made(store: Store, name: str, content: bytes) -> BuiltPackage:
     """A finished package in the store; to deliver it, what is in it plays no part."""
     package = Package(
         name,
         *("1.0.0", "1", Format.DEB, Arch.AMD64, "amd64", "cni", {}, (), (), {}),
         *("note", 0, "fast", f"deb/{name}_1.0.0-1_amd64.deb"),
     )
-    return Made(package, store.add_bytes(content), len(content))
+    return BuiltPackage(package, store.add_bytes(content), len(content))
 
 
 def checked(out: Path) -> list[str]:
@@ -261,7 +261,7 @@ def checked(out: Path) -> list[str]:
 
 def test_packages_are_delivered_with_sums_that_sha256sum_confirms(store, tmp_path):
     out = tmp_path / "dist"
-    changed = deliver([made(store, "b", b"two"), made(store, "a", b"one")], store, out)
+    changed = write_output([made(store, "b", b"two"), made(store, "a", b"one")], store, out)
     assert [path.relative_to(out).as_posix() for path in changed] == [
         "deb/b_1.0.0-1_amd64.deb",
         "deb/a_1.0.0-1_amd64.deb",
@@ -273,50 +273,50 @@ def test_packages_are_delivered_with_sums_that_sha256sum_confirms(store, tmp_pat
 
 def test_what_is_there_already_is_not_touched(store, tmp_path):
     packages = [made(store, "a", b"one")]
-    deliver(packages, store, tmp_path)
+    write_output(packages, store, tmp_path)
     files = [tmp_path / "deb/a_1.0.0-1_amd64.deb", tmp_path / "SHA256SUMS"]
     before = [(file.stat().st_ino, file.stat().st_mtime_ns) for file in files]
-    assert deliver(packages, store, tmp_path) == ()
+    assert write_output(packages, store, tmp_path) == ()
     assert [(file.stat().st_ino, file.stat().st_mtime_ns) for file in files] == before
 
 
 def test_only_what_changed_is_copied(store, tmp_path):
-    deliver([made(store, "a", b"one"), made(store, "b", b"two")], store, tmp_path)
-    changed = deliver([made(store, "a", b"one"), made(store, "b", b"new")], store, tmp_path)
+    write_output([made(store, "a", b"one"), made(store, "b", b"two")], store, tmp_path)
+    changed = write_output([made(store, "a", b"one"), made(store, "b", b"new")], store, tmp_path)
     assert [path.name for path in changed] == ["b_1.0.0-1_amd64.deb"]
     assert len(checked(tmp_path)) == 2
 
 
 def test_a_file_of_the_same_size_with_other_bytes_is_replaced(store, tmp_path):
-    deliver([made(store, "a", b"one")], store, tmp_path)
+    write_output([made(store, "a", b"one")], store, tmp_path)
     (tmp_path / "deb/a_1.0.0-1_amd64.deb").write_bytes(b"eno")
-    assert len(deliver([made(store, "a", b"one")], store, tmp_path)) == 1
+    assert len(write_output([made(store, "a", b"one")], store, tmp_path)) == 1
     assert checked(tmp_path) == ["deb/a_1.0.0-1_amd64.deb: OK"]
 
 
 def test_a_changed_file_is_replaced_at_once(store, tmp_path):
     """Whoever reads the old one, such as a web server, reads it to its end."""
-    deliver([made(store, "a", b"old")], store, tmp_path)
+    write_output([made(store, "a", b"old")], store, tmp_path)
     with (tmp_path / "deb/a_1.0.0-1_amd64.deb").open("rb") as old:
-        deliver([made(store, "a", b"new")], store, tmp_path)
+        write_output([made(store, "a", b"new")], store, tmp_path)
         assert old.read() == b"old"
     assert (tmp_path / "deb/a_1.0.0-1_amd64.deb").read_bytes() == b"new"
 
 
 def test_packages_of_earlier_builds_keep_their_lines_as_long_as_they_are_there(store, tmp_path):
-    deliver([made(store, "a", b"one"), made(store, "b", b"two")], store, tmp_path)
-    deliver([made(store, "c", b"three")], store, tmp_path)
+    write_output([made(store, "a", b"one"), made(store, "b", b"two")], store, tmp_path)
+    write_output([made(store, "c", b"three")], store, tmp_path)
     assert [line.partition(":")[0] for line in checked(tmp_path)] == [
         *["deb/a_1.0.0-1_amd64.deb", "deb/b_1.0.0-1_amd64.deb", "deb/c_1.0.0-1_amd64.deb"]
     ]
     (tmp_path / "deb/b_1.0.0-1_amd64.deb").unlink()
-    deliver([made(store, "c", b"three")], store, tmp_path)
+    write_output([made(store, "c", b"three")], store, tmp_path)
     assert len(checked(tmp_path)) == 2
 
 
 def test_sums_that_were_damaged_are_written_anew(store, tmp_path):
     (tmp_path / "SHA256SUMS").write_bytes(b"\xff\xfe no sums\n\n")
-    deliver([made(store, "a", b"one")], store, tmp_path)
+    write_output([made(store, "a", b"one")], store, tmp_path)
     assert checked(tmp_path) == ["deb/a_1.0.0-1_amd64.deb: OK"]
 
 
@@ -325,14 +325,14 @@ def test_a_package_that_was_damaged_in_the_store_is_not_delivered(store, tmp_pat
     store.path(package.sha256).chmod(0o644)
     store.path(package.sha256).write_bytes(b"eno")
     with pytest.raises(DigestError, match=r"deb/a_1\.0\.0-1_amd64\.deb"):
-        deliver([package], store, tmp_path / "dist")
+        write_output([package], store, tmp_path / "dist")
     assert not [path for path in (tmp_path / "dist").rglob("*") if path.is_file()]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_and_nothing_is_left(store, tmp_path):
     (tmp_path / "dist").write_text("a file")
     with pytest.raises(DiskError, match="A file is in the way of a folder"):
-        deliver([made(store, "a", b"one")], store, tmp_path / "dist")
+        write_output([made(store, "a", b"one")], store, tmp_path / "dist")
     assert (tmp_path / "dist").read_text() == "a file"
 
 
@@ -345,7 +345,7 @@ def test_a_copy_that_breaks_off_leaves_nothing_under_the_final_name(store, tmp_p
 
     monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(DiskError, match="The disk is full"):
-        deliver([package], store, tmp_path / "dist")
+        write_output([package], store, tmp_path / "dist")
     assert not [path for path in (tmp_path / "dist").rglob("*") if path.is_file()]
 
 
@@ -354,8 +354,8 @@ def test_a_copy_that_breaks_off_leaves_nothing_under_the_final_name(store, tmp_p
 HOLD = """
 import sys, time
 from pathlib import Path
-from kubeparcel.build.pipeline import working_in
-with working_in(Path(sys.argv[1])):
+from kubeparcel.build.pipeline import lock_output_folder
+with lock_output_folder(Path(sys.argv[1])):
     print("holding", flush=True)
     time.sleep(300)
 """
@@ -377,7 +377,7 @@ def holder(tmp_path):
 
 
 def test_who_comes_second_is_told_who_is_there_since_when_and_what_to_do(holder, tmp_path):
-    with pytest.raises(Busy) as caught, working_in(tmp_path / "dist"):
+    with pytest.raises(Busy) as caught, lock_output_folder(tmp_path / "dist"):
         pass
     assert caught.value.message.startswith(
         f"Another build is using {tmp_path}/dist (process {holder.pid} since "
@@ -390,21 +390,21 @@ def test_who_comes_second_is_told_who_is_there_since_when_and_what_to_do(holder,
 def test_the_folder_is_free_again_when_the_other_process_is_gone(holder, tmp_path, how, capfd):
     holder.send_signal(how)
     holder.wait(TIMEOUT)
-    with working_in(tmp_path / "dist"):
+    with lock_output_folder(tmp_path / "dist"):
         pass
     assert "Another build" not in capfd.readouterr().err
 
 
 def test_another_folder_is_free_meanwhile(holder, tmp_path):
-    with working_in(tmp_path / "other"):
+    with lock_output_folder(tmp_path / "other"):
         pass
 
 
 def test_a_folder_is_free_after_the_work_and_after_its_failure(tmp_path):
-    with pytest.raises(ValueError, match="oh"), working_in(tmp_path / "dist"):
+    with pytest.raises(ValueError, match="oh"), lock_output_folder(tmp_path / "dist"):
         raise ValueError("oh")
     for _ in range(2):
-        with working_in(tmp_path / "dist"):
+        with lock_output_folder(tmp_path / "dist"):
             assert (tmp_path / "dist").is_dir()
     assert not (tmp_path / "dist/.lock.holder").exists()
 
@@ -413,11 +413,11 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
     (tmp_path / "dist").write_text("")
     with (
         pytest.raises(DiskError, match="A file is in the way of a folder"),
-        working_in(tmp_path / "dist"),
+        lock_output_folder(tmp_path / "dist"),
     ):
         pass
 
 
 def test_the_settings_out_may_be_several_folders_deep(tmp_path):
-    with working_in(tmp_path / "a/b/dist"):
+    with lock_output_folder(tmp_path / "a/b/dist"):
         assert (tmp_path / "a/b/dist").is_dir()

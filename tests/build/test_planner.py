@@ -15,18 +15,18 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.build.planner import (
-    Binary,
-    Directory,
-    Link,
-    Local,
-    PlannedFile,
-    PlannedPackage,
-    Provenance,
-    Text,
-    plan,
+    ComponentBinary,
+    FilePlan,
+    LocalFile,
+    OwnedDirectory,
+    PackagePlan,
+    ProvenanceRecord,
+    Symlink,
+    TextContent,
+    plan_packages,
 )
 from kubeparcel.config import catalog
-from kubeparcel.config.settings import load
+from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch, Format, Version
 from tests.conftest import RELEASED, locked
@@ -34,24 +34,24 @@ from tests.conftest import RELEASED, locked
 PACKAGES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
 
 
-def planned(kubernetes: str = "1.36.3", **flags: str) -> dict[tuple[str, str], PlannedPackage]:
+def planned(kubernetes: str = "1.36.3", **flags: str) -> dict[tuple[str, str], PackagePlan]:
     """The plan for amd64 by package and format, with the settings that hold where we stand."""
-    found = plan(load(flags), locked(kubernetes), catalog.load())
+    found = plan_packages(load_settings(flags), locked(kubernetes), catalog.load())
     return {(package.name, str(package.format)): package for package in found}
 
 
-def shown(file: PlannedFile) -> str:
+def shown(file: FilePlan) -> str:
     """One file as a line: `0644 config /etc/default/kubelet`; folders begin with a `d`."""
-    kind = "d" if isinstance(file.origin, Directory) else "-"
+    kind = "d" if isinstance(file.content, OwnedDirectory) else "-"
     marks = [*(["config"] if file.config else []), *([file.role] if file.role else [])]
     return " ".join([f"{kind}{file.mode:04o}", *marks, file.path])
 
 
-def text(package: PlannedPackage, path: str) -> str:
+def text(package: PackagePlan, path: str) -> str:
     """What a planned text file holds."""
     (file,) = [file for file in package.files if file.path == path]
-    assert isinstance(file.origin, Text)
-    return file.origin.text
+    assert isinstance(file.content, TextContent)
+    return file.content.text
 
 
 # --- What each package holds ---------------------------------------------------------------------
@@ -203,16 +203,16 @@ def test_all_five_packages_are_made_in_both_formats(here):
 @pytest.mark.parametrize(
     ("package", "binaries"),
     [
-        ("kubeadm", {"/usr/bin/kubeadm": Binary("kubernetes", "kubeadm")}),
-        ("kubelet", {"/usr/bin/kubelet": Binary("kubernetes", "kubelet")}),
-        ("kubectl", {"/usr/bin/kubectl": Binary("kubernetes", "kubectl")}),
-        ("kubernetes-cni", {"/opt/cni/bin": Binary("cni")}),
-        ("cri-tools", {"/usr/bin/crictl": Binary("cri-tools", "crictl")}),
+        ("kubeadm", {"/usr/bin/kubeadm": ComponentBinary("kubernetes", "kubeadm")}),
+        ("kubelet", {"/usr/bin/kubelet": ComponentBinary("kubernetes", "kubelet")}),
+        ("kubectl", {"/usr/bin/kubectl": ComponentBinary("kubernetes", "kubectl")}),
+        ("kubernetes-cni", {"/opt/cni/bin": ComponentBinary("cni")}),
+        ("cri-tools", {"/usr/bin/crictl": ComponentBinary("cri-tools", "crictl")}),
     ],
 )
 def test_a_program_of_a_package_is_upstreams_binary(here, package, binaries):
     files = planned()[package, "deb"].files
-    assert {f.path: f.origin for f in files if isinstance(f.origin, Binary)} == binaries
+    assert {f.path: f.content for f in files if isinstance(f.content, ComponentBinary)} == binaries
 
 
 # --- The drop-in, the unit, the environment file -------------------------------------------------
@@ -415,9 +415,11 @@ def test_the_other_packages_need_nothing(here, package, version):
 @pytest.mark.parametrize("minor", range(11, 41))
 def test_every_minor_can_be_planned_and_none_pins_an_exact_version(here, minor):
     every = tuple(Arch)
-    settings = load({"arch": ",".join(every)})
+    settings = load_settings({"arch": ",".join(every)})
     for patch in ("0-alpha.1", "0", "1", "17"):
-        packages = plan(settings, locked(f"1.{minor}.{patch}", arches=every), catalog.load())
+        packages = plan_packages(
+            settings, locked(f"1.{minor}.{patch}", arches=every), catalog.load()
+        )
         assert len(packages) == len(PACKAGES) * len(Format) * len(Arch)
         others = [other for package in packages for _, other in package.relations]
         assert not [other for other in others if "(= " in other]
@@ -431,7 +433,7 @@ def test_the_cni_release_of_a_kubernetes_satisfies_its_own_packages(here, minor)
         found = planned(f"1.{minor}.{patch}")
         kubernetes = locked(f"1.{minor}.{patch}").component("kubernetes").version
         pairs = catalog.load().components["cni"].pairs
-        (paired,) = [row.version for row in pairs if row.kubernetes.covers(kubernetes)]
+        (paired,) = [row.version for row in pairs if row.kubernetes.contains(kubernetes)]
         relations = (*found["kubelet", "deb"].relations, *found["kubeadm", "deb"].relations)
         bounds = [other.partition(" (>= ")[2][:-1] for _, other in relations if "-cni" in other]
         assert bounds
@@ -452,8 +454,8 @@ def test_the_cni_release_of_a_kubernetes_satisfies_its_own_packages(here, minor)
     ],
 )
 def test_a_file_carries_version_revision_and_architecture_in_its_name(here, arch, names):
-    settings = load({"arch": arch, "revision": "2"})
-    packages = plan(settings, locked("1.37.0-rc.1", arches=[Arch(arch)]), catalog.load())
+    settings = load_settings({"arch": arch, "revision": "2"})
+    packages = plan_packages(settings, locked("1.37.0-rc.1", arches=[Arch(arch)]), catalog.load())
     assert [package.file_name for package in packages if package.name == "kubelet"] == names
 
 
@@ -467,8 +469,8 @@ def test_each_package_has_its_components_version(here):
 
 
 def test_only_the_asked_formats_and_architectures_are_planned(here):
-    settings = load({"arch": "arm64", "format": "rpm"})
-    packages = plan(settings, locked(arches=tuple(Arch)), catalog.load())
+    settings = load_settings({"arch": "arm64", "format": "rpm"})
+    packages = plan_packages(settings, locked(arches=tuple(Arch)), catalog.load())
     assert {(package.arch, package.format) for package in packages} == {("arm64", "rpm")}
 
 
@@ -653,11 +655,11 @@ def write(here):
     return text
 
 
-def paths(package: PlannedPackage) -> list[str]:
+def paths(package: PackagePlan) -> list[str]:
     return [file.path for file in package.files]
 
 
-def one(package: PlannedPackage, path: str) -> PlannedFile:
+def one(package: PackagePlan, path: str) -> FilePlan:
     (found,) = [file for file in package.files if file.path == path]
     return found
 
@@ -672,7 +674,7 @@ def test_a_file_of_ones_own_is_added_to_a_package_of_the_catalog(here, write):
     """)
     found = planned()
     file = one(found["kubelet", "deb"], "/lib/systemd/system/kubelet.service.d/20-mine.conf")
-    assert file == PlannedFile(file.path, 0o644, Local(here / "20-mine.conf"))
+    assert file == FilePlan(file.path, 0o644, LocalFile(here / "20-mine.conf"))
     assert "/usr/lib/systemd/system/kubelet.service.d/20-mine.conf" in paths(
         found["kubelet", "rpm"]
     )
@@ -694,23 +696,23 @@ def test_a_file_of_the_catalog_is_replaced(write):
             files: [{path: "{envfile}", text: "KUBELET_EXTRA_ARGS=--v=2\\n", config: true}]
     """)
     for format_, path in (("deb", "/etc/default/kubelet"), ("rpm", "/etc/sysconfig/kubelet")):
-        assert one(planned()["kubelet", format_], path) == PlannedFile(
-            path, 0o644, Text("KUBELET_EXTRA_ARGS=--v=2\n"), config=True
+        assert one(planned()["kubelet", format_], path) == FilePlan(
+            path, 0o644, TextContent("KUBELET_EXTRA_ARGS=--v=2\n"), config=True
         )
 
 
 def test_a_file_may_be_replaced_by_its_full_path_where_the_catalog_names_a_place(write):
     write("packages: {kubelet: {files: [{path: /etc/default/kubelet, text: x}]}}")
     found = planned()
-    assert one(found["kubelet", "deb"], "/etc/default/kubelet").origin == Text("x")
+    assert one(found["kubelet", "deb"], "/etc/default/kubelet").content == TextContent("x")
     assert text(found["kubelet", "rpm"], "/etc/sysconfig/kubelet") == "KUBELET_EXTRA_ARGS=\n"
 
 
 def test_a_file_replaced_in_one_format_stays_in_the_other(write):
     write("packages: {kubectl: {files: [{path: /usr/bin/kubectl, text: x, formats: [deb]}]}}")
     found = planned()
-    assert one(found["kubectl", "deb"], "/usr/bin/kubectl").origin == Text("x")
-    assert one(found["kubectl", "rpm"], "/usr/bin/kubectl").origin == Binary(
+    assert one(found["kubectl", "deb"], "/usr/bin/kubectl").content == TextContent("x")
+    assert one(found["kubectl", "rpm"], "/usr/bin/kubectl").content == ComponentBinary(
         "kubernetes", "kubectl"
     )
 
@@ -779,19 +781,19 @@ def test_a_package_of_ones_own_is_planned_once_for_each_format(here, write):
     (here / "policy.conf").write_text("for={{ package }} {{ version }}\n")
     (here / "policy.sh").write_text("#!/bin/sh\n")
     write(MINE)
-    settings = load({"arch": "amd64,arm64"})
-    packages = plan(settings, locked(arches=[Arch.AMD64, Arch.ARM64]), catalog.load())
+    settings = load_settings({"arch": "amd64,arm64"})
+    packages = plan_packages(settings, locked(arches=[Arch.AMD64, Arch.ARM64]), catalog.load())
     deb, rpm = [package for package in packages if package.name == "my-policy"]
     assert deb.file_name == "deb/my-policy_2.1.0-1_all.deb"
     assert rpm.file_name == "rpm/my-policy-2.1.0-1.noarch.rpm"
-    assert {file.path: (file.mode, file.origin) for file in deb.files} == {
-        "/etc/my-policy.conf": (0o644, Text("for=my-policy 2.1.0\n")),
-        "/etc/my-policy.d": (0o755, Directory()),
-        "/usr/sbin/my-policy": (0o755, Local(here / "policy.sh")),
-        "/usr/sbin/policy": (0o644, Link("my-policy")),
+    assert {file.path: (file.mode, file.content) for file in deb.files} == {
+        "/etc/my-policy.conf": (0o644, TextContent("for=my-policy 2.1.0\n")),
+        "/etc/my-policy.d": (0o755, OwnedDirectory()),
+        "/usr/sbin/my-policy": (0o755, LocalFile(here / "policy.sh")),
+        "/usr/sbin/policy": (0o644, Symlink("my-policy")),
         "/usr/share/doc/my-policy/copyright": (
             0o644,
-            one(deb, "/usr/share/doc/my-policy/copyright").origin,
+            one(deb, "/usr/share/doc/my-policy/copyright").content,
         ),
     }
     assert "License: MIT\n" in text(deb, "/usr/share/doc/my-policy/copyright")
@@ -808,8 +810,8 @@ def test_a_package_of_ones_own_may_hold_binaries_of_a_component(write):
     """)
     package = planned()["kubectl-only", "rpm"]
     assert (package.version, package.component) == ("1.36.3", "kubernetes")
-    assert one(package, "/opt/kubectl").origin == Binary("kubernetes", "kubectl")
-    assert one(package, "/usr/share/doc/kubectl-only/provenance.json").origin == Provenance()
+    assert one(package, "/opt/kubectl").content == ComponentBinary("kubernetes", "kubectl")
+    assert one(package, "/usr/share/doc/kubectl-only/provenance.json").content == ProvenanceRecord()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from kubeparcel.config.settings import Settings, load
+from kubeparcel.config.settings import Settings, load_settings
 from tests.test_project_files import check_schema
 
 
@@ -17,7 +17,7 @@ def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here)
     code, out, _ = kubeparcel("init")
     assert code == 0
     assert "Wrote kubeparcel.yaml\nWrote kubeparcel.schema.json\n" in out
-    assert load({}) == Settings()
+    assert load_settings({}) == Settings()
     assert sorted(path.name for path in here.iterdir()) == [
         "kubeparcel.schema.json",
         "kubeparcel.yaml",
@@ -49,7 +49,7 @@ def test_init_explains_every_setting_with_a_valid_example(kubeparcel, here):
     file.write_text("\n".join(lines))
     keys = {field.alias or name for name, field in Settings.model_fields.items()}
     assert set(yaml.safe_load(file.read_text())) == {key.replace("_", "-") for key in keys}
-    assert load({}).packages["kubelet"].files[0].config
+    assert load_settings({}).packages["kubelet"].files[0].config
 
 
 @pytest.mark.parametrize(

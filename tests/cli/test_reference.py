@@ -12,7 +12,7 @@ import pytest
 
 from kubeparcel import cli
 from kubeparcel.cli.reference import ENVIRONMENT, checks_page, configuration_page, man_page, pages
-from kubeparcel.config.settings import PREFIX, Settings
+from kubeparcel.config.settings import ENV_PREFIX, Settings
 from kubeparcel.verify.layout.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,6 @@ def test_checks_page_has_every_check():
 def test_every_environment_variable_is_documented():
     """Those that override settings are documented with the settings."""
     source = "".join(path.read_text() for path in (ROOT / "packaging").rglob("*.py"))
-    used = set(re.findall(rf'"({PREFIX}[A-Z_]+)"', source))
-    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    used = set(re.findall(rf'"({ENV_PREFIX}[A-Z_]+)"', source))
+    settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     assert used - settings - {"KUBEPARCEL_DOLLAR"} <= set(ENVIRONMENT)  # set for nfpm

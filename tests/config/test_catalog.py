@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from kubeparcel.config import catalog
-from kubeparcel.config.catalog import Catalog, overlay
+from kubeparcel.config.catalog import Catalog, merge_package
 from kubeparcel.config.catalog_models import PackageSpec
 from kubeparcel.model import Version
 from kubeparcel.paths import PACKAGE
@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
 
 def cni_pairs(version: str) -> list[str]:
     pairs = catalog.load().components["cni"].pairs
-    return [row.version for row in pairs if row.kubernetes.covers(Version.parse(version))]
+    return [row.version for row in pairs if row.kubernetes.contains(Version.parse(version))]
 
 
 def test_the_five_packages_are_there():
@@ -161,7 +161,7 @@ BASE = PackageSpec.model_validate(
 
 
 def test_the_users_fields_lie_over_the_catalogs():
-    both = overlay(BASE, PackageSpec(summary="mine"))
+    both = merge_package(BASE, PackageSpec(summary="mine"))
     assert (both.summary, both.section) == ("mine", "net")
 
 
@@ -173,7 +173,7 @@ def test_the_users_rows_come_after_the_catalogs():
             "scripts": [{"at": "postinstall", "template": "mine"}],
         }
     )
-    both = overlay(BASE, own)
+    both = merge_package(BASE, own)
     assert [row.path for row in both.files] == ["/usr/bin/x", "/usr/bin/y"]
     assert [str(row) for row in both.relations] == ["depends socat", "recommends jq"]
     assert [row.template for row in both.scripts] == ["ours", "mine"]

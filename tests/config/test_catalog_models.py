@@ -75,7 +75,7 @@ def test_folders_and_links_are_neither_configuration_nor_documentation(mark, mad
     ["socat", "kubelet (>= 1.19.0)", "kubelet (<< {next-minor}~)", "libstdc++6", "python3.11"],
 )
 def test_a_relation_names_a_package_and_perhaps_a_bound(other):
-    assert RelationSpec(depends=other).other == other
+    assert RelationSpec(depends=other).text == other
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_relation_says_exactly_one_thing():
 
 def test_a_relation_knows_what_it_says():
     row = RelationSpec(breaks="kubelet (<< 1.30)")
-    assert (row.relation, row.other, str(row)) == (
+    assert (row.kind, row.text, str(row)) == (
         "breaks",
         "kubelet (<< 1.30)",
         "breaks kubelet (<< 1.30)",
@@ -114,7 +114,7 @@ def test_a_relation_knows_what_it_says():
 )
 def test_a_row_holds_for_its_versions_formats_and_layouts(row, version, format_, layout, holds):
     spec = RelationSpec.model_validate({"depends": "socat", **row})
-    assert spec.holds(Version.parse(version), Format(format_), layout) is holds
+    assert spec.applies_to(Version.parse(version), Format(format_), layout) is holds
 
 
 SOCAT = {"depends": "socat (>= 1)"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from kubeparcel.config.field_types import Kubernetes, Range
+from kubeparcel.config.field_types import KubernetesRange, VersionRange
 from kubeparcel.model import Version
 
-RANGE = TypeAdapter(Kubernetes)
+RANGE = TypeAdapter(KubernetesRange)
 
 
-def ranged(text: object) -> Range:
-    found: Range = RANGE.validate_python(text)
+def ranged(text: object) -> VersionRange:
+    found: VersionRange = RANGE.validate_python(text)
     return found
 
 
@@ -28,12 +28,12 @@ def ranged(text: object) -> Range:
     ],
 )
 def test_a_range_holds_from_its_first_version_until_before_its_last(text, inside, outside):
-    assert [v for v in inside + outside if ranged(text).covers(Version.parse(v))] == inside
+    assert [v for v in inside + outside if ranged(text).contains(Version.parse(v))] == inside
 
 
 @pytest.mark.parametrize(("version", "held"), [("1.37.0-rc.1", True), ("1.36.9-rc.1", False)])
 def test_a_prerelease_counts_as_the_release_it_leads_to(version, held):
-    assert ranged(">=1.37.0").covers(Version.parse(version)) is held
+    assert ranged(">=1.37.0").contains(Version.parse(version)) is held
 
 
 @pytest.mark.parametrize(

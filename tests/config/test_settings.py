@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.config.settings import Settings, load
+from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, KubeparcelError, UsageError
 
 # Each field: its default, then three other values, as they would be written.
@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
 def said(flags: Mapping[str, Any], kind: type[KubeparcelError] = ConfigurationError) -> str:
     """What is said of settings that are wrong."""
     with pytest.raises(kind) as caught:
-        load(flags)
+        load_settings(flags)
     assert type(caught.value) is kind
     assert caught.value.exit_code == 2
     return str(caught.value)
@@ -64,46 +64,46 @@ def test_every_field_is_in_the_table_above():
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_without_a_word_the_default_holds(here, field):
-    assert getattr(load({}), field) == FIELDS[field][0]
+    assert getattr(load_settings({}), field) == FIELDS[field][0]
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_the_file_wins_over_the_default(write, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
-    assert plain(getattr(load({}), field)) == FIELDS[field][1]
+    assert plain(getattr(load_settings({}), field)) == FIELDS[field][1]
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_the_environment_wins_over_the_file(write, monkeypatch, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
     monkeypatch.setenv(f"KUBEPARCEL_{field.upper()}", FIELDS[field][2])
-    assert plain(getattr(load({}), field)) == FIELDS[field][2]
+    assert plain(getattr(load_settings({}), field)) == FIELDS[field][2]
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_flag_wins_over_the_environment_and_the_file(write, monkeypatch, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
     monkeypatch.setenv(f"KUBEPARCEL_{field.upper()}", FIELDS[field][2])
-    assert plain(getattr(load({field: FIELDS[field][3]}), field)) == FIELDS[field][3]
+    assert plain(getattr(load_settings({field: FIELDS[field][3]}), field)) == FIELDS[field][3]
 
 
 @pytest.mark.parametrize("nothing", [None, "", [], ()])
 def test_a_flag_without_a_value_does_not_count(write, nothing):
     write("layout: official\n")
-    assert load({"layout": nothing}).layout == "official"
+    assert load_settings({"layout": nothing}).layout == "official"
 
 
 def test_an_empty_variable_does_not_count(write, monkeypatch):
     write("layout: official\n")
     monkeypatch.setenv("KUBEPARCEL_LAYOUT", "")
-    assert load({}).layout == "official"
+    assert load_settings({}).layout == "official"
 
 
 def test_the_file_is_looked_for_where_the_user_stands_or_where_told(here, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text("layout: official\n")
-    assert load({}).layout == "etc"
-    assert load({}, tmp_path).layout == "official"
-    assert load({}, tmp_path).base == tmp_path
+    assert load_settings({}).layout == "etc"
+    assert load_settings({}, tmp_path).layout == "official"
+    assert load_settings({}, tmp_path).base == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_the_file_is_looked_for_where_the_user_stands_or_where_told(here, tmp_pa
     ],
 )
 def test_several_words_are_separated_by_commas_and_each_counts_once(here, written, read):
-    assert list(load({"arch": written}).arch) == read
+    assert list(load_settings({"arch": written}).arch) == read
 
 
 @pytest.mark.parametrize("written", ["arch: [amd64, arm64]", "arch: amd64, arm64"])
 def test_in_the_file_a_list_may_be_one_or_be_written_with_commas(write, written):
     write(written + "\n")
-    assert list(load({}).arch) == ["amd64", "arm64"]
+    assert list(load_settings({}).arch) == ["amd64", "arm64"]
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_in_the_file_a_list_may_be_one_or_be_written_with_commas(write, written)
     ],
 )
 def test_a_kubernetes_is_named_by_word_minor_or_version_with_or_without_v(here, written, asked):
-    assert load({"kubernetes": written}).request().kubernetes == asked
+    assert load_settings({"kubernetes": written}).request().kubernetes == asked
 
 
 def test_the_request_holds_what_decides_which_releases_are_meant(here):
     flags = {"kubernetes": "1.36", "cni": "v1.9.1", "arch": "arm64", "source": "go", "mirror": "m"}
-    request = load(flags).request()
+    request = load_settings(flags).request()
     assert (request.kubernetes, request.cri_tools, request.cni) == ("1.36", "", "1.9.1")
     assert (request.arches, request.source, request.mirror) == (("arm64",), "go", "m")
 
@@ -189,7 +189,7 @@ def test_all_wrong_settings_are_named_at_once(write, monkeypatch):
 
 def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_ARCH", "x86")
-    assert load({"arch": "arm64"}).arch == ("arm64",)
+    assert load_settings({"arch": "arm64"}).arch == ("arm64",)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_the_names_there_are_come_with_a_package_that_is_new_by_mistake(write):
 
 def test_a_package_of_the_catalog_need_not_be_whole(write):
     write("packages:\n  kubelet: {section: utils}\n")
-    assert load({}).packages["kubelet"].section == "utils"
+    assert load_settings({}).packages["kubelet"].section == "utils"
 
 
 def test_a_package_for_all_architectures_cannot_hold_a_binary_of_the_catalog(write):

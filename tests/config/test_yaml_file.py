@@ -105,7 +105,7 @@ def test_a_place_is_the_line_of_the_deepest_part_that_is_there(tmp_path, loc, pl
     text = (
         "layout: etc\npackages:\n  kubelet:\n    files: [{},\n      {path: /y,\n      mode: 7}]\n"
     )
-    assert YamlFile.read(written(tmp_path, text)).place(loc) == place
+    assert YamlFile.read(written(tmp_path, text)).locate(loc) == place
 
 
 SCHEMA = {

@@ -14,19 +14,21 @@ from kubeparcel.doctor.examination import Request, examine_reader
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, UsageError
-from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.http.retry import RetryPolicy
 from tests.support.upstream_site import (
     Fault,
-    Site,
-    instead,
+    UpstreamSite,
+    other_content,
     reset,
-    serving,
+    serve_site,
     stalled,
     status,
     truncated,
 )
 
-HASTY = Patience(connect=30, silence=30, tries=2, pause=0.01, longest=0.1)
+HASTY = RetryPolicy(
+    connect_timeout=30, read_timeout=30, attempts=2, backoff=0.01, max_retry_after=0.1
+)
 """Tries again at once; a slow machine is not taken for a silent server."""
 
 RELEASE = "/apt/dists/stable/InRelease"
@@ -42,9 +44,9 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site(published: Path) -> Iterator[Site]:
+def site(published: Path) -> Iterator[UpstreamSite]:
     """A server that has the repository's files, and no pages for its folders."""
-    with serving() as one:
+    with serve_site() as one:
         for path in published.rglob("*"):
             if path.is_file() and path.suffix != ".html":
                 one.files[f"/{path.relative_to(published)}"] = path.read_bytes()
@@ -52,7 +54,7 @@ def site(published: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def ask(site: Site) -> Ask:
+def ask(site: UpstreamSite) -> Ask:
     def ask(below: str = "", *suites: str, **more: object) -> DoctorReport:
         source = HttpReader(f"{site.url}/{below}", HASTY)
         wanted = Request(source.location, **more)  # type: ignore[arg-type]
@@ -61,7 +63,7 @@ def ask(site: Site) -> Ask:
     return ask
 
 
-def listing(site: Site) -> None:
+def listing(site: UpstreamSite) -> None:
     """Give every folder a page, as servers make them."""
     folders: dict[str, set[str]] = {}
     for path in list(site.files):
@@ -81,7 +83,9 @@ def test_suites_are_known_from_our_own_state_where_nothing_can_be_listed(ask: As
     assert "files" not in {one.name for one in found.subjects}
 
 
-def test_the_usual_suites_are_found_in_the_repository_of_anybody(site: Site, ask: Ask) -> None:
+def test_the_usual_suites_are_found_in_the_repository_of_anybody(
+    site: UpstreamSite, ask: Ask
+) -> None:
     del site.files["/.kubeparcel/state.json"]
     subjects = {one.name for one in ask().subjects}
     assert "apt stable" in subjects
@@ -89,7 +93,7 @@ def test_the_usual_suites_are_found_in_the_repository_of_anybody(site: Site, ask
     assert {"apt v1.36", "yum v1.36"} <= {one.name for one in ask("", "v1.36").subjects}
 
 
-def test_folders_that_servers_list_are_looked_through(site: Site, ask: Ask) -> None:
+def test_folders_that_servers_list_are_looked_through(site: UpstreamSite, ask: Ask) -> None:
     del site.files["/.kubeparcel/state.json"]
     site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
     listing(site)
@@ -98,19 +102,21 @@ def test_folders_that_servers_list_are_looked_through(site: Site, ask: Ask) -> N
     assert found.failed_checks == {"files": {"orphans"}}
 
 
-def test_quick_asks_for_no_package(site: Site, ask: Ask) -> None:
+def test_quick_asks_for_no_package(site: UpstreamSite, ask: Ask) -> None:
     assert ask(quick=True).failed_checks == {}
-    assert not site.asked(".deb")
-    assert not site.asked(".rpm")
+    assert not site.requests_for(".deb")
+    assert not site.requests_for(".rpm")
 
 
-def test_a_package_that_suites_share_is_read_once(site: Site, ask: Ask) -> None:
+def test_a_package_that_suites_share_is_read_once(site: UpstreamSite, ask: Ask) -> None:
     ask()
-    assert len(site.asked(DEB)) == 1
+    assert len(site.requests_for(DEB)) == 1
 
 
 @pytest.mark.parametrize("fault", [truncated(100), reset(100), status(503), status(429)])
-def test_what_passes_on_a_second_try_is_no_fault(site: Site, ask: Ask, fault: Fault) -> None:
+def test_what_passes_on_a_second_try_is_no_fault(
+    site: UpstreamSite, ask: Ask, fault: Fault
+) -> None:
     site.faults[DEB] = [fault]
     site.faults[INDEX] = [fault]
     assert ask().failed_checks == {}
@@ -123,11 +129,11 @@ def test_what_passes_on_a_second_try_is_no_fault(site: Site, ask: Ask, fault: Fa
         (status(500), "answered 500"),
         (status(404), "there is no such file"),
         (status(403), "there is no such file"),
-        (instead(b"<html>"), "6 bytes"),
+        (other_content(b"<html>"), "6 bytes"),
     ],
 )
 def test_a_package_that_cannot_be_had_is_a_fault_of_the_repository(
-    site: Site, ask: Ask, fault: Fault, said: str
+    site: UpstreamSite, ask: Ask, fault: Fault, said: str
 ) -> None:
     site.faults[DEB] = [fault] * 9
     found = ask()
@@ -135,7 +141,9 @@ def test_a_package_that_cannot_be_had_is_a_fault_of_the_repository(
     assert said in found.as_text()
 
 
-def test_a_server_that_gives_no_package_at_all_ends_the_examination(site: Site, ask: Ask) -> None:
+def test_a_server_that_gives_no_package_at_all_ends_the_examination(
+    site: UpstreamSite, ask: Ask
+) -> None:
     for path in site.files:
         if path.endswith((".deb", ".rpm")):
             site.faults[path] = [status(500)] * 9
@@ -150,12 +158,12 @@ def test_a_server_that_gives_no_package_at_all_ends_the_examination(site: Site, 
         (status(401), DownloadError, "wants a user and password"),
         (status(403), Unreachable, "does not let us read"),
         (status(404), UsageError, "no apt and no yum repository"),
-        (instead(b"<html><a href='x/'>"), UsageError, "no apt and no yum repository"),
+        (other_content(b"<html><a href='x/'>"), UsageError, "no apt and no yum repository"),
         (truncated(10), DownloadError, "in the middle of the file"),
     ],
 )
 def test_a_server_without_a_repository_says_why(
-    site: Site, ask: Ask, fault: Fault, error: type[KubeparcelError], said: str
+    site: UpstreamSite, ask: Ask, fault: Fault, error: type[KubeparcelError], said: str
 ) -> None:
     class Always(dict[str, list[Fault]]):
         def __missing__(self, _: str) -> list[Fault]:
@@ -166,10 +174,10 @@ def test_a_server_without_a_repository_says_why(
         ask()
 
 
-def test_a_server_that_stalls_is_not_waited_for_long(site: Site) -> None:
+def test_a_server_that_stalls_is_not_waited_for_long(site: UpstreamSite) -> None:
     ever = threading.Event()
     site.faults[INDEX] = [stalled(50, ever)] * 9
-    source = HttpReader(site.url, replace(HASTY, silence=1))
+    source = HttpReader(site.url, replace(HASTY, read_timeout=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
             examine_reader(source, Request(source.location), QuietLog(), ())
@@ -177,15 +185,15 @@ def test_a_server_that_stalls_is_not_waited_for_long(site: Site) -> None:
         ever.set()
 
 
-def test_an_index_that_the_server_holds_only_half_is_a_fault(site: Site, ask: Ask) -> None:
+def test_an_index_that_the_server_holds_only_half_is_a_fault(site: UpstreamSite, ask: Ask) -> None:
     site.files[INDEX] = site.files[INDEX][:100]
     assert ask().failed_checks == {"apt stable": {"indexes"}}
 
 
-def test_names_are_asked_for_as_apt_does(site: Site) -> None:
+def test_names_are_asked_for_as_apt_does(site: UpstreamSite) -> None:
     site.files["/core:/stable/a%2Bb~rc.deb"] = b"x"
     assert HttpReader(site.url, HASTY).read("core:/stable/a+b~rc.deb") == b"x"
 
 
-def test_a_beginning_is_read_and_no_more(site: Site) -> None:
+def test_a_beginning_is_read_and_no_more(site: UpstreamSite) -> None:
     assert HttpReader(site.url, HASTY).read(RELEASE[1:], 5) == b"-----"

@@ -10,12 +10,19 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
-from tests.support.upstream_site import Site, serving
+from tests.support.upstream_site import UpstreamSite, serve_site
 
-FAST = Patience(connect=30, silence=30, probe=30, tries=3, pause=0.01, longest=1)
+FAST = RetryPolicy(
+    connect_timeout=30,
+    read_timeout=30,
+    probe_timeout=30,
+    attempts=3,
+    backoff=0.01,
+    max_retry_after=1,
+)
 """Tries again at once; a slow machine is not taken for a silent server."""
 
 
@@ -29,8 +36,8 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    with serving() as one:
+def site() -> Iterator[UpstreamSite]:
+    with serve_site() as one:
         yield one
 
 
@@ -48,13 +55,13 @@ def log() -> QuietLog:
 def from_mirror() -> Callable[..., Upstream]:
     """Make the source, which does not pause for long."""
 
-    def make(mirror: str, patience: Patience = FAST, width: int = 4) -> Upstream:
-        return Upstream(catalog.load().components, mirror, patience, width)
+    def make(mirror: str, policy: RetryPolicy = FAST, workers: int = 4) -> Upstream:
+        return Upstream(catalog.load().components, mirror, policy, workers)
 
     return make
 
 
 @pytest.fixture
-def upstream(site: Site, from_mirror: Callable[..., Upstream]) -> Upstream:
+def upstream(site: UpstreamSite, from_mirror: Callable[..., Upstream]) -> Upstream:
     """The source, reading the site as a mirror."""
     return from_mirror(site.url)

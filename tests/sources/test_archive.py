@@ -15,7 +15,7 @@ import zstandard
 from kubeparcel.errors import ArchiveError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import archive
-from tests.support.upstream_site import elf, packed
+from tests.support.upstream_site import elf_bytes, tar_archive
 
 
 def stored(store, data: bytes) -> str:
@@ -25,7 +25,7 @@ def stored(store, data: bytes) -> str:
 def with_member(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
     """An archive with one good program, and this member after it."""
     target = io.BytesIO()
-    good = elf(100)
+    good = elf_bytes(100)
     with tarfile.open(fileobj=target, mode="w") as tar:
         first = tarfile.TarInfo("good")
         first.size = len(good)
@@ -35,9 +35,9 @@ def with_member(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
 
 
 def test_programs_are_the_elf_files_whoever_owns_them(store):
-    bridge, loopback = elf(), elf()
+    bridge, loopback = elf_bytes(), elf_bytes()
     members = {"./bridge": bridge, "./loopback": loopback, "./LICENSE": b"x", "./README.md": b""}
-    found = archive.programs(store, stored(store, packed(members)), "cni amd64")
+    found = archive.unpack_programs(store, stored(store, tar_archive(members)), "cni amd64")
     assert {name: store.path(sha256).read_bytes() for name, sha256 in found.items()} == {
         "bridge": bridge,
         "loopback": loopback,
@@ -48,18 +48,20 @@ def test_programs_are_the_elf_files_whoever_owns_them(store):
     "pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress, bytes]
 )
 def test_an_archive_is_known_by_its_content(store, pack):
-    program = elf()
-    found = archive.programs(store, stored(store, pack(packed({"crictl": program}, "w"))), "x")
+    program = elf_bytes()
+    found = archive.unpack_programs(
+        store, stored(store, pack(tar_archive({"crictl": program}, "w"))), "x"
+    )
     assert found == {"crictl": hashlib.sha256(program).hexdigest()}
 
 
 def test_an_archive_is_unpacked_once(store):
-    digest = stored(store, packed({"crictl": elf()}))
-    found = archive.programs(store, digest, "x")
+    digest = stored(store, tar_archive({"crictl": elf_bytes()}))
+    found = archive.unpack_programs(store, digest, "x")
     store.path(digest).unlink()
-    assert archive.known(store, digest) == found
+    assert archive.cached_programs(store, digest) == found
     store.path(found["crictl"]).unlink()
-    assert archive.known(store, digest) is None
+    assert archive.cached_programs(store, digest) is None
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0):
@@ -86,39 +88,44 @@ def test_a_hostile_member_is_refused_and_nothing_is_stored(store, kind):
     info, said = BAD[kind]
     digest = stored(store, with_member(info, bytes(info.size)))
     with pytest.raises(ArchiveError, match=f"cni amd64: the archive holds .*{said}"):
-        archive.programs(store, digest, "cni amd64")
+        archive.unpack_programs(store, digest, "cni amd64")
     assert [p.name for p in (store.root / "sha256").glob("*/*")] == [digest]
     assert not list((store.root / "scratch").iterdir())
 
 
 def test_two_programs_of_one_name_are_refused(store):
-    digest = stored(store, packed({"a/x": elf(), "b/x": elf()}))
+    digest = stored(store, tar_archive({"a/x": elf_bytes(), "b/x": elf_bytes()}))
     with pytest.raises(ArchiveError, match="named 'x'"):
-        archive.programs(store, digest, "x")
+        archive.unpack_programs(store, digest, "x")
 
 
 def test_a_program_with_an_odd_name_is_refused(store):
-    digest = stored(store, packed({"rm -rf *": elf()}))
+    digest = stored(store, tar_archive({"rm -rf *": elf_bytes()}))
     with pytest.raises(ArchiveError, match="named 'rm -rf"):
-        archive.programs(store, digest, "x")
+        archive.unpack_programs(store, digest, "x")
 
 
 def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
     monkeypatch.setattr(archive, "LARGEST", 5_000_000)
-    for bomb in ({"big": b"\x7fELF" + bytes(6_000_000)}, {"README": bytes(6_000_000), "a": elf()}):
+    for bomb in (
+        {"big": b"\x7fELF" + bytes(6_000_000)},
+        {"README": bytes(6_000_000), "a": elf_bytes()},
+    ):
         with pytest.raises(ArchiveError, match=r"more than 5\.0 MB"):
-            archive.programs(store, stored(store, packed(bomb)), "x")
+            archive.unpack_programs(store, stored(store, tar_archive(bomb)), "x")
 
 
 def test_too_many_members_are_refused(store, monkeypatch):
     monkeypatch.setattr(archive, "MEMBERS", 3)
     with pytest.raises(ArchiveError, match="more than 3 files"):
-        archive.programs(store, stored(store, packed({str(n): b"" for n in range(5)})), "x")
+        archive.unpack_programs(
+            store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x"
+        )
 
 
 def broken_archives() -> dict[str, bytes]:
-    whole = packed({"crictl": elf(), "other": elf()})
-    plain = packed({"crictl": elf(), "other": elf()}, "w")
+    whole = tar_archive({"crictl": elf_bytes(), "other": elf_bytes()})
+    plain = tar_archive({"crictl": elf_bytes(), "other": elf_bytes()}, "w")
     second = 512 + 200_192
     return {
         "cut": whole[:-5000],
@@ -136,17 +143,17 @@ def broken_archives() -> dict[str, bytes]:
 def test_a_damaged_archive_is_named_as_such(store, kind):
     digest = stored(store, broken_archives()[kind])
     with pytest.raises(ArchiveError, match="damaged"):
-        archive.programs(store, digest, "x")
+        archive.unpack_programs(store, digest, "x")
 
 
 def test_an_archive_without_programs_is_refused(store):
     with pytest.raises(ArchiveError, match="holds no programs"):
-        archive.programs(store, stored(store, packed({"README.md": b"x"})), "x")
+        archive.unpack_programs(store, stored(store, tar_archive({"README.md": b"x"})), "x")
 
 
 def test_fetch_gives_the_programs_of_each_component(site, upstream, store, log):
     wanted = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
-    published = {c: site.publish(upstream, c, v) for c, v in wanted.items()}
+    published = {c: site.publish_release(upstream, c, v) for c, v in wanted.items()}
     pins = [upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in wanted.items()]
     found = upstream.fetch([a for pin in pins for a in pin.artifacts], store, log)
     assert {
@@ -161,7 +168,7 @@ def test_fetch_gives_the_programs_of_each_component(site, upstream, store, log):
 def test_an_archive_that_lacks_its_program_is_refused(site, upstream, store, log):
     version = Version.parse("1.36.0")
     [artifact] = upstream.artifacts("cri-tools", version, Arch.AMD64)
-    site.put(artifact.origin, packed({"critest": elf()}))
+    site.publish_file(artifact.origin, tar_archive({"critest": elf_bytes()}))
     pinned = upstream.pin("cri-tools", version, [Arch.AMD64])
     with pytest.raises(ArchiveError, match="cri-tools amd64: the archive holds no crictl"):
         upstream.fetch(pinned.artifacts, store, log)

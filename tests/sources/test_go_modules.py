@@ -26,7 +26,7 @@ from kubeparcel.errors import (
 )
 from kubeparcel.model import Arch, Artifact, Version
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.go_modules import GoModules, stamps, write_module
+from kubeparcel.sources.go_modules import GoModules, link_variables, write_module
 from tests.conftest import RecordingLog
 
 SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
@@ -148,9 +148,9 @@ def world(tmp_path, monkeypatch) -> World:
     go.write_text(GO.format(python=sys.executable, world=str(folder)))
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(go.parent))
-    go_toolchain.find.cache_clear()
+    go_toolchain.find_go.cache_clear()
     yield World(folder)
-    go_toolchain.find.cache_clear()
+    go_toolchain.find_go.cache_clear()
 
 
 def modules(toolchain: str = "") -> GoModules:
@@ -328,7 +328,7 @@ DATE = "2026-07-22T18:07:38Z"
 )
 def test_binaries_are_stamped_with_their_version_and_the_modules_date(component, released, found):
     spec = catalog.load().components[component]
-    assert stamps(spec, version(released), DATE) == found
+    assert link_variables(spec, version(released), DATE) == found
 
 
 # --- Compiling -----------------------------------------------------------------------------------

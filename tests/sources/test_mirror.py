@@ -10,7 +10,7 @@ from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Arch, Lock, Request, Version
-from kubeparcel.sources.mirror import fill
+from kubeparcel.sources.mirror import fill_mirror
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 from tests.support.upstream_site import RELEASED
@@ -22,7 +22,7 @@ def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -
     """Publish a release and lock it."""
     versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": "1.9.1"}
     for component, version in versions.items():
-        site.publish(upstream, component, version)
+        site.publish_release(upstream, component, version)
     pins = (upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in versions.items())
     return Lock(Request(), "upstream", tuple(pins))
 
@@ -31,7 +31,7 @@ def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -
 def filled(site, upstream, store, tmp_path):
     """A lock, and the directory that was filled for it."""
     lock = lock_of(upstream, site)
-    fill(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     return lock, tmp_path / "mirror"
 
 
@@ -58,7 +58,7 @@ def test_files_carry_the_date_of_their_release(filled):
 def test_a_second_time_nothing_is_transferred(filled, site, tmp_path):
     lock, folder = filled
     before = len(site.requests)
-    said = fill(folder, lock, COMPONENTS, site.url, QuietLog(), Store(tmp_path / "empty"))
+    said = fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), Store(tmp_path / "empty"))
     assert said.startswith("Nothing to do")
     assert len(site.requests) == before
 
@@ -68,14 +68,16 @@ def test_a_damaged_file_is_replaced(filled, site, store):
     kubelet = folder / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
     good = kubelet.read_bytes()
     kubelet.write_bytes(b"damaged")
-    assert "1 new files" in fill(folder, lock, COMPONENTS, site.url, QuietLog(), store)
+    assert "1 new files" in fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store)
     assert kubelet.read_bytes() == good
 
 
 def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirror, store):
     _, folder = filled
     for version in ("1.35.9", "1.37.0-rc.1"):
-        fill(folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store)
+        fill_mirror(
+            folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store
+        )
     there = from_mirror(str(folder))
     assert str(there.kubernetes("stable")) == "1.36.3"
     assert str(there.kubernetes("1.35")) == "1.35.9"
@@ -85,9 +87,9 @@ def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirr
 
 def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, store, tmp_path):
     for patch in range(2):
-        site.publish(upstream, "cri-tools", f"1.36.{patch}")
+        site.publish_release(upstream, "cri-tools", f"1.36.{patch}")
     lock = lock_of(upstream, site, cri_tools="1.36.2")
-    fill(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     there = from_mirror(str(tmp_path / "mirror"))
     out = [there.published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
     assert out == [True, True, True, False]
@@ -97,7 +99,7 @@ def test_nothing_becomes_visible_when_a_file_is_wrong(site, upstream, store, tmp
     lock = lock_of(upstream, site)
     site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"] = b"replaced"
     with pytest.raises(DigestError):
-        fill(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
+        fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     assert not [path for path in tmp_path.glob("mirror/**/*") if path.is_file()]
 
 
@@ -105,19 +107,19 @@ def test_a_digest_that_upstream_changed_is_not_passed_on(site, upstream, store, 
     lock = lock_of(upstream, site)
     site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256"] = b"0" * 64
     with pytest.raises(DigestError, match="inv resolve --refresh"):
-        fill(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
+        fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     assert not list(tmp_path.glob("mirror/**/stable*.txt"))
 
 
 def test_a_lock_of_go_modules_has_nothing_to_mirror(store, tmp_path):
     lock = Lock(Request(), "go", ())
     with pytest.raises(ConfigurationError, match="--source upstream"):
-        fill(tmp_path / "mirror", lock, COMPONENTS, "", QuietLog(), store)
+        fill_mirror(tmp_path / "mirror", lock, COMPONENTS, "", QuietLog(), store)
 
 
 def test_a_mirror_that_is_served_again_is_as_good(filled, from_mirror, tmp_path):
     lock, folder = filled
     again = tmp_path / "second"
-    said = fill(again, lock, COMPONENTS, str(folder), QuietLog(), Store(tmp_path / "other"))
+    said = fill_mirror(again, lock, COMPONENTS, str(folder), QuietLog(), Store(tmp_path / "other"))
     assert f"Next: inv build --mirror {again}" in said
     subprocess.run(["diff", "-r", folder, again], check=True)

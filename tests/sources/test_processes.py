@@ -16,11 +16,11 @@ import pytest
 from kubeparcel.errors import DiskError
 from kubeparcel.model import Arch, Artifact
 from kubeparcel.paths import PACKAGE
-from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
 from tests.conftest import TIMEOUT, wait_until
 from tests.support import upstream_site as sites
-from tests.support.upstream_site import elf
+from tests.support.upstream_site import elf_bytes
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
@@ -41,7 +41,7 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
 
 
 def kubelet(site, data: bytes) -> Artifact:
-    site.put(KUBELET, data)
+    site.publish_file(KUBELET, data)
     digest = hashlib.sha256(data).hexdigest()
     return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
 
@@ -68,7 +68,7 @@ def stored(store: Store) -> list[str]:
 
 
 def test_two_processes_that_want_the_same_file_get_it_once(site, store):
-    artifact, calm = kubelet(site, elf(1_000_000)), threading.Event()
+    artifact, calm = kubelet(site, elf_bytes(1_000_000)), threading.Event()
 
     def slow(handler, data):
         calm.wait(TIMEOUT)
@@ -76,20 +76,20 @@ def test_two_processes_that_want_the_same_file_get_it_once(site, store):
 
     site.faults[PATH] = [slow]
     both = [fetching(site, store, artifact) for _ in range(2)]
-    assert wait_until(lambda: len(site.asked("/kubelet")) == 1)
+    assert wait_until(lambda: len(site.requests_for("/kubelet")) == 1)
     time.sleep(0.5)  # the other could ask now
     calm.set()
     for process in both:
         _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, err
-    assert len(site.asked("/kubelet")) == 1
+    assert len(site.requests_for("/kubelet")) == 1
     assert stored(store) == [artifact.digest.removeprefix("sha256:")]
 
 
 @pytest.fixture
 def halfway(site, store):
     """A process that has got two thirds of a file and waits for the rest, and the file."""
-    artifact, end = kubelet(site, elf(3_000_000)), threading.Event()
+    artifact, end = kubelet(site, elf_bytes(3_000_000)), threading.Event()
     site.faults[PATH] = [sites.stalled(2_000_000, end)]
     with fetching(site, store, artifact) as process:
         try:
@@ -107,7 +107,7 @@ def test_a_killed_download_goes_on_where_it_was(halfway, site, store, upstream, 
     assert stored(store) == []
     [size] = parts(store)
     upstream.fetch([artifact], store, log)
-    assert site.asked("/kubelet")[-1].headers["Range"] == f"bytes={size}-"
+    assert site.requests_for("/kubelet")[-1].headers["Range"] == f"bytes={size}-"
     assert stored(store) == [artifact.digest.removeprefix("sha256:")]
     assert parts(store) == []
 
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_a_download_at_once_and_keeps_what_has_come(halfway, store):
     [arrived] = parts(store)
     process.send_signal(signal.SIGINT)
     # One that went on waiting would do so for the server's whole silence.
-    _, err = process.communicate(timeout=Patience().silence / 2)
+    _, err = process.communicate(timeout=RetryPolicy().read_timeout / 2)
     assert "KeyboardInterrupt" in err
     [kept] = parts(store)
     assert arrived <= kept <= 2_000_000
@@ -156,7 +156,7 @@ def mounted(folder, options: str):
 
 
 def test_a_full_disk_is_named_and_what_has_come_is_kept(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf(3_000_000))
+    artifact = kubelet(site, elf_bytes(3_000_000))
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=1m"):
         with pytest.raises(DiskError, match="The disk is full: free some space"):
@@ -165,11 +165,11 @@ def test_a_full_disk_is_named_and_what_has_come_is_kept(site, upstream, log, tmp
         subprocess.run(["mount", "-o", "remount,size=9m", store.root], check=True)
         upstream.fetch([artifact], store, log)
         assert stored(store) == [artifact.digest.removeprefix("sha256:")]
-        assert "Range" in site.asked("/kubelet")[-1].headers
+        assert "Range" in site.requests_for("/kubelet")[-1].headers
 
 
 def test_a_read_only_store_is_enough_when_all_is_there(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf())
+    artifact = kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=9m"):
         upstream.fetch([artifact], store, log)
@@ -178,7 +178,7 @@ def test_a_read_only_store_is_enough_when_all_is_there(site, upstream, log, tmp_
 
 
 def test_a_read_only_store_that_lacks_something_is_named(site, upstream, log, tmp_path):
-    artifact = kubelet(site, elf())
+    artifact = kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "ro"), pytest.raises(DiskError, match="read-only") as caught:
         upstream.fetch([artifact], store, log)

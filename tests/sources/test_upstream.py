@@ -12,41 +12,41 @@ import pytest
 from kubeparcel.errors import ConfigurationError, DownloadError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
-from kubeparcel.sources.http.retry import Patience
-from tests.support.upstream_site import RELEASED, instead, status
+from kubeparcel.sources.http.retry import RetryPolicy
+from tests.support.upstream_site import RELEASED, other_content, status
 
 V1363 = Version.parse("1.36.3")
 
 
 def test_stable_is_what_the_marker_says(site, upstream):
-    site.marker("stable", "v1.36.3")
+    site.publish_marker("stable", "v1.36.3")
     assert upstream.kubernetes("stable") == V1363
 
 
 def test_a_minor_is_its_newest_patch(site, upstream):
-    site.marker("stable-1.36", "v1.36.3\n")
+    site.publish_marker("stable-1.36", "v1.36.3\n")
     assert upstream.kubernetes("1.36") == V1363
     assert upstream.kubernetes("v1.36") == V1363
 
 
 def test_latest_may_be_a_pre_release(site, upstream):
-    site.marker("latest", "v1.37.0-rc.1")
+    site.publish_marker("latest", "v1.37.0-rc.1")
     assert str(upstream.kubernetes("latest")) == "1.37.0-rc.1"
 
 
 @pytest.mark.parametrize("wanted", ["1.36.3", "v1.36.3", "1.37.0-rc.1"])
 def test_an_exact_version_is_taken_when_it_is_out(site, upstream, wanted):
-    site.publish(upstream, "kubernetes", wanted)
+    site.publish_release(upstream, "kubernetes", wanted)
     assert str(upstream.kubernetes(wanted)) == wanted.removeprefix("v")
 
 
 def test_a_release_for_one_architecture_only_counts_as_out(site, upstream):
-    site.publish(upstream, "kubernetes", "1.36.3", Arch.S390X)
+    site.publish_release(upstream, "kubernetes", "1.36.3", Arch.S390X)
     assert upstream.published("kubernetes", V1363)
 
 
 def test_an_unknown_minor_is_told_what_there_is(site, upstream):
-    site.marker("stable", "v1.37.2")
+    site.publish_marker("stable", "v1.37.2")
     with pytest.raises(UnknownVersion) as caught:
         upstream.kubernetes("1.99")
     assert "no Kubernetes 1.99: the newest is 1.37.2" in str(caught.value)
@@ -54,21 +54,21 @@ def test_an_unknown_minor_is_told_what_there_is(site, upstream):
 
 
 def test_an_unknown_patch_is_told_the_newest_of_its_minor(site, upstream):
-    site.marker("stable", "v1.37.2")
-    site.marker("stable-1.36", "v1.36.3")
+    site.publish_marker("stable", "v1.37.2")
+    site.publish_marker("stable-1.36", "v1.36.3")
     with pytest.raises(UnknownVersion, match=r"the newest 1\.36 is 1\.36\.3"):
         upstream.kubernetes("1.36.99")
 
 
 def test_a_minor_that_is_not_final_is_told_its_pre_release(site, upstream):
-    site.marker("stable", "v1.37.2")
-    site.marker("latest-1.38", "v1.38.0-beta.1")
+    site.publish_marker("stable", "v1.37.2")
+    site.publish_marker("latest-1.38", "v1.38.0-beta.1")
     with pytest.raises(UnknownVersion, match=r"of 1\.38 there is 1\.38\.0-beta\.1"):
         upstream.kubernetes("1.38")
 
 
 def test_a_marker_that_holds_no_version_is_named(site, upstream):
-    site.marker("stable", "<html>Please log in</html>")
+    site.publish_marker("stable", "<html>Please log in</html>")
     with pytest.raises(DownloadError) as caught:
         upstream.kubernetes("stable")
     assert f"{site.url}/dl.k8s.io/release/stable.txt holds '<html>" in str(caught.value)
@@ -76,15 +76,15 @@ def test_a_marker_that_holds_no_version_is_named(site, upstream):
 
 
 def test_versions_are_the_newest_of_each_minor_newest_first(site, upstream):
-    site.marker("stable", "v1.36.3")
+    site.publish_marker("stable", "v1.36.3")
     for text in ("v1.36.3", "v1.35.9", "v1.33.12", "v1.11.10", "v1.10.13"):
-        site.marker(f"stable-{text[1:5]}", text)
+        site.publish_marker(f"stable-{text[1:5]}", text)
     found = [str(version) for version in upstream.versions()]
     assert found == ["1.36.3", "1.35.9", "1.33.12", "1.11.10"]
 
 
 def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(site, upstream):
-    programs = site.publish(upstream, "kubernetes", "1.36.3")
+    programs = site.publish_release(upstream, "kubernetes", "1.36.3")
     pinned = upstream.pin("kubernetes", V1363, [Arch.AMD64])
     digests = {a.name: a.digest for a in pinned.artifacts}
     assert digests == {
@@ -94,7 +94,7 @@ def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(sit
 
 
 def test_a_lock_names_upstream_whatever_the_mirror(site, upstream):
-    site.publish(upstream, "cri-tools", "1.36.0")
+    site.publish_release(upstream, "cri-tools", "1.36.0")
     [artifact] = upstream.pin("cri-tools", Version.parse("1.36.0"), [Arch.AMD64]).artifacts
     assert artifact.name == "cri-tools"
     assert artifact.origin == (
@@ -114,7 +114,7 @@ def test_old_cni_plugins_have_their_old_name(upstream):
 )  # fmt: skip
 def test_a_digest_is_understood_however_it_is_written(site, upstream, form):
     digest = "ab" * 32
-    site.publish(upstream, "kubernetes", "1.36.3")
+    site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm.sha256"
     site.files[path] = form.format(digest=digest, DIGEST=digest.upper()).encode()
     pinned = upstream.pin("kubernetes", V1363, [Arch.AMD64])
@@ -123,7 +123,7 @@ def test_a_digest_is_understood_however_it_is_written(site, upstream, form):
 
 @pytest.mark.parametrize("text", ["", "<html>", "d41d8cd98f00b204e9800998ecf8427e"])
 def test_a_digest_that_is_none_is_named_with_its_place(site, upstream, text):
-    site.publish(upstream, "kubernetes", "1.36.3")
+    site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256"
     site.files[path] = text.encode()
     with pytest.raises(DownloadError) as caught:
@@ -132,13 +132,13 @@ def test_a_digest_that_is_none_is_named_with_its_place(site, upstream, text):
 
 
 def test_an_architecture_that_is_not_published_is_named(site, upstream):
-    site.publish(upstream, "kubernetes", "1.36.3")
+    site.publish_release(upstream, "kubernetes", "1.36.3")
     with pytest.raises(UnknownVersion, match=r"no Kubernetes 1\.36\.3 for s390x"):
         upstream.pin("kubernetes", V1363, [Arch.AMD64, Arch.S390X])
 
 
 def test_a_mirror_without_dates_is_named(site, upstream):
-    site.publish(upstream, "kubernetes", "1.36.3")
+    site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm"
     site.faults[path] = [without_date]
     with pytest.raises(DownloadError, match="Last-Modified"):
@@ -153,8 +153,8 @@ def without_date(handler, data):
 
 
 def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
-    site.marker("stable", "v1.36.3")
-    site.publish(upstream, "kubernetes", "1.36.3")
+    site.publish_marker("stable", "v1.36.3")
+    site.publish_release(upstream, "kubernetes", "1.36.3")
     for path, data in site.files.items():
         target = tmp_path / "mirror" / path[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +182,7 @@ def test_a_mirror_of_an_unknown_kind_is_refused(from_mirror):
 
 
 def test_probe_is_content_when_upstream_answers(site, upstream):
-    site.marker("stable", "v1.36.3")
+    site.publish_marker("stable", "v1.36.3")
     upstream.probe()
 
 
@@ -212,18 +212,18 @@ def test_probe_says_that_nobody_listens(from_mirror):
 
 def test_probe_says_that_a_name_does_not_resolve(from_mirror):
     with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be found|did not answer)"):
-        from_mirror("http://mirror.invalid", Patience(probe=0.5)).probe()
+        from_mirror("http://mirror.invalid", RetryPolicy(probe_timeout=0.5)).probe()
 
 
 def test_probe_decides_in_time_when_nothing_comes(from_mirror):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         with pytest.raises(Unreachable, match=r"did not answer within 0\.5 s"):
-            from_mirror(f"http://127.0.0.1:{port}", Patience(probe=0.5)).probe()
+            from_mirror(f"http://127.0.0.1:{port}", RetryPolicy(probe_timeout=0.5)).probe()
 
 
 def test_a_login_page_does_not_count_as_a_marker(site, upstream):
-    site.faults["/dl.k8s.io/release/stable-1.36.txt"] = [instead(b"<html>")]
+    site.faults["/dl.k8s.io/release/stable-1.36.txt"] = [other_content(b"<html>")]
     with pytest.raises(DownloadError, match="not a version"):
         upstream.kubernetes("1.36")
 

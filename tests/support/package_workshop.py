@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from kubeparcel.build.assembler import Made, Package, describe
-from kubeparcel.build.planner import plan
+from kubeparcel.build.assembler import BuiltPackage, Package, finalize
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog, settings
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.packages import nfpm
@@ -131,11 +131,11 @@ class Workshop:
         assert done.returncode == 0, done.stdout + done.stderr
         return target
 
-    def made(self, package: Package, file: Path) -> Made:
+    def made(self, package: Package, file: Path) -> BuiltPackage:
         """The file as if our own build had made it."""
         copy = self.store.partial(f"copy-{os.getpid()}")
         copy.write_bytes(file.read_bytes())
-        return Made(package, self.store.add(copy), file.stat().st_size)
+        return BuiltPackage(package, self.store.add(copy), file.stat().st_size)
 
 
 def workshop(
@@ -164,9 +164,10 @@ def workshop(
         }
         for component, names in NAMES.items()
     }
-    chosen = settings.load({"kubernetes": kubernetes, **flags}, folder)
+    chosen = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
     described = [
-        describe(planned, lock, binaries, store) for planned in plan(chosen, lock, catalog.load())
+        finalize(planned, lock, binaries, store)
+        for planned in plan_packages(chosen, lock, catalog.load())
     ]
     return Workshop(store, {package.file_name: package for package in described})
 

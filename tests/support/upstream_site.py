@@ -25,12 +25,12 @@ from kubeparcel.sources.upstream import Upstream
 RELEASED = 1_784_743_658
 
 
-def elf(size: int = 200_000) -> bytes:
+def elf_bytes(size: int = 200_000) -> bytes:
     """Something that begins as a program does."""
     return b"\x7fELF" + os.urandom(size - 4)
 
 
-def packed(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+def tar_archive(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
     """A tar archive with these members."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=mode) as tar:  # type: ignore[call-overload]
@@ -42,7 +42,7 @@ def packed(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
 
 
 @dataclass
-class Request:
+class RecordedRequest:
     """What somebody asked for."""
 
     method: str
@@ -51,44 +51,44 @@ class Request:
 
 
 @dataclass
-class Site:
+class UpstreamSite:
     """Files by path, faults by path (each used once, in order), and what was asked for."""
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
-    requests: list[Request] = field(default_factory=list)
+    requests: list[RecordedRequest] = field(default_factory=list)
     etags: bool = True
 
-    def put(self, address: str, data: bytes) -> str:
+    def publish_file(self, address: str, data: bytes) -> str:
         """Publish a file of upstream's with its digest beside it; give its path here."""
         path = "/" + address.partition("://")[2]
         self.files[path] = data
         self.files[f"{path}.sha256"] = hashlib.sha256(data).hexdigest().encode()
         return path
 
-    def marker(self, name: str, text: str) -> None:
+    def publish_marker(self, name: str, text: str) -> None:
         self.files[f"/dl.k8s.io/release/{name}.txt"] = text.encode()
 
-    def asked(self, end: str) -> list[Request]:
+    def requests_for(self, end: str) -> list[RecordedRequest]:
         """The requests for paths that end so."""
         return [request for request in self.requests if request.path.endswith(end)]
 
-    def publish(
+    def publish_release(
         self, upstream: Upstream, component: str, version: str, arch: Arch = Arch.AMD64
     ) -> dict[str, bytes]:
         """Publish a whole release; give the programs that one should get, by name."""
         programs: dict[str, bytes] = {}
         for artifact in upstream.artifacts(component, Version.parse(version), arch):
             if component == "kubernetes":
-                programs[artifact.name] = elf()
-                self.put(artifact.origin, programs[artifact.name])
+                programs[artifact.name] = elf_bytes()
+                self.publish_file(artifact.origin, programs[artifact.name])
             else:
                 names = {"cri-tools": ["crictl"], "cni": ["bridge", "loopback"]}[component]
-                programs = {name: elf() for name in names}
+                programs = {name: elf_bytes() for name in names}
                 members = {"./": b"", **{f"./{name}": data for name, data in programs.items()}}
                 del members["./"]
-                self.put(artifact.origin, packed({**members, "./LICENSE": b"text"}))
+                self.publish_file(artifact.origin, tar_archive({**members, "./LICENSE": b"text"}))
         return programs
 
 
@@ -96,14 +96,14 @@ class Handler(BaseHTTPRequestHandler):
     """Answers as a plain file server does, unless a fault is due."""
 
     protocol_version = "HTTP/1.1"
-    site: Site
+    site: UpstreamSite
 
     def log_message(self, *words: Any) -> None:
         pass
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        self.site.requests.append(Request(self.command, path, dict(self.headers.items())))
+        self.site.requests.append(RecordedRequest(self.command, path, dict(self.headers.items())))
         data = self.site.files.get(path)
         faults = self.site.faults[path]
         if faults:
@@ -150,7 +150,7 @@ def status(code: int, headers: Mapping[str, str] | None = None) -> Fault:
     return lambda handler, _: handler.answer(code, b"no", headers)
 
 
-def instead(data: bytes) -> Fault:
+def other_content(data: bytes) -> Fault:
     return lambda handler, _: handler.answer(200, data)
 
 
@@ -193,7 +193,7 @@ def stalled(size: int, until: threading.Event) -> Fault:
     return fault
 
 
-def dripping(until: threading.Event) -> Fault:
+def slow(until: threading.Event) -> Fault:
     """Send one byte now and then."""
 
     def fault(handler: Handler, data: bytes) -> None:
@@ -224,16 +224,18 @@ def chunked(handler: Handler, data: bytes) -> None:
 
 
 @contextmanager
-def serving(host: str = "127.0.0.1") -> Iterator[Site]:
+def serve_site(host: str = "127.0.0.1") -> Iterator[UpstreamSite]:
     """A site that is up as long as the block runs."""
-    with serving_by(host) as (site, _):
+    with serve_site_with_server(host) as (site, _):
         yield site
 
 
 @contextmanager
-def serving_by(host: str = "127.0.0.1") -> Iterator[tuple[Site, ThreadingHTTPServer]]:
+def serve_site_with_server(
+    host: str = "127.0.0.1",
+) -> Iterator[tuple[UpstreamSite, ThreadingHTTPServer]]:
     """The same, with its server."""
-    site = Site("")
+    site = UpstreamSite("")
     server = Server((host, 0), type("SiteHandler", (Handler,), {"site": site}))
     site.url = f"http://{host}:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kubeparcel.build.assembler import Made
+from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.model import Format
 from tests.support.package_workshop import Workshop, workshop
@@ -25,7 +25,7 @@ def official_shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 
 @pytest.fixture(scope="session")
-def good(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+def good(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
     """Every package, unbroken, by its file name."""
     folder = tmp_path_factory.mktemp("good")
     return {

@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from kubeparcel.build.planner import (
-    Binary,
-    Directory,
-    Link,
-    Local,
-    PlannedFile,
-    PlannedPackage,
-    Provenance,
-    Text,
+    ComponentBinary,
+    FilePlan,
+    LocalFile,
+    OwnedDirectory,
+    PackagePlan,
+    ProvenanceRecord,
+    Symlink,
+    TextContent,
 )
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
@@ -72,7 +72,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Made:
+class BuiltPackage:
     """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
 
     package: Package
@@ -88,7 +88,7 @@ _SAME = (
 """What a package takes over from its plan as it is."""
 
 
-def describe(planned: PlannedPackage, lock: Lock, binaries: Binaries, store: Store) -> Package:
+def finalize(planned: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> Package:
     """Settle what is only known when the binaries are there: digests, provenance, libraries."""
     got = binaries.get((planned.component, planned.arch), {}) if planned.arch else {}
     files = tuple(f for file in planned.files for f in _settle(file, planned, lock, got, store))
@@ -103,27 +103,27 @@ def describe(planned: PlannedPackage, lock: Lock, binaries: Binaries, store: Sto
 
 
 def _settle(
-    file: PlannedFile, planned: PlannedPackage, lock: Lock, got: Mapping[str, str], store: Store
+    file: FilePlan, planned: PackagePlan, lock: Lock, got: Mapping[str, str], store: Store
 ) -> Iterator[PackageFile]:
     row = PackageFile(file.path, file.mode, config=file.config, role=file.role)
-    match file.origin:
-        case Binary():
-            yield from _binaries(file.origin, row, planned, got)
-        case Text(text):
+    match file.content:
+        case ComponentBinary():
+            yield from _binaries(file.content, row, planned, got)
+        case TextContent(text):
             yield replace(row, sha256=store.add_bytes(text.encode()))
-        case Local(path):
+        case LocalFile(path):
             yield replace(row, sha256=store.add_bytes(path.read_bytes()))
-        case Provenance():
+        case ProvenanceRecord():
             text = json.dumps(provenance(planned, lock, got), indent=2) + "\n"
             yield replace(row, sha256=store.add_bytes(text.encode()))
-        case Link(target):
+        case Symlink(target):
             yield replace(row, kind="link", link=target, mode=0o777)
-        case Directory():
+        case OwnedDirectory():
             yield replace(row, kind="dir")
 
 
 def _binaries(
-    origin: Binary, row: PackageFile, planned: PlannedPackage, got: Mapping[str, str]
+    origin: ComponentBinary, row: PackageFile, planned: PackagePlan, got: Mapping[str, str]
 ) -> Iterator[PackageFile]:
     """One binary, or all that no other row of the package names."""
     if not origin.name:
@@ -140,10 +140,12 @@ def _binaries(
         )
 
 
-def provenance(planned: PlannedPackage, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:
+def provenance(planned: PackagePlan, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:
     """Where the binaries of a package came from, and their digests."""
     component = lock.component(planned.component)
-    used = {file.origin.name for file in planned.files if isinstance(file.origin, Binary)}
+    used = {
+        file.content.name for file in planned.files if isinstance(file.content, ComponentBinary)
+    }
     origins = [a for a in component.artifacts if a.arch == planned.arch]
     return {
         "package": f"{planned.name} {planned.version}-{planned.revision}",
@@ -161,7 +163,7 @@ def provenance(planned: PlannedPackage, lock: Lock, got: Mapping[str, str]) -> d
 
 
 def _libraries(
-    planned: PlannedPackage, files: Sequence[PackageFile], store: Store
+    planned: PackagePlan, files: Sequence[PackageFile], store: Store
 ) -> Iterator[tuple[str, str]]:
     """What the binaries need of the C library, read from the files themselves."""
     for file in files:
@@ -178,8 +180,8 @@ def assemble(
     store: Store,
     log: Log,
     executor: Executor,
-    then: Callable[[Made], None] | None = None,
-) -> tuple[Made, ...]:
+    on_built: Callable[[BuiltPackage], None] | None = None,
+) -> tuple[BuiltPackage, ...]:
     """Make what the store does not have yet; one unit of work for the executor each.
 
     `then` is told of each new package at once, while others are still in the making. Who has it
@@ -188,19 +190,19 @@ def assemble(
     """
     known = {p.key: store.get_record("package", p.key) for p in packages}
     todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
-    fresh: dict[str, Made] = {}
-    if todo and not then:
+    fresh: dict[str, BuiltPackage] = {}
+    if todo and not on_built:
         _sound(todo, store)
     # The largest first: at the end, all wait for a small one.
     todo.sort(key=lambda package: _weight(package, store), reverse=True)
     if todo:
         with log.task("Assemble", "packages", len(todo)) as task:
-            jobs = [executor.submit(make, package, store) for package in todo]
+            jobs = [executor.submit(assemble_package, package, store) for package in todo]
             try:
                 for job in as_completed(jobs):
                     fresh[job.result().package.key] = job.result()
-                    if then:
-                        then(job.result())
+                    if on_built:
+                        on_built(job.result())
                     task.advance()
             except ToolError:
                 _sound(todo, store)
@@ -208,7 +210,7 @@ def assemble(
             finally:
                 for job in jobs:
                     job.cancel()
-    return tuple(fresh.get(p.key) or Made(p, **known[p.key]) for p in packages)
+    return tuple(fresh.get(p.key) or BuiltPackage(p, **known[p.key]) for p in packages)
 
 
 def _weight(package: Package, store: Store) -> int:
@@ -217,7 +219,7 @@ def _weight(package: Package, store: Store) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def suspect(made: Sequence[Made], store: Store) -> None:
+def blame_inputs(made: Sequence[BuiltPackage], store: Store) -> None:
     """Raise DigestError when these packages are wrong because something that went in is damaged.
 
     They are forgotten, so that the next run makes them anew.
@@ -235,7 +237,7 @@ def _sound(packages: Sequence[Package], store: Store) -> None:
             pass
 
 
-def make(package: Package, store: Store) -> Made:
+def assemble_package(package: Package, store: Store) -> BuiltPackage:
     """Write one package into the store. Can run in another process, or on another machine."""
     started = time.monotonic()
     sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
@@ -244,4 +246,4 @@ def make(package: Package, store: Store) -> Made:
         size = file.stat().st_size
         sha256 = store.add(file)
     store.put_record("package", package.key, {"sha256": sha256, "size": size})
-    return Made(package, sha256, size, time.monotonic() - started)
+    return BuiltPackage(package, sha256, size, time.monotonic() - started)

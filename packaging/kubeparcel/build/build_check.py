@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel import md5
 from kubeparcel.build import check_cache
-from kubeparcel.build.assembler import Made, Package, suspect
+from kubeparcel.build.assembler import BuiltPackage, Package, blame_inputs
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration
 from kubeparcel.reports.output import as_text
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubeparcel.packages.reader import Known
 
 
-class Checking:
+class ConcurrentChecker:
     """Packages that are checked, some at a time; who asks for the report waits for them.
 
     `packages` are all that will be made. What passed once is remembered in the store with its
@@ -40,30 +40,30 @@ class Checking:
             if file.kind != "dir"
         )
 
-    def __enter__(self) -> Checking:
+    def __enter__(self) -> ConcurrentChecker:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, one: Made) -> None:
+    def submit(self, one: BuiltPackage) -> None:
         """Check a package when there is time."""
         key = one.package.key
         if key not in self._begun:
             self._begun[key] = self._pool.submit(self._checks, one)
 
-    def report(self, made: Sequence[Made], log: Log) -> Report:
+    def report(self, made: Sequence[BuiltPackage], log: Log) -> Report:
         """The outcome for these packages, said in the log too.
 
         Raises DigestError when one is wrong because something in the store is damaged.
         """
         started = time.monotonic()
         for one in made:
-            self.begin(one)
+            self.submit(one)
         found = [self._begun[one.package.key].result() for one in made]
         wrong = [one for one, c in zip(made, found, strict=True) if not all(x.passed for x in c)]
         if wrong:
-            suspect(wrong, self._store)
+            blame_inputs(wrong, self._store)
         checks = tuple(check for checks in found for check in checks)
         report = Report(level.LEVEL, checks, time.monotonic() - started)
         if report.passed:
@@ -80,10 +80,10 @@ class Checking:
 
         return Known(functools.partial(md5.of, self._store))
 
-    def _checks(self, one: Made) -> tuple[Check, ...]:
+    def _checks(self, one: BuiltPackage) -> tuple[Check, ...]:
         name = one.package.file_name
-        key = check_cache.key(one, self._neighbours(one.package))
-        checks = check_cache.recall(self._store, key, name)
+        key = check_cache.cache_key(one, self._neighbours(one.package))
+        checks = check_cache.load_checks(self._store, key, name)
         if not checks:
             from kubeparcel.verify.layout.expected import expected_from_build
 
@@ -91,7 +91,7 @@ class Checking:
             contents = level.read_package(self._store.path(one.sha256), self._known)
             expected = expected_from_build(one.package, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._holders)
-            check_cache.remember(self._store, key, checks)
+            check_cache.save_checks(self._store, key, checks)
         return checks
 
     def _neighbours(self, package: Package) -> set[str]:
@@ -107,7 +107,7 @@ class Checking:
         return shared | ({"alone"} if alone else set())
 
 
-def check_made(made: Sequence[Made], store: Store, log: Log) -> Report:
+def check_packages(made: Sequence[BuiltPackage], store: Store, log: Log) -> Report:
     """Check packages that are made already."""
-    with Checking([one.package for one in made], store) as checking:
+    with ConcurrentChecker([one.package for one in made], store) as checking:
         return checking.report(made, log)

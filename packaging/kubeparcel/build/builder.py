@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build import lockfile, pipeline
-from kubeparcel.build.assembler import Made
-from kubeparcel.build.planner import PlannedPackage, plan
-from kubeparcel.build.release import settle
+from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.release import resolve_or_load
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration, quantity
 from kubeparcel.model import Lock
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """What a build made, and what the check said of it."""
 
     out: Path
     lock: Lock
-    made: tuple[Made, ...]
+    packages: tuple[BuiltPackage, ...]
     changed: tuple[Path, ...]
     report: Report
     seconds: float
@@ -42,7 +42,7 @@ class Built:
         """0 when every check passed, else 1."""
         return 0 if self.report.passed else 1
 
-    def rows(self) -> list[dict[str, Any]]:
+    def package_entries(self) -> list[dict[str, Any]]:
         """One row a package, for the table and for JSON."""
         return [
             {
@@ -53,10 +53,10 @@ class Built:
                 "file": str(self.out / one.package.file_name),
                 "size": one.size,
                 "sha256": one.sha256,
-                "source": origin(self.lock, one.package.component),
+                "source": component_origin(self.lock, one.package.component),
                 "seconds": round(one.seconds, 2),
             }
-            for one in self.made
+            for one in self.packages
         ]
 
     def as_json(self) -> str:
@@ -64,7 +64,7 @@ class Built:
         document = {
             "kubernetes": str(self.lock.component("kubernetes").version),
             "source": self.lock.source,
-            "packages": self.rows(),
+            "packages": self.package_entries(),
             "changed": [str(path) for path in self.changed],
             "checks": self.report.as_dict(),
             "seconds": round(self.seconds, 2),
@@ -73,7 +73,11 @@ class Built:
 
     def as_text(self) -> str:
         """The table for people, or one line when nothing had to be done."""
-        if not self.changed and self.report.passed and not any(one.seconds for one in self.made):
+        if (
+            not self.changed
+            and self.report.passed
+            and not any(one.seconds for one in self.packages)
+        ):
             return (
                 f"Nothing to do: {self.out} is up to date with {lockfile.NAME} "
                 f"({duration(self.seconds)})"
@@ -93,17 +97,17 @@ class Built:
                 _short(row["source"]),
                 duration(row["seconds"]) if row["seconds"] else "kept",
             ]
-            for row in self.rows()
+            for row in self.package_entries()
         ]
-        total = quantity(sum(one.size for one in self.made), "B")
+        total = quantity(sum(one.size for one in self.packages), "B")
         return (
             f"{format_table(heads, rows, right=(3, 6))}\n"
-            f"{self.out} · {len(self.made)} packages, {total} · SHA256SUMS · "
+            f"{self.out} · {len(self.packages)} packages, {total} · SHA256SUMS · "
             f"{duration(self.seconds)}"
         )
 
 
-def origin(lock: Lock, component: str) -> str:
+def component_origin(lock: Lock, component: str) -> str:
     """Where a component came from: the module and its sum, or the host of upstream's."""
     if not component:
         return "kubeparcel.yaml"
@@ -118,41 +122,43 @@ def _short(source: str) -> str:
 
 
 @dataclass(frozen=True)
-class Preview:
+class BuildPreview:
     """What a build would get and make."""
 
     lock: Lock
-    planned: tuple[PlannedPackage, ...]
+    plans: tuple[PackagePlan, ...]
     out: Path
 
     def show(self, *, as_json: bool) -> str:
         """The plan, for people or as JSON."""
         get = [dataclasses.asdict(artifact) for artifact in self.lock.artifacts]
-        made = [str(self.out / package.file_name) for package in self.planned]
+        made = [str(self.out / package.file_name) for package in self.plans]
         if as_json:
             return json.dumps({"get": get, "make": made}, indent=2)
         lines = [f"{a.label:<22} {a.origin}  {a.digest[:18]}…" for a in self.lock.artifacts]
         return "\n  ".join(["Would get:", *lines]) + "\n" + "\n  ".join(["Would make:", *made])
 
 
-def preview(settings: Settings, log: Log, *, locked: bool) -> Preview:
+def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without doing anything, not even writing the lock."""
-    lock = settle(settings, log, locked=locked, keep=True)
-    return Preview(lock, plan(settings, lock, catalogs.load()), settings.base / settings.out)
+    lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
+    return BuildPreview(
+        lock, plan_packages(settings, lock, catalogs.load()), settings.base / settings.out
+    )
 
 
-def build(settings: Settings, log: Log, *, locked: bool = False) -> Built:
+def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
     """Do it: resolve, fetch, assemble, check, deliver."""
     started = time.monotonic()
     store, catalog, out = Store(cache_dir()), catalogs.load(), settings.base / settings.out
-    with pipeline.working_in(out):
-        lock = settle(settings, log, locked=locked)
-        planned = plan(settings, lock, catalog)
+    with pipeline.lock_output_folder(out):
+        lock = resolve_or_load(settings, log, locked=locked)
+        planned = plan_packages(settings, lock, catalog)
         binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-        made, report = pipeline.make_and_check(planned, lock, binaries, store, log)
-        changed = pipeline.deliver(made, store, out) if report.passed else ()
+        made, report = pipeline.assemble_and_check(planned, lock, binaries, store, log)
+        changed = pipeline.write_output(made, store, out) if report.passed else ()
     shown = out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
-    return Built(shown, lock, made, changed, report, time.monotonic() - started)
+    return BuildResult(shown, lock, made, changed, report, time.monotonic() - started)
 
 
 def clean(settings: Settings, *, store: bool = False) -> str:
@@ -164,7 +170,7 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     out = settings.base / settings.out
     sums = out / "SHA256SUMS"
-    packages = [out / name for name in pipeline.listed(sums)]
+    packages = [out / name for name in pipeline.read_checksums(sums)]
     reports = (out / name for name in REPORT_NAMES)
     for path in (*packages, *reports, sums, out / ".lock", out / ".lock.holder"):
         path.unlink(missing_ok=True)

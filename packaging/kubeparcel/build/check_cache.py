@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from kubeparcel.build.assembler import Made
+from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.paths import PACKAGE
 from kubeparcel.reports.results import Check
 from kubeparcel.store import Store
@@ -15,7 +15,7 @@ KIND = "checked"
 
 
 @functools.cache
-def edition() -> str:
+def checks_digest() -> str:
     """A digest of the checks, the readers and the catalog: when they change, all is read again."""
     digest = hashlib.sha256()
     for pattern in ("verify/**/*.py", "reports/*.py", "packages/**/*.py", "config/catalog.yaml"):
@@ -24,12 +24,12 @@ def edition() -> str:
     return digest.hexdigest()
 
 
-def key(one: Made, neighbours: Iterable[str]) -> str:
+def cache_key(one: BuiltPackage, neighbours: Iterable[str]) -> str:
     """All that a package's checks depend on; `neighbours` are what the set adds to it."""
-    return "\n".join([edition(), one.sha256, one.package.key, *sorted(neighbours)])
+    return "\n".join([checks_digest(), one.sha256, one.package.key, *sorted(neighbours)])
 
 
-def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
+def load_checks(store: Store, key: str, subject: str) -> tuple[Check, ...]:
     """The checks that passed, or nothing."""
     try:
         rows = store.get_record(KIND, key) or []
@@ -38,7 +38,7 @@ def recall(store: Store, key: str, subject: str) -> tuple[Check, ...]:
         return ()
 
 
-def remember(store: Store, key: str, checks: Sequence[Check]) -> None:
+def save_checks(store: Store, key: str, checks: Sequence[Check]) -> None:
     """Remember checks, if all passed."""
     if checks and all(check.passed for check in checks):
         store.put_record(KIND, key, [[c.name, c.meaning] for c in checks])

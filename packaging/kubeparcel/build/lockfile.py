@@ -173,7 +173,7 @@ def differences(old: Lock, new: Lock) -> Iterator[str]:
                 yield f"{artifact.label}: {was or 'none'} → {artifact.digest}"
 
 
-def answers(lock: Lock, request: Request) -> bool:
+def satisfies(lock: Lock, request: Request) -> bool:
     """Whether a lock answers this request; fewer architectures, or the exact versions, are fine."""
     asked = {
         "kubernetes": (request.kubernetes, lock.request.kubernetes),

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.assembler import Made, assemble, describe
-from kubeparcel.build.planner import PlannedPackage
+from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
+from kubeparcel.build.planner import PackagePlan
 from kubeparcel.console import Log
 from kubeparcel.errors import Busy, KubeparcelError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Binaries, Lock, Request, Version
@@ -31,7 +31,7 @@ OLDER_MINORS = 6
 """How many minors back a cri-tools is looked for when Kubernetes' own is not out."""
 
 
-def source(name: str, catalog: Catalog, mirror: str = "", toolchain: str = "") -> Source:
+def create_source(name: str, catalog: Catalog, mirror: str = "", toolchain: str = "") -> Source:
     """The source of that name."""
     if name == "go":
         from kubeparcel.sources.go_modules import GoModules
@@ -42,18 +42,20 @@ def source(name: str, catalog: Catalog, mirror: str = "", toolchain: str = "") -
     return Upstream(catalog.components, mirror)
 
 
-def choose(request: Request, catalog: Catalog, log: Log) -> Source:
+def select_source(request: Request, catalog: Catalog, log: Log) -> Source:
     """The source to resolve with; `auto` is upstream when it answers, else Go modules."""
     if request.source != "auto" or request.mirror:
-        return source("go" if request.source == "go" else "upstream", catalog, request.mirror)
-    upstream = source("upstream", catalog)
+        return create_source(
+            "go" if request.source == "go" else "upstream", catalog, request.mirror
+        )
+    upstream = create_source("upstream", catalog)
     try:
         upstream.probe()
     except Unreachable as error:
         why = error
     else:
         return upstream
-    modules = source("go", catalog)
+    modules = create_source("go", catalog)
     try:
         modules.probe()
     except KubeparcelError as error:
@@ -72,7 +74,7 @@ def choose(request: Request, catalog: Catalog, log: Log) -> Source:
 
 def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     """Find the exact versions and digests; raises UnknownVersion for what nobody published."""
-    chosen = choose(request, catalog, log)
+    chosen = select_source(request, catalog, log)
     kubernetes = chosen.kubernetes(request.kubernetes)
     warnings: list[str] = []
     versions = {
@@ -122,7 +124,7 @@ def _cni(request: Request, kubernetes: Version, catalog: Catalog) -> Version:
     if request.cni:
         return Version.parse(request.cni)
     pairs = catalog.components["cni"].pairs
-    return next(Version.parse(row.version) for row in pairs if row.kubernetes.covers(kubernetes))
+    return next(Version.parse(row.version) for row in pairs if row.kubernetes.contains(kubernetes))
 
 
 def fetch(
@@ -130,36 +132,36 @@ def fetch(
 ) -> Binaries:
     """Get the binaries of a lock for some architectures into the store."""
     wanted = [artifact for artifact in lock.artifacts if artifact.arch in arches]
-    return source(lock.source, catalog, mirror, lock.toolchain).fetch(wanted, store, log)
+    return create_source(lock.source, catalog, mirror, lock.toolchain).fetch(wanted, store, log)
 
 
-def make(
-    planned: Sequence[PlannedPackage],
+def assemble_packages(
+    planned: Sequence[PackagePlan],
     lock: Lock,
     binaries: Binaries,
     store: Store,
     log: Log,
     executor: Executor | None = None,
-) -> tuple[Made, ...]:
+) -> tuple[BuiltPackage, ...]:
     """Make the packages that are not in the store yet."""
-    packages = [describe(package, lock, binaries, store) for package in planned]
+    packages = [finalize(package, lock, binaries, store) for package in planned]
     with executor or _workers() as pool:
         return assemble(packages, store, log, pool)
 
 
-def make_and_check(
-    planned: Sequence[PlannedPackage], lock: Lock, binaries: Binaries, store: Store, log: Log
-) -> tuple[tuple[Made, ...], Report]:
+def assemble_and_check(
+    planned: Sequence[PackagePlan], lock: Lock, binaries: Binaries, store: Store, log: Log
+) -> tuple[tuple[BuiltPackage, ...], Report]:
     """Make packages, and check each finished one while the next is made.
 
     What passed once is not read again.
     """
-    from kubeparcel.build.build_check import Checking
+    from kubeparcel.build.build_check import ConcurrentChecker
 
-    packages = [describe(package, lock, binaries, store) for package in planned]
-    with Checking(packages, store) as checking:
+    packages = [finalize(package, lock, binaries, store) for package in planned]
+    with ConcurrentChecker(packages, store) as checking:
         with _workers() as pool:
-            made = assemble(packages, store, log, pool, checking.begin)
+            made = assemble(packages, store, log, pool, checking.submit)
         return made, checking.report(made, log)
 
 
@@ -167,7 +169,7 @@ def _workers() -> Executor:
     return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))))
 
 
-def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:
+def write_output(made: Sequence[BuiltPackage], store: Store, out: Path) -> tuple[Path, ...]:
     """Copy packages to the output folder where they are not there already; give the changed ones.
 
     SHA256SUMS comes last, and names every package there: earlier ones too.
@@ -183,7 +185,7 @@ def deliver(made: Sequence[Made], store: Store, out: Path) -> tuple[Path, ...]:
     return changed
 
 
-def _copy(one: Made, store: Store, out: Path) -> Path | None:
+def _copy(one: BuiltPackage, store: Store, out: Path) -> Path | None:
     target = out / one.package.file_name
     if target.is_file() and target.stat().st_size == one.size and sha256_of(target) == one.sha256:
         return None
@@ -194,13 +196,15 @@ def _copy(one: Made, store: Store, out: Path) -> Path | None:
     return target
 
 
-def _sums(made: Sequence[Made], sums: Path, out: Path) -> str:
-    known = {name: digest for name, digest in listed(sums).items() if (out / name).is_file()}
+def _sums(made: Sequence[BuiltPackage], sums: Path, out: Path) -> str:
+    known = {
+        name: digest for name, digest in read_checksums(sums).items() if (out / name).is_file()
+    }
     known.update({one.package.file_name: one.sha256 for one in made})
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
 
 
-def listed(sums: Path) -> dict[str, str]:
+def read_checksums(sums: Path) -> dict[str, str]:
     """The packages that a SHA256SUMS names, with their digests; other lines are not ours."""
     if not sums.is_file():
         return {}
@@ -209,7 +213,7 @@ def listed(sums: Path) -> dict[str, str]:
 
 
 @contextmanager
-def working_in(out: Path) -> Iterator[None]:
+def lock_output_folder(out: Path) -> Iterator[None]:
     """Be the only one to write to an output folder; raises Busy naming who else does."""
     import filelock
 

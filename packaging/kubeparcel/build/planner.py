@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Binary:
+class ComponentBinary:
     """A binary of a component; no name means all that it has."""
 
     component: str
@@ -28,52 +28,54 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Text:
+class TextContent:
     """A file's content, filled in from a template or as the user wrote it."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalFile:
     """A file of the user's own."""
 
     path: Path
 
 
 @dataclass(frozen=True)
-class Link:
+class Symlink:
     """A symbolic link's target."""
 
     target: str
 
 
 @dataclass(frozen=True)
-class Directory:
+class OwnedDirectory:
     """A directory that the package owns."""
 
 
 @dataclass(frozen=True)
-class Provenance:
+class ProvenanceRecord:
     """The record of where the package's binaries came from, known once they are there."""
 
 
-Origin: TypeAlias = Binary | Text | Local | Link | Directory | Provenance
+FileContent: TypeAlias = (
+    ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | ProvenanceRecord
+)
 
 
 @dataclass(frozen=True)
-class PlannedFile:
+class FilePlan:
     """One path of a package, and what will be there."""
 
     path: str
     mode: int
-    origin: Origin
+    content: FileContent
     config: bool = False
     role: str = ""
 
 
 @dataclass(frozen=True)
-class PlannedPackage:
+class PackagePlan:
     """One package file to make. `arch` None is for all; `time` is in seconds since 1970."""
 
     name: str
@@ -83,7 +85,7 @@ class PlannedPackage:
     arch: Arch | None
     component: str
     fields: Mapping[str, str]
-    files: tuple[PlannedFile, ...]
+    files: tuple[FilePlan, ...]
     relations: tuple[tuple[str, str], ...]
     scripts: Mapping[str, str]
     time: int
@@ -96,7 +98,7 @@ class PlannedPackage:
         return f"{self.format}/{name}"
 
 
-def plan(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[PlannedPackage, ...]:
+def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[PackagePlan, ...]:
     """Every package that these settings and this lock mean, in a stable order.
 
     Raises ConfigurationError for a template or file of the user's that cannot be used.
@@ -117,7 +119,7 @@ def _package(
     settings: Settings,
     lock: Lock,
     catalog: Catalog,
-) -> PlannedPackage:
+) -> PackagePlan:
     kubernetes = lock.component("kubernetes").version
     component = catalog.components.get(spec.component)
     released = lock.component(spec.component or "kubernetes")
@@ -139,10 +141,10 @@ def _package(
     files = {  # of two rows for one path the later one counts: the user's
         (path, row.binaries): _file(row, path, spec, context, settings)
         for row in (*catalog.common, *spec.files)
-        if row.holds(*here) and not (row.provenance and not spec.component)
+        if row.applies_to(*here) and not (row.provenance and not spec.component)
         for path in [_path(row.path, name, places)]
     }
-    return PlannedPackage(
+    return PackagePlan(
         name=name,
         version=version.package_version,
         revision=settings.revision,
@@ -152,14 +154,14 @@ def _package(
         fields=_fields(spec, settings),
         files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
         relations=tuple(
-            (row.relation, _series(row.other, kubernetes))
+            (row.kind, _series(row.text, kubernetes))
             for row in spec.relations
-            if row.holds(*here)
+            if row.applies_to(*here)
         ),
         scripts={
             row.at: render(row.template, context, settings.base)
             for row in spec.scripts
-            if row.holds(*here)
+            if row.applies_to(*here)
         },
         time=_time(released.released),
         compression=settings.compression,
@@ -188,21 +190,21 @@ def _time(released: int) -> int:
 
 def _file(
     row: FileSpec, path: str, spec: PackageSpec, context: Mapping[str, Any], settings: Settings
-) -> PlannedFile:
-    origin: Origin
+) -> FilePlan:
+    origin: FileContent
     if row.binary or row.binaries:
-        origin = Binary(spec.component, row.binary)
+        origin = ComponentBinary(spec.component, row.binary)
     elif row.template:
-        origin = Text(render(row.template, context, settings.base))
+        origin = TextContent(render(row.template, context, settings.base))
     elif row.source:
-        origin = Local(_own_file(settings.base / row.source, row.path))
+        origin = LocalFile(_own_file(settings.base / row.source, row.path))
     elif row.link:
-        origin = Link(row.link)
+        origin = Symlink(row.link)
     elif row.dir:
-        origin = Directory()
+        origin = OwnedDirectory()
     else:
-        origin = Provenance() if row.provenance else Text(row.text)
-    return PlannedFile(path, row.permissions, origin, row.config, row.role)
+        origin = ProvenanceRecord() if row.provenance else TextContent(row.text)
+    return FilePlan(path, row.permissions, origin, row.config, row.role)
 
 
 def _path(text: str, package: str, places: Mapping[str, str]) -> str:

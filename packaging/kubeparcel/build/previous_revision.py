@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build import lockfile, pipeline
-from kubeparcel.build.planner import PlannedPackage, plan
+from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Lock
@@ -35,7 +35,7 @@ class PreviousRevision:
         lock = lockfile.read(self.settings.base / lockfile.NAME)
         if lock is None:
             return []
-        return self._assemble(plan(self._settings(), lock, catalogs.load()), lock, folder)
+        return self._assemble(plan_packages(self._settings(), lock, catalogs.load()), lock, folder)
 
     def build_other_layout(self, folder: Path) -> list[Path]:
         """Build, in the other layout than the settings' own, the packages that a layout changes."""
@@ -44,8 +44,8 @@ class PreviousRevision:
             return []
         catalog = catalogs.load()
         other = next(name for name in catalog.layouts if name != self.settings.layout)
-        own_plans = plan(self._settings(), lock, catalog)
-        other_plans = plan(self._settings(layout=other), lock, catalog)
+        own_plans = plan_packages(self._settings(), lock, catalog)
+        other_plans = plan_packages(self._settings(layout=other), lock, catalog)
         changed = [package for package in other_plans if package not in own_plans]
         return self._assemble(changed, lock, folder)
 
@@ -53,12 +53,12 @@ class PreviousRevision:
         revision = f"{self.settings.revision}~0"
         return self.settings.model_copy(update={**changes, "revision": revision})
 
-    def _assemble(self, plans: Sequence[PlannedPackage], lock: Lock, folder: Path) -> list[Path]:
+    def _assemble(self, plans: Sequence[PackagePlan], lock: Lock, folder: Path) -> list[Path]:
         store, catalog, settings = Store(cache_dir()), catalogs.load(), self.settings
         binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, self.log)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for built in pipeline.make(plans, lock, binaries, store, self.log):
+        for built in pipeline.assemble_packages(plans, lock, binaries, store, self.log):
             paths.append(folder / Path(built.package.file_name).name)
             shutil.copyfile(store.path(built.sha256), paths[-1])
         return paths

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
 
 
-def settle(settings: Settings, log: Log, *, locked: bool, keep: bool = False) -> Lock:
+def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool = False) -> Lock:
     """The lock that answers the settings: the one that is there, or a new one, written.
 
     `locked` makes a missing or other lock an error; `keep` does not write.
     """
     path = settings.base / lockfile.NAME
     known = lockfile.read(path)
-    request = asked(settings, known)
-    if known and lockfile.answers(known, request):
-        log.info("Release", describe(known, lockfile.NAME))
+    request = effective_request(settings, known)
+    if known and lockfile.satisfies(known, request):
+        log.info("Release", describe_lock(known, lockfile.NAME))
         return known
     if locked:
         why = "does not answer what is asked" if known else "is missing"
@@ -39,13 +39,15 @@ def settle(settings: Settings, log: Log, *, locked: bool, keep: bool = False) ->
             "Run inv resolve with the same options, look at the difference, and commit it.",
         )
     lock = _resolve(request, log)
-    if not keep:
+    if not dry_run:
         lockfile.write(lock, path)
-    log.info("Release", describe(lock, "not written" if keep else f"{lockfile.NAME} written"))
+    log.info(
+        "Release", describe_lock(lock, "not written" if dry_run else f"{lockfile.NAME} written")
+    )
     return lock
 
 
-def asked(settings: Settings, known: Lock | None) -> Request:
+def effective_request(settings: Settings, known: Lock | None) -> Request:
     """What is asked for; where no version is named anywhere, the lock's own request."""
     request = settings.request()
     if known and "kubernetes" not in settings.model_fields_set:
@@ -60,7 +62,7 @@ def _resolve(request: Request, log: Log) -> Lock:
     return lock
 
 
-def describe(lock: Lock, remark: str) -> str:
+def describe_lock(lock: Lock, remark: str) -> str:
     """`Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1 (…)`."""
     titles = catalogs.load().components
     parts = [f"{titles[c.name].title} {c.version}" for c in lock.components]
@@ -68,7 +70,7 @@ def describe(lock: Lock, remark: str) -> str:
 
 
 @dataclass(frozen=True)
-class Resolved:
+class LockUpdate:
     """A fresh lock beside the one that was there."""
 
     lock: Lock
@@ -92,22 +94,24 @@ class Resolved:
         return "\n  ".join([f"{lockfile.NAME} {state}:", *self.differences])
 
 
-def resolve(settings: Settings, log: Log, *, refresh: str = "", check: bool = False) -> Resolved:
+def update_lock(
+    settings: Settings, log: Log, *, refresh: str = "", check: bool = False
+) -> LockUpdate:
     """Resolve anew and write the lock, or with `check` only compare.
 
     `refresh` keeps every version and believes the source anew for one binary or archive.
     """
     path = settings.base / lockfile.NAME
     known = lockfile.read(path)
-    request = asked(settings, known)
+    request = effective_request(settings, known)
     new = _refreshed(known, refresh, settings.mirror) if refresh else _resolve(request, log)
     changes = tuple(lockfile.differences(known, new)) if known else ("there was no lock",)
-    if known and not changes and not lockfile.answers(known, request):
+    if known and not changes and not lockfile.satisfies(known, request):
         changes = ("the request differs",)
     if not check and (changes or not known):
         lockfile.write(new, path)
-    log.info("Release", describe(new, lockfile.NAME))
-    return Resolved(new, changes, written=not check)
+    log.info("Release", describe_lock(new, lockfile.NAME))
+    return LockUpdate(new, changes, written=not check)
 
 
 def _refreshed(known: Lock | None, name: str, mirror: str) -> Lock:
@@ -116,7 +120,7 @@ def _refreshed(known: Lock | None, name: str, mirror: str) -> Lock:
         raise ConfigurationError(
             f"{lockfile.NAME} holds no {name}.", f"It holds: {', '.join(there) or 'nothing'}."
         )
-    source = pipeline.source(known.source, catalogs.load(), mirror, known.toolchain)
+    source = pipeline.create_source(known.source, catalogs.load(), mirror, known.toolchain)
     components = []
     for component in known.components:
         if name not in {a.name for a in component.artifacts}:
@@ -131,7 +135,7 @@ def _refreshed(known: Lock | None, name: str, mirror: str) -> Lock:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """The binaries of a lock, with their places in the store."""
 
     lock: Lock
@@ -155,26 +159,26 @@ class Fetched:
         return "\n".join(f"{row['name']:<14} {row['arch']:<8} {row['path']}" for row in rows)
 
 
-def fetch(settings: Settings, log: Log, *, locked: bool) -> Fetched:
+def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
     """Get the binaries of the settings' release into the store."""
-    lock, store = settle(settings, log, locked=locked), Store(cache_dir())
+    lock, store = resolve_or_load(settings, log, locked=locked), Store(cache_dir())
     catalog = catalogs.load()
     binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, log)
-    return Fetched(lock, binaries, store)
+    return FetchResult(lock, binaries, store)
 
 
-def mirror(settings: Settings, to: Path, log: Log) -> str:
+def mirror_release(settings: Settings, to: Path, log: Log) -> str:
     """Copy upstream's files of the settings' release into a folder; give what was done."""
     from kubeparcel.sources import mirror as mirrors
 
     request = dataclasses.replace(settings.request(), source="upstream")
     known = lockfile.read(settings.base / lockfile.NAME)
-    lock = known if known and lockfile.answers(known, request) else _resolve(request, log)
-    log.info("Release", describe(lock, "to mirror"))
-    return mirrors.fill(to, lock, catalogs.load().components, settings.mirror, log)
+    lock = known if known and lockfile.satisfies(known, request) else _resolve(request, log)
+    log.info("Release", describe_lock(lock, "to mirror"))
+    return mirrors.fill_mirror(to, lock, catalogs.load().components, settings.mirror, log)
 
 
-def versions(settings: Settings, log: Log) -> list[str]:
+def list_versions(settings: Settings, log: Log) -> list[str]:
     """The newest release of each minor that the source has."""
-    chosen = pipeline.choose(settings.request(), catalogs.load(), log)
+    chosen = pipeline.select_source(settings.request(), catalogs.load(), log)
     return [str(version) for version in chosen.versions()]

@@ -41,9 +41,9 @@ def build(
     built again.
     """
     from kubeparcel.build import builder
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
-    settings = load({**asdict(release), **asdict(package), "out": out})
+    settings = load_settings({**asdict(release), **asdict(package), "out": out})
     log = console.create_log(quiet)
     if dry_run:
         print_result(builder.preview(settings, log, locked=locked).show(as_json=json_))
@@ -66,10 +66,12 @@ def resolve(
 ) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
     from kubeparcel.build import release as releases
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    resolution = releases.resolve(load(asdict(release)), log, refresh=refresh, check=check)
+    resolution = releases.update_lock(
+        load_settings(asdict(release)), log, refresh=refresh, check=check
+    )
     print_result(resolution.show(as_json=json_))
     return resolution.exit_code if check else 0
 
@@ -84,10 +86,10 @@ def fetch(
 ) -> None:
     """Fetch a release's binaries into the cache, without packaging them."""
     from kubeparcel.build import release as releases
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
     log = console.create_log(quiet)
-    fetched = releases.fetch(load(asdict(release)), log, locked=locked)
+    fetched = releases.fetch_release(load_settings(asdict(release)), log, locked=locked)
     print_result(fetched.show(as_json=json_))
 
 
@@ -111,13 +113,13 @@ def mirror(
 ) -> None:
     """Copy a release's upstream files to a folder, for offline builds."""
     from kubeparcel.build import release as releases
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
     release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror)
     log = console.create_log(quiet)
-    print_result(releases.mirror(load(asdict(release)), Path.cwd() / to, log))
+    print_result(releases.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
 
 
 @task(
@@ -128,10 +130,10 @@ def mirror(
 def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     """List the newest Kubernetes version of each minor that can be built."""
     from kubeparcel.build import release as releases
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    available = releases.versions(load({"source": source, "mirror": mirror}), log)
+    available = releases.list_versions(load_settings({"source": source, "mirror": mirror}), log)
     print_result(json.dumps({"versions": available}, indent=2) if json_ else "\n".join(available))
 
 
@@ -143,6 +145,6 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
 def clean(out: str = "", store: bool = False) -> None:
     """Remove the packages in the output folder, with --store the cache."""
     from kubeparcel.build import builder
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
-    print_result(builder.clean(load({"out": out}), store=store))
+    print_result(builder.clean(load_settings({"out": out}), store=store))

@@ -32,11 +32,11 @@ def init(directory: str = ".", ci: str = "") -> None:
     Existing files are never overwritten.
     """
     from kubeparcel import __version__, templates
-    from kubeparcel.config.settings import FILE
+    from kubeparcel.config.settings import FILE_NAME
 
     folder = Path.cwd() / directory
     contents = {
-        FILE: templates.render("init/kubeparcel.yaml", {"schema": SCHEMA_FILE}),
+        FILE_NAME: templates.render("init/kubeparcel.yaml", {"schema": SCHEMA_FILE}),
         SCHEMA_FILE: json.dumps(settings_schema(), indent=2) + "\n",
     }
     if ci:
@@ -64,12 +64,12 @@ def init(directory: str = ".", ci: str = "") -> None:
 )
 def config(schema: bool = False, json_: bool = False) -> None:
     """Show the effective settings, or the JSON Schema of kubeparcel.yaml."""
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
     if schema:
         print_result(json.dumps(settings_schema(), indent=2))
         return
-    settings = load({}).model_dump(mode="json", by_alias=True)
+    settings = load_settings({}).model_dump(mode="json", by_alias=True)
     if json_:
         print_result(json.dumps(settings, indent=2))
         return

@@ -29,7 +29,7 @@ def image(
 
     Without a PATH, the packages of the output folder are installed.
     """
-    from kubeparcel.config.settings import load as load_settings
+    from kubeparcel.config.settings import load_settings
     from kubeparcel.images import export
 
     base = Path.cwd()

@@ -79,13 +79,13 @@ def commands_page(tasks: Mapping[str, CommandTask]) -> str:
 
 def configuration_page() -> str:
     """Return the Markdown page of kubeparcel.yaml's keys."""
-    from kubeparcel.config.settings import PREFIX
+    from kubeparcel.config.settings import ENV_PREFIX
 
     schema = settings_schema()
     lines = [
         *("# Configuration", "", _GENERATED, ""),
         "`kubeparcel.yaml` in the current folder has these keys. Environment variables override",
-        f"them: `{PREFIX}KUBERNETES` overrides `kubernetes`, `{PREFIX}CRI_TOOLS` overrides",
+        f"them: `{ENV_PREFIX}KUBERNETES` overrides `kubernetes`, `{ENV_PREFIX}CRI_TOOLS` overrides",
         "`cri-tools`, and so on for all but `packages`. Command-line options override both.",
         *("", "## Settings", "", *_property_table(schema, schema)),
     ]

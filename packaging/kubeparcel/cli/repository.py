@@ -82,9 +82,9 @@ def publish(
 
 
 def _output_folder() -> str:
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
 
-    return load({}).out
+    return load_settings({}).out
 
 
 @task(

@@ -40,12 +40,12 @@ def verify(
     --level; the first failure stops the run.
     """
     from kubeparcel.build.previous_revision import PreviousRevision
-    from kubeparcel.config.settings import load
+    from kubeparcel.config.settings import load_settings
     from kubeparcel.reports.output import ReportFiles, as_json, as_text, write_reports
     from kubeparcel.verify.levels import VerifyRequest, run_levels
 
     base, log = Path.cwd(), console.create_log(quiet)
-    settings = load({}, base)
+    settings = load_settings({}, base)
     request = VerifyRequest(
         level,
         paths=tuple(base / name for name in path or [settings.out]),

@@ -10,14 +10,14 @@ import yaml
 from pydantic import model_validator
 
 from kubeparcel.config.catalog_models import ComponentSpec, FileSpec, LayoutSpec, PackageSpec
-from kubeparcel.config.field_types import Range, Row
+from kubeparcel.config.field_types import StrictModel, VersionRange
 from kubeparcel.model import Format
 from kubeparcel.paths import PACKAGE
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Catalog(Row):
+class Catalog(StrictModel):
     """All of catalog.yaml."""
 
     components: Mapping[str, ComponentSpec]
@@ -33,13 +33,13 @@ class Catalog(Row):
         return self
 
 
-def _apart(where: str, ranges: Sequence[Range]) -> None:
+def _apart(where: str, ranges: Sequence[VersionRange]) -> None:
     for first, second in itertools.combinations(ranges, 2):
         if first.overlaps(second):
             raise ValueError(f"{where}: two rows match the same versions: {first} and {second}")
 
 
-def overlay(base: PackageSpec, own: PackageSpec) -> PackageSpec:
+def merge_package(base: PackageSpec, own: PackageSpec) -> PackageSpec:
     """A package of the catalog with the user's fields over it.
 
     Lists grow: of two files at one path, or two scripts at one moment, the later one is made.

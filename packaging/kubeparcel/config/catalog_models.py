@@ -9,55 +9,55 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from kubeparcel.config.field_types import (
-    Exact,
-    Kubernetes,
+    ExactVersion,
+    FileMode,
+    KubernetesRange,
     Layout,
-    Line,
-    Mode,
-    Other,
-    Range,
-    Row,
-    absolute,
+    RelationText,
+    SingleLine,
+    StrictModel,
+    VersionRange,
+    absolute_path,
 )
 from kubeparcel.model import Format, Version
 
 
-class Limited(Row):
+class Conditional(StrictModel):
     """A row that holds only for some Kubernetes versions, formats or layouts (all unless said)."""
 
-    kubernetes: Kubernetes = Field(
-        Range(), description="only for these Kubernetes versions, such as >=1.28.0 <1.32.0"
+    kubernetes: KubernetesRange = Field(
+        VersionRange(), description="only for these Kubernetes versions, such as >=1.28.0 <1.32.0"
     )
     formats: tuple[Format, ...] = Field(tuple(Format), description="only in these formats")
     layouts: tuple[Layout, ...] = Field((), description="only in these layouts; all if empty")
 
-    def holds(self, version: Version, format_: Format, layout: str) -> bool:
+    def applies_to(self, version: Version, format_: Format, layout: str) -> bool:
         """Whether the row counts for this package."""
         here = format_ in self.formats and (not self.layouts or layout in self.layouts)
-        return here and self.kubernetes.covers(version)
+        return here and self.kubernetes.contains(version)
 
-    def clashes(self, other: Limited) -> bool:
+    def overlaps(self, other: Conditional) -> bool:
         """Whether both rows would count for some package."""
         layouts = not self.layouts or not other.layouts or set(self.layouts) & set(other.layouts)
         formats = set(self.formats) & set(other.formats)
         return bool(layouts and formats and self.kubernetes.overlaps(other.kubernetes))
 
     @property
-    def about(self) -> tuple[object, ...]:
+    def subject_key(self) -> tuple[object, ...]:
         """What the row settles: of the rows about one thing, only one may hold."""
         raise NotImplementedError
 
 
-class FileSpec(Limited):
+class FileSpec(Conditional):
     """A path of a package, with exactly one key for its content.
 
     `path` may contain folders of the layout, such as `{unitdir}`, and `{package}`.
     """
 
-    path: Annotated[str, AfterValidator(absolute)] = Field(
+    path: Annotated[str, AfterValidator(absolute_path)] = Field(
         description="absolute path in the package; with binaries the folder of all binaries"
     )
-    mode: Mode | None = Field(
+    mode: FileMode | None = Field(
         None,
         description="octal; by default 0755 for programs and folders, otherwise 0644",
     )
@@ -74,7 +74,7 @@ class FileSpec(Limited):
 
     @model_validator(mode="after")
     def _made_from_one(self) -> FileSpec:
-        _exactly_one(self, MADE_FROM)
+        _exactly_one(self, CONTENT_FIELDS)
         return self
 
     @model_validator(mode="after")
@@ -84,7 +84,7 @@ class FileSpec(Limited):
         return self
 
     @property
-    def about(self) -> tuple[object, ...]:
+    def subject_key(self) -> tuple[object, ...]:
         return self.path, self.binaries
 
     def __str__(self) -> str:
@@ -97,56 +97,62 @@ class FileSpec(Limited):
         return self.mode if self.mode is not None else (0o755 if runs else 0o644)
 
 
-MADE_FROM = ("binary", "binaries", "template", "source", "text", "link", "dir", "provenance")
+CONTENT_FIELDS = ("binary", "binaries", "template", "source", "text", "link", "dir", "provenance")
 
 
-class RelationSpec(Limited):
+class RelationSpec(Conditional):
     """A relation to another package, such as `depends: kubelet (>= 1.19.0)`, in both formats.
 
     `{minor}` is the Kubernetes minor, such as 1.36, `{next-minor}` the one after it.
     """
 
-    depends: Other = Field("", description="required package, with an optional version bound")
-    recommends: Other = Field("", description="package that is installed unless the user declines")
-    suggests: Other = Field("", description="optional package")
-    conflicts: Other = Field("", description="package that cannot be installed at the same time")
-    breaks: Other = Field("", description="package that stops working, within the bound")
-    provides: Other = Field("", description="virtual package that this one provides")
+    depends: RelationText = Field(
+        "", description="required package, with an optional version bound"
+    )
+    recommends: RelationText = Field(
+        "", description="package that is installed unless the user declines"
+    )
+    suggests: RelationText = Field("", description="optional package")
+    conflicts: RelationText = Field(
+        "", description="package that cannot be installed at the same time"
+    )
+    breaks: RelationText = Field("", description="package that stops working, within the bound")
+    provides: RelationText = Field("", description="virtual package that this one provides")
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> RelationSpec:
-        _exactly_one(self, RELATIONS)
+        _exactly_one(self, RELATION_KINDS)
         return self
 
     @property
-    def relation(self) -> str:
+    def kind(self) -> str:
         """Which of the relations it is."""
-        return next(name for name in RELATIONS if getattr(self, name))
+        return next(name for name in RELATION_KINDS if getattr(self, name))
 
     @property
-    def other(self) -> str:
+    def text(self) -> str:
         """The other package, with its bound."""
-        return str(getattr(self, self.relation))
+        return str(getattr(self, self.kind))
 
     @property
-    def about(self) -> tuple[object, ...]:
+    def subject_key(self) -> tuple[object, ...]:
         """The relation, the package and the side it is bound on."""
-        name, _, bound = self.other.partition(" (")
-        return self.relation, name, bound[:1]
+        name, _, bound = self.text.partition(" (")
+        return self.kind, name, bound[:1]
 
     def __str__(self) -> str:
-        return f"{self.relation} {self.other}"
+        return f"{self.kind} {self.text}"
 
 
-RELATIONS = ("depends", "recommends", "suggests", "conflicts", "breaks", "provides")
+RELATION_KINDS = ("depends", "recommends", "suggests", "conflicts", "breaks", "provides")
 
 
-def _exactly_one(row: Row, names: Sequence[str]) -> None:
+def _exactly_one(row: StrictModel, names: Sequence[str]) -> None:
     if sum(bool(getattr(row, name)) for name in names) != 1:
         raise ValueError(f"give exactly one of {', '.join(names)}")
 
 
-class ScriptSpec(Limited):
+class ScriptSpec(Conditional):
     """A script that package managers run."""
 
     at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(
@@ -155,33 +161,35 @@ class ScriptSpec(Limited):
     template: str = Field(description="template of the script")
 
     @property
-    def about(self) -> tuple[object, ...]:
+    def subject_key(self) -> tuple[object, ...]:
         return (self.at,)
 
     def __str__(self) -> str:
         return self.at
 
 
-class PackageSpec(Row):
+class PackageSpec(StrictModel):
     """A package of the catalog, or a new one."""
 
     component: str = Field("", description="upstream project of the binaries and the version")
-    version: Exact = Field("", description="version of a package without a component")
+    version: ExactVersion = Field("", description="version of a package without a component")
     arch: Literal["", "all"] = Field("", description="all, for a package without binaries")
-    section: Line = Field("admin", description="section of the deb, group of the rpm")
-    summary: Line = Field("", description="description in one line; required for a new package")
+    section: SingleLine = Field("admin", description="section of the deb, group of the rpm")
+    summary: SingleLine = Field(
+        "", description="description in one line; required for a new package"
+    )
     description: str = Field("", description="description in paragraphs")
-    license: Line = Field("Apache-2.0", description="SPDX expression")
-    homepage: Line = Field("https://kubernetes.io", description="URL of the project")
+    license: SingleLine = Field("Apache-2.0", description="SPDX expression")
+    homepage: SingleLine = Field("https://kubernetes.io", description="URL of the project")
     files: tuple[FileSpec, ...] = Field((), description="files, directories and links")
     relations: tuple[RelationSpec, ...] = Field((), description="dependencies and other relations")
     scripts: tuple[ScriptSpec, ...] = Field((), description="scripts that package managers run")
 
     @field_validator("files", "relations", "scripts")
     @classmethod
-    def _no_two_rows_hold(cls, rows: tuple[Limited, ...]) -> tuple[Limited, ...]:
+    def _no_two_rows_hold(cls, rows: tuple[Conditional, ...]) -> tuple[Conditional, ...]:
         for (i, first), (j, second) in itertools.combinations(enumerate(rows), 2):
-            if first.about == second.about and first.clashes(second):
+            if first.subject_key == second.subject_key and first.overlaps(second):
                 raise ValueError(
                     f"rows {i + 1} and {j + 1} match the same versions: {first} "
                     f"({first.kubernetes}) and {second} ({second.kubernetes})"
@@ -189,22 +197,22 @@ class PackageSpec(Row):
         return rows
 
 
-class PairSpec(Row):
+class PairSpec(StrictModel):
     """Which release of a component goes with a range of Kubernetes versions."""
 
-    kubernetes: Kubernetes = Range()
+    kubernetes: KubernetesRange = VersionRange()
     version: str
 
 
-class UpstreamSpec(Row):
+class UpstreamSpec(StrictModel):
     """Where upstream publishes, for the component's own versions in a range."""
 
-    versions: Kubernetes = Range()
+    versions: KubernetesRange = VersionRange()
     binary: str = Field("", description="the address of each binary")
     archive: str = Field("", description="the address of one archive with all binaries")
 
 
-class GoSpec(Row):
+class GoSpec(StrictModel):
     """How Go compiles it: the module, its main packages, and what is stamped into them.
 
     `staging`: the module replaces others by folders of its own repository, which are also published
@@ -218,7 +226,7 @@ class GoSpec(Row):
     stamps: Mapping[str, str] = {}
 
 
-class ComponentSpec(Row):
+class ComponentSpec(StrictModel):
     """One upstream project. `binaries` empty: as many as the release holds."""
 
     title: str
@@ -228,7 +236,7 @@ class ComponentSpec(Row):
     go: GoSpec
 
 
-class LayoutSpec(Row):
+class LayoutSpec(StrictModel):
     """Where things go in one layout and format; `obsolete` are conffiles of the other layouts."""
 
     unitdir: str

@@ -24,32 +24,32 @@ from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Version
 
 
-def key(name: str) -> str:
+def yaml_key(name: str) -> str:
     """A field's name as it is written in YAML."""
     return name.replace("_", "-")
 
 
-class Row(BaseModel):
+class StrictModel(BaseModel):
     """Every table row: frozen, unknown keys are errors, keys written with dashes."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=key, populate_by_name=True
+        frozen=True, extra="forbid", alias_generator=yaml_key, populate_by_name=True
     )
 
 
-class Range(Row):
+class VersionRange(StrictModel):
     """Kubernetes versions from `since` on and before `until`; a pre-release counts as its final."""
 
     since: str = ""
     until: str = ""
 
-    def covers(self, version: Version) -> bool:
+    def contains(self, version: Version) -> bool:
         """Whether a Kubernetes version lies in the range."""
         final = version.finalize_version()
         low = not self.since or final >= Version.parse(self.since)
         return low and (not self.until or final < Version.parse(self.until))
 
-    def overlaps(self, other: Range) -> bool:
+    def overlaps(self, other: VersionRange) -> bool:
         """Whether some version lies in both."""
         return _before(self.since, other.until) and _before(other.since, self.until)
 
@@ -66,11 +66,11 @@ _BOUND = re.compile(r"(>=|<)([^<>=,]+)")
 
 def _range(value: Any) -> Any:
     """Read `>=1.28.0 <1.32.0`."""
-    if isinstance(value, Range):
+    if isinstance(value, VersionRange):
         return value
     words = value.split() if isinstance(value, str) else [repr(value)]
     bounds = [_BOUND.fullmatch(word) for word in words]
-    found = {"since" if m[1] == ">=" else "until": whole(m[2]) for m in bounds if m}
+    found = {"since" if m[1] == ">=" else "until": exact_version(m[2]) for m in bounds if m}
     if len(found) != len(bounds):
         raise ValueError(f"{value!r} is not a range: write it like '>=1.28.0 <1.32.0'")
     if len(found) == 2 and not _before(found["since"], found["until"]):
@@ -78,7 +78,7 @@ def _range(value: Any) -> Any:
     return found
 
 
-def whole(text: str) -> str:
+def exact_version(text: str) -> str:
     """A whole version as it is written without a leading v, or nothing; raises ValueError."""
     try:
         return str(Version.parse(text)) if text else text
@@ -86,7 +86,7 @@ def whole(text: str) -> str:
         raise ValueError(f"{error.message} {error.hint}") from None
 
 
-Kubernetes = Annotated[Range, BeforeValidator(_range, json_schema_input_type=str)]
+KubernetesRange = Annotated[VersionRange, BeforeValidator(_range, json_schema_input_type=str)]
 
 
 def _mode(value: Any) -> Any:
@@ -100,7 +100,7 @@ def _mode(value: Any) -> Any:
     return number
 
 
-def absolute(path: str) -> str:
+def absolute_path(path: str) -> str:
     """An absolute path, or one below a place of the layout; raises ValueError."""
     first, *rest = path.split("/")
     rooted = (first == "" and rest) or first.startswith("{")
@@ -109,22 +109,22 @@ def absolute(path: str) -> str:
     return path
 
 
-Mode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=int | str)]
-Exact = Annotated[str, AfterValidator(whole)]
+FileMode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=int | str)]
+ExactVersion = Annotated[str, AfterValidator(exact_version)]
 Layout: TypeAlias = Literal["etc", "official"]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Pattern:
     """Text of one form; a wrong one is told what a right one looks like."""
 
     pattern: str
-    like: str
+    example: str
 
     def check(self, text: str) -> str:
         """Give the text back, or raise ValueError."""
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{text!r} does not fit here: write it like {self.like}")
+            raise ValueError(f"{text!r} does not fit here: write it like {self.example}")
         return text
 
     def __get_pydantic_core_schema__(
@@ -138,11 +138,13 @@ class Shape:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
-Line = Annotated[str, Shape(r"[^\r\n]*", "one line of text")]
-Name = Annotated[str, Shape(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small letters)")]
-Other = Annotated[
+SingleLine = Annotated[str, Pattern(r"[^\r\n]*", "one line of text")]
+PackageName = Annotated[
+    str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small letters)")
+]
+RelationText = Annotated[
     str,
-    Shape(
+    Pattern(
         r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "kubelet or kubelet (>= 1.19.0)"
     ),
 ]

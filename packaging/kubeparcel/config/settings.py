@@ -9,15 +9,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
-from kubeparcel.config.catalog import overlay
+from kubeparcel.config.catalog import merge_package
 from kubeparcel.config.catalog_models import ComponentSpec, PackageSpec
-from kubeparcel.config.field_types import Exact, Layout, Line, Name, Row, Shape, key, whole
-from kubeparcel.config.yaml_file import YamlFile, plain
+from kubeparcel.config.field_types import (
+    ExactVersion,
+    Layout,
+    PackageName,
+    Pattern,
+    SingleLine,
+    StrictModel,
+    exact_version,
+    yaml_key,
+)
+from kubeparcel.config.yaml_file import YamlFile, plain_message
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.model import Arch, Format, Request
 
-FILE = "kubeparcel.yaml"
-PREFIX = "KUBEPARCEL_"
+FILE_NAME = "kubeparcel.yaml"
+ENV_PREFIX = "KUBEPARCEL_"
 
 
 def _words(value: Any) -> Any:
@@ -45,7 +54,7 @@ def _request(text: str) -> str:
     minor = plain.split(".")
     if plain in {"stable", "latest"} or (len(minor) == 2 and all(p.isdigit() for p in minor)):
         return plain
-    return whole(plain)
+    return exact_version(plain)
 
 
 def _digits(value: Any) -> Any:
@@ -53,8 +62,8 @@ def _digits(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Number = BeforeValidator(_digits, json_schema_input_type=str | int)
-Plain = BeforeValidator(_text)
+NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
+QuotedVersion = BeforeValidator(_text)
 Arches = Annotated[
     tuple[Arch, ...],
     BeforeValidator(_words, json_schema_input_type=str | tuple[Arch, ...]),
@@ -67,30 +76,32 @@ Formats = Annotated[
 ]
 
 
-class Settings(Row):
+class Settings(StrictModel):
     """All that can be set, with the defaults. Paths are as the user wrote them."""
 
-    kubernetes: Annotated[str, Plain, AfterValidator(_request)] = "stable"
-    cri_tools: Annotated[Exact, Plain] = ""
-    cni: Annotated[Exact, Plain] = ""
+    kubernetes: Annotated[str, QuotedVersion, AfterValidator(_request)] = "stable"
+    cri_tools: Annotated[ExactVersion, QuotedVersion] = ""
+    cni: Annotated[ExactVersion, QuotedVersion] = ""
     arch: Arches = (Arch.AMD64,)
     format: Formats = tuple(Format)
     source: Literal["auto", "upstream", "go"] = "auto"
     mirror: str = ""
     layout: Layout = "etc"
-    revision: Annotated[str, Shape(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), Number] = "1"
+    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), NumberAsText] = (
+        "1"
+    )
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
     maintainer: Annotated[
-        str, Shape(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")
+        str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")
     ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
-    vendor: Annotated[str, Shape(r"[^\r\n]+", "one line of text")] = Field(
+    vendor: Annotated[str, Pattern(r"[^\r\n]+", "one line of text")] = Field(
         "kubeparcel", description="vendor of the packages"
     )
-    kubelet_extra_args: Line = Field(
+    kubelet_extra_args: SingleLine = Field(
         "", description="KUBELET_EXTRA_ARGS in the kubelet's environment file"
     )
-    packages: Mapping[Name, PackageSpec] = Field(
+    packages: Mapping[PackageName, PackageSpec] = Field(
         {}, description="changes to packages of the catalog, and new packages, by name"
     )
 
@@ -110,26 +121,26 @@ class Settings(Row):
     def catalog_packages(self, known: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
         """The catalog's packages with the user's changes, and the user's own."""
         own = {
-            name: overlay(known[name], spec) if name in known else spec
+            name: merge_package(known[name], spec) if name in known else spec
             for name, spec in self.packages.items()
         }
         return {**known, **own}
 
 
-def load(flags: Mapping[str, Any], base: Path | None = None) -> Settings:
+def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Settings:
     """Read the settings that hold in `base` (where the user stands) under these flags.
 
     Flags are named as the fields; None and empty ones do not count. Raises UsageError for a wrong
     flag and ConfigurationError for a wrong variable or file, naming it, its line and the way out.
     """
     base = base or Path.cwd()
-    file = YamlFile.read(base / FILE)
+    file = YamlFile.read(base / FILE_NAME)
     variables = {
-        field: os.environ[PREFIX + field.upper()]
+        field: os.environ[ENV_PREFIX + field.upper()]
         for field in Settings.model_fields
-        if field != "packages" and os.environ.get(PREFIX + field.upper())
+        if field != "packages" and os.environ.get(ENV_PREFIX + field.upper())
     }
-    given = {name: value for name, value in flags.items() if value not in (None, "", [], ())}
+    given = {name: value for name, value in options.items() if value not in (None, "", [], ())}
     _dashes(file)
     layers: list[tuple[str, Mapping[str, Any]]] = [("file", file.data), ("variable", variables)]
     layers.append(("flag", given))
@@ -137,7 +148,7 @@ def load(flags: Mapping[str, Any], base: Path | None = None) -> Settings:
     origin: dict[str, str] = {}
     for name, layer in layers:
         for field, value in layer.items():
-            dashed = field if name == "file" else key(field)
+            dashed = field if name == "file" else yaml_key(field)
             merged[dashed], origin[dashed] = value, name
     try:
         settings = Settings.model_validate(merged)
@@ -151,9 +162,9 @@ def load(flags: Mapping[str, Any], base: Path | None = None) -> Settings:
 def _dashes(file: YamlFile) -> None:
     """Settings are written with dashes in the file, so that none can stand there twice."""
     for name in file.data:
-        if name in Settings.model_fields and name != key(name):
+        if name in Settings.model_fields and name != yaml_key(name):
             raise ConfigurationError(
-                f'{file.place((name,))}: {name} is not a setting. Did you mean "{key(name)}"?'
+                f'{file.locate((name,))}: {name} is not a setting. Did you mean "{yaml_key(name)}"?'
             )
 
 
@@ -162,12 +173,12 @@ def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) 
     others: list[str] = []
     for fault in error.errors():
         field = str(fault["loc"][0]) if fault["loc"] else ""
-        said = plain(fault)
+        said = plain_message(fault)
         match origin.get(field, "file"):
             case "flag":
                 flags.append(f"--{field}: {said}")
             case "variable":
-                others.append(f"{PREFIX}{field.upper().replace('-', '_')}: {said}")
+                others.append(f"{ENV_PREFIX}{field.upper().replace('-', '_')}: {said}")
             case _:
                 others.append(file.explain(fault, Settings.model_json_schema()))
     if flags:
@@ -186,7 +197,7 @@ def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
     catalog = load_catalog()
     merged = settings.catalog_packages(catalog.packages)
     for name in settings.packages:
-        spec, where = merged[name], file.place(("packages", name))
+        spec, where = merged[name], file.locate(("packages", name))
         lacks = [] if spec.summary else ["summary"]
         lacks += [] if spec.version or spec.component else ["version"]
         if lacks:
@@ -197,7 +208,7 @@ def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
             )
         if spec.component and spec.component not in catalog.components:
             raise ConfigurationError(
-                f"{file.place(('packages', name, 'component'))}: packages.{name}.component: "
+                f"{file.locate(('packages', name, 'component'))}: packages.{name}.component: "
                 f"there is no {spec.component}.",
                 f"There are: {', '.join(catalog.components)}.",
             )

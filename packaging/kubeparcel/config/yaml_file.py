@@ -45,7 +45,7 @@ class YamlFile:
             raise ConfigurationError(f"{path.name}:1: this has to be a list of `name: value`.")
         return cls(path, data, root)
 
-    def place(self, loc: Sequence[str | int]) -> str:
+    def locate(self, loc: Sequence[str | int]) -> str:
         """`kubeparcel.yaml:7` for a path into the file: the deepest part that exists."""
         node, line = self.root, 1
         for part in loc:
@@ -58,8 +58,8 @@ class YamlFile:
     def explain(self, fault: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         """One fault of pydantic's in plain words, with its line and the nearest right key."""
         loc = tuple(part for part in fault["loc"] if part != "[key]")
-        where, dotted = self.place(loc), ".".join(map(str, loc))
-        said = plain(fault)
+        where, dotted = self.locate(loc), ".".join(map(str, loc))
+        said = plain_message(fault)
         if fault["type"] != "extra_forbidden":
             return f"{where}: {dotted}: {said}" if dotted else f"{where}: {said}"
         known = _keys(schema, loc[:-1])
@@ -68,7 +68,7 @@ class YamlFile:
         return f"{where}: {dotted} is not a setting.{hint}"
 
 
-def plain(fault: Mapping[str, Any]) -> str:
+def plain_message(fault: Mapping[str, Any]) -> str:
     """What a fault of pydantic's says, in words for someone who does not know Python."""
     said = _WORDS.get(fault["type"], str(fault["msg"]))
     return said.removeprefix("Value error, ").replace("Input should", "this has to")

@@ -10,14 +10,14 @@ from urllib.parse import quote, unquote
 
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.sources.http.errors import shown, unreachable
-from kubeparcel.sources.http.request import ABSENT, body, refusal
-from kubeparcel.sources.http.retry import Passing, Patience, patiently
-from kubeparcel.sources.http.session import session
+from kubeparcel.sources.http.errors import connection_error, redact_url
+from kubeparcel.sources.http.request import ABSENT, iter_body, status_error
+from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
+from kubeparcel.sources.http.session import create_session
 from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")
-RETRY_POLICY = Patience(tries=3)
+RETRY_POLICY = RetryPolicy(attempts=3)
 _HIDDEN = 403
 """What buckets answer for a file that is not there, when nobody may list them."""
 
@@ -28,12 +28,12 @@ _MOST_FOLDERS = 2000
 class HttpReader:
     """A repository behind http; `refused` are addresses that the server did not let us read."""
 
-    def __init__(self, url: str, patience: Patience = RETRY_POLICY) -> None:
+    def __init__(self, url: str, patience: RetryPolicy = RETRY_POLICY) -> None:
         self.location = url if url.endswith("/") else f"{url}/"
         self.patience = patience
         self.forbidden_urls: list[str] = []
         self._stop = CancelToken()
-        self._session = session()
+        self._session = create_session()
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         return self._got(check_path(path), use)
@@ -53,36 +53,36 @@ class HttpReader:
     ) -> T | None:
         # As apt writes it: buckets take a bare + for a space.
         url = self.location + quote(path, safe="/:~")
-        return patiently(self.patience, self._stop, lambda: self._once(url, use, headers or {}))
+        return retry(self.patience, self._stop, lambda: self._once(url, use, headers or {}))
 
     def _once(
         self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str]
     ) -> T | None:
         from urllib3.exceptions import HTTPError
 
-        limits = (self.patience.connect, self.patience.silence)
+        limits = (self.patience.connect_timeout, self.patience.read_timeout)
         try:
             answer = self._session.get(url, headers=dict(headers), stream=True, timeout=limits)
         except (OSError, ValueError, HTTPError) as error:
-            raise unreachable(url, error, self.patience) from None
+            raise connection_error(url, error, self.patience) from None
         with answer:
             code = answer.status_code
             if code == _HIDDEN:
-                self.forbidden_urls.append(shown(url))
+                self.forbidden_urls.append(redact_url(url))
             if code in {_HIDDEN, *ABSENT}:
                 return None
             if code not in {200, 206}:
-                wrong = refusal(url, code)
-                raise Passing(wrong) if code >= 500 or code == 429 else wrong
-            return self._used(use, body(answer, shown(url), self.patience))
+                wrong = status_error(url, code)
+                raise TransientError(wrong) if code >= 500 or code == 429 else wrong
+            return self._used(use, iter_body(answer, redact_url(url), self.patience))
 
     @staticmethod
     def _used(use: Callable[[Iterator[bytes]], T], blocks: Iterator[bytes]) -> T:
         try:
             return use(blocks)
-        except Passing as broken:
+        except TransientError as broken:
             todo = "Its clients see the same: look at the server, or run it again."
-            raise Passing(DownloadError(str(broken.reason.message), todo)) from None
+            raise TransientError(DownloadError(str(broken.error.message), todo)) from None
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
         """By the page that servers make of a folder."""

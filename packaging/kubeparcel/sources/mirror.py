@@ -12,8 +12,8 @@ from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Artifact, Component, Lock, Version
 from kubeparcel.paths import cache_dir
-from kubeparcel.sources.fetch import sha256
-from kubeparcel.sources.local_mirror import Directory
+from kubeparcel.sources.fetch import expected_sha256
+from kubeparcel.sources.local_mirror import LocalMirror
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
 
 
-def fill(
+def fill_mirror(
     to: Path,
     lock: Lock,
     components: Mapping[str, ComponentSpec],
@@ -41,7 +41,7 @@ def fill(
             f"The lock's source is {lock.source}: there are no files of upstream's to mirror.",
             "Make it anew where upstream answers: inv resolve --source upstream",
         )
-    upstream, there = Upstream(components, mirror), Directory(to)
+    upstream, there = Upstream(components, mirror), LocalMirror(to)
     new = _files(lock, upstream, there, store or Store(cache_dir()), log)
     # What makes a release visible comes after its files: first their digests, then the markers.
     for component in lock.components:
@@ -53,9 +53,13 @@ def fill(
     return f"{to} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {to}"
 
 
-def _files(lock: Lock, upstream: Upstream, there: Directory, store: Store, log: Log) -> list[Path]:
+def _files(
+    lock: Lock, upstream: Upstream, there: LocalMirror, store: Store, log: Log
+) -> list[Path]:
     """Get the files that are not there, or are not what the lock says."""
-    sound = parallel_map(lambda a, _: _sound(there.path(a.origin), sha256(a)), lock.artifacts)
+    sound = parallel_map(
+        lambda a, _: _sound(there.path(a.origin), expected_sha256(a)), lock.artifacts
+    )
     lacking = [a for a, here in zip(lock.artifacts, sound, strict=True) if not here]
     upstream.download(lacking, store, log)
     dates = {component.name: component.released for component in lock.components}
@@ -67,16 +71,16 @@ def _sound(path: Path, digest: str) -> bool:
         return path.is_file() and sha256_of(path) == digest
 
 
-def _place(artifact: Artifact, released: int, there: Directory, store: Store) -> Path:
+def _place(artifact: Artifact, released: int, there: LocalMirror, store: Store) -> Path:
     target = there.path(artifact.origin)
-    source = store.get(sha256(artifact), artifact.label)
+    source = store.get(expected_sha256(artifact), artifact.label)
     with atomic_write(target) as part:
         shutil.copyfile(source, part)
         os.utime(part, (released, released))
     return target
 
 
-def _write(address: str, text: str, released: int, there: Directory) -> Path:
+def _write(address: str, text: str, released: int, there: LocalMirror) -> Path:
     target = there.path(address)
     with atomic_write(target) as part:
         part.write_text(text, "utf-8")
@@ -84,10 +88,10 @@ def _write(address: str, text: str, released: int, there: Directory) -> Path:
     return target
 
 
-def _sums(component: Component, upstream: Upstream, there: Directory) -> list[Path]:
+def _sums(component: Component, upstream: Upstream, there: LocalMirror) -> list[Path]:
     """Write the .sha256 of a release's files, and of the patches that came before it."""
     wanted = {f"{a.origin}.sha256": a for a in component.artifacts}
-    digests = {address: sha256(artifact) for address, artifact in wanted.items()}
+    digests = {address: expected_sha256(artifact) for address, artifact in wanted.items()}
     addresses = [*wanted, *_earlier(component, upstream)]
     lacking = [a for a in addresses if not _says(there.read(a, CancelToken()), digests.get(a, ""))]
     new = []
@@ -96,7 +100,7 @@ def _sums(component: Component, upstream: Upstream, there: Directory) -> list[Pa
             new.append(_write(address, text, component.released, there))
         elif address in wanted:
             raise DigestError(
-                f"{upstream.transport.where(address)} no longer says what the lock says.",
+                f"{upstream.transport.location(address)} no longer says what the lock says.",
                 f"If upstream replaced the file: inv resolve --refresh {wanted[address].name}",
             )
     return new
@@ -117,13 +121,13 @@ def _says(text: str | None, digest: str) -> bool:
     return text is not None and digest in text.lower()
 
 
-def _markers(version: Version, upstream: Upstream, there: Directory) -> list[Path]:
+def _markers(version: Version, upstream: Upstream, there: LocalMirror) -> list[Path]:
     """Write the markers that a release moves forward."""
     kinds = ("latest",) if version.prerelease else ("stable", "latest")
     names = [name for kind in kinds for name in (kind, f"{kind}-{version.series}")]
     new = []
     for name in names:
-        address = upstream.marker(name)
+        address = upstream.marker_url(name)
         text = there.read(address, CancelToken())
         if text is None or Version.parse(text) < version:
             new.append(_write(address, f"v{version}", 0, there))

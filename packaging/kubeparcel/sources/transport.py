@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.sources.http.download import Http
-from kubeparcel.sources.http.retry import Patience
-from kubeparcel.sources.local_mirror import Directory
+from kubeparcel.sources.http.download import HttpTransport
+from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.local_mirror import LocalMirror
 from kubeparcel.threads import CancelToken
 
-At: TypeAlias = Callable[[int, int | None], None]
+ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 """Told how many bytes of a file are here, and of how many in all (None: nobody knows)."""
 
 
@@ -23,37 +23,37 @@ class Transport(Protocol):
 
     verb: ClassVar[str]
 
-    def where(self, address: str) -> str:
+    def location(self, address: str) -> str:
         """What is really read for an address, as a person may see it."""
 
-    def answers(self, address: str) -> None:
+    def probe(self, address: str) -> None:
         """Return when a file can be had, decided within some seconds; else raise Unreachable."""
 
     def read(self, address: str, stop: CancelToken) -> str | None:
         """The text of a small file; None when there is no such file."""
 
-    def modified(self, address: str, stop: CancelToken) -> int | None:
+    def last_modified(self, address: str, stop: CancelToken) -> int | None:
         """When a file was last changed, in seconds since 1970 (0: not said); None: no such file."""
 
-    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
+    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
         """Copy a file to `part`, or what is still missing there, and give the sha256 of it all."""
 
 
-def choose(mirror: str, patience: Patience) -> Transport:
+def create_transport(mirror: str, patience: RetryPolicy) -> Transport:
     """The way to a mirror (a URL or a directory), or to upstream itself when there is none.
 
     The mirror has upstream's `https://HOST/PATH` as `MIRROR/HOST/PATH`.
     """
     scheme, colon, _ = mirror.partition("://")
     ways: Mapping[str, Callable[[], Transport]] = {
-        "http": lambda: Http(mirror, patience),
-        "https": lambda: Http(mirror, patience),
-        "file": lambda: Directory(Path(url2pathname(urlsplit(mirror).path))),
+        "http": lambda: HttpTransport(mirror, patience),
+        "https": lambda: HttpTransport(mirror, patience),
+        "file": lambda: LocalMirror(Path(url2pathname(urlsplit(mirror).path))),
     }
     if not mirror:
-        return Http("", patience)
+        return HttpTransport("", patience)
     if not colon:
-        return Directory(Path(mirror))
+        return LocalMirror(Path(mirror))
     if scheme.lower() not in ways:
         raise ConfigurationError(
             f"A mirror cannot be read by {scheme}://.",

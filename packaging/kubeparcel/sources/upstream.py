@@ -11,17 +11,17 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ArchiveError, DownloadError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
 from kubeparcel.sources.checksums import published_digest
-from kubeparcel.sources.fetch import deliver, sha256
-from kubeparcel.sources.http.errors import shown
-from kubeparcel.sources.http.retry import Patience
-from kubeparcel.sources.transport import choose
+from kubeparcel.sources.fetch import expected_sha256, fetch_to_store
+from kubeparcel.sources.http.errors import redact_url
+from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.transport import create_transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
 
-OLDEST = 11
+OLDEST_MINOR = 11
 """The first minor of Kubernetes 1 that the catalog knows the dependencies of."""
 
 
@@ -38,34 +38,35 @@ class Upstream:
         self,
         components: Mapping[str, ComponentSpec],
         mirror: str = "",
-        patience: Patience | None = None,
-        width: int = 4,
+        policy: RetryPolicy | None = None,
+        workers: int = 4,
     ) -> None:
         self.components = components
-        self.place = f"The mirror {shown(mirror)}" if mirror else "Upstream"
-        self.width = width
+        self.label = f"The mirror {redact_url(mirror)}" if mirror else "Upstream"
+        self.workers = workers
         self.toolchain = ""
-        self.transport = choose(mirror, patience or Patience())
+        self.transport = create_transport(mirror, policy or RetryPolicy())
 
     def probe(self) -> None:
         """Raise Unreachable unless a marker can be had within some seconds."""
-        self.transport.answers(self.marker("stable"))
+        self.transport.probe(self.marker_url("stable"))
 
-    def marker(self, name: str) -> str:
+    def marker_url(self, name: str) -> str:
         """The address of `stable.txt`, `stable-1.36.txt` and so on: each holds one version."""
         releases = self.components["kubernetes"].upstream[0].binary.partition("/v{version}/")[0]
         return f"{releases}/{name}.txt"
 
-    def marked(self, name: str, stop: CancelToken) -> Version | None:
+    def read_marker(self, name: str, stop: CancelToken) -> Version | None:
         """The version in a marker; None when there is no such marker."""
-        text = self.transport.read(self.marker(name), stop)
+        text = self.transport.read(self.marker_url(name), stop)
         if text is None:
             return None
         try:
             return Version.parse(text)
         except UnknownVersion:
             raise DownloadError(
-                f"{self.transport.where(self.marker(name))} holds {text[:40]!r}, not a version.",
+                f"{self.transport.location(self.marker_url(name))} holds {text[:40]!r}, "
+                "not a version.",
                 "Something else answers in its place (a login page of a proxy?), or the mirror is "
                 "damaged: look at it.",
             ) from None
@@ -73,9 +74,9 @@ class Upstream:
     def kubernetes(self, wanted: str) -> Version:
         wanted = wanted.strip().removeprefix("v")
         if wanted in {"stable", "latest"}:
-            found = self.marked(wanted, CancelToken())
+            found = self.read_marker(wanted, CancelToken())
         elif re.fullmatch(r"\d+\.\d+", wanted):
-            found = self.marked(f"stable-{wanted}", CancelToken())
+            found = self.read_marker(f"stable-{wanted}", CancelToken())
         else:
             exact = Version.parse(wanted)
             found = exact if self.published("kubernetes", exact) else None
@@ -87,14 +88,14 @@ class Upstream:
         """The error for a Kubernetes that is not there, with what is."""
         series = ".".join(wanted.split(".")[:2])
         names = [f"stable-{series}", f"latest-{series}", "stable"]
-        stable, latest, newest = parallel_map(self.marked, names)
+        stable, latest, newest = parallel_map(self.read_marker, names)
         there = [
             *([f"the newest {series} is {stable}"] if stable else []),
             *([f"of {series} there is {latest}"] if latest and not stable else []),
             *([f"the newest is {newest}"] if newest else []),
         ]
         return UnknownVersion(
-            f"{self.place} has no Kubernetes {wanted}: {', '.join(there) or 'nor any other'}.",
+            f"{self.label} has no Kubernetes {wanted}: {', '.join(there) or 'nor any other'}.",
             "All that there are: inv versions",
         )
 
@@ -106,19 +107,23 @@ class Upstream:
         )
 
     def versions(self) -> Sequence[Version]:
-        newest = self.marked("stable", CancelToken())
+        newest = self.read_marker("stable", CancelToken())
         if newest is None:
-            raise DownloadError(f"{self.transport.where(self.marker('stable'))} is not there.")
-        minors = range(newest.minor, OLDEST - 1, -1)
-        found = parallel_map(self.marked, [f"stable-{newest.major}.{minor}" for minor in minors], 8)
+            raise DownloadError(
+                f"{self.transport.location(self.marker_url('stable'))} is not there."
+            )
+        minors = range(newest.minor, OLDEST_MINOR - 1, -1)
+        found = parallel_map(
+            self.read_marker, [f"stable-{newest.major}.{minor}" for minor in minors], 8
+        )
         return tuple(version for version in found if version)
 
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
         """The files of a release, with no digests yet. Raises UnknownVersion for one too old."""
         spec = self.components[component]
-        row = next((row for row in spec.upstream if row.versions.covers(version)), None)
+        row = next((row for row in spec.upstream if row.versions.contains(version)), None)
         if row is None:
-            raise UnknownVersion(f"{self.place} has no {spec.title} {version}.")
+            raise UnknownVersion(f"{self.label} has no {spec.title} {version}.")
         address = row.binary or row.archive
         return [
             Artifact(
@@ -134,19 +139,20 @@ class Upstream:
         if text is None:
             return None
         name = artifact.origin.rpartition("/")[2]
-        return published_digest(text, name, self.transport.where(address))
+        return published_digest(text, name, self.transport.location(address))
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         wanted = [a for arch in arches for a in self.artifacts(component, version, arch)]
-        digests = parallel_map(self._digest, wanted, self.width)
+        digests = parallel_map(self._digest, wanted, self.workers)
         absent = dict.fromkeys(
             str(a.arch) for a, digest in zip(wanted, digests, strict=True) if not digest
         )
         if absent:
             title = self.components[component].title
             raise UnknownVersion(
-                f"{self.place} has no {title} {version} for {', '.join(absent)}.",
-                f"{self.transport.where(wanted[digests.index(None)].origin)}.sha256 is not there.",
+                f"{self.label} has no {title} {version} for {', '.join(absent)}.",
+                f"{self.transport.location(wanted[digests.index(None)].origin)}.sha256 "
+                "is not there.",
             )
         pinned = (
             dataclasses.replace(a, digest=f"sha256:{digest}")
@@ -156,11 +162,11 @@ class Upstream:
 
     def _released(self, artifact: Artifact) -> int:
         """When a release was made: when its first file was uploaded."""
-        released = self.transport.modified(artifact.origin, CancelToken())
+        released = self.transport.last_modified(artifact.origin, CancelToken())
         if not released:
             why = "is not there" if released is None else "has no date (no Last-Modified)"
             raise DownloadError(
-                f"{self.transport.where(artifact.origin)} {why}.",
+                f"{self.transport.location(artifact.origin)} {why}.",
                 "Packages carry the date of their release. Fill the mirror anew (inv mirror), or "
                 "let its server send Last-Modified.",
             )
@@ -169,12 +175,14 @@ class Upstream:
     def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
         """Get files into the store as they are."""
         parallel_map(
-            lambda a, stop: deliver(a, self.transport, store, log, stop), artifacts, self.width
+            lambda a, stop: fetch_to_store(a, self.transport, store, log, stop),
+            artifacts,
+            self.workers,
         )
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         found = parallel_map(
-            lambda a, stop: self._programs(a, store, log, stop), artifacts, self.width
+            lambda a, stop: self._programs(a, store, log, stop), artifacts, self.workers
         )
         binaries: dict[tuple[str, Arch], dict[str, str]] = {}
         for artifact, programs in zip(artifacts, found, strict=True):
@@ -187,15 +195,15 @@ class Upstream:
         """The programs that an artifact is or holds, in the store."""
         from kubeparcel.sources import archive
 
-        spec, digest = self.components[artifact.component], sha256(artifact)
+        spec, digest = self.components[artifact.component], expected_sha256(artifact)
         if artifact.name in spec.binaries:
-            deliver(artifact, self.transport, store, log, stop)
+            fetch_to_store(artifact, self.transport, store, log, stop)
             return {artifact.name: digest}
-        found = archive.known(store, digest)
+        found = archive.cached_programs(store, digest)
         if found is None:
-            deliver(artifact, self.transport, store, log, stop)
+            fetch_to_store(artifact, self.transport, store, log, stop)
             with store.lock(f"unpack-{digest}", stop.raise_if_cancelled):
-                found = archive.known(store, digest) or archive.programs(
+                found = archive.cached_programs(store, digest) or archive.unpack_programs(
                     store, digest, artifact.label
                 )
         lacking = [name for name in spec.binaries if name not in found]

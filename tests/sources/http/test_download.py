@@ -13,11 +13,11 @@ from kubeparcel import threads
 from kubeparcel.console import PlainLog
 from kubeparcel.errors import DigestError, DownloadError, ExternalError
 from kubeparcel.model import Arch, Artifact
-from kubeparcel.sources.http.retry import Patience
+from kubeparcel.sources.http.retry import RetryPolicy
 from tests.conftest import TIMEOUT, wait_until
 from tests.sources.conftest import FAST
 from tests.support import upstream_site as sites
-from tests.support.upstream_site import elf
+from tests.support.upstream_site import elf_bytes
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
@@ -32,13 +32,13 @@ def stop():
 
 @pytest.fixture
 def data() -> bytes:
-    return elf(3_000_000)
+    return elf_bytes(3_000_000)
 
 
 @pytest.fixture
 def kubelet(site, data) -> Artifact:
     """A published kubelet."""
-    site.put(KUBELET, data)
+    site.publish_file(KUBELET, data)
     digest = hashlib.sha256(data).hexdigest()
     return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
 
@@ -66,7 +66,7 @@ def test_what_the_store_has_needs_no_network(site, upstream, kubelet, store, log
 def test_a_truncated_body_is_resumed_where_it_broke_off(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
     assert content(upstream.fetch([kubelet], store, log), store) == data
-    first, second = site.asked("/kubelet")
+    first, second = site.requests_for("/kubelet")
     assert "Range" not in first.headers
     assert second.headers["Range"] == "bytes=1000000-"
     assert second.headers["If-Range"].startswith('"')
@@ -105,15 +105,15 @@ def test_a_file_of_unknown_length_arrives(site, upstream, kubelet, store, log, d
 
 def test_silence_is_noticed_and_tried_again(site, from_mirror, kubelet, store, log, data, stop):
     site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
-    upstream = from_mirror(site.url, Patience(silence=0.3, pause=0.01))
+    upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
     started = time.monotonic()
     assert content(upstream.fetch([kubelet], store, log), store) == data
     assert time.monotonic() - started < TIMEOUT
 
 
 def test_a_drip_counts_as_silence(site, from_mirror, kubelet, store, log, data, stop):
-    site.faults[path(kubelet)] = [sites.dripping(stop)]
-    upstream = from_mirror(site.url, Patience(silence=0.3, pause=0.01))
+    site.faults[path(kubelet)] = [sites.slow(stop)]
+    upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
@@ -121,14 +121,14 @@ def test_a_drip_counts_as_silence(site, from_mirror, kubelet, store, log, data, 
 def test_trouble_of_the_server_may_pass(site, upstream, kubelet, store, log, code):
     site.faults[path(kubelet)] = [sites.status(code)] * 2
     upstream.fetch([kubelet], store, log)
-    assert len(site.asked("/kubelet")) == 3
+    assert len(site.requests_for("/kubelet")) == 3
 
 
 def test_trouble_that_does_not_pass_is_told(site, upstream, kubelet, store, log):
     site.faults[path(kubelet)] = [sites.status(503)] * 9
     with pytest.raises(DownloadError, match=r"kubelet answered 503 \(the server has trouble\)"):
         upstream.fetch([kubelet], store, log)
-    assert len(site.asked("/kubelet")) == FAST.tries
+    assert len(site.requests_for("/kubelet")) == FAST.attempts
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
@@ -136,7 +136,7 @@ def test_a_clear_no_is_not_asked_again(site, upstream, kubelet, store, log, code
     site.faults[path(kubelet)] = [sites.status(code)] * 2
     with pytest.raises(DownloadError, match=f"answered {code}"):
         upstream.fetch([kubelet], store, log)
-    assert len(site.asked("/kubelet")) == 1
+    assert len(site.requests_for("/kubelet")) == 1
 
 
 def test_retry_after_is_honoured(site, upstream, kubelet, store, log):
@@ -164,7 +164,7 @@ def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store
     [aside] = (store.root / "quarantine").iterdir()
     assert str(aside) in caught.value.hint
     assert not store.has(kubelet.digest.removeprefix("sha256:"))
-    assert len(site.asked("/kubelet")) == 1
+    assert len(site.requests_for("/kubelet")) == 1
 
 
 def test_a_rest_of_another_file_does_not_spoil_the_download(
@@ -189,20 +189,20 @@ def test_a_download_that_was_whole_already_is_only_checked(
     wanted = kubelet.digest.removeprefix("sha256:")
     store.partial(f"kubelet-amd64-{wanted}").write_bytes(data)
     assert content(upstream.fetch([kubelet], store, log), store) == data
-    assert len(site.asked("/kubelet")) == 1
+    assert len(site.requests_for("/kubelet")) == 1
 
 
 def test_a_break_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
-    impatient = from_mirror(site.url, Patience(tries=1))
+    impatient = from_mirror(site.url, RetryPolicy(attempts=1))
     with pytest.raises(DownloadError, match="run the same command again, it goes on from there"):
         impatient.fetch([kubelet], store, log)
     assert content(upstream.fetch([kubelet], store, log), store) == data
-    assert site.asked("/kubelet")[-1].headers["Range"] == "bytes=1000000-"
+    assert site.requests_for("/kubelet")[-1].headers["Range"] == "bytes=1000000-"
 
 
 def test_a_redirect_is_followed(site, upstream, kubelet, store, log, data):
-    with sites.serving("127.0.0.2") as storage:
+    with sites.serve_site("127.0.0.2") as storage:
         storage.files["/blob"] = data
         site.faults[path(kubelet)] = [sites.redirect(f"{storage.url}/blob?signature=x")]
         assert content(upstream.fetch([kubelet], store, log), store) == data
@@ -212,9 +212,9 @@ def test_four_files_come_at_a_time(site, upstream, store, log):
     waiting = threading.Barrier(4)
     artifacts = []
     for number in range(4):
-        data = elf(1000)
+        data = elf_bytes(1000)
         address = f"{KUBELET}-{number}"
-        site.faults[site.put(address, data)] = [together(waiting)]
+        site.faults[site.publish_file(address, data)] = [together(waiting)]
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         artifacts.append(Artifact("kubernetes", "kubelet", Arch.AMD64, address, digest))
     upstream.fetch(artifacts, store, log)
@@ -246,7 +246,9 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
     monkeypatch.setattr(threads, "GRACE", 2 * TIMEOUT)
     started = time.monotonic()
     with pytest.raises(DownloadError, match="404"):
-        from_mirror(site.url, Patience(silence=2 * TIMEOUT)).fetch([kubelet, gone], store, log)
+        from_mirror(site.url, RetryPolicy(read_timeout=2 * TIMEOUT)).fetch(
+            [kubelet, gone], store, log
+        )
     assert time.monotonic() - started < TIMEOUT
     assert sizes() == [1_000_000]
 

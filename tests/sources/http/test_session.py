@@ -35,12 +35,12 @@ def openssl(folder, *words):
 @pytest.fixture
 def secure(authority):
     """A site that talks TLS as localhost."""
-    with sites.serving_by() as (site, server):
+    with sites.serve_site_with_server() as (site, server):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
         server.socket = context.wrap_socket(server.socket, server_side=True)
         site.url = f"https://localhost:{server.server_port}"
-        site.marker("stable", "v1.36.3")
+        site.publish_marker("stable", "v1.36.3")
         yield site
 
 
@@ -74,7 +74,7 @@ def test_a_bundle_that_is_not_there_is_named(secure, from_mirror, monkeypatch):
 def test_tls_is_not_given_up_on_the_way(secure, site, from_mirror, authority, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     secure.faults[STABLE] = [sites.redirect(f"{site.url}{STABLE}")]
-    site.marker("stable", "v1.36.3")
+    site.publish_marker("stable", "v1.36.3")
     with pytest.raises(DownloadError, match="an address without TLS"):
         from_mirror(secure.url).kubernetes("stable")
 
@@ -87,7 +87,7 @@ def test_a_proxy_is_used(site, from_mirror, monkeypatch):
 
 
 def test_no_proxy_is_honoured(site, from_mirror, monkeypatch):
-    site.marker("stable", "v1.36.3")
+    site.publish_marker("stable", "v1.36.3")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with pytest.raises(Unreachable, match="cannot be reached: the proxy refused the connection"):
         from_mirror(site.url).kubernetes("stable")
@@ -108,7 +108,7 @@ def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypat
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    with sites.serving("127.0.0.2") as other:
+    with sites.serve_site("127.0.0.2") as other:
         site.faults[STABLE] = [sites.redirect(f"{other.url}/elsewhere")]
         other.files["/elsewhere"] = b"v1.36.3"
         assert str(from_mirror(site.url).kubernetes("stable")) == "1.36.3"

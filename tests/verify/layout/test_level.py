@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build.assembler import Made
-from kubeparcel.build.build_check import check_made
+from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.build_check import check_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.catalog_models import FileSpec
 from kubeparcel.console import PlainLog, QuietLog
@@ -26,8 +26,8 @@ from tests.support.elf_files import Go
 from tests.support.package_workshop import GO, Draft, Workshop, workshop
 
 
-def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, Made]):
-    report = check_made(list(good.values()), shop.store, QuietLog())
+def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPackage]):
+    report = check_packages(list(good.values()), shop.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
     assert {check.subject for check in report.checks} == set(good)
@@ -52,13 +52,13 @@ def test_good_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_p
 
 
 def test_every_check_applies_somewhere(
-    shop: Workshop, official_shop: Workshop, good: dict[str, Made], tmp_path: Path
+    shop: Workshop, official_shop: Workshop, good: dict[str, BuiltPackage], tmp_path: Path
 ):
     package = official_shop.package("kubeadm", "deb")
     made = official_shop.made(package, official_shop.write(package, None, tmp_path))
     reports = (
-        check_made([*good.values()], shop.store, QuietLog()),
-        check_made([made], official_shop.store, QuietLog()),
+        check_packages([*good.values()], shop.store, QuietLog()),
+        check_packages([made], official_shop.store, QuietLog()),
     )
     applied = {check.name for report in reports for check in report.checks}
     assert applied == {rule.name for rule in CHECKS} | {level.READABLE_CHECK}
@@ -77,13 +77,13 @@ def test_what_passed_is_not_read_again_and_counts_all_the_same(
     shop = workshop(tmp_path)
     package = shop.package("kubeadm", "deb")
     made = shop.made(package, shop.write(package, None, tmp_path / "work"))
-    first = check_made([made], shop.store, QuietLog())
+    first = check_packages([made], shop.store, QuietLog())
 
     def unreadable(path: Path) -> None:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr(reader, "read", unreadable)
-    second = check_made([made], shop.store, QuietLog())
+    second = check_packages([made], shop.store, QuietLog())
     assert second.checks == first.checks
 
 
@@ -91,10 +91,10 @@ def test_another_expectation_or_other_bytes_are_read_again(tmp_path: Path):
     shop = workshop(tmp_path)
     package = shop.package("kubectl", "deb")
     made = shop.made(package, shop.write(package, None, tmp_path / "work"))
-    assert check_made([made], shop.store, QuietLog()).passed
+    assert check_packages([made], shop.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
-    report = check_made([dataclasses.replace(made, package=other)], shop.store, QuietLog())
+    report = check_packages([dataclasses.replace(made, package=other)], shop.store, QuietLog())
     assert "identity" in {check.name for check in report.failed}
 
 
@@ -104,7 +104,7 @@ def test_what_failed_is_not_remembered(tmp_path: Path):
     file = shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work")
     made = shop.made(package, file)
     for _ in range(2):
-        assert not check_made([made], shop.store, QuietLog()).passed
+        assert not check_packages([made], shop.store, QuietLog()).passed
 
 
 def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fault(tmp_path: Path):
@@ -114,7 +114,7 @@ def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fa
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
     shop.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):
-        check_made([made], shop.store, QuietLog())
+        check_packages([made], shop.store, QuietLog())
 
 
 def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: Path):
@@ -139,7 +139,7 @@ def test_a_path_that_two_packages_made_together_claim_is_seen(shop: Workshop, tm
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
         made.append(shop.made(package, shop.write(package, None, tmp_path / name)))
-    report = check_made(made, shop.store, QuietLog())
+    report = check_packages(made, shop.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
@@ -190,14 +190,17 @@ def test_no_package_anywhere_says_where_it_looked(tmp_path: Path):
 
 
 def test_the_outcome_is_said_in_the_log(
-    shop: Workshop, good: dict[str, Made], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shop: Workshop,
+    good: dict[str, BuiltPackage],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ):
-    check_made(list(good.values()), shop.store, PlainLog())
+    check_packages(list(good.values()), shop.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
     package = shop.package("kubectl", "rpm")
     file = shop.write(package, lambda d: d.info("/usr/bin/kubectl", mode=0o600), tmp_path)
-    check_made([shop.made(package, file)], shop.store, PlainLog())
+    check_packages([shop.made(package, file)], shop.store, PlainLog())
     said = capsys.readouterr().err
     assert "modes" in said
     assert "0600" in said
@@ -225,6 +228,6 @@ def test_upstreams_binaries_without_modules_are_fine(tmp_path: Path):
         shop.made(package, shop.write(package, None, tmp_path / "out" / name))
         for name, package in shop.packages.items()
     ]
-    report = check_made(made, shop.store, QuietLog())
+    report = check_packages(made, shop.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

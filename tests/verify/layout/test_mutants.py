@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build.build_check import check_made
+from kubeparcel.build.build_check import check_packages
 from kubeparcel.console import QuietLog
 from kubeparcel.reports.results import Report
 from kubeparcel.verify.layout import level
@@ -51,7 +51,7 @@ def test_a_mutant_is_seen_by_the_check_meant_for_it(
     package = place.package(mutant.package, format_)
     file = place.write(package, mutant.mutate, tmp_path)
 
-    just_made = failed(check_made([place.made(package, file)], place.store, QuietLog()))
+    just_made = failed(check_packages([place.made(package, file)], place.store, QuietLog()))
     assert mutant.check in just_made
 
     by_catalog = failed(level.check_paths([file]))

@@ -14,57 +14,65 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
-from kubeparcel.sources.http.errors import host, shown
-from kubeparcel.sources.http.request import ABSENT, asked, body, broken, refusal
-from kubeparcel.sources.http.retry import Patience, http_date, patiently
+from kubeparcel.sources.http.errors import host_of, redact_url
+from kubeparcel.sources.http.request import (
+    ABSENT,
+    interrupted,
+    iter_body,
+    open_response,
+    status_error,
+)
+from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     import requests
 
-    from kubeparcel.sources.transport import At
+    from kubeparcel.sources.transport import ProgressCallback
 
 SMALL = 1 << 16
 
 
 @dataclass(frozen=True)
-class Http:
+class HttpTransport:
     """Upstream itself, or a mirror that has its files as BASE/HOST/PATH."""
 
-    base: str
-    patience: Patience
+    base_url: str
+    policy: RetryPolicy
     verb: ClassVar[str] = "Download"
 
     @functools.cached_property
     def session(self) -> requests.Session:
         """Shared by all threads, so that connections are used again."""
-        from kubeparcel.sources.http.session import session
+        from kubeparcel.sources.http.session import create_session
 
-        return session()
+        return create_session()
 
     def url(self, address: str) -> str:
         """What is asked for to get the file of an address; may hold a password."""
         parts = urlsplit(address)
-        return f"{self.base.rstrip('/')}/{parts.netloc}{parts.path}" if self.base else address
+        return (
+            f"{self.base_url.rstrip('/')}/{parts.netloc}{parts.path}" if self.base_url else address
+        )
 
-    def where(self, address: str) -> str:
-        return shown(self.url(address))
+    def location(self, address: str) -> str:
+        return redact_url(self.url(address))
 
-    def answers(self, address: str) -> None:
-        limit = self.patience.probe
-        quick = Patience(connect=limit, silence=limit, tries=1)
+    def probe(self, address: str) -> None:
+        limit = self.policy.probe_timeout
+        quick = RetryPolicy(connect_timeout=limit, read_timeout=limit, attempts=1)
         try:
-            parallel_map(dataclasses.replace(self, patience=quick)._known, [address], timeout=limit)
+            parallel_map(dataclasses.replace(self, policy=quick)._known, [address], timeout=limit)
         except TimeoutError:
-            name = host(self.url(address))
+            name = host_of(self.url(address))
             raise Unreachable(f"{name} did not answer within {limit:g} s.") from None
         except DownloadError as error:
             raise Unreachable(error.message, error.hint) from None
 
     def _known(self, address: str, stop: CancelToken) -> None:
         if self.read(address, stop) is None:
-            raise refusal(self.url(address), 404)
+            raise status_error(self.url(address), 404)
 
     def read(self, address: str, stop: CancelToken) -> str | None:
         def attempt() -> str | None:
@@ -72,24 +80,24 @@ class Http:
                 if response.status_code in ABSENT:
                     return None
                 text = bytearray()
-                for block in body(response, self.where(address), self.patience):
+                for block in iter_body(response, self.location(address), self.policy):
                     text += block
                     if len(text) > SMALL:
                         break
                 return text.decode("utf-8", "replace")
 
-        return patiently(self.patience, stop, attempt)
+        return retry(self.policy, stop, attempt)
 
-    def modified(self, address: str, stop: CancelToken) -> int | None:
+    def last_modified(self, address: str, stop: CancelToken) -> int | None:
         def attempt() -> int | None:
             # A byte and not HEAD: an address that a redirect has signed may be good for GET only.
             with self._asked(address, stop, {"Range": "bytes=0-0"}) as response:
                 absent = response.status_code in ABSENT
-                return None if absent else http_date(response.headers.get("Last-Modified"))
+                return None if absent else parse_http_date(response.headers.get("Last-Modified"))
 
-        return patiently(self.patience, stop, attempt)
+        return retry(self.policy, stop, attempt)
 
-    def copy(self, address: str, part: Path, at: At, stop: CancelToken) -> str:
+    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
         validator: dict[str, str] = {}
 
         def attempt() -> str:
@@ -97,29 +105,34 @@ class Http:
             headers = {"Range": f"bytes={have}-", **validator} if have else {}
             with self._asked(address, stop, headers) as response:
                 if response.status_code in ABSENT:
-                    raise refusal(self.url(address), response.status_code)
+                    raise status_error(self.url(address), response.status_code)
                 # Only a strong one names the very bytes (RFC 9110, 13.1.5).
                 etag = response.headers.get("ETag", "W/")
                 validator.update({} if etag.startswith("W/") else {"If-Range": etag})
                 return self._arrive(response, address, part, at, stop)
 
-        return patiently(self.patience, stop, attempt, lambda: _size(part))
+        return retry(self.policy, stop, attempt, lambda: _size(part))
 
     def _arrive(
-        self, response: requests.Response, address: str, part: Path, at: At, stop: CancelToken
+        self,
+        response: requests.Response,
+        address: str,
+        part: Path,
+        at: ProgressCallback,
+        stop: CancelToken,
     ) -> str:
         """Write the body where the part ends; give the sha256 of all."""
-        where = self.where(address)
+        where = self.location(address)
         with translate_os_errors(part), part.open("a+b") as file:
             span = _span(response, file.tell())
             here, total = span or (0, None)
             file.truncate(here)
             if span is None:
-                raise broken(where, "has another file than the one it began to send")
+                raise interrupted(where, "has another file than the one it began to send")
             file.seek(0)
             found = hashlib.file_digest(file, "sha256")
             at(here, total)
-            for block in body(response, where, self.patience) if here != total else ():
+            for block in iter_body(response, where, self.policy) if here != total else ():
                 stop.raise_if_cancelled()
                 file.write(block)
                 found.update(block)
@@ -128,14 +141,16 @@ class Http:
         # What was interrupted looks like an end.
         stop.raise_if_cancelled()
         if total is not None and here != total:
-            raise broken(where, "broke the connection off")
+            raise interrupted(where, "broke the connection off")
         return found.hexdigest()
 
     @contextmanager
     def _asked(
         self, address: str, stop: CancelToken, headers: Mapping[str, str] | None = None
     ) -> Iterator[requests.Response]:
-        with asked(self.session, self.url(address), headers or {}, self.patience, stop) as response:
+        with open_response(
+            self.session, self.url(address), headers or {}, self.policy, stop
+        ) as response:
             yield response
 
 

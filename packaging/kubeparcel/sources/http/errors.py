@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError, Unreachable
-from kubeparcel.sources.http.retry import Passing, Patience
+from kubeparcel.sources.http.retry import RetryPolicy, TransientError
 
 _NOTES: Mapping[int, tuple[str, str]] = {
     401: ("it wants a user and password", "Put them into ~/.netrc."),
@@ -22,7 +22,7 @@ _NOTES: Mapping[int, tuple[str, str]] = {
     410: ("the file was withdrawn", ""),
     429: ("too many requests", "Wait some minutes and run the same command again."),
 }
-NETWORK_TODO = (
+NETWORK_HINT = (
     "Check the network and the proxy settings (HTTPS_PROXY, NO_PROXY), then run it again."
 )
 _TRUST_TODO = (
@@ -31,48 +31,52 @@ _TRUST_TODO = (
 )
 
 
-def host(url: str) -> str:
+def host_of(url: str) -> str:
     """The host of an address, with its port; never a password."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """An address as it may be shown and written to logs: without user and password."""
     parts = urlsplit(url)
-    return parts._replace(netloc=host(url)).geturl()
+    return parts._replace(netloc=host_of(url)).geturl()
 
 
-def answered(code: int) -> tuple[str, str]:
+def describe_status(code: int) -> tuple[str, str]:
     """An HTTP status as words, and what to do about it."""
     note, todo = _NOTES.get(code, ("the server has trouble" if code >= 500 else "", ""))
     return f"answered {code}" + (f" ({note})" if note else ""), todo
 
 
-def words(error: BaseException, patience: float) -> tuple[str, str]:
+def describe_error(error: BaseException, patience: float) -> tuple[str, str]:
     """Why a host cannot be talked to, as the rest of a sentence about it, and what to do."""
     chain = tuple(_chain(error))
     links = [(kind, say, link) for kind, say in _WORDS for link in chain if isinstance(link, kind)]
     kind, say, link = links[0] if links else (type(chain[0]), _of_the_system, chain[0])
     proxied = any(type(link).__name__ == "ProxyError" for link in chain)
     said = ("cannot be reached: the proxy " if proxied else "") + say(link, patience)
-    return said, _TRUST_TODO if kind is ssl.SSLCertVerificationError else NETWORK_TODO
+    return said, _TRUST_TODO if kind is ssl.SSLCertVerificationError else NETWORK_HINT
 
 
-def unreachable(url: str, error: BaseException, patience: Patience) -> Exception:
+def connection_error(url: str, error: BaseException, policy: RetryPolicy) -> Exception:
     """What to raise when there is no answer: Unreachable, inside Passing when that may pass."""
     import requests
 
     if "CA certificate bundle" in str(error):
         return ConfigurationError(f"{error}.", "Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.")
-    limit = patience.connect if isinstance(error, requests.ConnectTimeout) else patience.silence
-    said, todo = words(error, limit)
-    reason = Unreachable(f"{host(url)} {said}.", todo)
+    limit = (
+        policy.connect_timeout
+        if isinstance(error, requests.ConnectTimeout)
+        else policy.read_timeout
+    )
+    said, todo = describe_error(error, limit)
+    reason = Unreachable(f"{host_of(url)} {said}.", todo)
     wrong = (ssl.SSLCertVerificationError, ValueError, requests.TooManyRedirects)
     lasting = any(
         isinstance(link, wrong) or "Tunnel connection failed: 4" in str(link)
         for link in _chain(error)
     )
-    return reason if lasting else Passing(reason)
+    return reason if lasting else TransientError(reason)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -10,8 +10,13 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from kubeparcel.errors import DownloadError
-from kubeparcel.sources.http.errors import answered, shown, unreachable, words
-from kubeparcel.sources.http.retry import Passing, Patience, retry_after
+from kubeparcel.sources.http.errors import (
+    connection_error,
+    describe_error,
+    describe_status,
+    redact_url,
+)
+from kubeparcel.sources.http.retry import RetryPolicy, TransientError, parse_retry_after
 from kubeparcel.threads import CancelToken
 
 if TYPE_CHECKING:
@@ -23,12 +28,12 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @contextmanager
-def asked(
+def open_response(
     session: requests.Session,
     url: str,
     headers: Mapping[str, str],
-    patience: Patience,
-    stop: CancelToken,
+    policy: RetryPolicy,
+    token: CancelToken,
 ) -> Iterator[requests.Response]:
     """Ask for a file and give the answer, its body still to come.
 
@@ -37,13 +42,13 @@ def asked(
     """
     from urllib3.exceptions import HTTPError
 
-    stop.raise_if_cancelled()
-    limits = (patience.connect, patience.silence)
+    token.raise_if_cancelled()
+    limits = (policy.connect_timeout, policy.read_timeout)
     try:
         response = session.get(url, headers=headers, stream=True, timeout=limits)
     except (OSError, ValueError, HTTPError) as error:
-        raise unreachable(url, error, patience) from None
-    with response, stop.on_cancel(functools.partial(_interrupt, response)):
+        raise connection_error(url, error, policy) from None
+    with response, token.on_cancel(functools.partial(_interrupt, response)):
         _check(response, url, ranged="Range" in headers)
         yield response
 
@@ -51,21 +56,23 @@ def asked(
 def _check(response: requests.Response, url: str, *, ranged: bool) -> None:
     """Raise what an answer means that does not bring the file."""
     if url.startswith("https:") and not response.url.startswith("https:"):
-        raise DownloadError(f"{shown(url)} leads to an address without TLS.")
+        raise DownloadError(f"{redact_url(url)} leads to an address without TLS.")
     code = response.status_code
     if code in _PASSING:
-        raise Passing(refusal(url, code), retry_after(response.headers.get("Retry-After")))
+        raise TransientError(
+            status_error(url, code), parse_retry_after(response.headers.get("Retry-After"))
+        )
     if code not in {200, 206, *ABSENT} and not (code == 416 and ranged):
-        raise refusal(url, code)
+        raise status_error(url, code)
 
 
-def refusal(url: str, code: int) -> DownloadError:
+def status_error(url: str, code: int) -> DownloadError:
     """The error that a status of HTTP means."""
-    said, todo = answered(code)
-    return DownloadError(f"{shown(url)} {said}.", todo)
+    said, todo = describe_status(code)
+    return DownloadError(f"{redact_url(url)} {said}.", todo)
 
 
-def body(response: requests.Response, where: str, patience: Patience) -> Iterator[bytes]:
+def iter_body(response: requests.Response, where: str, policy: RetryPolicy) -> Iterator[bytes]:
     """The body in pieces as they come; raises Passing when it breaks off or hardly moves."""
     from urllib3.exceptions import HTTPError
 
@@ -75,20 +82,20 @@ def body(response: requests.Response, where: str, patience: Patience) -> Iterato
             # What is there, and not a full block: waiting for one would hide that hardly any comes.
             block = response.raw.read1(BLOCK, decode_content=False)
         except (HTTPError, HTTPException, OSError) as error:
-            raise broken(where, words(error, patience.silence)[0]) from None
+            raise interrupted(where, describe_error(error, policy.read_timeout)[0]) from None
         if not block:
             return
         yield block
         came, took = came + len(block), time.monotonic() - since
-        if took >= patience.silence:
-            if came < took * patience.slowest:
-                raise broken(where, f"sent hardly anything for {took:.0f} s")
+        if took >= policy.read_timeout:
+            if came < took * policy.min_rate:
+                raise interrupted(where, f"sent hardly anything for {took:.0f} s")
             came, since = 0, time.monotonic()
 
 
-def broken(where: str, said: str) -> Passing:
+def interrupted(where: str, said: str) -> TransientError:
     """The error of a body that did not come to its end."""
-    return Passing(
+    return TransientError(
         DownloadError(
             f"{where}: the server {said} in the middle of the file.",
             "What has arrived is kept: run the same command again, it goes on from there.",

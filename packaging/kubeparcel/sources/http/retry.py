@@ -16,23 +16,23 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to wait (in seconds), how often to try, and how few bytes a second are too few.
 
     `silence` is how long nothing may arrive; `pause` the first wait between two attempts, each
     further one twice as long; `longest` the longest wait that a server may ask for.
     """
 
-    connect: float = 10.0
-    silence: float = 30.0
-    probe: float = 5.0
-    tries: int = 5
-    pause: float = 0.5
-    longest: float = 60.0
-    slowest: int = 1000
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    probe_timeout: float = 5.0
+    attempts: int = 5
+    backoff: float = 0.5
+    max_retry_after: float = 60.0
+    min_rate: int = 1000
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """An attempt failed in a way that may pass.
 
     `reason` is what to raise when it does not; `after` are the seconds the server asked for.
@@ -40,47 +40,47 @@ class Passing(Exception):
 
     def __init__(self, reason: KubeparcelError, after: float = 0.0) -> None:
         super().__init__(str(reason))
-        self.reason = reason
-        self.after = after
+        self.error = reason
+        self.retry_after = after
 
 
-def patiently(
-    patience: Patience,
-    stop: CancelToken,
+def retry(
+    policy: RetryPolicy,
+    token: CancelToken,
     attempt: Callable[[], Result],
-    done: Callable[[], int] = lambda: 0,
+    progress: Callable[[], int] = lambda: 0,
 ) -> Result:
     """Try until an attempt gives its result, or fails for good, or `tries` in a row failed.
 
     An attempt after which more is `done` than ever before starts the count anew: a long download
     over a bad line ends well as long as it gets on.
     """
-    tries, best = 0, done()
+    tries, best = 0, progress()
     while True:
         try:
             return attempt()
-        except Passing as passing:
+        except TransientError as passing:
             failed = passing
-        stop.raise_if_cancelled()
-        tries = tries + 1 if done() <= best else 1
-        best = max(best, done())
-        if tries >= patience.tries or failed.after > patience.longest:
-            raise failed.reason
+        token.raise_if_cancelled()
+        tries = tries + 1 if progress() <= best else 1
+        best = max(best, progress())
+        if tries >= policy.attempts or failed.retry_after > policy.max_retry_after:
+            raise failed.error
         # Several downloads that broke off together should not come back together.
-        pause = patience.pause * 2 ** (tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-        stop.wait(failed.after or pause)
+        pause = policy.backoff * 2 ** (tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311
+        token.wait(failed.retry_after or pause)
 
 
-def retry_after(header: str | None) -> float:
+def parse_retry_after(header: str | None) -> float:
     """The seconds of a Retry-After header, which may also be a date (RFC 9110, 10.2.3)."""
     if not header:
         return 0.0
     if header.strip().isdigit():
         return float(header)
-    return max(0.0, http_date(header) - time.time())
+    return max(0.0, parse_http_date(header) - time.time())
 
 
-def http_date(header: str | None) -> int:
+def parse_http_date(header: str | None) -> int:
     """A date of HTTP in seconds since 1970; 0 when there is none, or it is not one."""
     try:
         return int(parsedate_to_datetime(header or "").timestamp())

@@ -15,7 +15,7 @@ CONNECTIONS = 16
 """How many connections to one host are kept for the next file."""
 
 
-class SystemTrust(HTTPAdapter):
+class SystemTrustAdapter(HTTPAdapter):
     """Certificates are checked against the system's store, not against a list that pip brought.
 
     SSL_CERT_FILE and SSL_CERT_DIR replace that store, REQUESTS_CA_BUNDLE adds to it.
@@ -37,10 +37,10 @@ class SystemTrust(HTTPAdapter):
             conn.ca_certs = None
 
 
-def session() -> requests.Session:
+def create_session() -> requests.Session:
     """A session that several threads may share."""
     made = requests.Session()
-    made.mount("https://", SystemTrust(pool_maxsize=CONNECTIONS))
+    made.mount("https://", SystemTrustAdapter(pool_maxsize=CONNECTIONS))
     made.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
     # A file must arrive as its digest knows it: not packed by the server on the way.
     made.headers.update(

@@ -149,9 +149,9 @@ def expected_from_catalog(
     here = (version, contents.format, layout)
     relations: dict[str, set[str]] = {}
     for limited in spec.relations:
-        if limited.holds(*here):
-            other = normalize_relation(_filled(limited.other, _series(version)))
-            relations.setdefault(limited.relation, set()).add(other)
+        if limited.applies_to(*here):
+            other = normalize_relation(_filled(limited.text, _series(version)))
+            relations.setdefault(limited.kind, set()).add(other)
     return ExpectedPackage(
         name=contents.name,
         version="",
@@ -191,7 +191,7 @@ def _rows(
     names = {**place.model_dump(), "package": contents.name}
     for row in (*spec.files, *catalog.common):
         nothing_to_record = row.provenance and not spec.component
-        if row.holds(version, contents.format, layout) and not nothing_to_record:
+        if row.applies_to(version, contents.format, layout) and not nothing_to_record:
             yield _filled(row.path, names), row
 
 
