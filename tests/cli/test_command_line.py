@@ -125,6 +125,12 @@ def test_invalid_values_are_a_usage_error_that_names_the_option(kubeparcel, word
     assert err.startswith(message)
 
 
+@pytest.mark.parametrize("option", ["--version", "--list", "--help"])
+def test_options_of_the_program_run_no_task(kubeparcel, fail_build, option):
+    fail_build(AssertionError("a task ran"))
+    assert kubeparcel(option, "build")[0] == 0
+
+
 def test_json_reports_a_usage_error_as_a_document(kubeparcel):
     code, out, err = kubeparcel("build", "--json", "--kubernets", "1.36")
     document = json.loads(out)

@@ -215,8 +215,8 @@ def test_the_task_prints_json_and_writes_junit(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("doctor", 2, "needs one URL or folder"),
-        ("doctor a b", 2, "needs one URL or folder"),
+        ("doctor", 2, "Expected one URL or folder, got 0."),
+        ("doctor a b", 2, "Expected one URL or folder, got 2."),
         ("doctor nowhere", 2, "There is no folder"),
         ("doctor .", 2, "no apt and no yum repository"),
         ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number."),

@@ -14,6 +14,7 @@ from kubeparcel.cli.command_line import CommandLine, unknown
 from kubeparcel.cli.output import DEBUG, exit_code, print_result
 from kubeparcel.cli.task import CommandTask
 from kubeparcel.process import kill_all_processes
+from kubeparcel.program_name import program_name
 
 
 def run(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
@@ -33,18 +34,25 @@ def _run(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
     line = CommandLine.parse(words, tasks)
     if line.values["debug"]:
         os.environ[DEBUG] = "1"
-    if line.values["version"]:
-        print_result(f"kubeparcel {__version__}")
-    elif shell := line.values["print_completion_script"]:
-        print_result(completion.completion_script(shell, _command_name()))
-    elif line.values["list"]:
-        print_result(help_text.task_list(tasks, line.values["list_format"]))
-    elif not line.calls:
-        print_result(help_text.program_help(tasks))
+    if text := _information(line, tasks):
+        print_result(text)
+        return 0
     for call in line.calls:
         if code := call.task.run(call.values):
             return code
     return 0
+
+
+def _information(line: CommandLine, tasks: Mapping[str, CommandTask]) -> str:
+    """Return the text that the program's options ask for, instead of running tasks."""
+    if line.values["version"]:
+        return f"kubeparcel {__version__}"
+    if shell := line.values["print_completion_script"]:
+        # The shell completes ./inv by the name inv.
+        return completion.completion_script(shell, PurePath(program_name()).name)
+    if line.values["list"]:
+        return help_text.task_list(tasks, line.values["list_format"])
+    return "" if line.calls else help_text.program_help(tasks)
 
 
 def _print_help(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
@@ -56,13 +64,6 @@ def _print_help(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
         raise unknown("task", names[0], tasks, "Tasks: inv --list")
     print_result(help_text.task_help(tasks[names[0]]) if names else help_text.program_help(tasks))
     return 0
-
-
-def _command_name() -> str:
-    """Return the name that the shell completes: `./inv` is completed as `inv`."""
-    from kubeparcel.program_name import program_name
-
-    return PurePath(program_name()).name
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -170,7 +170,7 @@ def doctor(
     from kubeparcel.reports.output import write_junit
 
     if len(path) != 1:
-        raise UsageError("inv doctor needs one URL or folder.")
+        raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
     address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
     report = examine(Request(address, key, suites, quick, horizon), console.create_log(quiet))

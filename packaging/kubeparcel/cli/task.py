@@ -28,7 +28,7 @@ class Parameter:
     @property
     def option_name(self) -> str:
         """The name without dashes in front: `dry-run`."""
-        return self.name.strip("_").replace("_", "-")
+        return _option_name(self.name)
 
     @property
     def flag(self) -> str:
@@ -119,7 +119,12 @@ class CommandTask:
                 members = [(parameter.name, parameter.annotation, parameter.default)]
             for name, annotation, default in members:
                 kind = typing.get_origin(annotation) or annotation
-                yield Parameter(name, kind, default, options[name.strip("_").replace("_", "-")])
+                yield Parameter(name, kind, default, options[_option_name(name)])
+
+
+def _option_name(name: str) -> str:
+    """Return a parameter's option; `from_` and `json_` have an underscore for Python's sake."""
+    return name.strip("_").replace("_", "-")
 
 
 def task(
@@ -137,7 +142,7 @@ def task(
             function,
             group,
             examples,
-            {name.strip("_").replace("_", "-"): option for name, option in options.items()},
+            {_option_name(name): option for name, option in options.items()},
         )
 
     return decorate
