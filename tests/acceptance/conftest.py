@@ -16,10 +16,9 @@ import pytest
 
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.hosts import session
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.engine_cli import select_engine
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.store import Store
 from tests.acceptance.engines import needed
 
@@ -29,9 +28,9 @@ PROGRAM = [sys.executable, "-m", "kubeparcel"]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder needs root, a network, containers or time."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.path.is_relative_to(folder):
             item.add_marker(pytest.mark.acceptance)
 
 
@@ -95,11 +94,11 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="module")
-def here(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
+def session(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
     """An open session on that engine; its images are kept between runs."""
     needed("mmdebstrap")
-    with session.open_session(Store(binaries_cache), QuietLog()) as opened:
-        yield opened
+    with open_session(Store(binaries_cache), QuietLog()) as session:
+        yield session
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A docker of the tests' own and a registry on loopback: started here, stopped by their numbers."""
+"""Start a docker daemon and a registry on loopback for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096
 
 
 def needed(*programs: str) -> None:
-    """Skip unless these are installed and we are root; under CI that is a failure."""
+    """Skip the test unless the programs are installed and it runs as root; CI fails on skips."""
     missing = [program for program in programs if not shutil.which(program)]
     if missing or os.geteuid():
         pytest.skip(f"needs root and {', '.join(programs)}")
@@ -29,24 +29,32 @@ def needed(*programs: str) -> None:
 
 @contextmanager
 def dockerd(folder: Path) -> Iterator[str]:
-    """A docker daemon with its own data and socket; gives DOCKER_HOST.
+    """Run a docker daemon with its own data folder and socket; yield its DOCKER_HOST.
 
-    Its sockets are in a folder with a short name: a socket's path has 107 characters at most.
+    The path of a socket has at most 107 characters, so its folder needs a short name.
     """
     needed("dockerd", "docker", "containerd")
-    with tempfile.TemporaryDirectory(prefix="kpd-", ignore_cleanup_errors=True) as short:
-        address = f"unix://{short}/docker.sock"
-        own = [f"--host={address}", f"--data-root={folder}/data", f"--exec-root={short}/exec"]
-        own += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
+    with tempfile.TemporaryDirectory(prefix="kpd-", ignore_cleanup_errors=True) as socket_folder:
+        address = f"unix://{socket_folder}/docker.sock"
+        options = [
+            f"--host={address}",
+            f"--data-root={folder}/data",
+            f"--exec-root={socket_folder}/exec",
+        ]
+        options += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
         try:
-            with _running(["dockerd", *own], folder / "docker.log", lambda: _answers(short)):
+            with _running(
+                ["dockerd", *options],
+                folder / "docker.log",
+                lambda: _accepts_connections(socket_folder),
+            ):
                 yield address
         finally:
-            if os.path.ismount(folder / "data"):  # what a daemon leaves that fails to start
+            if os.path.ismount(folder / "data"):  # left by a daemon that failed to start
                 subprocess.run(["umount", folder / "data"], check=True)
 
 
-def _answers(folder: str) -> bool:
+def _accepts_connections(folder: str) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(f"{folder}/docker.sock")
@@ -57,7 +65,7 @@ def _answers(folder: str) -> bool:
 
 @contextmanager
 def registry(folder: Path) -> Iterator[str]:
-    """Debian's docker-registry on a free port of loopback; gives `localhost:PORT`."""
+    """Run Debian's docker-registry on a free port of loopback; yield `localhost:PORT`."""
     needed("docker-registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

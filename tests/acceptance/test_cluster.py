@@ -12,9 +12,9 @@ from kubeparcel.verify.level_runner import LevelRun, run_level
 HOSTS = ("trixie", "trixie-dnf")
 
 
-def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(here, real, before):
+def test_the_real_packages_become_a_cluster_and_an_earlier_one_is_upgraded(session, real, before):
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    run = LevelRun.create(here, [real.folder / "dist"], [before.folder / "dist"])
+    run = LevelRun.create(session, [real.folder / "dist"], [before.folder / "dist"])
     report = run_level(level.LEVEL, run, hosts)
     assert report.passed, as_text([report])
     assert [check for check in report.checks if not check.evidence] == []

@@ -43,41 +43,41 @@ def careless(real: Site, tmp_path_factory) -> Path:
     return break_debs(real.folder / "dist/deb", CARELESS, tmp_path_factory.mktemp("careless"))
 
 
-def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, monkeypatch):
+def test_careless_packages_are_caught_each_fault_by_its_check(session, careless, monkeypatch):
     monkeypatch.setattr(level, "CLUSTER", _whatever_fails(CLUSTER))
-    report = _check(here, careless, only="cluster")
+    report = _check(session, careless, only="cluster")
     _caught(report, cluster_mutants.CAUGHT)
 
 
-def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path, monkeypatch):
+def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(session, real, tmp_path, monkeypatch):
     last = [step.name for step in CLUSTER.steps].index("pods")
     needed = [step for step in CLUSTER.steps[: last + 1] if step.vital]
     needed[-1] = _hasty(needed[-1], actions, "NODE_READY_TIMEOUT", 12.0)
     monkeypatch.setattr(level, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
     broken = break_debs(real.folder / "dist/deb", UNPLUGGED, tmp_path)
-    _caught(_check(here, broken, only="cluster"), [NO_PODS])
+    _caught(_check(session, broken, only="cluster"), [NO_PODS])
 
 
 def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
-    here, real, before, tmp_path, monkeypatch
+    session, real, before, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(level, "UPGRADE", _whatever_fails(UPGRADE))
     old, now = before.folder / "dist/deb", real.folder / "dist/deb"
     earlier = break_debs(old, upgrade_mutants.BEFORE, tmp_path / "before")
     newer = break_debs(now, upgrade_mutants.newer(old), tmp_path / "newer")
-    _caught(_check(here, newer, earlier, only="upgrade"), upgrade_mutants.CAUGHT)
+    _caught(_check(session, newer, earlier, only="upgrade"), upgrade_mutants.CAUGHT)
 
 
 def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
-    here, careless, before, tmp_path, monkeypatch
+    session, careless, before, tmp_path, monkeypatch
 ):
     host = catalog.load_hosts().get(HOST)
-    others = LevelRun.create(here, [careless]).packages.require(host)
+    others = LevelRun.create(session, [careless]).packages.require(host)
     monkeypatch.setattr(
-        machines, "ensure_node_image", lambda *_: ensure_node_image(here, host, others)
+        machines, "ensure_node_image", lambda *_: ensure_node_image(session, host, others)
     )
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
-    report = _check(here, careless, before.folder / "dist/deb", only="upgrade")
+    report = _check(session, careless, before.folder / "dist/deb", only="upgrade")
     _caught(report, [OTHERS])
 
 
@@ -93,8 +93,8 @@ def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught
     assert sorted(row.check for row in caught) == sorted(step.name for step in scenario.steps)
 
 
-def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
-    run = LevelRun.create(here, [debs], earlier)
+def _check(session: Session, debs: Path, *earlier: Path, only: str) -> Report:
+    run = LevelRun.create(session, [debs], earlier)
     return run_level(level.LEVEL, run, [catalog.load_hosts().get(HOST)], only=[only])
 
 

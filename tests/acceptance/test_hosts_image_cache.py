@@ -1,4 +1,4 @@
-"""Images of hosts and nodes do not pile up: the last used are kept, those in use always."""
+"""The least recently used images of hosts and nodes are removed, unless they are in use."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pytest
 
 from kubeparcel import paths
 from kubeparcel.console import QuietLog
-from kubeparcel.hosts import session
 from kubeparcel.hosts.base_images import IMAGE_PREFIX
 from kubeparcel.hosts.engine import Engine, ResourceKind
 from kubeparcel.hosts.image_cache import IMAGES_TO_KEEP, ImageCache
+from kubeparcel.hosts.session import open_session
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
 
@@ -38,7 +38,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def images(engine: Engine, tmp_path: Path) -> Iterator[Callable[[int], list[str]]]:
-    """Make small images of a host that nobody else has."""
+    """Return a function that creates small images of a host that no other test uses."""
     kind = f"{IMAGE_PREFIX}host-{secrets.token_hex(4)}-kubernetes"
     (tmp_path / "file").write_text("x")
     with tarfile.open(tmp_path / "root.tar", "w") as tar:
@@ -55,32 +55,32 @@ def images(engine: Engine, tmp_path: Path) -> Iterator[Callable[[int], list[str]
         engine.remove_image(name)
 
 
-def there(engine: Engine, names: list[str]) -> list[str]:
+def existing(engine: Engine, names: list[str]) -> list[str]:
     return [name for name in names if engine.has_image(name)]
 
 
 def use(store: Store, engine: Engine, *names: str) -> None:
-    """Each in a run of its own, one after the other."""
+    """Use each image in a run of its own."""
     for name in names:
-        shelf = ImageCache(engine, store, QuietLog())
-        shelf.mark_used(name)
-        shelf.close()
+        cache = ImageCache(engine, store, QuietLog())
+        cache.mark_used(name)
+        cache.close()
 
 
-def test_the_last_used_are_kept_and_the_log_names_what_went(engine, images, store):
+def test_the_last_used_images_are_kept_and_the_removed_ones_logged(engine, images, store):
     names = images(IMAGES_TO_KEEP + 2)
     use(store, engine, *names[:IMAGES_TO_KEEP], names[0])
-    assert there(engine, names) == names
+    assert existing(engine, names) == names
     log = RecordingLog()
-    with session.open_session(store, log, engine=engine.name) as here:
-        here.image_cache.mark_used(names[IMAGES_TO_KEEP])
-        here.image_cache.mark_used(names[IMAGES_TO_KEEP + 1])
-    assert there(engine, names) == [names[0], *names[IMAGES_TO_KEEP:]]
-    (said,) = [text for label, text in log.messages if label == "Images"]
-    assert said == f"kept the last {IMAGES_TO_KEEP}, removed {names[2]}, {names[1]}"
+    with open_session(store, log, engine=engine.name) as session:
+        session.image_cache.mark_used(names[IMAGES_TO_KEEP])
+        session.image_cache.mark_used(names[IMAGES_TO_KEEP + 1])
+    assert existing(engine, names) == [names[0], *names[IMAGES_TO_KEEP:]]
+    (message,) = [text for label, text in log.messages if label == "Images"]
+    assert message == f"kept the last {IMAGES_TO_KEEP}, removed {names[2]}, {names[1]}"
 
 
-def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):
+def test_an_image_that_another_run_uses_is_not_removed(engine, images, store):
     names = images(IMAGES_TO_KEEP + 1)
     argv = [sys.executable, "-c", USING, engine.name, str(store.root), names[0]]
     env = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
@@ -89,39 +89,41 @@ def test_what_another_run_uses_stays_until_that_run_ends(engine, images, store):
         assert other.stdout is not None
         assert other.stdout.readline() == "used\n"
         use(store, engine, *names[1:])
-        assert there(engine, names) == names
+        assert existing(engine, names) == names
         other.kill()
         other.wait()
     use(store, engine, names[1])
-    assert there(engine, names) == names[1:]
+    assert existing(engine, names) == names[1:]
 
 
-def test_an_image_of_a_container_that_was_kept_stays(engine, images, store):
+def test_an_image_of_an_existing_container_is_not_removed(engine, images, store):
     names = images(IMAGES_TO_KEEP + 1)
     use(store, engine, names[0])
-    box = f"kubeparcel-{secrets.token_hex(4)}"
+    container = f"kubeparcel-{secrets.token_hex(4)}"
     subprocess.run(
-        [engine.name, "create", "--name", box, names[0], "nothing"], check=True, capture_output=True
+        [engine.name, "create", "--name", container, names[0], "nothing"],
+        check=True,
+        capture_output=True,
     )
     try:
         use(store, engine, *names[1:])
-        assert there(engine, names) == names
+        assert existing(engine, names) == names
     finally:
-        engine.remove(ResourceKind.CONTAINER, [box])
+        engine.remove(ResourceKind.CONTAINER, [container])
 
 
-def test_images_of_another_store_are_left_alone(engine, images, store, tmp_path):
+def test_images_of_another_store_are_not_removed(engine, images, store, tmp_path):
     names = images(IMAGES_TO_KEEP + 2)
     use(Store(tmp_path / "other"), engine, names[0])
     use(store, engine, *names[1:])
-    assert there(engine, names) == names[:1] + names[2:]
+    assert existing(engine, names) == names[:1] + names[2:]
 
 
 def test_clean_removes_the_images_with_the_cache(engine, images, tmp_path):
     names = images(3)
     cache = tmp_path / "cache"
     use(Store(cache), engine, *names[:2])
-    said = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-m", "kubeparcel", "clean", "--store"],
         cwd=tmp_path,
         env={**os.environ, "KUBEPARCEL_CACHE": str(cache)},
@@ -129,6 +131,6 @@ def test_clean_removes_the_images_with_the_cache(engine, images, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert "Removed 2 images of hosts and nodes." in said.stdout
-    assert there(engine, names) == names[2:]
+    assert "Removed 2 images of hosts and nodes." in message.stdout
+    assert existing(engine, names) == names[2:]
     assert not cache.exists()

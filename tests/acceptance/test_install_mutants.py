@@ -82,7 +82,7 @@ def whole(tmp_path_factory) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     """What the level says of each machine, side by side, each up to the last check it is for.
 
     Each plays what its checks need, not all that comes before them, and goes on when one fails.
@@ -90,15 +90,15 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     folder = tmp_path_factory.mktemp("mutants")
 
     def look(index: int) -> list[Check]:
-        return _look(here, whole, MACHINES[index], folder / str(index))
+        return _look(session, whole, MACHINES[index], folder / str(index))
 
-    found = run_parallel(here, look, len(MACHINES))
+    found = run_parallel(session, look, len(MACHINES))
     return dict(zip(MACHINES, found, strict=True))
 
 
-def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+def _look(session: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    place = Path(tempfile.mkdtemp(dir=here.folder))
+    place = Path(tempfile.mkdtemp(dir=session.folder))
     new, old = (
         _set(whole, revision, machine, folder / revision, place / revision)
         for revision in (NEW, OLD)
@@ -111,8 +111,8 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
         for step in found.steps[: last + 1]
         if step.vital or step.name in wanted or _is_silent(step)
     )
-    planned = level.plan_scenario(here, host, replace(found, steps=steps), new, old)
-    return run_scenario(level.LEVEL, here, planned)
+    planned = level.plan_scenario(session, host, replace(found, steps=steps), new, old)
+    return run_scenario(level.LEVEL, session, planned)
 
 
 def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Path) -> PackageSet:
@@ -141,10 +141,10 @@ def _is_silent(step: Step[HostContext]) -> bool:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_whole_packages_pass_every_check(here, whole, format_):
+def test_whole_packages_pass_every_check(session, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
-    report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
+    report = run_level(level.LEVEL, LevelRun.create(session, [new], [old]), [host])
     assert report.passed, as_text([report])
     assert len(report.checks) > 45
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kubeparcel.console import PlainLog
-from kubeparcel.hosts import catalog, cleanup, session
+from kubeparcel.hosts import catalog, cleanup
+from kubeparcel.hosts.session import open_session
 from kubeparcel.model import Format
 from kubeparcel.reports import html
 from kubeparcel.store import Store
@@ -28,8 +29,8 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     host = catalog.load_hosts().get("trixie")
-    with session.open_session(Store(binaries_cache), PlainLog(stream), keep=True) as here:
-        run = LevelRun.create(here, [new])
+    with open_session(Store(binaries_cache), PlainLog(stream), keep=True) as session:
+        run = LevelRun.create(session, [new])
         only = ["kubectl-alone", "cri-tools-alone"]
         report = run_level(level.LEVEL, run, [host], only)
     said = stream.getvalue()
@@ -63,11 +64,11 @@ def _kept(said: str) -> tuple[list[str], list[str]]:
 def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
     new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
-    with session.open_session(Store(binaries_cache), PlainLog(stream)) as here:
+    with open_session(Store(binaries_cache), PlainLog(stream)) as session:
         host = catalog.load_hosts().get("trixie")
-        run = LevelRun.create(here, [new])
+        run = LevelRun.create(session, [new])
         report = run_level(level.LEVEL, run, [host], only=["kubectl-alone"])
-        left = here.engine.list_labelled(f"{cleanup.RUN_LABEL}={here.run_id}")
+        left = session.engine.list_labelled(f"{cleanup.RUN_LABEL}={session.run_id}")
     assert not report.passed
     assert "Kept" not in stream.getvalue()
     assert left == []

@@ -43,8 +43,8 @@ class Machine:
 
     @property
     def mutants(self) -> tuple[ServiceMutant, ...]:
-        here = (self.scenario, self.name, self.format)
-        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == here)
+        key = (self.scenario, self.name, self.format)
+        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == key)
 
     @property
     def real(self) -> bool:
@@ -72,9 +72,9 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(real: Site, here: Session, tmp_path_factory) -> Whole:
+def whole(real: Site, session: Session, tmp_path_factory) -> Whole:
     folder = tmp_path_factory.mktemp("whole")
-    benches = {key: bench(real, here.store, folder / key, *row) for key, row in ROWS.items()}
+    benches = {key: bench(real, session.store, folder / key, *row) for key, row in ROWS.items()}
     benches[TINY] = Bench(benches[NOW].small, benches[NOW].small)
     sets = {}
     for key, made in benches.items():
@@ -86,7 +86,7 @@ def whole(real: Site, here: Session, tmp_path_factory) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     """What the level says of each machine, side by side, each up to the last check it is for.
 
     Each plays what its checks need, not all that comes before them.
@@ -94,13 +94,13 @@ def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     folder = tmp_path_factory.mktemp("mutants")
 
     def look(index: int) -> list[Check]:
-        return _look(here, whole, MACHINES[index], folder / str(index))
+        return _look(session, whole, MACHINES[index], folder / str(index))
 
-    found = run_parallel(here, look, len(MACHINES), level.LEVEL.workers())
+    found = run_parallel(session, look, len(MACHINES), level.LEVEL.workers())
     return dict(zip(MACHINES, found, strict=True))
 
 
-def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+def _look(session: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
     now = NOW if machine.real else TINY
     begins = OTHER if machine.scenario == "layouts" else BEFORE
     sets = {key: whole.sets[key, machine.format] for key in (now, begins)}
@@ -111,15 +111,15 @@ def _look(here: Session, whole: Whole, machine: Machine, folder: Path) -> list[C
                 place = folder / name / key
                 mutate = _all([mutant.mutate for mutant in faults])
                 file = whole.benches[key].write(name, machine.format, place, mutate)
-                sets[key] = _with(sets[key], file, Path(tempfile.mkdtemp(dir=here.folder)))
+                sets[key] = _with(sets[key], file, Path(tempfile.mkdtemp(dir=session.folder)))
                 file.unlink()
     scenario, first = _scenario(machine, sets[now], sets[begins])
     wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
     last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
     steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    planned = level.plan_scenario(here, host, replace(scenario, steps=steps), sets[now], first)
-    return run_scenario(level.LEVEL, here, planned)
+    planned = level.plan_scenario(session, host, replace(scenario, steps=steps), sets[now], first)
+    return run_scenario(level.LEVEL, session, planned)
 
 
 def _all(mutations: Sequence[Mutate]) -> Mutate:

@@ -19,17 +19,17 @@ HOSTS = ("trixie", "trixie-dnf")
 
 
 @pytest.fixture(scope="module")
-def report(here: Session, real: Site, tmp_path_factory) -> Report:
+def report(session: Session, real: Site, tmp_path_factory) -> Report:
     """The whole level on both hosts, from an earlier revision and from the other layout."""
     folder = tmp_path_factory.mktemp("before")
     chosen = settings.load_settings({"kubernetes": KUBERNETES}, real.folder)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("KUBEPARCEL_CACHE", str(here.store.root))
+        patched.setenv("KUBEPARCEL_CACHE", str(session.store.root))
         previous = PreviousRevision(chosen, QuietLog())
         before = previous.build(folder / "earlier")
         other = previous.build_other_layout(folder / "other")
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    run = LevelRun.create(here, [real.folder / "dist"], before, other)
+    run = LevelRun.create(session, [real.folder / "dist"], before, other)
     return run_level(level.LEVEL, run, hosts)
 
 
@@ -64,8 +64,8 @@ def test_the_report_shows_what_the_kubelet_itself_says(report, host):
     assert "ok" in of(report, host, "healthz").evidence.values()
 
 
-def test_only_the_layouts_that_change_something_are_made(real, here, tmp_path, monkeypatch):
-    monkeypatch.setenv("KUBEPARCEL_CACHE", str(here.store.root))
+def test_only_the_layouts_that_change_something_are_made(real, session, tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(session.store.root))
     chosen = settings.load_settings({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
     made = {
         path.name.partition("_")[0]

@@ -20,13 +20,13 @@ from kubeparcel.build.previous_revision import PreviousRevision
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts import base_images, catalog, session, systemd_node
+from kubeparcel.hosts import base_images, catalog, systemd_node
 from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.cleanup import RUN_LABEL
 from kubeparcel.hosts.engine import ResourceKind
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
-from kubeparcel.hosts.session import Session
+from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.images import control_plane
 from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_node_archive
 from kubeparcel.model import Version
@@ -50,21 +50,21 @@ def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
     dist = ground.folder / "dist"
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
     yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
-    with session.open_session(Store(paths.cache_dir()), QuietLog()) as here:
+    with open_session(Store(paths.cache_dir()), QuietLog()) as session:
         hosts = [catalog.load_hosts().get(name) for name in NAMES]
         for host in hosts:
             for purpose in Purpose:
-                here.ensure_image(host, purpose)
+                session.ensure_image(host, purpose)
         sets = load_package_sets(find_package_files([dist]), scratch / "sets")
         revision, other = _revision(ground, scratch / "revision")
-        run = LevelRun.create(here, [dist], revision, other)
+        run = LevelRun.create(session, [dist], revision, other)
         report = _passed(run_level(install.LEVEL, run, hosts))
         yield _within("install", "one deb host and one rpm host", report.seconds, 90)
         for host in hosts:
             report = _passed(run_level(service.LEVEL, run, [host]))
             yield _within("service", host.name, report.seconds, 60)
-        yield from _clusters(here, hosts, [sets[host.format] for host in hosts], ground, scratch)
-        yield _first_image(here, hosts[0], sets[hosts[0].format], scratch)
+        yield from _clusters(session, hosts, [sets[host.format] for host in hosts], ground, scratch)
+        yield _first_image(session, hosts[0], sets[hosts[0].format], scratch)
 
 
 def _within(part: str, what: str, seconds: float, limit: float) -> Figure:
@@ -87,7 +87,11 @@ def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Pa
 
 
 def _clusters(
-    here: Session, hosts: Sequence[Host], sets: Sequence[PackageSet], ground: Ground, scratch: Path
+    session: Session,
+    hosts: Sequence[Host],
+    sets: Sequence[PackageSet],
+    ground: Ground,
+    scratch: Path,
 ) -> Iterator[Figure]:
     """A new cluster, one that is upgraded, and the memory that both machines need at a time."""
     site = scratch / "before"
@@ -95,11 +99,11 @@ def _clusters(
     timed([*PROGRAM, "build", "--kubernetes", BEFORE, "--source", "go"], site)
     old = load_package_sets(find_package_files([site / "dist"]), scratch / "old")
     for host, packages in zip(hosts, sets, strict=True):
-        ensure_node_image(here, host, packages)
-        ensure_node_image(here, host, old[host.format])
-    run = LevelRun.create(here, [ground.folder / "dist"], [site / "dist"])
-    _archives(here, hosts[0], sets[0], old[hosts[0].format])
-    with _peak(here) as peak:
+        ensure_node_image(session, host, packages)
+        ensure_node_image(session, host, old[host.format])
+    run = LevelRun.create(session, [ground.folder / "dist"], [site / "dist"])
+    _archives(session, hosts[0], sets[0], old[hosts[0].format])
+    with _peak(session) as peak:
         report = _passed(run_level(cluster.LEVEL, run, hosts, only=["cluster"]))
         yield _within("cluster", "init, join, pods, reset, purge", report.seconds, 120)
         both = report.seconds
@@ -111,36 +115,36 @@ def _clusters(
     yield Figure("cluster", "memory of both machines", shown, "≤ 4 GB", 0 < peak.most <= 4e9)
 
 
-def _archives(here: Session, plane: Host, *sets: PackageSet) -> None:
+def _archives(session: Session, plane: Host, *sets: PackageSet) -> None:
     """Images of both control planes are gathered, or compiled, before a cluster asks for them."""
     for packages in sets:
         with systemd_node.start_node(
-            here, plane, "images", image=ensure_node_image(here, plane, packages)
+            session, plane, "images", image=ensure_node_image(session, plane, packages)
         ) as box:
             version = Version.parse(packages.versions["kubeadm"].rpartition("-")[0])
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
             wanted = box.run(*argv).stdout.split()
-        where = {"engine": here.engine, "places": here.locations}
-        control_plane.build_archive(version, wanted, here.store, here.log, **where)
+        where = {"engine": session.engine, "places": session.locations}
+        control_plane.build_archive(version, wanted, session.store, session.log, **where)
 
 
-def _first_image(here: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:
+def _first_image(session: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:
     """A node's archive where the host is not there yet: made from a Debian archive."""
-    known = ImageSpec.for_host(host, Purpose.NODE, here.locations)
+    known = ImageSpec.for_host(host, Purpose.NODE, session.locations)
     never = f"{known.setup_script}\n# {secrets.token_hex(8)}\n"
     below = dataclasses.replace(known, setup=never)
     shop = base_images.ImageBuildContext(
-        here.engine, here.store, here.log, here.locations, here.folder
+        session.engine, session.store, session.log, session.locations, session.folder
     )
     began = time.monotonic()
     try:
         base_images.build_image(shop, below)
         write_node_archive(
-            here, NodeImage(host, packages, below.name), scratch, scratch / "node.tar"
+            session, NodeImage(host, packages, below.name), scratch, scratch / "node.tar"
         )
         seconds = time.monotonic() - began
     finally:
-        here.engine.remove_image(below.name)
+        session.engine.remove_image(below.name)
     return _within("first image", f"{host.name} and the packages, no registry", seconds, 120)
 
 
@@ -152,16 +156,16 @@ class _Peak:
 
 
 @contextmanager
-def _peak(here: Session) -> Iterator[_Peak]:
+def _peak(session: Session) -> Iterator[_Peak]:
     """Look every half second until the block ends."""
     found, done = _Peak(), threading.Event()
 
     def look() -> None:
         while not done.wait(0.5):
             with suppress(ToolError, OSError, ValueError):  # one that is going just now
-                boxes = here.engine.list_labelled(f"{RUN_LABEL}={here.run_id}")
+                boxes = session.engine.list_labelled(f"{RUN_LABEL}={session.run_id}")
                 names = [row.name for row in boxes if row.kind is ResourceKind.CONTAINER]
-                found.most = max(found.most, sum(_memory(here, name) for name in names))
+                found.most = max(found.most, sum(_memory(session, name) for name in names))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -172,9 +176,9 @@ def _peak(here: Session) -> Iterator[_Peak]:
         thread.join()
 
 
-def _memory(here: Session, container: str) -> int:
+def _memory(session: Session, container: str) -> int:
     """What a container's processes have for themselves: what the kernel could not take back."""
-    state = here.engine.inspect(container)
+    state = session.engine.inspect(container)
     lines = Path(f"/proc/{state['State']['Pid']}/cgroup").read_text("ascii").splitlines()
     groups = {row.split(":")[1]: row.split(":")[2] for row in lines}
     old = groups.get("memory")

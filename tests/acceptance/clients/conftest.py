@@ -89,12 +89,12 @@ def web() -> Iterator[Web]:
 
 
 @pytest.fixture(scope="module")
-def boxes(here: Session) -> Iterator[Boxes]:
+def boxes(session: Session) -> Iterator[Boxes]:
     """A running container of each client's host."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(
-                here.start_container(client.host, replace(START, image=dressed(here, client)))
+                session.start_container(client.host, replace(START, image=dressed(session, client)))
             )
             for name, client in CLIENTS.items()
         }
@@ -106,31 +106,31 @@ def each(boxes: Boxes, work: Callable[[Container], T]) -> dict[str, T]:
         return dict(zip(boxes, pool.map(work, boxes.values()), strict=True))
 
 
-def dressed(here: Session, client: Client) -> str:
+def dressed(session: Session, client: Client) -> str:
     """The host's image with curl and sudo, which the page's commands use; kept by the engine.
 
     Its repositories afterwards are the host's own pool alone, so that what is not in our
     repository is not found anywhere else.
     """
-    base = here.ensure_image(client.host)
+    base = session.ensure_image(client.host)
     recipe = f"{base}\n{DRESS}".encode()
     image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
-    with here.store.lock(f"image-{client.host.name}-dressed"):
-        if not here.engine.has_image(image):
-            dress(here, client, base, image)
+    with session.store.lock(f"image-{client.host.name}-dressed"):
+        if not session.engine.has_image(image):
+            dress(session, client, base, image)
     return image
 
 
-def dress(here: Session, client: Client, base: str, image: str) -> None:
+def dress(session: Session, client: Client, base: str, image: str) -> None:
     """Make that image; those of earlier recipes go."""
-    if not here.locations.debian_archive:
+    if not session.locations.debian_archive:
         pytest.skip("needs a Debian archive: KUBEPARCEL_DEBIAN")
-    source = f"deb {here.locations.debian_archive} {client.host.suite} main\n"
-    with here.start_container(client.host, replace(START, image=base)) as box:
+    source = f"deb {session.locations.debian_archive} {client.host.suite} main\n"
+    with session.start_container(client.host, replace(START, image=base)) as box:
         box.write_file("/etc/apt/sources.list", source)
         box.run_script(DRESS, timeout=300)
         box.run_script(render(client.manager.repository_script, {}), timeout=120)
-        here.engine.commit(box.name, image)
-    for old in here.engine.list_images(f"{IMAGES}{client.host.name}:"):
+        session.engine.commit(box.name, image)
+    for old in session.engine.list_images(f"{IMAGES}{client.host.name}:"):
         if old != image:
-            here.engine.remove_image(old)
+            session.engine.remove_image(old)
