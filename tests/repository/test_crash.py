@@ -75,7 +75,7 @@ def test_a_killed_removal_run_again_finishes_it(
     publish()
     publish(newer)
     with monkeypatch.context() as patch:
-        patch.setattr(FolderStorage, "_switch", killed)
+        patch.setattr(FolderStorage, "_replace_folder", killed)
         with pytest.raises(Killed):
             publisher.remove(["=1.36.4-1"], Target(str(repo)), QuietLog())
     assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]

@@ -91,9 +91,9 @@ def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
     [
         ("publish", 2, "Missing option --to"),
         ("publish --to repo --from nowhere", 2, "does not exist"),
-        ("publish --to ftp://x", 2, "cannot publish there"),
-        ("publish --to s3://", 2, "names no bucket"),
-        ("publish --to s3://bucket/../x", 2, "is not a path inside a repository"),
+        ("publish --to ftp://x", 2, "Unsupported repository location"),
+        ("publish --to s3://", 2, "No bucket name in s3://."),
+        ("publish --to s3://bucket/../x", 2, "it is not inside the repository"),
         ("publish --to repo --metadata lzma", 2, "use zstd or gzip"),
         ("publish --to repo --valid=-2", 2, "use a number from 0 on"),
         ("publish --to repo --suite ../x", 2, "Invalid suite name"),
@@ -122,7 +122,7 @@ def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
     with FolderStorage(own).lease(0):
         code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
     assert code == 3
-    assert "Another publisher is changing" in error
+    assert "is locked by another publisher" in error
     assert "--wait SECONDS" in error
 
 

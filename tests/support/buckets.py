@@ -1,4 +1,4 @@
-"""S3 servers on loopback: moto's, versitygw's, and a road to them on which things go wrong."""
+"""S3 servers on loopback: moto and versitygw, and a proxy that injects faults."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOTO = (
 
 @contextmanager
 def moto(_: Path) -> Iterator[str]:
-    """The S3 of Python's moto; gives its address."""
+    """Run moto's S3 server; yields its URL."""
     with subprocess.Popen(
         [sys.executable, "-c", _MOTO],
         stdin=subprocess.PIPE,
@@ -52,7 +52,7 @@ def moto(_: Path) -> Iterator[str]:
 
 @contextmanager
 def versitygw(folder: Path) -> Iterator[str]:
-    """A real S3 server over a folder; gives its address."""
+    """Run versitygw, a real S3 server, on a folder; yields its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,7 +75,7 @@ def _listens(port: int) -> bool:
 
 
 def _program() -> Path:
-    """versitygw, compiled once and kept in the user's cache."""
+    """Return versitygw's program, compiled once and kept in the user's cache."""
     base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     folder = base / "kubeparcel-tests" / f"versitygw-{VERSION}"
     program = folder / "versitygw"
@@ -89,8 +89,8 @@ def _program() -> Path:
     return program
 
 
-def make(server: str, name: str) -> None:
-    """Make a bucket."""
+def create_bucket(server: str, name: str) -> None:
+    """Create a bucket."""
     import boto3
 
     boto3.client(
@@ -103,64 +103,63 @@ def make(server: str, name: str) -> None:
 
 
 @dataclass
-class Road:
-    """Leads to a server. `faults` are used up, one a request: a status, or STALL.
+class FaultProxy:
+    """A proxy of a server. Each request uses up one of `faults`: an HTTP status, or STALL.
 
-    `forever` is what happens to each request once `faults` are used up and `after` more have
-    come through.
+    Then `after` requests pass, and each further one fails with `always`, unless it is 0.
     """
 
-    address: str = ""
+    url: str = ""
     faults: list[int] = field(default_factory=list)
-    forever: int = 0
+    always: int = 0
     after: int = 0
-    over: Event = field(default_factory=Event)
+    stopped: Event = field(default_factory=Event)
 
-    def next(self) -> int:
-        """What happens to a request; 0 is nothing."""
+    def next_fault(self) -> int:
+        """Return the fault of the next request; 0 for none."""
         if self.faults:
             return self.faults.pop(0)
-        if self.forever and self.after > 0:
+        if self.always and self.after > 0:
             self.after -= 1
             return 0
-        return self.forever
+        return self.always
 
 
 STALL = -1
 
 
-class _Traveller(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer waits 40 ms for the header's acknowledgement
 
-    def __init__(self, road: Road, server: str, *args: object) -> None:
-        self.road, self.target = road, urlsplit(server).netloc
+    def __init__(self, proxy: FaultProxy, server: str, *args: object) -> None:
+        self.proxy, self.target = proxy, urlsplit(server).netloc
         super().__init__(*args)  # type: ignore[arg-type]
 
-    def _any(self) -> None:
+    def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.road.next()
+        fault = self.proxy.next_fault()
         if fault == STALL:
-            self.road.over.wait(5 * TIMEOUT)
+            self.proxy.stopped.wait(5 * TIMEOUT)
             self.close_connection = True
         elif fault:
-            self._answer(fault, {"Content-Type": "application/xml"}, _REFUSAL)
+            self._answer(fault, {"Content-Type": "application/xml"}, _ERROR)
         else:
             self._forward(body)
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _any  # noqa: N815 - the library's names
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _handle  # noqa: N815 - the library's names
 
     def _forward(self, body: bytes) -> None:
         server = http.client.HTTPConnection(self.target, timeout=TIMEOUT)
         server.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():  # with the host that was signed
+        for name, value in self.headers.items():  # with the Host header that is signed
             server.putheader(name, value)
         server.endheaders(body)
         answer = server.getresponse()
         dropped = {"transfer-encoding", "connection", "content-length"}
-        rows = {n: v for n, v in answer.getheaders() if n.lower() not in dropped}
+        headers = {n: v for n, v in answer.getheaders() if n.lower() not in dropped}
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
-        self._answer(answer.status, rows, answer.read(), length)
+        self._answer(answer.status, headers, answer.read(), length)
         server.close()
 
     def _answer(
@@ -178,28 +177,28 @@ class _Traveller(BaseHTTPRequestHandler):
         return
 
 
-_REFUSAL = b"<Error><Code>Trouble</Code><Message>somebody said no</Message></Error>"
+_ERROR = b"<Error><Code>Injected</Code><Message>injected fault</Message></Error>"
 
 
-class _Quiet(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Who hangs up in the middle is no matter for the tests' output."""
+        """Ignore clients that disconnect."""
 
 
 @contextmanager
-def road(server: str) -> Iterator[Road]:
-    """A road to a server, free of trouble at first."""
-    made = Road()
-    with _Quiet(("127.0.0.1", 0), partial(_Traveller, made, server)) as running:
-        made.address = f"http://127.0.0.1:{running.server_address[1]}"
+def fault_proxy(server: str) -> Iterator[FaultProxy]:
+    """Run a proxy of a server, without faults at first."""
+    proxy = FaultProxy()
+    with _Server(("127.0.0.1", 0), partial(_Handler, proxy, server)) as running:
+        proxy.url = f"http://127.0.0.1:{running.server_address[1]}"
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield made
+            yield proxy
         finally:
-            made.over.set()
+            proxy.stopped.set()
             running.shutdown()
             thread.join()

@@ -102,5 +102,5 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", buckets.SECRET)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     name = f"b{abs(hash(tmp_path)):x}"
-    buckets.make(server, name)
+    buckets.create_bucket(server, name)
     return f"s3://{name}/some/prefix"

@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlparse
 from kubeparcel.errors import UsageError
 from kubeparcel.repository.storage.base import StorageReader, check_path
 from kubeparcel.repository.storage.folder import FolderStorage
-from kubeparcel.repository.storage.s3 import S3Storage
 from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
@@ -52,6 +51,8 @@ def _open(where: str) -> RepositoryReader:
 
         return HttpReader(where)
     if scheme == "s3":
+        from kubeparcel.doctor.s3_reader import S3Reader
+
         return S3Reader.from_url(where)
     path = Path(unquote(urlparse(where).path) if scheme == "file" else where)
     if colon and scheme != "file":
@@ -99,37 +100,3 @@ class FolderReader(FolderStorage):
 
     def _size(self, name: str) -> int:
         return (self.root / name).stat().st_size
-
-
-class S3Reader(S3Storage):
-    """A repository in a bucket."""
-
-    def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-        def get() -> T:
-            import obstore
-
-            found = obstore.get(self.store, check_path(path))
-            return use(bytes(block) for block in found.stream(min_chunk_size=BLOCK))
-
-        return self._none_if_missing(get, path)
-
-    def list_folder(self, folder: str) -> Sequence[str] | None:
-        def here() -> list[str]:
-            import obstore
-
-            found = obstore.list_with_delimiter(self.store, folder or None)
-            files = [row["path"].rpartition("/")[2] for row in found["objects"]]
-            folders = [f"{row.rstrip('/').rpartition('/')[2]}/" for row in found["common_prefixes"]]
-            return sorted([*files, *folders])
-
-        return self._request(here)
-
-    def file_sizes(self, prefix: str) -> dict[str, int]:
-        if prefix:
-            return super().file_sizes(prefix)
-        rows = (
-            self.file_sizes(row.rstrip("/"))
-            for row in self.list_folder("") or ()
-            if row.endswith("/")
-        )
-        return dict(chain.from_iterable(row.items() for row in rows))

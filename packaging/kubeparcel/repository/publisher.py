@@ -31,7 +31,7 @@ from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_
 from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer
-from kubeparcel.repository.storage import base
+from kubeparcel.repository.storage import factory
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.transaction import commit
 
@@ -188,7 +188,7 @@ class OpenRepository:
 def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
     """Lock the repository and load its state; a dry run needs neither a lock nor a key."""
     started = time.monotonic()
-    storage = base.open_storage(target.location)
+    storage = factory.open_storage(target.location)
     with (
         open_cache() as cache,
         nullcontext() if target.dry_run else storage.lease(target.wait),

@@ -1,4 +1,4 @@
-"""The same in a bucket: real S3 servers on loopback, and a road to them that has its troubles."""
+"""Publishing to buckets: real S3 servers on loopback, and a proxy that injects faults."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from tests.conftest import TIMEOUT, wait_until
 from tests.support import buckets, client_view
 from tests.support.package_builders import five
 
-pytest.importorskip("obstore")
 pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
 
 
-def fetched(bucket: str, folder: Path) -> Path:
-    """A copy of the bucket in a folder."""
+def download(bucket: str, folder: Path) -> Path:
+    """Download a bucket into a folder."""
     store = S3Storage.from_url(bucket)
 
     def fetch(path: str) -> None:
@@ -45,17 +44,17 @@ def fetched(bucket: str, folder: Path) -> Path:
     return folder
 
 
-def test_a_bucket_holds_what_a_folder_would(
+def test_publish_to_bucket_writes_the_same_suites_as_to_folder(
     bucket: str, key: Path, dist: Path, tmp_path: Path
 ) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
-    found = client_view.read_repository(fetched(bucket, tmp_path / "copy"))
+    found = client_view.read_repository(download(bucket, tmp_path / "copy"))
     assert set(found) == {"apt stable", "apt v1.36", "yum stable", "yum v1.36"}
     again = publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     assert "Nothing to do" in again.as_text()
 
 
-def test_every_task_changes_a_bucket_as_it_does_a_folder(
+def test_every_task_changes_bucket_and_folder_alike(
     bucket: str, key: Path, dist: Path, repo: Path, tmp_path: Path
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
@@ -73,7 +72,7 @@ def test_every_task_changes_a_bucket_as_it_does_a_folder(
     for number, step in enumerate(steps):
         step(Target(bucket))
         step(Target(str(repo)))
-        found = client_view.read_repository(fetched(bucket, tmp_path / f"copy-{number}"))
+        found = client_view.read_repository(download(bucket, tmp_path / f"copy-{number}"))
         assert names(found) == names(client_view.read_repository(repo))
     assert set(found) == {"apt testing", "yum testing"}
 
@@ -82,27 +81,33 @@ def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
     return {suite: set(packages) for suite, packages in suites.items()}
 
 
-def test_only_what_changed_is_uploaded(
+def test_publish_uploads_only_changed_files_and_entry_files_last(
     bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
-    put: list[str] = []
-    real = S3Storage._put
+    uploaded: list[str] = []
+    original = S3Storage._put
 
-    def seen(self: S3Storage, path: str, *args: object, **options: object) -> object:
-        put.append(path)
-        return real(self, path, *args, **options)  # type: ignore[arg-type]
+    def record(self: S3Storage, path: str, *args: object, **options: object) -> object:
+        uploaded.append(path)
+        return original(self, path, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(S3Storage, "_put", seen)
+    monkeypatch.setattr(S3Storage, "_put", record)
     newer = five(tmp_path / "newer", "1.36.4")
     publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
-    assert not any("1.36.3" in path or "kubernetes-cni" in path for path in put if "pool" in path)
-    entry = put.index("apt/dists/stable/InRelease")
-    assert all(put.index(p) < entry for p in put if "by-hash" in p and not p.endswith("html"))
-    client_view.read_repository(fetched(bucket, tmp_path / "copy"))
+    assert not any(
+        "1.36.3" in path or "kubernetes-cni" in path for path in uploaded if "pool" in path
+    )
+    entry = uploaded.index("apt/dists/stable/InRelease")
+    assert all(
+        uploaded.index(p) < entry for p in uploaded if "by-hash" in p and not p.endswith("html")
+    )
+    client_view.read_repository(download(bucket, tmp_path / "copy"))
 
 
-def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: Path) -> None:
+def test_packages_are_cacheable_forever_and_entry_files_briefly(
+    bucket: str, key: Path, dist: Path
+) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     import obstore
 
@@ -116,38 +121,42 @@ def test_caches_may_keep_packages_and_not_entries(bucket: str, key: Path, dist: 
     assert "max-age=60" in header("yum/stable/repodata/repomd.xml")
 
 
-def test_a_second_publisher_is_refused_and_told_by_whom(bucket: str, key: Path, dist: Path) -> None:
+def test_second_publisher_fails_and_names_the_holder_of_the_lease(
+    bucket: str, key: Path, dist: Path
+) -> None:
     with S3Storage.from_url(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
         publisher.publish(dist, Target(bucket, wait=0), QuietLog(), skip_layout_check=True)
 
 
 @contextmanager
-def later(seconds: float) -> Iterator[None]:
-    """What this process takes for the time is so much later."""
+def clock_ahead(seconds: float) -> Iterator[None]:
+    """Move the clock of this process forward."""
     now = time.time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: now() + seconds)
         yield
 
 
-def test_a_dead_holders_lease_ends(bucket: str) -> None:
+def test_lease_of_a_dead_process_expires(bucket: str) -> None:
     store = S3Storage.from_url(bucket)
     _, tag = store.read_with_etag(s3_lease.LEASE_PATH)
-    store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._text(7, s3_lease.LEASE_SECONDS), tag)
+    store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._record(7, s3_lease.LEASE_SECONDS), tag)
     with pytest.raises(Busy):
         store.lease(0).__enter__()
-    with later(s3_lease.LEASE_SECONDS + 1), store.lease(0) as token:
+    with clock_ahead(s3_lease.LEASE_SECONDS + 1), store.lease(0) as token:
         assert token == 8
 
 
-def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_rejects_writes_after_its_lease_was_lost(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(s3_lease, "LEASE_SECONDS", 0.3)
     store, other = S3Storage.from_url(bucket), S3Storage.from_url(bucket)
     other.write({"there": b"1"})
     stolen = json.dumps({"token": 99, "until": 1e12}).encode()
 
     def steal() -> bool:
-        with suppress(ConflictError):  # the holder's sign of life came in between
+        with suppress(ConflictError):  # the holder renewed the lease in between
             other.put_if_unchanged(
                 s3_lease.LEASE_PATH, stolen, other.read_with_etag(s3_lease.LEASE_PATH)[1]
             )
@@ -156,7 +165,7 @@ def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.Monk
 
     def lost() -> bool:
         with suppress(ConflictError):
-            store._ours()
+            store._require_lease()
             return False
         return True
 
@@ -173,7 +182,7 @@ def test_who_lost_the_lease_writes_no_more(bucket: str, monkeypatch: pytest.Monk
     assert (other.read("there"), other.read("x")) == (b"1", None)
 
 
-def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
+def test_conditional_write_fails_if_another_publisher_wrote_first(bucket: str) -> None:
     store = S3Storage.from_url(bucket)
     tag = store.put_if_unchanged("x", b"1", None)
     store.put_if_unchanged("x", b"2", tag)
@@ -184,70 +193,72 @@ def test_what_another_changed_is_not_overwritten(bucket: str) -> None:
     assert store.read("x") == b"2"
 
 
-def test_a_bucket_that_is_not_there_is_an_error(bucket: str, key: Path, dist: Path) -> None:
-    with pytest.raises(ExternalError):
+def test_missing_bucket_is_an_error(bucket: str, key: Path, dist: Path) -> None:
+    with pytest.raises(ExternalError, match="does not exist"):
         publisher.publish(
             dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True
         )
 
 
 @pytest.fixture
-def road(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.Road]:
-    """The bucket is reached by a road on which things go wrong."""
-    with buckets.road(server) as way:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", way.address)
-        yield way
+def proxy(
+    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[buckets.FaultProxy]:
+    """A proxy that injects faults between the storage and the bucket's server."""
+    with buckets.fault_proxy(server) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield running
 
 
-def put(dist: Path, bucket: str) -> None:
+def publish_to(dist: Path, bucket: str) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
 
 
-def test_a_bucket_that_answers_403_says_what_to_check(
-    road: buckets.Road, bucket: str, key: Path, dist: Path
+def test_denied_access_says_which_variables_to_check(
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path
 ) -> None:
-    road.forever = 403
-    with pytest.raises(ExternalError, match="does not let us in") as refused:
-        put(dist, bucket)
-    assert "AWS_ACCESS_KEY_ID" in refused.value.hint
+    proxy.always = 403
+    with pytest.raises(ExternalError, match="access denied") as error:
+        publish_to(dist, bucket)
+    assert "AWS_ACCESS_KEY_ID" in error.value.hint
 
 
-def test_a_bucket_that_stalls_is_given_up_in_time(
-    road: buckets.Road, bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
+def test_stalled_server_times_out(
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "TIMEOUT", timedelta(seconds=2))
-    road.forever = buckets.STALL
+    proxy.always = buckets.STALL
     begun = time.monotonic()
     with pytest.raises(ExternalError, match=r"timed out|timeout|error sending request"):
-        put(dist, bucket)
+        publish_to(dist, bucket)
     assert time.monotonic() - begun < TIMEOUT
 
 
-def test_passing_troubles_are_no_matter(
-    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path
+def test_transient_server_errors_are_retried(
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path
 ) -> None:
-    road.faults = [500, 503, 500]
-    put(dist, bucket)
-    assert not road.faults
-    assert "yum stable" in client_view.read_repository(fetched(bucket, tmp_path / "copy"))
+    proxy.faults = [500, 503, 500]
+    publish_to(dist, bucket)
+    assert not proxy.faults
+    assert "yum stable" in client_view.read_repository(download(bucket, tmp_path / "copy"))
 
 
-@pytest.mark.parametrize("trouble", [403, 500])
-def test_where_a_bucket_begins_to_refuse_the_old_repository_is_left(
-    road: buckets.Road, bucket: str, key: Path, dist: Path, tmp_path: Path, trouble: int
+@pytest.mark.parametrize("status", [403, 500])
+def test_failed_publish_leaves_the_previous_repository(
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path, status: int
 ) -> None:
-    put(dist, bucket)
-    before = client_view.read_repository(fetched(bucket, tmp_path / "before"))
+    publish_to(dist, bucket)
+    before = client_view.read_repository(download(bucket, tmp_path / "before"))
     newer = five(tmp_path / "newer", "1.36.4")
     for after in (1, 10, 25):
-        road.forever, road.after = trouble, after
-        with pytest.raises(ExternalError) as refused:
-            put(newer, bucket)
-        assert not isinstance(refused.value, Busy)
-        road.forever = 0
-        with later(s3_lease.LEASE_SECONDS + 1), S3Storage.from_url(bucket).lease(0):
+        proxy.always, proxy.after = status, after
+        with pytest.raises(ExternalError) as error:
+            publish_to(newer, bucket)
+        assert not isinstance(error.value, Busy)
+        proxy.always = 0
+        with clock_ahead(s3_lease.LEASE_SECONDS + 1), S3Storage.from_url(bucket).lease(0):
             pass  # the lease of the publisher that failed has ended
-        assert client_view.read_repository(fetched(bucket, tmp_path / f"left-{after}")) == before
-    put(newer, bucket)
-    found = client_view.read_repository(fetched(bucket, tmp_path / "after"))
+        assert client_view.read_repository(download(bucket, tmp_path / f"left-{after}")) == before
+    publish_to(newer, bucket)
+    found = client_view.read_repository(download(bucket, tmp_path / "after"))
     assert "kubelet_1.36.4-1_amd64.deb" in found["apt stable"]

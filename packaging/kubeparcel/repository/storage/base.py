@@ -1,11 +1,10 @@
-"""Where a repository lies: one Protocol for folders and buckets, and the rules for paths in it."""
+"""Storage of a repository: the Protocols for folders and buckets, and the rule for paths."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from kubeparcel.errors import ConfigurationError, ExternalError
@@ -13,16 +12,20 @@ from kubeparcel.errors import ConfigurationError, ExternalError
 T = TypeVar("T")
 
 METADATA_FOLDER = ".kubeparcel"
-"""The folder in a repository that is ours and no client's."""
+"""The folder in a repository for its state and lock; clients never read it."""
 
 
 class ConflictError(ExternalError):
-    """Another publisher was faster: what we would replace is no longer what we read."""
+    """Another publisher changed a file after it was read, or holds the lease now."""
 
 
 @dataclass(frozen=True)
 class FolderSwap:
-    """What a folder is to hold next: new files by name, names that stay, names that go in last."""
+    """The next contents of a folder: new files by name, and existing files that stay.
+
+    `entry_files` are those of the new files that clients read first (Release, repomd.xml); they
+    are written last. All other files are deleted.
+    """
 
     folder: str
     new_files: Mapping[str, bytes]
@@ -31,75 +34,63 @@ class FolderSwap:
 
 
 class StorageReader(Protocol):
-    """A repository that can be looked at."""
+    """A repository that can be read. Paths are relative to it and checked by `check_path`."""
 
     location: str
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
-        """The bytes of a file, or the first `limit` of them; None when there is none."""
+        """Return a file, or its first `limit` bytes; None if it does not exist."""
 
     def file_sizes(self, prefix: str) -> Mapping[str, int] | None:
-        """The files below a folder and their sizes in bytes; None when they cannot be listed."""
+        """Return the files below a folder with their sizes in bytes; None if listing fails."""
 
 
 class Storage(StorageReader, Protocol):
-    """A repository that can be changed. Paths are relative and checked by `safe`.
+    """A repository that can be changed.
 
-    `address` is the URL under which clients reach it, as far as that can be known here.
+    `base_url` is the URL under which clients reach it, as far as the storage can tell.
     """
 
     base_url: str
 
     def file_sizes(self, prefix: str) -> Mapping[str, int]:
-        """The files below a folder and their sizes in bytes."""
+        """Return the files below a folder with their sizes in bytes."""
 
     def file_names(self, folder: str) -> Sequence[str]:
-        """The files directly in a folder, `` being the repository's own."""
+        """Return the names of the files directly in a folder; `""` is the repository itself."""
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
-        """Put files of this machine under new names; when this returns they are safely there."""
+        """Store local files: pairs of new path and local file. Durable on return."""
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Give files that are there a second place: pairs of old and new path."""
+        """Copy stored files: pairs of existing and new path."""
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Put small files, each at once and whole, whatever was there."""
+        """Write small files, replacing existing ones; each changes atomically."""
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Take files away, and folders that are empty then."""
+        """Delete files, and folders that become empty. Missing files are ignored."""
 
-    def swap(self, swaps: Sequence[FolderSwap], begin: Mapping[str, bytes]) -> None:
-        """Make folders hold what their swaps say, each as nearly at once as the storage can.
+    def swap(self, swaps: Sequence[FolderSwap], state_files: Mapping[str, bytes]) -> None:
+        """Replace the contents of folders, each as atomically as the storage allows.
 
-        First everything is prepared, then the files of `begin` are written, then clients see
-        the new folders.
+        Order: everything that can be prepared unseen, `state_files`, the folders.
         """
 
     def lease(self, wait: float) -> AbstractContextManager[int]:
-        """Be the only publisher; waits so many seconds. Gives the fencing token.
+        """Acquire the exclusive publisher lease and return its fencing token.
 
-        Raises Busy naming the holder. A holder that died loses its lease by itself.
+        Waits up to `wait` seconds, then raises Busy, naming the holder. The lease of a process
+        that died ends by itself.
         """
 
 
 def check_path(path: str) -> str:
-    """The path, if it stays inside a repository; raises ConfigurationError."""
+    """Return the path if it is relative and stays inside the repository.
+
+    Raises ConfigurationError.
+    """
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in {"", ".", ".."} for part in parts):
-        raise ConfigurationError(f"{path!r} is not a path inside a repository.")
+        raise ConfigurationError(f"Invalid path {path!r}: it is not inside the repository.")
     return path
-
-
-def open_storage(target: str, base: Path | None = None) -> Storage:
-    """The storage that `--to` names: a folder, or `s3://BUCKET/PREFIX`."""
-    if target.startswith("s3://"):
-        from kubeparcel.repository.storage.s3 import S3Storage
-
-        return S3Storage.from_url(target)
-    if "://" in target:
-        raise ConfigurationError(
-            f"{target}: cannot publish there.", "Give a folder, or s3://BUCKET/PREFIX."
-        )
-    from kubeparcel.repository.storage.folder import FolderStorage
-
-    return FolderStorage((base or Path.cwd()) / target)

@@ -1,4 +1,4 @@
-"""What Linux can do for folders that others read meanwhile: exchange two at once, flush many."""
+"""File system calls for publishing: atomic exchange of folders, fsync of many files, hard links."""
 
 from __future__ import annotations
 
@@ -11,68 +11,70 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_HERE = -100  # AT_FDCWD
-_EXCHANGE = 2  # RENAME_EXCHANGE, renameat2(2)
-_CANNOT = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV}
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2  # renameat2(2)
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV}
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
+
 SYNCFS_THRESHOLD = 64
-"""From so many files on, one flush of the whole file system is cheaper than one each."""
+"""For more files than this, one syncfs of the file system is cheaper than an fsync for each."""
 
 
 def exchange_folders(first: Path, second: Path) -> bool:
-    """Swap two folders in one step; False where the file system cannot (NFS, old kernels)."""
+    """Exchange two folders atomically; return False if unsupported (NFS, old kernels)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
-    if libc.renameat2(_HERE, os.fsencode(first), _HERE, os.fsencode(second), _EXCHANGE) == 0:
+    names = os.fsencode(first), os.fsencode(second)
+    if libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
-    if code in _CANNOT:
+    if code in _UNSUPPORTED:
         return False
     raise OSError(code, os.strerror(code), str(second))
 
 
 def fsync_many(paths: Iterable[str | Path]) -> None:
-    """Have files and folders on the disk before going on."""
-    todo: Sequence[str | Path] = list(paths)
-    if len(todo) > SYNCFS_THRESHOLD and _flush_all(todo[0]):
+    """Flush files and folders to disk."""
+    pending: Sequence[str | Path] = list(paths)
+    if len(pending) > SYNCFS_THRESHOLD and _syncfs(pending[0]):
         return
-    if len(todo) < 2:
-        for path in todo:
-            _flush_one(path)
+    if len(pending) < 2:
+        for path in pending:
+            _fsync(path)
         return
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(_flush_one, todo))
+        list(pool.map(_fsync, pending))
 
 
-def _flush_one(path: str | Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _fsync(path: str | Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _CANNOT:
+        if error.errno not in _UNSUPPORTED:
             raise
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
-def _flush_all(inside: str | Path) -> bool:
-    """Flush the file system that a path is on (syncfs(2))."""
+def _syncfs(path: str | Path) -> bool:
+    """Flush the file system that contains a path (syncfs(2)); return False if unsupported."""
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "syncfs"):
         return False
-    handle = os.open(inside, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        if libc.syncfs(handle) == 0:
+        if libc.syncfs(descriptor) == 0:
             return True
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(inside))
+        raise OSError(code, os.strerror(code), str(path))
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """A second name for a file's bytes, or a copy where there cannot be one; `target` is new."""
+    """Hard-link a file, or copy it where links are impossible; `target` must not exist."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -83,9 +85,9 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def try_hardlink(source: str, target: str) -> bool:
-    """Give a file of the user's a second name, if everyone may read it and the name is free."""
-    facts = os.lstat(source)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_mode & 0o444 != 0o444:
+    """Hard-link a user's file; return False if it is not world-readable or `target` exists."""
+    status = os.lstat(source)
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o444 != 0o444:
         return False
     try:
         os.link(source, target)
@@ -99,7 +101,7 @@ def try_hardlink(source: str, target: str) -> bool:
 
 
 def import_file(source: Path, target: Path) -> None:
-    """As `link_or_copy`, for a file of the user's: a copy unless everyone may read it."""
+    """Hard-link a user's file, or copy it if it is not world-readable or links are impossible."""
     real = source.resolve() if source.is_symlink() else source
     if real.stat().st_mode & 0o444 == 0o444:
         link_or_copy(real, target)

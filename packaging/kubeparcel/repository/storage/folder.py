@@ -1,4 +1,4 @@
-"""A repository in a folder: what clients read changes by swapping whole folders."""
+"""Repositories in a local folder: clients see a change when whole folders are exchanged."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.store import translate_os_errors
 
-_PAUSE = 0.1
-_AREA = f"{METADATA_FOLDER}/half-made"
+_RETRY_SECONDS = 0.1
+_STAGING = f"{METADATA_FOLDER}/half-made"
 
 
 class FolderStorage:
-    """A folder on this machine, or one that looks like it."""
+    """A repository in a local or mounted folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.normpath(root))
@@ -38,30 +38,29 @@ class FolderStorage:
         return None
 
     def file_sizes(self, prefix: str) -> dict[str, int]:
-        start = str(self.root / check_path(prefix))
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         with translate_os_errors(self.root):
-            _sizes(start, prefix, found)
-        return found
+            _collect_sizes(str(self.root / check_path(prefix)), prefix, sizes)
+        return sizes
 
     def file_names(self, folder: str) -> list[str]:
         with translate_os_errors(self.root), suppress(FileNotFoundError):
-            start = self.root / check_path(folder) if folder else self.root
-            return sorted(row.name for row in os.scandir(start) if row.is_file())
+            path = self.root / check_path(folder) if folder else self.root
+            return sorted(entry.name for entry in os.scandir(path) if entry.is_file())
         return []
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
         with translate_os_errors(self.root):
-            part = self._room(f"{_AREA}/part")
+            staged = self._with_parent(f"{_STAGING}/part")
             targets = [f"{self.location}/{check_path(path)}" for path, _ in files]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
             for target, (_, source) in zip(targets, files, strict=True):
                 if not filesystem.try_hardlink(source, target):
-                    part.unlink(missing_ok=True)
-                    filesystem.import_file(Path(source), part)
-                    part.rename(target)
+                    staged.unlink(missing_ok=True)
+                    filesystem.import_file(Path(source), staged)
+                    staged.rename(target)
             filesystem.fsync_many([*targets, *folders])
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -69,16 +68,16 @@ class FolderStorage:
 
     def write(self, files: Mapping[str, bytes]) -> None:
         with translate_os_errors(self.root):
-            parts = {}
+            staged_files = {}
             for number, (path, data) in enumerate(files.items()):
-                part = self._room(f"{_AREA}/{number}")
-                part.write_bytes(data)
-                part.chmod(0o644)
-                parts[self._room(path)] = part
-            filesystem.fsync_many(parts.values())
-            for target, part in parts.items():
-                part.replace(target)
-            filesystem.fsync_many({target.parent for target in parts})
+                staged = self._with_parent(f"{_STAGING}/{number}")
+                staged.write_bytes(data)
+                staged.chmod(0o644)
+                staged_files[self._with_parent(path)] = staged
+            filesystem.fsync_many(staged_files.values())
+            for target, staged in staged_files.items():
+                staged.replace(target)
+            filesystem.fsync_many({target.parent for target in staged_files})
 
     def remove(self, paths: Iterable[str]) -> None:
         with translate_os_errors(self.root):
@@ -92,19 +91,19 @@ class FolderStorage:
                     with suppress(OSError):
                         (self.root / folder).rmdir()
 
-    def swap(self, swaps: Sequence[FolderSwap], begin: Mapping[str, bytes]) -> None:
+    def swap(self, swaps: Sequence[FolderSwap], state_files: Mapping[str, bytes]) -> None:
         with translate_os_errors(self.root):
-            area = self._room(f"{_AREA}/next/x").parent
+            area = self._with_parent(f"{_STAGING}/next/x").parent
             staged = [self._stage(swap, area / str(i)) for i, swap in enumerate(swaps)]
-            for path, data in begin.items():
+            for path, data in state_files.items():
                 self.write({path: data})
             for swap, folder in zip(swaps, staged, strict=True):
-                self._switch(swap, folder)
+                self._replace_folder(swap, folder)
             filesystem.fsync_many({(self.root / swap.folder).parent for swap in swaps})
             shutil.rmtree(area)
 
     def _stage(self, swap: FolderSwap, area: Path) -> Path:
-        """Build the next folder beside the present one; what stays is linked."""
+        """Build the next folder in the staging area; kept files are hard-linked."""
         live = self.root / check_path(swap.folder)
         folders = {area}
         area.mkdir()
@@ -116,30 +115,30 @@ class FolderStorage:
         for name in swap.kept_files:
             filesystem.link_or_copy(live / name, area / name)
         written: dict[int, Path] = {}
-        when = _later([live / name for name in swap.entry_files])
+        mtime = _later_mtime([live / name for name in swap.entry_files])
         for name, data in swap.new_files.items():
-            if id(data) in written:  # an index and the same by its hash
+            if id(data) in written:  # an index and its by-hash copy
                 filesystem.link_or_copy(written[id(data)], area / name)
                 continue
             path = written[id(data)] = area / name
             path.write_bytes(data)
             path.chmod(0o644)
-            os.utime(path, (when, when))
+            os.utime(path, (mtime, mtime))
         filesystem.fsync_many([*written.values(), *folders])
         return area
 
-    def _switch(self, swap: FolderSwap, staged: Path) -> None:
+    def _replace_folder(self, swap: FolderSwap, staged: Path) -> None:
         live = self.root / swap.folder
         live.parent.mkdir(parents=True, exist_ok=True)
         if not live.exists():
             staged.rename(live)
         elif not filesystem.exchange_folders(staged, live):
-            self._one_by_one(swap, staged, live)
+            self._replace_files(swap, staged, live)
 
-    def _one_by_one(self, swap: FolderSwap, staged: Path, live: Path) -> None:
-        """For file systems that cannot exchange folders: the entry files last."""
-        first = [name for name in swap.new_files if name not in swap.entry_files]
-        for name in (*first, *swap.entry_files):
+    def _replace_files(self, swap: FolderSwap, staged: Path, live: Path) -> None:
+        """Replace file by file, entry files last, where folders cannot be exchanged."""
+        others = [name for name in swap.new_files if name not in swap.entry_files]
+        for name in (*others, *swap.entry_files):
             target = live / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (staged / name).replace(target)
@@ -151,72 +150,75 @@ class FolderStorage:
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:
         with translate_os_errors(self.root):
-            path = self._room(f"{METADATA_FOLDER}/lock")
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            path = self._with_parent(f"{METADATA_FOLDER}/lock")
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                _acquire(handle, self.location, wait)
-                token = _token(handle) + 1
+                _lock(descriptor, self.location, wait)
+                token = _read_token(descriptor) + 1
                 now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
                 holder = f"{token}\nprocess {os.getpid()} on {os.uname().nodename} since {now}\n"
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, holder.encode(), 0)
-                self._clear()
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, holder.encode(), 0)
+                self._clear_staging()
                 yield token
-                self._clear()
+                self._clear_staging()
             finally:
-                os.close(handle)
+                os.close(descriptor)
 
-    def _room(self, path: str) -> Path:
+    def _with_parent(self, path: str) -> Path:
+        """Return the full path of a file whose folder exists afterwards."""
         target = self.root / check_path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
-    def _clear(self) -> None:
-        """Take away what is half-made: ours, or left by a publisher that was killed."""
-        if (self.root / _AREA).exists():
-            shutil.rmtree(self.root / _AREA)
+    def _clear_staging(self) -> None:
+        """Delete partial files: our own, or those of a publisher that was killed."""
+        if (self.root / _STAGING).exists():
+            shutil.rmtree(self.root / _STAGING)
 
 
-def _later(files: Iterable[Path]) -> float:
-    """A time of change that is now, but of a later second than that of any of these files.
+def _later_mtime(files: Iterable[Path]) -> float:
+    """Return the current time, or a later one whose second is after that of any of these files.
 
-    Web servers tell clients of whole seconds, and apt asks only for what has changed since.
+    HTTP's Last-Modified has whole seconds, and apt downloads only what changed since then.
     """
-    known = [int(file.stat().st_mtime) for file in files if file.exists()]
-    return max([time.time(), *(second + 1 for second in known)])
+    seconds = [int(file.stat().st_mtime) for file in files if file.exists()]
+    return max([time.time(), *(second + 1 for second in seconds)])
 
 
-def _sizes(folder: str, prefix: str, found: dict[str, int]) -> None:
+def _collect_sizes(folder: str, prefix: str, sizes: dict[str, int]) -> None:
     try:
-        rows = os.scandir(folder)
+        entries = os.scandir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return
-    with rows:
-        for row in rows:
-            name = f"{prefix}/{row.name}"
-            if row.is_dir(follow_symlinks=False):
-                _sizes(row.path, name, found)
-            elif row.is_file() and not row.name.startswith("."):
-                found[name] = row.stat().st_size
+    with entries:
+        for entry in entries:
+            name = f"{prefix}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                _collect_sizes(entry.path, name, sizes)
+            elif entry.is_file() and not entry.name.startswith("."):
+                sizes[name] = entry.stat().st_size
 
 
-def _acquire(handle: int, where: str, wait: float) -> None:
-    end = time.monotonic() + wait
+def _lock(descriptor: int, location: str, wait: float) -> None:
+    deadline = time.monotonic() + wait
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() < end:
-                time.sleep(_PAUSE)
+            if time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
                 continue
-            who = os.pread(handle, 4096, 0).decode("utf-8", "replace").partition("\n")[2].strip()
+            text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
+            holder = text.partition("\n")[2].strip()
             raise Busy(
-                f"Another publisher is changing {where} ({who or 'another process'}).",
-                "Wait for it and run the same command again, or give --wait SECONDS.",
+                f"Repository {location} is locked by another publisher "
+                f"({holder or 'unknown process'}).",
+                "Retry later, or pass --wait SECONDS.",
             ) from None
         return
 
 
-def _token(handle: int) -> int:
-    first = os.pread(handle, 64, 0).decode("ascii", "replace").partition("\n")[0]
+def _read_token(descriptor: int) -> int:
+    first = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition("\n")[0]
     return int(first) if first.isdigit() else 0

@@ -1,4 +1,7 @@
-"""A repository in an S3-compatible bucket: the state and the entry files change conditionally."""
+"""Repositories in S3-compatible buckets: the state and the entry files are written conditionally.
+
+Imported only for `s3://` locations: obstore is an optional dependency.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,22 @@ from kubeparcel.errors import ConfigurationError, ExternalError, ToolError
 from kubeparcel.repository.storage import s3_lease
 from kubeparcel.repository.storage.base import ConflictError, FolderSwap, T, check_path
 
+try:
+    import obstore
+    from obstore import exceptions
+    from obstore.store import S3Store
+except ImportError:
+    raise ToolError(
+        "s3:// locations need obstore, which is not installed.", "pip install 'kubeparcel[s3]'"
+    ) from None
+
 TIMEOUT = timedelta(seconds=60)
-"""How long a server may take for an answer, and how long it is asked again."""
+"""Limit for one request, and for all its retries."""
 
 _WORKERS = 8
-_FOREVER = "public, max-age=31536000, immutable"
-_SHORT = "public, max-age=60, must-revalidate"
-_TYPES = {
+_CACHE_FOREVER = "public, max-age=31536000, immutable"
+_CACHE_BRIEFLY = "public, max-age=60, must-revalidate"
+_CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".xml": "application/xml",
@@ -34,227 +46,203 @@ _TYPES = {
 
 
 class S3Storage:
-    """A prefix in a bucket; `store` is obstore's."""
+    """A repository below a prefix of a bucket; `store` is obstore's.
 
-    def __init__(self, store: Any, where: str, address: str) -> None:
+    ETags of files that were read are kept: a conditional write fails if another publisher wrote
+    the file since then.
+    """
+
+    def __init__(self, store: Any, location: str, base_url: str) -> None:
         self.store = store
-        self.location = where
-        self.base_url = address
-        self._tags: dict[str, str | None] = {}
+        self.location = location
+        self.base_url = base_url
+        self._etags: dict[str, str | None] = {}
         self._lease: s3_lease.Lease | None = None
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """The bucket of an `s3://BUCKET/PREFIX`; the rest is in AWS_* of the environment."""
-        try:
-            from obstore.store import S3Store
-        except ImportError:
-            raise ToolError(
-                "Publishing to S3 needs the library obstore.", "pip install 'kubeparcel[s3]'"
-            ) from None
+        """Open `s3://BUCKET/PREFIX`; endpoint, region and credentials are in AWS_* variables."""
         name, _, prefix = url.removeprefix("s3://").strip("/").partition("/")
         if not name or (prefix and check_path(prefix) != prefix):
-            raise ConfigurationError(f"{url} names no bucket.", "Write s3://BUCKET/PREFIX.")
+            raise ConfigurationError(f"No bucket name in {url}.", "Write s3://BUCKET/PREFIX.")
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
-        more: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
+        options: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
         store = S3Store(
             name,
             prefix=prefix or None,
             client_options={"allow_http": endpoint.startswith("http://"), "timeout": TIMEOUT},
             retry_config={"max_retries": 3, "retry_timeout": TIMEOUT},
-            **more,
+            **options,
         )
         base = f"{endpoint.rstrip('/')}/{name}" if endpoint else f"https://{name}.s3.amazonaws.com"
         return cls(store, url.rstrip("/"), f"{base}/{prefix}".rstrip("/"))
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
-        def get() -> bytes | None:
-            import obstore
-
+        def get() -> bytes:
             if limit is not None:
                 size = obstore.head(self.store, check_path(path))["size"]
                 return bytes(obstore.get_range(self.store, path, start=0, end=min(limit, size)))
-            found = obstore.get(self.store, check_path(path))
-            self._tags[path] = found.meta["e_tag"]
-            return bytes(found.bytes())
+            response = obstore.get(self.store, check_path(path))
+            self._etags[path] = response.meta["e_tag"]
+            return bytes(response.bytes())
 
         return self._none_if_missing(get, path)
 
-    def _none_if_missing(self, work: Callable[[], T], path: str) -> T | None:
-        from obstore.exceptions import NotFoundError
-
+    def _none_if_missing(self, call: Callable[[], T], path: str) -> T | None:
         try:
-            return self._request(work)
-        except NotFoundError:
-            self._tags[path] = None
+            return self._request(call)
+        except exceptions.NotFoundError:
+            self._etags[path] = None
             return None
 
     def file_sizes(self, prefix: str) -> dict[str, int]:
-        def every() -> dict[str, int]:
-            import obstore
-
+        def list_all() -> dict[str, int]:
             pages = obstore.list(self.store, check_path(prefix))
-            return {row["path"]: row["size"] for page in pages for row in page}
+            return {entry["path"]: entry["size"] for page in pages for entry in page}
 
-        return self._request(every)
+        return self._request(list_all)
 
     def file_names(self, folder: str) -> list[str]:
-        def here() -> list[str]:
-            import obstore
+        def list_folder() -> list[str]:
+            listing = obstore.list_with_delimiter(self.store, folder or None)
+            return sorted(entry["path"].rpartition("/")[2] for entry in listing["objects"])
 
-            found = obstore.list_with_delimiter(self.store, folder or None)
-            return sorted(row["path"].rpartition("/")[2] for row in found["objects"])
-
-        return self._request(here)
+        return self._request(list_folder)
 
     def add(self, files: Sequence[tuple[str, str]]) -> None:
-        self._each(lambda row: self._put(row[0], Path(row[1])), files)
+        self._parallel(lambda pair: self._put(pair[0], Path(pair[1])), files)
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
-        def one(pair: tuple[str, str]) -> None:
-            import obstore
+        def copy_file(pair: tuple[str, str]) -> None:
+            self._require_lease()
+            old, new = map(check_path, pair)
+            self._request(lambda: obstore.copy(self.store, old, new))
 
-            self._ours()
-            self._request(
-                lambda: obstore.copy(self.store, check_path(pair[0]), check_path(pair[1]))
-            )
-
-        self._each(one, pairs)
+        self._parallel(copy_file, pairs)
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        self._each(lambda row: self._put(*row), list(files.items()))
+        self._parallel(lambda item: self._put(*item), list(files.items()))
 
     def remove(self, paths: Iterable[str]) -> None:
-        rows = [check_path(path) for path in paths]
+        names = [check_path(path) for path in paths]
+        if names:
+            self._require_lease()
+            self._none_if_missing(lambda: obstore.delete(self.store, names), "")
 
-        def work() -> None:
-            import obstore
-
-            obstore.delete(self.store, rows)
-
-        if rows:
-            self._ours()
-            self._none_if_missing(work, "")
-
-    def swap(self, swaps: Sequence[FolderSwap], begin: Mapping[str, bytes]) -> None:
+    def swap(self, swaps: Sequence[FolderSwap], state_files: Mapping[str, bytes]) -> None:
+        """Write files in this order: by-hash files, state, other indexes, entry files."""
         live = {swap.folder: self.file_sizes(swap.folder) for swap in swaps}
-        entries = [
-            (f"{s.folder}/{name}", s.new_files[name]) for s in swaps for name in s.entry_files
-        ]
-        last = {path for path, _ in entries}
-        for path in last:
-            self._tags[path] = self._tag(path)
-        fresh = {f"{s.folder}/{name}": data for s in swaps for name, data in s.new_files.items()}
-        hashed = {p: d for p, d in fresh.items() if p not in last and is_immutable(p)}
-        self.write({p: d for p, d in hashed.items() if p not in live[_of(p, swaps)]})
-        for path, data in begin.items():
-            self._put(path, data, conditional=path in self._tags)
-        self.write({p: d for p, d in fresh.items() if p not in last and p not in hashed})
-        for path, data in entries:
-            self._put(path, data, conditional=True)
+        new_files = {
+            f"{swap.folder}/{name}": data for swap in swaps for name, data in swap.new_files.items()
+        }
+        entry_files = [f"{swap.folder}/{name}" for swap in swaps for name in swap.entry_files]
+        for path in entry_files:
+            self._etags[path] = self._etag(path)
+        indexes = {path: new_files[path] for path in new_files if path not in entry_files}
+        immutable = {path: data for path, data in indexes.items() if is_immutable(path)}
+        existing = {path for sizes in live.values() for path in sizes}
+        self.write({path: data for path, data in immutable.items() if path not in existing})
+        for path, data in state_files.items():
+            self._put(path, data, conditional=path in self._etags)
+        self.write({path: data for path, data in indexes.items() if path not in immutable})
+        for path in entry_files:
+            self._put(path, new_files[path], conditional=True)
         for swap in swaps:
-            stay = {f"{swap.folder}/{name}" for name in (*swap.new_files, *swap.kept_files)}
-            self.remove(sorted(set(live[swap.folder]) - stay))
+            retained = {f"{swap.folder}/{name}" for name in (*swap.new_files, *swap.kept_files)}
+            self.remove(sorted(set(live[swap.folder]) - retained))
 
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:
-        with s3_lease.acquire_lease(self, wait) as held:
-            self._lease = held
+        with s3_lease.acquire_lease(self, wait) as lease:
+            self._lease = lease
             try:
-                yield held.token
+                yield lease.token
             finally:
                 self._lease = None
 
-    def put_if_unchanged(self, path: str, data: bytes, tag: str | None) -> str | None:
-        """Put a file if it is still the one of that tag, or still not there; gives its new tag.
+    def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
+        """Write a file if it still has that ETag (None: if it does not exist); return the new one.
 
-        Raises Refused when another was faster.
+        Raises ConflictError if another publisher wrote it first.
         """
-        self._tags[path] = tag
+        self._etags[path] = etag
         return self._put(path, data, conditional=True)
 
     def read_with_etag(self, path: str) -> tuple[bytes | None, str | None]:
-        """A file and its tag; neither when there is none."""
+        """Return a file and its ETag; None for both if it does not exist."""
         data = self.read(path)
-        return data, self._tags.get(path)
+        return data, self._etags.get(path)
 
-    def _ours(self) -> None:
-        """Go on only while the lease holds: who lost it must not touch what another makes."""
+    def _require_lease(self) -> None:
+        """Raise ConflictError if our lease was lost: its new holder is the only one to write."""
         if self._lease is not None:
             self._lease.check()
 
-    def _tag(self, path: str) -> str | None:
-        import obstore
-
+    def _etag(self, path: str) -> str | None:
         return self._none_if_missing(lambda: obstore.head(self.store, path)["e_tag"], path)
 
     def _put(self, path: str, data: bytes | Path, conditional: bool = False) -> str | None:
-        from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
-
-        self._ours()
+        self._require_lease()
         attributes = {
-            "Cache-Control": _FOREVER if is_immutable(path) else _SHORT,
-            "Content-Type": _TYPES.get(Path(path).suffix, "text/plain; charset=utf-8"),
+            "Cache-Control": _CACHE_FOREVER if is_immutable(path) else _CACHE_BRIEFLY,
+            "Content-Type": _CONTENT_TYPES.get(Path(path).suffix, "text/plain; charset=utf-8"),
         }
         mode: Any = "overwrite"
         if conditional:
-            tag = self._tags.get(path)
-            mode = "create" if tag is None else {"e_tag": tag}
+            etag = self._etags.get(path)
+            mode = "create" if etag is None else {"e_tag": etag}
 
-        def work() -> str | None:
-            import obstore
-
-            done = obstore.put(self.store, check_path(path), data, attributes=attributes, mode=mode)
-            return done["e_tag"]
+        def put() -> str | None:
+            name = check_path(path)
+            return obstore.put(self.store, name, data, attributes=attributes, mode=mode)["e_tag"]
 
         try:
-            tag = self._request(work)
-        except NotFoundError:
+            etag = self._request(put)
+        except exceptions.NotFoundError:
             raise ExternalError(
-                f"{self.location}: there is no such bucket.",
-                "Make it, or check its name, AWS_ENDPOINT_URL and AWS_REGION.",
+                f"{self.location}: the bucket does not exist.",
+                "Create it, or check its name, AWS_ENDPOINT_URL and AWS_REGION.",
             ) from None
-        except (AlreadyExistsError, PreconditionError):
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise ConflictError(
-                f"{self.location}/{path}: another publisher changed it meanwhile.",
+                f"{self.location}/{path} was changed by another publisher.",
                 "Run the same command again.",
             ) from None
-        self._tags[path] = tag
-        return tag
+        self._etags[path] = etag
+        return etag
 
-    def _each(self, work: Callable[[T], object], rows: Sequence[T]) -> None:
+    def _parallel(self, call: Callable[[T], object], items: Sequence[T]) -> None:
         with ThreadPoolExecutor(_WORKERS) as pool:
-            for job in [pool.submit(work, row) for row in rows]:
+            for job in [pool.submit(call, item) for item in items]:
                 job.result()
 
-    def _request(self, work: Callable[[], T]) -> T:
-        """Ask the server; what goes wrong there is told in a line."""
-        from obstore import exceptions as wrong
-
+    def _request(self, call: Callable[[], T]) -> T:
+        """Call obstore; its errors become one line, but for those that callers handle."""
         try:
-            return work()
-        except (wrong.NotFoundError, wrong.AlreadyExistsError, wrong.PreconditionError):
+            return call()
+        except (
+            exceptions.NotFoundError,
+            exceptions.AlreadyExistsError,
+            exceptions.PreconditionError,
+        ):
             raise
         except FileNotFoundError:
-            raise wrong.NotFoundError from None
-        except (wrong.PermissionDeniedError, wrong.UnauthenticatedError):
+            raise exceptions.NotFoundError from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
             raise ExternalError(
-                f"{self.location}: the server does not let us in (403 or 401).",
+                f"{self.location}: access denied (HTTP 401 or 403).",
                 "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy.",
             ) from None
-        except wrong.BaseError as error:
-            said = str(error).split("\n", 1)[0][:300]
+        except exceptions.BaseError as error:
+            reason = str(error).split("\n", 1)[0][:300]
             raise ExternalError(
-                f"{self.location}: {said}", "Nothing is half-published: run it again."
+                f"{self.location}: {reason}",
+                "Clients still see the previous state; run the same command again.",
             ) from None
 
 
 def is_immutable(path: str) -> bool:
-    """Whether what is under this name never changes: package files and names with a digest."""
+    """Return whether a file never changes under its name: packages, and names with a digest."""
     parts = path.split("/")
     hashed = "by-hash" in parts or ("repodata" in parts and "-" in parts[-1])
     return (hashed and parts[-1] != "index.html") or path.endswith((".deb", ".rpm"))
-
-
-def _of(path: str, swaps: Iterable[FolderSwap]) -> str:
-    return next(swap.folder for swap in swaps if path.startswith(f"{swap.folder}/"))

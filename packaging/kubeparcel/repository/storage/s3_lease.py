@@ -1,4 +1,4 @@
-"""A lease in a bucket: one file, changed only conditionally, that dies with its holder."""
+"""The publisher lease in a bucket: one file, written conditionally, that expires by itself."""
 
 from __future__ import annotations
 
@@ -17,54 +17,55 @@ from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError
 
 LEASE_PATH = f"{METADATA_FOLDER}/lease.json"
 LEASE_SECONDS = 60.0
-"""After so many seconds without a sign of life a lease is anyone's."""
+"""A lease that was not renewed for this long may be taken by anyone."""
 
-_PAUSE = 0.5
+_RETRY_SECONDS = 0.5
 
 
 class LeaseStorage(Protocol):
-    """Where a lease is kept."""
+    """Storage with conditional writes, as S3Storage is."""
 
     location: str
 
     def read_with_etag(self, path: str) -> tuple[bytes | None, str | None]:
-        """A file and its tag."""
+        """Return a file and its ETag."""
 
-    def put_if_unchanged(self, path: str, data: bytes, tag: str | None) -> str | None:
-        """Put a file if it still has that tag."""
+    def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
+        """Write a file if it still has that ETag; return the new one or raise ConflictError."""
 
 
 class Lease:
-    """A lease that is ours, until `until` by our own clock; renewed from a thread."""
+    """Our lease, valid until `deadline` (monotonic clock) and renewed by a thread."""
 
-    def __init__(self, place: LeaseStorage, token: int, tag: str | None) -> None:
-        self.storage, self.token, self.etag = place, token, tag
+    def __init__(self, storage: LeaseStorage, token: int, etag: str | None) -> None:
+        self.storage, self.token, self.etag = storage, token, etag
         self.deadline = time.monotonic() + LEASE_SECONDS
         self._lost = False
-        self._over = threading.Event()
+        self._released = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raise Refused when it is no longer ours: then we must not write any more."""
+        """Raise ConflictError if the lease is no longer ours: we must not write any more."""
         if self._lost or time.monotonic() > self.deadline:
             raise ConflictError(
-                f"{self.storage.location}: our lease was lost, another publisher may be at work.",
+                f"{self.storage.location}: the publisher lease was lost; another publisher may "
+                "be changing the repository.",
                 "Run the same command again.",
             )
 
     def release(self) -> None:
-        """Let others in at once."""
-        self._over.set()
+        """Release the lease, so that the next publisher need not wait until it expires."""
+        self._released.set()
         self._thread.join()
         with suppress(ExternalError):
-            self.storage.put_if_unchanged(LEASE_PATH, _text(self.token, 0.0), self.etag)
+            self.storage.put_if_unchanged(LEASE_PATH, _record(self.token, 0.0), self.etag)
 
     def _renew(self) -> None:
-        while not self._over.wait(LEASE_SECONDS / 3):
+        while not self._released.wait(LEASE_SECONDS / 3):
             try:
-                text = _text(self.token, LEASE_SECONDS)
-                self.etag = self.storage.put_if_unchanged(LEASE_PATH, text, self.etag)
+                record = _record(self.token, LEASE_SECONDS)
+                self.etag = self.storage.put_if_unchanged(LEASE_PATH, record, self.etag)
                 self.deadline = time.monotonic() + LEASE_SECONDS
             except ConflictError:
                 self._lost = True
@@ -74,43 +75,42 @@ class Lease:
 
 
 @contextmanager
-def acquire_lease(place: LeaseStorage, wait: float) -> Iterator[Lease]:
-    """Take the lease, waiting so many seconds for another's end; raises Busy naming the holder."""
-    end = time.monotonic() + wait
+def acquire_lease(storage: LeaseStorage, wait: float) -> Iterator[Lease]:
+    """Acquire the lease, waiting up to `wait` seconds; raises Busy naming the holder."""
+    deadline = time.monotonic() + wait
     while True:
-        data, tag = place.read_with_etag(LEASE_PATH)
-        row = _read(data)
-        if float(row.get("until", 0)) <= time.time():
+        data, etag = storage.read_with_etag(LEASE_PATH)
+        record = _parse(data)
+        if float(record.get("until", 0)) <= time.time():
             with suppress(ConflictError):
-                token = int(row.get("token", 0)) + 1
-                lease = Lease(
-                    place,
-                    token,
-                    place.put_if_unchanged(LEASE_PATH, _text(token, LEASE_SECONDS), tag),
-                )
+                token = int(record.get("token", 0)) + 1
+                new = _record(token, LEASE_SECONDS)
+                lease = Lease(storage, token, storage.put_if_unchanged(LEASE_PATH, new, etag))
                 break
-        if time.monotonic() >= end:
+        if time.monotonic() >= deadline:
             raise Busy(
-                f"Another publisher is changing {place.location} ({row.get('holder', '?')}).",
-                f"Wait for it. If it died, its lease ends within {LEASE_SECONDS:.0f} s.",
+                f"Repository {storage.location} is locked by another publisher "
+                f"({record.get('holder', 'unknown process')}).",
+                "Retry later, or pass --wait SECONDS. The lease of a process that died expires "
+                f"within {LEASE_SECONDS:.0f} s.",
             )
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_SECONDS)
     try:
         yield lease
     finally:
         lease.release()
 
 
-def _read(data: bytes | None) -> dict[str, str | float]:
+def _parse(data: bytes | None) -> dict[str, str | float]:
     try:
-        found = json.loads(data or b"{}")
+        record = json.loads(data or b"{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
-def _text(token: int, seconds: float) -> bytes:
+def _record(token: int, seconds: float) -> bytes:
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     holder = f"process {os.getpid()} on {socket.gethostname()} since {now}"
-    row = {"token": token, "holder": holder, "until": time.time() + seconds if seconds else 0}
-    return json.dumps(row).encode()
+    until = time.time() + seconds if seconds else 0
+    return json.dumps({"token": token, "holder": holder, "until": until}).encode()

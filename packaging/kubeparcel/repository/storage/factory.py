@@ -1,0 +1,25 @@
+"""Opens the storage that `--to` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.repository.storage.base import Storage
+from kubeparcel.repository.storage.folder import FolderStorage
+
+
+def open_storage(target: str) -> Storage:
+    """Return the storage of a folder or of `s3://BUCKET/PREFIX`.
+
+    Raises ConfigurationError for another URL, ToolError if obstore is needed and not installed.
+    """
+    if target.startswith("s3://"):
+        from kubeparcel.repository.storage.s3 import S3Storage
+
+        return S3Storage.from_url(target)
+    if "://" in target:
+        raise ConfigurationError(
+            f"Unsupported repository location {target}.", "Give a folder, or s3://BUCKET/PREFIX."
+        )
+    return FolderStorage(Path.cwd() / target)
