@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.doctor import discovery
-from kubeparcel.doctor.reader import FolderReader, open_reader
+from kubeparcel.doctor.factory import open_reader
+from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.errors import UsageError
 from tests.doctor.conftest import Doctor
 
@@ -57,9 +58,9 @@ def test_two_suites_of_a_name_are_told_apart(published: Path, tmp_path: Path) ->
 def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Doctor) -> None:
     with pytest.raises(UsageError, match="no apt and no yum repository"):
         doctor(tmp_path)
-    with pytest.raises(UsageError, match="There is no folder"):
+    with pytest.raises(UsageError, match="does not exist"):
         doctor(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="cannot be read by ftp"):
+    with pytest.raises(UsageError, match="Unsupported repository location ftp"):
         doctor("ftp://localhost/x")
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from kubeparcel.console import Log
 from kubeparcel.doctor import apt, consistency, discovery, keys, package_files, yum
 from kubeparcel.doctor.discovery import Discovery
+from kubeparcel.doctor.factory import open_reader
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys
-from kubeparcel.doctor.reader import RepositoryReader, open_reader
+from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import Unreachable, UsageError
 

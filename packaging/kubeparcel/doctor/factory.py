@@ -1,0 +1,49 @@
+"""Opens the repository at a URL or in a folder for reading."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from kubeparcel.doctor.http_reader import HttpReader
+from kubeparcel.doctor.reader import FolderReader, RepositoryReader
+from kubeparcel.errors import UsageError
+
+_SUITE_OR_METADATA = re.compile(
+    r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$"
+)
+
+
+def open_reader(location: str) -> tuple[RepositoryReader, str]:
+    """Return a reader, and the apt suite that the location names, if any.
+
+    The location is a folder or a URL, of the repository, of a suite (`…/dists/NAME`) or of a yum
+    repository's repodata. Raises UsageError if it is neither, ToolError if obstore is needed and
+    not installed.
+    """
+    match = _SUITE_OR_METADATA.search(location)
+    if not match:
+        return _open(location), ""
+    return _open(location[: match.start()]), match["suite"] or ""
+
+
+def _open(location: str) -> RepositoryReader:
+    scheme, colon, _ = location.partition("://")
+    if scheme in ("http", "https"):
+        return HttpReader(location)
+    if scheme == "s3":
+        from kubeparcel.doctor.s3_reader import S3Reader
+
+        return S3Reader.from_url(location)
+    path = Path(unquote(urlparse(location).path) if scheme == "file" else location)
+    if colon and scheme != "file":
+        raise UsageError(
+            f"Unsupported repository location {location}.",
+            "Give a folder, or a URL that begins with http, https, file or s3.",
+        )
+    if not path.is_dir():
+        raise UsageError(
+            f"Folder {path} does not exist.", "Give a folder or the URL of a repository."
+        )
+    return FolderReader(path.absolute())
