@@ -72,6 +72,19 @@ def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: Rec
     assert write(PASSED, ReportFiles(tmp_path), log).with_summary_line("text") == "text"
 
 
+def test_report_files_name_the_program_as_it_was_started(
+    tmp_path: Path, log: RecordingLog, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sys.argv", ["tasks.py"])
+    finding = Finding("0755", "0644", hint="inv verify --keep")
+    report = Report("layout", (Check("modes", "a.deb", findings=(finding,)),), 0.8)
+    files = ReportFiles(tmp_path, tmp_path / "a.html", tmp_path / "a.xml")
+    write(report, files, log)
+    for path in (files.html, files.junit):
+        assert path
+        assert "./inv verify --keep" in path.read_text()
+
+
 def test_unwritable_file_is_a_warning_and_other_files_are_written(
     tmp_path: Path, log: RecordingLog
 ):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import DiskError
 from kubeparcel.files import atomic_write, translate_os_errors
+from kubeparcel.program_name import with_program_name
 from kubeparcel.reports import github
 from kubeparcel.reports.html import render_html
 from kubeparcel.reports.junit import render_junit
-from kubeparcel.reports.results import Report
+from kubeparcel.reports.results import Check, Report
 from kubeparcel.reports.text import TextStyle, render_text
 
 REPORT_NAMES = HTML_NAME, JUNIT_NAME = "verify.html", "verify.xml"
@@ -41,12 +42,22 @@ def as_json(reports: Sequence[Report]) -> str:
 
 def write_junit(reports: Sequence[Report], path: Path) -> None:
     """Write the reports as one JUnit XML file. Raises DiskError."""
-    _write(render_junit(reports), path)
+    _write(render_junit(name_program(reports)), path)
 
 
 def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None:
     """Write the reports as one self-contained HTML page. Raises DiskError."""
-    _write(render_html(reports, started).encode(), path)
+    _write(render_html(name_program(reports), started).encode(), path)
+
+
+def name_program(reports: Sequence[Report]) -> list[Report]:
+    """Return the reports with hints that name the program as it was started."""
+    return [replace(report, checks=tuple(map(_name_program, report.checks))) for report in reports]
+
+
+def _name_program(check: Check) -> Check:
+    hints = (replace(f, hint=with_program_name(f.hint)) for f in check.findings)
+    return replace(check, findings=tuple(hints))
 
 
 def _write(data: bytes, path: Path) -> None:
@@ -110,7 +121,7 @@ def write_reports(
     writers: list[tuple[Path | None, str, Callable[[Path], None]]] = [
         (files.html, "", lambda path: write_html(reports, started, path)),
         (files.junit, " (JUnit)", lambda path: write_junit(reports, path)),
-        (summary, "", lambda path: github.append_summary(reports, path)),
+        (summary, "", lambda path: github.append_summary(name_program(reports), path)),
     ]
     for path, suffix, write in writers:
         if path is None:
@@ -123,7 +134,9 @@ def write_reports(
             exit_code = exit_code or error.exit_code
         else:
             names += [f"{_relative(path, files.base)}{suffix}"] if path != summary else []
-    for line in github.error_annotations(reports) if github.in_github_actions() else ():
+    for line in (
+        github.error_annotations(name_program(reports)) if github.in_github_actions() else ()
+    ):
         print(line, file=sys.stderr, flush=True)
     return WrittenReports(tuple(names), exit_code)
 
