@@ -27,7 +27,7 @@ def test_every_host_has_exactly_one_origin_and_a_spec_for_each_purpose(name):
 
 
 def test_an_unknown_host_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(UsageError, match=r"(?s)unknown host 'trixi'.*trixie-dnf"):
+    with pytest.raises(UsageError, match=r"(?s)Unknown host 'trixi'.*trixie-dnf"):
         HOSTS.get("trixi")
 
 

@@ -54,7 +54,7 @@ def test_the_engine_is_selected_by_option_or_variable(programs, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_ENGINE", "docker")
     assert select_engine().name == "docker"
     assert select_engine("podman").name == "podman"
-    with pytest.raises(UsageError, match="--engine: unknown engine 'lxc'"):
+    with pytest.raises(UsageError, match="Unknown engine 'lxc': use podman or docker"):
         select_engine("lxc")
 
 

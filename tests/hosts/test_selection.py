@@ -77,7 +77,7 @@ def test_the_error_without_any_host_has_each_hosts_reason(mmdebstrap):
 
 
 def test_an_unknown_host_is_a_usage_error_that_lists_the_known_ones(mmdebstrap):
-    with pytest.raises(UsageError, match=r"unknown host 'buster'(?s:.*)trixie-dnf"):
+    with pytest.raises(UsageError, match=r"Unknown host 'buster'(?s:.*)trixie-dnf"):
         selection.select_hosts(("trixie", "buster"), "install", BOTH, Engine(), UNREACHABLE)
 
 
@@ -85,7 +85,7 @@ def test_a_host_without_the_level_is_a_usage_error_that_lists_suitable_hosts(mmd
     with pytest.raises(UsageError) as raised:
         selection.select_hosts(("rocky-9",), "cluster", BOTH, Engine(), UNREACHABLE)
     assert raised.value.message == (
-        "--on: the host rocky-9 does not support the level cluster, only install."
+        "The host rocky-9 does not support the level cluster, only install."
     )
     assert "trixie-dnf" in raised.value.hint
     assert "rocky" not in raised.value.hint
@@ -120,4 +120,5 @@ def test_without_an_engine_all_hosts_are_listed_as_unavailable(monkeypatch):
     monkeypatch.setattr(selection, "select_engine", none)
     availability = selection.host_availability(locations=UNREACHABLE)
     assert set(availability.unavailable_reasons.values()) == {"no usable container engine"}
-    assert availability.render(as_json=False).endswith("engine: none")
+    text = availability.render(as_json=False)
+    assert "engine: none\nNo container engine can be used.\n  podman: is not installed." in text

@@ -73,7 +73,7 @@ class HostCatalog:
     def get(self, name: str) -> Host:
         """Return the host of that name; raise UsageError with the known names."""
         if name not in self.hosts:
-            raise UsageError(f"--on: unknown host {name!r}.", f"Known: {', '.join(self.hosts)}.")
+            raise UsageError(f"Unknown host {name!r}.", f"Hosts: {', '.join(self.hosts)}.")
         return self.hosts[name]
 
     def default_host(self, format_: Format, level: str, available: Iterable[str]) -> Host | None:

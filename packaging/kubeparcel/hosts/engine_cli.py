@@ -90,7 +90,7 @@ def select_engine(name: str = "") -> Engine:
     """
     name = name or os.environ.get(ENGINE_VARIABLE, "")
     if name and name not in ENGINES:
-        raise UsageError(f"--engine: unknown engine {name!r}: use {' or '.join(ENGINES)}.")
+        raise UsageError(f"Unknown engine {name!r}: use {' or '.join(ENGINES)}.")
     reasons: list[str] = []
     for flags in [ENGINES[name]] if name else ENGINES.values():
         try:

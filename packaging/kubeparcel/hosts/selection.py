@@ -83,7 +83,7 @@ def _require_level(host: Host, level: str) -> Host:
     if level not in host.levels:
         suitable = ", ".join(n for n, h in load_hosts().hosts.items() if level in h.levels)
         raise UsageError(
-            f"--on: the host {host.name} does not support the level {level}, only "
+            f"The host {host.name} does not support the level {level}, only "
             f"{', '.join(host.levels)}.",
             f"Hosts for the level {level}: {suitable}.",
         )
@@ -103,10 +103,14 @@ def log_hosts(hosts: Iterable[Host], engine: Engine, log: Log) -> None:
 
 @dataclass(frozen=True)
 class HostAvailability:
-    """The engine, and by host the reason why it is unavailable; empty if it is available."""
+    """The engine, and by host the reason why it is unavailable; empty if it is available.
+
+    `engine_error` says why there is no engine.
+    """
 
     engine: str
     unavailable_reasons: Mapping[str, str]
+    engine_error: str = ""
 
     def render(self, *, as_json: bool) -> str:
         """Return all hosts as a table or as JSON."""
@@ -144,7 +148,8 @@ class HostAvailability:
                 ]
             )
         table = format_table(["Host", "Distribution", "Packages", "Levels", "Available"], lines)
-        return f"{table}\n* default host · engine: {self.engine}"
+        legend = f"* default host · engine: {self.engine}"
+        return "\n".join([table, legend, *([self.engine_error] if self.engine_error else [])])
 
 
 def host_availability(
@@ -154,8 +159,8 @@ def host_availability(
     hosts = load_hosts().hosts.values()
     try:
         selected = select_engine(engine)
-    except EngineUnavailable:
-        return HostAvailability("none", {host.name: NO_ENGINE for host in hosts})
+    except EngineUnavailable as error:
+        return HostAvailability("none", {host.name: NO_ENGINE for host in hosts}, str(error))
     locations = locations or ImageLocations.from_environment()
     reasons = {host.name: unavailable_reason(host, selected, locations) for host in hosts}
     return HostAvailability(f"{selected.name} {selected.version}", reasons)

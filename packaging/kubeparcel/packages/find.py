@@ -29,6 +29,6 @@ def find_package_files(paths: Sequence[Path]) -> list[Path]:
         patterns = " or ".join(f"*.{f}" for f in Format)
         raise UsageError(
             f"No packages ({patterns}) in {folders}.",
-            "Build some with `build`, or name a folder with packages.",
+            "Build them with inv build, or name a folder with packages.",
         )
     return list(dict.fromkeys(files))
