@@ -17,11 +17,12 @@ import yaml
 
 from kubeparcel import md5, paths, store
 from kubeparcel.build import lockfile, pipeline, planner
-from kubeparcel.build.assembler import Package, finalize
+from kubeparcel.build.assembler import finalize
 from kubeparcel.config import catalog, settings
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.packages import nfpm
+from kubeparcel.packages.manifest import PackageManifest
 from tests.bench.figures import Figure, median, megabytes, timed
 
 KUBERNETES = "1.36.3"
@@ -43,7 +44,7 @@ class Ground:
         timed([*PROGRAM, "build", "--kubernetes", KUBERNETES, "--source", "go"], self.place)
         return self.place
 
-    def packages(self, compression: str = "balanced") -> list[Package]:
+    def packages(self, compression: str = "balanced") -> list[PackageManifest]:
         known = lockfile.read(self.folder / lockfile.NAME)
         assert known
         wanted = settings.load_settings({"compression": compression}, self.folder)

@@ -22,11 +22,10 @@ import pytest
 from kubeparcel import paths, templates
 from kubeparcel.build.assembler import (
     BuiltPackage,
-    Package,
-    PackageFile,
     assemble,
     blame_inputs,
     finalize,
+    manifest_digest,
 )
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
@@ -34,19 +33,20 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Arch, Binaries, Format, Lock
 from kubeparcel.packages import nfpm
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.store import Store
 from tests.conftest import BINARIES, RecordingLog, elf, isolate_environment, locked, stored
 
 ROOT = Path(__file__).parents[2]
 
 
-def described(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[Package]:
+def described(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[PackageManifest]:
     """All packages of the settings that hold where we stand, described."""
     planned = plan_packages(load_settings(flags), lock, catalog.load())
     return [finalize(package, lock, binaries, store) for package in planned]
 
 
-def assembled(packages: Sequence[Package], store: Store) -> tuple[BuiltPackage, ...]:
+def assembled(packages: Sequence[PackageManifest], store: Store) -> tuple[BuiltPackage, ...]:
     with ThreadPoolExecutor(2) as pool:
         return assemble(packages, store, RecordingLog(), pool)
 
@@ -63,7 +63,7 @@ def output(*argv: str | Path) -> str:
 # --- What a package is ---------------------------------------------------------------------------
 
 
-def only(packages: Sequence[Package], name: str, format_: str) -> Package:
+def only(packages: Sequence[PackageManifest], name: str, format_: str) -> PackageManifest:
     (found,) = [p for p in packages if (p.name, p.format) == (name, format_)]
     return found
 
@@ -138,7 +138,7 @@ def test_a_binary_that_the_release_does_not_have_is_an_error(here, lock, binarie
 
 # --- What decides the bytes ----------------------------------------------------------------------
 
-PACKAGE = Package(
+PACKAGE = PackageManifest(
     name="small",
     version="1.0.0",
     revision="1",
@@ -147,7 +147,7 @@ PACKAGE = Package(
     arch_name="amd64",
     component="cni",
     fields={"summary": "small"},
-    files=(PackageFile("/x", 0o644, sha256="0" * 64),),
+    files=(ManifestFile("/x", 0o644, sha256="0" * 64),),
     relations=(("depends", "socat"),),
     scripts={"postinstall": "true"},
     note="Packaged.",
@@ -164,7 +164,7 @@ CHANGES: dict[str, Any] = {
     "arch_name": "all",
     "component": "",
     "fields": {"summary": "tiny"},
-    "files": (PackageFile("/y", 0o644, sha256="0" * 64),),
+    "files": (ManifestFile("/y", 0o644, sha256="0" * 64),),
     "relations": (("recommends", "socat"),),
     "scripts": {"preinstall": "true"},
     "note": "Packed.",
@@ -184,24 +184,26 @@ FILE_CHANGES: dict[str, Any] = {
 
 
 def test_equal_packages_have_one_key():
-    assert dataclasses.replace(PACKAGE).key == PACKAGE.key
+    assert manifest_digest(dataclasses.replace(PACKAGE)) == manifest_digest(PACKAGE)
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Package)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(PackageManifest)])
 def test_the_key_changes_with_every_field_of_a_package(field):
-    assert dataclasses.replace(PACKAGE, **{field: CHANGES[field]}).key != PACKAGE.key
+    changed = dataclasses.replace(PACKAGE, **{field: CHANGES[field]})
+    assert manifest_digest(changed) != manifest_digest(PACKAGE)
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(PackageFile)])
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ManifestFile)])
 def test_the_key_changes_with_every_field_of_a_file(field):
     files = (dataclasses.replace(PACKAGE.files[0], **{field: FILE_CHANGES[field]}),)
-    assert dataclasses.replace(PACKAGE, files=files).key != PACKAGE.key
+    changed = dataclasses.replace(PACKAGE, files=files)
+    assert manifest_digest(changed) != manifest_digest(PACKAGE)
 
 
 def test_the_key_changes_with_nfpm(monkeypatch):
-    before = PACKAGE.key
+    before = manifest_digest(PACKAGE)
     monkeypatch.setattr(nfpm, "version", lambda: "9.9.9")
-    assert dataclasses.replace(PACKAGE).key != before
+    assert manifest_digest(dataclasses.replace(PACKAGE)) != before
 
 
 @pytest.mark.parametrize(
@@ -220,9 +222,9 @@ def test_the_key_changes_with_nfpm(monkeypatch):
 def test_the_keys_of_all_packages_change_with_what_matters_and_with_nothing_else(
     here, lock, binaries, store, monkeypatch, name, value, changed
 ):
-    before = {package.key for package in described(lock, binaries, store)}
+    before = {manifest_digest(package) for package in described(lock, binaries, store)}
     monkeypatch.setenv(name, value)
-    after = {package.key for package in described(lock, binaries, store)}
+    after = {manifest_digest(package) for package in described(lock, binaries, store)}
     assert after.isdisjoint(before) if changed else after == before
 
 
@@ -246,10 +248,10 @@ def test_the_result_is_in_the_order_of_the_packages(here, lock, binaries, store)
     assert [made.package for made in assembled(packages, store)] == packages
 
 
-def remade(before: Sequence[Package], after: Sequence[Package]) -> set[str]:
+def remade(before: Sequence[PackageManifest], after: Sequence[PackageManifest]) -> set[str]:
     """Which packages would be made again, as `NAME FORMAT`."""
-    known = {package.key for package in before}
-    return {f"{p.name} {p.format}" for p in after if p.key not in known}
+    known = {manifest_digest(package) for package in before}
+    return {f"{p.name} {p.format}" for p in after if manifest_digest(p) not in known}
 
 
 BOTH = ("deb", "rpm")
@@ -325,7 +327,7 @@ def test_a_damaged_binary_is_an_error_is_set_aside_and_nothing_is_made(here, loc
     (aside,) = (store.root / "quarantine").iterdir()
     assert aside.read_bytes() == b"damaged"
     assert str(aside) in caught.value.hint
-    assert store.get_record("package", packages[0].key) is None
+    assert store.get_record("package", manifest_digest(packages[0])) is None
     assert not list((store.root / "scratch").iterdir())
 
 
@@ -341,7 +343,7 @@ def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries,
     wrong = [one for one in made if one.package.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
         blame_inputs(wrong, store)
-    assert store.get_record("package", wrong[0].package.key) is None
+    assert store.get_record("package", manifest_digest(wrong[0].package)) is None
     others = [one for one in made if one not in wrong]
     blame_inputs(others, store)
 

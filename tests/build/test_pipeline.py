@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.build import pipeline
-from kubeparcel.build.assembler import BuiltPackage, Package
+from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.pipeline import lock_output_folder, resolve, select_source, write_output
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
@@ -28,6 +28,7 @@ from kubeparcel.errors import (
     Unreachable,
 )
 from kubeparcel.model import Arch, Format, Request
+from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
 from tests.conftest import TIMEOUT, FakeModules, FakeSource, RecordingLog
 
@@ -239,7 +240,7 @@ def test_packages_are_made_from_a_lock(sources, log, here, store):
 
 def made(store: Store, name: str, content: bytes) -> BuiltPackage:
     """A finished package in the store; to deliver it, what is in it plays no part."""
-    package = Package(
+    package = PackageManifest(
         name,
         *("1.0.0", "1", Format.DEB, Arch.AMD64, "amd64", "cni", {}, (), (), {}),
         *("note", 0, "fast", f"deb/{name}_1.0.0-1_amd64.deb"),

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build.assembler import Package, PackageFile
 from kubeparcel.errors import ToolError
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages import nfpm
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.nfpm import rpm_notation
 
 PLAIN = b"x=1\n"
@@ -28,10 +28,10 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def small(format_: str = "deb", **changes: Any) -> Package:
+def small(format_: str = "deb", **changes: Any) -> PackageManifest:
     """A package with one of everything."""
     kind = Format(format_)
-    package = Package(
+    package = PackageManifest(
         name="small",
         version="1.37.0~rc.1",
         revision="2",
@@ -49,11 +49,11 @@ def small(format_: str = "deb", **changes: Any) -> Package:
             "vendor": "Example",
         },
         files=(
-            PackageFile("/etc/small", 0o755, "dir"),
-            PackageFile("/etc/small/small.conf", 0o640, sha256=digest(PLAIN), config=True),
-            PackageFile("/usr/bin/small", 0o755, sha256=digest(PROGRAM)),
-            PackageFile("/usr/bin/tiny", 0o777, "link", link="small"),
-            PackageFile("/usr/share/doc/small/NEWS", 0o644, sha256=digest(PLAIN), role="doc"),
+            ManifestFile("/etc/small", 0o755, "dir"),
+            ManifestFile("/etc/small/small.conf", 0o640, sha256=digest(PLAIN), config=True),
+            ManifestFile("/usr/bin/small", 0o755, sha256=digest(PROGRAM)),
+            ManifestFile("/usr/bin/tiny", 0o777, "link", link="small"),
+            ManifestFile("/usr/share/doc/small/NEWS", 0o644, sha256=digest(PLAIN), role="doc"),
         ),
         relations=(
             ("depends", "socat"),
@@ -77,7 +77,7 @@ def small(format_: str = "deb", **changes: Any) -> Package:
 def write(tmp_path):
     """Write a package with the real nfpm."""
 
-    def make(package: Package) -> Path:
+    def make(package: PackageManifest) -> Path:
         folder = tmp_path / package.format
         folder.mkdir()
         sources = {}
@@ -319,7 +319,7 @@ def test_a_dollar_is_a_dollar_and_nothing_of_the_environment(write, monkeypatch,
 @pytest.mark.parametrize("path", ["/usr/share/a b", "/usr/share/glob*", "/usr/share/$HOME", "/ü"])
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 def test_a_path_is_taken_as_it_is(write, format_, path):
-    file = PackageFile(path, 0o644, sha256=digest(PLAIN))
+    file = ManifestFile(path, 0o644, sha256=digest(PLAIN))
     made = write(small(format_, files=(file,)))
     if format_ == "rpm":
         assert output("rpm", "-qpl", made).splitlines() == [path]

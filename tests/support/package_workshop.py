@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from kubeparcel.build.assembler import BuiltPackage, Package, finalize
+from kubeparcel.build.assembler import BuiltPackage, finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog, settings
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.packages import nfpm
+from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
 from tests.support.elf_files import Go, elf
 
@@ -101,13 +102,13 @@ class Workshop:
     """A store with binaries, and the packages that can be made of them, by file name."""
 
     store: Store
-    packages: Mapping[str, Package]
+    packages: Mapping[str, PackageManifest]
 
-    def package(self, name: str, format_: str) -> Package:
+    def package(self, name: str, format_: str) -> PackageManifest:
         """The description of a package."""
         return next(p for p in self.packages.values() if (p.name, str(p.format)) == (name, format_))
 
-    def write(self, package: Package, mutate: Mutate | None, folder: Path) -> Path:
+    def write(self, package: PackageManifest, mutate: Mutate | None, folder: Path) -> Path:
         """Write a package, broken or not, under its right name."""
         folder.mkdir(parents=True, exist_ok=True)
         draft = Draft({}, folder, str(package.format))
@@ -131,7 +132,7 @@ class Workshop:
         assert done.returncode == 0, done.stdout + done.stderr
         return target
 
-    def made(self, package: Package, file: Path) -> BuiltPackage:
+    def made(self, package: PackageManifest, file: Path) -> BuiltPackage:
         """The file as if our own build had made it."""
         copy = self.store.partial(f"copy-{os.getpid()}")
         copy.write_bytes(file.read_bytes())

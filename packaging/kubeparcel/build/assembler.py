@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import time
@@ -23,62 +22,29 @@ from kubeparcel.build.planner import (
 )
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.model import Arch, Binaries, Format, Lock
+from kubeparcel.model import Binaries, Lock
 from kubeparcel.packages import nfpm, shared_libraries
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.store import Store
 
 RECIPE = 1
-"""Raised when the same inputs are to give other bytes."""
-
-
-@dataclass(frozen=True)
-class PackageFile:
-    """One path of a package with all that decides its bytes."""
-
-    path: str
-    mode: int
-    kind: str = "file"
-    sha256: str = ""
-    link: str = ""
-    config: bool = False
-    role: str = ""
-
-
-@dataclass(frozen=True)
-class Package:
-    """One package file with all that decides its bytes."""
-
-    name: str
-    version: str
-    revision: str
-    format: Format
-    arch: Arch | None
-    arch_name: str
-    component: str
-    fields: Mapping[str, str]
-    files: tuple[PackageFile, ...]
-    relations: tuple[tuple[str, str], ...]
-    scripts: Mapping[str, str]
-    note: str
-    time: int
-    compression: str
-    file_name: str
-
-    @functools.cached_property
-    def key(self) -> str:
-        """A digest of all that decides the bytes: equal keys, equal packages."""
-        inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(self)}
-        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+"""Increased whenever the same inputs shall produce different bytes."""
 
 
 @dataclass(frozen=True)
 class BuiltPackage:
     """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
 
-    package: Package
+    package: PackageManifest
     sha256: str
     size: int
     seconds: float = 0.0
+
+
+def manifest_digest(package: PackageManifest) -> str:
+    """Return a digest of everything that decides the bytes: equal keys, equal packages."""
+    inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(package)}
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 _SAME = (
@@ -88,12 +54,12 @@ _SAME = (
 """What a package takes over from its plan as it is."""
 
 
-def finalize(planned: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> Package:
+def finalize(planned: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
     """Settle what is only known when the binaries are there: digests, provenance, libraries."""
     got = binaries.get((planned.component, planned.arch), {}) if planned.arch else {}
     files = tuple(f for file in planned.files for f in _settle(file, planned, lock, got, store))
     title = f"{planned.component or planned.name} {planned.version}"
-    return Package(
+    return PackageManifest(
         **{name: getattr(planned, name) for name in _SAME},
         arch_name=planned.format.arch_name(planned.arch),
         files=files,
@@ -104,8 +70,8 @@ def finalize(planned: PackagePlan, lock: Lock, binaries: Binaries, store: Store)
 
 def _settle(
     file: FilePlan, planned: PackagePlan, lock: Lock, got: Mapping[str, str], store: Store
-) -> Iterator[PackageFile]:
-    row = PackageFile(file.path, file.mode, config=file.config, role=file.role)
+) -> Iterator[ManifestFile]:
+    row = ManifestFile(file.path, file.mode, config=file.config, role=file.role)
     match file.content:
         case ComponentBinary():
             yield from _binaries(file.content, row, planned, got)
@@ -123,8 +89,8 @@ def _settle(
 
 
 def _binaries(
-    origin: ComponentBinary, row: PackageFile, planned: PackagePlan, got: Mapping[str, str]
-) -> Iterator[PackageFile]:
+    origin: ComponentBinary, row: ManifestFile, planned: PackagePlan, got: Mapping[str, str]
+) -> Iterator[ManifestFile]:
     """One binary, or all that no other row of the package names."""
     if not origin.name:
         named = {other.path for other in planned.files}
@@ -163,7 +129,7 @@ def provenance(planned: PackagePlan, lock: Lock, got: Mapping[str, str]) -> dict
 
 
 def _libraries(
-    planned: PackagePlan, files: Sequence[PackageFile], store: Store
+    planned: PackagePlan, files: Sequence[ManifestFile], store: Store
 ) -> Iterator[tuple[str, str]]:
     """What the binaries need of the C library, read from the files themselves."""
     for file in files:
@@ -176,7 +142,7 @@ def _libraries(
 
 
 def assemble(
-    packages: Sequence[Package],
+    packages: Sequence[PackageManifest],
     store: Store,
     log: Log,
     executor: Executor,
@@ -188,8 +154,13 @@ def assemble(
     checks the finished packages, and asks `suspect` when one is wrong; for others what goes into
     the packages is read and checked first.
     """
-    known = {p.key: store.get_record("package", p.key) for p in packages}
-    todo = [p for p in packages if not known[p.key] or not store.has(known[p.key]["sha256"])]
+    keys = [manifest_digest(package) for package in packages]
+    known = {key: store.get_record("package", key) for key in keys}
+    todo = [
+        package
+        for key, package in zip(keys, packages, strict=True)
+        if not known[key] or not store.has(known[key]["sha256"])
+    ]
     fresh: dict[str, BuiltPackage] = {}
     if todo and not on_built:
         _sound(todo, store)
@@ -200,7 +171,7 @@ def assemble(
             jobs = [executor.submit(assemble_package, package, store) for package in todo]
             try:
                 for job in as_completed(jobs):
-                    fresh[job.result().package.key] = job.result()
+                    fresh[manifest_digest(job.result().package)] = job.result()
                     if on_built:
                         on_built(job.result())
                     task.advance()
@@ -210,10 +181,13 @@ def assemble(
             finally:
                 for job in jobs:
                     job.cancel()
-    return tuple(fresh.get(p.key) or BuiltPackage(p, **known[p.key]) for p in packages)
+    return tuple(
+        fresh.get(key) or BuiltPackage(package, **known[key])
+        for key, package in zip(keys, packages, strict=True)
+    )
 
 
-def _weight(package: Package, store: Store) -> int:
+def _weight(package: PackageManifest, store: Store) -> int:
     """How many bytes go into a package."""
     paths = [store.path(file.sha256) for file in package.files if file.sha256]
     return sum(path.stat().st_size for path in paths if path.is_file())
@@ -225,11 +199,11 @@ def blame_inputs(made: Sequence[BuiltPackage], store: Store) -> None:
     They are forgotten, so that the next run makes them anew.
     """
     for one in made:
-        store.delete_record("package", one.package.key)
+        store.delete_record("package", manifest_digest(one.package))
     _sound([one.package for one in made], store)
 
 
-def _sound(packages: Sequence[Package], store: Store) -> None:
+def _sound(packages: Sequence[PackageManifest], store: Store) -> None:
     """Read and check what goes into packages, each file once; raises DigestError."""
     digests = {f.sha256: f.path for package in packages for f in package.files if f.sha256}
     with ThreadPoolExecutor(2) as pool:
@@ -237,7 +211,7 @@ def _sound(packages: Sequence[Package], store: Store) -> None:
             pass
 
 
-def assemble_package(package: Package, store: Store) -> BuiltPackage:
+def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:
     """Write one package into the store. Can run in another process, or on another machine."""
     started = time.monotonic()
     sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
@@ -245,5 +219,5 @@ def assemble_package(package: Package, store: Store) -> BuiltPackage:
         file = nfpm.write(package, sources, folder)
         size = file.stat().st_size
         sha256 = store.add(file)
-    store.put_record("package", package.key, {"sha256": sha256, "size": size})
+    store.put_record("package", manifest_digest(package), {"sha256": sha256, "size": size})
     return BuiltPackage(package, sha256, size, time.monotonic() - started)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from kubeparcel import md5
 from kubeparcel.build import check_cache
-from kubeparcel.build.assembler import BuiltPackage, Package, blame_inputs
+from kubeparcel.build.assembler import BuiltPackage, blame_inputs, manifest_digest
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration
+from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.store import Store
@@ -29,7 +30,7 @@ class ConcurrentChecker:
     checks, and not read again. Leaving the block drops what nobody asked for.
     """
 
-    def __init__(self, packages: Sequence[Package], store: Store) -> None:
+    def __init__(self, packages: Sequence[PackageManifest], store: Store) -> None:
         self._store = store
         self._pool = ThreadPoolExecutor(level.READER_THREADS, "checking")
         self._begun: dict[str, Future[tuple[Check, ...]]] = {}
@@ -48,7 +49,7 @@ class ConcurrentChecker:
 
     def submit(self, one: BuiltPackage) -> None:
         """Check a package when there is time."""
-        key = one.package.key
+        key = manifest_digest(one.package)
         if key not in self._begun:
             self._begun[key] = self._pool.submit(self._checks, one)
 
@@ -60,7 +61,7 @@ class ConcurrentChecker:
         started = time.monotonic()
         for one in made:
             self.submit(one)
-        found = [self._begun[one.package.key].result() for one in made]
+        found = [self._begun[manifest_digest(one.package)].result() for one in made]
         wrong = [one for one, c in zip(made, found, strict=True) if not all(x.passed for x in c)]
         if wrong:
             blame_inputs(wrong, self._store)
@@ -94,7 +95,7 @@ class ConcurrentChecker:
             check_cache.save_checks(self._store, key, checks)
         return checks
 
-    def _neighbours(self, package: Package) -> set[str]:
+    def _neighbours(self, package: PackageManifest) -> set[str]:
         """What the set adds to a package: whether there are others, and the paths they share."""
         paths = self._holders[package.format, package.arch_name]
         mine = {file.path for file in package.files}

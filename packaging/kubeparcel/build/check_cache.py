@@ -6,7 +6,7 @@ import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.assembler import BuiltPackage, manifest_digest
 from kubeparcel.paths import PACKAGE
 from kubeparcel.reports.results import Check
 from kubeparcel.store import Store
@@ -26,7 +26,9 @@ def checks_digest() -> str:
 
 def cache_key(one: BuiltPackage, neighbours: Iterable[str]) -> str:
     """All that a package's checks depend on; `neighbours` are what the set adds to it."""
-    return "\n".join([checks_digest(), one.sha256, one.package.key, *sorted(neighbours)])
+    return "\n".join(
+        [checks_digest(), one.sha256, manifest_digest(one.package), *sorted(neighbours)]
+    )
 
 
 def load_checks(store: Store, key: str, subject: str) -> tuple[Check, ...]:

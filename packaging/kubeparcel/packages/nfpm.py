@@ -9,16 +9,14 @@ import sysconfig
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from kubeparcel.errors import ToolError
 from kubeparcel.model import Format
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.process import run
-
-if TYPE_CHECKING:
-    from kubeparcel.build.assembler import Package, PackageFile
 
 # Sizes and times of each: docs/decisions.md. nfpm's zstd has no more than four real levels.
 COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
@@ -49,7 +47,7 @@ def version() -> str:
         return run([program(), "--version"]).stdout.strip()
 
 
-def write(package: Package, sources: Mapping[str, Path], folder: Path) -> Path:
+def write(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -> Path:
     """Write one package and give its file, inside `folder`.
 
     `sources` has a path for every digest the package names. Raises ToolError with nfpm's output.
@@ -80,7 +78,10 @@ def _text(path: Path, text: str) -> str:
 
 
 def config(
-    package: Package, sources: Mapping[str, Path], scripts: Mapping[str, str], changelog: str
+    package: PackageManifest,
+    sources: Mapping[str, Path],
+    scripts: Mapping[str, str],
+    changelog: str,
 ) -> dict[str, Any]:
     """The configuration file of nfpm for a package, as nfpm 2.48's schema has it.
 
@@ -126,7 +127,9 @@ def config(
     }
 
 
-def _content(file: PackageFile, sources: Mapping[str, Path], package: Package) -> dict[str, Any]:
+def _content(
+    file: ManifestFile, sources: Mapping[str, Path], package: PackageManifest
+) -> dict[str, Any]:
     kind = {"dir": "dir", "link": "symlink"}.get(file.kind, "")
     if file.config:
         kind = "config|noreplace"
@@ -142,7 +145,7 @@ def _content(file: PackageFile, sources: Mapping[str, Path], package: Package) -
     }
 
 
-def _relations(package: Package) -> dict[str, list[str]]:
+def _relations(package: PackageManifest) -> dict[str, list[str]]:
     """The relations under nfpm's names, in the format's own notation."""
     found: dict[str, list[str]] = {}
     for relation, other in package.relations:
@@ -166,7 +169,7 @@ def rpm_notation(other: str) -> str:
     return f"{name} {operator} {version}" if version else name
 
 
-def _changelog(package: Package) -> list[dict[str, Any]]:
+def _changelog(package: PackageManifest) -> list[dict[str, Any]]:
     return [
         {
             "semver": f"{package.version}-{package.revision}",

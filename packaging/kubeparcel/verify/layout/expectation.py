@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from kubeparcel.build.assembler import PackageFile
+from kubeparcel.packages.manifest import ManifestFile
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ExpectedPackage:
     name: str
     version: str
     arch: str
-    files: Mapping[str, PackageFile]
+    files: Mapping[str, ManifestFile]
     relations: Mapping[str, frozenset[str]]
     module: str = ""
     revision: str = ""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.assembler import Package, PackageFile
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Format, Version
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.verify.layout.expectation import ExpectedPackage
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LayoutPaths:
         )
 
 
-def expected_from_build(package: Package, catalog: Catalog) -> ExpectedPackage:
+def expected_from_build(package: PackageManifest, catalog: Catalog) -> ExpectedPackage:
     """All of a package that was made from this description."""
     component = catalog.components.get(package.component)
     spec = catalog.packages.get(package.name)
@@ -81,13 +81,13 @@ def expected_from_build(package: Package, catalog: Catalog) -> ExpectedPackage:
     )
 
 
-def _changelog(name: str) -> dict[str, PackageFile]:
+def _changelog(name: str) -> dict[str, ManifestFile]:
     """Where nfpm puts a deb's changelog."""
     path = f"/usr/share/doc/{name}/changelog.Debian.gz"
-    return {path: PackageFile(path, 0o644)}
+    return {path: ManifestFile(path, 0o644)}
 
 
-def _exact_relations(package: Package) -> Mapping[str, frozenset[str]]:
+def _exact_relations(package: PackageManifest) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for relation, other in package.relations:
         rpm = package.format is Format.RPM
@@ -140,7 +140,7 @@ def expected_from_catalog(
         if ours or not path.startswith("/usr/share/")
     ]
     files = {
-        path: PackageFile(path, row.permissions, _kind(row), link=row.link, config=row.config)
+        path: ManifestFile(path, row.permissions, _kind(row), link=row.link, config=row.config)
         for path, row in rows
         if not row.binaries
     }

@@ -1,0 +1,51 @@
+"""What a package file is made of: every input that decides its bytes. Frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kubeparcel.model import Arch, Format
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One path of a package.
+
+    `kind` is `file`, `dir` or `link`. `role` is the file's role in an rpm, such as `license`;
+    debs ignore it. `config` marks a conffile.
+    """
+
+    path: str
+    mode: int
+    kind: str = "file"
+    sha256: str = ""
+    link: str = ""
+    config: bool = False
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class PackageManifest:
+    """One package file: its metadata, files, scripts, time and compression.
+
+    `version` is the format's own, without revision. `arch` is None for a package for all
+    architectures; `arch_name` is the format's name for it. `relations` are pairs of a relation,
+    such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
+    """
+
+    name: str
+    version: str
+    revision: str
+    format: Format
+    arch: Arch | None
+    arch_name: str
+    component: str
+    fields: Mapping[str, str]
+    files: tuple[ManifestFile, ...]
+    relations: tuple[tuple[str, str], ...]
+    scripts: Mapping[str, str]
+    note: str
+    time: int
+    compression: str
+    file_name: str
