@@ -34,7 +34,7 @@ def verify(
     html: str = "",
     quiet: bool = False,
 ) -> int:
-    """Verify packages, from this program or any other.
+    """Verify packages: contents, installation, the kubelet, a cluster.
 
     Without a PATH, the packages of the output folder are verified. Levels run in order up to
     --level; the first failure stops the run.
