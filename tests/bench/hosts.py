@@ -1,7 +1,7 @@
-"""The levels on hosts, with the real packages: how long each takes, and the memory of a cluster.
+"""Measure the levels on hosts with the real packages: their time, and the memory of a cluster.
 
-Images of hosts and of a control plane are there before the clock runs, but for the part whose point
-is that they are not.
+The images of hosts and control planes are built before the measurement starts, except for the
+figure of the first image.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from tests.bench.figures import Figure, timed
 from tests.bench.packages import PROGRAM, Ground
 
 NAMES = ("trixie", "trixie-dnf")
-BEFORE = "1.36.1"
+EARLIER = "1.36.1"
 
 
 def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
-    """Every level on one deb host and one rpm host."""
+    """Measure every level on one deb host and one rpm host."""
     dist = ground.folder / "dist"
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]
     yield _within("layout", "ten packages", min(timed(argv, ground.folder) for _ in range(3)), 3)
@@ -78,11 +78,11 @@ def _passed(report: Report) -> Report:
 
 
 def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
-    """The packages of an earlier revision, and those of the other layout."""
-    chosen = settings.load_settings({}, ground.folder)
+    """Build the packages of an earlier revision and of the other layout."""
+    loaded = settings.load_settings({}, ground.folder)
     return (
-        PreviousRevision(chosen, QuietLog()).build(folder / "earlier"),
-        PreviousRevision(chosen, QuietLog()).build_other_layout(folder / "other"),
+        PreviousRevision(loaded, QuietLog()).build(folder / "earlier"),
+        PreviousRevision(loaded, QuietLog()).build_other_layout(folder / "other"),
     )
 
 
@@ -93,99 +93,103 @@ def _clusters(
     ground: Ground,
     scratch: Path,
 ) -> Iterator[Figure]:
-    """A new cluster, one that is upgraded, and the memory that both machines need at a time."""
+    """Measure a new cluster, an upgraded one, and the memory of both machines together."""
     site = scratch / "before"
     site.mkdir()
-    timed([*PROGRAM, "build", "--kubernetes", BEFORE, "--source", "go"], site)
+    timed([*PROGRAM, "build", "--kubernetes", EARLIER, "--source", "go"], site)
     old = load_package_sets(find_package_files([site / "dist"]), scratch / "old")
     for host, packages in zip(hosts, sets, strict=True):
         ensure_node_image(session, host, packages)
         ensure_node_image(session, host, old[host.format])
     run = LevelRun.create(session, [ground.folder / "dist"], [site / "dist"])
     _archives(session, hosts[0], sets[0], old[hosts[0].format])
-    with _peak(session) as peak:
+    with _measure_peak_memory(session) as peak:
         report = _passed(run_level(cluster.LEVEL, run, hosts, only=["cluster"]))
         yield _within("cluster", "init, join, pods, reset, purge", report.seconds, 120)
         both = report.seconds
         report = _passed(run_level(cluster.LEVEL, run, hosts, only=["upgrade"]))
         both += report.seconds
-    what = f"the same, and an upgrade from {BEFORE} ({report.seconds:.1f} s)"
+    what = f"the same, and an upgrade from {EARLIER} ({report.seconds:.1f} s)"
     yield _within("cluster", what, both, 300)
-    shown = f"{peak.most / 1e9:.1f} GB"
-    yield Figure("cluster", "memory of both machines", shown, "≤ 4 GB", 0 < peak.most <= 4e9)
+    shown = f"{peak.bytes / 1e9:.1f} GB"
+    yield Figure("cluster", "memory of both machines", shown, "≤ 4 GB", 0 < peak.bytes <= 4e9)
 
 
-def _archives(session: Session, plane: Host, *sets: PackageSet) -> None:
-    """Images of both control planes are gathered, or compiled, before a cluster asks for them."""
+def _archives(session: Session, host: Host, *sets: PackageSet) -> None:
+    """Build the control plane images of each set, so that the clusters find them in the store."""
     for packages in sets:
-        with systemd_node.start_node(
-            session, plane, "images", image=ensure_node_image(session, plane, packages)
-        ) as box:
+        image = ensure_node_image(session, host, packages)
+        with systemd_node.start_node(session, host, "images", image=image) as node:
             version = Version.parse(packages.versions["kubeadm"].rpartition("-")[0])
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
-            wanted = box.run(*argv).stdout.split()
-        where = {"engine": session.engine, "places": session.locations}
-        control_plane.build_archive(version, wanted, session.store, session.log, **where)
+            image_names = node.run(*argv).stdout.split()
+        control_plane.build_archive(
+            version,
+            image_names,
+            session.store,
+            session.log,
+            engine=session.engine,
+            locations=session.locations,
+        )
 
 
 def _first_image(session: Session, host: Host, packages: PackageSet, scratch: Path) -> Figure:
-    """A node's archive where the host is not there yet: made from a Debian archive."""
-    known = ImageSpec.for_host(host, Purpose.NODE, session.locations)
-    never = f"{known.setup_script}\n# {secrets.token_hex(8)}\n"
-    below = dataclasses.replace(known, setup=never)
-    shop = base_images.ImageBuildContext(
+    """Measure the archive of a node whose base image must be built from a Debian archive first."""
+    spec = ImageSpec.for_host(host, Purpose.NODE, session.locations)
+    unique_script = f"{spec.setup_script}\n# {secrets.token_hex(8)}\n"
+    spec = dataclasses.replace(spec, setup_script=unique_script)
+    context = base_images.ImageBuildContext(
         session.engine, session.store, session.log, session.locations, session.folder
     )
-    began = time.monotonic()
+    started = time.monotonic()
     try:
-        base_images.build_image(shop, below)
-        write_node_archive(
-            session, NodeImage(host, packages, below.name), scratch, scratch / "node.tar"
-        )
-        seconds = time.monotonic() - began
+        base_images.build_image(context, spec)
+        image = NodeImage(host, packages, spec.name)
+        write_node_archive(session, image, scratch, scratch / "node.tar")
+        seconds = time.monotonic() - started
     finally:
-        session.engine.remove_image(below.name)
+        session.engine.remove_image(spec.name)
     return _within("first image", f"{host.name} and the packages, no registry", seconds, 120)
 
 
 @dataclasses.dataclass
-class _Peak:
-    """The most memory that all containers of a session had at a time, in bytes."""
+class _PeakMemory:
+    """The most memory that all containers of a session used at one time, in bytes."""
 
-    most: int = 0
+    bytes: int = 0
 
 
 @contextmanager
-def _peak(session: Session) -> Iterator[_Peak]:
-    """Look every half second until the block ends."""
-    found, done = _Peak(), threading.Event()
+def _measure_peak_memory(session: Session) -> Iterator[_PeakMemory]:
+    """Measure every half second until the block ends."""
+    peak, stopped = _PeakMemory(), threading.Event()
 
-    def look() -> None:
-        while not done.wait(0.5):
-            with suppress(ToolError, OSError, ValueError):  # one that is going just now
-                boxes = session.engine.list_labelled(f"{RUN_LABEL}={session.run_id}")
-                names = [row.name for row in boxes if row.kind is ResourceKind.CONTAINER]
-                found.most = max(found.most, sum(_memory(session, name) for name in names))
+    def measure() -> None:
+        while not stopped.wait(0.5):
+            with suppress(ToolError, OSError, ValueError):  # a container that is just being removed
+                resources = session.engine.list_labelled(f"{RUN_LABEL}={session.run_id}")
+                names = [r.name for r in resources if r.kind is ResourceKind.CONTAINER]
+                peak.bytes = max(peak.bytes, sum(_memory(session, name) for name in names))
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=measure)
     thread.start()
     try:
-        yield found
+        yield peak
     finally:
-        done.set()
+        stopped.set()
         thread.join()
 
 
 def _memory(session: Session, container: str) -> int:
-    """What a container's processes have for themselves: what the kernel could not take back."""
+    """Return the memory of a container's processes that the kernel cannot reclaim, in bytes."""
     state = session.engine.inspect(container)
     lines = Path(f"/proc/{state['State']['Pid']}/cgroup").read_text("ascii").splitlines()
-    groups = {row.split(":")[1]: row.split(":")[2] for row in lines}
-    old = groups.get("memory")
-    root = Path("/sys/fs/cgroup") / ("memory" if old else "")
-    folder = root / (old or groups[""]).strip("/")
+    cgroups = {line.split(":")[1]: line.split(":")[2] for line in lines}
+    cgroup_v1 = cgroups.get("memory")
+    root = Path("/sys/fs/cgroup") / ("memory" if cgroup_v1 else "")
+    folder = root / (cgroup_v1 or cgroups[""]).strip("/")
     while state["Id"] in folder.parent.name:
         folder = folder.parent
-    rows = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
-    names = ("total_rss", "total_shmem") if old else ("anon", "shmem")
-    return sum(int(rows.get(name, 0)) for name in names)
+    stat = dict(line.split() for line in (folder / "memory.stat").read_text("ascii").splitlines())
+    names = ("total_rss", "total_shmem") if cgroup_v1 else ("anon", "shmem")
+    return sum(int(stat.get(name, 0)) for name in names)
