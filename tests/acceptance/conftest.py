@@ -20,7 +20,7 @@ from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.store import Store
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 
 KUBERNETES, EARLIER = "1.36.3", "1.36.1"
 PROGRAM = [sys.executable, "-m", "kubeparcel"]
@@ -96,7 +96,7 @@ def engine() -> Engine:
 @pytest.fixture(scope="module")
 def session(engine: Engine, binaries_cache: Path) -> Iterator[Session]:
     """An open session on that engine; its images are kept between runs."""
-    needed("mmdebstrap")
+    require_programs("mmdebstrap")
     with open_session(Store(binaries_cache), QuietLog()) as session:
         yield session
 

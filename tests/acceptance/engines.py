@@ -20,7 +20,7 @@ from tests.conftest import TIMEOUT, wait_until
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
 
 
-def needed(*programs: str) -> None:
+def require_programs(*programs: str) -> None:
     """Skip the test unless the programs are installed and it runs as root; CI fails on skips."""
     missing = [program for program in programs if not shutil.which(program)]
     if missing or os.geteuid():
@@ -33,7 +33,7 @@ def dockerd(folder: Path) -> Iterator[str]:
 
     The path of a socket has at most 107 characters, so its folder needs a short name.
     """
-    needed("dockerd", "docker", "containerd")
+    require_programs("dockerd", "docker", "containerd")
     with tempfile.TemporaryDirectory(prefix="kpd-", ignore_cleanup_errors=True) as socket_folder:
         address = f"unix://{socket_folder}/docker.sock"
         options = [
@@ -66,7 +66,7 @@ def _accepts_connections(folder: str) -> bool:
 @contextmanager
 def registry(folder: Path) -> Iterator[str]:
     """Run Debian's docker-registry on a free port of loopback; yield `localhost:PORT`."""
-    needed("docker-registry")
+    require_programs("docker-registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

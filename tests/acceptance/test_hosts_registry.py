@@ -17,7 +17,7 @@ from kubeparcel.reports.output import as_text
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
-from tests.acceptance.engines import needed, registry
+from tests.acceptance.engines import registry, require_programs
 from tests.acceptance.small_packages import small, write_set
 
 HOST = catalog.load_hosts().get("debian-13")
@@ -26,7 +26,7 @@ HOST = catalog.load_hosts().get("debian-13")
 @pytest.fixture(scope="module")
 def debian_registry(tmp_path_factory) -> str:
     """Run a registry with a minimal Debian as `library/debian:13`."""
-    needed("mmdebstrap")
+    require_programs("mmdebstrap")
     try:
         engine = select_engine()
     except KubeparcelError as error:

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 
 
 @pytest.fixture(autouse=True)
 def machine() -> None:
-    needed("mmdebstrap")
+    require_programs("mmdebstrap")
 
 
 def test_the_real_packages_pass_on_the_hosts_this_machine_can_make(real):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import mirrors
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 
 pytestmark = pytest.mark.acceptance
 
@@ -30,7 +30,7 @@ def run(*command: object) -> str:
 
 
 def test_workflows_pass_actionlint() -> None:
-    needed("go")
+    require_programs("go")
     command = ["go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12", "-shellcheck="]
     files = sorted((ROOT / ".github/workflows").glob("*.yml"))
     result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
@@ -40,7 +40,7 @@ def test_workflows_pass_actionlint() -> None:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image of the Containerfile, on a base that mmdebstrap made."""
-    needed("podman", "mmdebstrap")
+    require_programs("podman", "mmdebstrap")
     archive = tmp_path_factory.mktemp("base") / "base.tar"
     bundle = os.environ.get("PIP_CERT") or ssl.get_default_verify_paths().cafile or CERTIFICATES
     hook = f"--customize-hook=upload {bundle} {CERTIFICATES}"

@@ -16,7 +16,7 @@ from kubeparcel.reports.output import write_html
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
 from tests.acceptance.conftest import Site
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 from tests.conftest import TIMEOUT, wait_until
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
@@ -65,7 +65,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    needed("chromium", "chromedriver")
+    require_programs("chromium", "chromedriver")
     with browser() as driver:
         yield driver
 

@@ -45,7 +45,7 @@ NAMES = ("trixie", "trixie-dnf")
 EARLIER = "1.36.1"
 
 
-def proved(ground: Ground, scratch: Path) -> Iterator[Figure]:
+def verify_levels(ground: Ground, scratch: Path) -> Iterator[Figure]:
     """Measure every level on one deb host and one rpm host."""
     dist = ground.folder / "dist"
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--level", "layout"]

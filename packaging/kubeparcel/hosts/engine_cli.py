@@ -246,9 +246,11 @@ class CliEngine:
         self._run([*verb, *names], 120, f"the removal of {', '.join(names)}")
 
     def list_labelled(self, label: str) -> list[LabelledResource]:
-        return [resource for kind in ResourceKind for resource in self._list(kind, label)]
+        return [
+            resource for kind in ResourceKind for resource in self._labelled_resources(kind, label)
+        ]
 
-    def _list(self, kind: ResourceKind, label: str) -> Iterator[LabelledResource]:
+    def _labelled_resources(self, kind: ResourceKind, label: str) -> Iterator[LabelledResource]:
         argv = ["ps", "--all"] if kind is ResourceKind.CONTAINER else [kind.value, "ls"]
         argv += ["--quiet", "--filter", f"label={label}"]
         for identifier in self._run(argv, 60, f"the list of {kind}s").stdout.split():

@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.clients.conftest import Place
 from tests.acceptance.clients.loops import DNF
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 from tests.support.package_builders import five
 from tests.support.web_server import Web
 
@@ -44,7 +44,7 @@ def told(argv: list[str | Path], folder: Path) -> str:
 
 
 def test_aptly_mirrors_every_package(repo: Path, web: Web, tmp_path: Path) -> None:
-    needed("aptly")
+    require_programs("aptly")
     config = tmp_path / "aptly.conf"
     config.write_text(json.dumps({"rootDir": str(tmp_path / "aptly"), "architectures": ["amd64"]}))
     aptly: list[str | Path] = ["aptly", f"-config={config}"]
@@ -62,7 +62,7 @@ def test_aptly_mirrors_every_package(repo: Path, web: Web, tmp_path: Path) -> No
 
 
 def test_dnf_reposync_copies_packages_and_metadata(repo: Path, tmp_path: Path) -> None:
-    needed("dnf")
+    require_programs("dnf")
     (tmp_path / "repos").mkdir()
     (tmp_path / "repos/ours.repo").write_bytes((repo / "stable.repo").read_bytes())
     # reposync is a plugin; another one, local, brings a repository of its own.

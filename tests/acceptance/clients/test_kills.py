@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.clients.conftest import Place
 from tests.acceptance.clients.loops import Loop, running
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 from tests.repository import crash_injection
 from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
@@ -34,7 +34,7 @@ ASKED = 9
 
 @pytest.fixture
 def publisher(config: Path) -> Iterator[InterruptiblePublisher]:
-    needed("strace", "apt-get", "dnf")
+    require_programs("strace", "apt-get", "dnf")
     own = {
         "KUBEPARCEL_CONFIG": str(config),
         "KUBEPARCEL_CACHE": str(config.parent / "cache"),
