@@ -1,0 +1,72 @@
+"""The documents: every link leads somewhere, every command of kubeparcel's is valid."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from kubeparcel import cli
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+LINK = re.compile(r"\[[^]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+COMMAND = re.compile(r"(?:\./inv|\binv|\bkubeparcel) ([a-z][^`\n]*)")
+DEVELOPER_TASKS = {"bench", "docs", "lint", "test"}
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub names them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def code(document: Path) -> list[str]:
+    """Return the lines of a document's code blocks and its code spans."""
+    text = document.read_text().replace("\\\n", " ")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.partition(" #")[0] for line in lines] + re.findall(r"`([^`\n]+)`", prose)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Return each command line of kubeparcel's in the documents, with its document."""
+    found = {
+        (str(document.relative_to(ROOT)), match[1])
+        for document in DOCUMENTS
+        for line in code(document)
+        for match in COMMAND.finditer(line)
+        if "CHANGELOG" not in document.name
+    }
+    return sorted(found)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(document: Path) -> None:
+    for path, anchor in LINK.findall(document.read_text()):
+        if "://" in path:
+            continue
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), f"{document}: {path} does not exist"
+        if anchor:
+            assert anchor in anchors(target), f"{document}: {path}#{anchor} does not exist"
+
+
+def test_documents_contain_commands() -> None:
+    assert len(commands()) > 50
+
+
+@pytest.mark.parametrize(("document", "command"), commands())
+def test_command_names_a_task_and_its_options(document: str, command: str) -> None:
+    tasks = {task.name: task for task in cli.TASKS}
+    line = re.split(r" [|>&]|; |[)}…]| \(", command)[0]
+    task, *words = shlex.split(line.rstrip(".,:"), comments=True)
+    if task in DEVELOPER_TASKS:
+        return
+    assert task in tasks, f"{document}: unknown task in {command!r}"
+    known = {flag for parameter in tasks[task].parameters for flag in parameter.flags}
+    flags = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert flags <= {*known, "--help"}, f"{document}: {command}"
