@@ -35,7 +35,7 @@ MODES = Check(
     "permissions are exactly right",
     tuple(Finding("0755", f"07{n}5", f"/etc/{n}", "Set the mode.") for n in (0, 1, 2, 3, 6)),
 )
-PASSED = tuple(Check(name, DEB) for name in ("owner-root", "times"))
+PASSED = tuple(Check(name, DEB) for name in ("owner-root", "timestamps"))
 
 
 def test_passed_level_is_one_line():
@@ -152,7 +152,7 @@ def test_junit_has_a_suite_per_package_and_a_case_per_check(tmp_path: Path):
     suites = {suite.get("name"): suite for suite in root.iter("testsuite")}
     assert list(suites) == [f"layout {DEB}", "layout rpm/kubeadm.rpm"]
     first = suites[f"layout {DEB}"]
-    assert [case.get("name") for case in first] == ["owner-root", "times", EXTRA_ARGS.name]
+    assert [case.get("name") for case in first] == ["owner-root", "timestamps", EXTRA_ARGS.name]
     failure = first[2].find("failure")
     assert failure is not None
     assert "$KUBELET_EXTRA_ARGS at the end" in (failure.get("message") or "")

@@ -112,13 +112,15 @@ def checks_page() -> str:
     """Return the Markdown page of the checks of the layout level."""
     from kubeparcel.verify.layout.checks import CHECKS
 
-    numbered = sorted(CHECKS, key=lambda check: (check.number or 1000, check.name))
-    rows = ((str(c.number or ""), f"`{c.name}`", c.meaning, c.todo) for c in numbered)
+    rows = (
+        (f"`{check.name}`", check.meaning, " ".join(check.details.split()), check.hint)
+        for check in CHECKS
+    )
     lines = [
         *("# Checks", "", _GENERATED, ""),
         "The layout level checks these properties of each package. A hint says what to change in",
         "`kubeparcel.yaml` when a package NAME fails.",
-        *("", *_table(("Number", "Check", "Requirement", "Hint"), rows)),
+        *("", *_table(("Check", "Requirement", "Details", "Hint"), rows)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -49,7 +49,7 @@ FILES = (
         on("add", "/opt/cni/bin/LICENSE"),
         "no-stray-files",
     ),
-    Mutant("a link instead of the binary", "kubeadm", _link, "kinds", also=PROVENANCE),
+    Mutant("a link instead of the binary", "kubeadm", _link, "file-types", also=PROVENANCE),
     Mutant("a unit only root can read", "kubelet", on("info", SERVICE, mode=0o600), "modes"),
     Mutant(
         "a directory for the group",
@@ -104,7 +104,7 @@ FILES = (
         "a file newer than the release",
         "kubelet",
         on("info", SERVICE, mtime="2030-01-01T00:00:00Z"),
-        "times",
+        "timestamps",
     ),
     Mutant(
         "another binary of the same version",

@@ -1,8 +1,9 @@
-"""One package under check, and the form of a check: a row with the question and when it applies."""
+"""What checks get, a package with its expectation, and how they are defined: `@check`."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,17 +18,19 @@ from kubeparcel.verify.layout.expectation import ExpectedPackage
 from kubeparcel.verify.layout.expected import PROVENANCE_FILE, LayoutPaths
 from kubeparcel.verify.layout.shell_parser import Command
 
-PATHS_SHOWN = 4
+MAX_PATHS = 4
+"""A finding lists at most this many paths."""
+
 SHELLS = ("/bin/sh", "/usr/bin/sh")
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """A package's contents beside what is expected of it.
+    """A package's contents and what is expected of it.
 
-    `name` is the file name people know it by. `expected` is None for a package that is not in the
-    catalog: then only the general checks apply. `owners` are the other packages of the same set
-    by the paths they hold.
+    `name` is the file name that reports show. `expected` is None for a package that is not in the
+    catalog: only the general checks apply to it. `path_owners` are the packages that contain each
+    path, of the packages with this format and architecture.
     """
 
     name: str
@@ -38,33 +41,33 @@ class CheckContext:
 
     @property
     def is_deb(self) -> bool:
-        """Whether it is a deb, else an rpm."""
+        """Whether the package is a deb; otherwise it is an rpm."""
         return self.contents.format is Format.DEB
 
     @functools.cached_property
     def files(self) -> tuple[Entry, ...]:
-        """The regular files."""
+        """Return the regular files."""
         return tuple(entry for entry in self.contents.entries if entry.kind is Kind.FILE)
 
     @functools.cached_property
-    def binaries(self) -> tuple[Entry, ...]:
-        """The ELF files."""
-        return tuple(entry for entry in self.files if entry.elf)
-
-    @functools.cached_property
     def elf_files(self) -> tuple[tuple[Entry, Elf], ...]:
-        """What each binary says of itself."""
-        return tuple((entry, entry.elf) for entry in self.binaries if entry.elf)
+        """Return the binaries with what their ELF headers and Go's build information contain."""
+        return tuple((entry, entry.elf) for entry in self.files if entry.elf)
+
+    @property
+    def binaries(self) -> tuple[Entry, ...]:
+        """Return the ELF files."""
+        return tuple(entry for entry, _ in self.elf_files)
 
     @property
     def arch(self) -> Arch | None:
-        """The architecture the package says it is for."""
+        """Return the package's architecture; None if it is independent of it, or unknown."""
         names = {self.contents.format.arch_name(arch): arch for arch in Arch}
         return names.get(self.contents.arch)
 
     @functools.cached_property
     def script_commands(self) -> tuple[tuple[str, Command], ...]:
-        """Every command in the scriptlets, with the scriptlet's name."""
+        """Return every command of the scriptlets, with the scriptlet's name."""
         return tuple(
             (name, command)
             for name, script in self.contents.scripts.items()
@@ -74,88 +77,112 @@ class CheckContext:
 
     @functools.cached_property
     def entries_by_path(self) -> Mapping[str, Entry]:
-        """The entries by path."""
+        """Return the entries by path."""
         return {entry.path: entry for entry in self.contents.entries}
 
     @functools.cached_property
     def provenance(self) -> Mapping[str, Any]:
-        """The record of where the binaries came from, which our packages hold; else empty."""
-        for entry in self.files:
-            if entry.path.endswith(f"/{PROVENANCE_FILE}"):
-                try:
-                    found = json.loads(entry.data or b"")
-                except ValueError:
-                    return {"unreadable": entry.path}
-                return found if isinstance(found, dict) else {"unreadable": entry.path}
-        return {}
+        """Return the package's provenance.json, or an empty mapping.
+
+        A file that is not a JSON object gives `unreadable` with its path.
+        """
+        suffix = f"/{PROVENANCE_FILE}"
+        entry = next((entry for entry in self.files if entry.path.endswith(suffix)), None)
+        if entry is None:
+            return {}
+        try:
+            document = json.loads(entry.data or b"")
+        except ValueError:
+            document = None
+        return document if isinstance(document, dict) else {"unreadable": entry.path}
 
     @property
     def built_by_kubeparcel(self) -> bool:
-        """Whether kubeparcel made it: packages of others need not have our extras."""
-        return bool(self.provenance) or bool(self.expected and self.expected.exact)
+        """Whether kubeparcel built the package; others need not have our additional files."""
+        return bool(self.provenance) or is_exact(self)
 
     @property
     def drop_in(self) -> Entry | None:
-        """The drop-in that connects the kubelet with kubeadm."""
-        return next((e for e in self.files if e.path.endswith(f"/{DROP_IN_DIR}/{DROP_IN}")), None)
+        """Return kubeadm's drop-in for the kubelet's unit."""
+        return self._file_ending(f"/{DROP_IN_DIR}/{DROP_IN}")
 
     @property
     def unit(self) -> Entry | None:
-        """The kubelet's unit."""
-        return next((e for e in self.files if e.path.endswith(f"/{UNIT}")), None)
+        """Return the kubelet's unit."""
+        return self._file_ending(f"/{UNIT}")
 
     @property
     def env_file(self) -> Entry | None:
-        """The kubelet's environment file."""
-        return next((e for e in self.files if e.path in self.layout_paths.env_files), None)
+        """Return the kubelet's environment file."""
+        env_files = self.layout_paths.env_files
+        return next((entry for entry in self.files if entry.path in env_files), None)
+
+    def _file_ending(self, suffix: str) -> Entry | None:
+        return next((entry for entry in self.files if entry.path.endswith(suffix)), None)
 
 
-Question: TypeAlias = Callable[[CheckContext], Iterable[Finding]]
+CheckFunction: TypeAlias = Callable[[CheckContext], Iterable[Finding]]
 Condition: TypeAlias = Callable[[CheckContext], bool]
-
-
-def always(_: CheckContext) -> bool:
-    """For every package."""
-    return True
-
-
-def has_scripts(subject: CheckContext) -> bool:
-    """For packages with scriptlets."""
-    return bool(subject.contents.scripts)
-
-
-def in_catalog(subject: CheckContext) -> bool:
-    """For packages of the catalog."""
-    return subject.expected is not None
-
-
-def exact(subject: CheckContext) -> bool:
-    """For packages whose every byte is known: those just made."""
-    return subject.expected is not None and subject.expected.exact
 
 
 @dataclass(frozen=True)
 class CheckDefinition:
-    """One check: its name, its number in the list of docs (0: none), what it means, and how.
+    """A check: its name, the requirement in one line, the function, and when it applies.
 
-    A check that does not apply to a package is not counted. `todo` is what to change in
-    kubeparcel.yaml when it fails for a package NAME of ours.
+    `hint` is what to change in kubeparcel.yaml when a package built by kubeparcel fails; NAME
+    stands for the package's name.
     """
 
     name: str
-    number: int
     meaning: str
-    question: Question
-    applies: Condition = always
-    todo: str = ""
+    function: CheckFunction
+    applies: Condition
+    hint: str = ""
+
+    @property
+    def details(self) -> str:
+        """Return the docstring of the function, which says what is reported and why."""
+        return inspect.cleandoc(self.function.__doc__ or "")
 
 
-def group_findings(rows: Iterable[tuple[str, str, str]], look: str = "") -> Iterator[Finding]:
-    """Findings from rows of expected, found, path: paths with the same fault become one."""
-    paths: dict[tuple[str, str], list[str]] = {}
-    for expected, found, path in rows:
-        paths.setdefault((expected, found), []).append(path)
-    for (expected, found), where in paths.items():
-        more = len(where) - PATHS_SHOWN
-        listed = ", ".join(where[:PATHS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        yield Finding(expected, found, listed, look)
+def always(_: CheckContext) -> bool:
+    """Apply a check to every package."""
+    return True
+
+
+def check(
+    name: str, meaning: str, *, applies: Condition = always, hint: str = ""
+) -> Callable[[CheckFunction], CheckDefinition]:
+    """Turn a function into a check. Its docstring becomes the description in the documentation."""
+    return lambda function: CheckDefinition(name, meaning, function, applies, hint)
+
+
+def has_scripts(context: CheckContext) -> bool:
+    """Return whether the package has scriptlets."""
+    return bool(context.contents.scripts)
+
+
+def has_binaries(context: CheckContext) -> bool:
+    """Return whether the package has ELF files."""
+    return bool(context.binaries)
+
+
+def in_catalog(context: CheckContext) -> bool:
+    """Return whether the catalog has the package."""
+    return context.expected is not None
+
+
+def is_exact(context: CheckContext) -> bool:
+    """Return whether every byte is known, because the package was just built."""
+    return context.expected is not None and context.expected.exact
+
+
+def group_findings(differences: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
+    """Yield a finding for each pair of expected and found, from (expected, found, path) tuples."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for expected, found, path in differences:
+        groups.setdefault((expected, found), []).append(path)
+    for (expected, found), paths in groups.items():
+        more = len(paths) - MAX_PATHS
+        listed = ", ".join(paths[:MAX_PATHS]) + (f" and {more} more" if more > 0 else "")
+        yield Finding(expected, found, listed)

@@ -1,4 +1,4 @@
-"""The layout level: finished packages are read back, and checked without installing anything."""
+"""The layout level: read finished packages and check them without installing anything."""
 
 from __future__ import annotations
 
@@ -24,56 +24,59 @@ if TYPE_CHECKING:
 
 LEVEL = "layout"
 READER_THREADS = min(4, os.cpu_count() or 1)
-"""How many packages are read at a time: each has one unpacked payload in memory."""
+"""Packages read at a time: each keeps one unpacked payload in memory."""
 
 READABLE_CHECK = "readable"
-"""The check that a file is a whole package: without it, no other can be made."""
+"""The check that a file is a complete package. If it fails, no other check runs."""
+READABLE_MEANING = "the file is a complete package"
 
 FormatArch: TypeAlias = tuple[Format, str]
-"""Packages that may be on one host together: a format, and an architecture by its name there."""
+"""A format and its name of an architecture: a host can install such packages together."""
 
 PathOwners: TypeAlias = Mapping[FormatArch, Mapping[str, frozenset[str]]]
-"""For each set and path, the packages that hold it."""
+"""For each format and architecture, the names of the packages that contain each path."""
 
 
 def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
-    """Check package files, and those in folders, ours or anyone's, against the catalog.
+    """Check package files, and those in folders, built by anyone.
 
-    `catalog` is ours unless given: one with the user's packages knows those too. Raises
-    UsageError when a path does not exist, or no package is anywhere.
+    `catalog` defaults to the one of kubeparcel, without the user's packages. Raises UsageError if
+    a path does not exist or there are no packages.
     """
     from kubeparcel.packages.reader import Known
     from kubeparcel.verify.layout.expected import expected_from_catalog
 
     started = time.monotonic()
     files = find_package_files(paths)
-    rows = catalog or catalogs.load()
+    catalog = catalog or catalogs.load()
     with ThreadPoolExecutor(READER_THREADS, "reading") as pool:
-        found = list(pool.map(functools.partial(read_package, known=Known()), files))
-    whole = [one for one in found if not isinstance(one, KubeparcelError)]
-    holders = path_owners(
-        (one.format, one.arch, one.name, entry.path)
-        for one in whole
-        for entry in one.entries
+        results = list(pool.map(functools.partial(read_package, known=Known()), files))
+    packages = [result for result in results if not isinstance(result, KubeparcelError)]
+    owners = path_owners(
+        (package.format, package.arch, package.name, entry.path)
+        for package in packages
+        for entry in package.entries
         if entry.kind != "dir"
     )
-    kubernetes = _kubernetes(whole, rows)
+    kubernetes = _newest_kubernetes(packages, catalog)
     checks: list[Check] = []
-    for file, one in zip(files, found, strict=True):
-        whole_one = None if isinstance(one, KubeparcelError) else one
-        expected = expected_from_catalog(whole_one, rows, kubernetes) if whole_one else None
-        checks += check_package(one, display_path(file), expected, rows, holders)
-    took = time.monotonic() - started
-    return Report(LEVEL, tuple(checks), took, packages=tuple(_packaged(one) for one in whole))
+    for file, result in zip(files, results, strict=True):
+        expected = None
+        if not isinstance(result, KubeparcelError):
+            expected = expected_from_catalog(result, catalog, kubernetes)
+        checks += check_package(result, display_path(file), expected, catalog, owners)
+    seconds = time.monotonic() - started
+    return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))
 
 
-def _packaged(one: Contents) -> CheckedPackage:
-    version = f"{one.version}-{one.revision}" if one.revision else one.version
-    return CheckedPackage(display_path(one.file), one.name, version, one.arch, str(one.format))
+def _checked_package(package: Contents) -> CheckedPackage:
+    version = f"{package.version}-{package.revision}" if package.revision else package.version
+    file = display_path(package.file)
+    return CheckedPackage(file, package.name, version, package.arch, str(package.format))
 
 
 def read_package(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
-    """The contents of a package file, or why it cannot be read."""
+    """Return the contents of a package file, or the error if it cannot be read."""
     from kubeparcel.packages import reader
 
     try:
@@ -83,45 +86,46 @@ def read_package(file: Path, known: Known | None = None) -> Contents | Kubeparce
 
 
 def check_package(
-    found: Contents | KubeparcelError,
+    package: Contents | KubeparcelError,
     name: str,
     expected: ExpectedPackage | None,
     catalog: Catalog,
-    holders: PathOwners,
+    owners: PathOwners,
 ) -> tuple[Check, ...]:
-    """All checks of one package, called `name` in them; of one that cannot be read there is one."""
-    from kubeparcel.verify.layout import checks
+    """Return all checks of one package, with `name` as their subject.
+
+    A package that cannot be read has a single, failed check.
+    """
     from kubeparcel.verify.layout.check_context import CheckContext
+    from kubeparcel.verify.layout.checks import run_checks
     from kubeparcel.verify.layout.expected import LayoutPaths
 
-    meaning = "the file is a whole package"
-    if isinstance(found, KubeparcelError):
-        fault = Finding("a whole package", found.message, hint=found.hint)
-        return (Check(READABLE_CHECK, name, meaning, (fault,)),)
-    owners = holders.get((found.format, found.arch), {})
-    subject = CheckContext(
-        name, found, expected, LayoutPaths.from_catalog(catalog, found.format), owners
-    )
-    return (Check(READABLE_CHECK, name, meaning), *checks.check(subject))
+    if isinstance(package, KubeparcelError):
+        finding = Finding("a complete package", package.message, hint=package.hint)
+        return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
+    layout_paths = LayoutPaths.from_catalog(catalog, package.format)
+    neighbours = owners.get((package.format, package.arch), {})
+    context = CheckContext(name, package, expected, layout_paths, neighbours)
+    return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context))
 
 
-def path_owners(rows: Iterable[tuple[Format, str, str, str]]) -> PathOwners:
-    """Who holds each path; a row is a format, an architecture, a package and a path of it."""
-    found: dict[FormatArch, dict[str, frozenset[str]]] = {}
-    for format_, arch, name, path in rows:
-        paths = found.setdefault((format_, arch), {})
-        paths[path] = paths.get(path, frozenset()) | {name}
-    return found
+def path_owners(paths: Iterable[tuple[Format, str, str, str]]) -> PathOwners:
+    """Return the owners of each path, from (format, architecture, package, path) tuples."""
+    owners: dict[FormatArch, dict[str, frozenset[str]]] = {}
+    for format_, arch, name, path in paths:
+        names = owners.setdefault((format_, arch), {})
+        names[path] = names.get(path, frozenset()) | {name}
+    return owners
 
 
-def _kubernetes(found: Sequence[Contents], catalog: Catalog) -> Version | None:
-    """The newest Kubernetes among the packages: those whose component has no versions beside it."""
+def _newest_kubernetes(packages: Sequence[Contents], catalog: Catalog) -> Version | None:
+    """Return the newest version of Kubernetes: of packages that are not versioned separately."""
     from kubeparcel.verify.layout.expected import upstream_version
 
     versions = []
-    for one in found:
-        spec = catalog.packages.get(one.name)
+    for package in packages:
+        spec = catalog.packages.get(package.name)
         component = catalog.components.get(spec.component) if spec else None
-        if component and not component.pairs and (version := upstream_version(one)):
+        if component and not component.pairs and (version := upstream_version(package)):
             versions.append(version)
     return max(versions, default=None)

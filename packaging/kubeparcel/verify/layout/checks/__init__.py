@@ -1,4 +1,4 @@
-"""All checks of the layout level, as one table: for running them, for docs, for tests."""
+"""All checks of the layout level, in the order in which they run and are documented."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from kubeparcel.verify.layout.checks import (
 )
 
 CHECKS: tuple[CheckDefinition, ...] = (
-    *paths.RULES,
-    *files.RULES,
-    *metadata.RULES,
-    *relations.RULES,
-    *binaries.RULES,
-    *origins.RULES,
-    *dropin.RULES,
-    *units.RULES,
-    *scripts.RULES,
-    *services.RULES,
+    *paths.CHECKS,
+    *files.CHECKS,
+    *metadata.CHECKS,
+    *relations.CHECKS,
+    *binaries.CHECKS,
+    *origins.CHECKS,
+    *dropin.CHECKS,
+    *units.CHECKS,
+    *scripts.CHECKS,
+    *services.CHECKS,
 )
 
 
-def check(subject: CheckContext) -> tuple[Check, ...]:
-    """Every check that applies to a package."""
-    return tuple(_ask(rule, subject) for rule in CHECKS if rule.applies(subject))
+def run_checks(context: CheckContext) -> tuple[Check, ...]:
+    """Run every check that applies to a package."""
+    return tuple(_run(definition, context) for definition in CHECKS if definition.applies(context))
 
 
-def _ask(rule: CheckDefinition, subject: CheckContext) -> Check:
-    findings = tuple(rule.question(subject))
-    if subject.built_by_kubeparcel and rule.todo:
-        todo = rule.todo.replace("NAME", subject.contents.name)
-        findings = tuple(replace(one, hint=one.hint or todo) for one in findings)
-    return Check(rule.name, subject.name, rule.meaning, findings)
+def _run(definition: CheckDefinition, context: CheckContext) -> Check:
+    findings = tuple(definition.function(context))
+    if context.built_by_kubeparcel and definition.hint:
+        hint = definition.hint.replace("NAME", context.contents.name)
+        findings = tuple(replace(finding, hint=finding.hint or hint) for finding in findings)
+    return Check(definition.name, context.name, definition.meaning, findings)

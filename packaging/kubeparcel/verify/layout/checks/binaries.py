@@ -1,4 +1,4 @@
-"""Checks of the binaries: for which machine, and linked how."""
+"""Checks of the binaries: machine and linkage."""
 
 from __future__ import annotations
 
@@ -8,65 +8,60 @@ from collections.abc import Iterator
 from kubeparcel.model import Arch
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DYNAMICALLY_LINKED
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, group_findings
+from kubeparcel.verify.layout.check_context import (
+    CheckContext,
+    check,
+    group_findings,
+    has_binaries,
+)
 
 _LIBC = re.compile(r"(lib(c|m|dl|rt|pthread|resolv|nss_\w+|util)|ld-linux[\w-]*|ld64)\.so\.\d+")
 
 
-def are_binaries(subject: CheckContext) -> Iterator[Finding]:
-    """What should be a binary is one: an ELF file."""
-    programs = subject.expected.programs if subject.expected else ()
-    rows = (
-        ("an ELF binary", "something else", entry.path)
-        for entry in subject.files
+def _has_programs(context: CheckContext) -> bool:
+    return bool(context.expected and context.expected.programs)
+
+
+@check("programs-are-binaries", "programs are ELF binaries", applies=_has_programs)
+def programs_are_binaries(context: CheckContext) -> Iterator[Finding]:
+    """Report programs that are not ELF files."""
+    programs = context.expected.programs if context.expected else ()
+    yield from group_findings(
+        ("an ELF binary", "another kind of file", entry.path)
+        for entry in context.files
         if entry.path in programs and not entry.elf
     )
-    yield from group_findings(rows)
 
 
-def machine(subject: CheckContext) -> Iterator[Finding]:
-    """Each binary runs on the package's architecture."""
-    arch = subject.arch
+@check("elf-machine", "binaries are for the package's architecture", applies=has_binaries)
+def elf_machine(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries for another machine."""
+    arch = context.arch
     if arch is None:
         return
     names = {other.elf_machine: f"{other} (machine {other.elf_machine})" for other in Arch}
-    rows = (
+    yield from group_findings(
         (names[arch.elf_machine], names.get(elf.machine, f"machine {elf.machine}"), entry.path)
-        for entry, elf in subject.elf_files
+        for entry, elf in context.elf_files
         if elf.machine != arch.elf_machine
     )
-    yield from group_findings(rows)
 
 
-def static(subject: CheckContext) -> Iterator[Finding]:
-    """Static, so that it runs on every distribution; the kubelet may need the C library."""
-    for entry, elf in subject.elf_files:
+@check("static", "binaries are static; the kubelet may use the C library", applies=has_binaries)
+def static(context: CheckContext) -> Iterator[Finding]:
+    """Report dynamic binaries, which may not run on every distribution.
+
+    The kubelet may be linked with the C library, and with no other library.
+    """
+    for entry, elf in context.elf_files:
         if elf.static:
             continue
         if entry.path not in DYNAMICALLY_LINKED:
-            needs = ", ".join(elf.needed) or elf.interpreter
-            yield Finding("statically linked", f"needs {needs}", entry.path)
+            needed = ", ".join(elf.needed) or elf.interpreter
+            yield Finding("statically linked", f"needs {needed}", entry.path)
         others = [name for name in elf.needed if not _LIBC.fullmatch(name)]
         if others:
-            yield Finding("no library but the C library", f"needs {', '.join(others)}", entry.path)
+            yield Finding("no library except libc", f"needs {', '.join(others)}", entry.path)
 
 
-def _has_binaries(subject: CheckContext) -> bool:
-    return bool(subject.binaries)
-
-
-RULES = (
-    CheckDefinition(
-        "programs-are-binaries",
-        8,
-        "what should be a binary is one",
-        are_binaries,
-        lambda subject: bool(subject.expected and subject.expected.programs),
-    ),
-    CheckDefinition(
-        "elf-machine", 8, "binaries are for the package's architecture", machine, _has_binaries
-    ),
-    CheckDefinition(
-        "static", 9, "binaries need no libraries; the kubelet at most libc", static, _has_binaries
-    ),
-)
+CHECKS = (programs_are_binaries, elf_machine, static)

@@ -1,4 +1,4 @@
-"""Checks of the drop-in that connects the kubelet with kubeadm, read as systemd reads it."""
+"""Checks of kubeadm's drop-in for the kubelet's unit, parsed as systemd parses it."""
 
 from __future__ import annotations
 
@@ -15,169 +15,172 @@ from kubeparcel.verify.kubelet_contract import (
     KUBELET,
     VARIABLES,
 )
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition
+from kubeparcel.verify.layout.check_context import CheckContext, check
 
 _SECTIONS = ("Unit", "Service", "Install")
 
 
-def _read(subject: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
-    entry = subject.drop_in
+def _has_drop_in(context: CheckContext) -> bool:
+    return context.drop_in is not None
+
+
+def _parse(context: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
+    entry = context.drop_in
     if entry is None:
-        raise LookupError("these checks apply only where there is a drop-in")
+        raise LookupError("the package has no drop-in")
     return entry, systemd_unit.parse_unit(entry.text)
 
 
-def _at(entry: Entry, setting: systemd_unit.Setting | None) -> str:
+def _location(entry: Entry, setting: systemd_unit.Setting | None) -> str:
     return f"{entry.path} line {setting.line}" if setting else entry.path
 
 
-def parses(subject: CheckContext) -> Iterator[Finding]:
-    """Every line is read by systemd, and none is outside a section it knows."""
-    entry, unit = _read(subject)
+@check("drop-in-readable", "systemd accepts every line of the drop-in", applies=_has_drop_in)
+def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
+    """Report lines and sections that systemd ignores, and a drop-in without ExecStart=."""
+    entry, unit = _parse(context)
     for line, text in unit.invalid_lines:
         yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
     for setting in unit.settings:
         if setting.section not in _SECTIONS and not setting.section.startswith("X-"):
-            yield Finding(
-                f"one of [{'], ['.join(_SECTIONS)}]", f"[{setting.section}]", _at(entry, setting)
-            )
+            expected = f"one of [{'], ['.join(_SECTIONS)}]"
+            yield Finding(expected, f"[{setting.section}]", _location(entry, setting))
     if not unit.assignments("Service", "ExecStart"):
-        yield Finding("ExecStart= in [Service]", "none", entry.path)
+        yield Finding("ExecStart= in [Service]", "missing", entry.path)
 
 
-def environment(subject: CheckContext) -> Iterator[Finding]:
-    """It sets exactly the two variables that are always the same."""
-    entry, unit = _read(subject)
-    found: dict[str, str] = {}
+@check(
+    "drop-in-environment",
+    "the drop-in sets exactly kubeadm's two fixed variables",
+    applies=_has_drop_in,
+)
+def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
+    """Report missing, additional and different assignments in Environment=."""
+    entry, unit = _parse(context)
+    names: set[str] = set()
     for setting in unit.effective_list("Service", "Environment"):
         for word in systemd_unit.split_words(setting.value):
             name, _, value = word.text.partition("=")
-            found[name] = value
+            names.add(name)
             if ENVIRONMENT.get(name) != value:
-                want = f"{name}={ENVIRONMENT[name]}" if name in ENVIRONMENT else "not set here"
-                yield Finding(want, word.text, _at(entry, setting))
-    for name in ENVIRONMENT.keys() - found.keys():
+                expected = f"{name}={ENVIRONMENT[name]}" if name in ENVIRONMENT else "not set"
+                yield Finding(expected, word.text, _location(entry, setting))
+    for name in ENVIRONMENT.keys() - names:
         yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", entry.path)
 
 
-def environment_files(subject: CheckContext) -> Iterator[Finding]:
-    """First kubeadm's flags, then the administrator's file: what is read later wins."""
-    entry, unit = _read(subject)
+@check(
+    "drop-in-environment-files",
+    "the drop-in reads kubeadm's flags first, then the administrator's file",
+    applies=_has_drop_in,
+)
+def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
+    """Report missing, additional and swapped EnvironmentFile=: the last file takes precedence."""
+    entry, unit = _parse(context)
     settings = unit.effective_list("Service", "EnvironmentFile")
     found = [setting.value.removeprefix("-") for setting in settings]
-    wants = [[KUBEADM_FLAGS_FILE, env_file] for env_file in subject.layout_paths.env_files]
-    if found not in wants:
+    allowed = [[KUBEADM_FLAGS_FILE, env_file] for env_file in context.layout_paths.env_files]
+    if found not in allowed:
         yield Finding(
-            " then ".join(wants[0]),
-            " then ".join(found) or "no EnvironmentFile",
-            _at(entry, settings[-1] if settings else None),
-            f"The kubelet of this format has its environment file at {wants[0][1]}.",
+            " then ".join(allowed[0]),
+            " then ".join(found) or "no EnvironmentFile=",
+            _location(entry, settings[-1] if settings else None),
+            f"In this package format, the kubelet's environment file is {allowed[0][1]}.",
         )
 
 
-def environment_files_optional(subject: CheckContext) -> Iterator[Finding]:
-    """Neither has to exist: both are written with a leading `-`."""
-    entry, unit = _read(subject)
+@check(
+    "drop-in-environment-files-optional",
+    "the kubelet starts if the environment files are missing",
+    applies=_has_drop_in,
+)
+def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Finding]:
+    """Report EnvironmentFile= without a leading `-`: the service fails if the file is missing."""
+    entry, unit = _parse(context)
     for setting in unit.effective_list("Service", "EnvironmentFile"):
         if not setting.value.startswith("-"):
-            yield Finding(f"EnvironmentFile=-{setting.value}", setting.value, _at(entry, setting))
+            expected = f"EnvironmentFile=-{setting.value}"
+            yield Finding(expected, setting.value, _location(entry, setting))
 
 
-def resets(subject: CheckContext) -> Iterator[Finding]:
-    """One empty ExecStart= drops the unit's command, and one command follows."""
-    entry, unit = _read(subject)
-    found = unit.assignments("Service", "ExecStart")
-    if [bool(setting.value) for setting in found] != [False, True]:
-        values = [f"ExecStart={setting.value}" for setting in found] or ["no ExecStart"]
+@check(
+    "drop-in-resets-exec-start",
+    "the drop-in replaces the unit's command",
+    applies=_has_drop_in,
+)
+def drop_in_resets_exec_start(context: CheckContext) -> Iterator[Finding]:
+    """Report anything but an empty ExecStart= followed by one ExecStart= with the command."""
+    entry, unit = _parse(context)
+    settings = unit.assignments("Service", "ExecStart")
+    if [bool(setting.value) for setting in settings] != [False, True]:
+        lines = [f"ExecStart={setting.value}" for setting in settings] or ["no ExecStart="]
         yield Finding(
             "one empty ExecStart=, then one ExecStart= with the command",
-            "\n".join(values),
-            _at(entry, found[-1] if found else None),
-            "Without the empty one, systemd refuses a service with two commands.",
+            "\n".join(lines),
+            _location(entry, settings[-1] if settings else None),
+            "Without the empty ExecStart=, systemd rejects a service with two commands.",
         )
 
 
-def _command(subject: CheckContext) -> tuple[str, str, tuple[systemd_unit.Word, ...]]:
-    """Where the last command stands, its value, and its words."""
-    entry, unit = _read(subject)
+def _command_line(context: CheckContext) -> tuple[str, str, tuple[systemd_unit.Word, ...]]:
+    """Return the location of the effective command, its value, and its words."""
+    entry, unit = _parse(context)
     last = next(reversed(unit.effective_list("Service", "ExecStart")), None)
     value = last.value if last else ""
-    return _at(entry, last), value, systemd_unit.split_words(value)
+    return _location(entry, last), value, systemd_unit.split_words(value)
 
 
-def command(subject: CheckContext) -> Iterator[Finding]:
-    """The kubelet with the four variables, in order and nothing else."""
-    where, value, words = _command(subject)
-    if [_plain(word.text) for word in words] != list(COMMAND_LINE):
-        yield Finding(f"ExecStart={' '.join(COMMAND_LINE)}", f"ExecStart={value}", where)
+@check(
+    "kubelet-command-line",
+    "the kubelet's command line has the four variables in order",
+    applies=_has_drop_in,
+)
+def kubelet_command_line(context: CheckContext) -> Iterator[Finding]:
+    """Report a command line other than the one that kubeadm documents."""
+    location, value, words = _command_line(context)
+    if [_without_braces(word.text) for word in words] != list(COMMAND_LINE):
+        yield Finding(f"ExecStart={' '.join(COMMAND_LINE)}", f"ExecStart={value}", location)
 
 
-def unquoted(subject: CheckContext) -> Iterator[Finding]:
-    """Variables as bare words: only then are they split into several arguments."""
-    where, _, words = _command(subject)
+@check(
+    "kubelet-variables-split",
+    "systemd splits each variable into several arguments",
+    applies=_has_drop_in,
+)
+def kubelet_variables_split(context: CheckContext) -> Iterator[Finding]:
+    """Report variables in quotes or braces, which systemd passes as a single argument."""
+    location, _, words = _command_line(context)
     for word in words:
-        if _plain(word.text) in VARIABLES and word.raw != _plain(word.text):
-            yield Finding(
-                _plain(word.text), word.raw, where, "Quotes or braces keep it one argument."
-            )
+        variable = _without_braces(word.text)
+        if variable in VARIABLES and word.raw != variable:
+            hint = "With quotes or braces, the value is passed as a single argument."
+            yield Finding(variable, word.raw, location, hint)
 
 
-def extra_args_last(subject: CheckContext) -> Iterator[Finding]:
-    """The administrator's arguments come last, and so win."""
-    where, value, words = _command(subject)
-    if not words or _plain(words[-1].text) != f"${EXTRA_ARGS}":
-        yield Finding(
-            f"…${EXTRA_ARGS} at the end of {KUBELET}'s arguments", f"ExecStart={value}", where
-        )
+@check(
+    "kubelet-extra-args-last",
+    "the administrator's arguments override all others",
+    applies=_has_drop_in,
+)
+def kubelet_extra_args_last(context: CheckContext) -> Iterator[Finding]:
+    """Report a command line that does not end with $KUBELET_EXTRA_ARGS: the last flag wins."""
+    location, value, words = _command_line(context)
+    if not words or _without_braces(words[-1].text) != f"${EXTRA_ARGS}":
+        expected = f"…${EXTRA_ARGS} at the end of {KUBELET}'s arguments"
+        yield Finding(expected, f"ExecStart={value}", location)
 
 
-def _plain(word: str) -> str:
+def _without_braces(word: str) -> str:
     return f"${word[2:-1]}" if word.startswith("${") and word.endswith("}") else word
 
 
-def _applies(subject: CheckContext) -> bool:
-    return subject.drop_in is not None
-
-
-RULES = (
-    CheckDefinition(
-        "drop-in-readable", 0, "systemd understands every line of the drop-in", parses, _applies
-    ),
-    CheckDefinition(
-        "drop-in-environment", 0, "the drop-in sets the two fixed variables", environment, _applies
-    ),
-    CheckDefinition(
-        "drop-in-environment-files",
-        0,
-        "kubeadm's flags are read first, then the administrator's file",
-        environment_files,
-        _applies,
-    ),
-    CheckDefinition(
-        "drop-in-environment-files-optional",
-        61,
-        "the kubelet starts without the environment files too",
-        environment_files_optional,
-        _applies,
-    ),
-    CheckDefinition(
-        "drop-in-resets-exec-start", 60, "the drop-in replaces the unit's command", resets, _applies
-    ),
-    CheckDefinition(
-        "kubelet-command-line",
-        60,
-        "the kubelet gets the four variables in order",
-        command,
-        _applies,
-    ),
-    CheckDefinition(
-        "kubelet-variables-split", 60, "variables become several arguments", unquoted, _applies
-    ),
-    CheckDefinition(
-        "kubelet-extra-args-last",
-        68,
-        "the administrator's arguments win",
-        extra_args_last,
-        _applies,
-    ),
+CHECKS = (
+    drop_in_readable,
+    drop_in_environment,
+    drop_in_environment_files,
+    drop_in_environment_files_optional,
+    drop_in_resets_exec_start,
+    kubelet_command_line,
+    kubelet_variables_split,
+    kubelet_extra_args_last,
 )

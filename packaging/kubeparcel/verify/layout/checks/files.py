@@ -1,4 +1,4 @@
-"""Checks of what is at each path: permissions, owners, configuration, bytes, times."""
+"""Checks of each file's properties: mode, owner, configuration mark, bytes and times."""
 
 from __future__ import annotations
 
@@ -9,99 +9,148 @@ from kubeparcel.packages.reader import Kind
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import (
     CheckContext,
-    CheckDefinition,
-    exact,
+    check,
     group_findings,
+    has_binaries,
+    is_exact,
 )
 
 
-def modes(subject: CheckContext) -> Iterator[Finding]:
-    """Permissions as the catalog has them; elsewhere writable by the owner only."""
-    yield from group_findings(_mode_rows(subject))
+@check(
+    "modes",
+    "files and directories have the expected permissions",
+    hint="Set mode in packages.NAME.files of kubeparcel.yaml.",
+)
+def modes(context: CheckContext) -> Iterator[Finding]:
+    """Report permissions that differ from the catalog's.
+
+    Paths that are not in the catalog must be writable by their owner only.
+    """
+    yield from group_findings(_mode_differences(context))
 
 
-def _mode_rows(subject: CheckContext) -> Iterator[tuple[str, str, str]]:
-    expected = subject.expected.files if subject.expected else {}
-    for entry in subject.contents.entries:
-        found = entry.mode & 0o777
-        row = expected.get(entry.path)
+def _mode_differences(context: CheckContext) -> Iterator[tuple[str, str, str]]:
+    expected_files = context.expected.files if context.expected else {}
+    for entry in context.contents.entries:
+        mode = entry.mode & 0o777
+        file = expected_files.get(entry.path)
         if entry.kind is Kind.SYMLINK:
             continue
-        if row is not None:
-            wanted = [row.mode]
+        if file is not None:
+            allowed = [file.mode]
         elif entry.kind is Kind.DIR:
-            wanted = [0o755]
+            allowed = [0o755]
         else:
-            wanted = [0o755] if entry.elf else [0o644, 0o755]
-        if found not in wanted:
-            yield " or ".join(f"{mode:04o}" for mode in wanted), f"{found:04o}", entry.path
+            allowed = [0o755] if entry.elf else [0o644, 0o755]
+        if mode not in allowed:
+            yield " or ".join(f"{value:04o}" for value in allowed), f"{mode:04o}", entry.path
 
 
-def owners(subject: CheckContext) -> Iterator[Finding]:
-    """All belongs to root, by name or number."""
-    rows = (
+@check("owner-root", "every path is owned by root:root")
+def owner_root(context: CheckContext) -> Iterator[Finding]:
+    """Report paths with another owner or group, by name or number."""
+    yield from group_findings(
         ("root:root", f"{entry.owner}:{entry.group}", entry.path)
-        for entry in subject.contents.entries
+        for entry in context.contents.entries
         if entry.owner not in ("root", "0") or entry.group not in ("root", "0")
     )
-    yield from group_findings(rows)
 
 
-def no_privileges(subject: CheckContext) -> Iterator[Finding]:
-    """No setuid, setgid, sticky bit, no file capabilities."""
-    for entry in subject.contents.entries:
+@check("no-privileges", "no file has setuid, setgid, the sticky bit or capabilities")
+def no_privileges(context: CheckContext) -> Iterator[Finding]:
+    """Report special permission bits and file capabilities."""
+    for entry in context.contents.entries:
         if entry.mode & 0o7000:
             yield Finding("no setuid, setgid or sticky bit", f"{entry.mode:04o}", entry.path)
         if entry.capabilities:
             yield Finding("no capabilities", entry.capabilities, entry.path)
 
 
-def not_world_writable(subject: CheckContext) -> Iterator[Finding]:
-    """Nothing that everyone may write."""
-    rows = (
-        ("not writable by everyone", f"{entry.mode & 0o777:04o}", entry.path)
-        for entry in subject.contents.entries
+@check("not-world-writable", "no file is world-writable")
+def not_world_writable(context: CheckContext) -> Iterator[Finding]:
+    """Report files and directories that every user may write to."""
+    yield from group_findings(
+        ("not world-writable", f"{entry.mode & 0o777:04o}", entry.path)
+        for entry in context.contents.entries
         if entry.mode & 0o002 and entry.kind is not Kind.SYMLINK
     )
-    yield from group_findings(rows)
 
 
-def config_files(subject: CheckContext) -> Iterator[Finding]:
-    """An administrator's edits survive in /etc; elsewhere an upgrade always brings its own."""
-    keeps = "a conffile" if subject.is_deb else "%config(noreplace)"
-    for entry in subject.files:
+def _has_config_files(context: CheckContext) -> bool:
+    return any(entry.config or entry.path.startswith("/etc/") for entry in context.files)
+
+
+@check(
+    "config-files",
+    "exactly the files in /etc are configuration files that keep local changes",
+    applies=_has_config_files,
+    hint="Set config: true for files in /etc, in packages.NAME.files of kubeparcel.yaml.",
+)
+def config_files(context: CheckContext) -> Iterator[Finding]:
+    """Report files in /etc whose local changes an upgrade overwrites, and other config files."""
+    required = "a conffile" if context.is_deb else "%config(noreplace)"
+    for entry in context.files:
         if entry.path.startswith("/etc/"):
             if not entry.config:
-                yield Finding(keeps, "an upgrade overwrites it", entry.path)
-            elif not subject.is_deb and "noreplace" not in entry.flags:
-                yield Finding(keeps, "%config without noreplace", entry.path)
+                yield Finding(required, "a regular file, which upgrades overwrite", entry.path)
+            elif not context.is_deb and "noreplace" not in entry.flags:
+                yield Finding(required, "%config without noreplace", entry.path)
         elif entry.config:
-            yield Finding("no configuration file outside /etc", "marked as one", entry.path)
-    for entry in subject.contents.entries:
+            found = "a configuration file"
+            yield Finding("no configuration file outside /etc", found, entry.path)
+    for entry in context.contents.entries:
         if entry.config and entry.kind is not Kind.FILE:
-            yield Finding("only files are configuration files", entry.kind.value, entry.path)
+            expected = "only regular files are configuration files"
+            yield Finding(expected, entry.kind.value, entry.path)
 
 
-def digests(subject: CheckContext, *, elf: bool) -> Iterator[Finding]:
-    """The bytes are those that were put in."""
-    expected = subject.expected.files if subject.expected else {}
-    for entry in subject.files:
-        row = expected.get(entry.path)
-        if row and row.sha256 and bool(entry.elf) is elf and row.sha256 != entry.sha256:
-            yield Finding(f"sha256 {row.sha256}", f"sha256 {entry.sha256}", entry.path)
+def _is_exact_with_binaries(context: CheckContext) -> bool:
+    return is_exact(context) and has_binaries(context)
 
 
-def times(subject: CheckContext) -> Iterator[Finding]:
-    """Nothing is newer than the release, or than the package itself."""
-    limit = (subject.expected.timestamp if subject.expected else 0) or subject.contents.built
-    rows = (
+@check(
+    "binary-digests",
+    "each binary is identical to the one downloaded or compiled",
+    applies=_is_exact_with_binaries,
+)
+def binary_digests(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries whose SHA-256 differs from that of the input of the build."""
+    return _different_digests(context, elf=True)
+
+
+@check("file-contents", "each other file is identical to the rendered one", applies=is_exact)
+def file_contents(context: CheckContext) -> Iterator[Finding]:
+    """Report other files whose SHA-256 differs from that of the input of the build."""
+    return _different_digests(context, elf=False)
+
+
+def _different_digests(context: CheckContext, *, elf: bool) -> Iterator[Finding]:
+    expected_files = context.expected.files if context.expected else {}
+    for entry in context.files:
+        file = expected_files.get(entry.path)
+        if file and file.sha256 and bool(entry.elf) is elf and file.sha256 != entry.sha256:
+            yield Finding(f"sha256 {file.sha256}", f"sha256 {entry.sha256}", entry.path)
+
+
+def _has_build_time(context: CheckContext) -> bool:
+    return bool(context.contents.built or is_exact(context))
+
+
+@check("timestamps", "no file is newer than the release", applies=_has_build_time)
+def timestamps(context: CheckContext) -> Iterator[Finding]:
+    """Report files newer than the release, or than the package if the release is unknown.
+
+    For a package that was just built, also report a build time that is not the release's.
+    """
+    built = context.contents.built
+    limit = (context.expected.timestamp if context.expected else 0) or built
+    yield from group_findings(
         (f"at most {_date(limit)}", _date(entry.mtime), entry.path)
-        for entry in subject.contents.entries
+        for entry in context.contents.entries
         if entry.mtime > limit
     )
-    yield from group_findings(rows)
-    if exact(subject) and subject.contents.built != limit:
-        yield Finding(f"built {_date(limit)}", _date(subject.contents.built), "the package itself")
+    if is_exact(context) and built != limit:
+        yield Finding(f"built {_date(limit)}", f"built {_date(built)}", "the package's metadata")
 
 
 def _date(seconds: int) -> str:
@@ -111,46 +160,13 @@ def _date(seconds: int) -> str:
         return f"{seconds} s after 1970"
 
 
-RULES = (
-    CheckDefinition(
-        "modes",
-        2,
-        "permissions are exactly right",
-        modes,
-        todo="Set them in kubeparcel.yaml: packages.NAME.files, mode",
-    ),
-    CheckDefinition("owner-root", 3, "everything belongs to root:root", owners),
-    CheckDefinition(
-        "no-privileges", 4, "no setuid, setgid, sticky bits or capabilities", no_privileges
-    ),
-    CheckDefinition("not-world-writable", 5, "nothing is writable by everyone", not_world_writable),
-    CheckDefinition(
-        "config-files",
-        7,
-        "exactly the files in /etc keep an administrator's edits",
-        config_files,
-        lambda subject: any(e.config or e.path.startswith("/etc/") for e in subject.files),
-        "Mark files in /etc in kubeparcel.yaml: packages.NAME.files, config: true",
-    ),
-    CheckDefinition(
-        "binary-digests",
-        11,
-        "each binary is, byte for byte, the one that was got",
-        lambda subject: digests(subject, elf=True),
-        lambda subject: exact(subject) and bool(subject.binaries),
-    ),
-    CheckDefinition(
-        "file-contents",
-        11,
-        "each other file is, byte for byte, the one that was rendered",
-        lambda subject: digests(subject, elf=False),
-        exact,
-    ),
-    CheckDefinition(
-        "times",
-        21,
-        "nothing is newer than the release",
-        times,
-        lambda subject: bool(subject.contents.built or exact(subject)),
-    ),
+CHECKS = (
+    modes,
+    owner_root,
+    no_privileges,
+    not_world_writable,
+    config_files,
+    binary_digests,
+    file_contents,
+    timestamps,
 )

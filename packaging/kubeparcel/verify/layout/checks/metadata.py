@@ -1,190 +1,201 @@
-"""Checks of what a package says of itself: name, version, people, licence, digests, compression."""
+"""Checks of a package's metadata: name, version, maintainer, licence, digests, compression."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from kubeparcel.model import Arch, Format
+from kubeparcel.model import Arch
 from kubeparcel.packages.reader import Kind
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, exact
+from kubeparcel.verify.layout.check_context import CheckContext, check, is_exact
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]*(~[0-9A-Za-z.+~]+)?")
 _PRE_RELEASE = re.compile(r"(?<!~)(?<![a-z])(alpha|beta|rc|pre)[.0-9]*", re.IGNORECASE)
 _PERSON = re.compile(r"[^<>@]+ <[^<>\s]+@[^<>\s]+>")
-_READABLE = {Format.DEB: {"zstd", "xz", "gzip", "none"}, Format.RPM: {"zstd", "xz", "gzip", "none"}}
-LONGEST_SUMMARY = 80
+_COMPRESSIONS = ("gzip", "none", "xz", "zstd")
+MAX_SUMMARY_LENGTH = 80
 
 
-def identity(subject: CheckContext) -> Iterator[Finding]:
-    """Name, epoch, version, revision and architecture."""
-    found, expected = subject.contents, subject.expected
-    if found.epoch:
-        yield Finding("no epoch", str(found.epoch), hint="An epoch can never be taken back.")
-    if not _NAME.fullmatch(found.name):
-        yield Finding("a name of small letters, digits, +, - and .", found.name)
-    if not _VERSION.fullmatch(found.version):
-        yield Finding("a version like 1.36.3 or 1.37.0~rc.1", found.version)
-    for what in ("name", "version", "revision", "arch"):
-        want = getattr(expected, what) if expected else ""
-        if want and getattr(found, what) != want:
-            yield Finding(f"{what} {want}", f"{what} {getattr(found, what)}")
+@check("identity", "name, epoch, version, revision and architecture are as expected")
+def identity(context: CheckContext) -> Iterator[Finding]:
+    """Report an epoch, an invalid name or version, and fields that differ from the build's."""
+    contents, expected = context.contents, context.expected
+    if contents.epoch:
+        hint = "An epoch can never be removed in later versions."
+        yield Finding("no epoch", str(contents.epoch), hint=hint)
+    if not _NAME.fullmatch(contents.name):
+        allowed = "a name of lower-case letters, digits, '+', '-' and '.'"
+        yield Finding(allowed, contents.name)
+    if not _VERSION.fullmatch(contents.version):
+        yield Finding("a version like 1.36.3 or 1.37.0~rc.1", contents.version)
+    for name in ("name", "version", "revision", "arch"):
+        value = getattr(expected, name) if expected else ""
+        if value and getattr(contents, name) != value:
+            yield Finding(f"{name} {value}", f"{name} {getattr(contents, name)}")
 
 
-def architecture(subject: CheckContext) -> Iterator[Finding]:
-    """An architecture that the format knows by this name."""
-    format_, found = subject.contents.format, subject.contents.arch
-    names = [format_.arch_name(arch) for arch in (*Arch, None)]
-    if found not in names:
-        yield Finding(f"one of {', '.join(names)}", found)
-    elif found == format_.arch_name(None) and subject.binaries:
-        yield Finding("the architecture of its binaries", found, subject.binaries[0].path)
+@check("architecture", "the architecture is valid for the format")
+def architecture(context: CheckContext) -> Iterator[Finding]:
+    """Report an unknown architecture, and binaries in an architecture-independent package."""
+    format_, arch = context.contents.format, context.contents.arch
+    names = [format_.arch_name(known) for known in (*Arch, None)]
+    if arch not in names:
+        yield Finding(f"one of {', '.join(names)}", arch)
+    elif arch == format_.arch_name(None) and context.binaries:
+        yield Finding("the architecture of the binaries", arch, context.binaries[0].path)
 
 
-def tilde(subject: CheckContext) -> Iterator[Finding]:
-    """A pre-release is older than its release only behind a `~`."""
-    if match := _PRE_RELEASE.search(subject.contents.version):
-        version = subject.contents.version
-        right = f"{version[: match.start()].rstrip('.-_')}~{version[match.start() :]}"
-        yield Finding(f"{right}, older than its release", version)
+@check("pre-release-tilde", "a pre-release sorts before its release")
+def pre_release_tilde(context: CheckContext) -> Iterator[Finding]:
+    """Report a pre-release without `~`: only a tilde sorts it before its release."""
+    version = context.contents.version
+    if match := _PRE_RELEASE.search(version):
+        corrected = f"{version[: match.start()].rstrip('.-_')}~{version[match.start() :]}"
+        yield Finding(f"{corrected}, which sorts before the release", version)
 
 
-def file_name(subject: CheckContext) -> Iterator[Finding]:
-    """The file is called as its fields say."""
-    found = subject.contents
-    glue, first = ("_", "_") if subject.is_deb else (".", "-")
-    revision = f"-{found.revision}" if found.revision else ""
-    name = f"{found.name}{first}{found.version}{revision}{glue}{found.arch}.{found.format}"
-    actual = subject.name.rsplit("/", 1)[-1]
-    if actual.replace("%3a", ":") != name:
-        yield Finding(name, actual, hint="Rename the file, or look what it really is.")
+@check("file-name", "the file name matches the package's fields")
+def file_name(context: CheckContext) -> Iterator[Finding]:
+    """Report a file name that is not built from name, version, revision and architecture."""
+    contents = context.contents
+    before_arch, before_version = ("_", "_") if context.is_deb else (".", "-")
+    revision = f"-{contents.revision}" if contents.revision else ""
+    version = f"{before_version}{contents.version}{revision}"
+    expected = f"{contents.name}{version}{before_arch}{contents.arch}.{contents.format}"
+    actual = context.name.rsplit("/", 1)[-1]
+    if actual.replace("%3a", ":") != expected:
+        yield Finding(expected, actual, hint="Rename the file, or check which package it is.")
 
 
-def maintainer(subject: CheckContext) -> Iterator[Finding]:
-    """Someone to write to, and somewhere to read on."""
-    found = subject.contents
-    if not _PERSON.fullmatch(found.maintainer):
-        what = "maintainer" if subject.is_deb else "packager"
-        yield Finding(f"{what}: Name <mail@address>", found.maintainer or "none")
-    if not found.homepage.startswith(("https://", "http://")):
-        yield Finding("an address of the project (homepage)", found.homepage or "none")
-    if not subject.is_deb and not found.vendor:
-        yield Finding("a vendor", "none")
-
-
-def description(subject: CheckContext) -> Iterator[Finding]:
-    """One short line for lists, and a text."""
-    found = subject.contents
-    long = len(found.summary) > LONGEST_SUMMARY
-    if not found.summary or "\n" in found.summary or long or found.summary.endswith("."):
-        want = f"a summary of one line, at most {LONGEST_SUMMARY} characters, without a full stop"
-        yield Finding(want, found.summary or "none")
-    if not (found.description or subject.is_deb):
-        yield Finding("a description", "none")
-    if subject.is_deb and not found.section:
-        yield Finding("a section", "none")
-
-
-def licence(subject: CheckContext) -> Iterator[Finding]:
-    """The terms come with the package."""
-    found = subject.contents
-    folders = (f"/usr/share/doc/{found.name}/", f"/usr/share/licenses/{found.name}/")
+@check("licence", "the package contains its licence")
+def licence(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing or empty licence file, and an rpm without a License tag."""
+    contents = context.contents
+    folders = (f"/usr/share/doc/{contents.name}/", f"/usr/share/licenses/{contents.name}/")
     texts = [
         entry
-        for entry in found.entries
+        for entry in contents.entries
         if entry.kind is not Kind.DIR
         and (entry.path.startswith(folders) or "license" in entry.flags)
         and entry.path.rsplit("/", 1)[-1].lower().startswith(("copyright", "license", "copying"))
     ]
     if not texts or any(entry.kind is Kind.FILE and not entry.size for entry in texts):
-        name = "copyright" if subject.is_deb else "LICENSE"
-        where = folders[0] if subject.is_deb else folders[1]
-        yield Finding(f"{where}{name} with the licence", "an empty file" if texts else "none")
-    if not subject.is_deb and not found.license:
-        yield Finding("a licence in the header", "none")
+        path = f"{folders[0]}copyright" if context.is_deb else f"{folders[1]}LICENSE"
+        yield Finding(f"the licence in {path}", "an empty file" if texts else "missing")
+    if not context.is_deb and not contents.license:
+        yield Finding("a License tag", "missing")
 
 
-def fields(subject: CheckContext) -> Iterator[Finding]:
-    """Every descriptive field is as the catalog and the settings have it."""
-    expected = subject.expected.fields if subject.expected else {}
+@check("maintainer", "the package names its maintainer and homepage")
+def maintainer(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing or malformed maintainer, homepage or vendor."""
+    contents = context.contents
+    if not _PERSON.fullmatch(contents.maintainer):
+        field = "maintainer" if context.is_deb else "packager"
+        yield Finding(f"{field}: Name <user@example.com>", contents.maintainer or "missing")
+    if not contents.homepage.startswith(("https://", "http://")):
+        yield Finding("an http or https URL as homepage", contents.homepage or "missing")
+    if not context.is_deb and not contents.vendor:
+        yield Finding("a vendor", "missing")
+
+
+@check("description", "the package has a summary and a description")
+def description(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing description or section, and a summary that is not one short line."""
+    contents = context.contents
+    summary = contents.summary
+    too_long = len(summary) > MAX_SUMMARY_LENGTH
+    if not summary or "\n" in summary or too_long or summary.endswith("."):
+        rule = (
+            f"a summary of one line, at most {MAX_SUMMARY_LENGTH} characters, without a full stop"
+        )
+        yield Finding(rule, summary or "missing")
+    if not (contents.description or context.is_deb):
+        yield Finding("a description", "missing")
+    if context.is_deb and not contents.section:
+        yield Finding("a section", "missing")
+
+
+@check("fields", "descriptive fields match the catalog and the configuration", applies=is_exact)
+def fields(context: CheckContext) -> Iterator[Finding]:
+    """Report descriptive fields whose text differs from that of the build's input."""
+    expected = context.expected.fields if context.expected else {}
     names = {"maintainer", "homepage", "summary", "description"}
-    names |= {"section"} if subject.is_deb else {"vendor", "license"}
+    names |= {"section"} if context.is_deb else {"vendor", "license"}
     for name in sorted(names & set(expected)):
-        want, found = _text(expected[name]), _text(getattr(subject.contents, name))
-        if want and want != found:
-            yield Finding(f"{name}: {want}", found or "nothing")
+        value, found = _one_line(expected[name]), _one_line(getattr(context.contents, name))
+        if value and value != found:
+            yield Finding(f"{name}: {value}", found or "missing")
 
 
-def _text(value: str) -> str:
-    return " ".join(value.split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-def declared_digests(subject: CheckContext) -> Iterator[Finding]:
-    """The package holds what it declares."""
-    for fault in subject.contents.faults:
-        yield Finding("the package holds what it declares", fault)
+@check("declared-digests", "the payload matches the declared digests and sizes")
+def declared_digests(context: CheckContext) -> Iterator[Finding]:
+    """Report every digest and size in the metadata that does not match the payload."""
+    for fault in context.contents.faults:
+        yield Finding("the payload matches the metadata", fault)
 
 
-def verifiable(subject: CheckContext) -> Iterator[Finding]:
-    """It declares digests, so that an installed system can be compared with it."""
-    if not subject.contents.verified and not subject.contents.faults:
-        how = "md5sums, for dpkg --verify" if subject.is_deb else "digests, for rpm --verify"
-        yield Finding(how, "none")
+@check("verifiable", "installed files can be verified")
+def verifiable(context: CheckContext) -> Iterator[Finding]:
+    """Report a package without the digests that dpkg --verify or rpm --verify need."""
+    if not context.contents.verified and not context.contents.faults:
+        digests = "md5sums, for dpkg --verify" if context.is_deb else "digests, for rpm --verify"
+        yield Finding(digests, "missing")
 
 
-def compression(subject: CheckContext) -> Iterator[Finding]:
-    """The oldest supported hosts can unpack it: Debian 12, Ubuntu 22.04, Enterprise Linux 8."""
-    found = subject.contents
-    readable = _READABLE[found.format]
-    if found.compression not in readable:
-        yield Finding(f"one of {', '.join(sorted(readable))}", found.compression)
-    if subject.is_deb and found.frames > 1:
+@check("compression", "the oldest supported hosts can unpack the package")
+def compression(context: CheckContext) -> Iterator[Finding]:
+    """Report compressions that Debian 12, Ubuntu 22.04 or Enterprise Linux 8 cannot read."""
+    contents = context.contents
+    if contents.compression not in _COMPRESSIONS:
+        yield Finding(f"one of {', '.join(_COMPRESSIONS)}", contents.compression)
+    if context.is_deb and contents.frames > 1:
         yield Finding(
             "one zstd frame: dpkg before 1.21.23 (Debian 12 has 1.21.22) reads only the first",
-            f"{found.frames} frames",
+            f"{contents.frames} frames",
         )
 
 
-def changelog(subject: CheckContext) -> Iterator[Finding]:
-    """It says what changed."""
-    if not subject.contents.changelog:
-        yield Finding("a changelog", "none")
+def _built_by_kubeparcel(context: CheckContext) -> bool:
+    return context.built_by_kubeparcel
 
 
-def build_host(subject: CheckContext) -> Iterator[Finding]:
-    """The name of the machine it was built on is not in it: it differs from build to build."""
-    if subject.contents.build_host not in ("", "localhost"):
-        yield Finding("build host localhost", subject.contents.build_host)
+@check("changelog", "the package has a changelog", applies=_built_by_kubeparcel)
+def changelog(context: CheckContext) -> Iterator[Finding]:
+    """Report a package of kubeparcel without a changelog."""
+    if not context.contents.changelog:
+        yield Finding("a changelog", "missing")
 
 
-RULES = (
-    CheckDefinition(
-        "identity", 12, "name, epoch, version, revision and architecture are right", identity
-    ),
-    CheckDefinition(
-        "architecture", 12, "the architecture is one that the format knows", architecture
-    ),
-    CheckDefinition("pre-release-tilde", 12, "a pre-release sorts before its release", tilde),
-    CheckDefinition("file-name", 12, "the file is called as its fields say", file_name),
-    CheckDefinition("licence", 15, "the licence is in the package", licence),
-    CheckDefinition("maintainer", 16, "it says whom to write to and where to read on", maintainer),
-    CheckDefinition("description", 16, "it says what it is", description),
-    CheckDefinition("fields", 16, "every descriptive field is as it was set", fields, exact),
-    CheckDefinition(
-        "declared-digests", 17, "it holds what it declares: digests and sizes", declared_digests
-    ),
-    CheckDefinition("verifiable", 17, "an installed system can be compared with it", verifiable),
-    CheckDefinition("compression", 18, "the oldest supported hosts can unpack it", compression),
-    CheckDefinition(
-        "changelog", 0, "it has a changelog", changelog, lambda subject: subject.built_by_kubeparcel
-    ),
-    CheckDefinition(
-        "build-host",
-        24,
-        "it does not name the machine it was built on",
-        build_host,
-        lambda subject: subject.built_by_kubeparcel and not subject.is_deb,
-    ),
+def _is_own_rpm(context: CheckContext) -> bool:
+    return context.built_by_kubeparcel and not context.is_deb
+
+
+@check("build-host", "the build host is not recorded", applies=_is_own_rpm)
+def build_host(context: CheckContext) -> Iterator[Finding]:
+    """Report an rpm with the name of the machine that built it: the build is not reproducible."""
+    if context.contents.build_host not in ("", "localhost"):
+        yield Finding("build host localhost", context.contents.build_host)
+
+
+CHECKS = (
+    identity,
+    architecture,
+    pre_release_tilde,
+    file_name,
+    licence,
+    maintainer,
+    description,
+    fields,
+    declared_digests,
+    verifiable,
+    compression,
+    changelog,
+    build_host,
 )

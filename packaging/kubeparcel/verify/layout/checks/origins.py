@@ -1,4 +1,4 @@
-"""Checks of where binaries come from: what Go and the provenance say of them."""
+"""Checks of the origin of binaries: Go's build information, and the provenance record."""
 
 from __future__ import annotations
 
@@ -7,143 +7,172 @@ from collections.abc import Iterator
 
 from kubeparcel.packages.reader import Entry
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, group_findings
+from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings
 
-_REAL_VERSION = re.compile(r"v\d+\.\d+\.\d+(-[a-z]+\.\d+)?")
-
-
-def _go(subject: CheckContext) -> bool:
-    return any(elf.go for _, elf in subject.elf_files)
+_RELEASE_VERSION = re.compile(r"v\d+\.\d+\.\d+(-[a-z]+\.\d+)?")
+MAX_BUILD_PATHS = 3
 
 
-def go_module(subject: CheckContext) -> Iterator[Finding]:
-    """Built from the project's own module, where the binary names one.
+def _has_go_binaries(context: CheckContext) -> bool:
+    return any(elf.go for _, elf in context.elf_files)
 
-    Upstream built without modules for years: those binaries say nothing. Ours always do.
+
+def _is_compiled_from_source(context: CheckContext) -> bool:
+    return context.provenance.get("source") == "go" and _has_go_binaries(context)
+
+
+def _module(context: CheckContext) -> str:
+    return context.expected.module if context.expected else ""
+
+
+def _has_expected_module(context: CheckContext) -> bool:
+    return bool(_module(context)) and _has_go_binaries(context)
+
+
+@check(
+    "go-module",
+    "binaries are built from the project's Go module",
+    applies=_has_expected_module,
+)
+def go_module(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries of another Go module.
+
+    Old upstream binaries were built without modules and record none; they pass unless kubeparcel
+    compiled them.
     """
-    want = subject.expected.module if subject.expected else ""
-    for entry, elf in subject.elf_files:
-        found = elf.go.module.path if elf.go else ""
-        named = bool(found) or _compiled_here(subject)
-        if named and not (elf.go and want in (found, *(d.path for d in elf.go.dependencies))):
-            yield Finding(f"module {want}", f"module {found or 'unknown'}", entry.path)
+    expected = _module(context)
+    for entry, elf in context.elf_files:
+        main = elf.go.module.path if elf.go else ""
+        if not (main or _is_compiled_from_source(context)):
+            continue
+        paths = (main, *(module.path for module in elf.go.dependencies)) if elf.go else ()
+        if expected not in paths:
+            yield Finding(f"module {expected}", f"module {main or 'unknown'}", entry.path)
 
 
-def _go_versions(subject: CheckContext) -> Iterator[tuple[Entry, str]]:
-    """The module's version in each binary that names a release; builds of a checkout do not."""
-    want = subject.expected.module if subject.expected else ""
-    for entry, elf in subject.elf_files:
+def _module_versions(context: CheckContext) -> Iterator[tuple[Entry, str]]:
+    """Yield the module's version in each binary that records a release, not a checkout."""
+    expected = _module(context)
+    for entry, elf in context.elf_files:
         modules = (elf.go.module, *elf.go.dependencies) if elf.go else ()
-        found = next((m.version for m in modules if m.path == want), "")
-        if _REAL_VERSION.fullmatch(found):
-            yield entry, found
+        version = next((module.version for module in modules if module.path == expected), "")
+        if _RELEASE_VERSION.fullmatch(version):
+            yield entry, version
 
 
-def go_version(subject: CheckContext) -> Iterator[Finding]:
-    """Built from the version that the package has."""
-    version = "v" + subject.contents.version.replace("~", "-", 1)
-    rows = (
-        (version, found, entry.path) for entry, found in _go_versions(subject) if found != version
+def _has_module_versions(context: CheckContext) -> bool:
+    return any(_module_versions(context))
+
+
+@check(
+    "go-module-version",
+    "binaries are built from the package's version",
+    applies=_has_module_versions,
+)
+def go_module_version(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries built from another version of the module."""
+    expected = "v" + context.contents.version.replace("~", "-", 1)
+    yield from group_findings(
+        (expected, version, entry.path)
+        for entry, version in _module_versions(context)
+        if version != expected
     )
-    yield from group_findings(rows)
 
 
-def go_target(subject: CheckContext) -> Iterator[Finding]:
-    """Built for Linux on the package's architecture."""
-    arch = subject.arch
-    want = f"linux/{arch}"
-    for entry, elf in subject.elf_files:
+@check(
+    "go-target",
+    "binaries are built for Linux and the package's architecture",
+    applies=_has_go_binaries,
+)
+def go_target(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries with another GOOS or GOARCH."""
+    arch = context.arch
+    expected = f"linux/{arch}"
+    for entry, elf in context.elf_files:
         settings = elf.go.settings if elf.go else {}
-        found = f"{settings.get('GOOS', 'linux')}/{settings.get('GOARCH', arch)}"
-        if arch and found != want:
-            yield Finding(want, found, entry.path)
+        target = f"{settings.get('GOOS', 'linux')}/{settings.get('GOARCH', arch)}"
+        if arch and target != expected:
+            yield Finding(expected, target, entry.path)
 
 
-def _compiled_here(subject: CheckContext) -> bool:
-    return subject.provenance.get("source") == "go" and _go(subject)
-
-
-def trimpath(subject: CheckContext) -> Iterator[Finding]:
-    """Built with -trimpath: the same bytes wherever it is built."""
-    for entry, elf in subject.elf_files:
+@check(
+    "go-trimpath",
+    "binaries are compiled with -trimpath",
+    applies=_is_compiled_from_source,
+)
+def go_trimpath(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries built without -trimpath, whose bytes depend on the build directory."""
+    for entry, elf in context.elf_files:
         if elf.go and elf.go.settings.get("-trimpath") != "true":
-            yield Finding("-trimpath=true", "built without it", entry.path)
+            yield Finding("-trimpath=true", "not set", entry.path)
 
 
-def no_build_paths(subject: CheckContext) -> Iterator[Finding]:
-    """No path of the machine it was built on."""
-    for entry, elf in subject.elf_files:
+@check(
+    "no-build-paths",
+    "binaries contain no paths of the build machine",
+    applies=_is_compiled_from_source,
+)
+def no_build_paths(context: CheckContext) -> Iterator[Finding]:
+    """Report paths of the build machine in binaries."""
+    for entry, elf in context.elf_files:
         if elf.go and elf.go.build_paths:
-            paths = ", ".join(elf.go.build_paths[:3])
+            paths = ", ".join(elf.go.build_paths[:MAX_BUILD_PATHS])
             yield Finding("no paths of the build machine", paths, entry.path)
 
 
-def toolchain(subject: CheckContext) -> Iterator[Finding]:
-    """Compiled with the Go that its provenance names."""
-    want = str(subject.provenance.get("toolchain"))
-    for entry, elf in subject.elf_files:
-        if elf.go and elf.go.version.split(" ")[0] != want:
-            yield Finding(want, elf.go.version, entry.path)
+def _records_toolchain(context: CheckContext) -> bool:
+    return bool(context.provenance.get("toolchain")) and _has_go_binaries(context)
 
 
-def provenance(subject: CheckContext) -> Iterator[Finding]:
-    """The record names this package, and each of its binaries with its digest."""
-    record, contents = subject.provenance, subject.contents
+@check(
+    "provenance-toolchain",
+    "binaries are compiled with the Go version that the provenance records",
+    applies=_records_toolchain,
+)
+def provenance_toolchain(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries compiled with another version of Go."""
+    expected = str(context.provenance.get("toolchain"))
+    for entry, elf in context.elf_files:
+        if elf.go and elf.go.version.split(" ")[0] != expected:
+            yield Finding(expected, elf.go.version, entry.path)
+
+
+def _has_provenance(context: CheckContext) -> bool:
+    return bool(context.provenance)
+
+
+@check(
+    "provenance",
+    "provenance.json matches the package and the digests of its binaries",
+    applies=_has_provenance,
+)
+def provenance(context: CheckContext) -> Iterator[Finding]:
+    """Report an invalid record, another package's record, and binaries with other digests."""
+    record, contents = context.provenance, context.contents
     if "unreadable" in record:
-        yield Finding("a JSON document", "something else", str(record["unreadable"]))
+        yield Finding("a JSON object", "invalid JSON", str(record["unreadable"]))
         return
     package = f"{contents.name} {contents.version}-{contents.revision}"
     if record.get("package") != package:
         yield Finding(package, str(record.get("package")), "provenance.json, package")
     binaries = record.get("binaries")
     recorded = binaries if isinstance(binaries, dict) else {}
-    held = {entry.path.rsplit("/", 1)[-1]: f"sha256:{entry.sha256}" for entry in subject.binaries}
-    for name in sorted({*recorded, *held}):
-        want, found = recorded.get(name, "not recorded"), held.get(name, "not in the package")
-        if want != found:
-            yield Finding(f"{name} {want}", found, "provenance.json, binaries")
+    packaged = {
+        entry.path.rsplit("/", 1)[-1]: f"sha256:{entry.sha256}" for entry in context.binaries
+    }
+    for name in sorted({*recorded, *packaged}):
+        expected = recorded.get(name, "not recorded")
+        found = packaged.get(name, "not in the package")
+        if expected != found:
+            yield Finding(f"{name} {expected}", found, "provenance.json, binaries")
 
 
-RULES = (
-    CheckDefinition(
-        "go-module",
-        10,
-        "binaries are built from the project's Go module",
-        go_module,
-        lambda subject: bool(subject.expected and subject.expected.module) and _go(subject),
-    ),
-    CheckDefinition(
-        "go-module-version",
-        10,
-        "binaries are built from the package's version",
-        go_version,
-        lambda subject: any(_go_versions(subject)),
-    ),
-    CheckDefinition(
-        "go-target", 10, "Go built them for Linux and this architecture", go_target, _go
-    ),
-    CheckDefinition(
-        "go-trimpath", 10, "compiled so that the place does not matter", trimpath, _compiled_here
-    ),
-    CheckDefinition(
-        "no-build-paths",
-        24,
-        "no path of the build machine is left in",
-        no_build_paths,
-        _compiled_here,
-    ),
-    CheckDefinition(
-        "provenance-toolchain",
-        23,
-        "compiled with the Go that the provenance names",
-        toolchain,
-        lambda subject: bool(subject.provenance.get("toolchain")) and _go(subject),
-    ),
-    CheckDefinition(
-        "provenance",
-        23,
-        "the provenance names this package and its binaries' digests",
-        provenance,
-        lambda subject: bool(subject.provenance),
-    ),
+CHECKS = (
+    go_module,
+    go_module_version,
+    go_target,
+    go_trimpath,
+    no_build_paths,
+    provenance_toolchain,
+    provenance,
 )

@@ -1,4 +1,4 @@
-"""Checks of the paths in a package: which are there, what they are, and whose."""
+"""Checks of the paths in a package: which exist, their types, and which package owns them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from pathlib import PurePosixPath
 
 from kubeparcel.packages.reader import Entry, Kind
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import (
-    CheckContext,
-    CheckDefinition,
-    group_findings,
-    in_catalog,
-)
+from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
 
 _KINDS = {"file": Kind.FILE, "dir": Kind.DIR, "link": Kind.SYMLINK}
 
-_HOST: Mapping[str, str] = {
+_DISTRIBUTION_DIRECTORIES: Mapping[str, str] = {
     "/": "",
     "/etc/": "cron.d, default, logrotate.d, modules-load.d, profile.d, sysconfig, sysctl.d",
     "/etc/systemd/": "system, system-preset",
@@ -37,33 +32,42 @@ _HOST: Mapping[str, str] = {
     "/var/": "cache, lib, log",
 }
 
-HOSTS_OWN = frozenset(
+DISTRIBUTION_DIRECTORIES = frozenset(
     {"/"}
-    | {root.rstrip("/") for root in _HOST}
-    | {root + name for root, names in _HOST.items() for name in names.split(", ")}
+    | {parent.rstrip("/") for parent in _DISTRIBUTION_DIRECTORIES}
+    | {
+        parent + name
+        for parent, names in _DISTRIBUTION_DIRECTORIES.items()
+        for name in names.split(", ")
+    }
 )
-"""Directories that the distribution's own packages hold, or that every package may assume."""
+"""Directories that packages of the distribution own, or that every package may assume."""
 
 
-def files_present(subject: CheckContext) -> Iterator[Finding]:
-    """What should be there and is not."""
-    expected = subject.expected
+@check("files-present", "every expected file and directory is in the package", applies=in_catalog)
+def files_present(context: CheckContext) -> Iterator[Finding]:
+    """Report expected paths that are missing from the package."""
+    expected = context.expected
     if expected is None:
         return
-    missing = [path for path in expected.files if path not in subject.entries_by_path]
+    missing = [path for path in expected.files if path not in context.entries_by_path]
     missing += [
         f"{folder}/…"
         for folder in expected.binary_folders
-        if not any(_inside(entry, folder) for entry in subject.binaries)
+        if not any(_is_directly_in(entry, folder) for entry in context.binaries)
     ]
-    yield from group_findings(
-        ("the path is in the package", "it is missing", path) for path in missing
-    )
+    yield from group_findings(("the path is in the package", "missing", path) for path in missing)
 
 
-def no_stray_files(subject: CheckContext) -> Iterator[Finding]:
-    """What is there and should not be."""
-    expected = subject.expected
+@check(
+    "no-stray-files",
+    "the package contains only expected files",
+    applies=in_catalog,
+    hint="If the file belongs to the package, add it to packages.NAME.files in kubeparcel.yaml.",
+)
+def no_stray_files(context: CheckContext) -> Iterator[Finding]:
+    """Report paths that neither the catalog nor the configuration lists."""
+    expected = context.expected
     if expected is None:
         return
     parents = expected.parent_folders() | {
@@ -73,94 +77,71 @@ def no_stray_files(subject: CheckContext) -> Iterator[Finding]:
     }
     strays = (
         entry.path
-        for entry in subject.contents.entries
+        for entry in context.contents.entries
         if entry.path not in expected.files
-        and not (entry.elf and any(_inside(entry, folder) for folder in expected.binary_folders))
+        and not (entry.elf and any(_is_directly_in(entry, d) for d in expected.binary_folders))
         and not entry.path.startswith(expected.unchecked_folders)
-        and not (subject.is_deb and entry.kind is Kind.DIR and entry.path in parents)
-        and not any(free.startswith(f"{entry.path}/") for free in expected.unchecked_folders)
+        and not (context.is_deb and entry.kind is Kind.DIR and entry.path in parents)
+        and not any(d.startswith(f"{entry.path}/") for d in expected.unchecked_folders)
     )
     yield from group_findings(
-        ("only files of the package", "a path that has no place here", path) for path in strays
+        ("only files of this package", "unexpected path", path) for path in strays
     )
 
 
-def _inside(entry: Entry, folder: str) -> bool:
+def _is_directly_in(entry: Entry, folder: str) -> bool:
     return str(PurePosixPath(entry.path).parent) == folder
 
 
-def kinds(subject: CheckContext) -> Iterator[Finding]:
-    """Files are files, directories are directories, links lead where they should."""
-    expected = subject.expected.files if subject.expected else {}
-    rows = []
-    for entry in subject.contents.entries:
-        row = expected.get(entry.path)
-        if row is not None:
-            want, found = _KINDS[row.kind].value, entry.kind.value
-            if row.link:
-                want, found = f"{want} to {row.link}", f"{found} to {entry.target}"
-            rows.append((want, found, entry.path))
+@check("file-types", "files, directories and symlinks have the expected type and target")
+def file_types(context: CheckContext) -> Iterator[Finding]:
+    """Report paths of another type than expected, symlinks with another target, and devices."""
+    expected_files = context.expected.files if context.expected else {}
+    differences = []
+    for entry in context.contents.entries:
+        file = expected_files.get(entry.path)
+        if file is not None:
+            expected, found = _KINDS[file.kind].value, entry.kind.value
+            if file.link:
+                expected, found = f"{expected} to {file.link}", f"{found} to {entry.target}"
+            differences.append((expected, found, entry.path))
         elif entry.kind not in (Kind.FILE, Kind.DIR, Kind.SYMLINK, Kind.HARDLINK):
-            rows.append(("file, dir or symlink", entry.kind.value, entry.path))
-    yield from group_findings(row for row in rows if row[0] != row[1])
-
-
-def owned_directories(subject: CheckContext) -> Iterator[Finding]:
-    """Directories that no distribution has are the package's, so that removal removes them."""
-    rows = (
-        ("the package holds the directory", "it does not", str(parent))
-        for entry in subject.files
-        if not (subject.expected and entry.path.startswith(subject.expected.unchecked_folders))
-        for parent in PurePosixPath(entry.path).parents
-        if str(parent) not in HOSTS_OWN and str(parent) not in subject.entries_by_path
+            differences.append(("file, dir or symlink", entry.kind.value, entry.path))
+    yield from group_findings(
+        (expected, found, path) for expected, found, path in differences if expected != found
     )
-    yield from group_findings(dict.fromkeys(rows))
 
 
-def one_owner_per_path(subject: CheckContext) -> Iterator[Finding]:
-    """No other package of the set has a file of ours: dpkg and rpm would refuse the second."""
-    name = subject.contents.name
-    for entry in subject.contents.entries:
-        others = subject.path_owners.get(entry.path, frozenset()) - {name}
-        if others and entry.kind is not Kind.DIR:
-            also = f"also in {', '.join(sorted(others))}"
-            yield Finding("one package holds the path", also, entry.path)
-
-
-RULES = (
-    CheckDefinition(
-        "files-present",
-        1,
-        "every file and directory of the package is there",
-        files_present,
-        in_catalog,
-    ),
-    CheckDefinition(
-        "no-stray-files",
-        6,
-        "nothing else is there",
-        no_stray_files,
-        in_catalog,
-        "If it belongs there, add it in kubeparcel.yaml: packages.NAME.files",
-    ),
-    CheckDefinition(
-        "kinds",
-        1,
-        "files are files, directories are directories, links lead where they should",
-        kinds,
-    ),
-    CheckDefinition(
-        "owned-directories",
-        0,
-        "the package holds the directories it brings",
-        owned_directories,
-        todo="Add them in kubeparcel.yaml: packages.NAME.files: - {path: …, dir: true}",
-    ),
-    CheckDefinition(
-        "one-owner-per-path",
-        52,
-        "no two packages hold the same path",
-        one_owner_per_path,
-        lambda subject: len(frozenset().union(*subject.path_owners.values())) > 1,
-    ),
+@check(
+    "owned-directories",
+    "the package owns the directories that it creates",
+    hint="Add them to packages.NAME.files in kubeparcel.yaml: - {path: …, dir: true}",
 )
+def owned_directories(context: CheckContext) -> Iterator[Finding]:
+    """Report directories that would remain after removal, because no package owns them."""
+    differences = (
+        ("the package owns the directory", "not owned", str(parent))
+        for entry in context.files
+        if not (context.expected and entry.path.startswith(context.expected.unchecked_folders))
+        for parent in PurePosixPath(entry.path).parents
+        if str(parent) not in DISTRIBUTION_DIRECTORIES
+        and str(parent) not in context.entries_by_path
+    )
+    yield from group_findings(dict.fromkeys(differences))
+
+
+def _is_one_of_several(context: CheckContext) -> bool:
+    return len(frozenset().union(*context.path_owners.values())) > 1
+
+
+@check("one-owner-per-path", "no two packages contain the same path", applies=_is_one_of_several)
+def one_owner_per_path(context: CheckContext) -> Iterator[Finding]:
+    """Report paths that another package contains: dpkg and rpm refuse to install both."""
+    for entry in context.contents.entries:
+        others = context.path_owners.get(entry.path, frozenset()) - {context.contents.name}
+        if others and entry.kind is not Kind.DIR:
+            found = f"also in {', '.join(sorted(others))}"
+            yield Finding("only one package contains the path", found, entry.path)
+
+
+CHECKS = (files_present, no_stray_files, file_types, owned_directories, one_owner_per_path)

@@ -1,4 +1,4 @@
-"""Checks of what a package says about others: dependencies, conflicts, the C library."""
+"""Checks of dependencies, conflicts and other relations."""
 
 from __future__ import annotations
 
@@ -6,125 +6,125 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition, exact, in_catalog
+from kubeparcel.verify.layout.check_context import (
+    CheckContext,
+    check,
+    has_binaries,
+    in_catalog,
+    is_exact,
+)
 from kubeparcel.verify.layout.expected import normalize_relation
 
-_SOUGHT = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
-"""Dependencies that follow from the binaries, not from the catalog."""
+_GENERATED = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
+"""Dependencies that packaging tools derive from binaries; the catalog does not list them."""
 
 _LIBC = {True: re.compile(r"(libc6|glibc)\b"), False: re.compile(r"(libc\.so\.6|glibc\b)")}
 _NEGATIVE = ("conflicts", "breaks", "replaces", "obsoletes")
-NEIGHBOUR = "containernetworking-plugins"
-"""Debian's and Fedora's package of the same plugins, in another folder: both may be installed."""
+DISTRIBUTION_PLUGINS = "containernetworking-plugins"
+"""Debian's and Fedora's CNI plugins, in another folder: both packages may be installed."""
 
 
-def relations(subject: CheckContext) -> Iterator[Finding]:
-    """The relations are those of the catalog for this version, no more and no fewer."""
-    if subject.expected is None:
+@check("relations", "dependencies and other relations match the catalog", applies=in_catalog)
+def relations(context: CheckContext) -> Iterator[Finding]:
+    """Report relations that are missing, or not in the catalog for this version."""
+    if context.expected is None:
         return
-    wanted = subject.expected.relations
-    for relation in sorted(
-        {*wanted, *subject.contents.relations} - {"provides"} | _provides(subject)
-    ):
-        want = {other for other in wanted.get(relation, ()) if not _derived(other, subject)}
-        found = {
-            normalize_relation(other) for other in subject.contents.relations.get(relation, ())
+    expected_relations, actual = context.expected.relations, context.contents.relations
+    names = {*expected_relations, *actual} - (set() if is_exact(context) else {"provides"})
+    for relation in sorted(names):
+        expected = {
+            other
+            for other in expected_relations.get(relation, ())
+            if not _is_generated(other, context)
         }
-        found = {other for other in found if not _derived(other, subject)}
-        if want != found:
+        normalized = (normalize_relation(other) for other in actual.get(relation, ()))
+        found = {other for other in normalized if not _is_generated(other, context)}
+        if expected != found:
             yield Finding(
-                f"{relation}: {', '.join(sorted(want)) or 'nothing'}",
-                f"{relation}: {', '.join(sorted(found)) or 'nothing'}",
-                hint=_difference(want, found),
+                f"{relation}: {', '.join(sorted(expected)) or 'none'}",
+                f"{relation}: {', '.join(sorted(found)) or 'none'}",
+                hint=_difference(expected, found),
             )
 
 
-def _provides(subject: CheckContext) -> set[str]:
-    return {"provides"} if exact(subject) else set()
+def _is_generated(other: str, context: CheckContext) -> bool:
+    """Return whether another packager's tools added the dependency: interpreters, libraries."""
+    return not is_exact(context) and (other.startswith("/") or bool(_GENERATED.match(other)))
 
 
-def _derived(other: str, subject: CheckContext) -> bool:
-    """Interpreters and libraries, which other packagers' tools find by themselves."""
-    return not exact(subject) and (other.startswith("/") or bool(_SOUGHT.match(other)))
-
-
-def _difference(want: set[str], found: set[str]) -> str:
-    missing, extra = sorted(want - found), sorted(found - want)
+def _difference(expected: set[str], found: set[str]) -> str:
+    missing, extra = sorted(expected - found), sorted(found - expected)
     parts = [f"missing: {', '.join(missing)}"] * bool(missing)
     parts += [f"not in the catalog for this version: {', '.join(extra)}"] * bool(extra)
     return "; ".join(parts)
 
 
-def no_exact_bounds(subject: CheckContext) -> Iterator[Finding]:
-    """No `=` between our packages: it would force them to be upgraded in one step."""
-    for other in subject.contents.relations.get("depends", ()):
+def _has_dependencies(context: CheckContext) -> bool:
+    return "depends" in context.contents.relations
+
+
+@check(
+    "no-exact-bounds",
+    "no package requires an exact version of another",
+    applies=_has_dependencies,
+)
+def no_exact_bounds(context: CheckContext) -> Iterator[Finding]:
+    """Report `=` between packages of the catalog: both would have to be upgraded at once."""
+    for other in context.contents.relations.get("depends", ()):
         name, _, bound = other.partition(" (")
-        if name in subject.layout_paths.package_names and bound.startswith("="):
-            look = "Packages are upgraded one after another, kubeadm before the kubelet."
-            yield Finding(f"{name} with a lower bound (>=)", other, hint=look)
+        if name in context.layout_paths.package_names and bound.startswith("="):
+            hint = "Packages are upgraded separately: kubeadm first, then the kubelet."
+            yield Finding(f"{name} with a lower bound (>=)", other, hint=hint)
 
 
-def no_self_conflict(subject: CheckContext) -> Iterator[Finding]:
-    """It can be installed: beside itself, the other packages, and the distribution's plugins."""
-    itself = subject.contents.name
-    names = {itself, *subject.layout_paths.package_names, NEIGHBOUR}
+@check("no-self-conflict", "the package can be installed together with the others")
+def no_self_conflict(context: CheckContext) -> Iterator[Finding]:
+    """Report conflicts with itself, the catalog's packages or the distribution's CNI plugins."""
+    itself = context.contents.name
+    names = {itself, *context.layout_paths.package_names, DISTRIBUTION_PLUGINS}
     for relation in _NEGATIVE:
-        for other in subject.contents.relations.get(relation, ()):
+        for other in context.contents.relations.get(relation, ()):
             name, _, bound = other.partition(" (")
             if name in names and (not bound or name == itself):
                 yield Finding(f"no conflict with {name}", f"{relation}: {other}")
-    for other in subject.contents.relations.get("depends", ()):
+    for other in context.contents.relations.get("depends", ()):
         if other.partition(" (")[0] == itself:
             yield Finding("no dependency on itself", f"depends: {other}")
 
 
-def c_library(subject: CheckContext) -> Iterator[Finding]:
-    """A dynamic binary needs the C library it was linked with; a static one needs none."""
-    pattern = _LIBC[subject.is_deb]
-    everything = [
+@check(
+    "c-library-dependency",
+    "the package depends on the C library exactly if a binary needs it",
+    applies=has_binaries,
+)
+def c_library_dependency(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing, unneeded or too old dependency on the C library."""
+    dependencies = (
         other
-        for source in (subject.contents.relations, subject.contents.automatic)
+        for relations in (context.contents.relations, context.contents.automatic)
         for name in ("depends", "pre-depends")
-        for other in source.get(name, ())
-    ]
-    declared = [other for other in everything if pattern.match(other)]
-    dynamic = [entry for entry in subject.binaries if entry.elf and not entry.elf.static]
-    name = "libc6" if subject.is_deb else "libc.so.6"
+        for other in relations.get(name, ())
+    )
+    declared = [other for other in dependencies if _LIBC[context.is_deb].match(other)]
+    dynamic = [(entry, elf) for entry, elf in context.elf_files if not elf.static]
+    name = "libc6" if context.is_deb else "libc.so.6"
     if not dynamic and declared:
-        yield Finding("no C library: all binaries are static", f"depends: {', '.join(declared)}")
-    for entry in dynamic:
+        expected = "no dependency on the C library: all binaries are static"
+        yield Finding(expected, f"depends: {', '.join(declared)}")
+    for entry, elf in dynamic:
         if not declared:
-            yield Finding(f"depends: {name}, as the binary is dynamic", "nothing", entry.path)
-        elif entry.elf and not _new_enough(declared, entry.elf.glibc):
-            want = f"depends: {name} {entry.elf.glibc} or newer, as the binary needs"
-            yield Finding(want, ", ".join(declared), entry.path)
+            yield Finding(f"depends: {name}, as the binary is dynamic", "missing", entry.path)
+        elif not _is_new_enough(declared, elf.glibc):
+            expected = f"depends: {name} {elf.glibc} or later, which the binary needs"
+            yield Finding(expected, ", ".join(declared), entry.path)
 
 
-def _new_enough(declared: list[str], glibc: str) -> bool:
-    """Whether the newest version that is asked for has all symbols; none asked for is let pass."""
-    found = [match[1] for other in declared for match in re.finditer(r"(\d+\.\d+)", other)]
-    versions = [tuple(map(int, text.split("."))) for text in found]
+def _is_new_enough(declared: list[str], glibc: str) -> bool:
+    """Return whether the newest required version has all symbols; True if none is required."""
+    matches = [match[1] for other in declared for match in re.finditer(r"(\d+\.\d+)", other)]
+    versions = [tuple(map(int, text.split("."))) for text in matches]
     needed = tuple(map(int, glibc.split("."))) if glibc else ()
     return not versions or max(versions) >= needed[:2]
 
 
-RULES = (
-    CheckDefinition("relations", 13, "it depends on exactly what it should", relations, in_catalog),
-    CheckDefinition(
-        "no-exact-bounds",
-        13,
-        "no package pins another to one version",
-        no_exact_bounds,
-        lambda subject: "depends" in subject.contents.relations,
-    ),
-    CheckDefinition(
-        "no-self-conflict", 14, "it can be installed beside the others", no_self_conflict
-    ),
-    CheckDefinition(
-        "c-library-dependency",
-        13,
-        "it depends on the C library exactly when a binary needs it",
-        c_library,
-        lambda subject: bool(subject.binaries),
-    ),
-)
+CHECKS = (relations, no_exact_bounds, no_self_conflict, c_library_dependency)

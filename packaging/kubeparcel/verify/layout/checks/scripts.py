@@ -1,179 +1,163 @@
-"""Checks of the scriptlets as programs: they run on every host, do not fail, harm no one."""
+"""Checks of the scriptlets as programs: portable, idempotent, successful and harmless."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import zip_longest
 
 from kubeparcel.process import run
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
-from kubeparcel.verify.layout import shell_parser
 from kubeparcel.verify.layout.check_context import (
     SHELLS,
     CheckContext,
-    CheckDefinition,
-    exact,
+    check,
     has_scripts,
+    is_exact,
 )
 from kubeparcel.verify.layout.checks.services import SYSTEMCTL
+from kubeparcel.verify.layout.shell_parser import Command
 
 _BASHISMS = re.compile(
     r"\[\[|(^|[;&|\s])(function\s|source\s|declare\s|pushd\s|let\s)|<<<|&>|\$'|\$\{\w+[\^,@/]|"
     r"\[ [^\]\n]*\s==\s|\w+\+?=\("
 )
+_READ_ONLY_PROGRAMS = ("echo", "printf", "test", "[")
+_DATA_PATHS = (CNI_BIN_DIR, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")
+_IDEMPOTENT_OPTIONS = {"mkdir": "p", "ln": "f", "rm": "f", "groupadd": "f"}
 
 
-def interpreter(subject: CheckContext) -> Iterator[Finding]:
-    """A shell that is on every host."""
-    for name, script in subject.contents.scripts.items():
+def _shell_scripts(context: CheckContext) -> Iterator[tuple[str, str]]:
+    """Yield the name and text of each scriptlet that /bin/sh runs."""
+    for name, script in context.contents.scripts.items():
+        if script.interpreter.split(" ")[0] in SHELLS:
+            yield name, script.body
+
+
+@check("scripts-interpreter", "scriptlets run with /bin/sh", applies=has_scripts)
+def scripts_interpreter(context: CheckContext) -> Iterator[Finding]:
+    """Report interpreters that a minimal host may not have; rpm's built-in Lua is allowed."""
+    for name, script in context.contents.scripts.items():
         if script.interpreter.split(" ")[0] not in (*SHELLS, "<lua>"):
             yield Finding("/bin/sh", script.interpreter or "no interpreter", name)
 
 
-def parses(subject: CheckContext) -> Iterator[Finding]:
-    """The shell understands it."""
-    for name, script in subject.contents.scripts.items():
-        if script.interpreter.split(" ")[0] in SHELLS:
-            done = run(["/bin/sh", "-n"], stdin=script.body, check=False)
-            if done.exit_code:
-                yield Finding("a script that sh -n accepts", done.stderr.strip(), name)
+@check("scripts-parse", "scriptlets have no syntax errors", applies=has_scripts)
+def scripts_parse(context: CheckContext) -> Iterator[Finding]:
+    """Report scriptlets that `sh -n` rejects."""
+    for name, body in _shell_scripts(context):
+        result = run(["/bin/sh", "-n"], stdin=body, check=False)
+        if result.exit_code:
+            yield Finding("a script that sh -n accepts", result.stderr.strip(), name)
 
 
-def posix(subject: CheckContext) -> Iterator[Finding]:
-    """Nothing that only bash knows: /bin/sh is dash on Debian."""
-    for name, script in subject.contents.scripts.items():
-        if script.interpreter.split(" ")[0] not in SHELLS:
-            continue
-        for number, line in enumerate(script.body.splitlines(), 1):
+@check("scripts-posix", "scriptlets are POSIX shell", applies=has_scripts)
+def scripts_posix(context: CheckContext) -> Iterator[Finding]:
+    """Report syntax that only bash knows: on Debian, /bin/sh is dash."""
+    for name, body in _shell_scripts(context):
+        for number, line in enumerate(body.splitlines(), 1):
             code = line.partition(" #")[0]
             if not code.lstrip().startswith("#") and _BASHISMS.search(code):
                 yield Finding("POSIX shell", line.strip(), f"{name} line {number}")
 
 
-def succeeds(subject: CheckContext) -> Iterator[Finding]:
-    """A failing scriptlet leaves a package half-installed: it must not fail over trifles."""
-    for name, command in subject.script_commands:
-        code = command.argv[1] if command.program == "exit" and len(command.argv) > 1 else "0"
-        if code != "0":
-            yield Finding("exit 0", command.command_line, f"{name} line {command.line}")
+@check("scripts-succeed", "scriptlets exit with 0", applies=has_scripts)
+def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
+    """Report commands whose failure fails the scriptlet, which leaves a half-installed package."""
+    for name, command in context.script_commands:
+        argv, location = command.argv, f"{name} line {command.line}"
+        if command.program == "exit" and len(argv) > 1 and argv[1] != "0":
+            yield Finding("exit 0", command.command_line, location)
         if command.program in SYSTEMCTL and not (command.failure_handled or command.is_condition):
-            yield Finding(
-                f"{command.command_line} || true",
-                command.command_line,
-                f"{name} line {command.line}",
-            )
-    last: dict[str, shell_parser.Command] = dict(subject.script_commands)
-    for name, command in last.items():
+            yield Finding(f"{command.command_line} || true", command.command_line, location)
+    last_commands: dict[str, Command] = dict(context.script_commands)
+    for name, command in last_commands.items():
         if command.follows_and and not command.failure_handled:
-            want = "the last line succeeds also when its condition is not met"
-            yield Finding(want, f"… && {command.command_line}", f"{name} line {command.line}")
+            expected = "the last command succeeds even if its condition is false"
+            yield Finding(expected, f"… && {command.command_line}", f"{name} line {command.line}")
 
 
-def removes_only_own(subject: CheckContext) -> Iterator[Finding]:
-    """No recursive removal, and nothing of anyone else's."""
-    for name, command in subject.script_commands:
-        options = "".join(w.lstrip("-") for w in command.argv[1:] if w.startswith("-"))
-        recursive = command.program == "rm" and ("r" in options.lower())
+@check("scripts-no-recursive-removal", "scriptlets remove no directory trees", applies=has_scripts)
+def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
+    """Report `rm -r` and `find -delete`, which may remove files of other packages."""
+    for name, command in context.script_commands:
+        options = "".join(word.lstrip("-") for word in command.argv[1:] if word.startswith("-"))
+        recursive = command.program == "rm" and "r" in options.lower()
         if recursive or (command.program == "find" and "-delete" in command.argv):
-            yield Finding(
-                "no recursive removal", command.command_line, f"{name} line {command.line}"
-            )
+            location = f"{name} line {command.line}"
+            yield Finding("no recursive removal", command.command_line, location)
 
 
-def leaves_plugins(subject: CheckContext) -> Iterator[Finding]:
-    """What others put among the CNI plugins, and the cluster's data, is not touched."""
-    for name, command in subject.script_commands:
-        if command.program in ("echo", "printf", "test", "["):
+@check(
+    "scripts-leave-data",
+    "scriptlets do not touch CNI plugins and cluster data",
+    applies=has_scripts,
+)
+def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
+    """Report commands with paths of CNI plugins and configuration, kubeadm and kubelet data."""
+    for name, command in context.script_commands:
+        if command.program in _READ_ONLY_PROGRAMS:
             continue
         for word in command.argv:
-            if word.startswith(
-                (CNI_BIN_DIR, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")
-            ):
-                yield Finding(
-                    f"{word} is left alone", command.command_line, f"{name} line {command.line}"
-                )
+            if word.startswith(_DATA_PATHS):
+                location = f"{name} line {command.line}"
+                yield Finding(f"no changes to {word}", command.command_line, location)
 
 
-_ONCE_ONLY = {"mkdir": "p", "ln": "f", "rm": "f", "groupadd": "f"}
-
-
-def idempotent(subject: CheckContext) -> Iterator[Finding]:
-    """Running it again, after it broke off, does no harm."""
-    for name, command in subject.script_commands:
-        options = "".join(w for w in command.argv[1:] if w.startswith("-"))
-        want = _ONCE_ONLY.get(command.program)
-        if want and want not in options and not (command.failure_handled or command.conditions):
-            yield Finding(
-                f"{command.program} -{want}", command.command_line, f"{name} line {command.line}"
-            )
-    for name, script in subject.contents.scripts.items():
+@check("scripts-idempotent", "scriptlets can run more than once", applies=has_scripts)
+def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
+    """Report commands that fail in a second run, and lines appended to files."""
+    for name, command in context.script_commands:
+        options = "".join(word for word in command.argv[1:] if word.startswith("-"))
+        option = _IDEMPOTENT_OPTIONS.get(command.program, "")
+        if option not in options and not (command.failure_handled or command.conditions):
+            location = f"{name} line {command.line}"
+            yield Finding(f"{command.program} -{option}", command.command_line, location)
+    for name, script in context.contents.scripts.items():
         for number, line in enumerate(script.body.splitlines(), 1):
             if re.search(r">>\s*/", line.partition("#")[0]):
                 yield Finding("no line appended to a file", line.strip(), f"{name} line {number}")
 
 
-def bodies(subject: CheckContext) -> Iterator[Finding]:
-    """The scriptlets are those that were rendered."""
-    wanted = subject.expected.scripts if subject.expected else {}
-    found = {name: script.body for name, script in subject.contents.scripts.items()}
-    for name in sorted({*wanted, *found}):
-        if name not in found or name not in wanted:
-            is_, be = ("a", "no") if name not in found else ("no", "a")
-            yield Finding(f"{is_} scriptlet {name}", f"{be} scriptlet {name}", name)
-        elif found[name].strip() != wanted[name].strip():
-            yield from _difference(name, wanted[name], found[name])
+def _is_exact_with_scripts(context: CheckContext) -> bool:
+    expected = context.expected.scripts if context.expected else {}
+    return is_exact(context) and bool(expected or has_scripts(context))
 
 
-def _difference(name: str, wanted: str, found: str) -> Iterator[Finding]:
-    """The first line that differs."""
-    pairs: Iterable[tuple[str, str]] = zip(
-        [*wanted.strip().splitlines(), "the end"],
-        [*found.strip().splitlines(), "the end"],
-        strict=False,
+@check(
+    "scripts-exact", "scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts
+)
+def scripts_exact(context: CheckContext) -> Iterator[Finding]:
+    """Report missing and additional scriptlets, and the first line that differs."""
+    expected = context.expected.scripts if context.expected else {}
+    found = {name: script.body for name, script in context.contents.scripts.items()}
+    for name in sorted({*expected, *found}):
+        if name not in found:
+            yield Finding(f"a scriptlet {name}", "missing", name)
+        elif name not in expected:
+            yield Finding(f"no scriptlet {name}", "present", name)
+        elif expected[name].strip() != found[name].strip():
+            yield from _first_difference(name, expected[name], found[name])
+
+
+def _first_difference(name: str, expected: str, found: str) -> Iterator[Finding]:
+    lines = zip_longest(
+        expected.strip().splitlines(), found.strip().splitlines(), fillvalue="end of the script"
     )
-    for number, (want, have) in enumerate(pairs, 1):
-        if want != have:
-            yield Finding(want, have, f"{name} line {number}")
+    for number, (expected_line, found_line) in enumerate(lines, 1):
+        if expected_line != found_line:
+            yield Finding(expected_line, found_line, f"{name} line {number}")
             return
 
 
-RULES = (
-    CheckDefinition(
-        "scripts-interpreter",
-        19,
-        "scriptlets run with a shell that every host has",
-        interpreter,
-        has_scripts,
-    ),
-    CheckDefinition(
-        "scripts-parse", 19, "the shell understands the scriptlets", parses, has_scripts
-    ),
-    CheckDefinition("scripts-posix", 19, "scriptlets are POSIX shell", posix, has_scripts),
-    CheckDefinition("scripts-succeed", 19, "scriptlets do not fail", succeeds, has_scripts),
-    CheckDefinition(
-        "scripts-no-recursive-removal",
-        54,
-        "no scriptlet removes a whole folder",
-        removes_only_own,
-        has_scripts,
-    ),
-    CheckDefinition(
-        "scripts-leave-data",
-        54,
-        "plugins and data of others are not touched",
-        leaves_plugins,
-        has_scripts,
-    ),
-    CheckDefinition("scripts-idempotent", 19, "scriptlets may run twice", idempotent, has_scripts),
-    CheckDefinition(
-        "scripts-exact",
-        19,
-        "scriptlets are those that were rendered",
-        bodies,
-        lambda subject: (
-            exact(subject)
-            and bool(subject.contents.scripts or (subject.expected and subject.expected.scripts))
-        ),
-    ),
+CHECKS = (
+    scripts_interpreter,
+    scripts_parse,
+    scripts_posix,
+    scripts_succeed,
+    scripts_no_recursive_removal,
+    scripts_leave_data,
+    scripts_idempotent,
+    scripts_exact,
 )

@@ -1,4 +1,4 @@
-"""Checks of what scriptlets do to services: they leave the running kubelet alone."""
+"""Checks of what scriptlets do to services: they leave a running kubelet alone."""
 
 from __future__ import annotations
 
@@ -6,180 +6,182 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout import shell_parser
 from kubeparcel.verify.layout.check_context import (
     CheckContext,
-    CheckDefinition,
+    check,
     group_findings,
     has_scripts,
 )
+from kubeparcel.verify.layout.shell_parser import Command
 
-_STARTS = {"start", "restart", "try-restart", "condrestart", "reload", "force-reload"} | {
+_START_VERBS = {"start", "restart", "try-restart", "condrestart", "reload", "force-reload"} | {
     *("kill", "isolate", "reload-or-restart", "try-reload-or-restart")
 }
-_STOPS = {"stop", "disable", "mask"}
-_ENABLES = {"enable", "preset", "unmask", "reenable"}
+_STOP_VERBS = {"stop", "disable", "mask"}
+_ENABLE_VERBS = {"enable", "preset", "unmask", "reenable"}
+_KILL_PROGRAMS = {"kill", "killall", "pkill", "kubelet"}
 _SERVICE = {"service", "invoke-rc.d"}
 SYSTEMCTL = {"systemctl", "deb-systemd-invoke", "deb-systemd-helper"}
 
 _NEVER = re.compile(r"(?!)")
 
-# The arguments of scriptlets, by whether it is a deb: dpkg names the moment (deb-postinst(5) and
-# so on), rpm says how many versions will be there when it is done.
-_REMOVAL = {
+# Conditions in scriptlets, for debs (True) and rpms (False). dpkg passes the action, such as
+# `remove` (deb-postinst(5)); rpm passes the number of versions that remain installed.
+_ON_REMOVAL = {
     True: re.compile(r"\b(remove|purge|deconfigure)\b|!= upgrade"),
     False: re.compile(r"^(?!not).* ((-eq|=|==) 0|-lt 1)\b|^case \$1 in 0$|^not.* -ge 1"),
 }
-_UPGRADE = {True: re.compile(r"(?<!!= )(?<!-)\bupgrade\b"), False: _NEVER}
-_FIRST = {
+_ON_UPGRADE = {True: re.compile(r"(?<!!= )(?<!-)\bupgrade\b"), False: _NEVER}
+_ON_FIRST_INSTALLATION = {
     True: re.compile(r"-z \$\{?2|^not.* -n \$\{?2|^case \$2 in $"),
     False: re.compile(r"^(?!not).* ((-eq|=|==) 1|-lt 2)\b|^case \$1 in 1$|^not.* -gt 1"),
 }
 
 
-def _verb(command: shell_parser.Command) -> tuple[str, tuple[str, ...]]:
-    """What a command does to units, and to which; empty when it is no such command."""
-    plain = tuple(word for word in command.argv[1:] if not word.startswith("-"))
+def _verb(command: Command) -> str:
+    """Return what a command does to units, such as `start`; empty for other commands."""
+    arguments = tuple(word for word in command.argv[1:] if not word.startswith("-"))
     if command.program in _SERVICE:
-        return (plain[1] if len(plain) > 1 else ""), plain[:1]
-    if command.program in SYSTEMCTL and plain:
-        now = "--now" in command.argv
-        verb = {"enable": "start", "disable": "stop"}.get(plain[0], plain[0]) if now else plain[0]
-        return verb, plain[1:]
-    return "", ()
+        return arguments[1] if len(arguments) > 1 else ""
+    if command.program in SYSTEMCTL and arguments:
+        with_now = {"enable": "start", "disable": "stop"} if "--now" in command.argv else {}
+        return with_now.get(arguments[0], arguments[0])
+    return ""
 
 
-def leaves_kubelet(subject: CheckContext) -> Iterator[Finding]:
-    """Never start or restart the kubelet: its node is drained first, by a person."""
-    for name, command in subject.script_commands:
-        verb, _ = _verb(command)
-        if verb in _STARTS:
-            yield Finding(
-                f"no {verb} of a service", command.command_line, f"{name} line {command.line}"
-            )
-        if command.program in ("kill", "killall", "pkill", "kubelet"):
-            where = f"{name} line {command.line}"
-            yield Finding("the running kubelet is left alone", command.command_line, where)
-
-
-def stops_only_on_removal(subject: CheckContext) -> Iterator[Finding]:
-    """Stop and disable at removal only, not at an upgrade."""
-    for name, command in subject.script_commands:
-        verb, _ = _verb(command)
-        if verb in _STOPS and not _only(
-            command, _REMOVAL[subject.is_deb], _UPGRADE[subject.is_deb]
-        ):
-            want = '"$1" = remove' if subject.is_deb else '"$1" -eq 0'
-            yield Finding(
-                f"only if [ {want} ]", command.command_line, f"{name} line {command.line}"
-            )
-
-
-def enables_once(subject: CheckContext) -> Iterator[Finding]:
-    """Enable at the first installation only: what the administrator chose later stays."""
-    for name, command in subject.script_commands:
-        verb, _ = _verb(command)
-        if verb in _ENABLES and not _only(command, _FIRST[subject.is_deb]):
-            want = '-z "$2"' if subject.is_deb else '"$1" -eq 1'
-            yield Finding(
-                f"only if [ {want} ]",
-                command.command_line,
-                f"{name} line {command.line}",
-                "Without it, an upgrade enables a kubelet that the administrator disabled.",
-            )
-
-
-def _only(
-    command: shell_parser.Command, wanted: re.Pattern[str], never: re.Pattern[str] = _NEVER
+def _runs_only(
+    command: Command, required: re.Pattern[str], excluded: re.Pattern[str] = _NEVER
 ) -> bool:
-    """Whether the conditions around a command name that moment, and not another."""
-    under = command.conditions
-    return any(wanted.search(one) for one in under) and not any(never.search(one) for one in under)
+    """Return whether the conditions of a command match `required` and not `excluded`."""
+    return any(map(required.search, command.conditions)) and not any(
+        map(excluded.search, command.conditions)
+    )
 
 
-def without_systemd(subject: CheckContext) -> Iterator[Finding]:
-    """A host without systemd, or a container build, installs it just as well."""
-    for name, command in subject.script_commands:
+def _location(scriptlet: str, command: Command) -> str:
+    return f"{scriptlet} line {command.line}"
+
+
+@check(
+    "scripts-leave-kubelet-running",
+    "scriptlets never start or restart the kubelet",
+    applies=has_scripts,
+)
+def scripts_leave_kubelet_running(context: CheckContext) -> Iterator[Finding]:
+    """Report commands that start, restart or kill services: nodes are drained manually first."""
+    for name, command in context.script_commands:
+        verb, location = _verb(command), _location(name, command)
+        if verb in _START_VERBS:
+            yield Finding(f"no {verb} of a service", command.command_line, location)
+        if command.program in _KILL_PROGRAMS:
+            expected = "the running kubelet is left alone"
+            yield Finding(expected, command.command_line, location)
+
+
+def _manages_services(context: CheckContext) -> bool:
+    return any(command.program in SYSTEMCTL | _SERVICE for _, command in context.script_commands)
+
+
+@check(
+    "scripts-stop-on-removal-only",
+    "scriptlets stop the kubelet only on removal",
+    applies=_manages_services,
+)
+def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
+    """Report commands that stop or disable a service on upgrades too."""
+    required, excluded = _ON_REMOVAL[context.is_deb], _ON_UPGRADE[context.is_deb]
+    for name, command in context.script_commands:
+        if _verb(command) in _STOP_VERBS and not _runs_only(command, required, excluded):
+            condition = '"$1" = remove' if context.is_deb else '"$1" -eq 0'
+            expected = f"only if [ {condition} ]"
+            yield Finding(expected, command.command_line, _location(name, command))
+
+
+@check(
+    "scripts-enable-once",
+    "scriptlets enable the kubelet only on the first installation",
+    applies=_manages_services,
+)
+def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
+    """Report commands that enable a service on upgrades, and so undo `systemctl disable`."""
+    for name, command in context.script_commands:
+        required = _ON_FIRST_INSTALLATION[context.is_deb]
+        if _verb(command) in _ENABLE_VERBS and not _runs_only(command, required):
+            condition = '-z "$2"' if context.is_deb else '"$1" -eq 1'
+            yield Finding(
+                f"only if [ {condition} ]",
+                command.command_line,
+                _location(name, command),
+                "Otherwise, an upgrade enables a kubelet that the administrator disabled.",
+            )
+
+
+@check(
+    "scripts-without-systemd",
+    "the package can be installed without systemd",
+    applies=_manages_services,
+)
+def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
+    """Report service commands that fail without systemd, such as in a container build."""
+    for name, command in context.script_commands:
         guarded = any(
             "/run/systemd/system" in condition or "systemctl" in condition
             for condition in command.conditions
         )
-        if command.program in SYSTEMCTL | _SERVICE and not (guarded or command.failure_handled):
-            want = f"{command.command_line} || true, or inside if [ -d /run/systemd/system ]"
-            yield Finding(want, command.command_line, f"{name} line {command.line}")
+        manages_service = command.program in SYSTEMCTL | _SERVICE
+        if manages_service and not (guarded or command.failure_handled):
+            expected = f"{command.command_line} || true, or inside if [ -d /run/systemd/system ]"
+            yield Finding(expected, command.command_line, _location(name, command))
 
 
-def reloads(subject: CheckContext) -> Iterator[Finding]:
-    """Units and drop-ins are read again after they came, changed or went."""
-    names = ("postinst", "postrm") if subject.is_deb else ("post", "postun")
-    told = {
-        name for name, command in subject.script_commands if _verb(command)[0] == "daemon-reload"
+def _has_unit_or_drop_in(context: CheckContext) -> bool:
+    return context.unit is not None or context.drop_in is not None
+
+
+@check(
+    "scripts-reload-systemd",
+    "scriptlets reload systemd after changes of units and drop-ins",
+    applies=_has_unit_or_drop_in,
+)
+def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
+    """Report scriptlets after installation and removal without `systemctl daemon-reload`."""
+    required = ("postinst", "postrm") if context.is_deb else ("post", "postun")
+    reloading = {
+        name for name, command in context.script_commands if _verb(command) == "daemon-reload"
     }
     yield from group_findings(
-        ("systemctl daemon-reload", "none", n) for n in names if n not in told
+        ("systemctl daemon-reload", "missing", name) for name in required if name not in reloading
     )
 
 
-def removes_obsolete(subject: CheckContext) -> Iterator[Finding]:
-    """The old conffile of the other layout, which would mask the new one, is removed."""
-    moments = ("preinst", "postinst", "postrm")
-    helper = [(n, c) for n, c in subject.script_commands if c.program == "dpkg-maintscript-helper"]
-    for path in subject.expected.obsolete_conffiles if subject.expected else ():
-        for moment in moments:
-            if not any(
-                n == moment and "rm_conffile" in c.argv and path in c.argv for n, c in helper
-            ):
-                yield Finding(f"dpkg-maintscript-helper rm_conffile {path}", "none", moment)
+def _has_obsolete_conffiles(context: CheckContext) -> bool:
+    return context.is_deb and bool(context.expected and context.expected.obsolete_conffiles)
 
 
-def _services(subject: CheckContext) -> bool:
-    """Whether a scriptlet has to do with services at all."""
-    return any(command.program in SYSTEMCTL | _SERVICE for _, command in subject.script_commands)
+@check(
+    "obsolete-drop-in-removed",
+    "the other layout's drop-in is removed",
+    applies=_has_obsolete_conffiles,
+)
+def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
+    """Report scriptlets that do not remove the other layout's conffile, which masks the new one."""
+    removed = {
+        (name, word)
+        for name, command in context.script_commands
+        if command.program == "dpkg-maintscript-helper" and "rm_conffile" in command.argv
+        for word in command.argv
+    }
+    for path in context.expected.obsolete_conffiles if context.expected else ():
+        for name in ("preinst", "postinst", "postrm"):
+            if (name, path) not in removed:
+                yield Finding(f"dpkg-maintscript-helper rm_conffile {path}", "missing", name)
 
 
-RULES = (
-    CheckDefinition(
-        "scripts-leave-kubelet-running",
-        79,
-        "the kubelet is never started or restarted",
-        leaves_kubelet,
-        has_scripts,
-    ),
-    CheckDefinition(
-        "scripts-stop-on-removal-only",
-        79,
-        "an upgrade does not stop the kubelet",
-        stops_only_on_removal,
-        _services,
-    ),
-    CheckDefinition(
-        "scripts-enable-once",
-        62,
-        "only the first installation enables the kubelet",
-        enables_once,
-        _services,
-    ),
-    CheckDefinition(
-        "scripts-without-systemd",
-        48,
-        "a host without systemd can install it",
-        without_systemd,
-        _services,
-    ),
-    CheckDefinition(
-        "scripts-reload-systemd",
-        0,
-        "systemd learns of a changed unit or drop-in",
-        reloads,
-        lambda subject: subject.unit is not None or subject.drop_in is not None,
-    ),
-    CheckDefinition(
-        "obsolete-drop-in-removed",
-        63,
-        "a stale drop-in of the other layout is removed",
-        removes_obsolete,
-        lambda subject: (
-            subject.is_deb and bool(subject.expected and subject.expected.obsolete_conffiles)
-        ),
-    ),
+CHECKS = (
+    scripts_leave_kubelet_running,
+    scripts_stop_on_removal_only,
+    scripts_enable_once,
+    scripts_without_systemd,
+    scripts_reload_systemd,
+    obsolete_drop_in_removed,
 )

@@ -8,150 +8,160 @@ from kubeparcel.packages.reader import Entry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, EXTRA_ARGS, KUBELET
-from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition
+from kubeparcel.verify.layout.check_context import CheckContext, check
 
 _EXACT = {
     ("Service", "ExecStart"): KUBELET,
     ("Service", "Restart"): "always",
     ("Install", "WantedBy"): "multi-user.target",
 }
-_LIMITS = (
+_START_LIMITS = (
     ("Unit", "StartLimitIntervalSec"),
     ("Unit", "StartLimitInterval"),
     ("Service", "StartLimitInterval"),
 )
-"""Where systemd looks for the limit; the last is the old place, which it still reads."""
+"""The settings of the start limit; systemd still accepts the two old ones."""
 
 _ONLINE = "network-online.target"
 
 
-def _read(subject: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
-    entry = subject.unit
+def _has_unit(context: CheckContext) -> bool:
+    return context.unit is not None
+
+
+def _parse(context: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
+    entry = context.unit
     if entry is None:
-        raise LookupError("these checks apply only where there is a unit")
+        raise LookupError("the package has no unit")
     return entry, systemd_unit.parse_unit(entry.text)
 
 
-def _exactly(subject: CheckContext, section: str, key: str) -> Iterator[Finding]:
-    entry, unit = _read(subject)
+def _has_exactly(context: CheckContext, section: str, key: str) -> Iterator[Finding]:
+    entry, unit = _parse(context)
     settings = unit.effective_list(section, key)
-    want = _EXACT[section, key]
-    if [setting.value for setting in settings] != [want]:
-        found = ", ".join(f"{key}={setting.value}" for setting in settings) or f"no {key}"
-        where = f"{entry.path} line {settings[-1].line}" if settings else entry.path
-        yield Finding(f"{key}={want} in [{section}]", found, where)
+    expected = _EXACT[section, key]
+    if [setting.value for setting in settings] != [expected]:
+        found = ", ".join(f"{key}={setting.value}" for setting in settings) or f"no {key}="
+        location = f"{entry.path} line {settings[-1].line}" if settings else entry.path
+        yield Finding(f"{key}={expected} in [{section}]", found, location)
 
 
-def readable(subject: CheckContext) -> Iterator[Finding]:
-    """Every line is read by systemd."""
-    entry, unit = _read(subject)
+@check("unit-readable", "systemd accepts every line of the unit", applies=_has_unit)
+def unit_readable(context: CheckContext) -> Iterator[Finding]:
+    """Report lines that systemd ignores."""
+    entry, unit = _parse(context)
     for line, text in unit.invalid_lines:
         yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
 
 
-def command(subject: CheckContext) -> Iterator[Finding]:
-    """The bare kubelet: the drop-in brings the arguments."""
-    return _exactly(subject, "Service", "ExecStart")
+@check("unit-exec-start", "the unit runs the kubelet without arguments", applies=_has_unit)
+def unit_exec_start(context: CheckContext) -> Iterator[Finding]:
+    """Report another command, and arguments: those belong in the drop-in."""
+    return _has_exactly(context, "Service", "ExecStart")
 
 
-def restart(subject: CheckContext) -> Iterator[Finding]:
-    """It comes back whenever it ends, and systemd never gives up."""
-    yield from _exactly(subject, "Service", "Restart")
-    entry, unit = _read(subject)
-    values = [last.value for place in _LIMITS if (last := unit.effective_value(*place))]
-    if "0" not in values:
-        found = ", ".join(values) or "systemd's limit of 5 starts in 10 s"
+@check("unit-restart", "systemd always restarts the kubelet", applies=_has_unit)
+def unit_restart(context: CheckContext) -> Iterator[Finding]:
+    """Report settings with which systemd stops restarting the kubelet, or restarts it too fast."""
+    yield from _has_exactly(context, "Service", "Restart")
+    entry, unit = _parse(context)
+    limits = [setting.value for key in _START_LIMITS if (setting := unit.effective_value(*key))]
+    if "0" not in limits:
+        found = ", ".join(limits) or "systemd's default of 5 starts in 10 s"
         yield Finding("StartLimitIntervalSec=0 in [Unit]", found, entry.path)
-    pause = unit.effective_value("Service", "RestartSec")
-    if pause is None:
-        yield Finding("RestartSec=10", "systemd's 0.1 s", entry.path)
+    if unit.effective_value("Service", "RestartSec") is None:
+        yield Finding("RestartSec=10", "systemd's default of 0.1 s", entry.path)
 
 
-def enabled(subject: CheckContext) -> Iterator[Finding]:
-    """It starts with the system."""
-    return _exactly(subject, "Install", "WantedBy")
+@check("unit-enabled", "the unit can be enabled, and starts at boot", applies=_has_unit)
+def unit_enabled(context: CheckContext) -> Iterator[Finding]:
+    """Report a WantedBy= other than multi-user.target."""
+    return _has_exactly(context, "Install", "WantedBy")
 
 
-def network(subject: CheckContext) -> Iterator[Finding]:
-    """It waits for the network."""
-    entry, unit = _read(subject)
+@check("unit-network", "the kubelet starts after the network is online", applies=_has_unit)
+def unit_network(context: CheckContext) -> Iterator[Finding]:
+    """Report Wants= or After= without network-online.target."""
+    entry, unit = _parse(context)
     for key in ("Wants", "After"):
-        values = " ".join(setting.value for setting in unit.effective_list("Unit", key)).split()
-        if _ONLINE not in values:
-            yield Finding(f"{key}={_ONLINE} in [Unit]", " ".join(values) or f"no {key}", entry.path)
+        settings = unit.effective_list("Unit", key)
+        targets = " ".join(setting.value for setting in settings).split()
+        if _ONLINE not in targets:
+            yield Finding(
+                f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", entry.path
+            )
 
 
-def waits(subject: CheckContext) -> Iterator[Finding]:
-    """Beside kubeadm's drop-in it starts only once its configuration is there, else at once."""
-    entry, unit = _read(subject)
-    found = unit.effective_list("Unit", "ConditionPathExists")
-    values = sorted(setting.value.replace(" ", "") for setting in found)
-    wants = [
+def _should_wait_for_config(context: CheckContext) -> bool:
+    """Apply to units of kubeparcel, and to others with a condition.
+
+    The official unit has none: before `kubeadm init` it fails and restarts every ten seconds.
+    """
+    if context.unit is None:
+        return False
+    _, unit = _parse(context)
+    return context.built_by_kubeparcel or bool(unit.assignments("Unit", "ConditionPathExists"))
+
+
+@check(
+    "unit-waits-for-config",
+    "before kubeadm init, the kubelet does not start",
+    applies=_should_wait_for_config,
+)
+def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
+    """Report other conditions than: the configuration exists, or kubeadm's drop-in does not."""
+    entry, unit = _parse(context)
+    settings = unit.effective_list("Unit", "ConditionPathExists")
+    found = sorted(setting.value.replace(" ", "") for setting in settings)
+    allowed = [
         sorted([f"|{CONFIG_FILE}", f"|!{folder}/{DROP_IN}"])
-        for folder in subject.layout_paths.drop_in_dirs
+        for folder in context.layout_paths.drop_in_dirs
     ]
-    if values not in wants:
+    if found not in allowed:
         yield Finding(
-            "\n".join(f"ConditionPathExists={value}" for value in reversed(wants[0])),
-            "\n".join(f"ConditionPathExists={value}" for value in values) or "no condition",
-            f"{entry.path} line {found[0].line}" if found else entry.path,
+            "\n".join(f"ConditionPathExists={value}" for value in reversed(allowed[0])),
+            "\n".join(f"ConditionPathExists={value}" for value in found) or "no condition",
+            f"{entry.path} line {settings[0].line}" if settings else entry.path,
         )
 
 
-def not_in_etc(subject: CheckContext) -> Iterator[Finding]:
-    """/etc belongs to the administrator: a unit there masks every other."""
-    entry, _ = _read(subject)
+@check("unit-not-in-etc", "the unit is not in /etc", applies=_has_unit)
+def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
+    """Report a unit in /etc, which belongs to the administrator and masks all other units."""
+    entry, _ = _parse(context)
     if entry.path.startswith("/etc/"):
-        yield Finding("the unit below /lib or /usr/lib", "a unit in /etc", entry.path)
+        yield Finding("the unit in /lib or /usr/lib", "the unit in /etc", entry.path)
 
 
-def env_file(subject: CheckContext) -> Iterator[Finding]:
-    """It sets KUBELET_EXTRA_ARGS and nothing else."""
-    entry = subject.env_file
+def _has_env_file(context: CheckContext) -> bool:
+    return context.env_file is not None
+
+
+@check(
+    "env-file",
+    "the environment file sets only KUBELET_EXTRA_ARGS",
+    applies=_has_env_file,
+)
+def env_file(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing KUBELET_EXTRA_ARGS, and other variables."""
+    entry = context.env_file
     if entry is None:
         return
-    found = systemd_unit.parse_environment_file(entry.text)
-    if not any(name == EXTRA_ARGS for name, _, _ in found):
+    variables = systemd_unit.parse_environment_file(entry.text)
+    if not any(name == EXTRA_ARGS for name, _, _ in variables):
         yield Finding(f"{EXTRA_ARGS}=", "not set", entry.path)
-    for name, _, line in found:
+    for name, _, line in variables:
         if name != EXTRA_ARGS:
             yield Finding(f"only {EXTRA_ARGS}", name, f"{entry.path} line {line}")
 
 
-def _applies(subject: CheckContext) -> bool:
-    return subject.unit is not None
-
-
-def _should_wait(subject: CheckContext) -> bool:
-    """Ours does; the official one ends and is started again every ten seconds."""
-    if subject.unit is None:
-        return False
-    return subject.built_by_kubeparcel or bool(
-        _read(subject)[1].assignments("Unit", "ConditionPathExists")
-    )
-
-
-RULES = (
-    CheckDefinition(
-        "unit-readable", 0, "systemd understands every line of the unit", readable, _applies
-    ),
-    CheckDefinition("unit-exec-start", 0, "the unit runs the kubelet", command, _applies),
-    CheckDefinition("unit-restart", 0, "the kubelet always comes back", restart, _applies),
-    CheckDefinition(
-        "unit-enabled", 62, "it can be enabled, and starts with the system", enabled, _applies
-    ),
-    CheckDefinition("unit-network", 0, "the kubelet waits for the network", network, _applies),
-    CheckDefinition(
-        "unit-waits-for-config", 64, "before kubeadm init it waits quietly", waits, _should_wait
-    ),
-    CheckDefinition(
-        "unit-not-in-etc", 63, "the unit leaves /etc to the administrator", not_in_etc, _applies
-    ),
-    CheckDefinition(
-        "env-file",
-        0,
-        "the environment file sets the administrator's arguments only",
-        env_file,
-        lambda subject: subject.env_file is not None,
-    ),
+CHECKS = (
+    unit_readable,
+    unit_exec_start,
+    unit_restart,
+    unit_enabled,
+    unit_network,
+    unit_waits_for_config,
+    unit_not_in_etc,
+    env_file,
 )
