@@ -17,7 +17,7 @@ class Fault:
     change: Callable[[Path], None]
 
 
-def wrapped(package: str, program: str, script: str) -> Fault:
+def wrap_program(package: str, program: str, script: str) -> Fault:
     """A script in a program's place; the program is beside it, `.real` after its name."""
 
     def change(tree: Path) -> None:
@@ -28,7 +28,7 @@ def wrapped(package: str, program: str, script: str) -> Fault:
     return Fault(package, change)
 
 
-def edited(package: str, path: str, old: str, new: str) -> Fault:
+def edit_file(package: str, path: str, old: str, new: str) -> Fault:
     """Another text in a file."""
 
     def change(tree: Path) -> None:
@@ -39,7 +39,7 @@ def edited(package: str, path: str, old: str, new: str) -> Fault:
     return Fault(package, change)
 
 
-def added(package: str, scriptlet: str, text: str) -> Fault:
+def append_to_script(package: str, scriptlet: str, text: str) -> Fault:
     """More text at the end of a scriptlet, or a scriptlet that there was not."""
 
     def change(tree: Path) -> None:
@@ -50,7 +50,7 @@ def added(package: str, scriptlet: str, text: str) -> Fault:
     return Fault(package, change)
 
 
-def replaced(package: str, program: str, other: Path) -> Fault:
+def replace_program(package: str, program: str, other: Path) -> Fault:
     """The program of another deb in a program's place."""
 
     def change(tree: Path) -> None:

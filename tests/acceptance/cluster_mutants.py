@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.acceptance.broken_debs import Fault, added, edited, wrapped
+from tests.acceptance.broken_debs import Fault, append_to_script, edit_file, wrap_program
 
-UNSCHEDULE = r"""#!/bin/bash
+STOP_SCHEDULER = r"""#!/bin/bash
 unschedule() { # the scheduler ends, and cannot begin again
     crictl rmi "$(sed -n 's/^ *image: //p' /etc/kubernetes/manifests/kube-scheduler.yaml)"
     crictl ps --quiet --name=kube-scheduler | xargs crictl stop
@@ -18,7 +18,7 @@ unschedule() { # the scheduler ends, and cannot begin again
 """
 
 KUBEADM = (
-    UNSCHEDULE
+    STOP_SCHEDULER
     + r"""
 careless() { # what is in files afterwards is not what the kubelet was started with
     sed -i 's/--node-labels=[^ "]*//' /var/lib/kubelet/kubeadm-flags.env
@@ -86,69 +86,89 @@ LEFTOVER = '[ "$1" != purge ] || echo "#!/bin/sh" >/usr/bin/kubectl'
 """For the end of a scriptlet after removal."""
 
 UNIT = "lib/systemd/system/kubelet.service"
-IMPATIENT = edited("kubelet", UNIT, "ConditionPathExists=|", "#ConditionPathExists=|")
+STARTS_BEFORE_KUBEADM = edit_file(
+    "kubelet", UNIT, "ConditionPathExists=|", "#ConditionPathExists=|"
+)
 DROP_IN = "etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
 
 
 @dataclass(frozen=True)
-class Caught:
+class ExpectedFailure:
     """A check that broken packages must fail: why, and words of what it must have found."""
 
     check: str
-    why: str
-    said: tuple[str, ...]
+    reason: str
+    texts: tuple[str, ...]
 
 
-CARELESS: tuple[Fault, ...] = (
-    wrapped("kubeadm", "usr/bin/kubeadm", KUBEADM),
-    edited(
+FAULTS: tuple[Fault, ...] = (
+    wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM),
+    edit_file(
         "kubeadm",
         DROP_IN,
         "$KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS",
         "$KUBELET_EXTRA_ARGS $KUBELET_KUBEADM_ARGS",
     ),
-    IMPATIENT,
-    wrapped("cri-tools", "usr/bin/crictl", CRICTL),
-    wrapped("kubectl", "usr/bin/kubectl", KUBECTL),
-    edited("kubectl", "DEBIAN/control", "Version: ", "Version: 1:"),
-    added("kubectl", "DEBIAN/postrm", LEFTOVER),
-    wrapped("kubernetes-cni", "opt/cni/bin/bridge", SILENT_BRIDGE),
+    STARTS_BEFORE_KUBEADM,
+    wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
+    wrap_program("kubectl", "usr/bin/kubectl", KUBECTL),
+    edit_file("kubectl", "DEBIAN/control", "Version: ", "Version: 1:"),
+    append_to_script("kubectl", "DEBIAN/postrm", LEFTOVER),
+    wrap_program("kubernetes-cni", "opt/cni/bin/bridge", SILENT_BRIDGE),
 )
-CAUGHT = (
-    Caught("packages", "an epoch that nobody asked for", ("kubectl 1:1.36.3-1",)),
-    Caught("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
-    Caught("defaults", "kubeadm shows other defaults than it has", ("10.97.0.10",)),
-    Caught("images", "crictl has another name for an image", ("/etcd:",)),
-    Caught("init", "kubeadm init says that it failed", ("exit code 1",)),
-    Caught("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
-    Caught("init-config", "init writes another domain than it was given", ("other.local",)),
-    Caught("init-credentials", "certificates where nobody renews them", ("/root/kubelet.pem",)),
-    Caught("init-flags", "what the instance was given is lost", ("--node-labels=",)),
-    Caught("init-reloaded", "a unit written after systemd read it", ("NeedDaemonReload=yes",)),
-    Caught("init-command-line", "it runs with other arguments than it says", ("--node-labels=",)),
-    Caught("config-map", "the ConfigMap lacks what kubeadm init was given", ("maxPods: None",)),
-    Caught("services", "another range for services", ("clusterIP: 10.113.0.1",)),
-    Caught("join", "kubeadm join says that it failed", ("exit code 1",)),
-    Caught("bootstrap", "the bootstrap file outlives the bootstrap", ("a file",)),
-    Caught("join-config", "the worker never hears of a setting", ("maxPods: None",)),
-    Caught("join-credentials", "as after kubeadm init", ("/root/kubelet.pem",)),
-    Caught("join-flags", "as after kubeadm init", ("--node-labels=",)),
-    Caught("join-reloaded", "as after kubeadm init", ("NeedDaemonReload=yes",)),
-    Caught("join-command-line", "as after kubeadm init", ("--node-labels=",)),
-    Caught("subnets", "pods are in another network", ("10.245.",)),
-    Caught("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
-    Caught(
+EXPECTED_FAILURES = (
+    ExpectedFailure("packages", "an epoch that nobody asked for", ("kubectl 1:1.36.3-1",)),
+    ExpectedFailure("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
+    ExpectedFailure("defaults", "kubeadm shows other defaults than it has", ("10.97.0.10",)),
+    ExpectedFailure("images", "crictl has another name for an image", ("/etcd:",)),
+    ExpectedFailure("init", "kubeadm init says that it failed", ("exit code 1",)),
+    ExpectedFailure("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
+    ExpectedFailure(
+        "init-config", "init writes another domain than it was given", ("other.local",)
+    ),
+    ExpectedFailure(
+        "init-credentials", "certificates where nobody renews them", ("/root/kubelet.pem",)
+    ),
+    ExpectedFailure("init-flags", "what the instance was given is lost", ("--node-labels=",)),
+    ExpectedFailure(
+        "init-reloaded", "a unit written after systemd read it", ("NeedDaemonReload=yes",)
+    ),
+    ExpectedFailure(
+        "init-command-line", "it runs with other arguments than it says", ("--node-labels=",)
+    ),
+    ExpectedFailure(
+        "config-map", "the ConfigMap lacks what kubeadm init was given", ("maxPods: None",)
+    ),
+    ExpectedFailure("services", "another range for services", ("clusterIP: 10.113.0.1",)),
+    ExpectedFailure("join", "kubeadm join says that it failed", ("exit code 1",)),
+    ExpectedFailure("bootstrap", "the bootstrap file outlives the bootstrap", ("a file",)),
+    ExpectedFailure("join-config", "the worker never hears of a setting", ("maxPods: None",)),
+    ExpectedFailure("join-credentials", "as after kubeadm init", ("/root/kubelet.pem",)),
+    ExpectedFailure("join-flags", "as after kubeadm init", ("--node-labels=",)),
+    ExpectedFailure("join-reloaded", "as after kubeadm init", ("NeedDaemonReload=yes",)),
+    ExpectedFailure("join-command-line", "as after kubeadm init", ("--node-labels=",)),
+    ExpectedFailure("subnets", "pods are in another network", ("10.245.",)),
+    ExpectedFailure("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
+    ExpectedFailure(
         "reachable",
         "pods have addresses, and nobody reaches them",
         ("worker → pod on control-plane",),
     ),
-    Caught("runtime", "crictl says that there is no network", ("NetworkReady: False",)),
-    Caught("instance", "the worker takes as many pods as it likes", ("capacity of pods: 110",)),
-    Caught("extra-args", "kubeadm's flags come after the last resort", ("--max-pods=18 --",)),
-    Caught("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
-    Caught("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
+    ExpectedFailure("runtime", "crictl says that there is no network", ("NetworkReady: False",)),
+    ExpectedFailure(
+        "instance", "the worker takes as many pods as it likes", ("capacity of pods: 110",)
+    ),
+    ExpectedFailure(
+        "extra-args", "kubeadm's flags come after the last resort", ("--max-pods=18 --",)
+    ),
+    ExpectedFailure("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
+    ExpectedFailure("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
 )
 """All of the scenario `cluster` but for `pods`, in one cluster."""
 
-UNPLUGGED: tuple[Fault, ...] = (wrapped("kubernetes-cni", "opt/cni/bin/bridge", NO_BRIDGE),)
-NO_PODS = Caught("pods", "a plugin that adds no pod to the network", ("no bridge today",))
+UNPLUGGED_FAULTS: tuple[Fault, ...] = (
+    wrap_program("kubernetes-cni", "opt/cni/bin/bridge", NO_BRIDGE),
+)
+UNPLUGGED_FAILURE = ExpectedFailure(
+    "pods", "a plugin that adds no pod to the network", ("no bridge today",)
+)

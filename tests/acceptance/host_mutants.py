@@ -30,24 +30,24 @@ class HostMutant:
     scenario: str
     check: str
     formats: Sequence[str] = BOTH
-    earlier: bool = False
+    in_previous: bool = False
     hidden: bool = False
 
 
 M = TypeVar("M", bound=HostMutant)
 
 
-def script(at: str, text: str) -> Mutate:
+def append_to_scriptlet(at: str, text: str) -> Mutate:
     """More text at the end of a scriptlet."""
     return on("script", at, text)
 
 
-def cases(mutants: Sequence[M]) -> list[tuple[M, Format]]:
+def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:
     """Each mutant in each of its formats."""
     return [(mutant, Format(format_)) for mutant in mutants for format_ in mutant.formats]
 
 
-def hidden_from_layout(mutant: HostMutant, shop: Workshop, folder: Path) -> set[bool]:
+def layout_results(mutant: HostMutant, shop: Workshop, folder: Path) -> set[bool]:
     """Whether the layout level finds nothing wrong with it, of each format."""
     files = [
         shop.write(shop.package(mutant.package, format_), mutant.mutate, folder / format_)

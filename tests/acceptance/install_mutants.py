@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.acceptance.host_mutants import DEB, RPM, HostMutant, script
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, append_to_scriptlet
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.elf_files import elf
 from tests.support.mutants.mutant import depend, env, fields, on
@@ -25,11 +25,11 @@ class InstallMutant(HostMutant):
     """
 
     machine: str = ""
-    after: Sequence[str] = ()
-    said: str = ""
+    required_steps: Sequence[str] = ()
+    expected_text: str = ""
 
 
-def _needs_nothing(name: str) -> Mutate:
+def _without_dependency(name: str) -> Mutate:
     def without(draft: Draft) -> None:
         rows = draft.config["depends"]
         draft.config["depends"] = [row for row in rows if not row.startswith(name)]
@@ -37,50 +37,52 @@ def _needs_nothing(name: str) -> Mutate:
     return without
 
 
-def _no_conffile(draft: Draft, path: str) -> None:
+def _not_a_conffile(draft: Draft, path: str) -> None:
     row = draft.row(path)
     row.pop("type")
 
 
-def _other_text(draft: Draft, path: str) -> None:
+def _other_content(draft: Draft, path: str) -> None:
     draft.put(path, "KUBELET_EXTRA_ARGS=--v=1\n")
 
 
-def _remove_env(draft: Draft, path: str) -> None:
+def _remove_before_removal(draft: Draft, path: str) -> None:
     draft.script("preremove", f"rm -f {path}")
 
 
-def _wrapper(draft: Draft) -> None:
+def _writes_to_usr(draft: Draft) -> None:
     draft.put("/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n")
 
 
-def _arm(draft: Draft) -> None:
+def _built_for_arm64(draft: Draft) -> None:
     draft.put("/usr/bin/kubectl", elf("kubectl", machine=183))
 
 
 # What only dpkg, or only rpm, tells a scriptlet.
-_UPGRADE = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
+_FIRST_INSTALLATION = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
 
 
-def _asks(draft: Draft) -> None:
-    draft.script("postinstall", f"{_UPGRADE[draft.format]} || read answer || exit 1")
+def _prompts_on_upgrade(draft: Draft) -> None:
+    draft.script("postinstall", f"{_FIRST_INSTALLATION[draft.format]} || read answer || exit 1")
 
 
-def _steals(draft: Draft) -> None:
+def _owns_debians_file(draft: Draft) -> None:
     draft.add("/usr/lib/cni/bridge", program("bridge", "1.9.1"), mode=0o755)
 
 
-def _leaves(path: str) -> Mutate:
-    return script("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
+def _leaves_file(path: str) -> Mutate:
+    return append_to_scriptlet(
+        "postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}'
+    )
 
 
 PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
-        *("the kubelet forgets iptables", "kubelet", _needs_nothing("iptables")),
+        *("the kubelet forgets iptables", "kubelet", _without_dependency("iptables")),
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *("the kubelet forgets the CNI plugins", "kubelet", _needs_nothing("kubernetes-cni")),
+        *("the kubelet forgets the CNI plugins", "kubelet", _without_dependency("kubernetes-cni")),
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
@@ -97,95 +99,99 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("debian-plugins", "debian-plugins-intact", DEB),
     ),
     InstallMutant(
-        *("a file of Debian's plugins", "kubernetes-cni", _steals),
+        *("a file of Debian's plugins", "kubernetes-cni", _owns_debians_file),
         *("debian-plugins", "install", DEB),
     ),
     InstallMutant(
-        *("the environment file is no conffile", "kubelet", env(_no_conffile)),
+        *("the environment file is no conffile", "kubelet", env(_not_a_conffile)),
         *("upgrade", "upgrade-keeps-settings"),
         machine="in use",
     ),
     InstallMutant(
-        *("the environment file changes between revisions", "kubelet", env(_other_text)),
+        *("the environment file changes between revisions", "kubelet", env(_other_content)),
         *("upgrade", "upgrade", DEB),
         hidden=True,
     ),
     InstallMutant(
         *("the environment file changes and rpm lays the new one beside", "kubelet"),
-        *(env(_other_text), "upgrade", "upgrade-keeps-settings", RPM),
+        *(env(_other_content), "upgrade", "upgrade-keeps-settings", RPM),
         hidden=True,
     ),
     InstallMutant(
-        *("a removal takes the edited settings along", "kubelet", env(_remove_env)),
+        *("a removal takes the edited settings along", "kubelet", env(_remove_before_removal)),
         *("lifecycle", "remove-keeps-settings"),
         hidden=True,
         machine="kept",
     ),
     InstallMutant(
         *("an upgrade empties the folder of plugins", "kubernetes-cni"),
-        script("preinstall", f"rm -rf {PLUGINS}*"),
+        append_to_scriptlet("preinstall", f"rm -rf {PLUGINS}*"),
         *("upgrade", "upgrade-keeps-plugins"),
         machine="in use",
     ),
     InstallMutant(
         *("a removal empties the folder of plugins", "kubernetes-cni"),
-        script("postremove", f"rm -rf {PLUGINS}"),
+        append_to_scriptlet("postremove", f"rm -rf {PLUGINS}"),
         *("lifecycle", "remove-keeps-plugins"),
         machine="kept",
     ),
     InstallMutant(
-        *("a question at an upgrade", "kubelet", _asks),
+        *("a question at an upgrade", "kubelet", _prompts_on_upgrade),
         *("upgrade", "upgrade"),
     ),
     InstallMutant(
-        *("an installation that fails", "kubectl", script("postinstall", "exit 3")),
+        *("an installation that fails", "kubectl", append_to_scriptlet("postinstall", "exit 3")),
         *("lifecycle", "install"),
     ),
     InstallMutant(
-        *("a removal that fails", "kubectl", script("postremove", "exit 3")),
+        *("a removal that fails", "kubectl", append_to_scriptlet("postremove", "exit 3")),
         *("lifecycle", "purge"),
     ),
     InstallMutant(
-        *("a removal that fails before it begins", "kubelet", script("preremove", "exit 3")),
+        *(
+            "a removal that fails before it begins",
+            "kubelet",
+            append_to_scriptlet("preremove", "exit 3"),
+        ),
         *("lifecycle", "purge"),
     ),
     InstallMutant(
         *("an installation that works only once", "kubectl"),
-        script("postinstall", "mkdir /var/lib/kubectl-was-here"),
+        append_to_scriptlet("postinstall", "mkdir /var/lib/kubectl-was-here"),
         *("lifecycle", "reinstall"),
     ),
     InstallMutant(
-        *("an undeclared file stays", "kubeadm", _leaves("/var/lib/kubeadm/undeclared")),
+        *("an undeclared file stays", "kubeadm", _leaves_file("/var/lib/kubeadm/undeclared")),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
-        said="/var/lib/kubeadm/undeclared",
+        expected_text="/var/lib/kubeadm/undeclared",
     ),
     InstallMutant(
-        *("an undeclared file stays in /etc", "cri-tools", _leaves("/etc/crictl.yaml")),
+        *("an undeclared file stays in /etc", "cri-tools", _leaves_file("/etc/crictl.yaml")),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
-        said="/etc/crictl.yaml",
+        expected_text="/etc/crictl.yaml",
     ),
     InstallMutant(
         *("a link stays", "kubelet"),
-        script("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
+        append_to_scriptlet("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
-        said="/usr/local/bin/kubelet",
+        expected_text="/usr/local/bin/kubelet",
     ),
     InstallMutant(
         *("a file of the host is changed", "kubelet"),
-        script("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
+        append_to_scriptlet("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
         *("lifecycle", "nothing-left"),
         machine="left",
-        said="/etc/host.conf",
+        expected_text="/etc/host.conf",
     ),
     InstallMutant(
         *("a packaged file is changed", "kubeadm"),
-        script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        append_to_scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("lifecycle", "verify-clean"),
         hidden=True,
         machine="installed",
@@ -195,17 +201,17 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
         *("lifecycle", "versions"),
         machine="installed",
-        said="/usr/bin/kubectl",
+        expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("a plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("lifecycle", "versions"),
         machine="installed",
-        said="portmap",
+        expected_text="portmap",
     ),
     InstallMutant(
-        *("a program of another architecture", "kubectl", _arm),
+        *("a program of another architecture", "kubectl", _built_for_arm64),
         *("lifecycle", "versions"),
         machine="installed 2",
     ),
@@ -218,7 +224,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("kubectl-alone", "kubectl-alone"),
     ),
     InstallMutant(
-        *("a program that writes to /usr", "kubectl", _wrapper),
+        *("a program that writes to /usr", "kubectl", _writes_to_usr),
         *("lifecycle", "read-only-usr"),
     ),
     InstallMutant(
@@ -239,26 +245,30 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *(
             "systemd taken for granted",
             "kubelet",
-            script("postinstall", "systemctl daemon-reload"),
+            append_to_scriptlet("postinstall", "systemctl daemon-reload"),
         ),
         *("without-systemd", "install"),
     ),
     InstallMutant(
         *("a scriptlet that looks which package came first", "kubeadm"),
-        script("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
+        append_to_scriptlet(
+            "postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"
+        ),
         *("orders", "backwards-same"),
         hidden=True,
         machine="moments",
     ),
     InstallMutant(
         *("a scriptlet that needs another package without saying so", "cri-tools"),
-        script("postinstall", "test -e /usr/bin/kubectl"),
+        append_to_scriptlet("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
         hidden=True,
     ),
     InstallMutant(
         *("a version that cannot be gone back to", "kubelet"),
-        script("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
+        append_to_scriptlet(
+            "preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'
+        ),
         *("upgrade", "downgrade", DEB),
         hidden=True,
         machine="moments",

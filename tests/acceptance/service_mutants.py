@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.acceptance.host_mutants import DEB, RPM, HostMutant, script
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, append_to_scriptlet
 from tests.acceptance.small_packages import program
 from tests.support.mutants.dropin import COMMAND
 from tests.support.mutants.mutant import CONF, ENV, SERVICE, depend, on
 from tests.support.package_workshop import Draft, Mutate
 
-UNITS = "/systemd/system/kubelet.service"
-RUNTIME = "/systemd/system/containerd.service"
-REAL = "/usr/libexec/kubelet"
+UNIT_PATH = "/systemd/system/kubelet.service"
+CONTAINERD_UNIT_PATH = "/systemd/system/containerd.service"
+REAL_KUBELET = "/usr/libexec/kubelet"
 
 
 @dataclass(frozen=True)
@@ -28,65 +28,68 @@ class ServiceMutant(HostMutant):
     """
 
     machine: str = field(kw_only=True)
-    after: Sequence[str] = ()
+    required_steps: Sequence[str] = ()
 
 
 SMALL = "small"
 """Machines whose names begin so need no real kubelet: nothing is asked of one that runs."""
 
 
-def conf(old: str, new: str) -> Mutate:
+def edit_drop_in(old: str, new: str) -> Mutate:
     return on("edit", CONF, old, new)
 
 
-def _unit(old: str, new: str) -> Mutate:
+def _edit_unit(old: str, new: str) -> Mutate:
     return on("edit", SERVICE, old, new)
 
 
-def _other_env(draft: Draft) -> None:
+def _other_formats_env_file(draft: Draft) -> None:
     draft.edit(CONF, ENV[draft.format], ENV["rpm" if draft.format == "deb" else "deb"])
 
 
-def _files_swapped(draft: Draft) -> None:
+def _swap_environment_files(draft: Draft) -> None:
     flags, env = "/var/lib/kubelet/kubeadm-flags.env", ENV[draft.format]
     draft.edit(CONF, f"=-{flags}", "=-SWAPPED")
     draft.edit(CONF, f"=-{env}", f"=-{flags}")
     draft.edit(CONF, "=-SWAPPED", f"=-{env}")
 
 
-def _env_must_exist(draft: Draft) -> None:
+def _require_env_file(draft: Draft) -> None:
     draft.edit(CONF, f"=-{ENV[draft.format]}", f"={ENV[draft.format]}")
 
 
-def _wrapper(arguments: str) -> Mutate:
+def _wrap_kubelet(arguments: str) -> Mutate:
     """A script for a kubelet, that starts the real one under its name with other arguments."""
 
     def wrapped(draft: Draft) -> None:
         row = draft.row("/usr/bin/kubelet")
-        draft.config["contents"].append({**row, "dst": REAL})
-        draft.put("/usr/bin/kubelet", f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL} {arguments}\n")
+        draft.config["contents"].append({**row, "dst": REAL_KUBELET})
+        draft.put(
+            "/usr/bin/kubelet",
+            f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}\n",
+        )
 
     return wrapped
 
 
-def _over(folder: str, name: str = "") -> Mutate:
+def _override_unit(folder: str, name: str = "") -> Mutate:
     text = f"[Service]\nExecStart=\nExecStart={COMMAND} --v=1\n"
-    return on("add", f"{folder}{UNITS}{name}", text if name else f"{text}Restart=always\n")
+    return on("add", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
 
 
 # What only dpkg, or only rpm, tells a scriptlet at the first installation.
-_FIRST = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
+_IF_FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
 
 
-def _decides_again(draft: Draft) -> None:
-    draft.script_edit("postinstall", _FIRST[draft.format], "")
+def _apply_preset_always(draft: Draft) -> None:
+    draft.script_edit("postinstall", _IF_FIRST_INSTALLATION[draft.format], "")
 
 
-def _never_enabled(draft: Draft) -> None:
+def _never_enable(draft: Draft) -> None:
     draft.script_edit("postinstall", "systemctl preset", "systemctl --version")
 
 
-def _needs_boot(draft: Draft) -> None:
+def _run_until_reboot(draft: Draft) -> None:
     draft.edit(
         SERVICE,
         "ConditionPathExists=|/",
@@ -98,7 +101,7 @@ def _needs_boot(draft: Draft) -> None:
 NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     # What the machine is made of.
     ServiceMutant(
-        *("a scriptlet that fails", "kubectl", script("postinstall", "exit 1")),
+        *("a scriptlet that fails", "kubectl", append_to_scriptlet("postinstall", "exit 1")),
         *("node", "install", DEB),
         machine="small 7",
     ),
@@ -109,34 +112,42 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a drop-in that keeps the container runtime from starting", "kubelet"),
-        on("add", f"/etc{RUNTIME}.d/10-kubelet.conf", "[Service]\nExecStartPre=/bin/false\n"),
+        on(
+            "add",
+            f"/etc{CONTAINERD_UNIT_PATH}.d/10-kubelet.conf",
+            "[Service]\nExecStartPre=/bin/false\n",
+        ),
         *("node", "runtime"),
         machine="small 8",
     ),
     # What systemd has read.
     ServiceMutant(
-        *("no reset of ExecStart", "kubeadm", conf("ExecStart=\n", "")),
+        *("no reset of ExecStart", "kubeadm", edit_drop_in("ExecStart=\n", "")),
         *("node", "unit-clean", DEB),
         machine="small 1",
     ),
     ServiceMutant(
-        *("the kubelet in another path", "kubeadm", conf("=/usr/bin/k", "=/usr/local/bin/k")),
+        *(
+            "the kubelet in another path",
+            "kubeadm",
+            edit_drop_in("=/usr/bin/k", "=/usr/local/bin/k"),
+        ),
         *("node", "unit-clean", RPM),
         machine="small 1",
     ),
     ServiceMutant(
-        *("a second drop-in", "kubelet", _over("/usr/lib", ".d/20-more.conf")),
+        *("a second drop-in", "kubelet", _override_unit("/usr/lib", ".d/20-more.conf")),
         *("node", "unit-files", DEB),
         machine="small 2",
     ),
     ServiceMutant(
-        *("a unit in /etc over the packaged one", "kubelet", _over("/etc")),
+        *("a unit in /etc over the packaged one", "kubelet", _override_unit("/etc")),
         *("node", "unit-files", RPM),
         machine="small 2",
     ),
     ServiceMutant(
         *("variables in another order", "kubeadm"),
-        conf(
+        edit_drop_in(
             "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS",
             "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS",
         ),
@@ -145,63 +156,63 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("the extra arguments as one word", "kubeadm"),
-        conf("$KUBELET_EXTRA_ARGS\n", '"${KUBELET_EXTRA_ARGS}"\n'),
+        edit_drop_in("$KUBELET_EXTRA_ARGS\n", '"${KUBELET_EXTRA_ARGS}"\n'),
         *("node", "one-command", RPM),
         machine="small 3",
     ),
     ServiceMutant(
         *("a command line without variables", "kubeadm"),
-        conf(COMMAND, "/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml"),
+        edit_drop_in(COMMAND, "/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml"),
         *("node", "one-command", DEB),
         machine="small 4",
     ),
     ServiceMutant(
-        *("the environment file before kubeadm's flags", "kubeadm", _files_swapped),
+        *("the environment file before kubeadm's flags", "kubeadm", _swap_environment_files),
         *("node", "environment-files", RPM),
         machine="small 3",
     ),
     ServiceMutant(
-        *("an environment file that has to exist", "kubeadm", _env_must_exist),
+        *("an environment file that has to exist", "kubeadm", _require_env_file),
         *("node", "environment-files", DEB),
         machine="small 3",
     ),
     ServiceMutant(
-        *("the other format's environment file", "kubeadm", _other_env),
+        *("the other format's environment file", "kubeadm", _other_formats_env_file),
         *("node", "environment-files", RPM),
         machine="small 4",
     ),
     ServiceMutant(
         *("a drop-in of its own in /etc", "kubernetes-cni"),
-        on("add", f"/etc{UNITS}.d/30-more.conf", "[Unit]\n"),
+        on("add", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
         *("node", "unmasked"),
         machine="small 3",
     ),
     # Whether it starts, and when.
     ServiceMutant(
-        *("not enabled", "kubelet", _never_enabled),
+        *("not enabled", "kubelet", _never_enable),
         *("node", "as-preset"),
         machine="small 1",
         hidden=True,
     ),
     ServiceMutant(
-        *("cannot be enabled", "kubelet", _unit("WantedBy=multi-user.target\n", "")),
+        *("cannot be enabled", "kubelet", _edit_unit("WantedBy=multi-user.target\n", "")),
         *("node", "as-preset"),
         machine="small 4",
     ),
     ServiceMutant(
         *("crash loop before kubeadm", "kubelet"),
-        _unit("ConditionPathExists=|", "#ConditionPathExists=|"),
+        _edit_unit("ConditionPathExists=|", "#ConditionPathExists=|"),
         *("node", "waits"),
         machine="small 3",
     ),
     ServiceMutant(
         *("enabled against the site's preset", "kubelet"),
-        script("postinstall", "systemctl enable kubelet.service || true"),
+        append_to_scriptlet("postinstall", "systemctl enable kubelet.service || true"),
         *("preset-disabled", "stays-disabled"),
         machine="small 5",
     ),
     ServiceMutant(
-        *("enabled again by a later installation", "kubelet", _decides_again),
+        *("enabled again by a later installation", "kubelet", _apply_preset_always),
         *("preset-disabled", "still-disabled"),
         machine="small 6",
     ),
@@ -232,39 +243,39 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("kubeadm's flags forgotten", "kubeadm"),
-        conf("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
+        edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
         *("node", "command-line", RPM),
         machine="1",
         hidden=True,
     ),
     ServiceMutant(
-        *("a wrapper with arguments of its own", "kubelet", _wrapper('--v=2 "$@"')),
+        *("a wrapper with arguments of its own", "kubelet", _wrap_kubelet('--v=2 "$@"')),
         *("node", "command-line", DEB),
         machine="1",
     ),
     ServiceMutant(
         *("the administrator's arguments forgotten", "kubeadm"),
-        conf("ExecStart=\n", "UnsetEnvironment=KUBELET_EXTRA_ARGS\nExecStart=\n"),
+        edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_EXTRA_ARGS\nExecStart=\n"),
         *("node", "extra-args-last", DEB),
         machine="2",
         hidden=True,
     ),
     ServiceMutant(
-        *("a wrapper that splits quoted arguments", "kubelet", _wrapper("$*")),
+        *("a wrapper that splits quoted arguments", "kubelet", _wrap_kubelet("$*")),
         *("node", "quoting", RPM),
         machine="2",
     ),
     ServiceMutant(
         *("a unit that hides the administrator's files", "kubelet"),
-        _unit("[Service]\n", "[Service]\nProtectHome=yes\n"),
+        _edit_unit("[Service]\n", "[Service]\nProtectHome=yes\n"),
         *("node", "later-drop-in", DEB),
         machine="3",
-        after=("quoting",),
+        required_steps=("quoting",),
         hidden=True,
     ),
     ServiceMutant(
         *("a unit that wants kubeadm's flags", "kubelet"),
-        _unit(
+        _edit_unit(
             "[Unit]\n",
             "[Unit]\nAssertPathExists=|!/var/lib/kubelet/config.yaml\n"
             "AssertPathExists=|/var/lib/kubelet/kubeadm-flags.env\n",
@@ -274,12 +285,12 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         hidden=True,
     ),
     ServiceMutant(
-        *("not started again", "kubelet", _unit("Restart=always\n", "")),
+        *("not started again", "kubelet", _edit_unit("Restart=always\n", "")),
         *("node", "killed", DEB),
         machine="1",
     ),
     ServiceMutant(
-        *("does not survive a restart of the machine", "kubelet", _needs_boot),
+        *("does not survive a restart of the machine", "kubelet", _run_until_reboot),
         *("node", "reboot", RPM),
         machine="2",
     ),

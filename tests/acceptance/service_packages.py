@@ -14,14 +14,14 @@ from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
-from tests.acceptance.small_packages import small, speak
+from tests.acceptance.small_packages import make_programs_runnable, small_workshop
 from tests.support.package_workshop import Draft, Mutate, Workshop
 
 REAL = ("kubeadm", "kubelet")
 
 
 @dataclass(frozen=True)
-class Bench:
+class PackageWriter:
     """What packages of one revision and layout are made of."""
 
     real: Workshop
@@ -33,16 +33,16 @@ class Bench:
             return self.real.write(self.real.package(name, format_), mutate, folder)
 
         def change(draft: Draft) -> None:
-            speak(draft)
+            make_programs_runnable(draft)
             if mutate:
                 mutate(draft)
 
         return self.small.write(self.small.package(name, format_), change, folder)
 
 
-def bench(
+def create_writer(
     site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc"
-) -> Bench:
+) -> PackageWriter:
     """The binaries are those that `site` has built, from its store."""
     lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
     assert lock
@@ -53,4 +53,4 @@ def bench(
         finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)
     ]
     shop = Workshop(store, {package.file_name: package for package in packages})
-    return Bench(shop, small(folder, revision))
+    return PackageWriter(shop, small_workshop(folder, revision))

@@ -26,7 +26,7 @@ def program(name: str, version: str) -> str:
     )
 
 
-def speak(draft: Draft) -> None:
+def make_programs_runnable(draft: Draft) -> None:
     """Programs that run on any host instead of the workshop's dumb ones."""
     for row in draft.config["contents"]:
         path = row["dst"]
@@ -34,7 +34,7 @@ def speak(draft: Draft) -> None:
             draft.put(path, program(path.rpartition("/")[2], draft.config["version"]))
 
 
-def small(folder: Path, revision: str = "2") -> Workshop:
+def small_workshop(folder: Path, revision: str = "2") -> Workshop:
     """What the packages are made of."""
     return workshop(folder, revision=revision)
 
@@ -47,7 +47,7 @@ def write_set(
         if package.format is format_:
 
             def change(draft: Draft, name: str = package.name) -> None:
-                speak(draft)
+                make_programs_runnable(draft)
                 if mutate and name == broken:
                     mutate(draft)
 

@@ -21,9 +21,14 @@ from kubeparcel.verify.level_runner import LevelRun, run_level
 from kubeparcel.verify.scenario import Scenario, Step
 from tests.acceptance import cluster_mutants, upgrade_mutants
 from tests.acceptance.broken_debs import break_debs
-from tests.acceptance.cluster_mutants import CARELESS, NO_PODS, UNPLUGGED, Caught
+from tests.acceptance.cluster_mutants import (
+    FAULTS,
+    UNPLUGGED_FAILURE,
+    UNPLUGGED_FAULTS,
+    ExpectedFailure,
+)
 from tests.acceptance.conftest import Site
-from tests.acceptance.upgrade_mutants import OTHERS
+from tests.acceptance.upgrade_mutants import OTHER_PACKAGES_FAILURE
 
 HOST = "trixie"
 IN_VAIN: dict[str, tuple[ModuleType, str]] = {
@@ -40,70 +45,70 @@ HASTE = 6.0
 @pytest.fixture(scope="module")
 def careless(real: Site, tmp_path_factory) -> Path:
     """The debs whose faults share a cluster."""
-    return break_debs(real.folder / "dist/deb", CARELESS, tmp_path_factory.mktemp("careless"))
+    return break_debs(real.folder / "dist/deb", FAULTS, tmp_path_factory.mktemp("careless"))
 
 
-def test_careless_packages_are_caught_each_fault_by_its_check(session, careless, monkeypatch):
+def test_careless_packages_are_caught_each_fault_by_its_check(here, careless, monkeypatch):
     monkeypatch.setattr(level, "CLUSTER", _whatever_fails(CLUSTER))
-    report = _check(session, careless, only="cluster")
-    _caught(report, cluster_mutants.CAUGHT)
+    report = _check(here, careless, only="cluster")
+    _caught(report, cluster_mutants.EXPECTED_FAILURES)
 
 
-def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(session, real, tmp_path, monkeypatch):
+def test_a_plugin_that_adds_no_pod_to_the_network_is_caught(here, real, tmp_path, monkeypatch):
     last = [step.name for step in CLUSTER.steps].index("pods")
     needed = [step for step in CLUSTER.steps[: last + 1] if step.vital]
     needed[-1] = _hasty(needed[-1], actions, "NODE_READY_TIMEOUT", 12.0)
     monkeypatch.setattr(level, "CLUSTER", replace(CLUSTER, steps=tuple(needed)))
-    broken = break_debs(real.folder / "dist/deb", UNPLUGGED, tmp_path)
-    _caught(_check(session, broken, only="cluster"), [NO_PODS])
+    broken = break_debs(real.folder / "dist/deb", UNPLUGGED_FAULTS, tmp_path)
+    _caught(_check(here, broken, only="cluster"), [UNPLUGGED_FAILURE])
 
 
 def test_an_upgrade_by_careless_packages_is_caught_each_fault_by_its_check(
-    session, real, before, tmp_path, monkeypatch
+    here, real, before, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(level, "UPGRADE", _whatever_fails(UPGRADE))
     old, now = before.folder / "dist/deb", real.folder / "dist/deb"
-    earlier = break_debs(old, upgrade_mutants.BEFORE, tmp_path / "before")
-    newer = break_debs(now, upgrade_mutants.newer(old), tmp_path / "newer")
-    _caught(_check(session, newer, earlier, only="upgrade"), upgrade_mutants.CAUGHT)
+    earlier = break_debs(old, upgrade_mutants.PREVIOUS_FAULTS, tmp_path / "before")
+    newer = break_debs(now, upgrade_mutants.new_faults(old), tmp_path / "newer")
+    _caught(_check(here, newer, earlier, only="upgrade"), upgrade_mutants.EXPECTED_FAILURES)
 
 
 def test_an_upgrade_from_other_packages_than_the_earlier_ones_is_caught(
-    session, careless, before, tmp_path, monkeypatch
+    here, careless, before, tmp_path, monkeypatch
 ):
     host = catalog.load_hosts().get(HOST)
-    others = LevelRun.create(session, [careless]).packages.require(host)
+    others = LevelRun.create(here, [careless]).packages.require(host)
     monkeypatch.setattr(
-        machines, "ensure_node_image", lambda *_: ensure_node_image(session, host, others)
+        machines, "ensure_node_image", lambda *_: ensure_node_image(here, host, others)
     )
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
-    report = _check(session, careless, before.folder / "dist/deb", only="upgrade")
-    _caught(report, [OTHERS])
+    report = _check(here, careless, before.folder / "dist/deb", only="upgrade")
+    _caught(report, [OTHER_PACKAGES_FAILURE])
 
 
 @pytest.mark.parametrize(
     ("scenario", "caught"),
     [
-        (CLUSTER, (*cluster_mutants.CAUGHT, NO_PODS)),
-        (UPGRADE, (*upgrade_mutants.CAUGHT, OTHERS)),
+        (CLUSTER, (*cluster_mutants.EXPECTED_FAILURES, UNPLUGGED_FAILURE)),
+        (UPGRADE, (*upgrade_mutants.EXPECTED_FAILURES, OTHER_PACKAGES_FAILURE)),
     ],
     ids=lambda value: value.name if isinstance(value, Scenario) else "",
 )
-def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[Caught]):
+def test_every_check_of_a_cluster_has_a_mutant(scenario, caught: Sequence[ExpectedFailure]):
     assert sorted(row.check for row in caught) == sorted(step.name for step in scenario.steps)
 
 
-def _check(session: Session, debs: Path, *earlier: Path, only: str) -> Report:
-    run = LevelRun.create(session, [debs], earlier)
+def _check(here: Session, debs: Path, *earlier: Path, only: str) -> Report:
+    run = LevelRun.create(here, [debs], earlier)
     return run_level(level.LEVEL, run, [catalog.load_hosts().get(HOST)], only=[only])
 
 
-def _caught(report: Report, wanted: Collection[Caught]) -> None:
+def _caught(report: Report, wanted: Collection[ExpectedFailure]) -> None:
     """Exactly these checks have failed, and each has found what is meant, with evidence."""
     failed = {check.name: check for check in report.failed}
     assert set(failed) == {row.check for row in wanted}, as_text([report])
     for row in wanted:
-        assert _all_said(failed[row.check], row.said), as_text([report])
+        assert _all_said(failed[row.check], row.texts), as_text([report])
         assert failed[row.check].evidence
 
 

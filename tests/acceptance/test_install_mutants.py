@@ -22,14 +22,14 @@ from kubeparcel.verify.install.assertions import NoFindings
 from kubeparcel.verify.install.scenarios import scenarios
 from kubeparcel.verify.level_runner import LevelRun, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Step
-from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
+from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
-from tests.acceptance.moment_mutants import MOMENT_MUTANTS
-from tests.acceptance.small_packages import small, speak, write_set
+from tests.acceptance.small_packages import make_programs_runnable, small_workshop, write_set
+from tests.acceptance.stage_mutants import STAGE_MUTANTS
 from tests.support.package_workshop import Draft, Mutate, Workshop, workshop
 
-MUTANTS = (*PACKAGE_MUTANTS, *MOMENT_MUTANTS)
-CASES = cases(MUTANTS)
+MUTANTS = (*PACKAGE_MUTANTS, *STAGE_MUTANTS)
+CASES = per_format(MUTANTS)
 NEW, OLD = "2", "1"
 """The revision that is proved, and the one before."""
 
@@ -62,7 +62,7 @@ MACHINES = sorted(
 
 
 @dataclass(frozen=True)
-class Whole:
+class SoundPackages:
     """What unbroken packages are made of, and the packages, by revision and format."""
 
     shops: Mapping[str, Workshop]
@@ -70,19 +70,19 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Whole:
+def whole(tmp_path_factory) -> SoundPackages:
     folder = tmp_path_factory.mktemp("whole")
-    shops = {revision: small(folder / revision, revision) for revision in (NEW, OLD)}
+    shops = {revision: small_workshop(folder / revision, revision) for revision in (NEW, OLD)}
     sets = {
         (revision, format_): write_set(shop, format_, folder / f"{revision}-{format_}")
         for revision, shop in shops.items()
         for format_ in Format
     }
-    return Whole(shops, sets)
+    return SoundPackages(shops, sets)
 
 
 @pytest.fixture(scope="module")
-def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     """What the level says of each machine, side by side, each up to the last check it is for.
 
     Each plays what its checks need, not all that comes before them, and goes on when one fails.
@@ -90,38 +90,42 @@ def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     folder = tmp_path_factory.mktemp("mutants")
 
     def look(index: int) -> list[Check]:
-        return _look(session, whole, MACHINES[index], folder / str(index))
+        return _run_mutants(here, whole, MACHINES[index], folder / str(index))
 
-    found = run_parallel(session, look, len(MACHINES))
+    found = run_parallel(here, look, len(MACHINES))
     return dict(zip(MACHINES, found, strict=True))
 
 
-def _look(session: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+def _run_mutants(
+    here: Session, whole: SoundPackages, machine: Machine, folder: Path
+) -> list[Check]:
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    place = Path(tempfile.mkdtemp(dir=session.folder))
+    place = Path(tempfile.mkdtemp(dir=here.folder))
     new, old = (
-        _set(whole, revision, machine, folder / revision, place / revision)
+        _broken_set(whole, revision, machine, folder / revision, place / revision)
         for revision in (NEW, OLD)
     )
     found = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
     last = max(at for at, step in enumerate(found.steps) if step.name in machine.checks)
-    wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
+    wanted = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
     steps = tuple(
         replace(step, vital=False)
         for step in found.steps[: last + 1]
-        if step.vital or step.name in wanted or _is_silent(step)
+        if step.vital or step.name in wanted or _is_preparation(step)
     )
-    planned = level.plan_scenario(session, host, replace(found, steps=steps), new, old)
-    return run_scenario(level.LEVEL, session, planned)
+    planned = level.plan_scenario(here, host, replace(found, steps=steps), new, old)
+    return run_scenario(level.LEVEL, here, planned)
 
 
-def _set(whole: Whole, revision: str, machine: Machine, folder: Path, place: Path) -> PackageSet:
+def _broken_set(
+    whole: SoundPackages, revision: str, machine: Machine, folder: Path, place: Path
+) -> PackageSet:
     """All five packages, those in other packages' places that are broken on a machine."""
     shop, format_ = whole.shops[revision], machine.format
     files = {file.name: file for file in whole.sets[revision, format_].iterdir()}
-    faults = [m for m in machine.mutants if m.earlier == (revision == OLD)]
+    faults = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
     for name in {mutant.package for mutant in faults}:
-        changes = [speak, *(m.mutate for m in faults if m.package == name)]
+        changes = [make_programs_runnable, *(m.mutate for m in faults if m.package == name)]
         file = shop.write(shop.package(name, format_), _all(changes), folder / name)
         files[file.name] = file
     return load_package_sets(sorted(files.values()), place)[format_]
@@ -135,16 +139,16 @@ def _all(changes: Sequence[Mutate]) -> Mutate:
     return mutate
 
 
-def _is_silent(step: Step[HostContext]) -> bool:
+def _is_preparation(step: Step[HostContext]) -> bool:
     """Whether a step is no judgement: mypy knows of its question that it never finds anything."""
     return get_type_hints(step.run)["return"] == NoFindings
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_whole_packages_pass_every_check(session, whole, format_):
+def test_whole_packages_pass_every_check(here, whole, format_):
     new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
-    report = run_level(level.LEVEL, LevelRun.create(session, [new], [old]), [host])
+    report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
     assert report.passed, as_text([report])
     assert len(report.checks) > 45
 
@@ -156,8 +160,8 @@ def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machi
     failed = {check.name: check for check in checks if not check.passed}
     assert set(failed) == machine.checks, shown
     for mutant in machine.mutants:
-        assert mutant.said in _found(failed[mutant.check]), shown
-    assert len({(m.check, m.said) for m in machine.mutants}) == len(machine.mutants)
+        assert mutant.expected_text in _found(failed[mutant.check]), shown
+    assert len({(m.check, m.expected_text) for m in machine.mutants}) == len(machine.mutants)
     assert all(check.evidence for check in failed.values())
     assert all(f.expected and f.found for check in failed.values() for f in check.findings)
 
@@ -171,7 +175,7 @@ def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
     mutant: InstallMutant, tmp_path: Path
 ):
     shop = workshop(tmp_path / "shop", revision=NEW)
-    assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}
+    assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(whole, tmp_path):
@@ -183,6 +187,6 @@ def test_every_check_has_a_mutant(whole, tmp_path):
             for revision in (NEW, OLD)
         )
         for scenario in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):
-            judgements = {step.name for step in scenario.steps if not _is_silent(step)}
+            judgements = {step.name for step in scenario.steps if not _is_preparation(step)}
             broken = {m.check for m, of in CASES if (m.scenario, of) == (scenario.name, format_)}
             assert judgements == broken, scenario.name

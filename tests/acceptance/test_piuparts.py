@@ -14,8 +14,8 @@ import pytest
 
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
-from tests.acceptance.engines import require_programs
-from tests.acceptance.small_packages import small, write_set
+from tests.acceptance.engines import needed
+from tests.acceptance.small_packages import small_workshop, write_set
 from tests.support.package_workshop import Mutate
 
 EXCEPTIONS = (
@@ -102,12 +102,12 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
 
 @pytest.fixture(autouse=True)
 def machine() -> None:
-    require_programs("piuparts", "mmdebstrap", "apt-ftparchive")
+    needed("piuparts", "mmdebstrap", "apt-ftparchive")
 
 
 def small_debs(folder: Path, mutate: Mutate | None = None) -> list[Path]:
     """Our debs in miniature, kubectl broken."""
-    made = write_set(small(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
+    made = write_set(small_workshop(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
     return sorted(made.glob("*.deb"))
 
 

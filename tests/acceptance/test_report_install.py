@@ -17,7 +17,7 @@ from kubeparcel.reports import html
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
-from tests.acceptance.small_packages import small, write_set
+from tests.acceptance.small_packages import small_workshop, write_set
 from tests.support.package_workshop import Draft
 
 
@@ -26,7 +26,9 @@ def _leave_a_file(draft: Draft) -> None:
 
 
 def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):
-    new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    new = write_set(
+        small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
+    )
     stream = io.StringIO()
     host = catalog.load_hosts().get("trixie")
     with open_session(Store(binaries_cache), PlainLog(stream), keep=True) as session:
@@ -62,7 +64,9 @@ def _kept(said: str) -> tuple[list[str], list[str]]:
 
 
 def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
-    new = write_set(small(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    new = write_set(
+        small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
+    )
     stream = io.StringIO()
     with open_session(Store(binaries_cache), PlainLog(stream)) as session:
         host = catalog.load_hosts().get("trixie")

@@ -22,15 +22,15 @@ from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
 from kubeparcel.verify.service.scenarios import scenarios
 from tests.acceptance.conftest import Site
-from tests.acceptance.host_mutants import HOSTS, cases, hidden_from_layout
-from tests.acceptance.life_mutants import LIFE_MUTANTS
+from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
+from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
 from tests.acceptance.service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
-from tests.acceptance.service_packages import REAL, Bench, bench
+from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
 from tests.support.package_workshop import Draft, Mutate, workshop
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
-MUTANTS = (*NODE_MUTANTS, *LIFE_MUTANTS)
-CASES = cases(MUTANTS)
+MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS)
+CASES = per_format(MUTANTS)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Machine:
 
     @property
     def mutants(self) -> tuple[ServiceMutant, ...]:
-        key = (self.scenario, self.name, self.format)
-        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == key)
+        here = (self.scenario, self.name, self.format)
+        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == here)
 
     @property
     def real(self) -> bool:
@@ -64,29 +64,31 @@ HELD = {NOW: NAMES, BEFORE: NAMES, OTHER: REAL, TINY: NAMES}
 
 
 @dataclass(frozen=True)
-class Whole:
+class SoundPackages:
     """Unbroken packages, by what they are for, and what they are made of."""
 
-    benches: Mapping[str, Bench]
+    writers: Mapping[str, PackageWriter]
     sets: Mapping[tuple[str, Format], PackageSet]
 
 
 @pytest.fixture(scope="module")
-def whole(real: Site, session: Session, tmp_path_factory) -> Whole:
+def whole(real: Site, here: Session, tmp_path_factory) -> SoundPackages:
     folder = tmp_path_factory.mktemp("whole")
-    benches = {key: bench(real, session.store, folder / key, *row) for key, row in ROWS.items()}
-    benches[TINY] = Bench(benches[NOW].small, benches[NOW].small)
+    benches = {
+        key: create_writer(real, here.store, folder / key, *row) for key, row in ROWS.items()
+    }
+    benches[TINY] = PackageWriter(benches[NOW].small, benches[NOW].small)
     sets = {}
     for key, made in benches.items():
         for format_ in Format:
             place = folder / "written" / key / format_
             files = [made.write(name, format_, place / name) for name in HELD[key]]
             sets[key, format_] = load_package_sets(files, place / "set")[format_]
-    return Whole(benches, sets)
+    return SoundPackages(benches, sets)
 
 
 @pytest.fixture(scope="module")
-def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
+def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     """What the level says of each machine, side by side, each up to the last check it is for.
 
     Each plays what its checks need, not all that comes before them.
@@ -94,32 +96,36 @@ def caught(session, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
     folder = tmp_path_factory.mktemp("mutants")
 
     def look(index: int) -> list[Check]:
-        return _look(session, whole, MACHINES[index], folder / str(index))
+        return _run_mutants(here, whole, MACHINES[index], folder / str(index))
 
-    found = run_parallel(session, look, len(MACHINES), level.LEVEL.workers())
+    found = run_parallel(here, look, len(MACHINES), level.LEVEL.workers())
     return dict(zip(MACHINES, found, strict=True))
 
 
-def _look(session: Session, whole: Whole, machine: Machine, folder: Path) -> list[Check]:
+def _run_mutants(
+    here: Session, whole: SoundPackages, machine: Machine, folder: Path
+) -> list[Check]:
     now = NOW if machine.real else TINY
     begins = OTHER if machine.scenario == "layouts" else BEFORE
     sets = {key: whole.sets[key, machine.format] for key in (now, begins)}
     for name in NAMES:
         for broken, key in ((False, now), (True, begins)):
-            faults = [m for m in machine.mutants if (m.package, m.earlier) == (name, broken)]
+            faults = [m for m in machine.mutants if (m.package, m.in_previous) == (name, broken)]
             if faults:
                 place = folder / name / key
                 mutate = _all([mutant.mutate for mutant in faults])
-                file = whole.benches[key].write(name, machine.format, place, mutate)
-                sets[key] = _with(sets[key], file, Path(tempfile.mkdtemp(dir=session.folder)))
+                file = whole.writers[key].write(name, machine.format, place, mutate)
+                sets[key] = _replace_package(
+                    sets[key], file, Path(tempfile.mkdtemp(dir=here.folder))
+                )
                 file.unlink()
     scenario, first = _scenario(machine, sets[now], sets[begins])
-    wanted = {name for m in machine.mutants for name in (*m.after, m.check)}
+    wanted = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
     last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
     steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    planned = level.plan_scenario(session, host, replace(scenario, steps=steps), sets[now], first)
-    return run_scenario(level.LEVEL, session, planned)
+    planned = level.plan_scenario(here, host, replace(scenario, steps=steps), sets[now], first)
+    return run_scenario(level.LEVEL, here, planned)
 
 
 def _all(mutations: Sequence[Mutate]) -> Mutate:
@@ -130,7 +136,7 @@ def _all(mutations: Sequence[Mutate]) -> Mutate:
     return mutate
 
 
-def _with(good: PackageSet, file: Path, folder: Path) -> PackageSet:
+def _replace_package(good: PackageSet, file: Path, folder: Path) -> PackageSet:
     """A set with one package in another's place; the others are not read again."""
     one = load_package_sets([file], folder)[good.format]
     for name in set(good.files) - set(one.files):
@@ -163,8 +169,8 @@ def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machi
 def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
     mutant: ServiceMutant, tmp_path: Path
 ):
-    shop = workshop(tmp_path / "shop", layout="official" if mutant.earlier else "etc")
-    assert hidden_from_layout(mutant, shop, tmp_path) == {mutant.hidden}
+    shop = workshop(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
+    assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(whole):

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.acceptance.broken_debs import Fault, added, replaced, wrapped
-from tests.acceptance.cluster_mutants import IMPATIENT, KUBECTL, LEFTOVER, UNSCHEDULE, Caught
+from tests.acceptance.broken_debs import Fault, append_to_script, replace_program, wrap_program
+from tests.acceptance.cluster_mutants import (
+    KUBECTL,
+    LEFTOVER,
+    STARTS_BEFORE_KUBEADM,
+    STOP_SCHEDULER,
+    ExpectedFailure,
+)
 
 KUBEADM_BEFORE = (
-    UNSCHEDULE
+    STOP_SCHEDULER
     + r"""
 /usr/bin/kubeadm.real "$@" || exit
 case $1 in
@@ -47,7 +53,7 @@ exit "${PIPESTATUS[0]}"
 """
 
 RESTART = "systemctl try-restart kubelet.service"
-TIDY = """
+DISCONNECT_PODS = """
 if [ -e /etc/kubernetes/admin.conf ]; then
     kubectl --kubeconfig=/etc/kubernetes/admin.conf delete pod probe-control-plane --now
 else
@@ -55,52 +61,62 @@ else
 fi
 """
 
-BEFORE: tuple[Fault, ...] = (
-    wrapped("kubeadm", "usr/bin/kubeadm", KUBEADM_BEFORE),
-    IMPATIENT,
-    wrapped("cri-tools", "usr/bin/crictl", CRICTL),
-    wrapped("kubectl", "usr/bin/kubectl", KUBECTL),
+PREVIOUS_FAULTS: tuple[Fault, ...] = (
+    wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM_BEFORE),
+    STARTS_BEFORE_KUBEADM,
+    wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
+    wrap_program("kubectl", "usr/bin/kubectl", KUBECTL),
 )
 
 
-def newer(before: Path) -> tuple[Fault, ...]:
+def new_faults(before: Path) -> tuple[Fault, ...]:
     """The faults of the newer debs; `before` is the folder of the earlier ones."""
     (kubelet,) = before.glob("kubelet_*.deb")
     return (
-        wrapped("kubeadm", "usr/bin/kubeadm", KUBEADM),
-        added("kubeadm", "DEBIAN/postinst", RESTART),
-        replaced("kubelet", "usr/bin/kubelet", kubelet),
-        added("kubelet", "DEBIAN/postinst", f"{RESTART}{TIDY}"),
-        added("kubectl", "DEBIAN/postrm", LEFTOVER),
-        wrapped("cri-tools", "usr/bin/crictl", CRICTL),
+        wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM),
+        append_to_script("kubeadm", "DEBIAN/postinst", RESTART),
+        replace_program("kubelet", "usr/bin/kubelet", kubelet),
+        append_to_script("kubelet", "DEBIAN/postinst", f"{RESTART}{DISCONNECT_PODS}"),
+        append_to_script("kubectl", "DEBIAN/postrm", LEFTOVER),
+        wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
     )
 
 
-CAUGHT = (
-    Caught("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
-    Caught("images", "crictl has another name for an image", ("/etcd:",)),
-    Caught("init", "kubeadm init says that it failed", ("exit code 1",)),
-    Caught("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
-    Caught("join", "kubeadm join says that it failed", ("exit code 1",)),
-    Caught("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
-    Caught("pods", "crictl does not see them", ("probe-control-plane in crictl pods",)),
-    Caught("kubeadm", "kubeadm's package restarts the kubelet", ("it was restarted",)),
-    Caught("new-images", "crictl lacks one of the newer images", ("/kube-scheduler:v1.36.3",)),
-    Caught("apply", "kubeadm upgrade apply fails", ("exit code 3",)),
-    Caught("apply-healthy", "the API server is the old one", ("API server v1.36.3",)),
-    Caught("kubelet-control-plane", "the kubelet's package restarts it", ("it was restarted",)),
-    Caught("node", "kubeadm upgrade node says that it failed", ("exit code 4",)),
-    Caught("kubelet-worker", "as on the control plane", ("it was restarted",)),
-    Caught("upgraded", "the newer package has the old kubelet", ("to be Ready at v1.36.3",)),
-    Caught("still-configured", "upgrade node changes a setting", ("clusterDomain: other.local",)),
-    Caught(
+EXPECTED_FAILURES = (
+    ExpectedFailure("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
+    ExpectedFailure("images", "crictl has another name for an image", ("/etcd:",)),
+    ExpectedFailure("init", "kubeadm init says that it failed", ("exit code 1",)),
+    ExpectedFailure("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
+    ExpectedFailure("join", "kubeadm join says that it failed", ("exit code 1",)),
+    ExpectedFailure("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
+    ExpectedFailure("pods", "crictl does not see them", ("probe-control-plane in crictl pods",)),
+    ExpectedFailure("kubeadm", "kubeadm's package restarts the kubelet", ("it was restarted",)),
+    ExpectedFailure(
+        "new-images", "crictl lacks one of the newer images", ("/kube-scheduler:v1.36.3",)
+    ),
+    ExpectedFailure("apply", "kubeadm upgrade apply fails", ("exit code 3",)),
+    ExpectedFailure("apply-healthy", "the API server is the old one", ("API server v1.36.3",)),
+    ExpectedFailure(
+        "kubelet-control-plane", "the kubelet's package restarts it", ("it was restarted",)
+    ),
+    ExpectedFailure("node", "kubeadm upgrade node says that it failed", ("exit code 4",)),
+    ExpectedFailure("kubelet-worker", "as on the control plane", ("it was restarted",)),
+    ExpectedFailure(
+        "upgraded", "the newer package has the old kubelet", ("to be Ready at v1.36.3",)
+    ),
+    ExpectedFailure(
+        "still-configured", "upgrade node changes a setting", ("clusterDomain: other.local",)
+    ),
+    ExpectedFailure(
         "pods-kept",
         "the kubelet's package ends one pod, and cuts off the other",
         ("a running pod on control-plane", "Connection refused by the pod"),
     ),
-    Caught("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
-    Caught("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
+    ExpectedFailure("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
+    ExpectedFailure("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
 )
 """All of the scenario `upgrade` but for `packages`, in one cluster."""
 
-OTHERS = Caught("packages", "machines made of other packages", ("kubeadm 1.36.3-1",))
+OTHER_PACKAGES_FAILURE = ExpectedFailure(
+    "packages", "machines made of other packages", ("kubeadm 1.36.3-1",)
+)

@@ -14,7 +14,7 @@ from kubeparcel.images import export, node_image
 from kubeparcel.images.export import ExportResult, ImageArchive
 from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
-from tests.acceptance.small_packages import small, write_set
+from tests.acceptance.small_packages import small_workshop, write_set
 
 TRIXIE = catalog.load_hosts().get("trixie")
 BASE_IMAGE = "localhost/kubeparcel/trixie-node:1"
@@ -27,7 +27,7 @@ def packages(tmp_path):
     def make(revision: str = "2") -> PackageSet:
         folder = tmp_path / revision
         folder.mkdir()
-        files = write_set(small(folder / "shop", revision), Format.DEB, folder)
+        files = write_set(small_workshop(folder / "shop", revision), Format.DEB, folder)
         return load_package_sets(sorted(files.iterdir()), folder / "laid")[Format.DEB]
 
     return make

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.acceptance.host_mutants import DEB, RPM, script
+from tests.acceptance.host_mutants import DEB, RPM, append_to_scriptlet
 from tests.acceptance.install_mutants import InstallMutant
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.mutants.mutant import ENV, depend, env, on
 from tests.support.package_workshop import Draft, Mutate
 
-FAILS = "exit 3"
-NEIGHBOUR = "containernetworking-plugins"
-FOREIGN = f"{PLUGINS}other-vendors-plugin"
+FAIL = "exit 3"
+DEBIAN_PLUGINS = "containernetworking-plugins"
+FOREIGN_PLUGIN = f"{PLUGINS}other-vendors-plugin"
 # dpkg asks a package's scriptlet once when it goes, and once more when it is forgotten.
 FIRST_REMOVAL = {"deb": 2, "rpm": 1}
 SECOND_REMOVAL = {"deb": 4, "rpm": 2}
@@ -20,7 +20,7 @@ SECOND_REMOVAL = {"deb": 4, "rpm": 2}
 REMOVAL_IN_USE = {"deb": 4, "rpm": 3}
 
 
-def _moment(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
+def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
     """A scriptlet that does something the nth time it is run, and never else."""
 
     def add(draft: Draft) -> None:
@@ -49,17 +49,17 @@ def _brings_systemctl(draft: Draft) -> None:
     draft.add("/usr/local/bin/systemctl", "#!/bin/sh\n", mode=0o755)
 
 
-def _is_the_neighbour(draft: Draft) -> None:
-    _renamed(NEIGHBOUR, provides=False)(draft)
+def _takes_debians_name(draft: Draft) -> None:
+    _renamed(DEBIAN_PLUGINS, provides=False)(draft)
     depend("no-such-package")(draft)
 
 
-def _copied_aside(draft: Draft, path: str) -> None:
+def _copies_edited_settings(draft: Draft, path: str) -> None:
     draft.script("preremove", f"! grep -qs edited {path} || cp {path} {path}.copy")
 
 
-def _settings_lost(draft: Draft) -> None:
-    _moment(2, "postinstall", f"echo >{ENV[draft.format]}")(draft)
+def _empties_settings(draft: Draft) -> None:
+    _on_run(2, "postinstall", f"echo >{ENV[draft.format]}")(draft)
 
 
 def _alone(name: str, package: str, mutate: Mutate, *, hidden: bool = False) -> InstallMutant:
@@ -73,13 +73,13 @@ def _lacks_plugins(scenario: str) -> InstallMutant:
     return InstallMutant(name, "kubernetes-cni", change, scenario, "dependencies")
 
 
-MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
+STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     # What each scenario begins with.
     _lacks_plugins("lifecycle"),
     _lacks_plugins("orders"),
     _lacks_plugins("without-systemd"),
     InstallMutant(
-        *("a package under the name of Debian's plugins", "kubectl", _is_the_neighbour),
+        *("a package under the name of Debian's plugins", "kubectl", _takes_debians_name),
         *("debian-plugins", "debian-plugins", DEB),
     ),
     InstallMutant(
@@ -95,77 +95,77 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
     _alone(
         "kubeadm wants a kubelet",
         "kubeadm",
-        script("postinstall", "test -e /usr/bin/kubelet"),
+        append_to_scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
     _alone(
         "plugins that want a kubelet",
         "kubernetes-cni",
-        script("postinstall", "test -e /usr/bin/kubelet"),
+        append_to_scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
     # A life: installed, reinstalled, purged, installed, in use, removed, forgotten.
     InstallMutant(
         *("a reinstallation changes a mode", "kubectl"),
-        _moment(2, "postinstall", "chmod 700 /usr/bin/kubectl"),
+        _on_run(2, "postinstall", "chmod 700 /usr/bin/kubectl"),
         *("lifecycle", "reinstalled-same"),
         machine="moments",
-        after=("reinstall",),
-        said="/usr/bin/kubectl",
+        required_steps=("reinstall",),
+        expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
-        *("no second life", "kubectl", _moment(3, "postinstall", FAILS)),
+        *("no second life", "kubectl", _on_run(3, "postinstall", FAIL)),
         *("lifecycle", "install-again"),
         machine="moments",
-        said="kubectl",
+        expected_text="kubectl",
     ),
     InstallMutant(
         *("another mode in a second life", "kubernetes-cni"),
-        _moment(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
+        _on_run(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
         *("lifecycle", "installed-same"),
         machine="moments",
-        said="portmap",
+        expected_text="portmap",
     ),
     InstallMutant(
         *("a removal that fails when it is in use", "cri-tools"),
-        _moment(REMOVAL_IN_USE, "postremove", FAILS),
+        _on_run(REMOVAL_IN_USE, "postremove", FAIL),
         *("lifecycle", "remove"),
         machine="moments",
-        said="cri-tools",
+        expected_text="cri-tools",
     ),
     InstallMutant(
-        *("cannot be forgotten", "kubeadm", _moment(5, "postremove", FAILS)),
+        *("cannot be forgotten", "kubeadm", _on_run(5, "postremove", FAIL)),
         *("lifecycle", "purge-removed", DEB),
         machine="moments",
-        said="kubeadm",
+        expected_text="kubeadm",
     ),
     InstallMutant(
         *("is forgotten with all plugins", "kubernetes-cni"),
-        script("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
+        append_to_scriptlet("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
         *("lifecycle", "purge-keeps-plugins", DEB),
         machine="moments",
     ),
     InstallMutant(
-        *("edited settings are copied aside and stay", "kubelet", env(_copied_aside)),
+        *("edited settings are copied aside and stay", "kubelet", env(_copies_edited_settings)),
         *("lifecycle", "nothing-left-at-all"),
         machine="moments",
-        said=".copy",
+        expected_text=".copy",
         hidden=True,
     ),
     # From the earlier packages to these, and back.
     InstallMutant(
-        *("an earlier package that fails", "kubectl", _moment(1, "postinstall", FAILS)),
+        *("an earlier package that fails", "kubectl", _on_run(1, "postinstall", FAIL)),
         *("upgrade", "previous"),
-        earlier=True,
+        in_previous=True,
         machine="moments",
-        said="kubectl",
+        expected_text="kubectl",
     ),
     InstallMutant(
         *("an upgrade changes a packaged file", "kubeadm"),
-        script("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        append_to_scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("upgrade", "upgrade-verify"),
         machine="moments",
-        said="/usr/bin/kubeadm",
+        expected_text="/usr/bin/kubeadm",
         hidden=True,
     ),
     InstallMutant(
@@ -173,69 +173,69 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
         on("put", "/usr/bin/crictl", program("crictl", "1.35.0")),
         *("upgrade", "upgrade-versions"),
         machine="moments",
-        said="/usr/bin/crictl",
+        expected_text="/usr/bin/crictl",
     ),
     InstallMutant(
         *("an earlier package that comes only once", "cri-tools"),
-        _moment(2, "postinstall", FAILS),
+        _on_run(2, "postinstall", FAIL),
         *("upgrade", "downgrade", RPM, True),
         machine="moments",
-        said="cri-tools",
+        expected_text="cri-tools",
     ),
     InstallMutant(
-        *("going back loses the settings", "kubelet", _settings_lost),
+        *("going back loses the settings", "kubelet", _empties_settings),
         *("upgrade", "downgrade-keeps-settings"),
-        earlier=True,
+        in_previous=True,
         machine="moments",
     ),
     InstallMutant(
         *("going back empties the folder of plugins", "kubernetes-cni"),
-        _moment(2, "postinstall", f"rm -f {FOREIGN}"),
+        _on_run(2, "postinstall", f"rm -f {FOREIGN_PLUGIN}"),
         *("upgrade", "downgrade-keeps-plugins"),
-        earlier=True,
+        in_previous=True,
         machine="moments",
     ),
     InstallMutant(
         *("an earlier plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("upgrade", "downgrade-versions"),
-        earlier=True,
+        in_previous=True,
         machine="moments",
-        said="portmap",
+        expected_text="portmap",
     ),
     # One order after the other.
     InstallMutant(
         *("a first removal that fails", "cri-tools"),
-        _moment(FIRST_REMOVAL, "postremove", FAILS),
+        _on_run(FIRST_REMOVAL, "postremove", FAIL),
         *("orders", "purge"),
         machine="moments",
-        said="cri-tools",
+        expected_text="cri-tools",
     ),
     InstallMutant(
-        *("a second installation that fails", "kubectl", _moment(2, "postinstall", FAILS)),
+        *("a second installation that fails", "kubectl", _on_run(2, "postinstall", FAIL)),
         *("orders", "backwards"),
         machine="moments",
-        said="kubectl",
+        expected_text="kubectl",
     ),
     InstallMutant(
         *("a second removal that fails", "kubernetes-cni"),
-        _moment(SECOND_REMOVAL, "postremove", FAILS),
+        _on_run(SECOND_REMOVAL, "postremove", FAIL),
         *("orders", "purge-2"),
         machine="moments",
-        said="kubernetes-cni",
+        expected_text="kubernetes-cni",
     ),
     InstallMutant(
-        *("a third installation that fails", "kubeadm", _moment(3, "postinstall", FAILS)),
+        *("a third installation that fails", "kubeadm", _on_run(3, "postinstall", FAIL)),
         *("orders", "unordered"),
         machine="moments",
-        said="kubeadm",
+        expected_text="kubeadm",
     ),
     InstallMutant(
         *("a third installation changes a mode", "kubernetes-cni"),
-        _moment(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
+        _on_run(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
         *("orders", "unordered-same"),
         machine="moments",
-        said="portmap",
+        expected_text="portmap",
     ),
     # Without systemd.
     InstallMutant(
@@ -243,38 +243,38 @@ MOMENT_MUTANTS: tuple[InstallMutant, ...] = (
         on("put", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
         *("without-systemd", "versions"),
         machine="moments",
-        said="/usr/bin/kubectl",
+        expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("a removal that takes systemd for granted", "cri-tools"),
-        script("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
+        append_to_scriptlet("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
         *("without-systemd", "purge"),
         machine="moments",
-        said="systemctl",
+        expected_text="systemctl",
     ),
     InstallMutant(
         *("an init script where there is no systemd", "kubeadm"),
-        script(
+        append_to_scriptlet(
             "postinstall",
             "command -v systemctl || { mkdir -p /etc/init.d; echo >/etc/init.d/kubelet; }",
         ),
         *("without-systemd", "nothing-left"),
         machine="moments",
-        said="/etc/init.d/kubelet",
+        expected_text="/etc/init.d/kubelet",
         hidden=True,
     ),
     # Beside Debian's plugins.
     InstallMutant(
         *("a plugin is changed where there are others", "kubernetes-cni"),
-        script("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
+        append_to_scriptlet("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
         *("debian-plugins", "verify-clean", DEB),
         machine="moments",
-        said="portmap",
+        expected_text="portmap",
     ),
     InstallMutant(
-        *("a dependency on Debian's plugins", "kubernetes-cni", depend(NEIGHBOUR)),
+        *("a dependency on Debian's plugins", "kubernetes-cni", depend(DEBIAN_PLUGINS)),
         *("debian-plugins", "debian-plugins-purged", DEB),
         machine="moments",
-        said="not installed",
+        expected_text="not installed",
     ),
 )

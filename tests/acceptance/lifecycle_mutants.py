@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from tests.acceptance.host_mutants import DEB, RPM, script
-from tests.acceptance.service_mutants import UNITS, ServiceMutant, conf
+from tests.acceptance.host_mutants import DEB, RPM, append_to_scriptlet
+from tests.acceptance.service_mutants import UNIT_PATH, ServiceMutant, edit_drop_in
 from tests.support.mutants.mutant import CONF, on
 from tests.support.package_workshop import Draft
 
-_EXPORTED = "dpkg-maintscript-helper rm_conffile /etc" + UNITS + ".d/10-kubeadm.conf"
+_REMOVE_DROP_IN = "dpkg-maintscript-helper rm_conffile /etc" + UNIT_PATH + ".d/10-kubeadm.conf"
 
 
-def _says_nothing(draft: Draft) -> None:
+def _gives_no_advice(draft: Draft) -> None:
     draft.script_edit("postinstall", "echo ", ": ")
 
 
-def _never_stops(draft: Draft) -> None:
+def _never_stops_kubelet(draft: Draft) -> None:
     draft.config["scripts"].pop("preremove")
 
 
-def _keeps_stale(draft: Draft) -> None:
+def _keeps_old_drop_in(draft: Draft) -> None:
     for at in ("preinstall", "postinstall", "postremove"):
-        draft.script_edit(at, _EXPORTED, ": keep")
+        draft.script_edit(at, _REMOVE_DROP_IN, ": keep")
 
 
-def _throws_edit_away(draft: Draft) -> None:
+def _discards_edit(draft: Draft) -> None:
     if draft.format == "deb":
-        draft.script_edit("preinstall", _EXPORTED, "rm -f " + _EXPORTED.rpartition(" ")[2] + " #")
+        draft.script_edit(
+            "preinstall", _REMOVE_DROP_IN, "rm -f " + _REMOVE_DROP_IN.rpartition(" ")[2] + " #"
+        )
     else:
         draft.row(CONF).pop("type")
 
@@ -34,17 +36,17 @@ RESTART = "systemctl try-restart kubelet.service || true"
 
 
 def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
-    change = script(at, RESTART)
+    change = append_to_scriptlet(at, RESTART)
     return ServiceMutant(name, package, change, "lifecycle", check, machine="lifecycle")
 
 
-_FAILS = script("postinstall", "exit 1")
+_FAILS = append_to_scriptlet("postinstall", "exit 1")
 _NO_KUBEADM = on("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
-_OTHER_ORDER = conf(
+_OTHER_ORDER = edit_drop_in(
     "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
 )
 
-LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
+LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     # How it begins.
     ServiceMutant(
         *("an earlier package that does not install", "kubectl", _FAILS),
@@ -63,7 +65,7 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a kubelet that installs only once", "kubelet"),
-        script("postinstall", "mkdir /var/lib/kubelet-was-here"),
+        append_to_scriptlet("postinstall", "mkdir /var/lib/kubelet-was-here"),
         *("preset-disabled", "reinstall", DEB),
         machine="small 8",
     ),
@@ -95,78 +97,89 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     _restarts("kubelet", "postinstall", "the kubelet's upgrade restarts it", "upgrade-kubelet"),
     ServiceMutant(
-        *("the kubelet's upgrade says nothing", "kubelet", _says_nothing),
+        *("the kubelet's upgrade says nothing", "kubelet", _gives_no_advice),
         *("lifecycle", "restart-advice"),
         machine="lifecycle",
-        after=("upgrade-kubelet",),
+        required_steps=("upgrade-kubelet",),
         hidden=True,
     ),
     ServiceMutant(
         *("the new drop-in forgets kubeadm's flags", "kubeadm"),
-        conf("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
+        edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
         *("lifecycle", "restart", DEB),
         machine="renewed",
-        after=("upgrade-kubeadm",),
+        required_steps=("upgrade-kubeadm",),
         hidden=True,
     ),
     _restarts(
         "cri-tools", "preremove", "crictl's removal restarts the kubelet", "remove-cri-tools"
     ),
     ServiceMutant(
-        *("kubectl's removal restarts the kubelet", "kubectl", script("preremove", RESTART)),
+        *(
+            "kubectl's removal restarts the kubelet",
+            "kubectl",
+            append_to_scriptlet("preremove", RESTART),
+        ),
         *("lifecycle", "remove-kubectl", DEB),
         machine="stuck",
-        after=("upgrade-kubectl",),
+        required_steps=("upgrade-kubectl",),
     ),
     ServiceMutant(
-        *("a kubelet that cannot be removed", "kubelet", script("preremove", "exit 1")),
+        *(
+            "a kubelet that cannot be removed",
+            "kubelet",
+            append_to_scriptlet("preremove", "exit 1"),
+        ),
         *("lifecycle", "remove-kubelet", DEB),
         machine="stuck",
-        after=("upgrade-kubelet",),
+        required_steps=("upgrade-kubelet",),
     ),
     ServiceMutant(
         *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
-        script("postremove", f"rm -f /usr/lib{UNITS}"),
+        append_to_scriptlet("postremove", f"rm -f /usr/lib{UNIT_PATH}"),
         *("lifecycle", "remove-kubeadm"),
         machine="lifecycle",
         hidden=True,
     ),
     ServiceMutant(
-        *("the removed kubelet runs on", "kubelet", _never_stops),
+        *("the removed kubelet runs on", "kubelet", _never_stops_kubelet),
         *("lifecycle", "stopped"),
         machine="lifecycle",
         hidden=True,
     ),
     # Another layout.
     ServiceMutant(
-        *("the old layout's drop-in stays", "kubeadm", _keeps_stale),
+        *("the old layout's drop-in stays", "kubeadm", _keeps_old_drop_in),
         *("layouts", "to-other-layout", DEB),
         machine="stale",
-        earlier=True,
-        after=("to-this-layout",),
+        in_previous=True,
+        required_steps=("to-this-layout",),
     ),
     ServiceMutant(
         *("a drop-in left in /etc", "kubelet"),
-        script("postinstall", f"mkdir -p /etc{UNITS}.d; echo [Unit] >/etc{UNITS}.d/30-left.conf"),
+        append_to_scriptlet(
+            "postinstall",
+            f"mkdir -p /etc{UNIT_PATH}.d; echo [Unit] >/etc{UNIT_PATH}.d/30-left.conf",
+        ),
         *("layouts", "to-this-layout", RPM),
         machine="left",
         hidden=True,
     ),
     ServiceMutant(
-        *("an edited drop-in is thrown away", "kubeadm", _throws_edit_away),
+        *("an edited drop-in is thrown away", "kubeadm", _discards_edit),
         *("layouts", "edit-kept", DEB),
         machine="edited",
-        earlier=True,
-        after=("with-edit",),
+        in_previous=True,
+        required_steps=("with-edit",),
     ),
     ServiceMutant(
-        *("an edited drop-in is removed with its package", "kubeadm", _throws_edit_away),
+        *("an edited drop-in is removed with its package", "kubeadm", _discards_edit),
         *("layouts", "edit-kept", RPM),
         machine="edited",
-        after=("with-edit",),
+        required_steps=("with-edit",),
     ),
     ServiceMutant(
-        *("an edited drop-in stays and masks the new one", "kubeadm", _keeps_stale),
+        *("an edited drop-in stays and masks the new one", "kubeadm", _keeps_old_drop_in),
         *("layouts", "with-edit", DEB, True),
         machine="masked",
     ),
@@ -174,13 +187,13 @@ LIFE_MUTANTS: tuple[ServiceMutant, ...] = (
         *("this layout's variables in another order", "kubeadm", _OTHER_ORDER),
         *("layouts", "this-command", DEB),
         machine="stale",
-        after=("to-this-layout",),
+        required_steps=("to-this-layout",),
     ),
     ServiceMutant(
         *("the other layout's variables in another order", "kubeadm", _OTHER_ORDER),
         *("layouts", "other-command", RPM, True),
         machine="edited",
-        after=("to-this-layout", "to-other-layout"),
+        required_steps=("to-this-layout", "to-other-layout"),
     ),
     ServiceMutant(
         *("the other layout's variables in another order, after an edit", "kubeadm", _OTHER_ORDER),
