@@ -1,17 +1,18 @@
-"""The real debs, broken in ways that only a cluster shows: what kubeadm and plugins do, not say.
+"""The real debs, broken in ways that only a running cluster shows.
 
-Mostly a program is wrapped in a script that does a few things wrong. Faults that cannot hide one
-another share a cluster; each check that must fail is to say what is its own.
+Mostly a program is wrapped in a script that does a few things wrong. Faults that do not hide one
+another share a cluster; each check that must fail has to find its own fault.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from tests.acceptance.broken_debs import Fault, append_to_script, edit_file, wrap_program
 
 STOP_SCHEDULER = r"""#!/bin/bash
-unschedule() { # the scheduler ends, and cannot begin again
+unschedule() { # stop the scheduler, and remove its image
     crictl rmi "$(sed -n 's/^ *image: //p' /etc/kubernetes/manifests/kube-scheduler.yaml)"
     crictl ps --quiet --name=kube-scheduler | xargs crictl stop
 }
@@ -20,14 +21,14 @@ unschedule() { # the scheduler ends, and cannot begin again
 KUBEADM = (
     STOP_SCHEDULER
     + r"""
-careless() { # what is in files afterwards is not what the kubelet was started with
+careless() { # change files after the kubelet has read them
     sed -i 's/--node-labels=[^ "]*//' /var/lib/kubelet/kubeadm-flags.env
     cp /var/lib/kubelet/pki/kubelet-client-current.pem /root/kubelet.pem
     sed -i 's|/var/lib/kubelet/pki/kubelet-client-current.pem|/root/kubelet.pem|' \
         /etc/kubernetes/kubelet.conf
     touch /usr/lib/systemd/system/kubelet.service
 }
-if [ "$1" = init ]; then # other networks than it was given
+if [ "$1" = init ]; then # use other subnets than given
     sed -i 's|serviceSubnet: .*|serviceSubnet: 10.113.0.0/16|' "$3"
     sed -i 's|podSubnet: .*|podSubnet: 10.245.0.0/16|' "$3"
     echo 'clusterDNS: [10.112.0.10]' >>"$3"
@@ -78,28 +79,20 @@ SILENT_BRIDGE = r"""#!/bin/sh
 
 NO_BRIDGE = r"""#!/bin/sh
 [ "$CNI_COMMAND" = ADD ] || exec "$0.real" "$@"
-echo '{"cniVersion": "1.0.0", "code": 100, "msg": "no bridge today"}'
+echo '{"cniVersion": "1.0.0", "code": 100, "msg": "bridge fault"}'
 exit 1
 """
 
 LEFTOVER = '[ "$1" != purge ] || echo "#!/bin/sh" >/usr/bin/kubectl'
-"""For the end of a scriptlet after removal."""
+"""A scriptlet that leaves a program after a purge."""
 
 UNIT = "lib/systemd/system/kubelet.service"
-STARTS_BEFORE_KUBEADM = edit_file(
-    "kubelet", UNIT, "ConditionPathExists=|", "#ConditionPathExists=|"
-)
+UNCONDITIONAL = edit_file("kubelet", UNIT, "ConditionPathExists=|", "#ConditionPathExists=|")
 DROP_IN = "etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
 
 
-@dataclass(frozen=True)
-class ExpectedFailure:
-    """A check that broken packages must fail: why, and words of what it must have found."""
-
-    check: str
-    reason: str
-    texts: tuple[str, ...]
-
+ExpectedFailures: TypeAlias = Mapping[str, Sequence[str]]
+"""For each check that must fail, texts that its findings must have."""
 
 FAULTS: tuple[Fault, ...] = (
     wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM),
@@ -109,66 +102,49 @@ FAULTS: tuple[Fault, ...] = (
         "$KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS",
         "$KUBELET_EXTRA_ARGS $KUBELET_KUBEADM_ARGS",
     ),
-    STARTS_BEFORE_KUBEADM,
+    UNCONDITIONAL,
     wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
     wrap_program("kubectl", "usr/bin/kubectl", KUBECTL),
     edit_file("kubectl", "DEBIAN/control", "Version: ", "Version: 1:"),
     append_to_script("kubectl", "DEBIAN/postrm", LEFTOVER),
     wrap_program("kubernetes-cni", "opt/cni/bin/bridge", SILENT_BRIDGE),
 )
-EXPECTED_FAILURES = (
-    ExpectedFailure("packages", "an epoch that nobody asked for", ("kubectl 1:1.36.3-1",)),
-    ExpectedFailure("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
-    ExpectedFailure("defaults", "kubeadm shows other defaults than it has", ("10.97.0.10",)),
-    ExpectedFailure("images", "crictl has another name for an image", ("/etcd:",)),
-    ExpectedFailure("init", "kubeadm init says that it failed", ("exit code 1",)),
-    ExpectedFailure("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
-    ExpectedFailure(
-        "init-config", "init writes another domain than it was given", ("other.local",)
-    ),
-    ExpectedFailure(
-        "init-credentials", "certificates where nobody renews them", ("/root/kubelet.pem",)
-    ),
-    ExpectedFailure("init-flags", "what the instance was given is lost", ("--node-labels=",)),
-    ExpectedFailure(
-        "init-reloaded", "a unit written after systemd read it", ("NeedDaemonReload=yes",)
-    ),
-    ExpectedFailure(
-        "init-command-line", "it runs with other arguments than it says", ("--node-labels=",)
-    ),
-    ExpectedFailure(
-        "config-map", "the ConfigMap lacks what kubeadm init was given", ("maxPods: None",)
-    ),
-    ExpectedFailure("services", "another range for services", ("clusterIP: 10.113.0.1",)),
-    ExpectedFailure("join", "kubeadm join says that it failed", ("exit code 1",)),
-    ExpectedFailure("bootstrap", "the bootstrap file outlives the bootstrap", ("a file",)),
-    ExpectedFailure("join-config", "the worker never hears of a setting", ("maxPods: None",)),
-    ExpectedFailure("join-credentials", "as after kubeadm init", ("/root/kubelet.pem",)),
-    ExpectedFailure("join-flags", "as after kubeadm init", ("--node-labels=",)),
-    ExpectedFailure("join-reloaded", "as after kubeadm init", ("NeedDaemonReload=yes",)),
-    ExpectedFailure("join-command-line", "as after kubeadm init", ("--node-labels=",)),
-    ExpectedFailure("subnets", "pods are in another network", ("10.245.",)),
-    ExpectedFailure("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
-    ExpectedFailure(
-        "reachable",
-        "pods have addresses, and nobody reaches them",
-        ("worker → pod on control-plane",),
-    ),
-    ExpectedFailure("runtime", "crictl says that there is no network", ("NetworkReady: False",)),
-    ExpectedFailure(
-        "instance", "the worker takes as many pods as it likes", ("capacity of pods: 110",)
-    ),
-    ExpectedFailure(
-        "extra-args", "kubeadm's flags come after the last resort", ("--max-pods=18 --",)
-    ),
-    ExpectedFailure("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
-    ExpectedFailure("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
-)
-"""All of the scenario `cluster` but for `pods`, in one cluster."""
+EXPECTED_FAILURES: ExpectedFailures = {
+    "packages": ["kubectl 1:1.36.3-1"],  # an unexpected epoch
+    "waiting": ["ActiveState=activ"],  # a crash loop before kubeadm
+    "defaults": ["10.97.0.10"],  # kubeadm prints other defaults
+    "images": ["/etcd:"],  # crictl lists an image under another name
+    "init": ["exit code 1"],  # kubeadm init exits with an error
+    "control-plane": ["kube-scheduler running"],  # the scheduler is stopped
+    "init-config": ["other.local"],  # init writes another domain
+    "init-credentials": ["/root/kubelet.pem"],  # certificates in another folder
+    "init-flags": ["--node-labels="],  # the node's own settings are lost
+    "init-reloaded": ["NeedDaemonReload=yes"],  # the unit changes after systemd has read it
+    "init-command-line": ["--node-labels="],  # the kubelet runs with other arguments
+    "config-map": ["maxPods: None"],  # the ConfigMap lacks a setting
+    "services": ["clusterIP: 10.113.0.1"],  # another service subnet
+    "join": ["exit code 1"],  # kubeadm join exits with an error
+    "bootstrap": ["a file"],  # the bootstrap file remains
+    "join-config": ["maxPods: None"],  # the worker lacks a setting
+    "join-credentials": ["/root/kubelet.pem"],  # as after kubeadm init
+    "join-flags": ["--node-labels="],  # as after kubeadm init
+    "join-reloaded": ["NeedDaemonReload=yes"],  # as after kubeadm init
+    "join-command-line": ["--node-labels="],  # as after kubeadm init
+    "subnets": ["10.245."],  # another pod subnet
+    "network": ["to be Ready"],  # kubectl reports the state Unknown
+    # pods are not reachable
+    "reachable": ["worker → pod on control-plane"],
+    "runtime": ["NetworkReady: False"],  # crictl reports no network
+    "instance": ["capacity of pods: 110"],  # the worker has the default limit of pods
+    "extra-args": ["--max-pods=18 --"],  # kubeadm's flags come last
+    "reset": ["config.yaml"],  # kubeadm reset leaves the kubelet's configuration
+    "purge": ["/usr/bin/kubectl"],  # a purge leaves a program
+}
+"""Every check of the scenario `cluster` except `pods`, in one cluster."""
 
 UNPLUGGED_FAULTS: tuple[Fault, ...] = (
     wrap_program("kubernetes-cni", "opt/cni/bin/bridge", NO_BRIDGE),
 )
-UNPLUGGED_FAILURE = ExpectedFailure(
-    "pods", "a plugin that adds no pod to the network", ("no bridge today",)
-)
+UNPLUGGED_FAILURE: ExpectedFailures = {
+    "pods": ["bridge fault"],  # a plugin that adds no pod to the network
+}

@@ -37,7 +37,7 @@ class HostMutant:
 M = TypeVar("M", bound=HostMutant)
 
 
-def append_to_scriptlet(at: str, text: str) -> Mutate:
+def scriptlet(at: str, text: str) -> Mutate:
     """More text at the end of a scriptlet."""
     return on("script", at, text)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.acceptance.host_mutants import DEB, RPM, HostMutant, append_to_scriptlet
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.elf_files import elf
 from tests.support.mutants.mutant import depend, env, fields, on
@@ -71,9 +71,7 @@ def _owns_debians_file(draft: Draft) -> None:
 
 
 def _leaves_file(path: str) -> Mutate:
-    return append_to_scriptlet(
-        "postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}'
-    )
+    return scriptlet("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
 
 
 PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
@@ -125,13 +123,13 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an upgrade empties the folder of plugins", "kubernetes-cni"),
-        append_to_scriptlet("preinstall", f"rm -rf {PLUGINS}*"),
+        scriptlet("preinstall", f"rm -rf {PLUGINS}*"),
         *("upgrade", "upgrade-keeps-plugins"),
         machine="in use",
     ),
     InstallMutant(
         *("a removal empties the folder of plugins", "kubernetes-cni"),
-        append_to_scriptlet("postremove", f"rm -rf {PLUGINS}"),
+        scriptlet("postremove", f"rm -rf {PLUGINS}"),
         *("lifecycle", "remove-keeps-plugins"),
         machine="kept",
     ),
@@ -140,24 +138,24 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("upgrade", "upgrade"),
     ),
     InstallMutant(
-        *("an installation that fails", "kubectl", append_to_scriptlet("postinstall", "exit 3")),
+        *("an installation that fails", "kubectl", scriptlet("postinstall", "exit 3")),
         *("lifecycle", "install"),
     ),
     InstallMutant(
-        *("a removal that fails", "kubectl", append_to_scriptlet("postremove", "exit 3")),
+        *("a removal that fails", "kubectl", scriptlet("postremove", "exit 3")),
         *("lifecycle", "purge"),
     ),
     InstallMutant(
         *(
             "a removal that fails before it begins",
             "kubelet",
-            append_to_scriptlet("preremove", "exit 3"),
+            scriptlet("preremove", "exit 3"),
         ),
         *("lifecycle", "purge"),
     ),
     InstallMutant(
         *("an installation that works only once", "kubectl"),
-        append_to_scriptlet("postinstall", "mkdir /var/lib/kubectl-was-here"),
+        scriptlet("postinstall", "mkdir /var/lib/kubectl-was-here"),
         *("lifecycle", "reinstall"),
     ),
     InstallMutant(
@@ -176,7 +174,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a link stays", "kubelet"),
-        append_to_scriptlet("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
+        scriptlet("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
@@ -184,14 +182,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a file of the host is changed", "kubelet"),
-        append_to_scriptlet("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
+        scriptlet("postinstall", "echo 127.0.0.1 kubelet >>/etc/host.conf"),
         *("lifecycle", "nothing-left"),
         machine="left",
         expected_text="/etc/host.conf",
     ),
     InstallMutant(
         *("a packaged file is changed", "kubeadm"),
-        append_to_scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("lifecycle", "verify-clean"),
         hidden=True,
         machine="installed",
@@ -245,30 +243,26 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *(
             "systemd taken for granted",
             "kubelet",
-            append_to_scriptlet("postinstall", "systemctl daemon-reload"),
+            scriptlet("postinstall", "systemctl daemon-reload"),
         ),
         *("without-systemd", "install"),
     ),
     InstallMutant(
         *("a scriptlet that looks which package came first", "kubeadm"),
-        append_to_scriptlet(
-            "postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"
-        ),
+        scriptlet("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
         *("orders", "backwards-same"),
         hidden=True,
         machine="moments",
     ),
     InstallMutant(
         *("a scriptlet that needs another package without saying so", "cri-tools"),
-        append_to_scriptlet("postinstall", "test -e /usr/bin/kubectl"),
+        scriptlet("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
         hidden=True,
     ),
     InstallMutant(
         *("a version that cannot be gone back to", "kubelet"),
-        append_to_scriptlet(
-            "preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'
-        ),
+        scriptlet("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
         *("upgrade", "downgrade", DEB),
         hidden=True,
         machine="moments",

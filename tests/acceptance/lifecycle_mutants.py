@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.acceptance.host_mutants import DEB, RPM, append_to_scriptlet
+from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.service_mutants import UNIT_PATH, ServiceMutant, edit_drop_in
 from tests.support.mutants.mutant import CONF, on
 from tests.support.package_workshop import Draft
@@ -36,11 +36,11 @@ RESTART = "systemctl try-restart kubelet.service || true"
 
 
 def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
-    change = append_to_scriptlet(at, RESTART)
+    change = scriptlet(at, RESTART)
     return ServiceMutant(name, package, change, "lifecycle", check, machine="lifecycle")
 
 
-_FAILS = append_to_scriptlet("postinstall", "exit 1")
+_FAILS = scriptlet("postinstall", "exit 1")
 _NO_KUBEADM = on("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
 _OTHER_ORDER = edit_drop_in(
     "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
@@ -65,7 +65,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a kubelet that installs only once", "kubelet"),
-        append_to_scriptlet("postinstall", "mkdir /var/lib/kubelet-was-here"),
+        scriptlet("postinstall", "mkdir /var/lib/kubelet-was-here"),
         *("preset-disabled", "reinstall", DEB),
         machine="small 8",
     ),
@@ -118,7 +118,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         *(
             "kubectl's removal restarts the kubelet",
             "kubectl",
-            append_to_scriptlet("preremove", RESTART),
+            scriptlet("preremove", RESTART),
         ),
         *("lifecycle", "remove-kubectl", DEB),
         machine="stuck",
@@ -128,7 +128,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         *(
             "a kubelet that cannot be removed",
             "kubelet",
-            append_to_scriptlet("preremove", "exit 1"),
+            scriptlet("preremove", "exit 1"),
         ),
         *("lifecycle", "remove-kubelet", DEB),
         machine="stuck",
@@ -136,7 +136,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
-        append_to_scriptlet("postremove", f"rm -f /usr/lib{UNIT_PATH}"),
+        scriptlet("postremove", f"rm -f /usr/lib{UNIT_PATH}"),
         *("lifecycle", "remove-kubeadm"),
         machine="lifecycle",
         hidden=True,
@@ -157,7 +157,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a drop-in left in /etc", "kubelet"),
-        append_to_scriptlet(
+        scriptlet(
             "postinstall",
             f"mkdir -p /etc{UNIT_PATH}.d; echo [Unit] >/etc{UNIT_PATH}.d/30-left.conf",
         ),

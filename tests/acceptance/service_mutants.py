@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.acceptance.host_mutants import DEB, RPM, HostMutant, append_to_scriptlet
+from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import program
 from tests.support.mutants.dropin import COMMAND
 from tests.support.mutants.mutant import CONF, ENV, SERVICE, depend, on
@@ -101,7 +101,7 @@ def _run_until_reboot(draft: Draft) -> None:
 NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     # What the machine is made of.
     ServiceMutant(
-        *("a scriptlet that fails", "kubectl", append_to_scriptlet("postinstall", "exit 1")),
+        *("a scriptlet that fails", "kubectl", scriptlet("postinstall", "exit 1")),
         *("node", "install", DEB),
         machine="small 7",
     ),
@@ -207,7 +207,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("enabled against the site's preset", "kubelet"),
-        append_to_scriptlet("postinstall", "systemctl enable kubelet.service || true"),
+        scriptlet("postinstall", "systemctl enable kubelet.service || true"),
         *("preset-disabled", "stays-disabled"),
         machine="small 5",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.acceptance.host_mutants import DEB, RPM, append_to_scriptlet
+from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.install_mutants import InstallMutant
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.mutants.mutant import ENV, depend, env, on
@@ -95,13 +95,13 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     _alone(
         "kubeadm wants a kubelet",
         "kubeadm",
-        append_to_scriptlet("postinstall", "test -e /usr/bin/kubelet"),
+        scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
     _alone(
         "plugins that want a kubelet",
         "kubernetes-cni",
-        append_to_scriptlet("postinstall", "test -e /usr/bin/kubelet"),
+        scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
     # A life: installed, reinstalled, purged, installed, in use, removed, forgotten.
@@ -141,7 +141,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("is forgotten with all plugins", "kubernetes-cni"),
-        append_to_scriptlet("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
+        scriptlet("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
         *("lifecycle", "purge-keeps-plugins", DEB),
         machine="moments",
     ),
@@ -162,7 +162,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an upgrade changes a packaged file", "kubeadm"),
-        append_to_scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
+        scriptlet("postinstall", "echo '# changed' >>/usr/bin/kubeadm"),
         *("upgrade", "upgrade-verify"),
         machine="moments",
         expected_text="/usr/bin/kubeadm",
@@ -247,14 +247,14 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a removal that takes systemd for granted", "cri-tools"),
-        append_to_scriptlet("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
+        scriptlet("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
         *("without-systemd", "purge"),
         machine="moments",
         expected_text="systemctl",
     ),
     InstallMutant(
         *("an init script where there is no systemd", "kubeadm"),
-        append_to_scriptlet(
+        scriptlet(
             "postinstall",
             "command -v systemctl || { mkdir -p /etc/init.d; echo >/etc/init.d/kubelet; }",
         ),
@@ -266,7 +266,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     # Beside Debian's plugins.
     InstallMutant(
         *("a plugin is changed where there are others", "kubernetes-cni"),
-        append_to_scriptlet("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
+        scriptlet("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
         *("debian-plugins", "verify-clean", DEB),
         machine="moments",
         expected_text="portmap",

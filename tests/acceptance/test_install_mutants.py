@@ -1,4 +1,4 @@
-"""The install level is worth what it catches: every broken package, by the check meant for it."""
+"""The install level catches broken packages: each fault fails the check meant for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.package_workshop import Draft, Mutate, Workshop, workshop
 MUTANTS = (*PACKAGE_MUTANTS, *STAGE_MUTANTS)
 CASES = per_format(MUTANTS)
 NEW, OLD = "2", "1"
-"""The revision that is proved, and the one before."""
+"""The revision under test, and the previous one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Machine:
 
     @property
     def mutants(self) -> tuple[InstallMutant, ...]:
-        return tuple(m for m, format_ in CASES if _machine(m, format_) == self)
+        return tuple(mutant for mutant, format_ in CASES if _machine(mutant, format_) == self)
 
     @property
     def checks(self) -> set[str]:
@@ -55,83 +55,84 @@ def _machine(mutant: InstallMutant, format_: Format) -> Machine:
     return Machine(mutant.scenario, mutant.machine or mutant.name, format_)
 
 
-# Those that take longest first.
+# The machines that take longest come first.
 MACHINES = sorted(
-    dict.fromkeys(_machine(*case) for case in CASES), key=lambda one: -len(one.mutants)
+    dict.fromkeys(_machine(*case) for case in CASES), key=lambda machine: -len(machine.mutants)
 )
 
 
 @dataclass(frozen=True)
 class SoundPackages:
-    """What unbroken packages are made of, and the packages, by revision and format."""
+    """Packages without faults, by revision and format, and the workshops that write them."""
 
-    shops: Mapping[str, Workshop]
-    sets: Mapping[tuple[str, Format], Path]
+    workshops: Mapping[str, Workshop]
+    folders: Mapping[tuple[str, Format], Path]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> SoundPackages:
-    folder = tmp_path_factory.mktemp("whole")
-    shops = {revision: small_workshop(folder / revision, revision) for revision in (NEW, OLD)}
-    sets = {
+def sound(tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
+    folder = tmp_path_factory.mktemp("sound")
+    workshops = {revision: small_workshop(folder / revision, revision) for revision in (NEW, OLD)}
+    folders = {
         (revision, format_): write_set(shop, format_, folder / f"{revision}-{format_}")
-        for revision, shop in shops.items()
+        for revision, shop in workshops.items()
         for format_ in Format
     }
-    return SoundPackages(shops, sets)
+    return SoundPackages(workshops, folders)
 
 
 @pytest.fixture(scope="module")
-def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
-    """What the level says of each machine, side by side, each up to the last check it is for.
+def results(
+    here: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[Machine, list[Check]]:
+    """The checks of each machine, up to the last one that a mutant is meant for.
 
-    Each plays what its checks need, not all that comes before them, and goes on when one fails.
+    Each machine runs only the steps that its checks need, and continues after a failure.
     """
     folder = tmp_path_factory.mktemp("mutants")
 
-    def look(index: int) -> list[Check]:
-        return _run_mutants(here, whole, MACHINES[index], folder / str(index))
+    def run(index: int) -> list[Check]:
+        return _run_machine(here, sound, MACHINES[index], folder / str(index))
 
-    found = run_parallel(here, look, len(MACHINES))
-    return dict(zip(MACHINES, found, strict=True))
+    return dict(zip(MACHINES, run_parallel(here, run, len(MACHINES)), strict=True))
 
 
-def _run_mutants(
-    here: Session, whole: SoundPackages, machine: Machine, folder: Path
+def _run_machine(
+    session: Session, sound: SoundPackages, machine: Machine, folder: Path
 ) -> list[Check]:
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    place = Path(tempfile.mkdtemp(dir=here.folder))
+    target = Path(tempfile.mkdtemp(dir=session.folder))
     new, old = (
-        _broken_set(whole, revision, machine, folder / revision, place / revision)
+        _package_set(sound, revision, machine, folder / revision, target / revision)
         for revision in (NEW, OLD)
     )
-    found = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
-    last = max(at for at, step in enumerate(found.steps) if step.name in machine.checks)
-    wanted = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
+    scenario = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
+    required = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
+    last = max(i for i, step in enumerate(scenario.steps) if step.name in machine.checks)
     steps = tuple(
         replace(step, vital=False)
-        for step in found.steps[: last + 1]
-        if step.vital or step.name in wanted or _is_preparation(step)
+        for step in scenario.steps[: last + 1]
+        if step.vital or step.name in required or _is_preparation(step)
     )
-    planned = level.plan_scenario(here, host, replace(found, steps=steps), new, old)
-    return run_scenario(level.LEVEL, here, planned)
+    planned = level.plan_scenario(session, host, replace(scenario, steps=steps), new, old)
+    return run_scenario(level.LEVEL, session, planned)
 
 
-def _broken_set(
-    whole: SoundPackages, revision: str, machine: Machine, folder: Path, place: Path
+def _package_set(
+    sound: SoundPackages, revision: str, machine: Machine, folder: Path, target: Path
 ) -> PackageSet:
-    """All five packages, those in other packages' places that are broken on a machine."""
-    shop, format_ = whole.shops[revision], machine.format
-    files = {file.name: file for file in whole.sets[revision, format_].iterdir()}
-    faults = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
-    for name in {mutant.package for mutant in faults}:
-        changes = [make_programs_runnable, *(m.mutate for m in faults if m.package == name)]
-        file = shop.write(shop.package(name, format_), _all(changes), folder / name)
+    """Return all five packages, with the machine's broken ones in place of sound ones."""
+    shop, format_ = sound.workshops[revision], machine.format
+    files = {file.name: file for file in sound.folders[revision, format_].iterdir()}
+    mutants = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
+    for name in {mutant.package for mutant in mutants}:
+        changes = [make_programs_runnable, *(m.mutate for m in mutants if m.package == name)]
+        file = shop.write(shop.package(name, format_), _combine(changes), folder / name)
         files[file.name] = file
-    return load_package_sets(sorted(files.values()), place)[format_]
+    return load_package_sets(sorted(files.values()), target)[format_]
 
 
-def _all(changes: Sequence[Mutate]) -> Mutate:
+def _combine(changes: Sequence[Mutate]) -> Mutate:
     def mutate(draft: Draft) -> None:
         for change in changes:
             change(draft)
@@ -140,13 +141,15 @@ def _all(changes: Sequence[Mutate]) -> Mutate:
 
 
 def _is_preparation(step: Step[HostContext]) -> bool:
-    """Whether a step is no judgement: mypy knows of its question that it never finds anything."""
+    """Return whether a step checks nothing: its function is typed never to yield a finding."""
     return get_type_hints(step.run)["return"] == NoFindings
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_whole_packages_pass_every_check(here, whole, format_):
-    new, old = whole.sets[NEW, format_], whole.sets[OLD, format_]
+def test_sound_packages_pass_every_check(
+    here: Session, sound: SoundPackages, format_: Format
+) -> None:
+    new, old = sound.folders[NEW, format_], sound.folders[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
     report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
     assert report.passed, as_text([report])
@@ -154,39 +157,41 @@ def test_whole_packages_pass_every_check(here, whole, format_):
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
-def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machine: Machine):
-    checks = caught[machine]
-    shown = as_text([Report("install", tuple(checks))])
+def test_each_fault_fails_its_check_and_no_other(
+    results: Mapping[Machine, list[Check]], machine: Machine
+) -> None:
+    checks = results[machine]
+    text = as_text([Report("install", tuple(checks))])
     failed = {check.name: check for check in checks if not check.passed}
-    assert set(failed) == machine.checks, shown
+    assert set(failed) == machine.checks, text
     for mutant in machine.mutants:
-        assert mutant.expected_text in _found(failed[mutant.check]), shown
+        assert mutant.expected_text in _findings(failed[mutant.check]), text
     assert len({(m.check, m.expected_text) for m in machine.mutants}) == len(machine.mutants)
     assert all(check.evidence for check in failed.values())
     assert all(f.expected and f.found for check in failed.values() for f in check.findings)
 
 
-def _found(check: Check) -> str:
+def _findings(check: Check) -> str:
     return "\n".join(f"{f.expected}\n{f.found}\n{f.location}" for f in check.findings)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
     mutant: InstallMutant, tmp_path: Path
-):
+) -> None:
     shop = workshop(tmp_path / "shop", revision=NEW)
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 
-def test_every_check_has_a_mutant(whole, tmp_path):
+def test_every_check_has_a_mutant(sound: SoundPackages, tmp_path: Path) -> None:
     for format_ in Format:
         new, old = (
-            load_package_sets(sorted(whole.sets[revision, format_].iterdir()), tmp_path / revision)[
-                format_
-            ]
+            load_package_sets(
+                sorted(sound.folders[revision, format_].iterdir()), tmp_path / revision
+            )[format_]
             for revision in (NEW, OLD)
         )
         for scenario in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):
-            judgements = {step.name for step in scenario.steps if not _is_preparation(step)}
-            broken = {m.check for m, of in CASES if (m.scenario, of) == (scenario.name, format_)}
-            assert judgements == broken, scenario.name
+            checks = {step.name for step in scenario.steps if not _is_preparation(step)}
+            key = (scenario.name, format_)
+            assert checks == {m.check for m, f in CASES if (m.scenario, f) == key}, scenario.name

@@ -1,4 +1,4 @@
-"""The service level is worth what it catches: every broken package, by the check meant for it."""
+"""The service level catches broken packages: each fault fails the check meant for it."""
 
 from __future__ import annotations
 
@@ -43,139 +43,151 @@ class Machine:
 
     @property
     def mutants(self) -> tuple[ServiceMutant, ...]:
-        here = (self.scenario, self.name, self.format)
-        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == here)
+        key = (self.scenario, self.name, self.format)
+        return tuple(m for m, format_ in CASES if (m.scenario, m.machine, format_) == key)
 
     @property
-    def real(self) -> bool:
+    def needs_real_kubelet(self) -> bool:
         return not self.name.startswith(SMALL)
 
 
-# Those that take longest first.
+def _duration_key(machine: Machine) -> tuple[object, ...]:
+    """Sort the machines that take longest first."""
+    is_short = (not machine.needs_real_kubelet, machine.scenario != "lifecycle")
+    return (*is_short, machine.scenario, machine.name, machine.format)
+
+
 MACHINES = sorted(
     {Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES},
-    key=lambda one: (not one.real, one.scenario != "lifecycle", one.scenario, one.name, one.format),
+    key=_duration_key,
 )
 
-
-NOW, BEFORE, OTHER, TINY = "now", "before", "other layout", "small"
-ROWS = {NOW: ("1", "etc"), BEFORE: ("1~0", "etc"), OTHER: ("1~0", "official")}
-HELD = {NOW: NAMES, BEFORE: NAMES, OTHER: REAL, TINY: NAMES}
+CURRENT, PREVIOUS, OTHER_LAYOUT, TINY = "current", "previous", "other layout", "small"
+VARIANTS = {CURRENT: ("1", "etc"), PREVIOUS: ("1~0", "etc"), OTHER_LAYOUT: ("1~0", "official")}
+PACKAGES = {CURRENT: NAMES, PREVIOUS: NAMES, OTHER_LAYOUT: REAL, TINY: NAMES}
 
 
 @dataclass(frozen=True)
 class SoundPackages:
-    """Unbroken packages, by what they are for, and what they are made of."""
+    """Packages without faults, by variant and format, and what writes each variant."""
 
     writers: Mapping[str, PackageWriter]
     sets: Mapping[tuple[str, Format], PackageSet]
 
 
 @pytest.fixture(scope="module")
-def whole(real: Site, here: Session, tmp_path_factory) -> SoundPackages:
-    folder = tmp_path_factory.mktemp("whole")
-    benches = {
-        key: create_writer(real, here.store, folder / key, *row) for key, row in ROWS.items()
+def sound(real: Site, here: Session, tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
+    folder = tmp_path_factory.mktemp("sound")
+    writers = {
+        variant: create_writer(real, here.store, folder / variant, revision, layout)
+        for variant, (revision, layout) in VARIANTS.items()
     }
-    benches[TINY] = PackageWriter(benches[NOW].small, benches[NOW].small)
+    writers[TINY] = PackageWriter(writers[CURRENT].small, writers[CURRENT].small)
     sets = {}
-    for key, made in benches.items():
+    for variant, writer in writers.items():
         for format_ in Format:
-            place = folder / "written" / key / format_
-            files = [made.write(name, format_, place / name) for name in HELD[key]]
-            sets[key, format_] = load_package_sets(files, place / "set")[format_]
-    return SoundPackages(benches, sets)
+            target = folder / "written" / variant / format_
+            files = [writer.write(name, format_, target / name) for name in PACKAGES[variant]]
+            sets[variant, format_] = load_package_sets(files, target / "set")[format_]
+    return SoundPackages(writers, sets)
 
 
 @pytest.fixture(scope="module")
-def caught(here, whole, tmp_path_factory) -> Mapping[Machine, list[Check]]:
-    """What the level says of each machine, side by side, each up to the last check it is for.
+def results(
+    here: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[Machine, list[Check]]:
+    """The checks of each machine, up to the last one that a mutant is meant for.
 
-    Each plays what its checks need, not all that comes before them.
+    Each machine runs only the steps that its checks need.
     """
     folder = tmp_path_factory.mktemp("mutants")
 
-    def look(index: int) -> list[Check]:
-        return _run_mutants(here, whole, MACHINES[index], folder / str(index))
+    def run(index: int) -> list[Check]:
+        return _run_machine(here, sound, MACHINES[index], folder / str(index))
 
-    found = run_parallel(here, look, len(MACHINES), level.LEVEL.workers())
-    return dict(zip(MACHINES, found, strict=True))
+    checks = run_parallel(here, run, len(MACHINES), level.LEVEL.workers())
+    return dict(zip(MACHINES, checks, strict=True))
 
 
-def _run_mutants(
-    here: Session, whole: SoundPackages, machine: Machine, folder: Path
+def _run_machine(
+    session: Session, sound: SoundPackages, machine: Machine, folder: Path
 ) -> list[Check]:
-    now = NOW if machine.real else TINY
-    begins = OTHER if machine.scenario == "layouts" else BEFORE
-    sets = {key: whole.sets[key, machine.format] for key in (now, begins)}
+    current = CURRENT if machine.needs_real_kubelet else TINY
+    initial = OTHER_LAYOUT if machine.scenario == "layouts" else PREVIOUS
+    sets = {variant: sound.sets[variant, machine.format] for variant in (current, initial)}
     for name in NAMES:
-        for broken, key in ((False, now), (True, begins)):
-            faults = [m for m in machine.mutants if (m.package, m.in_previous) == (name, broken)]
-            if faults:
-                place = folder / name / key
-                mutate = _all([mutant.mutate for mutant in faults])
-                file = whole.writers[key].write(name, machine.format, place, mutate)
-                sets[key] = _replace_package(
-                    sets[key], file, Path(tempfile.mkdtemp(dir=here.folder))
-                )
+        for in_previous, variant in ((False, current), (True, initial)):
+            key = (name, in_previous)
+            mutants = [m for m in machine.mutants if (m.package, m.in_previous) == key]
+            if mutants:
+                mutate = _combine([mutant.mutate for mutant in mutants])
+                target = folder / name / variant
+                file = sound.writers[variant].write(name, machine.format, target, mutate)
+                place = Path(tempfile.mkdtemp(dir=session.folder))
+                sets[variant] = _replace_package(sets[variant], file, place)
                 file.unlink()
-    scenario, first = _scenario(machine, sets[now], sets[begins])
-    wanted = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
-    last = max(at for at, step in enumerate(scenario.steps) if step.name in wanted)
-    steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in wanted)
+    scenario, start = _scenario(machine, sets[current], sets[initial])
+    required = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
+    last = max(i for i, step in enumerate(scenario.steps) if step.name in required)
+    steps = tuple(s for s in scenario.steps[: last + 1] if s.vital or s.name in required)
     host = catalog.load_hosts().get(HOSTS[machine.format])
-    planned = level.plan_scenario(here, host, replace(scenario, steps=steps), sets[now], first)
-    return run_scenario(level.LEVEL, here, planned)
+    scenario = replace(scenario, steps=steps)
+    planned = level.plan_scenario(session, host, scenario, sets[current], start)
+    return run_scenario(level.LEVEL, session, planned)
 
 
-def _all(mutations: Sequence[Mutate]) -> Mutate:
+def _combine(changes: Sequence[Mutate]) -> Mutate:
     def mutate(draft: Draft) -> None:
-        for change in mutations:
+        for change in changes:
             change(draft)
 
     return mutate
 
 
-def _replace_package(good: PackageSet, file: Path, folder: Path) -> PackageSet:
-    """A set with one package in another's place; the others are not read again."""
-    one = load_package_sets([file], folder)[good.format]
-    for name in set(good.files) - set(one.files):
-        os.link(good.folder / name, one.folder / name)
-    others = tuple(c for c in good.contents if c.name not in one.names)
-    return replace(one, contents=tuple(sorted((*others, *one.contents), key=lambda c: c.name)))
+def _replace_package(packages: PackageSet, file: Path, folder: Path) -> PackageSet:
+    """Return a set with one package replaced; the others are not read again."""
+    new = load_package_sets([file], folder)[packages.format]
+    for name in set(packages.files) - set(new.files):
+        os.link(packages.folder / name, new.folder / name)
+    others = tuple(contents for contents in packages.contents if contents.name not in new.names)
+    contents = sorted((*others, *new.contents), key=lambda contents: contents.name)
+    return replace(new, contents=tuple(contents))
 
 
 def _scenario(
-    machine: Machine, now: PackageSet, begins: PackageSet
+    machine: Machine, current: PackageSet, initial: PackageSet
 ) -> tuple[Scenario[HostContext], PackageSet | None]:
-    """The scenario of a machine, and the packages that it begins with, if others."""
-    before, other = (None, begins) if machine.scenario == "layouts" else (begins, None)
-    rows = scenarios(now, before, other)
-    return next(row for row in rows if row[0].name == machine.scenario)
+    """Return the scenario of a machine, and the packages that it starts with, if others."""
+    previous, other = (None, initial) if machine.scenario == "layouts" else (initial, None)
+    applicable = scenarios(current, previous, other)
+    return next(planned for planned in applicable if planned[0].name == machine.scenario)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
-def test_broken_packages_are_caught_each_by_the_check_meant_for_it(caught, machine: Machine):
-    checks = caught[machine]
+def test_each_fault_fails_its_check_and_no_other(
+    results: Mapping[Machine, list[Check]], machine: Machine
+) -> None:
+    checks = results[machine]
     failed = [check for check in checks if not check.passed]
-    wanted = {mutant.check for mutant in machine.mutants}
-    assert {check.name for check in failed} == wanted, as_text([Report("service", tuple(checks))])
-    assert len(wanted) == len(machine.mutants)
+    expected = {mutant.check for mutant in machine.mutants}
+    text = as_text([Report("service", tuple(checks))])
+    assert {check.name for check in failed} == expected, text
+    assert len(expected) == len(machine.mutants)
     assert all(check.evidence for check in failed)
     assert all(f.expected and f.found for check in failed for f in check.findings)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_the_layout_level_sees_all_that_is_not_hidden_from_it(
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
     mutant: ServiceMutant, tmp_path: Path
-):
+) -> None:
     shop = workshop(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 
-def test_every_check_has_a_mutant(whole):
+def test_every_check_has_a_mutant(sound: SoundPackages) -> None:
     for format_ in Format:
-        sets = (whole.sets[key, format_] for key in (NOW, BEFORE, OTHER))
+        sets = (sound.sets[variant, format_] for variant in (CURRENT, PREVIOUS, OTHER_LAYOUT))
         for scenario, _ in scenarios(*sets):
-            caught = {m.check for m in MUTANTS if m.scenario == scenario.name}
-            assert {step.name for step in scenario.steps} == caught
+            checks = {mutant.check for mutant in MUTANTS if mutant.scenario == scenario.name}
+            assert {step.name for step in scenario.steps} == checks

@@ -1,7 +1,7 @@
 """The real debs of two releases, broken in ways that only a cluster's upgrade shows.
 
-The earlier ones spoil how the cluster is made, the newer ones what becomes of it. Nobody waits for
-a real `kubeadm upgrade apply`: the careless one upgrades nothing.
+The previous debs break how the cluster is created, the new ones how it is upgraded. No test waits
+for a real `kubeadm upgrade apply`: the broken one upgrades nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from tests.acceptance.broken_debs import Fault, append_to_script, replace_progra
 from tests.acceptance.cluster_mutants import (
     KUBECTL,
     LEFTOVER,
-    STARTS_BEFORE_KUBEADM,
     STOP_SCHEDULER,
-    ExpectedFailure,
+    UNCONDITIONAL,
+    ExpectedFailures,
 )
 
-KUBEADM_BEFORE = (
+PREVIOUS_KUBEADM = (
     STOP_SCHEDULER
     + r"""
 /usr/bin/kubeadm.real "$@" || exit
@@ -32,7 +32,7 @@ esac
 )
 
 KUBEADM = r"""#!/bin/bash
-[ "$1 $2" != "upgrade apply" ] || exit 3 # and nothing is upgraded
+[ "$1 $2" != "upgrade apply" ] || exit 3 # without upgrading anything
 /usr/bin/kubeadm.real "$@" || exit
 case "$1 $2" in
 "upgrade node")
@@ -62,16 +62,16 @@ fi
 """
 
 PREVIOUS_FAULTS: tuple[Fault, ...] = (
-    wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM_BEFORE),
-    STARTS_BEFORE_KUBEADM,
+    wrap_program("kubeadm", "usr/bin/kubeadm", PREVIOUS_KUBEADM),
+    UNCONDITIONAL,
     wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
     wrap_program("kubectl", "usr/bin/kubectl", KUBECTL),
 )
 
 
-def new_faults(before: Path) -> tuple[Fault, ...]:
-    """The faults of the newer debs; `before` is the folder of the earlier ones."""
-    (kubelet,) = before.glob("kubelet_*.deb")
+def new_faults(previous: Path) -> tuple[Fault, ...]:
+    """Return the faults of the new debs; `previous` is the folder of the previous ones."""
+    (kubelet,) = previous.glob("kubelet_*.deb")
     return (
         wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM),
         append_to_script("kubeadm", "DEBIAN/postinst", RESTART),
@@ -82,41 +82,30 @@ def new_faults(before: Path) -> tuple[Fault, ...]:
     )
 
 
-EXPECTED_FAILURES = (
-    ExpectedFailure("waiting", "a crash loop before kubeadm", ("ActiveState=activ",)),
-    ExpectedFailure("images", "crictl has another name for an image", ("/etcd:",)),
-    ExpectedFailure("init", "kubeadm init says that it failed", ("exit code 1",)),
-    ExpectedFailure("control-plane", "nobody schedules pods", ("kube-scheduler running",)),
-    ExpectedFailure("join", "kubeadm join says that it failed", ("exit code 1",)),
-    ExpectedFailure("network", "kubectl does not know whether nodes are Ready", ("to be Ready",)),
-    ExpectedFailure("pods", "crictl does not see them", ("probe-control-plane in crictl pods",)),
-    ExpectedFailure("kubeadm", "kubeadm's package restarts the kubelet", ("it was restarted",)),
-    ExpectedFailure(
-        "new-images", "crictl lacks one of the newer images", ("/kube-scheduler:v1.36.3",)
-    ),
-    ExpectedFailure("apply", "kubeadm upgrade apply fails", ("exit code 3",)),
-    ExpectedFailure("apply-healthy", "the API server is the old one", ("API server v1.36.3",)),
-    ExpectedFailure(
-        "kubelet-control-plane", "the kubelet's package restarts it", ("it was restarted",)
-    ),
-    ExpectedFailure("node", "kubeadm upgrade node says that it failed", ("exit code 4",)),
-    ExpectedFailure("kubelet-worker", "as on the control plane", ("it was restarted",)),
-    ExpectedFailure(
-        "upgraded", "the newer package has the old kubelet", ("to be Ready at v1.36.3",)
-    ),
-    ExpectedFailure(
-        "still-configured", "upgrade node changes a setting", ("clusterDomain: other.local",)
-    ),
-    ExpectedFailure(
-        "pods-kept",
-        "the kubelet's package ends one pod, and cuts off the other",
-        ("a running pod on control-plane", "Connection refused by the pod"),
-    ),
-    ExpectedFailure("reset", "a reset leaves the kubelet's configuration", ("config.yaml",)),
-    ExpectedFailure("purge", "a purge leaves a program", ("/usr/bin/kubectl",)),
-)
-"""All of the scenario `upgrade` but for `packages`, in one cluster."""
+EXPECTED_FAILURES: ExpectedFailures = {
+    "waiting": ["ActiveState=activ"],  # a crash loop before kubeadm
+    "images": ["/etcd:"],  # crictl lists an image under another name
+    "init": ["exit code 1"],  # kubeadm init exits with an error
+    "control-plane": ["kube-scheduler running"],  # the scheduler is stopped
+    "join": ["exit code 1"],  # kubeadm join exits with an error
+    "network": ["to be Ready"],  # kubectl reports the state Unknown
+    "pods": ["probe-control-plane in crictl pods"],  # crictl lists no pods
+    "kubeadm": ["it was restarted"],  # kubeadm's package restarts the kubelet
+    "new-images": ["/kube-scheduler:v1.36.3"],  # crictl lacks a new image
+    "apply": ["exit code 3"],  # kubeadm upgrade apply fails
+    "apply-healthy": ["API server v1.36.3"],  # the API server is the old one
+    "kubelet-control-plane": ["it was restarted"],  # the kubelet's package restarts it
+    "node": ["exit code 4"],  # kubeadm upgrade node exits with an error
+    "kubelet-worker": ["it was restarted"],  # the kubelet's package restarts it
+    "upgraded": ["to be Ready at v1.36.3"],  # the newer package has the old kubelet
+    "still-configured": ["clusterDomain: other.local"],  # upgrade node changes a setting
+    # the kubelet's package ends one pod, and cuts off the other
+    "pods-kept": ["a running pod on control-plane", "Connection refused by the pod"],
+    "reset": ["config.yaml"],  # kubeadm reset leaves the kubelet's configuration
+    "purge": ["/usr/bin/kubectl"],  # a purge leaves a program
+}
+"""Every check of the scenario `upgrade` except `packages`, in one cluster."""
 
-OTHER_PACKAGES_FAILURE = ExpectedFailure(
-    "packages", "machines made of other packages", ("kubeadm 1.36.3-1",)
-)
+OTHER_PACKAGES_FAILURE: ExpectedFailures = {
+    "packages": ["kubeadm 1.36.3-1"],  # the machines have other packages
+}
