@@ -44,26 +44,26 @@ def broken(real: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_fault_in_a_cluster_fails_its_check(
-    here: Session, broken: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(level, "CLUSTER", _without_vital_steps(CLUSTER))
-    report = _run(here, broken, only="cluster")
+    report = _run(session, broken, only="cluster")
     _assert_failures(report, cluster_mutants.EXPECTED_FAILURES)
 
 
 def test_a_plugin_that_adds_no_pod_to_the_network_fails_its_check(
-    here: Session, real: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, real: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = [step.name for step in CLUSTER.steps].index("pods")
     steps = [step for step in CLUSTER.steps[: last + 1] if step.vital]
     steps[-1] = _with_timeout(steps[-1], actions, "NODE_READY_TIMEOUT", 12.0)
     monkeypatch.setattr(level, "CLUSTER", replace(CLUSTER, steps=tuple(steps)))
     debs = break_debs(real.folder / "dist/deb", cluster_mutants.UNPLUGGED_FAULTS, tmp_path)
-    _assert_failures(_run(here, debs, only="cluster"), cluster_mutants.UNPLUGGED_FAILURE)
+    _assert_failures(_run(session, debs, only="cluster"), cluster_mutants.UNPLUGGED_FAILURE)
 
 
 def test_each_fault_in_an_upgrade_fails_its_check(
-    here: Session,
+    session: Session,
     real: Site,
     before: Site,
     tmp_path: Path,
@@ -73,22 +73,22 @@ def test_each_fault_in_an_upgrade_fails_its_check(
     old, new = before.folder / "dist/deb", real.folder / "dist/deb"
     previous = break_debs(old, upgrade_mutants.PREVIOUS_FAULTS, tmp_path / "previous")
     current = break_debs(new, upgrade_mutants.new_faults(old), tmp_path / "new")
-    report = _run(here, current, previous, only="upgrade")
+    report = _run(session, current, previous, only="upgrade")
     _assert_failures(report, upgrade_mutants.EXPECTED_FAILURES)
 
 
 def test_machines_with_other_packages_than_the_previous_ones_fail_their_check(
-    here: Session,
+    session: Session,
     broken: Path,
     before: Site,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    others = LevelRun.create(here, [broken]).packages.require(HOST)
+    others = LevelRun.create(session, [broken]).packages.require(HOST)
     monkeypatch.setattr(
-        machines, "ensure_node_image", lambda *_: ensure_node_image(here, HOST, others)
+        machines, "ensure_node_image", lambda *_: ensure_node_image(session, HOST, others)
     )
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
-    report = _run(here, broken, before.folder / "dist/deb", only="upgrade")
+    report = _run(session, broken, before.folder / "dist/deb", only="upgrade")
     _assert_failures(report, upgrade_mutants.OTHER_PACKAGES_FAILURE)
 
 

@@ -83,7 +83,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
 
 @pytest.fixture(scope="module")
 def results(
-    here: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
+    session: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[Machine, list[Check]]:
     """The checks of each machine, up to the last one that a mutant is meant for.
 
@@ -92,9 +92,9 @@ def results(
     folder = tmp_path_factory.mktemp("mutants")
 
     def run(index: int) -> list[Check]:
-        return _run_machine(here, sound, MACHINES[index], folder / str(index))
+        return _run_machine(session, sound, MACHINES[index], folder / str(index))
 
-    return dict(zip(MACHINES, run_parallel(here, run, len(MACHINES)), strict=True))
+    return dict(zip(MACHINES, run_parallel(session, run, len(MACHINES)), strict=True))
 
 
 def _run_machine(
@@ -147,11 +147,11 @@ def _is_preparation(step: Step[HostContext]) -> bool:
 
 @pytest.mark.parametrize("format_", Format)
 def test_sound_packages_pass_every_check(
-    here: Session, sound: SoundPackages, format_: Format
+    session: Session, sound: SoundPackages, format_: Format
 ) -> None:
     new, old = sound.folders[NEW, format_], sound.folders[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
-    report = run_level(level.LEVEL, LevelRun.create(here, [new], [old]), [host])
+    report = run_level(level.LEVEL, LevelRun.create(session, [new], [old]), [host])
     assert report.passed, as_text([report])
     assert len(report.checks) > 45
 

@@ -14,7 +14,7 @@ import pytest
 
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
-from tests.acceptance.engines import needed
+from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_workshop, write_set
 from tests.support.package_workshop import Mutate
 
@@ -102,7 +102,7 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
 
 @pytest.fixture(autouse=True)
 def machine() -> None:
-    needed("piuparts", "mmdebstrap", "apt-ftparchive")
+    require_programs("piuparts", "mmdebstrap", "apt-ftparchive")
 
 
 def small_debs(folder: Path, mutate: Mutate | None = None) -> list[Path]:

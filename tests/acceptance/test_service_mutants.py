@@ -76,10 +76,10 @@ class SoundPackages:
 
 
 @pytest.fixture(scope="module")
-def sound(real: Site, here: Session, tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
+def sound(real: Site, session: Session, tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
     folder = tmp_path_factory.mktemp("sound")
     writers = {
-        variant: create_writer(real, here.store, folder / variant, revision, layout)
+        variant: create_writer(real, session.store, folder / variant, revision, layout)
         for variant, (revision, layout) in VARIANTS.items()
     }
     writers[TINY] = PackageWriter(writers[CURRENT].small, writers[CURRENT].small)
@@ -94,7 +94,7 @@ def sound(real: Site, here: Session, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def results(
-    here: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
+    session: Session, sound: SoundPackages, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[Machine, list[Check]]:
     """The checks of each machine, up to the last one that a mutant is meant for.
 
@@ -103,9 +103,9 @@ def results(
     folder = tmp_path_factory.mktemp("mutants")
 
     def run(index: int) -> list[Check]:
-        return _run_machine(here, sound, MACHINES[index], folder / str(index))
+        return _run_machine(session, sound, MACHINES[index], folder / str(index))
 
-    checks = run_parallel(here, run, len(MACHINES), level.LEVEL.workers())
+    checks = run_parallel(session, run, len(MACHINES), level.LEVEL.workers())
     return dict(zip(MACHINES, checks, strict=True))
 
 
