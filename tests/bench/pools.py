@@ -78,7 +78,7 @@ class Pools:
                 Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
             )
             data = plain.read_bytes()
-            headers = rpm_metadata.headers(data, len(data))
+            headers = rpm_metadata.read_headers(data, len(data))
             signature = self._sign(data[headers.main.start : headers.main.end])
             target = folder / plain.name
             rpm_signature.write_signed_copy(plain, data, headers, signature, target)

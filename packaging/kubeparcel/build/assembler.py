@@ -136,7 +136,7 @@ def _libraries(
         if file.kind == "file" and file.mode & 0o111:
             known = store.get_record("libraries", f"{RECIPE} {file.sha256}")
             if known is None:
-                known = shared_libraries.needed(store.path(file.sha256), file.path)
+                known = shared_libraries.library_relations(store.path(file.sha256), file.path)
                 store.put_record("libraries", f"{RECIPE} {file.sha256}", known)
             yield from (("depends", need) for need in known.get(planned.format, []))
 
@@ -216,7 +216,7 @@ def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:
     started = time.monotonic()
     sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
     with store.scratch() as folder:
-        file = nfpm.write(package, sources, folder)
+        file = nfpm.write_package(package, sources, folder)
         size = file.stat().st_size
         sha256 = store.add(file)
     store.put_record("package", manifest_digest(package), {"sha256": sha256, "size": size})

@@ -20,7 +20,7 @@ from kubeparcel.store import Store
 from kubeparcel.verify.layout import level
 
 if TYPE_CHECKING:
-    from kubeparcel.packages.reader import Known
+    from kubeparcel.packages.reader import InspectionCache
 
 
 class ConcurrentChecker:
@@ -76,10 +76,10 @@ class ConcurrentChecker:
         return report
 
     @functools.cached_property
-    def _known(self) -> Known:
-        from kubeparcel.packages.reader import Known
+    def _known(self) -> InspectionCache:
+        from kubeparcel.packages.reader import InspectionCache
 
-        return Known(functools.partial(md5.of, self._store))
+        return InspectionCache(functools.partial(md5.of, self._store))
 
     def _checks(self, one: BuiltPackage) -> tuple[Check, ...]:
         name = one.package.file_name

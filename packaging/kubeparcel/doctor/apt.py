@@ -15,7 +15,7 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.broken import MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.index_compression import unpack
 from kubeparcel.repository.model import Package
@@ -127,7 +127,7 @@ def _unpacked(look: SuiteContext, path: str, data: bytes, *, told: bool) -> byte
         return None
     try:
         return unpack(path, data)
-    except Malformed as error:
+    except MalformedData as error:
         if not told:
             look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
         return None
@@ -163,7 +163,7 @@ def _entries(look: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
     arch = index.rpartition("/")[0].rpartition("binary-")[2]
     seen: dict[tuple[str, ...], str] = {}
     for stanza in data.decode("utf-8", "replace").split("\n\n"):
-        fields = deb_metadata.fields(stanza)
+        fields = deb_metadata.parse_fields(stanza)
         package = _entry(look, index, fields) if fields else None
         if package is None:
             continue
@@ -179,18 +179,18 @@ def _entries(look: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
 
 def _entry(look: SuiteContext, index: str, fields: Mapping[str, str]) -> Package | None:
     try:
-        identity = deb_metadata.checked(fields)
+        identity = deb_metadata.identity(fields)
         path = check_path(fields["filename"].removeprefix("./"))
         size = int(fields["size"])
         digest = fields.get("sha256") or fields["sha512"]
-    except (Malformed, ConfigurationError, KeyError, ValueError) as error:
+    except (MalformedData, ConfigurationError, KeyError, ValueError) as error:
         who = f"{fields.get('package', '?')} {fields.get('version', '?')}"
         said = f"it has no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
         wanted = "Package, Version, Architecture, Filename, Size and SHA256"
         look.examined.add_finding(CheckKind.ENTRIES, wanted, f"{who}: {said}", index)
         look.examined.complete = False
         return None
-    needs = deb_metadata.needs(fields)
+    needs = deb_metadata.dependencies(fields)
     package = Package(Format.DEB, *identity, digest, size, digest, needs, path)
     all_ = {name: fields[f] for name, f in _DIGESTS.items() if fields.get(f)}
     look.examined.digests[package] = all_

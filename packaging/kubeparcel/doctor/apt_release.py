@@ -51,7 +51,7 @@ def examine(look: SuiteContext, ring: TrustedKeys) -> Mapping[str, str] | None:
     text = _text(look, ring)
     if text is None:
         return None
-    fields = deb_metadata.fields(text)
+    fields = deb_metadata.parse_fields(text)
     _fields(look, fields)
     _dates(look, fields, ring.now)
     return fields

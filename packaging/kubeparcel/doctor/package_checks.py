@@ -13,9 +13,9 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.rpm_signatures import signed
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.broken import MalformedData
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.digest import HEAD
+from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.model import Package
 
@@ -23,7 +23,7 @@ _LONGEST = 64 << 20
 """No package begins with more than this, in bytes: headers of ten thousand files take 5 MB."""
 
 _HEADER_DIGEST, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _SHA256 = 273, 5092, 5093, 8
-_NEED = {Format.DEB: deb_metadata.need, Format.RPM: rpm_metadata.need}
+_NEED = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_metadata.head_length}
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def examine(source: RepositoryReader, job: FileCheck, ring: TrustedKeys) -> File
         faults = list(_inside(job, taken))
         if job.package.format is Format.DEB:
             return FileResult(taken.size, tuple(faults))
-        found = rpm_metadata.headers(taken.head, taken.size)
+        found = rpm_metadata.read_headers(taken.head, taken.size)
         more = list(signed(source, job.path, found, taken.head, ring))
-    except Malformed as error:
+    except MalformedData as error:
         wrong = Fault(CheckKind.INSIDE, "a whole package", str(error), job.path)
         return FileResult(taken.size, (wrong,))
     return FileResult(taken.size, (*faults, *more), found.signed)
@@ -89,7 +89,9 @@ def _take(job: FileCheck, blocks: Iterator[bytes]) -> _Taken:
         if len(head) >= _wanted(job.package.format, head):
             break
     start = (
-        rpm_metadata.need(head) if job.package.format is Format.RPM and _readable(head) else None
+        rpm_metadata.head_length(head)
+        if job.package.format is Format.RPM and _readable(head)
+        else None
     )
     payload = hashlib.sha256(head[start:]) if start is not None else None
     for block in blocks:
@@ -101,18 +103,18 @@ def _take(job: FileCheck, blocks: Iterator[bytes]) -> _Taken:
 
 def _wanted(form: Format, head: bytes) -> int:
     """How many bytes are needed to know what a package says of itself; 0 when it says nothing."""
-    if len(head) < HEAD:
-        return HEAD
+    if len(head) < HEAD_SIZE:
+        return HEAD_SIZE
     try:
         return min(_NEED[form](head), _LONGEST)
-    except Malformed:
+    except MalformedData:
         return 0
 
 
 def _readable(head: bytes) -> bool:
     try:
-        return rpm_metadata.need(head) <= len(head)
-    except Malformed:
+        return rpm_metadata.head_length(head) <= len(head)
+    except MalformedData:
         return False
 
 
@@ -126,11 +128,11 @@ def _inside(job: FileCheck, taken: _Taken) -> Iterator[Fault]:
     """Compare what the file says of itself with what the index says."""
     package = job.package
     if package.format is Format.DEB:
-        fields = deb_metadata.fields(deb_metadata.control(taken.head, taken.size))
-        identity, needs = deb_metadata.checked(fields), deb_metadata.needs(fields)
+        fields = deb_metadata.parse_fields(deb_metadata.control_text(taken.head, taken.size))
+        identity, needs = deb_metadata.identity(fields), deb_metadata.dependencies(fields)
     else:
-        main = rpm_metadata.headers(taken.head, taken.size).main
-        identity, needs = rpm_metadata.checked(main), rpm_metadata.needs(main)
+        main = rpm_metadata.read_headers(taken.head, taken.size).main
+        identity, needs = rpm_metadata.identity(main), rpm_metadata.dependencies(main)
         yield from _digests(job, taken)
     todo = "Make the indexes anew."
     if identity != package.identity[1:]:
@@ -148,7 +150,7 @@ def _same(needs: str) -> Any:
 
 def _digests(job: FileCheck, taken: _Taken) -> Iterator[Fault]:
     """The digests that an rpm has in itself, as `rpm -K` compares them."""
-    found = rpm_metadata.headers(taken.head, taken.size)
+    found = rpm_metadata.read_headers(taken.head, taken.size)
     header = found.signature.one(_HEADER_DIGEST)
     main = taken.head[found.main.start : found.main.end]
     if header and hashlib.sha256(main).hexdigest() != header:

@@ -15,7 +15,7 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import judge
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.broken import MalformedData
 from kubeparcel.packages.index_compression import unpack
 from kubeparcel.repository.storage.base import check_path
 
@@ -114,7 +114,7 @@ def _file(look: _Look, row: Element, kind: str) -> bytes | None:
         return None
     try:
         plain = unpack(href, data)
-    except Malformed as error:
+    except MalformedData as error:
         if sound:
             look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
         return None

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
-from kubeparcel.packages.relations import NAME
+from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
@@ -111,7 +111,7 @@ def _entry(row: Element) -> tuple[Package, str]:
     href = check_path(_child(row, "location").attrib["href"])
     needs = ", ".join(_needs(row))
     name, arch = (_child(row, field).text or "" for field in ("name", "arch"))
-    if not NAME.fullmatch(name):
+    if not PACKAGE_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a package")
     whole = evr if epoch == "0" else f"{epoch}:{evr}"
     return Package(Format.RPM, name, whole, arch, digest, size, digest, needs, href), algorithm

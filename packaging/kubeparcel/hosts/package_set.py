@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kubeparcel.files import sha256_of
 from kubeparcel.model import Arch, Format, Version
-from kubeparcel.packages.reader import Contents, read_all
+from kubeparcel.packages.reader import PackageContents, read_packages
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class PackageSet:
 
     format: Format
     folder: Path
-    contents: tuple[Contents, ...]
+    contents: tuple[PackageContents, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,8 +54,8 @@ def load_package_sets(
     native = Arch.native()
     arches = {f.arch_name(arch) for f in Format for arch in (native, None)}
     ignored_suffixes = {f".{f}" for f in Format if f not in formats}
-    newest: dict[Format, dict[str, Contents]] = {}
-    for contents in read_all([file for file in files if file.suffix not in ignored_suffixes]):
+    newest: dict[Format, dict[str, PackageContents]] = {}
+    for contents in read_packages([file for file in files if file.suffix not in ignored_suffixes]):
         if contents.arch in arches:
             by_name = newest.setdefault(contents.format, {})
             other = by_name.get(contents.name)
@@ -64,11 +64,13 @@ def load_package_sets(
     return {f: _link_files(f, by_name, folder) for f, by_name in newest.items()}
 
 
-def _version_key(contents: Contents) -> tuple[object, ...]:
+def _version_key(contents: PackageContents) -> tuple[object, ...]:
     return (Version.parse(contents.version.replace("~", "-", 1)), contents.revision)
 
 
-def _link_files(format_: Format, by_name: Mapping[str, Contents], folder: Path) -> PackageSet:
+def _link_files(
+    format_: Format, by_name: Mapping[str, PackageContents], folder: Path
+) -> PackageSet:
     set_folder = folder / format_
     set_folder.mkdir(parents=True, exist_ok=True)
     for contents in by_name.values():

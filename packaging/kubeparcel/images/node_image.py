@@ -101,7 +101,7 @@ class NodeImage:
     @property
     def released(self) -> int:
         """The newest build time of the packages, in seconds since 1970."""
-        return max(contents.built for contents in self.packages.contents)
+        return max(contents.build_time for contents in self.packages.contents)
 
     def added_files(self, pause_image: str) -> Mapping[str, str]:
         """Return the added files by path: they adapt the node to its machine, and set up crictl."""

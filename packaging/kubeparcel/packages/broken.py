@@ -7,7 +7,7 @@ longer than a publish.
 from kubeparcel.errors import CheckFailed
 
 
-class Malformed(Exception):
+class MalformedData(Exception):
     """Bytes that cannot be read as what they should be; the message says why, not where."""
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import zstandard
 
-from kubeparcel.packages.errors import Malformed
-from kubeparcel.packages.memory_file import Window
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.memory_file import MemoryViewFile
 
 LIMIT = 2 << 30
 """More than this is not unpacked: a small file can claim to be endless."""
@@ -44,20 +44,20 @@ def unpack(packed: memoryview, compression: str, what: str) -> tuple[memoryview,
     the bytes are of another kind, damaged, cut short, or unpack to more than LIMIT.
     """
     if compression != "none" and compression not in _OPEN:
-        raise Malformed(f"{what}: its compression {compression!r} is unknown")
+        raise MalformedData(f"{what}: its compression {compression!r} is unknown")
     if not packed[:6].tobytes().startswith(_MAGIC.get(compression, b"")):
-        raise Malformed(f"{what} should be {compression}, and is not")
+        raise MalformedData(f"{what} should be {compression}, and is not")
     if compression == "none":
         return packed, 0
     frames = _zstd_frames(packed, what) if compression == "zstd" else 0
     try:
-        with Window(packed) as file, _OPEN[compression](file) as stream:
-            return all_of(stream, what, 4 * len(packed)), frames
+        with MemoryViewFile(packed) as file, _OPEN[compression](file) as stream:
+            return read_into_mmap(stream, what, 4 * len(packed)), frames
     except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        raise Malformed(f"{what} cannot be unpacked ({error})") from None
+        raise MalformedData(f"{what} cannot be unpacked ({error})") from None
 
 
-def all_of(stream: Any, what: str, guess: int) -> memoryview:
+def read_into_mmap(stream: Any, what: str, guess: int) -> memoryview:
     """All that a stream gives, in memory that grows without being copied.
 
     `guess` is how many bytes it may be. Raises Malformed, naming `what`, for more than LIMIT.
@@ -75,7 +75,7 @@ def all_of(stream: Any, what: str, guess: int) -> memoryview:
             return memoryview(plain)[:at].toreadonly()
         at += count
         if at > LIMIT:
-            raise Malformed(f"{what} has more than {LIMIT >> 30} GiB")
+            raise MalformedData(f"{what} has more than {LIMIT >> 30} GiB")
 
 
 def _zstd_frames(packed: memoryview, what: str) -> int:
@@ -92,7 +92,7 @@ def _zstd_frames(packed: memoryview, what: str) -> int:
             at = _end_of_frame(packed, at, what)
             count += 1
     if at > len(packed):
-        raise Malformed(f"{what} is cut short")
+        raise MalformedData(f"{what} is cut short")
     return count
 
 
@@ -102,11 +102,11 @@ def _end_of_frame(packed: memoryview, at: int, what: str) -> int:
         checksum = zstandard.get_frame_parameters(start).has_checksum
         at += zstandard.frame_header_size(start)
     except zstandard.ZstdError as error:
-        raise Malformed(f"{what} cannot be unpacked ({error})") from None
+        raise MalformedData(f"{what} cannot be unpacked ({error})") from None
     last = False
     while not last:
         if at + 3 > len(packed):
-            raise Malformed(f"{what} is cut short")
+            raise MalformedData(f"{what} is cut short")
         header = int.from_bytes(packed[at : at + 3], "little")
         last = bool(header & 1)
         run_length = header >> 1 & 3 == 1

@@ -19,9 +19,9 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
 from kubeparcel.packages import go_build_info
-from kubeparcel.packages.errors import Malformed
-from kubeparcel.packages.go_build_info import GoBuild
-from kubeparcel.packages.memory_file import Window
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.go_build_info import GoBuildInfo
+from kubeparcel.packages.memory_file import MemoryViewFile
 
 MAGIC = b"\x7fELF"
 
@@ -32,7 +32,7 @@ _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
 
 
 @dataclass(frozen=True)
-class Elf:
+class ElfInfo:
     """The facts of one binary.
 
     `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `needed`
@@ -44,25 +44,25 @@ class Elf:
     bits: int
     little_endian: bool
     interpreter: str
-    needed: tuple[str, ...]
-    versions: tuple[tuple[str, str], ...]
-    go: GoBuild | None
+    libraries: tuple[str, ...]
+    symbol_versions: tuple[tuple[str, str], ...]
+    go: GoBuildInfo | None
 
     @property
-    def static(self) -> bool:
+    def is_static(self) -> bool:
         """Whether it runs without a dynamic loader and libraries."""
-        return not self.interpreter and not self.needed
+        return not self.interpreter and not self.libraries
 
     @property
     def glibc(self) -> str:
         """The oldest version of glibc that has all needed symbols; empty when none says so."""
-        found = {m[1] for _, version in self.versions if (m := _GLIBC.fullmatch(version))}
-        if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.versions:
+        found = {m[1] for _, version in self.symbol_versions if (m := _GLIBC.fullmatch(version))}
+        if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.symbol_versions:
             found.add("2.36")
         return max(found, key=lambda text: [int(n) for n in text.split(".")], default="")
 
 
-def read(source: Path | bytes | memoryview) -> Elf:
+def read(source: Path | bytes | memoryview) -> ElfInfo:
     """The facts of a file on disk or in memory; raises Malformed when it is not a whole ELF file.
 
     Only what is needed is read: the size of the file does not matter.
@@ -71,7 +71,7 @@ def read(source: Path | bytes | memoryview) -> Elf:
         try:
             return _read(ELFFile(stream))
         except (ELFError, ConstructError, struct.error, ValueError, LookupError) as error:
-            raise Malformed(
+            raise MalformedData(
                 f"not a whole ELF file ({str(error) or type(error).__name__})"
             ) from None
 
@@ -82,11 +82,11 @@ def _opened(source: Path | bytes | memoryview) -> Iterator[IO[bytes]]:
         with source.open("rb") as file:
             yield file
     else:
-        with Window(memoryview(source)) as window:
+        with MemoryViewFile(memoryview(source)) as window:
             yield cast("IO[bytes]", window)
 
 
-def _read(elf: Any) -> Elf:
+def _read(elf: Any) -> ElfInfo:
     interpreter, needed = "", []
     for segment in islice(elf.iter_segments(), _MANY):
         if isinstance(segment, InterpSegment):
@@ -95,13 +95,13 @@ def _read(elf: Any) -> Elf:
             tags: Iterator[Any] = islice(segment.iter_tags("DT_NEEDED"), _MANY)
             needed += [tag.needed for tag in tags]
     linked = bool(interpreter or needed)  # a static binary asks for no versions of symbols
-    return Elf(
+    return ElfInfo(
         machine=_machine(elf),
         bits=elf.elfclass,
         little_endian=elf.little_endian,
         interpreter=interpreter,
-        needed=tuple(needed),
-        versions=tuple(_versions(elf)) if linked else (),
+        libraries=tuple(needed),
+        symbol_versions=tuple(_versions(elf)) if linked else (),
         go=go_build_info.read(elf),
     )
 

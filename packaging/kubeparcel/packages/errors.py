@@ -1,5 +1,5 @@
 """The error of the small readers in this folder; `contents.read` adds which file it was."""
 
 
-class Malformed(ValueError):
+class MalformedData(ValueError):
     """Bytes are not what they should be; the text says which, without a full stop."""

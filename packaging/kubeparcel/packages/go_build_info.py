@@ -17,7 +17,7 @@ _FILE_TABLE: Mapping[int, int] = {0xFFFFFFF1: 5, 0xFFFFFFF0: 5, 0xFFFFFFFA: 4}
 
 
 @dataclass(frozen=True)
-class Module:
+class GoModule:
     """A Go module at a version, with the sum that Go's checksum database has."""
 
     path: str
@@ -26,7 +26,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class GoBuild:
+class GoBuildInfo:
     """Go's own record, as `go version -m` shows it.
 
     `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
@@ -37,13 +37,13 @@ class GoBuild:
 
     version: str
     path: str
-    module: Module
-    dependencies: tuple[Module, ...]
+    module: GoModule
+    dependencies: tuple[GoModule, ...]
     settings: Mapping[str, str]
     build_paths: tuple[str, ...] | None
 
 
-def read(elf: Any) -> GoBuild | None:
+def read(elf: Any) -> GoBuildInfo | None:
     """The record in an ELFFile of pyelftools; None in what Go 1.13 or later did not build."""
     section = elf.get_section_by_name(".go.buildinfo")
     if section is None or section["sh_type"] == "SHT_NOBITS":
@@ -95,11 +95,11 @@ def _memory(elf: Any, address: int, length: int) -> bytes:
     return b""
 
 
-def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuild:
+def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuildInfo:
     """Read the module text; the linker puts 16 bytes before and after it to mark it in memory."""
     lines = text[_GUARD:-_GUARD].decode("utf-8", "backslashreplace").splitlines()
-    path, module = "", Module("")
-    dependencies: list[Module] = []
+    path, module = "", GoModule("")
+    dependencies: list[GoModule] = []
     settings: dict[str, str] = {}
     for word, _, rest in (line.partition("\t") for line in lines):
         match word:
@@ -115,11 +115,11 @@ def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuil
                 name, _, value = rest.partition("=")
                 settings[name] = value
     go = version.decode("utf-8", "backslashreplace")
-    return GoBuild(go, path, module, tuple(dependencies), settings, paths)
+    return GoBuildInfo(go, path, module, tuple(dependencies), settings, paths)
 
 
-def _module(text: str) -> Module:
-    return Module(*text.split("\t")[:3])
+def _module(text: str) -> GoModule:
+    return GoModule(*text.split("\t")[:3])
 
 
 def build_paths(elf: Any) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ import zlib
 
 import zstandard
 
-from kubeparcel.packages.broken import Malformed
+from kubeparcel.packages.broken import MalformedData
 
 LIMIT = 1 << 30
 
@@ -27,7 +27,7 @@ def unpack(name: str, data: bytes) -> bytes:
                 with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as s:
                     return s.read(LIMIT)
     except (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, EOFError) as error:
-        raise Malformed(f"{name} cannot be unpacked ({error})") from None
+        raise MalformedData(f"{name} cannot be unpacked ({error})") from None
     return data
 
 

@@ -6,20 +6,20 @@ import hashlib
 from collections.abc import Callable
 
 from kubeparcel.packages import elf
-from kubeparcel.packages.elf import Elf
+from kubeparcel.packages.elf import ElfInfo
 
 Md5 = Callable[[str, memoryview], str]
 """Gives the md5 of bytes that have this sha256; somebody may know it already."""
 
 
-class Known:
+class InspectionCache:
     """What was found out while packages were read, by several threads; it ends with this value."""
 
     def __init__(self, md5: Md5 | None = None) -> None:
         self._md5 = md5
-        self._elves: dict[str, Elf] = {}
+        self._elves: dict[str, ElfInfo] = {}
 
-    def elf(self, sha256: str, data: memoryview) -> Elf:
+    def elf(self, sha256: str, data: memoryview) -> ElfInfo:
         """The facts of an ELF file; raises Malformed."""
         found = self._elves.get(sha256)
         if found is None:

@@ -6,7 +6,7 @@ import io
 import os
 
 
-class Window(io.RawIOBase):
+class MemoryViewFile(io.RawIOBase):
     """A file over a view of memory, which it lets go of when it is closed.
 
     Closing matters: the libraries' objects refer to each other and to their file in circles, and

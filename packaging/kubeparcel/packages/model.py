@@ -9,14 +9,14 @@ from pathlib import Path
 
 from kubeparcel.errors import CheckFailed
 from kubeparcel.model import Format
-from kubeparcel.packages.elf import Elf
+from kubeparcel.packages.elf import ElfInfo
 
 
 class BrokenPackage(CheckFailed):
     """A file that is no package, or not a whole one."""
 
 
-class Kind(StrEnum):
+class FileType(StrEnum):
     """What is at a path."""
 
     FILE = "file"
@@ -39,7 +39,7 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PackageEntry:
     """One path of a package; the root directory itself is left out.
 
     `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names,
@@ -52,7 +52,7 @@ class Entry:
     """
 
     path: str
-    kind: Kind
+    kind: FileType
     mode: int
     owner: str
     group: str
@@ -62,11 +62,11 @@ class Entry:
     target: str = ""
     flags: frozenset[str] = frozenset()
     capabilities: str = ""
-    elf: Elf | None = None
+    elf: ElfInfo | None = None
     data: bytes | None = None
 
     @property
-    def config(self) -> bool:
+    def is_conffile(self) -> bool:
         """Whether the package manager keeps the user's changes: deb conffile, rpm %config."""
         return "config" in self.flags
 
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Contents:
+class PackageContents:
     """All of one package file.
 
     `version` is without revision and epoch. `arch` is the format's own name. `relations` has
@@ -111,18 +111,18 @@ class Contents:
     description: str
     section: str
     relations: Mapping[str, tuple[str, ...]]
-    automatic: Mapping[str, tuple[str, ...]]
+    automatic_relations: Mapping[str, tuple[str, ...]]
     scripts: Mapping[str, Script]
-    entries: tuple[Entry, ...]
+    entries: tuple[PackageEntry, ...]
     compression: str
-    frames: int
+    zstd_frames: int
     verified: tuple[str, ...]
     faults: tuple[str, ...]
     signatures: tuple[str, ...]
-    built: int
+    build_time: int
     build_host: str
-    changelog: bool
+    has_changelog: bool
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> PackageEntry | None:
         """What is at that path, if anything."""
         return next((entry for entry in self.entries if entry.path == path), None)

@@ -21,7 +21,7 @@ from kubeparcel.process import run
 # Sizes and times of each: docs/decisions.md. nfpm's zstd has no more than four real levels.
 COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
 
-DOLLAR = "KUBEPARCEL_DOLLAR"
+DOLLAR_VARIABLE = "KUBEPARCEL_DOLLAR"
 """The variable that nfpm reads a dollar sign from."""
 
 
@@ -47,7 +47,7 @@ def version() -> str:
         return run([program(), "--version"]).stdout.strip()
 
 
-def write(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -> Path:
+def write_package(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -> Path:
     """Write one package and give its file, inside `folder`.
 
     `sources` has a path for every digest the package names. Raises ToolError with nfpm's output.
@@ -62,14 +62,14 @@ def write(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -
     target = folder / Path(package.file_name).name
     run(
         [program(), "package", "--config", file, "--packager", package.format, "--target", target],
-        env={"SOURCE_DATE_EPOCH": str(package.time), DOLLAR: "$"},
+        env={"SOURCE_DATE_EPOCH": str(package.time), DOLLAR_VARIABLE: "$"},
     )
     return target
 
 
 def _literal(text: str) -> str:
     """A text of which nfpm, which fills in $VARIABLES in some fields, changes nothing."""
-    return text.replace("$", f"${{{DOLLAR}}}")
+    return text.replace("$", f"${{{DOLLAR_VARIABLE}}}")
 
 
 def _text(path: Path, text: str) -> str:

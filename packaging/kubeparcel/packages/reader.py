@@ -13,30 +13,30 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kubeparcel.errors import DiskError
-from kubeparcel.packages.compression import all_of
+from kubeparcel.packages.compression import read_into_mmap
 from kubeparcel.packages.deb import reader as deb
-from kubeparcel.packages.elf import Elf
-from kubeparcel.packages.go_build_info import GoBuild, Module
-from kubeparcel.packages.inspection_cache import Known
-from kubeparcel.packages.model import BrokenPackage, Contents, Entry, Kind, Script
+from kubeparcel.packages.elf import ElfInfo
+from kubeparcel.packages.go_build_info import GoBuildInfo, GoModule
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import BrokenPackage, FileType, PackageContents, PackageEntry, Script
 from kubeparcel.packages.rpm import reader as rpm
 
 __all__ = [
     "READERS",
     "BrokenPackage",
-    "Contents",
-    "Elf",
-    "Entry",
-    "GoBuild",
-    "Kind",
-    "Known",
-    "Module",
+    "ElfInfo",
+    "FileType",
+    "GoBuildInfo",
+    "GoModule",
+    "InspectionCache",
+    "PackageContents",
+    "PackageEntry",
     "Script",
-    "read",
-    "read_all",
+    "read_package",
+    "read_packages",
 ]
 
-Reader: TypeAlias = Callable[[Path, memoryview, Known], Contents]
+Reader: TypeAlias = Callable[[Path, memoryview, InspectionCache], PackageContents]
 """Gives the contents of a package from its bytes; raises Malformed, a ValueError."""
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
@@ -46,7 +46,7 @@ READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
 _DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, EOFError, RecursionError)
 
 
-def read(path: Path, known: Known | None = None) -> Contents:
+def read_package(path: Path, cache: InspectionCache | None = None) -> PackageContents:
     """All that a package file holds; its format is told by its bytes, not by its name.
 
     The unpacked payload is in memory meanwhile. What is `known` of its files is not found out
@@ -61,7 +61,7 @@ def read(path: Path, known: Known | None = None) -> Contents:
                 f"{path} is not a package: it is neither a deb nor an rpm.",
                 "Give the path of a .deb or .rpm file.",
             )
-        return reader(path, raw, known or Known())
+        return reader(path, raw, cache or InspectionCache())
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
     except _DAMAGE as error:
@@ -73,10 +73,10 @@ def read(path: Path, known: Known | None = None) -> Contents:
 
 def _raw(path: Path) -> memoryview:
     with path.open("rb", buffering=0) as file:
-        return all_of(file, "the file", os.fstat(file.fileno()).st_size + 1)
+        return read_into_mmap(file, "the file", os.fstat(file.fileno()).st_size + 1)
 
 
-def read_all(paths: Sequence[Path], workers: int | None = None) -> list[Contents]:
+def read_packages(paths: Sequence[Path], workers: int | None = None) -> list[PackageContents]:
     """The contents of several packages in the order of their paths; raises as `read` does.
 
     `workers` of them are read at a time, as many as there are processors unless said, at most 4:
@@ -84,4 +84,4 @@ def read_all(paths: Sequence[Path], workers: int | None = None) -> list[Contents
     """
     count = workers or min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(count, "contents") as pool:
-        return list(pool.map(read, paths))
+        return list(pool.map(read_package, paths))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 DEB_VERSION = re.compile(r"(?:\d+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
 RPM_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~^_]*")
 _ONE = re.compile(r"([^\s(:\[<]+)(?::\w+)?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?")
@@ -54,7 +54,7 @@ def _deb_part(text: str) -> tuple[object, ...]:
 
 
 @functools.lru_cache(100_000)
-def deb_key(version: str) -> tuple[object, ...]:
+def deb_version_key(version: str) -> tuple[object, ...]:
     """Sorts as dpkg does (deb-version(7))."""
     epoch, _, rest = version.rpartition(":")
     upstream, dash, revision = rest.rpartition("-")
@@ -79,7 +79,7 @@ def _rpm_part(text: str) -> tuple[object, ...]:
 
 
 @functools.lru_cache(100_000)
-def rpm_key(version: str) -> tuple[object, ...]:
+def rpm_version_key(version: str) -> tuple[object, ...]:
     """Sorts as rpm does (rpmvercmp); a version without a release compares without it."""
     epoch, _, rest = version.rpartition(":")
     upstream, dash, release = rest.rpartition("-")
@@ -89,30 +89,30 @@ def rpm_key(version: str) -> tuple[object, ...]:
 
 
 KEYS: Mapping[Format, Callable[[str], tuple[object, ...]]] = {
-    Format.DEB: deb_key,
-    Format.RPM: rpm_key,
+    Format.DEB: deb_version_key,
+    Format.RPM: rpm_version_key,
 }
 
 
-def key_of(form: Format, version: str) -> tuple[object, ...]:
+def version_key(format_: Format, version: str) -> tuple[object, ...]:
     """Sorts versions as the format does."""
-    return KEYS[form](version)
+    return KEYS[format_](version)
 
 
-def suits(form: Format, version: str, wish: Relation) -> bool:
+def satisfies(format_: Format, version: str, relation: Relation) -> bool:
     """Whether a version fulfils a wish."""
-    if not wish.operator:
+    if not relation.operator:
         return True
-    have, want = key_of(form, version), key_of(form, wish.version)
-    operator = wish.operator
-    if form is Format.RPM:
+    have, want = version_key(format_, version), version_key(format_, relation.version)
+    operator = relation.operator
+    if format_ is Format.RPM:
         have, want = have[: len(want)], want[: len(have)]
         operator = {"<": "<<", ">": ">>"}.get(operator, operator)
     return _COMPARE[operator](have, want)
 
 
 @functools.lru_cache(20_000)
-def parse(needs: str) -> tuple[tuple[Relation, ...], ...]:
+def parse_relations(needs: str) -> tuple[tuple[Relation, ...], ...]:
     """A list of relations as debs write it: all of them, of each any alternative."""
     groups = (tuple(_alternatives(group)) for group in needs.split(","))
     return tuple(group for group in groups if group)

@@ -12,24 +12,24 @@ GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libreso
 """How the names of the libraries begin that Debian's libc6 holds."""
 
 
-def needed(path: Path, name: str) -> Mapping[str, list[str]]:
+def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
     """The relations for each format; empty ones for a static binary, and for what is not ELF.
 
     Raises ConfigurationError for a library outside glibc: upstream's binaries need none.
     """
     from kubeparcel.packages import elf
-    from kubeparcel.packages.errors import Malformed
+    from kubeparcel.packages.errors import MalformedData
 
     with path.open("rb") as file:
         if file.read(4) != elf.MAGIC:
             return {}
     try:
         facts = elf.read(path)
-    except Malformed as error:
+    except MalformedData as error:
         raise ExternalError(f"{name}: {error}.", "Look at where it came from: inv fetch") from None
-    if facts.static:
+    if facts.is_static:
         return {}
-    strange = [lib for lib in facts.needed if not lib.startswith(GLIBC)]
+    strange = [lib for lib in facts.libraries if not lib.startswith(GLIBC)]
     if strange:
         raise ConfigurationError(
             f"{name} needs {', '.join(strange)}, and nobody said which package has it.",
@@ -38,7 +38,7 @@ def needed(path: Path, name: str) -> Mapping[str, list[str]]:
     bound = f" (>= {facts.glibc})" if facts.glibc else ""
     return {
         Format.DEB: [f"libc6{bound}"],
-        Format.RPM: list(_rpm(facts.needed, facts.versions, facts.bits)),
+        Format.RPM: list(_rpm(facts.libraries, facts.symbol_versions, facts.bits)),
     }
 
 

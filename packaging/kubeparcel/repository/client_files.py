@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
-from kubeparcel.packages.relations import deb_key
+from kubeparcel.packages.relations import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.directory_listing import INDEX_PAGE
 from kubeparcel.repository.model import Package, State, compare_suites
@@ -134,7 +134,7 @@ def version_table(packages: Iterable[Package], limit: int = _VERSIONS_SHOWN) -> 
     by_version: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
         by_version[package.version].append(package)
-    versions = sorted(by_version, key=deb_key, reverse=True)
+    versions = sorted(by_version, key=deb_version_key, reverse=True)
     rows = [_version_row(version, by_version[version]) for version in versions[:limit]]
     return VersionTable(rows, len(versions) - len(rows))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import BrokenPackage, Malformed
+from kubeparcel.packages.broken import BrokenPackage, MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_deb, parse_rpm
@@ -42,7 +42,7 @@ def load_index_entries(
 def _published_entry(package: Package, path: str, storage: Storage) -> IndexEntry:
     try:
         parsed = read_published(package.format, path, package.size, package.sha256, storage)
-    except Malformed as error:
+    except MalformedData as error:
         raise BrokenPackage(
             f"{storage.location}/{path}: {error}.",
             f"Publish {package.label} again with its file in --from, or remove it: inv remove.",
@@ -55,7 +55,9 @@ def read_published(
 ) -> ParsedPackage:
     """Parse the first bytes of a package file in a repository. Raises Malformed."""
     needed_size, parse = (
-        (deb_metadata.need, parse_deb) if format_ is Format.DEB else (rpm_metadata.need, parse_rpm)
+        (deb_metadata.head_length, parse_deb)
+        if format_ is Format.DEB
+        else (rpm_metadata.head_length, parse_rpm)
     )
     head = storage.read(path, _HEAD) or b""
     if (needed := needed_size(head)) > len(head):

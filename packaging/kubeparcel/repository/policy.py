@@ -9,7 +9,7 @@ from itertools import chain
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.errors import CheckFailed
 from kubeparcel.model import Format
-from kubeparcel.packages.relations import Relation, parse, suits
+from kubeparcel.packages.relations import Relation, parse_relations, satisfies
 from kubeparcel.repository.model import Package, State, SuiteChange, Suites
 
 ARCH_INDEPENDENT = {Format.DEB: "all", Format.RPM: "noarch"}
@@ -93,7 +93,7 @@ def unmet_dependencies(
     """
     expected = frozenset(names)
     dependencies = {
-        text: [group for group in parse(text) if all(r.name in expected for r in group)]
+        text: [group for group in parse_relations(text) if all(r.name in expected for r in group)]
         for text in {package.dependencies for package in affected}
     }
     relations = chain.from_iterable(chain.from_iterable(dependencies.values()))
@@ -119,7 +119,7 @@ def _satisfied(package: Package, relation: Relation, available: PackagesByName) 
     independent = ARCH_INDEPENDENT[package.format]
     return any(
         (package.arch == independent or other.arch in {package.arch, independent})
-        and suits(other.format, other.version, relation)
+        and satisfies(other.format, other.version, relation)
         for other in available.get((package.format, relation.name), ())
     )
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.packages import index_compression
-from kubeparcel.packages.broken import BrokenPackage, Malformed
+from kubeparcel.packages.broken import BrokenPackage, MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
@@ -76,15 +76,15 @@ def _recover(storage: Storage, cache: PackageCache) -> State:
 def _debs(compressed: bytes) -> Iterator[Package]:
     packages = index_compression.unpack("Packages.gz", compressed).decode("utf-8", "replace")
     for stanza in packages.split("\n\n"):
-        fields = deb_metadata.fields(stanza)
+        fields = deb_metadata.parse_fields(stanza)
         if "package" in fields:
             yield Package(
                 Format.DEB,
-                *deb_metadata.checked(fields),
+                *deb_metadata.identity(fields),
                 sha256=fields["sha256"],
                 size=int(fields["size"]),
                 content_digest=fields["sha256"],
-                dependencies=deb_metadata.needs(fields),
+                dependencies=deb_metadata.dependencies(fields),
                 path=fields["filename"],
             )
 
@@ -103,7 +103,7 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
         path = f"{folder}/{listed.path}"
         try:
             parsed = read_published(Format.RPM, path, listed.size, listed.sha256, storage)
-        except Malformed as error:
+        except MalformedData as error:
             raise BrokenPackage(
                 f"{storage.location}/{path}: {error}.",
                 "Restore the file or the state file, then run the command again.",
@@ -125,7 +125,7 @@ def _unlisted_packages(
         if path.endswith((".deb", ".rpm")) and path not in listed:
             data = storage.read(path) or b""
             parse = parse_deb if path.endswith(".deb") else parse_rpm
-            with suppress(Malformed):
+            with suppress(MalformedData):
                 parsed = parse(data, len(data), hashlib.sha256(data).hexdigest())
                 unlisted[path] = (generation, package_from(parsed.metadata))
     return unlisted

@@ -10,7 +10,7 @@ from itertools import chain
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
-from kubeparcel.packages.relations import key_of
+from kubeparcel.packages.relations import version_key
 from kubeparcel.repository.model import Package, Suites, validate_suite_name
 
 STABLE = "stable"
@@ -170,7 +170,7 @@ def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
     return frozenset(
         package
         for group in groups.values()
-        for package in sorted(group, key=lambda p: key_of(p.format, p.version))[-keep:]
+        for package in sorted(group, key=lambda p: version_key(p.format, p.version))[-keep:]
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.packages.reader import Kind
+from kubeparcel.packages.reader import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import (
@@ -62,7 +62,7 @@ class KubeletFiles:
         does not count: it overrides the packages' own.
         """
         entries = (entry for package in packages.contents for entry in package.entries)
-        paths = [entry.path for entry in entries if entry.kind is Kind.FILE]
+        paths = [entry.path for entry in entries if entry.kind is FileType.FILE]
 
         def ending(suffix: str) -> str:
             return next((path for path in paths if path.endswith(suffix)), "")

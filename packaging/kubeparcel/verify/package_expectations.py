@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
-from kubeparcel.packages.reader import Contents, Kind
+from kubeparcel.packages.reader import FileType, PackageContents
 from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
 from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_catalog
 
@@ -17,7 +17,7 @@ ENV_HOLDER = "kubelet"
 _COMPLETIONS = "/usr/share/bash-completion/completions/"
 
 
-def binaries(packages: PackageSet) -> Mapping[str, Contents]:
+def binaries(packages: PackageSet) -> Mapping[str, PackageContents]:
     """Return the packages' programs by path, each with its package.
 
     A file in a folder of programs counts even if it is not executable.
@@ -26,7 +26,7 @@ def binaries(packages: PackageSet) -> Mapping[str, Contents]:
         entry.path: contents
         for contents in packages.contents
         for entry in contents.entries
-        if entry.kind is Kind.FILE
+        if entry.kind is FileType.FILE
         and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{CNI_BIN_DIR}/")))
     }
 
@@ -38,7 +38,7 @@ def config_files(packages: PackageSet) -> tuple[str, ...]:
         entry.path
         for contents in packages.contents
         for entry in contents.entries
-        if entry.kind is Kind.FILE and (entry.config or entry.path in env_files)
+        if entry.kind is FileType.FILE and (entry.is_conffile or entry.path in env_files)
     )
 
 

@@ -21,14 +21,14 @@ Sign = Callable[[Signer, bytes], bytes]
 def read_header(path: Path) -> bytes:
     """The bytes that a signature of the header is over."""
     data = path.read_bytes()
-    headers = rpm_metadata.headers(data, len(data))
+    headers = rpm_metadata.read_headers(data, len(data))
     return data[headers.main.start : headers.main.end]
 
 
 def sign_rpm(path: Path, target: Path, sign: Sign) -> Path:
     """Put a signature made by `sign` into a copy of an rpm."""
     data = path.read_bytes()
-    headers = rpm_metadata.headers(data, len(data))
+    headers = rpm_metadata.read_headers(data, len(data))
     with open_signer("", QuietLog()) as signer:
         signature = sign(signer, read_header(path))
     target.parent.mkdir(exist_ok=True)
@@ -117,7 +117,7 @@ def test_signature_of_header_and_payload_is_not_one_of_the_header(
     monkeypatch.setattr(rpm_signature, "RSA", 1002)
     sign_rpm(rpm, signed, genuine)
     data = signed.read_bytes()
-    headers = rpm_metadata.headers(data, len(data))
+    headers = rpm_metadata.read_headers(data, len(data))
     with open_signer("", QuietLog()) as signer:
         certificates = signer.export_public_keys(armored=False)
     assert rpm_signature.package_signatures(headers)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeparcel.packages.deb import tar
-from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import Script
-from kubeparcel.packages.payload import place
+from kubeparcel.packages.payload import absolute_path
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
 RELATIONS = (
@@ -29,7 +29,7 @@ _RELATION = re.compile(
 
 
 @dataclass(frozen=True)
-class Control:
+class ControlArchive:
     """What a deb says of itself. `fields` go by their names in small letters.
 
     `md5sums` is by path; None when the deb has no such file, as those made by debbuild.
@@ -67,16 +67,16 @@ class Control:
         return summary, "\n".join("" if line == "." else line for line in lines)
 
 
-def read(view: memoryview) -> Control:
+def read(view: memoryview) -> ControlArchive:
     """Read the unpacked control.tar; raises Malformed."""
     archive = tar.members(view, "control.tar")
-    files = {place(member.name)[1:]: member.data.tobytes() for member in archive}
+    files = {absolute_path(member.name)[1:]: member.data.tobytes() for member in archive}
     texts = {name: data.decode("utf-8", "backslashreplace") for name, data in files.items()}
     fields = _fields(texts.get("control", ""))
     for name in ("package", "version", "architecture"):
         if not fields.get(name):
-            raise Malformed(f"its control file has no {name.capitalize()}")
-    return Control(
+            raise MalformedData(f"its control file has no {name.capitalize()}")
+    return ControlArchive(
         fields=fields,
         scripts={name: _script(texts[name]) for name in SCRIPTS if name in texts},
         conffiles=frozenset(_conffile(line) for line in texts.get("conffiles", "").split("\n")),
@@ -115,4 +115,4 @@ def _conffile(line: str) -> str:
 
 def _md5sums(text: str) -> dict[str, str]:
     lines = (line.partition("  ") for line in text.splitlines() if line.strip())
-    return {place(path): digest.lower() for digest, _, path in lines}
+    return {absolute_path(path): digest.lower() for digest, _, path in lines}

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import zstandard
 
-from kubeparcel.packages.broken import Malformed
-from kubeparcel.packages.relations import DEB_VERSION, NAME
+from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.relations import DEB_VERSION, PACKAGE_NAME
 
 MAGIC = b"!<arch>\n"
 _ROW = 60
@@ -38,33 +38,33 @@ def members(data: bytes) -> list[tuple[str, int, int]]:
         row = data[at : at + _ROW]
         text = row[48:58].strip()
         if row[58:] != b"`\n" or not text.isdigit():
-            raise Malformed(f"the archive is damaged at byte {at:,}")
+            raise MalformedData(f"the archive is damaged at byte {at:,}")
         size = int(text)
         rows.append((row[:16].decode("ascii", "replace").rstrip(" /"), at + _ROW, size))
         at += _ROW + size + size % 2
     return rows
 
 
-def need(head: bytes) -> int:
+def head_length(head: bytes) -> int:
     """How many bytes the control archive and the row after it take; raises Malformed."""
     if not head.startswith(MAGIC):
-        raise Malformed("it is no deb")
+        raise MalformedData("it is no deb")
     for name, start, size in members(head):
         if name.startswith("control.tar"):
             return start + size + size % 2 + _ROW
     return 0
 
 
-def control(head: bytes, size: int) -> str:
+def control_text(head: bytes, size: int) -> str:
     """The control file, from the deb's first bytes and its size; raises Malformed."""
     rows = members(head)
     if len(rows) < 3 or rows[0][0] != "debian-binary":
-        raise Malformed("it is cut short, or no deb")
+        raise MalformedData("it is cut short, or no deb")
     if not rows[2][0].startswith("data.tar"):
-        raise Malformed(f"where its files should be, it has {rows[2][0]!r}")
+        raise MalformedData(f"where its files should be, it has {rows[2][0]!r}")
     end = rows[2][1] + rows[2][2]
     if end > size:
-        raise Malformed(f"it is cut short: {end - size:,} bytes are missing")
+        raise MalformedData(f"it is cut short: {end - size:,} bytes are missing")
     name, start, length = rows[1]
     archive = _unpacked(head[start : start + length], name)
     return _member(archive).decode("utf-8", "replace").replace("\r\n", "\n").strip("\n") + "\n"
@@ -81,9 +81,9 @@ def _unpacked(data: bytes, name: str) -> bytes:
             with zstandard.ZstdDecompressor().stream_reader(data) as stream:
                 return stream.read(_LIMIT)
     except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
-        raise Malformed(f"{name} cannot be unpacked ({error})") from None
+        raise MalformedData(f"{name} cannot be unpacked ({error})") from None
     if kind:
-        raise Malformed(f"{name} is compressed in a way that is not known")
+        raise MalformedData(f"{name} is compressed in a way that is not known")
     return data
 
 
@@ -96,41 +96,41 @@ def _member(archive: bytes) -> bytes:
         try:
             size = int(text or b"0", 8)
         except ValueError:
-            raise Malformed("its control archive is damaged") from None
+            raise MalformedData("its control archive is damaged") from None
         start = at + _BLOCK
         if name.removeprefix(b"./") == b"control" and archive[at + 156] in b"0\0":
             found = archive[start : start + size]
             if len(found) < size:
-                raise Malformed("its control archive is cut short")
+                raise MalformedData("its control archive is cut short")
             return found
         at = start + -(-size // _BLOCK) * _BLOCK
-    raise Malformed("its control archive has no control file")
+    raise MalformedData("its control archive has no control file")
 
 
-def fields(text: str) -> Mapping[str, str]:
+def parse_fields(text: str) -> Mapping[str, str]:
     """The fields of a control file, by their names in small letters."""
     return {name.lower(): value for name, value in _FIELD.findall(text)}
 
 
-def checked(found: Mapping[str, str]) -> tuple[str, str, str]:
+def identity(found: Mapping[str, str]) -> tuple[str, str, str]:
     """Name, version and architecture; raises Malformed when one is missing or unsafe."""
     name, version, arch = (found.get(f, "") for f in ("package", "version", "architecture"))
-    if not NAME.fullmatch(name):
-        raise Malformed(f"its Package field {name!r} is no name of a package")
+    if not PACKAGE_NAME.fullmatch(name):
+        raise MalformedData(f"its Package field {name!r} is no name of a package")
     if not DEB_VERSION.fullmatch(version):
-        raise Malformed(f"its Version field {version!r} is no version")
+        raise MalformedData(f"its Version field {version!r} is no version")
     if arch not in ARCHES:
-        raise Malformed(f"its Architecture field {arch!r} is no architecture that dpkg knows")
+        raise MalformedData(f"its Architecture field {arch!r} is no architecture that dpkg knows")
     return name, version, arch
 
 
-def needs(found: Mapping[str, str]) -> str:
+def dependencies(found: Mapping[str, str]) -> str:
     """What it depends on, as one list."""
     rows = (found.get("pre-depends", ""), found.get("depends", ""))
     return ", ".join(" ".join(row.split()) for row in rows if row)
 
 
-def stanza(text: str, path: str, size: int, sha256: str) -> str:
+def index_stanza(text: str, path: str, size: int, sha256: str) -> str:
     """The deb's paragraph in Packages; what it says itself of our fields is dropped."""
     own = _OURS.sub("", text)
     return f"{own}Filename: {path}\nSize: {size}\nSHA256: {sha256}\n"

@@ -10,11 +10,16 @@ from typing import Any
 from kubeparcel.model import Format
 from kubeparcel.packages.compression import unpack
 from kubeparcel.packages.deb import ar, control, tar
-from kubeparcel.packages.deb.control import Control
-from kubeparcel.packages.errors import Malformed
-from kubeparcel.packages.inspection_cache import Known
-from kubeparcel.packages.model import Contents, Entry, Kind
-from kubeparcel.packages.payload import examine, name_faults, place, weight_faults
+from kubeparcel.packages.deb.control import ControlArchive
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
+from kubeparcel.packages.payload import (
+    absolute_path,
+    inspect_file,
+    installed_size_faults,
+    member_name_faults,
+)
 
 MAGIC = ar.MAGIC
 _COMPRESSION: Mapping[str, str] = {
@@ -27,7 +32,7 @@ _COMPRESSION: Mapping[str, str] = {
 }
 
 
-def read(file: Path, raw: memoryview, known: Known) -> Contents:
+def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
     """All that a deb holds; `file` is only remembered. Raises Malformed."""
     marker, first, second, *others = _members(raw)
     inside = control.read(unpack(first.data, _compression(first), first.name)[0])
@@ -35,41 +40,41 @@ def read(file: Path, raw: memoryview, known: Known) -> Contents:
     plain, frames = unpack(second.data, compression, second.name)
     entries, md5s, faults = _entries(plain, inside.conffiles, known)
     wrong = tuple(_md5_faults(inside, entries, md5s))
-    return Contents(
+    return PackageContents(
         file=file,
         format=Format.DEB,
         size=len(raw),
         **_declared(inside),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
-        frames=frames,
+        zstd_frames=frames,
         verified=("md5sums",) if inside.md5sums and not wrong else (),
         faults=(*wrong, *faults, *_stray_members(others), *_weight(inside, entries)),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
-        built=marker.mtime,
-        changelog=_has_changelog(inside, entries),
+        build_time=marker.mtime,
+        has_changelog=_has_changelog(inside, entries),
     )
 
 
-def _members(view: memoryview) -> list[ar.Member]:
+def _members(view: memoryview) -> list[ar.ArMember]:
     members = [*ar.members(view)]
     wanted = ("debian-binary", "control.tar", "data.tar")
     names = [member.name for member in members]
     if len(names) < 3 or not all(map(str.startswith, names, wanted)):
-        raise Malformed(f"a deb begins with {', '.join(wanted)}; this begins with {names[:3]}")
+        raise MalformedData(f"a deb begins with {', '.join(wanted)}; this begins with {names[:3]}")
     if not members[0].data.tobytes().startswith(b"2."):
-        raise Malformed(f"its format version {members[0].data.tobytes()[:8]!r} is unknown")
+        raise MalformedData(f"its format version {members[0].data.tobytes()[:8]!r} is unknown")
     return members
 
 
-def _compression(member: ar.Member) -> str:
+def _compression(member: ar.ArMember) -> str:
     suffix = member.name.partition(".tar")[2]
     if suffix not in _COMPRESSION:
-        raise Malformed(f"{member.name}: its compression is unknown")
+        raise MalformedData(f"{member.name}: its compression is unknown")
     return _COMPRESSION[suffix]
 
 
-def _declared(inside: Control) -> dict[str, Any]:
+def _declared(inside: ControlArchive) -> dict[str, Any]:
     """All that the control archive alone tells."""
     epoch, version, revision = inside.version
     summary, description = inside.description
@@ -97,24 +102,24 @@ def _declared(inside: Control) -> dict[str, Any]:
 
 
 def _entries(
-    plain: memoryview, conffiles: frozenset[str], known: Known
-) -> tuple[list[Entry], Mapping[str, str], list[str]]:
+    plain: memoryview, conffiles: frozenset[str], known: InspectionCache
+) -> tuple[list[PackageEntry], Mapping[str, str], list[str]]:
     """All entries, the md5 of each file by path, and faults."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, PackageEntry] = {}
     files: dict[str, memoryview] = {}
     md5s: dict[str, str] = {}
     faults: list[str] = []
     for member in tar.members(plain, "data.tar"):
-        path = place(member.name)
-        if path == "/" and member.kind is Kind.DIR:
+        path = absolute_path(member.name)
+        if path == "/" and member.kind is FileType.DIR:
             continue
-        faults += name_faults(member.name, path in entries)
+        faults += member_name_faults(member.name, path in entries)
         entry = _entry(path, member, conffiles)
-        data = files.get(entry.target) if member.kind is Kind.HARDLINK else member.data
+        data = files.get(entry.target) if member.kind is FileType.HARDLINK else member.data
         if data is None:
             faults.append(f"{path}: a hard link to {entry.target}, which does not come before it")
-        elif member.kind in (Kind.FILE, Kind.HARDLINK):
-            seen = examine(data, known, "md5")
+        elif member.kind in (FileType.FILE, FileType.HARDLINK):
+            seen = inspect_file(data, known, "md5")
             files[path], md5s[path] = data, seen.digest
             faults += (f"{path}: {fault}" for fault in seen.faults)
             entry = replace(entry, size=len(data), sha256=seen.sha256, elf=seen.elf, data=seen.data)
@@ -122,22 +127,22 @@ def _entries(
     return [*entries.values()], md5s, faults
 
 
-def _entry(path: str, member: tar.Member, conffiles: frozenset[str]) -> Entry:
-    hard = member.kind is Kind.HARDLINK
-    return Entry(
+def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> PackageEntry:
+    hard = member.kind is FileType.HARDLINK
+    return PackageEntry(
         path=path,
         kind=member.kind,
         mode=member.mode,
         owner=member.owner,
         group=member.group,
         mtime=member.mtime,
-        target=place(member.target) if hard else member.target,
+        target=absolute_path(member.target) if hard else member.target,
         flags=frozenset({"config"} if path in conffiles else ()),
     )
 
 
 def _md5_faults(
-    inside: Control, entries: Sequence[Entry], found: Mapping[str, str]
+    inside: ControlArchive, entries: Sequence[PackageEntry], found: Mapping[str, str]
 ) -> Iterator[str]:
     """Where md5sums and payload differ; conffiles may be left out of md5sums."""
     if inside.md5sums is None:
@@ -148,23 +153,23 @@ def _md5_faults(
         elif declared != found[path]:
             yield f"{path}: md5sums says {declared}, the payload has {found[path]}"
     for entry in entries:
-        listed = entry.path in inside.md5sums or entry.config
+        listed = entry.path in inside.md5sums or entry.is_conffile
         if entry.path in found and not listed:
             yield f"{entry.path} is in the payload, but not in md5sums"
 
 
-def _stray_members(others: Sequence[ar.Member]) -> Iterator[str]:
+def _stray_members(others: Sequence[ar.ArMember]) -> Iterator[str]:
     """Only members whose names begin with `_` may follow the payload."""
     for member in others:
         if not member.name.startswith("_"):
             yield f"{member.name!r} is one archive member too many"
 
 
-def _weight(inside: Control, entries: Sequence[Entry]) -> Iterator[str]:
-    found = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
-    return weight_faults("Installed-Size", inside.installed_size, found)
+def _weight(inside: ControlArchive, entries: Sequence[PackageEntry]) -> Iterator[str]:
+    found = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
+    return installed_size_faults("Installed-Size", inside.installed_size, found)
 
 
-def _has_changelog(inside: Control, entries: Sequence[Entry]) -> bool:
+def _has_changelog(inside: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
     start = f"/usr/share/doc/{inside.fields['package']}/changelog"
     return any(entry.path.startswith(start) for entry in entries)

@@ -6,14 +6,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.errors import MalformedData
 
 _HEADER = 110
 _END = "TRAILER!!!"
 
 
 @dataclass(frozen=True)
-class Member:
+class CpioMember:
     """One member; those of the same `file` are hard links, whose bytes are with the last one."""
 
     name: str
@@ -23,7 +23,7 @@ class Member:
     data: memoryview
 
 
-def members(view: memoryview) -> Iterator[Member]:
+def members(view: memoryview) -> Iterator[CpioMember]:
     """The members in their order; raises Malformed when the archive is damaged or cut short."""
     at = 0
     while True:
@@ -33,20 +33,20 @@ def members(view: memoryview) -> Iterator[Member]:
         name = view[start : start + name_size].tobytes().rstrip(b"\0")
         data = -(-(start + name_size) // 4) * 4
         if data + size > len(view):
-            raise Malformed("the payload is cut short")
+            raise MalformedData("the payload is cut short")
         text = name.decode("utf-8", "backslashreplace")
         if text == _END:
             return
-        yield Member(text, mode, (major, minor, inode), links, view[data : data + size])
+        yield CpioMember(text, mode, (major, minor, inode), links, view[data : data + size])
         at = -(-(data + size) // 4) * 4
 
 
 def _fields(header: bytes, at: int) -> tuple[int, ...]:
     if len(header) < _HEADER:
-        raise Malformed("the payload is cut short")
+        raise MalformedData("the payload is cut short")
     if header[:6] not in (b"070701", b"070702"):
-        raise Malformed(f"the payload is not a cpio archive at byte {at:,}")
+        raise MalformedData(f"the payload is not a cpio archive at byte {at:,}")
     try:
         return struct.unpack(">13I", bytes.fromhex(header[6:].decode("ascii")))
     except (ValueError, struct.error):
-        raise Malformed(f"the payload is damaged at byte {at:,}") from None
+        raise MalformedData(f"the payload is damaged at byte {at:,}") from None

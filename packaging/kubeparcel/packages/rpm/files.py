@@ -6,15 +6,15 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kubeparcel.packages.inspection_cache import Known
-from kubeparcel.packages.model import Entry, Kind
-from kubeparcel.packages.payload import examine, name_faults, place
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import FileType, PackageEntry
+from kubeparcel.packages.payload import absolute_path, inspect_file, member_name_faults
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header
 
 
 @dataclass(frozen=True)
-class Row:
+class HeaderFile:
     """One file by the header."""
 
     path: str
@@ -28,25 +28,25 @@ class Row:
     group: str
     capabilities: str
 
-    def entry(self) -> Entry:
+    def entry(self) -> PackageEntry:
         """The entry without anything that only the payload knows."""
-        kind = tags.KINDS.get(stat.S_IFMT(self.mode), Kind.OTHER)
-        return Entry(
+        kind = tags.KINDS.get(stat.S_IFMT(self.mode), FileType.OTHER)
+        return PackageEntry(
             path=self.path,
             kind=kind,
             mode=stat.S_IMODE(self.mode),
             owner=self.owner,
             group=self.group,
             mtime=self.mtime,
-            size=self.size if kind is Kind.FILE else 0,
-            target=self.target if kind is Kind.SYMLINK else "",
+            size=self.size if kind is FileType.FILE else 0,
+            target=self.target if kind is FileType.SYMLINK else "",
             flags=frozenset(word for bit, word in tags.FLAGS.items() if self.flags & bit),
             capabilities=self.capabilities,
         )
 
 
 @dataclass(frozen=True)
-class Held:
+class PayloadFile:
     """One file by the payload; `shared` is the path whose bytes it has as a hard link."""
 
     mode: int
@@ -58,7 +58,7 @@ _UNKNOWN = (0, "", "", 0, "", "", "")
 """What only the header tells: time, digest, target, flags, owner, group, capabilities."""
 
 
-def rows(main: Header) -> Iterator[Row]:
+def rows(main: Header) -> Iterator[HeaderFile]:
     """The header's files in its order; raises ValueError when its lists differ in length."""
     modes = main.numbers(tags.FILEMODES)
     lists = (
@@ -73,7 +73,7 @@ def rows(main: Header) -> Iterator[Row]:
         main.texts(tags.FILEGROUPNAME),
         main.texts(tags.FILECAPS) or ("",) * len(modes),
     )
-    return (Row(*row) for row in zip(*lists, strict=True))
+    return (HeaderFile(*row) for row in zip(*lists, strict=True))
 
 
 def _paths(main: Header) -> tuple[str, ...]:
@@ -82,7 +82,9 @@ def _paths(main: Header) -> tuple[str, ...]:
     return tuple(folders[at] + name for at, name in names) or main.texts(tags.OLDFILENAMES)
 
 
-def entries(main: Header, plain: memoryview, known: Known) -> tuple[list[Entry], list[str]]:
+def entries(
+    main: Header, plain: memoryview, known: InspectionCache
+) -> tuple[list[PackageEntry], list[str]]:
     """All entries, and a fault for each disagreement of header and payload."""
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
@@ -94,49 +96,51 @@ def entries(main: Header, plain: memoryview, known: Known) -> tuple[list[Entry],
         faults += (f"{row.path}: {fault}" for fault in wrong)
     for path, stray in held.items():
         faults.append(f"{path} is in the payload, but not in the header")
-        found.append(Row(path, stray.mode, len(stray.data), *_UNKNOWN).entry())
+        found.append(HeaderFile(path, stray.mode, len(stray.data), *_UNKNOWN).entry())
     return found, faults
 
 
-def _held(plain: memoryview) -> tuple[dict[str, Held], list[str]]:
+def _held(plain: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
     """The payload by path, and a fault for each name that should not be there."""
-    held: dict[str, Held] = {}
+    held: dict[str, PayloadFile] = {}
     faults: list[str] = []
     members = list(cpio.members(plain))
     whole = {m.file: m for m in members if m.links > 1 and m.data}
     for member in members:
-        path = place(member.name)
-        faults += name_faults(member.name, path in held)
+        path = absolute_path(member.name)
+        faults += member_name_faults(member.name, path in held)
         bearer = whole.get(member.file, member)
-        shared = "" if bearer is member else place(bearer.name)
-        held[path] = Held(member.mode, bearer.data, shared)
+        shared = "" if bearer is member else absolute_path(bearer.name)
+        held[path] = PayloadFile(member.mode, bearer.data, shared)
     return held, faults
 
 
-def _joined(row: Row, held: Held | None, algorithm: str, known: Known) -> tuple[Entry, list[str]]:
+def _joined(
+    row: HeaderFile, held: PayloadFile | None, algorithm: str, known: InspectionCache
+) -> tuple[PackageEntry, list[str]]:
     """One entry with what the payload has for it, and where that is not what the header says."""
     entry = row.entry()
     if held is None:
         missing = [] if "ghost" in entry.flags else ["in the header, but not in the payload"]
         return entry, missing
     faults = [*_differences(row, entry.kind, held)]
-    if entry.kind is not Kind.FILE:
+    if entry.kind is not FileType.FILE:
         return entry, faults
-    seen = examine(held.data, known, algorithm or "sha256")
+    seen = inspect_file(held.data, known, algorithm or "sha256")
     if not algorithm or seen.digest != row.digest.lower():
         faults.append(f"FILEDIGESTS says {row.digest}, the payload has {seen.digest}")
-    kind = Kind.HARDLINK if held.shared else Kind.FILE
+    kind = FileType.HARDLINK if held.shared else FileType.FILE
     entry = replace(entry, kind=kind, target=held.shared, size=len(held.data))
     entry = replace(entry, sha256=seen.sha256, elf=seen.elf, data=seen.data)
     return entry, [*faults, *seen.faults]
 
 
-def _differences(row: Row, kind: Kind, held: Held) -> Iterator[str]:
+def _differences(row: HeaderFile, kind: FileType, held: PayloadFile) -> Iterator[str]:
     if held.mode != row.mode:
         yield f"mode {row.mode:o} in the header, {held.mode:o} in the payload"
-    if kind is Kind.FILE and len(held.data) != row.size:
+    if kind is FileType.FILE and len(held.data) != row.size:
         yield f"{row.size:,} bytes in the header, {len(held.data):,} in the payload"
-    if kind is Kind.SYMLINK:
+    if kind is FileType.SYMLINK:
         target = held.data.tobytes().decode("utf-8", "backslashreplace")
         if target != row.target:
             yield f"its target is {row.target} in the header, {target} in the payload"

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kubeparcel.packages.errors import Malformed
+from kubeparcel.packages.errors import MalformedData
 
 MAGIC = b"\xed\xab\xee\xdb"
 LEAD = 96
@@ -47,7 +47,7 @@ class Header:
             return ()
         found = self.store[offset:].tobytes().split(b"\0", count)[:count]
         if len(found) < count:
-            raise Malformed(f"the header's tag {tag} is damaged")
+            raise MalformedData(f"the header's tag {tag} is damaged")
         return tuple(text.decode("utf-8", "backslashreplace") for text in found)
 
     def text(self, tag: int) -> str:
@@ -64,13 +64,13 @@ def read(view: memoryview, at: int) -> Header:
     """The header that begins at that byte; raises Malformed when it is damaged or cut short."""
     intro = view[at : at + _INTRO].tobytes()
     if len(intro) < _INTRO:
-        raise Malformed("the package is cut short in its header")
+        raise MalformedData("the package is cut short in its header")
     if not intro.startswith(_HEADER_MAGIC):
-        raise Malformed(f"there is no rpm header at byte {at:,}")
+        raise MalformedData(f"there is no rpm header at byte {at:,}")
     count, size = struct.unpack(">II", intro[8:])
     start = at + _INTRO + count * _ROW.size
     if start + size > len(view):
-        raise Malformed("the package is cut short in its header")
+        raise MalformedData("the package is cut short in its header")
     table = _ROW.iter_unpack(view[at + _INTRO : start])
     rows = {tag: (kind, offset, number) for tag, kind, offset, number in table}
     return Header(view[at : start + size], rows, view[start : start + size])

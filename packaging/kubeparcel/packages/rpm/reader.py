@@ -8,17 +8,17 @@ from typing import Any
 
 from kubeparcel.model import Format
 from kubeparcel.packages.compression import unpack
-from kubeparcel.packages.errors import Malformed
-from kubeparcel.packages.inspection_cache import Known
-from kubeparcel.packages.model import Contents, Entry, Kind, Script
-from kubeparcel.packages.payload import weight_faults
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
+from kubeparcel.packages.payload import installed_size_faults
 from kubeparcel.packages.rpm import digests, files, header, tags
 from kubeparcel.packages.rpm.header import Header
 
 MAGIC = header.MAGIC
 
 
-def read(file: Path, raw: memoryview, known: Known) -> Contents:
+def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
     """All that an rpm holds; `file` is only remembered. Raises Malformed."""
     signature = header.read(raw, header.LEAD)
     start = -(-(header.LEAD + len(signature.raw)) // 8) * 8
@@ -28,15 +28,15 @@ def read(file: Path, raw: memoryview, known: Known) -> Contents:
     plain, frames = unpack(packed, compression, "its payload")
     entries, faults = files.entries(main, plain, known)
     verified, broken = digests.check(signature, main, packed, plain)
-    files_hold = not faults and any(entry.kind is Kind.FILE for entry in entries)
-    return Contents(
+    files_hold = not faults and any(entry.kind is FileType.FILE for entry in entries)
+    return PackageContents(
         file=file,
         format=Format.RPM,
         size=len(raw),
         **_declared(main),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
-        frames=frames,
+        zstd_frames=frames,
         verified=(*verified, "FILEDIGESTS") if files_hold else verified,
         faults=(*broken, *faults, *_weight(main, entries)),
         signatures=tuple(n for n, tag in tags.SIGNATURES.items() if tag in signature.rows),
@@ -46,7 +46,7 @@ def read(file: Path, raw: memoryview, known: Known) -> Contents:
 def _compression(main: Header, packed: memoryview) -> str:
     """What the header says; where it says nothing, rpm takes the payload for gzip or plain cpio."""
     if main.text(tags.PAYLOADFORMAT) not in ("", "cpio"):
-        raise Malformed(f"its payload is {main.text(tags.PAYLOADFORMAT)!r}, not cpio")
+        raise MalformedData(f"its payload is {main.text(tags.PAYLOADFORMAT)!r}, not cpio")
     plain = packed[:4].tobytes() == b"0707"
     return main.text(tags.PAYLOADCOMPRESSOR) or ("none" if plain else "gzip")
 
@@ -81,7 +81,7 @@ def _identity(main: Header) -> dict[str, str]:
     }
     for field, text in identity.items():
         if not text:
-            raise Malformed(f"its header has no {field}")
+            raise MalformedData(f"its header has no {field}")
     return identity
 
 
@@ -116,6 +116,6 @@ def _scripts(main: Header) -> Iterator[tuple[str, Script]]:
         yield from ((f"{name} {n}", Script(run, body)) for n, (body, run) in enumerate(pairs, 1))
 
 
-def _weight(main: Header, entries: Sequence[Entry]) -> Iterator[str]:
-    found = sum(entry.size for entry in entries if entry.kind is Kind.FILE)
-    return weight_faults("SIZE", main.number(tags.LONGSIZE, tags.SIZE), found)
+def _weight(main: Header, entries: Sequence[PackageEntry]) -> Iterator[str]:
+    found = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
+    return installed_size_faults("SIZE", main.number(tags.LONGSIZE, tags.SIZE), found)

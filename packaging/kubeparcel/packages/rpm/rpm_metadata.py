@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubeparcel.packages.broken import Malformed
-from kubeparcel.packages.relations import NAME, RPM_VERSION
+from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.relations import PACKAGE_NAME, RPM_VERSION
 
 MAGIC = b"\xed\xab\xee\xdb"
 LEAD = 96
@@ -51,7 +51,7 @@ class Header(NamedTuple):
             try:
                 return struct.unpack_from(f">{count}{_NUMBERS[kind]}", self.store, offset)
             except struct.error:
-                raise Malformed("its header is damaged") from None
+                raise MalformedData("its header is damaged") from None
         if kind == 7:
             return self.store[offset : offset + count]
         return self._texts(offset, count)
@@ -61,13 +61,13 @@ class Header(NamedTuple):
             return [self._text(offset)]
         rows = self.store[offset:].split(b"\0", count)[:-1]
         if len(rows) != count:
-            raise Malformed("its header is damaged")
+            raise MalformedData("its header is damaged")
         return [str(row, "utf-8", "replace") for row in rows]
 
     def _text(self, offset: int) -> str:
         end = self.store.find(b"\0", offset)
         if end < 0:
-            raise Malformed("its header is damaged")
+            raise MalformedData("its header is damaged")
         return str(self.store[offset:end], "utf-8", "replace")
 
     def one(self, tag: int, default: Any = "") -> Any:
@@ -83,9 +83,9 @@ class Header(NamedTuple):
 
 def _extent(data: bytes, at: int) -> tuple[int, int]:
     if at + INTRO > len(data):
-        raise Malformed("it is cut short in its header")
+        raise MalformedData("it is cut short in its header")
     if not data.startswith(HEADER_MAGIC, at):
-        raise Malformed("it is no rpm, or damaged")
+        raise MalformedData("it is no rpm, or damaged")
     count, size = _EXTENT.unpack_from(data, at)
     return at + INTRO + count * _ROW.size, size
 
@@ -94,16 +94,16 @@ def header(data: bytes, at: int) -> Header:
     """The header that begins at that byte; raises Malformed."""
     start, size = _extent(data, at)
     if start + size > len(data):
-        raise Malformed("it is cut short in its header")
+        raise MalformedData("it is cut short in its header")
     table = data[at + INTRO : start]
     rows = {row[0]: row for row in _ROW.iter_unpack(table)}
     return Header(at, start + size, rows, data[start : start + size])
 
 
-def need(head: bytes) -> int:
+def head_length(head: bytes) -> int:
     """How many bytes the lead and both headers take; raises Malformed."""
     if not head.startswith(MAGIC):
-        raise Malformed("it is no rpm")
+        raise MalformedData("it is no rpm")
     start, size = _extent(head, LEAD)
     at = -(-(start + size) // 8) * 8
     if at + INTRO > len(head):
@@ -125,38 +125,38 @@ class Headers:
         return any(tag in self.signature.rows for tag in SIGNATURES)
 
 
-def headers(head: bytes, size: int) -> Headers:
+def read_headers(head: bytes, size: int) -> Headers:
     """Both headers, from the rpm's first bytes and its size in bytes; raises Malformed."""
     signature = header(head, LEAD)
     main = header(head, -(-signature.end // 8) * 8)
     declared = signature.one(_SIZE, 0) or signature.one(_LONG_SIZE, 0)
     if declared and main.start + declared > size:
         missing = main.start + declared - size
-        raise Malformed(f"it is cut short: {missing:,} bytes are missing")
+        raise MalformedData(f"it is cut short: {missing:,} bytes are missing")
     if main.end >= size:
-        raise Malformed("it is cut short: the payload is missing")
+        raise MalformedData("it is cut short: the payload is missing")
     return Headers(signature, main)
 
 
-def checked(main: Header) -> tuple[str, str, str]:
+def identity(main: Header) -> tuple[str, str, str]:
     """Name, version with release and epoch, architecture; raises Malformed."""
     name, version, release, arch = (main.one(tag) for tag in (1000, 1001, 1002, 1022))
     epoch = main.one(1003, 0)
     if not main.one(1044):
-        raise Malformed("it is a source package")
-    if not NAME.fullmatch(name):
-        raise Malformed(f"its name {name!r} is no name of a package")
+        raise MalformedData("it is a source package")
+    if not PACKAGE_NAME.fullmatch(name):
+        raise MalformedData(f"its name {name!r} is no name of a package")
     if not RPM_VERSION.fullmatch(version) or not RPM_VERSION.fullmatch(release):
-        raise Malformed(f"its version {version!r}-{release!r} is no version")
+        raise MalformedData(f"its version {version!r}-{release!r} is no version")
     if arch not in ARCHES:
-        raise Malformed(f"its architecture {arch!r} is none that rpm knows")
+        raise MalformedData(f"its architecture {arch!r} is none that rpm knows")
     return name, f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}", arch
 
 
 _SENSE = {2: "<", 4: ">", 8: "=", 10: "<=", 12: ">="}
 
 
-def needs(main: Header) -> str:
+def dependencies(main: Header) -> str:
     """What it requires of other packages, as debs write it; files and rpm's own are left out."""
     return ", ".join(_needs(main))
 

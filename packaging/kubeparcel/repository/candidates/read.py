@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import BrokenPackage, Malformed
+from kubeparcel.packages.broken import BrokenPackage, MalformedData
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.digest import digest
+from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.package_cache import (
     FileStamp,
@@ -93,21 +93,21 @@ def _read_batch(files: Sequence[FileStamp]) -> Batch:
 def _read_file(file: FileStamp) -> ParsedPackage:
     try:
         if file.path.endswith(".rpm"):
-            content = digest(file.path, rpm_metadata.need, file.size)
+            content = hash_file(file.path, rpm_metadata.head_length, file.size)
             return parse_rpm(content.head, content.size, content.sha256)
-        content = digest(file.path, deb_metadata.need, file.size)
+        content = hash_file(file.path, deb_metadata.head_length, file.size)
         return parse_deb(content.head, content.size, content.sha256)
-    except Malformed as error:
+    except MalformedData as error:
         raise BrokenPackage(f"{file.path}: {error}.", "Build or download it again.") from None
 
 
 def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
     """Parse the first bytes of a deb of `size` bytes. Raises Malformed."""
-    control = deb_metadata.control(head, size)
-    fields = deb_metadata.fields(control)
-    identity = deb_metadata.checked(fields)
-    dependencies = deb_metadata.needs(fields)
-    stanza = deb_metadata.stanza(control, deb_metadata.pool_path(*identity), size, sha256)
+    control = deb_metadata.control_text(head, size)
+    fields = deb_metadata.parse_fields(control)
+    identity = deb_metadata.identity(fields)
+    dependencies = deb_metadata.dependencies(fields)
+    stanza = deb_metadata.index_stanza(control, deb_metadata.pool_path(*identity), size, sha256)
     metadata = PackageMetadata(
         sha256, Format.DEB, *identity, size, sha256, dependencies, signed=False
     )
@@ -116,8 +116,8 @@ def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
 
 def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
     """Parse the first bytes of an RPM of `size` bytes. Raises Malformed."""
-    headers = rpm_metadata.headers(head, size)
-    name, version, arch = rpm_metadata.checked(headers.main)
+    headers = rpm_metadata.read_headers(head, size)
+    name, version, arch = rpm_metadata.identity(headers.main)
     path = f"packages/{rpm_metadata.file_name(name, version, arch)}"
     entry = package_xml.render_entry(headers, version, sha256, size, path)
     metadata = PackageMetadata(
@@ -128,7 +128,7 @@ def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
         arch,
         size,
         content_digest=hashlib.sha256(head[headers.main.start : headers.main.end]).hexdigest(),
-        dependencies=rpm_metadata.needs(headers.main),
+        dependencies=rpm_metadata.dependencies(headers.main),
         signed=headers.signed,
     )
     return ParsedPackage(metadata, entry)

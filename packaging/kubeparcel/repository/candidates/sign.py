@@ -11,7 +11,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
-from kubeparcel.packages.digest import HEAD, digest
+from kubeparcel.packages.digest import HEAD_SIZE, hash_file
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.candidates.match import Candidates, package_from
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_rpm
@@ -75,19 +75,19 @@ def _signed_by(signer: Signer, package: Package, source: str) -> bool:
     """
     path = Path(source)
     with translate_os_errors(path), path.open("rb") as file:
-        head = file.read(HEAD)
-        head += file.read(max(rpm_metadata.need(head) - len(head), 0))
-    headers = rpm_metadata.headers(head, package.size)
+        head = file.read(HEAD_SIZE)
+        head += file.read(max(rpm_metadata.head_length(head) - len(head), 0))
+    headers = rpm_metadata.read_headers(head, package.size)
     certificates = signer.export_public_keys(armored=False)
     signers = rpm_signature.verified_signers(head, headers, certificates)
     return not signers.isdisjoint(signer.fingerprints)
 
 
 def _sign(package: Package, source: str, signer: Signer, folder: Path) -> SignedRpm:
-    content = digest(source, rpm_metadata.need)
+    content = hash_file(source, rpm_metadata.head_length)
     if content.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
-    headers = rpm_metadata.headers(content.head, content.size)
+    headers = rpm_metadata.read_headers(content.head, content.size)
     signature = signer.sign_binary(content.head[headers.main.start : headers.main.end])
     target = folder / f"{package.sha256}.rpm"
     with translate_os_errors(target):

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import Malformed
-from kubeparcel.packages.relations import NAME
+from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
@@ -39,7 +39,7 @@ def iterate_elements(data: bytes) -> Iterator[Element]:
     Raises Malformed for invalid XML and for entities.
     """
     if declares_entities(data):
-        raise Malformed("it declares entities")
+        raise MalformedData("it declares entities")
     depth = 0
     root: Element | None = None
     try:
@@ -53,7 +53,7 @@ def iterate_elements(data: bytes) -> Iterator[Element]:
                 yield element
                 root.clear()
     except ElementTree.ParseError as error:
-        raise Malformed(str(error)) from None
+        raise MalformedData(str(error)) from None
 
 
 def metadata_locations(repomd: bytes) -> dict[str, str]:
@@ -73,7 +73,7 @@ def parse_package(element: Element) -> PrimaryEntry:
     """
     version = _child(element, "version").attrib
     name, arch = (_child(element, field).text or "" for field in ("name", "arch"))
-    if not NAME.fullmatch(name):
+    if not PACKAGE_NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a valid package name")
     checksum = _child(element, "checksum")
     algorithm, digest = checksum.get("type", "none"), (checksum.text or "").strip()

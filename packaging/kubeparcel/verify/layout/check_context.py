@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kubeparcel.model import Arch, Format
-from kubeparcel.packages.reader import Contents, Elf, Entry, Kind
+from kubeparcel.packages.reader import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
@@ -34,7 +34,7 @@ class CheckContext:
     """
 
     name: str
-    contents: Contents
+    contents: PackageContents
     expected: ExpectedPackage | None
     layout_paths: LayoutPaths
     path_owners: Mapping[str, frozenset[str]]
@@ -45,17 +45,17 @@ class CheckContext:
         return self.contents.format is Format.DEB
 
     @functools.cached_property
-    def files(self) -> tuple[Entry, ...]:
+    def files(self) -> tuple[PackageEntry, ...]:
         """Return the regular files."""
-        return tuple(entry for entry in self.contents.entries if entry.kind is Kind.FILE)
+        return tuple(entry for entry in self.contents.entries if entry.kind is FileType.FILE)
 
     @functools.cached_property
-    def elf_files(self) -> tuple[tuple[Entry, Elf], ...]:
+    def elf_files(self) -> tuple[tuple[PackageEntry, ElfInfo], ...]:
         """Return the binaries with what their ELF headers and Go's build information contain."""
         return tuple((entry, entry.elf) for entry in self.files if entry.elf)
 
     @property
-    def binaries(self) -> tuple[Entry, ...]:
+    def binaries(self) -> tuple[PackageEntry, ...]:
         """Return the ELF files."""
         return tuple(entry for entry, _ in self.elf_files)
 
@@ -76,7 +76,7 @@ class CheckContext:
         )
 
     @functools.cached_property
-    def entries_by_path(self) -> Mapping[str, Entry]:
+    def entries_by_path(self) -> Mapping[str, PackageEntry]:
         """Return the entries by path."""
         return {entry.path: entry for entry in self.contents.entries}
 
@@ -102,22 +102,22 @@ class CheckContext:
         return bool(self.provenance) or is_exact(self)
 
     @property
-    def drop_in(self) -> Entry | None:
+    def drop_in(self) -> PackageEntry | None:
         """Return kubeadm's drop-in for the kubelet's unit."""
         return self._file_ending(f"/{DROP_IN_DIR}/{DROP_IN}")
 
     @property
-    def unit(self) -> Entry | None:
+    def unit(self) -> PackageEntry | None:
         """Return the kubelet's unit."""
         return self._file_ending(f"/{UNIT}")
 
     @property
-    def env_file(self) -> Entry | None:
+    def env_file(self) -> PackageEntry | None:
         """Return the kubelet's environment file."""
         env_files = self.layout_paths.env_files
         return next((entry for entry in self.files if entry.path in env_files), None)
 
-    def _file_ending(self, suffix: str) -> Entry | None:
+    def _file_ending(self, suffix: str) -> PackageEntry | None:
         return next((entry for entry in self.files if entry.path.endswith(suffix)), None)
 
 

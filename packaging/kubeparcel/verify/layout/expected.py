@@ -15,7 +15,7 @@ from kubeparcel.verify.layout.expectation import ExpectedPackage
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, LayoutSpec, PackageSpec
-    from kubeparcel.packages.reader import Contents
+    from kubeparcel.packages.reader import PackageContents
 
 PROVENANCE_FILE = "provenance.json"
 """The record that our packages hold, by which they are known."""
@@ -118,7 +118,7 @@ def _obsolete(files: Mapping[str, object], format_: Format, catalog: Catalog) ->
 
 
 def expected_from_catalog(
-    contents: Contents, catalog: Catalog, kubernetes: Version | None
+    contents: PackageContents, catalog: Catalog, kubernetes: Version | None
 ) -> ExpectedPackage | None:
     """What the catalog says of a package by its name, version, format and files.
 
@@ -166,7 +166,7 @@ def expected_from_catalog(
     )
 
 
-def upstream_version(contents: Contents) -> Version | None:
+def upstream_version(contents: PackageContents) -> Version | None:
     """Upstream's version that a package has; None where it cannot be read as one."""
     try:
         return Version.parse(contents.version.replace("~", "-", 1))
@@ -174,7 +174,9 @@ def upstream_version(contents: Contents) -> Version | None:
         return None
 
 
-def _layout(contents: Contents, spec: PackageSpec, catalog: Catalog, version: Version) -> str:
+def _layout(
+    contents: PackageContents, spec: PackageSpec, catalog: Catalog, version: Version
+) -> str:
     """The layout that most of the package's paths are in; the first one where it says nothing."""
     held = {entry.path for entry in contents.entries}
 
@@ -185,7 +187,7 @@ def _layout(contents: Contents, spec: PackageSpec, catalog: Catalog, version: Ve
 
 
 def _rows(
-    contents: Contents, spec: PackageSpec, catalog: Catalog, layout: str, version: Version
+    contents: PackageContents, spec: PackageSpec, catalog: Catalog, layout: str, version: Version
 ) -> Iterator[tuple[str, FileSpec]]:
     place: LayoutSpec = catalog.layouts[layout][contents.format]
     names = {**place.model_dump(), "package": contents.name}

@@ -19,7 +19,7 @@ from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
-    from kubeparcel.packages.reader import Contents, Known
+    from kubeparcel.packages.reader import InspectionCache, PackageContents
     from kubeparcel.verify.layout.expectation import ExpectedPackage
 
 LEVEL = "layout"
@@ -43,14 +43,14 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     `catalog` defaults to the one of kubeparcel, without the user's packages. Raises UsageError if
     a path does not exist or there are no packages.
     """
-    from kubeparcel.packages.reader import Known
+    from kubeparcel.packages.reader import InspectionCache
     from kubeparcel.verify.layout.expected import expected_from_catalog
 
     started = time.monotonic()
     files = find_package_files(paths)
     catalog = catalog or catalogs.load()
     with ThreadPoolExecutor(READER_THREADS, "reading") as pool:
-        results = list(pool.map(functools.partial(read_package, known=Known()), files))
+        results = list(pool.map(functools.partial(read_package, known=InspectionCache()), files))
     packages = [result for result in results if not isinstance(result, KubeparcelError)]
     owners = path_owners(
         (package.format, package.arch, package.name, entry.path)
@@ -69,24 +69,26 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))
 
 
-def _checked_package(package: Contents) -> CheckedPackage:
+def _checked_package(package: PackageContents) -> CheckedPackage:
     version = f"{package.version}-{package.revision}" if package.revision else package.version
     file = display_path(package.file)
     return CheckedPackage(file, package.name, version, package.arch, str(package.format))
 
 
-def read_package(file: Path, known: Known | None = None) -> Contents | KubeparcelError:
+def read_package(
+    file: Path, known: InspectionCache | None = None
+) -> PackageContents | KubeparcelError:
     """Return the contents of a package file, or the error if it cannot be read."""
     from kubeparcel.packages import reader
 
     try:
-        return reader.read(file, known)
+        return reader.read_package(file, known)
     except KubeparcelError as error:
         return error
 
 
 def check_package(
-    package: Contents | KubeparcelError,
+    package: PackageContents | KubeparcelError,
     name: str,
     expected: ExpectedPackage | None,
     catalog: Catalog,
@@ -118,7 +120,7 @@ def path_owners(paths: Iterable[tuple[Format, str, str, str]]) -> PathOwners:
     return owners
 
 
-def _newest_kubernetes(packages: Sequence[Contents], catalog: Catalog) -> Version | None:
+def _newest_kubernetes(packages: Sequence[PackageContents], catalog: Catalog) -> Version | None:
     """Return the newest version of Kubernetes: of packages that are not versioned separately."""
     from kubeparcel.verify.layout.expected import upstream_version
 

@@ -54,12 +54,12 @@ def static(context: CheckContext) -> Iterator[Finding]:
     The kubelet may be linked with the C library, and with no other library.
     """
     for entry, elf in context.elf_files:
-        if elf.static:
+        if elf.is_static:
             continue
         if entry.path not in DYNAMICALLY_LINKED:
-            needed = ", ".join(elf.needed) or elf.interpreter
+            needed = ", ".join(elf.libraries) or elf.interpreter
             yield Finding("statically linked", f"needs {needed}", entry.path)
-        others = [name for name in elf.needed if not _LIBC.fullmatch(name)]
+        others = [name for name in elf.libraries if not _LIBC.fullmatch(name)]
         if others:
             yield Finding("no library except libc", f"needs {', '.join(others)}", entry.path)
 

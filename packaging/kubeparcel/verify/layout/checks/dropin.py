@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.packages.reader import Entry
+from kubeparcel.packages.reader import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import (
@@ -24,14 +24,14 @@ def _has_drop_in(context: CheckContext) -> bool:
     return context.drop_in is not None
 
 
-def _parse(context: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
+def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
     entry = context.drop_in
     if entry is None:
         raise LookupError("the package has no drop-in")
     return entry, systemd_unit.parse_unit(entry.text)
 
 
-def _location(entry: Entry, setting: systemd_unit.Setting | None) -> str:
+def _location(entry: PackageEntry, setting: systemd_unit.Setting | None) -> str:
     return f"{entry.path} line {setting.line}" if setting else entry.path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from kubeparcel.packages.reader import Kind
+from kubeparcel.packages.reader import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import (
     CheckContext,
@@ -34,11 +34,11 @@ def _mode_differences(context: CheckContext) -> Iterator[tuple[str, str, str]]:
     for entry in context.contents.entries:
         mode = entry.mode & 0o777
         file = expected_files.get(entry.path)
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is FileType.SYMLINK:
             continue
         if file is not None:
             allowed = [file.mode]
-        elif entry.kind is Kind.DIR:
+        elif entry.kind is FileType.DIR:
             allowed = [0o755]
         else:
             allowed = [0o755] if entry.elf else [0o644, 0o755]
@@ -72,12 +72,12 @@ def not_world_writable(context: CheckContext) -> Iterator[Finding]:
     yield from group_findings(
         ("not world-writable", f"{entry.mode & 0o777:04o}", entry.path)
         for entry in context.contents.entries
-        if entry.mode & 0o002 and entry.kind is not Kind.SYMLINK
+        if entry.mode & 0o002 and entry.kind is not FileType.SYMLINK
     )
 
 
 def _has_config_files(context: CheckContext) -> bool:
-    return any(entry.config or entry.path.startswith("/etc/") for entry in context.files)
+    return any(entry.is_conffile or entry.path.startswith("/etc/") for entry in context.files)
 
 
 @check(
@@ -91,15 +91,15 @@ def config_files(context: CheckContext) -> Iterator[Finding]:
     required = "a conffile" if context.is_deb else "%config(noreplace)"
     for entry in context.files:
         if entry.path.startswith("/etc/"):
-            if not entry.config:
+            if not entry.is_conffile:
                 yield Finding(required, "a regular file, which upgrades overwrite", entry.path)
             elif not context.is_deb and "noreplace" not in entry.flags:
                 yield Finding(required, "%config without noreplace", entry.path)
-        elif entry.config:
+        elif entry.is_conffile:
             found = "a configuration file"
             yield Finding("no configuration file outside /etc", found, entry.path)
     for entry in context.contents.entries:
-        if entry.config and entry.kind is not Kind.FILE:
+        if entry.is_conffile and entry.kind is not FileType.FILE:
             expected = "only regular files are configuration files"
             yield Finding(expected, entry.kind.value, entry.path)
 
@@ -133,7 +133,7 @@ def _different_digests(context: CheckContext, *, elf: bool) -> Iterator[Finding]
 
 
 def _has_build_time(context: CheckContext) -> bool:
-    return bool(context.contents.built or is_exact(context))
+    return bool(context.contents.build_time or is_exact(context))
 
 
 @check("timestamps", "no file is newer than the release", applies=_has_build_time)
@@ -142,7 +142,7 @@ def timestamps(context: CheckContext) -> Iterator[Finding]:
 
     For a package that was just built, also report a build time that is not the release's.
     """
-    built = context.contents.built
+    built = context.contents.build_time
     limit = (context.expected.timestamp if context.expected else 0) or built
     yield from group_findings(
         (f"at most {_date(limit)}", _date(entry.mtime), entry.path)

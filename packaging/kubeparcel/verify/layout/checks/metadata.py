@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.model import Arch
-from kubeparcel.packages.reader import Kind
+from kubeparcel.packages.reader import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, is_exact
 
@@ -77,11 +77,11 @@ def licence(context: CheckContext) -> Iterator[Finding]:
     texts = [
         entry
         for entry in contents.entries
-        if entry.kind is not Kind.DIR
+        if entry.kind is not FileType.DIR
         and (entry.path.startswith(folders) or "license" in entry.flags)
         and entry.path.rsplit("/", 1)[-1].lower().startswith(("copyright", "license", "copying"))
     ]
-    if not texts or any(entry.kind is Kind.FILE and not entry.size for entry in texts):
+    if not texts or any(entry.kind is FileType.FILE and not entry.size for entry in texts):
         path = f"{folders[0]}copyright" if context.is_deb else f"{folders[1]}LICENSE"
         yield Finding(f"the licence in {path}", "an empty file" if texts else "missing")
     if not context.is_deb and not contents.license:
@@ -155,10 +155,10 @@ def compression(context: CheckContext) -> Iterator[Finding]:
     contents = context.contents
     if contents.compression not in _COMPRESSIONS:
         yield Finding(f"one of {', '.join(_COMPRESSIONS)}", contents.compression)
-    if context.is_deb and contents.frames > 1:
+    if context.is_deb and contents.zstd_frames > 1:
         yield Finding(
             "one zstd frame: dpkg before 1.21.23 (Debian 12 has 1.21.22) reads only the first",
-            f"{contents.frames} frames",
+            f"{contents.zstd_frames} frames",
         )
 
 
@@ -169,7 +169,7 @@ def _built_by_kubeparcel(context: CheckContext) -> bool:
 @check("changelog", "the package has a changelog", applies=_built_by_kubeparcel)
 def changelog(context: CheckContext) -> Iterator[Finding]:
     """Report a package of kubeparcel without a changelog."""
-    if not context.contents.changelog:
+    if not context.contents.has_changelog:
         yield Finding("a changelog", "missing")
 
 

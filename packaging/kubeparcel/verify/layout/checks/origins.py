@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kubeparcel.packages.reader import Entry
+from kubeparcel.packages.reader import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings
 
@@ -50,7 +50,7 @@ def go_module(context: CheckContext) -> Iterator[Finding]:
             yield Finding(f"module {expected}", f"module {main or 'unknown'}", entry.path)
 
 
-def _module_versions(context: CheckContext) -> Iterator[tuple[Entry, str]]:
+def _module_versions(context: CheckContext) -> Iterator[tuple[PackageEntry, str]]:
     """Yield the module's version in each binary that records a release, not a checkout."""
     expected = _module(context)
     for entry, elf in context.elf_files:

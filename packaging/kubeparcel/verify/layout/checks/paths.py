@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from kubeparcel.packages.reader import Entry, Kind
+from kubeparcel.packages.reader import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
 
-_KINDS = {"file": Kind.FILE, "dir": Kind.DIR, "link": Kind.SYMLINK}
+_KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
 
 _DISTRIBUTION_DIRECTORIES: Mapping[str, str] = {
     "/": "",
@@ -81,7 +81,7 @@ def no_stray_files(context: CheckContext) -> Iterator[Finding]:
         if entry.path not in expected.files
         and not (entry.elf and any(_is_directly_in(entry, d) for d in expected.binary_folders))
         and not entry.path.startswith(expected.unchecked_folders)
-        and not (context.is_deb and entry.kind is Kind.DIR and entry.path in parents)
+        and not (context.is_deb and entry.kind is FileType.DIR and entry.path in parents)
         and not any(d.startswith(f"{entry.path}/") for d in expected.unchecked_folders)
     )
     yield from group_findings(
@@ -89,7 +89,7 @@ def no_stray_files(context: CheckContext) -> Iterator[Finding]:
     )
 
 
-def _is_directly_in(entry: Entry, folder: str) -> bool:
+def _is_directly_in(entry: PackageEntry, folder: str) -> bool:
     return str(PurePosixPath(entry.path).parent) == folder
 
 
@@ -105,7 +105,7 @@ def file_types(context: CheckContext) -> Iterator[Finding]:
             if file.link:
                 expected, found = f"{expected} to {file.link}", f"{found} to {entry.target}"
             differences.append((expected, found, entry.path))
-        elif entry.kind not in (Kind.FILE, Kind.DIR, Kind.SYMLINK, Kind.HARDLINK):
+        elif entry.kind not in (FileType.FILE, FileType.DIR, FileType.SYMLINK, FileType.HARDLINK):
             differences.append(("file, dir or symlink", entry.kind.value, entry.path))
     yield from group_findings(
         (expected, found, path) for expected, found, path in differences if expected != found
@@ -139,7 +139,7 @@ def one_owner_per_path(context: CheckContext) -> Iterator[Finding]:
     """Report paths that another package contains: dpkg and rpm refuse to install both."""
     for entry in context.contents.entries:
         others = context.path_owners.get(entry.path, frozenset()) - {context.contents.name}
-        if others and entry.kind is not Kind.DIR:
+        if others and entry.kind is not FileType.DIR:
             found = f"also in {', '.join(sorted(others))}"
             yield Finding("only one package contains the path", found, entry.path)
 

@@ -101,12 +101,12 @@ def c_library_dependency(context: CheckContext) -> Iterator[Finding]:
     """Report a missing, unneeded or too old dependency on the C library."""
     dependencies = (
         other
-        for relations in (context.contents.relations, context.contents.automatic)
+        for relations in (context.contents.relations, context.contents.automatic_relations)
         for name in ("depends", "pre-depends")
         for other in relations.get(name, ())
     )
     declared = [other for other in dependencies if _LIBC[context.is_deb].match(other)]
-    dynamic = [(entry, elf) for entry, elf in context.elf_files if not elf.static]
+    dynamic = [(entry, elf) for entry, elf in context.elf_files if not elf.is_static]
     name = "libc6" if context.is_deb else "libc.so.6"
     if not dynamic and declared:
         expected = "no dependency on the C library: all binaries are static"

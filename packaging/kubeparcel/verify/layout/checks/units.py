@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.packages.reader import Entry
+from kubeparcel.packages.reader import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, EXTRA_ARGS, KUBELET
@@ -29,7 +29,7 @@ def _has_unit(context: CheckContext) -> bool:
     return context.unit is not None
 
 
-def _parse(context: CheckContext) -> tuple[Entry, systemd_unit.UnitFile]:
+def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
     entry = context.unit
     if entry is None:
         raise LookupError("the package has no unit")
