@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubeparcel.errors import CheckFailed
 from kubeparcel.model import Format
-from kubeparcel.packages.elf import ElfInfo
+
+if TYPE_CHECKING:
+    from kubeparcel.packages.elf import ElfInfo
 
 
 class BrokenPackage(CheckFailed):

@@ -90,12 +90,12 @@ def parse(data: bytes, repository: str) -> State:
 
 
 def _package(fields: list[Any]) -> Package:
-    return Package(_FORMATS[fields[0]], *fields[1:])
+    fields[0] = _FORMATS[fields[0]]
+    return Package._make(fields)
 
 
 def dump(state: State) -> bytes:
     """Return the content of the state file. Suites refer to packages by their number."""
-    numbers = {package: number for number, package in enumerate(state.sorted_packages)}
     options = dataclasses.asdict(state.options)
     document = {
         "format": FILE_FORMAT,
@@ -108,7 +108,11 @@ def dump(state: State) -> bytes:
         "kept": state.retained_indexes,
         "gone": dict(sorted(state.retired_packages.items())),
         "suites": {
-            name: sorted(numbers[package] for package in packages)
+            name: [
+                number
+                for number, package in enumerate(state.sorted_packages)
+                if package in packages
+            ]
             for name, packages in sorted(state.suites.items())
         },
         "packages": state.sorted_packages,
