@@ -162,6 +162,7 @@ class FakeSource:
         self.known = kubernetes or {"stable": "1.36.3", "1.36": "1.36.3", "1.36.3": "1.36.3"}
         self.out, self.down, self.toolchain = out, down, toolchain
         self.fetched: list[Artifact] = []
+        self.mirror = ""
 
     def probe(self) -> None:
         if self.down:
@@ -197,6 +198,25 @@ class FakeModules(FakeSource):
     """The same under the name of the source that compiles."""
 
     name: ClassVar[str] = "go"
+
+
+@pytest.fixture
+def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that replaces the real sources."""
+
+    def use(upstream: FakeSource | None = None, go: FakeSource | None = None) -> None:
+        sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
+
+        def create_source(
+            name: str, _: object, mirror: str = "", toolchain: str = ""
+        ) -> FakeSource:
+            sources[name].mirror = mirror
+            return sources[name]
+
+        for module in ("sources.selection", "build.resolver", "build.pipeline"):
+            monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
+
+    return use
 
 
 TIMEOUT = 60.0

@@ -48,7 +48,7 @@ def create_writer(
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load_settings({**flags, "compression": "fast"}, folder)
-    binaries = pipeline.fetch(lock, chosen.arch, catalog, "", store, QuietLog())
+    binaries = pipeline.fetch(lock, chosen, store, QuietLog())
     packages = [
         finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)
     ]

@@ -219,7 +219,7 @@ def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
 def test_two_builds_at_once_do_not_share_an_output_folder(site):
     holder = (
         "import sys, time; from pathlib import Path\n"
-        "from kubeparcel.build.pipeline import lock_output_folder\n"
+        "from kubeparcel.build.output import lock_output_folder\n"
         "with lock_output_folder(Path('dist')):\n    print('in', flush=True); time.sleep(300)\n"
     )
     with subprocess.Popen(

@@ -68,13 +68,16 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
     known = {row["name"]: row["sha256"] for row in real.json("fetch")["binaries"]}
     (site.folder / "kubeparcel.lock").write_text(text)
     script = (
-        "from kubeparcel import catalog, lock, log, pipeline, store, paths;"
         "from pathlib import Path;"
-        "l = lock.read(Path('kubeparcel.lock'));"
-        "s = pipeline.source(l.source, catalog.load(), '', l.toolchain);"
-        "cni = [a for a in l.artifacts if a.component == 'cni'];"
-        "got = s.fetch(cni, store.Store(paths.cache()), log.Quiet());"
-        "[print(n, d) for names in got.values() for n, d in names.items()]"
+        "from kubeparcel import console, paths, store;"
+        "from kubeparcel.build import lockfile;"
+        "from kubeparcel.config import catalog;"
+        "from kubeparcel.sources.selection import create_source;"
+        "lock = lockfile.read(Path('kubeparcel.lock'));"
+        "source = create_source(lock.source, catalog.load().components, '', lock.toolchain);"
+        "cni = [a for a in lock.artifacts if a.component == 'cni'];"
+        "fetched = source.fetch(cni, store.Store(paths.cache_dir()), console.QuietLog());"
+        "[print(n, d) for names in fetched.values() for n, d in names.items()]"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -48,7 +48,7 @@ class Ground:
         known = lockfile.read(self.folder / lockfile.NAME)
         assert known
         wanted = settings.load_settings({"compression": compression}, self.folder)
-        binaries = pipeline.fetch(known, wanted.arch, catalog.load(), "", self.store, QuietLog())
+        binaries = pipeline.fetch(known, wanted, self.store, QuietLog())
         planned = planner.plan_packages(wanted, known, catalog.load())
         return [finalize(one, known, binaries, self.store) for one in planned]
 

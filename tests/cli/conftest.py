@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.build import builder
+from kubeparcel.build import pipeline
 
 Program = Callable[..., tuple[int, str, str]]
 
@@ -40,6 +40,6 @@ def fail_build(monkeypatch) -> Callable[[BaseException], None]:
         def fail(*_: Any, **__: Any) -> None:
             raise error
 
-        monkeypatch.setattr(builder, "build", fail)
+        monkeypatch.setattr(pipeline, "build", fail)
 
     return fail_with

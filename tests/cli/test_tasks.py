@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kubeparcel import cli, errors
-from kubeparcel.build import builder
+from kubeparcel.build import pipeline
 from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
@@ -104,12 +104,12 @@ class Result:
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_failed_check_gives_exit_code_1(kubeparcel, monkeypatch, code):
-    monkeypatch.setattr(builder, "build", lambda *_, **__: Result(code))
+    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Result(code))
     assert kubeparcel("build") == (code, "a table\n", "")
 
 
 def test_build_prints_the_next_step_on_a_terminal(kubeparcel, monkeypatch):
-    monkeypatch.setattr(builder, "build", lambda *_, **__: Result(0))
+    monkeypatch.setattr(pipeline, "build", lambda *_, **__: Result(0))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     _, out, _ = kubeparcel("build")
     assert out.splitlines()[1].startswith("Next: kubeparcel verify --level install")
@@ -121,7 +121,7 @@ def test_json_prints_only_one_document_to_standard_output(kubeparcel, monkeypatc
         log.info("Release", "Kubernetes 1.36.3")
         return Result(0)
 
-    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(pipeline, "build", build)
     code, out, err = kubeparcel("build", "--json")
     assert (code, json.loads(out)) == (0, {"packages": []})
     assert err == "Release    Kubernetes 1.36.3\n"
@@ -134,7 +134,7 @@ def test_build_options_become_settings(kubeparcel, monkeypatch):
         received.update(settings=settings, locked=locked)
         return Result(0)
 
-    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(pipeline, "build", build)
     words = "--kubernetes v1.36 --cri-tools 1.35.0 --cni 1.8.0 --arch amd64,s390x --format rpm"
     more = "--source go --layout official --revision 3 --compression small --out there --locked"
     assert kubeparcel("build", *words.split(), *more.split())[0] == 0
@@ -151,7 +151,7 @@ def test_quiet_prints_only_the_result(kubeparcel, monkeypatch):
         log.info("Release", "Kubernetes 1.36.3")
         return Result(0)
 
-    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(pipeline, "build", build)
     assert kubeparcel("build", "--quiet") == (0, "a table\n", "")
 
 
@@ -165,11 +165,11 @@ def test_interrupted_task_says_how_to_continue(kubeparcel, fail_build):
 SLOW_BUILD = """
 import time
 from kubeparcel import cli
-from kubeparcel.build import builder
+from kubeparcel.build import pipeline
 def slow(*_, **__):
     print("started", flush=True)
     time.sleep(300)
-builder.build = slow
+pipeline.build = slow
 cli.main(["kubeparcel", "build"])
 """
 
@@ -195,13 +195,13 @@ BUILD_IN_THREADS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from kubeparcel import cli
-from kubeparcel.build import builder
+from kubeparcel.build import pipeline
 from kubeparcel.process import run
 def work(*_, **__):
     command = "sleep 300 & echo $$ $!; exec >&-; wait"
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda _: run(["sh", "-c", f"{{ {command}; }} > {sys.argv[1]}"]), range(1)))
-builder.build = work
+pipeline.build = work
 cli.main(["kubeparcel", "build"])
 """
 

@@ -173,15 +173,29 @@ def differences(old: Lock, new: Lock) -> Iterator[str]:
                 yield f"{artifact.label}: {was or 'none'} → {artifact.digest}"
 
 
-def satisfies(lock: Lock, request: Request) -> bool:
-    """Whether a lock answers this request; fewer architectures, or the exact versions, are fine."""
-    asked = {
-        "kubernetes": (request.kubernetes, lock.request.kubernetes),
-        "cri-tools": (request.cri_tools, lock.request.cri_tools),
-        "cni": (request.cni, lock.request.cni),
-    }
-    versions = all(
-        now in (before, str(lock.component(name).version)) for name, (now, before) in asked.items()
+def mismatches(lock: Lock, request: Request) -> list[str]:
+    """Return what a lock has differently from a request, such as `locked 1.36.3, requested 1.35.4`.
+
+    A request for the exact locked versions, or for fewer architectures, has no mismatches.
+    """
+    requested = dict(
+        zip(COMPONENTS, (request.kubernetes, request.cri_tools, request.cni), strict=True)
     )
-    here = {artifact.arch for artifact in lock.artifacts}
-    return versions and set(request.arches) <= here and request.source in ("auto", lock.source)
+    resolved = (lock.request.kubernetes, lock.request.cri_tools, lock.request.cni)
+    result = []
+    for (name, version), locked_request in zip(requested.items(), resolved, strict=True):
+        locked = str(lock.component(name).version)
+        if version not in (locked_request, locked):
+            prefix = "" if name == "kubernetes" else f"{name}: "
+            result.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
+    locked_arches = {artifact.arch for artifact in lock.artifacts}
+    if missing := [arch for arch in request.arches if arch not in locked_arches]:
+        result.append(f"not locked for {', '.join(missing)}")
+    if request.source not in ("auto", lock.source):
+        result.append(f"locked source {lock.source}, requested {request.source}")
+    return result
+
+
+def satisfies(lock: Lock, request: Request) -> bool:
+    """Return whether a lock can be used for a request."""
+    return not mismatches(lock, request)

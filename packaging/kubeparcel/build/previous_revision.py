@@ -54,8 +54,8 @@ class PreviousRevision:
         return self.settings.model_copy(update={**changes, "revision": revision})
 
     def _assemble(self, plans: Sequence[PackagePlan], lock: Lock, folder: Path) -> list[Path]:
-        store, catalog, settings = Store(cache_dir()), catalogs.load(), self.settings
-        binaries = pipeline.fetch(lock, settings.arch, catalog, settings.mirror, store, self.log)
+        store = Store(cache_dir())
+        binaries = pipeline.fetch(lock, self.settings, store, self.log)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for built in pipeline.assemble_packages(plans, lock, binaries, store, self.log):

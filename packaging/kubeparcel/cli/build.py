@@ -40,15 +40,15 @@ def build(
     Options override kubeparcel.yaml in the current folder. Packages that are up to date are not
     built again.
     """
-    from kubeparcel.build import builder
+    from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
     settings = load_settings({**asdict(release), **asdict(package), "out": out})
     log = console.create_log(quiet)
     if dry_run:
-        print_result(builder.preview(settings, log, locked=locked).show(as_json=json_))
+        print_result(pipeline.preview(settings, log, locked=locked).show(as_json=json_))
         return 0
-    result = builder.build(settings, log, locked=locked)
+    result = pipeline.build(settings, log, locked=locked)
     print_result(result.as_json() if json_ else result.as_text())
     if result.changed and not json_ and sys.stdout.isatty():
         print_result(NEXT)
@@ -65,11 +65,11 @@ def resolve(
     release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False
 ) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
-    from kubeparcel.build import release as releases
+    from kubeparcel.build import resolver
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    resolution = releases.update_lock(
+    resolution = resolver.update_lock(
         load_settings(asdict(release)), log, refresh=refresh, check=check
     )
     print_result(resolution.show(as_json=json_))
@@ -85,11 +85,11 @@ def fetch(
     release: ReleaseOptions, locked: bool = False, json_: bool = False, quiet: bool = False
 ) -> None:
     """Fetch a release's binaries into the cache, without packaging them."""
-    from kubeparcel.build import release as releases
+    from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(quiet)
-    fetched = releases.fetch_release(load_settings(asdict(release)), log, locked=locked)
+    fetched = pipeline.fetch_release(load_settings(asdict(release)), log, locked=locked)
     print_result(fetched.show(as_json=json_))
 
 
@@ -112,14 +112,14 @@ def mirror(
     quiet: bool = False,
 ) -> None:
     """Copy a release's upstream files to a folder, for offline builds."""
-    from kubeparcel.build import release as releases
+    from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
     release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror)
     log = console.create_log(quiet)
-    print_result(releases.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
+    print_result(pipeline.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
 
 
 @task(
@@ -129,11 +129,11 @@ def mirror(
 )
 def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     """List the newest Kubernetes version of each minor that can be built."""
-    from kubeparcel.build import release as releases
+    from kubeparcel.build import resolver
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    available = releases.list_versions(load_settings({"source": source, "mirror": mirror}), log)
+    available = resolver.list_versions(load_settings({"source": source, "mirror": mirror}), log)
     print_result(json.dumps({"versions": available}, indent=2) if json_ else "\n".join(available))
 
 
@@ -144,7 +144,7 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
 )
 def clean(out: str = "", store: bool = False) -> None:
     """Remove the packages in the output folder, with --store the cache."""
-    from kubeparcel.build import builder
+    from kubeparcel.build import output
     from kubeparcel.config.settings import load_settings
 
-    print_result(builder.clean(load_settings({"out": out}), store=store))
+    print_result(output.clean(load_settings({"out": out}), store=store))

@@ -14,7 +14,7 @@ from kubeparcel.sources.checksums import published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_to_store
 from kubeparcel.sources.http.errors import redact_url
 from kubeparcel.sources.http.retry import RetryPolicy
-from kubeparcel.sources.transport import create_transport
+from kubeparcel.sources.transport_factory import create_transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 

@@ -1,0 +1,122 @@
+"""The output folder: packages, SHA256SUMS, and a lock for one build at a time."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.errors import Busy
+from kubeparcel.paths import cache_dir
+from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
+
+if TYPE_CHECKING:
+    from kubeparcel.config.settings import Settings
+
+CHECKSUMS = "SHA256SUMS"
+LOCK, LOCK_HOLDER = ".lock", ".lock.holder"
+
+_CHECKSUM_LINE = re.compile(r"^([0-9a-f]{64})  ((?:deb|rpm)/[^/\n]+)$", re.MULTILINE)
+
+
+@contextmanager
+def lock_output_folder(out: Path) -> Iterator[None]:
+    """Hold the exclusive lock of an output folder; raise Busy, naming the process that has it."""
+    import filelock
+
+    with translate_os_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(out / LOCK, timeout=0)
+        holder = out / LOCK_HOLDER
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            process = holder.read_text("utf-8") if holder.is_file() else "another process"
+            raise Busy(
+                f"Another build is using {out} ({process}).",
+                "Wait for it, or choose another --out.",
+            ) from None
+        try:
+            now = datetime.now().astimezone().strftime("%H:%M")
+            holder.write_text(f"process {os.getpid()} since {now}", "utf-8")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> tuple[Path, ...]:
+    """Copy packages that are new or changed to the output folder, and return their paths.
+
+    SHA256SUMS is written last and lists every package in the folder, earlier ones included.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        targets = pool.map(lambda package: _copy(package, store, out), packages)
+        changed = tuple(path for path in targets if path)
+    checksums = out / CHECKSUMS
+    text = _checksums(packages, out)
+    if not checksums.is_file() or checksums.read_bytes() != text.encode():
+        with atomic_write(checksums) as temporary:
+            temporary.write_text(text, "utf-8")
+    return changed
+
+
+def _copy(built: BuiltPackage, store: Store, out: Path) -> Path | None:
+    name = built.package.file_name
+    target = out / name
+    same_size = target.is_file() and target.stat().st_size == built.size
+    if same_size and sha256_of(target) == built.sha256:
+        return None
+    # A package built in this run was read and checked a moment ago.
+    source = store.path(built.sha256) if built.seconds else store.get(built.sha256, name)
+    with atomic_write(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target
+
+
+def _checksums(packages: Sequence[BuiltPackage], out: Path) -> str:
+    earlier = read_checksums(out)
+    digests = {name: digest for name, digest in earlier.items() if (out / name).is_file()}
+    digests.update({built.package.file_name: built.sha256 for built in packages})
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def read_checksums(out: Path) -> dict[str, str]:
+    """Return the SHA-256 of each package in the folder's SHA256SUMS; other lines are skipped."""
+    checksums = out / CHECKSUMS
+    if not checksums.is_file():
+        return {}
+    text = checksums.read_text("utf-8", errors="replace")
+    return {name: digest for digest, name in _CHECKSUM_LINE.findall(text)}
+
+
+def clean(settings: Settings, *, store: bool = False) -> str:
+    """Remove the packages listed in SHA256SUMS and verify's reports; return a summary.
+
+    With `store`, also remove the cache, and the container images that it tracks.
+    """
+    from kubeparcel.reports.output import REPORT_NAMES
+
+    out = settings.base / settings.out
+    packages = list(read_checksums(out))
+    for name in (*packages, *REPORT_NAMES, CHECKSUMS, LOCK, LOCK_HOLDER):
+        (out / name).unlink(missing_ok=True)
+    for folder in (out / "deb", out / "rpm", out):
+        with suppress(OSError):  # other files stay
+            folder.rmdir()
+    summary = [f"Removed {len(packages)} packages from {settings.out}."]
+    if store:
+        from kubeparcel.hosts import image_cache
+
+        images = image_cache.clear_images(Store(cache_dir()))
+        summary += [f"Removed {len(images)} images of hosts and nodes."] if images else []
+        shutil.rmtree(cache_dir(), ignore_errors=True)
+        summary.append(f"Removed the cache {cache_dir()}.")
+    return "\n".join(summary)

@@ -1,0 +1,213 @@
+"""Resolves a request to exact versions and digests, or reuses the lock that matches it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubeparcel.build import lockfile
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError, UnknownVersion
+from kubeparcel.model import Lock, Request, Version
+from kubeparcel.sources.selection import create_source, select_source
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog import Catalog
+    from kubeparcel.config.settings import Settings
+    from kubeparcel.sources.source import Source
+
+MAX_OLDER_MINORS = 6
+"""How many minors back cri-tools is searched for if Kubernetes' own minor has none."""
+
+
+def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool = False) -> Lock:
+    """Return the existing lock if it matches the settings, otherwise resolve and write a new one.
+
+    With `locked`, a missing or different lock is an error. With `dry_run`, nothing is written.
+    """
+    path = settings.base / lockfile.NAME
+    current = lockfile.read(path)
+    request = effective_request(settings, current)
+    if current and lockfile.satisfies(current, request):
+        log.info("Release", describe_lock(current, lockfile.NAME))
+        return current
+    if locked:
+        raise _locked_error(current, request)
+    lock = _resolve(request, log)
+    if not dry_run:
+        lockfile.write(lock, path)
+    log.info("Release", describe_lock(lock, f"{lockfile.NAME} {'not ' * dry_run}written"))
+    return lock
+
+
+def _locked_error(current: Lock | None, request: Request) -> ConfigurationError:
+    problem = f"{lockfile.NAME} is missing, and --locked prevents creating it."
+    if current:
+        problem = (
+            f"{lockfile.NAME} does not match this request "
+            f"({'; '.join(lockfile.mismatches(current, request))}), "
+            "and --locked prevents updating it."
+        )
+    return ConfigurationError(
+        problem, "Run inv resolve with the same options, review the change, and commit it."
+    )
+
+
+def effective_request(settings: Settings, current: Lock | None) -> Request:
+    """Return the request; if no Kubernetes version is set anywhere, that of the current lock."""
+    request = settings.request()
+    if current and "kubernetes" not in settings.model_fields_set:
+        return dataclasses.replace(request, kubernetes=current.request.kubernetes)
+    return request
+
+
+def _resolve(request: Request, log: Log) -> Lock:
+    lock = resolve(request, catalogs.load(), log)
+    for warning in lock.warnings:
+        log.warn(warning)
+    return lock
+
+
+def describe_lock(lock: Lock, remark: str) -> str:
+    """Return `Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1   (REMARK, source go)`."""
+    titles = catalogs.load().components
+    versions = [f"{titles[c.name].title} {c.version}" for c in lock.components]
+    return f"{' · '.join(versions)}   ({remark}, source {lock.source})"
+
+
+def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
+    """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
+    source = select_source(request, catalog.components, log)
+    kubernetes = source.kubernetes(request.kubernetes)
+    warnings: list[str] = []
+    versions = {
+        "kubernetes": kubernetes,
+        "cri-tools": _cri_tools_version(request, kubernetes, source, warnings),
+        "cni": _cni_version(request, kubernetes, catalog),
+    }
+    with ThreadPoolExecutor() as pool:
+        pins = [
+            pool.submit(source.pin, component, version, request.arches)
+            for component, version in versions.items()
+        ]
+        components = tuple(pin.result() for pin in pins)
+    portable_request = dataclasses.replace(request, mirror="")
+    return Lock(portable_request, source.name, components, source.toolchain, tuple(warnings))
+
+
+def _cri_tools_version(
+    request: Request, kubernetes: Version, source: Source, warnings: list[str]
+) -> Version:
+    """Return the newest cri-tools of Kubernetes' minor, or of the newest minor that has one."""
+    if request.cri_tools:
+        return Version.parse(request.cri_tools)
+    oldest = max(kubernetes.minor - MAX_OLDER_MINORS, 0)
+    for minor in range(kubernetes.minor, oldest - 1, -1):
+        version = _newest_patch("cri-tools", Version(kubernetes.major, minor, 0), source)
+        if version is None:
+            continue
+        if minor != kubernetes.minor:
+            warnings.append(
+                f"cri-tools {kubernetes.series} is not published yet: using {version}, "
+                "the newest earlier one."
+            )
+        return version
+    raise UnknownVersion(
+        f"No cri-tools is published for Kubernetes {kubernetes} "
+        f"(searched {kubernetes.major}.{oldest} to {kubernetes.series}).",
+        "Choose one with --cri-tools VERSION.",
+    )
+
+
+def _newest_patch(component: str, version: Version, source: Source) -> Version | None:
+    """Return the last published patch of a minor, counting up from its first one."""
+    newest = None
+    while source.published(component, version):
+        newest, version = version, version.next_patch()
+    return newest
+
+
+def _cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Version:
+    if request.cni:
+        return Version.parse(request.cni)
+    pairs = catalog.components["cni"].pairs
+    return next(
+        Version.parse(pair.version) for pair in pairs if pair.kubernetes.contains(kubernetes)
+    )
+
+
+@dataclass(frozen=True)
+class LockUpdate:
+    """A freshly resolved lock and its differences from the previous one."""
+
+    lock: Lock
+    differences: tuple[str, ...]
+    written: bool
+
+    @property
+    def exit_code(self) -> int:
+        """1 if the previous lock was outdated, else 0."""
+        return 1 if self.differences else 0
+
+    def show(self, *, as_json: bool) -> str:
+        """Return the differences as text or JSON."""
+        if as_json:
+            versions = {c.name: str(c.version) for c in self.lock.components}
+            document = {"source": self.lock.source, "versions": versions}
+            return json.dumps({**document, "differences": self.differences}, indent=2)
+        if not self.differences:
+            return f"{lockfile.NAME} is up to date."
+        state = "written" if self.written else "outdated"
+        return "\n  ".join([f"{lockfile.NAME} {state}:", *self.differences])
+
+
+def update_lock(
+    settings: Settings, log: Log, *, refresh: str = "", check: bool = False
+) -> LockUpdate:
+    """Resolve again and write the lock; with `check`, only compare.
+
+    `refresh` keeps all versions and accepts the source's new checksum of one binary or archive.
+    """
+    path = settings.base / lockfile.NAME
+    current = lockfile.read(path)
+    request = effective_request(settings, current)
+    lock = _refresh(current, refresh, settings.mirror) if refresh else _resolve(request, log)
+    differences = tuple(lockfile.differences(current, lock)) if current else ("no previous lock",)
+    if current and not differences:
+        differences = tuple(lockfile.mismatches(current, request))
+    if not check and (differences or not current):
+        lockfile.write(lock, path)
+    log.info("Release", describe_lock(lock, lockfile.NAME))
+    return LockUpdate(lock, differences, written=not check)
+
+
+def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
+    """Return the lock with the source's new digests of one binary or archive."""
+    names = sorted({artifact.name for artifact in current.artifacts}) if current else []
+    if not current or name not in names:
+        raise ConfigurationError(
+            f"{lockfile.NAME} has no artifact {name!r}.",
+            f"It has: {', '.join(names)}." if names else "Run inv resolve to create it.",
+        )
+    source = create_source(current.source, catalogs.load().components, mirror, current.toolchain)
+    components = []
+    for component in current.components:
+        if name not in {artifact.name for artifact in component.artifacts}:
+            components.append(component)
+            continue
+        arches = list(dict.fromkeys(artifact.arch for artifact in component.artifacts))
+        pinned = source.pin(component.name, component.version, arches)
+        refreshed = {(a.name, a.arch): a for a in pinned.artifacts if a.name == name}
+        artifacts = tuple(refreshed.get((a.name, a.arch), a) for a in component.artifacts)
+        components.append(dataclasses.replace(component, artifacts=artifacts))
+    return dataclasses.replace(current, components=tuple(components))
+
+
+def list_versions(settings: Settings, log: Log) -> list[str]:
+    """Return the newest release of each minor that the source offers."""
+    source = select_source(settings.request(), catalogs.load().components, log)
+    return [str(version) for version in source.versions()]

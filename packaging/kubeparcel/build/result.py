@@ -1,0 +1,160 @@
+"""The results of a build, a dry run and a fetch, as text and JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubeparcel.build import lockfile
+from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.planner import PackagePlan
+from kubeparcel.console import duration, format_table, quantity
+from kubeparcel.model import Binaries, Lock
+from kubeparcel.store import Store
+
+if TYPE_CHECKING:
+    from kubeparcel.reports.results import Report
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """The packages of a build, those that changed in the output folder, and the check report."""
+
+    out: Path
+    lock: Lock
+    packages: tuple[BuiltPackage, ...]
+    changed: tuple[Path, ...]
+    report: Report
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every check passed, else 1."""
+        return 0 if self.report.passed else 1
+
+    def package_entries(self) -> list[dict[str, Any]]:
+        """Return one entry for each package, for the table and for JSON."""
+        return [
+            {
+                "package": built.package.name,
+                "version": f"{built.package.version}-{built.package.revision}",
+                "arch": built.package.arch_name,
+                "format": str(built.package.format),
+                "file": str(self.out / built.package.file_name),
+                "size": built.size,
+                "sha256": built.sha256,
+                "source": component_origin(self.lock, built.package.component),
+                "seconds": round(built.seconds, 2),
+            }
+            for built in self.packages
+        ]
+
+    def as_json(self) -> str:
+        """Return the JSON document of `--json`."""
+        document = {
+            "kubernetes": str(self.lock.component("kubernetes").version),
+            "source": self.lock.source,
+            "packages": self.package_entries(),
+            "changed": [str(path) for path in self.changed],
+            "checks": self.report.as_dict(),
+            "seconds": round(self.seconds, 2),
+        }
+        return json.dumps(document, indent=2)
+
+    def as_text(self) -> str:
+        """Return the table of packages, or one line if nothing was built."""
+        if not self.report.passed:
+            return f"Nothing was written to {self.out}: {self.report.summary}"
+        if not self.changed and not any(built.seconds for built in self.packages):
+            return (
+                f"Nothing to do: {self.out} is up to date with {lockfile.NAME} "
+                f"({duration(self.seconds)})"
+            )
+        headers = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
+        rows = [
+            [
+                f"{entry['package']} {entry['format']}",
+                entry["version"],
+                entry["arch"],
+                quantity(entry["size"], "B"),
+                entry["sha256"][:12],
+                _shorten(entry["source"]),
+                duration(entry["seconds"]) if entry["seconds"] else "cached",
+            ]
+            for entry in self.package_entries()
+        ]
+        total = quantity(sum(built.size for built in self.packages), "B")
+        return (
+            f"{format_table(headers, rows, right=(3, 6))}\n"
+            f"{self.out} · {len(self.packages)} packages, {total} · SHA256SUMS · "
+            f"{duration(self.seconds)}"
+        )
+
+
+def component_origin(lock: Lock, component: str) -> str:
+    """Return the Go module and sum of a component, or the host of its upstream files."""
+    if not component:
+        return "kubeparcel.yaml"
+    first = lock.component(component).artifacts[0]
+    return f"{first.origin} {first.digest}" if lock.source == "go" else first.origin.split("/")[2]
+
+
+def _shorten(origin: str) -> str:
+    """Fit an origin into a table column: `Go h1:qDQdoMil…`."""
+    _, space, digest = origin.partition(" ")
+    return f"Go {digest[:11]}…" if space else origin
+
+
+@dataclass(frozen=True)
+class BuildPreview:
+    """The artifacts that a build would fetch, and the packages that it would build."""
+
+    lock: Lock
+    plans: tuple[PackagePlan, ...]
+    out: Path
+
+    def show(self, *, as_json: bool) -> str:
+        """Return the preview as text or JSON."""
+        packages = [str(self.out / plan.file_name) for plan in self.plans]
+        if as_json:
+            artifacts = [dataclasses.asdict(artifact) for artifact in self.lock.artifacts]
+            return json.dumps({"artifacts": artifacts, "packages": packages}, indent=2)
+        artifacts_text = [
+            f"{artifact.label:<22} {artifact.origin}  {artifact.digest[:18]}…"
+            for artifact in self.lock.artifacts
+        ]
+        return (
+            "\n  ".join(["Would fetch:", *artifacts_text])
+            + "\n"
+            + "\n  ".join(["Would build:", *packages])
+        )
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """The binaries of a lock, with their paths in the store."""
+
+    lock: Lock
+    binaries: Binaries
+    store: Store
+
+    def show(self, *, as_json: bool) -> str:
+        """Return one line for each binary, or JSON."""
+        entries: list[dict[str, str]] = [
+            {
+                "name": name,
+                "arch": str(arch),
+                "sha256": sha256,
+                "path": str(self.store.path(sha256)),
+            }
+            for (_, arch), digests in self.binaries.items()
+            for name, sha256 in sorted(digests.items())
+        ]
+        if as_json:
+            return json.dumps({"source": self.lock.source, "binaries": entries}, indent=2)
+        return "\n".join(
+            f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries
+        )

@@ -1,0 +1,56 @@
+"""Chooses the source of the binaries: upstream, or Go modules if upstream is unreachable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kubeparcel.console import Log
+from kubeparcel.errors import KubeparcelError, Unreachable
+from kubeparcel.model import Request
+from kubeparcel.sources.source import Source
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog_models import ComponentSpec
+
+
+def create_source(
+    name: str, components: Mapping[str, ComponentSpec], mirror: str = "", toolchain: str = ""
+) -> Source:
+    """Return the source `upstream` or `go`."""
+    if name == "go":
+        from kubeparcel.sources.go_modules import GoModules
+
+        return GoModules(components, toolchain)
+    from kubeparcel.sources.upstream import Upstream
+
+    return Upstream(components, mirror)
+
+
+def select_source(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
+    """Return the requested source; `auto` is upstream if it can be reached, else Go modules."""
+    if request.source != "auto" or request.mirror:
+        name = "go" if request.source == "go" else "upstream"
+        return create_source(name, components, request.mirror)
+    upstream = create_source("upstream", components)
+    try:
+        upstream.probe()
+    except Unreachable as error:
+        upstream_error = error
+    else:
+        return upstream
+    modules = create_source("go", components)
+    try:
+        modules.probe()
+    except KubeparcelError as error:
+        raise Unreachable(
+            f"No source is available.\n  upstream: {upstream_error.message}\n  go: {error.message}",
+            "Set --mirror to a URL or folder with a copy of upstream's files, or install Go.",
+        ) from None
+    log.info(
+        "Source",
+        f"{upstream_error.message.rstrip('.')}: building from Go modules instead.\n"
+        "Same versions, checked against Go's checksum database. "
+        "--source upstream requires downloads.",
+    )
+    return modules

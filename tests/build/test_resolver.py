@@ -1,0 +1,102 @@
+"""Resolving a request to exact versions, and reusing the lock."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubeparcel.build.resolver import resolve
+from kubeparcel.config import catalog
+from kubeparcel.errors import UnknownVersion, Unreachable
+from kubeparcel.model import Arch, Request
+from tests.conftest import FakeModules, FakeSource, RecordingLog
+
+CATALOG = catalog.load()
+UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
+
+
+def resolve_versions(request: Request, log: RecordingLog) -> dict[str, str]:
+    return {c.name: str(c.version) for c in resolve(request, CATALOG, log).components}
+
+
+def test_resolve_adds_the_newest_cri_tools_of_the_minor_and_the_matching_cni(fake_sources, log):
+    fake_sources(FakeSource(out=["cri-tools 1.36.0", "cri-tools 1.36.1", "cri-tools 1.36.2"]))
+    assert resolve_versions(Request("1.36"), log) == {
+        "kubernetes": "1.36.3",
+        "cri-tools": "1.36.2",
+        "cni": "1.9.1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("published", "version"),
+    [
+        (["cri-tools 1.36.0"], "1.36.0"),
+        (["cri-tools 1.35.0", "cri-tools 1.35.1", "cri-tools 1.34.0"], "1.35.1"),
+        (["cri-tools 1.31.0"], "1.31.0"),
+    ],
+)
+def test_resolve_warns_and_uses_older_cri_tools_if_the_minor_has_none(
+    fake_sources, log, published, version
+):
+    fake_sources(FakeSource({"1.37": "1.37.0-rc.1"}, published))
+    lock = resolve(Request("1.37"), CATALOG, log)
+    assert str(lock.component("cri-tools").version) == version
+    assert lock.warnings == (
+        f"cri-tools 1.37 is not published yet: using {version}, the newest earlier one.",
+    )
+
+
+def test_resolve_does_not_warn_if_the_minor_has_cri_tools(fake_sources, log):
+    fake_sources()
+    assert resolve(Request("1.36"), CATALOG, log).warnings == ()
+
+
+def test_resolve_without_any_cri_tools_names_the_searched_minors_and_the_option(fake_sources, log):
+    fake_sources(FakeSource(out=["cri-tools 1.29.0"]))
+    with pytest.raises(UnknownVersion) as caught:
+        resolve(Request("1.36"), CATALOG, log)
+    assert str(caught.value) == (
+        "No cri-tools is published for Kubernetes 1.36.3 (searched 1.30 to 1.36).\n"
+        "  Choose one with --cri-tools VERSION."
+    )
+    assert caught.value.exit_code == 2
+
+
+def test_resolve_uses_requested_versions_of_cri_tools_and_cni(fake_sources, log):
+    fake_sources(FakeSource(out=[]))
+    assert resolve_versions(Request("1.36", cri_tools="1.30.1", cni="1.8.0"), log) == {
+        "kubernetes": "1.36.3",
+        "cri-tools": "1.30.1",
+        "cni": "1.8.0",
+    }
+
+
+def test_resolve_rejects_an_unpublished_kubernetes_version(fake_sources, log):
+    fake_sources()
+    with pytest.raises(UnknownVersion, match=r"Kubernetes 1\.99 is not published"):
+        resolve(Request("1.99"), CATALOG, log)
+
+
+def test_lock_records_request_source_and_toolchain(fake_sources, log):
+    fake_sources(FakeSource(down=UNREACHABLE), FakeModules(toolchain="go1.26.8"))
+    lock = resolve(Request("1.36", arches=(Arch.AMD64, Arch.S390X)), CATALOG, log)
+    assert lock.request == Request("1.36", arches=(Arch.AMD64, Arch.S390X))
+    assert (lock.source, lock.toolchain) == ("go", "go1.26.8")
+    assert {artifact.arch for artifact in lock.artifacts} == {Arch.AMD64, Arch.S390X}
+
+
+def test_lock_does_not_record_the_mirror(fake_sources, log):
+    fake_sources()
+    assert resolve(Request("1.36", mirror="/srv/mirror"), CATALOG, log).request == Request("1.36")
+
+
+def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sources, log):
+    class Hidden(FakeSource):
+        def pin(self, component, version, arches):
+            if component == "cni":
+                raise UnknownVersion("CNI plugins 1.9.1 is not published for s390x.")
+            return super().pin(component, version, arches)
+
+    fake_sources(Hidden())
+    with pytest.raises(UnknownVersion, match="not published for s390x"):
+        resolve(Request("1.36"), CATALOG, log)

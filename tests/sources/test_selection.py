@@ -1,0 +1,85 @@
+"""Selecting the source: upstream, a mirror or Go modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubeparcel.config import catalog
+from kubeparcel.errors import DownloadError, ToolError, Unreachable
+from kubeparcel.model import Request
+from kubeparcel.sources.selection import create_source, select_source
+from tests.conftest import FakeModules, FakeSource, RecordingLog
+
+COMPONENTS = catalog.load().components
+
+
+@pytest.fixture
+def log() -> RecordingLog:
+    return RecordingLog()
+
+
+UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
+
+
+def test_auto_selects_upstream_if_it_is_reachable(fake_sources, log):
+    fake_sources(go=FakeModules(down=ToolError("never probed")))
+    assert select_source(Request(), COMPONENTS, log).name == "upstream"
+    assert log.messages == []
+
+
+def test_auto_selects_go_modules_with_a_message_if_upstream_is_unreachable(fake_sources, log):
+    fake_sources(upstream=FakeSource(down=UNREACHABLE))
+    assert select_source(Request(), COMPONENTS, log).name == "go"
+    assert log.messages == [
+        (
+            "Source",
+            (
+                "dl.k8s.io does not answer (timed out after 5 s): "
+                "building from Go modules instead.\n"
+                "Same versions, checked against Go's checksum database. "
+                "--source upstream requires downloads."
+            ),
+        )
+    ]
+
+
+def test_error_without_any_source_explains_both_and_names_the_next_step(fake_sources, log):
+    go = FakeModules(down=ToolError("Go is not installed.", "Install Go."))
+    fake_sources(FakeSource(down=UNREACHABLE), go)
+    with pytest.raises(Unreachable) as caught:
+        select_source(Request(), COMPONENTS, log)
+    assert str(caught.value) == (
+        "No source is available.\n"
+        "  upstream: dl.k8s.io does not answer (timed out after 5 s).\n"
+        "  go: Go is not installed.\n"
+        "  Set --mirror to a URL or folder with a copy of upstream's files, or install Go."
+    )
+
+
+def test_auto_does_not_fall_back_if_upstream_answers_with_an_error(fake_sources, log):
+    fake_sources(upstream=FakeSource(down=DownloadError("dl.k8s.io answered 500.")))
+    with pytest.raises(DownloadError, match="500"):
+        select_source(Request(), COMPONENTS, log)
+
+
+@pytest.mark.parametrize(
+    ("request_", "name", "mirror"),
+    [
+        (Request(source="upstream"), "upstream", ""),
+        (Request(source="go"), "go", ""),
+        (Request(mirror="/srv/mirror"), "upstream", "/srv/mirror"),
+        (Request(source="upstream", mirror="https://m.example"), "upstream", "https://m.example"),
+    ],
+)
+def test_requested_source_is_selected_without_a_probe(fake_sources, log, request_, name, mirror):
+    fake_sources(FakeSource(down=UNREACHABLE), FakeModules(down=UNREACHABLE))
+    source: Any = select_source(request_, COMPONENTS, log)
+    assert (source.name, source.mirror) == (name, mirror)
+    assert log.messages == []
+
+
+def test_create_source_returns_the_source_of_that_name():
+    assert create_source("upstream", COMPONENTS).name == "upstream"
+    assert create_source("go", COMPONENTS, toolchain="go1.26.8").name == "go"
