@@ -168,15 +168,15 @@ class FakeSource:
         if self.down:
             raise self.down
 
-    def kubernetes(self, wanted: str) -> Version:
+    def resolve_kubernetes(self, wanted: str) -> Version:
         if wanted not in self.known:
             raise UnknownVersion(f"Kubernetes {wanted} is not published.")
         return Version.parse(self.known[wanted])
 
-    def published(self, component: str, version: Version) -> bool:
+    def is_published(self, component: str, version: Version) -> bool:
         return f"{component} {version}" in self.out
 
-    def versions(self) -> Sequence[Version]:
+    def list_versions(self) -> Sequence[Version]:
         return sorted({Version.parse(text) for text in self.known.values()}, reverse=True)
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:

@@ -52,7 +52,7 @@ def assembled(packages: Sequence[PackageManifest], store: Store) -> tuple[BuiltP
 
 
 def file_of(made: Sequence[BuiltPackage], store: Store, name: str, format_: str) -> Path:
-    (sha256,) = [m.sha256 for m in made if (m.package.name, m.package.format) == (name, format_)]
+    (sha256,) = [m.sha256 for m in made if (m.manifest.name, m.manifest.format) == (name, format_)]
     return store.path(sha256)
 
 
@@ -245,7 +245,7 @@ def test_ten_packages_are_made_and_a_second_time_none(here, lock, binaries, stor
 def test_the_result_is_in_the_order_of_the_packages(here, lock, binaries, store):
     packages = described(lock, binaries, store, compression="fast")
     assembled(packages[3:5], store)
-    assert [made.package for made in assembled(packages, store)] == packages
+    assert [made.manifest for made in assembled(packages, store)] == packages
 
 
 def remade(before: Sequence[PackageManifest], after: Sequence[PackageManifest]) -> set[str]:
@@ -312,7 +312,7 @@ def test_a_package_can_be_made_in_another_process(here, lock, binaries, store):
     packages = described(lock, binaries, store, format="rpm")[:2]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         far = assemble(packages, store, RecordingLog(), pool)
-    assert [made.package for made in far] == packages
+    assert [made.manifest for made in far] == packages
     assert [store.has(made.sha256) for made in far] == [True, True]
 
 
@@ -339,11 +339,11 @@ def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries,
     begun: list[BuiltPackage] = []
     with ThreadPoolExecutor(2) as pool:
         made = assemble(packages, store, RecordingLog(), pool, begun.append)
-    assert {one.package.name for one in begun} == {one.package.name for one in made}
-    wrong = [one for one in made if one.package.name == "kubelet"]
+    assert {one.manifest.name for one in begun} == {one.manifest.name for one in made}
+    wrong = [one for one in made if one.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
         blame_inputs(wrong, store)
-    assert store.get_record("package", manifest_digest(wrong[0].package)) is None
+    assert store.get_record("package", manifest_digest(wrong[0].manifest)) is None
     others = [one for one in made if one not in wrong]
     blame_inputs(others, store)
 
@@ -414,7 +414,7 @@ def prerelease(tmp_path_factory):
             flags = {"layout": layout, "compression": "fast"}
             made += assembled(described(lock, binaries, store, **flags), store)
     return {
-        (m.package.name, str(m.package.format), m.package.version): store.path(m.sha256)
+        (m.manifest.name, str(m.manifest.format), m.manifest.version): store.path(m.sha256)
         for m in made
     }
 

@@ -29,7 +29,7 @@ def test_assemble_packages_builds_every_planned_package(fake_sources, log, here,
     binaries = pipeline.fetch(lock, settings, store, log)
     plans = plan_packages(settings, lock, CATALOG)
     packages = pipeline.assemble_packages(plans, lock, binaries, store, log)
-    assert [built.package.file_name for built in packages] == [
+    assert [built.manifest.file_name for built in packages] == [
         "deb/kubeadm_1.36.3-1_amd64.deb",
         "deb/kubelet_1.36.3-1_amd64.deb",
         "deb/kubectl_1.36.3-1_amd64.deb",

@@ -176,13 +176,13 @@ def version(text: str) -> Version:
 )
 def test_a_version_is_asked_of_the_module_proxy(world, wanted, query):
     world.publishes(KUBERNETES, "1.36.3", query=f"{KUBERNETES}@{query}")
-    assert str(modules().kubernetes(wanted)) == "1.36.3"
+    assert str(modules().resolve_kubernetes(wanted)) == "1.36.3"
 
 
 def test_a_version_that_is_not_published_comes_with_those_that_are(world):
     world.lists(KUBERNETES, "1.35.4", "1.36.1", "1.36.3", "1.37.0-rc.1")
     with pytest.raises(UnknownVersion) as caught:
-        modules().kubernetes("1.99")
+        modules().resolve_kubernetes("1.99")
     assert caught.value.message == "Kubernetes 1.99 is not published as a Go module."
     assert "1.37.0-rc.1, 1.36.3, 1.35.4." in caught.value.hint
 
@@ -190,18 +190,18 @@ def test_a_version_that_is_not_published_comes_with_those_that_are(world):
 def test_a_proxy_that_keeps_its_list_to_itself_is_no_other_error(world):
     """Some proxies answer for exact versions only."""
     with pytest.raises(UnknownVersion, match=r"Kubernetes 1\.99 is not published"):
-        modules().kubernetes("1.99")
+        modules().resolve_kubernetes("1.99")
 
 
 def test_the_versions_are_the_newest_of_each_minor_newest_first(world):
     world.lists(KUBERNETES, "1.9.11", "1.36.10", "1.36.9", "1.37.0", "1.37.0-rc.1", "1.35.0")
-    assert [str(v) for v in modules().versions()] == ["1.37.0", "1.36.10", "1.35.0", "1.9.11"]
+    assert [str(v) for v in modules().list_versions()] == ["1.37.0", "1.36.10", "1.35.0", "1.9.11"]
 
 
 @pytest.mark.parametrize(("asked", "out"), [("1.36.0", True), ("1.36.1", False)])
 def test_a_component_is_out_when_the_proxy_has_that_version(world, asked, out):
     world.publishes("sigs.k8s.io/cri-tools", "1.36.0")
-    assert modules().published("cri-tools", version(asked)) is out
+    assert modules().is_published("cri-tools", version(asked)) is out
 
 
 def test_without_go_the_probe_fails(world, monkeypatch, tmp_path):

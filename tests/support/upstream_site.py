@@ -207,12 +207,12 @@ def slow(until: threading.Event) -> Fault:
     return fault
 
 
-def without_ranges(handler: Handler, data: bytes) -> None:
+def send_whole_file(handler: Handler, data: bytes) -> None:
     """Send the whole file, whatever part was asked for."""
     handler.answer(200, data)
 
 
-def chunked(handler: Handler, data: bytes) -> None:
+def send_chunked(handler: Handler, data: bytes) -> None:
     """Send it without saying how long it is."""
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")

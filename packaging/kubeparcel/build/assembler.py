@@ -35,7 +35,7 @@ RECIPE = 1
 class BuiltPackage:
     """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
 
-    package: PackageManifest
+    manifest: PackageManifest
     sha256: str
     size: int
     seconds: float = 0.0
@@ -171,7 +171,7 @@ def assemble(
             jobs = [executor.submit(assemble_package, package, store) for package in todo]
             try:
                 for job in as_completed(jobs):
-                    fresh[manifest_digest(job.result().package)] = job.result()
+                    fresh[manifest_digest(job.result().manifest)] = job.result()
                     if on_built:
                         on_built(job.result())
                     task.advance()
@@ -199,8 +199,8 @@ def blame_inputs(made: Sequence[BuiltPackage], store: Store) -> None:
     They are forgotten, so that the next run makes them anew.
     """
     for one in made:
-        store.delete_record("package", manifest_digest(one.package))
-    _sound([one.package for one in made], store)
+        store.delete_record("package", manifest_digest(one.manifest))
+    _sound([one.manifest for one in made], store)
 
 
 def _sound(packages: Sequence[PackageManifest], store: Store) -> None:

@@ -49,7 +49,7 @@ class ConcurrentChecker:
 
     def submit(self, one: BuiltPackage) -> None:
         """Check a package when there is time."""
-        key = manifest_digest(one.package)
+        key = manifest_digest(one.manifest)
         if key not in self._begun:
             self._begun[key] = self._pool.submit(self._checks, one)
 
@@ -61,7 +61,7 @@ class ConcurrentChecker:
         started = time.monotonic()
         for one in made:
             self.submit(one)
-        found = [self._begun[manifest_digest(one.package)].result() for one in made]
+        found = [self._begun[manifest_digest(one.manifest)].result() for one in made]
         wrong = [one for one, c in zip(made, found, strict=True) if not all(x.passed for x in c)]
         if wrong:
             blame_inputs(wrong, self._store)
@@ -82,15 +82,15 @@ class ConcurrentChecker:
         return InspectionCache(functools.partial(md5.of, self._store))
 
     def _checks(self, one: BuiltPackage) -> tuple[Check, ...]:
-        name = one.package.file_name
-        key = check_cache.cache_key(one, self._neighbours(one.package))
+        name = one.manifest.file_name
+        key = check_cache.cache_key(one, self._neighbours(one.manifest))
         checks = check_cache.load_checks(self._store, key, name)
         if not checks:
             from kubeparcel.verify.layout.expected import expected_from_build
 
             catalog = catalogs.load()
             contents = level.read_package(self._store.path(one.sha256), self._known)
-            expected = expected_from_build(one.package, catalog)
+            expected = expected_from_build(one.manifest, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._holders)
             check_cache.save_checks(self._store, key, checks)
         return checks
@@ -110,5 +110,5 @@ class ConcurrentChecker:
 
 def check_packages(made: Sequence[BuiltPackage], store: Store, log: Log) -> Report:
     """Check packages that are made already."""
-    with ConcurrentChecker([one.package for one in made], store) as checking:
+    with ConcurrentChecker([one.manifest for one in made], store) as checking:
         return checking.report(made, log)

@@ -27,7 +27,7 @@ def checks_digest() -> str:
 def cache_key(one: BuiltPackage, neighbours: Iterable[str]) -> str:
     """All that a package's checks depend on; `neighbours` are what the set adds to it."""
     return "\n".join(
-        [checks_digest(), one.sha256, manifest_digest(one.package), *sorted(neighbours)]
+        [checks_digest(), one.sha256, manifest_digest(one.manifest), *sorted(neighbours)]
     )
 
 

@@ -69,7 +69,7 @@ def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> t
 
 
 def _copy(built: BuiltPackage, store: Store, out: Path) -> Path | None:
-    name = built.package.file_name
+    name = built.manifest.file_name
     target = out / name
     same_size = target.is_file() and target.stat().st_size == built.size
     if same_size and sha256_of(target) == built.sha256:
@@ -84,7 +84,7 @@ def _copy(built: BuiltPackage, store: Store, out: Path) -> Path | None:
 def _checksums(packages: Sequence[BuiltPackage], out: Path) -> str:
     earlier = read_checksums(out)
     digests = {name: digest for name, digest in earlier.items() if (out / name).is_file()}
-    digests.update({built.package.file_name: built.sha256 for built in packages})
+    digests.update({built.manifest.file_name: built.sha256 for built in packages})
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 

@@ -59,6 +59,6 @@ class PreviousRevision:
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for built in pipeline.assemble_packages(plans, lock, binaries, store, self.log):
-            paths.append(folder / Path(built.package.file_name).name)
+            paths.append(folder / Path(built.manifest.file_name).name)
             shutil.copyfile(store.path(built.sha256), paths[-1])
         return paths

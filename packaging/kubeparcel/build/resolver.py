@@ -82,7 +82,7 @@ def describe_lock(lock: Lock, remark: str) -> str:
 def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
     source = select_source(request, catalog.components, log)
-    kubernetes = source.kubernetes(request.kubernetes)
+    kubernetes = source.resolve_kubernetes(request.kubernetes)
     warnings: list[str] = []
     versions = {
         "kubernetes": kubernetes,
@@ -126,7 +126,7 @@ def _cri_tools_version(
 def _newest_patch(component: str, version: Version, source: Source) -> Version | None:
     """Return the last published patch of a minor, counting up from its first one."""
     newest = None
-    while source.published(component, version):
+    while source.is_published(component, version):
         newest, version = version, version.next_patch()
     return newest
 
@@ -210,4 +210,4 @@ def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
 def list_versions(settings: Settings, log: Log) -> list[str]:
     """Return the newest release of each minor that the source offers."""
     source = select_source(settings.request(), catalogs.load().components, log)
-    return [str(version) for version in source.versions()]
+    return [str(version) for version in source.list_versions()]

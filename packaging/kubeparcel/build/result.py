@@ -39,14 +39,14 @@ class BuildResult:
         """Return one entry for each package, for the table and for JSON."""
         return [
             {
-                "package": built.package.name,
-                "version": f"{built.package.version}-{built.package.revision}",
-                "arch": built.package.arch_name,
-                "format": str(built.package.format),
-                "file": str(self.out / built.package.file_name),
+                "package": built.manifest.name,
+                "version": f"{built.manifest.version}-{built.manifest.revision}",
+                "arch": built.manifest.arch_name,
+                "format": str(built.manifest.format),
+                "file": str(self.out / built.manifest.file_name),
                 "size": built.size,
                 "sha256": built.sha256,
-                "source": component_origin(self.lock, built.package.component),
+                "source": component_origin(self.lock, built.manifest.component),
                 "seconds": round(built.seconds, 2),
             }
             for built in self.packages

@@ -21,7 +21,7 @@ from kubeparcel.config.field_types import (
     exact_version,
     yaml_key,
 )
-from kubeparcel.config.yaml_file import YamlFile, plain_message
+from kubeparcel.config.yaml_file import YamlFile, message_of
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.model import Arch, Format, Request
 
@@ -173,7 +173,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) 
     others: list[str] = []
     for fault in error.errors():
         field = str(fault["loc"][0]) if fault["loc"] else ""
-        said = plain_message(fault)
+        said = message_of(fault)
         match origin.get(field, "file"):
             case "flag":
                 flags.append(f"--{field}: {said}")

@@ -59,7 +59,7 @@ class YamlFile:
         """One fault of pydantic's in plain words, with its line and the nearest right key."""
         loc = tuple(part for part in fault["loc"] if part != "[key]")
         where, dotted = self.locate(loc), ".".join(map(str, loc))
-        said = plain_message(fault)
+        said = message_of(fault)
         if fault["type"] != "extra_forbidden":
             return f"{where}: {dotted}: {said}" if dotted else f"{where}: {said}"
         known = _keys(schema, loc[:-1])
@@ -68,7 +68,7 @@ class YamlFile:
         return f"{where}: {dotted} is not a setting.{hint}"
 
 
-def plain_message(fault: Mapping[str, Any]) -> str:
+def message_of(fault: Mapping[str, Any]) -> str:
     """What a fault of pydantic's says, in words for someone who does not know Python."""
     said = _WORDS.get(fault["type"], str(fault["msg"]))
     return said.removeprefix("Value error, ").replace("Input should", "this has to")

@@ -54,7 +54,7 @@ class GoModules:
         """Raise ToolError when there is no Go."""
         _ = self.go
 
-    def kubernetes(self, wanted: str) -> Version:
+    def resolve_kubernetes(self, wanted: str) -> Version:
         """The exact version meant; `stable` is the newest release that the module proxy lists."""
         module = self.components["kubernetes"].go.module
         query = "latest" if wanted in ("stable", "latest") else f"v{wanted}"
@@ -68,12 +68,12 @@ class GoModules:
 
     def _there_are(self) -> str:
         try:
-            known = ", ".join(str(v) for v in self.versions()[:6])
+            known = ", ".join(str(v) for v in self.list_versions()[:6])
         except ExternalError:
             return "The module proxy does not list what it has: name another exact version."
         return f"The newest of each minor here: {known}. All: inv versions --source go"
 
-    def published(self, component: str, version: Version) -> bool:
+    def is_published(self, component: str, version: Version) -> bool:
         """Whether the module proxy has that version."""
         try:
             self.go.module(f"{self.components[component].go.module}@v{version}", OUTSIDE_MODULES)
@@ -81,7 +81,7 @@ class GoModules:
             return False
         return True
 
-    def versions(self) -> Sequence[Version]:
+    def list_versions(self) -> Sequence[Version]:
         """The newest patch of each minor that the module proxy lists, newest first."""
         module = self.components["kubernetes"].go.module
         listed = self.go.run("list", "-m", "-versions", module, cwd=OUTSIDE_MODULES).stdout.split()[

@@ -22,16 +22,16 @@ class Source(Protocol):
     def probe(self) -> None:
         """Return when the source answers; raise Unreachable, or ToolError, when it does not."""
 
-    def kubernetes(self, wanted: str) -> Version:
+    def resolve_kubernetes(self, wanted: str) -> Version:
         """The exact version meant by `stable`, `1.36`, `1.36.3` or `v1.36.3`.
 
         Raises UnknownVersion when nobody published it, naming what there is.
         """
 
-    def published(self, component: str, version: Version) -> bool:
+    def is_published(self, component: str, version: Version) -> bool:
         """Whether that version of `kubernetes`, `cri-tools` or `cni` is out."""
 
-    def versions(self) -> Sequence[Version]:
+    def list_versions(self) -> Sequence[Version]:
         """The newest Kubernetes of each minor that can be had here, newest first."""
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:

@@ -71,7 +71,7 @@ class Upstream:
                 "damaged: look at it.",
             ) from None
 
-    def kubernetes(self, wanted: str) -> Version:
+    def resolve_kubernetes(self, wanted: str) -> Version:
         wanted = wanted.strip().removeprefix("v")
         if wanted in {"stable", "latest"}:
             found = self.read_marker(wanted, CancelToken())
@@ -79,7 +79,7 @@ class Upstream:
             found = self.read_marker(f"stable-{wanted}", CancelToken())
         else:
             exact = Version.parse(wanted)
-            found = exact if self.published("kubernetes", exact) else None
+            found = exact if self.is_published("kubernetes", exact) else None
         if found is None:
             raise self._unknown(wanted)
         return found
@@ -99,14 +99,14 @@ class Upstream:
             "All that there are: inv versions",
         )
 
-    def published(self, component: str, version: Version) -> bool:
+    def is_published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
         return any(
             self._digest(self.artifacts(component, version, arch)[0], CancelToken())
             for arch in Arch
         )
 
-    def versions(self) -> Sequence[Version]:
+    def list_versions(self) -> Sequence[Version]:
         newest = self.read_marker("stable", CancelToken())
         if newest is None:
             raise DownloadError(

@@ -94,12 +94,12 @@ def short(handler, data):
 
 
 def test_a_server_without_ranges_sends_it_all_again(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.truncated(1_000_000), sites.without_ranges]
+    site.faults[path(kubelet)] = [sites.truncated(1_000_000), sites.send_whole_file]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
 def test_a_file_of_unknown_length_arrives(site, upstream, kubelet, store, log, data):
-    site.faults[path(kubelet)] = [sites.chunked]
+    site.faults[path(kubelet)] = [sites.send_chunked]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
