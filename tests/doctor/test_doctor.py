@@ -217,7 +217,7 @@ def test_the_task_prints_json_and_writes_junit(
     [
         ("doctor", 2, "Expected one URL or folder, got 0."),
         ("doctor a b", 2, "Expected one URL or folder, got 2."),
-        ("doctor nowhere", 2, "Folder nowhere does not exist."),
+        ("doctor nowhere", 2, "nowhere does not exist."),
         ("doctor .", 2, "no apt and no yum repository"),
         ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number."),
         ("doctor . --horizon=x", 2, "Invalid --horizon 'x': use a whole number."),

@@ -97,7 +97,7 @@ def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
         ("publish --to repo --metadata lzma", 2, "use zstd or gzip"),
         ("publish --to repo --valid=-2", 2, "use a number from 0 on"),
         ("publish --to repo --suite ../x", 2, "Invalid suite name"),
-        ("publish --to repo --key nobody", 2, "There is no key 'nobody'"),
+        ("publish --to repo --key nobody", 2, "Unknown key 'nobody'"),
         ("remove --to repo", 2, "No package given"),
         ("remove --to repo nobody", 2, "No package in the repository matches"),
         ("retain --to repo --keep 0", 2, "keep at least 1 version"),

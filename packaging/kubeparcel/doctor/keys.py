@@ -15,8 +15,7 @@ from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg, keys, openpgp
-from kubeparcel.repository.signing.gpg import GpgHome
-from kubeparcel.repository.signing.keyring import ALGORITHMS, Key, list_keys
+from kubeparcel.repository.signing.keyring import Key, list_keys, list_subkeys
 
 DEFAULT_HORIZON_DAYS = 365
 """How many days a key has to hold from now on, unless the user says otherwise."""
@@ -108,7 +107,7 @@ def load_trusted_keys(
         file = home.folder / "keys.gpg" if home.folder else Path()
         file.write_bytes(ring.certificates)
         home.run("--import", file, check=False)
-        ring.keys, ring.subkeys = list_keys(home), tuple(_subkeys(home))
+        ring.keys, ring.subkeys = list_keys(home), list_subkeys(home)
         if not ring.keys:
             ring.subject.add_finding(
                 CheckKind.KEY, "a public key", "a file that gpg cannot read", key
@@ -147,16 +146,3 @@ def _offered(source: RepositoryReader, found: Discovery) -> bytes:
         paths += [f"{folder}/{name}".lstrip("/") for name in dict.fromkeys(names)]
     rows = (source.read(path, _LONGEST) or b"" for path in dict.fromkeys(paths))
     return b"".join(dict.fromkeys(openpgp.dearmor(row) for row in rows if openpgp.is_key(row)))
-
-
-def _subkeys(home: GpgHome) -> Iterator[Key]:
-    """The subkeys: each may have an expiry of its own."""
-    text = home.run("--with-colons", "--fixed-list-mode", "--list-keys", check=False).stdout
-    row: list[str] = []
-    for fields in (line.split(":") for line in text.splitlines()):
-        if fields[0] == "sub":
-            row = fields
-        elif fields[0] == "fpr" and row:
-            algorithm = ALGORITHMS.get(row[3], row[3])
-            yield Key(fields[9], "", algorithm, int(row[2]), int(row[5]), int(row[6] or 0))
-            row = []

@@ -1,4 +1,4 @@
-"""Signing keys: made, shown, extended, rotated; who signs, and who is refused."""
+"""Signing keys are created, shown, extended and rotated; weak and missing ones are rejected."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ from tests.support import client_view
 from tests.support.repository_fixtures import Publish
 
 
-def made(folder: Path, *words: str, phrase: str = "") -> str:
-    """A key of someone's own in a gpg home at `folder`, private part in `folder`/secret.asc."""
+def create_gpg_key(folder: Path, *words: str, phrase: str = "") -> str:
+    """Create a key with gpg; its home is `folder`, its private part `folder`/secret.asc.
+
+    Returns the fingerprint.
+    """
     folder.mkdir(mode=0o700)
-    (folder / "gpg-agent.conf").write_text("s2k-count 65536\n")  # no secret is kept for long
+    (folder / "gpg-agent.conf").write_text("s2k-count 65536\n")  # fast: the key is only for a test
     base = ["gpg", "--batch", "--homedir", folder, "--pinentry-mode", "loopback"]
     base += ["--passphrase", phrase]
     subprocess.run([*base, *words], check=True, capture_output=True)
@@ -44,19 +47,19 @@ def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
 
 
 def issuers(repo: Path) -> set[str]:
-    """The numbers of the keys that signed the Release."""
+    """Return the IDs of the keys that signed the Release."""
     data = (repo / "apt/dists/stable/Release.gpg").read_bytes()
     return {one.issuer for one in openpgp.signatures(openpgp.dearmor(data))}
 
 
-def public(repo: Path, name: str = "key.asc") -> set[str]:
-    """The numbers of the keys that the repository hands out."""
+def published_keys(repo: Path, name: str = "key.asc") -> set[str]:
+    """Return the IDs of the keys in a file of the repository."""
     text = (repo / name).read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
     found = openpgp.self_signatures(openpgp.dearmor(text.encode()))
     return {number for number, _ in found}
 
 
-def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
+def test_new_key_is_accepted_by_current_systems(key: Path) -> None:
     named = keys.load("default")
     (one,) = keyring.list_keys(gpg.open_home(named.folder))
     assert (one.algorithm, one.bits) == ("rsa", 4096)
@@ -68,7 +71,7 @@ def test_a_new_key_is_what_current_systems_accept(key: Path) -> None:
     assert (own.version, own.digest) == (4, "SHA512")
 
 
-def test_a_key_is_readable_by_its_owner_alone(key: Path) -> None:
+def test_key_files_are_readable_by_their_owner_only(key: Path) -> None:
     folder = keys.load("default").folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for path in folder.rglob("*"):
@@ -77,7 +80,7 @@ def test_a_key_is_readable_by_its_owner_alone(key: Path) -> None:
     assert stat.S_IMODE((folder / "kubeparcel.json").stat().st_mode) == 0o600
 
 
-def test_a_private_key_is_nowhere_in_a_repository(publish: Publish, repo: Path) -> None:
+def test_repository_contains_no_private_key(publish: Publish, repo: Path) -> None:
     publish()
     for path in repo.rglob("*"):
         if path.is_file():
@@ -87,15 +90,15 @@ def test_a_private_key_is_nowhere_in_a_repository(publish: Publish, repo: Path) 
             assert not tags & {"Tag.SecretKey", "Tag.SecretSubkey"}, path
 
 
-def test_a_name_is_taken_once_and_leads_nowhere_else(key: Path) -> None:
-    with pytest.raises(ConfigurationError, match="is a key 'default' already"):
+def test_key_name_is_unique_and_cannot_be_a_path(key: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Key 'default' already exists"):
         keys.create()
     for name in ("../x", "a/b", ".", "", "-x"):
-        with pytest.raises(ConfigurationError, match="cannot be the name"):
+        with pytest.raises(ConfigurationError, match="Invalid key name"):
             keys.key_folder(name)
 
 
-def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
+def test_rotation_signs_with_both_keys_until_the_overlap_ends(
     publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish()
@@ -103,16 +106,16 @@ def test_after_a_rotation_both_keys_sign_for_a_while_and_then_the_new_one(
     new = keys.rotate("default").current
     assert publish().signatures_renewed
     both = {old[-16:], new[-16:]}
-    assert issuers(repo) == public(repo) == both
+    assert issuers(repo) == published_keys(repo) == both
     client_view.read_repository(repo)
     later = time.time() + (keys.OVERLAP_DAYS + 1) * DAY
     monkeypatch.setattr(time, "time", lambda: later)
     publish()
-    assert issuers(repo) == public(repo, "stable.sources") == {new[-16:]}
-    assert public(repo) == both, "rpms that the old one signed are still there"
+    assert issuers(repo) == published_keys(repo, "stable.sources") == {new[-16:]}
+    assert published_keys(repo) == both, "rpms signed by the old key are still published"
 
 
-def test_a_key_that_ends_while_both_sign_is_left_out(
+def test_old_key_that_expires_during_the_overlap_no_longer_signs(
     publish: Publish, dist: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys.extend("default", 60)
@@ -125,24 +128,24 @@ def test_a_key_that_ends_while_both_sign_is_left_out(
     assert not log.warnings
 
 
-def test_of_a_file_all_private_keys_sign_and_the_others_are_handed_out(
+def test_key_file_signs_with_all_private_keys_and_publishes_the_others(
     dist: Path, repo: Path, tmp_path: Path
 ) -> None:
-    names = [made(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
+    names = [create_gpg_key(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
     both.write_bytes(b"".join(file.read_bytes() for file in files))
     publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
-    assert issuers(repo) == public(repo) == set(names)
+    assert issuers(repo) == published_keys(repo) == set(names)
     words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
     told = subprocess.run(words, check=True, capture_output=True).stdout
     both.write_bytes(files[1].read_bytes() + told)
     publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
-    assert issuers(repo) == public(repo, "stable.sources") == {names[1]}
-    assert public(repo) == set(names)
+    assert issuers(repo) == published_keys(repo, "stable.sources") == {names[1]}
+    assert published_keys(repo) == set(names)
 
 
-def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> None:
+def test_extended_key_is_published_again(publish: Publish, repo: Path) -> None:
     publish()
     before = (repo / "key.asc").read_bytes()
     keys.extend("default", 2000)
@@ -153,7 +156,7 @@ def test_an_extended_key_is_handed_out_again(publish: Publish, repo: Path) -> No
     assert (repo / "key.asc").read_bytes() != before
 
 
-def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None:
+def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: Path) -> None:
     keys.extend("default", 100)
     log = RecordingLog()
     publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
@@ -164,8 +167,8 @@ def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None
     ("words", "said"),
     [
         (quick("rsa1024"), "RSA with 1024 bits is too short"),
-        (quick("dsa2048"), "is refused by current systems"),
-        (("--cert-digest-algo", "SHA1", *quick()), "vouches for itself with SHA-1"),
+        (quick("dsa2048"), "is rejected by current systems"),
+        (("--cert-digest-algo", "SHA1", *quick()), "self-signature uses SHA-1"),
         (
             ("--faked-system-time", "20240101T000000", *quick(lasts="1y")),
             "has expired",
@@ -173,39 +176,41 @@ def test_of_an_early_end_it_is_warned(key: Path, dist: Path, repo: Path) -> None
     ],
     ids=["short", "dsa", "sha1", "expired"],
 )
-def test_a_key_that_clients_refuse_is_refused(
+def test_publish_rejects_a_key_that_clients_reject(
     dist: Path, repo: Path, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
-    made(tmp_path / "g", *words)
+    create_gpg_key(tmp_path / "g", *words)
     target = Target(str(repo), str(tmp_path / "g/secret.asc"))
     with pytest.raises(ConfigurationError, match=said):
         publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
     assert not (repo / "apt").exists()
 
 
-def test_a_file_without_a_private_key_is_refused(dist: Path, repo: Path, tmp_path: Path) -> None:
-    made(tmp_path / "g", *quick())
+def test_publish_rejects_a_key_file_without_private_key(
+    dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    create_gpg_key(tmp_path / "g", *quick())
     only = tmp_path / "public.asc"
     words = ["gpg", "--homedir", tmp_path / "g", "--armor", "-o", only, "--export"]
     subprocess.run(words, check=True)
-    for file, said in ((only, "holds no private key"), (dist / "x", "There is no key")):
+    for file, said in ((only, "No private key in"), (dist / "x", "Unknown key")):
         with pytest.raises(ConfigurationError, match=said):
             publisher.publish(
                 dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True
             )
 
 
-def test_one_signature_serves_a_release_and_what_frames_it(publish: Publish, repo: Path) -> None:
+def test_inrelease_contains_the_signature_of_release_gpg(publish: Publish, repo: Path) -> None:
     publish()
     folder = repo / "apt/dists/stable"
     apart, inside = (folder / name for name in ("Release.gpg", "InRelease"))
     assert inside.read_bytes().endswith(apart.read_bytes())
 
 
-def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument(
+def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fingerprint = made(tmp_path / "g", *quick(), phrase="open, please")
+    fingerprint = create_gpg_key(tmp_path / "g", *quick(), phrase="open, please")
     (tmp_path / "phrase").write_text("open, please\n")
     told: list[str] = []
     real = gpg.run
@@ -223,9 +228,9 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
 
     with pytest.raises(ToolError, match="Bad passphrase"):
         publish(gpg.PASSPHRASE_VARIABLE, "wrong")
-    with pytest.raises(ToolError, match="nowhere to ask for it"):
+    with pytest.raises(ToolError, match="no terminal to prompt on"):
         publish("NOTHING", "")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="Cannot read"):
         publish(f"{gpg.PASSPHRASE_VARIABLE}_FILE", tmp_path / "nothing")
     assert not (repo / "apt/dists").exists()
     publish(gpg.PASSPHRASE_VARIABLE, "open, please")
@@ -237,11 +242,11 @@ def test_a_passphrase_comes_from_the_environment_or_a_file_and_is_in_no_argument
     assert not any("open, please" in word for word in told)
 
 
-def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
+def test_key_in_the_users_gpg_home_signs_through_the_agent(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "g"
-    fingerprint = made(home, *quick())
+    fingerprint = create_gpg_key(home, *quick())
     monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setenv("GNUPGHOME", str(home))
     target = Target(str(repo), f"{signer.GPG_PREFIX}{fingerprint}")
@@ -250,17 +255,20 @@ def test_a_key_in_the_users_own_gpg_signs_by_its_agent(
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {fingerprint[-16:]}
-    with pytest.raises(ConfigurationError, match="gpg does not have"):
+    with pytest.raises(ConfigurationError, match="0123 is not in the GnuPG home"):
         publisher.publish(
             dist, Target(str(repo), "gpg:0123"), RecordingLog(), skip_layout_check=True
         )
 
 
 def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
-    """A key as those on cards often are: it only certifies, and two subkeys sign for it."""
+    """Create a key as on many smart cards: it only certifies, and its two subkeys sign.
+
+    Returns its fingerprint and those of the subkeys.
+    """
     long_ago = int(time.time()) - 1000
     words = ("--quick-generate-key", "Someone <s@example.invalid>", "rsa2048", "cert")
-    primary = made(home, "--faked-system-time", str(long_ago), *words)
+    primary = create_gpg_key(home, "--faked-system-time", str(long_ago), *words)
     monkeypatch.setenv("GNUPGHOME", str(home))
     for number in range(2):
         argv = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
@@ -272,7 +280,7 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
 
 
 @pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
-def test_a_subkey_signs_for_a_key_that_only_certifies(
+def test_subkey_signs_for_a_certification_only_key(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
 ) -> None:
     monkeypatch.setattr(gpg.tempfile, "gettempdir", lambda: str(tmp_path))
@@ -291,7 +299,7 @@ def test_a_subkey_signs_for_a_key_that_only_certifies(
     assert found.exit_code == 0, found.as_text()
 
 
-def test_the_task_makes_and_shows_keys_and_asks_nothing(
+def test_key_task_creates_and_shows_keys_without_prompting(
     configuration: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
@@ -306,8 +314,8 @@ def test_the_task_makes_and_shows_keys_and_asks_nothing(
     assert (row["identity"], row["days-left"]) == ("Me <me@example.invalid>", 400)
     assert row["fingerprint"] == keys.load("default").current
     for argv, code, line in (
-        (words, 2, "is a key 'default' already"),
-        (["kubeparcel", "key", "show", "--name", "x"], 2, "There is no key 'x'"),
+        (words, 2, "Key 'default' already exists"),
+        (["kubeparcel", "key", "show", "--name", "x"], 2, "Unknown key 'x'"),
         (["kubeparcel", "key", "bend"], 2, "use new, show, extend or rotate"),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -1,1 +1,1 @@
-"""Keys, and the signatures made with them."""
+"""Signing keys, and signatures of indexes and rpms: made with gpg, parsed with pysequoia."""

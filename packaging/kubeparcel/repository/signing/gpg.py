@@ -1,4 +1,4 @@
-"""gpg as a program: no passphrase and no key ever stands in an argument or a log."""
+"""Runs gpg. Passphrases and keys never appear in arguments or logs."""
 
 from __future__ import annotations
 
@@ -20,119 +20,122 @@ from kubeparcel.process import CompletedProcess, failed_process, find_program, r
 INSTALL_HINT = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
 PASSPHRASE_VARIABLE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
 _QUIET = ("--batch", "--no-tty", "--no-greeting", "--quiet")
-_TRIES, _PAUSE = 5, 0.2
-_LONGEST = 80
-_UNASKED = re.compile("Inappropriate ioctl for device|No pinentry|Operation cancelled|Timeout")
+_AGENT_TRIES, _RETRY_SECONDS = 5, 0.2
+_MAX_PATH = 80  # a socket's path has at most 107 characters, and gpg-agent appends to it
+_NO_PROMPT = re.compile("Inappropriate ioctl for device|No pinentry|Operation cancelled|Timeout")
 
 
 def read_passphrase() -> str | None:
-    """The passphrase the environment gives, itself or in a file; None leaves it to the agent."""
+    """Return the passphrase from the environment or the file that it names; None: ask the agent."""
     if PASSPHRASE_VARIABLE in os.environ:
         return os.environ[PASSPHRASE_VARIABLE]
-    named = os.environ.get(f"{PASSPHRASE_VARIABLE}_FILE")
-    if named is None:
+    path = os.environ.get(f"{PASSPHRASE_VARIABLE}_FILE")
+    if path is None:
         return None
     try:
-        return Path(named).expanduser().read_text("utf-8").rstrip("\r\n")
+        return Path(path).expanduser().read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(
-            f"{PASSPHRASE_VARIABLE}_FILE: {named} cannot be read ({error.strerror})."
+            f"Cannot read {path}, named by {PASSPHRASE_VARIABLE}_FILE ({error.strerror})."
         ) from None
 
 
 @dataclass(frozen=True)
 class GpgHome:
-    """A folder of gpg's with keys in it; None is the user's own."""
+    """A GnuPG home directory; None is the user's own."""
 
     folder: Path | None
 
     def run(
         self,
-        *words: str | Path,
+        *arguments: str | Path,
         stdin: str | None = None,
         secret: bool = False,
         check: bool = True,
         passphrase: str | None = None,
     ) -> CompletedProcess:
-        """Run gpg; with `secret` the passphrase of the environment (or `phrase`) is handed over."""
+        """Run gpg; with `secret`, pass it the passphrase of the environment, if there is one."""
         find_program("gpg", INSTALL_HINT)
-        given = passphrase if passphrase is not None else read_passphrase() if secret else None
+        if passphrase is None and secret:
+            passphrase = read_passphrase()
         argv: list[str | Path] = ["gpg", *_QUIET]
-        with nullcontext() if given is None else _handed(given) as file:
+        with nullcontext() if passphrase is None else _passphrase_file(passphrase) as file:
             if file:
                 argv += ["--pinentry-mode", "loopback", "--passphrase-file", file]
-            done = run([*argv, *words], env=self.environment, stdin=stdin, check=False)
-        if check and done.exit_code:
-            raise _failure(done)
-        return done
+            completed = run([*argv, *arguments], env=self.environment, stdin=stdin, check=False)
+        if check and completed.exit_code:
+            raise _error(completed)
+        return completed
 
     def start_agent(self) -> None:
-        """Have the agent running before several gpg need it: when they all start it, some fail."""
-        for _ in range(_TRIES):
-            done = run(["gpgconf", "--launch", "gpg-agent"], env=self.environment, check=False)
-            if done.exit_code == 0:
+        """Start gpg-agent before gpg runs in parallel: when several start it at once, some fail."""
+        for _ in range(_AGENT_TRIES):
+            launched = run(["gpgconf", "--launch", "gpg-agent"], env=self.environment, check=False)
+            if launched.exit_code == 0:
                 return
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_SECONDS)
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What tells gpg where to look, and to speak English."""
+        """Return the variables that select this home and English messages."""
         return {"LC_ALL": "C", **({"GNUPGHOME": str(self.folder)} if self.folder else {})}
 
 
-def _failure(done: CompletedProcess) -> ToolError:
-    """The error that gpg's words mean, where it is about a passphrase."""
-    if "Bad passphrase" in done.stderr:
+def _error(completed: CompletedProcess) -> ToolError:
+    if "Bad passphrase" in completed.stderr:
         return ToolError(
-            "Bad passphrase: the signing key has another one.",
-            f"It came from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. "
-            f"gpg says:\n{done.stderr.strip()}",
+            "Bad passphrase for the signing key.",
+            f"It was read from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. "
+            f"Output of gpg:\n{completed.stderr.strip()}",
         )
-    if _UNASKED.search(done.stderr):
+    if _NO_PROMPT.search(completed.stderr):
         return ToolError(
-            "The signing key has a passphrase, and gpg-agent had nowhere to ask for it.",
-            f"Give it in {PASSPHRASE_VARIABLE} or in a file that {PASSPHRASE_VARIABLE}_FILE names. "
-            "Or at a terminal: export GPG_TTY=$(tty)",
+            "The signing key has a passphrase, and gpg-agent has no terminal to prompt on.",
+            f"Set {PASSPHRASE_VARIABLE} to the passphrase, or {PASSPHRASE_VARIABLE}_FILE to a file "
+            "with it. Or at a terminal: export GPG_TTY=$(tty)",
         )
-    return failed_process(done)
+    return failed_process(completed)
 
 
 @contextmanager
-def _handed(text: str) -> Iterator[Path]:
-    """A file that only we can read, for as long as gpg runs."""
+def _passphrase_file(passphrase: str) -> Iterator[Path]:
+    """Write a file that only this user can read; it is deleted when gpg has ended."""
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory, never disk
-    handle, name = tempfile.mkstemp(prefix="kubeparcel.", dir=folder)
+    descriptor, name = tempfile.mkstemp(prefix="kubeparcel.", dir=folder)
     try:
-        os.write(handle, text.encode())
-        os.close(handle)
+        os.write(descriptor, passphrase.encode())
+        os.close(descriptor)
         yield Path(name)
     finally:
         Path(name).unlink()
 
 
 def open_home(folder: Path) -> GpgHome:
-    """A home by a path that is short enough for its agent's sockets.
+    """Return a home whose path is short enough for the sockets of its agent.
 
-    The agent stays when we are done, as gpg's always do: it may know the passphrase.
+    A long path is replaced by a symbolic link in the folder for temporary files. The agent keeps
+    running, as gpg's agents do: it may have cached a passphrase.
     """
-    if len(str(folder)) <= _LONGEST:
+    if len(str(folder)) <= _MAX_PATH:
         return GpgHome(folder)
-    place = Path(tempfile.gettempdir(), f"kubeparcel-{os.getuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
-    facts = place.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-        raise ConfigurationError(f"{place} is not a folder of your own.", "Take it away.")
-    short = place / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    links = Path(tempfile.gettempdir(), f"kubeparcel-{os.getuid()}")
+    links.mkdir(mode=0o700, exist_ok=True)
+    status = links.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise ConfigurationError(
+            f"{links} is not a folder that belongs to you alone.", "Remove it and try again."
+        )
+    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     with suppress(FileExistsError):
-        short.symlink_to(folder)
-    if short.readlink() != folder:
-        raise ConfigurationError(f"{short} leads elsewhere.", "Take it away.")
-    return GpgHome(short)
+        link.symlink_to(folder)
+    if link.readlink() != folder:
+        raise ConfigurationError(f"{link} does not lead to {folder}.", "Remove it and try again.")
+    return GpgHome(link)
 
 
 @contextmanager
 def temporary_home() -> Iterator[GpgHome]:
-    """An empty home that is gone afterwards, and its agent."""
+    """Yield an empty home; it is deleted afterwards, and its agent is stopped."""
     with tempfile.TemporaryDirectory(prefix="kp-", ignore_cleanup_errors=True) as folder:
         home = GpgHome(Path(folder))
         try:

@@ -1,12 +1,12 @@
-"""The keys of a gpg home: what clients will think of each, and what signs for it."""
+"""The keys in a GnuPG home: their strength and expiry, and the subkeys that sign."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
@@ -14,19 +14,19 @@ from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.gpg import GpgHome
 
-_DEAD = {"d", "e", "i", "n", "r"}  # disabled, expired, invalid, revoked (GnuPG, doc/DETAILS)
-_WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
-_CERTIFIES = ("10", "11", "12", "13")
-ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
+_UNUSABLE = {"d", "e", "i", "n", "r"}  # disabled, expired, invalid, revoked (GnuPG, doc/DETAILS)
+_WEAK_DIGESTS = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}
+_CERTIFICATION_CLASSES = ("10", "11", "12", "13")
+_ALGORITHMS = {"1": "rsa", "17": "dsa", "19": "ecdsa", "22": "eddsa"}
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key: times are in seconds since 1970, `expires` is 0 when it never does.
+    """A key or subkey. Times are in seconds since 1970; `expires` is 0 for a key without expiry.
 
-    `vouched` is the digest it vouches for itself with, by its number (RFC 4880, 9.4). `subkeys`
-    are fingerprints of those that sign for it, newest first, with their times of expiry; `signs`
-    is the one that does: its own, if it can.
+    `self_signature_digest` is the number of a digest algorithm (RFC 4880, 9.4). `subkeys` are the
+    fingerprints of usable signing subkeys, newest first, with their expiry. `signing_fingerprint`
+    is the key that signs: the primary key if it can, or else the newest subkey.
     """
 
     fingerprint: str
@@ -40,84 +40,122 @@ class Key:
     subkeys: tuple[tuple[str, int], ...] = ()
 
     def with_subkey(self, fingerprint: str) -> Key:
-        """The same, signing by that subkey; it holds no longer than the subkey."""
-        ends = [when for when in (self.expires, dict(self.subkeys)[fingerprint]) if when]
-        return dataclasses.replace(
-            self, signing_fingerprint=fingerprint, expires=min(ends, default=0)
-        )
+        """Return the key signing with this subkey; it expires when either of them does."""
+        times = [t for t in (self.expires, dict(self.subkeys)[fingerprint]) if t]
+        expires = min(times, default=0)
+        return dataclasses.replace(self, signing_fingerprint=fingerprint, expires=expires)
 
     def days_left(self, now: float | None = None) -> float:
-        """Days until it expires; infinite when it never does."""
+        """Return the days until it expires; infinite without expiry."""
         moment = time.time() if now is None else now
         return (self.expires - moment) / DAY if self.expires else float("inf")
 
     @property
     def weakness(self) -> str:
-        """Why clients refuse it; empty when they do not."""
-        if self.algorithm == "dsa" or self.algorithm not in ALGORITHMS.values():
-            return f"its algorithm ({self.algorithm}) is refused by current systems"
+        """Return why clients reject signatures by the key; empty if they accept them."""
+        if self.algorithm == "dsa" or self.algorithm not in _ALGORITHMS.values():
+            return f"algorithm {self.algorithm} is rejected by current systems"
         if self.algorithm == "rsa" and self.bits < 2048:
             return f"RSA with {self.bits} bits is too short"
         return ""
 
     @property
     def self_signature_problem(self) -> str:
-        """Why clients do not believe what it says of itself; empty when they do."""
-        weak = _WEAK.get(self.self_signature_digest, "")
-        return f"it vouches for itself with {weak}, which current systems refuse" if weak else ""
+        """Return why clients reject the key's self-signature; empty if they accept it."""
+        weak = _WEAK_DIGESTS.get(self.self_signature_digest, "")
+        return f"its self-signature uses {weak}, which current systems reject" if weak else ""
+
+
+@dataclass
+class _Listing:
+    """A primary key in gpg's colon listing: fields of its records (GnuPG, doc/DETAILS)."""
+
+    primary: list[str]
+    fingerprint: str = ""
+    user_ids: list[str] = field(default_factory=list)
+    signatures: list[list[str]] = field(default_factory=list)
+    subkeys: list[tuple[list[str], str]] = field(default_factory=list)
+
+
+def _listings(home: GpgHome, command: str) -> list[_Listing]:
+    """Run a list command of gpg and parse its colon listing."""
+    text = home.run("--with-colons", "--fixed-list-mode", command, check=False).stdout
+    listings: list[_Listing] = []
+    for fields in (line.split(":") for line in text.splitlines()):
+        record = fields[0]
+        if record in ("pub", "sec"):
+            listings.append(_Listing(fields))
+        elif not listings:
+            continue
+        elif record in ("sub", "ssb"):
+            listings[-1].subkeys.append((fields, ""))
+        elif record == "fpr" and listings[-1].subkeys:
+            listings[-1].subkeys[-1] = listings[-1].subkeys[-1][0], fields[9]
+        elif record == "fpr":
+            listings[-1].fingerprint = fields[9]
+        elif record == "uid":
+            listings[-1].user_ids.append(fields[9].replace(r"\x3a", ":"))
+        elif record == "sig":
+            listings[-1].signatures.append(fields)
+    return listings
 
 
 def list_keys(home: GpgHome) -> tuple[Key, ...]:
-    """The keys of a home."""
-    text = home.run("--with-colons", "--fixed-list-mode", "--list-sigs", check=False).stdout
-    return tuple(_read(text))
+    """Return the keys of a home that have a user ID."""
+    return tuple(_key(listing) for listing in _listings(home, "--list-sigs") if listing.user_ids)
 
 
-def _read(text: str) -> Iterator[Key]:
-    """From what gpg lists (GnuPG, doc/DETAILS)."""
-    for block in f"\n{text}".split("\npub:")[1:]:
-        pub, *rows = (line.split(":") for line in f"pub:{block}".splitlines())
-        fingerprint = next(row[9] for row in rows if row[0] == "fpr")
-        names = [row[9].replace(r"\x3a", ":") for row in rows if row[0] == "uid"]
-        sigs = (row for row in rows if row[0] == "sig" and row[4] == pub[4])
-        own = [row for row in sigs if row[10].startswith(_CERTIFIES)]
-        vouched = max(own, key=lambda row: int(row[5]))[15] if own else ""
-        if names:
-            algorithm = ALGORITHMS.get(pub[3], pub[3])
-            dates = int(pub[5]), int(pub[6] or 0)
-            subkeys = tuple(_subkeys(rows))
-            signs = fingerprint if "s" in pub[11] else ""
-            key = Key(
-                fingerprint, names[0], algorithm, int(pub[2]), *dates, vouched, signs, subkeys
-            )
-            yield key if signs or not subkeys else key.with_subkey(subkeys[0][0])
-
-
-def _subkeys(rows: Iterable[Sequence[str]]) -> Iterator[tuple[str, int]]:
-    """The subkeys that sign and hold, newest first: their fingerprints come after them."""
-    found, sub = [], None
-    for row in rows:
-        if row[0] == "sub":
-            sub = row if "s" in row[11] and row[1] not in _DEAD else None
-        elif row[0] == "fpr" and sub:
-            found.append((int(sub[5]), row[9], int(sub[6] or 0)))
-            sub = None
-    return ((fingerprint, expires) for _, fingerprint, expires in sorted(found, reverse=True))
+def list_subkeys(home: GpgHome) -> tuple[Key, ...]:
+    """Return all subkeys of a home, usable or not."""
+    listings = _listings(home, "--list-keys")
+    return tuple(_plain_key(*subkey) for listing in listings for subkey in listing.subkeys)
 
 
 def secret_fingerprints(home: GpgHome) -> frozenset[str]:
-    """The fingerprints of the keys of a home that have their private part there."""
-    text = home.run("--with-colons", "--list-secret-keys", check=False).stdout
-    blocks = f"\n{text}".split("\nsec:")[1:]
-    return frozenset(block.partition("\nfpr:")[2].split(":")[8] for block in blocks)
+    """Return the fingerprints of the keys whose private part is in a home."""
+    return frozenset(listing.fingerprint for listing in _listings(home, "--list-secret-keys"))
+
+
+def _plain_key(fields: list[str], fingerprint: str) -> Key:
+    algorithm = _ALGORITHMS.get(fields[3], fields[3])
+    return Key(fingerprint, "", algorithm, int(fields[2]), int(fields[5]), int(fields[6] or 0))
+
+
+def _key(listing: _Listing) -> Key:
+    subkeys = [
+        _plain_key(fields, fingerprint)
+        for fields, fingerprint in listing.subkeys
+        if "s" in fields[11] and fields[1] not in _UNUSABLE
+    ]
+    subkeys.sort(key=lambda key: (key.created, key.fingerprint), reverse=True)
+    key = dataclasses.replace(
+        _plain_key(listing.primary, listing.fingerprint),
+        user_id=listing.user_ids[0],
+        self_signature_digest=_self_signature_digest(listing),
+        signing_fingerprint=listing.fingerprint if "s" in listing.primary[11] else "",
+        subkeys=tuple((subkey.fingerprint, subkey.expires) for subkey in subkeys),
+    )
+    if key.signing_fingerprint or not subkeys:
+        return key
+    return key.with_subkey(subkeys[0].fingerprint)
+
+
+def _self_signature_digest(listing: _Listing) -> str:
+    """Return the digest algorithm of the newest certification of the key by itself."""
+    own = [
+        fields
+        for fields in listing.signatures
+        if fields[4] == listing.primary[4] and fields[10].startswith(_CERTIFICATION_CLASSES)
+    ]
+    return max(own, key=lambda fields: int(fields[5]))[15] if own else ""
 
 
 @contextmanager
 def imported_keys(file: Path) -> Iterator[tuple[GpgHome, tuple[Key, ...]]]:
-    """A home that has the keys of a file, secret ones too, until the block ends."""
+    """Yield a temporary home with the keys of a file, private ones too, and these keys."""
     with gpg.temporary_home() as home:
-        done = home.run("--import", file, secret=True, check=False)
+        completed = home.run("--import", file, secret=True, check=False)
         keys = list_keys(home)
-        if done.exit_code or not keys:
-            raise ConfigurationError(f"{file} holds no key that gpg can read.", done.stderr.strip())
+        if completed.exit_code or not keys:
+            raise ConfigurationError(f"gpg found no key in {file}.", completed.stderr.strip())
         yield home, keys

@@ -1,4 +1,4 @@
-"""Signing keys by name, each in a gpg home of its own below the user's configuration folder."""
+"""Signing keys by name, each in a GnuPG home of its own in the user's configuration folder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kubeparcel.store import atomic_write, translate_os_errors
 
 DEFAULT_NAME = "default"
 LIFETIME_DAYS = 3 * 365
-"""How long a new key holds, in days."""
+"""Validity of a new key."""
 
 OVERLAP_DAYS = 120
-"""How long the old key still signs beside the new one after a rotation, in days."""
+"""After a rotation the old key signs as well for this long."""
 
 EXPIRY_WARNING_DAYS = 180
-"""From so many days before its end on, a key's expiry is warned of."""
+"""Publishing warns if the key expires within this time."""
 
 DIGEST_ALGORITHM = "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -33,7 +33,7 @@ _RECORD = "kubeparcel.json"
 
 @dataclass(frozen=True)
 class NamedKey:
-    """A key as the user knows it; `previous` still signs too, until `until`."""
+    """The fingerprints behind a name; `previous` also signs until `previous_until` (Unix time)."""
 
     name: str
     folder: Path
@@ -43,55 +43,61 @@ class NamedKey:
 
     @property
     def signing_fingerprints(self) -> tuple[str, ...]:
-        """Fingerprints of the keys that sign now; the first is the one most clients know."""
+        """Return the keys that sign now; first the one that most clients have."""
         if self.previous and time.time() < self.previous_until:
             return (self.previous, self.current)
         return (self.current,)
 
 
 def key_folder(name: str) -> Path:
-    """Where the key of that name is, or would be; raises ConfigurationError for an odd name."""
+    """Return the folder of a key, existing or not; raises ConfigurationError for a bad name."""
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{name!r} cannot be the name of a key.")
-    return _all() / name
+        raise ConfigurationError(
+            f"Invalid key name {name!r}.",
+            "Use up to 64 letters, digits, dots, hyphens and underscores.",
+        )
+    return _keys_folder() / name
 
 
-def _all() -> Path:
-    """The folder of all keys; KUBEPARCEL_CONFIG names another place for it."""
-    named = os.environ.get("KUBEPARCEL_CONFIG")
-    if named:
-        return Path(named).expanduser().absolute() / "keys"
+def _keys_folder() -> Path:
+    """Return the folder of all keys; KUBEPARCEL_CONFIG overrides its location."""
+    configured = os.environ.get("KUBEPARCEL_CONFIG")
+    if configured:
+        return Path(configured).expanduser().absolute() / "keys"
     import platformdirs
 
     return platformdirs.user_config_path("kubeparcel") / "keys"
 
 
 def exists(name: str) -> bool:
-    """Whether there is a key of that name."""
+    """Return whether there is a key with this name."""
     return bool(_NAME.fullmatch(name)) and (key_folder(name) / _RECORD).is_file()
 
 
 def load(name: str) -> NamedKey:
-    """The key of that name; raises ConfigurationError when there is none."""
+    """Return the key with this name; raises ConfigurationError if it does not exist."""
     folder = key_folder(name)
     try:
         record = json.loads((folder / _RECORD).read_bytes())
         return NamedKey(name, folder, record["current"], record["previous"], record["until"])
     except FileNotFoundError:
         raise ConfigurationError(
-            f"There is no key {name!r} in {folder.parent}.",
-            f"Make one: inv key new --name {name}. Or name a file with a private key.",
+            f"Unknown key {name!r} (not in {folder.parent}).",
+            f"Create it: inv key new --name {name}. Or name a file with a private key.",
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise ConfigurationError(f"{folder / _RECORD} is damaged.") from None
+        raise ConfigurationError(
+            f"Cannot read {folder / _RECORD}: the file is damaged.",
+            "Restore the folder of the key from a backup.",
+        ) from None
 
 
 def create(name: str = DEFAULT_NAME, user_id: str = "", days: int = LIFETIME_DAYS) -> NamedKey:
-    """Make a key: RSA, 4096 bits, SHA-512. Asks nothing; raises when the name is taken."""
+    """Create an RSA-4096 key without prompting; raises ConfigurationError if the name is taken."""
     folder = key_folder(name)
     if exists(name):
         raise ConfigurationError(
-            f"There is a key {name!r} already.", "Choose another --name, or: inv key rotate."
+            f"Key {name!r} already exists.", "Choose another --name, or run: inv key rotate."
         )
     with translate_os_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -99,45 +105,45 @@ def create(name: str = DEFAULT_NAME, user_id: str = "", days: int = LIFETIME_DAY
         folder.mkdir(mode=0o700)
     try:
         fingerprint = _generate(folder, user_id or f"{name} package repository", days)
-        return _saved(NamedKey(name, folder, fingerprint))
+        return _save(NamedKey(name, folder, fingerprint))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def extend(name: str, days: int = LIFETIME_DAYS) -> NamedKey:
-    """Let the key hold for so many days from now; clients have to fetch it again."""
-    named = load(name)
-    home = gpg.open_home(named.folder)
-    home.run("--quick-set-expire", named.current, f"{days}d", secret=True)
-    return named
+    """Set the key's expiry to that many days from now; clients must fetch the key again."""
+    key = load(name)
+    home = gpg.open_home(key.folder)
+    home.run("--quick-set-expire", key.current, f"{days}d", secret=True)
+    return key
 
 
 def rotate(
     name: str, days: int = LIFETIME_DAYS, overlap_days: int = OVERLAP_DAYS, user_id: str = ""
 ) -> NamedKey:
-    """Make a new key for the name; the old one signs beside it for `overlap` days."""
+    """Create a new key under the name; the old one also signs for `overlap_days`."""
     old = load(name)
-    known = {key.fingerprint: key for key in list_keys(gpg.open_home(old.folder))}
-    who = user_id or known[old.current].user_id
-    fingerprint = _generate(old.folder, who, days)
+    keys = {key.fingerprint: key for key in list_keys(gpg.open_home(old.folder))}
+    fingerprint = _generate(old.folder, user_id or keys[old.current].user_id, days)
     until = int(time.time()) + overlap_days * DAY
-    return _saved(NamedKey(name, old.folder, fingerprint, old.current, until))
+    return _save(NamedKey(name, old.folder, fingerprint, old.current, until))
 
 
-def _generate(folder: Path, identity: str, days: int) -> str:
+def _generate(folder: Path, user_id: str, days: int) -> str:
+    """Generate a key in a home and return its fingerprint."""
     home = gpg.open_home(folder)
     before = {key.fingerprint for key in list_keys(home)}
     home.run(
         *("--cert-digest-algo", DIGEST_ALGORITHM, "--quick-generate-key", "--yes"),
-        *(identity, "rsa4096", "sign", f"{days}d"),
+        *(user_id, "rsa4096", "sign", f"{days}d"),
         passphrase=gpg.read_passphrase() or "",
     )
     return next(k.fingerprint for k in list_keys(home) if k.fingerprint not in before)
 
 
-def _saved(named: NamedKey) -> NamedKey:
-    record = {"current": named.current, "previous": named.previous, "until": named.previous_until}
-    with atomic_write(named.folder / _RECORD, 0o600) as part:
+def _save(key: NamedKey) -> NamedKey:
+    record = {"current": key.current, "previous": key.previous, "until": key.previous_until}
+    with atomic_write(key.folder / _RECORD, 0o600) as part:
         part.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
-    return named
+    return key

@@ -1,8 +1,8 @@
-"""Puts a signature into an rpm's signature header, as rpmsign does, with gpg alone.
+"""Signatures in the signature header of rpms: verified, and written as rpmsign writes them.
 
-Not by rpmsign: it is not on every machine that publishes debs and rpms, and changes files in
-place. Not by nfpm: it signs while it builds, which would need the key there. What is signed is
-the main header (RPMSIGTAG_RSA), which has the payload's digest: what rpm 4.14 and later check.
+rpmsign itself is not installed wherever debs and rpms are published, and changes files in place;
+nfpm signs only while it builds, where the key should not be. The signature covers the main header
+(RPMSIGTAG_RSA), which contains the payload's digest: rpm 4.14 and later verify both.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> froz
 
 
 class SignedRpm(NamedTuple):
-    """What became of the file."""
+    """A signed copy: its digest, its size in bytes, and its lead and headers."""
 
     sha256: str
     size: int
@@ -75,30 +75,29 @@ class SignedRpm(NamedTuple):
 
 
 def write_signed_copy(
-    source: Path, head: bytes, found: Headers, packet: bytes, target: Path
+    source: Path, head: bytes, headers: Headers, signature: bytes, target: Path
 ) -> SignedRpm:
-    """Write a copy of an rpm with the signature; older signatures go."""
-    lead = head[:LEAD]
-    table = _table(found.signature, packet)
-    padding = b"\0" * (-len(table) % 8)
-    start = lead + table + padding
+    """Write a signed copy of an rpm, replacing existing signatures."""
+    header = _signature_header(headers.signature, signature)
+    padding = b"\0" * (-len(header) % 8)
+    start = head[:LEAD] + header + padding
     state = hashlib.sha256(start)
     with source.open("rb") as old, target.open("wb") as new:
         new.write(start)
-        old.seek(found.main.start)
+        old.seek(headers.main.start)
         while block := old.read(1 << 20):
             state.update(block)
             new.write(block)
         size = new.tell()
     shutil.copymode(source, target)
-    return SignedRpm(state.hexdigest(), size, start + head[found.main.start :])
+    return SignedRpm(state.hexdigest(), size, start + head[headers.main.start :])
 
 
-def _table(old: Header, packet: bytes) -> bytes:
-    """The signature header with the new packet in it; its region trailer stands first and last."""
+def _signature_header(old: Header, signature: bytes) -> bytes:
+    """Return a signature header with the new signature; its region trailer is first and last."""
     drop = {_REGION, _RESERVED, *SIGNATURES}
     values = {tag: _raw(old, tag) for tag in old.rows if tag not in drop}
-    values[RSA] = (_BIN, len(packet), packet)
+    values[RSA] = (_BIN, len(signature), signature)
     rows, store = [], b""
     for tag, (kind, count, data) in sorted(values.items()):
         store += b"\0" * (-len(store) % max(_SIZES.get(kind, 1), 1))

@@ -1,4 +1,4 @@
-"""Signatures: whose they are, and how an index, a repomd.xml or an rpm's header gets one."""
+"""Signing of apt's Release, yum's repomd.xml and the headers of rpms, by one key or several."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from kubeparcel.repository.signing.keyring import Key
 from kubeparcel.repository.signing.keys import DIGEST_ALGORITHM, EXPIRY_WARNING_DAYS, NamedKey
 
 GPG_PREFIX = "gpg:"
-"""Begins a --key that is a fingerprint, or several with commas, in the user's own gpg home:
-hardware keys and agents."""
+"""Prefix of a --key that names fingerprints, separated by commas, in the user's own GnuPG home.
+Keys on smart cards are used like this."""
 
-_FRAME = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {DIGEST_ALGORITHM}\n\n".encode()
+_CLEARSIGN_HEADER = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {DIGEST_ALGORITHM}\n\n".encode()
 
 
 @dataclass(frozen=True)
 class Signer:
-    """The keys that sign now, first the one most clients know.
+    """The keys that sign now, first the one that most clients have.
 
-    `retired` sign no more; rpms that they signed once are still there. `imported` ones came from
-    a file just now.
+    `retired` keys sign no longer, but published rpms have their signatures. `imported` keys are
+    from a file, in a temporary home.
     """
 
     home: GpgHome
@@ -39,159 +39,168 @@ class Signer:
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of what signs: a key, or a subkey of it."""
+        """Return the keys or subkeys that make the signatures."""
         return tuple(key.signing_fingerprint for key in self.keys)
 
     @property
     def key_expiry_tags(self) -> tuple[str, ...]:
-        """What tells whether clients have these very keys: fingerprints with times of expiry."""
+        """Return fingerprints with expiry: if they change, clients need the keys again."""
         return tuple(f"{key.signing_fingerprint}:{key.expires}" for key in self.keys)
 
     def sign_release(self, text: bytes) -> tuple[bytes, bytes]:
-        """The text with its signatures around it, and they alone: InRelease and Release.gpg.
+        """Return (InRelease, Release.gpg) from one signing operation.
 
-        They are made once, for a token is slow and may want to be touched each time: a signature
-        of a text holds for the text framed by it too, when an empty line stands for the last line
-        end, which the frame takes away (RFC 4880, 7.1). Lines must not end in blanks.
+        A text-mode signature covers the text without its last line end (RFC 4880, 7.1), so the
+        signature of Release is also valid in InRelease if an empty line precedes it there. Signing
+        once matters for smart cards, which are slow and may ask for a touch each time. Lines of
+        the text must not end in blanks.
         """
-        apart = self._sign(text, self.fingerprints, "--textmode", "--armor", "--detach-sign")
-        lines = (b"- " + row if row[:1] == b"-" else row for row in text.splitlines(keepends=True))
-        return b"".join((_FRAME, *lines, b"\n", apart)), apart
+        signature = self._sign(text, self.fingerprints, "--textmode", "--armor", "--detach-sign")
+        lines = (
+            b"- " + line if line.startswith(b"-") else line
+            for line in text.splitlines(keepends=True)
+        )
+        return b"".join((_CLEARSIGN_HEADER, *lines, b"\n", signature)), signature
 
     def sign_detached(self, data: bytes) -> bytes:
-        """Armoured signatures: repomd.xml.asc."""
+        """Return armored signatures by all keys, as in repomd.xml.asc."""
         return self._sign(data, self.fingerprints, "--armor", "--detach-sign")
 
     def sign_binary(self, data: bytes) -> bytes:
-        """One binary signature, as rpm wants it."""
+        """Return one binary signature by the first key, as rpm headers have it."""
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
-    def _sign(self, data: bytes, who: Sequence[str], *how: str) -> bytes:
+    def _sign(self, data: bytes, fingerprints: Sequence[str], *command: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="kp-") as folder:
             source, target = Path(folder, "in"), Path(folder, "out")
             source.write_bytes(data)
-            words: list[str | Path] = [
-                "--digest-algo",
-                DIGEST_ALGORITHM,
-                "--no-emit-version",
-                "--no-comments",
-            ]
-            for fingerprint in who:
-                words += ["--local-user", f"{fingerprint}!"]
-            self.home.run(*words, "--output", target, *how, source, secret=True)
+            options = ["--digest-algo", DIGEST_ALGORITHM, "--no-emit-version", "--no-comments"]
+            for fingerprint in fingerprints:
+                options += ["--local-user", f"{fingerprint}!"]
+            self.home.run(*options, "--output", target, *command, source, secret=True)
             return target.read_bytes()
 
     def export_public_keys(self, *, armored: bool, retired: bool = False) -> bytes:
-        """The public keys, minimal: no one else's signatures on them."""
-        text = _exported(self.home, (*self.keys, *(self.retired if retired else ())))
-        return text if armored else openpgp.dearmor(text)
+        """Return the public keys with their self-signatures only."""
+        exported = _export(self.home, (*self.keys, *(self.retired if retired else ())))
+        return exported if armored else openpgp.dearmor(exported)
 
 
 @functools.lru_cache(16)
-def _exported(home: GpgHome, who: Sequence[Key]) -> bytes:
-    """Armoured; asked of gpg once: several files of a repository have the same keys."""
+def _export(home: GpgHome, exported: Sequence[Key]) -> bytes:
+    """Return armored public keys; cached because several files of a repository have them."""
     with tempfile.TemporaryDirectory(prefix="kp-") as folder:
         target = Path(folder, "out")
-        words = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
-        names = [key.fingerprint for key in who]
-        home.run(*words, "--output", target, "--export", *names)
+        options = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
+        fingerprints = [key.fingerprint for key in exported]
+        home.run(*options, "--output", target, "--export", *fingerprints)
         return target.read_bytes()
 
 
 @contextmanager
 def open_signer(key: str, log: Log) -> Iterator[Signer]:
-    """Who signs, by `--key`: a key's name, a file with private keys, or `gpg:FINGERPRINT`.
+    """Yield the signer for `--key`: the name of a key, a file with private keys, or
+    `gpg:FINGERPRINT`.
 
-    Without one it is the key named `default`, made when there is none yet. Raises
-    ConfigurationError for a key that is missing, expired or too weak; warns of an early expiry.
+    Without `--key` it is the key named `default`, which is created if it does not exist. Raises
+    ConfigurationError for a missing, expired or weak key; warns if the key expires soon.
     """
-    with _found(key, log) as found:
-        for one in found.keys:
-            _check(one)
-        _warn(max(found.keys, key=Key.days_left), log)
-        if found.imported:
-            # The agent rewrites such a key at its first use: not while two of us use it.
-            found.sign_detached(b"")
-        yield found
+    with _find_signer(key, log) as signer:
+        for signing_key in signer.keys:
+            _require_usable(signing_key)
+        _warn_of_expiry(max(signer.keys, key=Key.days_left), log)
+        if signer.imported:
+            # gpg-agent rewrites an imported key at its first use, which must not happen in
+            # parallel.
+            signer.sign_detached(b"")
+        yield signer
 
 
 @contextmanager
-def _found(key: str, log: Log) -> Iterator[Signer]:
+def _find_signer(key: str, log: Log) -> Iterator[Signer]:
     name = key or keys.DEFAULT_NAME
     if not key and not keys.exists(name):
-        made = keys.create(name)
-        log.info("Key", f"made a signing key, {made.current}\n{made.folder} (keep a copy of it)")
+        created = keys.create(name)
+        log.info("Key", f"created signing key {created.current}\n{created.folder} (back it up)")
     if keys.exists(name):
-        yield _named(keys.load(name))
+        yield _named_signer(keys.load(name))
     elif name.startswith(GPG_PREFIX):
         home = GpgHome(None)
-        wanted = name.removeprefix(GPG_PREFIX).replace(" ", "").upper().split(",")
-        yield Signer(home, _chosen(keyring.list_keys(home), wanted, name))
+        fingerprints = name.removeprefix(GPG_PREFIX).replace(" ", "").upper().split(",")
+        yield Signer(home, _select(keyring.list_keys(home), fingerprints, name))
     elif Path(name).is_file():
-        with keyring.imported_keys(Path(name)) as (home, found):
-            own = keyring.secret_fingerprints(home)
-            if not own:
-                raise ConfigurationError(f"{name} holds no private key.")
-            yield dataclasses.replace(_parted(home, found, own), imported=True)
+        with keyring.imported_keys(Path(name)) as (home, imported):
+            private = keyring.secret_fingerprints(home)
+            if not private:
+                raise ConfigurationError(
+                    f"No private key in {name}.", "Export it with gpg --export-secret-keys."
+                )
+            yield dataclasses.replace(_split(home, imported, private), imported=True)
     else:
         raise ConfigurationError(
-            f"There is no key {name!r}, and no such file.",
-            "Make one: inv key new --name NAME. Or give a file with a private key, or "
-            f"{GPG_PREFIX}FINGERPRINT for one in your own gpg.",
+            f"Unknown key {name!r}; it is not a file either.",
+            "Create it: inv key new --name NAME. Or give a file with a private key, or "
+            f"{GPG_PREFIX}FINGERPRINT for a key in your own GnuPG home.",
         )
 
 
-def _named(named: NamedKey) -> Signer:
-    """A key by its name; the one before it signs too for a while, unless it ends earlier."""
+def _named_signer(named: NamedKey) -> Signer:
+    """Return the signer of a named key; the previous key also signs until it expires."""
     home = gpg.open_home(named.folder)
-    found = keyring.list_keys(home)
-    wanted = _chosen(found, named.signing_fingerprints, named.name)
-    alive = {k.fingerprint for k in wanted if k.days_left() > 0} | {named.current}
-    return _parted(home, sorted(found, key=lambda k: k.fingerprint == named.current), alive)
+    listed = keyring.list_keys(home)
+    signing = _select(listed, named.signing_fingerprints, named.name)
+    valid = {key.fingerprint for key in signing if key.days_left() > 0} | {named.current}
+    return _split(home, sorted(listed, key=lambda k: k.fingerprint == named.current), valid)
 
 
-def _parted(home: GpgHome, found: Iterable[Key], signing: Collection[str]) -> Signer:
-    """Those that sign, and the others."""
-    now = tuple(key for key in found if key.fingerprint in signing)
-    return Signer(home, now, tuple(key for key in found if key not in now))
+def _split(home: GpgHome, listed: Iterable[Key], signing: Collection[str]) -> Signer:
+    """Return a signer with these fingerprints; the other keys are retired."""
+    active = tuple(key for key in listed if key.fingerprint in signing)
+    return Signer(home, active, tuple(key for key in listed if key not in active))
 
 
-def _chosen(found: Iterable[Key], wanted: Sequence[str], name: str) -> tuple[Key, ...]:
-    known = {key.fingerprint: key for key in found}
-    known |= {sub: key.with_subkey(sub) for key in known.values() for sub, _ in key.subkeys}
-    missing = [fingerprint for fingerprint in wanted if fingerprint not in known]
+def _select(listed: Iterable[Key], fingerprints: Sequence[str], name: str) -> tuple[Key, ...]:
+    by_fingerprint = {key.fingerprint: key for key in listed}
+    by_fingerprint |= {
+        subkey: key.with_subkey(subkey)
+        for key in by_fingerprint.values()
+        for subkey, _ in key.subkeys
+    }
+    missing = [fingerprint for fingerprint in fingerprints if fingerprint not in by_fingerprint]
     if missing:
-        raise ConfigurationError(f"Key {name!r}: gpg does not have {missing[0]}.")
-    return tuple(known[fingerprint] for fingerprint in wanted)
+        raise ConfigurationError(
+            f"Key {name!r}: {missing[0]} is not in the GnuPG home.",
+            "Give the whole fingerprint, as gpg --list-keys prints it.",
+        )
+    return tuple(by_fingerprint[fingerprint] for fingerprint in fingerprints)
 
 
-def _check(key: Key) -> None:
+def _require_usable(key: Key) -> None:
     if not key.signing_fingerprint:
         raise ConfigurationError(
-            f"Key {key.fingerprint}: neither it nor a subkey of it can sign now.",
-            "gpg --list-keys shows [S] beside what can, and what has expired.",
+            f"Key {key.fingerprint} cannot sign, and has no valid subkey that can.",
+            "gpg --list-keys marks keys that sign with [S] and shows which have expired.",
         )
     if key.weakness:
         raise ConfigurationError(
-            f"Key {key.fingerprint}: {key.weakness}.", "Make a better one: inv key new."
+            f"Key {key.fingerprint}: {key.weakness}.", "Create a strong key: inv key new."
         )
     if key.self_signature_problem:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.self_signature_problem}.",
-            "Let it sign itself anew, and clients fetch it again: "
+            "Renew the self-signature, then publish so that clients fetch the key again: "
             f"gpg --cert-digest-algo {DIGEST_ALGORITHM} --quick-set-expire {key.fingerprint} 3y",
         )
     if key.days_left() <= 0:
         raise ConfigurationError(
-            f"Key {key.fingerprint} has expired.", "Extend it: inv key extend, then publish again."
+            f"Key {key.fingerprint} has expired.", "Run inv key extend, then publish again."
         )
 
 
-def _warn(key: Key, log: Log) -> None:
-    """Of the key that holds longest: the others are on their way out."""
+def _warn_of_expiry(key: Key, log: Log) -> None:
     left = key.days_left()
     if left < EXPIRY_WARNING_DAYS:
         log.warn(
             f"key {key.fingerprint} expires in {left:.0f} days. "
-            "inv key extend, or inv key rotate, and publish again."
+            "Run inv key extend or inv key rotate, then publish again."
         )
