@@ -1,9 +1,9 @@
-"""Packages that cannot make a node are rejected before a host is started."""
+"""The requirements of a node, and the kubelet's configuration on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,7 +11,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
-from kubeparcel.verify.node_setup import require_node_packages
+from kubeparcel.verify.node_setup import kubelet_configuration, require_node_packages
 
 TRIXIE = catalog.load_hosts().get("trixie")
 Sets = Mapping[str, PackageSet]
@@ -40,3 +40,26 @@ def test_require_node_packages_rejects_an_old_release_and_names_another_level(
     with pytest.raises(UsageError, match=r"Kubernetes 1\.30\.2 is too old") as raised:
         require_node_packages("service", TRIXIE, replace(packages, contents=old))
     assert "--level install" in raised.value.hint
+
+
+@dataclass
+class FakeContainer:
+    """A fake container on a machine with or without cgroup v2."""
+
+    unified: bool
+
+    def exists(self, path: str) -> bool:
+        assert path == "/sys/fs/cgroup/cgroup.controllers"
+        return self.unified
+
+
+def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver() -> None:
+    configuration = kubelet_configuration(FakeContainer(unified=True))  # type: ignore[arg-type]
+    assert configuration["cgroupDriver"] == "systemd"
+    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration)
+
+
+def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root() -> None:
+    configuration = kubelet_configuration(FakeContainer(unified=False))  # type: ignore[arg-type]
+    assert configuration["failCgroupV1"] is False
+    assert (configuration["cgroupDriver"], configuration["cgroupRoot"]) == ("cgroupfs", "/kubelet")

@@ -1,28 +1,15 @@
-"""Adapting nodes and kubelets to machines with cgroup v1, cgroup v2 or both."""
+"""The script that adapts a node to a machine with cgroup v1, cgroup v2 or both."""
 
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from kubeparcel import paths
-from kubeparcel.verify.node_setup import kubelet_configuration
 
 SCRIPT = (paths.template_dir() / "hosts/cgroup-v1.sh").read_text("utf-8")
-
-
-@dataclass
-class FakeContainer:
-    """A fake container on a machine with or without cgroup v2."""
-
-    unified: bool
-
-    def exists(self, path: str) -> bool:
-        assert path == "/sys/fs/cgroup/cgroup.controllers"
-        return self.unified
 
 
 def run_script(root: Path, mounts: str = "") -> str:
@@ -34,18 +21,6 @@ def run_script(root: Path, mounts: str = "") -> str:
     text = f"umount() {{ echo umount $* >>{root}/umounted; }}\n{text}"
     completed = subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True)
     return completed.stdout
-
-
-def test_with_cgroup_v2_the_kubelet_uses_the_systemd_driver():
-    configuration = kubelet_configuration(FakeContainer(unified=True))  # type: ignore[arg-type]
-    assert configuration["cgroupDriver"] == "systemd"
-    assert {"failCgroupV1", "cgroupRoot"}.isdisjoint(configuration)
-
-
-def test_with_cgroup_v1_the_kubelet_is_allowed_to_start_and_has_its_own_root():
-    configuration = kubelet_configuration(FakeContainer(unified=False))  # type: ignore[arg-type]
-    assert configuration["failCgroupV1"] is False
-    assert (configuration["cgroupDriver"], configuration["cgroupRoot"]) == ("cgroupfs", "/kubelet")
 
 
 def test_with_cgroup_v2_nothing_is_changed(tmp_path):

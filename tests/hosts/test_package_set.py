@@ -1,0 +1,36 @@
+"""Reading package files as sets, one for each format."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from kubeparcel.hosts.package_set import load_package_sets
+from kubeparcel.model import Format
+from kubeparcel.store import sha256_of
+from tests.acceptance.small_packages import small_workshop, write_set
+
+
+def package_files(folder: Path, revision: str, format_: Format) -> list[Path]:
+    """Write small packages with a revision."""
+    folder.mkdir()
+    shop = small_workshop(folder / "shop", revision)
+    return sorted(write_set(shop, format_, folder).iterdir())
+
+
+def test_the_newest_package_of_each_name_is_loaded(tmp_path: Path) -> None:
+    older = package_files(tmp_path / "older", "2", Format.DEB)
+    newer = package_files(tmp_path / "newer", "3", Format.DEB)
+    packages = load_package_sets([*newer, *older], tmp_path / "sets")[Format.DEB]
+    assert {version.rpartition("-")[2] for version in packages.versions.values()} == {"3"}
+    assert sorted(packages.files) == [file.name for file in newer]
+    assert sorted(packages.digests) == sorted(sha256_of(file) for file in newer)
+
+
+def test_files_of_other_formats_are_not_read(tmp_path: Path) -> None:
+    debs = package_files(tmp_path / "debs", "2", Format.DEB)
+    damaged = tmp_path / "damaged.rpm"
+    shutil.copyfile(debs[0], damaged)
+    sets = load_package_sets([*debs, damaged], tmp_path / "sets", [Format.DEB])
+    assert set(sets) == {Format.DEB}
+    assert len(sets[Format.DEB].names) == len(debs)
