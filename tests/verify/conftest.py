@@ -1,4 +1,4 @@
-"""What the tests of checks share: the good packages, made once."""
+"""Fixtures of the tests of checks: valid packages, built once."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tests.support.package_workshop import Workshop, workshop
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """The packages in the layout `etc`."""
+    """Return the packages in the layout `etc`."""
     return workshop(tmp_path_factory.mktemp("etc"))
 
 
 @pytest.fixture(scope="session")
 def official_shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """The packages in the layout `official`."""
+    """Return the packages in the layout `official`."""
     return workshop(tmp_path_factory.mktemp("official"), layout="official")
 
 
 @pytest.fixture(scope="session")
 def good(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
-    """Every package, unbroken, by its file name."""
+    """Return every package, without mutation, by file name."""
     folder = tmp_path_factory.mktemp("good")
     return {
         name: shop.made(package, shop.write(package, None, folder / name))

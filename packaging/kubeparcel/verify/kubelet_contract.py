@@ -1,7 +1,7 @@
-"""What Kubernetes' documentation and kubeadm rely on, word for word.
+"""What Kubernetes' documentation and kubeadm require of the kubelet's files.
 
-From "Configuring each kubelet in your cluster using kubeadm" (kubernetes.io); where things are
-installed is the catalog's.
+Source: "Configuring each kubelet in your cluster using kubeadm" (kubernetes.io). The catalog
+defines where files are installed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ENVIRONMENT: Mapping[str, str] = {
     ),
     "KUBELET_CONFIG_ARGS": "--config=/var/lib/kubelet/config.yaml",
 }
-"""What the drop-in sets itself."""
+"""The variables that the drop-in sets with Environment=."""
 
 CONFIG_FILE = "/var/lib/kubelet/config.yaml"
 KUBEADM_FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
-"""Written by `kubeadm init` and `join`; sets KUBELET_KUBEADM_ARGS."""
+"""Written by `kubeadm init` and `kubeadm join`; sets KUBELET_KUBEADM_ARGS."""
 
 EXTRA_ARGS = "KUBELET_EXTRA_ARGS"
-"""The administrator's last resort, set in the package's environment file."""
+"""The administrator's arguments, set in the package's environment file."""
 
 VARIABLES = (
     "$KUBELET_KUBECONFIG_ARGS",
@@ -36,10 +36,10 @@ VARIABLES = (
     f"${EXTRA_ARGS}",
 )
 COMMAND_LINE = (KUBELET, *VARIABLES)
-"""The kubelet's command line, in this order: what comes later wins."""
+"""The kubelet's command line in this order: later flags override earlier ones."""
 
 CNI_BIN_DIR = "/opt/cni/bin"
-"""Where CNI plugins are: ours, and those of others."""
+"""The directory of CNI plugins, shared with plugins of other packages."""
 
 DYNAMICALLY_LINKED = (KUBELET,)
-"""Binaries that upstream links dynamically; every other is static."""
+"""Binaries that upstream links dynamically; all others are static."""

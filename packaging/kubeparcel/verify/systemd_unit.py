@@ -1,4 +1,4 @@
-"""Unit files and environment files as systemd reads them (systemd.syntax(7), systemd.exec(5))."""
+"""Unit files and environment files, parsed as systemd does (systemd.syntax(7), systemd.exec(5))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Setting:
-    """One assignment, with the line it stands on."""
+    """An assignment in a unit file, and its line number."""
 
     section: str
     key: str
@@ -19,74 +19,74 @@ class Setting:
 
 @dataclass(frozen=True)
 class UnitFile:
-    """The assignments of a file in their order; `faults` are lines that systemd would ignore."""
+    """The assignments of a unit file in order, and the lines that systemd ignores, by number."""
 
     settings: tuple[Setting, ...]
     invalid_lines: tuple[tuple[int, str], ...]
 
     def assignments(self, section: str, key: str) -> tuple[Setting, ...]:
-        """Every assignment of a key, also the empty ones."""
+        """Return every assignment of a key, including empty ones."""
         return tuple(s for s in self.settings if (s.section, s.key) == (section, key))
 
     def effective_list(self, section: str, key: str) -> tuple[Setting, ...]:
-        """The assignments of a list that count: an empty one drops what stood before it."""
-        kept: list[Setting] = []
+        """Return the effective assignments of a list: an empty one clears those before it."""
+        effective: list[Setting] = []
         for setting in self.assignments(section, key):
-            kept = [*kept, setting] if setting.value else []
-        return tuple(kept)
+            effective = [*effective, setting] if setting.value else []
+        return tuple(effective)
 
     def effective_value(self, section: str, key: str) -> Setting | None:
-        """The assignment of a single value that counts."""
+        """Return the effective assignment of a single value: the last one."""
         return next(reversed(self.assignments(section, key)), None)
 
 
 def parse_unit(text: str) -> UnitFile:
-    """Read a unit or drop-in; what systemd would only warn of is in `faults`."""
+    """Parse a unit or drop-in."""
     section = ""
     settings: list[Setting] = []
-    faults: list[tuple[int, str]] = []
+    invalid_lines: list[tuple[int, str]] = []
     for line, content in _logical_lines(text):
         if content.startswith("["):
             if content.endswith("]"):
                 section = content[1:-1]
             else:
-                faults.append((line, content))
+                invalid_lines.append((line, content))
             continue
         key, equals, value = content.partition("=")
         if not equals or not section or not key.strip():
-            faults.append((line, content))
+            invalid_lines.append((line, content))
             continue
         settings.append(Setting(section, key.strip(), value.strip(), line))
-    return UnitFile(tuple(settings), tuple(faults))
+    return UnitFile(tuple(settings), tuple(invalid_lines))
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines without comments and empty ones; one that ends in a backslash goes on in the next."""
-    start, whole = 0, ""
+    """Yield lines with their numbers: without comments and empty lines, continuations joined."""
+    start, joined = 0, ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
-        if line.startswith(("#", ";")) or not (line or whole):
+        if line.startswith(("#", ";")) or not (line or joined):
             continue
         start = start or number
         if line.endswith("\\"):
-            whole += f"{line[:-1]} "
+            joined += f"{line[:-1]} "
             continue
-        yield start, (whole + line).strip()
-        start, whole = 0, ""
-    if whole:
-        yield start, whole.strip()
+        yield start, (joined + line).strip()
+        start, joined = 0, ""
+    if joined:
+        yield start, joined.strip()
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word of a value, without its quotes; `raw` is as it was written."""
+    """A word of a value: `text` without quotes and escapes, `raw` as written."""
 
     text: str
     raw: str
 
     @property
     def quoted(self) -> bool:
-        """Whether any of it stood in quotes."""
+        """Whether any part of the word is quoted or escaped."""
         return self.text != self.raw
 
 
@@ -96,10 +96,10 @@ _PIECE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\\(.)|(.)""", re.D
 
 def split_words(value: str) -> tuple[Word, ...]:
     """Split a value as systemd does: at white space outside quotes."""
-    return tuple(Word(_unquoted(match[0]), match[0]) for match in _WORD.finditer(value))
+    return tuple(Word(_unquote(match[0]), match[0]) for match in _WORD.finditer(value))
 
 
-def _unquoted(raw: str) -> str:
+def _unquote(raw: str) -> str:
     def plain(match: re.Match[str]) -> str:
         quoted, escaped, other = match.groups()
         if quoted:
@@ -110,9 +110,9 @@ def _unquoted(raw: str) -> str:
 
 
 def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
-    """The assignments of an EnvironmentFile: name, value, line (systemd.exec(5))."""
-    found = []
+    """Return the name, value and line number of each assignment in an EnvironmentFile."""
+    variables = []
     for line, content in _logical_lines(text):
         name, equals, value = content.partition("=")
-        found.append((name.strip() if equals else content, _unquoted(value.strip()), line))
-    return tuple(found)
+        variables.append((name.strip() if equals else content, _unquote(value.strip()), line))
+    return tuple(variables)

@@ -1,4 +1,4 @@
-"""The layout level: packages just made, files of anyone's, and what is remembered."""
+"""The layout level: packages just built, packages of others, and the cache of passed checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.elf_files import Go
 from tests.support.package_workshop import GO, Draft, Workshop, workshop
 
 
-def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPackage]):
+def test_valid_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPackage]):
     report = check_packages(list(good.values()), shop.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
@@ -34,7 +34,7 @@ def test_good_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPac
 
 
 @pytest.mark.parametrize("which", ["etc", "official"])
-def test_good_packages_pass_by_the_catalog_alone_in_both_layouts(which: str, tmp_path: Path):
+def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path):
     shop = workshop(tmp_path, layout=which)
     for name, package in shop.packages.items():
         shop.write(package, None, tmp_path / "out" / name)
@@ -43,7 +43,7 @@ def test_good_packages_pass_by_the_catalog_alone_in_both_layouts(which: str, tmp
 
 
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
-def test_good_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
+def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
     shop = workshop(tmp_path, version, go=go)
     for package in shop.packages.values():
@@ -51,7 +51,7 @@ def test_good_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_p
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
-def test_every_check_applies_somewhere(
+def test_every_check_applies_to_some_package(
     shop: Workshop, official_shop: Workshop, good: dict[str, BuiltPackage], tmp_path: Path
 ):
     package = official_shop.package("kubeadm", "deb")
@@ -61,17 +61,17 @@ def test_every_check_applies_somewhere(
         check_packages([made], official_shop.store, QuietLog()),
     )
     applied = {check.name for report in reports for check in report.checks}
-    assert applied == {rule.name for rule in CHECKS} | {level.READABLE_CHECK}
+    assert applied == {check.name for check in CHECKS} | {level.READABLE_CHECK}
 
 
-def test_names_of_checks_are_unique_and_in_kebab_case():
-    names = [rule.name for rule in CHECKS]
+def test_check_names_are_unique_and_in_kebab_case():
+    names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
     assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
-    assert all(rule.meaning and not rule.meaning.endswith(".") for rule in CHECKS)
+    assert all(check.meaning and not check.meaning.endswith(".") for check in CHECKS)
 
 
-def test_what_passed_is_not_read_again_and_counts_all_the_same(
+def test_passed_checks_are_cached_and_still_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     shop = workshop(tmp_path)
@@ -87,7 +87,7 @@ def test_what_passed_is_not_read_again_and_counts_all_the_same(
     assert second.checks == first.checks
 
 
-def test_another_expectation_or_other_bytes_are_read_again(tmp_path: Path):
+def test_another_expectation_invalidates_the_cache(tmp_path: Path):
     shop = workshop(tmp_path)
     package = shop.package("kubectl", "deb")
     made = shop.made(package, shop.write(package, None, tmp_path / "work"))
@@ -98,7 +98,7 @@ def test_another_expectation_or_other_bytes_are_read_again(tmp_path: Path):
     assert "identity" in {check.name for check in report.failed}
 
 
-def test_what_failed_is_not_remembered(tmp_path: Path):
+def test_failed_checks_are_not_cached(tmp_path: Path):
     shop = workshop(tmp_path)
     package = shop.package("kubectl", "deb")
     file = shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work")
@@ -107,7 +107,7 @@ def test_what_failed_is_not_remembered(tmp_path: Path):
         assert not check_packages([made], shop.store, QuietLog()).passed
 
 
-def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fault(tmp_path: Path):
+def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path):
     shop = workshop(tmp_path)
     package = shop.package("kubectl", "deb")
     made = shop.made(package, shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work"))
@@ -117,7 +117,7 @@ def test_a_package_made_from_a_damaged_file_is_no_failed_check_but_that_files_fa
         check_packages([made], shop.store, QuietLog())
 
 
-def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: Path):
+def test_path_in_two_packages_fails_in_both(shop: Workshop, tmp_path: Path):
     def greedy(draft: Draft) -> None:
         draft.add("/usr/share/man/man1/kubectl.1")
 
@@ -131,7 +131,7 @@ def test_two_packages_with_one_path_are_seen_together(shop: Workshop, tmp_path: 
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
-def test_a_path_that_two_packages_made_together_claim_is_seen(shop: Workshop, tmp_path: Path):
+def test_path_in_two_packages_of_a_build_fails(shop: Workshop, tmp_path: Path):
     made = []
     for name in ("kubectl", "kubeadm"):
         package = shop.package(name, "rpm")
@@ -143,9 +143,7 @@ def test_a_path_that_two_packages_made_together_claim_is_seen(shop: Workshop, tm
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
-def test_a_package_that_is_not_in_the_catalog_gets_the_general_checks(
-    shop: Workshop, tmp_path: Path
-):
+def test_package_outside_the_catalog_gets_only_general_checks(shop: Workshop, tmp_path: Path):
     def rename(draft: Draft) -> None:
         draft.config["name"] = "node-tools"
 
@@ -159,7 +157,7 @@ def test_a_package_that_is_not_in_the_catalog_gets_the_general_checks(
     assert "relations" not in names
 
 
-def test_packages_of_the_users_own_catalog_are_known(shop: Workshop, tmp_path: Path):
+def test_catalog_of_the_user_extends_the_expected_files(shop: Workshop, tmp_path: Path):
     def extend(draft: Draft) -> None:
         draft.add("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
 
@@ -174,7 +172,7 @@ def test_packages_of_the_users_own_catalog_are_known(shop: Workshop, tmp_path: P
     assert level.check_paths([file], own).passed
 
 
-def test_a_file_that_is_no_package_is_one_failing_check(tmp_path: Path):
+def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path):
     file = tmp_path / "kubelet.deb"
     file.write_text("<html>404</html>")
     (check,) = level.check_paths([file]).checks
@@ -182,14 +180,14 @@ def test_a_file_that_is_no_package_is_one_failing_check(tmp_path: Path):
     assert "neither a deb nor an rpm" in check.findings[0].found
 
 
-def test_no_package_anywhere_says_where_it_looked(tmp_path: Path):
+def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path):
     with pytest.raises(UsageError, match=r"No packages \(\*\.deb or \*\.rpm\) in /"):
         level.check_paths([tmp_path])
     with pytest.raises(UsageError, match="no such file or folder"):
         level.check_paths([tmp_path / "missing.deb"])
 
 
-def test_the_outcome_is_said_in_the_log(
+def test_build_check_logs_its_result(
     shop: Workshop,
     good: dict[str, BuiltPackage],
     tmp_path: Path,
@@ -201,27 +199,27 @@ def test_the_outcome_is_said_in_the_log(
     package = shop.package("kubectl", "rpm")
     file = shop.write(package, lambda d: d.info("/usr/bin/kubectl", mode=0o600), tmp_path)
     check_packages([shop.made(package, file)], shop.store, PlainLog())
-    said = capsys.readouterr().err
-    assert "modes" in said
-    assert "0600" in said
+    output = capsys.readouterr().err
+    assert "modes" in output
+    assert "0600" in output
 
 
-def test_the_report_is_cheap_to_import():
+def test_results_module_imports_no_heavy_libraries():
     code = "import sys, kubeparcel.reports.results; print(*sys.modules)"
     env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     argv = [sys.executable, "-c", code]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
-    assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(done.stdout.split())
+    result = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(result.stdout.split())
 
 
-def test_a_report_of_real_checks_is_json(shop: Workshop, tmp_path: Path):
+def test_report_of_real_checks_is_valid_json(shop: Workshop, tmp_path: Path):
     shop.write(shop.package("kubelet", "rpm"), None, tmp_path)
     document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
 
 
-def test_upstreams_binaries_without_modules_are_fine(tmp_path: Path):
+def test_upstream_binaries_without_module_information_pass(tmp_path: Path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
     shop = workshop(tmp_path, go=silent, source="upstream")
     made = [

@@ -1,4 +1,4 @@
-"""A check is worth what it catches: each broken package is seen by the check meant for it."""
+"""Each mutant, a package with one fault, fails the check meant for it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ REPACKED = (
     (repack.cut_short, "readable", BOTH),
     (repack.renamed, "file-name", BOTH),
 )
-OF_THE_SET = {"one-owner-per-path"}
-"""Seen only where two packages are looked at together: test_layout has that mutant."""
+PACKAGE_SET_CHECKS = {"one-owner-per-path"}
+"""Checks of several packages together: test_level.py has their mutants."""
 
 CASES = [
     pytest.param(mutant, format_, id=f"{mutant.name} ({mutant.package} {format_})")
@@ -44,15 +44,15 @@ def failed(report: Report) -> set[str]:
 
 
 @pytest.mark.parametrize(("mutant", "format_"), CASES)
-def test_a_mutant_is_seen_by_the_check_meant_for_it(
+def test_mutant_fails_its_check(
     mutant: Mutant, format_: str, shop: Workshop, official_shop: Workshop, tmp_path: Path
 ):
-    place = official_shop if mutant.official else shop
-    package = place.package(mutant.package, format_)
-    file = place.write(package, mutant.mutate, tmp_path)
+    packages = official_shop if mutant.official else shop
+    package = packages.package(mutant.package, format_)
+    file = packages.write(package, mutant.mutate, tmp_path)
 
-    just_made = failed(check_packages([place.made(package, file)], place.store, QuietLog()))
-    assert mutant.check in just_made
+    by_build = failed(check_packages([packages.made(package, file)], packages.store, QuietLog()))
+    assert mutant.check in by_build
 
     by_catalog = failed(level.check_paths([file]))
     if not mutant.exact:
@@ -61,7 +61,7 @@ def test_a_mutant_is_seen_by_the_check_meant_for_it(
 
 
 @pytest.mark.parametrize(("change", "check", "format_"), REPACKED_CASES)
-def test_a_file_changed_afterwards_is_seen(
+def test_repacked_file_fails_its_check(
     change: Callable[[Path], None], check: str, format_: str, shop: Workshop, tmp_path: Path
 ):
     shop.write(shop.package("kubectl", format_), None, tmp_path / "out")
@@ -72,4 +72,4 @@ def test_a_file_changed_afterwards_is_seen(
 
 def test_every_check_has_a_mutant():
     caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED}
-    assert {rule.name for rule in CHECKS} | {level.READABLE_CHECK} == caught | OF_THE_SET
+    assert {check.name for check in CHECKS} | {level.READABLE_CHECK} == caught | PACKAGE_SET_CHECKS

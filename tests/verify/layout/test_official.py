@@ -1,4 +1,4 @@
-"""Packages like those of pkgs.k8s.io: what is to be said of them, and no more."""
+"""Packages like those of pkgs.k8s.io fail exactly the checks with known faults."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ KEEP = {
 
 
 def _like_official(draft: Draft) -> None:
-    """What facts/official-packages.md says of the packages for 1.36."""
+    """Change a package to what the official packages for 1.36 contain."""
     config, name, deb = draft.config, draft.config["name"], draft.format == "deb"
     authors = "Kubernetes Authors <dev@kubernetes.io>"
     config.update(maintainer=authors, vendor="obs://build.opensuse.org/isv:kubernetes", scripts={})
@@ -79,12 +79,12 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return level.check_paths([folder / "out"])
 
 
-def test_the_known_faults_are_named_and_nothing_else(official: Report):
-    found: dict[str, set[str]] = {}
+def test_official_packages_fail_only_checks_with_known_faults(official: Report):
+    failed: dict[str, set[str]] = {}
     for check in official.failed:
         name = Path(check.subject).name.partition("_")[0].partition("-1.")[0]
-        found.setdefault(f"{name} {check.subject[-3:]}", set()).add(check.name)
-    assert found == {
+        failed.setdefault(f"{name} {check.subject[-3:]}", set()).add(check.name)
+    assert failed == {
         "cri-tools deb": {"verifiable"},
         "kubectl deb": {"verifiable"},
         "kubeadm deb": {"verifiable", "modes", "scripts-reload-systemd"},
@@ -97,12 +97,12 @@ def test_the_known_faults_are_named_and_nothing_else(official: Report):
     }
 
 
-def test_the_contract_is_checked_all_the_same(official: Report):
+def test_official_packages_pass_the_kubelet_contract(official: Report):
     names = {check.name for check in official.checks if check.passed}
     assert {"kubelet-command-line", "drop-in-environment-files", "unit-restart", "static"} <= names
 
 
-def test_the_text_names_paths_and_does_not_speak_of_our_settings(official: Report):
+def test_report_names_paths_and_has_no_hint_to_our_settings(official: Report):
     text = render_text([official], TextStyle())
     assert "/opt/cni/bin/LICENSE, /opt/cni/bin/README.md" in text
     assert "an upgrade enables a kubelet that the administrator disabled" in text

@@ -1,7 +1,7 @@
-"""Scriptlets as simple commands, each with the conditions it runs under.
+"""A parser for scriptlets: simple commands, each with the conditions under which it runs.
 
-Reads what package scriptlets are made of: lists, `if`, `case`, loops, command substitution. It
-does not expand anything.
+Supports what scriptlets consist of: lists, `if`, `case`, loops and command substitution. Nothing
+is expanded.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ _QUOTES = re.compile(r"""\\(.)|["']""", re.DOTALL)
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OPENING = {"then", "do", "else", "{", "!", "if", "elif", "while", "until", "time"}
+_OTHER_KEYWORDS = {"fi", "done", "esac", "}", "case", "for"}
 
 
 @dataclass(frozen=True)
 class Command:
-    """One simple command: its words without quotes, its line, and what decides about it.
+    """A simple command: its words without quotes, its line number, and its context.
 
-    `under` are the conditions it runs under: those of `if` and `case` around it, and the commands
-    before it in an and-list. `tests` says that it is itself a condition; `caught`, that its
-    failure does not end the script: `||` follows, or it is a condition. `listed`: it follows `&&`.
+    `conditions` are those of the surrounding `if` and `case`, and the commands before it in an
+    and-list. `is_condition`: the command is itself a condition. `failure_handled`: its failure
+    does not end the script, because `||` follows or it is a condition. `follows_and`: `&&`
+    precedes it.
     """
 
     argv: tuple[str, ...]
@@ -45,118 +47,125 @@ class Command:
 
     @property
     def program(self) -> str:
-        """The program's name, without its folder."""
+        """Return the program's name without its folder."""
         return self.argv[0].rsplit("/", 1)[-1]
 
     @property
     def command_line(self) -> str:
-        """The command on one line."""
+        """Return the command on one line."""
         return " ".join(self.argv)
 
 
 @dataclass
-class _Reader:
-    """Where the reading stands: the conditions around, and the list that is being read."""
+class _State:
+    """The surrounding conditions, the condition being read, and the state of the and-or list.
 
-    around: list[str]
+    `condition` is None outside conditions, `patterns` outside the patterns of a `case`.
+    """
+
+    conditions: list[str]
     condition: list[str] | None = None
-    before: tuple[str, ...] = ()
-    listed: bool = False
+    and_list: tuple[str, ...] = ()
+    follows_and: bool = False
     patterns: list[str] | None = None
 
 
 def parse_commands(body: str, line: int = 1) -> tuple[Command, ...]:
-    """The simple commands of a script in their order, those in `$(…)` included."""
-    found: list[Command] = []
-    reader = _Reader([])
-    for words, at, operator in _pieces(body, line):
-        rest = _keywords(words, reader)
-        if reader.patterns is not None and _pattern(rest, operator, reader):
+    """Return the simple commands of a script in order, including those in `$(…)`."""
+    commands: list[Command] = []
+    state = _State([])
+    for words, start, operator in _split_at_operators(body, line):
+        rest = _take_keywords(words, state)
+        if state.patterns is not None and _take_pattern(rest, operator, state):
             continue
-        plain = [_QUOTES.sub(lambda m: m[1] or "", word) for word in rest]
-        while plain and _ASSIGNMENT.match(plain[0]):
-            plain.pop(0)
-        if plain:
-            found.append(_command(tuple(plain), at, operator, reader))
+        argv = [_remove_quotes(word) for word in rest]
+        while argv and _ASSIGNMENT.match(argv[0]):
+            argv.pop(0)
+        if argv:
+            commands.append(_command(tuple(argv), start, operator, state))
         for word in rest:
-            for inner in _SUBSTITUTION.finditer(word):
-                found += parse_commands(inner[1] or inner[2] or "", at)
+            for substitution in _SUBSTITUTION.finditer(word):
+                commands += parse_commands(substitution[1] or substitution[2] or "", start)
         if operator == ";;":
-            reader.patterns = []
+            state.patterns = []
         if operator in ("&&", "||"):
-            reader.listed = operator == "&&"
-            reader.before = (*reader.before, " ".join(plain)) if reader.listed else ()
+            state.follows_and = operator == "&&"
+            state.and_list = (*state.and_list, " ".join(argv)) if state.follows_and else ()
         else:
-            reader.before, reader.listed = (), False
-    return tuple(found)
+            state.and_list, state.follows_and = (), False
+    return tuple(commands)
 
 
-def _pattern(words: list[str], operator: str, reader: _Reader) -> bool:
-    """Take in the patterns before a branch of a `case`; they are no commands."""
-    patterns = reader.patterns or []
+def _remove_quotes(word: str) -> str:
+    return _QUOTES.sub(lambda match: match[1] or "", word)
+
+
+def _take_pattern(words: list[str], operator: str, state: _State) -> bool:
+    """Add patterns before a branch of a `case` to its condition; return whether these are some."""
+    patterns = state.patterns or []
     if operator not in ("|", ")", "(", "\n") or (operator == "\n" and words):
-        reader.patterns = None
+        state.patterns = None
         return False
     patterns += words
     if operator == ")":
-        subject = reader.around[-1].partition(" in ")[0]
-        reader.around[-1] = f"{subject} in {' | '.join(patterns)}"
-    reader.patterns = None if operator == ")" else patterns
+        subject = state.conditions[-1].partition(" in ")[0]
+        state.conditions[-1] = f"{subject} in {' | '.join(patterns)}"
+    state.patterns = None if operator == ")" else patterns
     return True
 
 
-def _command(words: tuple[str, ...], line: int, operator: str, reader: _Reader) -> Command:
-    tests = reader.condition is not None
-    if reader.condition is not None:
-        reader.condition.append(" ".join(words))
+def _command(argv: tuple[str, ...], line: int, operator: str, state: _State) -> Command:
+    is_condition = state.condition is not None
+    if state.condition is not None:
+        state.condition.append(" ".join(argv))
     return Command(
-        argv=words[1:] if words[0] in ("command", "exec") and words[1:2] != ("-v",) else words,
+        argv=argv[1:] if argv[0] in ("command", "exec") and argv[1:2] != ("-v",) else argv,
         line=line,
-        conditions=(*reader.around, *reader.before),
-        is_condition=tests,
-        failure_handled=tests or operator == "||",
-        follows_and=reader.listed,
+        conditions=(*state.conditions, *state.and_list),
+        is_condition=is_condition,
+        failure_handled=is_condition or operator == "||",
+        follows_and=state.follows_and,
     )
 
 
-def _keywords(words: list[str], reader: _Reader) -> list[str]:
-    """Take the keywords off the front, keeping the account of what is around."""
+def _take_keywords(words: list[str], state: _State) -> list[str]:
+    """Return the words after leading keywords, and update the surrounding conditions."""
     rest = list(words)
-    while rest and (rest[0] in _OPENING or rest[0] in ("fi", "done", "esac", "}", "case", "for")):
-        word = rest.pop(0)
-        if word in ("if", "elif", "while", "until"):
-            reader.condition = []
-            if word == "elif" and reader.around:
-                reader.around.pop()
-        elif word in ("then", "do"):
-            reader.around.append(" ; ".join(reader.condition or ["for"]))
-            reader.condition = None
-        elif word == "else" and reader.around:
-            reader.around[-1] = f"not: {reader.around[-1]}"
-        elif word == "case":
-            subject = _QUOTES.sub(lambda m: m[1] or "", rest[0]) if rest else ""
-            reader.around.append(f"case {subject} in ")
-            reader.patterns = []
+    while rest and (rest[0] in _OPENING or rest[0] in _OTHER_KEYWORDS):
+        keyword = rest.pop(0)
+        if keyword in ("if", "elif", "while", "until"):
+            state.condition = []
+            if keyword == "elif" and state.conditions:
+                state.conditions.pop()
+        elif keyword in ("then", "do"):
+            state.conditions.append(" ; ".join(state.condition or ["for"]))
+            state.condition = None
+        elif keyword == "else" and state.conditions:
+            state.conditions[-1] = f"not: {state.conditions[-1]}"
+        elif keyword == "case":
+            subject = _remove_quotes(rest[0]) if rest else ""
+            state.conditions.append(f"case {subject} in ")
+            state.patterns = []
             rest = rest[2:]
-        elif word == "for":
+        elif keyword == "for":
             rest = []
-        elif word in ("fi", "done", "esac"):
-            reader.around[-1:] = []
-            reader.patterns = None if word == "esac" else reader.patterns
+        elif keyword in ("fi", "done", "esac"):
+            state.conditions[-1:] = []
+            state.patterns = None if keyword == "esac" else state.patterns
     return rest
 
 
-def _pieces(body: str, line: int) -> Iterator[tuple[list[str], int, str]]:
-    """Words up to each operator, with the line they start on; redirections are left out."""
+def _split_at_operators(body: str, line: int) -> Iterator[tuple[list[str], int, str]]:
+    """Yield the words before each operator, their line, and the operator; no redirections."""
     words: list[str] = []
-    start = at = line
+    start = current = line
     for match in _TOKEN.finditer(body):
         kind, text = match.lastgroup, match[0]
         if kind == "word":
-            start = start if words else at
+            start = start if words else current
             words.append(text)
         elif kind == "operator":
             yield words, start, text
             words = []
-        at += text.count("\n")
+        current += text.count("\n")
     yield words, start, "\n"
