@@ -1,4 +1,4 @@
-"""A package broken in one respect, as a value: how, and which check on a host must notice."""
+"""A package with one fault, as a value, and the check on a host that must fail."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ HOSTS: Mapping[Format, str] = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
 
 @dataclass(frozen=True)
 class HostMutant:
-    """One fault: in which package, made how, and which check of which scenario sees it.
+    """A fault: the package, the change, and the check of a scenario that must fail.
 
-    With `earlier` it is the package that the scenario begins with that is broken. `hidden` ones the
-    layout level cannot see: this is the cheapest that does.
+    With `in_previous`, the package that the scenario starts with is broken. A fault is `hidden` if
+    the layout level does not find it.
     """
 
     name: str
@@ -38,17 +38,17 @@ M = TypeVar("M", bound=HostMutant)
 
 
 def scriptlet(at: str, text: str) -> Mutate:
-    """More text at the end of a scriptlet."""
+    """Return a change: text is appended to a scriptlet."""
     return on("script", at, text)
 
 
 def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:
-    """Each mutant in each of its formats."""
+    """Return each mutant with each of its formats."""
     return [(mutant, Format(format_)) for mutant in mutants for format_ in mutant.formats]
 
 
 def layout_results(mutant: HostMutant, shop: Workshop, folder: Path) -> set[bool]:
-    """Whether the layout level finds nothing wrong with it, of each format."""
+    """Return whether the layout level passes a mutant, in any of its formats."""
     files = [
         shop.write(shop.package(mutant.package, format_), mutant.mutate, folder / format_)
         for format_ in mutant.formats

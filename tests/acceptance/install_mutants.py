@@ -1,7 +1,7 @@
-"""Packages broken in one respect each, and the check of the install level that must notice.
+"""Packages with one fault each, and the check of the install level that must fail.
 
-Faults that cannot hide one another share a machine: they are in files or moments of their own, and
-the machine's checks must fail exactly where they are expected to.
+Faults that do not hide one another share a machine. On each machine, exactly the expected checks
+must fail.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tests.support.package_workshop import Draft, Mutate
 
 @dataclass(frozen=True)
 class InstallMutant(HostMutant):
-    """Those of one `machine` share it; without a name it has one of its own.
+    """A fault for the install level; mutants with the same `machine` share it.
 
-    `after` are the steps before it that the check cannot be without, beside the vital ones. `said`
-    are words that its finding has, and no other fault's on that machine.
+    `required_steps` must run before the check, besides the vital ones. `expected_text` is in the
+    finding of this fault, and of no other on its machine.
     """
 
     machine: str = ""
@@ -58,7 +58,7 @@ def _built_for_arm64(draft: Draft) -> None:
     draft.put("/usr/bin/kubectl", elf("kubectl", machine=183))
 
 
-# What only dpkg, or only rpm, tells a scriptlet.
+# How a scriptlet of each format recognises a first installation.
 _FIRST_INSTALLATION = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
 
 
@@ -76,19 +76,27 @@ def _leaves_file(path: str) -> Mutate:
 
 PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     InstallMutant(
-        *("the kubelet forgets iptables", "kubelet", _without_dependency("iptables")),
+        *("the kubelet lacks a dependency on iptables", "kubelet", _without_dependency("iptables")),
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *("the kubelet forgets the CNI plugins", "kubelet", _without_dependency("kubernetes-cni")),
+        *(
+            "the kubelet lacks a dependency on the CNI plugins",
+            "kubelet",
+            _without_dependency("kubernetes-cni"),
+        ),
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *("a dependency that nobody has", "kubectl", depend("no-such-package")),
+        *("a dependency that does not exist", "kubectl", depend("no-such-package")),
         *("lifecycle", "install"),
     ),
     InstallMutant(
-        *("a conflict with its own kind", "kubeadm", depend("kubectl", relation="conflicts")),
+        *(
+            "a conflict with another of the packages",
+            "kubeadm",
+            depend("kubectl", relation="conflicts"),
+        ),
         *("lifecycle", "install"),
     ),
     InstallMutant(
@@ -97,11 +105,11 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("debian-plugins", "debian-plugins-intact", DEB),
     ),
     InstallMutant(
-        *("a file of Debian's plugins", "kubernetes-cni", _owns_debians_file),
+        *("a file that Debian's plugins own", "kubernetes-cni", _owns_debians_file),
         *("debian-plugins", "install", DEB),
     ),
     InstallMutant(
-        *("the environment file is no conffile", "kubelet", env(_not_a_conffile)),
+        *("the environment file is not a conffile", "kubelet", env(_not_a_conffile)),
         *("upgrade", "upgrade-keeps-settings"),
         machine="in use",
     ),
@@ -111,30 +119,30 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         hidden=True,
     ),
     InstallMutant(
-        *("the environment file changes and rpm lays the new one beside", "kubelet"),
+        *("the environment file changes and rpm writes an rpmnew", "kubelet"),
         *(env(_other_content), "upgrade", "upgrade-keeps-settings", RPM),
         hidden=True,
     ),
     InstallMutant(
-        *("a removal takes the edited settings along", "kubelet", env(_remove_before_removal)),
+        *("a removal deletes edited settings", "kubelet", env(_remove_before_removal)),
         *("lifecycle", "remove-keeps-settings"),
         hidden=True,
         machine="kept",
     ),
     InstallMutant(
-        *("an upgrade empties the folder of plugins", "kubernetes-cni"),
+        *("an upgrade empties the plugin folder", "kubernetes-cni"),
         scriptlet("preinstall", f"rm -rf {PLUGINS}*"),
         *("upgrade", "upgrade-keeps-plugins"),
         machine="in use",
     ),
     InstallMutant(
-        *("a removal empties the folder of plugins", "kubernetes-cni"),
+        *("a removal empties the plugin folder", "kubernetes-cni"),
         scriptlet("postremove", f"rm -rf {PLUGINS}"),
         *("lifecycle", "remove-keeps-plugins"),
         machine="kept",
     ),
     InstallMutant(
-        *("a question at an upgrade", "kubelet", _prompts_on_upgrade),
+        *("a prompt during an upgrade", "kubelet", _prompts_on_upgrade),
         *("upgrade", "upgrade"),
     ),
     InstallMutant(
@@ -147,7 +155,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *(
-            "a removal that fails before it begins",
+            "a removal whose preremove fails",
             "kubelet",
             scriptlet("preremove", "exit 3"),
         ),
@@ -159,21 +167,21 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("lifecycle", "reinstall"),
     ),
     InstallMutant(
-        *("an undeclared file stays", "kubeadm", _leaves_file("/var/lib/kubeadm/undeclared")),
+        *("an undeclared file remains", "kubeadm", _leaves_file("/var/lib/kubeadm/undeclared")),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
         expected_text="/var/lib/kubeadm/undeclared",
     ),
     InstallMutant(
-        *("an undeclared file stays in /etc", "cri-tools", _leaves_file("/etc/crictl.yaml")),
+        *("an undeclared file remains in /etc", "cri-tools", _leaves_file("/etc/crictl.yaml")),
         *("lifecycle", "nothing-left"),
         hidden=True,
         machine="left",
         expected_text="/etc/crictl.yaml",
     ),
     InstallMutant(
-        *("a link stays", "kubelet"),
+        *("a link remains", "kubelet"),
         scriptlet("postinstall", "ln -sf /usr/bin/kubelet /usr/local/bin/kubelet"),
         *("lifecycle", "nothing-left"),
         hidden=True,
@@ -226,14 +234,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("lifecycle", "read-only-usr"),
     ),
     InstallMutant(
-        *("completions of nothing", "kubectl"),
+        *("an empty completion file", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "true\n"),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed",
     ),
     InstallMutant(
-        *("completions that name no function", "kubectl"),
+        *("completions that name a missing function", "kubectl"),
         on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("lifecycle", "completions"),
         hidden=True,
@@ -241,34 +249,34 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *(
-            "systemd taken for granted",
+            "a scriptlet that requires systemd",
             "kubelet",
             scriptlet("postinstall", "systemctl daemon-reload"),
         ),
         *("without-systemd", "install"),
     ),
     InstallMutant(
-        *("a scriptlet that looks which package came first", "kubeadm"),
+        *("a scriptlet that depends on the order of installation", "kubeadm"),
         scriptlet("postinstall", "[ ! -e /usr/bin/kubelet ] || touch /etc/kubelet-came-first"),
         *("orders", "backwards-same"),
         hidden=True,
         machine="moments",
     ),
     InstallMutant(
-        *("a scriptlet that needs another package without saying so", "cri-tools"),
+        *("a scriptlet with an undeclared dependency", "cri-tools"),
         scriptlet("postinstall", "test -e /usr/bin/kubectl"),
         *("orders", "one-by-one"),
         hidden=True,
     ),
     InstallMutant(
-        *("a version that cannot be gone back to", "kubelet"),
+        *("a version that prevents a downgrade", "kubelet"),
         scriptlet("preremove", '[ "$1" != upgrade ] || dpkg --compare-versions "$2" gt 1.36.3-1'),
         *("upgrade", "downgrade", DEB),
         hidden=True,
         machine="moments",
     ),
     InstallMutant(
-        *("an older version than before", "kubectl", fields(release="0")),
+        *("a version lower than the previous one", "kubectl", fields(release="0")),
         *("upgrade", "upgrade"),
     ),
 )

@@ -1,4 +1,4 @@
-"""Packages broken in ways that show when others come and go under a kubelet that runs."""
+"""Packages with faults that show when packages change under a running kubelet."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _OTHER_ORDER = edit_drop_in(
 )
 
 LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
-    # How it begins.
+    # The start of each scenario.
     ServiceMutant(
-        *("an earlier package that does not install", "kubectl", _FAILS),
+        *("a previous package that does not install", "kubectl", _FAILS),
         *("lifecycle", "previous", DEB, True),
         machine="small 9",
     ),
     ServiceMutant(
-        *("an earlier kubeadm that fails", "kubeadm", _NO_KUBEADM),
+        *("a previous kubeadm that fails", "kubeadm", _NO_KUBEADM),
         *("lifecycle", "running", RPM, True),
         machine="small 9",
     ),
@@ -79,7 +79,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         *("layouts", "running", RPM, True),
         machine="small 10",
     ),
-    # Other packages come and go.
+    # Upgrades and removals.
     _restarts(
         "cri-tools", "postinstall", "crictl's upgrade restarts the kubelet", "upgrade-cri-tools"
     ),
@@ -97,14 +97,14 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     _restarts("kubelet", "postinstall", "the kubelet's upgrade restarts it", "upgrade-kubelet"),
     ServiceMutant(
-        *("the kubelet's upgrade says nothing", "kubelet", _gives_no_advice),
+        *("the kubelet's upgrade gives no advice", "kubelet", _gives_no_advice),
         *("lifecycle", "restart-advice"),
         machine="lifecycle",
         required_steps=("upgrade-kubelet",),
         hidden=True,
     ),
     ServiceMutant(
-        *("the new drop-in forgets kubeadm's flags", "kubeadm"),
+        *("the new drop-in unsets kubeadm's flags", "kubeadm"),
         edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
         *("lifecycle", "restart", DEB),
         machine="renewed",
@@ -135,21 +135,21 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         required_steps=("upgrade-kubelet",),
     ),
     ServiceMutant(
-        *("kubeadm's removal takes the kubelet's unit along", "kubeadm"),
+        *("kubeadm's removal deletes the kubelet's unit", "kubeadm"),
         scriptlet("postremove", f"rm -f /usr/lib{UNIT_PATH}"),
         *("lifecycle", "remove-kubeadm"),
         machine="lifecycle",
         hidden=True,
     ),
     ServiceMutant(
-        *("the removed kubelet runs on", "kubelet", _never_stops_kubelet),
+        *("the removed kubelet still runs", "kubelet", _never_stops_kubelet),
         *("lifecycle", "stopped"),
         machine="lifecycle",
         hidden=True,
     ),
-    # Another layout.
+    # Changes of layout.
     ServiceMutant(
-        *("the old layout's drop-in stays", "kubeadm", _keeps_old_drop_in),
+        *("the old layout's drop-in remains", "kubeadm", _keeps_old_drop_in),
         *("layouts", "to-other-layout", DEB),
         machine="stale",
         in_previous=True,
@@ -166,7 +166,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         hidden=True,
     ),
     ServiceMutant(
-        *("an edited drop-in is thrown away", "kubeadm", _discards_edit),
+        *("an edited drop-in is discarded", "kubeadm", _discards_edit),
         *("layouts", "edit-kept", DEB),
         machine="edited",
         in_previous=True,
@@ -179,7 +179,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         required_steps=("with-edit",),
     ),
     ServiceMutant(
-        *("an edited drop-in stays and masks the new one", "kubeadm", _keeps_old_drop_in),
+        *("an edited drop-in remains and overrides the new one", "kubeadm", _keeps_old_drop_in),
         *("layouts", "with-edit", DEB, True),
         machine="masked",
     ),

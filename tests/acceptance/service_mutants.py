@@ -1,7 +1,7 @@
-"""Packages broken in one respect each, that the service level must notice, and by which check.
+"""Packages with one fault each, and the check of the service level that must fail.
 
-Faults that cannot hide one another share a machine: they are in files or moments of their own, and
-the machine's checks must fail exactly where they are expected to.
+Faults that do not hide one another share a machine. On each machine, exactly the expected checks
+must fail.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ REAL_KUBELET = "/usr/libexec/kubelet"
 
 @dataclass(frozen=True)
 class ServiceMutant(HostMutant):
-    """Those of one `machine` share it.
+    """A fault for the service level; mutants with the same `machine` share it.
 
-    `after` are the steps before it that the check cannot be without, beside the vital ones.
+    `required_steps` must run before the check, besides the vital ones.
     """
 
     machine: str = field(kw_only=True)
@@ -32,7 +32,7 @@ class ServiceMutant(HostMutant):
 
 
 SMALL = "small"
-"""Machines whose names begin so need no real kubelet: nothing is asked of one that runs."""
+"""The prefix of machines that need no real kubelet, because their checks do not run one."""
 
 
 def edit_drop_in(old: str, new: str) -> Mutate:
@@ -59,7 +59,7 @@ def _require_env_file(draft: Draft) -> None:
 
 
 def _wrap_kubelet(arguments: str) -> Mutate:
-    """A script for a kubelet, that starts the real one under its name with other arguments."""
+    """Return a change: the kubelet is a script that runs the real one with other arguments."""
 
     def wrapped(draft: Draft) -> None:
         row = draft.row("/usr/bin/kubelet")
@@ -77,7 +77,7 @@ def _override_unit(folder: str, name: str = "") -> Mutate:
     return on("add", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
 
 
-# What only dpkg, or only rpm, tells a scriptlet at the first installation.
+# The packages' own condition for a first installation.
 _IF_FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
 
 
@@ -99,14 +99,14 @@ def _run_until_reboot(draft: Draft) -> None:
 
 
 NODE_MUTANTS: tuple[ServiceMutant, ...] = (
-    # What the machine is made of.
+    # Installation and container runtime.
     ServiceMutant(
         *("a scriptlet that fails", "kubectl", scriptlet("postinstall", "exit 1")),
         *("node", "install", DEB),
         machine="small 7",
     ),
     ServiceMutant(
-        *("needs what no repository has", "kubectl", depend("no-such-package")),
+        *("a dependency that does not exist", "kubectl", depend("no-such-package")),
         *("node", "install", RPM),
         machine="small 7",
     ),
@@ -120,15 +120,15 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         *("node", "runtime"),
         machine="small 8",
     ),
-    # What systemd has read.
+    # The unit, as systemd reads it.
     ServiceMutant(
-        *("no reset of ExecStart", "kubeadm", edit_drop_in("ExecStart=\n", "")),
+        *("ExecStart is not reset", "kubeadm", edit_drop_in("ExecStart=\n", "")),
         *("node", "unit-clean", DEB),
         machine="small 1",
     ),
     ServiceMutant(
         *(
-            "the kubelet in another path",
+            "the kubelet has another path",
             "kubeadm",
             edit_drop_in("=/usr/bin/k", "=/usr/local/bin/k"),
         ),
@@ -141,7 +141,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 2",
     ),
     ServiceMutant(
-        *("a unit in /etc over the packaged one", "kubelet", _override_unit("/etc")),
+        *("a unit in /etc overrides the packaged one", "kubelet", _override_unit("/etc")),
         *("node", "unit-files", RPM),
         machine="small 2",
     ),
@@ -182,49 +182,49 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 4",
     ),
     ServiceMutant(
-        *("a drop-in of its own in /etc", "kubernetes-cni"),
+        *("another drop-in in /etc", "kubernetes-cni"),
         on("add", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
         *("node", "unmasked"),
         machine="small 3",
     ),
-    # Whether it starts, and when.
+    # Whether the unit is enabled, and when it starts.
     ServiceMutant(
-        *("not enabled", "kubelet", _never_enable),
+        *("the unit is not enabled", "kubelet", _never_enable),
         *("node", "as-preset"),
         machine="small 1",
         hidden=True,
     ),
     ServiceMutant(
-        *("cannot be enabled", "kubelet", _edit_unit("WantedBy=multi-user.target\n", "")),
+        *("the unit cannot be enabled", "kubelet", _edit_unit("WantedBy=multi-user.target\n", "")),
         *("node", "as-preset"),
         machine="small 4",
     ),
     ServiceMutant(
-        *("crash loop before kubeadm", "kubelet"),
+        *("a crash loop before kubeadm", "kubelet"),
         _edit_unit("ConditionPathExists=|", "#ConditionPathExists=|"),
         *("node", "waits"),
         machine="small 3",
     ),
     ServiceMutant(
-        *("enabled against the site's preset", "kubelet"),
+        *("the unit is enabled against the site's preset", "kubelet"),
         scriptlet("postinstall", "systemctl enable kubelet.service || true"),
         *("preset-disabled", "stays-disabled"),
         machine="small 5",
     ),
     ServiceMutant(
-        *("enabled again by a later installation", "kubelet", _apply_preset_always),
+        *("a later installation enables the unit again", "kubelet", _apply_preset_always),
         *("preset-disabled", "still-disabled"),
         machine="small 6",
     ),
-    # The machine under kubeadm.
+    # The node that kubeadm starts.
     ServiceMutant(
-        *("a crictl that knows no runtime", "cri-tools"),
+        *("crictl does not reach the runtime", "cri-tools"),
         on("put", "/usr/bin/crictl", program("crictl", "1.36.0")),
         *("node", "crictl"),
         machine="small 1",
     ),
     ServiceMutant(
-        *("a plugin that does not know CNI", "kubernetes-cni"),
+        *("a plugin that does not implement CNI", "kubernetes-cni"),
         on("put", "/opt/cni/bin/bridge", program("bridge", "1.9.1")),
         *("node", "plugins"),
         machine="small 1",
@@ -236,13 +236,13 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 2",
     ),
     ServiceMutant(
-        *("a kubelet that dies", "kubelet"),
+        *("the kubelet exits", "kubelet"),
         on("put", "/usr/bin/kubelet", "#!/bin/sh\nexit 1\n"),
         *("node", "healthz", DEB),
         machine="dead",
     ),
     ServiceMutant(
-        *("kubeadm's flags forgotten", "kubeadm"),
+        *("kubeadm's flags are unset", "kubeadm"),
         edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_KUBEADM_ARGS\nExecStart=\n"),
         *("node", "command-line", RPM),
         machine="1",
@@ -254,7 +254,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="1",
     ),
     ServiceMutant(
-        *("the administrator's arguments forgotten", "kubeadm"),
+        *("the administrator's arguments are unset", "kubeadm"),
         edit_drop_in("ExecStart=\n", "UnsetEnvironment=KUBELET_EXTRA_ARGS\nExecStart=\n"),
         *("node", "extra-args-last", DEB),
         machine="2",
@@ -274,7 +274,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         hidden=True,
     ),
     ServiceMutant(
-        *("a unit that wants kubeadm's flags", "kubelet"),
+        *("a unit that requires kubeadm's flags", "kubelet"),
         _edit_unit(
             "[Unit]\n",
             "[Unit]\nAssertPathExists=|!/var/lib/kubelet/config.yaml\n"
@@ -285,12 +285,12 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         hidden=True,
     ),
     ServiceMutant(
-        *("not started again", "kubelet", _edit_unit("Restart=always\n", "")),
+        *("the kubelet is not restarted", "kubelet", _edit_unit("Restart=always\n", "")),
         *("node", "killed", DEB),
         machine="1",
     ),
     ServiceMutant(
-        *("does not survive a restart of the machine", "kubelet", _run_until_reboot),
+        *("the kubelet does not start after a reboot", "kubelet", _run_until_reboot),
         *("node", "reboot", RPM),
         machine="2",
     ),

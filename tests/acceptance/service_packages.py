@@ -22,13 +22,13 @@ REAL = ("kubeadm", "kubelet")
 
 @dataclass(frozen=True)
 class PackageWriter:
-    """What packages of one revision and layout are made of."""
+    """Writes packages of one revision and layout."""
 
     real: Workshop
     small: Workshop
 
     def write(self, name: str, format_: Format, folder: Path, mutate: Mutate | None = None) -> Path:
-        """One package, broken or not."""
+        """Write a package, with a fault if `mutate` is given."""
         if name in REAL:
             return self.real.write(self.real.package(name, format_), mutate, folder)
 
@@ -43,7 +43,7 @@ class PackageWriter:
 def create_writer(
     site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc"
 ) -> PackageWriter:
-    """The binaries are those that `site` has built, from its store."""
+    """Return a writer that uses the binaries that `site` has built."""
     lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}

@@ -1,7 +1,7 @@
-"""Our five packages in miniature, made by the real plan and the real nfpm: scripts for programs.
+"""The five packages in miniature, built by the real planner and nfpm, with scripts for programs.
 
-They install in a moment and say their version like the real ones, so that every way of breaking
-them can be tried on a host.
+They install quickly and print their version like the real ones, so that many faults can be tested
+on a host.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PLUGINS = "/opt/cni/bin/"
 
 
 def program(name: str, version: str) -> str:
-    """A program that says its version, and prints completions that name a function."""
+    """Return a script that prints its version, or completions that name a function."""
     return (
         "#!/bin/sh\n"
         'if [ "$1" = completion ]; then\n'
@@ -27,7 +27,7 @@ def program(name: str, version: str) -> str:
 
 
 def make_programs_runnable(draft: Draft) -> None:
-    """Programs that run on any host instead of the workshop's dumb ones."""
+    """Replace the workshop's binaries by scripts that run on any host."""
     for row in draft.config["contents"]:
         path = row["dst"]
         if path.startswith(("/usr/bin/", PLUGINS)) and row.get("type") != "dir":
@@ -35,14 +35,14 @@ def make_programs_runnable(draft: Draft) -> None:
 
 
 def small_workshop(folder: Path, revision: str = "2") -> Workshop:
-    """What the packages are made of."""
+    """Return a workshop for the small packages."""
     return workshop(folder, revision=revision)
 
 
 def write_set(
     shop: Workshop, format_: Format, folder: Path, broken: str = "", mutate: Mutate | None = None
 ) -> Path:
-    """All five packages in a folder, one of them broken; give the folder."""
+    """Write all five packages, one of them broken, and return their folder."""
     for package in shop.packages.values():
         if package.format is format_:
 

@@ -1,4 +1,4 @@
-"""Packages whose faults show at one moment only: when a set comes again, goes back, or goes."""
+"""Packages whose faults show at one stage: a second installation, a downgrade or a removal."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.support.package_workshop import Draft, Mutate
 FAIL = "exit 3"
 DEBIAN_PLUGINS = "containernetworking-plugins"
 FOREIGN_PLUGIN = f"{PLUGINS}other-vendors-plugin"
-# dpkg asks a package's scriptlet once when it goes, and once more when it is forgotten.
+# dpkg runs postrm once for the removal and once for the purge.
 FIRST_REMOVAL = {"deb": 2, "rpm": 1}
 SECOND_REMOVAL = {"deb": 4, "rpm": 2}
-# As the above, and the first time of all is a reinstallation.
+# As above; the first run belongs to a reinstallation.
 REMOVAL_IN_USE = {"deb": 4, "rpm": 3}
 
 
 def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
-    """A scriptlet that does something the nth time it is run, and never else."""
+    """Return a change: a scriptlet does something only the nth time that it runs."""
 
     def add(draft: Draft) -> None:
         when = nth if isinstance(nth, int) else nth[draft.format]
@@ -32,7 +32,7 @@ def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
 
 
 def _renamed(name: str, *, provides: bool) -> Mutate:
-    """A package under another name, that stands in for the right one or does not."""
+    """Return a change: the package has another name, and may provide the right one."""
 
     def rename(draft: Draft) -> None:
         config = draft.config
@@ -69,42 +69,42 @@ def _alone(name: str, package: str, mutate: Mutate, *, hidden: bool = False) -> 
 
 def _lacks_plugins(scenario: str) -> InstallMutant:
     change = _renamed("cni-plugins", provides=False)
-    name = f"nobody has the CNI plugins ({scenario})"
+    name = f"no package provides the CNI plugins ({scenario})"
     return InstallMutant(name, "kubernetes-cni", change, scenario, "dependencies")
 
 
 STAGE_MUTANTS: tuple[InstallMutant, ...] = (
-    # What each scenario begins with.
+    # The start of each scenario.
     _lacks_plugins("lifecycle"),
     _lacks_plugins("orders"),
     _lacks_plugins("without-systemd"),
     InstallMutant(
-        *("a package under the name of Debian's plugins", "kubectl", _takes_debians_name),
+        *("a package with the name of Debian's plugins", "kubectl", _takes_debians_name),
         *("debian-plugins", "debian-plugins", DEB),
     ),
     InstallMutant(
-        *("a dependency that brings a systemctl", "kubernetes-cni", _brings_systemctl),
+        *("a dependency that contains a systemctl", "kubernetes-cni", _brings_systemctl),
         *("without-systemd", "no-systemd"),
     ),
-    # Each alone.
+    # Each package alone.
     _alone(
-        "a program that calls another package's",
+        "a program that needs another package",
         "cri-tools",
         on("put", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
     ),
     _alone(
-        "kubeadm wants a kubelet",
+        "kubeadm's scriptlet requires a kubelet",
         "kubeadm",
         scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
     _alone(
-        "plugins that want a kubelet",
+        "the plugins' scriptlet requires a kubelet",
         "kubernetes-cni",
         scriptlet("postinstall", "test -e /usr/bin/kubelet"),
         hidden=True,
     ),
-    # A life: installed, reinstalled, purged, installed, in use, removed, forgotten.
+    # The lifecycle: install, reinstall, purge, install, edit, remove, purge.
     InstallMutant(
         *("a reinstallation changes a mode", "kubectl"),
         _on_run(2, "postinstall", "chmod 700 /usr/bin/kubectl"),
@@ -114,47 +114,47 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
-        *("no second life", "kubectl", _on_run(3, "postinstall", FAIL)),
+        *("an installation that fails after a purge", "kubectl", _on_run(3, "postinstall", FAIL)),
         *("lifecycle", "install-again"),
         machine="moments",
         expected_text="kubectl",
     ),
     InstallMutant(
-        *("another mode in a second life", "kubernetes-cni"),
+        *("another file mode after a purge", "kubernetes-cni"),
         _on_run(3, "postinstall", f"chmod 700 {PLUGINS}portmap"),
         *("lifecycle", "installed-same"),
         machine="moments",
         expected_text="portmap",
     ),
     InstallMutant(
-        *("a removal that fails when it is in use", "cri-tools"),
+        *("a removal that fails while settings are edited", "cri-tools"),
         _on_run(REMOVAL_IN_USE, "postremove", FAIL),
         *("lifecycle", "remove"),
         machine="moments",
         expected_text="cri-tools",
     ),
     InstallMutant(
-        *("cannot be forgotten", "kubeadm", _on_run(5, "postremove", FAIL)),
+        *("a purge that fails after a removal", "kubeadm", _on_run(5, "postremove", FAIL)),
         *("lifecycle", "purge-removed", DEB),
         machine="moments",
         expected_text="kubeadm",
     ),
     InstallMutant(
-        *("is forgotten with all plugins", "kubernetes-cni"),
+        *("a purge deletes all plugins", "kubernetes-cni"),
         scriptlet("postremove", f'[ "$1" != purge ] || rm -f {PLUGINS}*'),
         *("lifecycle", "purge-keeps-plugins", DEB),
         machine="moments",
     ),
     InstallMutant(
-        *("edited settings are copied aside and stay", "kubelet", env(_copies_edited_settings)),
+        *("a copy of edited settings remains", "kubelet", env(_copies_edited_settings)),
         *("lifecycle", "nothing-left-at-all"),
         machine="moments",
         expected_text=".copy",
         hidden=True,
     ),
-    # From the earlier packages to these, and back.
+    # Upgrade and downgrade.
     InstallMutant(
-        *("an earlier package that fails", "kubectl", _on_run(1, "postinstall", FAIL)),
+        *("a previous package that fails to install", "kubectl", _on_run(1, "postinstall", FAIL)),
         *("upgrade", "previous"),
         in_previous=True,
         machine="moments",
@@ -176,34 +176,34 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         expected_text="/usr/bin/crictl",
     ),
     InstallMutant(
-        *("an earlier package that comes only once", "cri-tools"),
+        *("a previous package that installs only once", "cri-tools"),
         _on_run(2, "postinstall", FAIL),
         *("upgrade", "downgrade", RPM, True),
         machine="moments",
         expected_text="cri-tools",
     ),
     InstallMutant(
-        *("going back loses the settings", "kubelet", _empties_settings),
+        *("a downgrade loses the settings", "kubelet", _empties_settings),
         *("upgrade", "downgrade-keeps-settings"),
         in_previous=True,
         machine="moments",
     ),
     InstallMutant(
-        *("going back empties the folder of plugins", "kubernetes-cni"),
+        *("a downgrade deletes another vendor's plugin", "kubernetes-cni"),
         _on_run(2, "postinstall", f"rm -f {FOREIGN_PLUGIN}"),
         *("upgrade", "downgrade-keeps-plugins"),
         in_previous=True,
         machine="moments",
     ),
     InstallMutant(
-        *("an earlier plugin of another version", "kubernetes-cni"),
+        *("a previous plugin of another version", "kubernetes-cni"),
         on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("upgrade", "downgrade-versions"),
         in_previous=True,
         machine="moments",
         expected_text="portmap",
     ),
-    # One order after the other.
+    # Several orders of installation.
     InstallMutant(
         *("a first removal that fails", "cri-tools"),
         _on_run(FIRST_REMOVAL, "postremove", FAIL),
@@ -246,7 +246,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
-        *("a removal that takes systemd for granted", "cri-tools"),
+        *("a removal that requires systemd", "cri-tools"),
         scriptlet("postremove", '[ "$1" = remove ] || systemctl daemon-reload'),
         *("without-systemd", "purge"),
         machine="moments",
@@ -263,9 +263,9 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         expected_text="/etc/init.d/kubelet",
         hidden=True,
     ),
-    # Beside Debian's plugins.
+    # With Debian's plugins.
     InstallMutant(
-        *("a plugin is changed where there are others", "kubernetes-cni"),
+        *("a plugin changes where Debian's plugins are installed", "kubernetes-cni"),
         scriptlet("postinstall", f"[ ! -e /usr/lib/cni ] || echo >>{PLUGINS}portmap"),
         *("debian-plugins", "verify-clean", DEB),
         machine="moments",

@@ -1,11 +1,13 @@
-"""The real packages are installed, upgraded and removed on a deb host and an rpm host."""
+"""The install level with the real packages, on deb hosts and rpm hosts."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import Site
 from tests.acceptance.engines import require_programs
 
 
@@ -14,7 +16,7 @@ def machine() -> None:
     require_programs("mmdebstrap")
 
 
-def test_the_real_packages_pass_on_the_hosts_this_machine_can_make(real):
+def test_real_packages_pass_on_the_default_hosts(real: Site) -> None:
     document = real.json("verify", "--level", "install")
     install = document["levels"][1]
     hosts = {check["host"] for check in install["checks"]}
@@ -25,23 +27,23 @@ def test_the_real_packages_pass_on_the_hosts_this_machine_can_make(real):
     assert all(check["evidence"] for check in install["checks"] if check["name"] == "versions")
 
 
-def test_an_upgrade_from_an_earlier_release_keeps_what_is_in_use(real, before):
-    earlier = str(before.folder / "dist")
-    said = real.json(
-        "verify", "--level", "install", "--on", "bookworm,trixie-zypper", "--from", earlier
-    )
-    install = said["levels"][1]
+def test_upgrade_from_a_previous_release_passes_on_other_hosts(real: Site, before: Site) -> None:
+    hosts, previous = "bookworm,trixie-zypper", str(before.folder / "dist")
+    document = real.json("verify", "--level", "install", "--on", hosts, "--from", previous)
+    install = document["levels"][1]
     assert install["passed"], json.dumps(install, indent=1)
     upgrades = [check for check in install["checks"] if check["subject"] == "upgrade"]
     assert {check["host"] for check in upgrades} == {"bookworm", "trixie-zypper"}
-    shown = json.dumps([check["evidence"] for check in upgrades if "versions" in check["name"]])
-    assert "v1.36.1" in shown
-    assert "v1.36.3" in shown
+    evidence = json.dumps([check["evidence"] for check in upgrades if "versions" in check["name"]])
+    assert "v1.36.1" in evidence
+    assert "v1.36.3" in evidence
 
 
-def test_the_level_tells_when_it_has_no_engine(real, tmp_path):
-    said = real.run(
+def test_missing_engine_is_reported_with_the_command_to_install_it(
+    real: Site, tmp_path: Path
+) -> None:
+    result = real.run(
         "verify", "--level", "install", "--engine", "docker", code=3, PATH=str(tmp_path)
     )
-    assert "docker: is not installed." in said.stderr
-    assert "apt install docker.io" in said.stderr
+    assert "docker: is not installed." in result.stderr
+    assert "apt install docker.io" in result.stderr

@@ -1,4 +1,4 @@
-"""What is left of a failing run on a host: lines while it goes on, evidence, and its container."""
+"""What a failed run on a host leaves: log lines, evidence, and the kept container."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kubeparcel.console import PlainLog
 from kubeparcel.hosts import catalog, cleanup
+from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.session import open_session
 from kubeparcel.model import Format
 from kubeparcel.reports import html
@@ -25,7 +26,9 @@ def _leave_a_file(draft: Draft) -> None:
     draft.script("postinstall", "echo '<left>' >/etc/kubectl-was-here; exit 7")
 
 
-def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_cache, tmp_path):
+def test_failed_check_has_evidence_and_keep_leaves_its_container(
+    engine: Engine, binaries_cache: Path, tmp_path: Path
+) -> None:
     new = write_set(
         small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
     )
@@ -35,35 +38,37 @@ def test_a_failed_check_leaves_its_evidence_and_its_container(engine, binaries_c
         run = LevelRun.create(session, [new])
         only = ["kubectl-alone", "cri-tools-alone"]
         report = run_level(level.LEVEL, run, [host], only)
-    said = stream.getvalue()
-    enter, leave = _kept(said)
+    output = stream.getvalue()
+    enter, remove = _kept_commands(output)
     try:
         assert [check.name for check in report.failed] == ["kubectl-alone"]
         (failed,) = report.failed
         assert "exit status 7" in "".join(failed.evidence.values())
-        assert re.search(r"^Install +trixie · cri-tools-alone · 1 check · ", said, re.MULTILINE)
-        assert "trixie · kubectl-alone · 1 of 1 check failed: kubectl-alone · " in said
+        assert re.search(r"^Install +trixie · cri-tools-alone · 1 check · ", output, re.MULTILINE)
+        assert "trixie · kubectl-alone · 1 of 1 check failed: kubectl-alone · " in output
         assert "exit status 7" in html.render_html([report], datetime.now(UTC))
         inside = [word for word in enter if word != "-it"][:-1]
-        found = subprocess.run(
+        left = subprocess.run(
             [*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True
         )
-        assert found.stdout == "<left>\n"
+        assert left.stdout == "<left>\n"
         packages = subprocess.run(
             [*inside, "ls", "/packages/current"], capture_output=True, text=True, check=True
         )
         assert "kubectl" in packages.stdout
     finally:
-        subprocess.run(leave, check=True, capture_output=True)
+        subprocess.run(remove, check=True, capture_output=True)
 
 
-def _kept(said: str) -> tuple[list[str], list[str]]:
-    """The commands that the log names: to enter the container, and to remove it."""
-    (found,) = re.findall(r"^Kept +(.+)\n +Remove it with: (.+)$", said, re.MULTILINE)
-    return shlex.split(found[0]), shlex.split(found[1])
+def _kept_commands(output: str) -> tuple[list[str], list[str]]:
+    """Return the commands in the log that enter the container and remove it."""
+    (commands,) = re.findall(r"^Kept +(.+)\n +Remove it with: (.+)$", output, re.MULTILINE)
+    return shlex.split(commands[0]), shlex.split(commands[1])
 
 
-def test_without_keep_the_container_is_gone(engine, binaries_cache, tmp_path: Path):
+def test_without_keep_the_container_is_removed(
+    engine: Engine, binaries_cache: Path, tmp_path: Path
+) -> None:
     new = write_set(
         small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
     )

@@ -1,6 +1,8 @@
-"""The real kubelet under systemd: started by kubeadm, upgraded and removed, on deb and rpm."""
+"""The service level with the real packages, on a deb host and an rpm host."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -19,25 +21,25 @@ HOSTS = ("trixie", "trixie-dnf")
 
 
 @pytest.fixture(scope="module")
-def report(session: Session, real: Site, tmp_path_factory) -> Report:
-    """The whole level on both hosts, from an earlier revision and from the other layout."""
-    folder = tmp_path_factory.mktemp("before")
+def report(session: Session, real: Site, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """All scenarios on both hosts, from a previous revision and from the other layout."""
+    folder = tmp_path_factory.mktemp("previous")
     chosen = settings.load_settings({"kubernetes": KUBERNETES}, real.folder)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBEPARCEL_CACHE", str(session.store.root))
         previous = PreviousRevision(chosen, QuietLog())
-        before = previous.build(folder / "earlier")
-        other = previous.build_other_layout(folder / "other")
+        packages = previous.build(folder / "previous")
+        other_layout = previous.build_other_layout(folder / "other-layout")
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
-    run = LevelRun.create(session, [real.folder / "dist"], before, other)
+    run = LevelRun.create(session, [real.folder / "dist"], packages, other_layout)
     return run_level(level.LEVEL, run, hosts)
 
 
-def of(report: Report, host: str, name: str) -> Check:
+def find_check(report: Report, host: str, name: str) -> Check:
     return next(check for check in report.checks if (check.host, check.name) == (host, name))
 
 
-def test_every_check_passes_on_both_hosts(report):
+def test_every_check_passes_on_both_hosts(report: Report) -> None:
     assert report.passed, as_text([report])
     assert {check.host for check in report.checks} == set(HOSTS)
     assert {c.subject for c in report.checks} == {"node", "lifecycle", "layouts", "preset-disabled"}
@@ -45,32 +47,34 @@ def test_every_check_passes_on_both_hosts(report):
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_report_shows_the_live_command_line_with_a_quoted_argument_in_one(report, host):
-    shown = list(of(report, host, "quoting").evidence.values())
-    line = next(said for said in shown if said.startswith("/usr/bin/kubelet\n")).splitlines()
-    assert line[1:4] == [
+def test_evidence_has_the_command_line_with_a_quoted_argument_as_one(
+    report: Report, host: str
+) -> None:
+    outputs = list(find_check(report, host, "quoting").evidence.values())
+    text = next(output for output in outputs if output.startswith("/usr/bin/kubelet\n"))
+    arguments = text.splitlines()
+    assert arguments[1:4] == [
         "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
         "--kubeconfig=/etc/kubernetes/kubelet.conf",
         "--config=/var/lib/kubelet/config.yaml",
     ]
-    assert line[-2:] == ["--max-pods=55", "--provider-id=two words"]
+    assert arguments[-2:] == ["--max-pods=55", "--provider-id=two words"]
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_report_shows_what_the_kubelet_itself_says(report, host):
-    evidence = of(report, host, "extra-args-last").evidence
-    configz = next(said for title, said in evidence.items() if "configz" in title)
+def test_evidence_has_the_settings_that_the_kubelet_reports(report: Report, host: str) -> None:
+    evidence = find_check(report, host, "extra-args-last").evidence
+    configz = next(output for title, output in evidence.items() if "configz" in title)
     assert '"maxPods":55' in configz
-    assert "ok" in of(report, host, "healthz").evidence.values()
+    assert "ok" in find_check(report, host, "healthz").evidence.values()
 
 
-def test_only_the_layouts_that_change_something_are_made(real, session, tmp_path, monkeypatch):
+def test_other_layout_is_built_only_for_packages_that_it_changes(
+    real: Site, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(session.store.root))
     chosen = settings.load_settings({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
-    made = {
-        path.name.partition("_")[0]
-        for path in PreviousRevision(chosen, QuietLog()).build_other_layout(tmp_path)
-    }
-    assert made == {"kubeadm", "kubelet"}
-    elsewhere = settings.load_settings({"kubernetes": KUBERNETES}, tmp_path)
-    assert PreviousRevision(elsewhere, QuietLog()).build_other_layout(tmp_path / "none") == []
+    paths = PreviousRevision(chosen, QuietLog()).build_other_layout(tmp_path)
+    assert {path.name.partition("_")[0] for path in paths} == {"kubeadm", "kubelet"}
+    without_lock = settings.load_settings({"kubernetes": KUBERNETES}, tmp_path)
+    assert PreviousRevision(without_lock, QuietLog()).build_other_layout(tmp_path / "none") == []

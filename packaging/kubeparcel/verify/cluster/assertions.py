@@ -109,11 +109,11 @@ def worker_joined_by_tls_bootstrap(cluster: Cluster) -> Iterator[Finding]:
 
 def node_settings_take_precedence(cluster: Cluster) -> Iterator[Finding]:
     """The control plane's own maxPods is in effect there, the cluster's on the worker."""
-    expected = {
-        cluster.control_plane: CONTROL_PLANE_MAX_PODS,
-        cluster.worker: str(CLUSTER_MAX_PODS),
-    }
-    for machine, max_pods in expected.items():
+    expected = (
+        (cluster.control_plane, CONTROL_PLANE_MAX_PODS),
+        (cluster.worker, str(CLUSTER_MAX_PODS)),
+    )
+    for machine, max_pods in expected:
         yield from node_capacity_is(cluster, machine, max_pods)
         labels = get_node(cluster, machine).get("metadata", {}).get("labels", {})
         name, label = f"label {INSTANCE_LABEL}", labels.get(INSTANCE_LABEL)
