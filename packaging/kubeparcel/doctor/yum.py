@@ -18,6 +18,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.broken import MalformedData
 from kubeparcel.packages.index_compression import unpack
 from kubeparcel.repository.storage.base import check_path
+from kubeparcel.repository.yum.primary import declares_entities
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
@@ -45,7 +46,7 @@ def examine(source: RepositoryReader, base: str, subject: str, ring: TrustedKeys
     examined = look.examined
     examined.complete = "primary" in found
     if examined.complete:
-        rows = yum_primary.entries(examined, found)
+        rows = yum_primary.check_entries(examined, found)
         examined.packages = frozenset(rows)
     examined.file_paths = {posixpath.normpath(look.path(p.path)) for p in examined.packages}
     return examined
@@ -82,7 +83,7 @@ def _metadata(look: _Look, text: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _parsed(look: _Look, text: bytes, where: str) -> Element | None:
-    if yum_primary.declares(text):
+    if declares_entities(text):
         look.examined.add_finding(CheckKind.INDEXES, "plain XML", "it declares entities", where)
         return None
     try:

@@ -93,6 +93,11 @@ def parse_package(element: Element) -> PrimaryEntry:
     return PrimaryEntry(package, algorithm)
 
 
+def package_name(element: Element) -> str | None:
+    """Return the name in an element of primary, for messages."""
+    return element.findtext(f"{_COMMON}name")
+
+
 def _child(element: Element, name: str) -> Element:
     child = element.find(f"{_COMMON}{name}")
     if child is None:
