@@ -95,7 +95,7 @@ def _declared(inside: ControlArchive) -> dict[str, Any]:
         "summary": summary,
         "description": description,
         "relations": inside.relations,
-        "automatic": {},
+        "automatic_relations": {},
         "scripts": inside.scripts,
         "build_host": "",
     }

@@ -64,11 +64,11 @@ def _declared(main: Header) -> dict[str, Any]:
         "description": main.text(tags.DESCRIPTION),
         "section": main.text(tags.GROUP),
         "relations": _relations(main, automatic=False),
-        "automatic": _relations(main, automatic=True),
+        "automatic_relations": _relations(main, automatic=True),
         "scripts": dict(_scripts(main)),
-        "built": main.number(tags.BUILDTIME) or 0,
+        "build_time": main.number(tags.BUILDTIME) or 0,
         "build_host": main.text(tags.BUILDHOST),
-        "changelog": tags.CHANGELOGTIME in main.rows,
+        "has_changelog": tags.CHANGELOGTIME in main.rows,
     }
 
 
