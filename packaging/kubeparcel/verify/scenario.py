@@ -37,9 +37,9 @@ def package_mounts(packages: PackageSet, previous: PackageSet | None) -> dict[Pa
 class HostContext:
     """A running host with its packages, and what the current step has run on it.
 
-    `previous` are the packages that the host starts with, if those differ from the ones under
-    test. `label` names the host among several. `evidence` maps
-    commands to their output; `state` is what steps remember for later ones.
+    `previous` are the packages that the host starts with, if those differ from the ones under test.
+    `label` names the host among several. `evidence` maps commands to their output; `state` is what
+    steps remember for later ones.
     """
 
     container: Container
@@ -126,7 +126,7 @@ class HostContext:
         yield from self.assert_versions(versions)
 
     def use_repositories(self, *folders: str) -> None:
-        """Make folders with packages, and the host's own pool, its only repository."""
+        """Make folders with packages and the host's pool its only repository."""
         text = render(self.package_manager.repository_script, {})
         self.container.run_script(text, *folders, timeout=120)
 
