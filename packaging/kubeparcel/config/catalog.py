@@ -6,15 +6,12 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
-import yaml
 from pydantic import model_validator
 
 from kubeparcel.config.catalog_models import ComponentSpec, FileSpec, LayoutSpec, PackageSpec
+from kubeparcel.config.data_files import load_data_file
 from kubeparcel.config.field_types import StrictModel, VersionRange
 from kubeparcel.model import Format
-from kubeparcel.paths import PACKAGE
-
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Catalog(StrictModel):
@@ -53,6 +50,4 @@ def merge_package(base: PackageSpec, own: PackageSpec) -> PackageSpec:
 @functools.cache
 def load() -> Catalog:
     """The catalog that comes with kubeparcel."""
-    text = (PACKAGE / "config/catalog.yaml").read_bytes()
-    document = yaml.load(text, LOADER)  # noqa: S506 - a safe one
-    return Catalog.model_validate(document)
+    return Catalog.model_validate(load_data_file("config/catalog.yaml"))

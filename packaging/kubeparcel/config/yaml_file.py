@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.config.catalog import LOADER
+from kubeparcel.config.data_files import LOADER
 from kubeparcel.errors import ConfigurationError
 
 
@@ -34,7 +34,7 @@ class YamlFile:
         try:
             root = yaml.compose(text, LOADER)
             _refuse(root, path, set())
-            data = yaml.load(text, LOADER)  # noqa: S506 - a safe one
+            data = yaml.load(text, LOADER)  # noqa: S506 - LOADER is a safe loader
         except yaml.YAMLError as error:
             raise ConfigurationError(_syntax(path, error)) from None
         except (ValueError, OverflowError) as error:  # a date such as 2026-13-45

@@ -10,7 +10,6 @@ from typing import Any
 
 from kubeparcel.errors import UsageError
 from kubeparcel.model import Format
-from kubeparcel.paths import PACKAGE
 
 
 class Purpose(StrEnum):
@@ -86,11 +85,9 @@ class HostCatalog:
 @functools.cache
 def load_hosts() -> HostCatalog:
     """Return the hosts of hosts.yaml."""
-    import yaml
+    from kubeparcel.config.data_files import load_data_file  # PyYAML takes long to import
 
-    from kubeparcel.config.catalog import LOADER
-
-    data = yaml.load((PACKAGE / "hosts/hosts.yaml").read_bytes(), LOADER)  # noqa: S506 - a safe one
+    data = load_data_file("hosts/hosts.yaml")
     families = {name: _family(fields) for name, fields in data["families"].items()}
     return HostCatalog(
         hosts={name: _host(name, fields, families) for name, fields in data["hosts"].items()},

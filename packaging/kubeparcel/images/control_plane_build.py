@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kubeparcel import paths
 from kubeparcel.config import catalog
+from kubeparcel.config.data_files import load_data_file
 from kubeparcel.console import Log
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version
@@ -55,10 +56,7 @@ class CompiledProgram:
 @functools.cache
 def buildable_images() -> Mapping[str, BuildableImage]:
     """Return the images of control_plane.yaml by the last part of their name."""
-    import yaml
-
-    file = paths.PACKAGE / "images/control_plane.yaml"
-    data = yaml.load(file.read_bytes(), catalog.LOADER)  # noqa: S506 - a safe one
+    data = load_data_file("images/control_plane.yaml")
     return {
         name: BuildableImage(**{**fields, "entrypoint": tuple(fields.get("entrypoint", ()))})
         for name, fields in data.items()
