@@ -827,15 +827,15 @@ def test_a_package_of_ones_own_may_hold_binaries_of_a_component(write):
         ("scripts: [{at: preremove, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
         (
             "files: [{path: '{unitdr}/x', text: x}]",
-            "packages.kubelet.files: '{{unitdr}}/x' names something that is not known here.",
+            "packages.kubelet.files: unknown placeholder in '{{unitdr}}/x'.",
         ),
-        ("files: [{path: '{}/x', text: x}]", "packages.kubelet.files: '{{}}/x' names something"),
+        ("files: [{path: '{}/x', text: x}]", "packages.kubelet.files: unknown placeholder in '{{}}/x'."),
         ("files: [{path: '{package}/x', text: x}]", "kubelet/x is not an absolute path."),
         (
             'relations: [{depends: "x (>= {minr})"}]',
             (
-                "relations: 'x (>= {{minr}})' names something that is not known here.\n"
-                "  It may name: {{minor}}, {{next-minor}}, {{after-next-minor}}."
+                "relations: unknown placeholder in 'x (>= {{minr}})'.\n"
+                "  Use one of: {{minor}}, {{next-minor}}, {{after-next-minor}}."
             ),
         ),
     ],

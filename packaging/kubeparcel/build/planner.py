@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kubeparcel.config.package_spec import PackageVariant
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch, Format, Lock, Version
 from kubeparcel.templates import render
@@ -124,11 +125,10 @@ def _package(
     component = catalog.components.get(spec.component)
     released = lock.component(spec.component or "kubernetes")
     layout = catalog.layouts[settings.layout][format_]
-    here = (kubernetes, format_, settings.layout)
+    variant = PackageVariant(name, spec, kubernetes, format_, settings.layout)
     version = Version.parse(spec.version) if spec.version else released.version
-    places = {**layout.model_dump(exclude={"obsolete"}), "package": name}
     context = {
-        **places,
+        **variant.paths(catalog),
         "obsolete": layout.obsolete,
         "program": next((row.binary for row in spec.files if row.binary), name),
         "title": component.title if component else name,
@@ -140,9 +140,7 @@ def _package(
     }
     files = {  # of two rows for one path the later one counts: the user's
         (path, row.binaries): _file(row, path, spec, context, settings)
-        for row in (*catalog.common, *spec.files)
-        if row.applies_to(*here) and not (row.provenance and not spec.component)
-        for path in [_path(row.path, name, places)]
+        for path, row in variant.files(catalog)
     }
     return PackagePlan(
         name=name,
@@ -153,15 +151,11 @@ def _package(
         component=spec.component,
         fields=_fields(spec, settings),
         files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
-        relations=tuple(
-            (row.kind, _series(row.text, kubernetes))
-            for row in spec.relations
-            if row.applies_to(*here)
-        ),
+        relations=tuple(variant.relations()),
         scripts={
             row.at: render(row.template, context, settings.base)
             for row in spec.scripts
-            if row.applies_to(*here)
+            if row.applies_to(kubernetes, format_, settings.layout)
         },
         time=_time(released.released),
         compression=settings.compression,
@@ -207,13 +201,6 @@ def _file(
     return FilePlan(path, row.permissions, origin, row.config, row.role)
 
 
-def _path(text: str, package: str, places: Mapping[str, str]) -> str:
-    path = _filled(text, f"packages.{package}.files", places)
-    if not path.startswith("/"):
-        raise ConfigurationError(f"packages.{package}.files: {path} is not an absolute path.")
-    return path
-
-
 def _own_file(path: Path, target: str) -> Path:
     if not path.is_file():
         raise ConfigurationError(
@@ -221,25 +208,3 @@ def _own_file(path: Path, target: str) -> Path:
             "`source` is relative to the folder that holds kubeparcel.yaml.",
         )
     return path
-
-
-def _filled(text: str, where: str, names: Mapping[str, str]) -> str:
-    """The text with its `{names}` filled in; raises ConfigurationError for any other."""
-    try:
-        return text.format_map(names)
-    except (LookupError, ValueError, AttributeError):
-        known = ", ".join(f"{{{name}}}" for name in names)
-        raise ConfigurationError(
-            f"{where}: {text!r} names something that is not known here.",
-            f"It may name: {known}.",
-        ) from None
-
-
-def _series(text: str, version: Version) -> str:
-    """Fill in the Kubernetes series around a version."""
-    series = {
-        "minor": version.series,
-        "next-minor": f"{version.major}.{version.minor + 1}",
-        "after-next-minor": f"{version.major}.{version.minor + 2}",
-    }
-    return _filled(text, "relations", series)

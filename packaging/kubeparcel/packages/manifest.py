@@ -49,3 +49,17 @@ class PackageManifest:
     time: int
     compression: str
     file_name: str
+
+    def format_relations(self) -> dict[str, list[str]]:
+        """Return the other packages by relation, with the relations that the format has.
+
+        An rpm has no `breaks`. It requires /bin/sh for its scripts: rpmbuild adds that by
+        itself, nfpm does not.
+        """
+        relations: dict[str, list[str]] = {}
+        for kind, other in self.relations:
+            is_conflict = self.format is Format.RPM and kind == "breaks"
+            relations.setdefault("conflicts" if is_conflict else kind, []).append(other)
+        if self.format is Format.RPM and self.scripts:
+            relations.setdefault("depends", []).append("/bin/sh")
+        return relations

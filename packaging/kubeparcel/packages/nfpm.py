@@ -146,19 +146,12 @@ def _content(
 
 
 def _relations(package: PackageManifest) -> dict[str, list[str]]:
-    """The relations under nfpm's names, in the format's own notation."""
-    found: dict[str, list[str]] = {}
-    for relation, other in package.relations:
-        if package.format is Format.DEB:
-            found.setdefault(relation, []).append(other)
-        else:
-            name = "conflicts" if relation == "breaks" else relation
-            found.setdefault(name, []).append(rpm_notation(other))
-    if (
-        package.format is Format.RPM and package.scripts
-    ):  # rpmbuild adds it by itself, nfpm does not
-        found.setdefault("depends", []).append("/bin/sh")
-    return found
+    """Return the relations in the format's own notation."""
+    notation = rpm_notation if package.format is Format.RPM else str
+    return {
+        kind: [notation(other) for other in others]
+        for kind, others in package.format_relations().items()
+    }
 
 
 def rpm_notation(other: str) -> str:

@@ -14,8 +14,7 @@ from kubeparcel.packages.reader import ElfInfo, FileType, PackageContents, Packa
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
-from kubeparcel.verify.layout.expectation import ExpectedPackage
-from kubeparcel.verify.layout.expected import PROVENANCE_FILE, LayoutPaths
+from kubeparcel.verify.layout.expected import PROVENANCE_FILE, ExpectedPackage, LayoutPaths
 from kubeparcel.verify.layout.shell_parser import Command
 
 MAX_PATHS = 4

@@ -20,7 +20,7 @@ from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.packages.reader import InspectionCache, PackageContents
-    from kubeparcel.verify.layout.expectation import ExpectedPackage
+    from kubeparcel.verify.layout.expected import ExpectedPackage
 
 LEVEL = "layout"
 READER_THREADS = min(4, os.cpu_count() or 1)
