@@ -829,7 +829,10 @@ def test_a_package_of_ones_own_may_hold_binaries_of_a_component(write):
             "files: [{path: '{unitdr}/x', text: x}]",
             "packages.kubelet.files: unknown placeholder in '{{unitdr}}/x'.",
         ),
-        ("files: [{path: '{}/x', text: x}]", "packages.kubelet.files: unknown placeholder in '{{}}/x'."),
+        (
+            "files: [{path: '{}/x', text: x}]",
+            "unknown placeholder in '{{}}/x'.",
+        ),
         ("files: [{path: '{package}/x', text: x}]", "kubelet/x is not an absolute path."),
         (
             'relations: [{depends: "x (>= {minr})"}]',

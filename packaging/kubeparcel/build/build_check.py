@@ -89,7 +89,7 @@ class ConcurrentChecker:
             from kubeparcel.verify.layout.expected import expected_from_build
 
             catalog = catalogs.load()
-            contents = level.read_package(self._store.path(one.sha256), self._known)
+            contents = level.read_or_error(self._store.path(one.sha256), self._known)
             expected = expected_from_build(one.manifest, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._holders)
             check_cache.save_checks(self._store, key, checks)

@@ -79,10 +79,10 @@ def test_passed_checks_are_cached_and_still_reported(
     made = shop.made(package, shop.write(package, None, tmp_path / "work"))
     first = check_packages([made], shop.store, QuietLog())
 
-    def unreadable(path: Path) -> None:
+    def unreadable(path: Path, cache: object = None) -> None:
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr(reader, "read", unreadable)
+    monkeypatch.setattr(reader, "read_package", unreadable)
     second = check_packages([made], shop.store, QuietLog())
     assert second.checks == first.checks
 
@@ -94,7 +94,7 @@ def test_another_expectation_invalidates_the_cache(tmp_path: Path):
     assert check_packages([made], shop.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
-    report = check_packages([dataclasses.replace(made, package=other)], shop.store, QuietLog())
+    report = check_packages([dataclasses.replace(made, manifest=other)], shop.store, QuietLog())
     assert "identity" in {check.name for check in report.failed}
 
 

@@ -50,7 +50,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     files = find_package_files(paths)
     catalog = catalog or catalogs.load()
     with ThreadPoolExecutor(READER_THREADS, "reading") as pool:
-        results = list(pool.map(functools.partial(read_package, known=InspectionCache()), files))
+        results = list(pool.map(functools.partial(read_or_error, cache=InspectionCache()), files))
     packages = [result for result in results if not isinstance(result, KubeparcelError)]
     owners = path_owners(
         (package.format, package.arch, package.name, entry.path)
@@ -75,14 +75,14 @@ def _checked_package(package: PackageContents) -> CheckedPackage:
     return CheckedPackage(file, package.name, version, package.arch, str(package.format))
 
 
-def read_package(
-    file: Path, known: InspectionCache | None = None
+def read_or_error(
+    file: Path, cache: InspectionCache | None = None
 ) -> PackageContents | KubeparcelError:
     """Return the contents of a package file, or the error if it cannot be read."""
     from kubeparcel.packages import reader
 
     try:
-        return reader.read_package(file, known)
+        return reader.read_package(file, cache)
     except KubeparcelError as error:
         return error
 
