@@ -115,7 +115,7 @@ def assert_unit_properties(context: HostContext, **expected: str) -> Iterator[Fi
     properties = unit_properties(context, *expected)
     for name, value in expected.items():
         if properties.get(name) != value:
-            yield Finding(f"{name}={value}", f"{name}={properties.get(name)}", UNIT)
+            yield Finding(f"{name}={value}", f"{name}={properties.get(name)}", context.locate(UNIT))
 
 
 def main_pid(context: HostContext) -> str:
@@ -139,7 +139,7 @@ def assert_command_line(context: HostContext, expected: Sequence[str]) -> Iterat
     """Yield a finding unless the kubelet's process has exactly these arguments."""
     found = command_line(context)
     if found != list(expected):
-        where = f"/proc/{main_pid(context)}/cmdline"
+        where = context.locate(f"/proc/{main_pid(context)}/cmdline")
         yield Finding(shlex.join(expected), shlex.join(found) or "no kubelet process", where)
 
 

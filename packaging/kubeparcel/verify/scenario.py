@@ -65,6 +65,10 @@ class HostContext:
         assert self.previous  # noqa: S101 - scenarios say when they apply
         return self.previous
 
+    def locate(self, place: str) -> str:
+        """Return a place on this host, as findings name it."""
+        return f"{self.label}: {place}" if self.label else place
+
     def run(self, *argv: str, timeout: float = 120) -> CompletedProcess:
         """Run a command, whatever its exit code, and record it as evidence."""
         result = self.container.run(*argv, check=False, timeout=timeout)
@@ -75,7 +79,14 @@ class HostContext:
 
     def run_successfully(self, *argv: str, timeout: float = 120) -> Iterator[Finding]:
         """Run a command; yield a finding with the end of its output if it fails."""
-        yield from command_failure(self.run(*argv, timeout=timeout))
+        yield from self.failure(self.run(*argv, timeout=timeout))
+
+    def failure(self, result: CompletedProcess) -> Iterator[Finding]:
+        """Yield a finding with the end of the output if a command has failed."""
+        if result.exit_code:
+            lines = f"{result.stdout}\n{result.stderr}".strip().splitlines()[-ERROR_LINES:]
+            found = "\n".join([f"exit code {result.exit_code}", *lines])
+            yield Finding("exit code 0", found, self.locate(shlex.join(result.argv)))
 
     def script(self, text: str, *arguments: str, timeout: float = 120) -> CompletedProcess:
         """Run a shell script, and record it as evidence."""
@@ -110,9 +121,9 @@ class HostContext:
         """Run a package manager's command; yield findings if it fails or prints errors."""
         argv = PackageManager.argv(command, names, files)
         result = self.run(*argv, timeout=180)
-        yield from command_failure(result)
+        yield from self.failure(result)
         for line in error_lines(f"{result.stdout}\n{result.stderr}"):
-            yield Finding("no errors in the output", line, shlex.join(argv))
+            yield Finding("no errors in the output", line, self.locate(shlex.join(argv)))
 
     def purge(self, names: Sequence[str]) -> Iterator[Finding]:
         """Remove packages, with their settings if the package manager distinguishes that."""
@@ -142,15 +153,8 @@ class HostContext:
         installed = self.installed_versions(tuple(versions))
         for name, version in versions.items():
             if installed.get(name) != version:
-                yield Finding(f"{name} {version}", f"{name} {installed.get(name, 'not installed')}")
-
-
-def command_failure(result: CompletedProcess) -> Iterator[Finding]:
-    """Yield a finding with the end of the output if a command has failed."""
-    if result.exit_code:
-        lines = f"{result.stdout}\n{result.stderr}".strip().splitlines()[-ERROR_LINES:]
-        found = "\n".join([f"exit code {result.exit_code}", *lines])
-        yield Finding("exit code 0", found, shlex.join(result.argv))
+                found = f"{name} {installed.get(name, 'not installed')}"
+                yield Finding(f"{name} {version}", found, self.locate("installed packages"))
 
 
 class RunningHosts(Protocol):

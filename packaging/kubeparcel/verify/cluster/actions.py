@@ -26,7 +26,6 @@ from kubeparcel.verify.cluster.node_assertions import KUBELET_CONF, kubelet_argu
 from kubeparcel.verify.install.assertions import programs_removed
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, EXTRA_ARGS, KUBEADM_FLAGS_FILE
 from kubeparcel.verify.node_setup import kubeadm_configuration
-from kubeparcel.verify.scenario import command_failure
 
 INIT_CONFIG, JOIN_CONFIG = "/root/init.yaml", "/root/join.yaml"
 POD_MANIFEST = "/root/pods.json"
@@ -135,7 +134,8 @@ def run_pods(cluster: Cluster) -> Iterator[Finding]:
     names = [machine.name for machine in cluster.machines]
     manifest = json.dumps(documents.pods(cluster.pause_image, names))
     cluster.control_plane.container.write_file(POD_MANIFEST, manifest)
-    yield from command_failure(cluster.kubectl("apply", f"--filename={POD_MANIFEST}"))
+    result = cluster.kubectl("apply", f"--filename={POD_MANIFEST}")
+    yield from cluster.control_plane.context.failure(result)
     cluster.control_plane.container.wait_for(
         lambda: len(api.running_pods(cluster)) == len(names),
         "the pods to run",
@@ -193,7 +193,7 @@ def kubeadm_reset(cluster: Cluster) -> Iterator[Finding]:
         )
         for path in (CONFIG_FILE, KUBEADM_FLAGS_FILE, KUBELET_CONF, ADMIN_CONF):
             if machine.container.exists(path):
-                yield Finding("no file after the reset", "a file", f"{machine.name}: {path}")
+                yield Finding("no file after the reset", "a file", machine.context.locate(path))
 
 
 def purge_packages(cluster: Cluster) -> Iterator[Finding]:

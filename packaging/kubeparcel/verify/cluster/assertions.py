@@ -104,7 +104,7 @@ def worker_joined_by_tls_bootstrap(cluster: Cluster) -> Iterator[Finding]:
     worker = cluster.worker
     if not worker.context.run("test", "-e", BOOTSTRAP_CONF).exit_code:
         expected = "no file: only the first start needs it"
-        yield Finding(expected, "a file", f"{worker.name}: {BOOTSTRAP_CONF}")
+        yield Finding(expected, "a file", worker.context.locate(BOOTSTRAP_CONF))
 
 
 def node_settings_take_precedence(cluster: Cluster) -> Iterator[Finding]:
@@ -142,7 +142,7 @@ def runtimes_are_ready(cluster: Cluster) -> Iterator[Finding]:
         states = {c["type"]: c["status"] for c in info["status"]["conditions"]}
         for name in ("RuntimeReady", "NetworkReady"):
             if states.get(name) is not True:
-                where = f"{machine.name}: crictl info"
+                where = machine.context.locate("crictl info")
                 yield Finding(f"{name}: True", f"{name}: {states.get(name)}", where)
 
 

@@ -58,7 +58,7 @@ def kubelet_waits_for_kubeadm(machine: Machine) -> Iterator[Finding]:
 def config_has_cluster_settings(machine: Machine) -> Iterator[Finding]:
     """config.yaml has the settings, the DNS and the domain given to `kubeadm init`."""
     text = machine.context.run("cat", CONFIG_FILE).stdout
-    yield from assert_cluster_settings(text, f"{machine.name}: {CONFIG_FILE}")
+    yield from assert_cluster_settings(text, machine.context.locate(CONFIG_FILE))
 
 
 def assert_cluster_settings(text: str, where: str) -> Iterator[Finding]:
@@ -73,13 +73,13 @@ def kubelet_conf_has_client_certificates(machine: Machine) -> Iterator[Finding]:
     """kubelet.conf names client certificates below CERTIFICATE_DIR, and they exist."""
     config = yaml.safe_load(machine.context.run("cat", KUBELET_CONF).stdout) or {}
     user = (config.get("users") or [{}])[0].get("user", {})
-    where = f"{machine.name}: {KUBELET_CONF}"
+    where = machine.context.locate(KUBELET_CONF)
     for field in ("client-certificate", "client-key"):
         path = str(user.get(field, ""))
         if not path.startswith(CERTIFICATE_DIR):
             yield Finding(f"{field} in {CERTIFICATE_DIR}", path or f"no {field}", where)
         elif machine.context.run("test", "-s", path).exit_code:
-            yield Finding("a certificate", "no file, or an empty one", f"{machine.name}: {path}")
+            yield Finding("a certificate", "no file, or an empty one", machine.context.locate(path))
 
 
 def flags_file_has_node_settings(machine: Machine) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def flags_file_has_node_settings(machine: Machine) -> Iterator[Finding]:
     for flag in (f"--node-ip={machine.address}", f"--node-labels={INSTANCE_LABEL}={machine.name}"):
         if flag not in flags:
             found = " ".join(flags) or "no flags"
-            yield Finding(flag, found, f"{machine.name}: {KUBEADM_FLAGS_FILE}")
+            yield Finding(flag, found, machine.context.locate(KUBEADM_FLAGS_FILE))
 
 
 def kubelet_arguments_in_order(machine: Machine) -> Iterator[Finding]:

@@ -139,7 +139,7 @@ def programs_removed(context: HostContext) -> Iterator[Finding]:
         [("test", "!", "-e", path) for path in binaries(context.packages)]
     ):
         if result.exit_code:
-            yield Finding("no file", "a program is left", result.argv[-1])
+            yield Finding("no file", "a program is left", context.locate(result.argv[-1]))
 
 
 def settings_kept(context: HostContext) -> Iterator[Finding]:
