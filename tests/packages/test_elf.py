@@ -167,10 +167,10 @@ def test_libraries_and_symbol_versions_are_those_that_rpm_finds_itself(program: 
 
 def test_glibc_is_the_oldest_version_with_all_symbols_by_number_not_by_text() -> None:
     versions = ("GLIBC_2.4", "GLIBC_2.34", "GLIBC_2.2.5", "GLIBC_PRIVATE")
-    facts = replace(elf.read(NFPM), versions=tuple(("libc.so.6", v) for v in versions))
+    facts = replace(elf.read(NFPM), symbol_versions=tuple(("libc.so.6", v) for v in versions))
     assert facts.glibc == "2.34"
     relative = (*facts.symbol_versions, ("libc.so.6", "GLIBC_ABI_DT_RELR"))
-    assert replace(facts, versions=relative).glibc == "2.36"
+    assert replace(facts, symbol_versions=relative).glibc == "2.36"
 
 
 def test_a_file_in_memory_reads_as_on_disk() -> None:

@@ -11,8 +11,7 @@ import pytest
 import zstandard
 
 from kubeparcel.errors import CheckFailed, DiskError
-from kubeparcel.packages import compression as unpack
-from kubeparcel.packages import reader
+from kubeparcel.packages import compression, reader
 from kubeparcel.packages.reader import BrokenPackage, FileType, PackageContents
 from tests.packages.conftest import Make
 from tests.packages.elf_files import CONTROL, File, ar, cpio, deb, member, rpm, tar
@@ -196,10 +195,10 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
 def test_a_payload_that_unpacks_without_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unpack, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(unpack, "LIMIT", 1 << 20)
+    monkeypatch.setattr(compression, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(compression, "LIMIT", 1 << 20)
     bomb = gzip.compress(bytes(1 << 21))
-    assert "has more than" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
+    assert "is larger than" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
 
 
 def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path: Path) -> None:

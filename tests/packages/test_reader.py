@@ -12,7 +12,7 @@ import pytest
 
 from kubeparcel.model import Format
 from kubeparcel.packages import reader
-from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.reader import BrokenPackage
 from tests.packages.conftest import Make
 from tests.packages.elf_files import File, deb, member, rpm
@@ -77,5 +77,5 @@ def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
         gc.enable()
     assert package.entry("/usr/large")
     assert kept < 20 << 20
-    payload = unpack(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload")
+    payload = decompress_payload(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload")
     assert resident() - before > len(payload[0]) // 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from kubeparcel.packages.index_compression import unpack
+from kubeparcel.packages.compression import decompress_index
 from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
 
@@ -117,7 +117,7 @@ def check_view(repo: Path) -> None:
         data = (repo / "yum/stable" / href).read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest, href
         if "primary" in href:
-            for package in unpack(href, data).decode().split('<location href="')[1:]:
+            for package in decompress_index(href, data).decode().split('<location href="')[1:]:
                 assert (repo / "yum/stable" / package.partition('"')[0]).stat().st_size
 
 
@@ -128,7 +128,7 @@ def _apt(base: Path, suite: Path) -> bytes:
             digest, _, name = line.split()
             data = ((suite / name).parent / "by-hash/SHA256" / digest).read_bytes()
             assert hashlib.sha256(data).hexdigest() == digest, name
-            for row in unpack(name, data).decode().split("\nFilename: ")[1:]:
+            for row in decompress_index(name, data).decode().split("\nFilename: ")[1:]:
                 assert (base / row.partition("\n")[0]).stat().st_size
     return inrelease
 

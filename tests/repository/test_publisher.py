@@ -15,7 +15,7 @@ from kubeparcel import __version__
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, ConfigurationError, DiskError, UsageError
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import BrokenPackage
+from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.policy import PolicyViolation

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kubeparcel.packages.index_compression import unpack
+from kubeparcel.packages.compression import decompress_index
 
 Suites = dict[str, dict[str, str]]
 """The sha256 of packages by file name, in each suite."""
@@ -49,7 +49,7 @@ def read_apt_suite(root: Path, suite: str) -> dict[str, str]:
             data = path.read_bytes()
             assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, int(size)), path
         if name.endswith(".gz"):
-            found |= _debs(root, unpack(name, (folder / name).read_bytes()).decode())
+            found |= _debs(root, decompress_index(name, (folder / name).read_bytes()).decode())
     return found
 
 
@@ -73,7 +73,7 @@ def read_yum_suite(root: Path, suite: str) -> dict[str, str]:
         facts = {child.tag.removeprefix(_REPO): child for child in row}
         href = facts["location"].attrib["href"]
         data = (base / href).read_bytes()
-        plain = unpack(href, data)
+        plain = decompress_index(href, data)
         assert hashlib.sha256(data).hexdigest() == facts["checksum"].text
         assert hashlib.sha256(plain).hexdigest() == facts["open-checksum"].text
         assert (str(len(data)), str(len(plain))) == (facts["size"].text, facts["open-size"].text)

@@ -15,9 +15,9 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.index_compression import unpack
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
@@ -126,7 +126,7 @@ def _unpacked(look: SuiteContext, path: str, data: bytes, *, told: bool) -> byte
     if posixpath.splitext(path)[1] in SUFFIXES[5:]:
         return None
     try:
-        return unpack(path, data)
+        return decompress_index(path, data)
     except MalformedData as error:
         if not told:
             look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)

@@ -13,9 +13,9 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.rpm_signatures import signed
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import HEAD_SIZE
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.model import Package
 

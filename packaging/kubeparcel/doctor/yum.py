@@ -15,8 +15,8 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import judge
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages.broken import MalformedData
-from kubeparcel.packages.index_compression import unpack
+from kubeparcel.packages.compression import decompress_index
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.repository.yum.primary import declares_entities
 
@@ -114,7 +114,7 @@ def _file(look: _Look, row: Element, kind: str) -> bytes | None:
     if kind not in _NEEDED:
         return None
     try:
-        plain = unpack(href, data)
+        plain = decompress_index(href, data)
     except MalformedData as error:
         if sound:
             look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)

@@ -1,4 +1,4 @@
-"""Compressed bytes, in any of the ways packages are compressed, become plain bytes."""
+"""Decompress payloads, control archives and index files: one table of what is supported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import zstandard
 
@@ -18,97 +18,171 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.memory_file import MemoryViewFile
 
 LIMIT = 2 << 30
-"""More than this is not unpacked: a small file can claim to be endless."""
+"""The largest payload, in bytes, that is decompressed: a small file can expand without end."""
+
+INDEX_LIMIT = 1 << 30
+"""The same for an index of a repository."""
 
 _BLOCK = 1 << 20
 _FRAME_HEADER_MAX = 18
-_MAGIC: Mapping[str, bytes] = {
-    "zstd": b"\x28\xb5\x2f\xfd",
-    "gzip": b"\x1f\x8b",
-    "xz": b"\xfd7zXZ\x00",
-    "bzip2": b"BZh",
-}
-_OPEN: Mapping[str, Callable[[Any], Any]] = {
-    "zstd": lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True),
-    "gzip": lambda file: gzip.GzipFile(fileobj=file),
-    "xz": partial(lzma.LZMAFile, format=lzma.FORMAT_XZ),
-    "lzma": partial(lzma.LZMAFile, format=lzma.FORMAT_ALONE),
-    "bzip2": bz2.BZ2File,
-}
+_XZ_MEMORY = 128 << 20
+_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 
 
-def unpack(packed: memoryview, compression: str, what: str) -> tuple[memoryview, int]:
-    """The plain bytes, and how many zstd frames they were in (0 for other compressions).
+class Compression(NamedTuple):
+    """A compression by its file name suffix.
 
-    `compression` is zstd, gzip, xz, lzma, bzip2 or none. Raises Malformed, naming `what`, when
-    the bytes are of another kind, damaged, cut short, or unpack to more than LIMIT.
+    `open_stream` decompresses a file object; `decompress` small data, up to a number of bytes,
+    several times faster. It raises EOFError for incomplete data.
     """
-    if compression != "none" and compression not in _OPEN:
-        raise MalformedData(f"{what}: its compression {compression!r} is unknown")
-    if not packed[:6].tobytes().startswith(_MAGIC.get(compression, b"")):
-        raise MalformedData(f"{what} should be {compression}, and is not")
+
+    suffix: str
+    magic: bytes
+    open_stream: Callable[[Any], Any]
+    decompress: Callable[[bytes, int], bytes]
+
+
+def _decompress(new: Callable[[], Any], data: bytes, limit: int) -> bytes:
+    decompressor = new()
+    plain: bytes = decompressor.decompress(data, limit)
+    if not decompressor.eof:
+        raise EOFError("truncated, or too large")
+    return plain
+
+
+def _decompress_zstd(data: bytes, limit: int) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
+        return stream.read(limit)
+
+
+COMPRESSIONS: Mapping[str, Compression] = {
+    "none": Compression("", b"", lambda file: file, lambda data, _: data),
+    "gzip": Compression(
+        ".gz",
+        b"\x1f\x8b",
+        lambda file: gzip.GzipFile(fileobj=file),
+        partial(_decompress, lambda: zlib.decompressobj(31)),
+    ),
+    "xz": Compression(
+        ".xz",
+        b"\xfd7zXZ\x00",
+        partial(lzma.LZMAFile, format=lzma.FORMAT_XZ),
+        partial(_decompress, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
+    ),
+    "zstd": Compression(
+        ".zst",
+        b"\x28\xb5\x2f\xfd",
+        lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True),
+        _decompress_zstd,
+    ),
+    "bzip2": Compression(".bz2", b"BZh", bz2.BZ2File, partial(_decompress, bz2.BZ2Decompressor)),
+    "lzma": Compression(
+        ".lzma",
+        b"",
+        partial(lzma.LZMAFile, format=lzma.FORMAT_ALONE),
+        partial(_decompress, lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _XZ_MEMORY)),
+    ),
+}
+"""The compressions of packages and indexes, by the names that rpm has for them."""
+
+_BY_SUFFIX = {compression.suffix: name for name, compression in COMPRESSIONS.items()}
+
+
+def compression_of(name: str, stem: str) -> str:
+    """Return the compression of an archive member `name`, which is `stem` and a suffix."""
+    suffix = name.removeprefix(stem)
+    if suffix not in _BY_SUFFIX:
+        raise MalformedData(f"{name} has an unsupported compression")
+    return _BY_SUFFIX[suffix]
+
+
+def decompress(data: bytes, compression: str, name: str, limit: int) -> bytes:
+    """Return the plain bytes of something small; raise MalformedData, naming `name`."""
+    try:
+        return COMPRESSIONS[compression].decompress(data, limit)
+    except _ERRORS as error:
+        raise MalformedData(f"{name} cannot be decompressed ({error})") from None
+
+
+def decompress_index(name: str, data: bytes) -> bytes:
+    """Return the plain bytes of an index, compressed as its suffix says; raise MalformedData."""
+    suffix = f".{name.rpartition('.')[2]}"
+    return decompress(data, _BY_SUFFIX.get(suffix, "none"), name, INDEX_LIMIT)
+
+
+def decompress_payload(packed: memoryview, compression: str, name: str) -> tuple[memoryview, int]:
+    """Return the plain bytes and the number of zstd frames (0 for other compressions).
+
+    Raises MalformedData, naming `name`, for bytes that are compressed otherwise, damaged,
+    truncated, or larger than LIMIT when decompressed.
+    """
+    codec = COMPRESSIONS.get(compression)
+    if codec is None:
+        raise MalformedData(f"{name} has the unsupported compression {compression!r}")
+    if not packed[:6].tobytes().startswith(codec.magic):
+        raise MalformedData(f"{name} is not compressed with {compression}")
     if compression == "none":
         return packed, 0
-    frames = _zstd_frames(packed, what) if compression == "zstd" else 0
+    frames = _zstd_frames(packed, name) if compression == "zstd" else 0
     try:
-        with MemoryViewFile(packed) as file, _OPEN[compression](file) as stream:
-            return read_into_mmap(stream, what, 4 * len(packed)), frames
-    except (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
-        raise MalformedData(f"{what} cannot be unpacked ({error})") from None
+        with MemoryViewFile(packed) as file, codec.open_stream(file) as stream:
+            return read_into_mmap(stream, name, 4 * len(packed)), frames
+    except _ERRORS as error:
+        raise MalformedData(f"{name} cannot be decompressed ({error})") from None
 
 
-def read_into_mmap(stream: Any, what: str, guess: int) -> memoryview:
-    """All that a stream gives, in memory that grows without being copied.
+def read_into_mmap(stream: Any, name: str, size_hint: int) -> memoryview:
+    """Read a stream to its end into anonymous memory, which grows without being copied.
 
-    `guess` is how many bytes it may be. Raises Malformed, naming `what`, for more than LIMIT.
+    `size_hint` is its probable size in bytes. Raises MalformedData, naming `name`, above LIMIT.
     """
-    plain = mmap.mmap(-1, max(guess, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without large pages; they halve the time this takes
-        plain.madvise(mmap.MADV_HUGEPAGE)
-    at = 0
+    memory = mmap.mmap(-1, max(size_hint, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages, which halve the time this takes
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    size = 0
     while True:
-        if at == len(plain):
-            plain.resize(2 * at)
-        with memoryview(plain) as whole, whole[at : at + _BLOCK] as block:
+        if size == len(memory):
+            memory.resize(2 * size)
+        with memoryview(memory) as view, view[size : size + _BLOCK] as block:
             count = stream.readinto(block)
         if not count:
-            return memoryview(plain)[:at].toreadonly()
-        at += count
-        if at > LIMIT:
-            raise MalformedData(f"{what} has more than {LIMIT >> 30} GiB")
+            return memoryview(memory)[:size].toreadonly()
+        size += count
+        if size > LIMIT:
+            raise MalformedData(f"{name} is larger than {LIMIT >> 30} GiB")
 
 
-def _zstd_frames(packed: memoryview, what: str) -> int:
-    """How many frames zstd data has (RFC 8878, 3.1), skippable ones not counted.
+def _zstd_frames(packed: memoryview, name: str) -> int:
+    """Count the frames of zstd data (RFC 8878, 3.1), except skippable ones.
 
-    Raises Malformed when the last one is cut short: the library's reader does not notice.
+    Raises MalformedData when the last one is truncated: the library's reader does not notice.
     """
-    count = at = 0
-    while at < len(packed):
-        magic = int.from_bytes(packed[at : at + 4], "little")
+    count = offset = 0
+    while offset < len(packed):
+        magic = int.from_bytes(packed[offset : offset + 4], "little")
         if magic & 0xFFFFFFF0 == 0x184D2A50:
-            at += 8 + int.from_bytes(packed[at + 4 : at + 8], "little")
+            offset += 8 + int.from_bytes(packed[offset + 4 : offset + 8], "little")
         else:
-            at = _end_of_frame(packed, at, what)
+            offset = _frame_end(packed, offset, name)
             count += 1
-    if at > len(packed):
-        raise MalformedData(f"{what} is cut short")
+    if offset > len(packed):
+        raise MalformedData(f"{name} is truncated")
     return count
 
 
-def _end_of_frame(packed: memoryview, at: int, what: str) -> int:
-    start = packed[at : at + _FRAME_HEADER_MAX]
+def _frame_end(packed: memoryview, offset: int, name: str) -> int:
+    start = packed[offset : offset + _FRAME_HEADER_MAX]
     try:
-        checksum = zstandard.get_frame_parameters(start).has_checksum
-        at += zstandard.frame_header_size(start)
+        has_checksum = zstandard.get_frame_parameters(start).has_checksum
+        offset += zstandard.frame_header_size(start)
     except zstandard.ZstdError as error:
-        raise MalformedData(f"{what} cannot be unpacked ({error})") from None
+        raise MalformedData(f"{name} cannot be decompressed ({error})") from None
     last = False
     while not last:
-        if at + 3 > len(packed):
-            raise MalformedData(f"{what} is cut short")
-        header = int.from_bytes(packed[at : at + 3], "little")
+        if offset + 3 > len(packed):
+            raise MalformedData(f"{name} is truncated")
+        header = int.from_bytes(packed[offset : offset + 3], "little")
         last = bool(header & 1)
         run_length = header >> 1 & 3 == 1
-        at += 3 + (1 if run_length else header >> 3)
-    return at + (4 if checksum else 0)
+        offset += 3 + (1 if run_length else header >> 3)
+    return offset + (4 if has_checksum else 0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -20,46 +18,13 @@ from elftools.elf.segments import InterpSegment
 
 from kubeparcel.packages import go_build_info
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.go_build_info import GoBuildInfo
 from kubeparcel.packages.memory_file import MemoryViewFile
+from kubeparcel.packages.model import ElfInfo
 
 MAGIC = b"\x7fELF"
 
 _MANY = 4096
 """No real binary needs as many libraries; a damaged one may claim to."""
-
-_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
-
-
-@dataclass(frozen=True)
-class ElfInfo:
-    """The facts of one binary.
-
-    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `needed`
-    are the libraries' sonames in the binary's order, `versions` the symbol versions needed of
-    each, in the binary's order.
-    """
-
-    machine: int
-    bits: int
-    little_endian: bool
-    interpreter: str
-    libraries: tuple[str, ...]
-    symbol_versions: tuple[tuple[str, str], ...]
-    go: GoBuildInfo | None
-
-    @property
-    def is_static(self) -> bool:
-        """Whether it runs without a dynamic loader and libraries."""
-        return not self.interpreter and not self.libraries
-
-    @property
-    def glibc(self) -> str:
-        """The oldest version of glibc that has all needed symbols; empty when none says so."""
-        found = {m[1] for _, version in self.symbol_versions if (m := _GLIBC.fullmatch(version))}
-        if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.symbol_versions:
-            found.add("2.36")
-        return max(found, key=lambda text: [int(n) for n in text.split(".")], default="")
 
 
 def read(source: Path | bytes | memoryview) -> ElfInfo:

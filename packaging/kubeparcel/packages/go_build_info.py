@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from kubeparcel.packages.model import GoBuildInfo, GoModule
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
@@ -14,33 +15,6 @@ _GUARD = 16
 # Where the place of the file table stands in the header of the function table, by the magic
 # number of Go 1.20, 1.18 and 1.16 (debug/gosym/pclntab.go). Before that there was no such header.
 _FILE_TABLE: Mapping[int, int] = {0xFFFFFFF1: 5, 0xFFFFFFF0: 5, 0xFFFFFFFA: 4}
-
-
-@dataclass(frozen=True)
-class GoModule:
-    """A Go module at a version, with the sum that Go's checksum database has."""
-
-    path: str
-    version: str = ""
-    sum: str = ""
-
-
-@dataclass(frozen=True)
-class GoBuildInfo:
-    """Go's own record, as `go version -m` shows it.
-
-    `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
-    and so on (Go 1.18 and later). A replaced dependency stands here as what replaced it.
-    `build_paths` are absolute names of source files, which a build with -trimpath does not have;
-    None when the table of source files cannot be read (before Go 1.16).
-    """
-
-    version: str
-    path: str
-    module: GoModule
-    dependencies: tuple[GoModule, ...]
-    settings: Mapping[str, str]
-    build_paths: tuple[str, ...] | None
 
 
 def read(elf: Any) -> GoBuildInfo | None:

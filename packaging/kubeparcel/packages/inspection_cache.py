@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 
 from kubeparcel.packages import elf
-from kubeparcel.packages.elf import ElfInfo
+from kubeparcel.packages.model import ElfInfo
 
 Md5 = Callable[[str, memoryview], str]
 """Gives the md5 of bytes that have this sha256; somebody may know it already."""

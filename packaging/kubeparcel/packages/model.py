@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from kubeparcel.errors import CheckFailed
 from kubeparcel.model import Format
 
-if TYPE_CHECKING:
-    from kubeparcel.packages.elf import ElfInfo
-
-
-class BrokenPackage(CheckFailed):
-    """A file that is no package, or not a whole one."""
+_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
 
 
 class FileType(StrEnum):
@@ -31,6 +25,64 @@ class FileType(StrEnum):
     FIFO = "fifo"
     SOCKET = "socket"
     OTHER = "other"
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """A Go module at a version, with the sum that Go's checksum database has."""
+
+    path: str
+    version: str = ""
+    sum: str = ""
+
+
+@dataclass(frozen=True)
+class GoBuildInfo:
+    """Go's own record, as `go version -m` shows it.
+
+    `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
+    and so on (Go 1.18 and later). A replaced dependency stands here as what replaced it.
+    `build_paths` are absolute names of source files, which a build with -trimpath does not have;
+    None when the table of source files cannot be read (before Go 1.16).
+    """
+
+    version: str
+    path: str
+    module: GoModule
+    dependencies: tuple[GoModule, ...]
+    settings: Mapping[str, str]
+    build_paths: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class ElfInfo:
+    """The facts of one binary.
+
+    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `needed`
+    are the libraries' sonames in the binary's order, `versions` the symbol versions needed of
+    each, in the binary's order.
+    """
+
+    machine: int
+    bits: int
+    little_endian: bool
+    interpreter: str
+    libraries: tuple[str, ...]
+    symbol_versions: tuple[tuple[str, str], ...]
+    go: GoBuildInfo | None
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it runs without a dynamic loader and libraries."""
+        return not self.interpreter and not self.libraries
+
+    @property
+    def glibc(self) -> str:
+        """The oldest version of glibc that has all needed symbols; empty when none says so."""
+        found = {m[1] for _, version in self.symbol_versions if (m := _GLIBC.fullmatch(version))}
+        if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.symbol_versions:
+            found.add("2.36")
+        return max(found, key=lambda text: [int(n) for n in text.split(".")], default="")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubeparcel.packages import elf
-from kubeparcel.packages.elf import ElfInfo
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import ElfInfo
 
 SMALL = 64 << 10
 """Up to this size, in bytes, a file's bytes are kept."""

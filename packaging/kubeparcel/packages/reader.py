@@ -15,10 +15,17 @@ from typing import TypeAlias
 from kubeparcel.errors import DiskError
 from kubeparcel.packages.compression import read_into_mmap
 from kubeparcel.packages.deb import reader as deb
-from kubeparcel.packages.elf import ElfInfo
-from kubeparcel.packages.go_build_info import GoBuildInfo, GoModule
+from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import BrokenPackage, FileType, PackageContents, PackageEntry, Script
+from kubeparcel.packages.model import (
+    ElfInfo,
+    FileType,
+    GoBuildInfo,
+    GoModule,
+    PackageContents,
+    PackageEntry,
+    Script,
+)
 from kubeparcel.packages.rpm import reader as rpm
 
 __all__ = [

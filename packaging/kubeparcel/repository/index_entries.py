@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import BrokenPackage, MalformedData
 from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_deb, parse_rpm
 from kubeparcel.repository.model import Package, State

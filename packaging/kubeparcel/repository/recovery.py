@@ -9,9 +9,9 @@ from contextlib import suppress
 
 from kubeparcel.console import Log
 from kubeparcel.model import Format
-from kubeparcel.packages import index_compression
-from kubeparcel.packages.broken import BrokenPackage, MalformedData
+from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.match import package_from
@@ -74,7 +74,7 @@ def _recover(storage: Storage, cache: PackageCache) -> State:
 
 
 def _debs(compressed: bytes) -> Iterator[Package]:
-    packages = index_compression.unpack("Packages.gz", compressed).decode("utf-8", "replace")
+    packages = decompress_index("Packages.gz", compressed).decode("utf-8", "replace")
     for stanza in packages.split("\n\n"):
         fields = deb_metadata.parse_fields(stanza)
         if "package" in fields:
@@ -95,7 +95,7 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
     location = primary.metadata_locations(repomd).get("primary")
     if location is None:
         return
-    data = index_compression.unpack(location, storage.read(f"{folder}/{location}") or b"")
+    data = decompress_index(location, storage.read(f"{folder}/{location}") or b"")
     elements = primary.iterate_elements(data)
     next(elements)  # the root element
     for element in elements:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import lzma
 import re
-import zlib
 from collections.abc import Mapping
 
-import zstandard
-
-from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.compression import compression_of, decompress
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import DEB_VERSION, PACKAGE_NAME
 
 MAGIC = b"!<arch>\n"
@@ -66,25 +63,9 @@ def control_text(head: bytes, size: int) -> str:
     if end > size:
         raise MalformedData(f"it is cut short: {end - size:,} bytes are missing")
     name, start, length = rows[1]
-    archive = _unpacked(head[start : start + length], name)
+    compression = compression_of(name, "control.tar")
+    archive = decompress(head[start : start + length], compression, name, _LIMIT)
     return _member(archive).decode("utf-8", "replace").replace("\r\n", "\n").strip("\n") + "\n"
-
-
-def _unpacked(data: bytes, name: str) -> bytes:
-    kind = name.removeprefix("control.tar")
-    try:
-        if kind == ".gz":
-            return zlib.decompressobj(31).decompress(data, _LIMIT)
-        if kind == ".xz":
-            return lzma.LZMADecompressor(memlimit=128 << 20).decompress(data, _LIMIT)
-        if kind == ".zst":
-            with zstandard.ZstdDecompressor().stream_reader(data) as stream:
-                return stream.read(_LIMIT)
-    except (zlib.error, lzma.LZMAError, zstandard.ZstdError, EOFError) as error:
-        raise MalformedData(f"{name} cannot be unpacked ({error})") from None
-    if kind:
-        raise MalformedData(f"{name} is compressed in a way that is not known")
-    return data
 
 
 def _member(archive: bytes) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.model import Format
-from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.compression import compression_of, decompress_payload
 from kubeparcel.packages.deb import ar, control, tar
 from kubeparcel.packages.deb.control import ControlArchive
 from kubeparcel.packages.errors import MalformedData
@@ -22,22 +22,15 @@ from kubeparcel.packages.payload import (
 )
 
 MAGIC = ar.MAGIC
-_COMPRESSION: Mapping[str, str] = {
-    "": "none",
-    ".gz": "gzip",
-    ".xz": "xz",
-    ".zst": "zstd",
-    ".bz2": "bzip2",
-    ".lzma": "lzma",
-}
 
 
 def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
     """All that a deb holds; `file` is only remembered. Raises Malformed."""
     marker, first, second, *others = _members(raw)
-    inside = control.read(unpack(first.data, _compression(first), first.name)[0])
-    compression = _compression(second)
-    plain, frames = unpack(second.data, compression, second.name)
+    control_compression = compression_of(first.name, "control.tar")
+    inside = control.read(decompress_payload(first.data, control_compression, first.name)[0])
+    compression = compression_of(second.name, "data.tar")
+    plain, frames = decompress_payload(second.data, compression, second.name)
     entries, md5s, faults = _entries(plain, inside.conffiles, known)
     wrong = tuple(_md5_faults(inside, entries, md5s))
     return PackageContents(
@@ -65,13 +58,6 @@ def _members(view: memoryview) -> list[ar.ArMember]:
     if not members[0].data.tobytes().startswith(b"2."):
         raise MalformedData(f"its format version {members[0].data.tobytes()[:8]!r} is unknown")
     return members
-
-
-def _compression(member: ar.ArMember) -> str:
-    suffix = member.name.partition(".tar")[2]
-    if suffix not in _COMPRESSION:
-        raise MalformedData(f"{member.name}: its compression is unknown")
-    return _COMPRESSION[suffix]
 
 
 def _declared(inside: ControlArchive) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.model import Format
-from kubeparcel.packages.compression import unpack
+from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
@@ -25,7 +25,7 @@ def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents
     main = header.read(raw, start)
     packed = raw[start + len(main.raw) :]
     compression = _compression(main, packed)
-    plain, frames = unpack(packed, compression, "its payload")
+    plain, frames = decompress_payload(packed, compression, "its payload")
     entries, faults = files.entries(main, plain, known)
     verified, broken = digests.check(signature, main, packed, plain)
     files_hold = not faults and any(entry.kind is FileType.FILE for entry in entries)

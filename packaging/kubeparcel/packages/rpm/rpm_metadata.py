@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import PACKAGE_NAME, RPM_VERSION
 
 MAGIC = b"\xed\xab\xee\xdb"

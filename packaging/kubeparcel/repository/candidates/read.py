@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import BrokenPackage, MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.package_cache import (
     FileStamp,

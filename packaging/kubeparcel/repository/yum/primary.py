@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from kubeparcel.model import Format
-from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
