@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages.broken import MalformedData
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.primary import iterate_elements, package_name, parse_package
 
