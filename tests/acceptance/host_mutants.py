@@ -10,7 +10,7 @@ from typing import TypeVar
 from kubeparcel.model import Format
 from kubeparcel.verify.layout import level
 from tests.support.mutants.mutant import BOTH, on
-from tests.support.package_workshop import Mutate, Workshop
+from tests.support.sample_packages import Mutate, Workshop
 
 DEB, RPM = ("deb",), ("rpm",)
 HOSTS: Mapping[Format, str] = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}

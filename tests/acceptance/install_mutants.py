@@ -13,7 +13,7 @@ from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.elf_files import elf
 from tests.support.mutants.mutant import depend, env, fields, on
-from tests.support.package_workshop import Draft, Mutate
+from tests.support.sample_packages import Draft, Mutate
 
 
 @dataclass(frozen=True)

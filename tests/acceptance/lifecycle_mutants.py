@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.service_mutants import UNIT_PATH, ServiceMutant, edit_drop_in
 from tests.support.mutants.mutant import CONF, on
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 _REMOVE_DROP_IN = "dpkg-maintscript-helper rm_conffile /etc" + UNIT_PATH + ".d/10-kubeadm.conf"
 

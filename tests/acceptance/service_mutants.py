@@ -13,7 +13,7 @@ from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import program
 from tests.support.mutants.dropin import COMMAND
 from tests.support.mutants.mutant import CONF, ENV, SERVICE, depend, on
-from tests.support.package_workshop import Draft, Mutate
+from tests.support.sample_packages import Draft, Mutate
 
 UNIT_PATH = "/systemd/system/kubelet.service"
 CONTAINERD_UNIT_PATH = "/systemd/system/containerd.service"

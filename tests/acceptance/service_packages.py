@@ -15,7 +15,7 @@ from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.small_packages import make_programs_runnable, small_workshop
-from tests.support.package_workshop import Draft, Mutate, Workshop
+from tests.support.sample_packages import Draft, Mutate, Workshop
 
 REAL = ("kubeadm", "kubelet")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeparcel.model import Format
-from tests.support.package_workshop import Draft, Mutate, Workshop, workshop
+from tests.support.sample_packages import Draft, Mutate, Workshop, workshop
 
 PLUGINS = "/opt/cni/bin/"
 

@@ -8,7 +8,7 @@ from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.install_mutants import InstallMutant
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.mutants.mutant import ENV, depend, env, on
-from tests.support.package_workshop import Draft, Mutate
+from tests.support.sample_packages import Draft, Mutate
 
 FAIL = "exit 3"
 DEBIAN_PLUGINS = "containernetworking-plugins"

@@ -26,7 +26,7 @@ from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
 from tests.acceptance.small_packages import make_programs_runnable, small_workshop, write_set
 from tests.acceptance.stage_mutants import STAGE_MUTANTS
-from tests.support.package_workshop import Draft, Mutate, Workshop, workshop
+from tests.support.sample_packages import Draft, Mutate, Workshop, workshop
 
 MUTANTS = (*PACKAGE_MUTANTS, *STAGE_MUTANTS)
 CASES = per_format(MUTANTS)

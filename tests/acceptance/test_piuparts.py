@@ -16,7 +16,7 @@ from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_workshop, write_set
-from tests.support.package_workshop import Mutate
+from tests.support.sample_packages import Mutate
 
 EXCEPTIONS = (
     # base-files makes /opt by a script, so dpkg knows no owner and takes the empty folder away

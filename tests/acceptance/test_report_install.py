@@ -19,7 +19,7 @@ from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.small_packages import small_workshop, write_set
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 
 def _leave_a_file(draft: Draft) -> None:

@@ -26,7 +26,7 @@ from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
 from tests.acceptance.service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
-from tests.support.package_workshop import Draft, Mutate, workshop
+from tests.support.sample_packages import Draft, Mutate, workshop
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS)

@@ -9,7 +9,7 @@ import pytest
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.model import Format
-from tests.support.package_workshop import Workshop, workshop
+from tests.support.sample_packages import Workshop, workshop
 
 
 @pytest.fixture(scope="session")

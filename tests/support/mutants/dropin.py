@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.mutants.mutant import CONF, ENV, Mutant, on
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 COMMAND = (
     "/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS"

@@ -14,7 +14,7 @@ from tests.support.mutants.mutant import (
     go,
     on,
 )
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 
 def _link(draft: Draft) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.elf_files import Go, elf
-from tests.support.package_workshop import GO, Draft, Mutate
+from tests.support.sample_packages import GO, Draft, Mutate
 
 BOTH = ("deb", "rpm")
 CONF = "/10-kubeadm.conf"

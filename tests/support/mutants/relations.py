@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.mutants.mutant import Mutant, depend
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 
 def _undepend(draft: Draft) -> None:

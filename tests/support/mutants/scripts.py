@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.support.mutants.mutant import BOTH, Mutant, on
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 
 def _script(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.mutants.mutant import PRESENT, SERVICE, STRAY, Mutant, env, on
-from tests.support.package_workshop import Draft
+from tests.support.sample_packages import Draft
 
 
 def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:

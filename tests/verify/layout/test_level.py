@@ -23,7 +23,7 @@ from kubeparcel.reports.output import as_json
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.elf_files import Go
-from tests.support.package_workshop import GO, Draft, Workshop, workshop
+from tests.support.sample_packages import GO, Draft, Workshop, workshop
 
 
 def test_valid_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPackage]):

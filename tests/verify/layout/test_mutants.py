@@ -14,7 +14,7 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
 from tests.support.mutants import MUTANTS, Mutant
-from tests.support.package_workshop import Workshop
+from tests.support.sample_packages import Workshop
 
 BOTH = ("deb", "rpm")
 REPACKED = (

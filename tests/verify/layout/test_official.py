@@ -11,7 +11,7 @@ from kubeparcel.reports.results import Report
 from kubeparcel.reports.text import TextStyle, render_text
 from kubeparcel.verify.layout import level
 from tests.support import repack
-from tests.support.package_workshop import GO, Draft, workshop
+from tests.support.sample_packages import GO, Draft, workshop
 
 UNIT = """\
 [Unit]
