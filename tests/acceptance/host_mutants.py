@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from kubeparcel.model import Format
 from kubeparcel.verify.layout import level
-from tests.support.mutants.mutant import BOTH, on
-from tests.support.sample_packages import Mutate, Workshop
+from tests.support.mutants.mutant import BOTH, call
+from tests.support.sample_packages import Mutation, SamplePackages
 
 DEB, RPM = ("deb",), ("rpm",)
 HOSTS: Mapping[Format, str] = {Format.DEB: "trixie", Format.RPM: "trixie-dnf"}
@@ -26,7 +26,7 @@ class HostMutant:
 
     name: str
     package: str
-    mutate: Mutate
+    mutate: Mutation
     scenario: str
     check: str
     formats: Sequence[str] = BOTH
@@ -37,9 +37,9 @@ class HostMutant:
 M = TypeVar("M", bound=HostMutant)
 
 
-def scriptlet(at: str, text: str) -> Mutate:
+def scriptlet(at: str, text: str) -> Mutation:
     """Return a change: text is appended to a scriptlet."""
-    return on("script", at, text)
+    return call("script", at, text)
 
 
 def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:
@@ -47,10 +47,10 @@ def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:
     return [(mutant, Format(format_)) for mutant in mutants for format_ in mutant.formats]
 
 
-def layout_results(mutant: HostMutant, shop: Workshop, folder: Path) -> set[bool]:
+def layout_results(mutant: HostMutant, shop: SamplePackages, folder: Path) -> set[bool]:
     """Return whether the layout level passes a mutant, in any of its formats."""
     files = [
-        shop.write(shop.package(mutant.package, format_), mutant.mutate, folder / format_)
+        shop.write(shop.manifest(mutant.package, format_), mutant.mutate, folder / format_)
         for format_ in mutant.formats
     ]
     return {level.check_paths([file]).passed for file in files}

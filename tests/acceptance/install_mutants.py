@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import PLUGINS, program
 from tests.support.elf_files import elf
-from tests.support.mutants.mutant import depend, env, fields, on
-from tests.support.sample_packages import Draft, Mutate
+from tests.support.mutants.mutant import add_relations, call, change_env_file, set_fields
+from tests.support.sample_packages import Mutation, PackageDraft
 
 
 @dataclass(frozen=True)
@@ -29,48 +29,52 @@ class InstallMutant(HostMutant):
     expected_text: str = ""
 
 
-def _without_dependency(name: str) -> Mutate:
-    def without(draft: Draft) -> None:
+def _without_dependency(name: str) -> Mutation:
+    def without(draft: PackageDraft) -> None:
         rows = draft.config["depends"]
         draft.config["depends"] = [row for row in rows if not row.startswith(name)]
 
     return without
 
 
-def _not_a_conffile(draft: Draft, path: str) -> None:
-    row = draft.row(path)
+def _not_a_conffile(draft: PackageDraft, path: str) -> None:
+    row = draft.entry(path)
     row.pop("type")
 
 
-def _other_content(draft: Draft, path: str) -> None:
-    draft.put(path, "KUBELET_EXTRA_ARGS=--v=1\n")
+def _other_content(draft: PackageDraft, path: str) -> None:
+    draft.replace_content(path, "KUBELET_EXTRA_ARGS=--v=1\n")
 
 
-def _remove_before_removal(draft: Draft, path: str) -> None:
-    draft.script("preremove", f"rm -f {path}")
+def _remove_before_removal(draft: PackageDraft, path: str) -> None:
+    draft.append_to_script("preremove", f"rm -f {path}")
 
 
-def _writes_to_usr(draft: Draft) -> None:
-    draft.put("/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n")
+def _writes_to_usr(draft: PackageDraft) -> None:
+    draft.replace_content(
+        "/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n"
+    )
 
 
-def _built_for_arm64(draft: Draft) -> None:
-    draft.put("/usr/bin/kubectl", elf("kubectl", machine=183))
+def _built_for_arm64(draft: PackageDraft) -> None:
+    draft.replace_content("/usr/bin/kubectl", elf("kubectl", machine=183))
 
 
 # How a scriptlet of each format recognises a first installation.
 _FIRST_INSTALLATION = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
 
 
-def _prompts_on_upgrade(draft: Draft) -> None:
-    draft.script("postinstall", f"{_FIRST_INSTALLATION[draft.format]} || read answer || exit 1")
+def _prompts_on_upgrade(draft: PackageDraft) -> None:
+    draft.append_to_script(
+        "postinstall", f"{_FIRST_INSTALLATION[draft.format]} || read answer || exit 1"
+    )
 
 
-def _owns_debians_file(draft: Draft) -> None:
-    draft.add("/usr/lib/cni/bridge", program("bridge", "1.9.1"), mode=0o755)
+def _owns_debians_file(draft: PackageDraft) -> None:
+    draft.add_file("/usr/lib/cni/bridge", program("bridge", "1.9.1"), mode=0o755)
 
 
-def _leaves_file(path: str) -> Mutate:
+def _leaves_file(path: str) -> Mutation:
     return scriptlet("postinstall", f'mkdir -p "{path.rpartition("/")[0]}"; echo left >{path}')
 
 
@@ -88,20 +92,20 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *("a dependency that does not exist", "kubectl", depend("no-such-package")),
+        *("a dependency that does not exist", "kubectl", add_relations("no-such-package")),
         *("lifecycle", "install"),
     ),
     InstallMutant(
         *(
             "a conflict with another of the packages",
             "kubeadm",
-            depend("kubectl", relation="conflicts"),
+            add_relations("kubectl", relation="conflicts"),
         ),
         *("lifecycle", "install"),
     ),
     InstallMutant(
         *("a conflict with Debian's plugins", "kubernetes-cni"),
-        depend("containernetworking-plugins", relation="conflicts"),
+        add_relations("containernetworking-plugins", relation="conflicts"),
         *("debian-plugins", "debian-plugins-intact", DEB),
     ),
     InstallMutant(
@@ -109,22 +113,26 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("debian-plugins", "install", DEB),
     ),
     InstallMutant(
-        *("the environment file is not a conffile", "kubelet", env(_not_a_conffile)),
+        *("the environment file is not a conffile", "kubelet", change_env_file(_not_a_conffile)),
         *("upgrade", "upgrade-keeps-settings"),
         machine="in use",
     ),
     InstallMutant(
-        *("the environment file changes between revisions", "kubelet", env(_other_content)),
+        *(
+            "the environment file changes between revisions",
+            "kubelet",
+            change_env_file(_other_content),
+        ),
         *("upgrade", "upgrade", DEB),
         hidden=True,
     ),
     InstallMutant(
         *("the environment file changes and rpm writes an rpmnew", "kubelet"),
-        *(env(_other_content), "upgrade", "upgrade-keeps-settings", RPM),
+        *(change_env_file(_other_content), "upgrade", "upgrade-keeps-settings", RPM),
         hidden=True,
     ),
     InstallMutant(
-        *("a removal deletes edited settings", "kubelet", env(_remove_before_removal)),
+        *("a removal deletes edited settings", "kubelet", change_env_file(_remove_before_removal)),
         *("lifecycle", "remove-keeps-settings"),
         hidden=True,
         machine="kept",
@@ -204,14 +212,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a program of another version", "kubectl"),
-        on("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
+        call("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
         *("lifecycle", "versions"),
         machine="installed",
         expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("a plugin of another version", "kubernetes-cni"),
-        on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        call("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("lifecycle", "versions"),
         machine="installed",
         expected_text="portmap",
@@ -225,7 +233,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *(
             "a program that is not executable",
             "kubectl",
-            on("info", "/usr/bin/kubectl", mode=0o644),
+            call("info", "/usr/bin/kubectl", mode=0o644),
         ),
         *("kubectl-alone", "kubectl-alone"),
     ),
@@ -235,14 +243,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an empty completion file", "kubectl"),
-        on("put", "/bash-completion/completions/kubectl", "true\n"),
+        call("put", "/bash-completion/completions/kubectl", "true\n"),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed",
     ),
     InstallMutant(
         *("completions that name a missing function", "kubectl"),
-        on("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
+        call("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed 2",
@@ -276,7 +284,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         machine="moments",
     ),
     InstallMutant(
-        *("a version lower than the previous one", "kubectl", fields(release="0")),
+        *("a version lower than the previous one", "kubectl", set_fields(release="0")),
         *("upgrade", "upgrade"),
     ),
 )

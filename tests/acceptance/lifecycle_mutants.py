@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.service_mutants import UNIT_PATH, ServiceMutant, edit_drop_in
-from tests.support.mutants.mutant import CONF, on
-from tests.support.sample_packages import Draft
+from tests.support.mutants.mutant import DROP_IN_PATH, call
+from tests.support.sample_packages import PackageDraft
 
 _REMOVE_DROP_IN = "dpkg-maintscript-helper rm_conffile /etc" + UNIT_PATH + ".d/10-kubeadm.conf"
 
 
-def _gives_no_advice(draft: Draft) -> None:
-    draft.script_edit("postinstall", "echo ", ": ")
+def _gives_no_advice(draft: PackageDraft) -> None:
+    draft.replace_in_script("postinstall", "echo ", ": ")
 
 
-def _never_stops_kubelet(draft: Draft) -> None:
+def _never_stops_kubelet(draft: PackageDraft) -> None:
     draft.config["scripts"].pop("preremove")
 
 
-def _keeps_old_drop_in(draft: Draft) -> None:
+def _keeps_old_drop_in(draft: PackageDraft) -> None:
     for at in ("preinstall", "postinstall", "postremove"):
-        draft.script_edit(at, _REMOVE_DROP_IN, ": keep")
+        draft.replace_in_script(at, _REMOVE_DROP_IN, ": keep")
 
 
-def _discards_edit(draft: Draft) -> None:
+def _discards_edit(draft: PackageDraft) -> None:
     if draft.format == "deb":
-        draft.script_edit(
+        draft.replace_in_script(
             "preinstall", _REMOVE_DROP_IN, "rm -f " + _REMOVE_DROP_IN.rpartition(" ")[2] + " #"
         )
     else:
-        draft.row(CONF).pop("type")
+        draft.entry(DROP_IN_PATH).pop("type")
 
 
 RESTART = "systemctl try-restart kubelet.service || true"
@@ -41,7 +41,7 @@ def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
 
 
 _FAILS = scriptlet("postinstall", "exit 1")
-_NO_KUBEADM = on("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
+_NO_KUBEADM = call("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
 _OTHER_ORDER = edit_drop_in(
     "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
 )

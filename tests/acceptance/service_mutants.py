@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import program
 from tests.support.mutants.dropin import COMMAND
-from tests.support.mutants.mutant import CONF, ENV, SERVICE, depend, on
-from tests.support.sample_packages import Draft, Mutate
+from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, UNIT_PATH, add_relations, call
+from tests.support.sample_packages import Mutation, PackageDraft
 
 UNIT_PATH = "/systemd/system/kubelet.service"
 CONTAINERD_UNIT_PATH = "/systemd/system/containerd.service"
@@ -35,36 +35,38 @@ SMALL = "small"
 """The prefix of machines that need no real kubelet, because their checks do not run one."""
 
 
-def edit_drop_in(old: str, new: str) -> Mutate:
-    return on("edit", CONF, old, new)
+def edit_drop_in(old: str, new: str) -> Mutation:
+    return call("edit", DROP_IN_PATH, old, new)
 
 
-def _edit_unit(old: str, new: str) -> Mutate:
-    return on("edit", SERVICE, old, new)
+def _edit_unit(old: str, new: str) -> Mutation:
+    return call("edit", UNIT_PATH, old, new)
 
 
-def _other_formats_env_file(draft: Draft) -> None:
-    draft.edit(CONF, ENV[draft.format], ENV["rpm" if draft.format == "deb" else "deb"])
+def _other_formats_env_file(draft: PackageDraft) -> None:
+    draft.replace_text(
+        DROP_IN_PATH, ENV_FILES[draft.format], ENV_FILES["rpm" if draft.format == "deb" else "deb"]
+    )
 
 
-def _swap_environment_files(draft: Draft) -> None:
-    flags, env = "/var/lib/kubelet/kubeadm-flags.env", ENV[draft.format]
-    draft.edit(CONF, f"=-{flags}", "=-SWAPPED")
-    draft.edit(CONF, f"=-{env}", f"=-{flags}")
-    draft.edit(CONF, "=-SWAPPED", f"=-{env}")
+def _swap_environment_files(draft: PackageDraft) -> None:
+    flags, env = "/var/lib/kubelet/kubeadm-flags.env", ENV_FILES[draft.format]
+    draft.replace_text(DROP_IN_PATH, f"=-{flags}", "=-SWAPPED")
+    draft.replace_text(DROP_IN_PATH, f"=-{env}", f"=-{flags}")
+    draft.replace_text(DROP_IN_PATH, "=-SWAPPED", f"=-{env}")
 
 
-def _require_env_file(draft: Draft) -> None:
-    draft.edit(CONF, f"=-{ENV[draft.format]}", f"={ENV[draft.format]}")
+def _require_env_file(draft: PackageDraft) -> None:
+    draft.replace_text(DROP_IN_PATH, f"=-{ENV_FILES[draft.format]}", f"={ENV_FILES[draft.format]}")
 
 
-def _wrap_kubelet(arguments: str) -> Mutate:
+def _wrap_kubelet(arguments: str) -> Mutation:
     """Return a change: the kubelet is a script that runs the real one with other arguments."""
 
-    def wrapped(draft: Draft) -> None:
-        row = draft.row("/usr/bin/kubelet")
+    def wrapped(draft: PackageDraft) -> None:
+        row = draft.entry("/usr/bin/kubelet")
         draft.config["contents"].append({**row, "dst": REAL_KUBELET})
-        draft.put(
+        draft.replace_content(
             "/usr/bin/kubelet",
             f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}\n",
         )
@@ -72,30 +74,30 @@ def _wrap_kubelet(arguments: str) -> Mutate:
     return wrapped
 
 
-def _override_unit(folder: str, name: str = "") -> Mutate:
+def _override_unit(folder: str, name: str = "") -> Mutation:
     text = f"[Service]\nExecStart=\nExecStart={COMMAND} --v=1\n"
-    return on("add", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
+    return call("add", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
 
 
 # The packages' own condition for a first installation.
 _IF_FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
 
 
-def _apply_preset_always(draft: Draft) -> None:
-    draft.script_edit("postinstall", _IF_FIRST_INSTALLATION[draft.format], "")
+def _apply_preset_always(draft: PackageDraft) -> None:
+    draft.replace_in_script("postinstall", _IF_FIRST_INSTALLATION[draft.format], "")
 
 
-def _never_enable(draft: Draft) -> None:
-    draft.script_edit("postinstall", "systemctl preset", "systemctl --version")
+def _never_enable(draft: PackageDraft) -> None:
+    draft.replace_in_script("postinstall", "systemctl preset", "systemctl --version")
 
 
-def _run_until_reboot(draft: Draft) -> None:
-    draft.edit(
-        SERVICE,
+def _run_until_reboot(draft: PackageDraft) -> None:
+    draft.replace_text(
+        UNIT_PATH,
         "ConditionPathExists=|/",
         "ConditionPathExists=/run/kubelet-here\nConditionPathExists=|/",
     )
-    draft.script("postinstall", "touch /run/kubelet-here")
+    draft.append_to_script("postinstall", "touch /run/kubelet-here")
 
 
 NODE_MUTANTS: tuple[ServiceMutant, ...] = (
@@ -106,13 +108,13 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 7",
     ),
     ServiceMutant(
-        *("a dependency that does not exist", "kubectl", depend("no-such-package")),
+        *("a dependency that does not exist", "kubectl", add_relations("no-such-package")),
         *("node", "install", RPM),
         machine="small 7",
     ),
     ServiceMutant(
         *("a drop-in that keeps the container runtime from starting", "kubelet"),
-        on(
+        call(
             "add",
             f"/etc{CONTAINERD_UNIT_PATH}.d/10-kubelet.conf",
             "[Service]\nExecStartPre=/bin/false\n",
@@ -183,7 +185,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("another drop-in in /etc", "kubernetes-cni"),
-        on("add", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
+        call("add", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
         *("node", "unmasked"),
         machine="small 3",
     ),
@@ -219,25 +221,25 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     # The node that kubeadm starts.
     ServiceMutant(
         *("crictl does not reach the runtime", "cri-tools"),
-        on("put", "/usr/bin/crictl", program("crictl", "1.36.0")),
+        call("put", "/usr/bin/crictl", program("crictl", "1.36.0")),
         *("node", "crictl"),
         machine="small 1",
     ),
     ServiceMutant(
         *("a plugin that does not implement CNI", "kubernetes-cni"),
-        on("put", "/opt/cni/bin/bridge", program("bridge", "1.9.1")),
+        call("put", "/opt/cni/bin/bridge", program("bridge", "1.9.1")),
         *("node", "plugins"),
         machine="small 1",
     ),
     ServiceMutant(
         *("a kubeadm that does nothing", "kubeadm"),
-        on("put", "/usr/bin/kubeadm", "#!/bin/sh\necho v1.36.3\n[ $# = 2 ]\n"),
+        call("put", "/usr/bin/kubeadm", "#!/bin/sh\necho v1.36.3\n[ $# = 2 ]\n"),
         *("node", "kubeadm"),
         machine="small 2",
     ),
     ServiceMutant(
         *("the kubelet exits", "kubelet"),
-        on("put", "/usr/bin/kubelet", "#!/bin/sh\nexit 1\n"),
+        call("put", "/usr/bin/kubelet", "#!/bin/sh\nexit 1\n"),
         *("node", "healthz", DEB),
         machine="dead",
     ),

@@ -15,7 +15,7 @@ from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.small_packages import make_programs_runnable, small_workshop
-from tests.support.sample_packages import Draft, Mutate, Workshop
+from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages
 
 REAL = ("kubeadm", "kubelet")
 
@@ -24,20 +24,22 @@ REAL = ("kubeadm", "kubelet")
 class PackageWriter:
     """Writes packages of one revision and layout."""
 
-    real: Workshop
-    small: Workshop
+    real: SamplePackages
+    small: SamplePackages
 
-    def write(self, name: str, format_: Format, folder: Path, mutate: Mutate | None = None) -> Path:
+    def write(
+        self, name: str, format_: Format, folder: Path, mutate: Mutation | None = None
+    ) -> Path:
         """Write a package, with a fault if `mutate` is given."""
         if name in REAL:
-            return self.real.write(self.real.package(name, format_), mutate, folder)
+            return self.real.write(self.real.manifest(name, format_), mutate, folder)
 
-        def change(draft: Draft) -> None:
+        def change(draft: PackageDraft) -> None:
             make_programs_runnable(draft)
             if mutate:
                 mutate(draft)
 
-        return self.small.write(self.small.package(name, format_), change, folder)
+        return self.small.write(self.small.manifest(name, format_), change, folder)
 
 
 def create_writer(
@@ -52,5 +54,5 @@ def create_writer(
     packages = [
         finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)
     ]
-    shop = Workshop(store, {package.file_name: package for package in packages})
+    shop = SamplePackages(store, {package.file_name: package for package in packages})
     return PackageWriter(shop, small_workshop(folder, revision))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeparcel.model import Format
-from tests.support.sample_packages import Draft, Mutate, Workshop, workshop
+from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
 
 PLUGINS = "/opt/cni/bin/"
 
@@ -26,27 +26,31 @@ def program(name: str, version: str) -> str:
     )
 
 
-def make_programs_runnable(draft: Draft) -> None:
+def make_programs_runnable(draft: PackageDraft) -> None:
     """Replace the workshop's binaries by scripts that run on any host."""
     for row in draft.config["contents"]:
         path = row["dst"]
         if path.startswith(("/usr/bin/", PLUGINS)) and row.get("type") != "dir":
-            draft.put(path, program(path.rpartition("/")[2], draft.config["version"]))
+            draft.replace_content(path, program(path.rpartition("/")[2], draft.config["version"]))
 
 
-def small_workshop(folder: Path, revision: str = "2") -> Workshop:
+def small_workshop(folder: Path, revision: str = "2") -> SamplePackages:
     """Return a workshop for the small packages."""
-    return workshop(folder, revision=revision)
+    return sample_packages(folder, revision=revision)
 
 
 def write_set(
-    shop: Workshop, format_: Format, folder: Path, broken: str = "", mutate: Mutate | None = None
+    shop: SamplePackages,
+    format_: Format,
+    folder: Path,
+    broken: str = "",
+    mutate: Mutation | None = None,
 ) -> Path:
     """Write all five packages, one of them broken, and return their folder."""
-    for package in shop.packages.values():
+    for package in shop.manifests.values():
         if package.format is format_:
 
-            def change(draft: Draft, name: str = package.name) -> None:
+            def change(draft: PackageDraft, name: str = package.name) -> None:
                 make_programs_runnable(draft)
                 if mutate and name == broken:
                     mutate(draft)

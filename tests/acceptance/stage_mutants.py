@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from tests.acceptance.host_mutants import DEB, RPM, scriptlet
 from tests.acceptance.install_mutants import InstallMutant
 from tests.acceptance.small_packages import PLUGINS, program
-from tests.support.mutants.mutant import ENV, depend, env, on
-from tests.support.sample_packages import Draft, Mutate
+from tests.support.mutants.mutant import ENV_FILES, add_relations, call, change_env_file
+from tests.support.sample_packages import Mutation, PackageDraft
 
 FAIL = "exit 3"
 DEBIAN_PLUGINS = "containernetworking-plugins"
@@ -20,21 +20,23 @@ SECOND_REMOVAL = {"deb": 4, "rpm": 2}
 REMOVAL_IN_USE = {"deb": 4, "rpm": 3}
 
 
-def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutate:
+def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutation:
     """Return a change: a scriptlet does something only the nth time that it runs."""
 
-    def add(draft: Draft) -> None:
+    def add(draft: PackageDraft) -> None:
         when = nth if isinstance(nth, int) else nth[draft.format]
         count = f"/run/{draft.config['name']}-{at}-{when}"
-        draft.script(at, f'echo >>{count}\n[ "$(wc -l <{count})" -ne {when} ] || {{ {text}; }}')
+        draft.append_to_script(
+            at, f'echo >>{count}\n[ "$(wc -l <{count})" -ne {when} ] || {{ {text}; }}'
+        )
 
     return add
 
 
-def _renamed(name: str, *, provides: bool) -> Mutate:
+def _renamed(name: str, *, provides: bool) -> Mutation:
     """Return a change: the package has another name, and may provide the right one."""
 
-    def rename(draft: Draft) -> None:
+    def rename(draft: PackageDraft) -> None:
         config = draft.config
         if provides:
             right = {"deb": "{name} (= {version})", "rpm": "{name} = {version}"}[draft.format]
@@ -44,25 +46,25 @@ def _renamed(name: str, *, provides: bool) -> Mutate:
     return rename
 
 
-def _brings_systemctl(draft: Draft) -> None:
+def _brings_systemctl(draft: PackageDraft) -> None:
     _renamed("cni-plugins", provides=True)(draft)
-    draft.add("/usr/local/bin/systemctl", "#!/bin/sh\n", mode=0o755)
+    draft.add_file("/usr/local/bin/systemctl", "#!/bin/sh\n", mode=0o755)
 
 
-def _takes_debians_name(draft: Draft) -> None:
+def _takes_debians_name(draft: PackageDraft) -> None:
     _renamed(DEBIAN_PLUGINS, provides=False)(draft)
-    depend("no-such-package")(draft)
+    add_relations("no-such-package")(draft)
 
 
-def _copies_edited_settings(draft: Draft, path: str) -> None:
-    draft.script("preremove", f"! grep -qs edited {path} || cp {path} {path}.copy")
+def _copies_edited_settings(draft: PackageDraft, path: str) -> None:
+    draft.append_to_script("preremove", f"! grep -qs edited {path} || cp {path} {path}.copy")
 
 
-def _empties_settings(draft: Draft) -> None:
-    _on_run(2, "postinstall", f"echo >{ENV[draft.format]}")(draft)
+def _empties_settings(draft: PackageDraft) -> None:
+    _on_run(2, "postinstall", f"echo >{ENV_FILES[draft.format]}")(draft)
 
 
-def _alone(name: str, package: str, mutate: Mutate, *, hidden: bool = False) -> InstallMutant:
+def _alone(name: str, package: str, mutate: Mutation, *, hidden: bool = False) -> InstallMutant:
     scenario = f"{package}-alone"
     return InstallMutant(name, package, mutate, scenario, scenario, hidden=hidden)
 
@@ -90,7 +92,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     _alone(
         "a program that needs another package",
         "cri-tools",
-        on("put", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
+        call("put", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
     ),
     _alone(
         "kubeadm's scriptlet requires a kubelet",
@@ -146,7 +148,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         machine="moments",
     ),
     InstallMutant(
-        *("a copy of edited settings remains", "kubelet", env(_copies_edited_settings)),
+        *("a copy of edited settings remains", "kubelet", change_env_file(_copies_edited_settings)),
         *("lifecycle", "nothing-left-at-all"),
         machine="moments",
         expected_text=".copy",
@@ -170,7 +172,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an upgrade to a program of another version", "cri-tools"),
-        on("put", "/usr/bin/crictl", program("crictl", "1.35.0")),
+        call("put", "/usr/bin/crictl", program("crictl", "1.35.0")),
         *("upgrade", "upgrade-versions"),
         machine="moments",
         expected_text="/usr/bin/crictl",
@@ -197,7 +199,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a previous plugin of another version", "kubernetes-cni"),
-        on("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        call("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("upgrade", "downgrade-versions"),
         in_previous=True,
         machine="moments",
@@ -240,7 +242,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     # Without systemd.
     InstallMutant(
         *("a program that looks for systemd", "kubectl"),
-        on("put", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
+        call("put", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
         *("without-systemd", "versions"),
         machine="moments",
         expected_text="/usr/bin/kubectl",
@@ -272,7 +274,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
         expected_text="portmap",
     ),
     InstallMutant(
-        *("a dependency on Debian's plugins", "kubernetes-cni", depend(DEBIAN_PLUGINS)),
+        *("a dependency on Debian's plugins", "kubernetes-cni", add_relations(DEBIAN_PLUGINS)),
         *("debian-plugins", "debian-plugins-purged", DEB),
         machine="moments",
         expected_text="not installed",

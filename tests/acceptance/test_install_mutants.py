@@ -26,7 +26,7 @@ from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
 from tests.acceptance.small_packages import make_programs_runnable, small_workshop, write_set
 from tests.acceptance.stage_mutants import STAGE_MUTANTS
-from tests.support.sample_packages import Draft, Mutate, Workshop, workshop
+from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
 
 MUTANTS = (*PACKAGE_MUTANTS, *STAGE_MUTANTS)
 CASES = per_format(MUTANTS)
@@ -65,7 +65,7 @@ MACHINES = sorted(
 class SoundPackages:
     """Packages without faults, by revision and format, and the workshops that write them."""
 
-    workshops: Mapping[str, Workshop]
+    workshops: Mapping[str, SamplePackages]
     folders: Mapping[tuple[str, Format], Path]
 
 
@@ -127,13 +127,13 @@ def _package_set(
     mutants = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
     for name in {mutant.package for mutant in mutants}:
         changes = [make_programs_runnable, *(m.mutate for m in mutants if m.package == name)]
-        file = shop.write(shop.package(name, format_), _combine(changes), folder / name)
+        file = shop.write(shop.manifest(name, format_), _combine(changes), folder / name)
         files[file.name] = file
     return load_package_sets(sorted(files.values()), target)[format_]
 
 
-def _combine(changes: Sequence[Mutate]) -> Mutate:
-    def mutate(draft: Draft) -> None:
+def _combine(changes: Sequence[Mutation]) -> Mutation:
+    def mutate(draft: PackageDraft) -> None:
         for change in changes:
             change(draft)
 
@@ -179,7 +179,7 @@ def _findings(check: Check) -> str:
 def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
     mutant: InstallMutant, tmp_path: Path
 ) -> None:
-    shop = workshop(tmp_path / "shop", revision=NEW)
+    shop = sample_packages(tmp_path / "shop", revision=NEW)
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 

@@ -16,7 +16,7 @@ from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_workshop, write_set
-from tests.support.sample_packages import Mutate
+from tests.support.sample_packages import Mutation
 
 EXCEPTIONS = (
     # base-files makes /opt by a script, so dpkg knows no owner and takes the empty folder away
@@ -105,7 +105,7 @@ def machine() -> None:
     require_programs("piuparts", "mmdebstrap", "apt-ftparchive")
 
 
-def small_debs(folder: Path, mutate: Mutate | None = None) -> list[Path]:
+def small_debs(folder: Path, mutate: Mutation | None = None) -> list[Path]:
     """Our debs in miniature, kubectl broken."""
     made = write_set(small_workshop(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
     return sorted(made.glob("*.deb"))
@@ -134,7 +134,7 @@ def test_the_real_debs_come_and_go_without_a_trace(real, binaries_cache, tmp_pat
     ids=["a file stays", "the host is changed", "purging fails", "a packaged file is changed"],
 )
 def test_a_broken_deb_does_not_pass(binaries_cache, tmp_path, at, text, said):
-    debs = small_debs(tmp_path, lambda draft: draft.script(at, text))
+    debs = small_debs(tmp_path, lambda draft: draft.append_to_script(at, text))
     log = judge([named(debs, "kubectl")], binaries_cache)
     assert "PASS" not in verdicts(log)
     assert said in problems(log)

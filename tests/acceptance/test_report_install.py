@@ -19,11 +19,11 @@ from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.small_packages import small_workshop, write_set
-from tests.support.sample_packages import Draft
+from tests.support.sample_packages import PackageDraft
 
 
-def _leave_a_file(draft: Draft) -> None:
-    draft.script("postinstall", "echo '<left>' >/etc/kubectl-was-here; exit 7")
+def _leave_a_file(draft: PackageDraft) -> None:
+    draft.append_to_script("postinstall", "echo '<left>' >/etc/kubectl-was-here; exit 7")
 
 
 def test_failed_check_has_evidence_and_keep_leaves_its_container(

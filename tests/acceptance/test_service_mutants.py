@@ -26,7 +26,7 @@ from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
 from tests.acceptance.service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
-from tests.support.sample_packages import Draft, Mutate, workshop
+from tests.support.sample_packages import Mutation, PackageDraft, sample_packages
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
 MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS)
@@ -136,8 +136,8 @@ def _run_machine(
     return run_scenario(level.LEVEL, session, planned)
 
 
-def _combine(changes: Sequence[Mutate]) -> Mutate:
-    def mutate(draft: Draft) -> None:
+def _combine(changes: Sequence[Mutation]) -> Mutation:
+    def mutate(draft: PackageDraft) -> None:
         for change in changes:
             change(draft)
 
@@ -181,7 +181,7 @@ def test_each_fault_fails_its_check_and_no_other(
 def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
     mutant: ServiceMutant, tmp_path: Path
 ) -> None:
-    shop = workshop(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
+    shop = sample_packages(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
 

@@ -14,7 +14,7 @@ from kubeparcel import cli
 from kubeparcel.reports.output import ReportFiles, WrittenReports, as_text, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
 from tests.conftest import RecordingLog
-from tests.support.sample_packages import Workshop
+from tests.support.sample_packages import SamplePackages
 
 PASSED = Report("layout", (Check("modes", "a.deb"),), 0.8)
 FAILED = Report(
@@ -33,10 +33,10 @@ def outside_github(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def broken(shop: Workshop, here: Path) -> Path:
+def broken(shop: SamplePackages, here: Path) -> Path:
     """Return a folder with a package that fails the layout level."""
-    package = shop.package("kubectl", "deb")
-    shop.write(package, lambda draft: draft.info("/usr/bin/kubectl", mode=0o644), here / "dist")
+    package = shop.manifest("kubectl", "deb")
+    shop.write(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist")
     for file in (here / "dist").glob("source-*"):
         file.unlink()
     return here

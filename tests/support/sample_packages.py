@@ -27,70 +27,72 @@ GO = {
     "cri-tools": Go("sigs.k8s.io/cri-tools", "v1.36.0"),
     "cni": Go("github.com/containernetworking/plugins", "v1.9.1"),
 }
-NAMES = {
+BINARY_NAMES = {
     "kubernetes": ("kubeadm", "kubelet", "kubectl"),
     "cri-tools": ("crictl",),
     "cni": ("bridge", "loopback", "portmap"),
 }
-Config: TypeAlias = dict[str, Any]
-Mutate: TypeAlias = Callable[["Draft"], None]
+NfpmConfig: TypeAlias = dict[str, Any]
+Mutation: TypeAlias = Callable[["Draft"], None]
 
 
 @dataclass
-class Draft:
+class PackageDraft:
     """A package about to be written: nfpm's configuration, to be broken."""
 
-    config: Config
+    config: NfpmConfig
     folder: Path
     format: str
     environment: dict[str, str] = field(default_factory=dict)
 
-    def row(self, path: str) -> Config:
+    def entry(self, path: str) -> NfpmConfig:
         """The row of a path; `path` may be its end."""
         return next(row for row in self.config["contents"] if row["dst"].endswith(path))
 
-    def drop(self, path: str) -> None:
+    def remove(self, path: str) -> None:
         """Leave a path out."""
-        self.config["contents"].remove(self.row(path))
+        self.config["contents"].remove(self.entry(path))
 
-    def add(self, path: str, data: str | bytes = "x\n", mode: int = 0o644, kind: str = "") -> None:
+    def add_file(
+        self, path: str, data: str | bytes = "x\n", mode: int = 0o644, kind: str = ""
+    ) -> None:
         """One more file."""
         info = {"mode": mode, "owner": "root", "group": "root", "mtime": self.config["mtime"]}
-        row = {"src": str(self.file(data)), "dst": path, "file_info": info}
+        row = {"src": str(self.source_file(data)), "dst": path, "file_info": info}
         self.config["contents"].append({**row, **({"type": kind} if kind else {})})
 
-    def put(self, path: str, data: str | bytes) -> None:
+    def replace_content(self, path: str, data: str | bytes) -> None:
         """Other bytes at a path."""
-        self.row(path)["src"] = str(self.file(data))
+        self.entry(path)["src"] = str(self.source_file(data))
 
-    def edit(self, path: str, old: str, new: str) -> None:
+    def replace_text(self, path: str, old: str, new: str) -> None:
         """Another text at a path; fails when there is nothing to replace."""
-        text = Path(self.row(path)["src"]).read_text("utf-8")
+        text = Path(self.entry(path)["src"]).read_text("utf-8")
         assert old in text, f"{path} has no {old!r}"
-        self.put(path, text.replace(old, new))
+        self.replace_content(path, text.replace(old, new))
 
     def edit_lines(self, path: str, change: Callable[[str], str]) -> None:
         """Each line of a text changed."""
-        text = Path(self.row(path)["src"]).read_text("utf-8")
-        self.put(path, "".join(change(line) for line in text.splitlines(keepends=True)))
+        text = Path(self.entry(path)["src"]).read_text("utf-8")
+        self.replace_content(path, "".join(change(line) for line in text.splitlines(keepends=True)))
 
-    def info(self, path: str, **values: Any) -> None:
+    def set_info(self, path: str, **values: Any) -> None:
         """Other mode, owner, group or time of a path."""
-        self.row(path)["file_info"].update(values)
+        self.entry(path)["file_info"].update(values)
 
-    def script(self, at: str, text: str) -> None:
+    def append_to_script(self, at: str, text: str) -> None:
         """More text at the end of a scriptlet, or a scriptlet that there was not."""
         scripts = self.config["scripts"]
         head = Path(scripts[at]).read_text("utf-8") if at in scripts else "#!/bin/sh\n"
-        scripts[at] = str(self.file(f"{head}{text}\n"))
+        scripts[at] = str(self.source_file(f"{head}{text}\n"))
 
-    def script_edit(self, at: str, old: str, new: str) -> None:
+    def replace_in_script(self, at: str, old: str, new: str) -> None:
         """Another text in a scriptlet."""
         text = Path(self.config["scripts"][at]).read_text("utf-8")
         assert old in text, f"{at} has no {old!r}"
-        self.config["scripts"][at] = str(self.file(text.replace(old, new)))
+        self.config["scripts"][at] = str(self.source_file(text.replace(old, new)))
 
-    def file(self, data: str | bytes) -> Path:
+    def source_file(self, data: str | bytes) -> Path:
         """A source file."""
         path = self.folder / f"source-{len(list(self.folder.iterdir()))}"
         path.write_bytes(data.encode() if isinstance(data, str) else data)
@@ -98,28 +100,30 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class SamplePackages:
     """A store with binaries, and the packages that can be made of them, by file name."""
 
     store: Store
-    packages: Mapping[str, PackageManifest]
+    manifests: Mapping[str, PackageManifest]
 
-    def package(self, name: str, format_: str) -> PackageManifest:
+    def manifest(self, name: str, format_: str) -> PackageManifest:
         """The description of a package."""
-        return next(p for p in self.packages.values() if (p.name, str(p.format)) == (name, format_))
+        return next(
+            p for p in self.manifests.values() if (p.name, str(p.format)) == (name, format_)
+        )
 
-    def write(self, package: PackageManifest, mutate: Mutate | None, folder: Path) -> Path:
+    def write(self, package: PackageManifest, mutate: Mutation | None, folder: Path) -> Path:
         """Write a package, broken or not, under its right name."""
         folder.mkdir(parents=True, exist_ok=True)
-        draft = Draft({}, folder, str(package.format))
+        draft = PackageDraft({}, folder, str(package.format))
         sources = {f.sha256: self.store.path(f.sha256) for f in package.files if f.sha256}
-        scripts = {at: str(draft.file(text)) for at, text in package.scripts.items()}
-        changelog = str(draft.file(yaml.safe_dump(nfpm._changelog(package))))
+        scripts = {at: str(draft.source_file(text)) for at, text in package.scripts.items()}
+        changelog = str(draft.source_file(yaml.safe_dump(nfpm._changelog(package))))
         draft.config |= nfpm.config(package, sources, scripts, changelog)
         draft.environment["SOURCE_DATE_EPOCH"] = str(package.time)
         if mutate:
             mutate(draft)
-        file = draft.file(yaml.safe_dump(draft.config, sort_keys=False))
+        file = draft.source_file(yaml.safe_dump(draft.config, sort_keys=False))
         target = folder / Path(package.file_name).name
         argv = [nfpm.program(), "package", "--config", file, "--packager", package.format]
         done = subprocess.run(
@@ -132,21 +136,21 @@ class Workshop:
         assert done.returncode == 0, done.stdout + done.stderr
         return target
 
-    def made(self, package: PackageManifest, file: Path) -> BuiltPackage:
+    def built(self, package: PackageManifest, file: Path) -> BuiltPackage:
         """The file as if our own build had made it."""
         copy = self.store.partial(f"copy-{os.getpid()}")
         copy.write_bytes(file.read_bytes())
         return BuiltPackage(package, self.store.add(copy), file.stat().st_size)
 
 
-def workshop(
+def sample_packages(
     folder: Path,
     kubernetes: str = "1.36.3",
     *,
     go: Mapping[str, Go] = GO,
     source: str = "go",
     **flags: str,
-) -> Workshop:
+) -> SamplePackages:
     """Plan all packages of a version; `flags` are settings, such as layout."""
     store = Store(folder / "store")
     components = tuple(
@@ -163,14 +167,14 @@ def workshop(
         (component, Arch.AMD64): {
             name: store.add_bytes(elf(name, go=go[component], needs=_needs(name))) for name in names
         }
-        for component, names in NAMES.items()
+        for component, names in BINARY_NAMES.items()
     }
     chosen = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
     described = [
         finalize(planned, lock, binaries, store)
         for planned in plan_packages(chosen, lock, catalog.load())
     ]
-    return Workshop(store, {package.file_name: package for package in described})
+    return SamplePackages(store, {package.file_name: package for package in described})
 
 
 def _artifacts(component: str) -> tuple[Artifact, ...]:

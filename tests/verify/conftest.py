@@ -9,28 +9,28 @@ import pytest
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.model import Format
-from tests.support.sample_packages import Workshop, workshop
+from tests.support.sample_packages import SamplePackages, sample_packages
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
     """Return the packages in the layout `etc`."""
-    return workshop(tmp_path_factory.mktemp("etc"))
+    return sample_packages(tmp_path_factory.mktemp("etc"))
 
 
 @pytest.fixture(scope="session")
-def official_shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def official_shop(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
     """Return the packages in the layout `official`."""
-    return workshop(tmp_path_factory.mktemp("official"), layout="official")
+    return sample_packages(tmp_path_factory.mktemp("official"), layout="official")
 
 
 @pytest.fixture(scope="session")
-def good(shop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
+def good(shop: SamplePackages, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
     """Return every package, without mutation, by file name."""
     folder = tmp_path_factory.mktemp("good")
     return {
-        name: shop.made(package, shop.write(package, None, folder / name))
-        for name, package in shop.packages.items()
+        name: shop.built(package, shop.write(package, None, folder / name))
+        for name, package in shop.manifests.items()
     }
 
 
@@ -45,10 +45,10 @@ def package_sets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Packa
     sets = {}
     for name, flags in variants.items():
         folder = tmp_path_factory.mktemp(name)
-        shop = workshop(folder, **flags)
+        shop = sample_packages(folder, **flags)
         files = [
             shop.write(package, None, folder / package.name)
-            for package in shop.packages.values()
+            for package in shop.manifests.values()
             if package.format is Format.DEB
         ]
         sets[name] = load_package_sets(files, folder / "set")[Format.DEB]

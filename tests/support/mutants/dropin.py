@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import CONF, ENV, Mutant, on
-from tests.support.sample_packages import Draft
+from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, Mutant, call
+from tests.support.sample_packages import PackageDraft
 
 COMMAND = (
     "/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS"
@@ -13,13 +13,17 @@ COMMAND = (
 
 def _conf(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
-        f"drop-in: {name}", "kubeadm", on("edit", CONF, old, new), check, also=frozenset(also)
+        f"drop-in: {name}",
+        "kubeadm",
+        call("edit", DROP_IN_PATH, old, new),
+        check,
+        also_fails=frozenset(also),
     )
 
 
-def _wrong_env(draft: Draft) -> None:
+def _wrong_env(draft: PackageDraft) -> None:
     other = "rpm" if draft.format == "deb" else "deb"
-    draft.edit(CONF, ENV[draft.format], ENV[other])
+    draft.replace_text(DROP_IN_PATH, ENV_FILES[draft.format], ENV_FILES[other])
 
 
 _FLAGS = "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n"
@@ -86,7 +90,7 @@ DROP_IN = (
     Mutant(
         "drop-in: assignment without quotes",
         "kubeadm",
-        lambda d: d.edit_lines(CONF, lambda line: line.replace('"', "")),
+        lambda d: d.edit_lines(DROP_IN_PATH, lambda line: line.replace('"', "")),
         "drop-in-environment",
     ),
     _conf(

@@ -2,79 +2,97 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import PRESENT, RENAMED, Mutant, fields, rpm
+from tests.support.mutants.mutant import PRESENT, RENAMED, Mutant, set_fields, set_rpm_fields
 
 METADATA = (
     Mutant(
         "another name",
         "kubectl",
-        fields(name="kubectl2"),
+        set_fields(name="kubectl2"),
         "identity",
         exact=True,
-        also=RENAMED | {"licence"},
+        also_fails=RENAMED | {"licence"},
     ),
     Mutant(
-        "another version", "kubectl", fields(version="1.36.2"), "identity", exact=True, also=RENAMED
+        "another version",
+        "kubectl",
+        set_fields(version="1.36.2"),
+        "identity",
+        exact=True,
+        also_fails=RENAMED,
     ),
     Mutant(
-        "another revision", "kubectl", fields(release="2"), "identity", also=RENAMED, exact=True
+        "another revision",
+        "kubectl",
+        set_fields(release="2"),
+        "identity",
+        also_fails=RENAMED,
+        exact=True,
     ),
-    Mutant("an epoch", "kubectl", fields(epoch="1"), "identity"),
+    Mutant("an epoch", "kubectl", set_fields(epoch="1"), "identity"),
     Mutant(
         "an unknown architecture",
         "kubectl",
         lambda d: d.config[d.format].update(arch="x64"),
         "architecture",
-        also=RENAMED,
+        also_fails=RENAMED,
     ),
     Mutant(
         "a pre-release above its release",
         "kubectl",
-        fields(version="1.37.0.rc.1"),
+        set_fields(version="1.37.0.rc.1"),
         "pre-release-tilde",
-        also=RENAMED,
+        also_fails=RENAMED,
     ),
     Mutant(
         "no licence",
         "kubectl",
-        lambda d: d.drop("copyright" if d.format == "deb" else "LICENSE"),
+        lambda d: d.remove("copyright" if d.format == "deb" else "LICENSE"),
         "licence",
-        also=PRESENT,
+        also_fails=PRESENT,
     ),
-    Mutant("no licence in the header", "kubectl", fields(license=""), "licence", ("rpm",)),
-    Mutant("nobody to write to", "kubectl", fields(maintainer="somebody"), "maintainer", ("deb",)),
-    Mutant("nobody to write to", "kubectl", rpm(packager="somebody"), "maintainer", ("rpm",)),
-    Mutant("no homepage", "kubectl", fields(homepage=""), "maintainer"),
+    Mutant("no licence in the header", "kubectl", set_fields(license=""), "licence", ("rpm",)),
+    Mutant(
+        "nobody to write to", "kubectl", set_fields(maintainer="somebody"), "maintainer", ("deb",)
+    ),
+    Mutant(
+        "nobody to write to", "kubectl", set_rpm_fields(packager="somebody"), "maintainer", ("rpm",)
+    ),
+    Mutant("no homepage", "kubectl", set_fields(homepage=""), "maintainer"),
     Mutant(
         "a summary that is a sentence",
         "kubectl",
-        fields(description="It talks to clusters.\nMore."),
+        set_fields(description="It talks to clusters.\nMore."),
         "description",
         ("deb",),
     ),
     Mutant(
         "a summary that is a sentence",
         "kubectl",
-        rpm(summary="It talks to clusters."),
+        set_rpm_fields(summary="It talks to clusters."),
         "description",
         ("rpm",),
     ),
-    Mutant("another section", "kubectl", fields(section="net"), "fields", ("deb",), exact=True),
-    Mutant("another vendor", "kubectl", fields(vendor="acme"), "fields", ("rpm",), exact=True),
+    Mutant("another section", "kubectl", set_fields(section="net"), "fields", ("deb",), exact=True),
+    Mutant("another vendor", "kubectl", set_fields(vendor="acme"), "fields", ("rpm",), exact=True),
     Mutant(
         "a compression old hosts cannot read",
         "kubectl",
-        rpm(compression="lzma"),
+        set_rpm_fields(compression="lzma"),
         "compression",
         ("rpm",),
     ),
     Mutant(
-        "no changelog", "kubectl", lambda d: d.config.pop("changelog"), "changelog", also=PRESENT
+        "no changelog",
+        "kubectl",
+        lambda d: d.config.pop("changelog"),
+        "changelog",
+        also_fails=PRESENT,
     ),
     Mutant(
         "the name of the build machine",
         "kubectl",
-        rpm(buildhost="ci-17.acme.example"),
+        set_rpm_fields(buildhost="ci-17.acme.example"),
         "build-host",
         ("rpm",),
     ),

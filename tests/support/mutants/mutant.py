@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.elf_files import Go, elf
-from tests.support.sample_packages import GO, Draft, Mutate
+from tests.support.sample_packages import GO, Mutation, PackageDraft
 
 BOTH = ("deb", "rpm")
-CONF = "/10-kubeadm.conf"
-SERVICE = "/kubelet.service"
-ENV = {"deb": "/etc/default/kubelet", "rpm": "/etc/sysconfig/kubelet"}
+DROP_IN_PATH = "/10-kubeadm.conf"
+UNIT_PATH = "/kubelet.service"
+ENV_FILES = {"deb": "/etc/default/kubelet", "rpm": "/etc/sysconfig/kubelet"}
 STRAY = frozenset({"no-stray-files"})
 PRESENT = frozenset({"files-present"})
 RENAMED = frozenset({"file-name", "provenance", "go-module-version"})
@@ -30,10 +30,10 @@ class Mutant:
 
     name: str
     package: str
-    mutate: Mutate
+    mutate: Mutation
     check: str
     formats: Sequence[str] = BOTH
-    also: frozenset[str] = frozenset()
+    also_fails: frozenset[str] = frozenset()
     exact: bool = False
     official: bool = False
 
@@ -41,31 +41,31 @@ class Mutant:
 # What is done to a draft, as values for the tables.
 
 
-def on(method: str, *args: Any, **values: Any) -> Mutate:
+def call(method: str, *args: Any, **values: Any) -> Mutation:
     return lambda draft: getattr(draft, method)(*args, **values)
 
 
-def fields(**values: Any) -> Mutate:
+def set_fields(**values: Any) -> Mutation:
     return lambda draft: draft.config.update(values)
 
 
-def rpm(**values: Any) -> Mutate:
+def set_rpm_fields(**values: Any) -> Mutation:
     return lambda draft: draft.config["rpm"].update(values)
 
 
-def env(change: Callable[[Draft, str], None]) -> Mutate:
-    return lambda draft: change(draft, ENV[draft.format])
+def change_env_file(change: Callable[[PackageDraft, str], None]) -> Mutation:
+    return lambda draft: change(draft, ENV_FILES[draft.format])
 
 
-def binary(path: str, **how: Any) -> Mutate:
+def replace_binary(path: str, **how: Any) -> Mutation:
     name = path.rsplit("/", 1)[-1]
     how = {"go": GO["kubernetes"], **how}
-    return on("put", path, elf(name, **how))
+    return call("put", path, elf(name, **how))
 
 
-def go(**values: Any) -> Go:
+def go_build(**values: Any) -> Go:
     return replace(GO["kubernetes"], **values)
 
 
-def depend(*others: str, relation: str = "depends") -> Mutate:
+def add_relations(*others: str, relation: str = "depends") -> Mutation:
     return lambda draft: draft.config.setdefault(relation, []).extend(others)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.support.mutants.mutant import BOTH, Mutant, on
-from tests.support.sample_packages import Draft
+from tests.support.mutants.mutant import BOTH, Mutant, call
+from tests.support.sample_packages import PackageDraft
 
 
 def _script(
@@ -19,12 +19,12 @@ def _script(
     formats: Sequence[str] = BOTH,
 ) -> Mutant:
     return Mutant(
-        f"scriptlet: {name}", package, on("script", at, text), check, formats, frozenset(also)
+        f"scriptlet: {name}", package, call("script", at, text), check, formats, frozenset(also)
     )
 
 
-def _bash(draft: Draft) -> None:
-    draft.script_edit("postinstall", "#!/bin/sh", "#!/usr/bin/python3")
+def _bash(draft: PackageDraft) -> None:
+    draft.replace_in_script("postinstall", "#!/bin/sh", "#!/usr/bin/python3")
 
 
 _ALWAYS = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
@@ -90,7 +90,7 @@ SCRIPTS = (
     Mutant(
         "scriptlet: enables it at every upgrade",
         "kubelet",
-        lambda d: d.script_edit("postinstall", _ALWAYS[d.format], ""),
+        lambda d: d.replace_in_script("postinstall", _ALWAYS[d.format], ""),
         "scripts-enable-once",
     ),
     _script(

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import PRESENT, SERVICE, STRAY, Mutant, env, on
-from tests.support.sample_packages import Draft
+from tests.support.mutants.mutant import PRESENT, STRAY, UNIT_PATH, Mutant, call, change_env_file
+from tests.support.sample_packages import PackageDraft
 
 
 def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
-        f"unit: {name}", "kubelet", on("edit", SERVICE, old, new), check, also=frozenset(also)
+        f"unit: {name}",
+        "kubelet",
+        call("edit", UNIT_PATH, old, new),
+        check,
+        also_fails=frozenset(also),
     )
 
 
-def _unit_in_etc(draft: Draft) -> None:
-    draft.row(SERVICE).update(dst="/etc/systemd/system/kubelet.service", type="config|noreplace")
+def _unit_in_etc(draft: PackageDraft) -> None:
+    draft.entry(UNIT_PATH).update(
+        dst="/etc/systemd/system/kubelet.service", type="config|noreplace"
+    )
 
 
 UNIT = (
@@ -42,17 +48,19 @@ UNIT = (
         "unit-exec-start",
         "unit-restart",
     ),
-    Mutant("unit: in /etc", "kubelet", _unit_in_etc, "unit-not-in-etc", also=STRAY | PRESENT),
+    Mutant("unit: in /etc", "kubelet", _unit_in_etc, "unit-not-in-etc", also_fails=STRAY | PRESENT),
     Mutant(
         "environment file: another variable",
         "kubelet",
-        env(lambda d, env: d.put(env, "KUBELET_EXTRA_ARGS=\nKUBELET_KUBEADM_ARGS=--x\n")),
+        change_env_file(
+            lambda d, env: d.replace_content(env, "KUBELET_EXTRA_ARGS=\nKUBELET_KUBEADM_ARGS=--x\n")
+        ),
         "env-file",
     ),
     Mutant(
         "environment file: none",
         "kubelet",
-        env(lambda d, env: d.put(env, "# nothing\n")),
+        change_env_file(lambda d, env: d.replace_content(env, "# nothing\n")),
         "env-file",
     ),
 )

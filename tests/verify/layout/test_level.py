@@ -23,10 +23,10 @@ from kubeparcel.reports.output import as_json
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.elf_files import Go
-from tests.support.sample_packages import GO, Draft, Workshop, workshop
+from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
 
 
-def test_valid_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPackage]):
+def test_valid_packages_pass_every_check(shop: SamplePackages, good: dict[str, BuiltPackage]):
     report = check_packages(list(good.values()), shop.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
@@ -35,8 +35,8 @@ def test_valid_packages_pass_every_check(shop: Workshop, good: dict[str, BuiltPa
 
 @pytest.mark.parametrize("which", ["etc", "official"])
 def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path):
-    shop = workshop(tmp_path, layout=which)
-    for name, package in shop.packages.items():
+    shop = sample_packages(tmp_path, layout=which)
+    for name, package in shop.manifests.items():
         shop.write(package, None, tmp_path / "out" / name)
     report = level.check_paths([tmp_path / "out"])
     assert report.failed == ()
@@ -45,17 +45,20 @@ def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
 def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
-    shop = workshop(tmp_path, version, go=go)
-    for package in shop.packages.values():
+    shop = sample_packages(tmp_path, version, go=go)
+    for package in shop.manifests.values():
         shop.write(package, None, tmp_path / "out" / package.file_name)
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
 def test_every_check_applies_to_some_package(
-    shop: Workshop, official_shop: Workshop, good: dict[str, BuiltPackage], tmp_path: Path
+    shop: SamplePackages,
+    official_shop: SamplePackages,
+    good: dict[str, BuiltPackage],
+    tmp_path: Path,
 ):
-    package = official_shop.package("kubeadm", "deb")
-    made = official_shop.made(package, official_shop.write(package, None, tmp_path))
+    package = official_shop.manifest("kubeadm", "deb")
+    made = official_shop.built(package, official_shop.write(package, None, tmp_path))
     reports = (
         check_packages([*good.values()], shop.store, QuietLog()),
         check_packages([made], official_shop.store, QuietLog()),
@@ -74,9 +77,9 @@ def test_check_names_are_unique_and_in_kebab_case():
 def test_passed_checks_are_cached_and_still_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    shop = workshop(tmp_path)
-    package = shop.package("kubeadm", "deb")
-    made = shop.made(package, shop.write(package, None, tmp_path / "work"))
+    shop = sample_packages(tmp_path)
+    package = shop.manifest("kubeadm", "deb")
+    made = shop.built(package, shop.write(package, None, tmp_path / "work"))
     first = check_packages([made], shop.store, QuietLog())
 
     def unreadable(path: Path, cache: object = None) -> None:
@@ -88,9 +91,9 @@ def test_passed_checks_are_cached_and_still_reported(
 
 
 def test_another_expectation_invalidates_the_cache(tmp_path: Path):
-    shop = workshop(tmp_path)
-    package = shop.package("kubectl", "deb")
-    made = shop.made(package, shop.write(package, None, tmp_path / "work"))
+    shop = sample_packages(tmp_path)
+    package = shop.manifest("kubectl", "deb")
+    made = shop.built(package, shop.write(package, None, tmp_path / "work"))
     assert check_packages([made], shop.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
@@ -99,30 +102,32 @@ def test_another_expectation_invalidates_the_cache(tmp_path: Path):
 
 
 def test_failed_checks_are_not_cached(tmp_path: Path):
-    shop = workshop(tmp_path)
-    package = shop.package("kubectl", "deb")
-    file = shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work")
-    made = shop.made(package, file)
+    shop = sample_packages(tmp_path)
+    package = shop.manifest("kubectl", "deb")
+    file = shop.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
+    made = shop.built(package, file)
     for _ in range(2):
         assert not check_packages([made], shop.store, QuietLog()).passed
 
 
 def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path):
-    shop = workshop(tmp_path)
-    package = shop.package("kubectl", "deb")
-    made = shop.made(package, shop.write(package, lambda d: d.drop("copyright"), tmp_path / "work"))
+    shop = sample_packages(tmp_path)
+    package = shop.manifest("kubectl", "deb")
+    made = shop.built(
+        package, shop.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
+    )
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
     shop.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):
         check_packages([made], shop.store, QuietLog())
 
 
-def test_path_in_two_packages_fails_in_both(shop: Workshop, tmp_path: Path):
-    def greedy(draft: Draft) -> None:
-        draft.add("/usr/share/man/man1/kubectl.1")
+def test_path_in_two_packages_fails_in_both(shop: SamplePackages, tmp_path: Path):
+    def greedy(draft: PackageDraft) -> None:
+        draft.add_file("/usr/share/man/man1/kubectl.1")
 
     for name in ("kubectl", "kubeadm"):
-        shop.write(shop.package(name, "deb"), greedy, tmp_path / name)
+        shop.write(shop.manifest(name, "deb"), greedy, tmp_path / name)
     report = level.check_paths([tmp_path])
     clashes = [check for check in report.failed if check.name == "one-owner-per-path"]
     assert [check.findings[0].location for check in clashes] == [
@@ -131,23 +136,23 @@ def test_path_in_two_packages_fails_in_both(shop: Workshop, tmp_path: Path):
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
-def test_path_in_two_packages_of_a_build_fails(shop: Workshop, tmp_path: Path):
+def test_path_in_two_packages_of_a_build_fails(shop: SamplePackages, tmp_path: Path):
     made = []
     for name in ("kubectl", "kubeadm"):
-        package = shop.package(name, "rpm")
+        package = shop.manifest(name, "rpm")
         page = next(file for file in package.files if "completions" in file.path)
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
-        made.append(shop.made(package, shop.write(package, None, tmp_path / name)))
+        made.append(shop.built(package, shop.write(package, None, tmp_path / name)))
     report = check_packages(made, shop.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
-def test_package_outside_the_catalog_gets_only_general_checks(shop: Workshop, tmp_path: Path):
-    def rename(draft: Draft) -> None:
+def test_package_outside_the_catalog_gets_only_general_checks(shop: SamplePackages, tmp_path: Path):
+    def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
 
-    file = shop.write(shop.package("kubelet", "deb"), rename, tmp_path)
+    file = shop.write(shop.manifest("kubelet", "deb"), rename, tmp_path)
     names = {check.name for check in level.check_paths([file]).checks}
     assert {"modes", "declared-digests", "drop-in-readable"} & names == {
         "modes",
@@ -157,11 +162,11 @@ def test_package_outside_the_catalog_gets_only_general_checks(shop: Workshop, tm
     assert "relations" not in names
 
 
-def test_catalog_of_the_user_extends_the_expected_files(shop: Workshop, tmp_path: Path):
-    def extend(draft: Draft) -> None:
-        draft.add("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
+def test_catalog_of_the_user_extends_the_expected_files(shop: SamplePackages, tmp_path: Path):
+    def extend(draft: PackageDraft) -> None:
+        draft.add_file("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
 
-    file = shop.write(shop.package("kubelet", "deb"), extend, tmp_path)
+    file = shop.write(shop.manifest("kubelet", "deb"), extend, tmp_path)
     assert "no-stray-files" in {check.name for check in level.check_paths([file]).failed}
 
     known = catalog.load()
@@ -188,7 +193,7 @@ def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path):
 
 
 def test_build_check_logs_its_result(
-    shop: Workshop,
+    shop: SamplePackages,
     good: dict[str, BuiltPackage],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -196,9 +201,9 @@ def test_build_check_logs_its_result(
     check_packages(list(good.values()), shop.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
-    package = shop.package("kubectl", "rpm")
-    file = shop.write(package, lambda d: d.info("/usr/bin/kubectl", mode=0o600), tmp_path)
-    check_packages([shop.made(package, file)], shop.store, PlainLog())
+    package = shop.manifest("kubectl", "rpm")
+    file = shop.write(package, lambda d: d.set_info("/usr/bin/kubectl", mode=0o600), tmp_path)
+    check_packages([shop.built(package, file)], shop.store, PlainLog())
     output = capsys.readouterr().err
     assert "modes" in output
     assert "0600" in output
@@ -212,8 +217,8 @@ def test_results_module_imports_no_heavy_libraries():
     assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(result.stdout.split())
 
 
-def test_report_of_real_checks_is_valid_json(shop: Workshop, tmp_path: Path):
-    shop.write(shop.package("kubelet", "rpm"), None, tmp_path)
+def test_report_of_real_checks_is_valid_json(shop: SamplePackages, tmp_path: Path):
+    shop.write(shop.manifest("kubelet", "rpm"), None, tmp_path)
     document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
@@ -221,10 +226,10 @@ def test_report_of_real_checks_is_valid_json(shop: Workshop, tmp_path: Path):
 
 def test_upstream_binaries_without_module_information_pass(tmp_path: Path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
-    shop = workshop(tmp_path, go=silent, source="upstream")
+    shop = sample_packages(tmp_path, go=silent, source="upstream")
     made = [
-        shop.made(package, shop.write(package, None, tmp_path / "out" / name))
-        for name, package in shop.packages.items()
+        shop.built(package, shop.write(package, None, tmp_path / "out" / name))
+        for name, package in shop.manifests.items()
     ]
     report = check_packages(made, shop.store, QuietLog())
     assert report.failed == ()

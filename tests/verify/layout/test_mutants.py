@@ -14,7 +14,7 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
 from tests.support.mutants import MUTANTS, Mutant
-from tests.support.sample_packages import Workshop
+from tests.support.sample_packages import SamplePackages
 
 BOTH = ("deb", "rpm")
 REPACKED = (
@@ -45,26 +45,30 @@ def failed(report: Report) -> set[str]:
 
 @pytest.mark.parametrize(("mutant", "format_"), CASES)
 def test_mutant_fails_its_check(
-    mutant: Mutant, format_: str, shop: Workshop, official_shop: Workshop, tmp_path: Path
+    mutant: Mutant,
+    format_: str,
+    shop: SamplePackages,
+    official_shop: SamplePackages,
+    tmp_path: Path,
 ):
     packages = official_shop if mutant.official else shop
-    package = packages.package(mutant.package, format_)
+    package = packages.manifest(mutant.package, format_)
     file = packages.write(package, mutant.mutate, tmp_path)
 
-    by_build = failed(check_packages([packages.made(package, file)], packages.store, QuietLog()))
+    by_build = failed(check_packages([packages.built(package, file)], packages.store, QuietLog()))
     assert mutant.check in by_build
 
     by_catalog = failed(level.check_paths([file]))
     if not mutant.exact:
         assert mutant.check in by_catalog
-    assert by_catalog <= {mutant.check, *mutant.also}
+    assert by_catalog <= {mutant.check, *mutant.also_fails}
 
 
 @pytest.mark.parametrize(("change", "check", "format_"), REPACKED_CASES)
 def test_repacked_file_fails_its_check(
-    change: Callable[[Path], None], check: str, format_: str, shop: Workshop, tmp_path: Path
+    change: Callable[[Path], None], check: str, format_: str, shop: SamplePackages, tmp_path: Path
 ):
-    shop.write(shop.package("kubectl", format_), None, tmp_path / "out")
+    shop.write(shop.manifest("kubectl", format_), None, tmp_path / "out")
     (file,) = (tmp_path / "out").glob(f"*.{format_}")
     change(file)
     assert failed(level.check_paths([tmp_path / "out"])) == {check}

@@ -11,7 +11,7 @@ from kubeparcel.reports.results import Report
 from kubeparcel.reports.text import TextStyle, render_text
 from kubeparcel.verify.layout import level
 from tests.support import repack
-from tests.support.sample_packages import GO, Draft, workshop
+from tests.support.sample_packages import GO, PackageDraft, sample_packages
 
 UNIT = """\
 [Unit]
@@ -43,7 +43,7 @@ KEEP = {
 }
 
 
-def _like_official(draft: Draft) -> None:
+def _like_official(draft: PackageDraft) -> None:
     """Change a package to what the official packages for 1.36 contain."""
     config, name, deb = draft.config, draft.config["name"], draft.format == "deb"
     authors = "Kubernetes Authors <dev@kubernetes.io>"
@@ -51,28 +51,28 @@ def _like_official(draft: Draft) -> None:
     config["rpm"].update(packager=authors, buildhost="old-cirrus3")
     config.pop("changelog")
     config["contents"] = [r for r in config["contents"] if not r["dst"].startswith("/usr/share")]
-    draft.add(f"/usr/share/{'doc' if deb else 'licenses'}/{name}/LICENSE")
-    draft.add(f"/usr/share/doc/{name}/README.md")
+    draft.add_file(f"/usr/share/{'doc' if deb else 'licenses'}/{name}/LICENSE")
+    draft.add_file(f"/usr/share/doc/{name}/README.md")
     for row in config["contents"]:
         if deb and row.get("type") == "dir" and not row["dst"].startswith("/opt"):
             row["file_info"]["mode"] = 0o775
     for path in KEEP.get(name, ()) if deb else ():
-        draft.add(path, "")
+        draft.add_file(path, "")
     if name == "kubernetes-cni":
-        draft.add("/opt/cni/bin/LICENSE")
-        draft.add("/opt/cni/bin/README.md")
+        draft.add_file("/opt/cni/bin/LICENSE")
+        draft.add_file("/opt/cni/bin/README.md")
     if name == "kubelet":
-        draft.put("/kubelet.service", UNIT)
+        draft.replace_content("/kubelet.service", UNIT)
         for at, text in SCRIPTS.items() if deb else ():
-            draft.script(at, text)
+            draft.append_to_script(at, text)
 
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
     folder = tmp_path_factory.mktemp("official-like")
     go = {name: replace(one, version="(devel)") for name, one in GO.items()}
-    shop = workshop(folder, layout="official", revision="1.1", go=go)
-    for package in shop.packages.values():
+    shop = sample_packages(folder, layout="official", revision="1.1", go=go)
+    for package in shop.manifests.values():
         file = shop.write(package, _like_official, folder / "out" / package.file_name)
         if file.suffix == ".deb":
             repack.without_md5sums(file)
