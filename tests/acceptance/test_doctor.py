@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Request, examine
+from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.report import DoctorReport
 from tests.acceptance import doctor_peers as peers
 from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
@@ -52,7 +52,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> DoctorReport:
     now = time.time() + later if later else None
-    return examine(Request(str(root), str(key or ""), now=now, **more), QuietLog())
+    return examine(ExaminationRequest(str(root), str(key or ""), now=now, **more), QuietLog())
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -110,7 +110,7 @@ def test_the_shape_of_the_official_repositories_is_known(
             if path.is_file():
                 site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()
         where: object = base if listed else f"{site.url}/core:/stable:/v1.36"
-        found = examine(Request(str(where)), QuietLog())
+        found = examine(ExaminationRequest(str(where)), QuietLog())
     assert found.failed_checks == {}, found.as_text()
     subjects = [one.name for one in found.subjects]
     assert subjects[:4] == ["key", "apt deb", "yum rpm", "debs and rpms"]

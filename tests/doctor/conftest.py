@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Request, examine
+from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
@@ -52,6 +52,6 @@ def doctor() -> Doctor:
     """Examine a place."""
 
     def ask(where: object, **more: object) -> DoctorReport:
-        return examine(Request(str(where), **more), QuietLog())  # type: ignore[arg-type]
+        return examine(ExaminationRequest(str(where), **more), QuietLog())  # type: ignore[arg-type]
 
     return ask

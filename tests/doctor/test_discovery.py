@@ -56,7 +56,7 @@ def test_two_suites_of_a_name_are_told_apart(published: Path, tmp_path: Path) ->
 
 
 def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Doctor) -> None:
-    with pytest.raises(UsageError, match="no apt and no yum repository"):
+    with pytest.raises(UsageError, match="No apt or yum repository"):
         doctor(tmp_path)
     with pytest.raises(UsageError, match="does not exist"):
         doctor(tmp_path / "nowhere")
@@ -65,5 +65,5 @@ def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Do
 
 
 def test_a_suite_that_is_not_there_is_wrong_usage(published: Path, doctor: Doctor) -> None:
-    with pytest.raises(UsageError, match=r"with a suite v1\.2"):
+    with pytest.raises(UsageError, match=r"with suite v1\.2"):
         doctor(published, suites=["v1.2"])

@@ -15,7 +15,7 @@ from kubeparcel import cli
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.findings import MAX_FINDINGS, CheckKind
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.package_checks import FileCheck, examine
+from kubeparcel.doctor.package_files import FileCheck, check_file
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
@@ -46,10 +46,10 @@ def test_a_file_that_suites_share_fails_in_each(sick: Path, doctor: Doctor) -> N
     found = doctor(sick)
     assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
     text = found.as_text()
-    assert "✗ files: every package file is there" in text
+    assert "✗ files: every package file exists" in text
     assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
     assert f"location {DEB}" in text
-    assert "hint     Publish it again" in text
+    assert "Publish the file again, or remove it from the index." in text
 
 
 def test_quick_leaves_package_files_out_and_says_so(sick: Path, doctor: Doctor) -> None:
@@ -85,7 +85,7 @@ def test_keys_can_be_named_as_they_are_for_publishing(
     key: Path, published: Path, doctor: Doctor
 ) -> None:
     assert doctor(published, key="default").failed_checks == {}
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="Cannot read --key nobody"):
         doctor(published, key="nobody")
 
 
@@ -93,7 +93,7 @@ def test_a_file_without_a_key_is_wrong_configuration(
     published: Path, tmp_path: Path, doctor: Doctor
 ) -> None:
     (tmp_path / "page").write_text("<html>")
-    with pytest.raises(ConfigurationError, match="no public key in it"):
+    with pytest.raises(ConfigurationError, match="No public key in --key"):
         doctor(published, key=tmp_path / "page")
 
 
@@ -104,7 +104,7 @@ def test_after_a_lost_index_nothing_that_it_may_have_named_is_missed(
         path.write_bytes(b"x")
     found = doctor(sick)
     assert found.failed_checks == {"yum stable": {"indexes"}}
-    assert "what may be missing was not judged" in found.as_text()
+    assert "missing packages were not checked" in found.as_text()
 
 
 def test_more_findings_than_anyone_reads_are_counted(sick: Path, doctor: Doctor) -> None:
@@ -159,7 +159,7 @@ def test_a_signature_over_header_and_payload_is_checked_too(
             target.name,
         )
         job = FileCheck(row, target.name, {"sha256": digest})
-        return [fault.kind for fault in examine(FolderReader(tmp_path), job, ring).faults]
+        return [fault.kind for fault in check_file(FolderReader(tmp_path), job, ring).faults]
 
     assert done.size == target.stat().st_size
     assert faults() == []
@@ -187,7 +187,7 @@ def test_sqv_is_asked_for_today_and_for_later_where_it_is_installed(
     found = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
     assert all("sqv" in found.failed_checks[name] for name in ("apt stable", "yum stable"))
     text = found.as_text()
-    assert "sqv refuses it by the rules of 2028-01-15: Policy rejected signature" in text
+    assert "sqv rejects it by the rules of 2028-01-15: Policy rejected signature" in text
     asked = (tmp_path / "log").read_text().splitlines()
     assert sum("--policy-as-of" not in line for line in asked) == 3
     assert any("--cleartext" in line for line in asked)
@@ -218,7 +218,7 @@ def test_the_task_prints_json_and_writes_junit(
         ("doctor", 2, "Expected one URL or folder, got 0."),
         ("doctor a b", 2, "Expected one URL or folder, got 2."),
         ("doctor nowhere", 2, "nowhere does not exist."),
-        ("doctor .", 2, "no apt and no yum repository"),
+        ("doctor .", 2, "No apt or yum repository at"),
         ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number."),
         ("doctor . --horizon=x", 2, "Invalid --horizon 'x': use a whole number."),
         ("doctor http://127.0.0.1:9/", 3, "refused the connection"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.doctor.examination import Request, examine_reader
+from kubeparcel.doctor.examination import ExaminationRequest, examine_reader
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, UsageError
@@ -57,7 +57,7 @@ def site(published: Path) -> Iterator[UpstreamSite]:
 def ask(site: UpstreamSite) -> Ask:
     def ask(below: str = "", *suites: str, **more: object) -> DoctorReport:
         source = HttpReader(f"{site.url}/{below}", HASTY)
-        wanted = Request(source.location, **more)  # type: ignore[arg-type]
+        wanted = ExaminationRequest(source.location, **more)  # type: ignore[arg-type]
         return examine_reader(source, wanted, QuietLog(), suites)
 
     return ask
@@ -127,8 +127,8 @@ def test_what_passes_on_a_second_try_is_no_fault(
     [
         (truncated(100), "in the middle of the file"),
         (status(500), "answered 500"),
-        (status(404), "there is no such file"),
-        (status(403), "there is no such file"),
+        (status(404), "file not found"),
+        (status(403), "file not found"),
         (other_content(b"<html>"), "6 bytes"),
     ],
 )
@@ -156,9 +156,9 @@ def test_a_server_that_gives_no_package_at_all_ends_the_examination(
     [
         (status(500), DownloadError, "answered 500"),
         (status(401), DownloadError, "wants a user and password"),
-        (status(403), Unreachable, "does not let us read"),
-        (status(404), UsageError, "no apt and no yum repository"),
-        (other_content(b"<html><a href='x/'>"), UsageError, "no apt and no yum repository"),
+        (status(403), Unreachable, "denied"),
+        (status(404), UsageError, "No apt or yum repository"),
+        (other_content(b"<html><a href='x/'>"), UsageError, "No apt or yum repository"),
         (truncated(10), DownloadError, "in the middle of the file"),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_server_that_stalls_is_not_waited_for_long(site: UpstreamSite) -> None
     source = HttpReader(site.url, replace(HASTY, read_timeout=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
-            examine_reader(source, Request(source.location), QuietLog(), ())
+            examine_reader(source, ExaminationRequest(source.location), QuietLog(), ())
     finally:
         ever.set()
 

@@ -166,14 +166,14 @@ def doctor(
     quiet: bool = False,
 ) -> int:
     """Examine any apt and yum repository, whoever published it."""
-    from kubeparcel.doctor.examination import Request, examine
+    from kubeparcel.doctor.examination import ExaminationRequest, examine
     from kubeparcel.reports.output import write_junit
 
     if len(path) != 1:
         raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
     address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    report = examine(Request(address, key, suites, quick, horizon), console.create_log(quiet))
+    report = examine(ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())

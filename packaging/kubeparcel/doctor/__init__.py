@@ -1,1 +1,1 @@
-"""Examines apt and yum repositories, whoever made them, as their clients see them."""
+"""Examines any apt or yum repository as its clients see it."""

@@ -1,4 +1,4 @@
-"""Examines one apt suite, from its Release down to every package file."""
+"""Checks of an apt suite's indexes: their digests, their forms, and their entries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from kubeparcel.doctor import apt_release
-from kubeparcel.doctor.apt_release import SUFFIXES, ReleaseEntry, SuiteContext
+from kubeparcel.doctor.apt_release import (
+    SUFFIXES,
+    SuiteContext,
+    check_release,
+    release_entries,
+)
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import CheckKind, Fault, Subject
-from kubeparcel.doctor.hashing import FileDigest, compare, measure
+from kubeparcel.doctor.findings import (
+    CheckKind,
+    Fault,
+    FileDigest,
+    Subject,
+    differences,
+    hash_blocks,
+)
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import ConfigurationError
@@ -21,180 +31,210 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
-_PACKED = {".xz", ".gz", ".bz2", ".zst"}
-_STRONG = ("sha256", "sha512")
+_UNSUPPORTED_SUFFIXES = SUFFIXES[5:]
+_BY_HASH_ALGORITHMS = ("sha256", "sha512")
+_DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
+_ENTRY_FIELDS = "Package, Version, Architecture, Filename, Size and SHA256"
+_MISMATCH_HINT = "apt rejects it (Hash Sum mismatch). Publish again."
+_MISSING_HINT = "apt update fails. Publish again."
+_BY_HASH_HINT = "apt update fails, since the Release announces Acquire-By-Hash. Publish again."
+_ENTRY_HINT = "apt cannot install the package. Generate the index again, with SHA256."
 
 
-def examine(source: RepositoryReader, suite: Suite, subject: str, ring: TrustedKeys) -> Subject:
-    """Examine the indexes of a suite; its package files are another matter."""
-    look = SuiteContext(source, suite, Subject(subject))
-    fields = apt_release.examine(look, ring)
+def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: TrustedKeys) -> Subject:
+    """Check a suite's Release and indexes; package files are checked separately."""
+    context = SuiteContext(reader, suite, Subject(name))
+    subject = context.subject
+    fields = check_release(context, keys)
     if fields is None:
-        look.examined.complete = False
-        return look.examined
-    found: set[Package] = set()
-    for index, data in _indexes(look, fields):
-        found |= set(_entries(look, index, data))
-    look.examined.packages = frozenset(found)
-    look.examined.file_paths = {_place(suite, package) for package in found}
-    return look.examined
+        subject.complete = False
+        return subject
+    packages: set[Package] = set()
+    for index, data in _check_indexes(context, fields):
+        packages |= set(_check_entries(context, index, data))
+    subject.packages = frozenset(packages)
+    subject.file_paths = {_file_path(suite, package) for package in packages}
+    return subject
 
 
-def _place(suite: Suite, package: Package) -> str:
+def _file_path(suite: Suite, package: Package) -> str:
     return posixpath.normpath(f"{suite.base}/{package.path}").lstrip("/")
 
 
-def _indexes(look: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Check the files a Release lists; give the plain bytes of each Packages."""
-    look.examined.mark_run(CheckKind.INDEXES)
-    groups: dict[str, dict[str, ReleaseEntry]] = {}
-    for name, promise in apt_release.release_entries(fields).items():
+def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """Check the files that a Release lists; yield name and text of each Packages."""
+    context.subject.mark_run(CheckKind.INDEXES)
+    forms_by_index: dict[str, dict[str, FileDigest]] = {}
+    for name, listed in release_entries(fields).items():
         base, suffix = posixpath.splitext(name)
-        whole, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
-        groups.setdefault(whole, {})[suffix] = promise
+        index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
+        forms_by_index.setdefault(index, {})[suffix] = listed
     by_hash = fields.get("acquire-by-hash") == "yes"
-    for base, promised in groups.items():
-        if base.rpartition("/")[2] == "Packages":
-            data = _packages(look, base, promised, by_hash)
+    for index, forms in forms_by_index.items():
+        if index.rpartition("/")[2] == "Packages":
+            data = _check_packages_index(context, index, forms, by_hash)
             if data is not None:
-                yield base, data
+                yield index, data
         else:
-            _other(look, base, promised)
+            _check_other_index(context, index, forms)
 
 
-def _other(look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry]) -> None:
-    """Check an index that is not of packages; Debian lists some that were never there."""
-    seen = False
-    for suffix, promise in promised.items():
-        path = _path(look, base + suffix)
-        found = _measured(look, path, promise) if path else None
-        if found:
-            seen = True
-            look.examined.add_faults(_differs(path, promise, found))
-    if not seen:
-        look.examined.add_remark(f"{base} is listed in the Release, and is not there")
+def _check_other_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> None:
+    """Check an index that is not of packages; Debian lists some that do not exist."""
+    exists = False
+    for suffix, listed in forms.items():
+        path = _listed_path(context, index + suffix)
+        actual = _digest(context, path, listed) if path else None
+        if actual:
+            exists = True
+            context.subject.add_faults(_mismatches(path, listed, actual))
+    if not exists:
+        context.subject.add_remark(f"{index} is listed in the Release but does not exist")
 
 
-def _measured(look: SuiteContext, path: str, promise: ReleaseEntry) -> FileDigest | None:
-    return look.source.stream(path, lambda blocks: measure(blocks, promise.digests))
+def _digest(context: SuiteContext, path: str, listed: FileDigest) -> FileDigest | None:
+    return context.reader.stream(path, lambda blocks: hash_blocks(blocks, listed.digests))
 
 
-def _path(look: SuiteContext, name: str) -> str:
+def _listed_path(context: SuiteContext, name: str) -> str:
+    """Return the path of a listed file; empty for one outside the suite, which is a finding."""
     try:
-        return look.path(check_path(name))
+        return context.path(check_path(name))
     except ConfigurationError:
-        look.examined.add_finding(CheckKind.INDEXES, "a path below the suite", name)
+        context.subject.add_finding(
+            CheckKind.INDEXES,
+            "a path below the suite",
+            name,
+            context.path("Release"),
+            "apt rejects such paths. Generate the Release again.",
+        )
         return ""
 
 
-def _differs(path: str, promise: ReleaseEntry, found: FileDigest) -> Iterator[Fault]:
-    todo = "Publish again: clients refuse it (Hash Sum mismatch)."
-    for expected, said in compare(promise.size, promise.digests, found):
-        yield Fault(CheckKind.INDEXES, expected, said, path, todo)
+def _mismatches(path: str, listed: FileDigest, actual: FileDigest) -> Iterator[Fault]:
+    for expected, found in differences(listed, actual):
+        yield Fault(CheckKind.INDEXES, expected, found, path, _MISMATCH_HINT)
 
 
-def _packages(
-    look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry], by_hash: bool
+def _check_packages_index(
+    context: SuiteContext, index: str, forms: Mapping[str, FileDigest], by_hash: bool
 ) -> bytes | None:
-    """Check each form of an index of packages; give the plain bytes of the best."""
-    sound: list[bytes] = []
+    """Check each form of an index of packages; return the text of one, if possible a valid one."""
+    valid: list[bytes] = []
     doubtful: list[bytes] = []
-    for suffix in sorted(promised, key=SUFFIXES.index):
-        path = _path(look, base + suffix)
-        data = look.source.read(path) if path else None
+    for suffix in sorted(forms, key=SUFFIXES.index):
+        path = _listed_path(context, index + suffix)
+        data = context.reader.read(path) if path else None
         if data is None:
-            # Debian lists the plain one too, and has only packed ones; apt knows that.
-            if path and (suffix or len(promised) == 1):
-                look.examined.add_finding(
-                    CheckKind.INDEXES, base + suffix, "there is no such file", path
+            # Debian lists the uncompressed index without having it, which apt expects.
+            if path and (suffix or len(forms) == 1):
+                context.subject.add_finding(
+                    CheckKind.INDEXES, index + suffix, "file not found", path, _MISSING_HINT
                 )
             continue
-        faults = list(_differs(path, promised[suffix], measure([data], promised[suffix].digests)))
-        look.examined.add_faults(faults)
+        actual = hash_blocks([data], forms[suffix].digests)
+        faults = list(_mismatches(path, forms[suffix], actual))
+        context.subject.add_faults(faults)
         if by_hash:
-            _by_hash(look, base + suffix, promised[suffix])
-        plain = _unpacked(look, path, data, told=bool(faults))
-        if plain is not None:
-            (doubtful if faults else sound).append(plain)
-    _agree(look, base, promised, sound)
-    best = next(iter((*sound, *doubtful)), None)
-    look.examined.complete = look.examined.complete and best is not None
+            _check_by_hash(context, index + suffix, forms[suffix])
+        text = _unpack(context, path, data, reported=bool(faults))
+        if text is not None:
+            (doubtful if faults else valid).append(text)
+    _check_forms_agree(context, index, forms, valid)
+    best = next(iter((*valid, *doubtful)), None)
+    context.subject.complete = context.subject.complete and best is not None
     return best
 
 
-def _unpacked(look: SuiteContext, path: str, data: bytes, *, told: bool) -> bytes | None:
-    if posixpath.splitext(path)[1] in SUFFIXES[5:]:
+def _unpack(context: SuiteContext, path: str, data: bytes, *, reported: bool) -> bytes | None:
+    if posixpath.splitext(path)[1] in _UNSUPPORTED_SUFFIXES:
         return None
     try:
         return decompress_index(path, data)
     except MalformedData as error:
-        if not told:
-            look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
+        if not reported:
+            context.subject.add_finding(
+                CheckKind.INDEXES, "a complete file", str(error), path, _MISSING_HINT
+            )
         return None
 
 
-def _agree(
-    look: SuiteContext, base: str, promised: Mapping[str, ReleaseEntry], sound: list[bytes]
+def _check_forms_agree(
+    context: SuiteContext, index: str, forms: Mapping[str, FileDigest], texts: list[bytes]
 ) -> None:
-    """Whatever form a client takes, it has to find the same."""
-    digests = {hashlib.sha256(data).hexdigest() for data in sound}
-    if "" in promised:
-        digests |= {promised[""].digests.get("sha256", "")} - {""}
+    """Check that clients read the same text whichever form they choose."""
+    digests = {hashlib.sha256(text).hexdigest() for text in texts}
+    if "" in forms:
+        digests |= {forms[""].digests.get("sha256", "")} - {""}
     if len(digests) > 1:
-        forms = ", ".join(base + suffix for suffix in sorted(promised, key=SUFFIXES.index))
-        look.examined.add_finding(CheckKind.INDEXES, f"the same text in {forms}", "they differ")
+        names = ", ".join(index + suffix for suffix in sorted(forms, key=SUFFIXES.index))
+        context.subject.add_finding(
+            CheckKind.INDEXES,
+            f"the same text in {names}",
+            "they differ",
+            context.path(index),
+            "Clients see different packages. Generate all forms from the same text.",
+        )
 
 
-def _by_hash(look: SuiteContext, name: str, promise: ReleaseEntry) -> None:
-    look.examined.mark_run(CheckKind.BY_HASH)
+def _check_by_hash(context: SuiteContext, name: str, listed: FileDigest) -> None:
+    context.subject.mark_run(CheckKind.BY_HASH)
     folder = posixpath.dirname(name)
-    algorithm = next((one for one in _STRONG if one in promise.digests), "")
-    digest = promise.digests.get(algorithm, "")
-    path = look.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
-    data = look.source.read(path)
+    algorithm = next((known for known in _BY_HASH_ALGORITHMS if known in listed.digests), "")
+    digest = listed.digests.get(algorithm, "")
+    path = context.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
+    data = context.reader.read(path)
+    expected = f"{name} under its digest"
     if data is None:
-        look.examined.add_finding(CheckKind.BY_HASH, f"{name} by its digest", "there is none", path)
+        found = "file not found"
     elif hashlib.new(algorithm, data).hexdigest() != digest:
-        look.examined.add_finding(CheckKind.BY_HASH, f"{name} by its digest", "other bytes", path)
+        found = "other bytes"
+    else:
+        return
+    context.subject.add_finding(CheckKind.BY_HASH, expected, found, path, _BY_HASH_HINT)
 
 
-def _entries(look: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
-    look.examined.mark_run(CheckKind.ENTRIES)
+def _check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
+    context.subject.mark_run(CheckKind.ENTRIES)
+    path = context.path(index)
     arch = index.rpartition("/")[0].rpartition("binary-")[2]
-    seen: dict[tuple[str, ...], str] = {}
+    digests: dict[tuple[str, ...], str] = {}
     for stanza in data.decode("utf-8", "replace").split("\n\n"):
         fields = deb_metadata.parse_fields(stanza)
-        package = _entry(look, index, fields) if fields else None
+        package = _parse_entry(context, path, fields) if fields else None
         if package is None:
             continue
         if arch and package.arch not in (arch, "all"):
-            look.examined.add_finding(
-                CheckKind.ENTRIES, f"packages for {arch}", package.label, index
+            hint = f"Clients of {arch} cannot install it. Generate the index again."
+            expected = f"packages for {arch}"
+            context.subject.add_finding(CheckKind.ENTRIES, expected, package.label, path, hint)
+        if digests.setdefault(package.identity, package.sha256) != package.sha256:
+            found = f"{package.label} with two digests"
+            hint = "Clients install either. Remove one, or publish it with a higher revision."
+            context.subject.add_finding(
+                CheckKind.ENTRIES, "one file for each version", found, path, hint
             )
-        if seen.setdefault(package.identity, package.sha256) != package.sha256:
-            said = f"{package.label} with two digests"
-            look.examined.add_finding(CheckKind.ENTRIES, "one file a version", said, index)
         yield package
 
 
-def _entry(look: SuiteContext, index: str, fields: Mapping[str, str]) -> Package | None:
+def _parse_entry(context: SuiteContext, path: str, fields: Mapping[str, str]) -> Package | None:
     try:
         identity = deb_metadata.identity(fields)
-        path = check_path(fields["filename"].removeprefix("./"))
+        file_path = check_path(fields["filename"].removeprefix("./"))
         size = int(fields["size"])
         digest = fields.get("sha256") or fields["sha512"]
     except (MalformedData, ConfigurationError, KeyError, ValueError) as error:
-        who = f"{fields.get('package', '?')} {fields.get('version', '?')}"
-        said = f"it has no {error}" if isinstance(error, KeyError) else str(error).split("\n")[0]
-        wanted = "Package, Version, Architecture, Filename, Size and SHA256"
-        look.examined.add_finding(CheckKind.ENTRIES, wanted, f"{who}: {said}", index)
-        look.examined.complete = False
+        name = f"{fields.get('package', '?')} {fields.get('version', '?')}"
+        missing = isinstance(error, KeyError)
+        problem = f"field {error} is missing" if missing else str(error).split("\n")[0]
+        context.subject.add_finding(
+            CheckKind.ENTRIES, _ENTRY_FIELDS, f"{name}: {problem}", path, _ENTRY_HINT
+        )
+        context.subject.complete = False
         return None
-    needs = deb_metadata.dependencies(fields)
-    package = Package(Format.DEB, *identity, digest, size, digest, needs, path)
-    all_ = {name: fields[f] for name, f in _DIGESTS.items() if fields.get(f)}
-    look.examined.digests[package] = all_
+    dependencies = deb_metadata.dependencies(fields)
+    package = Package(Format.DEB, *identity, digest, size, digest, dependencies, file_path)
+    context.subject.digests[package] = {
+        algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)
+    }
     return package
-
-
-_DIGESTS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}

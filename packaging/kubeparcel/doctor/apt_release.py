@@ -1,4 +1,4 @@
-"""Examines the Release of an apt suite: signed twice, current, and what it says of itself."""
+"""Checks of an apt suite's Release: its signatures, dates and fields."""
 
 from __future__ import annotations
 
@@ -8,170 +8,217 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import CheckKind, Subject
+from kubeparcel.doctor.findings import CheckKind, FileDigest, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
-from kubeparcel.doctor.signatures import cleartext, judge
+from kubeparcel.doctor.signatures import check_signature, cleartext
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.repository.model import DAY
 
 SUFFIXES = ("", ".xz", ".gz", ".bz2", ".zst", ".lz4", ".lzma")
-ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
-"""The digests a Release may have, the one that has to be there first."""
-
-SKEW = 60
-"""By so many seconds may a clock be wrong."""
-
-SOON = 7 * DAY
+_ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
+_CLOCK_SKEW = 60
+_EXPIRES_SOON = 7 * DAY
+_EXPIRED_HINT = "Publish again: apt rejects the suite until then."
 
 
 @dataclass(frozen=True)
 class SuiteContext:
-    """What all steps need."""
+    """A suite under examination: where to read it, and where to record findings."""
 
-    source: RepositoryReader
+    reader: RepositoryReader
     suite: Suite
-    examined: Subject
+    subject: Subject
 
     def path(self, name: str) -> str:
-        """Where a file is that the Release lists."""
+        """Return the path of a file that the Release lists."""
         return f"{self.suite.folder}/{name}".lstrip("/")
 
-
-@dataclass(frozen=True)
-class ReleaseEntry:
-    """What a Release says of an index: its size in bytes, its digests by algorithm."""
-
-    size: int
-    digests: Mapping[str, str]
+    def read(self, name: str) -> bytes | None:
+        """Return a file in the suite's folder; None if it does not exist."""
+        return self.reader.read(self.path(name))
 
 
-def examine(look: SuiteContext, ring: TrustedKeys) -> Mapping[str, str] | None:
-    """Examine it; gives its fields, None when there is no Release at all."""
-    text = _text(look, ring)
+def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str] | None:
+    """Check InRelease, Release and Release.gpg; return the fields, or None without a Release."""
+    text = _check_signatures(context, keys)
     if text is None:
         return None
     fields = deb_metadata.parse_fields(text)
-    _fields(look, fields)
-    _dates(look, fields, ring.now)
+    _check_fields(context, fields)
+    _check_dates(context, fields, keys.now)
     return fields
 
 
-def _text(look: SuiteContext, ring: TrustedKeys) -> str | None:
-    examined = look.examined
-    examined.mark_run(CheckKind.INRELEASE, CheckKind.RELEASE_GPG)
-    inside, apart = (look.source.read(look.path(name)) for name in ("InRelease", "Release"))
-    text = _inside(look, ring, inside)
-    said = None if apart is None else apart.decode("utf-8", "replace")
-    _apart(look, ring, apart)
-    if text is not None and said is not None and text.strip() != said.strip():
-        examined.add_finding(
-            *(CheckKind.RELEASE_GPG, "InRelease and Release say the same", "they differ"),
-            look.path("Release"),
-            "Publish again: a publish was broken off, or a mirror copied two moments.",
+def _check_signatures(context: SuiteContext, keys: TrustedKeys) -> str | None:
+    context.subject.mark_run(CheckKind.INRELEASE, CheckKind.RELEASE_GPG)
+    release = context.read("Release")
+    signed_text = _check_inrelease(context, keys)
+    _check_release_gpg(context, keys, release)
+    plain_text = None if release is None else release.decode("utf-8", "replace")
+    if signed_text is None or plain_text is None:
+        return plain_text if signed_text is None else signed_text
+    if signed_text.strip() != plain_text.strip():
+        context.subject.add_finding(
+            CheckKind.RELEASE_GPG,
+            "the same text in InRelease and Release",
+            "they differ",
+            context.path("Release"),
+            "Clients see different states. Publish again: a publish was interrupted, or a mirror "
+            "copied files of two states.",
         )
-    return said if text is None else text
+    return signed_text
 
 
-def _inside(look: SuiteContext, ring: TrustedKeys, data: bytes | None) -> str | None:
-    path = look.path("InRelease")
-    text = None if data is None else cleartext(data)
+def _check_inrelease(context: SuiteContext, keys: TrustedKeys) -> str | None:
+    """Check InRelease and return its text."""
+    path = context.path("InRelease")
+    data = context.read("InRelease")
     if data is None:
-        todo = "gpg --clear-sign -o InRelease Release: current apt asks for it first."
-        look.examined.add_finding(CheckKind.INRELEASE, "InRelease", "there is none", path, todo)
-    elif text is None:
-        said = "it is none, or has text outside"
-        look.examined.add_finding(CheckKind.INRELEASE, "a whole clear-signed text", said, path)
+        context.subject.add_finding(
+            CheckKind.INRELEASE,
+            "InRelease",
+            "file not found",
+            path,
+            "apt asks for it first. Create it: gpg --clear-sign -o InRelease Release.",
+        )
+        return None
+    text = cleartext(data)
+    if text is None:
+        context.subject.add_finding(
+            CheckKind.INRELEASE,
+            "one clear-signed message",
+            "not a clear-signed message, or text outside of it",
+            path,
+            "apt rejects the suite. Create it again: gpg --clear-sign -o InRelease Release.",
+        )
     else:
-        judge(look.examined, CheckKind.INRELEASE, ring, data, None, path)
+        check_signature(context.subject, CheckKind.INRELEASE, keys, data, None, path)
     return text
 
 
-def _apart(look: SuiteContext, ring: TrustedKeys, data: bytes | None) -> None:
-    signature = look.source.read(look.path("Release.gpg"))
-    path = look.path("Release.gpg")
-    if data is not None and signature is not None:
-        judge(look.examined, CheckKind.RELEASE_GPG, ring, signature, data, path)
-    else:
-        missing = "Release" if data is None else "Release.gpg"
-        where = look.path(missing)
-        look.examined.add_finding(CheckKind.RELEASE_GPG, missing, "there is none", where)
+def _check_release_gpg(context: SuiteContext, keys: TrustedKeys, release: bytes | None) -> None:
+    signature = context.read("Release.gpg")
+    path = context.path("Release.gpg")
+    if release is not None and signature is not None:
+        check_signature(context.subject, CheckKind.RELEASE_GPG, keys, signature, release, path)
+        return
+    missing = "Release" if release is None else "Release.gpg"
+    context.subject.add_finding(
+        CheckKind.RELEASE_GPG,
+        missing,
+        "file not found",
+        context.path(missing),
+        "Clients and mirrors that do not read InRelease reject the suite. Publish again, or run: "
+        "gpg --armor --detach-sign -o Release.gpg Release.",
+    )
 
 
-def _fields(look: SuiteContext, fields: Mapping[str, str]) -> None:
-    look.examined.mark_run(CheckKind.FIELDS)
-    flat = not look.suite.name
-    wanted = ("date",) if flat else ("architectures", "components", "date")
-    for name in (*wanted, "" if fields.get("sha512") else "sha256"):
-        if name and not fields.get(name):
-            look.examined.add_finding(CheckKind.FIELDS, name.capitalize(), "the Release has none")
+def _check_fields(context: SuiteContext, fields: Mapping[str, str]) -> None:
+    subject = context.subject
+    subject.mark_run(CheckKind.FIELDS)
+    flat = not context.suite.name
+    required = ["date"] if flat else ["architectures", "components", "date"]
+    if not fields.get("sha512"):
+        required.append("sha256")
+    for name in required:
+        if not fields.get(name):
+            label = "SHA256" if name == "sha256" else name.capitalize()
+            subject.add_finding(
+                CheckKind.FIELDS,
+                f"field {label}",
+                "missing",
+                context.path("Release"),
+                "apt cannot use the suite, or only with warnings. Generate the Release again.",
+            )
     if flat:
         return
-    _name(look, fields)
-    listed = {name.rpartition(".")[0] or name for name in release_entries(fields)} | set(
-        release_entries(fields)
-    )
+    _check_suite_name(context, fields)
+    _check_listed_architectures(context, fields)
+
+
+def _check_listed_architectures(context: SuiteContext, fields: Mapping[str, str]) -> None:
+    entries = set(release_entries(fields))
+    listed = entries | {name.rpartition(".")[0] or name for name in entries}
     for component in fields.get("components", "").split():
         for arch in fields.get("architectures", "").split():
             index = f"{component.rpartition('/')[2]}/binary-{arch}/Packages"
             if not {index, f"{component}/binary-{arch}/Packages"} & listed and arch != "all":
-                look.examined.add_finding(
-                    CheckKind.FIELDS, f"{index} in the Release", "it is not listed"
+                context.subject.add_finding(
+                    CheckKind.FIELDS,
+                    f"{index} in the Release",
+                    "not listed",
+                    context.path("Release"),
+                    f"Clients of {arch} find no packages. Publish for {arch}, or remove it from "
+                    "Architectures.",
                 )
 
 
-def _name(look: SuiteContext, fields: Mapping[str, str]) -> None:
-    """Apt warns of a suite that says it is another one."""
+def _check_suite_name(context: SuiteContext, fields: Mapping[str, str]) -> None:
     names = {fields[name] for name in ("suite", "codename") if fields.get(name)}
-    if names and look.suite.name not in names and "/" not in look.suite.name:
-        said = f"it says {' and '.join(sorted(names))}"
-        look.examined.add_finding(CheckKind.FIELDS, f"Suite or Codename {look.suite.name}", said)
-
-
-def _dates(look: SuiteContext, fields: Mapping[str, str], now: float) -> None:
-    examined = look.examined
-    examined.mark_run(CheckKind.DATES)
-    made, until = (_date(look, fields, name) for name in ("date", "valid-until"))
-    if made and made > now + SKEW:
-        examined.add_finding(CheckKind.DATES, "a Date in the past", fields["date"])
-    if until and until < now:
-        todo = "Publish again: clients refuse what is there."
-        examined.add_finding(
-            CheckKind.DATES, "a Valid-Until in the future", fields["valid-until"], hint=todo
+    name = context.suite.name
+    if names and name not in names and "/" not in name:
+        context.subject.add_finding(
+            CheckKind.FIELDS,
+            f"Suite or Codename {name}",
+            " and ".join(sorted(names)),
+            context.path("Release"),
+            "apt warns of a conflicting distribution. Publish the suite under its own name.",
         )
-    elif until and until < now + SOON:
-        examined.add_remark(f"the Release expires on {fields['valid-until']}: publish again")
+
+
+def _check_dates(context: SuiteContext, fields: Mapping[str, str], now: float) -> None:
+    subject, path = context.subject, context.path("Release")
+    subject.mark_run(CheckKind.DATES)
+    date, valid_until = (_date(context, fields, name) for name in ("date", "valid-until"))
+    if date and date > now + _CLOCK_SKEW:
+        subject.add_finding(
+            CheckKind.DATES,
+            "a Date in the past",
+            fields["date"],
+            path,
+            "apt rejects the suite until then. Check the clock and publish again.",
+        )
+    if valid_until and valid_until < now:
+        found = fields["valid-until"]
+        subject.add_finding(
+            CheckKind.DATES, "a Valid-Until in the future", found, path, _EXPIRED_HINT
+        )
+    elif valid_until and valid_until < now + _EXPIRES_SOON:
+        subject.add_remark(f"the Release expires on {fields['valid-until']}: publish again")
     if not fields.get("valid-until"):
-        examined.add_remark("no Valid-Until: whoever serves an old state for ever is not noticed")
+        subject.add_remark("no Valid-Until: clients do not notice a server with an old state")
     if fields.get("acquire-by-hash") != "yes":
-        examined.add_remark("no Acquire-By-Hash: clients that update during a publish may fail")
+        subject.add_remark("no Acquire-By-Hash: clients that update during a publish may fail")
 
 
-def _date(look: SuiteContext, fields: Mapping[str, str], name: str) -> float | None:
+def _date(context: SuiteContext, fields: Mapping[str, str], name: str) -> float | None:
     text = fields.get(name, "")
+    if not text:
+        return None
     try:
-        found = parsedate_to_datetime(text.replace("UTC", "+0000")) if text else None
+        date = parsedate_to_datetime(text.replace("UTC", "+0000"))
     except (ValueError, TypeError):
-        look.examined.add_finding(CheckKind.DATES, f"{name.title()} as a date", text)
+        expected = f"a date in {name.title()}"
+        context.subject.add_finding(
+            CheckKind.DATES, expected, text, context.path("Release"), _EXPIRED_HINT
+        )
         return None
-    if found is None:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-def release_entries(fields: Mapping[str, str]) -> dict[str, ReleaseEntry]:
-    """What a Release says of its indexes, by their names."""
+def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
+    """Return the sizes and digests that a Release lists, by the names of the indexes."""
     sizes: dict[str, int] = {}
     digests: dict[str, dict[str, str]] = {}
-    for algorithm in ALGORITHMS:
-        for name, digest, size in _rows(fields.get(algorithm, "")):
+    for algorithm in _ALGORITHMS:
+        for name, digest, size in _parse_entries(fields.get(algorithm, "")):
             sizes.setdefault(name, size)
             digests.setdefault(name, {})[algorithm.removesuffix("sum")] = digest.lower()
-    return {name: ReleaseEntry(sizes[name], digests[name]) for name in sizes}
+    return {name: FileDigest(sizes[name], digests[name]) for name in sizes}
 
 
-def _rows(text: str) -> Iterator[tuple[str, str, int]]:
-    for line in text.splitlines():
-        row = line.split()
-        if len(row) == 3 and row[1].isdigit():
-            yield row[2], row[0], int(row[1])
+def _parse_entries(text: str) -> Iterator[tuple[str, str, int]]:
+    for columns in map(str.split, text.splitlines()):
+        if len(columns) == 3 and columns[1].isdigit():
+            yield columns[2], columns[0], int(columns[1])

@@ -1,4 +1,4 @@
-"""What only shows between packages: closure, companions, orphans, debs and rpms that differ."""
+"""Checks between packages: dependencies, companions, orphans, and differences of debs and rpms."""
 
 from __future__ import annotations
 
@@ -14,138 +14,157 @@ from kubeparcel.model import Format
 from kubeparcel.repository import policy
 from kubeparcel.repository.model import Package
 
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el", "noarch": "all"}
-_PACKAGES = (".deb", ".rpm", ".part", ".tmp")
+_DEB_ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el", "noarch": "all"}
+_PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
+_CLOSURE_HINT = (
+    "Clients cannot install it. Publish the missing package into the suite, or remove the one "
+    "that needs it."
+)
+_ORPHAN_HINT = "Clients never see it. Publish the package, or delete the file."
+_FORMATS_HINT = "Nodes of different distributions get different versions. Publish both formats."
 
 
-def closure(examined: Subject) -> None:
-    """Note what packages in a suite need of each other and do not find."""
-    examined.mark_run(CheckKind.CLOSURE)
-    ours = kubernetes_packages().names | {p.name for p in examined.packages}
-    for text in policy.unmet_dependencies(examined.packages, examined.packages, ours):
-        todo = "Publish what is missing into the suite, or remove what needs it."
-        examined.add_finding(CheckKind.CLOSURE, "everything packages need", text, hint=todo)
+def check_closure(subject: Subject) -> None:
+    """Check that dependencies among the packages of a suite are met in it."""
+    subject.mark_run(CheckKind.CLOSURE)
+    packages = subject.packages
+    names = kubernetes_packages().names | {package.name for package in packages}
+    for problem in policy.unmet_dependencies(packages, packages, names):
+        subject.add_finding(
+            CheckKind.CLOSURE, "dependencies met in the suite", problem, hint=_CLOSURE_HINT
+        )
 
 
-def companions(examined: Subject) -> None:
-    """Note minors that have a kubelet, and not the cri-tools and kubernetes-cni nodes need."""
-    kin = kubernetes_packages()
-    minors = set(_minors(examined.packages, kin.node_packages))
-    if not minors:
+def check_companions(subject: Subject) -> None:
+    """Check that each minor with node packages has its cri-tools and a kubernetes-cni."""
+    catalog = kubernetes_packages()
+    node_minors = set(_minors(subject.packages, catalog.node_packages))
+    if not node_minors:
         return
-    examined.mark_run(CheckKind.COMPANIONS)
-    there = {(p.format, p.arch, p.name) for p in examined.packages}
-    paired = set(_minors(examined.packages, kin.version_coupled))
-    for form, arch, _, minor in sorted(minors, key=str):
-        fits = {arch, policy.ARCH_INDEPENDENT[form]}
-        for name in sorted(kin.companions):
-            any_ = any((form, one, name) in there for one in fits)
-            same = any((form, one, name, minor) in paired for one in fits)
-            if not any_ or (name in kin.version_coupled and not same):
-                wanted = f"{name} {minor}" if name in kin.version_coupled else name
-                examined.add_finding(
-                    *(
-                        CheckKind.COMPANIONS,
-                        f"{wanted} for {arch} ({form}) beside Kubernetes {minor}",
-                    ),
-                    f"there is none of {minor}" if any_ else "there is none",
-                    hint=f"Publish {name} into the suite.",
-                )
+    subject.mark_run(CheckKind.COMPANIONS)
+    available = {(p.format, p.arch, p.name) for p in subject.packages}
+    coupled = set(_minors(subject.packages, catalog.version_coupled))
+    for format_, arch, _, minor in sorted(node_minors, key=str):
+        arches = {arch, policy.ARCH_INDEPENDENT[format_]}
+        for name in sorted(catalog.companions):
+            exists = any((format_, a, name) in available for a in arches)
+            matches = any((format_, a, name, minor) in coupled for a in arches)
+            needs_minor = name in catalog.version_coupled
+            if exists and (matches or not needs_minor):
+                continue
+            label = f"{name} {minor}" if needs_minor else name
+            subject.add_finding(
+                CheckKind.COMPANIONS,
+                f"{label} for {arch} ({format_}), for the nodes of Kubernetes {minor}",
+                f"no {name} of minor {minor}" if exists else f"no {name}",
+                hint=f"Nodes cannot be set up with this suite alone. Publish {name} into it.",
+            )
 
 
 def _minors(
     packages: Iterable[Package], names: Iterable[str]
 ) -> Iterator[tuple[Format, str, str, str]]:
-    """Format, architecture, name and minor of final releases; nodes have one name together."""
-    wanted = frozenset(names)
-    nodes = kubernetes_packages().node_packages
-    for p in packages:
-        if p.name not in wanted:
+    """Yield format, architecture, name and minor of final releases; node packages are `node`."""
+    selected = frozenset(names)
+    node_packages = kubernetes_packages().node_packages
+    for package in packages:
+        if package.name not in selected:
             continue
         try:
-            version = upstream_version(p.version)
+            version = upstream_version(package.version)
         except KubeparcelError:
             continue
         if not version.prerelease:
-            name = "node" if p.name in nodes else p.name
-            yield p.format, p.arch, name, f"{version.major}.{version.minor}"
+            name = "node" if package.name in node_packages else package.name
+            yield package.format, package.arch, name, f"{version.major}.{version.minor}"
 
 
-def orphans(
-    source: RepositoryReader, found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+def check_orphans(
+    reader: RepositoryReader,
+    discovery: Discovery,
+    apt_subjects: Sequence[Subject],
+    yum_subjects: Sequence[Subject],
 ) -> Iterator[Subject]:
-    """Package files that no index names; those we keep for clients that are behind are none."""
-    both = (*apts, *yums)
-    if not all(one.complete for one in both):
+    """Check that every package file is listed in an index, or retained for clients that lag.
+
+    Yields no subject if an index could not be read, or no folder can be listed.
+    """
+    both = (*apt_subjects, *yum_subjects)
+    if not all(subject.complete for subject in both):
         return
-    named = set().union(*(one.file_paths for one in both))
-    named |= set(found.state.retired_packages) if found.state else set()
-    folders = _tops({*(suite.base for suite in found.suites), *found.yum_folders})
-    listed = [paths for paths in map(source.file_sizes, folders) if paths is not None]
-    if not listed:
+    known = set().union(*(subject.file_paths for subject in both))
+    known |= set(discovery.state.retired_packages) if discovery.state else set()
+    folders = _outermost({*(suite.base for suite in discovery.suites), *discovery.yum_folders})
+    listings = [paths for paths in map(reader.file_sizes, folders) if paths is not None]
+    if not listings:
         return
     files = Subject("files")
     files.mark_run(CheckKind.ORPHANS)
-    for path in sorted(set().union(*listed) - named):
-        if path.endswith(_PACKAGES):
-            wanted, todo = "only files that an index names", "Take it away, or publish it."
-            files.add_finding(CheckKind.ORPHANS, wanted, "no index names it", path, todo)
+    for path in sorted(set().union(*listings) - known):
+        if path.endswith(_PACKAGE_SUFFIXES):
+            files.add_finding(
+                CheckKind.ORPHANS, "listed in an index", "not listed", path, _ORPHAN_HINT
+            )
     yield files
 
 
-def _tops(folders: set[str]) -> list[str]:
-    """The folders that are not inside another one."""
+def _outermost(folders: set[str]) -> list[str]:
+    """Return the folders that are not inside another one."""
     return [
         folder
         for folder in sorted(folders)
-        if not any(other != folder and _within(folder, other) for other in folders)
+        if not any(other != folder and _is_within(folder, other) for other in folders)
     ]
 
 
-def _within(folder: str, other: str) -> bool:
+def _is_within(folder: str, other: str) -> bool:
     return not other or folder.startswith(f"{other}/")
 
 
-def formats(
-    found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+def check_formats(
+    discovery: Discovery, apt_subjects: Sequence[Subject], yum_subjects: Sequence[Subject]
 ) -> Iterator[Subject]:
-    """Suites of one name (or the only two there are) that differ between debs and rpms."""
-    both = Subject("debs and rpms")
-    for apt, yum in _pairs(found, apts, yums):
+    """Check that suites of one name (or the only two) have the same versions as deb and rpm."""
+    subject = Subject("debs and rpms")
+    for apt, yum in _pairs(discovery, apt_subjects, yum_subjects):
         debs, rpms = _versions(apt.packages), _versions(yum.packages)
         if not (apt.complete and yum.complete and debs and rpms):
             continue
-        both.mark_run(CheckKind.FORMATS)
+        subject.mark_run(CheckKind.FORMATS)
         for name, arch in sorted({*debs, *rpms}):
-            for form, mine, other in (("deb", debs, rpms), ("rpm", rpms, debs)):
-                for version in sorted(mine[name, arch] - other[name, arch]):
-                    said = f"{name} {version} {arch} is there only as {form}"
-                    where = f"{apt.name}, {yum.name}"
-                    both.add_finding(
-                        CheckKind.FORMATS, "the same versions as deb and rpm", said, where
+            for format_, own, other in ((Format.DEB, debs, rpms), (Format.RPM, rpms, debs)):
+                for version in sorted(own[name, arch] - other[name, arch]):
+                    subject.add_finding(
+                        CheckKind.FORMATS,
+                        "the same versions as deb and rpm",
+                        f"{name} {version} {arch} exists only as {format_}",
+                        f"{apt.name}, {yum.name}",
+                        _FORMATS_HINT,
                     )
-    if both.checks_run:
-        yield both
+    if subject.checks_run:
+        yield subject
 
 
 def _pairs(
-    found: Discovery, apts: Sequence[Subject], yums: Sequence[Subject]
+    discovery: Discovery, apt_subjects: Sequence[Subject], yum_subjects: Sequence[Subject]
 ) -> Iterator[tuple[Subject, Subject]]:
-    by_label = {yum_label(base): one for base, one in zip(found.yum_folders, yums, strict=True)}
-    if len(apts) == len(yums) == 1:
-        yield apts[0], yums[0]
+    if len(apt_subjects) == len(yum_subjects) == 1:
+        yield apt_subjects[0], yum_subjects[0]
         return
-    for suite, apt in zip(found.suites, apts, strict=True):
-        if suite.label in by_label:
-            yield apt, by_label[suite.label]
+    labels = map(yum_label, discovery.yum_folders)
+    yum_by_label = dict(zip(labels, yum_subjects, strict=True))
+    for suite, apt in zip(discovery.suites, apt_subjects, strict=True):
+        if suite.label in yum_by_label:
+            yield apt, yum_by_label[suite.label]
 
 
 def _versions(packages: Iterable[Package]) -> dict[tuple[str, str], set[str]]:
-    """Upstream's versions of our packages, by name and architecture as Debian writes it."""
-    ours = kubernetes_packages().names
-    rows: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for p in packages:
-        if p.name in ours:
-            plain = p.version.rpartition(":")[2].rpartition("-")[0] or p.version
-            rows[p.name, _MACHINES.get(p.arch, p.arch)].add(plain)
-    return rows
+    """Return upstream versions of Kubernetes' packages, by name and Debian's architecture."""
+    names = kubernetes_packages().names
+    versions: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for package in packages:
+        if package.name in names:
+            without_epoch = package.version.rpartition(":")[2]
+            upstream = without_epoch.rpartition("-")[0] or package.version
+            versions[package.name, _DEB_ARCHES.get(package.arch, package.arch)].add(upstream)
+    return versions

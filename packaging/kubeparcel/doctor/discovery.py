@@ -1,4 +1,4 @@
-"""Finds the apt suites and yum repositories below a place."""
+"""Finds the apt suites and yum repositories at, or below, a location."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kubeparcel.errors import KubeparcelError
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
 
-_USUAL = ("stable", "testing", "unstable", "prerelease", "main")
-_APT = ("", "apt", "deb")
-_YUM = ("", "yum", "rpm")
+_USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main")
+_APT_FOLDERS = ("", "apt", "deb")
+_YUM_FOLDERS = ("", "yum", "rpm")
 _SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/"}
-_DEEPEST, _MOST = 6, 400
-_RELEASE = {"InRelease", "Release"}
+_MAX_DEPTH, _MAX_FOLDERS = 6, 400
+_RELEASE_FILES = {"InRelease", "Release"}
 
 
 @dataclass(frozen=True)
 class Suite:
-    """An apt suite: `base` is what file names in its indexes are relative to.
+    """An apt suite; paths in its indexes are relative to `base`.
 
-    Without a name it is a flat repository: its Release is in the base itself.
+    A flat repository has no name: its Release is in `base` itself.
     """
 
     base: str
@@ -31,80 +31,82 @@ class Suite:
 
     @property
     def folder(self) -> str:
-        """Where its Release is."""
+        """Return the folder of its Release."""
         return f"{self.base}/dists/{self.name}".lstrip("/") if self.name else self.base
 
     @property
     def label(self) -> str:
-        """What it is called by: its name, or the folder of a flat one."""
+        """Return its name, or the folder of a flat repository."""
         return self.name or self.base
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What there is: apt suites, the folders of yum repositories, our own state."""
+    """The apt suites and the folders of yum repositories; `state` is kubeparcel's own, if any."""
 
     suites: tuple[Suite, ...]
     yum_folders: tuple[str, ...]
     state: State | None = None
 
-    def subject_name(self, one: Suite | str) -> str:
-        """What a report calls it: by its name, with its folder where several have that name."""
-        if isinstance(one, str):
-            same = [label for label in map(yum_label, self.yum_folders) if label == yum_label(one)]
-            return f"yum {yum_label(one) if len(same) == 1 else one}".strip()
-        same = [suite.label for suite in self.suites if suite.label == one.label]
-        return f"apt {one.label if len(same) == 1 else one.folder}".strip()
+    def subject_name(self, repository: Suite | str) -> str:
+        """Return the name for reports; it contains the folder if several have the same label."""
+        if isinstance(repository, Suite):
+            labels = [suite.label for suite in self.suites]
+            unique = labels.count(repository.label) == 1
+            return f"apt {repository.label if unique else repository.folder}".strip()
+        labels = [yum_label(folder) for folder in self.yum_folders]
+        unique = labels.count(yum_label(repository)) == 1
+        return f"yum {yum_label(repository) if unique else repository}".strip()
 
 
-def yum_label(yum: str) -> str:
-    """What a yum repository is called by."""
-    first, _, rest = yum.partition("/")
-    return rest if first in _YUM and rest else yum
+def yum_label(folder: str) -> str:
+    """Return the label of a yum repository: its folder without `yum/` or `rpm/`."""
+    first, _, rest = folder.partition("/")
+    return rest if first in _YUM_FOLDERS and rest else folder
 
 
-def discover(source: RepositoryReader, wanted: Sequence[str] = ()) -> Discovery:
-    """Look through all folders that can be listed; else in the usual places.
+def discover(reader: RepositoryReader, names: Sequence[str] = ()) -> Discovery:
+    """Search all folders that can be listed, or else the usual places.
 
-    `wanted` are the suites to look for; all there are when it is empty.
+    With `names` only suites of these names are returned.
     """
-    state = _state(source)
-    suites, yums = _walk(source)
-    names = list(dict.fromkeys((*wanted, *(state.suites if state else ()), *_USUAL)))
-    suites = suites or list(_probed_suites(source, names))
-    yums = yums or list(_probed_yums(source, names))
-    if wanted:
-        suites = [suite for suite in suites if suite.label in wanted]
-        yums = [yum for yum in yums if yum_label(yum) in wanted]
-    return Discovery(tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(yums)), state)
+    state = _read_state(reader)
+    suites, yum_folders = _walk(reader)
+    candidates = list(dict.fromkeys((*names, *(state.suites if state else ()), *_USUAL_SUITES)))
+    suites = suites or list(_probe_suites(reader, candidates))
+    yum_folders = yum_folders or list(_probe_yum_folders(reader, candidates))
+    if names:
+        suites = [suite for suite in suites if suite.label in names]
+        yum_folders = [folder for folder in yum_folders if yum_label(folder) in names]
+    return Discovery(tuple(dict.fromkeys(suites)), tuple(dict.fromkeys(yum_folders)), state)
 
 
-def _state(source: RepositoryReader) -> State | None:
-    data = source.read(state_file.STATE_PATH)
+def _read_state(reader: RepositoryReader) -> State | None:
+    data = reader.read(state_file.STATE_PATH)
     try:
-        return None if data is None else state_file.parse(data, source.location)
+        return None if data is None else state_file.parse(data, reader.location)
     except KubeparcelError:
         return None
 
 
-def _walk(source: RepositoryReader) -> tuple[list[Suite], list[str]]:
+def _walk(reader: RepositoryReader) -> tuple[list[Suite], list[str]]:
     suites: list[Suite] = []
-    yums: list[str] = []
-    todo = deque([""])
-    for _ in range(_MOST):
-        if not todo:
+    yum_folders: list[str] = []
+    pending = deque([""])
+    for _ in range(_MAX_FOLDERS):
+        if not pending:
             break
-        folder = todo.popleft()
-        names = source.list_folder(folder) or ()
-        if _RELEASE & set(names):
+        folder = pending.popleft()
+        names = reader.list_folder(folder) or ()
+        if _RELEASE_FILES & set(names):
             suites.append(_suite(folder))
             continue
-        if "repodata/" in names and _is_yum(source, folder):
-            yums.append(folder)
-        if folder.count("/") < _DEEPEST:
+        if "repodata/" in names and _is_yum_repository(reader, folder):
+            yum_folders.append(folder)
+        if folder.count("/") < _MAX_DEPTH:
             inner = (name for name in names if name.endswith("/") and name not in _SKIPPED)
-            todo += [f"{folder}/{n}".strip("/") for n in inner if not n.startswith(".")]
-    return sorted(suites, key=lambda one: (one.base, one.name)), sorted(yums)
+            pending += [f"{folder}/{name}".strip("/") for name in inner if not name.startswith(".")]
+    return sorted(suites, key=lambda suite: (suite.base, suite.name)), sorted(yum_folders)
 
 
 def _suite(folder: str) -> Suite:
@@ -112,29 +114,30 @@ def _suite(folder: str) -> Suite:
     return Suite(base.strip("/"), name) if dists else Suite(folder, "")
 
 
-def _is_yum(source: RepositoryReader, folder: str) -> bool:
-    names = source.list_folder(f"{folder}/repodata".lstrip("/"))
+def _is_yum_repository(reader: RepositoryReader, folder: str) -> bool:
+    names = reader.list_folder(f"{folder}/repodata".lstrip("/"))
     return "repomd.xml" in (names or ())
 
 
-def _probed_suites(source: RepositoryReader, names: Sequence[str]) -> Iterator[Suite]:
-    for base in _APT:
+def _probe_suites(reader: RepositoryReader, names: Sequence[str]) -> Iterator[Suite]:
+    for base in _APT_FOLDERS:
         for suite in (Suite(base, ""), *(Suite(base, name) for name in names)):
-            if any(_begins(source, f"{suite.folder}/{name}") for name in sorted(_RELEASE)):
+            files = (f"{suite.folder}/{name}" for name in sorted(_RELEASE_FILES))
+            if any(_looks_like_release(reader, file.lstrip("/")) for file in files):
                 yield suite
 
 
-def _begins(source: RepositoryReader, path: str) -> bool:
-    """Whether it begins as a Release does: servers may answer anything with a page."""
-    start = (source.read(path.lstrip("/"), 400) or b"").lstrip()
+def _looks_like_release(reader: RepositoryReader, path: str) -> bool:
+    """Return whether a file starts like a Release: servers may answer with an HTML page."""
+    start = (reader.read(path, 400) or b"").lstrip()
     return start.startswith(b"-----BEGIN PGP SIGNED") or (
         not start.startswith(b"<") and b": " in start.partition(b"\n")[0]
     )
 
 
-def _probed_yums(source: RepositoryReader, names: Sequence[str]) -> Iterator[str]:
-    for base in _YUM:
+def _probe_yum_folders(reader: RepositoryReader, names: Sequence[str]) -> Iterator[str]:
+    for base in _YUM_FOLDERS:
         for folder in (base, *(f"{base}/{name}".lstrip("/") for name in names)):
-            start = source.read(f"{folder}/repodata/repomd.xml".lstrip("/"), 400)
+            start = reader.read(f"{folder}/repodata/repomd.xml".lstrip("/"), 400)
             if start and b"<repomd" in start:
                 yield folder

@@ -1,4 +1,4 @@
-"""Examines a repository as its clients see it: signatures, digests, what is missing."""
+"""Examines a repository as its clients see it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeparcel.console import Log
-from kubeparcel.doctor import apt, consistency, discovery, keys, package_files, yum
-from kubeparcel.doctor.discovery import Discovery
+from kubeparcel.doctor import consistency
+from kubeparcel.doctor.apt import check_suite
+from kubeparcel.doctor.discovery import Discovery, discover
 from kubeparcel.doctor.factory import open_reader
 from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.http_reader import HttpReader
-from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys
+from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
+from kubeparcel.doctor.package_files import check_package_files
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
+from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import Unreachable, UsageError
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be examined, and how.
+class ExaminationRequest:
+    """What to examine: a URL or folder, and how.
 
-    `where` is a URL or a folder. `key` is a file with the public keys to trust, or a key's name;
-    without one it is what the repository hands out. `suites` are the only ones that matter.
-    `quick` leaves package files out. Keys and signatures have to hold for `horizon` days from
-    `now` on, which is in seconds since 1970.
+    `key` is a file with the public keys to trust, or the name of a key; without it, the keys that
+    the repository offers are trusted. `suites` limits the examination to these suites. `quick`
+    skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
+    (Unix time, the current time if None).
     """
 
     location: str
@@ -36,66 +39,72 @@ class Request:
     now: float | None = None
 
 
-def examine(wanted: Request, log: Log) -> DoctorReport:
-    """Examine the apt and yum repositories at, or below, a place.
+def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
+    """Examine the apt and yum repositories at, or below, a location.
 
-    Raises UsageError when there is none, Unreachable or DownloadError when it cannot be read.
+    Raises UsageError if there is none, Unreachable or DownloadError if it cannot be read.
     """
-    source, suite = open_reader(wanted.location)
-    return examine_reader(source, wanted, log, (*wanted.suites, *([suite] if suite else [])))
+    reader, suite = open_reader(request.location)
+    return examine_reader(reader, request, log, (*request.suites, *([suite] if suite else [])))
 
 
 def examine_reader(
-    source: RepositoryReader, wanted: Request, log: Log, suites: Sequence[str] = ()
+    reader: RepositoryReader, request: ExaminationRequest, log: Log, suites: Sequence[str] = ()
 ) -> DoctorReport:
-    """The same for a repository that is open already."""
+    """Examine an open repository: only these suites, if any are given."""
     started = time.monotonic()
-    found = discovery.discover(source, suites)
-    if not found.suites and not found.yum_folders:
-        raise _nothing(source, wanted.location, suites)
-    now = time.time() if wanted.now is None else wanted.now
-    with keys.load_trusted_keys(source, found, wanted.key, now, wanted.horizon_days) as ring:
-        rows = list(_repositories(source, found, ring, wanted, log))
-        if ring.certificates:
-            ring.check_keys()
+    discovery = discover(reader, suites)
+    if not discovery.suites and not discovery.yum_folders:
+        raise _nothing_found(reader, request.location, suites)
+    now = time.time() if request.now is None else request.now
+    with load_trusted_keys(reader, discovery, request.key, now, request.horizon_days) as keys:
+        subjects = _check_repositories(reader, discovery, keys, request, log)
+        if keys.certificates:
+            keys.check_keys()
     if not suites:
-        count = len(found.suites)
-        rows += consistency.orphans(
-            source, found, rows[:count], rows[count : count + len(found.yum_folders)]
-        )
+        count = len(discovery.suites)
+        yum_subjects = subjects[count : count + len(discovery.yum_folders)]
+        subjects += consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects)
     seconds = time.monotonic() - started
-    return DoctorReport(source.location, (ring.subject, *rows), seconds, wanted.quick)
+    return DoctorReport(reader.location, (keys.subject, *subjects), seconds, request.quick)
 
 
-def _repositories(
-    source: RepositoryReader, found: Discovery, ring: TrustedKeys, wanted: Request, log: Log
+def _check_repositories(
+    reader: RepositoryReader, discovery: Discovery, keys: TrustedKeys, request: ExaminationRequest, log: Log
 ) -> list[Subject]:
-    apts = [apt.examine(source, one, found.subject_name(one), ring) for one in found.suites]
-    yums = [yum.examine(source, one, found.subject_name(one), ring) for one in found.yum_folders]
-    both = (*apts, *yums)
-    if not wanted.quick:
-        bases = (*(suite.base for suite in found.suites), *found.yum_folders)
-        package_files.examine(source, list(zip(bases, both, strict=True)), ring, log)
-    for one in both:
-        if not one.complete:
-            one.add_remark("an index could not be read: what may be missing was not judged")
+    """Return the subjects of apt suites, then of yum repositories, then of comparing the two."""
+    apt_subjects = [
+        check_suite(reader, suite, discovery.subject_name(suite), keys)
+        for suite in discovery.suites
+    ]
+    yum_subjects = [
+        check_yum_repository(reader, folder, discovery.subject_name(folder), keys)
+        for folder in discovery.yum_folders
+    ]
+    both = [*apt_subjects, *yum_subjects]
+    if not request.quick:
+        bases = (*(suite.base for suite in discovery.suites), *discovery.yum_folders)
+        check_package_files(reader, list(zip(bases, both, strict=True)), keys, log)
+    for subject in both:
+        if subject.complete:
+            consistency.check_closure(subject)
+            consistency.check_companions(subject)
         else:
-            consistency.closure(one)
-            consistency.companions(one)
-    return [*both, *consistency.formats(found, apts, yums)]
+            subject.add_remark("an index could not be read: missing packages were not checked")
+    return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
 
 
-def _nothing(
-    source: RepositoryReader, where: str, suites: Sequence[str]
+def _nothing_found(
+    reader: RepositoryReader, location: str, suites: Sequence[str]
 ) -> UsageError | Unreachable:
-    if isinstance(source, HttpReader) and source.forbidden_urls:
+    if isinstance(reader, HttpReader) and reader.forbidden_urls:
         return Unreachable(
-            f"{source.forbidden_urls[0]}: the server does not let us read (403).",
-            "Is the address right? It may want a user and password: put them into ~/.netrc.",
+            f"Access to {reader.forbidden_urls[0]} denied (HTTP 403).",
+            "Check the URL. If the server needs a user name and password, put them into ~/.netrc.",
         )
-    named = f" with a suite {' or '.join(suites)}" if suites else ""
+    named = f" with suite {' or '.join(suites)}" if suites else ""
     return UsageError(
-        f"There is no apt and no yum repository at {where}{named}.",
+        f"No apt or yum repository at {location}{named}.",
         "An apt repository has dists/SUITE/InRelease, a yum repository repodata/repomd.xml. "
-        "Where folders cannot be listed, --suite NAME says what to look for.",
+        "On servers without folder listings pass --suite NAME.",
     )

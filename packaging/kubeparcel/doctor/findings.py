@@ -1,7 +1,8 @@
-"""What an examination gathers: what was looked at, what was wrong, and what is worth knowing."""
+"""What an examination records: the checks that ran, their findings, remarks, and digests."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,52 +13,51 @@ from kubeparcel.reports.results import Check, Finding
 from kubeparcel.repository.model import Package
 
 MAX_FINDINGS = 25
-"""No more findings of one check are told apart."""
+"""Findings of one check that are recorded; the others are counted."""
 
 
 class CheckKind(Enum):
-    """The checks: a name, and what it means."""
+    """The checks: name, and what is true if they pass."""
 
-    KEY = ("key", "the signing key is there, strong, and holds long enough")
-    SELF_SIGNATURE = ("key-self-signature", "the key vouches for itself with SHA-256 or better")
-    INRELEASE = ("inrelease", "InRelease is there and its signature is good")
-    RELEASE_GPG = ("release-gpg", "Release has a good signature beside it, and says the same")
-    PACKET = ("signature-packet", "signatures are version 4 or newer, with SHA-256 or better")
-    SQV = ("sqv", "sqv, which current apt uses, accepts the signature now and later")
+    KEY = ("key", "the signing keys are strong and remain valid")
+    SELF_SIGNATURE = ("key-self-signature", "keys' self-signatures use SHA-256 or better")
+    INRELEASE = ("inrelease", "InRelease exists and has a valid signature")
+    RELEASE_GPG = ("release-gpg", "Release.gpg is a valid signature of the same text")
+    PACKET = ("signature-packet", "signatures have version 4 or newer and SHA-256 or better")
+    SQV = ("sqv", "sqv, which current apt uses, accepts the signatures now and later")
     DATES = ("dates", "the Release has not expired and is not from the future")
-    FIELDS = ("release-fields", "the Release says what it is, and lists its indexes by digest")
-    INDEXES = ("indexes", "every index is there, whole, of the size and digests promised")
-    BY_HASH = ("by-hash", "every index of packages can be had by its digest")
-    ENTRIES = ("entries", "what indexes say of packages is complete, safe and unambiguous")
-    FILES = ("files", "every package file is there, of the size and digests promised")
-    INSIDE = ("inside", "package files are whole, and what the indexes say they are")
-    REPOMD = ("repomd-signature", "repomd.xml has a good signature")
+    FIELDS = ("release-fields", "the Release has its required fields and lists its indexes")
+    INDEXES = ("indexes", "every listed index exists with the listed size and digests")
+    BY_HASH = ("by-hash", "every index of packages exists under its digest")
+    ENTRIES = ("entries", "index entries are complete, safe and unambiguous")
+    FILES = ("files", "every package file exists with the listed size and digests")
+    INSIDE = ("inside", "package files are complete and match their index entries")
+    REPOMD = ("repomd-signature", "repomd.xml has a valid signature")
     RPM_SIGNATURE = ("rpm-signature", "every rpm is signed by a trusted key")
-    CLOSURE = ("closure", "packages find what they need of each other in the same suite")
-    COMPANIONS = ("companions", "each minor that has a kubelet has what nodes need beside it")
-    ORPHANS = ("orphans", "no package file lies around that no index names")
-    FORMATS = ("formats", "the apt and the yum suites of a name have the same versions")
+    CLOSURE = ("closure", "dependencies among packages are met in the same suite")
+    COMPANIONS = ("companions", "each minor with a kubelet has cri-tools and kubernetes-cni")
+    ORPHANS = ("orphans", "every package file is listed in an index")
+    FORMATS = ("formats", "apt and yum suites of a name have the same versions")
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong, by the check that found it; `todo` is what to do about it."""
+    """A finding, and the check that it is of."""
 
     kind: CheckKind
     expected: str
     found: str
-    where: str = ""
+    location: str = ""
     hint: str = ""
 
 
 @dataclass
 class Subject:
-    """One subject: a suite, a repository, the key.
+    """A suite, a yum repository or the keys: what was checked and found there.
 
-    `looked` are the checks that were made, `remarks` what is no fault but worth knowing, `about`
-    a word on the subject itself. `names` are the places of the packages' files, `digests` those of
-    their digests that Package does not have. `size` are the bytes of package files that were read.
-    `whole` is no longer true when an index could not be read: what is missing then cannot be told
-    from what was not seen.
+    `file_paths` are the paths of the packages' files, `digests` their listed digests.
+    `description` is a short text about the subject itself, `bytes_read` what was read of package
+    files. `complete` is false if an index could not be read: then a package that seems to be
+    missing may be in that index.
     """
 
     name: str
@@ -72,35 +72,81 @@ class Subject:
     complete: bool = True
 
     def mark_run(self, *kinds: CheckKind) -> None:
-        """Note that checks were made."""
+        """Record that checks ran; they pass unless findings are added."""
         self.checks_run.update(dict.fromkeys(kinds))
 
     def add_finding(
-        self, kind: CheckKind, expected: str, found: str, where: str = "", hint: str = ""
+        self, kind: CheckKind, expected: str, found: str, location: str = "", hint: str = ""
     ) -> None:
-        """Note something wrong."""
+        """Record a finding; its check fails."""
         self.mark_run(kind)
-        self.findings[kind].append(Finding(expected, found, where, hint))
+        self.findings[kind].append(Finding(expected, found, location, hint))
 
-    def add_faults(self, rows: Iterable[Fault]) -> None:
-        """Note several."""
-        for row in rows:
-            self.add_finding(*row)
+    def add_faults(self, faults: Iterable[Fault]) -> None:
+        """Record findings of several checks."""
+        for fault in faults:
+            self.add_finding(*fault)
 
     def add_remark(self, text: str) -> None:
-        """Note something worth knowing."""
+        """Record something worth knowing that fails no check."""
         self.remarks.append(text)
 
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Return the checks that ran, for reports."""
+        return tuple(self._check(kind) for kind in CheckKind if kind in self.checks_run)
 
-def checks(examined: Subject) -> Iterator[Check]:
-    """The checks of a subject, as reports have them."""
-    for kind in CheckKind:
-        if kind in examined.checks_run:
-            name, meaning = kind.value
-            found = examined.findings.get(kind, [])
-            more = (
-                [Finding("", f"and {len(found) - MAX_FINDINGS:,} more")]
-                if len(found) > MAX_FINDINGS
-                else []
-            )
-            yield Check(name, examined.name, meaning, (*found[:MAX_FINDINGS], *more))
+    def _check(self, kind: CheckKind) -> Check:
+        name, meaning = kind.value
+        findings = self.findings.get(kind, [])
+        shown = findings[:MAX_FINDINGS]
+        if len(findings) > MAX_FINDINGS:
+            shown = [*shown, Finding("", f"and {len(findings) - MAX_FINDINGS:,} more")]
+        return Check(name, self.name, meaning, tuple(shown))
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """The size of a file in bytes and its digests by algorithm."""
+
+    size: int
+    digests: Mapping[str, str]
+
+
+class Hasher:
+    """Computes the size and digests of data that arrives in blocks."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+        self._size = 0
+
+    def update(self, block: bytes) -> None:
+        """Add a block."""
+        self._size += len(block)
+        for hash_ in self._hashes.values():
+            hash_.update(block)
+
+    @property
+    def result(self) -> FileDigest:
+        """Return size and digests of the data so far."""
+        digests = {name: hash_.hexdigest() for name, hash_ in self._hashes.items()}
+        return FileDigest(self._size, digests)
+
+
+def hash_blocks(blocks: Iterable[bytes], algorithms: Iterable[str]) -> FileDigest:
+    """Return size and digests of all blocks."""
+    hasher = Hasher(algorithms)
+    for block in blocks:
+        hasher.update(block)
+    return hasher.result
+
+
+def differences(listed: FileDigest, actual: FileDigest) -> Iterator[tuple[str, str]]:
+    """Yield what is listed and what was found instead: the size, or the first other digest."""
+    if actual.size != listed.size:
+        yield f"{listed.size:,} bytes", f"{actual.size:,} bytes"
+        return
+    for algorithm, digest in listed.digests.items():
+        if actual.digests[algorithm] != digest:
+            yield f"{algorithm} {digest}", actual.digests[algorithm]
+            return

@@ -1,4 +1,4 @@
-"""A repository behind http: asked as apt and dnf ask, with a second try where that may help."""
+"""Reads repositories by HTTP, with the requests of apt and dnf; transient errors are retried."""
 
 from __future__ import annotations
 
@@ -18,104 +18,108 @@ from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")
 RETRY_POLICY = RetryPolicy(attempts=3)
-_HIDDEN = 403
-"""What buckets answer for a file that is not there, when nobody may list them."""
+_FORBIDDEN = 403
+"""Buckets also answer this for a missing file if listing is not allowed."""
 
 _LINK = re.compile(r"""href\s*=\s*["']([^"'?#]+)["']""", re.IGNORECASE)
-_MOST_FOLDERS = 2000
+_MAX_FOLDERS = 2000
 
 
 class HttpReader:
-    """A repository behind http; `refused` are addresses that the server did not let us read."""
+    """A repository at a URL; `forbidden_urls` were answered with 403."""
 
-    def __init__(self, url: str, patience: RetryPolicy = RETRY_POLICY) -> None:
+    def __init__(self, url: str, retry_policy: RetryPolicy = RETRY_POLICY) -> None:
         self.location = url if url.endswith("/") else f"{url}/"
-        self.patience = patience
+        self.retry_policy = retry_policy
         self.forbidden_urls: list[str] = []
-        self._stop = CancelToken()
+        self._cancel_token = CancelToken()
         self._session = create_session()
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-        return self._got(check_path(path), use)
+        return self._get(check_path(path), use)
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         if limit is None:
-            return self._got(check_path(path), b"".join)
-        wanted = {"Range": f"bytes=0-{limit - 1}"}
-        data = self._got(check_path(path), lambda blocks: next(blocks, b""), wanted)
+            return self._get(check_path(path), b"".join)
+        headers = {"Range": f"bytes=0-{limit - 1}"}
+        data = self._get(check_path(path), lambda blocks: next(blocks, b""), headers)
         return None if data is None else data[:limit]
 
-    def _got(
+    def _get(
         self,
         path: str,
         use: Callable[[Iterator[bytes]], T],
         headers: Mapping[str, str] | None = None,
     ) -> T | None:
-        # As apt writes it: buckets take a bare + for a space.
+        # Quoted as apt does: buckets take a bare + for a space.
         url = self.location + quote(path, safe="/:~")
-        return retry(self.patience, self._stop, lambda: self._once(url, use, headers or {}))
+        return retry(
+            self.retry_policy, self._cancel_token, lambda: self._get_once(url, use, headers or {})
+        )
 
-    def _once(
+    def _get_once(
         self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str]
     ) -> T | None:
         from urllib3.exceptions import HTTPError
 
-        limits = (self.patience.connect_timeout, self.patience.read_timeout)
+        policy = self.retry_policy
+        timeouts = (policy.connect_timeout, policy.read_timeout)
         try:
-            answer = self._session.get(url, headers=dict(headers), stream=True, timeout=limits)
+            response = self._session.get(url, headers=dict(headers), stream=True, timeout=timeouts)
         except (OSError, ValueError, HTTPError) as error:
-            raise connection_error(url, error, self.patience) from None
-        with answer:
-            code = answer.status_code
-            if code == _HIDDEN:
+            raise connection_error(url, error, policy) from None
+        with response:
+            status = response.status_code
+            if status == _FORBIDDEN:
                 self.forbidden_urls.append(redact_url(url))
-            if code in {_HIDDEN, *ABSENT}:
+            if status in {_FORBIDDEN, *ABSENT}:
                 return None
-            if code not in {200, 206}:
-                wrong = status_error(url, code)
-                raise TransientError(wrong) if code >= 500 or code == 429 else wrong
-            return self._used(use, iter_body(answer, redact_url(url), self.patience))
+            if status not in {200, 206}:
+                failure = status_error(url, status)
+                raise TransientError(failure) if status >= 500 or status == 429 else failure
+            return self._use(use, iter_body(response, redact_url(url), policy))
 
     @staticmethod
-    def _used(use: Callable[[Iterator[bytes]], T], blocks: Iterator[bytes]) -> T:
+    def _use(use: Callable[[Iterator[bytes]], T], blocks: Iterator[bytes]) -> T:
         try:
             return use(blocks)
-        except TransientError as broken:
-            todo = "Its clients see the same: look at the server, or run it again."
-            raise TransientError(DownloadError(str(broken.error.message), todo)) from None
+        except TransientError as error:
+            hint = "Clients see the same. Check the server, or run the command again."
+            raise TransientError(DownloadError(str(error.error.message), hint)) from None
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
-        """By the page that servers make of a folder."""
-        data = self._got(f"{folder}/" if folder else "", b"".join)
+        """Return the names that the server's HTML page of a folder links to."""
+        data = self._get(f"{folder}/" if folder else "", b"".join)
         if data is None or b"href" not in data.lower():
             return None
-        names = (unquote(unescape(name)) for name in _LINK.findall(data.decode("utf-8", "replace")))
-        here = (name.removeprefix("./") for name in names)
-        return [name for name in dict.fromkeys(here) if _inside(name)]
+        links = _LINK.findall(data.decode("utf-8", "replace"))
+        names = (unquote(unescape(link)).removeprefix("./") for link in links)
+        return [name for name in dict.fromkeys(names) if _is_name(name)]
 
     def file_sizes(self, prefix: str) -> dict[str, int] | None:
-        """By these pages too; the sizes are not known there (-1)."""
-        found: dict[str, int] = {}
-        todo = [prefix]
-        seen = set(todo)
-        while todo and len(seen) < _MOST_FOLDERS:
-            folder = todo.pop()
+        """Return the files that such pages list; their sizes are unknown (-1)."""
+        sizes: dict[str, int] = {}
+        pending = [prefix]
+        visited = set(pending)
+        while pending and len(visited) < _MAX_FOLDERS:
+            folder = pending.pop()
             names = self.list_folder(folder)
             if names is None and folder == prefix:
                 return None
             for name in names or ():
                 path = f"{folder}/{name.rstrip('/')}".lstrip("/")
                 if not name.endswith("/"):
-                    found[path] = -1
-                elif path not in seen:
-                    seen.add(path)
-                    todo.append(path)
-        return found
+                    sizes[path] = -1
+                elif path not in visited:
+                    visited.add(path)
+                    pending.append(path)
+        return sizes
 
 
-def _inside(name: str) -> bool:
+def _is_name(link: str) -> bool:
+    """Return whether a link leads to a file or folder directly in the listed folder."""
     try:
-        check_path(name.rstrip("/"))
+        check_path(link.rstrip("/"))
     except ConfigurationError:
         return False
-    return "/" not in name.rstrip("/") and ":" not in name.partition("/")[0][:6]
+    return "/" not in link.rstrip("/") and ":" not in link.partition("/")[0][:6]

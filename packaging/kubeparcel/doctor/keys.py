@@ -1,4 +1,4 @@
-"""The keys a repository is trusted by: where they come from, and whether they will do."""
+"""The keys that signatures are verified with: where they come from, and whether they are good."""
 
 from __future__ import annotations
 
@@ -18,18 +18,28 @@ from kubeparcel.repository.signing import gpg, keys, openpgp
 from kubeparcel.repository.signing.keyring import Key, list_keys, list_subkeys
 
 DEFAULT_HORIZON_DAYS = 365
-"""How many days a key has to hold from now on, unless the user says otherwise."""
+"""How long keys must remain valid, unless the user sets it."""
 
-_PLACES = ("key.gpg", "key.asc", "Release.key", "RPM-GPG-KEY", "gpg.key", "public.key")
-_ENDS = (".gpg", ".asc", ".key", ".pgp")
-_LONGEST = 1 << 20
+_KEY_NAMES = ("key.gpg", "key.asc", "Release.key", "RPM-GPG-KEY", "gpg.key", "public.key")
+_KEY_SUFFIXES = (".gpg", ".asc", ".key", ".pgp")
+_MAX_KEY_SIZE = 1 << 20
+_RENEW_HINT = (
+    "Run inv key extend or inv key rotate and publish again: installed clients keep the key that "
+    "they have, and reject signatures by an expired one."
+)
+_WEAK_HINT = "Current clients reject its signatures. Create a strong key: inv key new."
+_SELF_SIGNATURE_HINT = (
+    "Current clients reject the key. Renew its self-signature (gpg --cert-digest-algo SHA512 "
+    "--quick-set-expire FINGERPRINT 3y) and distribute it again."
+)
 
 
 @dataclass
 class TrustedKeys:
-    """Trusted keys, and what checks signatures with them; `verifier` is None without any.
+    """Trusted keys and their subkeys; `verifier` is None if there are no keys.
 
-    `known` are the keys, `parts` their subkeys.
+    `certificates` are the keys' OpenPGP packets. Keys and signatures should remain valid for
+    `horizon_days` from `now` (Unix time).
     """
 
     now: float = field(default_factory=time.time)
@@ -42,86 +52,91 @@ class TrustedKeys:
 
     @property
     def horizon_end(self) -> float:
-        """Until when things have to hold, in seconds since 1970."""
+        """Return the time until which keys must remain valid, in seconds since 1970."""
         return self.now + self.horizon_days * DAY
 
     def check_keys(self) -> None:
-        """Examine the keys that signatures were made with; all when none was."""
+        """Check the keys that made valid signatures, or all if there was no valid signature."""
         self.subject.mark_run(CheckKind.KEY, CheckKind.SELF_SIGNATURE)
         signers = self.verifier.signers if self.verifier else set()
         both = (*self.keys, *self.subkeys)
         used = [key for key in both if key.fingerprint in signers] or list(self.keys)
-        self.subject.description = ", ".join(map(self._said, used))
+        self.subject.description = ", ".join(map(self._describe, used))
         for key in used:
-            self._key(key)
-        for fingerprint, signature in openpgp.self_signatures(self.certificates):
-            if signature.weakness and any(k.fingerprint.endswith(fingerprint) for k in used):
+            self._check_key(key)
+        for key_id, signature in openpgp.self_signatures(self.certificates):
+            if signature.weakness and any(key.fingerprint.endswith(key_id) for key in used):
                 self.subject.add_finding(
                     CheckKind.SELF_SIGNATURE,
-                    "version 4, SHA-256 or better",
+                    "version 4 or newer, SHA-256 or better",
                     signature.weakness,
-                    fingerprint,
-                    "Sign the key anew (gpg --cert-digest-algo SHA512 --quick-set-expire), "
-                    "and hand it out again.",
+                    key_id,
+                    _SELF_SIGNATURE_HINT,
                 )
 
-    def _said(self, key: Key) -> str:
+    def _describe(self, key: Key) -> str:
         left = key.days_left(self.now)
-        holds = f"{left:,.0f} days" if key.expires else "for ever"
-        return f"{key.algorithm.upper()} {key.bits} …{key.fingerprint[-16:]}, holds {holds}"
+        validity = f"valid for {left:,.0f} days" if key.expires else "no expiry"
+        return f"{key.algorithm.upper()} {key.bits} …{key.fingerprint[-16:]}, {validity}"
 
-    def _key(self, key: Key) -> None:
+    def _check_key(self, key: Key) -> None:
         left = key.days_left(self.now)
-        todo = "inv key extend, or inv key rotate, and publish again."
         if key.weakness:
-            todo = "Make a better one: inv key new."
             self.subject.add_finding(
-                CheckKind.KEY, "a strong key", key.weakness, key.fingerprint, todo
+                CheckKind.KEY, "a strong key", key.weakness, key.fingerprint, _WEAK_HINT
             )
+        expected = f"a key that is valid for {self.horizon_days} days"
         if left < 0:
-            said = f"it expired {-left:.0f} days ago"
-            self.subject.add_finding(CheckKind.KEY, "a key that holds", said, key.fingerprint, todo)
+            found = f"it expired {-left:.0f} days ago"
+            self.subject.add_finding(CheckKind.KEY, expected, found, key.fingerprint, _RENEW_HINT)
         elif left < self.horizon_days:
-            wanted, said = (
-                f"a key that holds {self.horizon_days} days",
-                f"it expires in {left:.0f} days",
-            )
-            self.subject.add_finding(CheckKind.KEY, wanted, said, key.fingerprint, todo)
+            found = f"it expires in {left:.0f} days"
+            self.subject.add_finding(CheckKind.KEY, expected, found, key.fingerprint, _RENEW_HINT)
 
 
 @contextmanager
 def load_trusted_keys(
-    source: RepositoryReader, found: Discovery, key: str, now: float, horizon: int
+    reader: RepositoryReader, discovery: Discovery, key: str, now: float, horizon_days: int
 ) -> Iterator[TrustedKeys]:
-    """The keys of a file, or of that name here; else those the repository offers itself."""
-    ring = TrustedKeys(now, horizon)
+    """Yield the keys of a file or a named key; without `key` those that the repository offers.
+
+    Raises ConfigurationError if `key` is neither.
+    """
+    trusted = TrustedKeys(now, horizon_days)
     with gpg.temporary_home() as home:
-        ring.certificates = _given(key) if key else _offered(source, found)
-        if not ring.certificates:
-            ring.subject.add_finding(
-                *(CheckKind.KEY, "a public key to check signatures with", "none in the repository"),
-                hint="Give --key FILE: no signature was checked.",
+        trusted.certificates = _read_key(key) if key else _offered_keys(reader, discovery)
+        if not trusted.certificates:
+            trusted.subject.add_finding(
+                CheckKind.KEY,
+                "a public key to verify signatures with",
+                "none in the repository; no signature was verified",
+                hint="Pass --key FILE, and publish the key in the repository for its clients.",
             )
-            yield ring
+            yield trusted
             return
-        file = home.folder / "keys.gpg" if home.folder else Path()
-        file.write_bytes(ring.certificates)
+        folder = home.folder or Path()
+        file = folder / "keys.gpg"
+        file.write_bytes(trusted.certificates)
         home.run("--import", file, check=False)
-        ring.keys, ring.subkeys = list_keys(home), list_subkeys(home)
-        if not ring.keys:
-            ring.subject.add_finding(
-                CheckKind.KEY, "a public key", "a file that gpg cannot read", key
+        trusted.keys, trusted.subkeys = list_keys(home), list_subkeys(home)
+        if not trusted.keys:
+            trusted.subject.add_finding(
+                CheckKind.KEY,
+                "a public key",
+                "a file that gpg cannot import; clients cannot either",
+                key,
+                "Export the key again: gpg --armor --export FINGERPRINT.",
             )
         if not key:
-            ring.subject.add_remark(
-                "signatures were checked with the keys that the repository itself hands out; "
-                "--key FILE names those you trust"
+            trusted.subject.add_remark(
+                "signatures were verified with the repository's own keys; "
+                "pass --key FILE to verify with keys that you trust"
             )
-        ring.verifier = SignatureVerifier(file, home.folder or Path(), ring.horizon_end)
-        yield ring
+        trusted.verifier = SignatureVerifier(file, folder, trusted.horizon_end)
+        yield trusted
 
 
-def _given(key: str) -> bytes:
+def _read_key(key: str) -> bytes:
     if not Path(key).is_file() and keys.exists(key):
         home = gpg.open_home(keys.load(key).folder)
         return openpgp.dearmor(home.run("--armor", "--export").stdout.encode())
@@ -129,20 +144,27 @@ def _given(key: str) -> bytes:
         data = Path(key).read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"--key {key}: it cannot be read ({error.strerror}).", "Name a file with public keys."
+            f"Cannot read --key {key} ({error.strerror}).",
+            "Pass a file with public keys, or the name of a key that inv key show lists.",
         ) from None
     if not openpgp.is_key(data):
-        raise ConfigurationError(f"--key {key}: there is no public key in it.")
+        raise ConfigurationError(
+            f"No public key in --key {key}.", "Export one: gpg --armor --export FINGERPRINT."
+        )
     return openpgp.dearmor(data)
 
 
-def _offered(source: RepositoryReader, found: Discovery) -> bytes:
-    """All public keys that lie where repositories have them."""
-    folders = dict.fromkeys(("", *(suite.base for suite in found.suites), *found.yum_folders))
-    paths = [f"{yum}/repodata/repomd.xml.key".lstrip("/") for yum in found.yum_folders]
-    for folder in folders:
-        listed = [name for name in source.list_folder(folder) or () if name.endswith(_ENDS)]
-        names = [name for name in (*_PLACES, *listed) if name != "Release.gpg"]
-        paths += [f"{folder}/{name}".lstrip("/") for name in dict.fromkeys(names)]
-    rows = (source.read(path, _LONGEST) or b"" for path in dict.fromkeys(paths))
-    return b"".join(dict.fromkeys(openpgp.dearmor(row) for row in rows if openpgp.is_key(row)))
+def _offered_keys(reader: RepositoryReader, discovery: Discovery) -> bytes:
+    """Return the public keys in the usual places of a repository."""
+    bases = (suite.base for suite in discovery.suites)
+    paths = [_join(folder, "repodata/repomd.xml.key") for folder in discovery.yum_folders]
+    for folder in dict.fromkeys(("", *bases, *discovery.yum_folders)):
+        names = reader.list_folder(folder) or ()
+        listed = [name for name in names if name.endswith(_KEY_SUFFIXES) and name != "Release.gpg"]
+        paths += [_join(folder, name) for name in dict.fromkeys((*_KEY_NAMES, *listed))]
+    files = (reader.read(path, _MAX_KEY_SIZE) or b"" for path in dict.fromkeys(paths))
+    return b"".join(dict.fromkeys(openpgp.dearmor(f) for f in files if openpgp.is_key(f)))
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}".lstrip("/")

@@ -1,85 +1,254 @@
-"""All package files of a repository, several at a time; one that suites share is read once."""
+"""Checks of package files: each is read once, in one pass, even if several suites list it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from kubeparcel.console import Log
-from kubeparcel.doctor import package_checks
-from kubeparcel.doctor.findings import CheckKind, Fault, Subject
+from kubeparcel.doctor.findings import (
+    CheckKind,
+    Fault,
+    FileDigest,
+    Hasher,
+    Subject,
+    differences,
+)
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.package_checks import FileCheck, FileResult
 from kubeparcel.doctor.reader import RepositoryReader
-from kubeparcel.doctor.rpm_signatures import TODO
+from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.digest import HEAD_SIZE
+from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.repository.model import Package
 from kubeparcel.threads import CancelToken, parallel_map
 
 _CONNECTIONS = 8
-_MOST = 5
-"""So many files in a row that cannot be had are no fault of files."""
+_MAX_CONSECUTIVE_ERRORS = 5
+"""After more failed downloads in a row the server is at fault, not the files."""
+
+_MAX_HEAD = 64 << 20
+"""Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
+
+_HEADER_DIGEST, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _SHA256 = 273, 5092, 5093, 8
+_HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_metadata.head_length}
+_MISSING_HINT = (
+    "Clients fail to install it (404). Publish the file again, or remove it from the index."
+)
+_DIFFERENT_HINT = (
+    "Clients refuse to install it. Publish the right file again, with a higher revision."
+)
+_BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
+_INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."
 
 
-def examine(
-    source: RepositoryReader, subjects: Sequence[tuple[str, Subject]], ring: TrustedKeys, log: Log
+@dataclass(frozen=True)
+class FileCheck:
+    """A package file to check: its index entry, its path, and its listed digests."""
+
+    package: Package
+    path: str
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """Bytes read and faults of a file; `signed` is false for an rpm without any signature."""
+
+    size: int
+    faults: tuple[Fault, ...]
+    signed: bool = True
+
+
+def check_package_files(
+    reader: RepositoryReader,
+    subjects: Sequence[tuple[str, Subject]],
+    keys: TrustedKeys,
+    log: Log,
 ) -> None:
-    """Read the package files of all subjects; each comes with the folder its paths begin at."""
-    wanted = {
-        id(one): [
-            FileCheck(p, f"{base}/{p.path}".lstrip("/"), one.digests.get(p) or {"sha256": p.sha256})
-            for p in sorted(one.packages)
-        ]
-        for base, one in subjects
-    }
-    jobs = {(job.path, job.package): job for rows in wanted.values() for job in rows}
-    seen = dict(zip(jobs, _all(source, tuple(jobs.values()), ring, log), strict=True))
-    for _, one in subjects:
-        _note(one, [(job, seen[job.path, job.package]) for job in wanted[id(one)]])
+    """Check the package files of all subjects; each comes with the folder of its paths."""
+    checks = [_file_checks(base, subject) for base, subject in subjects]
+    distinct = {(c.path, c.package): c for listed in checks for c in listed}
+    results = _check_all(reader, tuple(distinct.values()), keys, log)
+    by_file = dict(zip(distinct, results, strict=True))
+    for (_, subject), listed in zip(subjects, checks, strict=True):
+        _record(subject, [(check, by_file[check.path, check.package]) for check in listed])
 
 
-def _all(
-    source: RepositoryReader, jobs: Sequence[FileCheck], ring: TrustedKeys, log: Log
+def _file_checks(base: str, subject: Subject) -> list[FileCheck]:
+    return [
+        FileCheck(
+            package,
+            f"{base}/{package.path}".lstrip("/"),
+            subject.digests.get(package) or {"sha256": package.sha256},
+        )
+        for package in sorted(subject.packages)
+    ]
+
+
+def _check_all(
+    reader: RepositoryReader, checks: Sequence[FileCheck], keys: TrustedKeys, log: Log
 ) -> list[FileResult]:
     lock = threading.Lock()
-    failed = 0
+    consecutive_errors = 0
 
-    def work(job: FileCheck, _: CancelToken) -> FileResult:
-        nonlocal failed
+    def work(check: FileCheck, _: CancelToken) -> FileResult:
+        nonlocal consecutive_errors
         try:
-            seen, again = package_checks.examine(source, job, ring), 0
+            result, errors = check_file(reader, check, keys), 0
         except ExternalError as error:
-            again = failed + 1
-            if again > _MOST:
+            errors = consecutive_errors + 1
+            if errors > _MAX_CONSECUTIVE_ERRORS:
                 raise
-            wrong = Fault(CheckKind.FILES, job.package.label, error.message, job.path, error.hint)
-            seen = FileResult(0, (wrong,))
+            label = check.package.label
+            fault = Fault(CheckKind.FILES, label, error.message, check.path, error.hint)
+            result = FileResult(0, (fault,))
         with lock:
-            failed = again
-            task.advance(job.package.size)
-        return seen
+            consecutive_errors = errors
+            task.advance(check.package.size)
+        return result
 
-    width = _CONNECTIONS if isinstance(source, HttpReader) else max(2, len(os.sched_getaffinity(0)))
-    total = sum(job.package.size for job in jobs)
-    with log.task("Examine", f"{len(jobs):,} package files", total, "B") as task:
-        return parallel_map(work, jobs, width)
+    processors = max(2, len(os.sched_getaffinity(0)))
+    workers = _CONNECTIONS if isinstance(reader, HttpReader) else processors
+    total = sum(check.package.size for check in checks)
+    with log.task("Examine", f"{len(checks):,} package files", total, "B") as task:
+        return parallel_map(work, checks, workers)
 
 
-def _note(one: Subject, rows: Sequence[tuple[FileCheck, FileResult]]) -> None:
-    one.mark_run(CheckKind.FILES, CheckKind.INSIDE)
-    one.bytes_read = sum(seen.size for _, seen in rows)
-    for _, seen in rows:
-        one.add_faults(seen.faults)
-    rpms = [(job, seen) for job, seen in rows if job.package.format is Format.RPM]
+def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]]) -> None:
+    subject.mark_run(CheckKind.FILES, CheckKind.INSIDE)
+    subject.bytes_read = sum(result.size for _, result in results)
+    for _, result in results:
+        subject.add_faults(result.faults)
+    rpms = [(c, result) for c, result in results if c.package.format is Format.RPM]
     if not rpms:
         return
-    one.mark_run(CheckKind.RPM_SIGNATURE)
-    unsigned = [job for job, seen in rpms if not seen.signed]
+    subject.mark_run(CheckKind.RPM_SIGNATURE)
+    unsigned = [check for check, result in rpms if not result.signed]
     if len(unsigned) == len(rpms) > 1:
-        said = f"none of {len(rpms):,} rpms has one"
-        one.add_finding(CheckKind.RPM_SIGNATURE, "a signature in every rpm", said, hint=TODO)
+        found = f"all {len(rpms):,} rpms are unsigned"
+        subject.add_finding(
+            CheckKind.RPM_SIGNATURE, "a signature in every rpm", found, hint=SIGN_RPM_HINT
+        )
         return
-    for job in unsigned:
-        one.add_finding(CheckKind.RPM_SIGNATURE, "a signature", "there is none", job.path, TODO)
+    for check in unsigned:
+        subject.add_finding(
+            CheckKind.RPM_SIGNATURE, "a signature", "unsigned", check.path, SIGN_RPM_HINT
+        )
+
+
+def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) -> FileResult:
+    """Read a file and compare it with its index entry."""
+    file = reader.stream(check.path, lambda blocks: _read(check, blocks))
+    label = check.package.label
+    if file is None:
+        fault = Fault(CheckKind.FILES, label, "file not found", check.path, _MISSING_HINT)
+        return FileResult(0, (fault,))
+    listed = FileDigest(check.package.size, check.digests)
+    different = tuple(
+        Fault(CheckKind.FILES, expected, found, check.path, _DIFFERENT_HINT)
+        for expected, found in differences(listed, file.digest)
+    )
+    if different:
+        return FileResult(file.digest.size, different)
+    try:
+        faults = list(_contents_faults(check, file))
+        if check.package.format is Format.DEB:
+            return FileResult(file.digest.size, tuple(faults))
+        headers = rpm_metadata.read_headers(file.head, file.digest.size)
+        faults += rpm_signature_faults(reader, check.path, headers, file.head, keys)
+    except MalformedData as error:
+        broken = Fault(CheckKind.INSIDE, "a complete package", str(error), check.path, _BROKEN_HINT)
+        return FileResult(file.digest.size, (broken,))
+    return FileResult(file.digest.size, tuple(faults), headers.signed)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's first bytes, size and digests, and the SHA-256 of an rpm's payload."""
+
+    head: bytes
+    digest: FileDigest
+    payload_sha256: str
+
+
+def _read(check: FileCheck, blocks: Iterator[bytes]) -> _File:
+    hasher = Hasher(check.digests)
+    head = b""
+    for block in blocks:
+        hasher.update(block)
+        head += block
+        if len(head) >= _head_length(check.package.format, head):
+            break
+    start = _payload_start(head) if check.package.format is Format.RPM else None
+    payload = None if start is None else hashlib.sha256(head[start:])
+    for block in blocks:
+        hasher.update(block)
+        if payload:
+            payload.update(block)
+    return _File(head, hasher.result, payload.hexdigest() if payload else "")
+
+
+def _head_length(format_: Format, head: bytes) -> int:
+    """Return how many bytes contain the package's metadata; 0 for a malformed package."""
+    if len(head) < HEAD_SIZE:
+        return HEAD_SIZE
+    try:
+        return min(_HEAD_LENGTH[format_](head), _MAX_HEAD)
+    except MalformedData:
+        return 0
+
+
+def _payload_start(head: bytes) -> int | None:
+    try:
+        length = rpm_metadata.head_length(head)
+    except MalformedData:
+        return None
+    return length if length <= len(head) else None
+
+
+def _contents_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
+    """Compare the package's own metadata with its index entry."""
+    package = check.package
+    if package.format is Format.DEB:
+        text = deb_metadata.control_text(file.head, file.digest.size)
+        fields = deb_metadata.parse_fields(text)
+        identity, dependencies = deb_metadata.identity(fields), deb_metadata.dependencies(fields)
+    else:
+        main = rpm_metadata.read_headers(file.head, file.digest.size).main
+        identity, dependencies = rpm_metadata.identity(main), rpm_metadata.dependencies(main)
+        yield from _rpm_digest_faults(check, file)
+    if identity != package.identity[1:]:
+        found = " ".join(identity)
+        yield Fault(CheckKind.INSIDE, package.label, found, check.path, _INDEX_HINT)
+    elif _comparable(dependencies) != _comparable(package.dependencies):
+        expected = f"dependencies as in the index: {package.dependencies or 'none'}"
+        found = dependencies or "none"
+        yield Fault(CheckKind.INSIDE, expected, found, check.path, _INDEX_HINT)
+
+
+def _comparable(dependencies: str) -> set[str]:
+    """Return dependencies without order and duplicates: createrepo_c sorts them."""
+    return {"".join(dependency.split()) for dependency in dependencies.split(",")}
+
+
+def _rpm_digest_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
+    """Compare an rpm's header and payload with the digests inside it, as `rpm -K` does."""
+    headers = rpm_metadata.read_headers(file.head, file.digest.size)
+    header = headers.signature.one(_HEADER_DIGEST)
+    actual = hashlib.sha256(file.head[headers.main.start : headers.main.end]).hexdigest()
+    if header and actual != header:
+        expected = f"header with sha256 {header}"
+        yield Fault(CheckKind.INSIDE, expected, actual, check.path, _BROKEN_HINT)
+    has_sha256 = headers.main.one(_PAYLOAD_ALGORITHM, 0) == _SHA256
+    payload = headers.main.one(_PAYLOAD_DIGEST) if has_sha256 else ""
+    if payload and file.payload_sha256 != payload:
+        expected = f"payload with sha256 {payload}"
+        yield Fault(CheckKind.INSIDE, expected, file.payload_sha256, check.path, _BROKEN_HINT)

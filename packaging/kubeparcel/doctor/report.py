@@ -1,4 +1,4 @@
-"""What an examination of a repository came to: for people, as JSON, as JUnit XML."""
+"""The report of an examination, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.console import duration, quantity
-from kubeparcel.doctor.findings import Subject, checks
+from kubeparcel.doctor.findings import Subject
 from kubeparcel.reports.results import Report
 from kubeparcel.reports.text import TextStyle, failure_lines
 
-_SHOWN = 3
-_WIDEST = 28
+_MAX_NAMES = 3
+_MAX_NAME_WIDTH = 28
 
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """`where` the repository is, what was examined, whether its package files were left out."""
+    """The subjects of the repository at `location`; with `quick` package files were not read."""
 
     location: str
     subjects: Sequence[Subject]
@@ -27,91 +27,100 @@ class DoctorReport:
 
     @property
     def report(self) -> Report:
-        """All checks, as other reports have them."""
-        rows = tuple(check for one in self.subjects for check in checks(one))
-        return Report("doctor", rows, self.seconds)
+        """Return all checks as the report of a level, for JUnit and the exit code."""
+        checks = tuple(check for subject in self.subjects for check in subject.checks)
+        return Report("doctor", checks, self.seconds)
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing is wrong, else 1; remarks change nothing."""
+        """Return 0 if all checks pass, otherwise 1; remarks do not count."""
         return self.report.exit_code
 
     @property
     def failed_checks(self) -> dict[str, set[str]]:
-        """The names of the checks that failed, by subject."""
-        found: dict[str, set[str]] = {}
+        """Return the names of the failed checks by subject."""
+        failed: dict[str, set[str]] = {}
         for check in self.report.failed:
-            found.setdefault(check.subject, set()).add(check.name)
-        return found
+            failed.setdefault(check.subject, set()).add(check.name)
+        return failed
 
     def as_json(self) -> str:
-        """The one document of `--json`."""
+        """Return the document of `--json`."""
         report = self.report
         document: dict[str, Any] = {
             "repository": self.location,
             "passed": report.passed,
             "quick": self.quick,
-            "packages": sum(len(one.packages) for one in self.subjects),
-            "bytes": sum(one.bytes_read for one in self.subjects),
+            "packages": self._package_count,
+            "bytes": self._bytes_read,
             "count": len(report.checks),
             "failed": len(report.failed),
             "seconds": round(self.seconds, 2),
-            "subjects": [_row(one) for one in self.subjects],
+            "subjects": [_subject_as_dict(subject) for subject in self.subjects],
         }
         return json.dumps(document, indent=2)
 
     def as_text(self, style: TextStyle | None = None) -> str:
-        """For people."""
-        used = style or TextStyle.for_stdout()
-        width = min(max(len(one.name) for one in self.subjects), _WIDEST)
-        lines = [line for one in self.subjects for line in _subject(one, width, used)]
-        return used.replace_unencodable("\n".join((*lines, *self._remarks(), self._end())))
+        """Return the text for a terminal or a log, without a newline at its end."""
+        style = style or TextStyle.for_stdout()
+        width = min(max(len(subject.name) for subject in self.subjects), _MAX_NAME_WIDTH)
+        lines = [
+            line for subject in self.subjects for line in _subject_lines(subject, width, style)
+        ]
+        return style.replace_unencodable("\n".join((*lines, *self._remarks(), self._summary())))
+
+    @property
+    def _package_count(self) -> int:
+        return sum(len(subject.packages) for subject in self.subjects)
+
+    @property
+    def _bytes_read(self) -> int:
+        return sum(subject.bytes_read for subject in self.subjects)
 
     def _remarks(self) -> Iterator[str]:
-        """Each remark once, with those it is about."""
-        about: dict[str, list[str]] = {}
-        for one in self.subjects:
-            for text in one.remarks:
-                about.setdefault(text, []).append(one.name)
-        for text, who in about.items():
-            more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
-            yield f"  remark  {', '.join(who[:_SHOWN])}{more}: {text}"
+        """Yield each remark once, with the names of its subjects."""
+        names_by_remark: dict[str, list[str]] = {}
+        for subject in self.subjects:
+            for text in subject.remarks:
+                names_by_remark.setdefault(text, []).append(subject.name)
+        for text, names in names_by_remark.items():
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            yield f"  remark  {', '.join(names[:_MAX_NAMES])}{more}: {text}"
 
-    def _end(self) -> str:
+    def _summary(self) -> str:
         report = self.report
-        packages = sum(len(one.packages) for one in self.subjects)
-        size = quantity(sum(one.bytes_read for one in self.subjects), "B")
-        read = "not read (--quick)" if self.quick else f"{size} read"
-        ends = f"{len(report.failed)} fail" if report.failed else "all pass"
-        remarks = len({text for one in self.subjects for text in one.remarks})
-        noted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
+        read = "not read (--quick)" if self.quick else f"{quantity(self._bytes_read, 'B')} read"
+        failed = f"{len(report.failed)} fail" if report.failed else "all pass"
+        remarks = len({text for subject in self.subjects for text in subject.remarks})
+        counted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
         return (
-            f"{self.location} · {packages:,} packages, {read} · "
-            f"{len(report.checks)} checks, {ends}{noted} · {duration(self.seconds)}"
+            f"{self.location} · {self._package_count:,} packages, {read} · "
+            f"{len(report.checks)} checks, {failed}{counted} · {duration(self.seconds)}"
         )
 
 
-def _row(one: Subject) -> dict[str, Any]:
-    rows = tuple(checks(one))
+def _subject_as_dict(subject: Subject) -> dict[str, Any]:
+    checks = subject.checks
     return {
-        "subject": one.name,
-        "passed": all(check.passed for check in rows),
-        "packages": len(one.packages),
-        "bytes": one.bytes_read,
-        "checks": [check.as_dict() for check in rows],
-        "remarks": one.remarks,
+        "subject": subject.name,
+        "passed": all(check.passed for check in checks),
+        "packages": len(subject.packages),
+        "bytes": subject.bytes_read,
+        "checks": [check.as_dict() for check in checks],
+        "remarks": subject.remarks,
     }
 
 
-def _subject(one: Subject, width: int, style: TextStyle) -> Iterator[str]:
-    rows = tuple(checks(one))
-    bad = [check for check in rows if not check.passed]
-    mark = style.failed_mark if bad else style.passed_mark
-    count = f"{len(bad)} of {len(rows)} checks fail" if bad else f"{len(rows)} checks"
-    count = count if len(rows) > 1 or bad else "1 check"
-    size = f", {quantity(one.bytes_read, 'B')}" if one.bytes_read else ""
-    about = f" · {one.description}" if one.description else ""
-    many = f" · {len(one.packages):,} packages{size}" if one.packages else ""
-    yield f"  {one.name:<{width}}  {mark} {count}{many}{about}"
-    for check in bad:
+def _subject_lines(subject: Subject, width: int, style: TextStyle) -> Iterator[str]:
+    checks = subject.checks
+    failed = [check for check in checks if not check.passed]
+    mark = style.failed_mark if failed else style.passed_mark
+    count = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
+    if failed:
+        count = f"{len(failed)} of {len(checks)} checks fail"
+    size = f", {quantity(subject.bytes_read, 'B')}" if subject.bytes_read else ""
+    packages = f" · {len(subject.packages):,} packages{size}" if subject.packages else ""
+    description = f" · {subject.description}" if subject.description else ""
+    yield f"  {subject.name:<{width}}  {mark} {count}{packages}{description}"
+    for check in failed:
         yield from (f"{'':{width + 4}}{line}" for line in failure_lines(check, style))

@@ -1,4 +1,4 @@
-"""What gpgv, and sqv where it is installed, say of one signature."""
+"""Verifies signatures as clients do: with gpgv, and with sqv where it is installed."""
 
 from __future__ import annotations
 
@@ -13,99 +13,105 @@ from pathlib import Path
 
 from kubeparcel.process import find_program, run
 
-_FORMAT = "%Y-%m-%d"
 _STATUS = "[GNUPG:] "
-_WRONG: Mapping[str, str] = {
-    "BADSIG": "the signature by {} does not fit: the file was changed after it was signed",
-    "REVKEYSIG": "its key {} was revoked",
-    "EXPKEYSIG": "its key {} has expired",
-    "EXPSIG": "the signature by {} has expired",
-    "NO_PUBKEY": "it is by key {}, which is not among the trusted ones",
-    "ERRSIG": "the signature by {} cannot be checked: its algorithm is refused",
-    "NODATA": "there is no signature in it",
+_PROBLEMS: Mapping[str, str] = {
+    "BADSIG": "invalid signature by key {}: the file was changed after it was signed",
+    "REVKEYSIG": "signed by the revoked key {}",
+    "EXPKEYSIG": "signed by the expired key {}",
+    "EXPSIG": "the signature by key {} has expired",
+    "NO_PUBKEY": "signed by key {}, which is not a trusted key",
+    "ERRSIG": "the signature by key {} cannot be verified: gpgv rejects its algorithm",
+    "NODATA": "no signature in the file",
 }
-"""What gpgv says (GnuPG, doc/DETAILS), worst first."""
+"""Status keywords of gpgv (GnuPG, doc/DETAILS), the worst first."""
 
 
 @dataclass
 class SignatureVerifier:
-    """Trusted keys in a file that gpgv and sqv read; `later` is a moment in the future.
+    """Verifies with the trusted keys in `file`, in the temporary folder `area`; thread-safe.
 
-    `signers` are the fingerprints of the keys that good signatures were made with. Threads may
-    share it.
+    sqv also verifies by the rules in effect at `horizon_end` (Unix time). `signers` are the
+    fingerprints of the keys and primary keys that made valid signatures so far.
     """
 
     file: Path
     area: Path
-    later: float
+    horizon_end: float
     signers: set[str] = field(default_factory=set)
     _count: Iterator[int] = field(default_factory=itertools.count)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def gpgv_problem(self, signature: bytes, data: bytes | Path | None) -> str:
-        """Why gpgv refuses a signature; `data` is None when the signature has it inside.
+        """Return why gpgv rejects a signature, or an empty text.
 
-        As apt has it: one good signature is enough, and none may be bad.
+        `data` is None for a clear-signed text. As for apt, one valid signature is enough and
+        none may be invalid.
         """
         find_program("gpgv", "Install gpgv (Debian: apt install gpgv; Fedora: part of gnupg2).")
         with self._files(signature, data) as files:
-            words = ("--status-fd", "1", "--keyring", self.file)
-            done = run(["gpgv", *words, *files], env={"LC_ALL": "C"}, check=False)
-        rows = [r.removeprefix(_STATUS).split() for r in done.stdout.splitlines() if _STATUS in r]
-        said = {row[0]: row[1] if len(row) > 1 else "" for row in reversed(rows) if row}
-        if "GOODSIG" in said and "BADSIG" not in said:
-            fingerprints = {row[at] for row in rows if row[0] == "VALIDSIG" for at in (1, -1)}
+            options = ("--status-fd", "1", "--keyring", self.file)
+            completed = run(["gpgv", *options, *files], env={"LC_ALL": "C"}, check=False)
+        lines = [
+            line.removeprefix(_STATUS).split()
+            for line in completed.stdout.splitlines()
+            if _STATUS in line
+        ]
+        status = {line[0]: line[1] if len(line) > 1 else "" for line in reversed(lines) if line}
+        if "GOODSIG" in status and "BADSIG" not in status:
+            valid = [line for line in lines if line[0] == "VALIDSIG"]
             with self._lock:
-                self.signers |= fingerprints
+                self.signers |= {line[column] for line in valid for column in (1, -1)}
             return ""
-        worst = next((kind for kind in _WRONG if kind in said), "")
-        last = done.stderr.strip().splitlines()[-1:] or ["gpgv refuses it"]
-        return _WRONG[worst].format(said[worst]) if worst else last[0]
+        worst = next((keyword for keyword in _PROBLEMS if keyword in status), "")
+        if worst:
+            return _PROBLEMS[worst].format(status[worst])
+        return (completed.stderr.strip().splitlines() or ["gpgv rejects it"])[-1]
 
     def sqv_problem(self, signature: bytes, data: bytes | None) -> str | None:
-        """Why sqv refuses it, today or by the rules of later; None when it cannot be asked."""
+        """Return why sqv rejects a signature now or at `horizon_end`; None without a usable sqv."""
         if not shutil.which("sqv"):
             return None
-        offers = run(["sqv", "--help"], check=False).stdout
-        if data is None and "--cleartext" not in offers:
+        usage = run(["sqv", "--help"], check=False).stdout
+        if data is None and "--cleartext" not in usage:
             return None
-        later = datetime.fromtimestamp(self.later, UTC).strftime(_FORMAT)
-        dates = [[], ["--policy-as-of", later]] if "--policy-as-of" in offers else [[]]
+        later = datetime.fromtimestamp(self.horizon_end, UTC).strftime("%Y-%m-%d")
+        policies = [[], ["--policy-as-of", later]] if "--policy-as-of" in usage else [[]]
         with self._files(signature, data) as files:
             output = files[0].with_suffix(".out")
-            how: list[str | Path] = [*files]
+            inputs: list[str | Path] = [*files]
             if data is None:
-                how = ["--cleartext", "--output", output, *files]
-            elif "--signature-file" in offers:
-                how = ["--signature-file", *files]
-            for words in dates:
-                output.unlink(missing_ok=True)  # sqv replaces nothing
-                done = run(["sqv", "--keyring", self.file, *words, *how], check=False)
-                if done.exit_code:
-                    when = f" by the rules of {later}" if words else ""
-                    return f"sqv refuses it{when}: {_first(done.stderr)}"
+                inputs = ["--cleartext", "--output", output, *files]
+            elif "--signature-file" in usage:
+                inputs = ["--signature-file", *files]
+            for policy in policies:
+                output.unlink(missing_ok=True)  # sqv does not overwrite it
+                completed = run(["sqv", "--keyring", self.file, *policy, *inputs], check=False)
+                if completed.exit_code:
+                    when = f" by the rules of {later}" if policy else ""
+                    return f"sqv rejects it{when}: {_reason(completed.stderr)}"
         return ""
 
     @contextmanager
     def _files(self, signature: bytes, data: bytes | Path | None) -> Iterator[list[Path]]:
         number = next(self._count)
-        first, second = self.area / f"{number}.sig", self.area / f"{number}.data"
-        first.write_bytes(signature)
+        signature_file = self.area / f"{number}.sig"
+        data_file = self.area / f"{number}.data"
+        signature_file.write_bytes(signature)
         try:
             if data is None:
-                yield [first]
+                yield [signature_file]
             elif isinstance(data, Path):
-                yield [first, data]
+                yield [signature_file, data]
             else:
-                second.write_bytes(data)
-                yield [first, second]
+                data_file.write_bytes(data)
+                yield [signature_file, data_file]
         finally:
-            first.unlink()
-            first.with_suffix(".out").unlink(missing_ok=True)
-            second.unlink(missing_ok=True)
+            signature_file.unlink()
+            signature_file.with_suffix(".out").unlink(missing_ok=True)
+            data_file.unlink(missing_ok=True)
 
 
-def _first(said: str) -> str:
-    """What sqv says first is why; the rest are causes of it, and general advice."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return "; ".join(lines[:3]) or "there is no valid signature"
+def _reason(output: str) -> str:
+    """Return the first lines of sqv's output; those after them are causes and general advice."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return "; ".join(lines[:3]) or "no valid signature"

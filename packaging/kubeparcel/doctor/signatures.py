@@ -1,62 +1,95 @@
-"""Judges one signature: its packets, and what gpgv and sqv say of it."""
+"""Checks of signatures: of indexes, and those inside rpms (rpm 4.18, docs/manual/signatures.md)."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kubeparcel.doctor.findings import CheckKind, Fault, Subject
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.repository.signing import openpgp
+from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.packages.rpm.rpm_metadata import Headers
+from kubeparcel.repository.signing import openpgp, rpm_signature
 
+SIGN_RPM_HINT = (
+    "Sign it (rpmsign --addsign, or inv publish): clients with gpgcheck=1 refuse to install it."
+)
+_SIGN_AGAIN_HINT = (
+    "Sign it again with the key that clients have; until then apt and dnf reject the repository."
+)
+_STRONGER_HINT = (
+    "Current apt and rpm reject it. Sign with a current GnuPG: --digest-algo SHA512, and without "
+    "--force-v3-sigs."
+)
 _BEGIN, _SIGNATURE = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP SIGNATURE-----"
 _END = "-----END PGP SIGNATURE-----"
 
 
-def judge(
-    examined: Subject,
+def check_signature(
+    subject: Subject,
     kind: CheckKind,
-    ring: TrustedKeys,
+    keys: TrustedKeys,
     signature: bytes,
     data: bytes | None,
-    where: str,
+    location: str,
 ) -> None:
-    """Note what is wrong with a repository's signature; `data` is None when it is inside."""
-    examined.mark_run(kind, CheckKind.PACKET)
-    examined.add_faults(problems(kind, ring, signature, data, where))
-    ends = [p.expires for p in openpgp.signatures(openpgp.dearmor(signature)) if p.expires]
-    if ends and ring.now < min(ends) < ring.horizon_end:
-        day = datetime.fromtimestamp(min(ends), UTC).strftime("%Y-%m-%d")
-        examined.add_remark(f"{where}: the signature itself expires on {day}")
-    if ring.verifier is None or kind in examined.findings:
+    """Check a signature of an index and record the findings; `data` is None if clear-signed."""
+    subject.mark_run(kind, CheckKind.PACKET)
+    subject.add_faults(signature_faults(kind, keys, signature, data, location))
+    packets = openpgp.signatures(openpgp.dearmor(signature))
+    expiries = [packet.expires for packet in packets if packet.expires]
+    if expiries and keys.now < min(expiries) < keys.horizon_end:
+        day = datetime.fromtimestamp(min(expiries), UTC).strftime("%Y-%m-%d")
+        subject.add_remark(f"{location}: the signature expires on {day}")
+    if keys.verifier is None or kind in subject.findings:
         return
-    said = ring.verifier.sqv_problem(signature, data)
-    if said is not None:
-        examined.mark_run(CheckKind.SQV)
-    if said:
-        examined.add_finding(CheckKind.SQV, "accepted", said, where)
+    problem = keys.verifier.sqv_problem(signature, data)
+    if problem is not None:
+        subject.mark_run(CheckKind.SQV)
+    if problem:
+        subject.add_finding(
+            CheckKind.SQV,
+            "a signature that sqv accepts",
+            problem,
+            location,
+            "Current apt verifies with sqv and rejects it: sign with a stronger key or digest.",
+        )
 
 
-def problems(
-    kind: CheckKind, ring: TrustedKeys, signature: bytes, data: bytes | Path | None, where: str
+def signature_faults(
+    kind: CheckKind,
+    keys: TrustedKeys,
+    signature: bytes,
+    data: bytes | Path | None,
+    location: str,
 ) -> Iterator[Fault]:
-    """What is wrong with a signature, by its packets and by gpgv."""
-    found = list(openpgp.signatures(openpgp.dearmor(signature)))
-    if not found:
-        yield Fault(kind, "a signature", "there is none in it", where)
+    """Yield the faults of a signature: weak packets, and what gpgv rejects."""
+    packets = list(openpgp.signatures(openpgp.dearmor(signature)))
+    if not packets:
+        expected, found = "an OpenPGP signature", "no signature, or a damaged one"
+        yield Fault(kind, expected, found, location, _SIGN_AGAIN_HINT)
         return
-    todo = "Sign it with a current GnuPG: --digest-algo SHA512, no --force-v3-sigs."
-    for packet in found:
+    for packet in packets:
         if packet.weakness:
-            weak = packet.weakness
-            yield Fault(CheckKind.PACKET, "version 4, SHA-256 or better", weak, where, todo)
-    if ring.verifier is not None and (said := ring.verifier.gpgv_problem(signature, data)):
-        yield Fault(kind, "a good signature by a trusted key", said, where)
+            yield Fault(
+                CheckKind.PACKET,
+                "version 4 or newer, SHA-256 or better",
+                packet.weakness,
+                location,
+                _STRONGER_HINT,
+            )
+    if keys.verifier is not None and (problem := keys.verifier.gpgv_problem(signature, data)):
+        expected = "a valid signature by a trusted key"
+        yield Fault(kind, expected, problem, location, _SIGN_AGAIN_HINT)
 
 
 def cleartext(data: bytes) -> str | None:
-    """The text inside a clear signature (RFC 4880, section 7); None when it is none, or more."""
+    """Return the text of a clear-signed message (RFC 4880, section 7).
+
+    None if it is not one, or has text outside the signature's armor.
+    """
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     if not text.startswith(_BEGIN) or _SIGNATURE not in text:
         return None
@@ -64,3 +97,42 @@ def cleartext(data: bytes) -> str | None:
         return None
     body = text.partition("\n\n")[2].partition(_SIGNATURE)[0].rstrip("\n")
     return "".join(f"{line.removeprefix('- ')}\n" for line in body.split("\n"))
+
+
+def rpm_signature_faults(
+    reader: RepositoryReader, path: str, headers: Headers, head: bytes, keys: TrustedKeys
+) -> Iterator[Fault]:
+    """Yield the faults of an rpm's signatures; none for an rpm without a signature.
+
+    `head` are the rpm's first bytes. Signatures of header and payload together, which rpm made
+    before 4.14, are verified only if there is none of the header.
+    """
+    of_header = rpm_signature.header_signatures(headers)
+    main = head[headers.main.start : headers.main.end]
+    for signature in of_header:
+        yield from signature_faults(CheckKind.RPM_SIGNATURE, keys, signature, main, path)
+    if of_header:
+        return
+    for signature in rpm_signature.package_signatures(headers):
+        yield from _package_signature_faults(reader, path, headers.main.start, signature, keys)
+
+
+def _package_signature_faults(
+    reader: RepositoryReader, path: str, start: int, signature: bytes, keys: TrustedKeys
+) -> Iterator[Fault]:
+    """Verify a signature of all bytes from `start` on; gpgv needs them in a file."""
+    with tempfile.NamedTemporaryFile(prefix="kp-") as file:
+
+        def write(blocks: Iterator[bytes]) -> int:
+            file.seek(0)
+            file.truncate()
+            skip = start
+            for block in blocks:
+                file.write(block[skip:])
+                skip = max(skip - len(block), 0)
+            file.flush()
+            return 1
+
+        reader.stream(path, write)
+        kind = CheckKind.RPM_SIGNATURE
+        yield from list(signature_faults(kind, keys, signature, Path(file.name), path))

@@ -1,4 +1,4 @@
-"""Examines one yum repository: repomd.xml, its signature, and the metadata it lists."""
+"""Checks of a yum repository: repomd.xml, its signature, and the metadata files that it lists."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor import yum_primary
-from kubeparcel.doctor.findings import CheckKind, Subject
-from kubeparcel.doctor.hashing import compare, measure
+from kubeparcel.doctor.findings import (
+    CheckKind,
+    FileDigest,
+    Subject,
+    differences,
+    hash_blocks,
+)
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
-from kubeparcel.doctor.signatures import judge
+from kubeparcel.doctor.signatures import check_signature
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import MalformedData
@@ -21,130 +26,139 @@ from kubeparcel.repository.storage.base import check_path
 from kubeparcel.repository.yum.primary import declares_entities
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
-_HASHES = {"sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
-_NEEDED = ("primary", "filelists", "other")
+_ALGORITHMS = ("sha256", "sha384", "sha512")
+_REQUIRED = ("primary", "filelists", "other")
+_METADATA_HINT = "dnf and zypper reject the repository. Publish again, or run createrepo_c."
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What all steps need."""
+class _Context:
+    """A repository under examination: where to read it, and where to record findings."""
 
-    source: RepositoryReader
+    reader: RepositoryReader
     base: str
-    examined: Subject
+    subject: Subject
 
     def path(self, name: str) -> str:
         return f"{self.base}/{name}".lstrip("/")
 
-
-def examine(source: RepositoryReader, base: str, subject: str, ring: TrustedKeys) -> Subject:
-    """Examine the metadata of a repository; its package files are another matter."""
-    look = _Look(source, base, Subject(subject))
-    text = source.read(look.path("repodata/repomd.xml")) or b""
-    _signature(look, text, ring)
-    found = dict(_metadata(look, text))
-    examined = look.examined
-    examined.complete = "primary" in found
-    if examined.complete:
-        rows = yum_primary.check_entries(examined, found)
-        examined.packages = frozenset(rows)
-    examined.file_paths = {posixpath.normpath(look.path(p.path)) for p in examined.packages}
-    return examined
+    def add_finding(self, expected: str, found: str, location: str) -> None:
+        self.subject.add_finding(CheckKind.INDEXES, expected, found, location, _METADATA_HINT)
 
 
-def _signature(look: _Look, text: bytes, ring: TrustedKeys) -> None:
-    path = look.path("repodata/repomd.xml.asc")
-    signature = look.source.read(path)
-    look.examined.mark_run(CheckKind.REPOMD)
+def check_yum_repository(
+    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys
+) -> Subject:
+    """Check the metadata of a repository; package files are checked separately."""
+    context = _Context(reader, base, Subject(name))
+    repomd = reader.read(context.path("repodata/repomd.xml")) or b""
+    _check_signature(context, repomd, keys)
+    metadata = dict(_check_metadata(context, repomd))
+    subject = context.subject
+    subject.complete = "primary" in metadata
+    if subject.complete:
+        subject.packages = frozenset(yum_primary.check_entries(subject, metadata))
+    subject.file_paths = {posixpath.normpath(context.path(p.path)) for p in subject.packages}
+    return subject
+
+
+def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> None:
+    path = context.path("repodata/repomd.xml.asc")
+    signature = context.reader.read(path)
+    context.subject.mark_run(CheckKind.REPOMD)
     if signature is None:
-        todo = "gpg --armor --detach-sign repomd.xml: clients with repo_gpgcheck=1 ask for it."
-        look.examined.add_finding(CheckKind.REPOMD, "repomd.xml.asc", "there is none", path, todo)
+        context.subject.add_finding(
+            CheckKind.REPOMD,
+            "repomd.xml.asc",
+            "file not found",
+            path,
+            "Clients with repo_gpgcheck=1 reject the repository. Sign it: "
+            "gpg --armor --detach-sign repomd.xml.",
+        )
     else:
-        judge(look.examined, CheckKind.REPOMD, ring, signature, text, path)
+        check_signature(context.subject, CheckKind.REPOMD, keys, signature, repomd, path)
 
 
-def _metadata(look: _Look, text: bytes) -> Iterator[tuple[str, bytes]]:
-    """Check the files that repomd.xml lists; give the plain bytes of those about packages."""
-    look.examined.mark_run(CheckKind.INDEXES)
-    path = look.path("repodata/repomd.xml")
-    root = _parsed(look, text, path)
+def _check_metadata(context: _Context, repomd: bytes) -> Iterator[tuple[str, bytes]]:
+    """Check the files that repomd.xml lists; yield kind and text of those about packages."""
+    context.subject.mark_run(CheckKind.INDEXES)
+    path = context.path("repodata/repomd.xml")
+    root = _parse(context, repomd, path)
+    if root is None:
+        return
     kinds = set()
-    for row in () if root is None else root.iter(f"{_REPO}data"):
-        kind = row.attrib.get("type", "")
+    for entry in root.iter(f"{_REPO}data"):
+        kind = entry.attrib.get("type", "")
         kinds.add(kind)
-        data = _file(look, row, kind)
-        if data is not None and kind in _NEEDED:
-            yield kind, data
-    for kind in _NEEDED:
-        if root is not None and kind not in kinds:
-            look.examined.add_finding(
-                CheckKind.INDEXES, f"{kind} in repomd.xml", "it is not listed", path
-            )
+        text = _check_file(context, entry, kind)
+        if text is not None and kind in _REQUIRED:
+            yield kind, text
+    for kind in _REQUIRED:
+        if kind not in kinds:
+            context.add_finding(f"{kind} in repomd.xml", "not listed", path)
 
 
-def _parsed(look: _Look, text: bytes, where: str) -> Element | None:
+def _parse(context: _Context, text: bytes, path: str) -> Element | None:
     if declares_entities(text):
-        look.examined.add_finding(CheckKind.INDEXES, "plain XML", "it declares entities", where)
+        context.add_finding("XML without entities", "it declares entities", path)
         return None
     try:
         return ElementTree.fromstring(text)  # noqa: S314 - without entities
     except ElementTree.ParseError as error:
-        look.examined.add_finding(CheckKind.INDEXES, "XML", str(error), where)
+        context.add_finding("XML", str(error), path)
         return None
 
 
-def _file(look: _Look, row: Element, kind: str) -> bytes | None:
-    """Check a metadata file, packed and unpacked; give its plain bytes."""
-    place = row.find(f"{_REPO}location")
-    href = "" if place is None else place.attrib.get("href", "")
+def _check_file(context: _Context, entry: Element, kind: str) -> bytes | None:
+    """Check a metadata file, compressed and decompressed; return its text if it is required."""
+    location = entry.find(f"{_REPO}location")
+    href = "" if location is None else location.attrib.get("href", "")
     try:
-        path = look.path(check_path(href))
+        path = context.path(check_path(href))
     except ConfigurationError:
-        look.examined.add_finding(
-            CheckKind.INDEXES, "a path below the repository", repr(href), kind
-        )
+        context.add_finding("a path below the repository", repr(href), kind)
         return None
-    data = look.source.read(path)
+    data = context.reader.read(path)
     if data is None:
-        look.examined.add_finding(
-            CheckKind.INDEXES, f"the file of {kind}", "there is no such file", path
-        )
+        context.add_finding(f"the file of {kind}", "file not found", path)
         return None
-    sound = _measure(look, row, "", data, path)
-    if kind not in _NEEDED:
+    valid = _matches(context, entry, "", data, path)
+    if kind not in _REQUIRED:
         return None
     try:
-        plain = decompress_index(href, data)
+        text = decompress_index(href, data)
     except MalformedData as error:
-        if sound:
-            look.examined.add_finding(CheckKind.INDEXES, "a whole file", str(error), path)
+        if valid:
+            context.add_finding("a complete file", str(error), path)
         return None
-    if sound:
-        _measure(look, row, "open-", plain, path)
-    return plain
+    if valid:
+        _matches(context, entry, "open-", text, path)
+    return text
 
 
-def _measure(look: _Look, row: Element, prefix: str, data: bytes, path: str) -> bool:
-    """Whether size and digest are the promised ones; of the packed file, or (`open-`) unpacked."""
-    what = "unpacked, " if prefix else ""
-    promised = _promised(look, row, prefix, path)
-    size = row.findtext(f"{_REPO}{prefix}size") or ""
-    known = int(size) if size.isdigit() else len(data)
-    wrong = list(compare(known, promised, measure([data], promised)))
-    todo = "Make the metadata anew: clients refuse it."
-    for expected, found in wrong:
-        look.examined.add_finding(CheckKind.INDEXES, what + expected, what + found, path, todo)
-    return not wrong
+def _matches(context: _Context, entry: Element, prefix: str, data: bytes, path: str) -> bool:
+    """Check the listed size and digest; those of decompressed data have the prefix `open-`."""
+    label = "decompressed: " if prefix else ""
+    digests = _listed_digests(context, entry, prefix, path)
+    size = entry.findtext(f"{_REPO}{prefix}size") or ""
+    listed = FileDigest(int(size) if size.isdigit() else len(data), digests)
+    mismatches = list(differences(listed, hash_blocks([data], digests)))
+    for expected, found in mismatches:
+        context.add_finding(label + expected, label + found, path)
+    return not mismatches
 
 
-def _promised(look: _Look, row: Element, prefix: str, path: str) -> Mapping[str, str]:
-    sum_ = row.find(f"{_REPO}{prefix}checksum")
-    kind = "none" if sum_ is None else sum_.attrib.get("type", "none")
-    if sum_ is not None and kind in _HASHES:
-        return {_HASHES[kind]: (sum_.text or "").strip()}
-    if sum_ is not None or not prefix:
-        look.examined.add_finding(
-            *(CheckKind.INDEXES, f"a {prefix}checksum by SHA-256 or better", kind, path),
-            "createrepo_c --checksum sha256",
+def _listed_digests(context: _Context, entry: Element, prefix: str, path: str) -> Mapping[str, str]:
+    checksum = entry.find(f"{_REPO}{prefix}checksum")
+    algorithm = "none" if checksum is None else checksum.attrib.get("type", "none")
+    if checksum is not None and algorithm in _ALGORITHMS:
+        return {algorithm: (checksum.text or "").strip()}
+    if checksum is not None or not prefix:
+        context.subject.add_finding(
+            CheckKind.INDEXES,
+            f"{prefix}checksum with SHA-256 or better",
+            algorithm,
+            path,
+            "Current systems reject weaker checksums. Run createrepo_c --checksum sha256.",
         )
     return {}

@@ -12,6 +12,7 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.primary import iterate_elements, package_name, parse_package
 
 _EXPECTED = "name, version, size, location and a SHA-256 checksum"
+_HINT = "dnf and zypper reject it or show wrong packages. Run createrepo_c again."
 
 
 def check_entries(subject: Subject, metadata: Mapping[str, bytes]) -> list[Package]:
@@ -23,7 +24,7 @@ def check_entries(subject: Subject, metadata: Mapping[str, bytes]) -> list[Packa
     packages = list(_packages(subject, metadata["primary"]))
     for package in _duplicates(packages):
         subject.add_finding(
-            CheckKind.ENTRIES, "one file per version", f"{package.label} twice", "primary"
+            CheckKind.ENTRIES, "one file per version", f"{package.label} twice", "primary", _HINT
         )
     digests = {package.sha256 for package in packages}
     for kind in ("filelists", "other"):
@@ -33,8 +34,9 @@ def check_entries(subject: Subject, metadata: Mapping[str, bytes]) -> list[Packa
                 subject.add_finding(
                     CheckKind.ENTRIES,
                     f"the packages of primary in {kind}",
-                    f"{len(others - digests)} others, {len(digests - others)} missing",
+                    f"{len(others - digests)} unknown, {len(digests - others)} missing",
                     kind,
+                    _HINT,
                 )
     return packages
 
@@ -58,12 +60,12 @@ def _elements(subject: Subject, kind: str, data: bytes) -> Iterator[Element]:
             else:
                 declared = element.get("packages")
     except MalformedData as error:
-        subject.add_finding(CheckKind.INDEXES, "plain XML", str(error), kind)
+        subject.add_finding(CheckKind.INDEXES, "XML without entities", str(error), kind, _HINT)
         subject.complete = False
         return
     if declared != str(count):
         subject.add_finding(
-            CheckKind.ENTRIES, f'packages="{count}" in {kind}', declared or "none", kind
+            CheckKind.ENTRIES, f'packages="{count}" in {kind}', declared or "none", kind, _HINT
         )
 
 
@@ -74,7 +76,7 @@ def _packages(subject: Subject, data: bytes) -> Iterator[Package]:
         except (AttributeError, KeyError, ValueError, TypeError, ConfigurationError) as error:
             problem = f"missing {error}" if isinstance(error, KeyError) else str(error)
             actual = f"{package_name(element)}: {problem.splitlines()[0]}"
-            subject.add_finding(CheckKind.ENTRIES, _EXPECTED, actual, "primary")
+            subject.add_finding(CheckKind.ENTRIES, _EXPECTED, actual, "primary", _HINT)
             subject.complete = False
         else:
             if checksum_type != "sha256":

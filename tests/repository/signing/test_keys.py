@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.doctor.examination import Request, examine
+from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
@@ -295,7 +295,7 @@ def test_subkey_signs_for_a_certification_only_key(
     assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
     assert not again.signatures_renewed
     assert client_view.read_repository(repo)
-    found = examine(Request(str(repo)), log)
+    found = examine(ExaminationRequest(str(repo)), log)
     assert found.exit_code == 0, found.as_text()
 
 
