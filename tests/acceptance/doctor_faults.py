@@ -117,7 +117,9 @@ planted("trusted is another key", "createrepo", "repomd-signature", "rpm-signatu
 )
 planted("there is no key to be had", "aptly createrepo", "key", key="")(nothing)
 planted("the key ends too soon", "reprepro createrepo", "key", options={"later": LATER})(nothing)
-planted("the key is not good for ten years", "aptly", "key", options={"horizon_days": 3650})(nothing)
+planted("the key is not good for ten years", "aptly", "key", options={"horizon_days": 3650})(
+    nothing
+)
 
 
 @planted("InRelease was changed after it was signed", "ours aptly", "inrelease", "release-gpg")

@@ -173,7 +173,9 @@ def doctor(
         raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
     address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    report = examine(ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet))
+    report = examine(
+        ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet)
+    )
     if junit:
         write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())

@@ -70,7 +70,11 @@ def examine_reader(
 
 
 def _check_repositories(
-    reader: RepositoryReader, discovery: Discovery, keys: TrustedKeys, request: ExaminationRequest, log: Log
+    reader: RepositoryReader,
+    discovery: Discovery,
+    keys: TrustedKeys,
+    request: ExaminationRequest,
+    log: Log,
 ) -> list[Subject]:
     """Return the subjects of apt suites, then of yum repositories, then of comparing the two."""
     apt_subjects = [

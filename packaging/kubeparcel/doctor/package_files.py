@@ -23,9 +23,9 @@ from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
-from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import HEAD_SIZE
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.repository.model import Package
 from kubeparcel.threads import CancelToken, parallel_map
