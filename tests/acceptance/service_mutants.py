@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
 from tests.acceptance.small_packages import program
 from tests.support.mutants.dropin import COMMAND
-from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, UNIT_PATH, add_relations, call
+from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, add_relations, call
 from tests.support.sample_packages import Mutation, PackageDraft
 
 UNIT_PATH = "/systemd/system/kubelet.service"

@@ -33,7 +33,7 @@ BINARY_NAMES = {
     "cni": ("bridge", "loopback", "portmap"),
 }
 NfpmConfig: TypeAlias = dict[str, Any]
-Mutation: TypeAlias = Callable[["Draft"], None]
+Mutation: TypeAlias = Callable[["PackageDraft"], None]
 
 
 @dataclass
