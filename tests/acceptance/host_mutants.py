@@ -39,7 +39,7 @@ M = TypeVar("M", bound=HostMutant)
 
 def scriptlet(at: str, text: str) -> Mutation:
     """Return a change: text is appended to a scriptlet."""
-    return call("script", at, text)
+    return call("append_to_script", at, text)
 
 
 def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:

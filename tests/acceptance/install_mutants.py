@@ -212,14 +212,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a program of another version", "kubectl"),
-        call("put", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
+        call("replace_content", "/usr/bin/kubectl", program("kubectl", "1.36.2")),
         *("lifecycle", "versions"),
         machine="installed",
         expected_text="/usr/bin/kubectl",
     ),
     InstallMutant(
         *("a plugin of another version", "kubernetes-cni"),
-        call("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        call("replace_content", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("lifecycle", "versions"),
         machine="installed",
         expected_text="portmap",
@@ -233,7 +233,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *(
             "a program that is not executable",
             "kubectl",
-            call("info", "/usr/bin/kubectl", mode=0o644),
+            call("set_info", "/usr/bin/kubectl", mode=0o644),
         ),
         *("kubectl-alone", "kubectl-alone"),
     ),
@@ -243,14 +243,18 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an empty completion file", "kubectl"),
-        call("put", "/bash-completion/completions/kubectl", "true\n"),
+        call("replace_content", "/bash-completion/completions/kubectl", "true\n"),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed",
     ),
     InstallMutant(
         *("completions that name a missing function", "kubectl"),
-        call("put", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
+        call(
+            "replace_content",
+            "/bash-completion/completions/kubectl",
+            "complete -F __absent kubectl\n",
+        ),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed 2",

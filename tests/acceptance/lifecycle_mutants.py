@@ -41,7 +41,7 @@ def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
 
 
 _FAILS = scriptlet("postinstall", "exit 1")
-_NO_KUBEADM = call("put", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
+_NO_KUBEADM = call("replace_content", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
 _OTHER_ORDER = edit_drop_in(
     "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
 )

@@ -36,11 +36,11 @@ SMALL = "small"
 
 
 def edit_drop_in(old: str, new: str) -> Mutation:
-    return call("edit", DROP_IN_PATH, old, new)
+    return call("replace_text", DROP_IN_PATH, old, new)
 
 
 def _edit_unit(old: str, new: str) -> Mutation:
-    return call("edit", UNIT_PATH, old, new)
+    return call("replace_text", UNIT_PATH, old, new)
 
 
 def _other_formats_env_file(draft: PackageDraft) -> None:
@@ -76,7 +76,9 @@ def _wrap_kubelet(arguments: str) -> Mutation:
 
 def _override_unit(folder: str, name: str = "") -> Mutation:
     text = f"[Service]\nExecStart=\nExecStart={COMMAND} --v=1\n"
-    return call("add", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
+    return call(
+        "add_file", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n"
+    )
 
 
 # The packages' own condition for a first installation.
@@ -115,7 +117,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ServiceMutant(
         *("a drop-in that keeps the container runtime from starting", "kubelet"),
         call(
-            "add",
+            "add_file",
             f"/etc{CONTAINERD_UNIT_PATH}.d/10-kubelet.conf",
             "[Service]\nExecStartPre=/bin/false\n",
         ),
@@ -185,7 +187,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("another drop-in in /etc", "kubernetes-cni"),
-        call("add", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
+        call("add_file", f"/etc{UNIT_PATH}.d/30-more.conf", "[Unit]\n"),
         *("node", "unmasked"),
         machine="small 3",
     ),
@@ -221,25 +223,25 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     # The node that kubeadm starts.
     ServiceMutant(
         *("crictl does not reach the runtime", "cri-tools"),
-        call("put", "/usr/bin/crictl", program("crictl", "1.36.0")),
+        call("replace_content", "/usr/bin/crictl", program("crictl", "1.36.0")),
         *("node", "crictl"),
         machine="small 1",
     ),
     ServiceMutant(
         *("a plugin that does not implement CNI", "kubernetes-cni"),
-        call("put", "/opt/cni/bin/bridge", program("bridge", "1.9.1")),
+        call("replace_content", "/opt/cni/bin/bridge", program("bridge", "1.9.1")),
         *("node", "plugins"),
         machine="small 1",
     ),
     ServiceMutant(
         *("a kubeadm that does nothing", "kubeadm"),
-        call("put", "/usr/bin/kubeadm", "#!/bin/sh\necho v1.36.3\n[ $# = 2 ]\n"),
+        call("replace_content", "/usr/bin/kubeadm", "#!/bin/sh\necho v1.36.3\n[ $# = 2 ]\n"),
         *("node", "kubeadm"),
         machine="small 2",
     ),
     ServiceMutant(
         *("the kubelet exits", "kubelet"),
-        call("put", "/usr/bin/kubelet", "#!/bin/sh\nexit 1\n"),
+        call("replace_content", "/usr/bin/kubelet", "#!/bin/sh\nexit 1\n"),
         *("node", "healthz", DEB),
         machine="dead",
     ),

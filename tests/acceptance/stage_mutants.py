@@ -92,7 +92,11 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     _alone(
         "a program that needs another package",
         "cri-tools",
-        call("put", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
+        call(
+            "replace_content",
+            "/usr/bin/crictl",
+            "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n",
+        ),
     ),
     _alone(
         "kubeadm's scriptlet requires a kubelet",
@@ -172,7 +176,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an upgrade to a program of another version", "cri-tools"),
-        call("put", "/usr/bin/crictl", program("crictl", "1.35.0")),
+        call("replace_content", "/usr/bin/crictl", program("crictl", "1.35.0")),
         *("upgrade", "upgrade-versions"),
         machine="moments",
         expected_text="/usr/bin/crictl",
@@ -199,7 +203,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("a previous plugin of another version", "kubernetes-cni"),
-        call("put", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
+        call("replace_content", f"{PLUGINS}portmap", program("portmap", "1.9.0")),
         *("upgrade", "downgrade-versions"),
         in_previous=True,
         machine="moments",
@@ -242,7 +246,11 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     # Without systemd.
     InstallMutant(
         *("a program that looks for systemd", "kubectl"),
-        call("put", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
+        call(
+            "replace_content",
+            "/usr/bin/kubectl",
+            "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n",
+        ),
         *("without-systemd", "versions"),
         machine="moments",
         expected_text="/usr/bin/kubectl",

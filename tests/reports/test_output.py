@@ -33,10 +33,12 @@ def outside_github(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def broken(shop: SamplePackages, here: Path) -> Path:
+def broken(samples: SamplePackages, here: Path) -> Path:
     """Return a folder with a package that fails the layout level."""
-    package = shop.manifest("kubectl", "deb")
-    shop.write(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist")
+    package = samples.manifest("kubectl", "deb")
+    samples.write(
+        package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist"
+    )
     for file in (here / "dist").glob("source-*"):
         file.unlink()
     return here

@@ -13,24 +13,26 @@ from tests.support.sample_packages import SamplePackages, sample_packages
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
     """Return the packages in the layout `etc`."""
     return sample_packages(tmp_path_factory.mktemp("etc"))
 
 
 @pytest.fixture(scope="session")
-def official_shop(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
+def official_samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
     """Return the packages in the layout `official`."""
     return sample_packages(tmp_path_factory.mktemp("official"), layout="official")
 
 
 @pytest.fixture(scope="session")
-def good(shop: SamplePackages, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
+def valid_packages(
+    samples: SamplePackages, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, BuiltPackage]:
     """Return every package, without mutation, by file name."""
     folder = tmp_path_factory.mktemp("good")
     return {
-        name: shop.built(package, shop.write(package, None, folder / name))
-        for name, package in shop.manifests.items()
+        name: samples.built(package, samples.write(package, None, folder / name))
+        for name, package in samples.manifests.items()
     }
 
 
@@ -45,10 +47,10 @@ def package_sets(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Packa
     sets = {}
     for name, flags in variants.items():
         folder = tmp_path_factory.mktemp(name)
-        shop = sample_packages(folder, **flags)
+        samples = sample_packages(folder, **flags)
         files = [
-            shop.write(package, None, folder / package.name)
-            for package in shop.manifests.values()
+            samples.write(package, None, folder / package.name)
+            for package in samples.manifests.values()
             if package.format is Format.DEB
         ]
         sets[name] = load_package_sets(files, folder / "set")[Format.DEB]

@@ -30,7 +30,7 @@ BINARIES = (
     Mutant(
         "a script instead of a binary",
         "kubectl",
-        call("put", "/usr/bin/kubectl", "#!/bin/sh\n"),
+        call("replace_content", "/usr/bin/kubectl", "#!/bin/sh\n"),
         "programs-are-binaries",
         also_fails=PROVENANCE,
     ),
@@ -81,16 +81,19 @@ BINARIES = (
     Mutant(
         "a digest that is not the binary's",
         "kubectl",
-        call("edit", "provenance.json", "sha256:", "sha256:0"),
+        call("replace_text", "provenance.json", "sha256:", "sha256:0"),
         "provenance",
     ),
     Mutant(
         "the provenance of another package",
         "kubectl",
-        call("edit", "provenance.json", '"kubectl 1.36.3-1"', '"kubectl 1.36.2-1"'),
+        call("replace_text", "provenance.json", '"kubectl 1.36.3-1"', '"kubectl 1.36.2-1"'),
         "provenance",
     ),
     Mutant(
-        "a provenance that is no JSON", "kubectl", call("put", "provenance.json", "{"), "provenance"
+        "a provenance that is no JSON",
+        "kubectl",
+        call("replace_content", "provenance.json", "{"),
+        "provenance",
     ),
 )

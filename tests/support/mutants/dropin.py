@@ -15,7 +15,7 @@ def _conf(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
         f"drop-in: {name}",
         "kubeadm",
-        call("edit", DROP_IN_PATH, old, new),
+        call("replace_text", DROP_IN_PATH, old, new),
         check,
         also_fails=frozenset(also),
     )

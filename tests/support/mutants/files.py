@@ -36,7 +36,7 @@ FILES = (
     Mutant(
         "no binary",
         "kubectl",
-        call("drop", "/usr/bin/kubectl"),
+        call("remove", "/usr/bin/kubectl"),
         "files-present",
         also_fails=PROVENANCE,
     ),
@@ -46,43 +46,48 @@ FILES = (
     Mutant(
         "an undeclared file",
         "kubelet",
-        call("add", "/etc/kubernetes/manifests/x.yaml", kind="config|noreplace"),
+        call("add_file", "/etc/kubernetes/manifests/x.yaml", kind="config|noreplace"),
         "no-stray-files",
     ),
     Mutant(
         "a licence among the plugins",
         "kubernetes-cni",
-        call("add", "/opt/cni/bin/LICENSE"),
+        call("add_file", "/opt/cni/bin/LICENSE"),
         "no-stray-files",
     ),
     Mutant("a link instead of the binary", "kubeadm", _link, "file-types", also_fails=PROVENANCE),
-    Mutant("a unit only root can read", "kubelet", call("info", UNIT_PATH, mode=0o600), "modes"),
+    Mutant(
+        "a unit only root can read", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes"
+    ),
     Mutant(
         "a directory for the group",
         "kubelet",
-        call("info", "/etc/kubernetes/manifests", mode=0o775),
+        call("set_info", "/etc/kubernetes/manifests", mode=0o775),
         "modes",
     ),
     Mutant(
         "a binary that does not run",
         "kubectl",
-        call("info", "/usr/bin/kubectl", mode=0o644),
+        call("set_info", "/usr/bin/kubectl", mode=0o644),
         "modes",
     ),
     Mutant(
-        "a file of someone else's", "kubelet", call("info", UNIT_PATH, owner="kube"), "owner-root"
+        "a file of someone else's",
+        "kubelet",
+        call("set_info", UNIT_PATH, owner="kube"),
+        "owner-root",
     ),
     Mutant(
         "a file of another group",
         "kubectl",
-        call("info", "/usr/bin/kubectl", group="docker"),
+        call("set_info", "/usr/bin/kubectl", group="docker"),
         "owner-root",
     ),
-    Mutant("setuid", "kubectl", call("info", "/usr/bin/kubectl", mode=0o4755), "no-privileges"),
+    Mutant("setuid", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o4755), "no-privileges"),
     Mutant(
         "writable by everyone",
         "kubelet",
-        call("info", UNIT_PATH, mode=0o666),
+        call("set_info", UNIT_PATH, mode=0o666),
         "not-world-writable",
         also_fails=frozenset({"modes"}),
     ),
@@ -103,7 +108,7 @@ FILES = (
     Mutant(
         "a drop-in folder of nobody",
         "kubeadm",
-        call("drop", "/kubelet.service.d"),
+        call("remove", "/kubelet.service.d"),
         "owned-directories",
         ("rpm",),
         PRESENT,
@@ -111,13 +116,13 @@ FILES = (
     Mutant(
         "a file newer than the release",
         "kubelet",
-        call("info", UNIT_PATH, mtime="2030-01-01T00:00:00Z"),
+        call("set_info", UNIT_PATH, mtime="2030-01-01T00:00:00Z"),
         "timestamps",
     ),
     Mutant(
         "another binary of the same version",
         "kubectl",
-        call("put", "/usr/bin/kubectl", elf("rebuilt", go=go_build())),
+        call("replace_content", "/usr/bin/kubectl", elf("rebuilt", go=go_build())),
         "binary-digests",
         also_fails=frozenset({"provenance"}),
         exact=True,
@@ -125,7 +130,7 @@ FILES = (
     Mutant(
         "another completion",
         "kubectl",
-        call("put", "completions/kubectl", "complete\n"),
+        call("replace_content", "completions/kubectl", "complete\n"),
         "file-contents",
         exact=True,
     ),

@@ -60,7 +60,7 @@ def change_env_file(change: Callable[[PackageDraft, str], None]) -> Mutation:
 def replace_binary(path: str, **how: Any) -> Mutation:
     name = path.rsplit("/", 1)[-1]
     how = {"go": GO["kubernetes"], **how}
-    return call("put", path, elf(name, **how))
+    return call("replace_content", path, elf(name, **how))
 
 
 def go_build(**values: Any) -> Go:

@@ -19,7 +19,12 @@ def _script(
     formats: Sequence[str] = BOTH,
 ) -> Mutant:
     return Mutant(
-        f"scriptlet: {name}", package, call("script", at, text), check, formats, frozenset(also)
+        f"scriptlet: {name}",
+        package,
+        call("append_to_script", at, text),
+        check,
+        formats,
+        frozenset(also),
     )
 
 

@@ -10,7 +10,7 @@ def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
         f"unit: {name}",
         "kubelet",
-        call("edit", UNIT_PATH, old, new),
+        call("replace_text", UNIT_PATH, old, new),
         check,
         also_fails=frozenset(also),
     )

@@ -26,18 +26,20 @@ from tests.support.elf_files import Go
 from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
 
 
-def test_valid_packages_pass_every_check(shop: SamplePackages, good: dict[str, BuiltPackage]):
-    report = check_packages(list(good.values()), shop.store, QuietLog())
+def test_valid_packages_pass_every_check(
+    samples: SamplePackages, valid_packages: dict[str, BuiltPackage]
+):
+    report = check_packages(list(valid_packages.values()), samples.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
-    assert {check.subject for check in report.checks} == set(good)
+    assert {check.subject for check in report.checks} == set(valid_packages)
 
 
 @pytest.mark.parametrize("which", ["etc", "official"])
 def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path):
-    shop = sample_packages(tmp_path, layout=which)
-    for name, package in shop.manifests.items():
-        shop.write(package, None, tmp_path / "out" / name)
+    samples = sample_packages(tmp_path, layout=which)
+    for name, package in samples.manifests.items():
+        samples.write(package, None, tmp_path / "out" / name)
     report = level.check_paths([tmp_path / "out"])
     assert report.failed == ()
 
@@ -45,23 +47,23 @@ def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
 def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
-    shop = sample_packages(tmp_path, version, go=go)
-    for package in shop.manifests.values():
-        shop.write(package, None, tmp_path / "out" / package.file_name)
+    samples = sample_packages(tmp_path, version, go=go)
+    for package in samples.manifests.values():
+        samples.write(package, None, tmp_path / "out" / package.file_name)
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
 def test_every_check_applies_to_some_package(
-    shop: SamplePackages,
-    official_shop: SamplePackages,
-    good: dict[str, BuiltPackage],
+    samples: SamplePackages,
+    official_samples: SamplePackages,
+    valid_packages: dict[str, BuiltPackage],
     tmp_path: Path,
 ):
-    package = official_shop.manifest("kubeadm", "deb")
-    made = official_shop.built(package, official_shop.write(package, None, tmp_path))
+    package = official_samples.manifest("kubeadm", "deb")
+    made = official_samples.built(package, official_samples.write(package, None, tmp_path))
     reports = (
-        check_packages([*good.values()], shop.store, QuietLog()),
-        check_packages([made], official_shop.store, QuietLog()),
+        check_packages([*valid_packages.values()], samples.store, QuietLog()),
+        check_packages([made], official_samples.store, QuietLog()),
     )
     applied = {check.name for report in reports for check in report.checks}
     assert applied == {check.name for check in CHECKS} | {level.READABLE_CHECK}
@@ -77,57 +79,57 @@ def test_check_names_are_unique_and_in_kebab_case():
 def test_passed_checks_are_cached_and_still_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    shop = sample_packages(tmp_path)
-    package = shop.manifest("kubeadm", "deb")
-    made = shop.built(package, shop.write(package, None, tmp_path / "work"))
-    first = check_packages([made], shop.store, QuietLog())
+    samples = sample_packages(tmp_path)
+    package = samples.manifest("kubeadm", "deb")
+    made = samples.built(package, samples.write(package, None, tmp_path / "work"))
+    first = check_packages([made], samples.store, QuietLog())
 
     def unreadable(path: Path, cache: object = None) -> None:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr(reader, "read_package", unreadable)
-    second = check_packages([made], shop.store, QuietLog())
+    second = check_packages([made], samples.store, QuietLog())
     assert second.checks == first.checks
 
 
 def test_another_expectation_invalidates_the_cache(tmp_path: Path):
-    shop = sample_packages(tmp_path)
-    package = shop.manifest("kubectl", "deb")
-    made = shop.built(package, shop.write(package, None, tmp_path / "work"))
-    assert check_packages([made], shop.store, QuietLog()).passed
+    samples = sample_packages(tmp_path)
+    package = samples.manifest("kubectl", "deb")
+    made = samples.built(package, samples.write(package, None, tmp_path / "work"))
+    assert check_packages([made], samples.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
-    report = check_packages([dataclasses.replace(made, manifest=other)], shop.store, QuietLog())
+    report = check_packages([dataclasses.replace(made, manifest=other)], samples.store, QuietLog())
     assert "identity" in {check.name for check in report.failed}
 
 
 def test_failed_checks_are_not_cached(tmp_path: Path):
-    shop = sample_packages(tmp_path)
-    package = shop.manifest("kubectl", "deb")
-    file = shop.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
-    made = shop.built(package, file)
+    samples = sample_packages(tmp_path)
+    package = samples.manifest("kubectl", "deb")
+    file = samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
+    made = samples.built(package, file)
     for _ in range(2):
-        assert not check_packages([made], shop.store, QuietLog()).passed
+        assert not check_packages([made], samples.store, QuietLog()).passed
 
 
 def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path):
-    shop = sample_packages(tmp_path)
-    package = shop.manifest("kubectl", "deb")
-    made = shop.built(
-        package, shop.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
+    samples = sample_packages(tmp_path)
+    package = samples.manifest("kubectl", "deb")
+    made = samples.built(
+        package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
     )
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
-    shop.store.path(damaged.sha256).write_bytes(b"damaged")
+    samples.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):
-        check_packages([made], shop.store, QuietLog())
+        check_packages([made], samples.store, QuietLog())
 
 
-def test_path_in_two_packages_fails_in_both(shop: SamplePackages, tmp_path: Path):
+def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: Path):
     def greedy(draft: PackageDraft) -> None:
         draft.add_file("/usr/share/man/man1/kubectl.1")
 
     for name in ("kubectl", "kubeadm"):
-        shop.write(shop.manifest(name, "deb"), greedy, tmp_path / name)
+        samples.write(samples.manifest(name, "deb"), greedy, tmp_path / name)
     report = level.check_paths([tmp_path])
     clashes = [check for check in report.failed if check.name == "one-owner-per-path"]
     assert [check.findings[0].location for check in clashes] == [
@@ -136,23 +138,25 @@ def test_path_in_two_packages_fails_in_both(shop: SamplePackages, tmp_path: Path
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
-def test_path_in_two_packages_of_a_build_fails(shop: SamplePackages, tmp_path: Path):
+def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path: Path):
     made = []
     for name in ("kubectl", "kubeadm"):
-        package = shop.manifest(name, "rpm")
+        package = samples.manifest(name, "rpm")
         page = next(file for file in package.files if "completions" in file.path)
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
-        made.append(shop.built(package, shop.write(package, None, tmp_path / name)))
-    report = check_packages(made, shop.store, QuietLog())
+        made.append(samples.built(package, samples.write(package, None, tmp_path / name)))
+    report = check_packages(made, samples.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
-def test_package_outside_the_catalog_gets_only_general_checks(shop: SamplePackages, tmp_path: Path):
+def test_package_outside_the_catalog_gets_only_general_checks(
+    samples: SamplePackages, tmp_path: Path
+):
     def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
 
-    file = shop.write(shop.manifest("kubelet", "deb"), rename, tmp_path)
+    file = samples.write(samples.manifest("kubelet", "deb"), rename, tmp_path)
     names = {check.name for check in level.check_paths([file]).checks}
     assert {"modes", "declared-digests", "drop-in-readable"} & names == {
         "modes",
@@ -162,11 +166,11 @@ def test_package_outside_the_catalog_gets_only_general_checks(shop: SamplePackag
     assert "relations" not in names
 
 
-def test_catalog_of_the_user_extends_the_expected_files(shop: SamplePackages, tmp_path: Path):
+def test_catalog_of_the_user_extends_the_expected_files(samples: SamplePackages, tmp_path: Path):
     def extend(draft: PackageDraft) -> None:
         draft.add_file("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
 
-    file = shop.write(shop.manifest("kubelet", "deb"), extend, tmp_path)
+    file = samples.write(samples.manifest("kubelet", "deb"), extend, tmp_path)
     assert "no-stray-files" in {check.name for check in level.check_paths([file]).failed}
 
     known = catalog.load()
@@ -193,17 +197,17 @@ def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path):
 
 
 def test_build_check_logs_its_result(
-    shop: SamplePackages,
-    good: dict[str, BuiltPackage],
+    samples: SamplePackages,
+    valid_packages: dict[str, BuiltPackage],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ):
-    check_packages(list(good.values()), shop.store, PlainLog())
+    check_packages(list(valid_packages.values()), samples.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
-    package = shop.manifest("kubectl", "rpm")
-    file = shop.write(package, lambda d: d.set_info("/usr/bin/kubectl", mode=0o600), tmp_path)
-    check_packages([shop.built(package, file)], shop.store, PlainLog())
+    package = samples.manifest("kubectl", "rpm")
+    file = samples.write(package, lambda d: d.set_info("/usr/bin/kubectl", mode=0o600), tmp_path)
+    check_packages([samples.built(package, file)], samples.store, PlainLog())
     output = capsys.readouterr().err
     assert "modes" in output
     assert "0600" in output
@@ -217,8 +221,8 @@ def test_results_module_imports_no_heavy_libraries():
     assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(result.stdout.split())
 
 
-def test_report_of_real_checks_is_valid_json(shop: SamplePackages, tmp_path: Path):
-    shop.write(shop.manifest("kubelet", "rpm"), None, tmp_path)
+def test_report_of_real_checks_is_valid_json(samples: SamplePackages, tmp_path: Path):
+    samples.write(samples.manifest("kubelet", "rpm"), None, tmp_path)
     document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
@@ -226,11 +230,11 @@ def test_report_of_real_checks_is_valid_json(shop: SamplePackages, tmp_path: Pat
 
 def test_upstream_binaries_without_module_information_pass(tmp_path: Path):
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
-    shop = sample_packages(tmp_path, go=silent, source="upstream")
+    samples = sample_packages(tmp_path, go=silent, source="upstream")
     made = [
-        shop.built(package, shop.write(package, None, tmp_path / "out" / name))
-        for name, package in shop.manifests.items()
+        samples.built(package, samples.write(package, None, tmp_path / "out" / name))
+        for name, package in samples.manifests.items()
     ]
-    report = check_packages(made, shop.store, QuietLog())
+    report = check_packages(made, samples.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

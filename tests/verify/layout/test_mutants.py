@@ -47,11 +47,11 @@ def failed(report: Report) -> set[str]:
 def test_mutant_fails_its_check(
     mutant: Mutant,
     format_: str,
-    shop: SamplePackages,
-    official_shop: SamplePackages,
+    samples: SamplePackages,
+    official_samples: SamplePackages,
     tmp_path: Path,
 ):
-    packages = official_shop if mutant.official else shop
+    packages = official_samples if mutant.official else samples
     package = packages.manifest(mutant.package, format_)
     file = packages.write(package, mutant.mutate, tmp_path)
 
@@ -66,9 +66,13 @@ def test_mutant_fails_its_check(
 
 @pytest.mark.parametrize(("change", "check", "format_"), REPACKED_CASES)
 def test_repacked_file_fails_its_check(
-    change: Callable[[Path], None], check: str, format_: str, shop: SamplePackages, tmp_path: Path
+    change: Callable[[Path], None],
+    check: str,
+    format_: str,
+    samples: SamplePackages,
+    tmp_path: Path,
 ):
-    shop.write(shop.manifest("kubectl", format_), None, tmp_path / "out")
+    samples.write(samples.manifest("kubectl", format_), None, tmp_path / "out")
     (file,) = (tmp_path / "out").glob(f"*.{format_}")
     change(file)
     assert failed(level.check_paths([tmp_path / "out"])) == {check}

@@ -71,9 +71,9 @@ def _like_official(draft: PackageDraft) -> None:
 def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
     folder = tmp_path_factory.mktemp("official-like")
     go = {name: replace(one, version="(devel)") for name, one in GO.items()}
-    shop = sample_packages(folder, layout="official", revision="1.1", go=go)
-    for package in shop.manifests.values():
-        file = shop.write(package, _like_official, folder / "out" / package.file_name)
+    samples = sample_packages(folder, layout="official", revision="1.1", go=go)
+    for package in samples.manifests.values():
+        file = samples.write(package, _like_official, folder / "out" / package.file_name)
         if file.suffix == ".deb":
             repack.without_md5sums(file)
     return level.check_paths([folder / "out"])
