@@ -1,4 +1,4 @@
-"""What the tests of the doctor share: one published repository, and the doctor's own words."""
+"""Fixtures of the doctor's tests: a published repository, and a function that examines one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Doctor = Callable[..., DoctorReport]
 
 @pytest.fixture(scope="package")
 def published(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The five packages of 1.36.3, published once."""
+    """A repository with the five packages of 1.36.3, published once."""
     base = tmp_path_factory.mktemp("published")
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, base / "cache")
@@ -42,16 +42,16 @@ def published(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def sick(published: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be spoilt."""
-    return Path(shutil.copytree(published, tmp_path / "sick"))
+def damaged(published: Path, tmp_path: Path) -> Path:
+    """A copy of the repository for tests that damage it."""
+    return Path(shutil.copytree(published, tmp_path / "damaged"))
 
 
 @pytest.fixture
 def doctor() -> Doctor:
-    """Examine a place."""
+    """A function that examines a location."""
 
-    def ask(where: object, **more: object) -> DoctorReport:
-        return examine(ExaminationRequest(str(where), **more), QuietLog())  # type: ignore[arg-type]
+    def examine_location(location: object, **options: object) -> DoctorReport:
+        return examine(ExaminationRequest(str(location), **options), QuietLog())  # type: ignore[arg-type]
 
-    return ask
+    return examine_location

@@ -1,4 +1,4 @@
-"""A repository in a bucket is examined like one in a folder."""
+"""A repository in a bucket is examined as one in a folder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from kubeparcel.repository.storage.s3 import S3Storage
 from tests.doctor.conftest import Doctor
 
 
-def test_a_bucket_is_examined_like_a_folder(
-    bucket: str, key: Path, dist: Path, doctor: Doctor
-) -> None:
+def test_bucket_is_examined_as_a_folder(bucket: str, key: Path, dist: Path, doctor: Doctor) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
-    found = doctor(bucket)
-    assert found.failed_checks == {}
-    assert sum(len(one.packages) for one in found.subjects) == 20
+    report = doctor(bucket)
+    assert report.failed_checks == {}
+    assert sum(len(subject.packages) for subject in report.subjects) == 20
     S3Storage.from_url(bucket).remove(["apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"])
     assert doctor(bucket).failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}

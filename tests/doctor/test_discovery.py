@@ -1,4 +1,4 @@
-"""Repositories are found below a base, in a folder or by an address of one of their parts."""
+"""Repositories are discovered below a folder, and by the URL of one of their parts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from kubeparcel.errors import UsageError
 from tests.doctor.conftest import Doctor
 
 
-def test_both_repositories_are_found_below_their_base(published: Path) -> None:
-    found = discovery.discover(FolderReader(published))
-    assert [suite.folder for suite in found.suites] == ["apt/dists/stable", "apt/dists/v1.36"]
-    assert found.yum_folders == ("yum/stable", "yum/v1.36")
-    assert [found.subject_name(one) for one in (*found.suites, *found.yum_folders)] == [
+def test_discover_finds_apt_and_yum_repositories_below_a_folder(published: Path) -> None:
+    discovered = discovery.discover(FolderReader(published))
+    assert [suite.folder for suite in discovered.suites] == ["apt/dists/stable", "apt/dists/v1.36"]
+    assert discovered.yum_folders == ("yum/stable", "yum/v1.36")
+    assert [
+        discovered.subject_name(repository)
+        for repository in (*discovered.suites, *discovered.yum_folders)
+    ] == [
         *("apt stable", "apt v1.36", "yum stable", "yum v1.36"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("below", "suites", "yums"),
+    ("path", "suites", "yum_folders"),
     [
         ("apt", ["dists/stable", "dists/v1.36"], ()),
         ("yum", [], ("stable", "v1.36")),
@@ -34,28 +37,30 @@ def test_both_repositories_are_found_below_their_base(published: Path) -> None:
         ("yum/v1.36/repodata/repomd.xml", [], ("",)),
     ],
 )
-def test_an_address_of_a_part_is_understood(
-    published: Path, below: str, suites: list[str], yums: tuple[str, ...]
+def test_location_of_a_part_of_a_repository_is_accepted(
+    published: Path, path: str, suites: list[str], yum_folders: tuple[str, ...]
 ) -> None:
-    source, suite = open_reader(f"{published}/{below}")
-    found = discovery.discover(source, [suite] if suite else [])
-    assert [one.folder for one in found.suites] == suites
-    assert found.yum_folders == yums
+    reader, suite = open_reader(f"{published}/{path}")
+    discovered = discovery.discover(reader, [suite] if suite else [])
+    assert [found.folder for found in discovered.suites] == suites
+    assert discovered.yum_folders == yum_folders
 
 
-def test_only_the_suites_that_are_named_matter(published: Path, doctor: Doctor) -> None:
-    subjects = {one.name for one in doctor(published, suites=["v1.36"]).subjects}
+def test_suite_option_limits_the_examination(published: Path, doctor: Doctor) -> None:
+    subjects = {subject.name for subject in doctor(published, suites=["v1.36"]).subjects}
     assert subjects == {"key", "apt v1.36", "yum v1.36", "debs and rpms"}
 
 
-def test_two_suites_of_a_name_are_told_apart(published: Path, tmp_path: Path) -> None:
+def test_suites_of_the_same_name_are_reported_with_their_folders(
+    published: Path, tmp_path: Path
+) -> None:
     for name in ("one", "two"):
         shutil.copytree(published / "apt", tmp_path / name)
-    found = discovery.discover(FolderReader(tmp_path))
-    assert found.subject_name(found.suites[0]) == "apt one/dists/stable"
+    discovered = discovery.discover(FolderReader(tmp_path))
+    assert discovered.subject_name(discovered.suites[0]) == "apt one/dists/stable"
 
 
-def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Doctor) -> None:
+def test_location_without_a_repository_is_a_usage_error(tmp_path: Path, doctor: Doctor) -> None:
     with pytest.raises(UsageError, match="No apt or yum repository"):
         doctor(tmp_path)
     with pytest.raises(UsageError, match="does not exist"):
@@ -64,6 +69,6 @@ def test_a_folder_without_a_repository_is_wrong_usage(tmp_path: Path, doctor: Do
         doctor("ftp://localhost/x")
 
 
-def test_a_suite_that_is_not_there_is_wrong_usage(published: Path, doctor: Doctor) -> None:
+def test_missing_suite_is_a_usage_error(published: Path, doctor: Doctor) -> None:
     with pytest.raises(UsageError, match=r"with suite v1\.2"):
         doctor(published, suites=["v1.2"])

@@ -1,4 +1,4 @@
-"""The examination as a whole: what it says, what it leaves out, what it does not blame."""
+"""The examination as a whole: its report, its options, and what it does not report."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ from tests.support.repository_fixtures import Publish
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
 
-def test_nothing_is_wrong_with_what_we_publish(published: Path, doctor: Doctor) -> None:
-    found = doctor(published)
-    assert found.failed_checks == {}
-    assert {one.name for one in found.subjects} == {
+def test_published_repository_passes_all_checks(published: Path, doctor: Doctor) -> None:
+    report = doctor(published)
+    assert report.failed_checks == {}
+    assert {subject.name for subject in report.subjects} == {
         *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files"),
     }
-    assert "all pass" in found.as_text()
+    assert "all pass" in report.as_text()
 
 
-def test_a_file_that_suites_share_fails_in_each(sick: Path, doctor: Doctor) -> None:
-    (sick / DEB).unlink()
-    found = doctor(sick)
-    assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
-    text = found.as_text()
+def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: Doctor) -> None:
+    (damaged / DEB).unlink()
+    report = doctor(damaged)
+    assert report.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    text = report.as_text()
     assert "✗ files: every package file exists" in text
     assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
     assert f"location {DEB}" in text
     assert "Publish the file again, or remove it from the index." in text
 
 
-def test_quick_leaves_package_files_out_and_says_so(sick: Path, doctor: Doctor) -> None:
-    (sick / DEB).unlink()
-    found = doctor(sick, quick=True)
-    assert found.exit_code == 0
-    assert "not read (--quick)" in found.as_text()
-    assert not any(check.name == "files" for check in found.report.checks)
+def test_quick_skips_package_files_and_says_so(damaged: Path, doctor: Doctor) -> None:
+    (damaged / DEB).unlink()
+    report = doctor(damaged, quick=True)
+    assert report.exit_code == 0
+    assert "not read (--quick)" in report.as_text()
+    assert not any(check.name == "files" for check in report.report.checks)
 
 
-def test_files_kept_for_clients_that_are_behind_are_no_orphans(
+def test_files_retained_for_lagging_clients_are_not_orphans(
     publish: Publish, repo: Path, tmp_path: Path, doctor: Doctor
 ) -> None:
     publish()
@@ -70,26 +70,24 @@ def test_files_kept_for_clients_that_are_behind_are_no_orphans(
     assert doctor(repo).failed_checks == {}
 
 
-def test_an_old_key_beside_the_new_one_is_no_fault(
+def test_signatures_by_old_and_new_key_pass_during_a_rotation(
     publish: Publish, repo: Path, doctor: Doctor
 ) -> None:
     publish()
     keys.rotate("default")
     publish()
-    found = doctor(repo)
-    assert found.failed_checks == {}
-    assert found.subjects[0].description.count("RSA 4096") == 2
+    report = doctor(repo)
+    assert report.failed_checks == {}
+    assert report.subjects[0].description.count("RSA 4096") == 2
 
 
-def test_keys_can_be_named_as_they_are_for_publishing(
-    key: Path, published: Path, doctor: Doctor
-) -> None:
+def test_key_option_accepts_the_name_of_a_key(key: Path, published: Path, doctor: Doctor) -> None:
     assert doctor(published, key="default").failed_checks == {}
     with pytest.raises(ConfigurationError, match="Cannot read --key nobody"):
         doctor(published, key="nobody")
 
 
-def test_a_file_without_a_key_is_wrong_configuration(
+def test_key_file_without_a_public_key_is_an_error(
     published: Path, tmp_path: Path, doctor: Doctor
 ) -> None:
     (tmp_path / "page").write_text("<html>")
@@ -97,76 +95,76 @@ def test_a_file_without_a_key_is_wrong_configuration(
         doctor(published, key=tmp_path / "page")
 
 
-def test_after_a_lost_index_nothing_that_it_may_have_named_is_missed(
-    sick: Path, doctor: Doctor
-) -> None:
-    for path in (sick / "yum/stable/repodata").glob("*primary*"):
+def test_unreadable_index_skips_the_checks_that_depend_on_it(damaged: Path, doctor: Doctor) -> None:
+    for path in (damaged / "yum/stable/repodata").glob("*primary*"):
         path.write_bytes(b"x")
-    found = doctor(sick)
-    assert found.failed_checks == {"yum stable": {"indexes"}}
-    assert "missing packages were not checked" in found.as_text()
+    report = doctor(damaged)
+    assert report.failed_checks == {"yum stable": {"indexes"}}
+    assert "missing packages were not checked" in report.as_text()
 
 
-def test_more_findings_than_anyone_reads_are_counted(sick: Path, doctor: Doctor) -> None:
-    folder = sick / "apt/pool/main/x"
+def test_findings_beyond_the_limit_are_counted(damaged: Path, doctor: Doctor) -> None:
+    folder = damaged / "apt/pool/main/x"
     folder.mkdir()
     for number in range(MAX_FINDINGS + 10):
         (folder / f"x_{number}.deb").write_bytes(b"")
-    (check,) = doctor(sick).report.failed
+    (check,) = doctor(damaged).report.failed
     assert len(check.findings) == MAX_FINDINGS + 1
     assert check.findings[-1].found == "and 10 more"
 
 
 @pytest.mark.parametrize("data", [b"", b"Package: x\n" * 99, os.urandom(3000)])
 @pytest.mark.parametrize("name", ["apt/dists/stable", "yum/stable/repodata"])
-def test_garbage_in_any_file_is_a_fault_and_no_crash(
-    sick: Path, doctor: Doctor, name: str, data: bytes
+def test_garbage_in_any_metadata_file_is_a_finding(
+    damaged: Path, doctor: Doctor, name: str, data: bytes
 ) -> None:
-    for path in [path for path in (sick / name).rglob("*") if path.is_file()]:
+    for path in [path for path in (damaged / name).rglob("*") if path.is_file()]:
         before = path.read_bytes()
         path.write_bytes(data)
-        assert doctor(sick, quick=True, suites=["stable"]).exit_code == 1 or path.suffix in (
+        assert doctor(damaged, quick=True, suites=["stable"]).exit_code == 1 or path.suffix in (
             ".html",
             ".key",
         ), path
         path.write_bytes(before)
 
 
-def test_a_signature_over_header_and_payload_is_checked_too(
+def test_rpm_signature_of_header_and_payload_is_verified(
     published: Path, session_key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = rpm(tmp_path, "kubectl", "1.36.3-1")
     head = file.read_bytes()
-    found = rpm_metadata.read_headers(head, len(head))
-    (tmp_path / "data").write_bytes(head[found.main.start :])
+    headers = rpm_metadata.read_headers(head, len(head))
+    (tmp_path / "data").write_bytes(head[headers.main.start :])
     gpg = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
     words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]
     subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
     monkeypatch.setattr(rpm_signature, "RSA", 1002)
     target = tmp_path / "signed.rpm"
-    done = rpm_signature.write_signed_copy(
-        file, head, found, (tmp_path / "sig").read_bytes(), target
+    signed = rpm_signature.write_signed_copy(
+        file, head, headers, (tmp_path / "sig").read_bytes(), target
     )
-    ring = TrustedKeys(verifier=SignatureVerifier(published / "key.gpg", tmp_path, 0))
+    trusted_keys = TrustedKeys(verifier=SignatureVerifier(published / "key.gpg", tmp_path, 0))
 
-    def faults() -> list[CheckKind]:
+    def failed_kinds() -> list[CheckKind]:
         data = target.read_bytes()
         import hashlib
 
         digest = hashlib.sha256(data).hexdigest()
-        row = Package(
+        package = Package(
             *(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""),
             target.name,
         )
-        job = FileCheck(row, target.name, {"sha256": digest})
-        return [fault.kind for fault in check_file(FolderReader(tmp_path), job, ring).faults]
+        check = FileCheck(package, target.name, {"sha256": digest})
+        return [
+            fault.kind for fault in check_file(FolderReader(tmp_path), check, trusted_keys).faults
+        ]
 
-    assert done.size == target.stat().st_size
-    assert faults() == []
+    assert signed.size == target.stat().st_size
+    assert failed_kinds() == []
     data = bytearray(target.read_bytes())
     data[-10] ^= 1
     target.write_bytes(data)
-    assert faults() == [CheckKind.INSIDE, CheckKind.RPM_SIGNATURE]
+    assert failed_kinds() == [CheckKind.INSIDE, CheckKind.RPM_SIGNATURE]
 
 
 SQV = """#!/bin/sh
@@ -176,7 +174,7 @@ case "$*" in *--policy-as-of*) echo "Policy rejected signature" >&2; exit 1;; es
 """
 
 
-def test_sqv_is_asked_for_today_and_for_later_where_it_is_installed(
+def test_sqv_verifies_by_the_rules_of_today_and_of_the_horizon(
     published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -184,36 +182,36 @@ def test_sqv_is_asked_for_today_and_for_later_where_it_is_installed(
     (tmp_path / "bin/sqv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("SQV_LOG", str(tmp_path / "log"))
-    found = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
-    assert all("sqv" in found.failed_checks[name] for name in ("apt stable", "yum stable"))
-    text = found.as_text()
+    report = doctor(published, suites=["stable"], quick=True, now=1_800_000_000)
+    assert all("sqv" in report.failed_checks[name] for name in ("apt stable", "yum stable"))
+    text = report.as_text()
     assert "sqv rejects it by the rules of 2028-01-15: Policy rejected signature" in text
-    asked = (tmp_path / "log").read_text().splitlines()
-    assert sum("--policy-as-of" not in line for line in asked) == 3
-    assert any("--cleartext" in line for line in asked)
+    calls = (tmp_path / "log").read_text().splitlines()
+    assert sum("--policy-as-of" not in line for line in calls) == 3
+    assert any("--cleartext" in line for line in calls)
 
 
-def test_the_task_prints_json_and_writes_junit(
-    sick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_doctor_task_prints_json_and_writes_junit(
+    damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (sick / DEB).unlink()
+    (damaged / DEB).unlink()
     report = tmp_path / "out/doctor.xml"
-    words = ["kubeparcel", "doctor", str(sick), "--json", "--junit", str(report), "--quiet"]
+    words = ["kubeparcel", "doctor", str(damaged), "--json", "--junit", str(report), "--quiet"]
     with pytest.raises(SystemExit) as ended:
         cli.main(words)
     assert ended.value.code == 1
     document = json.loads(capsys.readouterr().out)
     assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 20)
-    rows = {row["subject"]: row for row in document["subjects"]}
-    (wrong,) = [check for check in rows["apt stable"]["checks"] if not check["passed"]]
-    assert wrong["name"] == "files"
-    assert wrong["findings"][0]["location"] == DEB
+    subjects = {subject["subject"]: subject for subject in document["subjects"]}
+    (failed,) = [check for check in subjects["apt stable"]["checks"] if not check["passed"]]
+    assert failed["name"] == "files"
+    assert failed["findings"][0]["location"] == DEB
     root = ElementTree.parse(report).getroot()
     assert (root.get("tests"), root.get("failures")) == (str(document["count"]), "2")
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("command", "exit_code", "message"),
     [
         ("doctor", 2, "Expected one URL or folder, got 0."),
         ("doctor a b", 2, "Expected one URL or folder, got 2."),
@@ -224,16 +222,16 @@ def test_the_task_prints_json_and_writes_junit(
         ("doctor http://127.0.0.1:9/", 3, "refused the connection"),
     ],
 )
-def test_bad_input_ends_with_a_line_and_its_exit_code(
-    here: Path, capsys: pytest.CaptureFixture[str], words: str, code: int, said: str
+def test_invalid_input_fails_with_its_exit_code(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, exit_code: int, message: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["kubeparcel", *words.split()])
-    assert ended.value.code == code
-    assert said in capsys.readouterr().err
+        cli.main(["kubeparcel", *command.split()])
+    assert ended.value.code == exit_code
+    assert message in capsys.readouterr().err
 
 
-def test_without_gpgv_it_says_what_to_install(
+def test_missing_gpgv_is_reported(
     published: Path, tmp_path: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from kubeparcel.errors import ToolError

@@ -1,4 +1,4 @@
-"""A repository behind http: what servers do wrong is told in a line, by the right exit code."""
+"""Examining a repository by HTTP: faults of servers, and folders that cannot be listed."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from tests.support.upstream_site import (
     truncated,
 )
 
-HASTY = RetryPolicy(
+FAST_RETRIES = RetryPolicy(
     connect_timeout=30, read_timeout=30, attempts=2, backoff=0.01, max_retry_after=0.1
 )
-"""Tries again at once; a slow machine is not taken for a silent server."""
+"""Retries at once; the timeouts allow for slow machines."""
 
 RELEASE = "/apt/dists/stable/InRelease"
 INDEX = "/apt/dists/stable/main/binary-amd64/Packages.gz"
 DEB = "/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
-Ask = Callable[..., DoctorReport]
+Examine = Callable[..., DoctorReport]
 
 
 @pytest.fixture(autouse=True)
@@ -45,26 +45,26 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site(published: Path) -> Iterator[UpstreamSite]:
-    """A server that has the repository's files, and no pages for its folders."""
-    with serve_site() as one:
+    """A server with the repository's files, without folder listings."""
+    with serve_site() as server:
         for path in published.rglob("*"):
             if path.is_file() and path.suffix != ".html":
-                one.files[f"/{path.relative_to(published)}"] = path.read_bytes()
-        yield one
+                server.files[f"/{path.relative_to(published)}"] = path.read_bytes()
+        yield server
 
 
 @pytest.fixture
-def ask(site: UpstreamSite) -> Ask:
-    def ask(below: str = "", *suites: str, **more: object) -> DoctorReport:
-        source = HttpReader(f"{site.url}/{below}", HASTY)
-        wanted = ExaminationRequest(source.location, **more)  # type: ignore[arg-type]
-        return examine_reader(source, wanted, QuietLog(), suites)
+def examine_site(site: UpstreamSite) -> Examine:
+    def examine_site(path: str = "", *suites: str, **options: object) -> DoctorReport:
+        reader = HttpReader(f"{site.url}/{path}", FAST_RETRIES)
+        request = ExaminationRequest(reader.location, **options)  # type: ignore[arg-type]
+        return examine_reader(reader, request, QuietLog(), suites)
 
-    return ask
+    return examine_site
 
 
-def listing(site: UpstreamSite) -> None:
-    """Give every folder a page, as servers make them."""
+def add_folder_listings(site: UpstreamSite) -> None:
+    """Add an HTML page for every folder, as servers generate them."""
     folders: dict[str, set[str]] = {}
     for path in list(site.files):
         parts = path.split("/")[1:]
@@ -76,54 +76,60 @@ def listing(site: UpstreamSite) -> None:
         site.files[folder] = f'<html><a href="../">up</a>{links}'.encode()
 
 
-def test_suites_are_known_from_our_own_state_where_nothing_can_be_listed(ask: Ask) -> None:
-    found = ask()
-    assert found.failed_checks == {}
-    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in found.subjects}
-    assert "files" not in {one.name for one in found.subjects}
+def test_suites_are_taken_from_the_state_file_without_folder_listings(
+    examine_site: Examine,
+) -> None:
+    report = examine_site()
+    assert report.failed_checks == {}
+    assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in report.subjects}
+    assert "files" not in {subject.name for subject in report.subjects}
 
 
-def test_the_usual_suites_are_found_in_the_repository_of_anybody(
-    site: UpstreamSite, ask: Ask
+def test_usual_suite_names_are_probed_without_state_file_and_listings(
+    site: UpstreamSite, examine_site: Examine
 ) -> None:
     del site.files["/.kubeparcel/state.json"]
-    subjects = {one.name for one in ask().subjects}
+    subjects = {subject.name for subject in examine_site().subjects}
     assert "apt stable" in subjects
     assert "apt v1.36" not in subjects
-    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in ask("", "v1.36").subjects}
+    assert {"apt v1.36", "yum v1.36"} <= {
+        subject.name for subject in examine_site("", "v1.36").subjects
+    }
 
 
-def test_folders_that_servers_list_are_looked_through(site: UpstreamSite, ask: Ask) -> None:
+def test_folder_listings_are_searched_for_suites_and_orphans(
+    site: UpstreamSite, examine_site: Examine
+) -> None:
     del site.files["/.kubeparcel/state.json"]
     site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
-    listing(site)
-    found = ask()
-    assert {"apt v1.36", "yum v1.36"} <= {one.name for one in found.subjects}
-    assert found.failed_checks == {"files": {"orphans"}}
+    add_folder_listings(site)
+    report = examine_site()
+    assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in report.subjects}
+    assert report.failed_checks == {"files": {"orphans"}}
 
 
-def test_quick_asks_for_no_package(site: UpstreamSite, ask: Ask) -> None:
-    assert ask(quick=True).failed_checks == {}
+def test_quick_requests_no_package_file(site: UpstreamSite, examine_site: Examine) -> None:
+    assert examine_site(quick=True).failed_checks == {}
     assert not site.requests_for(".deb")
     assert not site.requests_for(".rpm")
 
 
-def test_a_package_that_suites_share_is_read_once(site: UpstreamSite, ask: Ask) -> None:
-    ask()
+def test_package_in_several_suites_is_read_once(site: UpstreamSite, examine_site: Examine) -> None:
+    examine_site()
     assert len(site.requests_for(DEB)) == 1
 
 
 @pytest.mark.parametrize("fault", [truncated(100), reset(100), status(503), status(429)])
-def test_what_passes_on_a_second_try_is_no_fault(
-    site: UpstreamSite, ask: Ask, fault: Fault
+def test_transient_server_error_is_retried(
+    site: UpstreamSite, examine_site: Examine, fault: Fault
 ) -> None:
     site.faults[DEB] = [fault]
     site.faults[INDEX] = [fault]
-    assert ask().failed_checks == {}
+    assert examine_site().failed_checks == {}
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (truncated(100), "in the middle of the file"),
         (status(500), "answered 500"),
@@ -132,27 +138,27 @@ def test_what_passes_on_a_second_try_is_no_fault(
         (other_content(b"<html>"), "6 bytes"),
     ],
 )
-def test_a_package_that_cannot_be_had_is_a_fault_of_the_repository(
-    site: UpstreamSite, ask: Ask, fault: Fault, said: str
+def test_package_that_cannot_be_downloaded_is_a_finding(
+    site: UpstreamSite, examine_site: Examine, fault: Fault, message: str
 ) -> None:
     site.faults[DEB] = [fault] * 9
-    found = ask()
-    assert found.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
-    assert said in found.as_text()
+    report = examine_site()
+    assert report.failed_checks == {"apt stable": {"files"}, "apt v1.36": {"files"}}
+    assert message in report.as_text()
 
 
-def test_a_server_that_gives_no_package_at_all_ends_the_examination(
-    site: UpstreamSite, ask: Ask
+def test_examination_ends_if_no_package_can_be_downloaded(
+    site: UpstreamSite, examine_site: Examine
 ) -> None:
     for path in site.files:
         if path.endswith((".deb", ".rpm")):
             site.faults[path] = [status(500)] * 9
     with pytest.raises(DownloadError, match="answered 500"):
-        ask()
+        examine_site()
 
 
 @pytest.mark.parametrize(
-    ("fault", "error", "said"),
+    ("fault", "error", "message"),
     [
         (status(500), DownloadError, "answered 500"),
         (status(401), DownloadError, "wants a user and password"),
@@ -162,38 +168,42 @@ def test_a_server_that_gives_no_package_at_all_ends_the_examination(
         (truncated(10), DownloadError, "in the middle of the file"),
     ],
 )
-def test_a_server_without_a_repository_says_why(
-    site: UpstreamSite, ask: Ask, fault: Fault, error: type[KubeparcelError], said: str
+def test_server_without_a_readable_repository_is_an_error(
+    site: UpstreamSite,
+    examine_site: Examine,
+    fault: Fault,
+    error: type[KubeparcelError],
+    message: str,
 ) -> None:
     class Always(dict[str, list[Fault]]):
         def __missing__(self, _: str) -> list[Fault]:
             return [fault]
 
     site.faults = Always()  # type: ignore[assignment]
-    with pytest.raises(error, match=said):
-        ask()
+    with pytest.raises(error, match=message):
+        examine_site()
 
 
-def test_a_server_that_stalls_is_not_waited_for_long(site: UpstreamSite) -> None:
-    ever = threading.Event()
-    site.faults[INDEX] = [stalled(50, ever)] * 9
-    source = HttpReader(site.url, replace(HASTY, read_timeout=1))
+def test_stalled_server_times_out(site: UpstreamSite) -> None:
+    never = threading.Event()
+    site.faults[INDEX] = [stalled(50, never)] * 9
+    reader = HttpReader(site.url, replace(FAST_RETRIES, read_timeout=1))
     try:
         with pytest.raises(DownloadError, match="in the middle of the file"):
-            examine_reader(source, ExaminationRequest(source.location), QuietLog(), ())
+            examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ())
     finally:
-        ever.set()
+        never.set()
 
 
-def test_an_index_that_the_server_holds_only_half_is_a_fault(site: UpstreamSite, ask: Ask) -> None:
+def test_truncated_index_is_a_finding(site: UpstreamSite, examine_site: Examine) -> None:
     site.files[INDEX] = site.files[INDEX][:100]
-    assert ask().failed_checks == {"apt stable": {"indexes"}}
+    assert examine_site().failed_checks == {"apt stable": {"indexes"}}
 
 
-def test_names_are_asked_for_as_apt_does(site: UpstreamSite) -> None:
+def test_paths_are_quoted_as_apt_quotes_them(site: UpstreamSite) -> None:
     site.files["/core:/stable/a%2Bb~rc.deb"] = b"x"
-    assert HttpReader(site.url, HASTY).read("core:/stable/a+b~rc.deb") == b"x"
+    assert HttpReader(site.url, FAST_RETRIES).read("core:/stable/a+b~rc.deb") == b"x"
 
 
-def test_a_beginning_is_read_and_no_more(site: UpstreamSite) -> None:
-    assert HttpReader(site.url, HASTY).read(RELEASE[1:], 5) == b"-----"
+def test_read_with_limit_returns_the_start_of_a_file(site: UpstreamSite) -> None:
+    assert HttpReader(site.url, FAST_RETRIES).read(RELEASE[1:], 5) == b"-----"

@@ -1,4 +1,4 @@
-"""A web server on loopback that serves a repository's folder as it is."""
+"""A web server on loopback that serves a repository's folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass
 class Web:
-    """`root` is the folder that is served; another one can take its place at any time."""
+    """The server's address, the folder `root` that it serves and tests may change, and requests."""
 
     address: str
     root: Path = Path("/nowhere")
@@ -25,7 +25,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up in the middle is no matter for the tests' output."""
+        """Ignore clients that disconnect."""
 
 
 class _Files(SimpleHTTPRequestHandler):
@@ -46,7 +46,7 @@ class _Files(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(root: Path = Path("/nowhere")) -> Iterator[Web]:
-    """A running server; it ends with the block."""
+    """Run a server until the end of the block."""
     web = Web("")
     with _Server(("127.0.0.1", 0), partial(_Files, web)) as server:
         web.address, web.root = f"http://127.0.0.1:{server.server_address[1]}", root
