@@ -12,12 +12,12 @@ from pathlib import Path
 
 
 @dataclass
-class Web:
+class WebServer:
     """The server's address, the folder `root` that it serves and tests may change, and requests."""
 
     address: str
     root: Path = Path("/nowhere")
-    asked: list[str] = field(default_factory=list)
+    requested_paths: list[str] = field(default_factory=list)
 
 
 class _Server(ThreadingHTTPServer):
@@ -31,13 +31,13 @@ class _Server(ThreadingHTTPServer):
 class _Files(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, web: Web, *args: object) -> None:
+    def __init__(self, web: WebServer, *args: object) -> None:
         self.web = web
         super().__init__(*args, directory=str(web.root))  # type: ignore[arg-type]
 
     def translate_path(self, path: str) -> str:
         self.directory = str(self.web.root)
-        self.web.asked.append(path)
+        self.web.requested_paths.append(path)
         return super().translate_path(path)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
@@ -45,9 +45,9 @@ class _Files(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(root: Path = Path("/nowhere")) -> Iterator[Web]:
+def serve_folder(root: Path = Path("/nowhere")) -> Iterator[WebServer]:
     """Run a server until the end of the block."""
-    web = Web("")
+    web = WebServer("")
     with _Server(("127.0.0.1", 0), partial(_Files, web)) as server:
         web.address, web.root = f"http://127.0.0.1:{server.server_address[1]}", root
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

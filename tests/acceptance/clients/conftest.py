@@ -23,7 +23,7 @@ from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.signing import keys
 from kubeparcel.templates import render
 from tests.acceptance.clients.table import CLIENTS, Client
-from tests.support.web_server import Web, served
+from tests.support.web_server import WebServer, serve_folder
 
 T = TypeVar("T")
 Place = Callable[..., Path]
@@ -83,8 +83,8 @@ def publish(config: Path) -> Place:
 
 
 @pytest.fixture(scope="module")
-def web() -> Iterator[Web]:
-    with served() as running:
+def web() -> Iterator[WebServer]:
+    with serve_folder() as running:
         yield running
 
 

@@ -15,11 +15,11 @@ from tests.acceptance.clients.conftest import Place
 from tests.acceptance.clients.loops import DNF
 from tests.acceptance.engines import require_programs
 from tests.support.package_builders import five
-from tests.support.web_server import Web
+from tests.support.web_server import WebServer
 
 
 @pytest.fixture(scope="module")
-def repo(web: Web, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(web: WebServer, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     publish(five(folder / "dist"), folder / "repo", web.address)
     publish(five(folder / "newer", "1.36.4"), folder / "repo", web.address)
@@ -43,7 +43,7 @@ def told(argv: list[str | Path], folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_aptly_mirrors_every_package(repo: Path, web: Web, tmp_path: Path) -> None:
+def test_aptly_mirrors_every_package(repo: Path, web: WebServer, tmp_path: Path) -> None:
     require_programs("aptly")
     config = tmp_path / "aptly.conf"
     config.write_text(json.dumps({"rootDir": str(tmp_path / "aptly"), "architectures": ["amd64"]}))

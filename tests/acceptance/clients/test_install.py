@@ -15,7 +15,7 @@ from tests.acceptance.clients.page import commands
 from tests.acceptance.clients.table import CLIENTS
 from tests.acceptance.clients.typist import typed
 from tests.acceptance.conftest import Site
-from tests.support.web_server import Web
+from tests.support.web_server import WebServer
 
 FIVE = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
 FIRST = {
@@ -33,7 +33,9 @@ FILES = {"apt": "/etc/apt/sources.list.d", "dnf": "/etc/yum.repos.d", "zypper": 
 
 
 @pytest.fixture(scope="module")
-def repo(real: Site, config: Path, web: Web, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(
+    real: Site, config: Path, web: WebServer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The ten real packages, published by the program and served."""
     folder = tmp_path_factory.mktemp("published") / "repo"
     own = {"KUBEPARCEL_CONFIG": str(config)}

@@ -18,7 +18,7 @@ from tests.repository import crash_injection
 from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
 from tests.support.package_builders import five
-from tests.support.web_server import Web
+from tests.support.web_server import WebServer
 
 NEWER = "1.36.4-1"
 GENERATIONS = 3
@@ -56,7 +56,7 @@ def rows(points: list[KillPoint]) -> list[tuple[KillPoint, ...]]:
 
 
 def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
-    publisher: InterruptiblePublisher, publish: Place, web: Web, tmp_path: Path
+    publisher: InterruptiblePublisher, publish: Place, web: WebServer, tmp_path: Path
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", web.address)

@@ -21,7 +21,7 @@ from kubeparcel.repository.signing.signer import open_signer
 from tests.acceptance.clients.conftest import Place, configured
 from tests.conftest import wait_until
 from tests.support.package_builders import five
-from tests.support.web_server import Web, served
+from tests.support.web_server import WebServer, serve_folder
 
 VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
 SCREENS = {"desk": (1280, 900), "phone": (360, 740)}
@@ -31,7 +31,7 @@ Browser = webdriver.Chrome
 
 
 @pytest.fixture(scope="module")
-def site(web: Web, publish: Place, tmp_path_factory) -> str:
+def site(web: WebServer, publish: Place, tmp_path_factory) -> str:
     """A repository with some versions for two architectures, as it is on the web."""
     folder = tmp_path_factory.mktemp("site")
     for version in VERSIONS:
@@ -129,7 +129,7 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
 def test_a_repository_that_only_its_publisher_can_reach_says_so(chrome, site, publish, tmp_path):
     assert not looks(chrome, site).find_element(By.ID, "local-only").is_displayed()
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", tmp_path.as_uri() + "/repo")
-    with served(repo) as elsewhere:
+    with serve_folder(repo) as elsewhere:
         page = looks(chrome, f"{elsewhere.address}/")
         assert "only work on the publisher's machine" in page.find_element(By.ID, "local-only").text
     assert (
@@ -178,7 +178,7 @@ def test_every_link_leads_somewhere_and_folders_can_be_browsed(chrome, site):
 def test_hostile_fields_stay_text(chrome, config, tmp_path):
     package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
-    with served(tmp_path) as web, configured(config), open_signer("", QuietLog()) as who:
+    with serve_folder(tmp_path) as web, configured(config), open_signer("", QuietLog()) as who:
         state = State(
             1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL)
         )

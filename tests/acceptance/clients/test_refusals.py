@@ -16,7 +16,7 @@ from tests.acceptance.clients.conftest import Boxes, Place, each
 from tests.acceptance.clients.damage import DAMAGE
 from tests.acceptance.clients.table import CLIENTS, added
 from tests.support.package_builders import five
-from tests.support.web_server import Web
+from tests.support.web_server import WebServer
 
 DAY = 86_400
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -75,7 +75,7 @@ date after which apt takes them no more, dnf and zypper know no such thing."""
 
 
 @pytest.fixture(scope="module")
-def good(web: Web, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good(web: WebServer, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository as it should be: small packages, served."""
     folder = tmp_path_factory.mktemp("good")
     web.root = publish(five(folder / "dist"), folder / "repo", web.address)
@@ -83,7 +83,7 @@ def good(web: Web, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def ready(boxes: Boxes, web: Web, good: Path) -> Boxes:
+def ready(boxes: Boxes, web: WebServer, good: Path) -> Boxes:
     """Each client has our repository, by our script, trusts our key, and can install from it."""
 
     def prepare(box: Container) -> CompletedProcess:

@@ -11,7 +11,7 @@ from kubeparcel.repository.signing import keys
 from tests.acceptance.clients.conftest import Boxes, Place, configured, each
 from tests.acceptance.clients.table import CLIENTS, added
 from tests.support.package_builders import five
-from tests.support.web_server import Web
+from tests.support.web_server import WebServer
 
 NAME = "turned"
 
@@ -64,7 +64,7 @@ def end_overlap() -> None:
 
 
 def test_clients_of_before_and_of_later_trust_a_rotated_repository(
-    boxes: Boxes, config: Path, publish: Place, web: Web, tmp_path: Path
+    boxes: Boxes, config: Path, publish: Place, web: WebServer, tmp_path: Path
 ) -> None:
     with configured(config):
         keys.create(NAME, "Tests <tests@example.invalid>")
