@@ -1,4 +1,4 @@
-"""Finished packages broken in ways that nfpm never would: bytes changed, members left out."""
+"""Faults in finished packages that nfpm cannot produce: changed bytes, missing members."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _unpacked(data: bytes | memoryview) -> bytes:
 
 
 def _change_deb(file: Path, member: str, change: Callable[[bytes], bytes]) -> None:
-    """Give a member of a deb other bytes."""
-    rows = [(m.name, m.data.tobytes()) for m in ar.members(memoryview(file.read_bytes()))]
+    """Replace the bytes of a member of a deb."""
+    members = [(m.name, m.data.tobytes()) for m in ar.members(memoryview(file.read_bytes()))]
     built = next(m.mtime for m in ar.members(memoryview(file.read_bytes())))
-    archive = elf_files.ar(*((n, change(d) if n.startswith(member) else d) for n, d in rows))
+    archive = elf_files.ar(*((n, change(d) if n.startswith(member) else d) for n, d in members))
     stamp = f"{'debian-binary':<16}{built:<12}".encode()
     file.write_bytes(archive.replace(f"{'debian-binary':<16}{0:<12}".encode(), stamp))
 
 
 def change_bytes(file: Path) -> None:
-    """Other bytes in the payload than the package declares."""
+    """Change the payload without its declared digests."""
 
     def changed(packed: bytes) -> bytes:
         plain = _unpacked(packed)
@@ -41,12 +41,12 @@ def change_bytes(file: Path) -> None:
         _change_deb(file, "data.tar", changed)
     else:
         raw = file.read_bytes()
-        at = raw.index(ZSTD)
-        file.write_bytes(raw[:at] + changed(raw[at:]))
+        start = raw.index(ZSTD)
+        file.write_bytes(raw[:start] + changed(raw[start:]))
 
 
-def two_frames(file: Path) -> None:
-    """The payload in two zstd frames, as parallel compressors write it."""
+def split_frames(file: Path) -> None:
+    """Split the payload into two zstd frames, as parallel compressors do."""
 
     def changed(packed: bytes) -> bytes:
         plain = _unpacked(packed)
@@ -55,26 +55,26 @@ def two_frames(file: Path) -> None:
     _change_deb(file, "data.tar", changed)
 
 
-def without_md5sums(file: Path) -> None:
-    """No md5sums, as in the official debs."""
+def remove_md5sums(file: Path) -> None:
+    """Remove md5sums, which the official debs lack too."""
 
     def changed(packed: bytes) -> bytes:
         with tarfile.open(fileobj=io.BytesIO(packed)) as old:
-            rows = [(m, old.extractfile(m)) for m in old if "md5sums" not in m.name]
+            kept = [(m, old.extractfile(m)) for m in old if "md5sums" not in m.name]
             target = io.BytesIO()
             with tarfile.open(fileobj=target, mode="w:gz") as new:
-                for member, data in rows:
+                for member, data in kept:
                     new.addfile(member, data)
         return target.getvalue()
 
     _change_deb(file, "control.tar", changed)
 
 
-def cut_short(file: Path) -> None:
-    """Half a download."""
+def truncate(file: Path) -> None:
+    """Cut off the end of the file."""
     file.write_bytes(file.read_bytes()[:-200])
 
 
-def renamed(file: Path) -> None:
-    """Another version in the file's name than in its fields."""
+def rename(file: Path) -> None:
+    """Rename the file to another version."""
     file.rename(file.with_name(file.name.replace("1.36.3", "1.36.4")))

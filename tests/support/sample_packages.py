@@ -1,4 +1,4 @@
-"""Whole sets of packages in miniature: our own plan and nfpm, with binaries of a few bytes."""
+"""All packages in miniature: the real planner and nfpm, with binaries of a few bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from kubeparcel.store import Store
 from tests.support.elf_files import Go, elf
 
 RELEASED = 1_784_743_658
-VERSIONS = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
 GO = {
     "kubernetes": Go(),
     "cri-tools": Go("sigs.k8s.io/cri-tools", "v1.36.0"),
@@ -38,7 +37,7 @@ Mutation: TypeAlias = Callable[["PackageDraft"], None]
 
 @dataclass
 class PackageDraft:
-    """A package about to be written: nfpm's configuration, to be broken."""
+    """A package before it is written: nfpm's configuration, which mutations change."""
 
     config: NfpmConfig
     folder: Path
@@ -46,54 +45,54 @@ class PackageDraft:
     environment: dict[str, str] = field(default_factory=dict)
 
     def entry(self, path: str) -> NfpmConfig:
-        """The row of a path; `path` may be its end."""
-        return next(row for row in self.config["contents"] if row["dst"].endswith(path))
+        """Return the entry of a path; `path` may be its end."""
+        return next(entry for entry in self.config["contents"] if entry["dst"].endswith(path))
 
     def remove(self, path: str) -> None:
-        """Leave a path out."""
+        """Remove a path."""
         self.config["contents"].remove(self.entry(path))
 
     def add_file(
         self, path: str, data: str | bytes = "x\n", mode: int = 0o644, kind: str = ""
     ) -> None:
-        """One more file."""
+        """Add a file."""
         info = {"mode": mode, "owner": "root", "group": "root", "mtime": self.config["mtime"]}
-        row = {"src": str(self.source_file(data)), "dst": path, "file_info": info}
-        self.config["contents"].append({**row, **({"type": kind} if kind else {})})
+        entry = {"src": str(self.source_file(data)), "dst": path, "file_info": info}
+        self.config["contents"].append({**entry, **({"type": kind} if kind else {})})
 
     def replace_content(self, path: str, data: str | bytes) -> None:
-        """Other bytes at a path."""
+        """Replace the content of a file."""
         self.entry(path)["src"] = str(self.source_file(data))
 
     def replace_text(self, path: str, old: str, new: str) -> None:
-        """Another text at a path; fails when there is nothing to replace."""
+        """Replace text in a file. Fails if `old` is not in it."""
         text = Path(self.entry(path)["src"]).read_text("utf-8")
         assert old in text, f"{path} has no {old!r}"
         self.replace_content(path, text.replace(old, new))
 
     def edit_lines(self, path: str, change: Callable[[str], str]) -> None:
-        """Each line of a text changed."""
+        """Apply `change` to each line of a file."""
         text = Path(self.entry(path)["src"]).read_text("utf-8")
         self.replace_content(path, "".join(change(line) for line in text.splitlines(keepends=True)))
 
     def set_info(self, path: str, **values: Any) -> None:
-        """Other mode, owner, group or time of a path."""
+        """Set the mode, owner, group or mtime of a path."""
         self.entry(path)["file_info"].update(values)
 
-    def append_to_script(self, at: str, text: str) -> None:
-        """More text at the end of a scriptlet, or a scriptlet that there was not."""
+    def append_to_script(self, name: str, text: str) -> None:
+        """Append text to a scriptlet, which is created if it does not exist."""
         scripts = self.config["scripts"]
-        head = Path(scripts[at]).read_text("utf-8") if at in scripts else "#!/bin/sh\n"
-        scripts[at] = str(self.source_file(f"{head}{text}\n"))
+        head = Path(scripts[name]).read_text("utf-8") if name in scripts else "#!/bin/sh\n"
+        scripts[name] = str(self.source_file(f"{head}{text}\n"))
 
-    def replace_in_script(self, at: str, old: str, new: str) -> None:
-        """Another text in a scriptlet."""
-        text = Path(self.config["scripts"][at]).read_text("utf-8")
-        assert old in text, f"{at} has no {old!r}"
-        self.config["scripts"][at] = str(self.source_file(text.replace(old, new)))
+    def replace_in_script(self, name: str, old: str, new: str) -> None:
+        """Replace text in a scriptlet. Fails if `old` is not in it."""
+        text = Path(self.config["scripts"][name]).read_text("utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        self.config["scripts"][name] = str(self.source_file(text.replace(old, new)))
 
     def source_file(self, data: str | bytes) -> Path:
-        """A source file."""
+        """Write a source file for nfpm, and return its path."""
         path = self.folder / f"source-{len(list(self.folder.iterdir()))}"
         path.write_bytes(data.encode() if isinstance(data, str) else data)
         return path
@@ -101,23 +100,25 @@ class PackageDraft:
 
 @dataclass(frozen=True)
 class SamplePackages:
-    """A store with binaries, and the packages that can be made of them, by file name."""
+    """A store with binaries, and the manifests of the packages with them, by file name."""
 
     store: Store
     manifests: Mapping[str, PackageManifest]
 
     def manifest(self, name: str, format_: str) -> PackageManifest:
-        """The description of a package."""
+        """Return the manifest of a package."""
         return next(
-            p for p in self.manifests.values() if (p.name, str(p.format)) == (name, format_)
+            manifest
+            for manifest in self.manifests.values()
+            if (manifest.name, str(manifest.format)) == (name, format_)
         )
 
     def write(self, package: PackageManifest, mutate: Mutation | None, folder: Path) -> Path:
-        """Write a package, broken or not, under its right name."""
+        """Write a package, with or without a mutation, and return its file."""
         folder.mkdir(parents=True, exist_ok=True)
         draft = PackageDraft({}, folder, str(package.format))
         sources = {f.sha256: self.store.path(f.sha256) for f in package.files if f.sha256}
-        scripts = {at: str(draft.source_file(text)) for at, text in package.scripts.items()}
+        scripts = {name: str(draft.source_file(text)) for name, text in package.scripts.items()}
         changelog = str(draft.source_file(yaml.safe_dump(nfpm._changelog(package))))
         draft.config |= nfpm.config(package, sources, scripts, changelog)
         draft.environment["SOURCE_DATE_EPOCH"] = str(package.time)
@@ -126,18 +127,18 @@ class SamplePackages:
         file = draft.source_file(yaml.safe_dump(draft.config, sort_keys=False))
         target = folder / Path(package.file_name).name
         argv = [nfpm.program(), "package", "--config", file, "--packager", package.format]
-        done = subprocess.run(
+        result = subprocess.run(
             [*argv, "--target", target],
             env={**os.environ, **draft.environment},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert result.returncode == 0, result.stdout + result.stderr
         return target
 
     def built(self, package: PackageManifest, file: Path) -> BuiltPackage:
-        """The file as if our own build had made it."""
+        """Return a package file as a result of the build."""
         copy = self.store.partial(f"copy-{os.getpid()}")
         copy.write_bytes(file.read_bytes())
         return BuiltPackage(package, self.store.add(copy), file.stat().st_size)
@@ -169,12 +170,12 @@ def sample_packages(
         }
         for component, names in BINARY_NAMES.items()
     }
-    chosen = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
-    described = [
-        finalize(planned, lock, binaries, store)
-        for planned in plan_packages(chosen, lock, catalog.load())
+    loaded = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
+    manifests = [
+        finalize(plan, lock, binaries, store)
+        for plan in plan_packages(loaded, lock, catalog.load())
     ]
-    return SamplePackages(store, {package.file_name: package for package in described})
+    return SamplePackages(store, {manifest.file_name: manifest for manifest in manifests})
 
 
 def _artifacts(component: str) -> tuple[Artifact, ...]:
@@ -182,5 +183,5 @@ def _artifacts(component: str) -> tuple[Artifact, ...]:
 
 
 def _needs(name: str) -> tuple[str, ...]:
-    """Upstream's kubelet is the one dynamic binary."""
+    """Return the libraries of a binary: upstream links only the kubelet dynamically."""
     return ("libc.so.6",) if name == "kubelet" else ()

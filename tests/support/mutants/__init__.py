@@ -1,4 +1,4 @@
-"""All mutants."""
+"""Mutants: packages with one fault each, and the check that must fail."""
 
 from tests.support.mutants.binaries import BINARIES
 from tests.support.mutants.dropin import DROP_IN

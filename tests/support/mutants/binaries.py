@@ -1,9 +1,9 @@
-"""Mutants of the binaries and of the record of where they come from."""
+"""Mutants of the binaries and their provenance."""
 
 from __future__ import annotations
 
 from tests.support.elf_files import ARM64
-from tests.support.mutants.mutant import PROVENANCE, Mutant, call, go_build, replace_binary
+from tests.support.mutants.mutant import OTHER_BINARY, Mutant, call, go_build, replace_binary
 
 BINARIES = (
     Mutant(
@@ -11,72 +11,72 @@ BINARIES = (
         "kubectl",
         replace_binary("/usr/bin/kubectl", machine=ARM64),
         "elf-machine",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "a dynamic kubectl",
         "kubectl",
         replace_binary("/usr/bin/kubectl", needs=("libc.so.6",)),
         "static",
-        also_fails=PROVENANCE | {"c-library-dependency"},
+        also_fails=OTHER_BINARY | {"c-library-dependency"},
     ),
     Mutant(
-        "a kubelet with a strange library",
+        "a kubelet with another library than libc",
         "kubelet",
         replace_binary("/usr/bin/kubelet", needs=("libc.so.6", "libssl.so.3")),
         "static",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "a script instead of a binary",
         "kubectl",
         call("replace_content", "/usr/bin/kubectl", "#!/bin/sh\n"),
         "programs-are-binaries",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "a binary of another project",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(module="example.com/kubectl")),
         "go-module",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "a binary of another version",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(version="v1.36.2")),
         "go-module-version",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
-        "a binary for another architecture by Go",
+        "a binary with another GOARCH",
         "kubectl",
         replace_binary(
             "/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOARCH": "arm64"})
         ),
         "go-target",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "built without -trimpath",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(settings={})),
         "go-trimpath",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "paths of the build machine",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(sources=("/home/me/src/main.go",))),
         "no-build-paths",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
-        "another toolchain than recorded",
+        "a toolchain other than recorded",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(toolchain="go1.20")),
         "provenance-toolchain",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
         "a digest that is not the binary's",
@@ -91,7 +91,7 @@ BINARIES = (
         "provenance",
     ),
     Mutant(
-        "a provenance that is no JSON",
+        "a provenance that is not JSON",
         "kubectl",
         call("replace_content", "provenance.json", "{"),
         "provenance",

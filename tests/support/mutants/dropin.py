@@ -1,4 +1,4 @@
-"""Mutants of the drop-in that connects the kubelet with kubeadm."""
+"""Mutants of kubeadm's drop-in for the kubelet's unit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COMMAND = (
 )
 
 
-def _conf(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
+def _drop_in(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
         f"drop-in: {name}",
         "kubeadm",
@@ -21,7 +21,7 @@ def _conf(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     )
 
 
-def _wrong_env(draft: PackageDraft) -> None:
+def _use_other_env_file(draft: PackageDraft) -> None:
     other = "rpm" if draft.format == "deb" else "deb"
     draft.replace_text(DROP_IN_PATH, ENV_FILES[draft.format], ENV_FILES[other])
 
@@ -30,8 +30,8 @@ _FLAGS = "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env\n"
 
 
 DROP_IN = (
-    _conf("no reset", "ExecStart=\n", "", "drop-in-resets-exec-start"),
-    _conf(
+    _drop_in("no reset", "ExecStart=\n", "", "drop-in-resets-exec-start"),
+    _drop_in(
         "reset after the command",
         f"ExecStart=\nExecStart={COMMAND}",
         f"ExecStart={COMMAND}\nExecStart=",
@@ -39,13 +39,13 @@ DROP_IN = (
         "kubelet-command-line",
         "kubelet-extra-args-last",
     ),
-    _conf(
+    _drop_in(
         "two commands",
         f"ExecStart={COMMAND}",
         f"ExecStart={COMMAND}\nExecStart={COMMAND}",
         "drop-in-resets-exec-start",
     ),
-    _conf(
+    _drop_in(
         "commented out",
         f"ExecStart={COMMAND}",
         f"#ExecStart={COMMAND}",
@@ -53,7 +53,7 @@ DROP_IN = (
         "kubelet-command-line",
         "kubelet-extra-args-last",
     ),
-    _conf(
+    _drop_in(
         "in another section",
         "[Service]",
         "[Unit]",
@@ -64,24 +64,33 @@ DROP_IN = (
         "kubelet-command-line",
         "kubelet-extra-args-last",
     ),
-    _conf("a line without =", "[Service]\n", "[Service]\nEnvironment\n", "drop-in-readable"),
-    _conf("flags file must exist", "=-/var/lib", "=/var/lib", "drop-in-environment-files-optional"),
-    _conf("environment file must exist", "=-/etc/", "=/etc/", "drop-in-environment-files-optional"),
-    _conf("no flags file", _FLAGS, "", "drop-in-environment-files"),
-    _conf(
-        "files in the other order",
+    _drop_in("a line without =", "[Service]\n", "[Service]\nEnvironment\n", "drop-in-readable"),
+    _drop_in(
+        "flags file must exist", "=-/var/lib", "=/var/lib", "drop-in-environment-files-optional"
+    ),
+    _drop_in(
+        "environment file must exist", "=-/etc/", "=/etc/", "drop-in-environment-files-optional"
+    ),
+    _drop_in("no flags file", _FLAGS, "", "drop-in-environment-files"),
+    _drop_in(
+        "environment files swapped",
         "ExecStart=\n",
         f"{_FLAGS}ExecStart=\n",
         "drop-in-environment-files",
     ),
-    _conf(
-        "files dropped by an empty one",
+    _drop_in(
+        "environment files cleared by an empty one",
         "ExecStart=\n",
         "EnvironmentFile=\nExecStart=\n",
         "drop-in-environment-files",
     ),
-    Mutant("drop-in: the other format's file", "kubeadm", _wrong_env, "drop-in-environment-files"),
-    _conf(
+    Mutant(
+        "drop-in: the other format's file",
+        "kubeadm",
+        _use_other_env_file,
+        "drop-in-environment-files",
+    ),
+    _drop_in(
         "another kubeconfig",
         "/etc/kubernetes/kubelet.conf",
         "/etc/kubernetes/admin.conf",
@@ -93,37 +102,39 @@ DROP_IN = (
         lambda d: d.edit_lines(DROP_IN_PATH, lambda line: line.replace('"', "")),
         "drop-in-environment",
     ),
-    _conf(
-        "one variable more",
+    _drop_in(
+        "an additional variable",
         "ExecStart=\n",
         'Environment="KUBELET_EXTRA_ARGS=--v=9"\nExecStart=\n',
         "drop-in-environment",
     ),
-    _conf(
+    _drop_in(
         "variables in another order",
         "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS",
         "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS",
         "kubelet-command-line",
     ),
-    _conf(
+    _drop_in(
         "extra arguments first",
         COMMAND,
         COMMAND.replace(" $KUBELET_EXTRA_ARGS", "").replace("$", "$KUBELET_EXTRA_ARGS $", 1),
         "kubelet-extra-args-last",
         "kubelet-command-line",
     ),
-    _conf("one variable missing", " $KUBELET_KUBEADM_ARGS", "", "kubelet-command-line"),
-    _conf(
+    _drop_in("a missing variable", " $KUBELET_KUBEADM_ARGS", "", "kubelet-command-line"),
+    _drop_in(
         "variables in quotes",
         "$KUBELET_EXTRA_ARGS",
         '"$KUBELET_EXTRA_ARGS"',
         "kubelet-variables-split",
     ),
-    _conf(
+    _drop_in(
         "variables in braces",
         "$KUBELET_EXTRA_ARGS",
         "${KUBELET_EXTRA_ARGS}",
         "kubelet-variables-split",
     ),
-    _conf("another binary", "=/usr/bin/kubelet", "=/usr/local/bin/kubelet", "kubelet-command-line"),
+    _drop_in(
+        "another binary", "=/usr/bin/kubelet", "=/usr/local/bin/kubelet", "kubelet-command-line"
+    ),
 )

@@ -1,13 +1,13 @@
-"""Mutants of files: missing, undeclared, of the wrong kind, mode, owner or time."""
+"""Mutants of files: missing, unexpected, or with a wrong type, mode, owner or time."""
 
 from __future__ import annotations
 
 from tests.support.elf_files import elf
 from tests.support.mutants.mutant import (
     ENV_FILES,
-    PRESENT,
-    PROVENANCE,
-    STRAY,
+    MISSING_FILE,
+    OTHER_BINARY,
+    STRAY_FILE,
     UNIT_PATH,
     Mutant,
     call,
@@ -17,18 +17,17 @@ from tests.support.mutants.mutant import (
 from tests.support.sample_packages import PackageDraft
 
 
-def _link(draft: PackageDraft) -> None:
-    row = draft.entry("/usr/bin/kubeadm")
-    row.update(type="symlink", src="/usr/lib/kubeadm")
+def _link_binary(draft: PackageDraft) -> None:
+    draft.entry("/usr/bin/kubeadm").update(type="symlink", src="/usr/lib/kubeadm")
 
 
-def _no_conffile(draft: PackageDraft) -> None:
+def _unmark_env_file(draft: PackageDraft) -> None:
     draft.entry(ENV_FILES[draft.format]).pop("type")
 
 
-def _elsewhere(draft: PackageDraft) -> None:
-    for row in draft.config["contents"]:
-        row["dst"] = row["dst"].replace("/opt/cni/bin", "/usr/lib/cni")
+def _move_plugins(draft: PackageDraft) -> None:
+    for entry in draft.config["contents"]:
+        entry["dst"] = entry["dst"].replace("/opt/cni/bin", "/usr/lib/cni")
 
 
 FILES = (
@@ -38,13 +37,17 @@ FILES = (
         "kubectl",
         call("remove", "/usr/bin/kubectl"),
         "files-present",
-        also_fails=PROVENANCE,
+        also_fails=OTHER_BINARY,
     ),
     Mutant(
-        "plugins in another folder", "kubernetes-cni", _elsewhere, "files-present", also_fails=STRAY
+        "plugins in another folder",
+        "kubernetes-cni",
+        _move_plugins,
+        "files-present",
+        also_fails=STRAY_FILE,
     ),
     Mutant(
-        "an undeclared file",
+        "an unexpected file",
         "kubelet",
         call("add_file", "/etc/kubernetes/manifests/x.yaml", kind="config|noreplace"),
         "no-stray-files",
@@ -55,43 +58,51 @@ FILES = (
         call("add_file", "/opt/cni/bin/LICENSE"),
         "no-stray-files",
     ),
-    Mutant("a link instead of the binary", "kubeadm", _link, "file-types", also_fails=PROVENANCE),
+    Mutant(
+        "a link instead of the binary",
+        "kubeadm",
+        _link_binary,
+        "file-types",
+        also_fails=OTHER_BINARY,
+    ),
     Mutant(
         "a unit only root can read", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes"
     ),
     Mutant(
-        "a directory for the group",
+        "a group-writable directory",
         "kubelet",
         call("set_info", "/etc/kubernetes/manifests", mode=0o775),
         "modes",
     ),
     Mutant(
-        "a binary that does not run",
+        "a binary that is not executable",
         "kubectl",
         call("set_info", "/usr/bin/kubectl", mode=0o644),
         "modes",
     ),
     Mutant(
-        "a file of someone else's",
+        "a file with another owner",
         "kubelet",
         call("set_info", UNIT_PATH, owner="kube"),
         "owner-root",
     ),
     Mutant(
-        "a file of another group",
+        "a file with another group",
         "kubectl",
         call("set_info", "/usr/bin/kubectl", group="docker"),
         "owner-root",
     ),
     Mutant("setuid", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o4755), "no-privileges"),
     Mutant(
-        "writable by everyone",
+        "a world-writable file",
         "kubelet",
         call("set_info", UNIT_PATH, mode=0o666),
         "not-world-writable",
         also_fails=frozenset({"modes"}),
     ),
-    Mutant("an environment file that is no conffile", "kubelet", _no_conffile, "config-files"),
+    Mutant(
+        "an environment file that is not a conffile", "kubelet", _unmark_env_file, "config-files"
+    ),
     Mutant(
         "a unit that is a conffile",
         "kubelet",
@@ -106,12 +117,12 @@ FILES = (
         ("rpm",),
     ),
     Mutant(
-        "a drop-in folder of nobody",
+        "a drop-in folder without owner",
         "kubeadm",
         call("remove", "/kubelet.service.d"),
         "owned-directories",
         ("rpm",),
-        PRESENT,
+        MISSING_FILE,
     ),
     Mutant(
         "a file newer than the release",

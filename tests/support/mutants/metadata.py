@@ -1,8 +1,14 @@
-"""Mutants of what a package says of itself."""
+"""Mutants of the metadata."""
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import PRESENT, RENAMED, Mutant, set_fields, set_rpm_fields
+from tests.support.mutants.mutant import (
+    MISSING_FILE,
+    OTHER_IDENTITY,
+    Mutant,
+    set_fields,
+    set_rpm_fields,
+)
 
 METADATA = (
     Mutant(
@@ -11,7 +17,7 @@ METADATA = (
         set_fields(name="kubectl2"),
         "identity",
         exact=True,
-        also_fails=RENAMED | {"licence"},
+        also_fails=OTHER_IDENTITY | {"licence"},
     ),
     Mutant(
         "another version",
@@ -19,14 +25,14 @@ METADATA = (
         set_fields(version="1.36.2"),
         "identity",
         exact=True,
-        also_fails=RENAMED,
+        also_fails=OTHER_IDENTITY,
     ),
     Mutant(
         "another revision",
         "kubectl",
         set_fields(release="2"),
         "identity",
-        also_fails=RENAMED,
+        also_fails=OTHER_IDENTITY,
         exact=True,
     ),
     Mutant("an epoch", "kubectl", set_fields(epoch="1"), "identity"),
@@ -35,39 +41,47 @@ METADATA = (
         "kubectl",
         lambda d: d.config[d.format].update(arch="x64"),
         "architecture",
-        also_fails=RENAMED,
+        also_fails=OTHER_IDENTITY,
     ),
     Mutant(
-        "a pre-release above its release",
+        "a pre-release that sorts after its release",
         "kubectl",
         set_fields(version="1.37.0.rc.1"),
         "pre-release-tilde",
-        also_fails=RENAMED,
+        also_fails=OTHER_IDENTITY,
     ),
     Mutant(
         "no licence",
         "kubectl",
         lambda d: d.remove("copyright" if d.format == "deb" else "LICENSE"),
         "licence",
-        also_fails=PRESENT,
+        also_fails=MISSING_FILE,
     ),
     Mutant("no licence in the header", "kubectl", set_fields(license=""), "licence", ("rpm",)),
     Mutant(
-        "nobody to write to", "kubectl", set_fields(maintainer="somebody"), "maintainer", ("deb",)
+        "a maintainer without address",
+        "kubectl",
+        set_fields(maintainer="somebody"),
+        "maintainer",
+        ("deb",),
     ),
     Mutant(
-        "nobody to write to", "kubectl", set_rpm_fields(packager="somebody"), "maintainer", ("rpm",)
+        "a maintainer without address",
+        "kubectl",
+        set_rpm_fields(packager="somebody"),
+        "maintainer",
+        ("rpm",),
     ),
     Mutant("no homepage", "kubectl", set_fields(homepage=""), "maintainer"),
     Mutant(
-        "a summary that is a sentence",
+        "a summary with a full stop",
         "kubectl",
         set_fields(description="It talks to clusters.\nMore."),
         "description",
         ("deb",),
     ),
     Mutant(
-        "a summary that is a sentence",
+        "a summary with a full stop",
         "kubectl",
         set_rpm_fields(summary="It talks to clusters."),
         "description",
@@ -76,7 +90,7 @@ METADATA = (
     Mutant("another section", "kubectl", set_fields(section="net"), "fields", ("deb",), exact=True),
     Mutant("another vendor", "kubectl", set_fields(vendor="acme"), "fields", ("rpm",), exact=True),
     Mutant(
-        "a compression old hosts cannot read",
+        "a compression that old hosts cannot read",
         "kubectl",
         set_rpm_fields(compression="lzma"),
         "compression",
@@ -87,7 +101,7 @@ METADATA = (
         "kubectl",
         lambda d: d.config.pop("changelog"),
         "changelog",
-        also_fails=PRESENT,
+        also_fails=MISSING_FILE,
     ),
     Mutant(
         "the name of the build machine",

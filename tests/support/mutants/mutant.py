@@ -1,8 +1,7 @@
-"""Packages broken in one respect each, and the check that must notice.
+"""Mutants, and the mutations that their tables use.
 
-`check` is the check meant for it. `also` are others that see the same fault. A mutant is looked at
-twice: as a package just made, where every byte is known, and as anyone's file, judged by the
-catalog alone; `exact` ones can only be seen in the first way.
+Each mutant is checked twice: as a package that was just built, where every byte is known, and by
+the catalog alone.
 """
 
 from __future__ import annotations
@@ -18,15 +17,19 @@ BOTH = ("deb", "rpm")
 DROP_IN_PATH = "/10-kubeadm.conf"
 UNIT_PATH = "/kubelet.service"
 ENV_FILES = {"deb": "/etc/default/kubelet", "rpm": "/etc/sysconfig/kubelet"}
-STRAY = frozenset({"no-stray-files"})
-PRESENT = frozenset({"files-present"})
-RENAMED = frozenset({"file-name", "provenance", "go-module-version"})
-PROVENANCE = frozenset({"provenance", "binary-digests"})
+STRAY_FILE = frozenset({"no-stray-files"})
+MISSING_FILE = frozenset({"files-present"})
+OTHER_IDENTITY = frozenset({"file-name", "provenance", "go-module-version"})
+OTHER_BINARY = frozenset({"provenance", "binary-digests"})
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: in which package, made how, seen by which check."""
+    """A mutation of a package, and the check that must fail.
+
+    `also_fails` are other checks that may fail. Only the check of a package that was just built
+    detects an `exact` mutant. `official` mutants are of packages in that layout.
+    """
 
     name: str
     package: str
@@ -36,9 +39,6 @@ class Mutant:
     also_fails: frozenset[str] = frozenset()
     exact: bool = False
     official: bool = False
-
-
-# What is done to a draft, as values for the tables.
 
 
 def call(method: str, *args: Any, **values: Any) -> Mutation:
@@ -57,10 +57,10 @@ def change_env_file(change: Callable[[PackageDraft, str], None]) -> Mutation:
     return lambda draft: change(draft, ENV_FILES[draft.format])
 
 
-def replace_binary(path: str, **how: Any) -> Mutation:
+def replace_binary(path: str, **options: Any) -> Mutation:
     name = path.rsplit("/", 1)[-1]
-    how = {"go": GO["kubernetes"], **how}
-    return call("replace_content", path, elf(name, **how))
+    options = {"go": GO["kubernetes"], **options}
+    return call("replace_content", path, elf(name, **options))
 
 
 def go_build(**values: Any) -> Go:

@@ -1,4 +1,4 @@
-"""Mutants of what a package says about others."""
+"""Mutants of dependencies and other relations."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from tests.support.mutants.mutant import Mutant, add_relations
 from tests.support.sample_packages import PackageDraft
 
 
-def _undepend(draft: PackageDraft) -> None:
+def _remove_util_linux(draft: PackageDraft) -> None:
     kept = [other for other in draft.config["depends"] if not other.startswith("util-linux")]
     draft.config["depends"] = kept
 
 
-def _no_libc(draft: PackageDraft) -> None:
+def _remove_libc(draft: PackageDraft) -> None:
     draft.config["depends"] = [o for o in draft.config["depends"] if not o.startswith("libc")]
 
 
 RELATIONS = (
-    Mutant("a missing dependency", "kubelet", _undepend, "relations"),
-    Mutant("a dependency too many", "kubectl", add_relations("conntrack"), "relations"),
+    Mutant("a missing dependency", "kubelet", _remove_util_linux, "relations"),
+    Mutant("an additional dependency", "kubectl", add_relations("conntrack"), "relations"),
     Mutant(
-        "a weak dependency too many",
+        "an additional weak dependency",
         "kubectl",
         add_relations("socat", relation="recommends"),
         "relations",
@@ -47,7 +47,7 @@ RELATIONS = (
         "no-self-conflict",
         also_fails=frozenset({"relations"}),
     ),
-    Mutant("no C library for a dynamic binary", "kubelet", _no_libc, "c-library-dependency"),
+    Mutant("no C library for a dynamic binary", "kubelet", _remove_libc, "c-library-dependency"),
     Mutant(
         "a C library for static binaries",
         "kubectl",

@@ -15,24 +15,24 @@ def _script(
     check: str,
     *also: str,
     package: str = "kubelet",
-    at: str = "postinstall",
+    script: str = "postinstall",
     formats: Sequence[str] = BOTH,
 ) -> Mutant:
     return Mutant(
         f"scriptlet: {name}",
         package,
-        call("append_to_script", at, text),
+        call("append_to_script", script, text),
         check,
         formats,
         frozenset(also),
     )
 
 
-def _bash(draft: PackageDraft) -> None:
+def _use_python(draft: PackageDraft) -> None:
     draft.replace_in_script("postinstall", "#!/bin/sh", "#!/usr/bin/python3")
 
 
-_ALWAYS = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
+_FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
 
 
 SCRIPTS = (
@@ -40,7 +40,7 @@ SCRIPTS = (
         "restarts the kubelet", "systemctl restart kubelet || true", "scripts-leave-kubelet-running"
     ),
     _script(
-        "restarts it when it runs",
+        "restarts it if it runs",
         "if [ -d /run/systemd/system ]; then systemctl try-restart kubelet.service || true; fi",
         "scripts-leave-kubelet-running",
     ),
@@ -56,7 +56,7 @@ SCRIPTS = (
         "scripts-leave-kubelet-running",
     ),
     _script(
-        "restarts it by the old name",
+        "restarts it with service",
         "service kubelet restart || true",
         "scripts-leave-kubelet-running",
     ),
@@ -70,20 +70,20 @@ SCRIPTS = (
         "stops it at every upgrade",
         "systemctl stop kubelet || true",
         "scripts-stop-on-removal-only",
-        at="preremove",
+        script="preremove",
     ),
     _script(
         "stops it at an upgrade too",
         'case "$1" in\n  upgrade | remove)\n    systemctl stop kubelet || true\n    ;;\nesac',
         "scripts-stop-on-removal-only",
-        at="preremove",
+        script="preremove",
         formats=("deb",),
     ),
     _script(
-        "stops it while a version stays",
+        "stops it while a version remains",
         'if [ "$1" -ge 1 ]; then systemctl stop kubelet || true; fi',
         "scripts-stop-on-removal-only",
-        at="preremove",
+        script="preremove",
         formats=("rpm",),
     ),
     _script(
@@ -95,7 +95,7 @@ SCRIPTS = (
     Mutant(
         "scriptlet: enables it at every upgrade",
         "kubelet",
-        lambda d: d.replace_in_script("postinstall", _ALWAYS[d.format], ""),
+        lambda d: d.replace_in_script("postinstall", _FIRST_INSTALLATION[d.format], ""),
         "scripts-enable-once",
     ),
     _script(
@@ -106,36 +106,36 @@ SCRIPTS = (
         "[ -d /run/systemd/system ] && systemctl daemon-reload",
         "scripts-succeed",
     ),
-    _script("fails on purpose", "exit 1", "scripts-succeed"),
+    _script("exits with 1", "exit 1", "scripts-succeed"),
     _script(
         "removes the plugins",
         "rm -rf /opt/cni/bin",
         "scripts-no-recursive-removal",
         "scripts-leave-data",
         package="kubernetes-cni",
-        at="preremove",
+        script="preremove",
     ),
     _script(
         "removes a plugin of others",
         "rm -f /opt/cni/bin/calico",
         "scripts-leave-data",
         package="kubernetes-cni",
-        at="postremove",
+        script="postremove",
     ),
     _script(
         "removes the node's state",
         "rm -f /var/lib/kubelet/config.yaml",
         "scripts-leave-data",
-        at="postremove",
+        script="postremove",
     ),
-    _script("cannot run twice", "mkdir /var/lib/kubeparcel", "scripts-idempotent"),
+    _script("fails in a second run", "mkdir /var/lib/kubeparcel", "scripts-idempotent"),
     _script("appends to a file", "echo vm.swappiness=0 >> /etc/sysctl.conf", "scripts-idempotent"),
-    _script("bash only", 'if [[ "$1" == configure ]]; then :; fi', "scripts-posix"),
-    _script("broken syntax", "if true; then", "scripts-parse"),
+    _script("bash syntax", 'if [[ "$1" == configure ]]; then :; fi', "scripts-posix"),
+    _script("syntax error", "if true; then", "scripts-parse"),
     Mutant(
         "scriptlet: another interpreter",
         "kubelet",
-        _bash,
+        _use_python,
         "scripts-interpreter",
         ("deb",),
         frozenset({"scripts-reload-systemd"}),

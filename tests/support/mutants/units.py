@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import PRESENT, STRAY, UNIT_PATH, Mutant, call, change_env_file
+from tests.support.mutants.mutant import (
+    MISSING_FILE,
+    STRAY_FILE,
+    UNIT_PATH,
+    Mutant,
+    call,
+    change_env_file,
+)
 from tests.support.sample_packages import PackageDraft
 
 
@@ -16,7 +23,7 @@ def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     )
 
 
-def _unit_in_etc(draft: PackageDraft) -> None:
+def _move_unit_to_etc(draft: PackageDraft) -> None:
     draft.entry(UNIT_PATH).update(
         dst="/etc/systemd/system/kubelet.service", type="config|noreplace"
     )
@@ -24,12 +31,12 @@ def _unit_in_etc(draft: PackageDraft) -> None:
 
 UNIT = (
     _unit("arguments", "=/usr/bin/kubelet", "=/usr/bin/kubelet --v=2", "unit-exec-start"),
-    _unit("comes back after failures only", "=always", "=on-failure", "unit-restart"),
-    _unit("systemd gives up", "StartLimitIntervalSec=0\n", "", "unit-restart"),
-    _unit("for rescue only", "=multi-user.target", "=rescue.target", "unit-enabled"),
+    _unit("restarted only on failure", "=always", "=on-failure", "unit-restart"),
+    _unit("no unlimited restarts", "StartLimitIntervalSec=0\n", "", "unit-restart"),
+    _unit("wanted by rescue.target only", "=multi-user.target", "=rescue.target", "unit-enabled"),
     _unit("does not wait for the network", "After=network-online.target\n", "", "unit-network"),
     _unit(
-        "crash loop before init",
+        "restart loop before kubeadm init",
         "ConditionPathExists=|",
         "#ConditionPathExists=|",
         "unit-waits-for-config",
@@ -48,7 +55,13 @@ UNIT = (
         "unit-exec-start",
         "unit-restart",
     ),
-    Mutant("unit: in /etc", "kubelet", _unit_in_etc, "unit-not-in-etc", also_fails=STRAY | PRESENT),
+    Mutant(
+        "unit: in /etc",
+        "kubelet",
+        _move_unit_to_etc,
+        "unit-not-in-etc",
+        also_fails=STRAY_FILE | MISSING_FILE,
+    ),
     Mutant(
         "environment file: another variable",
         "kubelet",

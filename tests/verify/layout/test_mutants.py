@@ -19,10 +19,10 @@ from tests.support.sample_packages import SamplePackages
 BOTH = ("deb", "rpm")
 REPACKED = (
     (repack.change_bytes, "declared-digests", BOTH),
-    (repack.two_frames, "compression", ("deb",)),
-    (repack.without_md5sums, "verifiable", ("deb",)),
-    (repack.cut_short, "readable", BOTH),
-    (repack.renamed, "file-name", BOTH),
+    (repack.split_frames, "compression", ("deb",)),
+    (repack.remove_md5sums, "verifiable", ("deb",)),
+    (repack.truncate, "readable", BOTH),
+    (repack.rename, "file-name", BOTH),
 )
 PACKAGE_SET_CHECKS = {"one-owner-per-path"}
 """Checks of several packages together: test_level.py has their mutants."""

@@ -75,7 +75,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Report:
     for package in samples.manifests.values():
         file = samples.write(package, _like_official, folder / "out" / package.file_name)
         if file.suffix == ".deb":
-            repack.without_md5sums(file)
+            repack.remove_md5sums(file)
     return level.check_paths([folder / "out"])
 
 
