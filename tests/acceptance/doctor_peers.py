@@ -22,7 +22,7 @@ NEWER = "trixie"
 
 
 @dataclass(frozen=True)
-class Signatory:
+class GpgSigner:
     """A gpg home with one key, and that key in files."""
 
     home: Path
@@ -43,7 +43,7 @@ class Signatory:
         base = ["gpg", "--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", ""]
         subprocess.run([*base, *words], env=self.env, check=True, capture_output=True)
 
-    def sign(self, folder: Path, *words: str) -> None:
+    def sign_release(self, folder: Path, *words: str) -> None:
         """Sign a Release beside and inside, as its publisher would."""
         release = folder / "Release"
         self.gpg(*words, "-o", folder / "InRelease", "--clear-sign", release)
@@ -67,10 +67,10 @@ class Signatory:
         run("rpmsign", *names, "--addsign", file, cwd=self.home, env=self.env)
 
 
-def signatory(home: Path, algorithm: str = "rsa2048", *words: str) -> Signatory:
+def create_signer(home: Path, algorithm: str = "rsa2048", *words: str) -> GpgSigner:
     """Make a key, good for three years."""
     home.mkdir(mode=0o700)
-    made = Signatory(home)
+    made = GpgSigner(home)
     made.gpg(*words, "--quick-generate-key", "Tests <tests@example.invalid>", algorithm, "", "3y")
     made.gpg("--armor", "-o", made.public, "--export")
     made.gpg("--armor", "-o", made.secret, "--export-secret-keys")
@@ -83,7 +83,7 @@ def run(*words: str | Path, cwd: Path, env: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def sqv(area: Path) -> Path:
+def install_sqv(area: Path) -> Path:
     """A folder with sqv in it: Debian's own, unpacked with its libraries, run by its own loader."""
     root = area / "root"
     run(
@@ -105,13 +105,13 @@ def sqv(area: Path) -> Path:
     return program.parent
 
 
-def ours(root: Path, dist: Path, who: Signatory) -> None:
+def ours(root: Path, dist: Path, who: GpgSigner) -> None:
     """Both repositories, as `inv publish` makes them."""
     target = Target(str(root), str(who.secret))
     publisher.publish(dist, target, QuietLog(), suite=SUITE, skip_layout_check=True)
 
 
-def aptly(root: Path, dist: Path, who: Signatory) -> None:
+def aptly(root: Path, dist: Path, who: GpgSigner) -> None:
     """An apt repository by aptly, with its default digests and by-hash."""
     area = root.with_name(f"{root.name}-aptly")
     area.mkdir()
@@ -127,7 +127,7 @@ def aptly(root: Path, dist: Path, who: Signatory) -> None:
     shutil.rmtree(area)
 
 
-def reprepro(root: Path, dist: Path, who: Signatory) -> None:
+def reprepro(root: Path, dist: Path, who: GpgSigner) -> None:
     """An apt repository by reprepro, as it comes: no by-hash, no Valid-Until."""
     (root / "conf").mkdir(parents=True)
     (root / "conf/distributions").write_text(
@@ -138,7 +138,7 @@ def reprepro(root: Path, dist: Path, who: Signatory) -> None:
         run(*words, cwd=root, env=who.env)
 
 
-def flat(root: Path, dist: Path, who: Signatory, *options: str) -> None:
+def flat(root: Path, dist: Path, who: GpgSigner, *options: str) -> None:
     """A flat apt repository by apt-ftparchive, without dists and pool."""
     root.mkdir(parents=True, exist_ok=True)
     for deb in sorted(dist.glob("*.deb")):
@@ -146,7 +146,7 @@ def flat(root: Path, dist: Path, who: Signatory, *options: str) -> None:
     index(root, who, *options)
 
 
-def index(root: Path, who: Signatory, *options: str, edit: tuple[str, str] = ("", "")) -> None:
+def index(root: Path, who: GpgSigner, *options: str, edit: tuple[str, str] = ("", "")) -> None:
     """Make the indexes of a flat repository; `edit` replaces something in its Packages."""
     words = [word for option in options for word in ("-o", f"APT::FTPArchive::{option}")]
     for name in ("Release", "InRelease", "Release.gpg"):
@@ -158,10 +158,10 @@ def index(root: Path, who: Signatory, *options: str, edit: tuple[str, str] = (""
     (root / "Packages.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     made = run("apt-ftparchive", *words, "release", ".", cwd=root, env=who.env)
     (root / "Release").write_text(made)
-    who.sign(root)
+    who.sign_release(root)
 
 
-def createrepo(root: Path, signed: Path, who: Signatory, *options: str) -> None:
+def createrepo(root: Path, signed: Path, who: GpgSigner, *options: str) -> None:
     """A yum repository by createrepo_c, of rpms that are signed already."""
     root.mkdir(parents=True, exist_ok=True)
     for rpm in sorted(signed.glob("*.rpm")):
@@ -169,7 +169,7 @@ def createrepo(root: Path, signed: Path, who: Signatory, *options: str) -> None:
     metadata(root, who, *options)
 
 
-def metadata(root: Path, who: Signatory, *options: str) -> None:
+def metadata(root: Path, who: GpgSigner, *options: str) -> None:
     """Make the metadata of a yum repository anew."""
     shutil.rmtree(root / "repodata", ignore_errors=True)
     run("createrepo_c", "--quiet", *options, ".", cwd=root, env=who.env)

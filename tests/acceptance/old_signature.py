@@ -7,16 +7,16 @@ import subprocess
 import time
 
 from kubeparcel.repository.signing.openpgp import packets
-from tests.acceptance.doctor_peers import Signatory
+from tests.acceptance.doctor_peers import GpgSigner
 
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
-def version_three(who: Signatory, data: bytes) -> bytes:
+def sign_version_3(signer: GpgSigner, data: bytes) -> bytes:
     """A binary signature of the data by an RSA key without a passphrase."""
     words = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
     secret = subprocess.run(
-        [*words, "--export-secret-keys"], env=who.env, check=True, capture_output=True
+        [*words, "--export-secret-keys"], env=signer.env, check=True, capture_output=True
     ).stdout
     body = next(one.body for one in packets(secret) if str(one.tag) == "Tag.SecretKey")
     modulus, at = _number(body, 6)

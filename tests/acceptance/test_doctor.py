@@ -15,8 +15,8 @@ from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.report import DoctorReport
 from tests.acceptance import doctor_peers as peers
-from tests.acceptance.doctor_faults import FAULTS, Patient, Planted, rows
-from tests.acceptance.doctor_peers import PROGRAMS, Signatory
+from tests.acceptance.doctor_faults import FAULTS, PlantedFault, TargetRepository, faults_with_names
+from tests.acceptance.doctor_peers import PROGRAMS, GpgSigner
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
 from tests.support.upstream_site import serve_site
@@ -36,18 +36,18 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         isolate_environment(patch, base / "cache")
         if own:
             (base / "sqv").mkdir()
-            patch.setenv("PATH", str(peers.sqv(base / "sqv")), prepend=os.pathsep)
-        who = peers.signatory(base / "who")
-        peers.signatory(base / "other")
-        peers.signatory(base / "weak", "rsa1024")
-        peers.signatory(base / "old", "rsa2048", "--cert-digest-algo", "SHA1")
+            patch.setenv("PATH", str(peers.install_sqv(base / "sqv")), prepend=os.pathsep)
+        who = peers.create_signer(base / "who")
+        peers.create_signer(base / "other")
+        peers.create_signer(base / "weak", "rsa1024")
+        peers.create_signer(base / "old", "rsa2048", "--cert-digest-algo", "SHA1")
         dist = five(base / "dist")
         for name in ("ours", "aptly", "reprepro", "flat"):
             getattr(peers, name)(base / name, dist, who)
         peers.createrepo(base / "createrepo", base / "ours/yum/stable/packages", who)
         yield base
         for home in ("who", "other", "weak", "old"):
-            peers.run("gpgconf", "--kill", "all", cwd=base, env=Signatory(base / home).env)
+            peers.run("gpgconf", "--kill", "all", cwd=base, env=GpgSigner(base / home).env)
 
 
 def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> DoctorReport:
@@ -65,18 +65,18 @@ def test_nothing_is_wrong_with_a_healthy_repository(clinic: Path, maker: str) ->
     assert found.exit_code == 0
 
 
-@pytest.mark.parametrize("row", [pytest.param(one, id=name) for name, one in rows()])
+@pytest.mark.parametrize("row", [pytest.param(one, id=name) for name, one in faults_with_names()])
 def test_a_planted_fault_is_found_and_nothing_else(
-    clinic: Path, tmp_path: Path, row: Planted
+    clinic: Path, tmp_path: Path, row: PlantedFault
 ) -> None:
     root = tmp_path / "repository"
     shutil.copytree(clinic / row.maker, root, symlinks=True)
-    homes = [Signatory(clinic / name) for name in ("who", "other", row.key or "who")]
-    row.spoil(Patient(root, *homes, clinic / "ours/yum/stable/packages"))
-    key = clinic / row.key / "public.asc" if row.key else None
+    homes = [GpgSigner(clinic / name) for name in ("who", "other", row.trusted_key or "who")]
+    row.damage(TargetRepository(root, *homes, clinic / "ours/yum/stable/packages"))
+    key = clinic / row.trusted_key / "public.asc" if row.trusted_key else None
     found = diagnosed(root, key, **row.options)
     names = {name for checks in found.failed_checks.values() for name in checks}
-    also = {"sqv"} if row.sqv else set()
+    also = {"sqv"} if row.sqv_rejects else set()
     assert names == row.checks | also, found.as_text()
     assert found.exit_code == 1
 
