@@ -1,4 +1,4 @@
-"""Repositories with one fault each: who made them, what was spoilt, which checks have to say so."""
+"""Faults planted in repositories: what is damaged, in whose repository, which checks must fail."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.support.package_builders import deb, five, rpm
 
 KUBELET = "kubelet_1.36.3-1_amd64.deb"
 LATER = 2.5 * 365 * 86_400
-"""The key is good for another half a year then."""
+"""At that time, in seconds from now, the key is valid for another half a year."""
 
 
 @dataclass(frozen=True)
 class TargetRepository:
-    """A repository to spoil, and what that takes."""
+    """A repository to damage, and the keys for that."""
 
     root: Path
     signer: GpgSigner
@@ -49,10 +49,10 @@ class TargetRepository:
         (found,) = self.root.rglob(pattern)
         return found
 
-    def edit_release(self, old: str, new: str, *words: str) -> None:
-        """Change the Release, and sign it again."""
+    def edit_release(self, old: str, new: str, *options: str) -> None:
+        """Edit the Release and sign it again."""
         self.edit(self.suite_folder / "Release", old, new)
-        self.signer.sign_release(self.suite_folder, *words)
+        self.signer.sign_release(self.suite_folder, *options)
 
     @staticmethod
     def edit(path: Path, old: str, new: str) -> None:
@@ -77,9 +77,9 @@ Damage = Callable[[TargetRepository], object]
 
 @dataclass(frozen=True)
 class PlantedFault:
-    """A fault: `checks` are exactly those that fail. `key` is whose key is trusted.
+    """A fault: exactly `checks` fail, and `sqv` too if `sqv_rejects` is set.
 
-    `sqv` is whether sqv refuses it too.
+    `trusted_key` names the key that the doctor trusts; empty for the repository's own.
     """
 
     name: str
@@ -87,15 +87,15 @@ class PlantedFault:
     damage: Damage
     checks: frozenset[str]
     options: dict[str, Any] = field(default_factory=dict)
-    trusted_key: str = "who"
+    trusted_key: str = "signer"
     sqv_rejects: bool = False
 
 
 FAULTS: list[PlantedFault] = []
 
 
-def planted(name: str, maker: str, *checks: str, **more: Any) -> Callable[[Damage], Damage]:
-    """A row of the table; one way of spoiling may stand for repositories of several makers."""
+def plant_in(name: str, maker: str, *checks: str, **more: Any) -> Callable[[Damage], Damage]:
+    """Add a fault to the table, for the repositories of one maker or several."""
 
     def note(spoil: Damage) -> Damage:
         rows = (PlantedFault(name, m, spoil, frozenset(checks), **more) for m in maker.split())
@@ -105,360 +105,382 @@ def planted(name: str, maker: str, *checks: str, **more: Any) -> Callable[[Damag
     return note
 
 
-def nothing(_: TargetRepository) -> None:
-    """The repository is fine: what is wrong lies elsewhere."""
+def no_damage(_: TargetRepository) -> None:
+    """Damage nothing: the fault is in the options or the trusted key."""
 
 
 # --- Signatures and keys -------------------------------------------------------------------------
 
-planted("trusted is another key", "aptly reprepro", "inrelease", "release-gpg", key="other")(
-    nothing
+plant_in(
+    "the trusted key is another one",
+    "aptly reprepro",
+    "inrelease",
+    "release-gpg",
+    trusted_key="other",
+)(no_damage)
+plant_in(
+    "the trusted key is another one",
+    "createrepo",
+    "repomd-signature",
+    "rpm-signature",
+    trusted_key="other",
+)(no_damage)
+plant_in("no key is available", "aptly createrepo", "key", trusted_key="")(no_damage)
+plant_in("the key expires too soon", "reprepro createrepo", "key", options={"later": LATER})(
+    no_damage
 )
-planted("trusted is another key", "createrepo", "repomd-signature", "rpm-signature", key="other")(
-    nothing
-)
-planted("there is no key to be had", "aptly createrepo", "key", key="")(nothing)
-planted("the key ends too soon", "reprepro createrepo", "key", options={"later": LATER})(nothing)
-planted("the key is not good for ten years", "aptly", "key", options={"horizon_days": 3650})(
-    nothing
+plant_in("the key expires within ten years", "aptly", "key", options={"horizon_days": 3650})(
+    no_damage
 )
 
 
-@planted("InRelease was changed after it was signed", "ours aptly", "inrelease", "release-gpg")
-def inrelease_changed(p: TargetRepository) -> None:
-    p.edit(p.suite_folder / "InRelease", "Codename: stable", "Codename: Stable")
+@plant_in("InRelease was changed after signing", "ours aptly", "inrelease", "release-gpg")
+def inrelease_changed(target: TargetRepository) -> None:
+    target.edit(target.suite_folder / "InRelease", "Codename: stable", "Codename: Stable")
 
 
-@planted("a line was put before InRelease", "ours", "inrelease")
-def inrelease_with_text_outside(p: TargetRepository) -> None:
-    path = p.suite_folder / "InRelease"
+@plant_in("InRelease has text before the signed message", "ours", "inrelease")
+def inrelease_with_text_outside(target: TargetRepository) -> None:
+    path = target.suite_folder / "InRelease"
     path.write_text("Origin: nobody\n" + path.read_text())
 
 
-@planted("there is no InRelease", "aptly", "inrelease")
-def no_inrelease(p: TargetRepository) -> None:
-    (p.suite_folder / "InRelease").unlink()
+@plant_in("InRelease is missing", "aptly", "inrelease")
+def no_inrelease(target: TargetRepository) -> None:
+    (target.suite_folder / "InRelease").unlink()
 
 
-@planted("InRelease is cut short", "reprepro", "inrelease")
-def half_an_inrelease(p: TargetRepository) -> None:
-    p.truncate(p.suite_folder / "InRelease")
+@plant_in("InRelease is truncated", "reprepro", "inrelease")
+def half_an_inrelease(target: TargetRepository) -> None:
+    target.truncate(target.suite_folder / "InRelease")
 
 
-@planted("there is no Release.gpg", "reprepro", "release-gpg")
-def no_release_gpg(p: TargetRepository) -> None:
-    (p.suite_folder / "Release.gpg").unlink()
+@plant_in("Release.gpg is missing", "reprepro", "release-gpg")
+def no_release_gpg(target: TargetRepository) -> None:
+    (target.suite_folder / "Release.gpg").unlink()
 
 
-@planted("Release.gpg is by another key", "ours", "release-gpg")
-def release_gpg_of_another(p: TargetRepository) -> None:
-    p.other_signer.gpg(
+@plant_in("Release.gpg is signed by another key", "ours", "release-gpg")
+def release_gpg_of_another(target: TargetRepository) -> None:
+    target.other_signer.gpg(
         *(
             "--armor",
             "-o",
-            p.suite_folder / "Release.gpg",
+            target.suite_folder / "Release.gpg",
             "--detach-sign",
-            p.suite_folder / "Release",
+            target.suite_folder / "Release",
         )
     )
 
 
-@planted("Release is of another moment than InRelease", "aptly", "release-gpg")
-def two_moments(p: TargetRepository) -> None:
-    path = p.suite_folder / "Release"
-    p.edit(path, "Date: .*", "Date: Mon, 05 Jan 2026 10:00:00 UTC")
-    p.signer.gpg("--armor", "-o", p.suite_folder / "Release.gpg", "--detach-sign", path)
+@plant_in("Release and InRelease differ", "aptly", "release-gpg")
+def two_moments(target: TargetRepository) -> None:
+    path = target.suite_folder / "Release"
+    target.edit(path, "Date: .*", "Date: Mon, 05 Jan 2026 10:00:00 UTC")
+    target.signer.gpg("--armor", "-o", target.suite_folder / "Release.gpg", "--detach-sign", path)
 
 
-@planted("signatures have SHA-1", "ours reprepro", "signature-packet", sqv=True)
-def sha1(p: TargetRepository) -> None:
-    p.signer.sign_release(p.suite_folder, "--digest-algo", "SHA1")
+@plant_in("signatures use SHA-1", "ours reprepro", "signature-packet", sqv_rejects=True)
+def sha1(target: TargetRepository) -> None:
+    target.signer.sign_release(target.suite_folder, "--digest-algo", "SHA1")
 
 
-@planted("Release.gpg is a signature of version 3", "aptly", "signature-packet", sqv=True)
-def version_three_of_release(p: TargetRepository) -> None:
-    path = p.suite_folder / "Release"
-    (p.suite_folder / "Release.gpg").write_bytes(sign_version_3(p.signer, path.read_bytes()))
+@plant_in("Release.gpg is a version 3 signature", "aptly", "signature-packet", sqv_rejects=True)
+def version_three_of_release(target: TargetRepository) -> None:
+    path = target.suite_folder / "Release"
+    (target.suite_folder / "Release.gpg").write_bytes(
+        sign_version_3(target.signer, path.read_bytes())
+    )
 
 
-@planted("repomd.xml.asc is a signature of version 3", "createrepo", "signature-packet", sqv=True)
-def version_three_of_repomd(p: TargetRepository) -> None:
-    path = p.yum_folder / "repodata/repomd.xml"
-    path.with_name("repomd.xml.asc").write_bytes(sign_version_3(p.signer, path.read_bytes()))
-
-
-@planted("the key has 1024 bits", "reprepro", "key", key="weak", sqv=True)
-@planted(
-    "the key vouches for itself with SHA-1", "aptly", "key-self-signature", key="old", sqv=True
+@plant_in(
+    "repomd.xml.asc is a version 3 signature", "createrepo", "signature-packet", sqv_rejects=True
 )
-def signed_by_a_bad_key(p: TargetRepository) -> None:
-    p.weak_signer.sign_release(p.suite_folder)
+def version_three_of_repomd(target: TargetRepository) -> None:
+    path = target.yum_folder / "repodata/repomd.xml"
+    path.with_name("repomd.xml.asc").write_bytes(sign_version_3(target.signer, path.read_bytes()))
 
 
-# --- What a Release says -------------------------------------------------------------------------
+@plant_in("the key has 1024 bits", "reprepro", "key", trusted_key="weak", sqv_rejects=True)
+@plant_in(
+    "the key's self-signature uses SHA-1",
+    "aptly",
+    "key-self-signature",
+    trusted_key="old",
+    sqv_rejects=True,
+)
+def signed_by_a_bad_key(target: TargetRepository) -> None:
+    target.weak_signer.sign_release(target.suite_folder)
 
 
-@planted("the indexes have expired", "ours", "dates")
-def expired(p: TargetRepository) -> None:
-    p.edit_release("Valid-Until: .*", "Valid-Until: Mon, 05 Jan 2026 10:00:00 UTC")
+# --- Release -------------------------------------------------------------------------
 
 
-@planted("the Release is from the future", "aptly", "dates")
-def from_the_future(p: TargetRepository) -> None:
-    p.edit_release("Date: .*", "Date: Mon, 05 Jan 2099 10:00:00 UTC")
+@plant_in("the Release has expired", "ours", "dates")
+def expired(target: TargetRepository) -> None:
+    target.edit_release("Valid-Until: .*", "Valid-Until: Mon, 05 Jan 2026 10:00:00 UTC")
 
 
-@planted("Valid-Until is no date", "ours", "dates")
-def no_date(p: TargetRepository) -> None:
-    p.edit_release("Valid-Until: .*", "Valid-Until: soon")
+@plant_in("the Release is from the future", "aptly", "dates")
+def from_the_future(target: TargetRepository) -> None:
+    target.edit_release("Date: .*", "Date: Mon, 05 Jan 2099 10:00:00 UTC")
 
 
-@planted("an architecture is promised without an index", "reprepro", "release-fields")
-def promised_architecture(p: TargetRepository) -> None:
-    p.edit_release("Architectures: amd64", "Architectures: amd64 arm64")
+@plant_in("Valid-Until is not a date", "ours", "dates")
+def no_date(target: TargetRepository) -> None:
+    target.edit_release("Valid-Until: .*", "Valid-Until: soon")
 
 
-@planted("a suite was copied under another name", "aptly", "release-fields")
-def copied_suite(p: TargetRepository) -> None:
-    p.suite_folder.rename(p.suite_folder.with_name("production"))
+@plant_in("an architecture has no index", "reprepro", "release-fields")
+def promised_architecture(target: TargetRepository) -> None:
+    target.edit_release("Architectures: amd64", "Architectures: amd64 arm64")
 
 
-@planted("the Release has no SHA-256", "reprepro", "release-fields")
-def without_sha256(p: TargetRepository) -> None:
-    p.edit_release(r"SHA256:\n( .*\n)+", "")
+@plant_in("a suite was copied under another name", "aptly", "release-fields")
+def copied_suite(target: TargetRepository) -> None:
+    target.suite_folder.rename(target.suite_folder.with_name("production"))
+
+
+@plant_in("the Release has no SHA256 field", "reprepro", "release-fields")
+def without_sha256(target: TargetRepository) -> None:
+    target.edit_release(r"SHA256:\n( .*\n)+", "")
 
 
 # --- Indexes -------------------------------------------------------------------------------------
 
 
-@planted("Packages is newer than its Release", "aptly reprepro", "indexes")
-def newer_packages(p: TargetRepository) -> None:
-    path = p.suite_folder / "main/binary-amd64/Packages"
+@plant_in("Packages is newer than its Release", "aptly reprepro", "indexes")
+def newer_packages(target: TargetRepository) -> None:
+    path = target.suite_folder / "main/binary-amd64/Packages"
     path.write_text(path.read_text().replace("1.36.3", "1.36.4"))
 
 
-@planted("Packages.gz is cut short", "ours aptly reprepro", "indexes")
-def half_an_index(p: TargetRepository) -> None:
-    p.truncate(p.suite_folder / "main/binary-amd64/Packages.gz")
+@plant_in("Packages.gz is truncated", "ours aptly reprepro", "indexes")
+def half_an_index(target: TargetRepository) -> None:
+    target.truncate(target.suite_folder / "main/binary-amd64/Packages.gz")
 
 
-@planted("there is no Packages.gz", "reprepro", "indexes")
-def no_packed_index(p: TargetRepository) -> None:
-    (p.suite_folder / "main/binary-amd64/Packages.gz").unlink()
+@plant_in("Packages.gz is missing", "reprepro", "indexes")
+def no_packed_index(target: TargetRepository) -> None:
+    (target.suite_folder / "main/binary-amd64/Packages.gz").unlink()
 
 
-@planted("no index is there in any form", "ours", "indexes")
-def no_index(p: TargetRepository) -> None:
-    for path in (p.suite_folder / "main/binary-amd64").glob("Packages*"):
+@plant_in("all forms of an index are missing", "ours", "indexes")
+def no_index(target: TargetRepository) -> None:
+    for path in (target.suite_folder / "main/binary-amd64").glob("Packages*"):
         path.unlink()
 
 
-@planted("an index is not there by its digest", "ours aptly", "by-hash")
-def not_by_hash(p: TargetRepository) -> None:
-    folder = p.suite_folder / "main/binary-amd64"
+@plant_in("an index is missing under its digest", "ours aptly", "by-hash")
+def not_by_hash(target: TargetRepository) -> None:
+    folder = target.suite_folder / "main/binary-amd64"
     digest = hashlib.sha256((folder / "Packages.gz").read_bytes()).hexdigest()
     (folder / "by-hash/SHA256" / digest).unlink()
 
 
-@planted("by its digest an index has other bytes", "ours", "by-hash")
-def other_by_hash(p: TargetRepository) -> None:
-    folder = p.suite_folder / "main/binary-amd64/by-hash/SHA256"
-    p.flip_bit(next(path for path in sorted(folder.iterdir()) if len(path.name) == 64))
+@plant_in("a by-hash file has other bytes", "ours", "by-hash")
+def other_by_hash(target: TargetRepository) -> None:
+    folder = target.suite_folder / "main/binary-amd64/by-hash/SHA256"
+    target.flip_bit(next(path for path in sorted(folder.iterdir()) if len(path.name) == 64))
 
 
-@planted("Packages.gz has another text than Packages, both as promised", "flat", "indexes")
-def forms_that_differ(p: TargetRepository) -> None:
-    text = (p.root / "Packages").read_text().replace("kubectl", "kubectx")
-    (p.root / "Packages.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+@plant_in("Packages and Packages.gz differ, both as listed", "flat", "indexes")
+def forms_that_differ(target: TargetRepository) -> None:
+    text = (target.root / "Packages").read_text().replace("kubectl", "kubectx")
+    (target.root / "Packages.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     for name in ("Release", "InRelease", "Release.gpg"):
-        (p.root / name).unlink()
-    made = peers.run("apt-ftparchive", "release", ".", cwd=p.root, env=p.signer.env)
-    (p.root / "Release").write_text(made)
-    p.signer.sign_release(p.root)
+        (target.root / name).unlink()
+    made = peers.run("apt-ftparchive", "release", ".", cwd=target.root, env=target.signer.env)
+    (target.root / "Release").write_text(made)
+    target.signer.sign_release(target.root)
 
 
-@planted("entries have no strong digest", "flat", "entries")
-def weak_entries(p: TargetRepository) -> None:
-    peers.index(p.root, p.signer, "Packages::SHA256=false", "Packages::SHA512=false")
+@plant_in("entries have no strong digest", "flat", "entries")
+def weak_entries(target: TargetRepository) -> None:
+    peers.index(target.root, target.signer, "Packages::SHA256=false", "Packages::SHA512=false")
 
 
-@planted("an entry leads out of the repository", "flat", "entries")
-def out_of_the_repository(p: TargetRepository) -> None:
-    peers.index(p.root, p.signer, edit=("./kubectl_", "../../kubectl_"))
+@plant_in("an entry's path leaves the repository", "flat", "entries")
+def out_of_the_repository(target: TargetRepository) -> None:
+    peers.index(target.root, target.signer, edit=("./kubectl_", "../../kubectl_"))
 
 
-@planted("a version has two files", "flat", "entries")
-def two_files(p: TargetRepository) -> None:
-    (p.root / "again").mkdir()
-    deb(p.root / "again", "kubectl", "1.36.3-1", body=b"other")
-    peers.index(p.root, p.signer)
+@plant_in("a version has two files", "flat", "entries")
+def two_files(target: TargetRepository) -> None:
+    (target.root / "again").mkdir()
+    deb(target.root / "again", "kubectl", "1.36.3-1", body=b"other")
+    peers.index(target.root, target.signer)
 
 
 # --- Package files -------------------------------------------------------------------------------
 
 
-@planted("a byte of a deb is another one", "ours aptly reprepro flat", "files")
-def changed_deb(p: TargetRepository) -> None:
-    path = p.find(KUBELET)
+@plant_in("a byte of a deb differs", "ours aptly reprepro flat", "files")
+def changed_deb(target: TargetRepository) -> None:
+    path = target.find(KUBELET)
     data = path.read_bytes()
-    path.unlink()  # it may be a second name of a file elsewhere
+    path.unlink()  # it may be hard-linked elsewhere
     path.write_bytes(data)
-    p.flip_bit(path)
+    target.flip_bit(path)
 
 
-@planted("a deb is missing", "ours aptly reprepro flat", "files")
-def missing_deb(p: TargetRepository) -> None:
-    p.find(KUBELET).unlink()
+@plant_in("a deb is missing", "ours aptly reprepro flat", "files")
+def missing_deb(target: TargetRepository) -> None:
+    target.find(KUBELET).unlink()
 
 
-@planted("an rpm is cut short", "ours createrepo", "files")
-def half_an_rpm(p: TargetRepository) -> None:
-    path = p.find("kubelet-1.36.3-1.x86_64.rpm")
+@plant_in("an rpm is truncated", "ours createrepo", "files")
+def half_an_rpm(target: TargetRepository) -> None:
+    path = target.find("kubelet-1.36.3-1.x86_64.rpm")
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data)
-    p.truncate(path)
+    target.truncate(path)
 
 
-@planted("an rpm is missing", "createrepo", "files")
-def missing_rpm(p: TargetRepository) -> None:
-    p.find("kubectl-1.36.3-1.x86_64.rpm").unlink()
+@plant_in("an rpm is missing", "createrepo", "files")
+def missing_rpm(target: TargetRepository) -> None:
+    target.find("kubectl-1.36.3-1.x86_64.rpm").unlink()
 
 
-@planted("the index says other dependencies than the deb", "flat", "inside")
-def other_dependencies(p: TargetRepository) -> None:
-    peers.index(p.root, p.signer, edit=("cni (>= 1.2.0)", "cni (>= 1.0.0)"))
+@plant_in("index and deb have different dependencies", "flat", "inside")
+def other_dependencies(target: TargetRepository) -> None:
+    peers.index(target.root, target.signer, edit=("cni (>= 1.2.0)", "cni (>= 1.0.0)"))
 
 
-@planted("the index says another version than the deb", "flat", "inside")
-def other_version(p: TargetRepository) -> None:
-    peers.index(p.root, p.signer, edit=("Version: 1.9.1-1", "Version: 1.9.2-1"))
+@plant_in("index and deb have different versions", "flat", "inside")
+def other_version(target: TargetRepository) -> None:
+    peers.index(target.root, target.signer, edit=("Version: 1.9.1-1", "Version: 1.9.2-1"))
 
 
-@planted("an rpm was tampered with behind its signed header", "createrepo", "inside")
-def other_payload(p: TargetRepository) -> None:
-    p.flip_bit(p.find("kubectl-1.36.3-1.x86_64.rpm"), 0.995)
-    peers.metadata(p.yum_folder, p.signer)
+@plant_in("an rpm's payload was changed after signing", "createrepo", "inside")
+def other_payload(target: TargetRepository) -> None:
+    target.flip_bit(target.find("kubectl-1.36.3-1.x86_64.rpm"), 0.995)
+    peers.metadata(target.yum_folder, target.signer)
 
 
-@planted("one rpm is not signed", "createrepo", "rpm-signature")
-def unsigned_rpm(p: TargetRepository) -> None:
-    rpm(p.yum_folder, "kubectl", "1.36.3-1")
-    peers.metadata(p.yum_folder, p.signer)
+@plant_in("one rpm is unsigned", "createrepo", "rpm-signature")
+def unsigned_rpm(target: TargetRepository) -> None:
+    rpm(target.yum_folder, "kubectl", "1.36.3-1")
+    peers.metadata(target.yum_folder, target.signer)
 
 
-@planted("no rpm is signed", "createrepo", "rpm-signature")
-def unsigned_rpms(p: TargetRepository) -> None:
-    for path in five(p.root.parent / "unsigned").glob("*.rpm"):
-        shutil.copy(path, p.yum_folder)
-    peers.metadata(p.yum_folder, p.signer)
+@plant_in("all rpms are unsigned", "createrepo", "rpm-signature")
+def unsigned_rpms(target: TargetRepository) -> None:
+    for path in five(target.root.parent / "unsigned").glob("*.rpm"):
+        shutil.copy(path, target.yum_folder)
+    peers.metadata(target.yum_folder, target.signer)
 
 
-@planted("a deb lies around", "ours aptly reprepro", "orphans")
-def stray_deb(p: TargetRepository) -> None:
-    folder = p.find(KUBELET).parent
+@plant_in("a deb is not listed", "ours aptly reprepro", "orphans")
+def stray_deb(target: TargetRepository) -> None:
+    folder = target.find(KUBELET).parent
     deb(folder, "kubelet", "1.36.2-1")
 
 
-@planted("an rpm lies around", "ours createrepo", "orphans")
-def stray_rpm(p: TargetRepository) -> None:
-    rpm(p.find("kubelet-1.36.3-1.x86_64.rpm").parent, "kubelet", "1.36.2-1")
+@plant_in("an rpm is not listed", "ours createrepo", "orphans")
+def stray_rpm(target: TargetRepository) -> None:
+    rpm(target.find("kubelet-1.36.3-1.x86_64.rpm").parent, "kubelet", "1.36.2-1")
 
 
 # --- Metadata of yum -----------------------------------------------------------------------------
 
 
-@planted("repomd.xml is not signed", "ours createrepo", "repomd-signature")
-def unsigned_repomd(p: TargetRepository) -> None:
-    (p.yum_folder / "repodata/repomd.xml.asc").unlink()
+@plant_in("repomd.xml is unsigned", "ours createrepo", "repomd-signature")
+def unsigned_repomd(target: TargetRepository) -> None:
+    (target.yum_folder / "repodata/repomd.xml.asc").unlink()
 
 
-@planted("repomd.xml was changed after it was signed", "ours createrepo", "repomd-signature")
-def changed_repomd(p: TargetRepository) -> None:
-    p.edit(p.yum_folder / "repodata/repomd.xml", "<revision>", "<revision>1")
+@plant_in("repomd.xml was changed after signing", "ours createrepo", "repomd-signature")
+def changed_repomd(target: TargetRepository) -> None:
+    target.edit(target.yum_folder / "repodata/repomd.xml", "<revision>", "<revision>1")
 
 
-@planted("primary is damaged", "ours createrepo", "indexes")
-def damaged_primary(p: TargetRepository) -> None:
-    p.flip_bit(p.find("*-primary.xml.*"))
+@plant_in("primary is damaged", "ours createrepo", "indexes")
+def damaged_primary(target: TargetRepository) -> None:
+    target.flip_bit(target.find("*-primary.xml.*"))
 
 
-@planted("filelists are missing", "createrepo", "indexes")
-def missing_filelists(p: TargetRepository) -> None:
-    p.find("*-filelists.xml.gz").unlink()
+@plant_in("filelists are missing", "createrepo", "indexes")
+def missing_filelists(target: TargetRepository) -> None:
+    target.find("*-filelists.xml.gz").unlink()
 
 
-@planted("repomd.xml is no XML", "ours", "indexes", "repomd-signature")
-def no_xml(p: TargetRepository) -> None:
-    p.truncate(p.yum_folder / "repodata/repomd.xml")
+@plant_in("repomd.xml is not XML", "ours", "indexes", "repomd-signature")
+def no_xml(target: TargetRepository) -> None:
+    target.truncate(target.yum_folder / "repodata/repomd.xml")
 
 
-@planted("metadata has SHA-1", "createrepo", "indexes", "entries")
-def sha1_metadata(p: TargetRepository) -> None:
-    peers.metadata(p.yum_folder, p.signer, "--checksum", "sha")
+@plant_in("metadata uses SHA-1", "createrepo", "indexes", "entries")
+def sha1_metadata(target: TargetRepository) -> None:
+    peers.metadata(target.yum_folder, target.signer, "--checksum", "sha")
 
 
-@planted("other does not have what primary has", "createrepo", "entries")
-def other_metadata(p: TargetRepository) -> None:
-    other = Path(shutil.copytree(p.yum_folder, p.yum_folder.with_name(f"{p.yum_folder.name}-2")))
+@plant_in("other and primary have different packages", "createrepo", "entries")
+def other_metadata(target: TargetRepository) -> None:
+    other = Path(
+        shutil.copytree(
+            target.yum_folder, target.yum_folder.with_name(f"{target.yum_folder.name}-2")
+        )
+    )
     (other / "kubectl-1.36.3-1.x86_64.rpm").unlink()
-    peers.metadata(other, p.signer)
-    repomd = p.yum_folder / "repodata/repomd.xml"
+    peers.metadata(other, target.signer)
+    repomd = target.yum_folder / "repodata/repomd.xml"
     block = r'(?s)<data type="other">.*?</data>'
     theirs = re.search(block, (other / "repodata/repomd.xml").read_text())
     assert theirs
-    p.edit(repomd, block, theirs[0])
+    target.edit(repomd, block, theirs[0])
     for path in (other / "repodata").glob("*-other.xml.gz"):
-        shutil.copy(path, p.yum_folder / "repodata")
+        shutil.copy(path, target.yum_folder / "repodata")
     shutil.rmtree(other)
-    p.signer.sign_metadata(p.yum_folder)
+    target.signer.sign_metadata(target.yum_folder)
 
 
-# --- What packages need of each other ------------------------------------------------------------
+# --- Dependencies and companions ------------------------------------------------------------
 
 
-@planted("there is no kubernetes-cni", "flat", "closure", "companions")
-def no_cni(p: TargetRepository) -> None:
-    p.find("kubernetes-cni_*.deb").unlink()
-    peers.index(p.root, p.signer)
+@plant_in("kubernetes-cni is missing", "flat", "closure", "companions")
+def no_cni(target: TargetRepository) -> None:
+    target.find("kubernetes-cni_*.deb").unlink()
+    peers.index(target.root, target.signer)
 
 
-@planted("there is no kubernetes-cni", "createrepo", "closure", "companions")
-def no_cni_rpm(p: TargetRepository) -> None:
-    p.find("kubernetes-cni-*.rpm").unlink()
-    peers.metadata(p.yum_folder, p.signer)
+@plant_in("kubernetes-cni is missing", "createrepo", "closure", "companions")
+def no_cni_rpm(target: TargetRepository) -> None:
+    target.find("kubernetes-cni-*.rpm").unlink()
+    peers.metadata(target.yum_folder, target.signer)
 
 
-@planted("there is no cri-tools", "flat", "companions")
-def no_cri_tools(p: TargetRepository) -> None:
-    p.find("cri-tools_*.deb").unlink()
-    peers.index(p.root, p.signer)
+@plant_in("cri-tools is missing", "flat", "companions")
+def no_cri_tools(target: TargetRepository) -> None:
+    target.find("cri-tools_*.deb").unlink()
+    peers.index(target.root, target.signer)
 
 
-@planted("a new minor came without its cri-tools", "flat", "companions")
-def new_minor(p: TargetRepository) -> None:
-    deb(p.root, "kubelet", "1.37.0-1", depends="kubernetes-cni (>= 1.2.0)")
-    peers.index(p.root, p.signer)
+@plant_in("a new minor has no cri-tools", "flat", "companions")
+def new_minor(target: TargetRepository) -> None:
+    deb(target.root, "kubelet", "1.37.0-1", depends="kubernetes-cni (>= 1.2.0)")
+    peers.index(target.root, target.signer)
 
 
-@planted("an architecture has no kubernetes-cni", "flat", "closure", "companions")
-def other_architecture(p: TargetRepository) -> None:
-    deb(p.root, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
-    deb(p.root, "cri-tools", "1.36.0-1", "arm64")
-    peers.index(p.root, p.signer)
+@plant_in("an architecture has no kubernetes-cni", "flat", "closure", "companions")
+def other_architecture(target: TargetRepository) -> None:
+    deb(target.root, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
+    deb(target.root, "cri-tools", "1.36.0-1", "arm64")
+    peers.index(target.root, target.signer)
 
 
-@planted("debs and rpms are of different patches", "ours", "formats", "orphans")
-def other_patch(p: TargetRepository) -> None:
-    shutil.rmtree(p.yum_folder / "repodata")
-    p.find("kubectl-1.36.3-1.x86_64.rpm").unlink()
-    new = rpm(p.yum_folder, "kubectl", "1.36.4-1")
-    p.signer.sign_rpm(new)
-    stray = rpm(p.yum_folder, "kubeadm", "1.36.2-1")
-    peers.metadata(p.yum_folder, p.signer, "--excludes", stray.name)
+@plant_in("debs and rpms have different patch versions", "ours", "formats", "orphans")
+def other_patch(target: TargetRepository) -> None:
+    shutil.rmtree(target.yum_folder / "repodata")
+    target.find("kubectl-1.36.3-1.x86_64.rpm").unlink()
+    new = rpm(target.yum_folder, "kubectl", "1.36.4-1")
+    target.signer.sign_rpm(new)
+    stray = rpm(target.yum_folder, "kubeadm", "1.36.2-1")
+    peers.metadata(target.yum_folder, target.signer, "--excludes", stray.name)
 
 
 def faults_with_names() -> Iterator[tuple[str, PlantedFault]]:
-    """The table, each row with its name."""
-    for one in FAULTS:
-        yield f"{one.maker}: {one.name}", one
+    """Yield all faults with their names."""
+    for fault in FAULTS:
+        yield f"{fault.maker}: {fault.name}", fault

@@ -1,4 +1,4 @@
-"""Makes a signature of version 3 (RFC 4880, 5.2.2), which no current GnuPG makes any more."""
+"""Makes version 3 signatures (RFC 4880, 5.2.2), which GnuPG no longer makes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
 def sign_version_3(signer: GpgSigner, data: bytes) -> bytes:
-    """A binary signature of the data by an RSA key without a passphrase."""
-    words = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+    """Return a binary version 3 signature by an RSA key without a passphrase."""
+    command = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
     secret = subprocess.run(
-        [*words, "--export-secret-keys"], env=signer.env, check=True, capture_output=True
+        [*command, "--export-secret-keys"], env=signer.env, check=True, capture_output=True
     ).stdout
-    body = next(one.body for one in packets(secret) if str(one.tag) == "Tag.SecretKey")
+    body = next(packet.body for packet in packets(secret) if str(packet.tag) == "Tag.SecretKey")
     modulus, at = _number(body, 6)
     public, at = _number(body, at)
     assert body[at] == 0, "the key has a passphrase"
@@ -31,8 +31,8 @@ def sign_version_3(signer: GpgSigner, data: bytes) -> bytes:
     block = int.from_bytes(b"\0\1" + padding + b"\0" + _SHA256 + digest, "big")
     number = pow(block, private, modulus)
     assert pow(number, public, modulus) == block
-    packet = b"\3\5" + signed + fingerprint[-8:] + b"\1\x08" + digest[:2] + _packed(number)
-    return b"\x89" + len(packet).to_bytes(2, "big") + packet
+    body = b"\3\5" + signed + fingerprint[-8:] + b"\1\x08" + digest[:2] + _packed(number)
+    return b"\x89" + len(body).to_bytes(2, "big") + body
 
 
 def _number(body: bytes, at: int) -> tuple[int, int]:

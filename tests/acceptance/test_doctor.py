@@ -1,4 +1,4 @@
-"""Planted faults in repositories of four other publishers and our own: each is found, alone."""
+"""Faults planted in repositories of five publishers: the doctor finds each, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,71 +25,80 @@ MAKERS = ("ours", "aptly", "reprepro", "flat", "createrepo")
 
 
 @pytest.fixture(scope="session")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A healthy repository of each maker, and keys: made once, a second or two."""
-    own = [] if shutil.which("sqv") else ["mmdebstrap"]
-    missing = [name for name in (*PROGRAMS, *own) if not shutil.which(name)]
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A sound repository by each publisher, and keys."""
+    missing_sqv = [] if shutil.which("sqv") else ["mmdebstrap"]
+    missing = [name for name in (*PROGRAMS, *missing_sqv) if not shutil.which(name)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     with pytest.MonkeyPatch.context() as patch:
         base = tmp_path_factory.mktemp("c")
         isolate_environment(patch, base / "cache")
-        if own:
+        if missing_sqv:
             (base / "sqv").mkdir()
             patch.setenv("PATH", str(peers.install_sqv(base / "sqv")), prepend=os.pathsep)
-        who = peers.create_signer(base / "who")
+        signer = peers.create_signer(base / "signer")
         peers.create_signer(base / "other")
         peers.create_signer(base / "weak", "rsa1024")
         peers.create_signer(base / "old", "rsa2048", "--cert-digest-algo", "SHA1")
         dist = five(base / "dist")
         for name in ("ours", "aptly", "reprepro", "flat"):
-            getattr(peers, name)(base / name, dist, who)
-        peers.createrepo(base / "createrepo", base / "ours/yum/stable/packages", who)
+            getattr(peers, name)(base / name, dist, signer)
+        peers.createrepo(base / "createrepo", base / "ours/yum/stable/packages", signer)
         yield base
-        for home in ("who", "other", "weak", "old"):
+        for home in ("signer", "other", "weak", "old"):
             peers.run("gpgconf", "--kill", "all", cwd=base, env=GpgSigner(base / home).env)
 
 
-def diagnosed(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> DoctorReport:
+def examine_folder(
+    root: Path, key: Path | None = None, later: float = 0, **more: Any
+) -> DoctorReport:
     now = time.time() + later if later else None
     return examine(ExaminationRequest(str(root), str(key or ""), now=now, **more), QuietLog())
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-def test_nothing_is_wrong_with_a_healthy_repository(clinic: Path, maker: str) -> None:
-    found = diagnosed(clinic / maker, clinic / "who/public.asc")
-    assert found.failed_checks == {}, found.as_text()
-    asked = {check.subject for check in found.report.checks if check.name == "sqv"}
-    assert asked == {one.name for one in found.subjects if one.packages}
-    assert sum(len(one.packages) for one in found.subjects) == (10 if maker == "ours" else 5)
-    assert found.exit_code == 0
+def test_sound_repository_passes_all_checks(repositories: Path, maker: str) -> None:
+    report = examine_folder(repositories / maker, repositories / "signer/public.asc")
+    assert report.failed_checks == {}, report.as_text()
+    verified = {check.subject for check in report.report.checks if check.name == "sqv"}
+    assert verified == {subject.name for subject in report.subjects if subject.packages}
+    assert sum(len(subject.packages) for subject in report.subjects) == (
+        10 if maker == "ours" else 5
+    )
+    assert report.exit_code == 0
 
 
-@pytest.mark.parametrize("row", [pytest.param(one, id=name) for name, one in faults_with_names()])
-def test_a_planted_fault_is_found_and_nothing_else(
-    clinic: Path, tmp_path: Path, row: PlantedFault
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, id=name) for name, fault in faults_with_names()]
+)
+def test_planted_fault_fails_exactly_its_checks(
+    repositories: Path, tmp_path: Path, fault: PlantedFault
 ) -> None:
     root = tmp_path / "repository"
-    shutil.copytree(clinic / row.maker, root, symlinks=True)
-    homes = [GpgSigner(clinic / name) for name in ("who", "other", row.trusted_key or "who")]
-    row.damage(TargetRepository(root, *homes, clinic / "ours/yum/stable/packages"))
-    key = clinic / row.trusted_key / "public.asc" if row.trusted_key else None
-    found = diagnosed(root, key, **row.options)
-    names = {name for checks in found.failed_checks.values() for name in checks}
-    also = {"sqv"} if row.sqv_rejects else set()
-    assert names == row.checks | also, found.as_text()
-    assert found.exit_code == 1
+    shutil.copytree(repositories / fault.maker, root, symlinks=True)
+    homes = [
+        GpgSigner(repositories / name)
+        for name in ("signer", "other", fault.trusted_key or "signer")
+    ]
+    fault.damage(TargetRepository(root, *homes, repositories / "ours/yum/stable/packages"))
+    key = repositories / fault.trusted_key / "public.asc" if fault.trusted_key else None
+    report = examine_folder(root, key, **fault.options)
+    names = {name for checks in report.failed_checks.values() for name in checks}
+    also = {"sqv"} if fault.sqv_rejects else set()
+    assert names == fault.checks | also, report.as_text()
+    assert report.exit_code == 1
 
 
-def test_there_are_many_planted_faults() -> None:
+def test_faults_cover_all_publishers() -> None:
     assert len(FAULTS) >= 60
-    assert len({one.name for one in FAULTS}) >= 45
-    assert {one.maker for one in FAULTS} == set(MAKERS)
+    assert len({fault.name for fault in FAULTS}) >= 45
+    assert {fault.maker for fault in FAULTS} == set(MAKERS)
 
 
-def test_below_a_base_all_repositories_are_found(clinic: Path) -> None:
-    found = diagnosed(clinic, clinic / "who/public.asc")
-    subjects = {one.name for one in found.subjects if one.packages}
+def test_repositories_are_found_below_a_folder(repositories: Path) -> None:
+    report = examine_folder(repositories, repositories / "signer/public.asc")
+    subjects = {subject.name for subject in report.subjects if subject.packages}
     assert subjects == {
         *("apt flat", "apt ours/apt/dists/stable", "apt aptly/dists/stable"),
         *("apt reprepro/dists/stable", "yum createrepo", "yum ours/yum/stable"),
@@ -97,21 +106,21 @@ def test_below_a_base_all_repositories_are_found(clinic: Path) -> None:
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_the_shape_of_the_official_repositories_is_known(
-    clinic: Path, tmp_path: Path, listed: bool
+def test_layout_of_the_official_repositories_is_supported(
+    repositories: Path, tmp_path: Path, listed: bool
 ) -> None:
-    """Flat debs in deb/, rpms in rpm/: in a folder, or behind a server that lists nothing."""
+    """Flat debs in deb/, rpms in rpm/: in a folder, or on a server without folder listings."""
     base = tmp_path / "core:/stable:/v1.36"
-    shutil.copytree(clinic / "flat", base / "deb")
-    shutil.copytree(clinic / "createrepo", base / "rpm")
-    shutil.copy(clinic / "who/public.asc", base / "deb/Release.key")
+    shutil.copytree(repositories / "flat", base / "deb")
+    shutil.copytree(repositories / "createrepo", base / "rpm")
+    shutil.copy(repositories / "signer/public.asc", base / "deb/Release.key")
     with serve_site() as site:
         for path in base.rglob("*"):
             if path.is_file():
                 site.files[f"/{path.relative_to(tmp_path)}"] = path.read_bytes()
         where: object = base if listed else f"{site.url}/core:/stable:/v1.36"
-        found = examine(ExaminationRequest(str(where)), QuietLog())
-    assert found.failed_checks == {}, found.as_text()
-    subjects = [one.name for one in found.subjects]
+        report = examine(ExaminationRequest(str(where)), QuietLog())
+    assert report.failed_checks == {}, report.as_text()
+    subjects = [subject.name for subject in report.subjects]
     assert subjects[:4] == ["key", "apt deb", "yum rpm", "debs and rpms"]
     assert ("files" in subjects) == listed
