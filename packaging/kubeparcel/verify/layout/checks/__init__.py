@@ -19,17 +19,16 @@ from kubeparcel.verify.layout.checks import (
     units,
 )
 
-CHECKS: tuple[CheckDefinition, ...] = (
-    *paths.CHECKS,
-    *files.CHECKS,
-    *metadata.CHECKS,
-    *relations.CHECKS,
-    *binaries.CHECKS,
-    *origins.CHECKS,
-    *dropin.CHECKS,
-    *units.CHECKS,
-    *scripts.CHECKS,
-    *services.CHECKS,
+_MODULES = (
+    *(paths, files, metadata, relations, binaries, origins),
+    *(dropin, units, scripts, services),
+)
+
+CHECKS = tuple(
+    definition
+    for module in _MODULES
+    for definition in vars(module).values()
+    if isinstance(definition, CheckDefinition)
 )
 
 

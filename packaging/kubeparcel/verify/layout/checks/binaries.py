@@ -18,11 +18,11 @@ from kubeparcel.verify.layout.check_context import (
 _LIBC = re.compile(r"(lib(c|m|dl|rt|pthread|resolv|nss_\w+|util)|ld-linux[\w-]*|ld64)\.so\.\d+")
 
 
-def _has_programs(context: CheckContext) -> bool:
-    return bool(context.expected and context.expected.programs)
-
-
-@check("programs-are-binaries", "programs are ELF binaries", applies=_has_programs)
+@check(
+    "programs-are-binaries",
+    "programs are ELF binaries",
+    applies=lambda context: bool(context.expected and context.expected.programs),
+)
 def programs_are_binaries(context: CheckContext) -> Iterator[Finding]:
     """Report programs that are not ELF files."""
     programs = context.expected.programs if context.expected else ()
@@ -62,6 +62,3 @@ def static(context: CheckContext) -> Iterator[Finding]:
         others = [name for name in elf.libraries if not _LIBC.fullmatch(name)]
         if others:
             yield Finding("no library except libc", f"needs {', '.join(others)}", entry.path)
-
-
-CHECKS = (programs_are_binaries, elf_machine, static)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from kubeparcel.packages.reader import PackageEntry
@@ -19,9 +20,7 @@ from kubeparcel.verify.layout.check_context import CheckContext, check
 
 _SECTIONS = ("Unit", "Service", "Install")
 
-
-def _has_drop_in(context: CheckContext) -> bool:
-    return context.drop_in is not None
+_check = functools.partial(check, applies=lambda context: context.drop_in is not None)
 
 
 def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
@@ -35,7 +34,7 @@ def _location(entry: PackageEntry, setting: systemd_unit.Setting | None) -> str:
     return f"{entry.path} line {setting.line}" if setting else entry.path
 
 
-@check("drop-in-readable", "systemd accepts every line of the drop-in", applies=_has_drop_in)
+@_check("drop-in-readable", "systemd accepts every line of the drop-in")
 def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines and sections that systemd ignores, and a drop-in without ExecStart=."""
     entry, unit = _parse(context)
@@ -49,11 +48,7 @@ def drop_in_readable(context: CheckContext) -> Iterator[Finding]:
         yield Finding("ExecStart= in [Service]", "missing", entry.path)
 
 
-@check(
-    "drop-in-environment",
-    "the drop-in sets exactly kubeadm's two fixed variables",
-    applies=_has_drop_in,
-)
+@_check("drop-in-environment", "the drop-in sets exactly kubeadm's two fixed variables")
 def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and different assignments in Environment=."""
     entry, unit = _parse(context)
@@ -69,10 +64,9 @@ def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
         yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", entry.path)
 
 
-@check(
+@_check(
     "drop-in-environment-files",
     "the drop-in reads kubeadm's flags first, then the administrator's file",
-    applies=_has_drop_in,
 )
 def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and swapped EnvironmentFile=: the last file takes precedence."""
@@ -89,10 +83,8 @@ def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-@check(
-    "drop-in-environment-files-optional",
-    "the kubelet starts if the environment files are missing",
-    applies=_has_drop_in,
+@_check(
+    "drop-in-environment-files-optional", "the kubelet starts if the environment files are missing"
 )
 def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Finding]:
     """Report EnvironmentFile= without a leading `-`: the service fails if the file is missing."""
@@ -103,11 +95,7 @@ def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Findin
             yield Finding(expected, setting.value, _location(entry, setting))
 
 
-@check(
-    "drop-in-resets-exec-start",
-    "the drop-in replaces the unit's command",
-    applies=_has_drop_in,
-)
+@_check("drop-in-resets-exec-start", "the drop-in replaces the unit's command")
 def drop_in_resets_exec_start(context: CheckContext) -> Iterator[Finding]:
     """Report anything but an empty ExecStart= followed by one ExecStart= with the command."""
     entry, unit = _parse(context)
@@ -130,11 +118,7 @@ def _command_line(context: CheckContext) -> tuple[str, str, tuple[systemd_unit.W
     return _location(entry, last), value, systemd_unit.split_words(value)
 
 
-@check(
-    "kubelet-command-line",
-    "the kubelet's command line has the four variables in order",
-    applies=_has_drop_in,
-)
+@_check("kubelet-command-line", "the kubelet's command line has the four variables in order")
 def kubelet_command_line(context: CheckContext) -> Iterator[Finding]:
     """Report a command line other than the one that kubeadm documents."""
     location, value, words = _command_line(context)
@@ -142,11 +126,7 @@ def kubelet_command_line(context: CheckContext) -> Iterator[Finding]:
         yield Finding(f"ExecStart={' '.join(COMMAND_LINE)}", f"ExecStart={value}", location)
 
 
-@check(
-    "kubelet-variables-split",
-    "systemd splits each variable into several arguments",
-    applies=_has_drop_in,
-)
+@_check("kubelet-variables-split", "systemd splits each variable into several arguments")
 def kubelet_variables_split(context: CheckContext) -> Iterator[Finding]:
     """Report variables in quotes or braces, which systemd passes as a single argument."""
     location, _, words = _command_line(context)
@@ -157,11 +137,7 @@ def kubelet_variables_split(context: CheckContext) -> Iterator[Finding]:
             yield Finding(variable, word.raw, location, hint)
 
 
-@check(
-    "kubelet-extra-args-last",
-    "the administrator's arguments override all others",
-    applies=_has_drop_in,
-)
+@_check("kubelet-extra-args-last", "the administrator's arguments override all others")
 def kubelet_extra_args_last(context: CheckContext) -> Iterator[Finding]:
     """Report a command line that does not end with $KUBELET_EXTRA_ARGS: the last flag wins."""
     location, value, words = _command_line(context)
@@ -172,15 +148,3 @@ def kubelet_extra_args_last(context: CheckContext) -> Iterator[Finding]:
 
 def _without_braces(word: str) -> str:
     return f"${word[2:-1]}" if word.startswith("${") and word.endswith("}") else word
-
-
-CHECKS = (
-    drop_in_readable,
-    drop_in_environment,
-    drop_in_environment_files,
-    drop_in_environment_files_optional,
-    drop_in_resets_exec_start,
-    kubelet_command_line,
-    kubelet_variables_split,
-    kubelet_extra_args_last,
-)

@@ -76,14 +76,10 @@ def not_world_writable(context: CheckContext) -> Iterator[Finding]:
     )
 
 
-def _has_config_files(context: CheckContext) -> bool:
-    return any(entry.is_conffile or entry.path.startswith("/etc/") for entry in context.files)
-
-
 @check(
     "config-files",
     "exactly the files in /etc are configuration files that keep local changes",
-    applies=_has_config_files,
+    applies=lambda context: any(e.is_conffile or e.path.startswith("/etc/") for e in context.files),
     hint="Set config: true for files in /etc, in packages.NAME.files of kubeparcel.yaml.",
 )
 def config_files(context: CheckContext) -> Iterator[Finding]:
@@ -104,14 +100,10 @@ def config_files(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, entry.kind.value, entry.path)
 
 
-def _is_exact_with_binaries(context: CheckContext) -> bool:
-    return is_exact(context) and has_binaries(context)
-
-
 @check(
     "binary-digests",
     "each binary is identical to the one downloaded or compiled",
-    applies=_is_exact_with_binaries,
+    applies=lambda context: is_exact(context) and has_binaries(context),
 )
 def binary_digests(context: CheckContext) -> Iterator[Finding]:
     """Report binaries whose SHA-256 differs from that of the input of the build."""
@@ -132,11 +124,11 @@ def _different_digests(context: CheckContext, *, elf: bool) -> Iterator[Finding]
             yield Finding(f"sha256 {file.sha256}", f"sha256 {entry.sha256}", entry.path)
 
 
-def _has_build_time(context: CheckContext) -> bool:
-    return bool(context.contents.build_time or is_exact(context))
-
-
-@check("timestamps", "no file is newer than the release", applies=_has_build_time)
+@check(
+    "timestamps",
+    "no file is newer than the release",
+    applies=lambda context: bool(context.contents.build_time or is_exact(context)),
+)
 def timestamps(context: CheckContext) -> Iterator[Finding]:
     """Report files newer than the release, or than the package if the release is unknown.
 
@@ -158,15 +150,3 @@ def _date(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, ValueError, OSError):
         return f"{seconds} s after 1970"
-
-
-CHECKS = (
-    modes,
-    owner_root,
-    no_privileges,
-    not_world_writable,
-    config_files,
-    binary_digests,
-    file_contents,
-    timestamps,
-)

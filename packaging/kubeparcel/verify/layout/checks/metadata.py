@@ -162,40 +162,21 @@ def compression(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-def _built_by_kubeparcel(context: CheckContext) -> bool:
-    return context.built_by_kubeparcel
-
-
-@check("changelog", "the package has a changelog", applies=_built_by_kubeparcel)
+@check(
+    "changelog", "the package has a changelog", applies=lambda context: context.built_by_kubeparcel
+)
 def changelog(context: CheckContext) -> Iterator[Finding]:
     """Report a package of kubeparcel without a changelog."""
     if not context.contents.has_changelog:
         yield Finding("a changelog", "missing")
 
 
-def _is_own_rpm(context: CheckContext) -> bool:
-    return context.built_by_kubeparcel and not context.is_deb
-
-
-@check("build-host", "the build host is not recorded", applies=_is_own_rpm)
+@check(
+    "build-host",
+    "the build host is not recorded",
+    applies=lambda context: context.built_by_kubeparcel and not context.is_deb,
+)
 def build_host(context: CheckContext) -> Iterator[Finding]:
     """Report an rpm with the name of the machine that built it: the build is not reproducible."""
     if context.contents.build_host not in ("", "localhost"):
         yield Finding("build host localhost", context.contents.build_host)
-
-
-CHECKS = (
-    identity,
-    architecture,
-    pre_release_tilde,
-    file_name,
-    licence,
-    maintainer,
-    description,
-    fields,
-    declared_digests,
-    verifiable,
-    compression,
-    changelog,
-    build_host,
-)

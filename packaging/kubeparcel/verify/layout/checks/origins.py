@@ -25,14 +25,10 @@ def _module(context: CheckContext) -> str:
     return context.expected.module if context.expected else ""
 
 
-def _has_expected_module(context: CheckContext) -> bool:
-    return bool(_module(context)) and _has_go_binaries(context)
-
-
 @check(
     "go-module",
     "binaries are built from the project's Go module",
-    applies=_has_expected_module,
+    applies=lambda context: bool(_module(context)) and _has_go_binaries(context),
 )
 def go_module(context: CheckContext) -> Iterator[Finding]:
     """Report binaries of another Go module.
@@ -60,14 +56,10 @@ def _module_versions(context: CheckContext) -> Iterator[tuple[PackageEntry, str]
             yield entry, version
 
 
-def _has_module_versions(context: CheckContext) -> bool:
-    return any(_module_versions(context))
-
-
 @check(
     "go-module-version",
     "binaries are built from the package's version",
-    applies=_has_module_versions,
+    applies=lambda context: any(_module_versions(context)),
 )
 def go_module_version(context: CheckContext) -> Iterator[Finding]:
     """Report binaries built from another version of the module."""
@@ -95,11 +87,7 @@ def go_target(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, target, entry.path)
 
 
-@check(
-    "go-trimpath",
-    "binaries are compiled with -trimpath",
-    applies=_is_compiled_from_source,
-)
+@check("go-trimpath", "binaries are compiled with -trimpath", applies=_is_compiled_from_source)
 def go_trimpath(context: CheckContext) -> Iterator[Finding]:
     """Report binaries built without -trimpath, whose bytes depend on the build directory."""
     for entry, elf in context.elf_files:
@@ -120,14 +108,10 @@ def no_build_paths(context: CheckContext) -> Iterator[Finding]:
             yield Finding("no paths of the build machine", paths, entry.path)
 
 
-def _records_toolchain(context: CheckContext) -> bool:
-    return bool(context.provenance.get("toolchain")) and _has_go_binaries(context)
-
-
 @check(
     "provenance-toolchain",
     "binaries are compiled with the Go version that the provenance records",
-    applies=_records_toolchain,
+    applies=lambda context: bool(context.provenance.get("toolchain")) and _has_go_binaries(context),
 )
 def provenance_toolchain(context: CheckContext) -> Iterator[Finding]:
     """Report binaries compiled with another version of Go."""
@@ -137,14 +121,10 @@ def provenance_toolchain(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, elf.go.version, entry.path)
 
 
-def _has_provenance(context: CheckContext) -> bool:
-    return bool(context.provenance)
-
-
 @check(
     "provenance",
     "provenance.json matches the package and the digests of its binaries",
-    applies=_has_provenance,
+    applies=lambda context: bool(context.provenance),
 )
 def provenance(context: CheckContext) -> Iterator[Finding]:
     """Report an invalid record, another package's record, and binaries with other digests."""
@@ -165,14 +145,3 @@ def provenance(context: CheckContext) -> Iterator[Finding]:
         found = packaged.get(name, "not in the package")
         if expected != found:
             yield Finding(f"{name} {expected}", found, "provenance.json, binaries")
-
-
-CHECKS = (
-    go_module,
-    go_module_version,
-    go_target,
-    go_trimpath,
-    no_build_paths,
-    provenance_toolchain,
-    provenance,
-)

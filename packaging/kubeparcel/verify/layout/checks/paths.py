@@ -11,7 +11,7 @@ from kubeparcel.verify.layout.check_context import CheckContext, check, group_fi
 
 _KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
 
-_DISTRIBUTION_DIRECTORIES: Mapping[str, str] = {
+_SUBDIRECTORIES: Mapping[str, str] = {
     "/": "",
     "/etc/": "cron.d, default, logrotate.d, modules-load.d, profile.d, sysconfig, sysctl.d",
     "/etc/systemd/": "system, system-preset",
@@ -34,12 +34,8 @@ _DISTRIBUTION_DIRECTORIES: Mapping[str, str] = {
 
 DISTRIBUTION_DIRECTORIES = frozenset(
     {"/"}
-    | {parent.rstrip("/") for parent in _DISTRIBUTION_DIRECTORIES}
-    | {
-        parent + name
-        for parent, names in _DISTRIBUTION_DIRECTORIES.items()
-        for name in names.split(", ")
-    }
+    | {parent.rstrip("/") for parent in _SUBDIRECTORIES}
+    | {parent + name for parent, names in _SUBDIRECTORIES.items() for name in names.split(", ")}
 )
 """Directories that packages of the distribution own, or that every package may assume."""
 
@@ -130,11 +126,11 @@ def owned_directories(context: CheckContext) -> Iterator[Finding]:
     yield from group_findings(dict.fromkeys(differences))
 
 
-def _is_one_of_several(context: CheckContext) -> bool:
-    return len(frozenset().union(*context.path_owners.values())) > 1
-
-
-@check("one-owner-per-path", "no two packages contain the same path", applies=_is_one_of_several)
+@check(
+    "one-owner-per-path",
+    "no two packages contain the same path",
+    applies=lambda context: len(frozenset().union(*context.path_owners.values())) > 1,
+)
 def one_owner_per_path(context: CheckContext) -> Iterator[Finding]:
     """Report paths that another package contains: dpkg and rpm refuse to install both."""
     for entry in context.contents.entries:
@@ -142,6 +138,3 @@ def one_owner_per_path(context: CheckContext) -> Iterator[Finding]:
         if others and entry.kind is not FileType.DIR:
             found = f"also in {', '.join(sorted(others))}"
             yield Finding("only one package contains the path", found, entry.path)
-
-
-CHECKS = (files_present, no_stray_files, file_types, owned_directories, one_owner_per_path)

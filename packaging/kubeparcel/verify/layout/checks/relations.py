@@ -59,14 +59,10 @@ def _difference(expected: set[str], found: set[str]) -> str:
     return "; ".join(parts)
 
 
-def _has_dependencies(context: CheckContext) -> bool:
-    return "depends" in context.contents.relations
-
-
 @check(
     "no-exact-bounds",
     "no package requires an exact version of another",
-    applies=_has_dependencies,
+    applies=lambda context: "depends" in context.contents.relations,
 )
 def no_exact_bounds(context: CheckContext) -> Iterator[Finding]:
     """Report `=` between packages of the catalog: both would have to be upgraded at once."""
@@ -125,6 +121,3 @@ def _is_new_enough(declared: list[str], glibc: str) -> bool:
     versions = [tuple(map(int, text.split("."))) for text in matches]
     needed = tuple(map(int, glibc.split("."))) if glibc else ()
     return not versions or max(versions) >= needed[:2]
-
-
-CHECKS = (relations, no_exact_bounds, no_self_conflict, c_library_dependency)

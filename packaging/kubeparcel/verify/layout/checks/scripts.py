@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -27,6 +28,8 @@ _READ_ONLY_PROGRAMS = ("echo", "printf", "test", "[")
 _DATA_PATHS = (CNI_BIN_DIR, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")
 _IDEMPOTENT_OPTIONS = {"mkdir": "p", "ln": "f", "rm": "f", "groupadd": "f"}
 
+_check = functools.partial(check, applies=has_scripts)
+
 
 def _shell_scripts(context: CheckContext) -> Iterator[tuple[str, str]]:
     """Yield the name and text of each scriptlet that /bin/sh runs."""
@@ -35,7 +38,7 @@ def _shell_scripts(context: CheckContext) -> Iterator[tuple[str, str]]:
             yield name, script.body
 
 
-@check("scripts-interpreter", "scriptlets run with /bin/sh", applies=has_scripts)
+@_check("scripts-interpreter", "scriptlets run with /bin/sh")
 def scripts_interpreter(context: CheckContext) -> Iterator[Finding]:
     """Report interpreters that a minimal host may not have; rpm's built-in Lua is allowed."""
     for name, script in context.contents.scripts.items():
@@ -43,7 +46,7 @@ def scripts_interpreter(context: CheckContext) -> Iterator[Finding]:
             yield Finding("/bin/sh", script.interpreter or "no interpreter", name)
 
 
-@check("scripts-parse", "scriptlets have no syntax errors", applies=has_scripts)
+@_check("scripts-parse", "scriptlets have no syntax errors")
 def scripts_parse(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that `sh -n` rejects."""
     for name, body in _shell_scripts(context):
@@ -52,7 +55,7 @@ def scripts_parse(context: CheckContext) -> Iterator[Finding]:
             yield Finding("a script that sh -n accepts", result.stderr.strip(), name)
 
 
-@check("scripts-posix", "scriptlets are POSIX shell", applies=has_scripts)
+@_check("scripts-posix", "scriptlets are POSIX shell")
 def scripts_posix(context: CheckContext) -> Iterator[Finding]:
     """Report syntax that only bash knows: on Debian, /bin/sh is dash."""
     for name, body in _shell_scripts(context):
@@ -62,7 +65,7 @@ def scripts_posix(context: CheckContext) -> Iterator[Finding]:
                 yield Finding("POSIX shell", line.strip(), f"{name} line {number}")
 
 
-@check("scripts-succeed", "scriptlets exit with 0", applies=has_scripts)
+@_check("scripts-succeed", "scriptlets exit with 0")
 def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
     """Report commands whose failure fails the scriptlet, which leaves a half-installed package."""
     for name, command in context.script_commands:
@@ -78,7 +81,7 @@ def scripts_succeed(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, f"… && {command.command_line}", f"{name} line {command.line}")
 
 
-@check("scripts-no-recursive-removal", "scriptlets remove no directory trees", applies=has_scripts)
+@_check("scripts-no-recursive-removal", "scriptlets remove no directory trees")
 def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
     """Report `rm -r` and `find -delete`, which may remove files of other packages."""
     for name, command in context.script_commands:
@@ -89,11 +92,7 @@ def scripts_no_recursive_removal(context: CheckContext) -> Iterator[Finding]:
             yield Finding("no recursive removal", command.command_line, location)
 
 
-@check(
-    "scripts-leave-data",
-    "scriptlets do not touch CNI plugins and cluster data",
-    applies=has_scripts,
-)
+@_check("scripts-leave-data", "scriptlets do not touch CNI plugins and cluster data")
 def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
     """Report commands with paths of CNI plugins and configuration, kubeadm and kubelet data."""
     for name, command in context.script_commands:
@@ -105,7 +104,7 @@ def scripts_leave_data(context: CheckContext) -> Iterator[Finding]:
                 yield Finding(f"no changes to {word}", command.command_line, location)
 
 
-@check("scripts-idempotent", "scriptlets can run more than once", applies=has_scripts)
+@_check("scripts-idempotent", "scriptlets can run more than once")
 def scripts_idempotent(context: CheckContext) -> Iterator[Finding]:
     """Report commands that fail in a second run, and lines appended to files."""
     for name, command in context.script_commands:
@@ -149,15 +148,3 @@ def _first_difference(name: str, expected: str, found: str) -> Iterator[Finding]
         if expected_line != found_line:
             yield Finding(expected_line, found_line, f"{name} line {number}")
             return
-
-
-CHECKS = (
-    scripts_interpreter,
-    scripts_parse,
-    scripts_posix,
-    scripts_succeed,
-    scripts_no_recursive_removal,
-    scripts_leave_data,
-    scripts_idempotent,
-    scripts_exact,
-)

@@ -134,14 +134,10 @@ def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, command.command_line, _location(name, command))
 
 
-def _has_unit_or_drop_in(context: CheckContext) -> bool:
-    return context.unit is not None or context.drop_in is not None
-
-
 @check(
     "scripts-reload-systemd",
     "scriptlets reload systemd after changes of units and drop-ins",
-    applies=_has_unit_or_drop_in,
+    applies=lambda context: bool(context.unit or context.drop_in),
 )
 def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets after installation and removal without `systemctl daemon-reload`."""
@@ -154,14 +150,12 @@ def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
     )
 
 
-def _has_obsolete_conffiles(context: CheckContext) -> bool:
-    return context.is_deb and bool(context.expected and context.expected.obsolete_conffiles)
-
-
 @check(
     "obsolete-drop-in-removed",
     "the other layout's drop-in is removed",
-    applies=_has_obsolete_conffiles,
+    applies=lambda context: (
+        context.is_deb and bool(context.expected and context.expected.obsolete_conffiles)
+    ),
 )
 def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that do not remove the other layout's conffile, which masks the new one."""
@@ -175,13 +169,3 @@ def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
         for name in ("preinst", "postinst", "postrm"):
             if (name, path) not in removed:
                 yield Finding(f"dpkg-maintscript-helper rm_conffile {path}", "missing", name)
-
-
-CHECKS = (
-    scripts_leave_kubelet_running,
-    scripts_stop_on_removal_only,
-    scripts_enable_once,
-    scripts_without_systemd,
-    scripts_reload_systemd,
-    obsolete_drop_in_removed,
-)

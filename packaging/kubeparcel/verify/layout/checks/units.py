@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from kubeparcel.packages.reader import PackageEntry
@@ -24,9 +25,7 @@ _START_LIMITS = (
 
 _ONLINE = "network-online.target"
 
-
-def _has_unit(context: CheckContext) -> bool:
-    return context.unit is not None
+_check = functools.partial(check, applies=lambda context: context.unit is not None)
 
 
 def _parse(context: CheckContext) -> tuple[PackageEntry, systemd_unit.UnitFile]:
@@ -46,7 +45,7 @@ def _has_exactly(context: CheckContext, section: str, key: str) -> Iterator[Find
         yield Finding(f"{key}={expected} in [{section}]", found, location)
 
 
-@check("unit-readable", "systemd accepts every line of the unit", applies=_has_unit)
+@_check("unit-readable", "systemd accepts every line of the unit")
 def unit_readable(context: CheckContext) -> Iterator[Finding]:
     """Report lines that systemd ignores."""
     entry, unit = _parse(context)
@@ -54,13 +53,13 @@ def unit_readable(context: CheckContext) -> Iterator[Finding]:
         yield Finding("KEY=VALUE in a section", text, f"{entry.path} line {line}")
 
 
-@check("unit-exec-start", "the unit runs the kubelet without arguments", applies=_has_unit)
+@_check("unit-exec-start", "the unit runs the kubelet without arguments")
 def unit_exec_start(context: CheckContext) -> Iterator[Finding]:
     """Report another command, and arguments: those belong in the drop-in."""
     return _has_exactly(context, "Service", "ExecStart")
 
 
-@check("unit-restart", "systemd always restarts the kubelet", applies=_has_unit)
+@_check("unit-restart", "systemd always restarts the kubelet")
 def unit_restart(context: CheckContext) -> Iterator[Finding]:
     """Report settings with which systemd stops restarting the kubelet, or restarts it too fast."""
     yield from _has_exactly(context, "Service", "Restart")
@@ -73,13 +72,13 @@ def unit_restart(context: CheckContext) -> Iterator[Finding]:
         yield Finding("RestartSec=10", "systemd's default of 0.1 s", entry.path)
 
 
-@check("unit-enabled", "the unit can be enabled, and starts at boot", applies=_has_unit)
+@_check("unit-enabled", "the unit can be enabled, and starts at boot")
 def unit_enabled(context: CheckContext) -> Iterator[Finding]:
     """Report a WantedBy= other than multi-user.target."""
     return _has_exactly(context, "Install", "WantedBy")
 
 
-@check("unit-network", "the kubelet starts after the network is online", applies=_has_unit)
+@_check("unit-network", "the kubelet starts after the network is online")
 def unit_network(context: CheckContext) -> Iterator[Finding]:
     """Report Wants= or After= without network-online.target."""
     entry, unit = _parse(context)
@@ -125,7 +124,7 @@ def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-@check("unit-not-in-etc", "the unit is not in /etc", applies=_has_unit)
+@_check("unit-not-in-etc", "the unit is not in /etc")
 def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
     """Report a unit in /etc, which belongs to the administrator and masks all other units."""
     entry, _ = _parse(context)
@@ -133,14 +132,10 @@ def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
         yield Finding("the unit in /lib or /usr/lib", "the unit in /etc", entry.path)
 
 
-def _has_env_file(context: CheckContext) -> bool:
-    return context.env_file is not None
-
-
 @check(
     "env-file",
     "the environment file sets only KUBELET_EXTRA_ARGS",
-    applies=_has_env_file,
+    applies=lambda context: context.env_file is not None,
 )
 def env_file(context: CheckContext) -> Iterator[Finding]:
     """Report a missing KUBELET_EXTRA_ARGS, and other variables."""
@@ -153,15 +148,3 @@ def env_file(context: CheckContext) -> Iterator[Finding]:
     for name, _, line in variables:
         if name != EXTRA_ARGS:
             yield Finding(f"only {EXTRA_ARGS}", name, f"{entry.path} line {line}")
-
-
-CHECKS = (
-    unit_readable,
-    unit_exec_start,
-    unit_restart,
-    unit_enabled,
-    unit_network,
-    unit_waits_for_config,
-    unit_not_in_etc,
-    env_file,
-)
