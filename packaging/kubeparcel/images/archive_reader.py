@@ -12,7 +12,8 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 from kubeparcel.errors import ArchiveError, DigestError
@@ -24,6 +25,7 @@ from kubeparcel.images.model import (
     Blob,
     Image,
 )
+from kubeparcel.images.tar import read_entries
 from kubeparcel.model import Arch
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -51,9 +53,7 @@ def read_archive(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
     """
     plain = _decompressed(archive, scratch)
     try:
-        with tarfile.open(plain, "r:") as tar:
-            entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
-        reader = _ArchiveReader(archive, plain, entries, arch)
+        reader = _ArchiveReader(archive, plain, read_entries(plain), arch)
         return list(reader.oci_images()) or list(reader.docker_images())
     except (tarfile.TarError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArchiveError(
@@ -160,10 +160,10 @@ class _ArchiveReader:
             )
 
     def _blob(self, path: str, media_type: str) -> Blob:
-        entry = self.entries[str(PurePosixPath(path))]
+        entry = self.entries[normpath(path)]
         if entry.issym() or entry.islnk():  # docker stores a layer that two images share once
-            folder = PurePosixPath(path).parent if entry.issym() else PurePosixPath()
-            return self._blob(_without_dots(folder / entry.linkname), media_type)
+            folder = dirname(path) if entry.issym() else ""
+            return self._blob(join(folder, entry.linkname), media_type)
         return Blob.from_file(media_type, self.plain, entry.offset_data, entry.size)
 
     def _json(self, blob: Blob) -> Any:
@@ -174,14 +174,3 @@ class _ArchiveReader:
 
 def _blob_path(descriptor: Mapping[str, Any]) -> str:
     return f"blobs/{descriptor['digest'].replace(':', '/', 1)}"
-
-
-def _without_dots(path: PurePosixPath) -> str:
-    """Resolve the `..` parts of a path."""
-    parts: list[str] = []
-    for part in path.parts:
-        if part == "..":
-            parts = parts[:-1]
-        else:
-            parts.append(part)
-    return "/".join(parts)

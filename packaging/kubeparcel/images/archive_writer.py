@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kubeparcel.files import translate_os_errors
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, Blob, Image
+from kubeparcel.images.tar import END, write_entry
 from kubeparcel.model import Arch
 
 
@@ -58,12 +59,14 @@ def write_archive(images: Iterable[Image], target: Path) -> None:
         for image in images
         for blob in (image.config, *image.layers, image.manifest)
     }
+    files = {name: Blob.from_json("", document) for name, document in _indexes(images).items()}
+    files |= {blobs[sha256].path: blobs[sha256] for sha256 in sorted(blobs)}
     with translate_os_errors(target), target.open("wb") as out:
-        for name, document in _indexes(images).items():
-            _write_entry(out, name, Blob.from_json("", document))
-        for sha256 in sorted(blobs):
-            _write_entry(out, blobs[sha256].path, blobs[sha256])
-        out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+        for path, blob in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = blob.size, 0o644
+            write_entry(out, entry, blob.chunks())
+        out.write(END)
 
 
 def _indexes(images: Sequence[Image]) -> dict[str, Any]:
@@ -73,7 +76,11 @@ def _indexes(images: Sequence[Image]) -> dict[str, Any]:
         "index.json": {
             "schemaVersion": 2,
             "mediaType": INDEX_TYPE,
-            "manifests": [_index_entry(image, name) for image in images for name in image.names],
+            "manifests": [
+                {**image.manifest.descriptor, "annotations": _annotations(name)}
+                for image in images
+                for name in image.names
+            ],
         },
         "manifest.json": [
             {
@@ -86,18 +93,6 @@ def _indexes(images: Sequence[Image]) -> dict[str, Any]:
     }
 
 
-def _index_entry(image: Image, name: str) -> dict[str, Any]:
-    annotations = {
-        "io.containerd.image.name": name,
-        "org.opencontainers.image.ref.name": name.rpartition(":")[2],
-    }
-    return {**image.manifest.descriptor, "annotations": annotations}
-
-
-def _write_entry(out: BinaryIO, name: str, blob: Blob) -> None:
-    """Write an entry of the tar in chunks, so that large blobs are not loaded into memory."""
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = blob.size, 0o644
-    out.write(entry.tobuf(tarfile.USTAR_FORMAT))
-    out.writelines(blob.chunks())
-    out.write(b"\0" * (-blob.size % tarfile.BLOCKSIZE))
+def _annotations(name: str) -> dict[str, str]:
+    tag = name.rpartition(":")[2]
+    return {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag}

@@ -7,15 +7,15 @@ a machine creates for itself: logs, caches, random seeds, machine id and hostnam
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from kubeparcel.files import translate_os_errors
-from kubeparcel.images.model import CHUNK_SIZE, LAYER_TYPE, Blob
+from kubeparcel.images.model import LAYER_TYPE, Blob
+from kubeparcel.images.tar import END, read_chunks, read_entries, write_entry
 
 _XATTR = "SCHILY.xattr."
 """The prefix of the only PAX headers that are kept, extended attributes."""
@@ -80,16 +80,18 @@ def root_filesystem_layer(
 
     Modification times after `released`, in seconds since 1970, are set to it.
     """
-    with tarfile.open(exported, "r:") as tar:
-        entries = {str(PurePosixPath(entry.name)): entry for entry in tar}
+    entries = read_entries(exported)
     paths = sorted(path for path, entry in entries.items() if rules.includes(entry, path))
     link_targets = _link_targets(entries, paths)
-    with translate_os_errors(target), exported.open("rb") as source, target.open("wb") as out:
+    with translate_os_errors(target), target.open("wb") as out:
         for path in paths:
             if path != ".":
                 entry = _normalized_entry(path, entries, link_targets, released)
-                _write(out, entry, source, truncate=_matches([path], rules.truncate))
-        out.write(b"\0" * 2 * tarfile.BLOCKSIZE)
+                if entry.isreg() and _matches([path], rules.truncate):
+                    entry.size, entry.mode = 0, entry.mode & 0o666  # engines make it executable
+                data = read_chunks(exported, entry.offset_data, entry.size)
+                write_entry(out, entry, data if entry.isreg() else ())
+        out.write(END)
     return Blob.from_file(LAYER_TYPE, target)
 
 
@@ -133,19 +135,3 @@ def _normalized_entry(
     if link_target != path:
         entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, link_target, 0
     return entry
-
-
-def _write(out: BinaryIO, entry: tarfile.TarInfo, source: BinaryIO, *, truncate: bool) -> None:
-    if truncate and entry.isreg():
-        entry.size, entry.mode = 0, entry.mode & 0o666  # engines make these files executable
-    out.write(entry.tobuf(tarfile.PAX_FORMAT))
-    if entry.isreg():
-        source.seek(entry.offset_data)
-        out.writelines(_chunks(source, entry.size))
-        out.write(b"\0" * (-entry.size % tarfile.BLOCKSIZE))
-
-
-def _chunks(source: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0 and (chunk := source.read(min(CHUNK_SIZE, size))):
-        size -= len(chunk)
-        yield chunk

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from kubeparcel.images.tar import read_chunks
 
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-
-CHUNK_SIZE = 1 << 20
-"""The number of bytes of a file that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,13 @@ class Blob:
         digest = hashlib.sha256()
         for chunk in blob.chunks():
             digest.update(chunk)
-        return cls(media_type, digest.hexdigest(), length, file=file, offset=offset)
+        return replace(blob, sha256=digest.hexdigest())
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in chunks."""
+        """Return the bytes in chunks."""
         if self.file is None:
-            yield self.data or b""
-            return
-        with self.file.open("rb") as file:
-            file.seek(self.offset)
-            remaining = self.size
-            while remaining > 0 and (chunk := file.read(min(CHUNK_SIZE, remaining))):
-                remaining -= len(chunk)
-                yield chunk
+            return iter([self.data or b""])
+        return read_chunks(self.file, self.offset, self.size)
 
     @property
     def path(self) -> str:
