@@ -26,7 +26,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import rpm_metadata, tags
 from kubeparcel.repository.model import Package
 from kubeparcel.threads import CancelToken, parallel_map
 
@@ -37,7 +37,6 @@ _MAX_CONSECUTIVE_ERRORS = 5
 _MAX_HEAD = 64 << 20
 """Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
 
-_HEADER_DIGEST, _PAYLOAD_DIGEST, _PAYLOAD_ALGORITHM, _SHA256 = 273, 5092, 5093, 8
 _HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_metadata.head_length}
 _MISSING_HINT = (
     "Clients fail to install it (404). Publish the file again, or remove it from the index."
@@ -242,13 +241,13 @@ def _comparable(dependencies: str) -> set[str]:
 def _rpm_digest_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
     """Compare an rpm's header and payload with the digests inside it, as `rpm -K` does."""
     headers = rpm_metadata.read_headers(file.head, file.digest.size)
-    header = headers.signature.one(_HEADER_DIGEST)
+    header = headers.signature.one(tags.SIG_SHA256)
     actual = hashlib.sha256(file.head[headers.main.start : headers.main.end]).hexdigest()
     if header and actual != header:
         expected = f"header with sha256 {header}"
         yield Fault(CheckKind.INSIDE, expected, actual, check.path, _BROKEN_HINT)
-    has_sha256 = headers.main.one(_PAYLOAD_ALGORITHM, 0) == _SHA256
-    payload = headers.main.one(_PAYLOAD_DIGEST) if has_sha256 else ""
+    algorithm = tags.DIGESTS.get(headers.main.one(tags.PAYLOADDIGESTALGO, 0))
+    payload = headers.main.one(tags.PAYLOADDIGEST) if algorithm == "sha256" else ""
     if payload and file.payload_sha256 != payload:
         expected = f"payload with sha256 {payload}"
         yield Fault(CheckKind.INSIDE, expected, file.payload_sha256, check.path, _BROKEN_HINT)

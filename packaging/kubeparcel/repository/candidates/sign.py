@@ -35,11 +35,12 @@ def sign_rpms(
 ) -> Candidates:
     """Return the candidates; RPMs not signed by our keys are replaced by signed copies."""
     rpms = sorted(package for package in candidates.sources if package.format is Format.RPM)
+    certificates = signer.export_public_keys(armored=False) if candidates.signed else b""
     unsigned = [
         package
         for package in rpms
         if package not in candidates.signed
-        or not _signed_by(signer, package, candidates.sources[package])
+        or not _signed_by(signer, certificates, package, candidates.sources[package])
     ]
     if not unsigned:
         return candidates
@@ -68,8 +69,8 @@ def sign_rpms(
     )
 
 
-def _signed_by(signer: Signer, package: Package, source: str) -> bool:
-    """Whether an RPM has a valid signature of its header by one of our current keys.
+def _signed_by(signer: Signer, certificates: bytes, package: Package, source: str) -> bool:
+    """Return whether an RPM has a valid signature of its header by one of our current keys.
 
     The file is read again: a signature that only names one of our keys proves nothing.
     """
@@ -78,7 +79,6 @@ def _signed_by(signer: Signer, package: Package, source: str) -> bool:
         head = file.read(HEAD_SIZE)
         head += file.read(max(rpm_metadata.head_length(head) - len(head), 0))
     headers = rpm_metadata.read_headers(head, package.size)
-    certificates = signer.export_public_keys(armored=False)
     signers = rpm_signature.verified_signers(head, headers, certificates)
     return not signers.isdisjoint(signer.fingerprints)
 

@@ -15,24 +15,24 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from kubeparcel.packages.rpm.rpm_metadata import LEAD, SIGNATURES, Header, Headers
+from kubeparcel.packages.rpm import tags
+from kubeparcel.packages.rpm.rpm_metadata import LEAD, Header, Headers
 from kubeparcel.repository.signing import openpgp
 
-RSA = 268
-_OVER_HEADER = (RSA, 267)
-_OVER_PACKAGE = (1002, 1005)
-_OPENPGP = 278
+RSA = tags.SIGNATURES["RSA"]
+_OF_HEADER = (RSA, tags.SIGNATURES["DSA"])
+_OF_PACKAGE = (tags.SIGNATURES["PGP"], tags.SIGNATURES["GPG"])
 _REGION = 62  # RPMTAG_HEADERSIGNATURES
 _RESERVED = 1008
 _BIN = 7
-_ROW = struct.Struct(">IIII")
+_ENTRY = struct.Struct(">IIII")
 _SIZES = {0: 0, 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 
 
 def header_signatures(headers: Headers) -> list[bytes]:
     """Return the signatures of the header alone, one packet each; damaged ones as empty bytes."""
-    signatures = _packets(headers, _OVER_HEADER)
-    for text in headers.signature.get(_OPENPGP, []):
+    signatures = _packets(headers, _OF_HEADER)
+    for text in headers.signature.get(tags.SIGNATURES["OPENPGP"], []):
         try:
             signatures.append(base64.b64decode(text))
         except (binascii.Error, ValueError, TypeError):
@@ -42,11 +42,11 @@ def header_signatures(headers: Headers) -> list[bytes]:
 
 def package_signatures(headers: Headers) -> list[bytes]:
     """Return the signatures of header and payload together, as rpm made them before 4.14."""
-    return _packets(headers, _OVER_PACKAGE)
+    return _packets(headers, _OF_PACKAGE)
 
 
-def _packets(headers: Headers, tags: tuple[int, ...]) -> list[bytes]:
-    values = (headers.signature.get(tag, b"") for tag in tags)
+def _packets(headers: Headers, numbers: tuple[int, ...]) -> list[bytes]:
+    values = (headers.signature.get(tag, b"") for tag in numbers)
     return [value for value in values if isinstance(value, bytes) and value]
 
 
@@ -66,7 +66,7 @@ def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> froz
     return frozenset().union(*signers) if all(signers) else frozenset()
 
 
-class SignedRpm(NamedTuple):
+class SignedCopy(NamedTuple):
     """A signed copy: its digest, its size in bytes, and its lead and headers."""
 
     sha256: str
@@ -76,38 +76,38 @@ class SignedRpm(NamedTuple):
 
 def write_signed_copy(
     source: Path, head: bytes, headers: Headers, signature: bytes, target: Path
-) -> SignedRpm:
+) -> SignedCopy:
     """Write a signed copy of an rpm, replacing existing signatures."""
     header = _signature_header(headers.signature, signature)
     padding = b"\0" * (-len(header) % 8)
     start = head[:LEAD] + header + padding
-    state = hashlib.sha256(start)
+    hash_ = hashlib.sha256(start)
     with source.open("rb") as old, target.open("wb") as new:
         new.write(start)
         old.seek(headers.main.start)
         while block := old.read(1 << 20):
-            state.update(block)
+            hash_.update(block)
             new.write(block)
         size = new.tell()
     shutil.copymode(source, target)
-    return SignedRpm(state.hexdigest(), size, start + head[headers.main.start :])
+    return SignedCopy(hash_.hexdigest(), size, start + head[headers.main.start :])
 
 
 def _signature_header(old: Header, signature: bytes) -> bytes:
     """Return a signature header with the new signature; its region trailer is first and last."""
-    drop = {_REGION, _RESERVED, *SIGNATURES}
-    values = {tag: _raw(old, tag) for tag in old.rows if tag not in drop}
+    dropped = {_REGION, _RESERVED, *tags.SIGNATURES.values()}
+    values = {tag: _raw(old, tag) for tag in old.rows if tag not in dropped}
     values[RSA] = (_BIN, len(signature), signature)
-    rows, store = [], b""
+    entries, store = [], b""
     for tag, (kind, count, data) in sorted(values.items()):
         store += b"\0" * (-len(store) % max(_SIZES.get(kind, 1), 1))
-        rows.append(_ROW.pack(tag, kind, len(store), count))
+        entries.append(_ENTRY.pack(tag, kind, len(store), count))
         store += data
-    trailer = _ROW.pack(_REGION, _BIN, -16 * (len(rows) + 1) & 0xFFFFFFFF, 16)
-    first = _ROW.pack(_REGION, _BIN, len(store), 16)
+    trailer = _ENTRY.pack(_REGION, _BIN, -16 * (len(entries) + 1) & 0xFFFFFFFF, 16)
+    first = _ENTRY.pack(_REGION, _BIN, len(store), 16)
     store += trailer
-    intro = b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(rows) + 1, len(store))
-    return intro + first + b"".join(rows) + store
+    intro = b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(entries) + 1, len(store))
+    return intro + first + b"".join(entries) + store
 
 
 def _raw(old: Header, tag: int) -> tuple[int, int, bytes]:
