@@ -123,7 +123,7 @@ def page(chromium: Any, tmp_path: Path) -> Page:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_fits_the_screen_with_everything_expanded(page, width, scheme):
+def test_page_fits_the_screen_with_everything_expanded(page: Page, width: int, scheme: str) -> None:
     page.open(width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.querySelectorAll('details').forEach((box) => { box.open = true })")
@@ -133,7 +133,7 @@ def test_page_fits_the_screen_with_everything_expanded(page, width, scheme):
     assert page.evaluate(f"{widest}.map((box) => box.getBoundingClientRect().right))") <= width
 
 
-def test_hostile_package_output_is_shown_as_text_and_never_runs(page):
+def test_hostile_package_output_is_shown_as_text_and_never_runs(page: Page) -> None:
     page.open()
     page.click("#expand")
     assert page.evaluate("document.body.dataset.ran ?? 'never'") == "never"
@@ -145,7 +145,7 @@ def test_hostile_package_output_is_shown_as_text_and_never_runs(page):
     assert page.console_messages() == []
 
 
-def test_text_has_enough_contrast_in_both_colour_schemes(page):
+def test_text_has_enough_contrast_in_both_colour_schemes(page: Page) -> None:
     for scheme, dark in (("light", False), ("dark", True)):
         page.open(scheme=scheme)
         colours = "getComputedStyle(document.body)"
@@ -157,7 +157,7 @@ def test_text_has_enough_contrast_in_both_colour_schemes(page):
         assert abs(back - front) > 400
 
 
-def test_page_without_javascript_expands_checks_and_hides_the_filter(page):
+def test_page_without_javascript_expands_checks_and_hides_the_filter(page: Page) -> None:
     page.open(scripts=False)
     assert page.driver.find_element("css selector", "#filter").is_displayed() is False
     summary = page.driver.find_element("css selector", "#layout .group summary")
@@ -168,7 +168,7 @@ def test_page_without_javascript_expands_checks_and_hides_the_filter(page):
     page.open()
 
 
-def test_search_filters_and_expands_checks(page):
+def test_search_filters_and_expands_checks(page: Page) -> None:
     page.open()
     page.type("#search", "KIND")
     assert page.count_visible(".check") == 1
@@ -182,7 +182,7 @@ def test_search_filters_and_expands_checks(page):
     assert page.count_visible(".check") == 40
 
 
-def test_expand_all_and_collapse_all(page):
+def test_expand_all_and_collapse_all(page: Page) -> None:
     page.open()
     page.click("#expand")
     assert page.count_visible(".check") == 42
@@ -191,7 +191,7 @@ def test_expand_all_and_collapse_all(page):
     assert page.count_visible(".check") == 0
 
 
-def test_failure_and_its_check_link_to_each_other(page):
+def test_failure_and_its_check_link_to_each_other(page: Page) -> None:
     page.open()
     page.click(".failure a[href='#check-41']")
     assert wait_until(lambda: page.count_visible("#check-41") == 1)
@@ -199,7 +199,7 @@ def test_failure_and_its_check_link_to_each_other(page):
     assert wait_until(lambda: page.evaluate("location.hash") == "#failure-41")
 
 
-def test_page_and_json_have_the_same_counts(real: Site, chromium: Any, tmp_path: Path):
+def test_page_and_json_have_the_same_counts(real: Site, chromium: Any, tmp_path: Path) -> None:
     file = tmp_path / "verify.html"
     document = real.json("verify", "--html", str(file))
     page = Page(chromium, file).open()

@@ -77,7 +77,7 @@ def page() -> str:
     return html.render_html(REPORTS, STARTED)
 
 
-def test_header_shows_result_versions_environment_and_time(page: str):
+def test_header_shows_result_versions_environment_and_time(page: str) -> None:
     text = ParsedPage(page).text
     assert "1 of 3 checks failed" in text
     assert "kubeadm, kubectl 1.36.3-1 · cri-tools 1.36.0-1" in text
@@ -87,7 +87,7 @@ def test_header_shows_result_versions_environment_and_time(page: str):
     assert "not run: install failed" in text
 
 
-def test_failures_come_first_with_all_details(page: str):
+def test_failures_come_first_with_all_details(page: str) -> None:
     text = ParsedPage(page).text
     failures, all_checks = text.split("All checks")
     for expected in (
@@ -101,7 +101,7 @@ def test_failures_come_first_with_all_details(page: str):
     assert "dist/deb/kubeadm.deb 1 ✓ passed modes as they should be" in all_checks
 
 
-def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str):
+def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str) -> None:
     tags = ParsedPage(page).tags
     checks = [a for _, a in tags if a.get("class") == "check"]
     assert [a["data-passed"] for a in checks] == ["true", "true", "false"]
@@ -111,7 +111,7 @@ def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str):
     assert not any("open" in a for a in checks)
 
 
-def test_page_fetches_nothing_and_allows_only_its_own_script(page: str):
+def test_page_fetches_nothing_and_allows_only_its_own_script(page: str) -> None:
     parsed = ParsedPage(page)
     assert [tag for tag, _ in parsed.tags if tag in ("script", "style", "img", "iframe")] == [
         "style",
@@ -127,31 +127,31 @@ def test_page_fetches_nothing_and_allows_only_its_own_script(page: str):
     assert "default-src 'none'" in (policy or "")
 
 
-def test_package_output_is_escaped(page: str):
+def test_package_output_is_escaped(page: str) -> None:
     assert '<script>document.title = "run"</script>' in ParsedPage(page).text
     assert "\x1b" not in page
 
 
-def test_passed_report_has_no_failures_section():
+def test_passed_report_has_no_failures_section() -> None:
     text = ParsedPage(html.render_html(REPORTS[:1], STARTED)).text
     assert "1 check passed" in text
     assert "Failures" not in text
 
 
-def test_report_with_a_level_not_run_is_not_passed():
+def test_report_with_a_level_not_run_is_not_passed() -> None:
     page = html.render_html([REPORTS[0], Report("install", not_run="no host")], STARTED)
     assert "1 check passed, but not all levels ran" in ParsedPage(page).text
     assert '<header class="failed">' in page
 
 
-def test_many_findings_are_folded():
+def test_many_findings_are_folded() -> None:
     many = tuple(Finding("0755", f"07{n:02}") for n in range(30))
     page = html.render_html([Report("layout", (Check("modes", "a.deb", findings=many),))], STARTED)
     assert page.count("<dt>found</dt>") == 30
     assert "20 more" in ParsedPage(page).text
 
 
-def test_write_html_replaces_an_older_page(tmp_path: Path):
+def test_write_html_replaces_an_older_page(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "verify.html"
     for reports in (REPORTS, REPORTS[:1]):
         write_html(reports, STARTED, file)

@@ -27,7 +27,7 @@ def write(report: Report, files: ReportFiles, log: RecordingLog) -> WrittenRepor
 
 
 @pytest.fixture(autouse=True)
-def outside_github(monkeypatch: pytest.MonkeyPatch):
+def outside_github(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -50,19 +50,19 @@ def run(*words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_layout_level_writes_only_requested_files(tmp_path: Path):
+def test_layout_level_writes_only_requested_files(tmp_path: Path) -> None:
     files = ReportFiles.requested(tmp_path, "dist", "layout", "", "")
     assert (files.html, files.junit) == (None, None)
     files = ReportFiles.requested(tmp_path, "dist", "layout", "a/page.html", "/b.xml")
     assert (files.html, files.junit) == (tmp_path / "a/page.html", Path("/b.xml"))
 
 
-def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path: Path):
+def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path: Path) -> None:
     files = ReportFiles.requested(tmp_path, "out", "install", "page.html", "")
     assert (files.html, files.junit) == (tmp_path / "page.html", tmp_path / "out/verify.xml")
 
 
-def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: RecordingLog):
+def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: RecordingLog) -> None:
     files = ReportFiles(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
     assert (
         write(PASSED, files, log).summary_line
@@ -76,7 +76,7 @@ def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: Rec
 
 def test_report_files_name_the_program_as_it_was_started(
     tmp_path: Path, log: RecordingLog, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr("sys.argv", ["tasks.py"])
     finding = Finding("0755", "0644", hint="inv verify --keep")
     report = Report("layout", (Check("modes", "a.deb", findings=(finding,)),), 0.8)
@@ -89,7 +89,7 @@ def test_report_files_name_the_program_as_it_was_started(
 
 def test_unwritable_file_is_a_warning_and_other_files_are_written(
     tmp_path: Path, log: RecordingLog
-):
+) -> None:
     (tmp_path / "file").write_text("")
     written = write(
         PASSED, ReportFiles(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log
@@ -101,14 +101,16 @@ def test_unwritable_file_is_a_warning_and_other_files_are_written(
     assert write(FAILED, ReportFiles(tmp_path, tmp_path / "file/page.html"), log).exit_code == 1
 
 
-def test_junit_report_can_be_written_to_standard_output(broken: Path):
+def test_junit_report_can_be_written_to_standard_output(broken: Path) -> None:
     argv = [sys.executable, "-m", "kubeparcel", "verify", "--junit", "/dev/stdout", "--quiet"]
     result = subprocess.run(argv, cwd=broken, capture_output=True, text=True, check=False)
     assert result.stdout.startswith("<?xml")
     assert result.returncode == 1
 
 
-def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys):
+def test_verify_writes_the_html_report_and_names_it(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("verify", "--html", "page.html", "--quiet") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].split() == ["report:", "page.html", "exit", "1"]
@@ -116,7 +118,9 @@ def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys):
     assert "modes" in (broken / "page.html").read_text()
 
 
-def test_json_output_is_one_document_and_files_are_named_on_stderr(broken, capsys):
+def test_json_output_is_one_document_and_files_are_named_on_stderr(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("verify", "--html", "page.html", "--json") == 1
     out, err = capsys.readouterr()
     document = json.loads(out)
@@ -125,7 +129,9 @@ def test_json_output_is_one_document_and_files_are_named_on_stderr(broken, capsy
     assert err == "Report     page.html\n"
 
 
-def test_level_after_a_failed_level_is_listed_as_not_run(broken, capsys):
+def test_level_after_a_failed_level_is_listed_as_not_run(
+    broken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("verify", "--level", "install", "--quiet") == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == "  install  – not run: layout failed"
@@ -137,14 +143,16 @@ def test_level_after_a_failed_level_is_listed_as_not_run(broken, capsys):
     assert levels[1]["not-run"] == "layout failed"
 
 
-def test_clean_removes_the_reports(broken, capsys):
+def test_clean_removes_the_reports(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("verify", "--level", "install", "--quiet")
     (broken / "dist/kubectl_1.36.3-1_amd64.deb").unlink()
     assert run("clean") == 0
     assert not (broken / "dist").exists()
 
 
-def test_github_run_gets_annotations_and_a_summary(broken, capsys, monkeypatch):
+def test_github_run_gets_annotations_and_a_summary(
+    broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
     (broken / "summary.md").write_text("of an earlier step\n")
@@ -157,7 +165,9 @@ def test_github_run_gets_annotations_and_a_summary(broken, capsys, monkeypatch):
     assert "❌" in summary
 
 
-def test_run_outside_github_has_no_annotations_or_summary(broken, capsys, monkeypatch):
+def test_run_outside_github_has_no_annotations_or_summary(
+    broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken / "summary.md"))
     assert run("verify", "--quiet") == 1
     out, err = capsys.readouterr()
@@ -165,7 +175,9 @@ def test_run_outside_github_has_no_annotations_or_summary(broken, capsys, monkey
     assert not (broken / "summary.md").exists()
 
 
-def test_github_run_escapes_workflow_commands(tmp_path: Path, log: RecordingLog, monkeypatch):
+def test_github_run_escapes_workflow_commands(
+    tmp_path: Path, log: RecordingLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     shown = write(FAILED, ReportFiles(tmp_path), log).with_summary_line("found    a\n  ::debug::x")
     assert shown == "found    a\n  : :debug::x"

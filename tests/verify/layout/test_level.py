@@ -28,7 +28,7 @@ from tests.support.sample_packages import GO, PackageDraft, SamplePackages, samp
 
 def test_valid_packages_pass_every_check(
     samples: SamplePackages, valid_packages: dict[str, BuiltPackage]
-):
+) -> None:
     report = check_packages(list(valid_packages.values()), samples.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
@@ -36,7 +36,7 @@ def test_valid_packages_pass_every_check(
 
 
 @pytest.mark.parametrize("which", ["etc", "official"])
-def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path):
+def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path) -> None:
     samples = sample_packages(tmp_path, layout=which)
     for name, package in samples.manifests.items():
         samples.write(package, None, tmp_path / "out" / name)
@@ -45,7 +45,7 @@ def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path
 
 
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
-def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path):
+def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path) -> None:
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
     samples = sample_packages(tmp_path, version, go=go)
     for package in samples.manifests.values():
@@ -58,18 +58,18 @@ def test_every_check_applies_to_some_package(
     official_samples: SamplePackages,
     valid_packages: dict[str, BuiltPackage],
     tmp_path: Path,
-):
+) -> None:
     package = official_samples.manifest("kubeadm", "deb")
-    made = official_samples.built(package, official_samples.write(package, None, tmp_path))
+    built = official_samples.built(package, official_samples.write(package, None, tmp_path))
     reports = (
         check_packages([*valid_packages.values()], samples.store, QuietLog()),
-        check_packages([made], official_samples.store, QuietLog()),
+        check_packages([built], official_samples.store, QuietLog()),
     )
     applied = {check.name for report in reports for check in report.checks}
     assert applied == {check.name for check in CHECKS} | {level.READABLE_CHECK}
 
 
-def test_check_names_are_unique_and_in_kebab_case():
+def test_check_names_are_unique_and_in_kebab_case() -> None:
     names = [check.name for check in CHECKS]
     assert len(set(names)) == len(names)
     assert all(name == name.lower() and " " not in name and "_" not in name for name in names)
@@ -78,53 +78,53 @@ def test_check_names_are_unique_and_in_kebab_case():
 
 def test_passed_checks_are_cached_and_still_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubeadm", "deb")
-    made = samples.built(package, samples.write(package, None, tmp_path / "work"))
-    first = check_packages([made], samples.store, QuietLog())
+    built = samples.built(package, samples.write(package, None, tmp_path / "work"))
+    first = check_packages([built], samples.store, QuietLog())
 
     def unreadable(path: Path, cache: object = None) -> None:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr(reader, "read_package", unreadable)
-    second = check_packages([made], samples.store, QuietLog())
+    second = check_packages([built], samples.store, QuietLog())
     assert second.checks == first.checks
 
 
-def test_another_expectation_invalidates_the_cache(tmp_path: Path):
+def test_another_expectation_invalidates_the_cache(tmp_path: Path) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
-    made = samples.built(package, samples.write(package, None, tmp_path / "work"))
-    assert check_packages([made], samples.store, QuietLog()).passed
+    built = samples.built(package, samples.write(package, None, tmp_path / "work"))
+    assert check_packages([built], samples.store, QuietLog()).passed
 
     other = dataclasses.replace(package, version="1.36.4")
-    report = check_packages([dataclasses.replace(made, manifest=other)], samples.store, QuietLog())
+    report = check_packages([dataclasses.replace(built, manifest=other)], samples.store, QuietLog())
     assert "identity" in {check.name for check in report.failed}
 
 
-def test_failed_checks_are_not_cached(tmp_path: Path):
+def test_failed_checks_are_not_cached(tmp_path: Path) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
     file = samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
-    made = samples.built(package, file)
+    built = samples.built(package, file)
     for _ in range(2):
-        assert not check_packages([made], samples.store, QuietLog()).passed
+        assert not check_packages([built], samples.store, QuietLog()).passed
 
 
-def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path):
+def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
-    made = samples.built(
+    built = samples.built(
         package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
     )
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
     samples.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):
-        check_packages([made], samples.store, QuietLog())
+        check_packages([built], samples.store, QuietLog())
 
 
-def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: Path):
+def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: Path) -> None:
     def greedy(draft: PackageDraft) -> None:
         draft.add_file("/usr/share/man/man1/kubectl.1")
 
@@ -138,21 +138,21 @@ def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: P
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
-def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path: Path):
-    made = []
+def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path: Path) -> None:
+    built = []
     for name in ("kubectl", "kubeadm"):
         package = samples.manifest(name, "rpm")
         page = next(file for file in package.files if "completions" in file.path)
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
-        made.append(samples.built(package, samples.write(package, None, tmp_path / name)))
-    report = check_packages(made, samples.store, QuietLog())
+        built.append(samples.built(package, samples.write(package, None, tmp_path / name)))
+    report = check_packages(built, samples.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
 def test_package_outside_the_catalog_gets_only_general_checks(
     samples: SamplePackages, tmp_path: Path
-):
+) -> None:
     def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
 
@@ -166,22 +166,24 @@ def test_package_outside_the_catalog_gets_only_general_checks(
     assert "relations" not in names
 
 
-def test_catalog_of_the_user_extends_the_expected_files(samples: SamplePackages, tmp_path: Path):
+def test_catalog_of_the_user_extends_the_expected_files(
+    samples: SamplePackages, tmp_path: Path
+) -> None:
     def extend(draft: PackageDraft) -> None:
         draft.add_file("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
 
     file = samples.write(samples.manifest("kubelet", "deb"), extend, tmp_path)
     assert "no-stray-files" in {check.name for check in level.check_paths([file]).failed}
 
-    known = catalog.load()
-    row = FileSpec(path="/etc/sysctl.d/99-kubelet.conf", text="x", config=True)
-    spec = known.packages["kubelet"]
-    spec = spec.model_copy(update={"files": (*spec.files, row)})
-    own = known.model_copy(update={"packages": {**known.packages, "kubelet": spec}})
-    assert level.check_paths([file], own).passed
+    default = catalog.load()
+    file_spec = FileSpec(path="/etc/sysctl.d/99-kubelet.conf", text="x", config=True)
+    spec = default.packages["kubelet"]
+    spec = spec.model_copy(update={"files": (*spec.files, file_spec)})
+    extended = default.model_copy(update={"packages": {**default.packages, "kubelet": spec}})
+    assert level.check_paths([file], extended).passed
 
 
-def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path):
+def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path) -> None:
     file = tmp_path / "kubelet.deb"
     file.write_text("<html>404</html>")
     (check,) = level.check_paths([file]).checks
@@ -189,7 +191,7 @@ def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path):
     assert "neither a deb nor an rpm" in check.findings[0].found
 
 
-def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path):
+def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"No packages \(\*\.deb or \*\.rpm\) in /"):
         level.check_paths([tmp_path])
     with pytest.raises(UsageError, match="no such file or folder"):
@@ -201,7 +203,7 @@ def test_build_check_logs_its_result(
     valid_packages: dict[str, BuiltPackage],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-):
+) -> None:
     check_packages(list(valid_packages.values()), samples.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")
 
@@ -213,7 +215,7 @@ def test_build_check_logs_its_result(
     assert "0600" in output
 
 
-def test_results_module_imports_no_heavy_libraries():
+def test_results_module_imports_no_heavy_libraries() -> None:
     code = "import sys, kubeparcel.reports.results; print(*sys.modules)"
     env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     argv = [sys.executable, "-c", code]
@@ -221,20 +223,20 @@ def test_results_module_imports_no_heavy_libraries():
     assert not {"pydantic", "yaml", "elftools", "zstandard", "xml"} & set(result.stdout.split())
 
 
-def test_report_of_real_checks_is_valid_json(samples: SamplePackages, tmp_path: Path):
+def test_report_of_real_checks_is_valid_json(samples: SamplePackages, tmp_path: Path) -> None:
     samples.write(samples.manifest("kubelet", "rpm"), None, tmp_path)
     document = json.loads(as_json([level.check_paths([tmp_path])]))
     assert document["passed"] is True
     assert document["count"] == len(document["checks"])
 
 
-def test_upstream_binaries_without_module_information_pass(tmp_path: Path):
+def test_upstream_binaries_without_module_information_pass(tmp_path: Path) -> None:
     silent = {name: Go("", "", settings={}, sources=("/go/src/x.go",)) for name in GO}
     samples = sample_packages(tmp_path, go=silent, source="upstream")
-    made = [
+    built = [
         samples.built(package, samples.write(package, None, tmp_path / "out" / name))
         for name, package in samples.manifests.items()
     ]
-    report = check_packages(made, samples.store, QuietLog())
+    report = check_packages(built, samples.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}

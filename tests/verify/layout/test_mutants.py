@@ -50,7 +50,7 @@ def test_mutant_fails_its_check(
     samples: SamplePackages,
     official_samples: SamplePackages,
     tmp_path: Path,
-):
+) -> None:
     packages = official_samples if mutant.official else samples
     package = packages.manifest(mutant.package, format_)
     file = packages.write(package, mutant.mutate, tmp_path)
@@ -71,13 +71,13 @@ def test_repacked_file_fails_its_check(
     format_: str,
     samples: SamplePackages,
     tmp_path: Path,
-):
+) -> None:
     samples.write(samples.manifest("kubectl", format_), None, tmp_path / "out")
     (file,) = (tmp_path / "out").glob(f"*.{format_}")
     change(file)
     assert failed(level.check_paths([tmp_path / "out"])) == {check}
 
 
-def test_every_check_has_a_mutant():
+def test_every_check_has_a_mutant() -> None:
     caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED}
     assert {check.name for check in CHECKS} | {level.READABLE_CHECK} == caught | PACKAGE_SET_CHECKS
