@@ -48,12 +48,11 @@ class Signer:
         return tuple(f"{key.signing_fingerprint}:{key.expires}" for key in self.keys)
 
     def sign_release(self, text: bytes) -> tuple[bytes, bytes]:
-        """Return (InRelease, Release.gpg) from one signing operation.
+        """Return (InRelease, Release.gpg) from one signing operation: a smart card is asked once.
 
-        A text-mode signature covers the text without its last line end (RFC 4880, 7.1), so the
-        signature of Release is also valid in InRelease if an empty line precedes it there. Signing
-        once matters for smart cards, which are slow and may ask for a touch each time. Lines of
-        the text must not end in blanks.
+        In a clear-signed message the line end before the signature is not signed (RFC 4880, 7.1).
+        With one line end more, the text-mode signature of Release is also valid in InRelease.
+        Lines of the text must not end in blanks.
         """
         signature = self._sign(text, self.fingerprints, "--textmode", "--armor", "--detach-sign")
         lines = (
