@@ -16,7 +16,7 @@ from pathlib import Path
 import pysequoia
 
 from kubeparcel import paths
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header
 from kubeparcel.repository.signing import gpg, keys, openpgp, rpm_signature
 from tests.support import package_builders
 
@@ -78,7 +78,7 @@ class Pools:
                 Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
             )
             data = plain.read_bytes()
-            headers = rpm_metadata.read_headers(data, len(data))
+            headers = header.read_headers(data, len(data))
             signature = self._sign(data[headers.main.start : headers.main.end])
             target = folder / plain.name
             rpm_signature.write_signed_copy(plain, data, headers, signature, target)

@@ -20,7 +20,7 @@ from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.publisher import Target
@@ -133,12 +133,12 @@ def test_rpm_signature_of_header_and_payload_is_verified(
 ) -> None:
     file = rpm(tmp_path, "kubectl", "1.36.3-1")
     head = file.read_bytes()
-    headers = rpm_metadata.read_headers(head, len(head))
+    headers = header.read_headers(head, len(head))
     (tmp_path / "data").write_bytes(head[headers.main.start :])
     gpg = ["gpg", "--homedir", str(session_key / "keys/default"), "--batch", "--passphrase", ""]
     words = ["--pinentry-mode", "loopback", "-o", str(tmp_path / "sig"), "--detach-sign"]
     subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
-    monkeypatch.setattr(rpm_signature, "RSA", 1002)
+    monkeypatch.setattr(rpm_signature, "SIGNATURE_TAG", 1002)
     target = tmp_path / "signed.rpm"
     signed = rpm_signature.write_signed_copy(
         file, head, headers, (tmp_path / "sig").read_bytes(), target

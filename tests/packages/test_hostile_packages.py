@@ -258,5 +258,5 @@ def test_files_that_only_header_or_only_payload_have_are_faults(tmp_path: Path) 
 def test_sizes_and_digests_of_the_whole_are_compared(tmp_path: Path) -> None:
     package = read(tmp_path, rpm(File("/a"), values={5092: ["0" * 64], 5093: [8]}))
     (fault,) = package.faults
-    assert fault.startswith("PAYLOADDIGEST says 0000")
+    assert fault.startswith("PAYLOADDIGEST is 0000")
     assert package.verified == ("SIGSIZE", "FILEDIGESTS")

@@ -26,6 +26,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import rpm_metadata, tags
 from kubeparcel.repository.model import Package
 from kubeparcel.threads import CancelToken, parallel_map
@@ -37,7 +38,7 @@ _MAX_CONSECUTIVE_ERRORS = 5
 _MAX_HEAD = 64 << 20
 """Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
 
-_HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_metadata.head_length}
+_HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
 _MISSING_HINT = (
     "Clients fail to install it (404). Publish the file again, or remove it from the index."
 )
@@ -161,7 +162,7 @@ def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) ->
         faults = list(_contents_faults(check, file))
         if check.package.format is Format.DEB:
             return FileResult(file.digest.size, tuple(faults))
-        headers = rpm_metadata.read_headers(file.head, file.digest.size)
+        headers = rpm_header.read_headers(file.head, file.digest.size)
         faults += rpm_signature_faults(reader, check.path, headers, file.head, keys)
     except MalformedData as error:
         broken = Fault(CheckKind.INSIDE, "a complete package", str(error), check.path, _BROKEN_HINT)
@@ -207,7 +208,7 @@ def _head_length(format_: Format, head: bytes) -> int:
 
 def _payload_start(head: bytes) -> int | None:
     try:
-        length = rpm_metadata.head_length(head)
+        length = rpm_header.head_length(head)
     except MalformedData:
         return None
     return length if length <= len(head) else None
@@ -221,7 +222,7 @@ def _contents_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
         fields = deb_metadata.parse_fields(text)
         identity, dependencies = deb_metadata.identity(fields), deb_metadata.dependencies(fields)
     else:
-        main = rpm_metadata.read_headers(file.head, file.digest.size).main
+        main = rpm_header.read_headers(file.head, file.digest.size).main
         identity, dependencies = rpm_metadata.identity(main), rpm_metadata.dependencies(main)
         yield from _rpm_digest_faults(check, file)
     if identity != package.identity[1:]:
@@ -240,14 +241,14 @@ def _comparable(dependencies: str) -> set[str]:
 
 def _rpm_digest_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
     """Compare an rpm's header and payload with the digests inside it, as `rpm -K` does."""
-    headers = rpm_metadata.read_headers(file.head, file.digest.size)
-    header = headers.signature.one(tags.SIG_SHA256)
+    headers = rpm_header.read_headers(file.head, file.digest.size)
+    header = headers.signature.text(tags.SIG_SHA256)
     actual = hashlib.sha256(file.head[headers.main.start : headers.main.end]).hexdigest()
     if header and actual != header:
         expected = f"header with sha256 {header}"
         yield Fault(CheckKind.INSIDE, expected, actual, check.path, _BROKEN_HINT)
-    algorithm = tags.DIGESTS.get(headers.main.one(tags.PAYLOADDIGESTALGO, 0))
-    payload = headers.main.one(tags.PAYLOADDIGEST) if algorithm == "sha256" else ""
+    algorithm = tags.DIGESTS.get(headers.main.number(tags.PAYLOADDIGESTALGO) or 0)
+    payload = headers.main.text(tags.PAYLOADDIGEST) if algorithm == "sha256" else ""
     if payload and file.payload_sha256 != payload:
         expected = f"payload with sha256 {payload}"
         yield Fault(CheckKind.INSIDE, expected, file.payload_sha256, check.path, _BROKEN_HINT)

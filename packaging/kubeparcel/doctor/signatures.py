@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeparcel.doctor.findings import CheckKind, Fault, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
-from kubeparcel.packages.rpm.rpm_metadata import Headers
+from kubeparcel.packages.rpm.header import Headers
 from kubeparcel.repository.signing import openpgp, rpm_signature
 
 SIGN_RPM_HINT = (

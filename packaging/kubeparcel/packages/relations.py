@@ -15,6 +15,9 @@ RPM_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~^_]*")
 _ONE = re.compile(r"([^\s(:\[<]+)(?::\w+)?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?")
 _PARTS = re.compile(r"(\D*)(\d*)")
 _SEGMENTS = re.compile(r"\d+|[A-Za-z]+|~|\^")
+STRICT_OPERATORS: Mapping[str, str] = {"<": "<<", ">": ">>"}
+"""Deb's notation of rpm's `<` and `>`; in debs these mean `<=` and `>=`."""
+
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "<<": lambda a, b: a < b,
     "<": lambda a, b: a <= b,
@@ -107,7 +110,7 @@ def satisfies(format_: Format, version: str, relation: Relation) -> bool:
     operator = relation.operator
     if format_ is Format.RPM:
         have, want = have[: len(want)], want[: len(have)]
-        operator = {"<": "<<", ">": ">>"}.get(operator, operator)
+        operator = STRICT_OPERATORS.get(operator, operator)
     return _COMPARE[operator](have, want)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_deb, parse_rpm
 from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.package_cache import IndexEntry, PackageCache
@@ -57,7 +57,7 @@ def read_published(
     needed_size, parse = (
         (deb_metadata.head_length, parse_deb)
         if format_ is Format.DEB
-        else (rpm_metadata.head_length, parse_rpm)
+        else (header.head_length, parse_rpm)
     )
     head = storage.read(path, _HEAD) or b""
     if (needed := needed_size(head)) > len(head):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer, open_signer
 from tests.support import client_view, package_builders
@@ -21,14 +21,14 @@ Sign = Callable[[Signer, bytes], bytes]
 def read_header(path: Path) -> bytes:
     """The bytes that a signature of the header is over."""
     data = path.read_bytes()
-    headers = rpm_metadata.read_headers(data, len(data))
+    headers = header.read_headers(data, len(data))
     return data[headers.main.start : headers.main.end]
 
 
 def sign_rpm(path: Path, target: Path, sign: Sign) -> Path:
     """Put a signature made by `sign` into a copy of an rpm."""
     data = path.read_bytes()
-    headers = rpm_metadata.read_headers(data, len(data))
+    headers = header.read_headers(data, len(data))
     with open_signer("", QuietLog()) as signer:
         signature = sign(signer, read_header(path))
     target.parent.mkdir(exist_ok=True)
@@ -114,10 +114,10 @@ def test_publish_keeps_an_rpm_that_our_key_has_signed(
 def test_signature_of_header_and_payload_is_not_one_of_the_header(
     publish: Publish, rpm: Path, signed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rpm_signature, "RSA", 1002)
+    monkeypatch.setattr(rpm_signature, "SIGNATURE_TAG", 1002)
     sign_rpm(rpm, signed, genuine)
     data = signed.read_bytes()
-    headers = rpm_metadata.read_headers(data, len(data))
+    headers = header.read_headers(data, len(data))
     with open_signer("", QuietLog()) as signer:
         certificates = signer.export_public_keys(armored=False)
     assert rpm_signature.package_signatures(headers)

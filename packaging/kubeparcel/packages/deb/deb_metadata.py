@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from kubeparcel.packages.architectures import DEB_ARCHITECTURES
 from kubeparcel.packages.compression import compression_of, decompress
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import DEB_VERSION, PACKAGE_NAME
@@ -18,13 +19,6 @@ _OURS = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
-# fmt: off
-ARCHES = frozenset((
-    "all", "alpha", "amd64", "arc", "arm64", "armel", "armhf", "hppa", "i386", "ia64", "loong64",
-    "m68k", "mips64el", "mipsel", "powerpc", "ppc64", "ppc64el", "riscv64", "s390x", "sh4",
-    "sparc64", "x32",
-))
-# fmt: on
 
 
 def members(data: bytes) -> list[tuple[str, int, int]]:
@@ -100,7 +94,7 @@ def identity(found: Mapping[str, str]) -> tuple[str, str, str]:
         raise MalformedData(f"its Package field {name!r} is no name of a package")
     if not DEB_VERSION.fullmatch(version):
         raise MalformedData(f"its Version field {version!r} is no version")
-    if arch not in ARCHES:
+    if arch not in DEB_ARCHITECTURES:
         raise MalformedData(f"its Architecture field {arch!r} is no architecture that dpkg knows")
     return name, version, arch
 

@@ -34,7 +34,7 @@ def members(view: memoryview) -> Iterator[CpioMember]:
         data = -(-(start + name_size) // 4) * 4
         if data + size > len(view):
             raise MalformedData("the payload is cut short")
-        text = name.decode("utf-8", "backslashreplace")
+        text = name.decode("utf-8", "replace")
         if text == _END:
             return
         yield CpioMember(text, mode, (major, minor, inode), links, view[data : data + size])

@@ -1,4 +1,4 @@
-"""What an rpm declares of its own bytes as a whole, compared with those bytes."""
+"""Compare the digests and sizes that an rpm declares of itself with its bytes."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 from kubeparcel.packages.rpm import tags
-from kubeparcel.packages.rpm.header import Header
+from kubeparcel.packages.rpm.header import Headers
+
+_SHA256 = 8
 
 
 def check(
-    signature: Header, main: Header, packed: memoryview, plain: memoryview
+    headers: Headers, raw: memoryview, payload: memoryview
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the digests and sizes that hold, and a fault for each that does not.
+    """Return the names of those that match, and a fault for each that does not.
 
-    One that is not declared is in neither.
+    `raw` is the whole file, `payload` its payload, decompressed. Undeclared ones are in neither.
     """
     verified, faults = [], []
-    for name, declared, found in _rows(signature, main, packed, plain):
+    for name, declared, actual in _declared(headers, raw, payload):
         if declared in (None, ""):
             continue
-        if str(declared).lower() == str(found()):
+        if str(declared).lower() == str(actual()):
             verified.append(name)
         else:
-            faults.append(f"{name} says {declared}, the package has {found()}")
+            faults.append(f"{name} is {declared}, but the package has {actual()}")
     return tuple(verified), tuple(faults)
 
 
-def _rows(
-    signature: Header, main: Header, packed: memoryview, plain: memoryview
+def _declared(
+    headers: Headers, raw: memoryview, payload: memoryview
 ) -> Iterator[tuple[str, str | int | None, Callable[[], str | int]]]:
-    algorithm = tags.DIGESTS.get(main.number(tags.PAYLOADDIGESTALGO) or 8, "sha256")
-    yield "SHA256HEADER", signature.text(tags.SIG_SHA256), lambda: _digest("sha256", main.raw)
-    yield "SHA1HEADER", signature.text(tags.SIG_SHA1), lambda: _digest("sha1", main.raw)
-    yield "SIGMD5", signature.binary(tags.SIG_MD5).hex(), lambda: _digest("md5", main.raw, packed)
+    signature, main = headers
+    header, packed, signed = raw[main.start : main.end], raw[main.end :], raw[main.start :]
+    algorithm = tags.DIGESTS.get(main.number(tags.PAYLOADDIGESTALGO) or _SHA256, "sha256")
+    yield "SHA256HEADER", signature.text(tags.SIG_SHA256), lambda: _digest("sha256", header)
+    yield "SHA1HEADER", signature.text(tags.SIG_SHA1), lambda: _digest("sha1", header)
+    yield "SIGMD5", signature.binary(tags.SIG_MD5).hex(), lambda: _digest("md5", signed)
     size = signature.number(tags.SIG_LONGSIZE, tags.SIG_SIZE)
-    yield "SIGSIZE", size, lambda: len(main.raw) + len(packed)
+    yield "SIGSIZE", size, lambda: len(signed)
     size = signature.number(tags.SIG_LONGPAYLOADSIZE, tags.SIG_PAYLOADSIZE)
-    yield "PAYLOADSIZE", size, lambda: len(plain)
+    yield "PAYLOADSIZE", size, lambda: len(payload)
     yield "PAYLOADDIGEST", main.text(tags.PAYLOADDIGEST), lambda: _digest(algorithm, packed)
-    yield "PAYLOADDIGESTALT", main.text(tags.PAYLOADDIGESTALT), lambda: _digest(algorithm, plain)
+    yield "PAYLOADDIGESTALT", main.text(tags.PAYLOADDIGESTALT), lambda: _digest(algorithm, payload)
 
 
-def _digest(algorithm: str, *pieces: memoryview) -> str:
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
+def _digest(algorithm: str, data: memoryview) -> str:
+    return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()

@@ -30,7 +30,7 @@ class HeaderFile:
 
     def entry(self) -> PackageEntry:
         """The entry without anything that only the payload knows."""
-        kind = tags.KINDS.get(stat.S_IFMT(self.mode), FileType.OTHER)
+        kind = tags.FILE_TYPES.get(stat.S_IFMT(self.mode), FileType.OTHER)
         return PackageEntry(
             path=self.path,
             kind=kind,
@@ -40,7 +40,7 @@ class HeaderFile:
             mtime=self.mtime,
             size=self.size if kind is FileType.FILE else 0,
             target=self.target if kind is FileType.SYMLINK else "",
-            flags=frozenset(word for bit, word in tags.FLAGS.items() if self.flags & bit),
+            flags=frozenset(word for bit, word in tags.FILE_FLAGS.items() if self.flags & bit),
             capabilities=self.capabilities,
         )
 

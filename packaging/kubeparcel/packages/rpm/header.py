@@ -1,76 +1,158 @@
-"""The headers that an rpm begins with: tables of tagged values (rpm, docs/manual/format.md)."""
+"""Parse the headers that an rpm begins with: tables of tagged values (rpm, docs/manual/format.md).
+
+An rpm is a lead, a signature header, a main header and the payload. All of publishing reads the
+headers alone, so this module stays fast and imports little.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.rpm import tags
 
 MAGIC = b"\xed\xab\xee\xdb"
-LEAD = 96
-_HEADER_MAGIC = b"\x8e\xad\xe8\x01"
-_INTRO = 16
-_ROW = struct.Struct(">IIII")
+HEADER_MAGIC = b"\x8e\xad\xe8\x01"
+LEAD_SIZE = 96
+_INTRO_SIZE = 16
+_MAIN_HEADER_HINT = 1 << 20
+_INDEX_ENTRY = struct.Struct(">IIII")
+_COUNTS = struct.Struct(">8xII")
 _NUMBERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "Q"}
+_TEXTS = frozenset((6, 8, 9))
 _BINARY = 7
-_TEXTS = (6, 8, 9)
 
 
-@dataclass(frozen=True)
-class Header:
-    """Values by tag; a tag that is not there gives nothing.
+class Header(NamedTuple):
+    """Values by tag; a missing tag, or one of another type, has no values.
 
-    `raw` are the header's own bytes, which its digests cover.
+    `start` and `end` are the header's position in the file. `entries` have tag, type, offset in
+    `store`, and number of values. It is a tuple because a publish may create 20,000 of them.
     """
 
-    raw: memoryview
-    rows: Mapping[int, tuple[int, int, int]]
-    store: memoryview
+    start: int
+    end: int
+    entries: Mapping[int, tuple[int, int, int, int]]
+    store: bytes
 
-    def numbers(self, tag: int) -> tuple[int, ...]:
-        """The integers of a tag."""
-        kind, offset, count = self.rows.get(tag, (0, 0, 0))
-        if kind not in _NUMBERS:
-            return ()
-        return struct.unpack_from(f">{count}{_NUMBERS[kind]}", self.store, offset)
-
-    def number(self, *tags: int) -> int | None:
-        """The first integer of the first of these tags that is there."""
-        return next((found[0] for tag in tags if (found := self.numbers(tag))), None)
+    def has(self, tag: int) -> bool:
+        """Return whether the tag is present."""
+        return tag in self.entries
 
     def texts(self, tag: int) -> tuple[str, ...]:
-        """The strings of a tag."""
-        kind, offset, count = self.rows.get(tag, (0, 0, 0))
-        if kind not in _TEXTS:
+        """Return the strings of a tag."""
+        entry = self.entries.get(tag)
+        if entry is None or entry[1] not in _TEXTS:
             return ()
-        found = self.store[offset:].tobytes().split(b"\0", count)[:count]
-        if len(found) < count:
-            raise MalformedData(f"the header's tag {tag} is damaged")
-        return tuple(text.decode("utf-8", "backslashreplace") for text in found)
+        _, _, offset, count = entry
+        if count == 1:
+            return (self._text(tag, offset),)
+        values = self.store[offset:].split(b"\0", count)[:-1]
+        if len(values) != count:
+            raise MalformedData(f"tag {tag} of its header is damaged")
+        return tuple(str(value, "utf-8", "replace") for value in values)
 
     def text(self, tag: int) -> str:
-        """The first string of a tag: of a text in several languages, the untranslated one."""
-        return next(iter(self.texts(tag)), "")
+        """Return the first string of a tag (the untranslated one), or an empty string."""
+        entry = self.entries.get(tag)
+        if entry is None or entry[1] not in _TEXTS or not entry[3]:
+            return ""
+        return self._text(tag, entry[2])
+
+    def _text(self, tag: int, offset: int) -> str:
+        end = self.store.find(b"\0", offset)
+        if end < 0:
+            raise MalformedData(f"tag {tag} of its header is damaged")
+        return str(self.store[offset:end], "utf-8", "replace")
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """Return the integers of a tag."""
+        entry = self.entries.get(tag)
+        if entry is None or entry[1] not in _NUMBERS:
+            return ()
+        _, kind, offset, count = entry
+        try:
+            return struct.unpack_from(f">{count}{_NUMBERS[kind]}", self.store, offset)
+        except struct.error:
+            raise MalformedData(f"tag {tag} of its header is damaged") from None
+
+    def number(self, *alternatives: int) -> int | None:
+        """Return the first integer of the first of these tags that is present."""
+        for tag in alternatives:
+            values = self.numbers(tag)
+            if values:
+                return values[0]
+        return None
 
     def binary(self, tag: int) -> bytes:
-        """The bytes of a tag."""
-        kind, offset, count = self.rows.get(tag, (0, 0, 0))
-        return self.store[offset : offset + count].tobytes() if kind == _BINARY else b""
+        """Return the bytes of a tag."""
+        entry = self.entries.get(tag)
+        if entry is None or entry[1] != _BINARY:
+            return b""
+        return self.store[entry[2] : entry[2] + entry[3]]
 
 
-def read(view: memoryview, at: int) -> Header:
-    """The header that begins at that byte; raises Malformed when it is damaged or cut short."""
-    intro = view[at : at + _INTRO].tobytes()
-    if len(intro) < _INTRO:
-        raise MalformedData("the package is cut short in its header")
-    if not intro.startswith(_HEADER_MAGIC):
-        raise MalformedData(f"there is no rpm header at byte {at:,}")
-    count, size = struct.unpack(">II", intro[8:])
-    start = at + _INTRO + count * _ROW.size
-    if start + size > len(view):
-        raise MalformedData("the package is cut short in its header")
-    table = _ROW.iter_unpack(view[at + _INTRO : start])
-    rows = {tag: (kind, offset, number) for tag, kind, offset, number in table}
-    return Header(view[at : start + size], rows, view[start : start + size])
+class Headers(NamedTuple):
+    """The signature header and the main header of an rpm."""
+
+    signature: Header
+    main: Header
+
+    @property
+    def signed(self) -> bool:
+        """Return whether there is any signature; it is not verified."""
+        return any(tag in self.signature.entries for tag in tags.SIGNATURES.values())
+
+
+def head_length(head: bytes) -> int:
+    """Return how many bytes the lead and both headers take, as far as `head` tells.
+
+    Raises MalformedData.
+    """
+    if not head.startswith(MAGIC):
+        raise MalformedData("it is not an rpm")
+    start, size = _extent(head, LEAD_SIZE)
+    main_start = _aligned(start + size)
+    if main_start + _INTRO_SIZE > len(head):
+        return main_start + _MAIN_HEADER_HINT
+    start, size = _extent(head, main_start)
+    return start + size
+
+
+def read_headers(data: bytes | memoryview, size: int) -> Headers:
+    """Return both headers from the first bytes of an rpm of `size` bytes; raise MalformedData."""
+    signature = _read_header(data, LEAD_SIZE)
+    main = _read_header(data, _aligned(signature.end))
+    declared = signature.number(tags.SIG_SIZE, tags.SIG_LONGSIZE) or 0
+    missing = main.start + declared - size
+    if declared and missing > 0:
+        raise MalformedData(f"it is truncated: {missing:,} bytes are missing")
+    if main.end >= size:
+        raise MalformedData("it is truncated: the payload is missing")
+    return Headers(signature, main)
+
+
+def _read_header(data: bytes | memoryview, start: int) -> Header:
+    store_start, size = _extent(data, start)
+    end = store_start + size
+    if end > len(data):
+        raise MalformedData("it is truncated in its header")
+    index = _INDEX_ENTRY.iter_unpack(data[start + _INTRO_SIZE : store_start])
+    entries = {entry[0]: entry for entry in index}
+    return Header(start, end, entries, bytes(data[store_start:end]))
+
+
+def _extent(data: bytes | memoryview, start: int) -> tuple[int, int]:
+    """Return where the store of the header at `start` begins, and its size."""
+    if start + _INTRO_SIZE > len(data):
+        raise MalformedData("it is truncated in its header")
+    if data[start : start + len(HEADER_MAGIC)] != HEADER_MAGIC:
+        raise MalformedData(f"it is not an rpm, or damaged: no header at byte {start:,}")
+    count, size = _COUNTS.unpack_from(data, start)
+    return start + _INTRO_SIZE + count * _INDEX_ENTRY.size, size
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // 8) * 8

@@ -12,22 +12,22 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
 from kubeparcel.packages.payload import installed_size_faults
-from kubeparcel.packages.rpm import digests, files, header, tags
-from kubeparcel.packages.rpm.header import Header
+from kubeparcel.packages.relations import STRICT_OPERATORS
+from kubeparcel.packages.rpm import digests, files, tags
+from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers
 
-MAGIC = header.MAGIC
+__all__ = ["MAGIC", "read"]
 
 
 def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
     """All that an rpm holds; `file` is only remembered. Raises Malformed."""
-    signature = header.read(raw, header.LEAD)
-    start = -(-(header.LEAD + len(signature.raw)) // 8) * 8
-    main = header.read(raw, start)
-    packed = raw[start + len(main.raw) :]
+    headers = read_headers(raw, len(raw))
+    main = headers.main
+    packed = raw[main.end :]
     compression = _compression(main, packed)
     plain, frames = decompress_payload(packed, compression, "its payload")
     entries, faults = files.entries(main, plain, known)
-    verified, broken = digests.check(signature, main, packed, plain)
+    verified, broken = digests.check(headers, raw, plain)
     files_hold = not faults and any(entry.kind is FileType.FILE for entry in entries)
     return PackageContents(
         file=file,
@@ -39,7 +39,7 @@ def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents
         zstd_frames=frames,
         verified=(*verified, "FILEDIGESTS") if files_hold else verified,
         faults=(*broken, *faults, *_weight(main, entries)),
-        signatures=tuple(n for n, tag in tags.SIGNATURES.items() if tag in signature.rows),
+        signatures=tuple(n for n, tag in tags.SIGNATURES.items() if headers.signature.has(tag)),
     )
 
 
@@ -68,7 +68,7 @@ def _declared(main: Header) -> dict[str, Any]:
         "scripts": dict(_scripts(main)),
         "build_time": main.number(tags.BUILDTIME) or 0,
         "build_host": main.text(tags.BUILDHOST),
-        "has_changelog": tags.CHANGELOGTIME in main.rows,
+        "has_changelog": main.has(tags.CHANGELOGTIME),
     }
 
 
@@ -77,7 +77,7 @@ def _identity(main: Header) -> dict[str, str]:
         "name": main.text(tags.NAME),
         "version": main.text(tags.VERSION),
         "revision": main.text(tags.RELEASE),
-        "arch": "src" if tags.SOURCEPACKAGE in main.rows else main.text(tags.ARCH),
+        "arch": "src" if main.has(tags.SOURCEPACKAGE) else main.text(tags.ARCH),
     }
     for field, text in identity.items():
         if not text:
@@ -91,7 +91,7 @@ def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]
         names, versions = main.texts(numbers[0]), main.texts(numbers[2])
         rows = zip(names, main.numbers(numbers[1]), versions, strict=True)
         others = [
-            f"{name} ({tags.OPERATORS[flags & 14]} {version})" if version else name
+            f"{name} ({_operator(flags)} {version})" if version else name
             for name, flags, version in rows
             if _is_automatic(main, relation, name, flags) is automatic
         ]
@@ -100,10 +100,15 @@ def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]
     return found
 
 
+def _operator(flags: int) -> str:
+    operator = tags.OPERATORS[flags & tags.SENSE_MASK]
+    return STRICT_OPERATORS.get(operator, operator)
+
+
 def _is_automatic(main: Header, relation: str, name: str, flags: int) -> bool:
     itself = main.text(tags.NAME)
     own = relation == "provides" and (name == itself or name.startswith(f"{itself}("))
-    return own or bool(flags & tags.AUTOMATIC) or name.startswith(("rpmlib(", "config("))
+    return own or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config("))
 
 
 def _scripts(main: Header) -> Iterator[tuple[str, Script]]:

@@ -12,7 +12,7 @@ from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header, rpm_metadata
 from kubeparcel.repository.package_cache import (
     FileStamp,
     IndexEntry,
@@ -93,7 +93,7 @@ def _read_batch(files: Sequence[FileStamp]) -> Batch:
 def _read_file(file: FileStamp) -> ParsedPackage:
     try:
         if file.path.endswith(".rpm"):
-            content = hash_file(file.path, rpm_metadata.head_length, file.size)
+            content = hash_file(file.path, header.head_length, file.size)
             return parse_rpm(content.head, content.size, content.sha256)
         content = hash_file(file.path, deb_metadata.head_length, file.size)
         return parse_deb(content.head, content.size, content.sha256)
@@ -116,7 +116,7 @@ def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
 
 def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
     """Parse the first bytes of an RPM of `size` bytes. Raises Malformed."""
-    headers = rpm_metadata.read_headers(head, size)
+    headers = header.read_headers(head, size)
     name, version, arch = rpm_metadata.identity(headers.main)
     path = f"packages/{rpm_metadata.file_name(name, version, arch)}"
     entry = package_xml.render_entry(headers, version, sha256, size, path)

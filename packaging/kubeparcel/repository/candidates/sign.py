@@ -12,7 +12,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
 from kubeparcel.packages.digest import HEAD_SIZE, hash_file
-from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.rpm import header
 from kubeparcel.repository.candidates.match import Candidates, package_from
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_rpm
 from kubeparcel.repository.model import Package
@@ -77,17 +77,17 @@ def _signed_by(signer: Signer, certificates: bytes, package: Package, source: st
     path = Path(source)
     with translate_os_errors(path), path.open("rb") as file:
         head = file.read(HEAD_SIZE)
-        head += file.read(max(rpm_metadata.head_length(head) - len(head), 0))
-    headers = rpm_metadata.read_headers(head, package.size)
+        head += file.read(max(header.head_length(head) - len(head), 0))
+    headers = header.read_headers(head, package.size)
     signers = rpm_signature.verified_signers(head, headers, certificates)
     return not signers.isdisjoint(signer.fingerprints)
 
 
 def _sign(package: Package, source: str, signer: Signer, folder: Path) -> SignedRpm:
-    content = hash_file(source, rpm_metadata.head_length)
+    content = hash_file(source, header.head_length)
     if content.sha256 != package.sha256:
         raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
-    headers = rpm_metadata.read_headers(content.head, content.size)
+    headers = header.read_headers(content.head, content.size)
     signature = signer.sign_binary(content.head[headers.main.start : headers.main.end])
     target = folder / f"{package.sha256}.rpm"
     with translate_os_errors(target):

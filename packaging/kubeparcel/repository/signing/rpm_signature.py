@@ -16,23 +16,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeparcel.packages.rpm import tags
-from kubeparcel.packages.rpm.rpm_metadata import LEAD, Header, Headers
+from kubeparcel.packages.rpm.header import HEADER_MAGIC, LEAD_SIZE, Header, Headers
 from kubeparcel.repository.signing import openpgp
 
-RSA = tags.SIGNATURES["RSA"]
-_OF_HEADER = (RSA, tags.SIGNATURES["DSA"])
-_OF_PACKAGE = (tags.SIGNATURES["PGP"], tags.SIGNATURES["GPG"])
-_REGION = 62  # RPMTAG_HEADERSIGNATURES
-_RESERVED = 1008
-_BIN = 7
+SIGNATURE_TAG = tags.SIG_RSA
+_BINARY = 7
 _ENTRY = struct.Struct(">IIII")
 _SIZES = {0: 0, 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 
 
 def header_signatures(headers: Headers) -> list[bytes]:
     """Return the signatures of the header alone, one packet each; damaged ones as empty bytes."""
-    signatures = _packets(headers, _OF_HEADER)
-    for text in headers.signature.get(tags.SIGNATURES["OPENPGP"], []):
+    signatures = _packets(headers, tags.SIG_RSA, tags.SIG_DSA)
+    for text in headers.signature.texts(tags.SIG_OPENPGP):
         try:
             signatures.append(base64.b64decode(text))
         except (binascii.Error, ValueError, TypeError):
@@ -42,12 +38,12 @@ def header_signatures(headers: Headers) -> list[bytes]:
 
 def package_signatures(headers: Headers) -> list[bytes]:
     """Return the signatures of header and payload together, as rpm made them before 4.14."""
-    return _packets(headers, _OF_PACKAGE)
+    return _packets(headers, tags.SIG_PGP, tags.SIG_GPG)
 
 
-def _packets(headers: Headers, numbers: tuple[int, ...]) -> list[bytes]:
-    values = (headers.signature.get(tag, b"") for tag in numbers)
-    return [value for value in values if isinstance(value, bytes) and value]
+def _packets(headers: Headers, *signature_tags: int) -> list[bytes]:
+    packets = map(headers.signature.binary, signature_tags)
+    return [packet for packet in packets if packet]
 
 
 def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> frozenset[str]:
@@ -80,7 +76,7 @@ def write_signed_copy(
     """Write a signed copy of an rpm, replacing existing signatures."""
     header = _signature_header(headers.signature, signature)
     padding = b"\0" * (-len(header) % 8)
-    start = head[:LEAD] + header + padding
+    start = head[:LEAD_SIZE] + header + padding
     hash_ = hashlib.sha256(start)
     with source.open("rb") as old, target.open("wb") as new:
         new.write(start)
@@ -95,23 +91,24 @@ def write_signed_copy(
 
 def _signature_header(old: Header, signature: bytes) -> bytes:
     """Return a signature header with the new signature; its region trailer is first and last."""
-    dropped = {_REGION, _RESERVED, *tags.SIGNATURES.values()}
-    values = {tag: _raw(old, tag) for tag in old.rows if tag not in dropped}
-    values[RSA] = (_BIN, len(signature), signature)
+    dropped = {tags.HEADERSIGNATURES, tags.SIG_RESERVEDSPACE, *tags.SIGNATURES.values()}
+    values = {tag: _raw(old, tag) for tag in old.entries if tag not in dropped}
+    values[SIGNATURE_TAG] = (_BINARY, len(signature), signature)
     entries, store = [], b""
     for tag, (kind, count, data) in sorted(values.items()):
         store += b"\0" * (-len(store) % max(_SIZES.get(kind, 1), 1))
         entries.append(_ENTRY.pack(tag, kind, len(store), count))
         store += data
-    trailer = _ENTRY.pack(_REGION, _BIN, -16 * (len(entries) + 1) & 0xFFFFFFFF, 16)
-    first = _ENTRY.pack(_REGION, _BIN, len(store), 16)
+    offset = -16 * (len(entries) + 1) & 0xFFFFFFFF
+    trailer = _ENTRY.pack(tags.HEADERSIGNATURES, _BINARY, offset, 16)
+    first = _ENTRY.pack(tags.HEADERSIGNATURES, _BINARY, len(store), 16)
     store += trailer
-    intro = b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(entries) + 1, len(store))
+    intro = HEADER_MAGIC + b"\0\0\0\0" + struct.pack(">II", len(entries) + 1, len(store))
     return intro + first + b"".join(entries) + store
 
 
 def _raw(old: Header, tag: int) -> tuple[int, int, bytes]:
-    _, kind, offset, count = old.rows[tag]
+    _, kind, offset, count = old.entries[tag]
     if kind in _SIZES:
         end = offset + _SIZES[kind] * count
     else:

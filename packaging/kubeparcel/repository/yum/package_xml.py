@@ -10,14 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kubeparcel.packages.rpm import tags
-from kubeparcel.packages.rpm.rpm_metadata import Header, Headers
+from kubeparcel.packages.rpm.header import Header, Headers
 from kubeparcel.repository.package_cache import IndexEntry
 
-_FLAGS = {2: "LT", 4: "GT", 8: "EQ", 10: "LE", 12: "GE"}
-_PRE = 0x1640  # RPMSENSE_PREREQ, SCRIPT_PRE and SCRIPT_POST: rendered as pre="1" (rpmds.h)
-_RPMLIB = 1 << 24
-_GHOST = 1 << 6
-_SOURCERPM, _CHANGELOGNAME, _CHANGELOGTEXT = 1044, 1081, 1082
 _RELATIONS = {
     "provides": tags.RELATIONS["provides"],
     "requires": tags.RELATIONS["depends"],
@@ -48,7 +43,7 @@ def render_entry(headers: Headers, evr: str, sha256: str, size: int, path: str) 
     main = headers.main
     version = f"<version {_evr_attributes(evr)}/>"
     files = list(_files(main))
-    name, arch = _attribute(main.one(tags.NAME)), _attribute(main.one(tags.ARCH))
+    name, arch = _attribute(main.text(tags.NAME)), _attribute(main.text(tags.ARCH))
     start = f'<package pkgid="{sha256}" name="{name}" arch="{arch}">\n  {version}\n'
     listed = "".join(f"  {file.element}\n" for file in files)
     return IndexEntry(
@@ -62,26 +57,26 @@ def _primary(
     headers: Headers, version: str, sha256: str, size: int, path: str, files: list[_File]
 ) -> str:
     main, signature = headers.main, headers.signature
-    build_time = main.one(tags.BUILDTIME, 0)
-    archive = signature.one(tags.SIG_PAYLOADSIZE, 0) or signature.one(tags.SIG_LONGPAYLOADSIZE, 0)
-    installed = main.one(tags.SIZE, 0) or main.one(tags.LONGSIZE, 0)
+    build_time = main.number(tags.BUILDTIME) or 0
+    archive = signature.number(tags.SIG_PAYLOADSIZE, tags.SIG_LONGPAYLOADSIZE) or 0
+    installed = main.number(tags.SIZE, tags.LONGSIZE) or 0
     fields = "".join(
-        f"    <rpm:{name}>{_text(main.one(tag))}</rpm:{name}>\n"
+        f"    <rpm:{name}>{_text(main.text(tag))}</rpm:{name}>\n"
         for name, tag in _FORMAT_FIELDS.items()
     )
     listed = "".join(f"    {file.element}\n" for file in files if _in_primary(file.path))
     return (
-        f'<package type="rpm">\n  <name>{_text(main.one(tags.NAME))}</name>\n'
-        f"  <arch>{_text(main.one(tags.ARCH))}</arch>\n  {version}\n"
+        f'<package type="rpm">\n  <name>{_text(main.text(tags.NAME))}</name>\n'
+        f"  <arch>{_text(main.text(tags.ARCH))}</arch>\n  {version}\n"
         f'  <checksum type="sha256" pkgid="YES">{sha256}</checksum>\n'
-        f"  <summary>{_text(main.one(tags.SUMMARY))}</summary>\n"
-        f"  <description>{_text(main.one(tags.DESCRIPTION))}</description>\n"
-        f"  <packager>{_text(main.one(tags.PACKAGER))}</packager>\n"
-        f"  <url>{_text(main.one(tags.URL))}</url>\n"
+        f"  <summary>{_text(main.text(tags.SUMMARY))}</summary>\n"
+        f"  <description>{_text(main.text(tags.DESCRIPTION))}</description>\n"
+        f"  <packager>{_text(main.text(tags.PACKAGER))}</packager>\n"
+        f"  <url>{_text(main.text(tags.URL))}</url>\n"
         f'  <time file="{build_time}" build="{build_time}"/>\n'
         f'  <size package="{size}" installed="{installed}" archive="{archive}"/>\n'
         f'  <location href="{_attribute(path)}"/>\n  <format>\n{fields}'
-        f"    <rpm:sourcerpm>{_text(main.one(_SOURCERPM))}</rpm:sourcerpm>\n"
+        f"    <rpm:sourcerpm>{_text(main.text(tags.SOURCERPM))}</rpm:sourcerpm>\n"
         f'    <rpm:header-range start="{main.start}" end="{main.end}"/>\n'
         f"{''.join(_relations(main))}{listed}  </format>\n</package>\n"
     )
@@ -93,25 +88,25 @@ def _in_primary(path: str) -> bool:
 
 
 def _files(main: Header) -> Iterator[_File]:
-    folders, indexes = main.get(tags.DIRNAMES), main.get(tags.DIRINDEXES)
-    names = main.get(tags.BASENAMES)
+    folders, indexes = main.texts(tags.DIRNAMES), main.numbers(tags.DIRINDEXES)
+    names = main.texts(tags.BASENAMES)
     paths = [folders[i] + name for i, name in zip(indexes, names, strict=True)]
-    paths = paths or list(main.get(tags.OLDFILENAMES))
-    flags = main.get(tags.FILEFLAGS) or (0,) * len(paths)
-    modes = main.get(tags.FILEMODES) or (0,) * len(paths)
+    paths = paths or list(main.texts(tags.OLDFILENAMES))
+    flags = main.numbers(tags.FILEFLAGS) or (0,) * len(paths)
+    modes = main.numbers(tags.FILEMODES) or (0,) * len(paths)
     for path, flag, mode in zip(paths, flags, modes, strict=False):
-        kind = ' type="ghost"' if flag & _GHOST else ""
+        kind = ' type="ghost"' if flag & tags.FILE_GHOST else ""
         kind = ' type="dir"' if stat.S_ISDIR(mode) else kind
         yield _File(path, f"<file{kind}>{_text(path)}</file>")
 
 
 def _relations(main: Header) -> Iterator[str]:
     for kind, (names, flags, versions) in _RELATIONS.items():
-        relations = zip(main.get(names), main.get(flags), main.get(versions), strict=False)
+        relations = zip(main.texts(names), main.numbers(flags), main.texts(versions), strict=False)
         entries = dict.fromkeys(
             _relation(name, flag, version, kind)
             for name, flag, version in relations
-            if not (kind == "requires" and (flag & _RPMLIB or name.startswith("rpmlib(")))
+            if not (kind == "requires" and (flag & tags.SENSE_RPMLIB or name.startswith("rpmlib(")))
         )
         if entries:
             yield f"    <rpm:{kind}>\n{''.join(entries)}    </rpm:{kind}>\n"
@@ -119,9 +114,11 @@ def _relations(main: Header) -> Iterator[str]:
 
 @functools.lru_cache(10_000)
 def _relation(name: str, flag: int, version: str, kind: str) -> str:
-    flags = _FLAGS.get(flag & 14)
-    condition = f' flags="{flags}" {_evr_attributes(version)}' if flags and version else ""
-    pre = ' pre="1"' if kind == "requires" and flag & _PRE else ""
+    operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)
+    condition = ""
+    if operator and version:
+        condition = f' flags="{tags.XML_OPERATORS[operator]}" {_evr_attributes(version)}'
+    pre = ' pre="1"' if kind == "requires" and flag & tags.SENSE_PRE else ""
     return f'      <rpm:entry name="{_attribute(name)}"{condition}{pre}/>\n'
 
 
@@ -134,8 +131,8 @@ def _evr_attributes(evr: str) -> str:
 
 
 def _changelog(main: Header) -> Iterator[str]:
-    times, authors = main.get(tags.CHANGELOGTIME), main.get(_CHANGELOGNAME)
-    entries = list(zip(times, authors, main.get(_CHANGELOGTEXT), strict=False))
+    times, authors = main.numbers(tags.CHANGELOGTIME), main.texts(tags.CHANGELOGNAME)
+    entries = list(zip(times, authors, main.texts(tags.CHANGELOGTEXT), strict=False))
     for time, author, text in reversed(entries[:_CHANGELOG_ENTRIES]):
         attributes = f'author="{_attribute(author)}" date="{time}"'
         yield f"  <changelog {attributes}>{_text(text)}</changelog>\n"

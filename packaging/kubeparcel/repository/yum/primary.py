@@ -11,13 +11,14 @@ from xml.etree.ElementTree import Element
 from kubeparcel.model import Format
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import PACKAGE_NAME
+from kubeparcel.packages.rpm.tags import XML_OPERATORS
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _RPM = "{http://linux.duke.edu/metadata/rpm}"
-_OPERATORS = {"LT": "<", "GT": ">", "EQ": "=", "LE": "<=", "GE": ">="}
+_OPERATORS = {name: operator for operator, name in XML_OPERATORS.items()}
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
