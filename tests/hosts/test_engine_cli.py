@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import UsageError
-from kubeparcel.hosts.engine import ContainerSpec, EngineUnavailable, WaitTimeout
-from kubeparcel.hosts.engine_cli import ENGINES, CliEngine, select_engine
+from kubeparcel.hosts.engine import ContainerSpec, Engine, EngineUnavailable, WaitTimeout
+from kubeparcel.hosts.engine_cli import ENGINES, select_engine
 
 
 @pytest.fixture
@@ -60,19 +60,19 @@ def test_the_engine_is_selected_by_option_or_variable(programs, monkeypatch):
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_plain_container_gets_no_extra_flags(name):
-    arguments = list(CliEngine(ENGINES[name], "1").run_arguments(ContainerSpec("image", "box")))
+    arguments = list(Engine(ENGINES[name], "1").run_arguments(ContainerSpec("image", "box")))
     assert arguments == ["--name", "box", "--network", "none", "image", "sleep", "infinity"]
 
 
 def test_mounts_are_read_only():
     spec = ContainerSpec("image", "box", mounts={Path("/dist"): "/packages"})
-    arguments = list(CliEngine(ENGINES["podman"], "1").run_arguments(spec))
+    arguments = list(Engine(ENGINES["podman"], "1").run_arguments(spec))
     assert "/dist:/packages:ro" in arguments
 
 
 def test_a_timeout_error_names_the_command_or_its_description(programs):
     programs("podman", "/bin/sleep 300")
-    engine = CliEngine(ENGINES["podman"], "1")
+    engine = Engine(ENGINES["podman"], "1")
     with pytest.raises(WaitTimeout, match=r"Waited 0.2 s for `uname -r` in box"):
         engine.exec("box", ["uname", "-r"], timeout=0.2)
     with pytest.raises(WaitTimeout, match=r"Waited 0.2 s for the kubelet"):

@@ -113,6 +113,49 @@ class ShellSession:
         return bytes(data)
 
 
+class OpenShells:
+    """The open shells of an engine, at most one in each container. Thread-safe."""
+
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
+        self._shells: dict[str, ShellSession] = {}
+        self._mutex = threading.Lock()
+
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        stdin: str | None,
+        env: Mapping[str, str] | None,
+        timeout: float,
+    ) -> CompletedProcess | None:
+        """Run a command in the container's open shell.
+
+        Returns None if another thread uses the shell or none can be opened.
+        """
+        with self._mutex:
+            shell = self._shells.get(container)
+            if not shell or not shell.is_open:
+                shell = ShellSession([self._engine, "exec", "--interactive", container, "sh"])
+                self._shells[container] = shell
+        if not shell.lock.acquire(blocking=False):
+            return None
+        try:
+            started = time.monotonic()
+            if not shell.connect(timeout):
+                return None
+            return shell.run(argv, stdin, env, timeout - (time.monotonic() - started))
+        finally:
+            shell.release()
+
+    def close(self, containers: Sequence[str]) -> None:
+        """Close the shells in these containers."""
+        with self._mutex:
+            shells = [self._shells.pop(name) for name in containers if name in self._shells]
+        for shell in shells:
+            shell.close()
+
+
 def _command_line(argv: Sequence[str], stdin: str | None, env: Mapping[str, str] | None) -> str:
     """Return the shell's command that runs `argv` in a subshell, its output going to files."""
     variables = [f"{name}={value}" for name, value in (env or {}).items()]
