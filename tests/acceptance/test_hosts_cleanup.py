@@ -19,6 +19,7 @@ from kubeparcel import paths
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts import catalog, cleanup
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind, WaitTimeout
 from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session, open_session
@@ -33,13 +34,14 @@ socket.gethostname = lambda: sys.argv[2]
 from pathlib import Path
 from kubeparcel.hosts import catalog, parallel_runs
 from kubeparcel.console import QuietLog
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.session import open_session
 from kubeparcel.store import Store
 
 host = catalog.load_hosts().get("trixie")
 with open_session(Store(Path(sys.argv[1])), QuietLog()) as session:
-    image = session.ensure_image(host)
+    image = ensure_image(session, host)
     session.engine.create_network(f"kubeparcel-{session.run_id}", session.labels, internal=True)
 
     def work(_):
@@ -114,7 +116,9 @@ def existing(engine: Engine, names: list[str]) -> list[str]:
 
 def test_after_success_nothing_remains(engine, store):
     with open_session(store, QuietLog()) as session:
-        start = ContainerSpec(session.ensure_image(TRIXIE), "container", volumes=("/var/lib/data",))
+        start = ContainerSpec(
+            ensure_image(session, TRIXIE), "container", volumes=("/var/lib/data",)
+        )
         with session.start_container(TRIXIE, start) as container:
             assert container.run("hostname").stdout
             assert remaining(engine, session.run_id) == ["container"]
@@ -131,7 +135,7 @@ def test_after_a_failure_nothing_remains(engine, store):
         with open_session(store, QuietLog()) as session:
             runs.append(session.run_id)
             with session.start_container(
-                TRIXIE, ContainerSpec(session.ensure_image(TRIXIE), "test")
+                TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
             ) as container:
                 container.run("false")
 
@@ -148,7 +152,7 @@ def test_a_failure_ends_parallel_work_and_nothing_remains(session, engine):
                 container.run("false")
             container.run("sleep", "600", timeout=600)
 
-    image, started = session.ensure_image(TRIXIE), time.monotonic()
+    image, started = ensure_image(session, TRIXIE), time.monotonic()
     with pytest.raises(ToolError, match="false failed"):
         run_parallel(session, work, 2, workers=2)
     assert time.monotonic() - started < 300
@@ -185,7 +189,7 @@ def test_the_next_session_removes_what_a_killed_run_left(
 def test_concurrent_runs_do_not_affect_each_other(running, session, engine, store):
     with open_session(store, QuietLog()) as other:
         with other.start_container(
-            TRIXIE, ContainerSpec(other.ensure_image(TRIXIE), "test")
+            TRIXIE, ContainerSpec(ensure_image(other, TRIXIE), "test")
         ) as container:
             container.run("true")
             assert len(remaining(engine, running.run)) == 3
@@ -198,10 +202,10 @@ def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_ent
 ):
     with open_session(store, PlainLog(), keep=True) as session:
         with session.start_container(
-            TRIXIE, ContainerSpec(session.ensure_image(TRIXIE), "bad")
+            TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "bad")
         ) as container:
             session.keep_for_debugging(container)
-        with session.start_container(TRIXIE, ContainerSpec(session.ensure_image(TRIXIE), "good")):
+        with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "good")):
             pass
         run = session.run_id
     output = capsys.readouterr().err
@@ -216,7 +220,7 @@ def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_ent
 
 def test_a_timeout_in_a_container_names_what_was_waited_for(session):
     with session.start_container(
-        TRIXIE, ContainerSpec(session.ensure_image(TRIXIE), "test")
+        TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
     ) as container:
         with pytest.raises(WaitTimeout, match=r"Waited 1 s for trixie: the kubelet"):
             container.run("sleep", "60", timeout=1, description="the kubelet")
@@ -231,7 +235,7 @@ def test_a_removed_container_leaves_no_mounts_or_cgroups(session, engine):
         return [line for line in (*mounts, *groups) if identity in line]
 
     with session.start_container(
-        TRIXIE, ContainerSpec(session.ensure_image(TRIXIE), "test")
+        TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
     ) as container:
         inside = engine.inspect(container.name)
         layer = inside["GraphDriver"]["Data"]["UpperDir"].split("/")[-2]

@@ -11,6 +11,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts import catalog
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.session import open_session
 from kubeparcel.store import Store
@@ -30,7 +31,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
             pytest.skip(str(error))
         with open_session(Store(binaries_cache), QuietLog(), engine="podman") as session:
             image, archive = (
-                session.ensure_image(catalog.load_hosts().get("trixie")),
+                ensure_image(session, catalog.load_hosts().get("trixie")),
                 folder / "trixie.tar",
             )
             session.engine.save_images([image], archive)

@@ -14,9 +14,8 @@ import pytest
 
 from kubeparcel import paths
 from kubeparcel.console import QuietLog
-from kubeparcel.hosts.base_images import IMAGE_PREFIX
 from kubeparcel.hosts.engine import Engine, ResourceKind
-from kubeparcel.hosts.image_cache import IMAGES_TO_KEEP, ImageCache
+from kubeparcel.hosts.image_cache import IMAGE_PREFIX, IMAGES_TO_KEEP, ImageCache
 from kubeparcel.hosts.session import open_session
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog

@@ -9,6 +9,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.hosts import catalog
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.session import open_session
@@ -55,7 +56,7 @@ def test_packages_are_verified_on_a_pulled_host(debian_registry, binaries_cache,
             assert report.passed, as_text([report])
             assert session.engine.list_images("localhost/kubeparcel/debian-13-install")
         finally:
-            session.engine.remove_image(session.ensure_image(HOST))
+            session.engine.remove_image(ensure_image(session, HOST))
 
 
 def test_a_hosts_image_can_be_replaced_by_another(debian_registry, binaries_cache):
@@ -64,4 +65,4 @@ def test_a_hosts_image_can_be_replaced_by_another(debian_registry, binaries_cach
         open_session(Store(binaries_cache), QuietLog(), locations=locations) as session,
         pytest.raises(ToolError, match="no/such:image"),
     ):
-        session.ensure_image(catalog.load_hosts().get("rocky-9"))
+        ensure_image(session, catalog.load_hosts().get("rocky-9"))

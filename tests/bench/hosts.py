@@ -20,8 +20,8 @@ from kubeparcel.build.previous_revision import PreviousRevision
 from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts import base_images, catalog, systemd_node
-from kubeparcel.hosts.base_images import ImageSpec
+from kubeparcel.hosts import catalog, systemd_node
+from kubeparcel.hosts.base_images import ImageSpec, build_image, ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.cleanup import RUN_LABEL
 from kubeparcel.hosts.engine import ResourceKind
@@ -54,7 +54,7 @@ def verify_levels(ground: Ground, scratch: Path) -> Iterator[Figure]:
         hosts = [catalog.load_hosts().get(name) for name in NAMES]
         for host in hosts:
             for purpose in Purpose:
-                session.ensure_image(host, purpose)
+                ensure_image(session, host, purpose)
         sets = load_package_sets(find_package_files([dist]), scratch / "sets")
         revision, other = _revision(ground, scratch / "revision")
         run = LevelRun.create(session, [dist], revision, other)
@@ -138,12 +138,9 @@ def _first_image(session: Session, host: Host, packages: PackageSet, scratch: Pa
     spec = ImageSpec.for_host(host, Purpose.NODE, session.locations)
     unique_script = f"{spec.setup_script}\n# {secrets.token_hex(8)}\n"
     spec = dataclasses.replace(spec, setup_script=unique_script)
-    context = base_images.ImageBuildContext(
-        session.engine, session.store, session.log, session.locations, session.folder
-    )
     started = time.monotonic()
     try:
-        base_images.build_image(context, spec)
+        build_image(session, spec)
         image = NodeImage(host, packages, spec.name)
         write_node_archive(session, image, scratch, scratch / "node.tar")
         seconds = time.monotonic() - started

@@ -41,32 +41,32 @@ def probe(tmp_path, capsys):
 
 
 def test_a_machine_that_needs_no_flags_gets_none(probe, capsys):
-    assert probe(Machine("")).flags_for("image", ContainerSpec("image", "box")) == ()
+    assert probe(Machine("")).flags_for(ContainerSpec("image", "box")) == ()
     assert capsys.readouterr().err == ""
 
 
 def test_the_least_intrusive_workaround_that_helps_is_used_and_logged(probe, capsys):
-    flags = probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
+    flags = probe(Machine("--ulimit=nofile")).flags_for(ContainerSpec("image", "box"))
     assert [flag.partition("=")[0] for flag in flags] == ["--ulimit", "--ulimit"]
     assert "cannot raise process limits: containers run with nofile=" in capsys.readouterr().err
 
 
 def test_the_stored_workaround_is_tried_first(probe):
-    probe(Machine("--ulimit=nofile")).flags_for("image", ContainerSpec("image", "box"))
+    probe(Machine("--ulimit=nofile")).flags_for(ContainerSpec("image", "box"))
     again = Machine("--ulimit=nofile")
-    probe(again).flags_for("image", ContainerSpec("image", "box"))
+    probe(again).flags_for(ContainerSpec("image", "box"))
     assert len(again.tried) == 1
 
 
 def test_each_kind_of_container_is_probed_once_per_session(probe):
     machine = Machine("")
     workarounds = probe(machine)
-    workarounds.flags_for("image", ContainerSpec("image", "one"))
-    workarounds.flags_for("image", ContainerSpec("image", "two"))
-    workarounds.flags_for("image", ContainerSpec("image", "three", privileged=True))
+    workarounds.flags_for(ContainerSpec("image", "one"))
+    workarounds.flags_for(ContainerSpec("image", "two"))
+    workarounds.flags_for(ContainerSpec("image", "three", privileged=True))
     assert len(machine.tried) == 2
 
 
 def test_the_error_has_the_engines_output_if_no_workaround_helps(probe):
     with pytest.raises(ToolError, match=r"(?s)cannot start a plain.*error setting rlimit"):
-        probe(Machine("--impossible")).flags_for("image", ContainerSpec("image", "box"))
+        probe(Machine("--impossible")).flags_for(ContainerSpec("image", "box"))

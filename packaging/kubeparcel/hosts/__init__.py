@@ -4,7 +4,7 @@ Typical use::
 
     with open_session(store, log, engine="podman") as session:
         host = load_hosts().get("trixie")
-        spec = ContainerSpec(session.ensure_image(host), "test")
+        spec = ContainerSpec(ensure_image(session, host), "test")
         with session.start_container(host, spec) as container:
             kernel = container.run("uname", "-r").stdout
 

@@ -6,21 +6,19 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kubeparcel import process
-from kubeparcel.console import Log
 from kubeparcel.errors import ToolError
 from kubeparcel.hosts.catalog import Host, Purpose
-from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind
+from kubeparcel.hosts.engine import ContainerSpec
+from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.hosts.rpm_placeholders import write_placeholders
-from kubeparcel.store import Store
+from kubeparcel.hosts.session import Session
 from kubeparcel.templates import render
 
-IMAGE_PREFIX = "localhost/kubeparcel/"
 HOME = "/var/lib/kubeparcel"
 """kubeparcel's folder inside a host; its subfolder `pool` has packages to install offline."""
 
@@ -65,48 +63,26 @@ class ImageSpec:
         return f"{IMAGE_PREFIX}{self.host.name}-{self.purpose}:{self.digest}"
 
 
-@dataclass(frozen=True)
-class ImageBuildContext:
-    """What building an image needs.
-
-    `workaround_flags` returns the flags that containers of an image need on this machine.
-    """
-
-    engine: Engine
-    store: Store
-    log: Log
-    locations: ImageLocations
-    folder: Path
-    labels: tuple[tuple[str, str], ...] = ()
-    workaround_flags: Callable[[str], tuple[str, ...]] = lambda _: ()
-
-
-def ensure_image(context: ImageBuildContext, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
+def ensure_image(session: Session, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
     """Return the name of a host's image; build it unless the engine has it.
 
-    Of several processes that need an image, one builds it and the others wait. Raises ToolError
-    with the output of the program that failed.
+    Raises ToolError with the output of the program that failed.
     """
-    spec = ImageSpec.for_host(host, purpose, context.locations)
-    if context.engine.has_image(spec.name):
-        return spec.name
-    with context.store.lock(f"image-{context.engine.name}-{host.name}-{purpose}-{spec.digest}"):
-        if not context.engine.has_image(spec.name):
-            build_image(context, spec)
+    spec = ImageSpec.for_host(host, purpose, session.locations)
+    session.image_cache.ensure(spec.name, lambda: build_image(session, spec))
     return spec.name
 
 
-def build_image(context: ImageBuildContext, spec: ImageSpec) -> None:
+def build_image(session: Session, spec: ImageSpec) -> None:
     """Build an image from its registry or suite; it gets its name once it is complete."""
-    with context.log.task("Host", f"image of {spec.host.name} ({spec.purpose})", None):
-        home = _write_home(context, spec)
+    with session.log.task("Host", f"image of {spec.host.name} ({spec.purpose})", None):
+        home = _write_home(session.folder / spec.digest / "kubeparcel", spec)
         build = _build_from_registry if spec.host.image else _build_from_suite
-        build(context, spec, home)
+        build(session, spec, home)
 
 
-def _write_home(context: ImageBuildContext, spec: ImageSpec) -> Path:
+def _write_home(home: Path, spec: ImageSpec) -> Path:
     """Write the folder that becomes HOME: the setup script and a pool with placeholder rpms."""
-    home = context.folder / spec.digest / "kubeparcel"
     pool = home / "pool"
     pool.mkdir(parents=True, exist_ok=True)
     (home / "setup.sh").write_text(spec.setup_script, "utf-8")
@@ -114,7 +90,7 @@ def _write_home(context: ImageBuildContext, spec: ImageSpec) -> Path:
     return home
 
 
-def _build_from_suite(context: ImageBuildContext, spec: ImageSpec, home: Path) -> None:
+def _build_from_suite(session: Session, spec: ImageSpec, home: Path) -> None:
     """Bootstrap a Debian suite with mmdebstrap; no registry is needed."""
     program = process.find_program(
         "mmdebstrap",
@@ -129,44 +105,35 @@ def _build_from_suite(context: ImageBuildContext, spec: ImageSpec, home: Path) -
         f"--customize-hook=copy-in {home} /var/lib",
         f'--customize-hook=chroot "$1" sh {HOME}/setup.sh',
     ]
-    archive = [context.locations.debian_archive] if context.locations.debian_archive else []
+    archive = [session.locations.debian_archive] if session.locations.debian_archive else []
     process.run(
-        [*_die_with_parent(), program, *options, spec.origin, str(tar), *archive],
+        [*_die_with_parent(), program, *options, spec.origin, tar, *archive],
         env={"TMPDIR": str(home.parent)},
         timeout=PACKAGES_TIMEOUT,
     )
-    context.engine.import_image(tar, spec.name, ["ENV LC_ALL=C.UTF-8", 'CMD ["/bin/bash"]'])
+    session.engine.import_image(tar, spec.name, ["ENV LC_ALL=C.UTF-8", 'CMD ["/bin/bash"]'])
     shutil.rmtree(home.parent, ignore_errors=True)
 
 
-def _build_from_registry(context: ImageBuildContext, spec: ImageSpec, home: Path) -> None:
+def _build_from_registry(session: Session, spec: ImageSpec, home: Path) -> None:
     """Pull a distribution's image and run the setup script in a container with network access."""
-    engine = context.engine
-    engine.pull(spec.origin)
-    name = f"kubeparcel-image-{spec.host.name}-{os.getpid()}"
-    flags = context.workaround_flags(spec.origin)
-    labels = dict(context.labels)
-    engine.start(ContainerSpec(spec.origin, name, network="host", flags=flags, labels=labels))
-    try:
-        engine.copy_in(name, home, str(Path(HOME).parent))
-        completed = engine.exec(
-            name,
-            ["sh", f"{HOME}/setup.sh"],
+    session.engine.pull(spec.origin)
+    container_spec = ContainerSpec(spec.origin, "image", network="host")
+    with session.start_container(spec.host, container_spec) as container:
+        container.copy_in(home, str(Path(HOME).parent))
+        completed = container.run(
+            *("sh", f"{HOME}/setup.sh"),
+            check=False,
             timeout=PACKAGES_TIMEOUT,
-            description=f"the packages of {spec.host.name}",
+            description="the distribution's packages",
         )
         if completed.exit_code:
-            raise _setup_error(spec, process.failed_process(completed))
-        engine.commit(name, spec.name)
-    finally:
-        engine.remove(ResourceKind.CONTAINER, [name])
-
-
-def _setup_error(spec: ImageSpec, error: ToolError) -> ToolError:
-    return ToolError(
-        f"The setup of the host {spec.host.name} in {spec.origin} failed: {error.message}",
-        f"{error.hint}\nIt needs the distribution's repositories. Other hosts: inv hosts",
-    )
+            error = process.failed_process(completed)
+            raise ToolError(
+                f"The setup of the host {spec.host.name} in {spec.origin} failed: {error.message}",
+                f"{error.hint}\nIt needs the distribution's repositories. Other hosts: inv hosts",
+            )
+        session.engine.commit(container.name, spec.name)
 
 
 def _die_with_parent() -> list[str]:

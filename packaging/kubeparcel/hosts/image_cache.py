@@ -10,8 +10,8 @@ import fcntl
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -19,10 +19,11 @@ from typing import IO
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.hosts.base_images import IMAGE_PREFIX
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.engine_cli import ENGINES, select_engine
 from kubeparcel.store import Store
+
+IMAGE_PREFIX = "localhost/kubeparcel/"
 
 IMAGES_TO_KEEP = 3
 """The number of images to keep of each host and purpose; one has 300 to 700 MB."""
@@ -39,6 +40,17 @@ class ImageCache:
     log: Log
     locks: dict[str, IO[bytes]] = field(default_factory=dict)
     mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def ensure(self, image: str, build: Callable[[], None]) -> None:
+        """Call `build` unless the engine has an image, and protect it from removal.
+
+        Of several processes that need an image, one builds it and the others wait.
+        """
+        self.mark_used(image)
+        if not self.engine.has_image(image):
+            with self.store.lock(f"{self.engine.name}-{image.replace('/', '-')}"):
+                if not self.engine.has_image(image):
+                    build()
 
     def mark_used(self, image: str) -> None:
         """Record that an image is used now, and protect it from removal until `close()`."""
@@ -59,7 +71,7 @@ class ImageCache:
         for repository in sorted(repositories):
             removed = []
             with suppress(ToolError):  # a failed cleanup must not fail the run
-                removed = self.remove(self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:])
+                removed = self._remove_unused(self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:])
             if removed:
                 self.log.info(
                     "Images", f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
@@ -67,41 +79,30 @@ class ImageCache:
 
     def clear(self) -> list[str]:
         """Remove all unused images that the store has records of; return their names."""
-        return self.remove(self._by_last_use(IMAGE_PREFIX))
+        return self._remove_unused(self._by_last_use(IMAGE_PREFIX))
 
-    def remove(self, images: list[str]) -> list[str]:
+    def _remove_unused(self, images: list[str]) -> list[str]:
         """Remove those that no process and no container uses; return their names."""
         return [image for image in images if self._remove(image)]
 
     def _remove(self, image: str) -> bool:
-        with self._exclusive(image) as is_unused:
-            if not is_unused:
+        with self._lock_file(image).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
                 return False
             self.engine.remove_image(image)
-            removed = not self.engine.has_image(image)
-            if removed:
-                self.store.put_record(RECORDS, self._key(image), None)
-            return removed
+            if self.engine.has_image(image):
+                return False
+            self.store.delete_record(RECORDS, self._key(image))
+            return True
 
     def _by_last_use(self, prefix: str) -> list[str]:
         """Return the recorded images that start with `prefix`, the last used first."""
-        times = {image: self._last_used(image) for image in self.engine.list_images(prefix)}
-        recorded = [image for image, time_ in times.items() if time_]
-        return sorted(recorded, key=lambda image: -times[image])
-
-    def _last_used(self, image: str) -> float:
-        value = self.store.get_record(RECORDS, self._key(image))
-        return float(value) if isinstance(value, int | float) else 0
-
-    @contextmanager
-    def _exclusive(self, image: str) -> Iterator[bool]:
-        """Yield whether an image is unused; then nobody can start to use it within the block."""
-        with self._lock_file(image).open("wb") as lock:
-            is_unused = False
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                is_unused = True
-            yield is_unused
+        images = self.engine.list_images(prefix)
+        times = {image: self.store.get_record(RECORDS, self._key(image)) for image in images}
+        recorded = [image for image in images if times[image]]
+        return sorted(recorded, key=lambda image: times[image], reverse=True)
 
     def _lock_file(self, image: str) -> Path:
         name = hashlib.sha256(self._key(image).encode()).hexdigest()[:16]

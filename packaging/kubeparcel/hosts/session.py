@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from kubeparcel.console import Log
-from kubeparcel.hosts import base_images, cleanup
-from kubeparcel.hosts.catalog import Host, Purpose
+from kubeparcel.hosts import cleanup
+from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.container import Container
-from kubeparcel.hosts.engine import ContainerSpec, Engine, LabelledResource, ResourceKind
+from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_cache import ImageCache
 from kubeparcel.hosts.image_locations import ImageLocations
@@ -53,26 +53,6 @@ class Session:
         owner = str(ProcessIdentity.current())
         return {cleanup.RUN_LABEL: self.run_id, cleanup.OWNER_LABEL: owner, **kept}
 
-    def ensure_image(self, host: Host, purpose: Purpose = Purpose.INSTALL) -> str:
-        """Return the name of a host's image; build it if the engine does not have it."""
-        self.image_cache.mark_used(
-            base_images.ImageSpec.for_host(host, purpose, self.locations).name
-        )
-
-        def workaround_flags(image: str) -> tuple[str, ...]:
-            return self.workarounds.flags_for(image, ContainerSpec(image, "", labels=self.labels))
-
-        context = base_images.ImageBuildContext(
-            engine=self.engine,
-            store=self.store,
-            log=self.log,
-            locations=self.locations,
-            folder=self.folder,
-            labels=tuple(self.labels.items()),
-            workaround_flags=workaround_flags,
-        )
-        return base_images.ensure_image(context, host, purpose)
-
     @contextmanager
     def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:
         """Run a container until the block ends, unless it is kept for debugging.
@@ -83,7 +63,7 @@ class Session:
             raise KeyboardInterrupt
         name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
         labelled = replace(spec, name=name, labels={**self.labels, **spec.labels})
-        flags = (*self.workarounds.flags_for(spec.image, labelled), *spec.flags)
+        flags = (*self.workarounds.flags_for(labelled), *spec.flags)
         try:
             self.engine.start(replace(labelled, flags=flags))
             yield Container(self.engine, name, host)
@@ -112,11 +92,10 @@ class Session:
         """Remove all containers now; threads that wait for a command in one get an error."""
         self.stopped.set()
         cleanup.remove_labelled(
-            self.engine, f"{cleanup.RUN_LABEL}={self.run_id}", self._is_not_kept
+            self.engine,
+            f"{cleanup.RUN_LABEL}={self.run_id}",
+            lambda resource: resource.name not in self.kept_containers,
         )
-
-    def _is_not_kept(self, resource: LabelledResource) -> bool:
-        return resource.name not in self.kept_containers
 
 
 @contextmanager

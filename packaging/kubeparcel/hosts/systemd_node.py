@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kubeparcel.errors import ToolError
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ContainerSpec
@@ -58,7 +59,7 @@ def start_node(
     WaitTimeout with systemd's jobs and journal if it does not finish booting.
     """
     spec = ContainerSpec(
-        image=image or session.ensure_image(host, Purpose.NODE),
+        image=image or ensure_image(session, host, Purpose.NODE),
         name=name,
         command=INIT,
         hostname=name,

@@ -66,12 +66,12 @@ class WorkaroundProbe:
     flags_by_kind: dict[str, tuple[str, ...]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def flags_for(self, image: str, spec: ContainerSpec) -> tuple[str, ...]:
+    def flags_for(self, spec: ContainerSpec) -> tuple[str, ...]:
         """Return the flags that a container like `spec` needs; raise ToolError if none help."""
         kind = _kind(spec)
         with self.lock:
             if kind not in self.flags_by_kind:
-                self.flags_by_kind[kind] = self._find(kind, replace(spec, image=image))
+                self.flags_by_kind[kind] = self._find(kind, spec)
             return self.flags_by_kind[kind]
 
     def _find(self, kind: str, spec: ContainerSpec) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,9 +117,8 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
         ]
         if request.load:
             for archive in archives:
-                session.image_cache.mark_used(archive.name)
-                if not engine.has_image(archive.name):
-                    engine.load_image(archive.file)
+                load = functools.partial(engine.load_image, archive.file)
+                session.image_cache.ensure(archive.name, load)
         return ExportResult(tuple(archives), engine.name, request.load)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from kubeparcel import __version__
 from kubeparcel.hosts import systemd_node
-from kubeparcel.hosts.base_images import IMAGE_PREFIX
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ContainerSpec
+from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
@@ -67,7 +68,7 @@ class NodeImage:
     @classmethod
     def for_host(cls, session: Session, host: Host, packages: PackageSet) -> NodeImage:
         """Return the node image on the host's base image, which is built if necessary."""
-        return cls(host, packages, session.ensure_image(host, Purpose.NODE))
+        return cls(host, packages, ensure_image(session, host, Purpose.NODE))
 
     @property
     def package_manager(self) -> PackageManager:
@@ -132,14 +133,13 @@ def ensure_node_image(session: Session, host: Host, packages: PackageSet) -> str
     Raises ToolError with the package manager's output if the installation fails.
     """
     image = NodeImage.for_host(session, host, packages)
-    session.image_cache.mark_used(image.name)
-    if session.engine.has_image(image.name):
-        return image.name
-    with session.store.lock(f"node-{session.engine.name}-{host.name}-{image.digest}"):
-        if not session.engine.has_image(image.name):
-            with session.store.scratch() as scratch:
-                write_node_archive(session, image, scratch, scratch / "node.tar")
-                session.engine.load_image(scratch / "node.tar")
+
+    def build() -> None:
+        with session.store.scratch() as scratch:
+            write_node_archive(session, image, scratch, scratch / "node.tar")
+            session.engine.load_image(scratch / "node.tar")
+
+    session.image_cache.ensure(image.name, build)
     return image.name
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.session import Session
@@ -112,7 +113,7 @@ def dressed(session: Session, client: Client) -> str:
     Its repositories afterwards are the host's own pool alone, so that what is not in our
     repository is not found anywhere else.
     """
-    base = session.ensure_image(client.host)
+    base = ensure_image(session, client.host)
     recipe = f"{base}\n{DRESS}".encode()
     image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
     with session.store.lock(f"image-{client.host.name}-dressed"):

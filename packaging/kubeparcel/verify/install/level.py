@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.package_set import PackageSet
@@ -18,7 +19,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
     planned = []
     for host in hosts:
         packages, previous = run.packages.require(host), run.previous.get(host.format)
-        run.session.ensure_image(host, Purpose.INSTALL)
+        ensure_image(run.session, host, Purpose.INSTALL)
         planned += [
             plan_scenario(run.session, host, scenario, packages, previous)
             for scenario in scenarios(host, packages, previous)
@@ -38,7 +39,7 @@ def plan_scenario(
     @contextmanager
     def start() -> Iterator[HostContext]:
         spec = ContainerSpec(
-            session.ensure_image(host, Purpose.INSTALL),
+            ensure_image(session, host, Purpose.INSTALL),
             scenario.name,
             mounts=package_mounts(packages, previous),
             capabilities=("SYS_ADMIN",),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kubeparcel.hosts import systemd_node
+from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.parallel_runs import default_workers
@@ -26,7 +27,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
     for host in hosts:
         packages = run.packages.require(host)
         require_node_packages(NAME, host, packages)
-        run.session.ensure_image(host, Purpose.NODE)
+        ensure_image(run.session, host, Purpose.NODE)
         previous, other_layout = run.previous.get(host.format), run.other_layout.get(host.format)
         planned += [
             plan_scenario(run.session, host, scenario, packages, initial)
