@@ -143,8 +143,8 @@ def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None
     package = reader.read_package(dpkg_deb({**FILES, "DEBIAN/md5sums": sums}))
     right = hashlib.md5(FILES["usr/bin/tree"].encode()).hexdigest()
     wrong, gone, *unlisted = package.faults
-    assert wrong == f"/usr/bin/tree: md5sums says {'0' * 32}, the payload has {right}"
-    assert gone == "/usr/bin/gone is in md5sums, but not a file in the payload"
+    assert wrong == f"/usr/bin/tree: its MD5 in md5sums is {'0' * 32}, in the payload {right}"
+    assert gone == "/usr/bin/gone is in md5sums, but is not a file in the payload"
     assert all(fault.endswith("is in the payload, but not in md5sums") for fault in unlisted)
     assert len(unlisted) == 2
     assert package.verified == ()

@@ -40,7 +40,7 @@ def test_a_known_md5_is_of_the_bytes_that_are_there(nfpm: Make) -> None:
     package = reader.read_package(file, InspectionCache(wrong_for_the_program))
     assert {digest("sha256", PROGRAM), digest("sha256", b"other")} <= {*asked}
     (fault,) = package.faults
-    assert fault.startswith("/usr/bin/ls: md5sums says")
+    assert fault.startswith("/usr/bin/ls: its MD5 in md5sums is")
     assert package.verified == ()
 
 

@@ -155,7 +155,7 @@ def test_a_truncated_package_is_refused(
 
 def test_what_is_no_package_is_refused(publish: Publish, dist: Path) -> None:
     (dist / "x.deb").write_bytes(b"<html>404</html>")
-    with pytest.raises(BrokenPackage, match=r"x\.deb: it is no deb"):
+    with pytest.raises(BrokenPackage, match=r"x\.deb: it is not a deb"):
         publish()
 
 

@@ -22,8 +22,10 @@ def _unpacked(data: bytes | memoryview) -> bytes:
 
 def _change_deb(file: Path, member: str, change: Callable[[bytes], bytes]) -> None:
     """Replace the bytes of a member of a deb."""
-    members = [(m.name, m.data.tobytes()) for m in ar.members(memoryview(file.read_bytes()))]
-    built = next(m.mtime for m in ar.members(memoryview(file.read_bytes())))
+    data = file.read_bytes()
+    entries = ar.members(data)
+    members = [(entry.name, data[entry.start : entry.end]) for entry in entries]
+    built = entries[0].mtime
     archive = elf_files.ar(*((n, change(d) if n.startswith(member) else d) for n, d in members))
     stamp = f"{'debian-binary':<16}{built:<12}".encode()
     file.write_bytes(archive.replace(f"{'debian-binary':<16}{0:<12}".encode(), stamp))

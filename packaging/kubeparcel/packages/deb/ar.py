@@ -1,47 +1,53 @@
-"""The ar archives that debs are (deb(5), ar(5))."""
+"""Parse the ar archives that debs are (deb(5), ar(5))."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kubeparcel.packages.errors import MalformedData
 
 MAGIC = b"!<arch>\n"
-_HEADER = 60
+HEADER_SIZE = 60
 
 
-@dataclass(frozen=True)
-class ArMember:
-    """One member: its name, its time in seconds since 1970, its bytes."""
+class ArMember(NamedTuple):
+    """A member: its name, its time in seconds since 1970, and where its bytes are."""
 
     name: str
     mtime: int
-    data: memoryview
+    start: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The offset after its last byte."""
+        return self.start + self.size
 
 
-def members(view: memoryview) -> Iterator[ArMember]:
-    """The members in their order; raises Malformed when the archive is damaged or cut short."""
-    at = len(MAGIC)
-    while at < len(view):
-        header = view[at : at + _HEADER].tobytes()
-        at += _HEADER
-        if len(header) < _HEADER:
-            raise MalformedData("the archive is cut short")
-        if header[58:] != b"`\n":
-            raise MalformedData(f"the archive is damaged at byte {at - _HEADER:,}")
-        size = _number(header[48:58])
-        if at + size > len(view):
-            raise MalformedData(
-                f"the archive is cut short: {at + size - len(view):,} bytes are missing"
-            )
-        name = header[:16].decode("ascii", "backslashreplace").rstrip().removesuffix("/")
-        yield ArMember(name, _number(header[16:28]), view[at : at + size])
-        at += size + size % 2
+def members(data: bytes | memoryview) -> list[ArMember]:
+    """Return the members whose headers are in `data`, which may be the start of an archive.
+
+    Raises MalformedData.
+    """
+    found = []
+    offset = len(MAGIC)
+    while offset + HEADER_SIZE <= len(data):
+        header = bytes(data[offset : offset + HEADER_SIZE])
+        size_text, mtime_text = header[48:58].strip(), header[16:28].strip()
+        if header[58:] != b"`\n" or not size_text.isdigit():
+            raise MalformedData(f"the archive is damaged at byte {offset:,}")
+        start, size = offset + HEADER_SIZE, int(size_text)
+        name = header[:16].decode("ascii", "replace").rstrip(" /")
+        found.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
+        offset = start + size + size % 2
+    return found
 
 
-def _number(field: bytes) -> int:
-    text = field.strip()
-    if not text.isdigit():
-        raise MalformedData(f"the archive is damaged: {field!r} is not a number")
-    return int(text)
+def check_complete(entries: list[ArMember], size: int) -> None:
+    """Raise MalformedData if an archive of `size` bytes ends within a member."""
+    last = entries[-1]
+    rest = size - last.end
+    if rest < 0:
+        raise MalformedData(f"it is truncated: {-rest:,} bytes are missing")
+    if rest > last.size % 2:
+        raise MalformedData("it is truncated in the header of its last member")

@@ -1,4 +1,4 @@
-"""The control archive of a deb: fields, scripts, conffiles and checksums (deb-control(5))."""
+"""Parse the control archive of a deb: fields, scripts, conffiles, md5sums (deb-control(5))."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubeparcel.packages.deb import tar
+from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import Script
 from kubeparcel.packages.payload import absolute_path
@@ -30,9 +31,9 @@ _RELATION = re.compile(
 
 @dataclass(frozen=True)
 class ControlArchive:
-    """What a deb says of itself. `fields` go by their names in small letters.
+    """The content of a control archive. `fields` are by name in lower case.
 
-    `md5sums` is by path; None when the deb has no such file, as those made by debbuild.
+    `md5sums` is by path; None if the deb has no such file, as those made by debbuild.
     """
 
     fields: Mapping[str, str]
@@ -49,33 +50,33 @@ class ControlArchive:
 
     @property
     def installed_size(self) -> int | None:
-        """The declared size on disk in bytes, where there is one."""
+        """The declared installed size in bytes; None if it is not declared."""
         kibibytes = self.fields.get("installed-size", "")
         return int(kibibytes) << 10 if kibibytes.isdecimal() else None
 
     @property
     def relations(self) -> Mapping[str, tuple[str, ...]]:
         """The relations to other packages, by field."""
-        found = {name: self.fields[name] for name in RELATIONS if self.fields.get(name)}
-        return {name: tuple(map(_relation, text.split(","))) for name, text in found.items()}
+        declared = {name: self.fields[name] for name in RELATIONS if self.fields.get(name)}
+        return {name: tuple(map(_relation, text.split(","))) for name, text in declared.items()}
 
     @property
     def description(self) -> tuple[str, str]:
-        """Summary and description; a line with only a dot stands for an empty one."""
+        """Summary and long description; a line with only a dot means an empty line."""
         summary, _, rest = self.fields.get("description", "").partition("\n")
-        lines = (line.removeprefix(" ") for line in rest.splitlines())
+        lines = (line[1:].rstrip() for line in rest.split("\n"))
         return summary, "\n".join("" if line == "." else line for line in lines)
 
 
 def read(view: memoryview) -> ControlArchive:
-    """Read the unpacked control.tar; raises Malformed."""
+    """Parse a decompressed control.tar; raise MalformedData."""
     archive = tar.members(view, "control.tar")
     files = {absolute_path(member.name)[1:]: member.data.tobytes() for member in archive}
     texts = {name: data.decode("utf-8", "backslashreplace") for name, data in files.items()}
-    fields = _fields(texts.get("control", ""))
+    fields = parse_fields(texts.get("control", ""))
     for name in ("package", "version", "architecture"):
         if not fields.get(name):
-            raise MalformedData(f"its control file has no {name.capitalize()}")
+            raise MalformedData(f"its control file has no {name.capitalize()} field")
     return ControlArchive(
         fields=fields,
         scripts={name: _script(texts[name]) for name in SCRIPTS if name in texts},
@@ -84,21 +85,8 @@ def read(view: memoryview) -> ControlArchive:
     )
 
 
-def _fields(text: str) -> dict[str, str]:
-    fields: dict[str, str] = {}
-    name = ""
-    for line in text.strip("\n").split("\n"):
-        if line.startswith((" ", "\t")) and name:
-            fields[name] += f"\n{line[:1].replace(chr(9), ' ')}{line[1:].rstrip()}"
-        else:
-            key, _, value = line.partition(":")
-            name = key.strip().lower()
-            fields[name] = value.strip()
-    return fields
-
-
 def _relation(text: str) -> str:
-    """Alternatives and single relations with the usual spaces: `a (>= 1) | b`."""
+    """Return a relation or its alternatives with the usual spaces: `a (>= 1) | b`."""
     parts = (" ".join(part.split()) for part in text.split("|"))
     return " | ".join(_RELATION.sub(r"\g<name> (\g<operator> \g<version>)", part) for part in parts)
 
@@ -109,7 +97,7 @@ def _script(text: str) -> Script:
 
 
 def _conffile(line: str) -> str:
-    """The path of a line; `remove-on-upgrade` may stand before it (deb-conffiles(5))."""
+    """Return the path in a line, which may begin with `remove-on-upgrade` (deb-conffiles(5))."""
     return line.strip().removeprefix("remove-on-upgrade ").strip()
 
 

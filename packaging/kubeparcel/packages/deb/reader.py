@@ -1,4 +1,4 @@
-"""Read a finished deb (deb(5)): an ar archive of a marker, a control archive and a payload."""
+"""Read a whole deb (deb(5)): an ar archive of a marker, a control archive and a payload."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ MAGIC = ar.MAGIC
 
 
 def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
-    """All that a deb holds; `file` is only remembered. Raises Malformed."""
+    """Return the contents of a deb with the bytes `raw`; raise MalformedData."""
     marker, first, second, *others = _members(raw)
+    control_data, payload = raw[first.start : first.end], raw[second.start : second.end]
     control_compression = compression_of(first.name, "control.tar")
-    inside = control.read(decompress_payload(first.data, control_compression, first.name)[0])
+    inside = control.read(decompress_payload(control_data, control_compression, first.name)[0])
     compression = compression_of(second.name, "data.tar")
-    plain, frames = decompress_payload(second.data, compression, second.name)
+    plain, frames = decompress_payload(payload, compression, second.name)
     entries, md5s, faults = _entries(plain, inside.conffiles, known)
     wrong = tuple(_md5_faults(inside, entries, md5s))
     return PackageContents(
@@ -50,18 +51,21 @@ def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents
 
 
 def _members(view: memoryview) -> list[ar.ArMember]:
-    members = [*ar.members(view)]
-    wanted = ("debian-binary", "control.tar", "data.tar")
+    members = ar.members(view)
+    if members:
+        ar.check_complete(members, len(view))
+    expected = ("debian-binary", "control.tar", "data.tar")
     names = [member.name for member in members]
-    if len(names) < 3 or not all(map(str.startswith, names, wanted)):
-        raise MalformedData(f"a deb begins with {', '.join(wanted)}; this begins with {names[:3]}")
-    if not members[0].data.tobytes().startswith(b"2."):
-        raise MalformedData(f"its format version {members[0].data.tobytes()[:8]!r} is unknown")
+    if len(names) < 3 or not all(map(str.startswith, names, expected)):
+        raise MalformedData(f"its first members are {names[:3]}, expected {', '.join(expected)}")
+    format_version = view[members[0].start : members[0].end].tobytes()
+    if not format_version.startswith(b"2."):
+        raise MalformedData(f"its format version {format_version[:8]!r} is unsupported")
     return members
 
 
 def _declared(inside: ControlArchive) -> dict[str, Any]:
-    """All that the control archive alone tells."""
+    """Return the fields of PackageContents that come from the control archive."""
     epoch, version, revision = inside.version
     summary, description = inside.description
     fields = {
@@ -90,7 +94,7 @@ def _declared(inside: ControlArchive) -> dict[str, Any]:
 def _entries(
     plain: memoryview, conffiles: frozenset[str], known: InspectionCache
 ) -> tuple[list[PackageEntry], Mapping[str, str], list[str]]:
-    """All entries, the md5 of each file by path, and faults."""
+    """Return all entries, the md5 of each file by path, and faults."""
     entries: dict[str, PackageEntry] = {}
     files: dict[str, memoryview] = {}
     md5s: dict[str, str] = {}
@@ -103,7 +107,7 @@ def _entries(
         entry = _entry(path, member, conffiles)
         data = files.get(entry.target) if member.kind is FileType.HARDLINK else member.data
         if data is None:
-            faults.append(f"{path}: a hard link to {entry.target}, which does not come before it")
+            faults.append(f"{path}: hard link to {entry.target}, which does not precede it")
         elif member.kind in (FileType.FILE, FileType.HARDLINK):
             seen = inspect_file(data, known, "md5")
             files[path], md5s[path] = data, seen.digest
@@ -130,14 +134,14 @@ def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> Packa
 def _md5_faults(
     inside: ControlArchive, entries: Sequence[PackageEntry], found: Mapping[str, str]
 ) -> Iterator[str]:
-    """Where md5sums and payload differ; conffiles may be left out of md5sums."""
+    """Yield the differences of md5sums and payload; md5sums may omit conffiles."""
     if inside.md5sums is None:
         return
     for path, declared in inside.md5sums.items():
         if path not in found:
-            yield f"{path} is in md5sums, but not a file in the payload"
+            yield f"{path} is in md5sums, but is not a file in the payload"
         elif declared != found[path]:
-            yield f"{path}: md5sums says {declared}, the payload has {found[path]}"
+            yield f"{path}: its MD5 in md5sums is {declared}, in the payload {found[path]}"
     for entry in entries:
         listed = entry.path in inside.md5sums or entry.is_conffile
         if entry.path in found and not listed:
@@ -145,10 +149,10 @@ def _md5_faults(
 
 
 def _stray_members(others: Sequence[ar.ArMember]) -> Iterator[str]:
-    """Only members whose names begin with `_` may follow the payload."""
+    """Yield the members after the payload whose names do not begin with `_`."""
     for member in others:
         if not member.name.startswith("_"):
-            yield f"{member.name!r} is one archive member too many"
+            yield f"unexpected archive member {member.name!r} after the payload"
 
 
 def _weight(inside: ControlArchive, entries: Sequence[PackageEntry]) -> Iterator[str]:
