@@ -42,7 +42,7 @@ from kubeparcel.store import Store
 host = catalog.load_hosts().get("trixie")
 with open_session(Store(Path(sys.argv[1])), QuietLog()) as session:
     image = ensure_image(session, host)
-    session.engine.create_network(f"kubeparcel-{session.run_id}", session.labels, internal=True)
+    session.engine.create_network(f"kubeparcel-{session.run_id}", session.labels)
 
     def work(_):
         start = ContainerSpec(image, "test", volumes=("/var/lib/data",))

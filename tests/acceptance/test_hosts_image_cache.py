@@ -108,7 +108,7 @@ def test_an_image_of_an_existing_container_is_not_removed(engine, images, store)
         use(store, engine, *names[1:])
         assert existing(engine, names) == names
     finally:
-        engine.remove(ResourceKind.CONTAINER, [container])
+        engine.remove(ResourceKind.CONTAINER, container)
 
 
 def test_images_of_another_store_are_not_removed(engine, images, store, tmp_path):

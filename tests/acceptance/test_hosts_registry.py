@@ -40,7 +40,7 @@ def debian_registry(tmp_path_factory) -> str:
     with registry(folder) as address:
         name = f"{address}/library/debian:13"
         engine.import_image(tar, name)
-        engine.push(name)
+        subprocess.run([engine.name, "push", *engine.flags.plain_http, name], check=True)
         engine.remove_image(name)
         yield address
         engine.remove_image(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel import process
 from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine_cli import select_engine
@@ -169,8 +170,9 @@ def test_an_image_is_pulled_from_a_registry_that_has_it(session, tmp_path):
     with registry(tmp_path) as address:
         mirrored = f"{address}/pause:3.10.2"
         session.engine.load_image(file)
-        session.engine.tag(PAUSE, mirrored)
-        session.engine.push(mirrored)
+        engine = session.engine
+        process.run([engine.name, "tag", PAUSE, mirrored])
+        process.run([engine.name, "push", *engine.flags.plain_http, mirrored])
         session.engine.remove_image(mirrored)
         session.engine.remove_image(PAUSE)
         log = RecordingLog()

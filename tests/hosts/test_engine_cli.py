@@ -61,13 +61,13 @@ def test_the_engine_is_selected_by_option_or_variable(programs, monkeypatch):
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_plain_container_gets_no_extra_flags(name):
     arguments = list(Engine(ENGINES[name], "1").run_arguments(ContainerSpec("image", "box")))
-    assert arguments == ["--name", "box", "--network", "none", "image", "sleep", "infinity"]
+    assert arguments == ["--name=box", "--network=none", "image", "sleep", "infinity"]
 
 
 def test_mounts_are_read_only():
     spec = ContainerSpec("image", "box", mounts={Path("/dist"): "/packages"})
     arguments = list(Engine(ENGINES["podman"], "1").run_arguments(spec))
-    assert "/dist:/packages:ro" in arguments
+    assert "--volume=/dist:/packages:ro" in arguments
 
 
 def test_a_timeout_error_names_the_command_or_its_description(programs):

@@ -45,7 +45,7 @@ def remove_labelled(
         for resource in resources:
             if resource.kind is kind:
                 with suppress(ToolError):
-                    engine.remove(kind, [resource.name])
+                    engine.remove(kind, resource.name)
     return [f"{resource.kind} {resource.name}" for resource in resources]
 
 

@@ -27,7 +27,7 @@ class Container:
     @property
     def shell_command(self) -> str:
         """The command with which a user opens a shell in it."""
-        return self.engine.shell_command(self.name)
+        return f"{self.engine.name} exec -it {self.name} bash"
 
     def run(
         self,
@@ -72,15 +72,15 @@ class Container:
 
     def copy_in(self, source: Path, target: str) -> None:
         """Copy a file or folder into the container."""
-        self.engine.copy_in(self.name, source, target)
+        self.engine.copy(str(source), f"{self.name}:{target}")
 
     def copy_out(self, source: str, target: Path) -> None:
         """Copy a file or folder out of the container."""
-        self.engine.copy_out(self.name, source, target)
+        self.engine.copy(f"{self.name}:{source}", str(target))
 
-    def restart(self, timeout: float = 60) -> None:
+    def restart(self) -> None:
         """Shut the container down and start it again; its files are kept."""
-        self.engine.restart(self.name, timeout)
+        self.engine.restart(self.name)
 
     def wait_for(
         self,

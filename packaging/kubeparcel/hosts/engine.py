@@ -13,7 +13,7 @@ from typing import Any
 
 from kubeparcel import process
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts.shell_session import CommandTimeout, OpenShells
+from kubeparcel.hosts.shell_session import OpenShells
 from kubeparcel.process import CompletedProcess
 
 IMAGE_TIMEOUT = 600.0
@@ -110,21 +110,17 @@ class Engine:
 
     def run_arguments(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield the options and arguments of `run` that start a container."""
-        yield from ("--name", spec.name, "--network", spec.network)
+        yield from (f"--name={spec.name}", f"--network={spec.network}")
         if spec.hostname:
-            yield from ("--hostname", spec.hostname)
-        for name, value in spec.labels.items():
-            yield from ("--label", f"{name}={value}")
-        for source, target in spec.mounts.items():
-            yield from ("--volume", f"{source}:{target}:ro")
+            yield f"--hostname={spec.hostname}"
+        yield from (f"--label={name}={value}" for name, value in spec.labels.items())
+        yield from (f"--volume={source}:{target}:ro" for source, target in spec.mounts.items())
         if spec.mounts and _SELINUX.exists():
             yield "--security-opt=label=disable"
-        for path in spec.volumes:
-            yield from ("--volume", path)
-        for capability in spec.capabilities:
-            yield from ("--cap-add", capability)
+        yield from (f"--volume={path}" for path in spec.volumes)
+        yield from (f"--cap-add={capability}" for capability in spec.capabilities)
         if spec.memory:
-            yield from ("--memory", spec.memory)
+            yield f"--memory={spec.memory}"
         if spec.privileged:
             yield "--privileged"
         if spec.systemd:
@@ -145,83 +141,69 @@ class Engine:
         description = description or f"`{' '.join(argv)[:200]}` in {container}"
         try:
             completed = self._shells.run(container, argv, stdin, env, timeout)
-        except CommandTimeout:
+        except TimeoutError:
             raise self._timeout_error(timeout, description) from None
         if completed:
             return completed
-        command = ["exec", *(["--interactive"] if stdin is not None else [])]
-        for name, value in (env or {}).items():
-            command += ["--env", f"{name}={value}"]
-        command += [container, *argv]
+        options = ["--interactive"] if stdin is not None else []
+        options += [f"--env={name}={value}" for name, value in (env or {}).items()]
+        command = ["exec", *options, container, *argv]
         return self._run(command, timeout, description, stdin=stdin, check=False)
 
-    def close_shells(self, containers: Sequence[str]) -> None:
-        """Close the shells that are kept open in these containers."""
-        self._shells.close(containers)
+    def close_shell(self, container: str) -> None:
+        """Close the shell that is kept open in a container."""
+        self._shells.close(container)
 
-    def shell_command(self, container: str) -> str:
-        """Return the command with which a user opens a shell in a container."""
-        return f"{self.name} exec -it {container} bash"
-
-    def copy_in(self, container: str, source: Path, target: str) -> None:
-        """Copy a file or folder into a container."""
-        argv = ["cp", str(source), f"{container}:{target}"]
-        self._run(argv, IMAGE_TIMEOUT, f"copying {source} into {container}")
-
-    def copy_out(self, container: str, source: str, target: Path) -> None:
-        """Copy a file or folder out of a container."""
-        argv = ["cp", f"{container}:{source}", str(target)]
-        self._run(argv, IMAGE_TIMEOUT, f"copying {source} out of {container}")
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file or folder; a path in a container is `CONTAINER:PATH`."""
+        self._run(["cp", source, target], IMAGE_TIMEOUT, f"copying {source} to {target}")
 
     def inspect(self, container: str) -> Mapping[str, Any]:
         """Return the engine's description of a container."""
-        documents: list[Mapping[str, Any]] = self._json(["container", "inspect", container])
-        return documents[0]
+        return self._inspect(ResourceKind.CONTAINER, container)
 
     def logs(self, container: str) -> str:
         """Return the output of a container's first process."""
         completed = self._run(["logs", container], 30, f"the log of {container}", check=False)
         return completed.stdout + completed.stderr
 
-    def restart(self, container: str, timeout: float = 60) -> None:
+    def restart(self, container: str) -> None:
         """Stop a container, by its stop signal first, and start it again; its files are kept."""
-        grace = max(1, int(timeout) - 10)
-        self.close_shells([container])
-        self._run(["restart", "--time", str(grace), container], timeout, f"{container} to restart")
+        self.close_shell(container)
+        self._run(["restart", "--time", "50", container], 60, f"{container} to restart")
 
-    def remove(self, kind: ResourceKind, names: Sequence[str]) -> None:
-        """Remove resources, running or not; containers with their anonymous volumes."""
-        self.close_shells(names)
-        if not names:
-            return
+    def remove(self, kind: ResourceKind, name: str) -> None:
+        """Remove a resource, running or not; a container with its anonymous volumes."""
+        self.close_shell(name)
         is_container = kind is ResourceKind.CONTAINER
-        verb = ["rm", *self.flags.force_remove] if is_container else [kind.value, "rm"]
-        self._run([*verb, *names], 120, f"the removal of {', '.join(names)}")
+        command = ["rm", *self.flags.force_remove] if is_container else [kind.value, "rm"]
+        self._run([*command, name], 120, f"the removal of {name}")
 
     def list_labelled(self, label: str) -> list[LabelledResource]:
         """Return all resources with a label, `name` or `name=value`."""
-        return [
-            resource for kind in ResourceKind for resource in self._labelled_resources(kind, label)
-        ]
-
-    def _labelled_resources(self, kind: ResourceKind, label: str) -> Iterator[LabelledResource]:
-        argv = ["ps", "--all"] if kind is ResourceKind.CONTAINER else [kind.value, "ls"]
-        argv += ["--quiet", "--filter", f"label={label}"]
-        for identifier in self._run(argv, 60, f"the list of {kind}s").stdout.split():
-            with suppress(ToolError):  # removed since it was listed
-                for document in self._json([kind.value, "inspect", identifier]):
+        resources = []
+        for kind in ResourceKind:
+            argv = ["ps", "--all"] if kind is ResourceKind.CONTAINER else [kind.value, "ls"]
+            argv += ["--quiet", "--filter", f"label={label}"]
+            for identifier in self._run(argv, 60, f"the list of {kind}s").stdout.split():
+                with suppress(ToolError):  # removed since it was listed
+                    document = self._inspect(kind, identifier)
                     labels = document.get("Config", document).get("Labels")
+                    labels = labels or document.get("labels") or {}
                     name = document.get("Name") or document.get("name") or identifier
-                    yield LabelledResource(
-                        kind, name.removeprefix("/"), labels or document.get("labels") or {}
-                    )
+                    resources.append(LabelledResource(kind, name.removeprefix("/"), labels))
+        return resources
 
-    def create_network(self, name: str, labels: Mapping[str, str], *, internal: bool) -> None:
-        """Create a network; an internal one has no route to the outside."""
-        options = ["--internal"] if internal else []
-        for label, value in labels.items():
-            options += ["--label", f"{label}={value}"]
-        self._run(["network", "create", *options, name], 60, f"the network {name}")
+    def _inspect(self, kind: ResourceKind, identifier: str) -> Mapping[str, Any]:
+        argv = [kind.value, "inspect", identifier]
+        documents = json.loads(self._run(argv, 60, " ".join(argv)).stdout)
+        return dict(documents[0])
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a network without a route to the outside."""
+        options = [f"--label={label}={value}" for label, value in labels.items()]
+        argv = ["network", "create", "--internal", *options, name]
+        self._run(argv, 60, f"the network {name}")
 
     def has_image(self, image: str) -> bool:
         """Return whether the engine has an image of that name."""
@@ -235,12 +217,13 @@ class Engine:
 
     def pull(self, image: str) -> None:
         """Pull an image from its registry."""
-        argv = ["pull", *self.flags.quiet, *self._plain_http(image), image]
+        plain_http = self.flags.plain_http if _LOOPBACK.match(image) else ()
+        argv = ["pull", *self.flags.quiet, *plain_http, image]
         self._run(argv, IMAGE_TIMEOUT, f"the pull of {image}")
 
     def import_image(self, tar: Path, image: str, changes: Sequence[str] = ()) -> None:
         """Create an image from a root file system; `changes` are lines such as `ENV A=b`."""
-        options = [argument for change in changes for argument in ("--change", change)]
+        options = [f"--change={change}" for change in changes]
         argv = ["import", *self.flags.quiet, *options, str(tar), image]
         self._run(argv, IMAGE_TIMEOUT, f"the import of {image}")
 
@@ -263,27 +246,12 @@ class Engine:
         argv = ["export", "--output", str(tar), container]
         self._run(argv, IMAGE_TIMEOUT, f"the export of {container}")
 
-    def tag(self, image: str, name: str) -> None:
-        """Give an image another name."""
-        self._run(["tag", image, name], 60, f"the tag {name}")
-
-    def push(self, image: str) -> None:
-        """Push an image to the registry in its name."""
-        argv = ["push", *self.flags.quiet, *self._plain_http(image), image]
-        self._run(argv, IMAGE_TIMEOUT, f"the push of {image}")
-
     def remove_image(self, image: str) -> None:
         """Remove an image unless it is in use."""
         self._run(["rmi", image], 120, f"the removal of {image}", check=False)
 
     def _timeout_error(self, timeout: float, description: str) -> WaitTimeout:
         return WaitTimeout(f"Waited {timeout:g} s for {description}; {self.name} did not return.")
-
-    def _plain_http(self, image: str) -> tuple[str, ...]:
-        return self.flags.plain_http if _LOOPBACK.match(image) else ()
-
-    def _json(self, argv: Sequence[str]) -> Any:
-        return json.loads(self._run(argv, 60, " ".join(argv)).stdout)
 
     def _run(
         self,

@@ -68,9 +68,9 @@ class Session:
             self.engine.start(replace(labelled, flags=flags))
             yield Container(self.engine, name, host)
         finally:
-            self.engine.close_shells([name])
+            self.engine.close_shell(name)
             if name not in self.kept_containers and not self.stopped.is_set():
-                self.engine.remove(ResourceKind.CONTAINER, [name])
+                self.engine.remove(ResourceKind.CONTAINER, name)
 
     def log_once(self, label: str, text: str) -> None:
         """Log a line unless this session has already logged it."""

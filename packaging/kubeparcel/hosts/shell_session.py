@@ -25,10 +25,6 @@ printf '%s %s %s\\n' $? $(wc -c <$files.out) $(wc -c <$files.err); cat $files.ou
 """
 
 
-class CommandTimeout(Exception):
-    """A command took longer than its timeout; its shell was closed."""
-
-
 class ShellSession:
     """An open shell. `lock` must be held while a command runs, and given back by `release`.
 
@@ -55,7 +51,7 @@ class ShellSession:
         env: Mapping[str, str] | None = None,
         timeout: float = 60,
     ) -> CompletedProcess:
-        """Run a command; raise CommandTimeout after `timeout` seconds."""
+        """Run a command; after `timeout` seconds close the shell and raise TimeoutError."""
         end = time.monotonic() + timeout
         header = self._send(f"{_command_line(argv, stdin, env)}\n{_RESULT}", end)
         if not header:
@@ -105,7 +101,7 @@ class ShellSession:
         while self.is_open and len(data) < size:
             if not select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
                 self._kill()
-                raise CommandTimeout
+                raise TimeoutError
             chunk = os.read(descriptor, size - len(data))
             data += chunk
             if not chunk:
@@ -148,11 +144,11 @@ class OpenShells:
         finally:
             shell.release()
 
-    def close(self, containers: Sequence[str]) -> None:
-        """Close the shells in these containers."""
+    def close(self, container: str) -> None:
+        """Close the shell in a container, if there is one."""
         with self._mutex:
-            shells = [self._shells.pop(name) for name in containers if name in self._shells]
-        for shell in shells:
+            shell = self._shells.pop(container, None)
+        if shell:
             shell.close()
 
 

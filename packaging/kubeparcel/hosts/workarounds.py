@@ -116,7 +116,7 @@ class WorkaroundProbe:
             return error
         finally:
             with suppress(ToolError):
-                self.engine.remove(ResourceKind.CONTAINER, [name])
+                self.engine.remove(ResourceKind.CONTAINER, name)
         return None
 
 

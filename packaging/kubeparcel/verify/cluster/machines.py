@@ -127,12 +127,12 @@ def start_cluster(session: Session, setup: ClusterSetup) -> Iterator[Cluster]:
 @contextmanager
 def _network(session: Session) -> Iterator[str]:
     name = f"kubeparcel-{session.run_id}-{len(session.kept_containers)}-cluster"
-    session.engine.create_network(name, session.labels, internal=True)
+    session.engine.create_network(name, session.labels)
     try:
         yield name
     finally:
         if not session.kept_containers:  # a container that is kept keeps its network
-            session.engine.remove(ResourceKind.NETWORK, [name])
+            session.engine.remove(ResourceKind.NETWORK, name)
 
 
 @contextmanager
