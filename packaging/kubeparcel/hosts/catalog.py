@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -32,7 +32,7 @@ class HostFamily:
     packages: tuple[str, ...]
     node_packages: tuple[str, ...]
     pool_packages: tuple[str, ...] = ()
-    rpm_placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rpm_placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,33 +89,21 @@ def load_hosts() -> HostCatalog:
 
     data = load_data_file("hosts/hosts.yaml")
     families = {name: _family(fields) for name, fields in data["families"].items()}
-    return HostCatalog(
-        hosts={name: _host(name, fields, families) for name, fields in data["hosts"].items()},
-        defaults={Format(name): tuple(names) for name, names in data["defaults"].items()},
-    )
+    hosts = {
+        name: Host(name, **{**_keywords(fields), "family": families[fields["family"]]})
+        for name, fields in data["hosts"].items()
+    }
+    defaults = {Format(name): tuple(names) for name, names in data["defaults"].items()}
+    return HostCatalog(hosts, defaults)
 
 
 def _family(fields: Mapping[str, Any]) -> HostFamily:
-    return HostFamily(
-        format=Format(fields["format"]),
-        package_manager=fields["package-manager"],
-        setup_template=fields["setup-template"],
-        packages=tuple(fields["packages"]),
-        node_packages=tuple(fields["node-packages"]),
-        pool_packages=tuple(fields.get("pool-packages", ())),
-        rpm_placeholders={
-            name: tuple(provides) for name, provides in fields.get("rpm-placeholders", {}).items()
-        },
-    )
+    return HostFamily(**{**_keywords(fields), "format": Format(fields["format"])})
 
 
-def _host(name: str, fields: Mapping[str, Any], families: Mapping[str, HostFamily]) -> Host:
-    return Host(
-        name=name,
-        title=fields["title"],
-        family=families[fields["family"]],
-        suite=fields.get("suite", ""),
-        image=fields.get("image", ""),
-        excluded_packages=tuple(fields.get("excluded-packages", ())),
-        levels=tuple(fields.get("levels", LEVELS)),
-    )
+def _keywords(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields by the names of attributes, with tuples instead of lists."""
+    return {
+        name.replace("-", "_"): tuple(value) if isinstance(value, list) else value
+        for name, value in fields.items()
+    }

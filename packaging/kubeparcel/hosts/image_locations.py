@@ -48,9 +48,11 @@ class ImageLocations:
         """Return the name of the image to pull for a host."""
         if host.name in self.host_images:
             return self.host_images[host.name]
-        if self.registry:
-            return f"{self.registry}/{host.image.partition('/')[2]}"
-        return host.image
+        return self.mirrored(host.image)
+
+    def mirrored(self, image: str) -> str:
+        """Return an image's name in the registry that replaces its own."""
+        return f"{self.registry}/{image.partition('/')[2]}" if self.registry else image
 
 
 def _local_archive(root: Path) -> str:

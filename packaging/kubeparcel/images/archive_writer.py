@@ -14,6 +14,9 @@ from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, Blob, Image
 from kubeparcel.images.tar import END, write_entry
 from kubeparcel.model import Arch
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The usual PATH of an image."""
+
 
 @dataclass(frozen=True)
 class ImageConfig:

@@ -20,7 +20,7 @@ from pathlib import Path
 from kubeparcel.console import Log
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images.archive_writer import ImageConfig, single_layer_image, write_archive
+from kubeparcel.images.archive_writer import PATH, ImageConfig, single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import (
     BuildableImage,
     CompiledProgram,
@@ -37,8 +37,6 @@ RECORDS = "control-plane-images"
 
 RECIPE = 1
 """Increase it when the same inputs must result in another archive."""
-
-IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def build_archive(
@@ -58,14 +56,14 @@ def build_archive(
     same contents is built once. Raises UnknownVersion if a module version does not exist,
     UsageError if the folder of archives does not exist.
     """
-    job = _ArchiveJob(version, tuple(sorted(image_names)), store, log, arch or Arch.native())
     locations = locations or ImageLocations.from_environment()
-    sources = ImageSources(locations, engine, job.arch, log)
-    if archive := job.cached(sources):
+    sources = ImageSources(locations, engine, arch or Arch.native(), log)
+    job = _ArchiveJob(version, tuple(sorted(image_names)), store, sources)
+    if archive := job.cached():
         return archive
-    digest = hashlib.sha256(job.key(sources).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(job.key.encode()).hexdigest()[:16]
     with store.lock(f"{RECORDS}-{digest}"):
-        return job.cached(sources) or job.build(sources)
+        return job.cached() or job.build()
 
 
 @dataclass(frozen=True)
@@ -73,40 +71,40 @@ class _ArchiveJob:
     version: Version
     image_names: tuple[str, ...]
     store: Store
-    log: Log
-    arch: Arch
+    sources: ImageSources
 
-    def key(self, sources: ImageSources) -> str:
-        """Return all inputs of the archive, except whether a registry is reachable."""
+    @property
+    def key(self) -> str:
+        """All inputs of the archive, except whether a registry is reachable."""
         buildable = {
             name: [asdict(image), image.template_text] for name, image in buildable_images().items()
         }
-        names, state = self.image_names, sources.folder_state
-        return json.dumps([RECIPE, str(self.version), names, self.arch, state, buildable])
+        names, arch, state = self.image_names, self.sources.arch, self.sources.folder_state
+        return json.dumps([RECIPE, str(self.version), names, arch, state, buildable])
 
-    def cached(self, sources: ImageSources) -> Path | None:
+    def cached(self) -> Path | None:
         """Return an archive from the store, unless a registry may have its missing images now."""
-        record = self.store.get_record(RECORDS, self.key(sources))
+        record = self.store.get_record(RECORDS, self.key)
         if not record or not self.store.has(record["archive"]):
             return None
-        if record["missing"] and sources.registries_reachable(record["missing"]):
+        if record["missing"] and self.sources.registries_reachable(record["missing"]):
             return None
         return self.store.path(record["archive"])
 
-    def build(self, sources: ImageSources) -> Path:
+    def build(self) -> Path:
         """Collect the images and store their archive."""
         with self.store.scratch() as scratch:
-            images = sources.from_folder(self.image_names, scratch)
-            images |= sources.from_registry(self._missing(images), scratch)
+            images = self.sources.from_folder(self.image_names, scratch)
+            images |= self.sources.from_registry(self._missing(images), scratch)
             images |= self._build_images(self._missing(images), scratch)
             missing = self._missing(images)
             if missing:
-                self.log.info("Images", f"left out, not in any registry: {', '.join(missing)}")
+                text = f"left out, not in any registry: {', '.join(missing)}"
+                self.sources.log.info("Images", text)
             archive = scratch / "images.tar"
             write_archive([replace(image, names=(n,)) for n, image in images.items()], archive)
             sha256 = self.store.add(archive)
-        record = {"archive": sha256, "missing": missing}
-        self.store.put_record(RECORDS, self.key(sources), record)
+        self.store.put_record(RECORDS, self.key, {"archive": sha256, "missing": missing})
         return self.store.path(sha256)
 
     def _missing(self, images: Collection[str]) -> list[str]:
@@ -114,17 +112,18 @@ class _ArchiveJob:
 
     def _build_images(self, names: Sequence[str], scratch: Path) -> dict[str, Image]:
         """Build those of the images that can be built from Go modules."""
+        parts = {name: name.rpartition("/")[2].partition(":") for name in names}
         buildable = {
-            name: buildable_images()[_last_part(name)]
-            for name in names
-            if _last_part(name) in buildable_images()
+            name: buildable_images()[short_name]
+            for name, (short_name, _, _) in parts.items()
+            if short_name in buildable_images()
         }
-        compiler = Compiler(self.store, self.log, self.arch)
+        compiler = Compiler(self.store, self.sources.log, self.sources.arch)
         commands = [image.command for image in buildable.values() if image.command]
         programs = compiler.compile_commands(self.version, commands)
         images = {}
         for name, image in buildable.items():
-            program = programs.get(image.command) or compiler.compile_program(image, _tag(name))
+            program = programs.get(image.command) or compiler.compile_program(image, parts[name][2])
             images[name] = self._build_image(name, image, program, scratch)
         return images
 
@@ -132,23 +131,14 @@ class _ArchiveJob:
         self, name: str, image: BuildableImage, program: CompiledProgram, scratch: Path
     ) -> Image:
         binary = self.store.get(program.sha256, image.path)
-        target = scratch / f"{_last_part(name)}.layer.tar"
+        target = scratch / f"{Path(image.path).name}.layer.tar"
         layer = program_layer({image.path: binary}, program.released, target)
         config = ImageConfig(
-            arch=self.arch,
+            arch=self.sources.arch,
             created=program.released,
-            env={"PATH": IMAGE_PATH},
+            env={"PATH": PATH},
             entrypoint=image.entrypoint,
             command=() if image.entrypoint else (Path(image.path).name,),
             user=image.user,
         )
         return single_layer_image(name, config, layer)
-
-
-def _last_part(name: str) -> str:
-    """Return `kube-apiserver` for `registry.k8s.io/kube-apiserver:v1.36.3`."""
-    return name.rpartition("/")[2].partition(":")[0]
-
-
-def _tag(name: str) -> str:
-    return name.rpartition("/")[2].partition(":")[2]

@@ -70,7 +70,6 @@ class Compiler:
     store: Store
     log: Log
     arch: Arch
-    toolchain: str = ""
 
     def compile_commands(
         self, version: Version, names: Sequence[str]
@@ -84,14 +83,14 @@ class Compiler:
         commands = tuple(image.command for image in buildable_images().values() if image.command)
         update = {"title": "Kubernetes' control plane", "binaries": commands}
         component = catalog.load().components["kubernetes"].model_copy(update=update)
-        source = GoModules({COMPONENT: component}, self.toolchain)
+        source = GoModules({COMPONENT: component})
         pinned = source.pin(COMPONENT, version, [self.arch])
         binaries = source.fetch(pinned.artifacts, self.store, self.log)[COMPONENT, self.arch]
         return {name: CompiledProgram(binaries[name], pinned.released) for name in names}
 
     def compile_program(self, image: BuildableImage, tag: str) -> CompiledProgram:
         """Return the image's own program, built with its module at the version of the tag."""
-        go = go_toolchain.find_go(self.toolchain)
+        go = go_toolchain.find_go()
         module = self._module(image, tag)
         recipe = [RECIPE, asdict(image), module, image.template_text, self.arch, go.toolchain]
         key = json.dumps([*recipe, dict(go_toolchain.FIXED_ENVIRONMENT)])

@@ -59,20 +59,17 @@ class ImageSources:
 
     def registries_reachable(self, image_names: Iterable[str]) -> bool:
         """Return whether there is an engine and all registries of the images are reachable."""
-        registries = {self._mirrored(name).partition("/")[0] for name in image_names}
+        registries = {self.locations.mirrored(name).partition("/")[0] for name in image_names}
         return bool(self.engine) and all(is_reachable(registry) for registry in registries)
 
     def from_registry(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
         """Return those of the images that the registry has; the engine does not keep them."""
         if not image_names or not self.engine or not self.registries_reachable(image_names):
             return {}
-        images = {n: self._pull(self.engine, self._mirrored(n), scratch) for n in image_names}
+        images = {
+            n: self._pull(self.engine, self.locations.mirrored(n), scratch) for n in image_names
+        }
         return {name: image for name, image in images.items() if image}
-
-    def _mirrored(self, name: str) -> str:
-        """Return an image's name in the registry that replaces its own."""
-        mirror = self.locations.registry
-        return f"{mirror}/{name.partition('/')[2]}" if mirror else name
 
     def _pull(self, engine: Engine, name: str, scratch: Path) -> Image | None:
         existed = engine.has_image(name)

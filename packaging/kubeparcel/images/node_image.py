@@ -23,7 +23,7 @@ from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.archive_writer import ImageConfig, single_layer_image, write_archive
+from kubeparcel.images.archive_writer import PATH, ImageConfig, single_layer_image, write_archive
 from kubeparcel.images.layers import RootFilesystemRules, root_filesystem_layer
 from kubeparcel.model import Arch
 from kubeparcel.templates import render
@@ -34,6 +34,8 @@ RECIPE = 2
 PACKAGES_FOLDER = "/packages"
 NODE_FOLDER = "/usr/lib/kubeparcel"
 """kubeparcel's folder inside a node image."""
+
+SETUP_SCRIPT = "hosts/node-image.sh"
 
 INSTALL_TIMEOUT = 300.0
 """Seconds for installing the packages."""
@@ -83,7 +85,7 @@ class NodeImage:
             self.base_image,
             sorted(self.packages.digests),
             self.added_files(""),
-            _setup_script(),
+            render(SETUP_SCRIPT, {}),
             repr(RULES),
         ]
         return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
@@ -106,23 +108,17 @@ class NodeImage:
 
     def added_files(self, pause_image: str) -> Mapping[str, str]:
         """Return the added files by path: they adapt the node to its machine, and set up crictl."""
-        runtime = {
-            f"{NODE_FOLDER}/containerd-cgroup-v{version}.toml": render(
-                "hosts/containerd.toml", {"pause": pause_image, "systemd": str(version == 2)}
-            )
-            for version in (1, 2)
-        }
+        home = {"home": NODE_FOLDER}
+        cgroup_v1 = {"pause": pause_image, "systemd": "False"}
+        cgroup_v2 = {"pause": pause_image, "systemd": "True"}
         socket = "unix:///run/containerd/containerd.sock"
         return {
-            **runtime,
+            f"{NODE_FOLDER}/containerd-cgroup-v1.toml": render("hosts/containerd.toml", cgroup_v1),
+            f"{NODE_FOLDER}/containerd-cgroup-v2.toml": render("hosts/containerd.toml", cgroup_v2),
             f"{NODE_FOLDER}/cgroup-v1.sh": render("hosts/cgroup-v1.sh", {}),
             f"{NODE_FOLDER}/kernel-settings.sh": render("hosts/kernel-settings.sh", {}),
-            f"{NODE_FOLDER}/runtime.sh": render(
-                "hosts/node-image-runtime.sh", {"home": NODE_FOLDER}
-            ),
-            "/etc/systemd/system/kubeparcel-node.service": render(
-                "hosts/node-image.service", {"home": NODE_FOLDER}
-            ),
+            f"{NODE_FOLDER}/runtime.sh": render("hosts/node-image-runtime.sh", home),
+            "/etc/systemd/system/kubeparcel-node.service": render("hosts/node-image.service", home),
             "/etc/crictl.yaml": f"runtime-endpoint: {socket}\nimage-endpoint: {socket}\n",
         }
 
@@ -170,11 +166,7 @@ def install_packages(container: Container, image: NodeImage) -> None:
     container.run(*argv, env=env, timeout=INSTALL_TIMEOUT)
     for path, text in image.added_files(_pause_image(container)).items():
         container.write_file(path, text)
-    container.run_script(_setup_script())
-
-
-def _setup_script() -> str:
-    return render("hosts/node-image.sh", {})
+    container.run_script(render(SETUP_SCRIPT, {}))
 
 
 def _pause_image(container: Container) -> str:
@@ -190,11 +182,7 @@ def _config(image: NodeImage) -> ImageConfig:
     return ImageConfig(
         arch=Arch.native(),
         created=image.released,
-        env={
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LC_ALL": "C.UTF-8",
-            "container": "oci",
-        },
+        env={"PATH": PATH, "LC_ALL": "C.UTF-8", "container": "oci"},
         command=systemd_node.INIT,
         labels={**labels, "kubeparcel.host": image.host.name, "kubeparcel": __version__},
         stop_signal="SIGRTMIN+3",
