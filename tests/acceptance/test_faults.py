@@ -136,7 +136,7 @@ def test_a_lock_edited_by_hand_is_named_as_damaged(site, damage):
     lock.write_text(edited)
     done = site.run("build", code=2)
     assert "kubeparcel.lock" in done.stderr
-    assert "inv resolve" in done.stderr
+    assert "kubeparcel resolve" in done.stderr
     lock.write_text(text)
     works_now(site)
 
@@ -147,7 +147,7 @@ def test_a_damaged_file_in_the_store_is_set_aside_and_got_again(site):
     Path(row["path"]).write_bytes(b"damaged")
     done = site.run("build", code=3)
     assert "/usr/bin/kubelet" in done.stderr
-    assert "set aside" in done.stderr
+    assert "quarantine" in done.stderr
     works_now(site)
 
 
@@ -281,7 +281,7 @@ def test_an_interrupted_build_says_so_in_one_line(real, tmp_path, binaries_cache
         build.send_signal(ended_by)
         out, err = build.communicate(timeout=TIMEOUT)
     assert build.returncode == 130
-    assert err.splitlines()[-1].startswith("Stopped.")
+    assert err.splitlines()[-1].startswith("Interrupted.")
     assert "Traceback" not in err
     assert not list(tmp_path.glob("dist/*/*"))
     assert not list((tmp_path / "cache/scratch").iterdir())

@@ -59,7 +59,7 @@ def end_overlap() -> None:
     named = keys.load(NAME)
     record = json.loads((named.folder / "kubeparcel.json").read_bytes())
     (named.folder / "kubeparcel.json").write_text(json.dumps({**record, "until": 1}))
-    assert keys.load(NAME) == dataclasses.replace(named, until=1)
+    assert keys.load(NAME) == dataclasses.replace(named, previous_until=1)
     assert keys.load(NAME).signing_fingerprints == (named.current,)
 
 
