@@ -30,6 +30,10 @@ _KILLS: list[None] = []
 must die too."""
 
 
+class ProcessTimeout(ToolError):
+    """A program took longer than its timeout and was killed."""
+
+
 @dataclass(frozen=True)
 class CompletedProcess:
     """The exit code and output of a finished program."""
@@ -69,7 +73,8 @@ def run(
         try:
             out, err = _communicate(process, stdin, timeout, on_line)
         except subprocess.TimeoutExpired:
-            raise ToolError(f"{shlex.join(arguments)} took longer than {timeout:g} s.") from None
+            message = f"{shlex.join(arguments)} took longer than {timeout:g} s."
+            raise ProcessTimeout(message) from None
     completed = CompletedProcess(arguments, process.returncode, out, err)
     if check and completed.exit_code != 0:
         raise failed_process(completed)

@@ -104,11 +104,11 @@ def test_the_list_has_each_hosts_levels_and_why_it_is_unavailable(mmdebstrap, mo
     mmdebstrap(False)
     monkeypatch.setattr(selection, "select_engine", lambda _: Engine())
     availability = selection.host_availability(locations=UNREACHABLE)
-    hosts = {host["name"]: host for host in json.loads(availability.render(as_json=True))["hosts"]}
+    hosts = {host["name"]: host for host in json.loads(availability.as_json())["hosts"]}
     assert set(hosts) == set(catalog.load_hosts().hosts)
     assert hosts["trixie"]["unavailable_reason"] == "mmdebstrap is not installed"
     assert hosts["rocky-9"]["levels"] == ["install"]
-    text = availability.render(as_json=False)
+    text = availability.as_text()
     assert "trixie*" in text
     assert text.endswith("engine: podman 4.3.1")
 
@@ -120,5 +120,5 @@ def test_without_an_engine_all_hosts_are_listed_as_unavailable(monkeypatch):
     monkeypatch.setattr(selection, "select_engine", none)
     availability = selection.host_availability(locations=UNREACHABLE)
     assert set(availability.unavailable_reasons.values()) == {"no usable container engine"}
-    text = availability.render(as_json=False)
+    text = availability.as_text()
     assert "engine: none\nNo container engine can be used.\n  podman: is not installed." in text

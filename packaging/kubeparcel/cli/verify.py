@@ -73,4 +73,5 @@ def hosts(engine: str = "", json_: bool = False) -> None:
     """List the hosts on which packages can be verified."""
     from kubeparcel.hosts import selection
 
-    print_result(selection.host_availability(engine).render(as_json=json_))
+    availability = selection.host_availability(engine)
+    print_result(availability.as_json() if json_ else availability.as_text())

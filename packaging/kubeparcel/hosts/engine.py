@@ -264,9 +264,7 @@ class Engine:
     ) -> CompletedProcess:
         try:
             completed = process.run([self.name, *argv], stdin=stdin, check=False, timeout=timeout)
-        except ToolError as error:
-            if "took longer than" not in error.message:
-                raise
+        except process.ProcessTimeout:
             raise self._timeout_error(timeout, description) from None
         if check and completed.exit_code:
             raise process.failed_process(completed)

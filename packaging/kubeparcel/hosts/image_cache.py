@@ -69,13 +69,11 @@ class ImageCache:
                 lock.close()
             self.locks.clear()
         for repository in sorted(repositories):
-            removed = []
             with suppress(ToolError):  # a failed cleanup must not fail the run
-                removed = self._remove_unused(self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:])
-            if removed:
-                self.log.info(
-                    "Images", f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
-                )
+                old = self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:]
+                if removed := self._remove_unused(old):
+                    text = f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
+                    self.log.info("Images", text)
 
     def clear(self) -> list[str]:
         """Remove all unused images that the store has records of; return their names."""

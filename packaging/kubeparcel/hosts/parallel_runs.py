@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,14 +40,11 @@ def run_parallel(
         futures: list[Future[T]] = []
         try:
             futures += [pool.submit(work, index) for index in range(count)]
-            wait(futures, return_when=FIRST_EXCEPTION)
-            failed = next((f for f in futures if f.done() and f.exception()), None)
-            if failed is not None:
-                failed.result()
+            for future in as_completed(futures):
+                future.result()
             return [future.result() for future in futures]
         except BaseException:
-            for future in futures:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
             while not all(future.done() for future in futures):
                 session.stop()
                 wait(futures, timeout=0.5)

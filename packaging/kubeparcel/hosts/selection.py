@@ -10,7 +10,7 @@ import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kubeparcel.console import Log, format_table
+from kubeparcel.console import format_table
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Host, Purpose, load_hosts
@@ -21,8 +21,6 @@ from kubeparcel.model import Format
 
 REGISTRY_TIMEOUT = 5.0
 """Seconds to wait for a connection to a registry."""
-
-NO_ENGINE = "no usable container engine"
 
 
 def unavailable_reason(host: Host, engine: Engine, locations: ImageLocations) -> str:
@@ -96,11 +94,6 @@ def describe_hosts(hosts: Iterable[Host], engine: Engine) -> str:
     return f"{names} · {engine.name} {engine.version}"
 
 
-def log_hosts(hosts: Iterable[Host], engine: Engine, log: Log) -> None:
-    """Log the hosts and the engine that are used."""
-    log.info("Hosts", describe_hosts(hosts, engine))
-
-
 @dataclass(frozen=True)
 class HostAvailability:
     """The engine, and by host the reason why it is unavailable; empty if it is available.
@@ -112,11 +105,8 @@ class HostAvailability:
     unavailable_reasons: Mapping[str, str]
     engine_error: str = ""
 
-    def render(self, *, as_json: bool) -> str:
-        """Return all hosts as a table or as JSON."""
-        return self._as_json() if as_json else self._as_table()
-
-    def _as_json(self) -> str:
+    def as_json(self) -> str:
+        """Return all hosts as a JSON document."""
         hosts = [
             {
                 "name": host.name,
@@ -132,24 +122,22 @@ class HostAvailability:
         ]
         return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
 
-    def _as_table(self) -> str:
+    def as_text(self) -> str:
+        """Return all hosts as a table."""
         catalog = load_hosts()
         defaults = {names[0] for names in catalog.defaults.values()}
-        lines = []
-        for host in catalog.hosts.values():
-            reason = self.unavailable_reasons[host.name]
-            lines.append(
-                [
-                    host.name + ("*" if host.name in defaults else ""),
-                    host.title,
-                    f"{host.format} ({host.family.package_manager})",
-                    ", ".join(host.levels),
-                    f"no: {reason}" if reason else "yes",
-                ]
-            )
+        lines = [
+            [
+                host.name + ("*" if host.name in defaults else ""),
+                host.title,
+                f"{host.format} ({host.family.package_manager})",
+                ", ".join(host.levels),
+                f"no: {reason}" if (reason := self.unavailable_reasons[host.name]) else "yes",
+            ]
+            for host in catalog.hosts.values()
+        ]
         table = format_table(["Host", "Distribution", "Packages", "Levels", "Available"], lines)
-        legend = f"* default host · engine: {self.engine}"
-        return "\n".join([table, legend, *([self.engine_error] if self.engine_error else [])])
+        return f"{table}\n* default host · engine: {self.engine}\n{self.engine_error}".rstrip()
 
 
 def host_availability(
@@ -160,7 +148,8 @@ def host_availability(
     try:
         selected = select_engine(engine)
     except EngineUnavailable as error:
-        return HostAvailability("none", {host.name: NO_ENGINE for host in hosts}, str(error))
+        reasons = {host.name: "no usable container engine" for host in hosts}
+        return HostAvailability("none", reasons, str(error))
     locations = locations or ImageLocations.from_environment()
     reasons = {host.name: unavailable_reason(host, selected, locations) for host in hosts}
     return HostAvailability(f"{selected.name} {selected.version}", reasons)

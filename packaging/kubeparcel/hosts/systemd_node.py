@@ -77,7 +77,7 @@ def start_node(
         yield container
 
 
-def finish_boot(container: Container, timeout: float = BOOT_TIMEOUT) -> str:
+def finish_boot(container: Container) -> str:
     """Wait until systemd is up, then adapt cgroups and kernel settings; also after a restart.
 
     Returns what was adapted, for the log. Afterwards the node can no longer change the machine's
@@ -86,7 +86,7 @@ def finish_boot(container: Container, timeout: float = BOOT_TIMEOUT) -> str:
     container.wait_for(
         condition=lambda: _is_up(container),
         description="systemd to be up",
-        timeout=timeout,
+        timeout=BOOT_TIMEOUT,
         interval=0.2,
         diagnose=lambda: _boot_diagnosis(container),
     )
@@ -97,21 +97,17 @@ def finish_boot(container: Container, timeout: float = BOOT_TIMEOUT) -> str:
 
 
 def _is_up(container: Container) -> bool:
-    state = container.run("systemctl", "is-system-running", check=False).stdout.strip()
-    if not state:
-        _raise_if_exited(container)
-    return state in {"running", "degraded"}
-
-
-def _raise_if_exited(container: Container) -> None:
-    """Raise ToolError with the log if the first process has exited: waiting would be useless."""
-    state = container.engine.inspect(container.name)["State"]
-    if not state["Running"]:
-        log = container.engine.logs(container.name).strip()[-1000:]
-        raise ToolError(
-            f"{container.host.name}: systemd exited with code {state['ExitCode']} during boot.",
-            f"{log}\n{CGROUP_V1_HINT}".strip(),
-        )
+    """Return whether systemd is up; raise ToolError with its log if it has exited."""
+    system = container.run("systemctl", "is-system-running", check=False).stdout.strip()
+    if not system:
+        state = container.engine.inspect(container.name)["State"]
+        if not state["Running"]:
+            log = container.engine.logs(container.name).strip()[-1000:]
+            raise ToolError(
+                f"{container.host.name}: systemd exited with code {state['ExitCode']} during boot.",
+                f"{log}\n{CGROUP_V1_HINT}".strip(),
+            )
+    return system in {"running", "degraded"}
 
 
 def _boot_diagnosis(container: Container) -> str:

@@ -107,7 +107,7 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
     with open_session(Store(cache_dir()), log, engine=request.engine) as session:
         engine, locations = session.engine, session.locations
         hosts = selection.select_hosts(request.hosts, "cluster", formats, engine, locations)
-        selection.log_hosts(hosts, engine, log)
+        log.info("Hosts", selection.describe_hosts(hosts, engine))
         folder = session.folder / "packages"
         package_sets = load_package_sets(files, folder, {host.format for host in hosts})
         for host in hosts:

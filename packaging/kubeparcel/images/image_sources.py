@@ -66,12 +66,11 @@ class ImageSources:
         """Return those of the images that the registry has; the engine does not keep them."""
         if not image_names or not self.engine or not self.registries_reachable(image_names):
             return {}
-        images = {
-            n: self._pull(self.engine, self.locations.mirrored(n), scratch) for n in image_names
-        }
+        images = {name: self._pull(self.engine, name, scratch) for name in image_names}
         return {name: image for name, image in images.items() if image}
 
     def _pull(self, engine: Engine, name: str, scratch: Path) -> Image | None:
+        name = self.locations.mirrored(name)
         existed = engine.has_image(name)
         try:
             with self.log.task("Pull", name, None):

@@ -29,15 +29,10 @@ class Blob:
     offset: int = 0
 
     @classmethod
-    def from_bytes(cls, media_type: str, data: bytes) -> Blob:
-        """Return a blob in memory."""
-        return cls(media_type, hashlib.sha256(data).hexdigest(), len(data), data)
-
-    @classmethod
     def from_json(cls, media_type: str, document: Any) -> Blob:
         """Return a JSON document as a blob; equal documents have equal bytes."""
-        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-        return cls.from_bytes(media_type, text.encode())
+        data = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        return cls(media_type, hashlib.sha256(data).hexdigest(), len(data), data)
 
     @classmethod
     def from_file(

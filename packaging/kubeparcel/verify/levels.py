@@ -110,9 +110,10 @@ def _run_host_levels(
             hosts = selection.select_hosts(
                 request.hosts, level.name, run.packages.formats, session.engine, session.locations
             )
-            if selection.describe_hosts(hosts, session.engine) != environment:
-                selection.log_hosts(hosts, session.engine, log)
-                environment = selection.describe_hosts(hosts, session.engine)
+            description = selection.describe_hosts(hosts, session.engine)
+            if description != environment:
+                environment = description
+                log.info("Hosts", environment)
             report = run_level(level, run, hosts)
             yield replace(report, environment=environment)
             if level.name == request.level or not report.passed:
