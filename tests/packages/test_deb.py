@@ -153,7 +153,7 @@ def test_md5sums_that_differ_from_the_payload_are_faults(dpkg_deb: Make) -> None
 def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
     control = CONTROL.replace("Section:", "Installed-Size: 5000\nSection:")
     (fault,) = reader.read_package(dpkg_deb({**FILES, "DEBIAN/control": control})).faults
-    assert fault.startswith("Installed-Size says 5,120,000 bytes")
+    assert fault.startswith("Installed-Size is 5,120,000 bytes")
 
 
 @pytest.mark.parametrize(("files", "there"), [(FILES, True), ({"DEBIAN/control": CONTROL}, False)])

@@ -180,13 +180,13 @@ def test_a_file_in_memory_reads_as_on_disk() -> None:
 def test_what_is_not_elf_is_malformed(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
-    with pytest.raises(MalformedData, match="not a whole ELF file"):
+    with pytest.raises(MalformedData, match="not a valid ELF file"):
         elf.read(script)
 
 
 @pytest.mark.parametrize("length", [4, 20, 63, 100, 5000, 100_000])
 def test_a_binary_cut_short_is_malformed(length: int) -> None:
-    with pytest.raises(MalformedData, match="not a whole ELF file"):
+    with pytest.raises(MalformedData, match="not a valid ELF file"):
         elf.read(Path("/bin/ls").read_bytes()[:length])
 
 
@@ -194,7 +194,7 @@ def test_a_damaged_binary_in_a_package_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.deb").write_bytes(deb(member("./usr/bin/a", b"\x7fELF nonsense")))
     package = reader.read_package(tmp_path / "a.deb")
     (fault,) = package.faults
-    assert fault.startswith("/usr/bin/a: not a whole ELF file")
+    assert fault.startswith("/usr/bin/a: not a valid ELF file")
     assert package.entries[0].elf is None
     assert package.entries[0].data is None
 

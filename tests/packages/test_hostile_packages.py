@@ -48,7 +48,7 @@ def test_a_text_file_named_deb_is_not_a_package(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
-    assert "not a package" in broken(tmp_path, b"")
+    assert "neither a deb nor an rpm" in broken(tmp_path, b"")
 
 
 def test_a_file_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_one_archive_member_too_many_is_a_fault(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../etc/passwd", "./a/../../b", "/etc/passwd", "./a//b"])
 def test_names_that_lead_elsewhere_are_faults(tmp_path: Path, name: str) -> None:
     in_tar = read(tmp_path, deb(member(name, b"x")))
-    assert in_tar.faults == (f"{name!r} in the payload is no plain relative name",)
+    assert in_tar.faults == (f"{name!r} in the payload is not a plain relative path",)
     in_cpio = read(tmp_path, rpm(File(f"/{name.strip('./')}", name=name)))
-    assert f"{name!r} in the payload is no plain relative name" in in_cpio.faults
+    assert f"{name!r} in the payload is not a plain relative path" in in_cpio.faults
 
 
 def test_names_that_cannot_be_printed_are_faults(tmp_path: Path) -> None:
     (fault,) = read(tmp_path, deb(member("./a\nb", b"x"))).faults
-    assert fault == r"'./a\nb' in the payload has characters that cannot be printed"
+    assert fault == r"'./a\nb' in the payload contains unprintable characters"
 
 
 def test_a_path_that_comes_twice_is_a_fault(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path: Path) -> 
 
 def test_a_tar_without_its_end_is_cut_short(tmp_path: Path) -> None:
     payload = ("data.tar", member("./a", b"a"))
-    assert "cut short at its end" in broken(tmp_path, deb(payload=payload))
+    assert "truncated at its end" in broken(tmp_path, deb(payload=payload))
 
 
 def test_zstd_frames_are_counted(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_what_header_and_payload_disagree_on_is_a_fault(
 def test_a_file_with_another_digest_than_the_header_says_is_a_fault(tmp_path: Path) -> None:
     package = read(tmp_path, rpm(File("/a", digest="0" * 64)))
     (fault,) = package.faults
-    assert fault.startswith(f"/a: FILEDIGESTS says {'0' * 64}, the payload has ")
+    assert fault.startswith(f"/a: its digest in FILEDIGESTS is {'0' * 64}, in the payload ")
     assert "FILEDIGESTS" not in package.verified
 
 

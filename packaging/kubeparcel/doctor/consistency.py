@@ -11,10 +11,10 @@ from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format
+from kubeparcel.packages.architectures import common_name
 from kubeparcel.repository import policy
 from kubeparcel.repository.model import Package
 
-_DEB_ARCHES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el", "noarch": "all"}
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
 _CLOSURE_HINT = (
     "Clients cannot install it. Publish the missing package into the suite, or remove the one "
@@ -166,5 +166,5 @@ def _versions(packages: Iterable[Package]) -> dict[tuple[str, str], set[str]]:
         if package.name in names:
             without_epoch = package.version.rpartition(":")[2]
             upstream = without_epoch.rpartition("-")[0] or package.version
-            versions[package.name, _DEB_ARCHES.get(package.arch, package.arch)].add(upstream)
+            versions[package.name, common_name(package.arch)].add(upstream)
     return versions

@@ -1,4 +1,4 @@
-"""One pass over a package file: its first bytes, its size and its sha256."""
+"""Read a package file in one pass: its first bytes, its size and its sha256."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ELF binary says of itself: for which machine, with which libraries, how Go built it."""
+"""Read ELF binaries: their machine, the libraries they need, how Go built them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from kubeparcel.packages.model import ElfInfo
 MAGIC = b"\x7fELF"
 
 _MANY = 4096
-"""No real binary needs as many libraries; a damaged one may claim to."""
+"""A limit for damaged binaries: no real one needs as many libraries."""
 
 
 def read(source: Path | bytes | memoryview) -> ElfInfo:
-    """The facts of a file on disk or in memory; raises Malformed when it is not a whole ELF file.
+    """Return the facts of a file on disk or in memory; raise MalformedData for an invalid one.
 
-    Only what is needed is read: the size of the file does not matter.
+    Only the relevant parts are read: the size of the file does not matter.
     """
     with _opened(source) as stream:
         try:
             return _read(ELFFile(stream))
         except (ELFError, ConstructError, struct.error, ValueError, LookupError) as error:
             raise MalformedData(
-                f"not a whole ELF file ({str(error) or type(error).__name__})"
+                f"not a valid ELF file ({str(error) or type(error).__name__})"
             ) from None
 
 
@@ -72,7 +72,7 @@ def _read(elf: Any) -> ElfInfo:
 
 
 def _machine(elf: Any) -> int:
-    """The number itself: the library gives the name where it has one."""
+    """Return the number itself: pyelftools replaces known ones with names."""
     elf.stream.seek(18)
     return int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
 

@@ -1,4 +1,4 @@
-"""What Go's linker writes into a binary: how it was built, of which modules, from which files."""
+"""Read the build information that Go's linker writes into a binary."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
 _GUARD = 16
 
-# Where the place of the file table stands in the header of the function table, by the magic
-# number of Go 1.20, 1.18 and 1.16 (debug/gosym/pclntab.go). Before that there was no such header.
+# The index of the file table's offset in the header of the function table, by the magic number of
+# Go 1.20, 1.18 and 1.16 (debug/gosym/pclntab.go). Earlier versions have no such header.
 _FILE_TABLE: Mapping[int, int] = {0xFFFFFFF1: 5, 0xFFFFFFF0: 5, 0xFFFFFFFA: 4}
 
 
 def read(elf: Any) -> GoBuildInfo | None:
-    """The record in an ELFFile of pyelftools; None in what Go 1.13 or later did not build."""
+    """Return the record of a pyelftools ELFFile; None if Go 1.13 or later did not build it."""
     section = elf.get_section_by_name(".go.buildinfo")
     if section is None or section["sh_type"] == "SHT_NOBITS":
         return None
@@ -61,7 +61,7 @@ def _pointed(elf: Any, record: bytes) -> tuple[bytes, bytes]:
 
 
 def _memory(elf: Any, address: int, length: int) -> bytes:
-    """What a program finds at an address once it is loaded."""
+    """Return the data at an address of the loaded program."""
     for offset in elf.address_offsets(address, length):
         elf.stream.seek(offset)
         found: bytes = elf.stream.read(length)
@@ -70,7 +70,7 @@ def _memory(elf: Any, address: int, length: int) -> bytes:
 
 
 def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuildInfo:
-    """Read the module text; the linker puts 16 bytes before and after it to mark it in memory."""
+    """Parse the module text, which the linker puts between two markers of 16 bytes."""
     lines = text[_GUARD:-_GUARD].decode("utf-8", "backslashreplace").splitlines()
     path, module = "", GoModule("")
     dependencies: list[GoModule] = []
@@ -97,7 +97,7 @@ def _module(text: str) -> GoModule:
 
 
 def build_paths(elf: Any) -> tuple[str, ...] | None:
-    """The absolute names in the table of source files that tracebacks are printed from."""
+    """Return the absolute paths in the table of source files, which tracebacks use."""
     names = (".gopclntab", ".data.rel.ro.gopclntab")
     section = next((s for name in names if (s := elf.get_section_by_name(name))), None)
     if section is None:

@@ -1,4 +1,4 @@
-"""What was found out about bytes, by their sha256: each binary is in packages of two formats."""
+"""Cache of inspection results by SHA-256: each binary is in a deb and in an rpm."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from kubeparcel.packages import elf
 from kubeparcel.packages.model import ElfInfo
 
 Md5 = Callable[[str, memoryview], str]
-"""Gives the md5 of bytes that have this sha256; somebody may know it already."""
+"""Returns the md5 of the data with this sha256, perhaps from a cache of its own."""
 
 
 class InspectionCache:
-    """What was found out while packages were read, by several threads; it ends with this value."""
+    """Results shared by the threads that read packages; nothing is stored on disk."""
 
     def __init__(self, md5: Md5 | None = None) -> None:
         self._md5 = md5
         self._elves: dict[str, ElfInfo] = {}
 
     def elf(self, sha256: str, data: memoryview) -> ElfInfo:
-        """The facts of an ELF file; raises Malformed."""
+        """Return the facts of an ELF file; raise MalformedData."""
         found = self._elves.get(sha256)
         if found is None:
             found = self._elves[sha256] = elf.read(data)
         return found
 
     def digest(self, algorithm: str, sha256: str, data: memoryview) -> str:
-        """Another digest of the bytes, by hashlib's name, in hexadecimal."""
+        """Return another digest of the data in hexadecimal; `algorithm` is hashlib's name."""
         if algorithm == "md5" and self._md5:
             return self._md5(sha256, data)
         return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()

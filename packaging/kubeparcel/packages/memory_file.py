@@ -1,4 +1,4 @@
-"""Memory as a read-only file: for libraries that want to seek and read, without a copy first."""
+"""A memory view as a seekable read-only file, for libraries that only read files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 
 
 class MemoryViewFile(io.RawIOBase):
-    """A file over a view of memory, which it lets go of when it is closed.
+    """A file over a memory view, which it releases when closed.
 
-    Closing matters: the libraries' objects refer to each other and to their file in circles, and
-    would keep a whole payload in memory until the garbage collector comes by.
+    Close it: the libraries' objects form reference cycles with their file, and would keep a whole
+    payload in memory until the next garbage collection.
     """
 
     def __init__(self, view: memoryview) -> None:
         self._view = view
-        self._at = 0
+        self._offset = 0
 
     def readable(self) -> bool:
         return True
@@ -24,18 +24,18 @@ class MemoryViewFile(io.RawIOBase):
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        end = None if size is None or size < 0 else self._at + size
-        piece = self._view[self._at : end].tobytes()
-        self._at += len(piece)
-        return piece
+        end = None if size is None or size < 0 else self._offset + size
+        data = self._view[self._offset : end].tobytes()
+        self._offset += len(data)
+        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._view)}[whence]
-        self._at = max(0, start + offset)
-        return self._at
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: len(self._view)}[whence]
+        self._offset = max(0, start + offset)
+        return self._offset
 
     def tell(self) -> int:
-        return self._at
+        return self._offset
 
     def close(self) -> None:
         self._view = memoryview(b"")

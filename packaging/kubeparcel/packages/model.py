@@ -1,4 +1,4 @@
-"""What a finished package holds and says of itself, the same for every format. Frozen values."""
+"""The contents of a package, the same for every format. Frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
 
 
 class FileType(StrEnum):
-    """What is at a path."""
+    """The type of the file at a path."""
 
     FILE = "file"
     DIR = "dir"
@@ -41,9 +41,9 @@ class GoBuildInfo:
     """Go's own record, as `go version -m` shows it.
 
     `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
-    and so on (Go 1.18 and later). A replaced dependency stands here as what replaced it.
+    and so on (Go 1.18 and later). A replaced dependency is listed as its replacement.
     `build_paths` are absolute names of source files, which a build with -trimpath does not have;
-    None when the table of source files cannot be read (before Go 1.16).
+    None if the table of source files cannot be read (before Go 1.16).
     """
 
     version: str
@@ -56,11 +56,11 @@ class GoBuildInfo:
 
 @dataclass(frozen=True)
 class ElfInfo:
-    """The facts of one binary.
+    """The facts of an ELF binary.
 
-    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `needed`
-    are the libraries' sonames in the binary's order, `versions` the symbol versions needed of
-    each, in the binary's order.
+    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader,
+    `libraries` are the sonames it needs, `symbol_versions` pairs of a soname and a symbol version
+    it needs, both in the binary's order.
     """
 
     machine: int
@@ -73,12 +73,12 @@ class ElfInfo:
 
     @property
     def is_static(self) -> bool:
-        """Whether it runs without a dynamic loader and libraries."""
+        """Whether it needs no dynamic loader and no libraries."""
         return not self.interpreter and not self.libraries
 
     @property
     def glibc(self) -> str:
-        """The oldest version of glibc that has all needed symbols; empty when none says so."""
+        """The oldest glibc with all symbols it needs; empty if it needs no versioned symbol."""
         found = {m[1] for _, version in self.symbol_versions if (m := _GLIBC.fullmatch(version))}
         if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.symbol_versions:
             found.add("2.36")
@@ -87,7 +87,7 @@ class ElfInfo:
 
 @dataclass(frozen=True)
 class Script:
-    """A scriptlet: the program that runs it, and its text."""
+    """A scriptlet: its interpreter and its text."""
 
     interpreter: str
     body: str
@@ -95,12 +95,12 @@ class Script:
 
 @dataclass(frozen=True)
 class PackageEntry:
-    """One path of a package; the root directory itself is left out.
+    """One path of a package; the root directory has no entry.
 
     `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names,
     or numbers where the package gives none. `size` is in bytes, `mtime` in seconds since 1970.
     `sha256` is computed from the payload; empty for all but files. `target` is a symlink's text,
-    or the path a hard link shares its file with. `flags` are rpm's words for a file: `config`,
+    or the path a hard link shares its file with. `flags` are rpm's names: `config`,
     `noreplace`, `doc`, `license`, `ghost` and so on; a conffile of a deb has `config`.
     `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes of a file of at
     most 64 KiB that is not ELF.
@@ -127,27 +127,27 @@ class PackageEntry:
 
     @property
     def text(self) -> str:
-        """The text of a small file; empty where there is no `data`."""
+        """The text of a small file; empty if there is no `data`."""
         return (self.data or b"").decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
 class PackageContents:
-    """All of one package file.
+    """The contents of one package file.
 
     `version` is without revision and epoch. `arch` is the format's own name. `relations` has
     `depends`, `pre-depends`, `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`,
     `breaks`, `replaces`, `obsoletes` and `provides` where there are any, each other package as
-    `name (>= 1.2)` whatever the format; `automatic` has those that rpm itself adds: rpmlib(...),
-    config(...), interpreters, the package's own name. `scripts` go by the format's names:
+    `name (>= 1.2)` whatever the format; `automatic_relations` has those that rpm itself adds:
+    rpmlib(...), config(...), interpreters, the package's own name. `scripts` go by the format's names:
     `postinst`, or `post`.
 
-    `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `frames` says how many
-    frames a zstd payload has (dpkg 1.21 reads only one), 0 for the others.
-    `verified` names what the package declares of itself that was compared and holds, such as
-    `md5sums` or `PAYLOADDIGEST`; `faults` has a sentence for all that does not, and for names in
-    the payload that do not belong there. `signatures` names those that are there, not verified.
-    `built` is in seconds since 1970; of a deb it is the archive's own time.
+    `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `zstd_frames` is the
+    number of frames of a zstd payload (dpkg 1.21 reads only one), 0 for others.
+    `verified` names the declared digests and sizes that match, such as
+    `md5sums` or `PAYLOADDIGEST`; `faults` has a sentence for each that does not, and
+    for each invalid path in the payload. `signatures` are named, but not verified.
+    `build_time` is in seconds since 1970; of a deb it is the time of its first archive member.
     """
 
     file: Path
@@ -179,5 +179,5 @@ class PackageContents:
     has_changelog: bool
 
     def entry(self, path: str) -> PackageEntry | None:
-        """What is at that path, if anything."""
+        """Return the entry of a path; None if there is none."""
         return next((entry for entry in self.entries if entry.path == path), None)

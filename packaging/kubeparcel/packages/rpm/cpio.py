@@ -1,4 +1,4 @@
-"""The cpio archives that are the payload of rpms: the `newc` format of cpio(5)."""
+"""Parse the payload of rpms: cpio archives in the `newc` format (cpio(5))."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class CpioMember:
-    """One member; those of the same `file` are hard links, whose bytes are with the last one."""
+    """A member; members with the same `file` are hard links, and the last one has the data."""
 
     name: str
     mode: int
@@ -24,29 +24,29 @@ class CpioMember:
 
 
 def members(view: memoryview) -> Iterator[CpioMember]:
-    """The members in their order; raises Malformed when the archive is damaged or cut short."""
-    at = 0
+    """Yield the members in order; raise MalformedData if the archive is damaged or truncated."""
+    offset = 0
     while True:
-        fields = _fields(view[at : at + _HEADER].tobytes(), at)
+        fields = _fields(view[offset : offset + _HEADER].tobytes(), offset)
         inode, mode, _, _, links, _, size, major, minor, _, _, name_size, _ = fields
-        start = at + _HEADER
+        start = offset + _HEADER
         name = view[start : start + name_size].tobytes().rstrip(b"\0")
         data = -(-(start + name_size) // 4) * 4
         if data + size > len(view):
-            raise MalformedData("the payload is cut short")
+            raise MalformedData("its payload is truncated")
         text = name.decode("utf-8", "replace")
         if text == _END:
             return
         yield CpioMember(text, mode, (major, minor, inode), links, view[data : data + size])
-        at = -(-(data + size) // 4) * 4
+        offset = -(-(data + size) // 4) * 4
 
 
-def _fields(header: bytes, at: int) -> tuple[int, ...]:
+def _fields(header: bytes, offset: int) -> tuple[int, ...]:
     if len(header) < _HEADER:
-        raise MalformedData("the payload is cut short")
+        raise MalformedData("its payload is truncated")
     if header[:6] not in (b"070701", b"070702"):
-        raise MalformedData(f"the payload is not a cpio archive at byte {at:,}")
+        raise MalformedData(f"its payload is not a cpio archive at byte {offset:,}")
     try:
         return struct.unpack(">13I", bytes.fromhex(header[6:].decode("ascii")))
     except (ValueError, struct.error):
-        raise MalformedData(f"the payload is damaged at byte {at:,}") from None
+        raise MalformedData(f"its payload is damaged at byte {offset:,}") from None

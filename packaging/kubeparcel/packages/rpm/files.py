@@ -1,4 +1,4 @@
-"""The files of an rpm: what its header has of each, and the payload's bytes for them."""
+"""The files of an rpm: what its header says about each, compared with the payload."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kubeparcel.packages.rpm.header import Header
 
 @dataclass(frozen=True)
 class HeaderFile:
-    """One file by the header."""
+    """A file as the header describes it."""
 
     path: str
     mode: int
@@ -29,7 +29,7 @@ class HeaderFile:
     capabilities: str
 
     def entry(self) -> PackageEntry:
-        """The entry without anything that only the payload knows."""
+        """Return the entry, without what only the payload has."""
         kind = tags.FILE_TYPES.get(stat.S_IFMT(self.mode), FileType.OTHER)
         return PackageEntry(
             path=self.path,
@@ -40,28 +40,28 @@ class HeaderFile:
             mtime=self.mtime,
             size=self.size if kind is FileType.FILE else 0,
             target=self.target if kind is FileType.SYMLINK else "",
-            flags=frozenset(word for bit, word in tags.FILE_FLAGS.items() if self.flags & bit),
+            flags=frozenset(flag for bit, flag in tags.FILE_FLAGS.items() if self.flags & bit),
             capabilities=self.capabilities,
         )
 
 
 @dataclass(frozen=True)
 class PayloadFile:
-    """One file by the payload; `shared` is the path whose bytes it has as a hard link."""
+    """A file as the payload has it; `link_target` is the path it shares its bytes with, if any."""
 
     mode: int
     data: memoryview
-    shared: str
+    link_target: str
 
 
-_UNKNOWN = (0, "", "", 0, "", "", "")
-"""What only the header tells: time, digest, target, flags, owner, group, capabilities."""
+_HEADER_ONLY = (0, "", "", 0, "", "", "")
+"""What only the header has: time, digest, target, flags, owner, group, capabilities."""
 
 
-def rows(main: Header) -> Iterator[HeaderFile]:
-    """The header's files in its order; raises ValueError when its lists differ in length."""
+def header_files(main: Header) -> Iterator[HeaderFile]:
+    """Return the header's files in order; raise ValueError if its lists differ in length."""
     modes = main.numbers(tags.FILEMODES)
-    lists = (
+    columns = (
         _paths(main),
         modes,
         main.numbers(tags.LONGFILESIZES) or main.numbers(tags.FILESIZES),
@@ -73,74 +73,77 @@ def rows(main: Header) -> Iterator[HeaderFile]:
         main.texts(tags.FILEGROUPNAME),
         main.texts(tags.FILECAPS) or ("",) * len(modes),
     )
-    return (HeaderFile(*row) for row in zip(*lists, strict=True))
+    return (HeaderFile(*values) for values in zip(*columns, strict=True))
 
 
 def _paths(main: Header) -> tuple[str, ...]:
-    folders = main.texts(tags.DIRNAMES)
+    directories = main.texts(tags.DIRNAMES)
     names = zip(main.numbers(tags.DIRINDEXES), main.texts(tags.BASENAMES), strict=True)
-    return tuple(folders[at] + name for at, name in names) or main.texts(tags.OLDFILENAMES)
+    paths = tuple(directories[index] + name for index, name in names)
+    return paths or main.texts(tags.OLDFILENAMES)
 
 
 def entries(
-    main: Header, plain: memoryview, known: InspectionCache
+    main: Header, payload: memoryview, cache: InspectionCache
 ) -> tuple[list[PackageEntry], list[str]]:
-    """All entries, and a fault for each disagreement of header and payload."""
+    """Return all entries, and a fault for each difference between header and payload."""
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
-    held, faults = _held(plain)
+    payload_files, faults = _payload_files(payload)
     found = []
-    for row in rows(main):
-        entry, wrong = _joined(row, held.pop(row.path, None), algorithm, known)
+    for file in header_files(main):
+        entry, differences = _merged(file, payload_files.pop(file.path, None), algorithm, cache)
         found.append(entry)
-        faults += (f"{row.path}: {fault}" for fault in wrong)
-    for path, stray in held.items():
+        faults += (f"{file.path}: {difference}" for difference in differences)
+    for path, stray in payload_files.items():
         faults.append(f"{path} is in the payload, but not in the header")
-        found.append(HeaderFile(path, stray.mode, len(stray.data), *_UNKNOWN).entry())
+        found.append(HeaderFile(path, stray.mode, len(stray.data), *_HEADER_ONLY).entry())
     return found, faults
 
 
-def _held(plain: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
-    """The payload by path, and a fault for each name that should not be there."""
-    held: dict[str, PayloadFile] = {}
+def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
+    """Return the files of the payload by path, and a fault for each invalid name."""
+    files: dict[str, PayloadFile] = {}
     faults: list[str] = []
-    members = list(cpio.members(plain))
-    whole = {m.file: m for m in members if m.links > 1 and m.data}
+    members = list(cpio.members(payload))
+    with_data = {m.file: m for m in members if m.links > 1 and m.data}
     for member in members:
         path = absolute_path(member.name)
-        faults += member_name_faults(member.name, path in held)
-        bearer = whole.get(member.file, member)
-        shared = "" if bearer is member else absolute_path(bearer.name)
-        held[path] = PayloadFile(member.mode, bearer.data, shared)
-    return held, faults
+        faults += member_name_faults(member.name, path in files)
+        source = with_data.get(member.file, member)
+        link_target = "" if source is member else absolute_path(source.name)
+        files[path] = PayloadFile(member.mode, source.data, link_target)
+    return files, faults
 
 
-def _joined(
-    row: HeaderFile, held: PayloadFile | None, algorithm: str, known: InspectionCache
+def _merged(
+    file: HeaderFile, payload: PayloadFile | None, algorithm: str, cache: InspectionCache
 ) -> tuple[PackageEntry, list[str]]:
-    """One entry with what the payload has for it, and where that is not what the header says."""
-    entry = row.entry()
-    if held is None:
+    """Return a file's entry, and where header and payload differ."""
+    entry = file.entry()
+    if payload is None:
         missing = [] if "ghost" in entry.flags else ["in the header, but not in the payload"]
         return entry, missing
-    faults = [*_differences(row, entry.kind, held)]
+    faults = [*_differences(file, entry.kind, payload)]
     if entry.kind is not FileType.FILE:
         return entry, faults
-    seen = inspect_file(held.data, known, algorithm or "sha256")
-    if not algorithm or seen.digest != row.digest.lower():
-        faults.append(f"FILEDIGESTS says {row.digest}, the payload has {seen.digest}")
-    kind = FileType.HARDLINK if held.shared else FileType.FILE
-    entry = replace(entry, kind=kind, target=held.shared, size=len(held.data))
-    entry = replace(entry, sha256=seen.sha256, elf=seen.elf, data=seen.data)
-    return entry, [*faults, *seen.faults]
+    inspection = inspect_file(payload.data, cache, algorithm or "sha256")
+    if not algorithm or inspection.digest != file.digest.lower():
+        faults.append(
+            f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}"
+        )
+    kind = FileType.HARDLINK if payload.link_target else FileType.FILE
+    entry = replace(entry, kind=kind, target=payload.link_target, size=len(payload.data))
+    entry = replace(entry, sha256=inspection.sha256, elf=inspection.elf, data=inspection.data)
+    return entry, [*faults, *inspection.faults]
 
 
-def _differences(row: HeaderFile, kind: FileType, held: PayloadFile) -> Iterator[str]:
-    if held.mode != row.mode:
-        yield f"mode {row.mode:o} in the header, {held.mode:o} in the payload"
-    if kind is FileType.FILE and len(held.data) != row.size:
-        yield f"{row.size:,} bytes in the header, {len(held.data):,} in the payload"
+def _differences(file: HeaderFile, kind: FileType, payload: PayloadFile) -> Iterator[str]:
+    if payload.mode != file.mode:
+        yield f"mode {file.mode:o} in the header, {payload.mode:o} in the payload"
+    if kind is FileType.FILE and len(payload.data) != file.size:
+        yield f"{file.size:,} bytes in the header, {len(payload.data):,} in the payload"
     if kind is FileType.SYMLINK:
-        target = held.data.tobytes().decode("utf-8", "backslashreplace")
-        if target != row.target:
-            yield f"its target is {row.target} in the header, {target} in the payload"
+        target = payload.data.tobytes().decode("utf-8", "replace")
+        if target != file.target:
+            yield f"its target is {file.target} in the header, {target} in the payload"

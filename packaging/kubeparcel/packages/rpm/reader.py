@@ -1,4 +1,4 @@
-"""Read a finished rpm: the facts of its header, which its payload has to bear out."""
+"""Read a whole rpm: the metadata of its header, compared with its payload."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["MAGIC", "read"]
 
 
 def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
-    """All that an rpm holds; `file` is only remembered. Raises Malformed."""
+    """Return the contents of an rpm with the bytes `raw`; raise MalformedData."""
     headers = read_headers(raw, len(raw))
     main = headers.main
     packed = raw[main.end :]
@@ -44,7 +44,7 @@ def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents
 
 
 def _compression(main: Header, packed: memoryview) -> str:
-    """What the header says; where it says nothing, rpm takes the payload for gzip or plain cpio."""
+    """Return the declared compression; if none is declared, rpm assumes gzip or plain cpio."""
     if main.text(tags.PAYLOADFORMAT) not in ("", "cpio"):
         raise MalformedData(f"its payload is {main.text(tags.PAYLOADFORMAT)!r}, not cpio")
     plain = packed[:4].tobytes() == b"0707"
@@ -52,7 +52,7 @@ def _compression(main: Header, packed: memoryview) -> str:
 
 
 def _declared(main: Header) -> dict[str, Any]:
-    """All that the header alone tells."""
+    """Return the fields of PackageContents that come from the header."""
     return {
         **_identity(main),
         "epoch": main.number(tags.EPOCH) or 0,

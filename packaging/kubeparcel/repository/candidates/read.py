@@ -102,7 +102,7 @@ def _read_file(file: FileStamp) -> ParsedPackage:
 
 
 def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
-    """Parse the first bytes of a deb of `size` bytes. Raises Malformed."""
+    """Parse the first bytes of a deb of `size` bytes. Raises MalformedData."""
     control = deb_metadata.control_text(head, size)
     fields = deb_metadata.parse_fields(control)
     identity = deb_metadata.identity(fields)
@@ -115,7 +115,7 @@ def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
 
 
 def parse_rpm(head: bytes, size: int, sha256: str) -> ParsedPackage:
-    """Parse the first bytes of an RPM of `size` bytes. Raises Malformed."""
+    """Parse the first bytes of an RPM of `size` bytes. Raises MalformedData."""
     headers = header.read_headers(head, size)
     name, version, arch = rpm_metadata.identity(headers.main)
     path = f"packages/{rpm_metadata.file_name(name, version, arch)}"

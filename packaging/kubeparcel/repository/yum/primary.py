@@ -37,7 +37,7 @@ def declares_entities(data: bytes) -> bool:
 def iterate_elements(data: bytes) -> Iterator[Element]:
     """Yield the root element, still empty, then its children, each valid until the next one.
 
-    Raises Malformed for invalid XML and for entities.
+    Raises MalformedData for invalid XML and for entities.
     """
     if declares_entities(data):
         raise MalformedData("it declares entities")
@@ -58,7 +58,7 @@ def iterate_elements(data: bytes) -> Iterator[Element]:
 
 
 def metadata_locations(repomd: bytes) -> dict[str, str]:
-    """Return the path of each metadata file by its type. Raises Malformed."""
+    """Return the path of each metadata file by its type. Raises MalformedData."""
     locations = {}
     for element in iterate_elements(repomd):
         location = element.find(f"{_REPO}location")
