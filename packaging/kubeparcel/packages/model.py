@@ -139,7 +139,7 @@ class PackageContents:
     `depends`, `pre-depends`, `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`,
     `breaks`, `replaces`, `obsoletes` and `provides` where there are any, each other package as
     `name (>= 1.2)` whatever the format; `automatic_relations` has those that rpm itself adds:
-    rpmlib(...), config(...), interpreters, the package's own name. `scripts` go by the format's names:
+    rpmlib(...), config(...), interpreters, its own name. `scripts` go by the format's names:
     `postinst`, or `post`.
 
     `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `zstd_frames` is the
