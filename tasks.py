@@ -7,6 +7,7 @@ from pathlib import Path
 from kubeparcel import cli
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
+from kubeparcel.cli.program import Program
 from kubeparcel.cli.task import task
 
 ROOT = Path(__file__).resolve().parent
@@ -79,7 +80,7 @@ def docs(check: bool = False) -> int:
     """Generate docs/reference and the man page from the code."""
     from kubeparcel.cli import reference
 
-    pages = reference.pages({task.name: task for task in cli.TASKS})
+    pages = reference.pages(Program({task.name: task for task in cli.TASKS}))
     outdated = [
         name
         for name, text in pages.items()

@@ -67,6 +67,6 @@ def test_command_names_a_task_and_its_options(document: str, command: str) -> No
     if task in DEVELOPER_TASKS:
         return
     assert task in tasks, f"{document}: unknown task in {command!r}"
-    known = {flag for parameter in tasks[task].parameters for flag in parameter.flags}
+    known = {flag for parameter in tasks[task].params for flag in parameter.opts}
     flags = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert flags <= {*known, "--help"}, f"{document}: {command}"

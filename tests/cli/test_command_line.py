@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+from click.core import ParameterSource
 
 from kubeparcel import cli
-from kubeparcel.cli.command_line import CommandLine
+from kubeparcel.cli.program import Program
 from kubeparcel.errors import UsageError
 
 TASKS = {task.name: task for task in cli.TASKS}
 
 
-def parse(written: str) -> list[tuple[str, dict[str, object]]]:
-    calls = CommandLine.parse(written.split(), TASKS).calls
-    return [(call.task.name, call.values) for call in calls]
+def parse(task: str, *words: str) -> dict[str, object]:
+    """Parse the words after a task and return the options among them."""
+    context = TASKS[task].make_context(task, list(words))
+    return {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 @pytest.mark.parametrize(
     ("written", "values"),
     [
-        ("verify a.deb b.rpm", {"path": ["a.deb", "b.rpm"]}),
+        ("verify a.deb b.rpm", {"path": ("a.deb", "b.rpm")}),
         ("verify", {}),
-        ("verify --json a.deb", {"json_": True, "path": ["a.deb"]}),
-        ("verify a.deb --json", {"path": ["a.deb"], "json_": True}),
-        ("verify --junit report.xml a.deb", {"junit": "report.xml", "path": ["a.deb"]}),
-        ("verify --junit=report.xml a.deb", {"junit": "report.xml", "path": ["a.deb"]}),
-        ("verify --path a.deb b.deb", {"path": ["a.deb", "b.deb"]}),
-        ("verify --level layout build", {"level": "layout", "path": ["build"]}),
-        ("--debug verify a.deb", {"path": ["a.deb"]}),
+        ("verify --json a.deb", {"json_": True, "path": ("a.deb",)}),
+        ("verify a.deb --json", {"path": ("a.deb",), "json_": True}),
+        ("verify --junit report.xml a.deb", {"junit": "report.xml", "path": ("a.deb",)}),
+        ("verify --junit=report.xml a.deb", {"junit": "report.xml", "path": ("a.deb",)}),
+        ("verify --path a.deb b.deb", {"path": ("a.deb", "b.deb")}),
+        ("verify --level layout build", {"level": "layout", "path": ("build",)}),
+        ("verify --debug a.deb", {"path": ("a.deb",)}),
         ("verify --from=", {"from_": ""}),
         ("build --kubernetes 1.36 --dry-run", {"kubernetes": "1.36", "dry_run": True}),
         ("build --cni 1 --cni 2", {"cni": "2"}),
@@ -39,27 +46,24 @@ def parse(written: str) -> list[tuple[str, dict[str, object]]]:
     ],
 )
 def test_parse_assigns_options_and_words_without_a_dash(written, values):
-    assert parse(written) == [(written.removeprefix("--debug ").split()[0], values)]
+    assert parse(*written.split()) == values
 
 
-def test_parse_returns_several_tasks_with_their_own_options():
-    assert parse("build --quiet key new publish --to x") == [
-        ("build", {"quiet": True}),
-        ("key", {"action": "new"}),
-        ("publish", {"to": "x"}),
-    ]
+def test_a_second_task_is_an_unexpected_argument():
+    with pytest.raises(UsageError, match="Unexpected argument 'publish' for key"):
+        parse("key", "new", "publish")
 
 
-def test_parse_accepts_program_options_anywhere():
-    line = CommandLine.parse(["-d", "build", "--debug", "--list-format", "json", "-l"], TASKS)
-    assert (line.values["debug"], line.values["list"]) == (True, True)
-    assert line.values["list_format"] == "json"
-    assert parse("") == []
+def test_program_accepts_its_options_in_any_order(kubeparcel):
+    context = Program(TASKS).make_context("kubeparcel", ["-d", "--list-format", "json", "-l"])
+    assert context.params["list"] is True
+    assert context.params["list_format"] == "json"
+    assert os.environ["KUBEPARCEL_DEBUG"] == "1"
 
 
 def test_parse_rejects_a_missing_value_at_the_end():
     with pytest.raises(UsageError, match="--junit needs a value"):
-        parse("verify a.deb --junit")
+        parse("verify", "a.deb", "--junit")
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.cli.completion import complete, completion_script
+from kubeparcel.cli.completion import respond
+from kubeparcel.cli.program import Program
 from kubeparcel.hosts import catalog
 
 ROOT = Path(__file__).parents[2]
@@ -30,16 +33,32 @@ CASES = [
 ]
 
 
-def candidates(*words: str) -> list[str]:
-    return [line.partition("\t")[0] for line in complete(words, TASKS)]
+@pytest.fixture
+def complete(monkeypatch, capsys) -> Callable[..., list[str]]:
+    """Return the lines printed for the words of a command line, as fish gets them."""
+
+    def complete(*words: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", shlex.join(["kubeparcel", *filter(None, words)]))
+        monkeypatch.setenv("COMP_CWORD", words[-1])
+        assert respond(Program(TASKS), "fish_complete") == 0
+        lines = capsys.readouterr().out.splitlines()
+        return [line.removeprefix("plain,") for line in lines if line.startswith("plain,")]
+
+    return complete
 
 
-def test_complete_offers_all_tasks_for_an_empty_word():
-    assert candidates("") == candidates() == list(TASKS)
+@pytest.fixture
+def candidates(complete) -> Callable[..., list[str]]:
+    """Return the candidates for the last word, other than file names."""
+    return lambda *words: [line.partition("\t")[0] for line in complete(*words)]
+
+
+def test_complete_offers_all_tasks_for_an_empty_word(candidates):
+    assert candidates("") == list(TASKS)
     assert candidates("help", "") == list(TASKS)
 
 
-def test_complete_offers_the_options_of_the_task():
+def test_complete_offers_the_options_of_the_task(candidates):
     assert candidates("build", "--l") == ["--layout", "--locked"]
     assert candidates("build", "--arch", "amd64", "--lo") == ["--locked"]
     assert candidates("build", "--no-such-option", "--lo") == ["--locked"]
@@ -69,28 +88,28 @@ def test_complete_offers_the_options_of_the_task():
         (("build", "--out", ""), []),
     ],
 )
-def test_complete_offers_the_values_of_an_option(words, values):
+def test_complete_offers_the_values_of_an_option(candidates, words, values):
     assert [value.removeprefix("amd64,arm64,") for value in candidates(*words)] == values
 
 
-def test_complete_offers_hosts():
+def test_complete_offers_hosts(candidates):
     assert candidates("verify", "--on", "") == list(catalog.load_hosts().hosts)
 
 
-def test_complete_describes_tasks_and_options():
-    assert complete(["bui"], TASKS) == [f"build\t{TASKS['build'].summary}"]
-    assert complete(["build", "--quie"], TASKS)[0].startswith("--quiet\tprint only")
+def test_complete_describes_tasks_and_options(complete):
+    assert complete("bui") == [f"build\t{TASKS['build'].summary}"]
+    assert complete("build", "--quie")[0].startswith("--quiet\tprint only")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_script_is_printed_for_each_shell(kubeparcel, shell):
     code, out, _ = kubeparcel("--print-completion-script", shell)
     assert code == 0
-    assert "--complete" in out
+    assert f"_KUBEPARCEL_COMPLETE={shell}_complete" in out
 
 
 @pytest.fixture
-def shell_folder(tmp_path: Path) -> Path:
+def shell_folder(tmp_path: Path, kubeparcel) -> Path:
     """A folder with a file, and a `kubeparcel` on PATH."""
     folder = tmp_path / "shell"
     (folder / "bin").mkdir(parents=True)
@@ -99,7 +118,7 @@ def shell_folder(tmp_path: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kubeparcel "$@"\n')
     program.chmod(0o755)
     for shell in ("bash", "zsh", "fish"):
-        (folder / shell).write_text(completion_script(shell, "kubeparcel"))
+        (folder / shell).write_text(kubeparcel("--print-completion-script", shell)[1])
     return folder
 
 
@@ -120,9 +139,11 @@ def run_shell(folder: Path, *argv: str) -> list[str]:
 
 BASH = """
 source ./bash
-COMP_LINE=$1 COMP_POINT=${#1} COMP_WORDS=(${1//=/ = }) COMP_CWORD=0
+COMP_WORDS=(${1//=/ = })
+[[ $1 == *" " ]] && COMP_WORDS+=("")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
 current=${1##*[ =]}
-_kubeparcel_complete kubeparcel "$current" previous
+_kubeparcel_completion kubeparcel "$current" previous
 printf '%s\\n' "${COMPREPLY[@]}"
 ((${#COMPREPLY[@]})) || compgen -f -- "$current"
 complete -p kubeparcel >/dev/null
@@ -145,14 +166,15 @@ def test_fish_completes(shell_folder, line, expected):
 ZSH = r"""
 autoload -Uz compinit && compinit -u -D
 source ./zsh
-_describe() { print -rl -- ${candidates%%:*} }
-_files() { print -rl -- ${PREFIX}*(N) }
+_describe() { print -rl -- ${completions_with_descriptions%%:*} }
+compadd() { print -rl -- $completions }
+_path_files() { print -rl -- ${PREFIX}*(N) }
 line=$1
 words=(${(z)line})
 [[ $line == *' ' ]] && words+=('')
 CURRENT=$#words
 PREFIX=$words[CURRENT]
-_kubeparcel
+_kubeparcel_completion
 """
 
 

@@ -8,20 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from kubeparcel import cli
+from kubeparcel.cli.program import Program
 from kubeparcel.cli.reference import ENVIRONMENT, checks_page, configuration_page, man_page, pages
 from kubeparcel.config.settings import ENV_PREFIX, Settings
 from kubeparcel.verify.layout.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 TASKS = {task.name: task for task in cli.TASKS}
+PROGRAM = Program(TASKS)
 
 
-@pytest.mark.parametrize("name", pages(TASKS))
+@pytest.mark.parametrize("name", pages(PROGRAM))
 def test_page_is_current(name):
-    assert (ROOT / name).read_text() == pages(TASKS)[name], "run: ./inv docs"
+    assert (ROOT / name).read_text() == pages(PROGRAM)[name], "run: ./inv docs"
 
 
 def test_docs_check_reports_current_pages():
@@ -31,20 +34,24 @@ def test_docs_check_reports_current_pages():
 
 
 def test_pages_do_not_depend_on_the_program_s_name(monkeypatch):
-    before = pages(TASKS)
+    before = pages(PROGRAM)
     monkeypatch.setattr("sys.argv", ["tasks.py"])
-    assert pages(TASKS) == before
+    assert pages(PROGRAM) == before
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 def test_commands_and_man_page_have_every_option_and_example(task):
-    commands, man = pages(TASKS)["docs/reference/commands.md"], man_page(TASKS).replace("\\-", "-")
+    commands, man = (
+        pages(PROGRAM)["docs/reference/commands.md"],
+        man_page(PROGRAM).replace("\\-", "-"),
+    )
     assert f"\n### {task.name}\n" in commands
     for command, _ in task.examples:
         assert f"kubeparcel {command}" in commands
         assert f"kubeparcel {command}" in man
-    for parameter in task.parameters:
-        label = parameter.option.value if parameter.option.positional else parameter.flag
+    for parameter in task.params:
+        positional = isinstance(parameter, click.Argument)
+        label = parameter.metavar if positional else ", ".join(parameter.opts)
         assert f"`{label}" in commands
         assert f"\n.B {label}" in man
 
@@ -53,7 +60,7 @@ def test_man_page_passes_the_linter(tmp_path):
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is not installed")
     page = tmp_path / "kubeparcel.1"
-    page.write_text(man_page(TASKS))
+    page.write_text(man_page(PROGRAM))
     command = ["mandoc", "-T", "lint", "-W", "warning", page]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout == ""

@@ -1,61 +1,49 @@
-"""Shell completion of tasks, options and option values.
-
-The scripts run `PROGRAM --complete -- WORD ...`, where the last word is the one being typed; it may
-be empty. Each line of the answer is a candidate, a tab and its description. Without candidates the
-shell completes file names.
-"""
+"""Shell completion by click's scripts, also of `--option=value` and of lists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from pathlib import PurePath
 
-from kubeparcel.cli.command_line import CommandLine
-from kubeparcel.cli.task import CommandTask, Parameter
-from kubeparcel.errors import UsageError
+import click
+from click import shell_completion
+from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
-
-def completion_script(shell: str, name: str) -> str:
-    """Return the script that makes bash, zsh or fish complete the program called `name`."""
-    from kubeparcel import templates
-
-    return templates.render(f"completion/{shell}", {"name": name})
+from kubeparcel.cli.program import COMPLETION_VARIABLE
+from kubeparcel.program_name import program_name
 
 
-def complete(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> list[str]:
-    """Return the candidates for the last of these words, each with its description."""
-    *before, current = words or [""]
-    line = CommandLine(tasks)
-    for word in before[1:] if before[:1] == ["help"] else before:
-        with suppress(UsageError):
-            line.add(word)
-    candidates = dict(_candidates(line, current))
-    return [f"{word}\t{text}" for word, text in candidates.items() if word.startswith(current)]
+class _Bash(BashComplete):
+    def get_completion_args(self) -> tuple[list[str], str]:
+        # Bash splits --format=rpm into three words.
+        words, incomplete = super().get_completion_args()
+        return [word for word in words if word != "="], incomplete
 
 
-def _candidates(line: CommandLine, current: str) -> Iterator[tuple[str, str]]:
-    flag, equals, text = current.partition("=")
-    if line.pending:
-        yield from _values(line.pending, current)
-    elif equals and flag in line.parameters:
-        for word, meaning in _values(line.parameters[flag], text):
-            yield f"{flag}={word}", meaning
-    elif line.positional and not current.startswith("-"):
-        yield from _values(line.positional, current)
-    elif line.task or current.startswith("-"):
-        parameters = line.task.parameters if line.task else line.parameters.values()
-        for parameter in parameters:
-            if not parameter.option.positional:
-                yield parameter.flag, parameter.option.help
-    else:
-        for name, task in line.tasks.items():
-            yield name, task.summary
+class _WholeWord(shell_completion.ShellComplete):
+    """Zsh and fish replace all of `--format=r`."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        flag, equals, _ = incomplete.partition("=")
+        items = super().get_completions(args, incomplete)
+        if equals and flag.startswith("-"):
+            return [CompletionItem(f"{flag}={item.value}", item.type) for item in items]
+        return items
 
 
-def _values(parameter: Parameter, current: str) -> Iterator[tuple[str, str]]:
-    """Yield an option's values; after a comma those that are not in the list yet."""
-    option = parameter.option
-    start, comma, _ = current.rpartition(",") if option.several else ("", "", "")
-    for value in option.choices or option.completions():
-        if value not in start.split(","):
-            yield f"{start}{comma}{value}", ""
+class _Zsh(_WholeWord, ZshComplete):
+    """Zsh, with whole words."""
+
+
+class _Fish(_WholeWord, FishComplete):
+    # The script separates values by commas, and values may be lists with commas.
+    source_template = FishComplete.source_template.replace('split ","', 'split --max 1 ","')
+
+
+for shell in (_Bash, _Zsh, _Fish):
+    shell_completion.add_completion_class(shell)
+
+
+def respond(program: click.Group, instruction: str) -> int:
+    """Print the script (`bash_source`) or the candidates (`bash_complete`) for a shell."""
+    name = PurePath(program_name()).name  # the shell completes ./inv by the name inv
+    return shell_completion.shell_complete(program, {}, name, COMPLETION_VARIABLE, instruction)

@@ -9,11 +9,13 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+import click
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
+from kubeparcel.cli.output import exit_code
 from kubeparcel.cli.task import CommandTask
 
 
@@ -23,21 +25,30 @@ def invoke_collection(tasks: Iterable[CommandTask]) -> Collection:
 
 
 def _invoke_task(task: CommandTask) -> Task[Any]:
+    context = click.Context(task)
+
+    def run(values: dict[str, Any]) -> int:
+        return task.run({p.name: p.process_value(context, values[p.name]) for p in task.params})
+
     def body(_: Context, **values: Any) -> None:
-        if code := task.run(values):
+        if code := exit_code(lambda: run(values), as_json=bool(values.get("json_"))):
             raise Exit(code=code)
 
-    context = inspect.Parameter("_", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     options = [
-        inspect.Parameter(p.name, inspect.Parameter.KEYWORD_ONLY, default=p.default)
-        for p in task.parameters
+        inspect.Parameter(
+            p.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if p.required else p.default,
+        )
+        for p in task.params
     ]
-    body.__name__, body.__doc__ = task.name, f"{task.summary}\n\n{task.details}"
-    body.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]  # Invoke reads it
+    first = inspect.Parameter("_", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    body.__name__, body.__doc__ = task.name, task.help
+    body.__signature__ = inspect.Signature([first, *options])  # type: ignore[attr-defined]  # Invoke reads it
     return Task(
         body,
         auto_shortflags=False,
-        help={p.option_name: p.option.help for p in task.parameters},
-        iterable=[p.name for p in task.parameters if p.kind is list],
-        positional=[p.name for p in task.parameters if p.required],
+        help={p.name.strip("_").replace("_", "-"): p.help or "" for p in task.params},
+        iterable=[p.name for p in task.params if p.nargs == -1],
+        positional=[p.name for p in task.params if p.required],
     )

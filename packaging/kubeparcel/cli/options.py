@@ -99,7 +99,7 @@ OPTIONS: Mapping[str, Option] = {
         choices=("layout", "install", "service", "cluster"),
     ),
     "on": Option(
-        "hosts, separated by commas; inv hosts lists them",
+        "hosts, separated by commas; the task hosts lists them",
         "HOST",
         "the first available host of each format",
         completions=_host_names,

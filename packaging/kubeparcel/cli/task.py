@@ -1,74 +1,154 @@
-"""Makes a task of a function: its parameters become options, its errors exit codes."""
+"""Makes a click command of a function: its parameters become options, its docstring the help."""
 
 from __future__ import annotations
 
 import inspect
+import os
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from kubeparcel.cli.options import OPTIONS, Option
-from kubeparcel.cli.output import exit_code
+from kubeparcel.cli.output import DEBUG, print_result
 from kubeparcel.errors import UsageError
+from kubeparcel.program_name import program_name
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Example = tuple[str, str]
 """A command without the program's name, and what it does."""
 
+_REQUIRED = inspect.Parameter.empty
 
-@dataclass(frozen=True)
-class Parameter:
-    """An option of one task. `kind` is str, int, bool or list; `name` is Python's name."""
+
+class ValueType(click.ParamType[Any]):
+    """What an option accepts, and what the shell completes: its choices, or file names."""
+
+    name = "value"
+
+    def __init__(self, option: Option, kind: type) -> None:
+        self.option, self.kind = option, kind
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | int:
+        """Return the value; raises UsageError for an invalid number or choice."""
+        label = max(param.opts, key=len) if param else ""
+        flags = {flag for other in ctx.command.params for flag in other.opts} if ctx else set()
+        if str(value).startswith("-") and value in flags:
+            raise UsageError(f"{label} needs a value: {self.option.help}.")
+        if self.kind is int:
+            try:
+                return int(value)
+            except ValueError:
+                raise UsageError(f"Invalid {label} {value!r}: use a whole number.") from None
+        choices = self.option.choices
+        for word in value.split(",") if self.option.several else [value]:
+            if value and choices and word.strip() not in choices:
+                alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
+                raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.")
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the option's values; after a comma those that are not in the list yet."""
+        from click.shell_completion import CompletionItem
+
+        values = tuple(self.option.choices or self.option.completions())
+        if not values:
+            return [CompletionItem(incomplete, type="file")]
+        start, comma, _ = incomplete.rpartition(",") if self.option.several else ("", "", "")
+        words = [start + comma + value for value in values if value not in start.split(",")]
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def click_parameter(
+    name: str, kind: type, default: Any, option: Option, **settings: Any
+) -> click.Parameter:
+    """Return click's parameter for an option; `kind` is str, int, bool or list."""
+    settings["help"] = option.help + (f" [default: {option.default}]" if option.default else "")
+    settings["metavar"] = option.value + (",..." if option.several else "")
+    required = default is _REQUIRED and kind is not list
+    if not required:
+        settings["default"] = [] if kind is list else default
+    if kind is not bool:
+        settings["type"] = ValueType(option, kind)
+    if option.positional:
+        metavar = option.value + (" ..." if kind is list else "")
+        settings["metavar"] = metavar if required else f"[{metavar}]"
+        settings["nargs"] = -1 if kind is list else 1
+        return click.Argument([name], required=required, **settings)
+    long = f"--{_option_name(name)}"
+    flags = [long[1:], long] if len(long) == 3 else [*filter(None, [option.short]), long]
+    return click.Option([name, *flags], is_flag=kind is bool, **settings)
+
+
+def _option_name(name: str) -> str:
+    """Return a parameter's option; `from_` and `json_` have an underscore for Python's sake."""
+    return name.strip("_").replace("_", "-")
+
+
+def _print_help(context: click.Context, _: click.Parameter, given: bool) -> None:
+    if given and not context.resilient_parsing:
+        print_result(context.get_help())
+        context.exit()
+
+
+def _debug(_: click.Context, __: click.Parameter, given: bool) -> None:
+    if given:
+        os.environ[DEBUG] = "1"
+
+
+COMMON_PARAMETERS = [
+    click_parameter(name, bool, False, option, callback=callback, expose_value=False, is_eager=True)
+    for name, option, callback in (
+        ("debug", Option("print the traceback of an error", short="-d"), _debug),
+        ("help", Option("print help for the program or a task", short="-h"), _print_help),
+    )
+]
+"""Options of the program and of every task."""
+
+
+@contextmanager
+def usage_errors(context: click.Context) -> Iterator[None]:
+    """Raise click's errors about the command line as UsageError, in the program's words."""
+    hint = f"Options: {context.command_path} --help"
+    try:
+        yield
+    except click.NoSuchCommand as error:
+        message = _unknown("task", error.command_name, error.possibilities)
+        raise UsageError(message, "Tasks: inv --list") from error
+    except click.NoSuchOption as error:
+        message = _unknown("option", error.option_name, error.possibilities)
+        raise UsageError(message, hint) from error
+    except click.BadOptionUsage as error:
+        parameters = context.command.get_params(context)
+        option = next(p for p in parameters if error.option_name in p.opts)
+        needed = f"needs a value: {option.help}" if option.metavar else "takes no value"
+        raise UsageError(f"{error.option_name} {needed}.") from error
+    except click.MissingParameter as error:
+        parameter = error.param
+        raise UsageError(
+            f"Missing {parameter.metavar}: {parameter.help}." if parameter else str(error), hint
+        ) from error
+
+
+def _unknown(kind: str, word: str, nearest: Sequence[str] | None) -> str:
+    suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    return f"Unknown {kind} {word!r}.{suggestion}"
+
+
+class CommandTask(click.Command):
+    """A task: a click command with a help group and examples."""
 
     name: str
-    kind: type
-    default: Any
-    option: Option
-
-    @property
-    def option_name(self) -> str:
-        """The name without dashes in front: `dry-run`."""
-        return _option_name(self.name)
-
-    @property
-    def flag(self) -> str:
-        """The usual spelling: `--dry-run`, or `-k` for a single letter."""
-        return f"--{self.option_name}" if len(self.option_name) > 1 else f"-{self.option_name}"
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """All spellings."""
-        short = (self.option.short,) if self.option.short else ()
-        return tuple(dict.fromkeys((self.flag, f"--{self.option_name}", *short)))
-
-    @property
-    def required(self) -> bool:
-        """Whether a value must be given."""
-        return self.default is inspect.Parameter.empty and self.kind is not list
-
-    def parse(self, text: str) -> str | int:
-        """Return the value that a word stands for; raises UsageError for an invalid number."""
-        if self.kind is not int:
-            return text
-        try:
-            return int(text)
-        except ValueError:
-            raise UsageError(f"Invalid {self.flag} {text!r}: use a whole number.") from None
-
-    def check(self, value: Any) -> None:
-        """Raise UsageError for a value that is not one of the choices."""
-        option = self.option
-        if not option.choices or not value:
-            return
-        for word in str(value).split(",") if option.several else [str(value)]:
-            if word.strip() not in option.choices:
-                *first, last = option.choices
-                label = self.option_name if option.positional else self.flag
-                raise UsageError(f"Invalid {label} {word!r}: use {', '.join(first)} or {last}.")
-
-
-class CommandTask:
-    """A task with its help group, options and examples."""
+    allow_extra_args = True  # parse_args reports them
 
     def __init__(
         self,
@@ -77,54 +157,69 @@ class CommandTask:
         examples: Sequence[Example],
         options: Mapping[str, Option],
     ) -> None:
-        self.function = function
         self.group = group
         self.examples = tuple(examples)
-        self.summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
-        self.details = details.strip()
-        self._groups: dict[str, type] = {}
-        self.parameters = tuple(self._read_parameters({**OPTIONS, **options}))
-
-    @property
-    def name(self) -> str:
-        """The word that users type."""
-        return self.function.__name__
-
-    @property
-    def positional_parameters(self) -> tuple[Parameter, ...]:
-        """Parameters that take words without an option's name."""
-        return tuple(p for p in self.parameters if p.option.positional)
+        self._function = function
+        self._option_groups: dict[str, type] = {}
+        super().__init__(
+            function.__name__,
+            help=inspect.getdoc(function),
+            params=list(self._read_parameters({**OPTIONS, **options})),
+            options_metavar="[OPTION ...]",
+            add_help_option=False,
+        )
+        self.summary, _, details = (self.help or "").partition("\n")
+        self.short_help, self.details = self.summary, details.strip()
 
     def run(self, values: Mapping[str, Any]) -> int:
-        """Run the function with these options and defaults for others; return the exit code."""
-        return exit_code(lambda: self._call(values), as_json=bool(values.get("json_")))
+        """Run the function with these options and return the exit code."""
+        arguments = dict(values)
+        for name, group in self._option_groups.items():
+            arguments[name] = group(**{f.name: arguments.pop(f.name) for f in fields(group)})
+        return self._function(**arguments) or 0
 
-    def _call(self, values: Mapping[str, Any]) -> int | None:
-        for parameter in self.parameters:
-            parameter.check(values.get(parameter.name))
-        arguments = {**{p.name: [] for p in self.parameters if p.kind is list}, **values}
-        for name, group in self._groups.items():
-            members = [member.name for member in fields(group)]
-            arguments[name] = group(**{m: arguments.pop(m) for m in members if m in arguments})
-        return self.function(**arguments)
-
-    def _read_parameters(self, options: Mapping[str, Option]) -> Iterator[Parameter]:
+    def _read_parameters(self, options: Mapping[str, Option]) -> Iterator[click.Parameter]:
         """Yield the function's parameters; those of option groups one by one."""
-        for parameter in inspect.signature(self.function, eval_str=True).parameters.values():
+        for parameter in inspect.signature(self._function, eval_str=True).parameters.values():
+            members = [(parameter.name, parameter.annotation, parameter.default)]
             if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
-                self._groups[parameter.name] = parameter.annotation
+                self._option_groups[parameter.name] = parameter.annotation
                 types = typing.get_type_hints(parameter.annotation)
                 members = [(f.name, types[f.name], f.default) for f in fields(parameter.annotation)]
-            else:
-                members = [(parameter.name, parameter.annotation, parameter.default)]
             for name, annotation, default in members:
                 kind = typing.get_origin(annotation) or annotation
-                yield Parameter(name, kind, default, options[_option_name(name)])
+                yield click_parameter(name, kind, default, options[_option_name(name)])
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the task's parameters and those of every task."""
+        return [*self.params, *COMMON_PARAMETERS]
 
-def _option_name(name: str) -> str:
-    """Return a parameter's option; `from_` and `json_` have an underscore for Python's sake."""
-    return name.strip("_").replace("_", "-")
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words after the task; raises UsageError."""
+        # Invoke takes paths as options, so `--path PATH` is accepted for PATH.
+        names = {f"--{p.name}" for p in self.params if isinstance(p, click.Argument)}
+        with usage_errors(ctx):
+            extra = super().parse_args(ctx, [word for word in args if word not in names])
+        if extra and not ctx.resilient_parsing:
+            hint = f"Options: {ctx.command_path} --help"
+            raise UsageError(f"Unexpected argument {extra[0]!r} for {self.name}.", hint)
+        return extra
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run the task with the parsed options."""
+        return self.run(ctx.params)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        with formatter.section("Examples"):
+            for command, meaning in self.examples:
+                formatter.write(f"  {program_name()} {command}\n")
+                with formatter.indentation(), formatter.indentation():
+                    formatter.write_text(meaning)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the task's options, also for an empty word."""
+        return super().shell_complete(ctx, incomplete or "-")
 
 
 def task(
@@ -136,13 +231,5 @@ def task(
     `OPTIONS`, or of `options` where the task has its own meaning for one. A parameter whose type is
     a dataclass is an option group: each field is an option.
     """
-
-    def decorate(function: Callable[..., int | None]) -> CommandTask:
-        return CommandTask(
-            function,
-            group,
-            examples,
-            {_option_name(name): option for name, option in options.items()},
-        )
-
-    return decorate
+    own = {_option_name(name): option for name, option in options.items()}
+    return lambda function: CommandTask(function, group, examples, own)
