@@ -24,6 +24,7 @@ from kubeparcel.store import Store, sha256_of
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry
 from tests.conftest import RecordingLog
+from tests.support.image_archives import image_names
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
@@ -113,7 +114,7 @@ def test_a_node_imports_and_runs_the_control_plane_images(node, session):
     file = control_plane.build_archive(
         Version.parse(KUBERNETES), listed_names.stdout.split(), session.store, session.log
     )
-    assert archive_reader.image_names(file) == BUILT
+    assert image_names(file) == BUILT
     node.copy_in(file, "/images.tar")
     node.run("ctr", "--namespace=k8s.io", "images", "import", "/images.tar", timeout=180)
     listed = json.loads(node.run("crictl", "images", "--output=json").stdout)["images"]
@@ -185,7 +186,7 @@ def test_an_image_is_pulled_from_a_registry_that_has_it(session, tmp_path):
             locations=ImageLocations(registry=address),
         )
         assert log.tasks == [f"Pull {mirrored}"]
-        assert archive_reader.image_names(pulled) == [PAUSE]
+        assert image_names(pulled) == [PAUSE]
         assert not session.engine.has_image(mirrored)
 
 

@@ -17,6 +17,7 @@ from kubeparcel.images import archive_reader, archive_writer, layers
 from kubeparcel.images.archive_writer import ImageConfig
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.model import Arch
+from tests.support.image_archives import image_names
 
 RELEASED = 1_784_743_658
 PAUSE = "registry.k8s.io/pause:3.10.2"
@@ -120,7 +121,7 @@ def test_a_written_archive_is_read_back(tmp_path):
     loaded = archive_reader.read_archive(file, Arch.AMD64, tmp_path)
     assert [image.names for image in loaded] == [(ETCD,), (PAUSE,)]
     assert [image.manifest for image in loaded] == [image.manifest for image in images]
-    assert archive_reader.image_names(file) == [ETCD, PAUSE]
+    assert image_names(file) == [ETCD, PAUSE]
     archive_writer.write_archive(loaded, tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == file.read_bytes()
 

@@ -9,12 +9,13 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.errors import ExternalError, UsageError
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images import archive_reader, archive_writer, control_plane, image_sources, layers
+from kubeparcel.images import archive_writer, control_plane, image_sources, layers
 from kubeparcel.images.archive_writer import ImageConfig
 from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
+from tests.support.image_archives import image_names
 
 RELEASE = Version.parse("1.36.3")
 APISERVER = "registry.k8s.io/kube-apiserver:v1.36.3"
@@ -54,7 +55,7 @@ def collect(tmp_path, monkeypatch):
 def test_images_of_the_archive_folder_get_the_requested_names(collect, tmp_path):
     save_images(tmp_path / "a", "all.tar", APISERVER, COREDNS, "docker.io/library/other:1")
     archive, log = collect(COREDNS, APISERVER, archives=tmp_path / "a")
-    assert archive_reader.image_names(archive) == [COREDNS, APISERVER]
+    assert image_names(archive) == [COREDNS, APISERVER]
     assert log.messages == log.tasks == []
 
 
@@ -66,12 +67,12 @@ def test_images_are_collected_once_and_again_when_the_folder_changes(collect, tm
     assert (again, again.stat().st_mtime_ns) == (first, at)
     save_images(tmp_path / "a", "two.tar", COREDNS)
     changed, _ = collect(APISERVER, COREDNS, archives=tmp_path / "a")
-    assert archive_reader.image_names(changed) == [COREDNS, APISERVER]
+    assert image_names(changed) == [COREDNS, APISERVER]
 
 
 def test_an_image_without_any_source_is_left_out_and_logged(collect):
     archive, log = collect(COREDNS)
-    assert archive_reader.image_names(archive) == []
+    assert image_names(archive) == []
     assert log.messages == [("Images", f"left out, not in any registry: {COREDNS}")]
 
 
@@ -109,7 +110,7 @@ def test_missing_images_are_pulled_when_a_registry_becomes_reachable(
     )
     mirrored = "mirror.example/k8s/coredns/coredns:v1.14.2"
     assert calls == [mirrored, f"remove {mirrored}"]
-    assert archive_reader.image_names(archive) == [COREDNS]
+    assert image_names(archive) == [COREDNS]
 
 
 def test_a_missing_archive_folder_is_a_usage_error(collect, tmp_path):

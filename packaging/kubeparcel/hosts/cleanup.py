@@ -49,12 +49,10 @@ def remove_labelled(
     return [f"{resource.kind} {resource.name}" for resource in resources]
 
 
-def process_folder(store: Store, owner: ProcessIdentity) -> Path:
-    """Create and return the folder for a process's temporary files."""
-    name = FOLDER_PREFIX + str(owner).replace("/", ",")
-    folder = store.root / "scratch" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def process_folder(store: Store) -> Path:
+    """Return the path of the folder for this process's temporary files."""
+    owner = str(ProcessIdentity.current()).replace("/", ",")
+    return store.root / "scratch" / f"{FOLDER_PREFIX}{owner}"
 
 
 def _remove_stale_folders(store: Store, keepers: Collection[str]) -> list[str]:

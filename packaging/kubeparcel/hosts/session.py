@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 from kubeparcel.console import Log
 from kubeparcel.hosts import cleanup
@@ -115,7 +114,7 @@ def open_session(
     removed = cleanup.remove_stale(selected, store)
     if removed:
         log.info("Cleaned", f"removed what a killed run left: {', '.join(removed)}")
-    folder = cleanup.process_folder(store, ProcessIdentity.current()) / secrets.token_hex(3)
+    folder = cleanup.process_folder(store) / secrets.token_hex(3)
     folder.mkdir(parents=True)
     session = Session(
         engine=selected,
@@ -146,11 +145,7 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

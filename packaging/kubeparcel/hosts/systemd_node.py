@@ -23,12 +23,6 @@ from kubeparcel.templates import render
 BOOT_TIMEOUT = 90.0
 """Seconds for systemd to start."""
 
-CGROUP_V1_HINT = (
-    "systemd 258 and later need cgroup v2: on a machine with cgroup v1 the file\n"
-    "/sys/fs/cgroup/cgroup.controllers is missing. Use another host: inv hosts"
-)
-"""The likely reason if systemd exits at once."""
-
 MASKED_UNITS = (
     *("systemd-sysctl.service", "systemd-binfmt.service", "systemd-modules-load.service"),
     *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-hwdb-update.service"),
@@ -105,7 +99,9 @@ def _is_up(container: Container) -> bool:
             log = container.engine.logs(container.name).strip()[-1000:]
             raise ToolError(
                 f"{container.host.name}: systemd exited with code {state['ExitCode']} during boot.",
-                f"{log}\n{CGROUP_V1_HINT}".strip(),
+                f"{log}\n"
+                "systemd 258 and later need cgroup v2: on a machine with cgroup v1 the file\n"
+                "/sys/fs/cgroup/cgroup.controllers is missing. Use another host: inv hosts".strip(),
             )
     return system in {"running", "degraded"}
 

@@ -13,7 +13,7 @@ import resource
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,9 +76,7 @@ class WorkaroundProbe:
 
     def _find(self, kind: str, spec: ContainerSpec) -> tuple[str, ...]:
         key = " ".join([self.engine.name, self.engine.version, kind, *_machine_properties()])
-        record = self.store.get_record("flags", key)
-        names = record if isinstance(record, list) else None
-        for workarounds in _combinations(names):
+        for workarounds in _combinations(self.store.get_record("flags", key) or []):
             error = self._try(spec, workarounds)
             if error is None:
                 self.store.put_record("flags", key, [w.name for w in workarounds])
@@ -132,13 +130,13 @@ def _machine_properties() -> tuple[str, ...]:
     return (platform.release(), *limits, "cgroup2" if unified else "cgroup1")
 
 
-def _combinations(names: Sequence[str] | None) -> Iterator[tuple[Workaround, ...]]:
-    """Yield the stored combination first, then none, each workaround, each pair and so on."""
+def _combinations(names: Sequence[str]) -> Iterable[tuple[Workaround, ...]]:
+    """Return the stored combination first, then none, each workaround, each pair and so on."""
     workarounds = available_workarounds()
-    if names is not None:
-        yield tuple(workaround for workaround in workarounds if workaround.name in names)
-    for count in range(len(workarounds) + 1):
-        yield from itertools.combinations(workarounds, count)
+    stored = tuple(workaround for workaround in workarounds if workaround.name in names)
+    counts = range(len(workarounds) + 1)
+    others = (itertools.combinations(workarounds, count) for count in counts)
+    return dict.fromkeys([stored, *itertools.chain.from_iterable(others)])
 
 
 def _flags(workarounds: Sequence[Workaround]) -> tuple[str, ...]:

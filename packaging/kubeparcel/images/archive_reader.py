@@ -62,14 +62,6 @@ def read_archive(archive: Path, arch: Arch, scratch: Path) -> list[Image]:
         ) from None
 
 
-def image_names(archive: Path) -> list[str]:
-    """Return the names of the images in an archive that kubeparcel wrote."""
-    with tarfile.open(archive, "r:") as tar:
-        file = tar.extractfile("manifest.json")
-        images = json.load(file) if file else []
-    return [name for image in images for name in image["RepoTags"]]
-
-
 def _decompressed(archive: Path, scratch: Path) -> Path:
     with archive.open("rb") as file:
         if file.read(2) != _GZIP_MAGIC:

@@ -118,15 +118,11 @@ class Compiler:
             date = json.loads(info.read_bytes())["Time"]
             released = int(datetime.fromisoformat(date).timestamp())
         with self.store.scratch() as folder, self.log.task("Compile", f"{name} {self.arch}", None):
-            lines = ["module kubeparcel.invalid/program", "", f"go {_language_version(go)}"]
+            language = ".".join(go.toolchain.removeprefix("go").split(".")[:2])  # of go1.26.8: 1.26
+            lines = ["module kubeparcel.invalid/program", "", f"go {language}"]
             lines += [f"require {module.replace('@', ' ')}"] if module else []
             (folder / "go.mod").write_text("\n".join(lines) + "\n", "utf-8")
             (folder / "main.go").write_text(image.template_text, "utf-8")
             options = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
             go.run("build", *options, f"-o={folder / name}", ".", cwd=folder, arch=self.arch)
             return self.store.add(folder / name), released
-
-
-def _language_version(go: go_toolchain.Go) -> str:
-    """Return the language version of a toolchain: `1.26` for go1.26.8."""
-    return ".".join(go.toolchain.removeprefix("go").split(".")[:2])

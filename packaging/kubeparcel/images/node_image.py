@@ -73,11 +73,6 @@ class NodeImage:
         return cls(host, packages, ensure_image(session, host, Purpose.NODE))
 
     @property
-    def package_manager(self) -> PackageManager:
-        """The host's package manager."""
-        return MANAGERS[self.host.family.package_manager]
-
-    @property
     def digest(self) -> str:
         """The digest of all inputs."""
         inputs = [
@@ -159,7 +154,7 @@ def write_node_archive(session: Session, image: NodeImage, scratch: Path, target
 
 def install_packages(container: Container, image: NodeImage) -> None:
     """Install the packages and turn the host into a node."""
-    manager = image.package_manager
+    manager = MANAGERS[image.host.family.package_manager]
     container.run_script(render(manager.repository_script, {}), PACKAGES_FOLDER, timeout=120)
     argv = PackageManager.argv(manager.install, image.packages.names)
     env = {"SOURCE_DATE_EPOCH": str(image.released)}
