@@ -12,7 +12,7 @@ import pytest
 from kubeparcel.packages import reader
 from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry
 from tests.packages.conftest import TIME, Make, output
-from tests.packages.elf_files import deb, member, tar_of
+from tests.support.archive_builders import deb, member, tar_of
 
 CONTROL = """\
 Package: tree

@@ -14,7 +14,7 @@ from kubeparcel.errors import CheckFailed, DiskError
 from kubeparcel.packages import compression, reader
 from kubeparcel.packages.reader import BrokenPackage, FileType, PackageContents
 from tests.packages.conftest import Make
-from tests.packages.elf_files import CONTROL, File, ar, cpio, deb, member, rpm, tar
+from tests.support.archive_builders import CONTROL, File, ar, cpio, deb, member, rpm, tar
 
 
 def read(folder: Path, data: bytes) -> PackageContents:
@@ -51,14 +51,14 @@ def test_an_empty_file_is_not_a_package(tmp_path: Path) -> None:
     assert "neither a deb nor an rpm" in broken(tmp_path, b"")
 
 
-def test_a_file_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="No such file"):
         reader.read_package(tmp_path / "a.deb")
 
 
 @pytest.mark.parametrize("packager", ["deb", "rpm"])
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
-def test_a_package_cut_short_anywhere_is_broken(
+def test_a_truncated_package_is_broken(
     nfpm: Make, tmp_path: Path, packager: str, compression: str
 ) -> None:
     files = {"/usr/a": "a\n" * 999, "/usr/b": bytes(range(256))}
@@ -96,20 +96,20 @@ def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(
         assert noticed(tmp_path, data), place
 
 
-def test_an_ar_archive_that_is_no_deb_is_broken(tmp_path: Path) -> None:
+def test_an_ar_archive_of_other_members_is_broken(tmp_path: Path) -> None:
     assert "its first members are" in broken(tmp_path, ar(("hello.o", b"")))
 
 
-def test_an_ar_member_without_its_mark_is_damage(tmp_path: Path) -> None:
+def test_an_ar_member_without_its_end_marker_is_damaged(tmp_path: Path) -> None:
     assert "damaged at byte 8" in broken(tmp_path, deb().replace(b"`\n", b"``", 1))
 
 
-def test_another_version_of_the_format_is_unknown(tmp_path: Path) -> None:
+def test_an_unknown_deb_format_version_is_rejected(tmp_path: Path) -> None:
     assert "format version b'3.0" in broken(tmp_path, deb().replace(b"2.0\n", b"3.0\n"))
 
 
 @pytest.mark.parametrize("name", ["data.tar.br", "data.tar.xz"])
-def test_a_compression_that_is_unknown_or_another_is_an_error(tmp_path: Path, name: str) -> None:
+def test_an_unsupported_or_wrong_compression_is_an_error(tmp_path: Path, name: str) -> None:
     assert name in broken(tmp_path, deb(payload=(name, tar())))
 
 
@@ -118,25 +118,25 @@ def test_a_control_file_without_a_version_is_broken(tmp_path: Path) -> None:
     assert "has no Version" in broken(tmp_path, deb(control={"control": control}))
 
 
-def test_one_archive_member_too_many_is_a_fault(tmp_path: Path) -> None:
+def test_an_unexpected_archive_member_is_a_fault(tmp_path: Path) -> None:
     package = read(tmp_path, deb(more=[("data.tar.gz", b"")]))
     assert package.faults == ("unexpected archive member 'data.tar.gz' after the payload",)
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "./a/../../b", "/etc/passwd", "./a//b"])
-def test_names_that_lead_elsewhere_are_faults(tmp_path: Path, name: str) -> None:
+def test_paths_that_are_not_plain_and_relative_are_faults(tmp_path: Path, name: str) -> None:
     in_tar = read(tmp_path, deb(member(name, b"x")))
     assert in_tar.faults == (f"{name!r} in the payload is not a plain relative path",)
     in_cpio = read(tmp_path, rpm(File(f"/{name.strip('./')}", name=name)))
     assert f"{name!r} in the payload is not a plain relative path" in in_cpio.faults
 
 
-def test_names_that_cannot_be_printed_are_faults(tmp_path: Path) -> None:
+def test_unprintable_paths_are_faults(tmp_path: Path) -> None:
     (fault,) = read(tmp_path, deb(member("./a\nb", b"x"))).faults
     assert fault == r"'./a\nb' in the payload contains unprintable characters"
 
 
-def test_a_path_that_comes_twice_is_a_fault(tmp_path: Path) -> None:
+def test_a_duplicate_path_is_a_fault(tmp_path: Path) -> None:
     twice = (member("./a", b"1"), member("./a", b"2"))
     assert read(tmp_path, deb(*twice)).faults == ("'./a' is in the payload twice",)
     files = File("/a"), File("/a")
@@ -151,19 +151,19 @@ def test_a_path_that_comes_twice_is_a_fault(tmp_path: Path) -> None:
         (tarfile.FIFOTYPE, 0o010644, FileType.FIFO),
     ],
 )
-def test_devices_and_pipes_are_called_what_they_are(
+def test_devices_and_pipes_have_their_file_type(
     tmp_path: Path, tar_type: bytes, mode: int, kind: FileType
 ) -> None:
     assert read(tmp_path, deb(member("./a", kind=tar_type))).entries[0].kind is kind
     assert read(tmp_path, rpm(File("/a", b"", mode=mode))).entries[0].kind is kind
 
 
-def test_a_hard_link_to_nowhere_is_a_fault(tmp_path: Path) -> None:
+def test_a_hard_link_to_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     link = member("./b", kind=tarfile.LNKTYPE, linkname="./a")
     assert read(tmp_path, deb(link)).faults == ("/b: hard link to /a, which does not precede it",)
 
 
-def test_a_member_of_negative_size_does_not_go_round_forever(tmp_path: Path) -> None:
+def test_a_member_of_negative_size_is_an_error(tmp_path: Path) -> None:
     head = bytearray(member("./a"))
     head[124:136] = b"\xff" * 10 + b"\xfe\x00"
     head[148:156] = b" " * 8
@@ -176,7 +176,7 @@ def test_a_damaged_header_in_the_middle_of_a_tar_is_an_error(tmp_path: Path) -> 
     assert "damaged at byte" in broken(tmp_path, deb(member("./a", b"a"), second))
 
 
-def test_a_tar_without_its_end_is_cut_short(tmp_path: Path) -> None:
+def test_a_tar_without_its_end_is_truncated(tmp_path: Path) -> None:
     payload = ("data.tar", member("./a", b"a"))
     assert "truncated at its end" in broken(tmp_path, deb(payload=payload))
 
@@ -190,7 +190,7 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
     assert package.entry("/a")
 
 
-def test_a_payload_that_unpacks_without_end_is_given_up(
+def test_a_payload_above_the_limit_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compression, "_BLOCK", 1 << 10)
@@ -204,7 +204,7 @@ def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path: Path) -> None:
     assert "not cpio" in broken(tmp_path, rpm(values={1124: "tar"}))
 
 
-def test_a_cpio_number_with_a_sign_is_damage(tmp_path: Path) -> None:
+def test_a_cpio_number_with_a_sign_is_damaged(tmp_path: Path) -> None:
     payload = gzip.compress(cpio(File("/a")).replace(b"00000002", b"-0000002", 1))
     assert "damaged at byte 0" in broken(tmp_path, rpm(payload=payload))
 
@@ -231,20 +231,20 @@ def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) 
         ),
     ],
 )
-def test_what_header_and_payload_disagree_on_is_a_fault(
+def test_a_difference_between_header_and_payload_is_a_fault(
     tmp_path: Path, file: File, fault: str
 ) -> None:
     assert read(tmp_path, rpm(file)).faults == (fault,)
 
 
-def test_a_file_with_another_digest_than_the_header_says_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_digest_that_differs_from_the_header_is_a_fault(tmp_path: Path) -> None:
     package = read(tmp_path, rpm(File("/a", digest="0" * 64)))
     (fault,) = package.faults
     assert fault.startswith(f"/a: its digest in FILEDIGESTS is {'0' * 64}, in the payload ")
     assert "FILEDIGESTS" not in package.verified
 
 
-def test_files_that_only_header_or_only_payload_have_are_faults(tmp_path: Path) -> None:
+def test_files_in_only_header_or_payload_are_faults(tmp_path: Path) -> None:
     package = read(tmp_path, rpm(File("/a"), listed=[File("/b")]))
     assert package.faults == (
         "/b: in the header, but not in the payload",
@@ -253,7 +253,7 @@ def test_files_that_only_header_or_only_payload_have_are_faults(tmp_path: Path) 
     assert [entry.path for entry in package.entries] == ["/a", "/b"]
 
 
-def test_sizes_and_digests_of_the_whole_are_compared(tmp_path: Path) -> None:
+def test_sizes_and_digests_of_the_whole_package_are_compared(tmp_path: Path) -> None:
     package = read(tmp_path, rpm(File("/a"), values={5092: ["0" * 64], 5093: [8]}))
     (fault,) = package.faults
     assert fault.startswith("PAYLOADDIGEST is 0000")

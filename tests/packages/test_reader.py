@@ -15,7 +15,7 @@ from kubeparcel.packages import reader
 from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.reader import BrokenPackage
 from tests.packages.conftest import Make
-from tests.packages.elf_files import File, deb, member, rpm
+from tests.support.archive_builders import File, deb, member, rpm
 
 
 @pytest.fixture
@@ -27,16 +27,16 @@ def both(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_a_format_is_told_by_the_bytes_not_by_the_name(both: list[Path]) -> None:
+def test_the_format_is_detected_by_the_first_bytes(both: list[Path]) -> None:
     assert [package.format for package in reader.read_packages(both)] == [Format.DEB, Format.RPM]
 
 
-def test_several_packages_come_in_the_order_of_their_paths(both: list[Path]) -> None:
+def test_packages_are_returned_in_the_order_of_their_paths(both: list[Path]) -> None:
     many = both * 10
     assert [package.file for package in reader.read_packages(many, workers=3)] == many
 
 
-def test_no_packages_are_no_error() -> None:
+def test_reading_no_packages_returns_an_empty_list() -> None:
     assert reader.read_packages([]) == []
 
 
@@ -54,7 +54,7 @@ def test_entries_are_sorted_and_the_same_in_both_formats(nfpm: Make) -> None:
     assert facts[0] == facts[1] == sorted(facts[0])
 
 
-def test_contents_can_be_sent_to_another_process(both: list[Path]) -> None:
+def test_contents_can_be_pickled(both: list[Path]) -> None:
     for package in reader.read_packages(both):
         assert pickle.loads(pickle.dumps(package)) == package
 

@@ -42,7 +42,7 @@ def order(first: object, second: object) -> int:
     return (first > second) - (first < second)  # type: ignore[operator]
 
 
-def test_debs_sort_as_dpkg_sorts_them() -> None:
+def test_deb_versions_sort_as_in_dpkg() -> None:
     if not shutil.which("dpkg"):
         pytest.skip("needs dpkg")
     for first, second in itertools.combinations(DEBS, 2):
@@ -54,7 +54,7 @@ def test_debs_sort_as_dpkg_sorts_them() -> None:
         assert order(deb_version_key(first), deb_version_key(second)) == theirs, (first, second)
 
 
-def test_rpms_sort_as_rpm_sorts_them() -> None:
+def test_rpm_versions_sort_as_in_rpm() -> None:
     if not shutil.which("rpm"):
         pytest.skip("needs rpm")
     pairs = list(itertools.combinations(RPMS, 2))
@@ -80,13 +80,13 @@ def test_rpms_sort_as_rpm_sorts_them() -> None:
         (Format.RPM, "1.0-1", "", "", True),
     ],
 )
-def test_a_wish_is_fulfilled_or_not(
+def test_version_satisfies_relation(
     form: Format, version: str, operator: str, wanted: str, will_do: bool
 ) -> None:
     assert satisfies(form, version, Relation("x", operator, wanted)) is will_do
 
 
-def test_relations_are_read_as_debs_write_them() -> None:
+def test_parse_relations_reads_deb_notation() -> None:
     assert parse_relations("a, b (>= 1.2) | c:any [amd64] <!x>, ,d(=2)") == (
         (Relation("a"),),
         (Relation("b", ">=", "1.2"), Relation("c")),

@@ -11,7 +11,7 @@ import pytest
 from kubeparcel.packages import reader
 from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry, Script
 from tests.packages.conftest import TIME, Make, output
-from tests.packages.elf_files import File, rpm
+from tests.support.archive_builders import File, rpm
 
 SPEC = """\
 Name: small
@@ -181,7 +181,7 @@ def test_relations_are_written_as_in_debs(rpmbuild: Make) -> None:
     }
 
 
-def test_relations_that_rpmbuild_adds_stand_apart(rpmbuild: Make) -> None:
+def test_relations_added_by_rpmbuild_are_automatic(rpmbuild: Make) -> None:
     automatic = reader.read_package(rpmbuild(SPEC)).automatic_relations
     assert "small (= 3:1.0~rc1-2)" in automatic["provides"]
     assert {"/bin/sh", "/sbin/ldconfig", "config(small) (= 3:1.0~rc1-2)"} <= {*automatic["depends"]}

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kubeparcel.repository.apt.release import compress_gzip
+from tests.support import archive_builders
 
 RPM_ARCHES = {"amd64": "x86_64", "arm64": "aarch64", "all": "noarch"}
 _SENSES = {"<": 2, "<<": 2, ">": 4, ">>": 4, "=": 8, "<=": 10, ">=": 12}
@@ -37,15 +38,10 @@ def deb(
         ("control.tar.gz", compress_gzip(_tar({"./control": control.encode()}))),
         ("data.tar.gz", compress_gzip(_tar({f"./usr/share/{name}/file": body}))),
     )
-    data = b"!<arch>\n" + b"".join(_member(*part) for part in parts)
+    data = archive_builders.ar(*parts)
     path = folder / f"{name}_{version.rpartition(':')[2]}_{arch}.deb"
     path.write_bytes(data)
     return path
-
-
-def _member(name: str, data: bytes) -> bytes:
-    row = f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n"
-    return row.encode() + data + b"\n" * (len(data) % 2)
 
 
 def _tar(files: Mapping[str, bytes]) -> bytes:

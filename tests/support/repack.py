@@ -10,7 +10,7 @@ from pathlib import Path
 import zstandard
 
 from kubeparcel.packages.deb import ar
-from tests.packages import elf_files
+from tests.support import archive_builders
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -26,7 +26,9 @@ def _change_deb(file: Path, member: str, change: Callable[[bytes], bytes]) -> No
     entries = ar.members(data)
     members = [(entry.name, data[entry.start : entry.end]) for entry in entries]
     built = entries[0].mtime
-    archive = elf_files.ar(*((n, change(d) if n.startswith(member) else d) for n, d in members))
+    archive = archive_builders.ar(
+        *((n, change(d) if n.startswith(member) else d) for n, d in members)
+    )
     stamp = f"{'debian-binary':<16}{built:<12}".encode()
     file.write_bytes(archive.replace(f"{'debian-binary':<16}{0:<12}".encode(), stamp))
 

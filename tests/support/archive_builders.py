@@ -1,4 +1,4 @@
-"""Archives, packages and binaries made byte by byte: also those that no tool would make."""
+"""Archives and packages built byte by byte, including those that no tool would build."""
 
 from __future__ import annotations
 
@@ -142,28 +142,6 @@ def _file_tags(files: Sequence[File]) -> Mapping[int, Value]:
         1040: ["root"] * len(files),
         5011: [8],
     }
-
-
-def elf(
-    sections: Mapping[str, bytes], *, machine: int = 62, big_endian: bool = False, base: int = 0
-) -> bytes:
-    """A 64-bit ELF file of these sections, loaded at `base`, file offsets after it."""
-    order = ">" if big_endian else "<"
-    names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
-    start = 64 + 56
-    body, table = b"", b"\0" * 64
-    for name, data in {**sections, ".shstrtab": names}.items():
-        kind = 3 if name == ".shstrtab" else 1
-        where, at = names.index(name.encode() + b"\0"), start + len(body)
-        row = (where, kind, 2, base + at, at, len(data), 0, 0, 1, 0)
-        table += struct.pack(f"{order}IIQQQQIIQQ", *row)
-        body += data
-    size = start + len(body)
-    ident = b"\x7fELF\x02" + (b"\x02" if big_endian else b"\x01") + b"\x01".ljust(10, b"\0")
-    counts = (64, 56, 1, 64, len(sections) + 2, len(sections) + 1)
-    head = struct.pack(f"{order}HHIQQQIHHHHHH", 2, machine, 1, 0, 64, size, 0, *counts)
-    load = struct.pack(f"{order}IIQQQQQQ", 1, 4, 0, base, base, size, size, 1)
-    return ident + head + load + body + table
 
 
 def tar_of(names: Mapping[str, bytes]) -> bytes:
