@@ -27,17 +27,17 @@ class FileInspection:
 
 
 def inspect_file(
-    data: memoryview, known: InspectionCache, algorithm: str = "sha256"
+    data: memoryview, cache: InspectionCache, algorithm: str = "sha256"
 ) -> FileInspection:
     """Inspect a file's bytes; `algorithm` is hashlib's name of the requested digest."""
     sha256 = hashlib.sha256(data).hexdigest()
-    other = sha256 if algorithm == "sha256" else known.digest(algorithm, sha256, data)
+    other = sha256 if algorithm == "sha256" else cache.digest(algorithm, sha256, data)
     found: ElfInfo | None = None
     faults: tuple[str, ...] = ()
     binary = data[:4] == elf.MAGIC
     if binary:
         try:
-            found = known.elf(sha256, data)
+            found = cache.elf(sha256, data)
         except MalformedData as error:
             faults = (str(error),)
     kept = None if binary or len(data) > MAX_KEPT_SIZE else data.tobytes()

@@ -24,28 +24,30 @@ def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
         if file.read(4) != elf.MAGIC:
             return {}
     try:
-        facts = elf.read(path)
+        binary = elf.read(path)
     except MalformedData as error:
-        raise ExternalError(f"{name}: {error}.", "Look at where it came from: inv fetch") from None
-    if facts.is_static:
+        raise ExternalError(
+            f"{name} is damaged: {error}.", "Download it again: inv fetch"
+        ) from None
+    if binary.is_static:
         return {}
-    strange = [lib for lib in facts.libraries if not lib.startswith(GLIBC)]
-    if strange:
+    unknown = [lib for lib in binary.libraries if not lib.startswith(GLIBC)]
+    if unknown:
         raise ConfigurationError(
-            f"{name} needs {', '.join(strange)}, which no known package provides.",
+            f"{name} needs {', '.join(unknown)}, which no known package provides.",
             "Add the dependency to the package in kubeparcel.yaml, and use a static binary.",
         )
-    bound = f" (>= {facts.glibc})" if facts.glibc else ""
+    bound = f" (>= {binary.glibc})" if binary.glibc else ""
     return {
         Format.DEB: [f"libc6{bound}"],
-        Format.RPM: list(_rpm(facts.libraries, facts.symbol_versions, facts.bits)),
+        Format.RPM: list(_rpm(binary.libraries, binary.symbol_versions, binary.bits)),
     }
 
 
-def _rpm(needed_: Iterable[str], versions: Iterable[tuple[str, str]], bits: int) -> Iterable[str]:
+def _rpm(sonames: Iterable[str], versions: Iterable[tuple[str, str]], bits: int) -> Iterable[str]:
     """Yield them as rpm's elfdeps does: libc.so.6()(64bit), libc.so.6(GLIBC_2.34)(64bit)."""
     width = "(64bit)" if bits == 64 else ""
-    for soname in needed_:
+    for soname in sonames:
         yield f"{soname}(){width}"
     for soname, version in versions:
         yield f"{soname}({version}){width}"

@@ -24,29 +24,31 @@ from kubeparcel.packages.payload import (
 MAGIC = ar.MAGIC
 
 
-def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
+def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
     """Return the contents of a deb with the bytes `raw`; raise MalformedData."""
     marker, first, second, *others = _members(raw)
     control_data, payload = raw[first.start : first.end], raw[second.start : second.end]
     control_compression = compression_of(first.name, "control.tar")
-    inside = control.read(decompress_payload(control_data, control_compression, first.name)[0])
+    control_archive = control.read(
+        decompress_payload(control_data, control_compression, first.name)[0]
+    )
     compression = compression_of(second.name, "data.tar")
     plain, frames = decompress_payload(payload, compression, second.name)
-    entries, md5s, faults = _entries(plain, inside.conffiles, known)
-    wrong = tuple(_md5_faults(inside, entries, md5s))
+    entries, md5s, faults = _entries(plain, control_archive.conffiles, cache)
+    md5_faults = tuple(_md5_faults(control_archive, entries, md5s))
     return PackageContents(
         file=file,
         format=Format.DEB,
         size=len(raw),
-        **_declared(inside),
+        **_declared(control_archive),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
         zstd_frames=frames,
-        verified=("md5sums",) if inside.md5sums and not wrong else (),
-        faults=(*wrong, *faults, *_stray_members(others), *_weight(inside, entries)),
+        verified=("md5sums",) if control_archive.md5sums and not md5_faults else (),
+        faults=(*md5_faults, *faults, *_stray_members(others), *_weight(control_archive, entries)),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
         build_time=marker.mtime,
-        has_changelog=_has_changelog(inside, entries),
+        has_changelog=_has_changelog(control_archive, entries),
     )
 
 
@@ -64,10 +66,10 @@ def _members(view: memoryview) -> list[ar.ArMember]:
     return members
 
 
-def _declared(inside: ControlArchive) -> dict[str, Any]:
+def _declared(control_archive: ControlArchive) -> dict[str, Any]:
     """Return the fields of PackageContents that come from the control archive."""
-    epoch, version, revision = inside.version
-    summary, description = inside.description
+    epoch, version, revision = control_archive.version
+    summary, description = control_archive.description
     fields = {
         "name": "package",
         "arch": "architecture",
@@ -78,21 +80,21 @@ def _declared(inside: ControlArchive) -> dict[str, Any]:
         "section": "section",
     }
     return {
-        **{ours: inside.fields.get(theirs, "") for ours, theirs in fields.items()},
+        **{ours: control_archive.fields.get(theirs, "") for ours, theirs in fields.items()},
         "epoch": epoch,
         "version": version,
         "revision": revision,
         "summary": summary,
         "description": description,
-        "relations": inside.relations,
+        "relations": control_archive.relations,
         "automatic_relations": {},
-        "scripts": inside.scripts,
+        "scripts": control_archive.scripts,
         "build_host": "",
     }
 
 
 def _entries(
-    plain: memoryview, conffiles: frozenset[str], known: InspectionCache
+    plain: memoryview, conffiles: frozenset[str], cache: InspectionCache
 ) -> tuple[list[PackageEntry], Mapping[str, str], list[str]]:
     """Return all entries, the md5 of each file by path, and faults."""
     entries: dict[str, PackageEntry] = {}
@@ -109,7 +111,7 @@ def _entries(
         if data is None:
             faults.append(f"{path}: hard link to {entry.target}, which does not precede it")
         elif member.kind in (FileType.FILE, FileType.HARDLINK):
-            seen = inspect_file(data, known, "md5")
+            seen = inspect_file(data, cache, "md5")
             files[path], md5s[path] = data, seen.digest
             faults += (f"{path}: {fault}" for fault in seen.faults)
             entry = replace(entry, size=len(data), sha256=seen.sha256, elf=seen.elf, data=seen.data)
@@ -132,18 +134,18 @@ def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> Packa
 
 
 def _md5_faults(
-    inside: ControlArchive, entries: Sequence[PackageEntry], found: Mapping[str, str]
+    control_archive: ControlArchive, entries: Sequence[PackageEntry], found: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield the differences of md5sums and payload; md5sums may omit conffiles."""
-    if inside.md5sums is None:
+    if control_archive.md5sums is None:
         return
-    for path, declared in inside.md5sums.items():
+    for path, declared in control_archive.md5sums.items():
         if path not in found:
             yield f"{path} is in md5sums, but is not a file in the payload"
         elif declared != found[path]:
             yield f"{path}: its MD5 in md5sums is {declared}, in the payload {found[path]}"
     for entry in entries:
-        listed = entry.path in inside.md5sums or entry.is_conffile
+        listed = entry.path in control_archive.md5sums or entry.is_conffile
         if entry.path in found and not listed:
             yield f"{entry.path} is in the payload, but not in md5sums"
 
@@ -155,11 +157,11 @@ def _stray_members(others: Sequence[ar.ArMember]) -> Iterator[str]:
             yield f"unexpected archive member {member.name!r} after the payload"
 
 
-def _weight(inside: ControlArchive, entries: Sequence[PackageEntry]) -> Iterator[str]:
+def _weight(control_archive: ControlArchive, entries: Sequence[PackageEntry]) -> Iterator[str]:
     found = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
-    return installed_size_faults("Installed-Size", inside.installed_size, found)
+    return installed_size_faults("Installed-Size", control_archive.installed_size, found)
 
 
-def _has_changelog(inside: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
-    start = f"/usr/share/doc/{inside.fields['package']}/changelog"
+def _has_changelog(control_archive: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
+    start = f"/usr/share/doc/{control_archive.fields['package']}/changelog"
     return any(entry.path.startswith(start) for entry in entries)

@@ -19,14 +19,14 @@ from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers
 __all__ = ["MAGIC", "read"]
 
 
-def read(file: Path, raw: memoryview, known: InspectionCache) -> PackageContents:
+def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
     """Return the contents of an rpm with the bytes `raw`; raise MalformedData."""
     headers = read_headers(raw, len(raw))
     main = headers.main
     packed = raw[main.end :]
     compression = _compression(main, packed)
     plain, frames = decompress_payload(packed, compression, "its payload")
-    entries, faults = files.entries(main, plain, known)
+    entries, faults = files.entries(main, plain, cache)
     verified, broken = digests.check(headers, raw, plain)
     files_hold = not faults and any(entry.kind is FileType.FILE for entry in entries)
     return PackageContents(
