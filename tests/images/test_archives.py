@@ -14,7 +14,6 @@ import pytest
 
 from kubeparcel.errors import ArchiveError, DigestError
 from kubeparcel.images import archive_reader, archive_writer, layers
-from kubeparcel.images.archive_writer import ImageConfig
 from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.model import Arch
 from tests.support.image_archives import image_names
@@ -33,8 +32,8 @@ def small_image(
     blob = layers.program_layer(
         {"/usr/local/bin/etcd": program}, RELEASED, program.with_suffix(".tar")
     )
-    config = ImageConfig(arch, RELEASED, env={"PATH": "/usr/local/bin"}, command=("etcd",))
-    return archive_writer.single_layer_image(name, config, blob)
+    config = {"Env": ["PATH=/usr/local/bin"], "Cmd": ["etcd"], "User": ""}
+    return archive_writer.single_layer_image(name, blob, arch, RELEASED, config)
 
 
 def document(blob: Blob) -> Any:

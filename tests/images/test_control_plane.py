@@ -10,7 +10,6 @@ from kubeparcel import paths
 from kubeparcel.errors import ExternalError, UsageError
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.images import archive_writer, control_plane, image_sources, layers
-from kubeparcel.images.archive_writer import ImageConfig
 from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
@@ -31,7 +30,7 @@ def save_images(folder: Path, file: str, *names: str) -> None:
         program.write_text(name)
         target = folder / f"{index}.layer"
         blob = layers.program_layer({"/program": program}, 0, target)
-        images.append(archive_writer.single_layer_image(name, ImageConfig(Arch.AMD64, 0), blob))
+        images.append(archive_writer.single_layer_image(name, blob, Arch.AMD64, 0, {}))
     archive_writer.write_archive(images, folder / file)
 
 

@@ -1,10 +1,9 @@
-"""Write archives of images, and the configuration of an image with one layer."""
+"""Write archives of images, and images with one layer."""
 
 from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,38 +17,21 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The usual PATH of an image."""
 
 
-@dataclass(frozen=True)
-class ImageConfig:
-    """The configuration of an image; `created` is in seconds since 1970."""
+def single_layer_image(
+    name: str, layer: Blob, arch: Arch, created: int, config: Mapping[str, Any]
+) -> Image:
+    """Return an image with one uncompressed layer; `created` is in seconds since 1970.
 
-    arch: Arch
-    created: int
-    env: Mapping[str, str] = field(default_factory=dict)
-    entrypoint: Sequence[str] = ()
-    command: Sequence[str] = ()
-    user: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    stop_signal: str = ""
-
-
-def single_layer_image(name: str, config: ImageConfig, layer: Blob) -> Image:
-    """Return an image with one uncompressed layer."""
-    created = datetime.fromtimestamp(config.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    execution = {
-        "Env": [f"{key}={value}" for key, value in sorted(config.env.items())],
-        "Entrypoint": list(config.entrypoint),
-        "Cmd": list(config.command),
-        "User": config.user,
-        "Labels": dict(config.labels),
-        "StopSignal": config.stop_signal,
-    }
+    `config` are fields of OCI's image configuration, such as `Cmd`; empty ones are left out.
+    """
+    time = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     document = {
-        "architecture": str(config.arch),
+        "architecture": str(arch),
         "os": "linux",
-        "created": created,
-        "config": {key: value for key, value in execution.items() if value},
+        "created": time,
+        "config": {key: value for key, value in config.items() if value},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.sha256}"]},
-        "history": [{"created": created, "created_by": "kubeparcel"}],
+        "history": [{"created": time, "created_by": "kubeparcel"}],
     }
     return Image((name,), Blob.from_json(CONFIG_TYPE, document), (layer,))
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from kubeparcel.console import Log
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
-from kubeparcel.images.archive_writer import PATH, ImageConfig, single_layer_image, write_archive
+from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
 from kubeparcel.images.control_plane_build import (
     BuildableImage,
     CompiledProgram,
@@ -133,12 +133,10 @@ class _ArchiveJob:
         binary = self.store.get(program.sha256, image.path)
         target = scratch / f"{Path(image.path).name}.layer.tar"
         layer = program_layer({image.path: binary}, program.released, target)
-        config = ImageConfig(
-            arch=self.sources.arch,
-            created=program.released,
-            env={"PATH": PATH},
-            entrypoint=image.entrypoint,
-            command=() if image.entrypoint else (Path(image.path).name,),
-            user=image.user,
-        )
-        return single_layer_image(name, config, layer)
+        config = {
+            "Env": [f"PATH={PATH}"],
+            "Entrypoint": image.entrypoint,
+            "Cmd": [] if image.entrypoint else [Path(image.path).name],
+            "User": image.user,
+        }
+        return single_layer_image(name, layer, self.sources.arch, program.released, config)

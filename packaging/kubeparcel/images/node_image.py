@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.hosts import systemd_node
@@ -23,7 +24,7 @@ from kubeparcel.hosts.image_cache import IMAGE_PREFIX
 from kubeparcel.hosts.package_managers import MANAGERS, PackageManager
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.images.archive_writer import PATH, ImageConfig, single_layer_image, write_archive
+from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
 from kubeparcel.images.layers import RootFilesystemRules, root_filesystem_layer
 from kubeparcel.model import Arch
 from kubeparcel.templates import render
@@ -149,7 +150,10 @@ def write_node_archive(session: Session, image: NodeImage, scratch: Path, target
             session.engine.export_files(container.name, exported)
         layer = root_filesystem_layer(exported, scratch / "layer.tar", RULES, image.released)
         exported.unlink()
-        write_archive([single_layer_image(image.name, _config(image), layer)], target)
+        oci_image = single_layer_image(
+            image.name, layer, Arch.native(), image.released, _config(image)
+        )
+        write_archive([oci_image], target)
 
 
 def install_packages(container: Container, image: NodeImage) -> None:
@@ -171,14 +175,12 @@ def _pause_image(container: Container) -> str:
     return next((name for name in names if "/pause:" in name), "")
 
 
-def _config(image: NodeImage) -> ImageConfig:
+def _config(image: NodeImage) -> Mapping[str, Any]:
     versions = image.packages.versions
     labels = {f"kubeparcel.{name}": version for name, version in versions.items()}
-    return ImageConfig(
-        arch=Arch.native(),
-        created=image.released,
-        env={"PATH": PATH, "LC_ALL": "C.UTF-8", "container": "oci"},
-        command=systemd_node.INIT,
-        labels={**labels, "kubeparcel.host": image.host.name, "kubeparcel": __version__},
-        stop_signal="SIGRTMIN+3",
-    )
+    return {
+        "Env": ["LC_ALL=C.UTF-8", f"PATH={PATH}", "container=oci"],
+        "Cmd": systemd_node.INIT,
+        "Labels": {**labels, "kubeparcel.host": image.host.name, "kubeparcel": __version__},
+        "StopSignal": "SIGRTMIN+3",
+    }
