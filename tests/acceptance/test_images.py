@@ -218,7 +218,7 @@ def test_an_archive_exported_by_containerd_is_read(node, session, tmp_path):
     ctr = ("ctr", "--namespace=k8s.io", "images")
     node.run(*ctr, "import", "/pause.tar")
     node.run(*ctr, "export", "/exported.tar", PAUSE)
-    node.copy_out("/exported.tar", tmp_path / "exported.tar")
+    node.engine.copy(f"{node.name}:/exported.tar", str(tmp_path / "exported.tar"))
     (loaded,) = archive_reader.read_archive(tmp_path / "exported.tar", Arch.native(), tmp_path)
     (original,) = archive_reader.read_archive(file, Arch.native(), tmp_path)
     assert loaded.manifest == original.manifest

@@ -63,7 +63,7 @@ def test_each_kind_of_container_is_probed_once_per_session(probe):
     workarounds = probe(machine)
     workarounds.flags_for(ContainerSpec("image", "one"))
     workarounds.flags_for(ContainerSpec("image", "two"))
-    workarounds.flags_for(ContainerSpec("image", "three", privileged=True))
+    workarounds.flags_for(ContainerSpec("image", "three", systemd=True))
     assert len(machine.tried) == 2
 
 

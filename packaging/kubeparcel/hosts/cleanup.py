@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kubeparcel.errors import ToolError
-from kubeparcel.hosts.engine import Engine, LabelledResource, ResourceKind
+from kubeparcel.hosts.engine import Engine, LabelledResource
 from kubeparcel.hosts.process_identity import ProcessIdentity
 from kubeparcel.store import Store
 
@@ -41,11 +41,9 @@ def remove_labelled(
     A resource that cannot be removed, as another process has just removed it, is no error.
     """
     resources = [resource for resource in engine.list_labelled(label) if is_selected(resource)]
-    for kind in ResourceKind:
-        for resource in resources:
-            if resource.kind is kind:
-                with suppress(ToolError):
-                    engine.remove(kind, resource.name)
+    for resource in resources:
+        with suppress(ToolError):
+            engine.remove(resource.kind, resource.name)
     return [f"{resource.kind} {resource.name}" for resource in resources]
 
 

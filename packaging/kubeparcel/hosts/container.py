@@ -24,11 +24,6 @@ class Container:
     name: str
     host: Host
 
-    @property
-    def shell_command(self) -> str:
-        """The command with which a user opens a shell in it."""
-        return f"{self.engine.name} exec -it {self.name} bash"
-
     def run(
         self,
         *argv: str,
@@ -73,10 +68,6 @@ class Container:
     def copy_in(self, source: Path, target: str) -> None:
         """Copy a file or folder into the container."""
         self.engine.copy(str(source), f"{self.name}:{target}")
-
-    def copy_out(self, source: str, target: Path) -> None:
-        """Copy a file or folder out of the container."""
-        self.engine.copy(f"{self.name}:{source}", str(target))
 
     def restart(self) -> None:
         """Shut the container down and start it again; its files are kept."""

@@ -45,8 +45,9 @@ class ContainerSpec:
 
     `network` is `none`, `host` or the name of a network. `volumes` are paths with a file system of
     their own, removed with the container. `capabilities` are added to the engine's defaults.
-    `systemd` prepares the container for an init system as `command`: /run and /tmp in memory, a
-    cgroup namespace of its own. `flags` are passed to the engine unchanged.
+    `systemd` prepares the container for an init system as `command`: privileged, /run and /tmp in
+    memory, a cgroup namespace of its own. The session adds its `labels`, and the `flags` that the
+    engine needs on this machine.
     """
 
     image: str
@@ -58,7 +59,6 @@ class ContainerSpec:
     volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
-    privileged: bool = False
     systemd: bool = False
     memory: str = ""
     flags: tuple[str, ...] = ()
@@ -121,10 +121,8 @@ class Engine:
         yield from (f"--cap-add={capability}" for capability in spec.capabilities)
         if spec.memory:
             yield f"--memory={spec.memory}"
-        if spec.privileged:
-            yield "--privileged"
         if spec.systemd:
-            yield from self.flags.systemd
+            yield from ("--privileged", *self.flags.systemd)
         yield from (*spec.flags, spec.image, *spec.command)
 
     def exec(
@@ -180,7 +178,7 @@ class Engine:
         self._run([*command, name], 120, f"the removal of {name}")
 
     def list_labelled(self, label: str) -> list[LabelledResource]:
-        """Return all resources with a label, `name` or `name=value`."""
+        """Return all resources with a label, `name` or `name=value`, by kind."""
         resources = []
         for kind in ResourceKind:
             argv = ["ps", "--all"] if kind is ResourceKind.CONTAINER else [kind.value, "ls"]

@@ -61,8 +61,8 @@ class Session:
         if self.stopped.is_set():
             raise KeyboardInterrupt
         name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
-        labelled = replace(spec, name=name, labels={**self.labels, **spec.labels})
-        flags = (*self.workarounds.flags_for(labelled), *spec.flags)
+        labelled = replace(spec, name=name, labels=self.labels)
+        flags = self.workarounds.flags_for(labelled)
         try:
             self.engine.start(replace(labelled, flags=flags))
             yield Container(self.engine, name, host)
@@ -83,7 +83,7 @@ class Session:
             self.kept_containers.add(container.name)
             self.log.info(
                 "Kept",
-                f"{container.shell_command}\n"
+                f"{self.engine.name} exec -it {container.name} bash\n"
                 f"Remove it with: {self.engine.name} rm -f -v {container.name}",
             )
 

@@ -60,7 +60,6 @@ def start_node(
         network=network,
         mounts=mounts or {},
         volumes=("/var",),
-        privileged=True,
         systemd=True,
         memory=memory,
     )

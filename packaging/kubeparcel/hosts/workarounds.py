@@ -105,7 +105,7 @@ class WorkaroundProbe:
             command=("sleep", "30"),
             mounts={},
             network="none",
-            flags=(*_flags(workarounds), *spec.flags),
+            flags=_flags(workarounds),
         )
         try:
             self.engine.start(trial)
@@ -119,8 +119,7 @@ class WorkaroundProbe:
 
 
 def _kind(spec: ContainerSpec) -> str:
-    properties = [name for name in ("privileged", "systemd") if getattr(spec, name)]
-    return " ".join([*properties, *sorted(spec.capabilities)]) or "plain"
+    return " ".join([*(["systemd"] if spec.systemd else []), *sorted(spec.capabilities)]) or "plain"
 
 
 def _machine_properties() -> tuple[str, ...]:
