@@ -84,12 +84,12 @@ class EngineFlags:
 
     name: str
     version_format: str
-    quiet: tuple[str, ...]
+    debian_packages: str
     systemd: tuple[str, ...]
     force_remove: tuple[str, ...]
-    plain_http: tuple[str, ...]
-    save: tuple[str, ...]
-    debian_packages: str
+    quiet: tuple[str, ...] = ()
+    plain_http: tuple[str, ...] = ()
+    save: tuple[str, ...] = ()
 
 
 class Engine:

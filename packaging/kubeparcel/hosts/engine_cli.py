@@ -26,14 +26,11 @@ ENGINES: Mapping[str, EngineFlags] = {
     "docker": EngineFlags(
         name="docker",
         version_format="{{.Server.Version}}",
-        quiet=(),
         systemd=(
             *("--cgroupns=private", "--env=container=docker", "--stop-signal=SIGRTMIN+3"),
             *("--tmpfs=/tmp", "--tmpfs=/run:exec", "--tmpfs=/run/lock"),
         ),
         force_remove=("--force", "--volumes"),
-        plain_http=(),
-        save=(),
         debian_packages="docker.io",
     ),
 }

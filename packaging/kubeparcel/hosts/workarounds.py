@@ -80,7 +80,10 @@ class WorkaroundProbe:
             error = self._try(spec, workarounds)
             if error is None:
                 self.store.put_record("flags", key, [w.name for w in workarounds])
-                self._explain(workarounds)
+                used = {flag for flags in self.flags_by_kind.values() for flag in flags}
+                for workaround in workarounds:
+                    if not used.issuperset(workaround.flags):  # not logged yet
+                        self.log.info("Host", f"{workaround.explanation}.")
                 return _flags(workarounds)
             if not workarounds:
                 plain_error = error
@@ -89,12 +92,6 @@ class WorkaroundProbe:
             f"{plain_error.hint or plain_error.message}\n"
             f"Workarounds tried: {', '.join(w.name for w in available_workarounds())}.",
         )
-
-    def _explain(self, workarounds: Sequence[Workaround]) -> None:
-        for workaround in workarounds:
-            used = (set(flags) for flags in self.flags_by_kind.values())
-            if not any(flags.issuperset(workaround.flags) for flags in used):
-                self.log.info("Host", f"{workaround.explanation}.")
 
     def _try(self, spec: ContainerSpec, workarounds: Sequence[Workaround]) -> ToolError | None:
         """Start a container with the workarounds; return the error, None if it works."""
