@@ -13,6 +13,7 @@ import pytest
 from kubeparcel import __version__, cli
 from kubeparcel.cli.options import OPTIONS
 from kubeparcel.cli.program import GROUPS
+from kubeparcel.cli.task import option_name
 from kubeparcel.config.settings import Settings
 from kubeparcel.hosts.engine_cli import ENGINES
 from kubeparcel.model import Arch, Format
@@ -129,8 +130,7 @@ def test_defaults_are_those_of_the_settings():
 
 
 def test_every_option_of_the_table_is_used():
-    names = {p.name for task in TASKS.values() for p in task.params}
-    used = {name.strip("_").replace("_", "-") for name in names}
+    used = {option_name(p.name) for task in TASKS.values() for p in task.params}
     assert set(OPTIONS) == used - {"ci", "directory"}
 
 

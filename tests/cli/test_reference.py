@@ -13,18 +13,19 @@ import pytest
 
 from kubeparcel import cli
 from kubeparcel.cli.program import Program
-from kubeparcel.cli.reference import ENVIRONMENT, checks_page, configuration_page, man_page, pages
+from kubeparcel.cli.reference import ENVIRONMENT, pages
 from kubeparcel.config.settings import ENV_PREFIX, Settings
 from kubeparcel.verify.layout.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
 TASKS = {task.name: task for task in cli.TASKS}
-PROGRAM = Program(TASKS)
+PAGES = pages(Program(TASKS))
+MAN_PAGE = PAGES["docs/kubeparcel.1"]
 
 
-@pytest.mark.parametrize("name", pages(PROGRAM))
+@pytest.mark.parametrize("name", PAGES)
 def test_page_is_current(name):
-    assert (ROOT / name).read_text() == pages(PROGRAM)[name], "run: ./inv docs"
+    assert (ROOT / name).read_text() == PAGES[name], "run: ./inv docs"
 
 
 def test_docs_check_reports_current_pages():
@@ -34,17 +35,13 @@ def test_docs_check_reports_current_pages():
 
 
 def test_pages_do_not_depend_on_the_program_s_name(monkeypatch):
-    before = pages(PROGRAM)
     monkeypatch.setattr("sys.argv", ["tasks.py"])
-    assert pages(PROGRAM) == before
+    assert pages(Program(TASKS)) == PAGES
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=list(TASKS))
 def test_commands_and_man_page_have_every_option_and_example(task):
-    commands, man = (
-        pages(PROGRAM)["docs/reference/commands.md"],
-        man_page(PROGRAM).replace("\\-", "-"),
-    )
+    commands, man = PAGES["docs/reference/commands.md"], MAN_PAGE.replace("\\-", "-")
     assert f"\n### {task.name}\n" in commands
     for command, _ in task.examples:
         assert f"kubeparcel {command}" in commands
@@ -60,21 +57,21 @@ def test_man_page_passes_the_linter(tmp_path):
     if not shutil.which("mandoc"):
         pytest.skip("mandoc is not installed")
     page = tmp_path / "kubeparcel.1"
-    page.write_text(man_page(PROGRAM))
+    page.write_text(MAN_PAGE)
     command = ["mandoc", "-T", "lint", "-W", "warning", page]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout == ""
 
 
 def test_configuration_page_explains_every_key():
-    page = configuration_page()
+    page = PAGES["docs/reference/configuration.md"]
     for name in Settings.model_fields:
         assert f"\n| `{name.replace('_', '-')}` |" in page
     assert not re.findall(r"^\| `.*\| \|.*\|$", page.replace("| |\n", "|\n"), re.MULTILINE)
 
 
 def test_checks_page_has_every_check():
-    page = checks_page()
+    page = PAGES["docs/reference/checks.md"]
     assert all(f"`{check.name}`" in page for check in CHECKS)
 
 

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task
 
 from kubeparcel.cli.output import exit_code
-from kubeparcel.cli.task import CommandTask
+from kubeparcel.cli.task import CommandTask, option_name
 
 
 def invoke_collection(tasks: Iterable[CommandTask]) -> Collection:
@@ -48,7 +48,7 @@ def _invoke_task(task: CommandTask) -> Task[Any]:
     return Task(
         body,
         auto_shortflags=False,
-        help={p.name.strip("_").replace("_", "-"): p.help or "" for p in task.params},
+        help={option_name(p.name): p.help or "" for p in task.params},
         iterable=[p.name for p in task.params if p.nargs == -1],
         positional=[p.name for p in task.params if p.required],
     )

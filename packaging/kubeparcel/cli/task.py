@@ -84,12 +84,12 @@ def click_parameter(
         settings["metavar"] = metavar if required else f"[{metavar}]"
         settings["nargs"] = -1 if kind is list else 1
         return click.Argument([name], required=required, **settings)
-    long = f"--{_option_name(name)}"
+    long = f"--{option_name(name)}"
     flags = [long[1:], long] if len(long) == 3 else [*filter(None, [option.short]), long]
     return click.Option([name, *flags], is_flag=kind is bool, **settings)
 
 
-def _option_name(name: str) -> str:
+def option_name(name: str) -> str:
     """Return a parameter's option; `from_` and `json_` have an underscore for Python's sake."""
     return name.strip("_").replace("_", "-")
 
@@ -188,7 +188,7 @@ class CommandTask(click.Command):
                 members = [(f.name, types[f.name], f.default) for f in fields(parameter.annotation)]
             for name, annotation, default in members:
                 kind = typing.get_origin(annotation) or annotation
-                yield click_parameter(name, kind, default, options[_option_name(name)])
+                yield click_parameter(name, kind, default, options[option_name(name)])
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return the task's parameters and those of every task."""
@@ -231,5 +231,5 @@ def task(
     `OPTIONS`, or of `options` where the task has its own meaning for one. A parameter whose type is
     a dataclass is an option group: each field is an option.
     """
-    own = {_option_name(name): option for name, option in options.items()}
+    own = {option_name(name): option for name, option in options.items()}
     return lambda function: CommandTask(function, group, examples, own)
