@@ -16,8 +16,8 @@ from tests.bench import publishers
 from tests.bench.figures import Figure
 from tests.bench.pools import LARGE, SMALL, Pools, linked
 from tests.bench.publishers import OURS, Publisher, Run, Spent
-from tests.repository import crash_injection
-from tests.repository.consistency import CHANGES, VersionChange, kill_at_renames, watch_client
+from tests.support.consistency import CHANGES, VersionChange, kill_at_renames, watch_client
+from tests.support.kill_at_syscall import start_publisher
 from tests.support.package_builders import five
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def steady(_: Ground, scratch: Path) -> Iterator[Figure]:
     area = scratch / "steady"
     area.mkdir()
     own = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
-    with crash_injection.start_publisher(own) as waiting:
+    with start_publisher(own) as waiting:
         waiting.publish(area / "repo", five(area / "dist"))
         newer = five(area / "newer", "1.36.4")
         change = VersionChange(waiting, area / "repo", newer, "=1.36.4-1")

@@ -1,4 +1,4 @@
-"""When a publish is killed clients find the old or the new repository; the next one just works."""
+"""Interrupted publishes leave the old or the new repository, and the next publish works."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.folder import FolderStorage
-from tests.repository import consistency, crash, crash_injection
-from tests.repository.consistency import VersionChange
-from tests.support import client_view
+from tests.support import client_view, consistency, kill_at_change
+from tests.support.consistency import VersionChange
+from tests.support.kill_at_syscall import start_publisher
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
 
 SAMPLES = 12
-"""How many points the quick tests try; the acceptance tests try all."""
+"""The number of points at which the quick tests kill a publish."""
 
 
 @pytest.fixture
@@ -29,47 +29,46 @@ def newer(tmp_path: Path) -> Path:
     return five(tmp_path / "newer", "1.36.4")
 
 
-def check_point(repo: Path, newer: Path, area: Path, at: int) -> int:
-    """Kill a publish at one point of its way and look at what is left; give how far it came."""
-    copy = area / f"at-{at}"
+def publish_and_kill(repo: Path, newer: Path, folder: Path, kill_at: int) -> int:
+    """Kill a publish to a copy of the repository, and check both it and the next publish.
+
+    Return the number of changes made.
+    """
+    copy = folder / f"kill-at-{kill_at}"
     shutil.copytree(repo, copy)
     before = client_view.read_repository(copy)
-    reached = crash.publish(newer, copy, at)
-    left = client_view.read_repository(copy)
+    changes = kill_at_change.publish(newer, copy, kill_at)
+    interrupted = client_view.read_repository(copy)
     publisher.publish(newer, Target(str(copy)), QuietLog(), skip_layout_check=True)
     after = client_view.read_repository(copy)
-    for suite, packages in left.items():
-        assert packages.keys() in (before[suite].keys(), after[suite].keys()), (at, suite)
+    for suite, packages in interrupted.items():
+        assert packages.keys() in (before[suite].keys(), after[suite].keys()), (kill_at, suite)
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
     assert not [p for p in copy.rglob("*") if p.name.startswith(".") and p.is_file()]
     assert {p.name for p in (copy / ".kubeparcel").iterdir()} == {"history", "lock", "state.json"}
     shutil.rmtree(copy)
-    return reached
+    return changes
 
 
-def points(total: int, samples: int) -> Iterator[int]:
-    yield from range(1, total + 1, max(total // samples, 1))
-
-
-def test_a_killed_publish_leaves_the_old_or_the_new_repository(
+def test_killed_publish_leaves_the_old_or_the_new_repository(
     publish: Publish, repo: Path, newer: Path, tmp_path: Path
 ) -> None:
     publish()
-    total = check_point(repo, newer, tmp_path, 10_000)
+    total = publish_and_kill(repo, newer, tmp_path, 10_000)
     assert total > 60
-    for at in points(total, SAMPLES):
-        assert check_point(repo, newer, tmp_path, at) == at
+    for kill_at in range(1, total + 1, total // SAMPLES):
+        assert publish_and_kill(repo, newer, tmp_path, kill_at) == kill_at
 
 
-def test_a_killed_first_publish_is_no_obstacle(publish: Publish, dist: Path, repo: Path) -> None:
-    for at in (1, 5, 20, 40, 60):
-        crash.publish(dist, repo, at)
+def test_first_publish_succeeds_after_killed_ones(publish: Publish, dist: Path, repo: Path) -> None:
+    for kill_at in (1, 5, 20, 40, 60):
+        kill_at_change.publish(dist, repo, kill_at)
         client_view.read_repository(repo)
     publish()
     assert len(client_view.read_repository(repo)) == 4
 
 
-def test_a_killed_removal_run_again_finishes_it(
+def test_killed_removal_is_completed_by_the_same_command(
     publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish()
@@ -86,7 +85,7 @@ def test_a_killed_removal_run_again_finishes_it(
 
 
 class Killed(BaseException):
-    """As SIGKILL: nobody is prepared for it."""
+    """Not an Exception, so that no handler runs: a stand-in for SIGKILL."""
 
 
 def killed(*_: object) -> None:
@@ -97,35 +96,35 @@ def killed(*_: object) -> None:
 def change(
     key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path
 ) -> Iterator[VersionChange]:
-    """Versions that come and go in a repository with one suite."""
+    """A version that is added to and removed from a repository with one suite."""
     if not shutil.which("strace"):
         pytest.skip("needs strace")
-    own = {"KUBEPARCEL_CONFIG": str(key), "KUBEPARCEL_CACHE": str(tmp_path / "cache")}
-    with crash_injection.start_publisher(own) as waiting:
-        waiting.publish(repo, dist)
-        yield VersionChange(waiting, repo, newer, "=1.36.4-1")
+    environment = {"KUBEPARCEL_CONFIG": str(key), "KUBEPARCEL_CACHE": str(tmp_path / "cache")}
+    with start_publisher(environment) as started:
+        started.publish(repo, dist)
+        yield VersionChange(started, repo, newer, "=1.36.4-1")
 
 
 @pytest.mark.parametrize(
     "changes", [6, pytest.param(consistency.CHANGES, marks=pytest.mark.acceptance)]
 )
-def test_a_client_that_reads_while_others_publish_sees_what_fits_together(
+def test_client_sees_consistent_repositories_during_publishes(
     change: VersionChange, changes: int
 ) -> None:
-    found = consistency.watch_client(change, changes)
-    assert not found.problems
-    assert found.views > changes
+    observations = consistency.watch_client(change, changes)
+    assert not observations.problems
+    assert observations.views > changes
 
 
 @pytest.mark.acceptance
-def test_a_kill_at_any_rename_leaves_no_mix_and_needs_no_hand(change: VersionChange) -> None:
-    found = consistency.kill_at_renames(change)
-    assert not found.problems
-    assert found.views >= 15
+def test_kill_at_any_rename_leaves_consistent_suites(change: VersionChange) -> None:
+    observations = consistency.kill_at_renames(change)
+    assert not observations.problems
+    assert observations.views >= 15
 
 
-def test_a_view_that_does_not_fit_together_is_noticed(change: VersionChange) -> None:
-    """As most publishers leave it for a moment: an index is new, what vouches for it is old."""
+def test_check_view_detects_an_inconsistent_repository(change: VersionChange) -> None:
+    """Most publishers leave such a state for a moment: a new index under an old signature."""
     consistency.check_view(change.repo)
     for pattern in ("apt/dists/stable/InRelease", "yum/stable/repodata/repomd.xml.asc"):
         (path,) = change.repo.glob(pattern)
@@ -139,7 +138,7 @@ def test_a_view_that_does_not_fit_together_is_noticed(change: VersionChange) -> 
         change.remove()
 
 
-def test_where_folders_cannot_be_exchanged_entries_come_last(
+def test_publish_works_where_folders_cannot_be_exchanged(
     publish: Publish, repo: Path, newer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish()

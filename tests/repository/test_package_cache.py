@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from kubeparcel.model import Format
-from kubeparcel.repository import directory_listing, package_cache, state_file
+from kubeparcel.repository import directory_listing, package_cache
 from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
-from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import (
     FileStamp,
     IndexEntry,
@@ -20,7 +19,7 @@ from kubeparcel.repository.package_cache import (
     PackageMetadata,
 )
 from tests.support import client_view
-from tests.support.package_builders import deb, five, rpm
+from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import Publish
 
 COUNT = 600
@@ -68,24 +67,6 @@ def test_index_and_its_by_hash_name_are_hard_links(publish: Publish, repo: Path)
     for name in ("Packages", "Packages.gz"):
         inode = (folder / name).stat().st_ino
         assert [p.stat().st_ino for p in (folder / "by-hash/SHA256").iterdir()].count(inode) == 1
-
-
-def test_history_keeps_each_state_file_unchanged(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
-    publish()
-    first = (repo / state_file.STATE_PATH).read_bytes()
-    publish(five(tmp_path / "b", "1.36.4"))
-    assert (repo / state_file.history_path(1)).read_bytes() == first
-    assert (repo / state_file.STATE_PATH).read_bytes() != first
-
-
-def test_state_file_round_trip() -> None:
-    package = Package(Format.RPM, "a", "1-1", "x86_64", "f" * 64, 3, "e" * 64, "b (>= 1)", "a.rpm")
-    state = State(3, "me", {"stable": frozenset({package})}, signing_keys=("X:1",))
-    data = state_file.dump(state)
-    assert state_file.parse(data, "here") == state
-    assert json.loads(data)["suites"] == {"stable": [0]}
 
 
 @pytest.mark.parametrize("count", [1, 90])

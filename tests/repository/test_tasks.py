@@ -1,4 +1,4 @@
-"""The tasks as users give them: their options, what they print, their exit codes."""
+"""The repository tasks on the command line: options, output and exit codes."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(here: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a task in an empty folder; gives its exit code and what it printed."""
-    del key  # is there
+    """Run a task in an empty folder; return its exit code, stdout and stderr."""
+    del key  # only has to exist
 
-    def act(*words: object) -> tuple[int, str, str]:
+    def run_task(*words: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             cli.main(["kubeparcel", *map(str, words)])
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
 
-    return act
+    return run_task
 
 
 @pytest.fixture
 def own(here: Path) -> Path:
-    """Three versions of a package of someone's own, in dist: no layout is expected of it."""
+    """Build three versions of a package that is not in the catalog; return the repository."""
     (here / "dist").mkdir()
     for version in ("1.0-1", "1.1-1", "1.2-1"):
         deb(here / "dist", "own", version)
     return here / "repo"
 
 
-def answer(run: Run, *words: object) -> dict[str, Any]:
+def run_json(run: Run, *words: object) -> dict[str, Any]:
     code, out, _ = run(*words, "--json")
     assert code == 0
     document: dict[str, Any] = json.loads(out)
@@ -54,7 +54,7 @@ def versions(document: dict[str, Any], suite: str, kind: str) -> list[str]:
     return [row["version"] for row in document["suites"][suite][kind]]
 
 
-def test_every_change_can_be_seen_before_it_is_made(run: Run, own: Path) -> None:
+def test_dry_run_lists_the_same_changes_as_the_real_run(run: Run, own: Path) -> None:
     steps = (
         (("publish", "--suite", "testing"), "testing", "added", ["1.0-1", "1.1-1", "1.2-1"]),
         (("copy", "own=1.2-1", "--suite", "testing", "--into", "good"), "good", "added", ["1.2-1"]),
@@ -64,9 +64,9 @@ def test_every_change_can_be_seen_before_it_is_made(run: Run, own: Path) -> None
     )
     for words, suite, kind, wanted in steps:
         before = client_view.read_files(own) if own.exists() else None
-        plan = answer(run, *words, "--to", "repo", "--dry-run")
+        plan = run_json(run, *words, "--to", "repo", "--dry-run")
         assert (client_view.read_files(own) if own.exists() else None) == before
-        done = answer(run, *words, "--to", "repo")
+        done = run_json(run, *words, "--to", "repo")
         assert plan["suites"] == done["suites"]
         assert (plan["dry-run"], plan["signed"]) == (True, False)
         assert done["signed"] is bool(done["suites"])
@@ -75,19 +75,19 @@ def test_every_change_can_be_seen_before_it_is_made(run: Run, own: Path) -> None
     assert set(client_view.read_repository(own)) == {"apt good", "apt testing"}
 
 
-def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
+def test_options_are_stored_in_the_repository(run: Run, own: Path) -> None:
     terms = ("--metadata", "gzip", "--valid", 0, "--generations", 2)
-    answer(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k", *terms)
+    run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k", *terms)
     deb(own.parent / "dist", "own", "1.3-1")
-    answer(run, "publish", "--to", "repo")
-    said = json.loads((own / ".kubeparcel/state.json").read_text())["terms"]
-    assert (said["metadata"], said["valid"], said["generations"]) == ("gzip", 0, 2)
+    run_json(run, "publish", "--to", "repo")
+    output = json.loads((own / ".kubeparcel/state.json").read_text())["terms"]
+    assert (output["metadata"], output["valid"], output["generations"]) == ("gzip", 0, 2)
     assert "Valid-Until" not in (own / "apt/dists/stable/Release").read_text()
     assert "URIs: https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "output"),
     [
         ("publish", 2, "Missing option --to"),
         ("publish --to repo --from nowhere", 2, "does not exist"),
@@ -107,18 +107,18 @@ def test_what_a_repository_promises_is_said_once(run: Run, own: Path) -> None:
         ("copy --to repo --suite nowhere --into x", 2, "Unknown suite 'nowhere'"),
     ],
 )
-def test_bad_input_ends_with_a_line_and_its_exit_code(
-    run: Run, own: Path, words: str, code: int, said: str
+def test_invalid_input_is_reported_with_its_exit_code(
+    run: Run, own: Path, words: str, code: int, output: str
 ) -> None:
     found, _, error = run(*words.split())
     assert found == code
-    assert said in error
+    assert output in error
     assert "Traceback" not in error
     assert not (own / "apt").exists()
 
 
-def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
-    answer(run, "publish", "--to", "repo")
+def test_wait_0_fails_at_once_if_the_repository_is_locked(run: Run, own: Path) -> None:
+    run_json(run, "publish", "--to", "repo")
     with FolderStorage(own).lease(0):
         code, _, error = run("retain", "--to", "repo", "--keep", 1, "--wait", 0)
     assert code == 3
@@ -126,24 +126,22 @@ def test_who_does_not_want_to_wait_need_not(run: Run, own: Path) -> None:
     assert "--wait SECONDS" in error
 
 
-def test_without_an_address_it_is_said_that_only_this_machine_finds_the_repository(
-    run: Run, own: Path
-) -> None:
+def test_publish_without_address_warns_about_local_client_files(run: Run, own: Path) -> None:
     assert "Client files point to a local folder" in run("publish", "--to", "repo")[1]
-    _, said, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
-    assert "local folder" not in said
+    _, output, _ = run("publish", "--to", "repo", "--address", "https://here.example.invalid/k")
+    assert "local folder" not in output
     assert "https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
 
 
 @pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
-def test_an_address_that_is_no_url_is_refused(run: Run, own: Path, address: str) -> None:
-    code, _, said = run("publish", "--to", "repo", "--address", address)
+def test_address_that_is_not_a_url_is_rejected(run: Run, own: Path, address: str) -> None:
+    code, _, output = run("publish", "--to", "repo", "--address", address)
     assert code == 2
-    assert "use the URL that clients see" in said
+    assert "use the URL that clients see" in output
     assert not own.exists()
 
 
-def test_a_task_starts_without_what_it_does_not_need() -> None:
+def test_publisher_import_does_not_load_heavy_libraries() -> None:
     """Settings, asyncio and TLS take longer than a publish with nothing to do."""
     heavy = (
         "invoke",

@@ -14,9 +14,8 @@ import pytest
 from tests.acceptance.clients.conftest import Place
 from tests.acceptance.clients.loops import Loop, running
 from tests.acceptance.engines import require_programs
-from tests.repository import crash_injection
-from tests.repository.crash_injection import InterruptiblePublisher, KillPoint
 from tests.support import client_view
+from tests.support.kill_at_syscall import InterruptiblePublisher, KillPoint, start_publisher
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer
 
@@ -39,8 +38,8 @@ def publisher(config: Path) -> Iterator[InterruptiblePublisher]:
         "KUBEPARCEL_CONFIG": str(config),
         "KUBEPARCEL_CACHE": str(config.parent / "cache"),
     }
-    with crash_injection.start_publisher(own) as waiting:
-        yield waiting
+    with start_publisher(own) as started:
+        yield started
 
 
 def rows(points: list[KillPoint]) -> list[tuple[KillPoint, ...]]:
@@ -65,9 +64,9 @@ def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
     add = partial(publisher.publish, repo, newer)
     remove = partial(publisher.remove, repo, f"={NEWER}")
     for _ in range(GENERATIONS):  # until there is as much to clear away as there ever will be
-        adding = publisher.points(repo=str(repo), source=str(newer))
+        adding = publisher.kill_points(repo=str(repo), source=str(newer))
         new = client_view.read_repository(repo)
-        removing = publisher.points(repo=str(repo), word=f"={NEWER}")
+        removing = publisher.kill_points(repo=str(repo), selector=f"={NEWER}")
     assert new.keys() == old.keys() == {"apt stable", "yum stable"}
     left: Counter[tuple[str, str]] = Counter()
     with running(tmp_path / "clients", repo) as loops:
@@ -76,7 +75,7 @@ def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
         work = chain.from_iterable(zip(todo, undo, strict=True))
         for number, (change, name, wanted, points) in enumerate(work, 1):
             for point in points:
-                if change(at=point):
+                if change(kill_at=point):
                     left.update((name, now) for now in states(repo, old, new))
             change()
             assert set(states(repo, old, new)) == {wanted}, points

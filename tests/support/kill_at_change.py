@@ -1,4 +1,4 @@
-"""Publishes in a process that is killed right before its n-th change of the repository."""
+"""Run a publish in a process that is killed right before its n-th change of the repository."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from kubeparcel.repository.publisher import Target
 _CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod"}
 
 
-def publish(source: Path, repo: Path, dies_at: int) -> int:
-    """How many changes there were; when there were `dies_at`, the process was killed there."""
+def publish(source: Path, repo: Path, kill_at: int) -> int:
+    """Return the number of changes made, or `kill_at` if the process was killed there."""
     context = get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(source, repo, dies_at, theirs))
-    child.start()
-    theirs.close()
-    child.join()
-    if child.exitcode == -signal.SIGKILL:
-        return dies_at
-    assert child.exitcode == 0
-    return int(ours.recv())
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_publish, args=(source, repo, kill_at, sender))
+    process.start()
+    sender.close()
+    process.join()
+    if process.exitcode == -signal.SIGKILL:
+        return kill_at
+    assert process.exitcode == 0
+    return int(receiver.recv())
 
 
-def _child(source: Path, repo: Path, dies_at: int, pipe: Any) -> None:
+def _publish(source: Path, repo: Path, kill_at: int, sender: Any) -> None:
     count = 0
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal count
-        if not _changes(event, args, str(repo)):
+        if not _is_change(event, args, str(repo)):
             return
         count += 1
-        if count == dies_at:
+        if count == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
     publisher.publish(source, Target(str(repo)), QuietLog(), skip_layout_check=True)
-    pipe.send(count)
+    sender.send(count)
 
 
-def _changes(event: str, args: tuple[Any, ...], repo: str) -> bool:
+def _is_change(event: str, args: tuple[Any, ...], repo: str) -> bool:
     if event == "ctypes.call_function":
         return True
     if event == "open":

@@ -1,0 +1,112 @@
+"""Packages that must not be published are rejected, and the repository does not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.errors import ConfigurationError, UsageError
+from kubeparcel.packages.errors import BrokenPackage
+from kubeparcel.repository import publisher
+from kubeparcel.repository.policy import PolicyViolation
+from kubeparcel.repository.publisher import Target
+from tests.support import client_view
+from tests.support.package_builders import deb, rpm
+from tests.support.repository_fixtures import Publish
+
+
+def test_publish_rejects_unmet_dependencies(publish: Publish, dist: Path, repo: Path) -> None:
+    (dist / "kubernetes-cni_1.9.1-1_amd64.deb").unlink()
+    (dist / "cri-tools-1.36.0-1.x86_64.rpm").unlink()
+    with pytest.raises(PolicyViolation) as violation:
+        publish()
+    assert "kubelet 1.36.3-1 amd64 (deb) needs kubernetes-cni (>= 1.2.0)" in str(violation.value)
+    assert "cri-tools for x86_64 (rpm) is missing" in str(violation.value)
+    assert not (repo / "apt").exists()
+
+
+def test_publish_rejects_an_architecture_without_companions(
+    publish: Publish, dist: Path, repo: Path
+) -> None:
+    publish()
+    before = client_view.read_files(repo)
+    deb(dist, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
+    with pytest.raises(PolicyViolation, match="kubernetes-cni for arm64") as violation:
+        publish()
+    assert "kubelet 1.36.3-1 arm64" in str(violation.value)
+    assert client_view.read_files(repo) == before
+
+
+def test_publish_rejects_other_content_of_a_published_version(
+    publish: Publish, dist: Path, repo: Path, tmp_path: Path
+) -> None:
+    publish()
+    before = client_view.read_files(repo)
+    for make in (deb, rpm):
+        other = tmp_path / f"other-{make.__name__}"
+        other.mkdir()
+        make(other, "kubectl", "1.36.3-1", body=b"other")
+        with pytest.raises(PolicyViolation, match="different content"):
+            publish(other)
+    assert client_view.read_files(repo) == before
+
+
+def test_publish_rejects_two_different_files_of_one_package(publish: Publish, dist: Path) -> None:
+    (dist / "again").mkdir()
+    deb(dist / "again", "kubectl", "1.36.3-1", body=b"other")
+    with pytest.raises(PolicyViolation, match="Two different files of kubectl"):
+        publish()
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.02, 0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["kubelet_1.36.3-1_amd64.deb", "kubelet-1.36.3-1.x86_64.rpm"])
+def test_publish_rejects_a_truncated_package(
+    publish: Publish, dist: Path, repo: Path, name: str, cut: float
+) -> None:
+    data = (dist / name).read_bytes()
+    (dist / name).write_bytes(data[: int(cut * len(data))])
+    with pytest.raises(BrokenPackage, match=name):
+        publish()
+    assert not (repo / "apt").exists()
+
+
+def test_publish_rejects_a_file_that_is_not_a_package(publish: Publish, dist: Path) -> None:
+    (dist / "x.deb").write_bytes(b"<html>404</html>")
+    with pytest.raises(BrokenPackage, match=r"x\.deb: it is not a deb"):
+        publish()
+
+
+def test_publish_rejects_an_unknown_architecture(publish: Publish, dist: Path) -> None:
+    deb(dist, "x", arch="pdp11")
+    with pytest.raises(BrokenPackage, match="pdp11"):
+        publish()
+
+
+def test_remove_rejects_packages_that_others_need(publish: Publish, repo: Path) -> None:
+    publish()
+    before = client_view.read_files(repo)
+    with pytest.raises(PolicyViolation, match="needs kubernetes-cni"):
+        publisher.remove(["kubernetes-cni"], Target(str(repo)), QuietLog())
+    with pytest.raises(UsageError, match="No package in the repository matches"):
+        publisher.remove(["nobody"], Target(str(repo)), QuietLog())
+    assert client_view.read_files(repo) == before
+
+
+@pytest.mark.parametrize("suite", ["../x", "a/b", ".", "-x", "a\nb", ""])
+def test_suite_name_cannot_leave_the_repository(publish: Publish, repo: Path, suite: str) -> None:
+    if suite:
+        with pytest.raises(ConfigurationError):
+            publish(suite=suite)
+    assert not repo.exists() or not (repo / "apt").exists()
+
+
+@pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a b", ".x", "", "<b>", "a\x00b"])
+def test_package_name_cannot_leave_the_repository(
+    publish: Publish, dist: Path, repo: Path, name: str
+) -> None:
+    deb(dist, "x", fields=f"Package: {name}\n")  # of two fields of a name the last one counts
+    with pytest.raises(BrokenPackage, match="its Package field"):
+        publish()
+    assert not (repo / "apt").exists()

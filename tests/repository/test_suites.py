@@ -1,0 +1,67 @@
+"""Removing, retaining, rolling back and copying packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeparcel.console import QuietLog
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from tests.support import client_view
+from tests.support.package_builders import five
+from tests.support.repository_fixtures import Publish
+
+
+def test_remove_retains_files_for_clients_with_old_indexes(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    publish(options={"generations": 2})
+    publish(five(tmp_path / "b", "1.36.4"))
+    target = Target(str(repo))
+    publisher.remove(["=1.36.3-1"], target, QuietLog())
+    pool = repo / "apt/pool/main/k/kubelet"
+    assert (pool / "kubelet_1.36.3-1_amd64.deb").exists()
+    assert "kubelet_1.36.3-1_amd64.deb" not in client_view.read_repository(repo)["apt stable"]
+    publish(five(tmp_path / "c", "1.36.5"))
+    publish(five(tmp_path / "d", "1.36.6"))
+    assert not (pool / "kubelet_1.36.3-1_amd64.deb").exists()
+    client_view.read_repository(repo)
+
+
+def test_removing_all_packages_removes_the_suite(publish: Publish, repo: Path) -> None:
+    publish()
+    publisher.remove(["*"], Target(str(repo)), QuietLog(), suite="v1.36")
+    assert set(client_view.read_repository(repo)) == {"apt stable", "yum stable"}
+    assert not (repo / "v1.36.repo").exists()
+
+
+def test_retain_keeps_the_newest_versions_of_each_minor(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    for version in ("1.35.9", "1.35.10", "1.36.3"):
+        publish(five(tmp_path / version, version))
+    publisher.retain(1, Target(str(repo)), QuietLog())
+    names = set(client_view.read_repository(repo)["apt stable"])
+    assert {"kubelet_1.35.10-1_amd64.deb", "kubelet_1.36.3-1_amd64.deb"} <= names
+    assert "kubelet_1.35.9-1_amd64.deb" not in names
+
+
+def test_rollback_restores_an_earlier_generation(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    publish()
+    first = client_view.read_repository(repo)
+    publish(five(tmp_path / "b", "1.36.4"))
+    assert client_view.read_repository(repo) != first
+    publisher.rollback(Target(str(repo)), QuietLog())
+    assert client_view.read_repository(repo) == first
+    publisher.rollback(Target(str(repo)), QuietLog(), generation=2)
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
+
+
+def test_copy_adds_the_packages_to_another_suite(publish: Publish, repo: Path) -> None:
+    publish(suite="testing")
+    publisher.copy("testing", "blessed", Target(str(repo)), QuietLog())
+    suites = client_view.read_repository(repo)
+    assert suites["apt blessed"] == suites["apt testing"]
+    assert suites["yum blessed"] == suites["yum testing"]
