@@ -1,7 +1,7 @@
-"""Pools of packages to publish: five names in many versions, and two hundred as large as real ones.
+"""Pools of packages to publish: many versions of five small packages, and 200 of real size.
 
-The small ones are made once and kept in the user's cache: 10,000 debs take half a minute,
-10,000 rpms two minutes.
+The small ones are built once and kept in the user's cache: 10,000 debs take half a minute,
+10,000 RPMs two minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kubeparcel.repository.signing import gpg, keys, openpgp, rpm_signature
 from tests.support import package_builders
 
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
-"""No names of the catalog's: these are the packages of someone's own."""
+"""Names that are not in the catalog."""
 
 NAME = keys.DEFAULT_NAME
 SMALL = 10_000
@@ -36,11 +36,11 @@ _SUMMARY = "One package of many, whose summary is as long as others are"
 _NEEDS = "conntrack, ebtables, ethtool, iproute2, iptables (>= 1.4.21), mount, socat, util-linux"
 
 Make = Callable[[Path, int], Path]
-"""Makes the package of that number in a folder."""
+"""Builds the package with that number in a folder."""
 
 
 class Pools:
-    """The key that signs in this bench, and packages; rpms carry its signature."""
+    """The signing key of the benchmark, and packages; RPMs are signed with it."""
 
     def __init__(self) -> None:
         self.root = paths.cache_dir() / "bench" / _EDITION
@@ -56,16 +56,16 @@ class Pools:
 
     @property
     def gpg(self) -> dict[str, str]:
-        """The environment in which another tool finds the key."""
+        """Return the environment in which other programs find the key."""
         return {**self.environment, **self.home.environment}
 
     def deb(self, folder: Path, number: int) -> Path:
-        """About 2.7 KB, in which a stanza of 630 bytes."""
+        """Build a deb of about 2.7 KB with an index stanza of 630 bytes."""
         name, version = _label(number)
         return _deb(folder, name, version, number)
 
     def single_deb(self, folder: Path, number: int) -> Path:
-        """The same with a name of its own, for tools that keep one version of each."""
+        """Build a deb with a unique name, for programs that keep one version of each."""
         name, version = _label(number)
         return _deb(folder, f"{name}-{number}", version, number)
 
@@ -85,9 +85,9 @@ class Pools:
         return folder / plain.name
 
     def large(self, folder: Path, number: int) -> Path:
-        """A deb, or each second time an rpm, of 25 MB.
+        """Build a deb, or for odd numbers an RPM, of 25 MB.
 
-        Most of it comes behind the payload: whoever publishes reads it, and does not look at it.
+        Most of it follows the payload: publishers hash it, but do not parse it.
         """
         path = (self.rpm if number % 2 else self.deb)(folder, number)
         self._block = self._block or random.Random(0).randbytes(LARGE_SIZE)
@@ -97,7 +97,7 @@ class Pools:
         return path
 
     def small(self, kind: str, make: Make) -> Path:
-        """The folder with 10,000 of a kind, from the cache; nobody may write there."""
+        """Return the cached folder with 10,000 packages of a kind; it must not be changed."""
         folder = self.root / kind
         if not folder.exists():
             part = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.root))
@@ -135,7 +135,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def linked(source: Path, target: Path) -> Path:
-    """A folder of one's own with the files of a pool, as links."""
+    """Create a folder with hard links to the files of a pool."""
     target.mkdir(parents=True)
     for file in source.iterdir():
         os.link(file, target / file.name)

@@ -1,4 +1,4 @@
-"""Programs that make apt and yum repositories, ours and others: what each is told, as a table."""
+"""The publishers to compare: kubeparcel and other programs for apt and yum repositories."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.bench.pools import Pools
 
 @dataclass(frozen=True)
 class Publisher:
-    """How a program publishes: shell text, run where its files are.
+    """The shell scripts with which a program publishes, run in its own folder.
 
-    `$POOL` has all packages, `$NEW` is the one that was just added to them, `$KEY` signs. `first`
-    makes a repository where there is none, `add` brings one package in, `again` nothing.
+    `$POOL` is the folder of packages, `$NEW` the package that was just added to it, `$KEY` the
+    signing key. `first` creates the repository, `add` adds one package, `again` changes nothing.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Publisher:
     again: str
     files: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
-    """Whether it keeps one version of each name: then all packages get names of their own."""
+    """Whether it keeps only one version of each name, so that every package needs its own name."""
 
 
 class Spent(NamedTuple):
-    """What a whole process, with all that it started, took: the memory is of the largest one."""
+    """The time of a process with its children, and the memory of the largest of them."""
 
     seconds: float
     megabytes: float
@@ -81,7 +81,7 @@ SignWith: $KEY
 
 
 def _archive(name: str, packed: str) -> Publisher:
-    """With its cache, and no more digests and indexes than apt needs."""
+    """Use apt-ftparchive with its cache, and only the digests and indexes that apt needs."""
     return Publisher(name, *[_ARCHIVE] * 3, {"archive.conf": _ARCHIVE_CONF % packed})
 
 
@@ -115,7 +115,7 @@ RPM = (
 
 
 class Run:
-    """A publisher at work in a folder of its own; `pool` has the packages."""
+    """A publisher that runs in its own folder; `pool` contains the packages."""
 
     def __init__(self, publisher: Publisher, folder: Path, pools: Pools, pool: Path) -> None:
         self.publisher = publisher
@@ -145,18 +145,18 @@ class Run:
 
     def _run(self, script: str, more: Mapping[str, str] | None = None) -> Spent:
         started = time.monotonic()
-        with (self.folder / "said").open("w+") as said:
+        with (self.folder / "output").open("w+") as output:
             process = subprocess.Popen(
                 ["/bin/sh", "-ec", script],
                 cwd=self.folder,
                 env={**self.environment, **(more or {})},
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
             )
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.monotonic() - started
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
-                said.seek(0)
-                raise SystemExit(f"{self.publisher.name}: {said.read()}")
+                output.seek(0)
+                raise SystemExit(f"{self.publisher.name}: {output.read()}")
         return Spent(seconds, usage.ru_maxrss / 1000)

@@ -1,6 +1,6 @@
-"""Publishing, beside the programs that Debian has for it, on the same packages in the same minute.
+"""Benchmark publishing against Debian's publishers, on the same packages.
 
-Processes are timed whole, signing included, and of three rounds the best counts.
+Whole processes are timed, including signing; the best of three rounds counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 Times = Mapping[str, Mapping[str, Spent]]
-"""By what was done, and by publisher: the best of all rounds."""
+"""The best time of all rounds, by step and by publisher."""
 
 HASH = """
 import hashlib, json, sys, time
@@ -44,7 +44,7 @@ print(time.monotonic() - started)
 
 
 def debs(_: Ground, scratch: Path) -> Iterator[Figure]:
-    """10,000 debs."""
+    """Measure publishing 10,000 debs."""
     pools = Pools()
     times = _rounds(pools, "deb", publishers.DEB, scratch / "debs")
     rivals = ("apt-ftparchive", "aptly")
@@ -56,7 +56,7 @@ def debs(_: Ground, scratch: Path) -> Iterator[Figure]:
 
 
 def rpms(_: Ground, scratch: Path) -> Iterator[Figure]:
-    """10,000 rpms."""
+    """Measure publishing 10,000 RPMs."""
     pools = Pools()
     times = _rounds(pools, "rpm", publishers.RPM, scratch / "rpms")
     rivals = ("createrepo_c",)
@@ -67,7 +67,7 @@ def rpms(_: Ground, scratch: Path) -> Iterator[Figure]:
 
 
 def large(_: Ground, scratch: Path) -> Iterator[Figure]:
-    """200 packages as large as real ones: not slower than hashing them with two threads."""
+    """Measure publishing 200 packages of real size against hashing them in two threads."""
     pools = Pools()
     folder = scratch / "large"
     pool = folder / "pool"
@@ -75,19 +75,19 @@ def large(_: Ground, scratch: Path) -> Iterator[Figure]:
     for number in range(LARGE):
         pools.large(pool, number)
     subprocess.run(["sync", "-f", pool], check=True)
-    limits, ours = [], []
+    hash_seconds, publish_seconds = [], []
     for number in range(ROUNDS):
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-c", HASH, pool], capture_output=True, text=True, check=True
         )
-        limits.append(float(done.stdout))
-        place = folder / str(number)
-        place.mkdir()
-        run = Run(OURS, place, pools, pool)
-        ours.append(run.first())
-        shutil.rmtree(place)
+        hash_seconds.append(float(completed.stdout))
+        run_folder = folder / str(number)
+        run_folder.mkdir()
+        run = Run(OURS, run_folder, pools, pool)
+        publish_seconds.append(run.first())
+        shutil.rmtree(run_folder)
     shutil.rmtree(folder)
-    best, limit = min(ours), min(limits)
+    best, limit = min(publish_seconds), min(hash_seconds)
     yield Figure(
         "publish-large",
         f"{LARGE} packages, 5 GB, the first time {best.seconds:.2f} s; "
@@ -99,78 +99,84 @@ def large(_: Ground, scratch: Path) -> Iterator[Figure]:
 
 
 def steady(_: Ground, scratch: Path) -> Iterator[Figure]:
-    """Five packages: views that do not fit together, and what kills leave."""
+    """Count inconsistent views during publishes, and after interrupted ones."""
     area = scratch / "steady"
     area.mkdir()
-    own = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
-    with start_publisher(own) as waiting:
-        waiting.publish(area / "repo", five(area / "dist"))
+    environment = {**Pools().environment, "KUBEPARCEL_CACHE": str(area / "cache")}
+    with start_publisher(environment) as publisher:
+        publisher.publish(area / "repo", five(area / "dist"))
         newer = five(area / "newer", "1.36.4")
-        change = VersionChange(waiting, area / "repo", newer, "=1.36.4-1")
-        for what, found in (
-            (f"{CHANGES} publishes, read without a pause", watch_client(change)),
+        change = VersionChange(publisher, area / "repo", newer, "=1.36.4-1")
+        for description, observations in (
+            (f"{CHANGES} publishes, read without pause", watch_client(change)),
             ("a publish and a removal, killed at each rename", kill_at_renames(change)),
         ):
             yield Figure(
                 "publish-steady",
-                f"{what}: {found.views} times",
-                f"{len(found.problems)} do not fit together",
+                f"{description}: {observations.views} views",
+                f"{len(observations.problems)} inconsistent",
                 "0",
-                not found.problems,
+                not observations.problems,
             )
 
 
 def _rounds(pools: Pools, kind: str, others: Sequence[Publisher], scratch: Path) -> Times:
-    found: dict[str, dict[str, Spent]] = {"first": {}, "again": {}, "add": {}}
+    times: dict[str, dict[str, Spent]] = {"first": {}, "again": {}, "add": {}}
     for number in range(ROUNDS):
         for publisher in (OURS, *others):
             folder = scratch / f"{publisher.name}-{number}"
-            for what, spent in _round(publisher, pools, kind, folder).items():
-                best = found[what].setdefault(publisher.name, spent)
-                found[what][publisher.name] = Spent(*map(min, best, spent))
+            for step, spent in _round(publisher, pools, kind, folder).items():
+                best = times[step].setdefault(publisher.name, spent)
+                times[step][publisher.name] = Spent(*map(min, best, spent))
             shutil.rmtree(folder)
-    return found
+    return times
 
 
 def _round(publisher: Publisher, pools: Pools, kind: str, folder: Path) -> Mapping[str, Spent]:
-    """Publish for the first time, then without a change, then with one package more."""
+    """Publish for the first time, then without changes, then with one more package."""
     make = pools.single_deb if publisher.single else {"deb": pools.deb, "rpm": pools.rpm}[kind]
     source = pools.small(f"{kind}-single" if publisher.single else kind, make)
     run = Run(publisher, folder, pools, linked(source, folder / "pool"))
     subprocess.run(["sync", "-f", folder], check=True)
     first = run.first()
-    before = _written(folder)
+    before = _repository_files(folder)
     again = run.again()
-    if publisher is OURS and _written(folder) != before:
-        raise SystemExit("kubeparcel wrote or signed although nothing had changed")
+    if publisher is OURS and _repository_files(folder) != before:
+        raise SystemExit("kubeparcel wrote or signed files although nothing had changed")
     return {"first": first, "again": again, "add": run.add(make(run.pool, SMALL))}
 
 
-def _written(folder: Path) -> Mapping[Path, tuple[int, int]]:
-    """The files of our repository with inode and time; the lock says who was the last to look."""
+def _repository_files(folder: Path) -> Mapping[Path, tuple[int, int]]:
+    """Return the files of the repository with inode and mtime, without the lock."""
     files = (p for p in (folder / "repo").rglob("*") if p.name != "lock")
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
 
-def _absolute(part: str, what: str, times: Mapping[str, Spent], limit: float) -> Figure:
+def _absolute(part: str, step: str, times: Mapping[str, Spent], limit: float) -> Figure:
     seconds = times[OURS.name].seconds
-    return Figure(part, _said(what, times), f"{seconds:.2f} s", f"≤ {limit} s", seconds <= limit)
-
-
-def _ratio(
-    part: str, what: str, times: Mapping[str, Spent], rivals: Sequence[str], limit: float
-) -> Figure:
-    """Our time as a part of the quickest rival's."""
-    name = min(rivals, key=lambda rival: times[rival].seconds)
-    ratio = times[OURS.name].seconds / times[name].seconds
     return Figure(
-        part, _said(what, times), f"{ratio:.2f} of {name}'s time", f"≤ {limit}", ratio <= limit
+        part, _description(step, times), f"{seconds:.2f} s", f"≤ {limit} s", seconds <= limit
     )
 
 
-def _said(what: str, times: Mapping[str, Spent]) -> str:
+def _ratio(
+    part: str, step: str, times: Mapping[str, Spent], rivals: Sequence[str], limit: float
+) -> Figure:
+    """Return our time relative to the fastest rival's."""
+    name = min(rivals, key=lambda rival: times[rival].seconds)
+    ratio = times[OURS.name].seconds / times[name].seconds
+    return Figure(
+        part,
+        _description(step, times),
+        f"{ratio:.2f} of {name}'s time",
+        f"≤ {limit}",
+        ratio <= limit,
+    )
+
+
+def _description(step: str, times: Mapping[str, Spent]) -> str:
     rows = ", ".join(f"{name} {spent.seconds:.2f} s" for name, spent in times.items())
-    return f"{SMALL:,} packages, {what}: {rows}"
+    return f"{SMALL:,} packages, {step}: {rows}"
 
 
 def _memory(part: str, times: Times) -> Figure:

@@ -128,10 +128,10 @@ def test_publish_of_a_folder_without_packages_fails(publish: Publish, tmp_path: 
 def test_dry_run_lists_the_changes_and_needs_no_key(
     dist: Path, repo: Path, configuration: Path
 ) -> None:
-    found = publisher.publish(
+    result = publisher.publish(
         dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True
     )
-    assert json.loads(found.as_json())["suites"]["stable"]["added"]
+    assert json.loads(result.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
     assert not configuration.exists()
 

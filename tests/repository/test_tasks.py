@@ -62,16 +62,16 @@ def test_dry_run_lists_the_same_changes_as_the_real_run(run: Run, own: Path) -> 
         (("retain", "--keep", "1"), "testing", "removed", []),
         (("rollback",), "testing", "added", ["1.2-1"]),
     )
-    for words, suite, kind, wanted in steps:
+    for words, suite, kind, expected in steps:
         before = client_view.read_files(own) if own.exists() else None
         plan = run_json(run, *words, "--to", "repo", "--dry-run")
         assert (client_view.read_files(own) if own.exists() else None) == before
-        done = run_json(run, *words, "--to", "repo")
-        assert plan["suites"] == done["suites"]
+        completed = run_json(run, *words, "--to", "repo")
+        assert plan["suites"] == completed["suites"]
         assert (plan["dry-run"], plan["signed"]) == (True, False)
-        assert done["signed"] is bool(done["suites"])
-        if wanted:
-            assert versions(done, suite, kind) == wanted
+        assert completed["signed"] is bool(completed["suites"])
+        if expected:
+            assert versions(completed, suite, kind) == expected
     assert set(client_view.read_repository(own)) == {"apt good", "apt testing"}
 
 
@@ -110,8 +110,8 @@ def test_options_are_stored_in_the_repository(run: Run, own: Path) -> None:
 def test_invalid_input_is_reported_with_its_exit_code(
     run: Run, own: Path, words: str, code: int, output: str
 ) -> None:
-    found, _, error = run(*words.split())
-    assert found == code
+    exit_code, _, error = run(*words.split())
+    assert exit_code == code
     assert output in error
     assert "Traceback" not in error
     assert not (own / "apt").exists()
@@ -159,5 +159,5 @@ def test_publisher_import_does_not_load_heavy_libraries() -> None:
     )
     words = [sys.executable, "-c", code]
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""A signing key made once, a repository to publish to, and buckets of real S3 servers."""
+"""Fixtures: a signing key, a repository to publish to, and buckets of real S3 servers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Publish = Callable[..., ChangeResult]
 
 @pytest.fixture(scope="session")
 def session_key() -> Iterator[Path]:
-    """A folder of configuration with the key `default` in it; making one takes seconds."""
+    """A configuration folder with the key `default`, created once because it takes seconds."""
     with _configuration() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPARCEL_CONFIG", str(folder))
         keys.create(user_id="Tests <tests@example.invalid>")
@@ -33,7 +33,7 @@ def session_key() -> Iterator[Path]:
 
 @contextmanager
 def _configuration() -> Iterator[Path]:
-    """A place with a short name, as gpg's agent needs; the agents end with it."""
+    """Create a folder with a path short enough for the sockets of gpg-agent; stop the agents."""
     with tempfile.TemporaryDirectory(prefix="kpt-", ignore_cleanup_errors=True) as base:
         folder = Path(base, "c")
         try:
@@ -45,7 +45,7 @@ def _configuration() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def configuration(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A configuration folder of the test's own, empty."""
+    """An empty configuration folder for each test."""
     with _configuration() as folder:
         monkeypatch.setenv("KUBEPARCEL_CONFIG", str(folder))
         yield folder
@@ -53,7 +53,7 @@ def configuration(isolated_environment: None, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def key(session_key: Path, configuration: Path) -> Path:
-    """The same with the key `default`."""
+    """A configuration folder with the key `default`."""
     ignored = shutil.ignore_patterns("S.*", "*.lock", ".#*")
     shutil.copytree(session_key, configuration, ignore=ignored)
     return configuration
@@ -61,7 +61,7 @@ def key(session_key: Path, configuration: Path) -> Path:
 
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
-    """The five packages of 1.36.3, small ones."""
+    """A folder with small packages of the five names in version 1.36.3."""
     return five(tmp_path / "dist")
 
 
@@ -72,13 +72,15 @@ def repo(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def publish(key: Path, dist: Path, repo: Path) -> Publish:
-    """Publish a folder (dist) to the repository, without the layout check."""
+    """Return a function that publishes a folder without the layout check."""
 
-    def act(source: Path = dist, *, suite: str = "", **target_fields: object) -> ChangeResult:
+    def publish_folder(
+        source: Path = dist, *, suite: str = "", **target_fields: object
+    ) -> ChangeResult:
         target = Target(str(repo), **target_fields)  # type: ignore[arg-type]
         return publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
 
-    return act
+    return publish_folder
 
 
 @pytest.fixture(
@@ -95,7 +97,7 @@ def server(
 
 @pytest.fixture
 def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An empty one, and the environment that leads there."""
+    """The URL of an empty bucket; the environment contains its credentials."""
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", buckets.USER)

@@ -85,8 +85,8 @@ class PackageCache:
     def digests(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
         """Return the SHA-256 of the files that have not changed since they were read."""
         rows = self._select("files", "path", (file.path for file in files))
-        known = {FileStamp._make(row[:3]): row[3] for row in rows}
-        return {file: known[file] for file in files if file in known}
+        digests = {FileStamp._make(row[:3]): row[3] for row in rows}
+        return {file: digests[file] for file in files if file in digests}
 
     def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
         """Return the cached metadata by SHA-256."""

@@ -97,7 +97,7 @@ def prepare_indexes(
     now: int,
 ) -> PreparedIndexes:
     """Build and sign the indexes of `keys`; those without packages are left out."""
-    packages = {key: found for key in keys if (found := target.packages(key))}
+    packages = {key: members for key in keys if (members := target.packages(key))}
     with ThreadPoolExecutor(_WORKERS) as threads:
         ready = threads.submit(_start_gpg, signer)
         entries = load_index_entries(
@@ -112,8 +112,8 @@ def prepare_indexes(
 
         # Texts are joined in this thread: in others they would compete for the interpreter lock.
         jobs = {
-            key: threads.submit(build, key, INDEX_FORMATS[key[1]].index_texts(found, entries))
-            for key, found in packages.items()
+            key: threads.submit(build, key, INDEX_FORMATS[key[1]].index_texts(members, entries))
+            for key, members in packages.items()
         }
         ready.result()
         return PreparedIndexes(

@@ -84,7 +84,7 @@ def publish(
 
 
 def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:
-    """Remove packages from a suite, or from all. Selectors are described at `suites.select`."""
+    """Remove packages from a suite, or from all; `suites.select_packages` describes selectors."""
     if not selectors:
         raise UsageError("No package given.", f"Pass {suites.SELECTOR_SYNTAX}.")
     with _open_repository(target, log) as repository:

@@ -93,9 +93,9 @@ def _new_files(published: State, target: TargetState) -> list[NewFile]:
     """Return the package files to add: each from its source, or from where it already is."""
     missing = _paths_not_in(published.suites, target.state)
     retired = {path: package for path, (_, package) in published.retired_packages.items()}
-    known = published.packages.union(retired.values())
+    stored_packages = published.packages.union(retired.values())
     homes: dict[Package, str] = {}
-    if reused := known.intersection(missing.values()):
+    if reused := stored_packages.intersection(missing.values()):
         stored = retired | published.packages_by_path
         missing = {path: p for path, p in missing.items() if stored.get(path) != p}
         reused -= target.sources.keys()

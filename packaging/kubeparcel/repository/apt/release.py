@@ -34,8 +34,8 @@ def index_folder(suite: str) -> str:
 
 def architectures(packages: Iterable[Package]) -> tuple[str, ...]:
     """Return the architectures of a suite; `all` only if it has no other."""
-    found = {package.arch for package in packages}
-    return tuple(sorted(found - {"all"})) or tuple(found)
+    names = {package.arch for package in packages}
+    return tuple(sorted(names - {"all"})) or tuple(names)
 
 
 def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:

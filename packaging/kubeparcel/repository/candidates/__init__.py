@@ -1,1 +1,1 @@
-"""The packages given to a publish: found, read, matched with those published."""
+"""The packages in a folder to publish: scanned, read, matched with published ones, signed."""

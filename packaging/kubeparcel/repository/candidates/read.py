@@ -52,9 +52,9 @@ def read_packages(
     """
     digests = cache.digests(files)
     metadata = cache.metadata(set(digests.values()) - published)
-    known = metadata.keys() | published
-    paths = {sha256: file.path for file, sha256 in digests.items() if sha256 in known}
-    unread = [file for file in files if digests.get(file) not in known]
+    resolved = metadata.keys() | published
+    paths = {sha256: file.path for file, sha256 in digests.items() if sha256 in resolved}
+    unread = [file for file in files if digests.get(file) not in resolved]
     for batch in read_files(unread):
         cache.store_digests({file: package.metadata.sha256 for file, package in batch})
         cache.store_metadata(package.metadata for _, package in batch)
