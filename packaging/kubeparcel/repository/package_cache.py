@@ -95,7 +95,9 @@ class PackageCache:
 
     def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
         """Return the cached index entries by SHA-256."""
-        rows = self._select("index_entries", "sha256", digests)
+        # Publishing needs most entries of the cache: the + avoids the index, which takes 30 ms more
+        # for 10,000 entries.
+        rows = self._select("index_entries", "+sha256", digests)
         return {row[0]: IndexEntry._make(row[1:]) for row in rows}
 
     def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:

@@ -98,11 +98,10 @@ def prepare_indexes(
 ) -> PreparedIndexes:
     """Build and sign the indexes of `keys`; those without packages are left out."""
     packages = {key: members for key in keys if (members := target.packages(key))}
+    all_packages = chain.from_iterable(packages.values())
+    entries = load_index_entries(all_packages, storage, published, cache)
     with ThreadPoolExecutor(_WORKERS) as threads:
         ready = threads.submit(_start_gpg, signer)
-        entries = load_index_entries(
-            chain.from_iterable(packages.values()), storage, published, cache
-        )
 
         def build(key: IndexKey, texts: Mapping[str, bytes]) -> SignedIndexes:
             suite, format_ = key
