@@ -95,10 +95,10 @@ class PackageCache:
 
     def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
         """Return the cached index entries by SHA-256."""
-        # Publishing needs most entries of the cache: the + avoids the index, which takes 30 ms more
-        # for 10,000 entries.
-        rows = self._select("index_entries", "+sha256", digests)
-        return {row[0]: IndexEntry._make(row[1:]) for row in rows}
+        requested = frozenset(digests)
+        # Publishing needs most entries: reading all 10,000 takes 8 ms, looking them up 40 ms.
+        rows = self._connection.execute("SELECT * FROM index_entries")
+        return {row[0]: IndexEntry._make(row[1:]) for row in rows if row[0] in requested}
 
     def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:
         """Return the SHA-256 of the packages that passed the layout check."""

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from kubeparcel.model import Format
-from kubeparcel.repository import client_files
+from kubeparcel.repository import client_files, state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.client_files import FolderPages
 from kubeparcel.repository.index_entries import load_index_entries
@@ -80,11 +80,15 @@ class SignedIndexes:
 
 @dataclass(frozen=True)
 class PreparedIndexes:
-    """Everything that a transaction writes besides package files and the state."""
+    """Everything that a transaction writes, apart from package files.
+
+    `state_packages` is the part of the state file that takes time (`state_file.dump_packages`).
+    """
 
     indexes: Mapping[IndexKey, SignedIndexes]
     client_files: Mapping[str, bytes]
     folder_pages: FolderPages
+    state_packages: str
 
 
 def prepare_indexes(
@@ -118,6 +122,7 @@ def prepare_indexes(
         return PreparedIndexes(
             client_files=client_files.render_client_files(target.state, signer),
             folder_pages=client_files.render_folder_pages(published, target.state),
+            state_packages=state_file.dump_packages(target.state),
             indexes={key: job.result() for key, job in jobs.items()},
         )
 

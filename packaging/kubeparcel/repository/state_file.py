@@ -34,6 +34,7 @@ OPTION_KEYS = {"valid_days": "valid", "metadata_compression": "metadata", "base_
 """The key in the file of each option whose attribute has another name."""
 
 _OPTION_ATTRIBUTES = {key: attribute for attribute, key in OPTION_KEYS.items()}
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _FORMATS = {str(format_): format_ for format_ in Format}
 
 
@@ -94,8 +95,8 @@ def _package(fields: list[Any]) -> Package:
     return Package._make(fields)
 
 
-def dump(state: State) -> bytes:
-    """Return the content of the state file. Suites refer to packages by their number."""
+def dump(state: State, packages: str = "") -> bytes:
+    """Return the content of the state file; `packages` is the result of `dump_packages`."""
     options = dataclasses.asdict(state.options)
     document = {
         "format": FILE_FORMAT,
@@ -107,6 +108,17 @@ def dump(state: State) -> bytes:
         "terms": {OPTION_KEYS.get(name, name): value for name, value in options.items()},
         "kept": state.retained_indexes,
         "gone": dict(sorted(state.retired_packages.items())),
+    }
+    start = _encode(document).removesuffix("}")
+    return f"{start},{(packages or dump_packages(state)).removeprefix('{')}\n".encode()
+
+
+def dump_packages(state: State) -> str:
+    """Return the suites and packages as JSON: most of the file, known before the indexes are built.
+
+    Suites refer to packages by their number.
+    """
+    document = {
         "suites": {
             name: [
                 number
@@ -117,7 +129,7 @@ def dump(state: State) -> bytes:
         },
         "packages": state.sorted_packages,
     }
-    return f"{json.dumps(document, separators=(',', ':'))}\n".encode()
+    return _encode(document)
 
 
 def stored_generations(storage: Storage) -> list[int]:

@@ -67,7 +67,7 @@ def commit(
         [_folder_swap(storage, signed, retained) for signed in prepared.indexes.values()],
         {
             state_file.PENDING: state_file.dump_names(sorted({suite for suite, _ in keys})),
-            state_file.STATE_PATH: state_file.dump(state),
+            state_file.STATE_PATH: state_file.dump(state, prepared.state_packages),
         },
     )
     client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages)
