@@ -45,5 +45,5 @@ def test_missing_engine_is_reported_with_the_command_to_install_it(
     result = real.run(
         "verify", "--level", "install", "--engine", "docker", code=3, PATH=str(tmp_path)
     )
-    assert "docker: is not installed." in result.stderr
+    assert "docker is not installed." in result.stderr
     assert "apt install docker.io" in result.stderr

@@ -235,7 +235,7 @@ def test_ten_packages_are_made_and_a_second_time_none(here, lock, binaries, stor
     packages = described(lock, binaries, store)
     first = assembled(packages, store)
     assert [made.seconds > 0 for made in first] == [True] * 10
-    monkeypatch.setattr(nfpm, "write", None)
+    monkeypatch.setattr(nfpm, "write_package", None)
     second = assembled(described(lock, binaries, store), store)
     assert [made.seconds for made in second] == [0] * 10
     assert [made.sha256 for made in second] == [made.sha256 for made in first]
@@ -368,7 +368,7 @@ from tests.build.test_assembler import assembled, described
 os.umask(int(sys.argv[2], 8))
 store, lock = Store(Path(sys.argv[1])), locked("1.37.0-rc.1")
 for made in assembled(described(lock, stored(lock.artifacts, store), store), store):
-    print(made.sha256, made.package.file_name)
+    print(made.sha256, made.manifest.file_name)
 """
 
 

@@ -41,8 +41,8 @@ def test_all_that_a_lock_needs_is_had_from_the_mirror(filled, site, from_mirror,
     there = from_mirror(str(folder))
     there.probe()
     for wanted in ("stable", "1.36", "1.36.3", "latest"):
-        assert str(there.kubernetes(wanted)) == "1.36.3"
-    assert [str(version) for version in there.versions()] == ["1.36.3"]
+        assert str(there.resolve_kubernetes(wanted)) == "1.36.3"
+    assert [str(version) for version in there.list_versions()] == ["1.36.3"]
     pins = tuple(there.pin(c.name, c.version, [Arch.AMD64]) for c in lock.components)
     assert pins == lock.components
     assert there.fetch(lock.artifacts, Store(tmp_path / "another"), QuietLog())
@@ -79,10 +79,10 @@ def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirr
             folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store
         )
     there = from_mirror(str(folder))
-    assert str(there.kubernetes("stable")) == "1.36.3"
-    assert str(there.kubernetes("1.35")) == "1.35.9"
-    assert str(there.kubernetes("latest")) == "1.37.0-rc.1"
-    assert [str(version) for version in there.versions()] == ["1.36.3", "1.35.9"]
+    assert str(there.resolve_kubernetes("stable")) == "1.36.3"
+    assert str(there.resolve_kubernetes("1.35")) == "1.35.9"
+    assert str(there.resolve_kubernetes("latest")) == "1.37.0-rc.1"
+    assert [str(version) for version in there.list_versions()] == ["1.36.3", "1.35.9"]
 
 
 def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, store, tmp_path):
@@ -91,7 +91,7 @@ def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, sto
     lock = lock_of(upstream, site, cri_tools="1.36.2")
     fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     there = from_mirror(str(tmp_path / "mirror"))
-    out = [there.published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
+    out = [there.is_published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
     assert out == [True, True, True, False]
 
 

@@ -20,35 +20,35 @@ V1363 = Version.parse("1.36.3")
 
 def test_stable_is_what_the_marker_says(site, upstream):
     site.publish_marker("stable", "v1.36.3")
-    assert upstream.kubernetes("stable") == V1363
+    assert upstream.resolve_kubernetes("stable") == V1363
 
 
 def test_a_minor_is_its_newest_patch(site, upstream):
     site.publish_marker("stable-1.36", "v1.36.3\n")
-    assert upstream.kubernetes("1.36") == V1363
-    assert upstream.kubernetes("v1.36") == V1363
+    assert upstream.resolve_kubernetes("1.36") == V1363
+    assert upstream.resolve_kubernetes("v1.36") == V1363
 
 
 def test_latest_may_be_a_pre_release(site, upstream):
     site.publish_marker("latest", "v1.37.0-rc.1")
-    assert str(upstream.kubernetes("latest")) == "1.37.0-rc.1"
+    assert str(upstream.resolve_kubernetes("latest")) == "1.37.0-rc.1"
 
 
 @pytest.mark.parametrize("wanted", ["1.36.3", "v1.36.3", "1.37.0-rc.1"])
 def test_an_exact_version_is_taken_when_it_is_out(site, upstream, wanted):
     site.publish_release(upstream, "kubernetes", wanted)
-    assert str(upstream.kubernetes(wanted)) == wanted.removeprefix("v")
+    assert str(upstream.resolve_kubernetes(wanted)) == wanted.removeprefix("v")
 
 
 def test_a_release_for_one_architecture_only_counts_as_out(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3", Arch.S390X)
-    assert upstream.published("kubernetes", V1363)
+    assert upstream.is_published("kubernetes", V1363)
 
 
 def test_an_unknown_minor_is_told_what_there_is(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     with pytest.raises(UnknownVersion) as caught:
-        upstream.kubernetes("1.99")
+        upstream.resolve_kubernetes("1.99")
     assert "no Kubernetes 1.99: the newest is 1.37.2" in str(caught.value)
     assert "inv versions" in str(caught.value)
 
@@ -57,20 +57,20 @@ def test_an_unknown_patch_is_told_the_newest_of_its_minor(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     site.publish_marker("stable-1.36", "v1.36.3")
     with pytest.raises(UnknownVersion, match=r"the newest 1\.36 is 1\.36\.3"):
-        upstream.kubernetes("1.36.99")
+        upstream.resolve_kubernetes("1.36.99")
 
 
 def test_a_minor_that_is_not_final_is_told_its_pre_release(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     site.publish_marker("latest-1.38", "v1.38.0-beta.1")
     with pytest.raises(UnknownVersion, match=r"of 1\.38 there is 1\.38\.0-beta\.1"):
-        upstream.kubernetes("1.38")
+        upstream.resolve_kubernetes("1.38")
 
 
 def test_a_marker_that_holds_no_version_is_named(site, upstream):
     site.publish_marker("stable", "<html>Please log in</html>")
     with pytest.raises(DownloadError) as caught:
-        upstream.kubernetes("stable")
+        upstream.resolve_kubernetes("stable")
     assert f"{site.url}/dl.k8s.io/release/stable.txt holds '<html>" in str(caught.value)
     assert "login page" in str(caught.value)
 
@@ -79,7 +79,7 @@ def test_versions_are_the_newest_of_each_minor_newest_first(site, upstream):
     site.publish_marker("stable", "v1.36.3")
     for text in ("v1.36.3", "v1.35.9", "v1.33.12", "v1.11.10", "v1.10.13"):
         site.publish_marker(f"stable-{text[1:5]}", text)
-    found = [str(version) for version in upstream.versions()]
+    found = [str(version) for version in upstream.list_versions()]
     assert found == ["1.36.3", "1.35.9", "1.33.12", "1.11.10"]
 
 
@@ -162,8 +162,8 @@ def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
     for mirror in (str(tmp_path / "mirror"), f"file://{tmp_path}/mirror"):
         there = from_mirror(mirror)
         there.probe()
-        assert there.kubernetes("stable") == V1363
-        assert there.kubernetes("1.36.3") == V1363
+        assert there.resolve_kubernetes("stable") == V1363
+        assert there.resolve_kubernetes("1.36.3") == V1363
         pinned = there.pin("kubernetes", V1363, [Arch.AMD64])
         assert pinned.artifacts == upstream.pin("kubernetes", V1363, [Arch.AMD64]).artifacts
         assert pinned.released > RELEASED - 10**9
@@ -171,7 +171,7 @@ def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
 
 def test_a_mirror_directory_that_is_not_there_is_named(from_mirror, tmp_path):
     there = from_mirror(str(tmp_path / "none"))
-    for ask in (there.probe, lambda: there.kubernetes("stable"), there.versions):
+    for ask in (there.probe, lambda: there.resolve_kubernetes("stable"), there.list_versions):
         with pytest.raises(Unreachable, match="There is no mirror directory"):
             ask()
 
@@ -225,7 +225,7 @@ def test_probe_decides_in_time_when_nothing_comes(from_mirror):
 def test_a_login_page_does_not_count_as_a_marker(site, upstream):
     site.faults["/dl.k8s.io/release/stable-1.36.txt"] = [other_content(b"<html>")]
     with pytest.raises(DownloadError, match="not a version"):
-        upstream.kubernetes("1.36")
+        upstream.resolve_kubernetes("1.36")
 
 
 def test_passwords_in_a_mirror_are_never_shown(from_mirror):

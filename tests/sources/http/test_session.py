@@ -46,7 +46,7 @@ def secure(authority):
 
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirror):
     with pytest.raises(Unreachable) as caught:
-        from_mirror(secure.url).kubernetes("stable")
+        from_mirror(secure.url).resolve_kubernetes("stable")
     assert "shows a certificate that is not trusted: " in caught.value.message
     assert "SSL_CERT_FILE" in caught.value.hint
 
@@ -56,19 +56,19 @@ def test_an_authority_named_in_the_environment_is_trusted(
     secure, from_mirror, authority, monkeypatch, variable
 ):
     monkeypatch.setenv(variable, str(authority / "ca.pem"))
-    assert str(from_mirror(secure.url).kubernetes("stable")) == "1.36.3"
+    assert str(from_mirror(secure.url).resolve_kubernetes("stable")) == "1.36.3"
 
 
 def test_the_list_that_pip_brought_is_not_asked(secure, from_mirror, authority, monkeypatch):
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(authority / "ca.pem"))
     with pytest.raises(Unreachable, match="not trusted"):
-        from_mirror(secure.url).kubernetes("stable")
+        from_mirror(secure.url).resolve_kubernetes("stable")
 
 
 def test_a_bundle_that_is_not_there_is_named(secure, from_mirror, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
-        from_mirror(secure.url).kubernetes("stable")
+        from_mirror(secure.url).resolve_kubernetes("stable")
 
 
 def test_tls_is_not_given_up_on_the_way(secure, site, from_mirror, authority, monkeypatch):
@@ -76,13 +76,13 @@ def test_tls_is_not_given_up_on_the_way(secure, site, from_mirror, authority, mo
     secure.faults[STABLE] = [sites.redirect(f"{site.url}{STABLE}")]
     site.publish_marker("stable", "v1.36.3")
     with pytest.raises(DownloadError, match="an address without TLS"):
-        from_mirror(secure.url).kubernetes("stable")
+        from_mirror(secure.url).resolve_kubernetes("stable")
 
 
 def test_a_proxy_is_used(site, from_mirror, monkeypatch):
     site.files[STABLE] = b"v1.36.3"
     monkeypatch.setenv("HTTP_PROXY", site.url)
-    assert str(from_mirror("http://mirror.invalid").kubernetes("stable")) == "1.36.3"
+    assert str(from_mirror("http://mirror.invalid").resolve_kubernetes("stable")) == "1.36.3"
     assert site.requests[0].headers["Host"] == "mirror.invalid"
 
 
@@ -90,15 +90,15 @@ def test_no_proxy_is_honoured(site, from_mirror, monkeypatch):
     site.publish_marker("stable", "v1.36.3")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with pytest.raises(Unreachable, match="cannot be reached: the proxy refused the connection"):
-        from_mirror(site.url).kubernetes("stable")
+        from_mirror(site.url).resolve_kubernetes("stable")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert str(from_mirror(site.url).kubernetes("stable")) == "1.36.3"
+    assert str(from_mirror(site.url).resolve_kubernetes("stable")) == "1.36.3"
 
 
 def test_a_proxy_that_says_no_is_quoted_once(site, from_mirror, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", site.url)
     with pytest.raises(Unreachable) as caught:
-        from_mirror("").kubernetes("stable")
+        from_mirror("").resolve_kubernetes("stable")
     assert "dl.k8s.io cannot be reached: the proxy said: " in caught.value.message
     assert "501" in caught.value.message
 
@@ -111,7 +111,7 @@ def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypat
     with sites.serve_site("127.0.0.2") as other:
         site.faults[STABLE] = [sites.redirect(f"{other.url}/elsewhere")]
         other.files["/elsewhere"] = b"v1.36.3"
-        assert str(from_mirror(site.url).kubernetes("stable")) == "1.36.3"
+        assert str(from_mirror(site.url).resolve_kubernetes("stable")) == "1.36.3"
         expected = "Basic " + base64.b64encode(b"me:secret").decode()
         assert site.requests[0].headers["Authorization"] == expected
         assert "Authorization" not in other.requests[0].headers
@@ -120,4 +120,4 @@ def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypat
 def test_a_mirror_that_wants_a_password_says_where_to_put_it(site, from_mirror):
     site.faults[STABLE] = [sites.status(401)]
     with pytest.raises(DownloadError, match="netrc"):
-        from_mirror(site.url).kubernetes("stable")
+        from_mirror(site.url).resolve_kubernetes("stable")
