@@ -10,6 +10,9 @@ import re
 import sys
 from pathlib import PurePath
 
+COMPLETION_VARIABLE = "_KUBEPARCEL_COMPLETE"
+"""The variable in which a completion script passes its request to the program."""
+
 _COMMAND = re.compile(r"(?<![\w./-])inv(?= (?:[a-z]|--))")
 
 

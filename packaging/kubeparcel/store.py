@@ -22,6 +22,9 @@ from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 
 __all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
 
+MD5_CACHE_SIZE = 1 << 20
+"""Size in bytes from which a file's MD5 is cached: below, computing it is faster."""
+
 DAY = 24 * 3600
 STALE = {"scratch": DAY, "partial": 7 * DAY}
 """The age in seconds after which leftovers of killed processes are removed, by folder."""
@@ -141,6 +144,23 @@ class Store:
         with translate_os_errors(target), suppress(FileNotFoundError):
             path.replace(target)
         return target
+
+    def md5(self, sha256: str, data: memoryview) -> str:
+        """Return the MD5 of bytes with this digest, in hexadecimal; that of large ones is cached.
+
+        debs list it, and computing it takes as long as unpacking them.
+        """
+        if len(data) < MD5_CACHE_SIZE:
+            return hashlib.md5(data, usedforsecurity=False).hexdigest()
+        digest = self.get_record("md5", sha256)
+        if not isinstance(digest, str):
+            digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+            self.put_record("md5", sha256, digest)
+        return digest
+
+    def cache_md5(self, sha256: str) -> None:
+        """Compute the MD5 of a file that was just added, while it is still in memory."""
+        self.md5(sha256, memoryview(self.path(sha256).read_bytes()))
 
     def get_record(self, kind: str, key: str) -> Any:
         """Return the JSON value recorded under a key, or None."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from kubeparcel import md5, paths, store
+from kubeparcel import paths, store
 from kubeparcel.build import lockfile, pipeline, planner
 from kubeparcel.build.assembler import finalize
 from kubeparcel.config import catalog, settings
@@ -61,7 +61,7 @@ class Ground:
                 place = fetched.path(digest)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.store.path(digest), place)
-                md5.note(fetched, digest)
+                fetched.cache_md5(digest)
         return {"KUBEPARCEL_CACHE": str(target)}
 
     def fresh_build(self, compression: str, scratch: Path) -> tuple[float, float]:

@@ -161,7 +161,7 @@ def test_examination_ends_if_no_package_can_be_downloaded(
     ("fault", "error", "message"),
     [
         (status(500), DownloadError, "answered 500"),
-        (status(401), DownloadError, "wants a user and password"),
+        (status(401), DownloadError, "authentication required"),
         (status(403), Unreachable, "denied"),
         (status(404), UsageError, "No apt or yum repository"),
         (other_content(b"<html><a href='x/'>"), UsageError, "No apt or yum repository"),

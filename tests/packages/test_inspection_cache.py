@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from kubeparcel import md5
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.reader import InspectionCache
-from kubeparcel.store import Store
+from kubeparcel.store import MD5_CACHE_SIZE, Store
 from tests.packages.conftest import Make
 
 PROGRAM = Path("/bin/ls").read_bytes()
-LARGE = bytes(range(256)) * (md5.LARGE // 256)
+LARGE = bytes(range(256)) * (MD5_CACHE_SIZE // 256)
 
 
 def digest(algorithm: str, data: bytes) -> str:
@@ -46,14 +45,14 @@ def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
 
 def test_the_md5_of_a_large_file_is_cached(store: Store) -> None:
     sha256 = store.add_bytes(LARGE)
-    md5.note(store, sha256)
-    assert md5.of(store, sha256, memoryview(LARGE)) == digest("md5", LARGE)
-    store.put_record(md5.KIND, sha256, "as remembered")
-    assert md5.of(store, sha256, memoryview(LARGE)) == "as remembered"
+    store.cache_md5(sha256)
+    assert store.md5(sha256, memoryview(LARGE)) == digest("md5", LARGE)
+    store.put_record("md5", sha256, "as remembered")
+    assert store.md5(sha256, memoryview(LARGE)) == "as remembered"
 
 
 def test_the_md5_of_a_small_file_is_not_cached(store: Store) -> None:
     sha256 = store.add_bytes(b"small")
-    md5.note(store, sha256)
-    assert store.get_record(md5.KIND, sha256) is None
-    assert md5.of(store, sha256, memoryview(b"small")) == digest("md5", b"small")
+    store.cache_md5(sha256)
+    assert store.get_record("md5", sha256) is None
+    assert store.md5(sha256, memoryview(b"small")) == digest("md5", b"small")

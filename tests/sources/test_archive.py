@@ -71,14 +71,14 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int =
 
 
 BAD = {
-    "outside": (member("../../etc/passwd"), "a place outside"),
-    "absolute": (member("/etc/passwd"), "a place outside"),
-    "symbolic link": (member("kubelet", tarfile.SYMTYPE, "/etc/passwd"), "no plain file"),
-    "hard link": (member("kubelet", tarfile.LNKTYPE, "good"), "no plain file"),
-    "device": (member("null", tarfile.CHRTYPE), "no plain file"),
-    "pipe": (member("pipe", tarfile.FIFOTYPE), "no plain file"),
+    "outside": (member("../../etc/passwd"), "outside of the archive"),
+    "absolute": (member("/etc/passwd"), "outside of the archive"),
+    "symbolic link": (member("kubelet", tarfile.SYMTYPE, "/etc/passwd"), "not a regular file"),
+    "hard link": (member("kubelet", tarfile.LNKTYPE, "good"), "not a regular file"),
+    "device": (member("null", tarfile.CHRTYPE), "not a regular file"),
+    "pipe": (member("pipe", tarfile.FIFOTYPE), "not a regular file"),
     "twice": (member("./good"), "twice"),
-    "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "no plain file"),
+    "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "not a regular file"),
     "long header": (member("x", tarfile.GNUTYPE_LONGNAME, size=2 << 20), "a header of 2.1 MB"),
 }
 
@@ -87,7 +87,7 @@ BAD = {
 def test_a_hostile_member_is_refused_and_nothing_is_stored(store, kind):
     info, said = BAD[kind]
     digest = stored(store, with_member(info, bytes(info.size)))
-    with pytest.raises(ArchiveError, match=f"cni amd64: the archive holds .*{said}"):
+    with pytest.raises(ArchiveError, match=f"cni amd64: the archive contains .*{said}"):
         archive.unpack_programs(store, digest, "cni amd64")
     assert [p.name for p in (store.root / "sha256").glob("*/*")] == [digest]
     assert not list((store.root / "scratch").iterdir())
@@ -106,7 +106,7 @@ def test_a_program_with_an_odd_name_is_refused(store):
 
 
 def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
-    monkeypatch.setattr(archive, "LARGEST", 5_000_000)
+    monkeypatch.setattr(archive, "MAX_UNPACKED", 5_000_000)
     for bomb in (
         {"big": b"\x7fELF" + bytes(6_000_000)},
         {"README": bytes(6_000_000), "a": elf_bytes()},
@@ -116,7 +116,7 @@ def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
 
 
 def test_too_many_members_are_refused(store, monkeypatch):
-    monkeypatch.setattr(archive, "MEMBERS", 3)
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     with pytest.raises(ArchiveError, match="more than 3 files"):
         archive.unpack_programs(
             store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x"
@@ -147,7 +147,7 @@ def test_a_damaged_archive_is_named_as_such(store, kind):
 
 
 def test_an_archive_without_programs_is_refused(store):
-    with pytest.raises(ArchiveError, match="holds no programs"):
+    with pytest.raises(ArchiveError, match="contains no programs"):
         archive.unpack_programs(store, stored(store, tar_archive({"README.md": b"x"})), "x")
 
 
@@ -170,5 +170,5 @@ def test_an_archive_that_lacks_its_program_is_refused(site, upstream, store, log
     [artifact] = upstream.artifacts("cri-tools", version, Arch.AMD64)
     site.publish_file(artifact.origin, tar_archive({"critest": elf_bytes()}))
     pinned = upstream.pin("cri-tools", version, [Arch.AMD64])
-    with pytest.raises(ArchiveError, match="cri-tools amd64: the archive holds no crictl"):
+    with pytest.raises(ArchiveError, match="cri-tools amd64: the archive does not have crictl"):
         upstream.fetch(pinned.artifacts, store, log)

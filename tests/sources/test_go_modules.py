@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from kubeparcel import md5
 from kubeparcel.config import catalog
 from kubeparcel.errors import (
     ConfigurationError,
@@ -27,6 +26,7 @@ from kubeparcel.errors import (
 from kubeparcel.model import Arch, Artifact, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_modules import GoModules, link_variables, write_module
+from kubeparcel.store import Store
 from tests.conftest import RecordingLog
 
 SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
@@ -230,7 +230,8 @@ def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
     with pytest.raises(UnknownVersion) as caught:
         modules().pin("cni", version("1.9.7"), [Arch.AMD64])
     assert str(caught.value) == (
-        "CNI plugins 1.9.7 is not published as a Go module.\n  Name another one: --cni VERSION."
+        "CNI plugins 1.9.7 is not published as a Go module.\n"
+        "  Choose another version: --cni VERSION."
     )
 
 
@@ -283,7 +284,7 @@ def test_staging_folders_become_the_modules_that_are_published_of_them(tmp_path)
 def test_folders_that_are_not_published_cannot_be_replaced(tmp_path):
     (tmp_path / "go.mod").write_text("module x\n\nreplace y => ../y\n")
     spec = catalog.load().components["cri-tools"]
-    with pytest.raises(ConfigurationError, match="replaces modules by its own folders"):
+    with pytest.raises(ConfigurationError, match="replaces modules by folders of its repository"):
         write_module(tmp_path, spec, version("1.36.0"), tmp_path)
 
 
@@ -363,7 +364,7 @@ def test_a_components_binaries_are_compiled_in_one_call_and_lie_in_the_store(pub
 
 def test_what_was_compiled_has_its_md5_noted_at_once(published, store, log, monkeypatch):
     noted = []
-    monkeypatch.setattr(md5, "note", lambda _, sha256: noted.append(sha256))
+    monkeypatch.setattr(Store, "cache_md5", lambda _, sha256: noted.append(sha256))
     found = modules("go1.26.8").fetch([AMD64], store, log)
     assert sorted(noted) == sorted(found["kubernetes", Arch.AMD64].values())
 
@@ -429,7 +430,7 @@ def test_another_sum_than_the_locks_is_an_error_and_nothing_is_compiled(publishe
 
 def test_a_compiler_that_leaves_a_binary_out_is_an_error(published, store, log):
     published.breaks("kubectl")
-    with pytest.raises(ExternalError, match="but not: kubectl"):
+    with pytest.raises(ExternalError, match="did not produce kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)
 
 

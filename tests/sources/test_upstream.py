@@ -49,7 +49,7 @@ def test_an_unknown_minor_is_told_what_there_is(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     with pytest.raises(UnknownVersion) as caught:
         upstream.resolve_kubernetes("1.99")
-    assert "no Kubernetes 1.99: the newest is 1.37.2" in str(caught.value)
+    assert "no Kubernetes 1.99: the newest release is 1.37.2" in str(caught.value)
     assert "inv versions" in str(caught.value)
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_patch_is_told_the_newest_of_its_minor(site, upstream):
 def test_a_minor_that_is_not_final_is_told_its_pre_release(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     site.publish_marker("latest-1.38", "v1.38.0-beta.1")
-    with pytest.raises(UnknownVersion, match=r"of 1\.38 there is 1\.38\.0-beta\.1"):
+    with pytest.raises(UnknownVersion, match=r"1\.38 has only 1\.38\.0-beta\.1"):
         upstream.resolve_kubernetes("1.38")
 
 
@@ -71,7 +71,7 @@ def test_a_marker_that_holds_no_version_is_named(site, upstream):
     site.publish_marker("stable", "<html>Please log in</html>")
     with pytest.raises(DownloadError) as caught:
         upstream.resolve_kubernetes("stable")
-    assert f"{site.url}/dl.k8s.io/release/stable.txt holds '<html>" in str(caught.value)
+    assert f"{site.url}/dl.k8s.io/release/stable.txt contains '<html>" in str(caught.value)
     assert "login page" in str(caught.value)
 
 
@@ -128,7 +128,7 @@ def test_a_digest_that_is_none_is_named_with_its_place(site, upstream, text):
     site.files[path] = text.encode()
     with pytest.raises(DownloadError) as caught:
         upstream.pin("kubernetes", V1363, [Arch.AMD64])
-    assert f"{site.url}{path} holds no sha256 of kubelet" in str(caught.value)
+    assert f"{site.url}{path} contains no sha256 of kubelet" in str(caught.value)
 
 
 def test_an_architecture_that_is_not_published_is_named(site, upstream):
@@ -172,7 +172,7 @@ def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
 def test_a_mirror_directory_that_is_not_there_is_named(from_mirror, tmp_path):
     there = from_mirror(str(tmp_path / "none"))
     for ask in (there.probe, lambda: there.resolve_kubernetes("stable"), there.list_versions):
-        with pytest.raises(Unreachable, match="There is no mirror directory"):
+        with pytest.raises(Unreachable, match=r"The mirror folder .* does not exist"):
             ask()
 
 
@@ -189,8 +189,8 @@ def test_probe_is_content_when_upstream_answers(site, upstream):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (status(403), "answered 403 (not allowed; or a proxy in between?)"),
-        (status(503), "answered 503 (the server has trouble)"),
+        (status(403), "answered 403 (access denied, possibly by a proxy)"),
+        (status(503), "answered 503 (server error)"),
         (status(404), "answered 404"),
     ],
 )
@@ -211,7 +211,7 @@ def test_probe_says_that_nobody_listens(from_mirror):
 
 
 def test_probe_says_that_a_name_does_not_resolve(from_mirror):
-    with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be found|did not answer)"):
+    with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be resolved|did not answer)"):
         from_mirror("http://mirror.invalid", RetryPolicy(probe_timeout=0.5)).probe()
 
 

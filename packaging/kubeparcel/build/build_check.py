@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kubeparcel import md5
 from kubeparcel.build import check_cache
 from kubeparcel.build.assembler import BuiltPackage, blame_inputs, manifest_digest
 from kubeparcel.config import catalog as catalogs
@@ -79,7 +78,7 @@ class ConcurrentChecker:
     def _known(self) -> InspectionCache:
         from kubeparcel.packages.reader import InspectionCache
 
-        return InspectionCache(functools.partial(md5.of, self._store))
+        return InspectionCache(self._store.md5)
 
     def _checks(self, one: BuiltPackage) -> tuple[Check, ...]:
         name = one.manifest.file_name

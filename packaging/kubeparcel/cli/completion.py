@@ -8,8 +8,7 @@ import click
 from click import shell_completion
 from click.shell_completion import BashComplete, CompletionItem, FishComplete, ZshComplete
 
-from kubeparcel.cli.program import COMPLETION_VARIABLE
-from kubeparcel.program_name import program_name
+from kubeparcel.program_name import COMPLETION_VARIABLE, program_name
 
 
 class _Bash(BashComplete):

@@ -15,13 +15,12 @@ from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import exit_code, print_result
 from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, click_parameter, usage_errors
 from kubeparcel.process import kill_all_processes
-from kubeparcel.program_name import program_name
+from kubeparcel.program_name import COMPLETION_VARIABLE, program_name
 
 GROUPS = ("Configure", "Build", "Verify", "Repository", "Keys", "Develop")
 """The order of groups in the list of tasks."""
 
 DESCRIPTION = "Turn a Kubernetes version into DEB and RPM packages, verify and publish them."
-COMPLETION_VARIABLE = "_KUBEPARCEL_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 LIST_FORMATS = ("flat", "nested", "json")
 

@@ -1,4 +1,4 @@
-"""Tar archives: the programs in them, and nothing of what an archive could do to us."""
+"""Unpacks the programs of a tar archive, and rejects archives that contain anything harmful."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from kubeparcel.console import quantity
 from kubeparcel.errors import ArchiveError
 from kubeparcel.store import Store, translate_os_errors
 
-ELF = b"\x7fELF"
-LARGEST = 2 << 30
-"""How many bytes an archive may hold unpacked: ten times what any release has had."""
-MEMBERS = 1000
-_EXTRA = 1 << 20
-"""How long a header's own data (a long name, say) may be: tarfile holds it in memory."""
-_BLOCK = 1 << 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+ELF_MAGIC = b"\x7fELF"
+MAX_UNPACKED = 2 << 30
+"""The largest unpacked archive in bytes: ten times that of any release so far."""
+MAX_MEMBERS = 1000
+_MAX_HEADER = 1 << 20
+"""The longest data of a header (a long name, say), which tarfile keeps in memory."""
+_BLOCK_SIZE = 1 << 20
+_PROGRAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-_DAMAGE = (
+_DAMAGE_ERRORS = (
     tarfile.TarError,
     EOFError,
     zlib.error,
@@ -38,99 +38,100 @@ _DAMAGE = (
     zstandard.ZstdError,
 )
 
-
-class _Refused(Exception):
-    """Why an archive is not accepted."""
+_HINT = "Nothing of it was used. Its digest is correct: report this to the publisher."
 
 
-_TODO = "Nothing of it was used. Its digest is the right one: tell those who published it."
+class _Rejected(Exception):
+    """The reason why an archive is not accepted."""
 
 
 def cached_programs(store: Store, sha256: str) -> Mapping[str, str] | None:
-    """The programs of an archive that was unpacked before and are still in the store, or None."""
-    found = store.get_record("archive", sha256)
-    return found if found and all(store.has(one) for one in found.values()) else None
+    """Return the programs of an archive that was unpacked before, if the store has them all."""
+    programs = store.get_record("archive", sha256)
+    return programs if programs and all(store.has(d) for d in programs.values()) else None
 
 
-def unpack_programs(store: Store, sha256: str, what: str) -> Mapping[str, str]:
-    """Unpack an archive of the store into the store: the name and sha256 of each program.
+def unpack_programs(store: Store, sha256: str, label: str) -> Mapping[str, str]:
+    """Unpack the ELF files of an archive in the store; return the SHA-256 of each by its name.
 
-    Programs are the ELF files in it; owners and modes do not matter. The answer is remembered.
-    Raises ArchiveError, naming `what`, when the archive is damaged or holds anything else than
-    files and folders at decent places; then nothing of it is stored.
+    Owners and modes are ignored. Raises ArchiveError, naming `label`, if the archive is damaged
+    or has anything but files and folders inside it; then nothing of it is stored.
     """
     with store.scratch() as folder, translate_os_errors(folder):
         try:
-            found = _unpacked(store.path(sha256), folder)
-        except _DAMAGE as error:
-            raise ArchiveError(f"{what}: the archive is damaged: {error}.", _TODO) from None
-        except _Refused as error:
-            raise ArchiveError(f"{what}: the archive {error}.", _TODO) from None
-        for name, one in found.items():
-            store.add_hashed(folder / name, one)
-    store.put_record("archive", sha256, found)
-    return found
+            programs = _unpack(store.path(sha256), folder)
+        except _DAMAGE_ERRORS as error:
+            raise ArchiveError(f"{label}: the archive is damaged: {error}.", _HINT) from None
+        except _Rejected as error:
+            raise ArchiveError(f"{label}: the archive {error}.", _HINT) from None
+        for name, digest in programs.items():
+            store.add_hashed(folder / name, digest)
+    store.put_record("archive", sha256, programs)
+    return programs
 
 
-def _unpacked(archive: Path, folder: Path) -> dict[str, str]:
-    """Write the programs into a folder; give the sha256 of each by its name, in order of names."""
-    found: dict[str, str] = {}
-    seen: set[PurePosixPath] = set()
+def _unpack(archive: Path, folder: Path) -> dict[str, str]:
+    """Write the programs to a folder; return the SHA-256 of each, sorted by name."""
+    programs: dict[str, str] = {}
+    paths: set[PurePosixPath] = set()
     with (
         archive.open("rb") as packed,
-        _opened(packed) as plain,
-        tarfile.open(fileobj=_Capped(plain), mode="r|", bufsize=_BLOCK, tarinfo=_Member) as tar,
+        _decompress(packed) as plain,
+        tarfile.open(
+            fileobj=_LimitedStream(plain), mode="r|", bufsize=_BLOCK_SIZE, tarinfo=_Member
+        ) as tar,
     ):
         for member in tar:
-            path = _decent(member)
-            if path in seen:
-                raise _Refused(f"holds {member.name!r} twice")
-            seen.add(path)
-            if len(seen) > MEMBERS:
-                raise _Refused(f"holds more than {MEMBERS} files")
+            path = _safe_path(member)
+            if path in paths:
+                raise _Rejected(f"contains {member.name!r} twice")
+            paths.add(path)
+            if len(paths) > MAX_MEMBERS:
+                raise _Rejected(f"contains more than {MAX_MEMBERS} files")
             content = tar.extractfile(member)
-            if content is None or content.read(len(ELF)) != ELF:
+            if content is None or content.read(len(ELF_MAGIC)) != ELF_MAGIC:
                 continue
-            if path.name in found or not _NAME.fullmatch(path.name):
-                raise _Refused(f"holds a program named {path.name!r}, or two")
-            found[path.name] = _written(content, folder / path.name)
-    if not found:
-        raise _Refused("holds no programs")
-    return dict(sorted(found.items()))
+            if path.name in programs or not _PROGRAM_NAME.fullmatch(path.name):
+                problem = "two programs" if path.name in programs else "a program"
+                raise _Rejected(f"contains {problem} named {path.name!r}")
+            programs[path.name] = _write(content, folder / path.name)
+    if not programs:
+        raise _Rejected("contains no programs")
+    return dict(sorted(programs.items()))
 
 
-def _decent(member: tarfile.TarInfo) -> PurePosixPath:
-    """The path of a file or folder inside its archive; raises _Refused for any other thing."""
+def _safe_path(member: tarfile.TarInfo) -> PurePosixPath:
+    """Return the path of a file or folder in its archive; raise _Rejected for anything else."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        raise _Refused(f"holds {member.name!r}, which is a place outside of it")
+        raise _Rejected(f"contains {member.name!r}, which is outside of the archive")
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise _Refused(f"holds {member.name!r}, which is no plain file or folder")
+        raise _Rejected(f"contains {member.name!r}, which is not a regular file or folder")
     return path
 
 
-def _written(content: IO[bytes], target: Path) -> str:
-    """Write a program whose first bytes have been read already; give its sha256."""
-    digest = hashlib.sha256(ELF)
+def _write(content: IO[bytes], target: Path) -> str:
+    """Write a program whose magic has been read already; return its SHA-256."""
+    digest = hashlib.sha256(ELF_MAGIC)
     with target.open("xb") as file:
-        file.write(ELF)
-        while block := content.read(_BLOCK):
+        file.write(ELF_MAGIC)
+        while block := content.read(_BLOCK_SIZE):
             digest.update(block)
             file.write(block)
     return digest.hexdigest()
 
 
-def _opened(packed: BinaryIO) -> IO[bytes]:
-    """The plain tar inside, by what the file begins with."""
+def _decompress(packed: BinaryIO) -> IO[bytes]:
+    """Open the tar inside a compressed file, by the magic of its first bytes."""
     start = packed.read(6)
     packed.seek(0)
-    for magic, opened in _PACKERS.items():
+    for magic, decompress in _DECOMPRESSORS.items():
         if start.startswith(magic):
-            return opened(packed)
+            return decompress(packed)
     return packed
 
 
-_PACKERS: Mapping[bytes, Callable[[BinaryIO], IO[bytes]]] = {
+_DECOMPRESSORS: Mapping[bytes, Callable[[BinaryIO], IO[bytes]]] = {
     b"\x1f\x8b": lambda packed: cast(IO[bytes], gzip.GzipFile(fileobj=packed)),
     b"\xfd7zXZ\0": lzma.open,
     b"(\xb5/\xfd": zstandard.open,
@@ -138,23 +139,23 @@ _PACKERS: Mapping[bytes, Callable[[BinaryIO], IO[bytes]]] = {
 }
 
 
-class _Capped(io.RawIOBase):
-    """A stream that ends with an error when more comes out than an archive may hold."""
+class _LimitedStream(io.RawIOBase):
+    """A stream that raises _Rejected after MAX_UNPACKED bytes."""
 
     def __init__(self, plain: IO[bytes]) -> None:
         self.plain = plain
-        self.left = LARGEST
+        self.remaining = MAX_UNPACKED
 
     def read(self, size: int = -1) -> bytes:
-        block = self.plain.read(min(size, _BLOCK) if size >= 0 else _BLOCK)
-        self.left -= len(block)
-        if self.left < 0:
-            raise _Refused(f"holds more than {quantity(LARGEST, 'B')}")
+        block = self.plain.read(min(size, _BLOCK_SIZE) if size >= 0 else _BLOCK_SIZE)
+        self.remaining -= len(block)
+        if self.remaining < 0:
+            raise _Rejected(f"contains more than {quantity(MAX_UNPACKED, 'B')}")
         return block
 
 
 class _Member(tarfile.TarInfo):
-    """A header as it is read: what is wrong with one is an error, never the archive's end."""
+    """A header whose damage is an error, and not taken for the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -164,6 +165,6 @@ class _Member(tarfile.TarInfo):
             if not buf.strip(b"\0"):
                 raise
             raise tarfile.ReadError(str(error)) from None
-        if not member.isreg() and member.size > _EXTRA:
-            raise _Refused(f"holds a header of {quantity(member.size, 'B')}")
+        if not member.isreg() and member.size > _MAX_HEADER:
+            raise _Rejected(f"contains a header of {quantity(member.size, 'B')}")
         return member

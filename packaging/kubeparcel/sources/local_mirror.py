@@ -1,4 +1,4 @@
-"""A mirror that is a directory of this machine."""
+"""The transport for a mirror in a local folder."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.sources.transport import ProgressCallback
 from kubeparcel.store import translate_os_errors
+from kubeparcel.threads import CancelToken
 
-if TYPE_CHECKING:
-    from kubeparcel.sources.transport import ProgressCallback
-    from kubeparcel.threads import CancelToken
-
-BLOCK = 1 << 20
-SMALL = 1 << 16
+BLOCK_SIZE = 1 << 20
+MAX_TEXT = 1 << 16
 
 
 class LocalMirror:
@@ -28,57 +26,59 @@ class LocalMirror:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
 
-    def location(self, address: str) -> str:
-        return str(self.path(address))
-
     def path(self, address: str) -> Path:
-        """Where the file of an address is, or would be."""
+        """Return the path of an address, whether or not the file exists."""
         parts = urlsplit(address)
         return self.root / parts.netloc / parts.path.lstrip("/")
+
+    def location(self, address: str) -> str:
+        return str(self.path(address))
 
     def probe(self, address: str) -> None:
         if self.read(address, None) is None:
             raise Unreachable(
-                f"{self.location(address)} is not there.",
-                "Fill the directory: inv mirror --to DIR (where upstream answers).",
+                f"{self.location(address)} does not exist.",
+                "Fill the folder where upstream can be reached: inv mirror --to DIR",
             )
 
-    def read(self, address: str, stop: CancelToken | None) -> str | None:
-        with self._readable(address) as path:
+    def read(self, address: str, token: CancelToken | None) -> str | None:
+        with self._open_errors(address) as path:
             if not path.is_file():
                 return None
             with path.open("rb") as file:
-                return file.read(SMALL).decode("utf-8", "replace")
+                return file.read(MAX_TEXT).decode("utf-8", "replace")
 
-    def last_modified(self, address: str, stop: CancelToken) -> int | None:
-        with self._readable(address) as path:
+    def last_modified(self, address: str, token: CancelToken) -> int | None:
+        with self._open_errors(address) as path:
             return int(path.stat().st_mtime) if path.is_file() else None
 
-    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
-        found = hashlib.sha256()
-        with self._readable(address) as path:
+    def copy(
+        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
+    ) -> str:
+        digest = hashlib.sha256()
+        with self._open_errors(address) as path:
             source = path.open("rb")
         with source, translate_os_errors(part), part.open("wb") as target:
             total = path.stat().st_size
-            at(0, total)
-            while block := source.read(BLOCK):
-                stop.raise_if_cancelled()
+            on_progress(0, total)
+            while block := source.read(BLOCK_SIZE):
+                token.raise_if_cancelled()
                 target.write(block)
-                found.update(block)
-                at(target.tell(), total)
-        return found.hexdigest()
+                digest.update(block)
+                on_progress(target.tell(), total)
+        return digest.hexdigest()
 
     @contextmanager
-    def _readable(self, address: str) -> Iterator[Path]:
-        """The path of an address; what the disk says against reading becomes an error."""
+    def _open_errors(self, address: str) -> Iterator[Path]:
+        """Yield the path of an address, and turn errors of reading it into DownloadError."""
         if not self.root.is_dir():
-            raise Unreachable(f"There is no mirror directory {self.root}.", "Check --mirror.")
+            raise Unreachable(f"The mirror folder {self.root} does not exist.", "Check --mirror.")
         path = self.path(address)
         try:
             yield path
         except FileNotFoundError:
             raise DownloadError(
-                f"{path} is not there.", "Fill the directory: inv mirror --to DIR."
+                f"{path} does not exist.", "Fill the folder: inv mirror --to DIR"
             ) from None
         except OSError as error:
             raise DownloadError(

@@ -1,4 +1,4 @@
-"""Fills a directory with upstream's files, for a site that cannot reach upstream."""
+"""Fills a folder with upstream's files, for a site that cannot reach upstream."""
 
 from __future__ import annotations
 
@@ -23,112 +23,117 @@ if TYPE_CHECKING:
 
 
 def fill_mirror(
-    to: Path,
+    folder: Path,
     lock: Lock,
     components: Mapping[str, ComponentSpec],
     mirror: str,
     log: Log,
     store: Store | None = None,
 ) -> str:
-    """Make a lock's releases readable with `--mirror TO`, and say what is new there.
+    """Copy a lock's files to a folder that `--mirror FOLDER` reads; return a summary.
 
-    Each file lies at TO/HOST/PATH with its .sha256 beside it, dated as its release. The markers
-    (stable.txt, stable-1.36.txt …) name the newest release that the directory has. Files come
-    through the store; what the directory has already is not transferred again.
+    Each file is FOLDER/HOST/PATH with its .sha256, dated as its release. The markers (stable.txt,
+    stable-1.36.txt …) name the newest release in the folder. Files pass through the store; those
+    in the folder already are not transferred again.
     """
     if lock.source != "upstream":
         raise ConfigurationError(
-            f"The lock's source is {lock.source}: there are no files of upstream's to mirror.",
-            "Make it anew where upstream answers: inv resolve --source upstream",
+            f"The lock's source is {lock.source}: only upstream's files can be mirrored.",
+            "Resolve again where upstream can be reached: inv resolve --source upstream",
         )
-    upstream, there = Upstream(components, mirror), LocalMirror(to)
-    new = _files(lock, upstream, there, store or Store(cache_dir()), log)
-    # What makes a release visible comes after its files: first their digests, then the markers.
+    upstream, target = Upstream(components, mirror), LocalMirror(folder)
+    new = _copy_files(lock, upstream, target, store or Store(cache_dir()), log)
+    # A release becomes visible after its files: first their checksums, then the markers.
     for component in lock.components:
-        new += _sums(component, upstream, there)
-    new += _markers(lock.component("kubernetes").version, upstream, there)
+        new += _copy_checksums(component, upstream, target)
+    new += _write_markers(lock.component("kubernetes").version, upstream, target)
     if not new:
-        return f"Nothing to do: {to} has all of it."
+        return f"Nothing to do: {folder} is complete."
     size = quantity(sum(path.stat().st_size for path in new), "B")
-    return f"{to} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {to}"
-
-
-def _files(
-    lock: Lock, upstream: Upstream, there: LocalMirror, store: Store, log: Log
-) -> list[Path]:
-    """Get the files that are not there, or are not what the lock says."""
-    sound = parallel_map(
-        lambda a, _: _sound(there.path(a.origin), expected_sha256(a)), lock.artifacts
+    return (
+        f"{folder} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {folder}"
     )
-    lacking = [a for a, here in zip(lock.artifacts, sound, strict=True) if not here]
-    upstream.download(lacking, store, log)
+
+
+def _copy_files(
+    lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
+) -> list[Path]:
+    """Copy the files that are missing, or that differ from the lock."""
+    current = parallel_map(
+        lambda a, _: _has_digest(target.path(a.origin), expected_sha256(a)), lock.artifacts
+    )
+    missing = [a for a, is_current in zip(lock.artifacts, current, strict=True) if not is_current]
+    upstream.download(missing, store, log)
     dates = {component.name: component.released for component in lock.components}
-    return [_place(artifact, dates[artifact.component], there, store) for artifact in lacking]
+    return [_copy_file(artifact, dates[artifact.component], target, store) for artifact in missing]
 
 
-def _sound(path: Path, digest: str) -> bool:
+def _has_digest(path: Path, digest: str) -> bool:
     with translate_os_errors(path):
         return path.is_file() and sha256_of(path) == digest
 
 
-def _place(artifact: Artifact, released: int, there: LocalMirror, store: Store) -> Path:
-    target = there.path(artifact.origin)
+def _copy_file(artifact: Artifact, released: int, target: LocalMirror, store: Store) -> Path:
+    path = target.path(artifact.origin)
     source = store.get(expected_sha256(artifact), artifact.label)
-    with atomic_write(target) as part:
-        shutil.copyfile(source, part)
-        os.utime(part, (released, released))
-    return target
+    with atomic_write(path) as temporary:
+        shutil.copyfile(source, temporary)
+        os.utime(temporary, (released, released))
+    return path
 
 
-def _write(address: str, text: str, released: int, there: LocalMirror) -> Path:
-    target = there.path(address)
-    with atomic_write(target) as part:
-        part.write_text(text, "utf-8")
-        os.utime(part, (released, released))
-    return target
+def _write_text(url: str, text: str, released: int, target: LocalMirror) -> Path:
+    path = target.path(url)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+        os.utime(temporary, (released, released))
+    return path
 
 
-def _sums(component: Component, upstream: Upstream, there: LocalMirror) -> list[Path]:
-    """Write the .sha256 of a release's files, and of the patches that came before it."""
-    wanted = {f"{a.origin}.sha256": a for a in component.artifacts}
-    digests = {address: expected_sha256(artifact) for address, artifact in wanted.items()}
-    addresses = [*wanted, *_earlier(component, upstream)]
-    lacking = [a for a in addresses if not _says(there.read(a, CancelToken()), digests.get(a, ""))]
+def _copy_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
+    """Copy the .sha256 files of a release, and those of the patches before it."""
+    artifacts = {f"{artifact.origin}.sha256": artifact for artifact in component.artifacts}
+    digests = {url: expected_sha256(artifact) for url, artifact in artifacts.items()}
+    missing = [
+        url
+        for url in (*artifacts, *_earlier_checksums(component, upstream))
+        if not _contains_digest(target.read(url, CancelToken()), digests.get(url, ""))
+    ]
     new = []
-    for address, text in zip(lacking, parallel_map(upstream.transport.read, lacking), strict=True):
-        if text is not None and _says(text, digests.get(address, "")):
-            new.append(_write(address, text, component.released, there))
-        elif address in wanted:
+    for url, text in zip(missing, parallel_map(upstream.transport.read, missing), strict=True):
+        if text is not None and _contains_digest(text, digests.get(url, "")):
+            new.append(_write_text(url, text, component.released, target))
+        elif url in artifacts:
             raise DigestError(
-                f"{upstream.transport.location(address)} no longer says what the lock says.",
-                f"If upstream replaced the file: inv resolve --refresh {wanted[address].name}",
+                f"{upstream.transport.location(url)} does not have the digest in kubeparcel.lock.",
+                f"If upstream replaced the file: inv resolve --refresh {artifacts[url].name}",
             )
     return new
 
 
-def _earlier(component: Component, upstream: Upstream) -> Iterator[str]:
-    """The .sha256 of earlier patches, where the newest is found by counting up from the first."""
-    if any(row.version == "minor" for row in upstream.components[component.name].pairs):
-        last, arch = component.version, component.artifacts[0].arch
-        for patch in range(last.patch):
-            version = Version(last.major, last.minor, patch)
+def _earlier_checksums(component: Component, upstream: Upstream) -> Iterator[str]:
+    """Yield the .sha256 URLs of earlier patches, if the newest is found by counting up."""
+    if any(pair.version == "minor" for pair in upstream.components[component.name].pairs):
+        newest, arch = component.version, component.artifacts[0].arch
+        for patch in range(newest.patch):
+            version = Version(newest.major, newest.minor, patch)
             for artifact in upstream.artifacts(component.name, version, arch):
                 yield f"{artifact.origin}.sha256"
 
 
-def _says(text: str | None, digest: str) -> bool:
-    """Whether a .sha256 is there and says what it should (any digest, when that is empty)."""
+def _contains_digest(text: str | None, digest: str) -> bool:
+    """Return whether a .sha256 file exists and has this digest (any, if `digest` is empty)."""
     return text is not None and digest in text.lower()
 
 
-def _markers(version: Version, upstream: Upstream, there: LocalMirror) -> list[Path]:
-    """Write the markers that a release moves forward."""
+def _write_markers(version: Version, upstream: Upstream, target: LocalMirror) -> list[Path]:
+    """Write the markers that do not exist or name an older version."""
     kinds = ("latest",) if version.prerelease else ("stable", "latest")
     names = [name for kind in kinds for name in (kind, f"{kind}-{version.series}")]
     new = []
     for name in names:
-        address = upstream.marker_url(name)
-        text = there.read(address, CancelToken())
+        url = upstream.marker_url(name)
+        text = target.read(url, CancelToken())
         if text is None or Version.parse(text) < version:
-            new.append(_write(address, f"v{version}", 0, there))
+            new.append(_write_text(url, f"v{version}", 0, target))
     return new

@@ -11,34 +11,34 @@ from kubeparcel.store import Store
 
 
 class Source(Protocol):
-    """A place that has releases of Kubernetes, cri-tools and the CNI plugins."""
+    """Offers releases of Kubernetes, cri-tools and the CNI plugins."""
 
     name: ClassVar[str]
 
     @property
     def toolchain(self) -> str:
-        """The compiler that decides the bytes, `go1.26.8`; empty where nothing is compiled."""
+        """The compiler that decides the bytes, such as `go1.26.8`; empty if nothing is compiled."""
 
     def probe(self) -> None:
-        """Return when the source answers; raise Unreachable, or ToolError, when it does not."""
+        """Raise Unreachable or ToolError if the source cannot be used."""
 
-    def resolve_kubernetes(self, wanted: str) -> Version:
-        """The exact version meant by `stable`, `1.36`, `1.36.3` or `v1.36.3`.
+    def resolve_kubernetes(self, requested: str) -> Version:
+        """Return the exact version of `stable`, `latest`, `1.36`, `1.36.3` or `v1.36.3`.
 
-        Raises UnknownVersion when nobody published it, naming what there is.
+        Raises UnknownVersion, naming published versions, if it is not published.
         """
 
     def is_published(self, component: str, version: Version) -> bool:
-        """Whether that version of `kubernetes`, `cri-tools` or `cni` is out."""
+        """Return whether a version of `kubernetes`, `cri-tools` or `cni` is published."""
 
     def list_versions(self) -> Sequence[Version]:
-        """The newest Kubernetes of each minor that can be had here, newest first."""
+        """Return the newest Kubernetes version of each minor, newest first."""
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
-        """The release with what has to be got for each architecture, and its digests.
+        """Return a release with its artifacts and their digests for each architecture.
 
-        Raises UnknownVersion when it is not out (for one of the architectures, named).
+        Raises UnknownVersion if it is not published for one of them.
         """
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        """Get everything into the store, verified, and say which binaries that gave."""
+        """Put the binaries of the artifacts into the store, verified, and return their digests."""

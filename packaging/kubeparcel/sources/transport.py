@@ -23,14 +23,16 @@ class Transport(Protocol):
     def probe(self, address: str) -> None:
         """Raise Unreachable unless a file is available, within a few seconds."""
 
-    def read(self, address: str, stop: CancelToken) -> str | None:
+    def read(self, address: str, token: CancelToken) -> str | None:
         """Return the text of a small file; None if the file does not exist."""
 
-    def last_modified(self, address: str, stop: CancelToken) -> int | None:
+    def last_modified(self, address: str, token: CancelToken) -> int | None:
         """Return the time stamp of a file in seconds since 1970, 0 if it is unknown.
 
         Returns None if the file does not exist.
         """
 
-    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
+    def copy(
+        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
+    ) -> str:
         """Copy a file to `part`, resuming a partial copy, and return its SHA-256."""

@@ -47,7 +47,7 @@ def secure(authority):
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirror):
     with pytest.raises(Unreachable) as caught:
         from_mirror(secure.url).resolve_kubernetes("stable")
-    assert "shows a certificate that is not trusted: " in caught.value.message
+    assert "has an untrusted certificate: " in caught.value.message
     assert "SSL_CERT_FILE" in caught.value.hint
 
 
@@ -61,7 +61,7 @@ def test_an_authority_named_in_the_environment_is_trusted(
 
 def test_the_list_that_pip_brought_is_not_asked(secure, from_mirror, authority, monkeypatch):
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(authority / "ca.pem"))
-    with pytest.raises(Unreachable, match="not trusted"):
+    with pytest.raises(Unreachable, match="untrusted certificate"):
         from_mirror(secure.url).resolve_kubernetes("stable")
 
 
@@ -99,7 +99,7 @@ def test_a_proxy_that_says_no_is_quoted_once(site, from_mirror, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", site.url)
     with pytest.raises(Unreachable) as caught:
         from_mirror("").resolve_kubernetes("stable")
-    assert "dl.k8s.io cannot be reached: the proxy said: " in caught.value.message
+    assert "dl.k8s.io cannot be reached: the proxy failed: " in caught.value.message
     assert "501" in caught.value.message
 
 

@@ -1,1 +1,1 @@
-"""The HTTP client: sessions, retries, resumed downloads."""
+"""The HTTP client: sessions, requests, retries and resumed downloads."""

@@ -1,4 +1,4 @@
-"""Files over HTTP(S): resumed after a break, tried again when that may help, in constant memory."""
+"""Files over HTTP(S): retried and resumed, in constant memory."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from kubeparcel.sources.http.request import (
     status_error,
 )
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
+from kubeparcel.sources.transport import ProgressCallback
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
     import requests
 
-    from kubeparcel.sources.transport import ProgressCallback
-
-SMALL = 1 << 16
+MAX_TEXT = 1 << 16
+"""Bytes of a text file that are read; the files have a few hundred."""
 
 
 @dataclass(frozen=True)
 class HttpTransport:
-    """Upstream itself, or a mirror that has its files as BASE/HOST/PATH."""
+    """Upstream itself, or a mirror that has its files as BASE_URL/HOST/PATH."""
 
     base_url: str
     policy: RetryPolicy
@@ -44,113 +44,117 @@ class HttpTransport:
 
     @functools.cached_property
     def session(self) -> requests.Session:
-        """Shared by all threads, so that connections are used again."""
+        """One session for all threads, so that connections are reused."""
         from kubeparcel.sources.http.session import create_session
 
         return create_session()
 
     def url(self, address: str) -> str:
-        """What is asked for to get the file of an address; may hold a password."""
+        """Return the URL to request for an address; it may contain credentials."""
         parts = urlsplit(address)
-        return (
-            f"{self.base_url.rstrip('/')}/{parts.netloc}{parts.path}" if self.base_url else address
-        )
+        if not self.base_url:
+            return address
+        return f"{self.base_url.rstrip('/')}/{parts.netloc}{parts.path}"
 
     def location(self, address: str) -> str:
         return redact_url(self.url(address))
 
     def probe(self, address: str) -> None:
-        limit = self.policy.probe_timeout
-        quick = RetryPolicy(connect_timeout=limit, read_timeout=limit, attempts=1)
+        timeout = self.policy.probe_timeout
+        quick = RetryPolicy(connect_timeout=timeout, read_timeout=timeout, attempts=1)
+        transport = dataclasses.replace(self, policy=quick)
         try:
-            parallel_map(dataclasses.replace(self, policy=quick)._known, [address], timeout=limit)
+            parallel_map(transport._require, [address], timeout=timeout)
         except TimeoutError:
-            name = host_of(self.url(address))
-            raise Unreachable(f"{name} did not answer within {limit:g} s.") from None
+            host = host_of(self.url(address))
+            raise Unreachable(f"{host} did not answer within {timeout:g} s.") from None
         except DownloadError as error:
             raise Unreachable(error.message, error.hint) from None
 
-    def _known(self, address: str, stop: CancelToken) -> None:
-        if self.read(address, stop) is None:
+    def _require(self, address: str, token: CancelToken) -> None:
+        if self.read(address, token) is None:
             raise status_error(self.url(address), 404)
 
-    def read(self, address: str, stop: CancelToken) -> str | None:
+    def read(self, address: str, token: CancelToken) -> str | None:
         def attempt() -> str | None:
-            with self._asked(address, stop) as response:
+            with self._open(address, token) as response:
                 if response.status_code in ABSENT:
                     return None
                 text = bytearray()
                 for block in iter_body(response, self.location(address), self.policy):
                     text += block
-                    if len(text) > SMALL:
+                    if len(text) > MAX_TEXT:
                         break
                 return text.decode("utf-8", "replace")
 
-        return retry(self.policy, stop, attempt)
+        return retry(self.policy, token, attempt)
 
-    def last_modified(self, address: str, stop: CancelToken) -> int | None:
+    def last_modified(self, address: str, token: CancelToken) -> int | None:
         def attempt() -> int | None:
-            # A byte and not HEAD: an address that a redirect has signed may be good for GET only.
-            with self._asked(address, stop, {"Range": "bytes=0-0"}) as response:
-                absent = response.status_code in ABSENT
-                return None if absent else parse_http_date(response.headers.get("Last-Modified"))
+            # Not HEAD: a URL that a redirect has signed may be valid for GET only.
+            with self._open(address, token, {"Range": "bytes=0-0"}) as response:
+                if response.status_code in ABSENT:
+                    return None
+                return parse_http_date(response.headers.get("Last-Modified"))
 
-        return retry(self.policy, stop, attempt)
+        return retry(self.policy, token, attempt)
 
-    def copy(self, address: str, part: Path, at: ProgressCallback, stop: CancelToken) -> str:
+    def copy(
+        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
+    ) -> str:
         validator: dict[str, str] = {}
 
         def attempt() -> str:
-            have = _size(part)
-            headers = {"Range": f"bytes={have}-", **validator} if have else {}
-            with self._asked(address, stop, headers) as response:
+            size = _size(part)
+            headers = {"Range": f"bytes={size}-", **validator} if size else {}
+            with self._open(address, token, headers) as response:
                 if response.status_code in ABSENT:
                     raise status_error(self.url(address), response.status_code)
-                # Only a strong one names the very bytes (RFC 9110, 13.1.5).
+                # Only a strong ETag identifies the exact bytes (RFC 9110, 13.1.5).
                 etag = response.headers.get("ETag", "W/")
                 validator.update({} if etag.startswith("W/") else {"If-Range": etag})
-                return self._arrive(response, address, part, at, stop)
+                return self._receive(response, address, part, on_progress, token)
 
-        return retry(self.policy, stop, attempt, lambda: _size(part))
+        return retry(self.policy, token, attempt, lambda: _size(part))
 
-    def _arrive(
+    def _receive(
         self,
         response: requests.Response,
         address: str,
         part: Path,
-        at: ProgressCallback,
-        stop: CancelToken,
+        on_progress: ProgressCallback,
+        token: CancelToken,
     ) -> str:
-        """Write the body where the part ends; give the sha256 of all."""
-        where = self.location(address)
+        """Append the body to a partial file, and return the SHA-256 of the whole file."""
+        location = self.location(address)
         with translate_os_errors(part), part.open("a+b") as file:
-            span = _span(response, file.tell())
-            here, total = span or (0, None)
-            file.truncate(here)
+            span = _content_range(response, file.tell())
+            size, total = span or (0, None)
+            file.truncate(size)
             if span is None:
-                raise interrupted(where, "has another file than the one it began to send")
+                raise interrupted(location, "replaced the file")
             file.seek(0)
-            found = hashlib.file_digest(file, "sha256")
-            at(here, total)
-            for block in iter_body(response, where, self.policy) if here != total else ():
-                stop.raise_if_cancelled()
+            digest = hashlib.file_digest(file, "sha256")
+            on_progress(size, total)
+            blocks = iter_body(response, location, self.policy) if size != total else ()
+            for block in blocks:
+                token.raise_if_cancelled()
                 file.write(block)
-                found.update(block)
-                here += len(block)
-                at(here, total)
-        # What was interrupted looks like an end.
-        stop.raise_if_cancelled()
-        if total is not None and here != total:
-            raise interrupted(where, "broke the connection off")
-        return found.hexdigest()
+                digest.update(block)
+                size += len(block)
+                on_progress(size, total)
+        # A cancelled body looks like one that has ended.
+        token.raise_if_cancelled()
+        if total is not None and size != total:
+            raise interrupted(location, "closed the connection")
+        return digest.hexdigest()
 
     @contextmanager
-    def _asked(
-        self, address: str, stop: CancelToken, headers: Mapping[str, str] | None = None
+    def _open(
+        self, address: str, token: CancelToken, headers: Mapping[str, str] | None = None
     ) -> Iterator[requests.Response]:
-        with open_response(
-            self.session, self.url(address), headers or {}, self.policy, stop
-        ) as response:
+        url = self.url(address)
+        with open_response(self.session, url, headers or {}, self.policy, token) as response:
             yield response
 
 
@@ -158,18 +162,17 @@ def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _span(response: requests.Response, have: int) -> tuple[int, int | None] | None:
-    """Where in the file the body begins, and how long the file is in all (None: not said).
+def _content_range(response: requests.Response, size: int) -> tuple[int, int | None] | None:
+    """Return the offset of the body in the file, and the size of the file (None if unknown).
 
-    A server that does not know ranges sends the file from its beginning. None: it cannot go on
-    from what we have, so that this must be of another file.
+    A server without ranges sends the whole file. Returns None if the body does not continue a
+    partial file of `size` bytes, which must then be of another file.
     """
     if response.status_code == 200:
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if length.isdigit() else None
-    said = re.fullmatch(
-        r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", "")
-    )
-    total = int(said[2]) if said and said[2] != "*" else None
-    begin = int(said[1]) if said and said[1] else total
-    return (have, total) if begin == have else None
+    header = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
+    total = int(match[2]) if match and match[2] != "*" else None
+    offset = int(match[1]) if match and match[1] else total
+    return (size, total) if offset == size else None

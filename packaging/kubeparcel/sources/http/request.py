@@ -1,4 +1,4 @@
-"""One request over HTTP(S): its answer, its body, and every way in which these can fail."""
+"""A single HTTP request: its response, its body, and the errors of both."""
 
 from __future__ import annotations
 
@@ -22,9 +22,25 @@ from kubeparcel.threads import CancelToken
 if TYPE_CHECKING:
     import requests
 
-BLOCK = 1 << 20
+BLOCK_SIZE = 1 << 20
 ABSENT = frozenset({404, 410})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def send_request(
+    session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy
+) -> requests.Response:
+    """Return the response to a GET request, before its body.
+
+    Raises Unreachable without a response, as TransientError if a retry may help.
+    """
+    from urllib3.exceptions import HTTPError
+
+    timeouts = (policy.connect_timeout, policy.read_timeout)
+    try:
+        return session.get(url, headers=headers, stream=True, timeout=timeouts)
+    except (OSError, ValueError, HTTPError) as error:
+        raise connection_error(url, error, policy) from None
 
 
 @contextmanager
@@ -35,75 +51,71 @@ def open_response(
     policy: RetryPolicy,
     token: CancelToken,
 ) -> Iterator[requests.Response]:
-    """Ask for a file and give the answer, its body still to come.
+    """Yield the response for a file that exists, or one whose status is in ABSENT.
 
-    Raises DownloadError for an answer that is a refusal (other than ABSENT, and 416 to a Range),
-    Unreachable when there is no answer; inside Passing when another attempt may help.
+    The status may also be 416 if the request has a Range. Raises DownloadError for any other
+    status and Unreachable without a response, as TransientError if a retry may help.
     """
-    from urllib3.exceptions import HTTPError
-
     token.raise_if_cancelled()
-    limits = (policy.connect_timeout, policy.read_timeout)
-    try:
-        response = session.get(url, headers=headers, stream=True, timeout=limits)
-    except (OSError, ValueError, HTTPError) as error:
-        raise connection_error(url, error, policy) from None
+    response = send_request(session, url, headers, policy)
     with response, token.on_cancel(functools.partial(_interrupt, response)):
-        _check(response, url, ranged="Range" in headers)
+        _check_status(response, url, ranged="Range" in headers)
         yield response
 
 
-def _check(response: requests.Response, url: str, *, ranged: bool) -> None:
-    """Raise what an answer means that does not bring the file."""
+def _check_status(response: requests.Response, url: str, *, ranged: bool) -> None:
     if url.startswith("https:") and not response.url.startswith("https:"):
-        raise DownloadError(f"{redact_url(url)} leads to an address without TLS.")
+        raise DownloadError(f"{redact_url(url)} redirects to an address without TLS.")
     code = response.status_code
-    if code in _PASSING:
-        raise TransientError(
-            status_error(url, code), parse_retry_after(response.headers.get("Retry-After"))
-        )
+    if code in _TRANSIENT:
+        pause = parse_retry_after(response.headers.get("Retry-After"))
+        raise TransientError(status_error(url, code), pause)
     if code not in {200, 206, *ABSENT} and not (code == 416 and ranged):
         raise status_error(url, code)
 
 
 def status_error(url: str, code: int) -> DownloadError:
-    """The error that a status of HTTP means."""
-    said, todo = describe_status(code)
-    return DownloadError(f"{redact_url(url)} {said}.", todo)
+    """Return the error for an HTTP status."""
+    description, hint = describe_status(code)
+    return DownloadError(f"{redact_url(url)} {description}.", hint)
 
 
-def iter_body(response: requests.Response, where: str, policy: RetryPolicy) -> Iterator[bytes]:
-    """The body in pieces as they come; raises Passing when it breaks off or hardly moves."""
+def iter_body(response: requests.Response, location: str, policy: RetryPolicy) -> Iterator[bytes]:
+    """Yield the body in blocks as they arrive.
+
+    Raises TransientError if the connection breaks or the server sends less than the policy's
+    minimum rate.
+    """
     from urllib3.exceptions import HTTPError
 
-    came, since = 0, time.monotonic()
+    received, started = 0, time.monotonic()
     while True:
         try:
-            # What is there, and not a full block: waiting for one would hide that hardly any comes.
-            block = response.raw.read1(BLOCK, decode_content=False)
+            # read1 returns what has arrived; waiting for a full block would hide a slow server.
+            block = response.raw.read1(BLOCK_SIZE, decode_content=False)
         except (HTTPError, HTTPException, OSError) as error:
-            raise interrupted(where, describe_error(error, policy.read_timeout)[0]) from None
+            raise interrupted(location, describe_error(error, policy.read_timeout)[0]) from None
         if not block:
             return
         yield block
-        came, took = came + len(block), time.monotonic() - since
-        if took >= policy.read_timeout:
-            if came < took * policy.min_rate:
-                raise interrupted(where, f"sent hardly anything for {took:.0f} s")
-            came, since = 0, time.monotonic()
+        received, elapsed = received + len(block), time.monotonic() - started
+        if elapsed >= policy.read_timeout:
+            if received < elapsed * policy.min_rate:
+                raise interrupted(location, f"sent only {received} bytes in {elapsed:.0f} s")
+            received, started = 0, time.monotonic()
 
 
-def interrupted(where: str, said: str) -> TransientError:
-    """The error of a body that did not come to its end."""
+def interrupted(location: str, predicate: str) -> TransientError:
+    """Return the error for a body that ended too early."""
     return TransientError(
         DownloadError(
-            f"{where}: the server {said} in the middle of the file.",
-            "What has arrived is kept: run the same command again, it goes on from there.",
+            f"{location}: the server {predicate} in the middle of the file.",
+            "The partial file was kept: run the same command again to resume.",
         )
     )
 
 
 def _interrupt(response: requests.Response) -> None:
-    """Wake up the thread that waits for this body."""
+    """Wake up the thread that reads this body."""
     with suppress(OSError, ValueError, RuntimeError):
         response.raw.shutdown()

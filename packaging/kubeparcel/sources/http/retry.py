@@ -1,4 +1,4 @@
-"""How long the network is waited for, and how often something is tried again."""
+"""How long to wait for the network, and how often to retry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long to wait (in seconds), how often to try, and how few bytes a second are too few.
+    """Timeouts in seconds, and the number of attempts.
 
-    `silence` is how long nothing may arrive; `pause` the first wait between two attempts, each
-    further one twice as long; `longest` the longest wait that a server may ask for.
+    `probe_timeout` limits a whole probe. `backoff` is the pause before the second attempt; it
+    doubles with each further one. A request fails if the server asks to wait longer than
+    `max_retry_after`, or sends less than `min_rate` bytes per second.
     """
 
     connect_timeout: float = 10.0
@@ -33,15 +34,16 @@ class RetryPolicy:
 
 
 class TransientError(Exception):
-    """An attempt failed in a way that may pass.
+    """An attempt failed in a way that another attempt may not.
 
-    `reason` is what to raise when it does not; `after` are the seconds the server asked for.
+    `error` is raised after the last attempt; `retry_after` is the pause in seconds that the server
+    asked for.
     """
 
-    def __init__(self, reason: KubeparcelError, after: float = 0.0) -> None:
-        super().__init__(str(reason))
-        self.error = reason
-        self.retry_after = after
+    def __init__(self, error: KubeparcelError, retry_after: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
 
 
 def retry(
@@ -50,29 +52,29 @@ def retry(
     attempt: Callable[[], Result],
     progress: Callable[[], int] = lambda: 0,
 ) -> Result:
-    """Try until an attempt gives its result, or fails for good, or `tries` in a row failed.
+    """Return the result of the first attempt that succeeds, with exponential backoff in between.
 
-    An attempt after which more is `done` than ever before starts the count anew: a long download
-    over a bad line ends well as long as it gets on.
+    An attempt that increases `progress` resets the count: a long download over a bad connection
+    succeeds as long as it advances.
     """
-    tries, best = 0, progress()
+    failures, best = 0, progress()
     while True:
         try:
             return attempt()
-        except TransientError as passing:
-            failed = passing
+        except TransientError as error:
+            failure = error
         token.raise_if_cancelled()
-        tries = tries + 1 if progress() <= best else 1
+        failures = failures + 1 if progress() <= best else 1
         best = max(best, progress())
-        if tries >= policy.attempts or failed.retry_after > policy.max_retry_after:
-            raise failed.error
-        # Several downloads that broke off together should not come back together.
-        pause = policy.backoff * 2 ** (tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-        token.wait(failed.retry_after or pause)
+        if failures >= policy.attempts or failure.retry_after > policy.max_retry_after:
+            raise failure.error
+        # Several downloads that were interrupted together should not retry together.
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311
+        token.wait(failure.retry_after or policy.backoff * 2 ** (failures - 1) * jitter)
 
 
 def parse_retry_after(header: str | None) -> float:
-    """The seconds of a Retry-After header, which may also be a date (RFC 9110, 10.2.3)."""
+    """Return the seconds of a Retry-After header, which may also be a date (RFC 9110, 10.2.3)."""
     if not header:
         return 0.0
     if header.strip().isdigit():
@@ -81,7 +83,7 @@ def parse_retry_after(header: str | None) -> float:
 
 
 def parse_http_date(header: str | None) -> int:
-    """A date of HTTP in seconds since 1970; 0 when there is none, or it is not one."""
+    """Return an HTTP date in seconds since 1970; 0 if it is missing or invalid."""
     try:
         return int(parsedate_to_datetime(header or "").timestamp())
     except (TypeError, ValueError, OverflowError):

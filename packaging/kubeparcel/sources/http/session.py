@@ -1,4 +1,4 @@
-"""An HTTP session that trusts what the system trusts; proxies and netrc are the environment's."""
+"""HTTP sessions that use the system's certificates, and proxies and netrc of the environment."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from requests.adapters import HTTPAdapter
 
 from kubeparcel import __version__
 
-CONNECTIONS = 16
-"""How many connections to one host are kept for the next file."""
+POOL_SIZE = 16
+"""Connections to one host that are kept open for the next file."""
 
 
 class SystemTrustAdapter(HTTPAdapter):
-    """Certificates are checked against the system's store, not against a list that pip brought.
+    """Verifies certificates against the system's store instead of the list that pip installed.
 
     SSL_CERT_FILE and SSL_CERT_DIR replace that store, REQUESTS_CA_BUNDLE adds to it.
     """
@@ -38,12 +38,12 @@ class SystemTrustAdapter(HTTPAdapter):
 
 
 def create_session() -> requests.Session:
-    """A session that several threads may share."""
-    made = requests.Session()
-    made.mount("https://", SystemTrustAdapter(pool_maxsize=CONNECTIONS))
-    made.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS))
-    # A file must arrive as its digest knows it: not packed by the server on the way.
-    made.headers.update(
+    """Return a session that several threads may share."""
+    session = requests.Session()
+    session.mount("https://", SystemTrustAdapter(pool_maxsize=POOL_SIZE))
+    session.mount("http://", HTTPAdapter(pool_maxsize=POOL_SIZE))
+    # Compressed in transfer, a file would not match its digest.
+    session.headers.update(
         {"User-Agent": f"kubeparcel/{__version__}", "Accept-Encoding": "identity", "Accept": "*/*"}
     )
-    return made
+    return session
