@@ -91,8 +91,16 @@ def test_parse_rejects_a_missing_value_at_the_end():
         ("build --kubernetes --quiet", "--kubernetes needs a value: ", ""),
         ("build --cri-tools", "--cri-tools needs a value: ", ""),
         ("build --locked=yes", "--locked takes no value.", ""),
-        ("key", "Missing ACTION: new, show, extend or rotate.", "Options: kubeparcel key --help"),
-        ("key --name x build", "Invalid action 'build': use new, show, extend or rotate.", ""),
+        (
+            "key",
+            "Missing ACTION: new, show, list, extend or rotate.",
+            "Options: kubeparcel key --help",
+        ),
+        (
+            "key --name x build",
+            "Invalid action 'build': use new, show, list, extend or rotate.",
+            "",
+        ),
         ("--list --list-depth x", "Invalid --list-depth 'x': use a whole number.", ""),
         ("publish --wait=x", "Invalid --wait 'x': use a whole number.", ""),
         ("--list --list-format x", "Invalid --list-format 'x': use flat, nested or json.", ""),

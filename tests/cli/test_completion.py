@@ -80,7 +80,7 @@ def test_complete_offers_the_options_of_the_task(candidates):
         ),
         (("build", "--arch", "amd64,arm64,"), ["ppc64le", "s390x"]),
         (("verify", "--engine", ""), ["podman", "docker"]),
-        (("key", ""), ["new", "show", "extend", "rotate"]),
+        (("key", ""), ["new", "show", "list", "extend", "rotate"]),
         (("key", "new", "--na"), ["--name"]),
         (("init", "--ci", "g"), ["github", "gitlab"]),
         (("--print-completion-script", ""), ["bash", "zsh", "fish"]),

@@ -29,7 +29,7 @@ def test_inv_help_lists_the_options_of_a_task():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("key", "bend"), "Invalid action 'bend': use new, show, extend or rotate."),
+        (("key", "bend"), "Invalid action 'bend': use new, show, list, extend or rotate."),
         (("build", "--arch", "x86"), "Invalid --arch 'x86': use amd64, arm64, ppc64le or s390x."),
         (("verify", "--path", "no-such-file"), "no-such-file"),
         (("key", "show", "--name", "nobody"), "inv key new --name nobody"),

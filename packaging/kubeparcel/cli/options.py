@@ -137,9 +137,9 @@ OPTIONS: Mapping[str, Option] = {
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365"),
     "quick": Option("examine only the indexes, no package files"),
     "action": Option(
-        "new, show, extend or rotate",
+        "new, show, list, extend or rotate",
         "ACTION",
-        choices=("new", "show", "extend", "rotate"),
+        choices=("new", "show", "list", "extend", "rotate"),
         positional=True,
     ),
     "name": Option("name of the key", "NAME", "default"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 import stat
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,121 @@ def test_old_key_that_expires_during_the_overlap_no_longer_signs(
     publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
     assert issuers(repo) == {new[-16:]}
     assert not log.warnings
+
+
+def moved_clock(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Move the clock of this process forward."""
+    later = time.time() + days * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+
+
+def date(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+
+
+def test_second_rotation_during_the_overlap_is_refused_with_dates(
+    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = keys.load("default").current
+    rotated = keys.rotate("default")
+    before = keyring.list_keys(gpg.open_home(rotated.folder))
+    with pytest.raises(ConfigurationError, match="is already being rotated") as error:
+        keys.rotate("default")
+    text = str(error.value)
+    new_key = next(key for key in before if key.fingerprint == rotated.current)
+    assert f"{old} signs until {date(rotated.previous_until)}" in text
+    assert f"{rotated.current} signs until {date(new_key.expires)}" in text
+    assert f"Rotate again from {date(rotated.previous_until + DAY)} on" in text
+    assert "inv key new --name" in text
+    assert keys.load("default") == rotated, "no key was retired"
+    assert keyring.list_keys(gpg.open_home(rotated.folder)) == before, "no key was created"
+    publish()
+    assert issuers(repo) == {old[-16:], rotated.current[-16:]}
+    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    assert keys.rotate("default").previous == rotated.current
+
+
+def test_rotation_is_possible_once_the_previous_key_has_expired(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.extend("default", 60)
+    rotated = keys.rotate("default")
+    moved_clock(monkeypatch, 90)
+    assert keys.rotate("default").previous == rotated.current
+
+
+def test_key_of_a_rotation_signs_until_the_overlap_ends_or_it_expires(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = keys.load("default").current
+    rotated = keys.rotate("default")
+    statuses = {status.key.fingerprint: status for status in keys.statuses(rotated)}
+    assert (statuses[first].state, statuses[rotated.current].state) == ("retiring", "active")
+    assert statuses[first].signs_until == rotated.previous_until
+    assert statuses[rotated.current].signs_until == statuses[rotated.current].key.expires
+    short = dataclasses.replace(rotated, previous_until=statuses[first].key.expires + DAY)
+    (status,) = (status for status in keys.statuses(short) if status.key.fingerprint == first)
+    assert status.signs_until == status.key.expires
+    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    (status,) = (status for status in keys.statuses(rotated) if status.key.fingerprint == first)
+    assert (status.state, status.signs_until) == ("retired", rotated.previous_until)
+    moved_clock(monkeypatch, 4 * 365)
+    assert {status.state for status in keys.statuses(rotated)} == {"retired", "expired"}
+
+
+def run_key_task(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run the task `key` and return its standard output."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["kubeparcel", "key", *arguments])
+    assert not ended.value.code
+    return capsys.readouterr().out
+
+
+def test_key_show_says_until_when_each_key_signs(
+    key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = keys.load("default").current
+    rotated = keys.rotate("default")
+    lines = run_key_task(capsys, "show").splitlines()
+    (old_line,) = (line for line in lines if old in line)
+    (new_line,) = (line for line in lines if rotated.current in line)
+    assert old_line.endswith(f"retiring, signs until {date(rotated.previous_until)}")
+    assert re.search(r"valid until (\S+), active, signs until \1$", new_line)
+    entries = json.loads(run_key_task(capsys, "show", "--json"))["keys"]
+    by_fingerprint = {entry["fingerprint"]: entry for entry in entries}
+    assert by_fingerprint[old]["signs-until"] == date(rotated.previous_until)
+    assert by_fingerprint[old]["state"] == "retiring"
+    assert by_fingerprint[old]["signs"] is True
+
+
+def test_key_list_shows_the_keys_of_all_names(
+    key: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated = keys.rotate("default")
+    other = keys.create("other", days=400)
+    (key / "keys/notes").mkdir()
+    out = run_key_task(capsys, "list")
+    (expiry,) = (status.key.expires for status in keys.statuses(other))
+    assert out.splitlines()[0].split() == [
+        *("NAME", "FINGERPRINT", "VALID", "UNTIL", "SIGNS", "UNTIL"),
+    ]
+    rows = [line.split() for line in out.splitlines()[1:]]
+    assert [row[:2] for row in rows] == [
+        ["default", rotated.previous],
+        ["default", rotated.current],
+        ["other", other.current],
+    ]
+    assert rows[0][3] == date(rotated.previous_until)
+    assert rows[2][2:] == [date(expiry), date(expiry)]
+    assert max(map(len, out.splitlines())) <= 80
+    entries = json.loads(run_key_task(capsys, "list", "--json"))["keys"]
+    assert [(entry["name"], entry["state"]) for entry in entries] == [
+        *(("default", "retiring"), ("default", "active"), ("other", "active")),
+    ]
+    assert entries[2]["valid-until"] == date(expiry)
+    monkeypatch.setenv("KUBEPARCEL_CONFIG", str(key / "empty"))
+    assert run_key_task(capsys, "list") == f"No keys in {key / 'empty/keys'}.\n"
+    assert json.loads(run_key_task(capsys, "list", "--json")) == {"keys": []}
 
 
 def test_key_file_signs_with_all_private_keys_and_publishes_the_others(
@@ -316,7 +433,7 @@ def test_key_task_creates_and_shows_keys_without_prompting(
     for argv, code, line in (
         (words, 2, "Key 'default' already exists"),
         (["kubeparcel", "key", "show", "--name", "x"], 2, "Unknown key 'x'"),
-        (["kubeparcel", "key", "bend"], 2, "use new, show, extend or rotate"),
+        (["kubeparcel", "key", "bend"], 2, "use new, show, list, extend or rotate"),
     ):
         with pytest.raises(SystemExit) as ended:
             cli.main(argv)

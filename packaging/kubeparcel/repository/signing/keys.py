@@ -7,13 +7,16 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
-from kubeparcel.repository.signing.keyring import list_keys
+from kubeparcel.repository.signing.keyring import Key, list_keys
 from kubeparcel.store import atomic_write, translate_os_errors
 
 DEFAULT_NAME = "default"
@@ -49,6 +52,28 @@ class NamedKey:
         return (self.current,)
 
 
+class KeyState(StrEnum):
+    """What a key is used for. A retiring key signs next to its successor."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class KeyStatus:
+    """A key in the home of a name, its state, and when it signs for the last time.
+
+    `signs_until` is in seconds since 1970; 0 without a limit, or if the date is unknown.
+    """
+
+    name: str
+    key: Key
+    state: KeyState
+    signs_until: int
+
+
 def key_folder(name: str) -> Path:
     """Return the folder of a key, existing or not; raises ConfigurationError for a bad name."""
     if not _NAME.fullmatch(name):
@@ -56,10 +81,10 @@ def key_folder(name: str) -> Path:
             f"Invalid key name {name!r}.",
             "Use up to 64 letters, digits, dots, hyphens and underscores.",
         )
-    return _keys_folder() / name
+    return keys_folder() / name
 
 
-def _keys_folder() -> Path:
+def keys_folder() -> Path:
     """Return the folder of all keys; KUBEPARCEL_CONFIG overrides its location."""
     configured = os.environ.get("KUBEPARCEL_CONFIG")
     if configured:
@@ -72,6 +97,14 @@ def _keys_folder() -> Path:
 def exists(name: str) -> bool:
     """Return whether there is a key with this name."""
     return bool(_NAME.fullmatch(name)) and (key_folder(name) / _RECORD).is_file()
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all keys, sorted."""
+    folder = keys_folder()
+    with translate_os_errors(folder):
+        entries = sorted(folder.iterdir()) if folder.exists() else []
+    return tuple(entry.name for entry in entries if exists(entry.name))
 
 
 def load(name: str) -> NamedKey:
@@ -122,12 +155,59 @@ def extend(name: str, days: int = LIFETIME_DAYS) -> NamedKey:
 def rotate(
     name: str, days: int = LIFETIME_DAYS, overlap_days: int = OVERLAP_DAYS, user_id: str = ""
 ) -> NamedKey:
-    """Create a new key under the name; the old one also signs for `overlap_days`."""
+    """Create a new key under the name; the old one also signs for `overlap_days`.
+
+    Raises ConfigurationError while an earlier rotation is under way: most clients have only the
+    key that it would retire.
+    """
     old = load(name)
-    keys = {key.fingerprint: key for key in list_keys(gpg.open_home(old.folder))}
-    fingerprint = _generate(old.folder, user_id or keys[old.current].user_id, days)
+    by_fingerprint = {status.key.fingerprint: status for status in statuses(old)}
+    _require_no_rotation(name, by_fingerprint.values())
+    fingerprint = _generate(old.folder, user_id or by_fingerprint[old.current].key.user_id, days)
     until = int(time.time()) + overlap_days * DAY
     return _save(NamedKey(name, old.folder, fingerprint, old.current, until))
+
+
+def _require_no_rotation(name: str, listed: Iterable[KeyStatus]) -> None:
+    signing = [status for status in listed if status.state in (KeyState.RETIRING, KeyState.ACTIVE)]
+    retiring = next((status for status in signing if status.state is KeyState.RETIRING), None)
+    if retiring is None:
+        return
+    limits = ", ".join(
+        f"{status.key.fingerprint} "
+        + (f"signs until {utc_date(status.signs_until)}" if status.signs_until else "signs")
+        for status in signing
+    )
+    raise ConfigurationError(
+        f"Key {name!r} is already being rotated: {limits}.",
+        f"Publish, so that clients get the new key. Rotate again from "
+        f"{utc_date(retiring.signs_until + DAY)} on, when the old key has retired.\n"
+        "If a key is compromised, create another one: inv key new --name NAME.",
+    )
+
+
+def statuses(named: NamedKey) -> tuple[KeyStatus, ...]:
+    """Return the keys in the home of a name, retired ones too."""
+    return tuple(_status(named, key) for key in list_keys(gpg.open_home(named.folder)))
+
+
+def _status(named: NamedKey, key: Key) -> KeyStatus:
+    limits = [key.expires] if key.expires else []
+    if key.fingerprint == named.previous:
+        limits.append(named.previous_until)
+    if key.fingerprint not in named.signing_fingerprints:
+        known = key.fingerprint == named.previous
+        return KeyStatus(named.name, key, KeyState.RETIRED, min(limits) if known else 0)
+    if key.days_left() <= 0:
+        state = KeyState.EXPIRED
+    else:
+        state = KeyState.ACTIVE if key.fingerprint == named.current else KeyState.RETIRING
+    return KeyStatus(named.name, key, state, min(limits, default=0))
+
+
+def utc_date(moment: float) -> str:
+    """Return the date of a Unix time, as in `2029-11-26`."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
 def _generate(folder: Path, user_id: str, days: int) -> str:
