@@ -8,11 +8,10 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 
 from kubeparcel.errors import Busy
-from kubeparcel.repository.storage import filesystem
+from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.store import translate_os_errors
 
@@ -155,13 +154,15 @@ class FolderStorage:
             try:
                 _lock(descriptor, self.location, wait)
                 token = _read_token(descriptor) + 1
-                now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-                holder = f"{token}\nprocess {os.getpid()} on {os.uname().nodename} since {now}\n"
+                line = f"{token}\n".encode()
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, holder.encode(), 0)
+                os.pwrite(descriptor, line + f"{lock_holder.publisher_record()}\n".encode(), 0)
                 self._clear_staging()
-                yield token
-                self._clear_staging()
+                try:
+                    yield token
+                    self._clear_staging()
+                finally:
+                    os.ftruncate(descriptor, len(line))
             finally:
                 os.close(descriptor)
 
@@ -209,11 +210,8 @@ def _lock(descriptor: int, location: str, wait: float) -> None:
             if time.monotonic() < deadline:
                 time.sleep(_RETRY_SECONDS)
                 continue
-            text = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
-            holder = text.partition("\n")[2].strip()
             raise Busy(
-                f"Repository {location} is locked by another publisher "
-                f"({holder or 'unknown process'}).",
+                f"Repository {location} is locked by {lock_holder.describe_holder(descriptor)}.",
                 "Retry later, or pass --wait SECONDS.",
             ) from None
         return

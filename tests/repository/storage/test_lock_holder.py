@@ -1,0 +1,133 @@
+"""The error about a locked repository names the process that really has the lock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import Busy
+from kubeparcel.repository.storage import lock_holder
+from kubeparcel.repository.storage.folder import FolderStorage
+
+_FLOCK = (
+    "import fcntl, sys\n"
+    "file = open(sys.argv[1], 'a')\n"
+    "fcntl.flock(file, fcntl.LOCK_EX)\n"
+    "print('locked', flush=True)\n"
+    "sys.stdin.read()\n"
+)
+
+
+@contextmanager
+def flock(path: Path) -> Iterator[int]:
+    """Lock a file as `flock FILE COMMAND` does; yields the ID of the process."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _FLOCK, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process.pid
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def lock_file(repo: Path, record: str = "") -> Path:
+    """Return the lock of a repository, after a publisher that left this record."""
+    with FolderStorage(repo).lease(0):
+        pass
+    path = repo / ".kubeparcel/lock"
+    if record:
+        path.write_text(f"7\n{record}\n")
+    return path
+
+
+def busy_message(repo: Path) -> str:
+    with pytest.raises(Busy) as error:
+        FolderStorage(repo).lease(0).__enter__()
+    return error.value.message
+
+
+def dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("left_by_a_killed_publisher", [False, True])
+def test_lock_of_another_program_is_not_blamed_on_the_last_publisher(
+    repo: Path, left_by_a_killed_publisher: bool
+) -> None:
+    dead = dead_process()
+    record = f"process {dead} on {os.uname().nodename} since 2026-01-01 10:00"
+    with flock(lock_file(repo, record if left_by_a_killed_publisher else "")) as pid:
+        message = busy_message(repo)
+    command = Path(sys.executable).name[:15]
+    assert message == f"Repository {repo} is locked by process {pid} ({command})."
+
+
+def test_lock_of_a_process_that_cannot_be_seen_is_of_another_process(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = f"process {dead_process()} on {os.uname().nodename} since 2026-01-01 10:00"
+    monkeypatch.setattr(lock_holder, "PROC", repo / "no-proc")
+    with flock(lock_file(repo, record)):
+        assert busy_message(repo) == f"Repository {repo} is locked by another process."
+
+
+def test_lock_is_found_in_proc_locks_if_descriptors_are_unreadable(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = lock_file(repo)
+    status = path.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    proc = tmp_path / "proc"
+    (proc / "4711").mkdir(parents=True)
+    (proc / "4711/comm").write_text("rsync\n")
+    (proc / "locks").write_text(
+        "1: POSIX  ADVISORY  WRITE 12 fd:01:99 0 EOF\n"
+        f"2: FLOCK  ADVISORY  WRITE 4711 {device}:{status.st_ino} 0 EOF\n"
+        f"2: -> FLOCK  ADVISORY  WRITE 4712 {device}:{status.st_ino} 0 EOF\n"
+    )
+    monkeypatch.setattr(lock_holder, "PROC", proc)
+    with flock(path):
+        assert busy_message(repo) == f"Repository {repo} is locked by process 4711 (rsync)."
+
+
+def test_lock_that_a_shell_inherited_is_of_the_shell(repo: Path) -> None:
+    """`exec 9>lock; flock 9`: the process that took the lock has ended."""
+    path = lock_file(repo)
+    script = 'exec 9>>"$0"; flock 9; echo locked; read line'
+    with subprocess.Popen(
+        ["bash", "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == "locked\n"
+        assert busy_message(repo) == f"Repository {repo} is locked by process {shell.pid} (bash)."
+        assert shell.stdin is not None
+        shell.stdin.close()
+
+
+def test_publisher_on_another_host_is_named_by_its_record(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = "process 12 on elsewhere since 2026-01-01 10:00"
+    monkeypatch.setattr(lock_holder, "PROC", repo / "no-proc")
+    with flock(lock_file(repo, record)):
+        assert f"is locked by another publisher ({record})." in busy_message(repo)
+
+
+def test_released_lock_has_no_record_of_its_last_publisher(repo: Path) -> None:
+    assert lock_file(repo).read_text() == "1\n"
+    with FolderStorage(repo).lease(0) as token:
+        assert token == 2
+        message = busy_message(repo)
+    assert f"is locked by another publisher (process {os.getpid()} on " in message
