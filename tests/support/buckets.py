@@ -106,13 +106,15 @@ def create_bucket(server: str, name: str) -> None:
 class FaultProxy:
     """A proxy of a server. Each request uses up one of `faults`: an HTTP status, or STALL.
 
-    Then `after` requests pass, and each further one fails with `always`, unless it is 0.
+    Then `after` requests pass, and each further one fails with `always`, unless it is 0. `code` is
+    the S3 error code of these answers.
     """
 
     url: str = ""
     faults: list[int] = field(default_factory=list)
     always: int = 0
     after: int = 0
+    code: str = "Injected"
     stopped: Event = field(default_factory=Event)
 
     def next_fault(self) -> int:
@@ -123,6 +125,11 @@ class FaultProxy:
             self.after -= 1
             return 0
         return self.always
+
+    @property
+    def error_body(self) -> bytes:
+        """Return the body of an answer with an error."""
+        return f"<Error><Code>{self.code}</Code><Message>injected fault</Message></Error>".encode()
 
 
 STALL = -1
@@ -143,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.stopped.wait(5 * TIMEOUT)
             self.close_connection = True
         elif fault:
-            self._answer(fault, {"Content-Type": "application/xml"}, _ERROR)
+            self._answer(fault, {"Content-Type": "application/xml"}, self.proxy.error_body)
         else:
             self._forward(body)
 
@@ -175,9 +182,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's name
         return
-
-
-_ERROR = b"<Error><Code>Injected</Code><Message>injected fault</Message></Error>"
 
 
 class _Server(ThreadingHTTPServer):

@@ -5,7 +5,6 @@ Imported only for `s3://` locations: obstore is an optional dependency.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from kubeparcel.errors import ConfigurationError, ExternalError, ToolError
-from kubeparcel.repository.storage import s3_lease
+from kubeparcel.errors import ExternalError, ToolError
+from kubeparcel.repository.storage import s3_errors, s3_lease
 from kubeparcel.repository.storage.base import ConflictError, FolderSwap, T, check_path
 
 try:
@@ -30,6 +29,9 @@ TIMEOUT = timedelta(seconds=60)
 """Limit for one request, and for all its retries."""
 
 _WORKERS = 8
+_NO_BUCKET = "<Code>NoSuchBucket"
+_UNPUBLISHED = "Clients still see the previous state; run the same command again."
+_PARTLY_PUBLISHED = "Some suites may be published already; run the same command again to finish."
 _CACHE_FOREVER = "public, max-age=31536000, immutable"
 _CACHE_BRIEFLY = "public, max-age=60, must-revalidate"
 _CONTENT_TYPES = {
@@ -58,22 +60,24 @@ class S3Storage:
         self.base_url = base_url
         self._etags: dict[str, str | None] = {}
         self._lease: s3_lease.Lease | None = None
+        self._progress = ""
 
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Open `s3://BUCKET/PREFIX`; endpoint, region and credentials are in AWS_* variables."""
-        name, _, prefix = url.removeprefix("s3://").strip("/").partition("/")
-        if not name or (prefix and check_path(prefix) != prefix):
-            raise ConfigurationError(f"No bucket name in {url}.", "Write s3://BUCKET/PREFIX.")
-        endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
+        name, prefix = s3_errors.parse_url(url)
+        endpoint = s3_errors.read_endpoint()
         options: dict[str, Any] = {"endpoint": endpoint} if endpoint else {}
-        store = S3Store(
-            name,
-            prefix=prefix or None,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": TIMEOUT},
-            retry_config={"max_retries": 3, "retry_timeout": TIMEOUT},
-            **options,
-        )
+        try:
+            store = S3Store(
+                name,
+                prefix=prefix or None,
+                client_options={"allow_http": endpoint.startswith("http://"), "timeout": TIMEOUT},
+                retry_config={"max_retries": 3, "retry_timeout": TIMEOUT},
+                **options,
+            )
+        except exceptions.BaseError as error:
+            raise s3_errors.external_error(url, str(error)) from None
         base = f"{endpoint.rstrip('/')}/{name}" if endpoint else f"https://{name}.s3.amazonaws.com"
         return cls(store, url.rstrip("/"), f"{base}/{prefix}".rstrip("/"))
 
@@ -91,7 +95,9 @@ class S3Storage:
     def _none_if_missing(self, call: Callable[[], T], path: str) -> T | None:
         try:
             return self._request(call)
-        except exceptions.NotFoundError:
+        except exceptions.NotFoundError as error:
+            if _NO_BUCKET in str(error):
+                raise self._error(error) from None
             self._etags[path] = None
             return None
 
@@ -142,6 +148,7 @@ class S3Storage:
         immutable = {path: data for path, data in indexes.items() if is_immutable(path)}
         existing = {path for sizes in live.values() for path in sizes}
         self.write({path: data for path, data in immutable.items() if path not in existing})
+        self._progress = _PARTLY_PUBLISHED
         for path, data in state_files.items():
             self._put(path, data, conditional=path in self._etags)
         self.write({path: data for path, data in indexes.items() if path not in immutable})
@@ -154,11 +161,11 @@ class S3Storage:
     @contextmanager
     def lease(self, wait: float) -> Iterator[int]:
         with s3_lease.acquire_lease(self, wait) as lease:
-            self._lease = lease
+            self._lease, self._progress = lease, _UNPUBLISHED
             try:
                 yield lease.token
             finally:
-                self._lease = None
+                self._lease, self._progress = None, ""
 
     def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
         """Write a file if it still has that ETag (None: if it does not exist); return the new one.
@@ -198,11 +205,8 @@ class S3Storage:
 
         try:
             etag = self._request(put)
-        except exceptions.NotFoundError:
-            raise ExternalError(
-                f"{self.location}: the bucket does not exist.",
-                "Create it, or check its name, AWS_ENDPOINT_URL and AWS_REGION.",
-            ) from None
+        except exceptions.NotFoundError as error:
+            raise self._error(error) from None
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise ConflictError(
                 f"{self.location}/{path} was changed by another publisher.",
@@ -217,7 +221,7 @@ class S3Storage:
                 job.result()
 
     def _request(self, call: Callable[[], T]) -> T:
-        """Call obstore; its errors become one line, but for those that callers handle."""
+        """Call obstore; its errors are reported in plain words, but for those callers handle."""
         try:
             return call()
         except (
@@ -226,19 +230,13 @@ class S3Storage:
             exceptions.PreconditionError,
         ):
             raise
-        except FileNotFoundError:
-            raise exceptions.NotFoundError from None
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-            raise ExternalError(
-                f"{self.location}: access denied (HTTP 401 or 403).",
-                "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy.",
-            ) from None
+        except FileNotFoundError as error:
+            raise exceptions.NotFoundError(str(error)) from None
         except exceptions.BaseError as error:
-            reason = str(error).split("\n", 1)[0][:300]
-            raise ExternalError(
-                f"{self.location}: {reason}",
-                "Clients still see the previous state; run the same command again.",
-            ) from None
+            raise self._error(error) from None
+
+    def _error(self, error: Exception) -> ExternalError:
+        return s3_errors.external_error(self.location, str(error), self._progress)
 
 
 def is_immutable(path: str) -> bool:

@@ -1,0 +1,228 @@
+"""Errors about buckets name the variable to set, and tell only a publisher what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.doctor.examination import ExaminationRequest, examine
+from kubeparcel.errors import ConfigurationError, ExternalError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.storage.factory import open_storage
+from kubeparcel.repository.storage.s3 import S3Storage
+from tests.support import buckets
+from tests.support.package_builders import five
+
+pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
+
+UNPUBLISHED = "Clients still see the previous state"
+PARTLY_PUBLISHED = "Some suites may be published already"
+CLOSED_PORT = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///", "s3:///x", "s3:////x/y"])
+def test_url_without_a_bucket_is_rejected(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="No bucket name in") as error:
+        open_storage(url)
+    assert url in error.value.message
+    assert "s3://BUCKET/PREFIX" in error.value.hint
+
+
+def test_bucket_name_with_invalid_characters_is_rejected() -> None:
+    with pytest.raises(ConfigurationError, match="Invalid bucket name 'a bucket'"):
+        open_storage("s3://a bucket/x")
+
+
+@pytest.mark.parametrize(
+    ("variables", "message", "hint"),
+    [
+        (
+            {"AWS_SECRET_ACCESS_KEY": None},
+            "AWS_SECRET_ACCESS_KEY is not set.",
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": None},
+            "AWS_ACCESS_KEY_ID is not set.",
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
+            "AWS_ACCESS_KEY_ID is empty.",
+            "in CI, check the names of the secrets",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "127.0.0.1:9"},
+            "Invalid AWS_ENDPOINT_URL '127.0.0.1:9'.",
+            "such as https://s3.example.com",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": "nonsense"},
+            "Invalid AWS_ENDPOINT_URL 'nonsense'.",
+            "such as https://s3.example.com",
+        ),
+        (
+            {"AWS_ENDPOINT_URL": None, "AWS_ENDPOINT": "ftp://x"},
+            "Invalid AWS_ENDPOINT 'ftp://x'.",
+            "such as https://s3.example.com",
+        ),
+    ],
+)
+def test_invalid_environment_is_rejected_before_any_request(
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: Mapping[str, str | None],
+    message: str,
+    hint: str,
+) -> None:
+    set_variables(monkeypatch, variables)
+    with pytest.raises(ConfigurationError) as error:
+        open_storage(bucket)
+    assert error.value.message == message
+    assert hint in error.value.hint
+
+
+def set_variables(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+
+
+def test_missing_credentials_are_named(
+    bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_variables(monkeypatch, {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", CLOSED_PORT)  # no cloud has started this machine
+    with pytest.raises(ExternalError, match="no credentials") as error:
+        publish(dist, bucket)
+    assert "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in error.value.hint
+    assert UNPUBLISHED not in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "message"),
+    [
+        (CLOSED_PORT, "cannot connect to http://127.0.0.1:9: connection refused."),
+        ("http://nowhere.invalid", "cannot connect to http://nowhere.invalid"),
+    ],
+)
+def test_endpoint_that_cannot_be_reached_is_named(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, endpoint: str, message: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ExternalError) as error:
+        open_storage(bucket).file_names("")
+    assert f"{bucket}: {message}" in error.value.message
+    assert "Check AWS_ENDPOINT_URL" in error.value.hint
+    assert UNPUBLISHED not in error.value.hint
+
+
+def test_https_endpoint_of_a_server_without_tls_is_named(
+    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.replace("http:", "https:"))
+    with pytest.raises(ExternalError, match="no TLS") as error:
+        open_storage(bucket).file_names("")
+    assert "http://" in error.value.hint
+
+
+def test_missing_bucket_is_named_by_every_task(bucket: str, key: Path, dist: Path) -> None:
+    missing = "s3://nobody-has-this/x"
+    for task in (
+        lambda: publish(dist, missing),
+        lambda: publisher.remove(["*"], Target(missing), QuietLog()),
+        lambda: S3Storage.from_url(missing).read("x"),
+        lambda: examine(ExaminationRequest(missing), QuietLog()),
+    ):
+        with pytest.raises(ExternalError, match="the bucket does not exist") as error:
+            task()
+        assert error.value.message == f"{missing}: the bucket does not exist."
+        for name in ("its name", "AWS_ENDPOINT_URL", "AWS_REGION"):
+            assert name in error.value.hint
+        assert UNPUBLISHED not in error.value.hint
+
+
+@pytest.fixture
+def proxy(
+    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[buckets.FaultProxy]:
+    """A proxy that injects faults between the storage and the bucket's server."""
+    with buckets.fault_proxy(server) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield running
+
+
+def publish(dist: Path, bucket: str) -> None:
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "hint"),
+    [
+        (403, "InvalidAccessKeyId", "does not know the access key", "AWS_ACCESS_KEY_ID"),
+        (403, "SignatureDoesNotMatch", "the secret key does not", "AWS_SECRET_ACCESS_KEY"),
+        (400, "ExpiredToken", "the session token is invalid", "AWS_SESSION_TOKEN"),
+        (400, "AuthorizationHeaderMalformed", "is not in region us-east-1", "Set AWS_REGION"),
+        (301, "PermanentRedirect", "is not in region us-east-1", "Set AWS_REGION"),
+        (403, "AccessDenied", "access denied", "the bucket's policy"),
+        (405, "MethodNotAllowed", "does not answer like an S3 server", "Check AWS_ENDPOINT_URL"),
+    ],
+)
+def test_error_code_of_the_server_leads_to_the_variable(
+    proxy: buckets.FaultProxy, bucket: str, status: int, code: str, message: str, hint: str
+) -> None:
+    proxy.always, proxy.code = status, code
+    storage = S3Storage.from_url(bucket)
+    for request in (lambda: storage.file_names(""), lambda: storage.read("x")):
+        with pytest.raises(ExternalError, match=message) as error:
+            request()
+        assert hint in error.value.hint
+        assert UNPUBLISHED not in error.value.hint
+
+
+def test_only_a_publisher_is_told_what_clients_see(
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path
+) -> None:
+    publish(dist, bucket)
+    newer = five(tmp_path / "newer", "1.36.4")
+    hints = []
+    for passed in (0, 10):
+        proxy.always, proxy.after = 403, passed
+        with pytest.raises(ExternalError, match="access denied") as error:
+            publish(newer, bucket)
+        hints.append(error.value.hint)
+        proxy.always = 0
+    assert UNPUBLISHED not in hints[0], "nothing was being published yet"
+    assert UNPUBLISHED in hints[1]
+    proxy.always = 403
+    with pytest.raises(ExternalError) as error:
+        examine(ExaminationRequest(bucket), QuietLog())
+    assert UNPUBLISHED not in error.value.hint
+
+
+def test_failure_while_suites_change_does_not_claim_the_previous_state(
+    proxy: buckets.FaultProxy,
+    bucket: str,
+    key: Path,
+    dist: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(dist, bucket)
+    put = S3Storage._put
+
+    def fail_at_release(self: S3Storage, path: str, *args: object, **options: object) -> object:
+        proxy.always = 403 if path.endswith("yum/stable/repodata/repomd.xml") else 0
+        return put(self, path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(S3Storage, "_put", fail_at_release)
+    with pytest.raises(ExternalError, match="access denied") as error:
+        publish(five(tmp_path / "newer", "1.36.4"), bucket)
+    assert PARTLY_PUBLISHED in error.value.hint
+    assert UNPUBLISHED not in error.value.hint
