@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,8 @@ from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.rpm import header
+from kubeparcel.reports.output import write_junit
+from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.publisher import Target
@@ -29,6 +32,7 @@ from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five, rpm
 from tests.support.repository_fixtures import Publish
 
+PACKAGE_FILE_CHECKS = {"files", "inside", "rpm-signature"}
 DEB = "apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
 
@@ -38,7 +42,13 @@ def test_published_repository_passes_all_checks(published: Path, doctor: Doctor)
     assert {subject.name for subject in report.subjects} == {
         *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files"),
     }
-    assert "all pass" in report.as_text()
+    states = {(check.name, check.state) for check in report.report.checks}
+    assert {name for name, state in states if state is CheckState.NOT_RUN} <= {"sqv"}
+    if shutil.which("sqv"):
+        assert "all pass" in report.as_text()
+    else:
+        assert "sqv (sqv is not installed)" in report.as_text()
+        assert re.search(r"50 checks: 46 pass, 4 not run", report.as_text())
 
 
 def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: Doctor) -> None:
@@ -57,7 +67,10 @@ def test_quick_skips_package_files_and_says_so(damaged: Path, doctor: Doctor) ->
     report = doctor(damaged, quick=True)
     assert report.exit_code == 0
     assert "not read (--quick)" in report.as_text()
-    assert not any(check.name == "files" for check in report.report.checks)
+    checks = [check for check in report.report.checks if check.name in PACKAGE_FILE_CHECKS]
+    assert {check.name for check in checks} == PACKAGE_FILE_CHECKS
+    assert {(check.state, check.not_run) for check in checks} == {(CheckState.NOT_RUN, "--quick")}
+    assert "files, inside, rpm-signature (--quick)" in report.as_text()
 
 
 def test_files_retained_for_lagging_clients_are_not_orphans(
@@ -100,7 +113,81 @@ def test_unreadable_index_skips_the_checks_that_depend_on_it(damaged: Path, doct
         path.write_bytes(b"x")
     report = doctor(damaged)
     assert report.failed_checks == {"yum stable": {"indexes"}}
-    assert "missing packages were not checked" in report.as_text()
+    not_run = {check.name: check.not_run for check in report.report.checks if check.not_run}
+    not_run.pop("sqv", "")
+    names = {"entries", "closure", "companions", "orphans", *PACKAGE_FILE_CHECKS, "formats"}
+    assert set(not_run) == names - {"rpm-signature"}
+    assert set(not_run.values()) == {"an index could not be read"}
+    assert "(an index could not be read)" in report.as_text()
+
+
+def test_part_of_a_repository_without_a_key_does_not_pass_signatures(
+    published: Path, tmp_path: Path, doctor: Doctor
+) -> None:
+    report = doctor(published / "apt/dists/stable")
+    assert report.failed_checks == {"key": {"key"}}
+    states = {check.name: check.state for check in report.report.checks}
+    for name in ("inrelease", "release-gpg", "sqv", "key-self-signature"):
+        assert states[name] is CheckState.NOT_RUN, name
+    assert states["signature-packet"] is CheckState.PASSED, "it needs no key"
+    text = report.as_text()
+    assert "apt stable  – 13 checks: 10 pass, 3 not run" in text
+    assert "inrelease, release-gpg, sqv (no public key to verify signatures with)" in text
+    assert "files: orphans (only some suites were examined)" in text
+    document = json.loads(report.as_json())
+    assert (document["count"], document["failed"], document["not-run"]) == (16, 1, 5)
+    (suite,) = (entry for entry in document["subjects"] if entry["subject"] == "apt stable")
+    assert (suite["passed"], suite["state"]) == (False, "not-run")
+    (check,) = (entry for entry in suite["checks"] if entry["name"] == "inrelease")
+    assert check["state"] == "not-run"
+    assert not check["passed"]
+    assert check["not-run"] == "no public key to verify signatures with"
+    write_junit([report.report], tmp_path / "doctor.xml")
+    root = ElementTree.parse(tmp_path / "doctor.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("16", "1", "5")
+    skipped = {
+        case.get("name") for case in root.iter("testcase") if case.find("skipped") is not None
+    }
+    assert skipped == {"inrelease", "release-gpg", "sqv", "key-self-signature", "orphans"}
+
+
+def test_repository_without_its_key_does_not_pass_signatures(damaged: Path, doctor: Doctor) -> None:
+    for path in (*damaged.rglob("key.*"), *damaged.rglob("repomd.xml.key")):
+        path.unlink()
+    report = doctor(damaged)
+    assert report.failed_checks == {"key": {"key"}}
+    states = {(check.subject, check.name): check.state for check in report.report.checks}
+    for name in ("repomd-signature", "rpm-signature"):
+        assert states["yum stable", name] is CheckState.NOT_RUN
+    assert states["yum stable", "inside"] is CheckState.PASSED
+
+
+def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(
+    damaged: Path, doctor: Doctor
+) -> None:
+    for path in damaged.rglob("*.rpm"):
+        path.write_bytes(b"x")
+    report = doctor(damaged)
+    assert report.failed_checks == {"yum stable": {"files"}, "yum v1.36": {"files"}}
+    states = {(check.subject, check.name): check for check in report.report.checks}
+    for name in ("inside", "rpm-signature"):
+        assert states["yum stable", name].not_run == "no package file could be read"
+        assert states["yum stable", name].state is CheckState.NOT_RUN
+
+
+def test_suite_with_a_damaged_release_does_not_pass_checks_of_its_contents(
+    damaged: Path, doctor: Doctor
+) -> None:
+    (damaged / "apt/dists/stable/Release").unlink()
+    (damaged / "apt/dists/stable/InRelease").write_bytes(b"garbage")
+    report = doctor(damaged)
+    assert report.failed_checks == {"apt stable": {"inrelease", "release-gpg"}}
+    checks = {check.name: check for check in report.report.checks if check.subject == "apt stable"}
+    for name in ("dates", "release-fields", "indexes", "entries"):
+        assert checks[name].not_run == "the Release could not be read"
+    assert checks["signature-packet"].not_run == "no signature was found"
+    passed = {name for name, check in checks.items() if check.passed}
+    assert not passed
 
 
 def test_findings_beyond_the_limit_are_counted(damaged: Path, doctor: Doctor) -> None:
@@ -203,7 +290,8 @@ def test_doctor_task_prints_json_and_writes_junit(
     document = json.loads(capsys.readouterr().out)
     assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 20)
     subjects = {subject["subject"]: subject for subject in document["subjects"]}
-    (failed,) = [check for check in subjects["apt stable"]["checks"] if not check["passed"]]
+    checks = subjects["apt stable"]["checks"]
+    (failed,) = [check for check in checks if check["state"] == "failed"]
     assert failed["name"] == "files"
     assert failed["findings"][0]["location"] == DEB
     root = ElementTree.parse(report).getroot()

@@ -14,6 +14,7 @@ from kubeparcel.doctor.apt_release import (
 )
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import (
+    UNREADABLE_INDEX,
     CheckKind,
     Fault,
     FileDigest,
@@ -31,6 +32,7 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
+_NEEDS_RELEASE = (CheckKind.DATES, CheckKind.FIELDS, CheckKind.INDEXES, CheckKind.ENTRIES)
 _UNSUPPORTED_SUFFIXES = SUFFIXES[5:]
 _BY_HASH_ALGORITHMS = ("sha256", "sha512")
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
@@ -47,11 +49,14 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
     subject = context.subject
     fields = check_release(context, keys)
     if fields is None:
+        subject.mark_not_run("the Release could not be read", *_NEEDS_RELEASE)
         subject.complete = False
         return subject
     packages: set[Package] = set()
     for index, data in _check_indexes(context, fields):
         packages |= set(_check_entries(context, index, data))
+    if not subject.complete:
+        subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
     subject.packages = frozenset(packages)
     subject.file_paths = {_file_path(suite, package) for package in packages}
     return subject

@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import CheckKind, FileDigest, Subject
+from kubeparcel.doctor.findings import NO_SIGNATURE, CheckKind, FileDigest, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import check_signature, cleartext
@@ -51,10 +51,10 @@ def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str]
 
 
 def _check_signatures(context: SuiteContext, keys: TrustedKeys) -> str | None:
-    context.subject.mark_run(CheckKind.INRELEASE, CheckKind.RELEASE_GPG)
     release = context.read("Release")
     signed_text = _check_inrelease(context, keys)
     _check_release_gpg(context, keys, release)
+    context.subject.mark_not_run(NO_SIGNATURE, CheckKind.PACKET, CheckKind.SQV)
     plain_text = None if release is None else release.decode("utf-8", "replace")
     if signed_text is None or plain_text is None:
         return plain_text if signed_text is None else signed_text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.doctor.discovery import Discovery, yum_label
-from kubeparcel.doctor.findings import CheckKind, Subject
+from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format
@@ -16,6 +16,7 @@ from kubeparcel.repository import policy
 from kubeparcel.repository.model import Package
 
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
+_FILES = "files"
 _CLOSURE_HINT = (
     "Clients cannot install it. Publish the missing package into the suite, or remove the one "
     "that needs it."
@@ -84,28 +85,32 @@ def check_orphans(
     discovery: Discovery,
     apt_subjects: Sequence[Subject],
     yum_subjects: Sequence[Subject],
-) -> Iterator[Subject]:
-    """Check that every package file is listed in an index, or retained for clients that lag.
-
-    Yields no subject if an index could not be read, or no folder can be listed.
-    """
+) -> Subject:
+    """Check that every package file is listed in an index, or retained for clients that lag."""
     both = (*apt_subjects, *yum_subjects)
     if not all(subject.complete for subject in both):
-        return
+        return orphans_not_run(UNREADABLE_INDEX)
     known = set().union(*(subject.file_paths for subject in both))
     known |= set(discovery.state.retired_packages) if discovery.state else set()
     folders = _outermost({*(suite.base for suite in discovery.suites), *discovery.yum_folders})
     listings = [paths for paths in map(reader.file_sizes, folders) if paths is not None]
     if not listings:
-        return
-    files = Subject("files")
+        return orphans_not_run("the server does not list folders")
+    files = Subject(_FILES)
     files.mark_run(CheckKind.ORPHANS)
     for path in sorted(set().union(*listings) - known):
         if path.endswith(_PACKAGE_SUFFIXES):
             files.add_finding(
                 CheckKind.ORPHANS, "listed in an index", "not listed", path, _ORPHAN_HINT
             )
-    yield files
+    return files
+
+
+def orphans_not_run(reason: str) -> Subject:
+    """Return the subject of the check for unlisted files if it cannot run."""
+    files = Subject(_FILES)
+    files.mark_not_run(reason, CheckKind.ORPHANS)
+    return files
 
 
 def _outermost(folders: set[str]) -> list[str]:
@@ -126,11 +131,14 @@ def check_formats(
 ) -> Iterator[Subject]:
     """Check that suites of one name (or the only two) have the same versions as deb and rpm."""
     subject = Subject("debs and rpms")
-    for apt, yum in _pairs(discovery, apt_subjects, yum_subjects):
+    pairs = list(_pairs(discovery, apt_subjects, yum_subjects))
+    comparable = all(apt.complete and yum.complete for apt, yum in pairs)
+    for apt, yum in pairs:
         debs, rpms = _versions(apt.packages), _versions(yum.packages)
         if not (apt.complete and yum.complete and debs and rpms):
             continue
-        subject.mark_run(CheckKind.FORMATS)
+        if comparable:
+            subject.mark_run(CheckKind.FORMATS)
         for name, arch in sorted({*debs, *rpms}):
             for format_, own, other in ((Format.DEB, debs, rpms), (Format.RPM, rpms, debs)):
                 for version in sorted(own[name, arch] - other[name, arch]):
@@ -141,7 +149,9 @@ def check_formats(
                         f"{apt.name}, {yum.name}",
                         _FORMATS_HINT,
                     )
-    if subject.checks_run:
+    if not comparable:
+        subject.mark_not_run(UNREADABLE_INDEX, CheckKind.FORMATS)
+    if subject.checks:
         yield subject
 
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeparcel.console import Log
-from kubeparcel.doctor import consistency
+from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
 from kubeparcel.doctor.discovery import Discovery, discover
 from kubeparcel.doctor.factory import open_reader
-from kubeparcel.doctor.findings import Subject
+from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.package_files import check_package_files
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.yum import check_yum_repository
@@ -59,12 +58,15 @@ def examine_reader(
     now = time.time() if request.now is None else request.now
     with load_trusted_keys(reader, discovery, request.key, now, request.horizon_days) as keys:
         subjects = _check_repositories(reader, discovery, keys, request, log)
-        if keys.certificates:
-            keys.check_keys()
-    if not suites:
-        count = len(discovery.suites)
-        yum_subjects = subjects[count : count + len(discovery.yum_folders)]
-        subjects += consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects)
+        keys.check_keys()
+    count = len(discovery.suites)
+    yum_subjects = subjects[count : count + len(discovery.yum_folders)]
+    if suites:
+        subjects.append(consistency.orphans_not_run("only some suites were examined"))
+    else:
+        subjects.append(
+            consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects)
+        )
     seconds = time.monotonic() - started
     return DoctorReport(reader.location, (keys.subject, *subjects), seconds, request.quick)
 
@@ -86,15 +88,18 @@ def _check_repositories(
         for folder in discovery.yum_folders
     ]
     both = [*apt_subjects, *yum_subjects]
-    if not request.quick:
+    if request.quick:
+        for subject in both:
+            package_files.mark_not_run(subject, "--quick")
+    else:
         bases = (*(suite.base for suite in discovery.suites), *discovery.yum_folders)
-        check_package_files(reader, list(zip(bases, both, strict=True)), keys, log)
+        package_files.check_package_files(reader, list(zip(bases, both, strict=True)), keys, log)
     for subject in both:
         if subject.complete:
             consistency.check_closure(subject)
             consistency.check_companions(subject)
         else:
-            subject.add_remark("an index could not be read: missing packages were not checked")
+            subject.mark_not_run(UNREADABLE_INDEX, CheckKind.CLOSURE, CheckKind.COMPANIONS)
     return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
 
 

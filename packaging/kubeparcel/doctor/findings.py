@@ -1,4 +1,4 @@
-"""What an examination records: the checks that ran, their findings, remarks, and digests."""
+"""What an examination records: checks that ran or could not, findings, remarks, and digests."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from kubeparcel.repository.model import Package
 
 MAX_FINDINGS = 25
 """Findings of one check that are recorded; the others are counted."""
+
+NO_KEY = "no public key to verify signatures with"
+NO_SIGNATURE = "no signature was found"
+UNREADABLE_INDEX = "an index could not be read"
+"""Reasons why checks did not run."""
 
 
 class CheckKind(Enum):
@@ -54,6 +59,7 @@ class Fault(NamedTuple):
 class Subject:
     """A suite, a yum repository or the keys: what was checked and found there.
 
+    `checks_not_run` are checks that apply but could not run, with the reason.
     `file_paths` are the paths of the packages' files, `digests` their listed digests.
     `description` is a short text about the subject itself, `bytes_read` what was read of package
     files. `complete` is false if an index could not be read: then a package that seems to be
@@ -65,6 +71,7 @@ class Subject:
     file_paths: set[str] = field(default_factory=set)
     digests: dict[Package, Mapping[str, str]] = field(default_factory=dict)
     checks_run: dict[CheckKind, None] = field(default_factory=dict)
+    checks_not_run: dict[CheckKind, str] = field(default_factory=dict)
     findings: dict[CheckKind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[str] = field(default_factory=list)
     description: str = ""
@@ -74,6 +81,11 @@ class Subject:
     def mark_run(self, *kinds: CheckKind) -> None:
         """Record that checks ran; they pass unless findings are added."""
         self.checks_run.update(dict.fromkeys(kinds))
+
+    def mark_not_run(self, reason: str, *kinds: CheckKind) -> None:
+        """Record why checks did not run. It has no effect on those that did."""
+        for kind in kinds:
+            self.checks_not_run.setdefault(kind, reason)
 
     def add_finding(
         self, kind: CheckKind, expected: str, found: str, location: str = "", hint: str = ""
@@ -93,8 +105,9 @@ class Subject:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """Return the checks that ran, for reports."""
-        return tuple(self._check(kind) for kind in CheckKind if kind in self.checks_run)
+        """Return the checks that ran, or should have run, for reports."""
+        marked = {*self.checks_run, *self.checks_not_run}
+        return tuple(self._check(kind) for kind in CheckKind if kind in marked)
 
     def _check(self, kind: CheckKind) -> Check:
         name, meaning = kind.value
@@ -102,7 +115,8 @@ class Subject:
         shown = findings[:MAX_FINDINGS]
         if len(findings) > MAX_FINDINGS:
             shown = [*shown, Finding("", f"and {len(findings) - MAX_FINDINGS:,} more")]
-        return Check(name, self.name, meaning, tuple(shown))
+        not_run = "" if kind in self.checks_run else self.checks_not_run[kind]
+        return Check(name, self.name, meaning, tuple(shown), not_run=not_run)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.doctor.discovery import Discovery
-from kubeparcel.doctor.findings import CheckKind, Subject
+from kubeparcel.doctor.findings import NO_KEY, CheckKind, Subject
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError
@@ -57,7 +57,11 @@ class TrustedKeys:
 
     def check_keys(self) -> None:
         """Check the keys that made valid signatures, or all if there was no valid signature."""
-        self.subject.mark_run(CheckKind.KEY, CheckKind.SELF_SIGNATURE)
+        self.subject.mark_run(CheckKind.KEY)
+        if not self.keys:
+            self.subject.mark_not_run(NO_KEY, CheckKind.SELF_SIGNATURE)
+            return
+        self.subject.mark_run(CheckKind.SELF_SIGNATURE)
         signers = self.verifier.signers if self.verifier else set()
         both = (*self.keys, *self.subkeys)
         used = [key for key in both if key.fingerprint in signers] or list(self.keys)

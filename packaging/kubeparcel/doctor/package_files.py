@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from kubeparcel.console import Log
 from kubeparcel.doctor.findings import (
+    NO_KEY,
+    UNREADABLE_INDEX,
     CheckKind,
     Fault,
     FileDigest,
@@ -60,10 +62,15 @@ class FileCheck:
 
 @dataclass(frozen=True)
 class FileResult:
-    """Bytes read and faults of a file; `signed` is false for an rpm without any signature."""
+    """Bytes read and faults of a file.
+
+    `inspected` is false if the file is missing, broken, or not the listed one. `signed` is false
+    for an rpm without any signature.
+    """
 
     size: int
     faults: tuple[Fault, ...]
+    inspected: bool = False
     signed: bool = True
 
 
@@ -79,7 +86,14 @@ def check_package_files(
     results = _check_all(reader, tuple(distinct.values()), keys, log)
     by_file = dict(zip(distinct, results, strict=True))
     for (_, subject), listed in zip(subjects, checks, strict=True):
-        _record(subject, [(check, by_file[check.path, check.package]) for check in listed])
+        _record(subject, [(check, by_file[check.path, check.package]) for check in listed], keys)
+
+
+def mark_not_run(subject: Subject, reason: str) -> None:
+    """Record why no package file of a subject was checked."""
+    subject.mark_not_run(reason, CheckKind.FILES, CheckKind.INSIDE)
+    if any(package.format is Format.RPM for package in subject.packages):
+        subject.mark_not_run(reason, CheckKind.RPM_SIGNATURE)
 
 
 def _file_checks(base: str, subject: Subject) -> list[FileCheck]:
@@ -122,15 +136,31 @@ def _check_all(
         return parallel_map(work, checks, workers)
 
 
-def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]]) -> None:
-    subject.mark_run(CheckKind.FILES, CheckKind.INSIDE)
+def _record(
+    subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], keys: TrustedKeys
+) -> None:
+    if not (results or subject.complete):
+        mark_not_run(subject, UNREADABLE_INDEX)
+        return
+    subject.mark_run(CheckKind.FILES)
     subject.bytes_read = sum(result.size for _, result in results)
     for _, result in results:
         subject.add_faults(result.faults)
-    rpms = [(c, result) for c, result in results if c.package.format is Format.RPM]
+    if results and not any(result.inspected for _, result in results):
+        mark_not_run(subject, "no package file could be read")
+        return
+    subject.mark_run(CheckKind.INSIDE)
+    rpms = [
+        (check, result)
+        for check, result in results
+        if check.package.format is Format.RPM and result.inspected
+    ]
     if not rpms:
         return
-    subject.mark_run(CheckKind.RPM_SIGNATURE)
+    if keys.verifier is None:
+        subject.mark_not_run(NO_KEY, CheckKind.RPM_SIGNATURE)
+    else:
+        subject.mark_run(CheckKind.RPM_SIGNATURE)
     unsigned = [check for check, result in rpms if not result.signed]
     if len(unsigned) == len(rpms) > 1:
         found = f"all {len(rpms):,} rpms are unsigned"
@@ -161,13 +191,13 @@ def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) ->
     try:
         faults = list(_contents_faults(check, file))
         if check.package.format is Format.DEB:
-            return FileResult(file.digest.size, tuple(faults))
+            return FileResult(file.digest.size, tuple(faults), inspected=True)
         headers = rpm_header.read_headers(file.head, file.digest.size)
         faults += rpm_signature_faults(reader, check.path, headers, file.head, keys)
     except MalformedData as error:
         broken = Fault(CheckKind.INSIDE, "a complete package", str(error), check.path, _BROKEN_HINT)
         return FileResult(file.digest.size, (broken,))
-    return FileResult(file.digest.size, tuple(faults), headers.signed)
+    return FileResult(file.digest.size, tuple(faults), inspected=True, signed=headers.signed)
 
 
 @dataclass(frozen=True)

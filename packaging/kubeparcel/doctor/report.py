@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.console import duration, quantity
-from kubeparcel.doctor.findings import Subject
-from kubeparcel.reports.results import Report
+from kubeparcel.doctor.findings import NO_KEY, Subject
+from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.reports.text import TextStyle, failure_lines
 
 _MAX_NAMES = 3
@@ -33,7 +34,7 @@ class DoctorReport:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if all checks pass, otherwise 1; remarks do not count."""
+        """Return 0 if no check failed, otherwise 1."""
         return self.report.exit_code
 
     @property
@@ -55,6 +56,7 @@ class DoctorReport:
             "bytes": self._bytes_read,
             "count": len(report.checks),
             "failed": len(report.failed),
+            "not-run": _count(report.checks)[CheckState.NOT_RUN],
             "seconds": round(self.seconds, 2),
             "subjects": [_subject_as_dict(subject) for subject in self.subjects],
         }
@@ -67,7 +69,8 @@ class DoctorReport:
         lines = [
             line for subject in self.subjects for line in _subject_lines(subject, width, style)
         ]
-        return style.replace_unencodable("\n".join((*lines, *self._remarks(), self._summary())))
+        lines += [*self._not_run(), *self._remarks(), self._summary()]
+        return style.replace_unencodable("\n".join(lines))
 
     @property
     def _package_count(self) -> int:
@@ -84,40 +87,81 @@ class DoctorReport:
             for text in subject.remarks:
                 names_by_remark.setdefault(text, []).append(subject.name)
         for text, names in names_by_remark.items():
-            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            yield f"  remark  {', '.join(names[:_MAX_NAMES])}{more}: {text}"
+            yield f"  remark   {_join_names(names)}: {text}"
+
+    def _not_run(self) -> Iterator[str]:
+        """Yield for each reason the checks that did not run, with the names of their subjects."""
+        checks_by_reason: dict[str, list[Check]] = {}
+        for check in self.report.checks:
+            if check.state is CheckState.NOT_RUN:
+                checks_by_reason.setdefault(check.not_run, []).append(check)
+        for reason, checks in checks_by_reason.items():
+            subjects = list(dict.fromkeys(check.subject for check in checks))
+            names = ", ".join(dict.fromkeys(check.name for check in checks))
+            yield f"  not run  {_join_names(subjects)}: {names} ({reason})"
 
     def _summary(self) -> str:
         report = self.report
         read = "not read (--quick)" if self.quick else f"{quantity(self._bytes_read, 'B')} read"
-        failed = f"{len(report.failed)} fail" if report.failed else "all pass"
         remarks = len({text for subject in self.subjects for text in subject.remarks})
         counted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
         return (
             f"{self.location} · {self._package_count:,} packages, {read} · "
-            f"{len(report.checks)} checks, {failed}{counted} · {duration(self.seconds)}"
+            f"{_describe_counts(report.checks, 'all pass')}{counted} · {duration(self.seconds)}"
         )
+
+
+def _count(checks: Iterable[Check]) -> Counter[CheckState]:
+    return Counter(check.state for check in checks)
+
+
+def _describe_counts(checks: Sequence[Check], all_pass: str = "") -> str:
+    """Return `12 checks`, `12 checks: 10 pass, 1 fail, 1 not run` or `1 check, failed`."""
+    counts = _count(checks)
+    total = f"{len(checks):,} check{'' if len(checks) == 1 else 's'}"
+    if counts[CheckState.PASSED] == len(checks):
+        return f"{total}, {all_pass}" if all_pass else total
+    if len(checks) == 1:
+        return f"{total}, {'failed' if counts[CheckState.FAILED] else 'not run'}"
+    verbs = {CheckState.PASSED: "pass", CheckState.FAILED: "fail", CheckState.NOT_RUN: "not run"}
+    parts = (f"{counts[state]:,} {verb}" for state, verb in verbs.items() if counts[state])
+    return f"{total}: {', '.join(parts)}"
+
+
+def _join_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}"
+
+
+def _state(checks: Sequence[Check]) -> CheckState:
+    """Return the state of a subject: `not-run` if no check ran, or no signature was verified."""
+    counts = _count(checks)
+    if counts[CheckState.FAILED]:
+        return CheckState.FAILED
+    unverified = any(check.not_run == NO_KEY for check in checks)
+    return CheckState.NOT_RUN if unverified or not counts[CheckState.PASSED] else CheckState.PASSED
 
 
 def _subject_as_dict(subject: Subject) -> dict[str, Any]:
     checks = subject.checks
+    state = _state(checks)
     return {
         "subject": subject.name,
-        "passed": all(check.passed for check in checks),
+        "passed": state is CheckState.PASSED,
+        "state": state,
         "packages": len(subject.packages),
         "bytes": subject.bytes_read,
-        "checks": [check.as_dict() for check in checks],
+        "checks": [check.as_dict() | {"state": check.state} for check in checks],
         "remarks": subject.remarks,
     }
 
 
 def _subject_lines(subject: Subject, width: int, style: TextStyle) -> Iterator[str]:
     checks = subject.checks
-    failed = [check for check in checks if not check.passed]
-    mark = style.failed_mark if failed else style.passed_mark
-    count = f"{len(checks)} check{'' if len(checks) == 1 else 's'}"
-    if failed:
-        count = f"{len(failed)} of {len(checks)} checks fail"
+    failed = [check for check in checks if check.state is CheckState.FAILED]
+    marks = {CheckState.PASSED: style.passed_mark, CheckState.FAILED: style.failed_mark}
+    mark = marks.get(_state(checks), "–")
+    count = _describe_counts(checks)
     size = f", {quantity(subject.bytes_read, 'B')}" if subject.bytes_read else ""
     packages = f" · {len(subject.packages):,} packages{size}" if subject.packages else ""
     description = f" · {subject.description}" if subject.description else ""

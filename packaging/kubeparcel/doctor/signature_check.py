@@ -91,6 +91,13 @@ class SignatureVerifier:
                     return f"sqv rejects it{when}: {_reason(completed.stderr)}"
         return ""
 
+    @property
+    def sqv_missing_reason(self) -> str:
+        """Return why there is no usable sqv."""
+        if shutil.which("sqv"):
+            return "this version of sqv cannot verify clear-signed text"
+        return "sqv is not installed"
+
     @contextmanager
     def _files(self, signature: bytes, data: bytes | Path | None) -> Iterator[list[Path]]:
         number = next(self._count)

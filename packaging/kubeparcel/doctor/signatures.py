@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kubeparcel.doctor.findings import CheckKind, Fault, Subject
+from kubeparcel.doctor.findings import NO_KEY, CheckKind, Fault, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.packages.rpm.header import Headers
@@ -36,18 +36,26 @@ def check_signature(
     location: str,
 ) -> None:
     """Check a signature of an index and record the findings; `data` is None if clear-signed."""
-    subject.mark_run(kind, CheckKind.PACKET)
     subject.add_faults(signature_faults(kind, keys, signature, data, location))
-    packets = openpgp.signatures(openpgp.dearmor(signature))
+    packets = list(openpgp.signatures(openpgp.dearmor(signature)))
+    if packets:
+        subject.mark_run(CheckKind.PACKET)
     expiries = [packet.expires for packet in packets if packet.expires]
     if expiries and keys.now < min(expiries) < keys.horizon_end:
         day = datetime.fromtimestamp(min(expiries), UTC).strftime("%Y-%m-%d")
         subject.add_remark(f"{location}: the signature expires on {day}")
-    if keys.verifier is None or kind in subject.findings:
+    if keys.verifier is None:
+        subject.mark_not_run(NO_KEY, kind, CheckKind.SQV)
+        return
+    subject.mark_run(kind)
+    if kind in subject.findings:
+        subject.mark_not_run("gpgv rejects the signature", CheckKind.SQV)
         return
     problem = keys.verifier.sqv_problem(signature, data)
-    if problem is not None:
-        subject.mark_run(CheckKind.SQV)
+    if problem is None:
+        subject.mark_not_run(keys.verifier.sqv_missing_reason, CheckKind.SQV)
+        return
+    subject.mark_run(CheckKind.SQV)
     if problem:
         subject.add_finding(
             CheckKind.SQV,

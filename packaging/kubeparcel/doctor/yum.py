@@ -10,6 +10,8 @@ from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor import yum_primary
 from kubeparcel.doctor.findings import (
+    NO_SIGNATURE,
+    UNREADABLE_INDEX,
     CheckKind,
     FileDigest,
     Subject,
@@ -58,6 +60,8 @@ def check_yum_repository(
     subject.complete = "primary" in metadata
     if subject.complete:
         subject.packages = frozenset(yum_primary.check_entries(subject, metadata))
+    else:
+        subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
     subject.file_paths = {posixpath.normpath(context.path(p.path)) for p in subject.packages}
     return subject
 
@@ -65,7 +69,6 @@ def check_yum_repository(
 def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> None:
     path = context.path("repodata/repomd.xml.asc")
     signature = context.reader.read(path)
-    context.subject.mark_run(CheckKind.REPOMD)
     if signature is None:
         context.subject.add_finding(
             CheckKind.REPOMD,
@@ -77,6 +80,7 @@ def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> Non
         )
     else:
         check_signature(context.subject, CheckKind.REPOMD, keys, signature, repomd, path)
+    context.subject.mark_not_run(NO_SIGNATURE, CheckKind.PACKET, CheckKind.SQV)
 
 
 def _check_metadata(context: _Context, repomd: bytes) -> Iterator[tuple[str, bytes]]:

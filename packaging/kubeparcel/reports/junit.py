@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as Xml
 
-from kubeparcel.reports.results import Check, Report
+from kubeparcel.reports.results import Check, CheckState, Report
 
 _INVALID_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 """Characters that XML 1.0 does not allow (section 2.2)."""
@@ -33,8 +33,9 @@ def render_junit(reports: Sequence[Report]) -> bytes:
 def _add_suite(
     root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]
 ) -> None:
-    failures = sum(not check.passed for check in checks)
-    counts = {"tests": len(checks), "failures": failures, "errors": 0, "skipped": 0}
+    failures = sum(check.state is CheckState.FAILED for check in checks)
+    skipped = sum(check.state is CheckState.NOT_RUN for check in checks)
+    counts = {"tests": len(checks), "failures": failures, "errors": 0, "skipped": skipped}
     name = _clean(" ".join(part for part in (level, host, subject) if part))
     suite = Xml.SubElement(root, "testsuite", {"name": name, **_attributes(counts)})
     suite.set("time", f"{sum(check.seconds for check in checks):.3f}")
@@ -43,8 +44,10 @@ def _add_suite(
     for check in checks:
         case = Xml.SubElement(suite, "testcase", {"classname": name, "name": check.name})
         case.set("time", f"{check.seconds:.3f}")
-        if not check.passed:
+        if check.state is CheckState.FAILED:
             _add_failure(case, check)
+        elif check.state is CheckState.NOT_RUN:
+            _add_skipped(case, check.not_run)
         if check.evidence:
             outputs = (f"{title}\n{text}" for title, text in check.evidence.items())
             Xml.SubElement(case, "system-out").text = _clean("\n\n".join(outputs))
@@ -65,7 +68,11 @@ def _add_skipped_suite(root: Xml.Element, report: Report) -> None:
     counts = {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}
     suite = Xml.SubElement(root, "testsuite", {"name": report.level, **_attributes(counts)})
     case = Xml.SubElement(suite, "testcase", {"classname": report.level, "name": report.level})
-    Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {report.not_run}")})
+    _add_skipped(case, report.not_run)
+
+
+def _add_skipped(case: Xml.Element, reason: str) -> None:
+    Xml.SubElement(case, "skipped", {"message": _clean(f"not run: {reason}")})
 
 
 def _attributes(counts: Mapping[str, int]) -> dict[str, str]:

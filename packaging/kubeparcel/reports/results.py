@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 
@@ -29,12 +30,21 @@ class Finding:
         return {name: value for name, value in asdict(self).items() if value}
 
 
+class CheckState(StrEnum):
+    """The outcome of a check. One that did not run has not passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not-run"
+
+
 @dataclass(frozen=True)
 class Check:
     """The result of one check of one subject: a package file, or a scenario on a host.
 
-    It passed if it has no findings. Levels that run on hosts set `host`, and keep the commands
-    they ran with their output in `evidence`, by title. `seconds` is 0 where it was not measured.
+    It failed if it has findings. `not_run` is the reason why it did not run. Levels that run on
+    hosts set `host`, and keep the commands they ran with their output in `evidence`, by title.
+    `seconds` is 0 where it was not measured.
     """
 
     name: str
@@ -44,11 +54,19 @@ class Check:
     host: str = ""
     seconds: float = 0.0
     evidence: Mapping[str, str] = field(default_factory=dict)
+    not_run: str = ""
+
+    @property
+    def state(self) -> CheckState:
+        """Return whether the check passed, failed or did not run."""
+        if self.findings:
+            return CheckState.FAILED
+        return CheckState.NOT_RUN if self.not_run else CheckState.PASSED
 
     @property
     def passed(self) -> bool:
-        """Whether the check has no findings."""
-        return not self.findings
+        """Whether the check ran and has no findings."""
+        return self.state is CheckState.PASSED
 
     def as_dict(self) -> dict[str, Any]:
         """Return the check's entry in the JSON report, without empty fields."""
@@ -56,6 +74,7 @@ class Check:
         entry |= {"host": self.host} if self.host else {}
         entry |= {"seconds": round(self.seconds, 2)} if self.seconds else {}
         entry |= {"meaning": self.meaning} if self.meaning and self.findings else {}
+        entry |= {"not-run": self.not_run} if self.state is CheckState.NOT_RUN else {}
         findings = [finding.as_dict() for finding in self.findings]
         entry |= {"findings": findings} if findings else {}
         entry |= {"evidence": dict(self.evidence)} if self.evidence else {}
@@ -90,13 +109,13 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether the level ran and every check passed."""
+        """Whether the level ran and no check failed."""
         return not self.not_run and not self.failed
 
     @property
     def failed(self) -> tuple[Check, ...]:
         """Return the checks that failed."""
-        return tuple(check for check in self.checks if not check.passed)
+        return tuple(check for check in self.checks if check.findings)
 
     @property
     def exit_code(self) -> int:
