@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from kubeparcel import cli
-from kubeparcel.console import QuietLog
+from kubeparcel.console import QuietLog, quantity
 from kubeparcel.doctor.findings import MAX_FINDINGS, CheckKind
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.package_files import FileCheck, check_file
@@ -60,6 +61,41 @@ def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: D
     assert "expected kubelet 1.36.3-1 amd64 (deb)" in text
     assert f"location {DEB}" in text
     assert "Publish the file again, or remove it from the index." in text
+
+
+def test_package_in_two_suites_and_file_that_is_read_once_are_counted_once(
+    published: Path, doctor: Doctor
+) -> None:
+    report = doctor(published)
+    debs, rpms = list(published.rglob("*.deb")), list(published.rglob("*.rpm"))
+    assert (len(debs), len(rpms)) == (5, 10), "each suite has its own path of an rpm"
+    size = sum(path.stat().st_size for path in (*debs, *rpms))
+    document = json.loads(report.as_json())
+    assert (document["packages"], document["files"], document["bytes"]) == (10, 15, size)
+    assert f"10 packages in 15 files, {quantity(size, 'B')} read" in report.as_text()
+    for subject in document["subjects"]:
+        if subject["subject"].startswith(("apt", "yum")):
+            assert subject["packages"] == 5
+    listed = doctor(published, quick=True)
+    assert "10 packages in 15 files, not read (--quick)" in listed.as_text()
+    one_suite = doctor(published, suites=["stable"])
+    assert "10 packages, " in one_suite.as_text()
+
+
+def test_file_is_read_once_although_two_suites_list_it(
+    published: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    stream = FolderReader.stream
+
+    def record(self: FolderReader, path: str, use: Callable[..., object]) -> object:
+        read.append(path)
+        return stream(self, path, use)
+
+    monkeypatch.setattr(FolderReader, "stream", record)
+    report = doctor(published)
+    files = [path for path in read if path.endswith((".deb", ".rpm"))]
+    assert len(files) == len(set(files)) == json.loads(report.as_json())["files"]
 
 
 def test_quick_skips_package_files_and_says_so(damaged: Path, doctor: Doctor) -> None:
@@ -288,7 +324,7 @@ def test_doctor_task_prints_json_and_writes_junit(
         cli.main(words)
     assert ended.value.code == 1
     document = json.loads(capsys.readouterr().out)
-    assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 20)
+    assert (document["passed"], document["failed"], document["packages"]) == (False, 2, 10)
     subjects = {subject["subject"]: subject for subject in document["subjects"]}
     checks = subjects["apt stable"]["checks"]
     (failed,) = [check for check in checks if check["state"] == "failed"]

@@ -61,8 +61,8 @@ class Subject:
 
     `checks_not_run` are checks that apply but could not run, with the reason.
     `file_paths` are the paths of the packages' files, `digests` their listed digests.
-    `description` is a short text about the subject itself, `bytes_read` what was read of package
-    files. `complete` is false if an index could not be read: then a package that seems to be
+    `description` is a short text about the subject itself, `bytes_by_path` what was read of each
+    package file. `complete` is false if an index could not be read: then a package that seems to be
     missing may be in that index.
     """
 
@@ -75,7 +75,7 @@ class Subject:
     findings: dict[CheckKind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     remarks: list[str] = field(default_factory=list)
     description: str = ""
-    bytes_read: int = 0
+    bytes_by_path: dict[str, int] = field(default_factory=dict)
     complete: bool = True
 
     def mark_run(self, *kinds: CheckKind) -> None:
@@ -102,6 +102,11 @@ class Subject:
     def add_remark(self, text: str) -> None:
         """Record something worth knowing that fails no check."""
         self.remarks.append(text)
+
+    @property
+    def bytes_read(self) -> int:
+        """Return how many bytes of the subject's package files were read."""
+        return sum(self.bytes_by_path.values())
 
     @property
     def checks(self) -> tuple[Check, ...]:

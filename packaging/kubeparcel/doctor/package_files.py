@@ -143,7 +143,7 @@ def _record(
         mark_not_run(subject, UNREADABLE_INDEX)
         return
     subject.mark_run(CheckKind.FILES)
-    subject.bytes_read = sum(result.size for _, result in results)
+    subject.bytes_by_path = {check.path: result.size for check, result in results}
     for _, result in results:
         subject.add_faults(result.faults)
     if results and not any(result.inspected for _, result in results):

@@ -53,6 +53,7 @@ class DoctorReport:
             "passed": report.passed,
             "quick": self.quick,
             "packages": self._package_count,
+            "files": self._file_count,
             "bytes": self._bytes_read,
             "count": len(report.checks),
             "failed": len(report.failed),
@@ -74,11 +75,21 @@ class DoctorReport:
 
     @property
     def _package_count(self) -> int:
-        return sum(len(subject.packages) for subject in self.subjects)
+        """Return the number of packages; one that several suites list is counted once."""
+        packages = (package for subject in self.subjects for package in subject.packages)
+        return len({(package.identity, package.sha256) for package in packages})
+
+    @property
+    def _file_count(self) -> int:
+        return len(set().union(*(subject.file_paths for subject in self.subjects)))
 
     @property
     def _bytes_read(self) -> int:
-        return sum(subject.bytes_read for subject in self.subjects)
+        """Return what was read of package files; each file is read once."""
+        sizes: dict[str, int] = {}
+        for subject in self.subjects:
+            sizes |= subject.bytes_by_path
+        return sum(sizes.values())
 
     def _remarks(self) -> Iterator[str]:
         """Yield each remark once, with the names of its subjects."""
@@ -103,10 +114,11 @@ class DoctorReport:
     def _summary(self) -> str:
         report = self.report
         read = "not read (--quick)" if self.quick else f"{quantity(self._bytes_read, 'B')} read"
+        files = f" in {self._file_count:,} files" if self._file_count != self._package_count else ""
         remarks = len({text for subject in self.subjects for text in subject.remarks})
         counted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
         return (
-            f"{self.location} · {self._package_count:,} packages, {read} · "
+            f"{self.location} · {self._package_count:,} packages{files}, {read} · "
             f"{_describe_counts(report.checks, 'all pass')}{counted} · {duration(self.seconds)}"
         )
 
