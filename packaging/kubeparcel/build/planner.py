@@ -1,4 +1,4 @@
-"""What to make: settings, lock and catalog become a list of packages. No network, no programs."""
+"""Plans packages from settings, lock and catalog, without network access or other programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComponentBinary:
-    """A binary of a component; no name means all that it has."""
+    """A binary of a component, or all of its binaries if the name is empty."""
 
     component: str
     name: str = ""
@@ -30,21 +30,21 @@ class ComponentBinary:
 
 @dataclass(frozen=True)
 class TextContent:
-    """A file's content, filled in from a template or as the user wrote it."""
+    """The text of a file: a rendered template or literal text of the settings."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file of the user's own."""
+    """A file of the user, copied into the package."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Symlink:
-    """A symbolic link's target."""
+    """A symbolic link to `target`."""
 
     target: str
 
@@ -56,7 +56,7 @@ class OwnedDirectory:
 
 @dataclass(frozen=True)
 class ProvenanceRecord:
-    """The record of where the package's binaries came from, known once they are there."""
+    """The record of where the package's binaries came from, written after they are fetched."""
 
 
 FileContent: TypeAlias = (
@@ -66,7 +66,7 @@ FileContent: TypeAlias = (
 
 @dataclass(frozen=True)
 class FilePlan:
-    """One path of a package, and what will be there."""
+    """A path of a package, with its mode and content."""
 
     path: str
     mode: int
@@ -77,7 +77,7 @@ class FilePlan:
 
 @dataclass(frozen=True)
 class PackagePlan:
-    """One package file to make. `arch` None is for all; `time` is in seconds since 1970."""
+    """A package file to build. `arch` is None for all; `time` is in seconds since 1970."""
 
     name: str
     version: str
@@ -94,25 +94,25 @@ class PackagePlan:
 
     @property
     def file_name(self) -> str:
-        """Its path below the output folder."""
+        """Return the path of the package below the output folder."""
         name = self.format.file_name(self.name, self.version, self.revision, self.arch)
         return f"{self.format}/{name}"
 
 
 def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[PackagePlan, ...]:
-    """Every package that these settings and this lock mean, in a stable order.
+    """Return the packages of the settings and the lock, in a stable order.
 
-    Raises ConfigurationError for a template or file of the user's that cannot be used.
+    Raises ConfigurationError for an invalid template or missing file of the user.
     """
     return tuple(
-        _package(name, spec, format_, arch, settings, lock, catalog)
+        _plan_package(name, spec, format_, arch, settings, lock, catalog)
         for name, spec in settings.catalog_packages(catalog.packages).items()
         for format_ in settings.format
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
 
 
-def _package(
+def _plan_package(
     name: str,
     spec: PackageSpec,
     format_: Format,
@@ -123,24 +123,24 @@ def _package(
 ) -> PackagePlan:
     kubernetes = lock.component("kubernetes").version
     component = catalog.components.get(spec.component)
-    released = lock.component(spec.component or "kubernetes")
+    release = lock.component(spec.component or "kubernetes")
     layout = catalog.layouts[settings.layout][format_]
     variant = PackageVariant(name, spec, kubernetes, format_, settings.layout)
-    version = Version.parse(spec.version) if spec.version else released.version
+    version = Version.parse(spec.version) if spec.version else release.version
     context = {
         **variant.paths(catalog),
         "obsolete": layout.obsolete,
-        "program": next((row.binary for row in spec.files if row.binary), name),
+        "program": next((file.binary for file in spec.files if file.binary), name),
         "title": component.title if component else name,
         "version": str(version),
-        "year": datetime.fromtimestamp(released.released, UTC).year,
+        "year": datetime.fromtimestamp(release.released, UTC).year,
         "homepage": spec.homepage,
         "license": spec.license,
         "kubelet_extra_args": settings.kubelet_extra_args,
     }
-    files = {  # of two rows for one path the later one counts: the user's
-        (path, row.binaries): _file(row, path, spec, context, settings)
-        for path, row in variant.files(catalog)
+    files = {  # The user's files come last and replace those of the catalog.
+        (path, file.binaries): _plan_file(file, path, spec, context, settings)
+        for path, file in variant.files(catalog)
     }
     return PackagePlan(
         name=name,
@@ -153,58 +153,58 @@ def _package(
         files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
         relations=tuple(variant.relations()),
         scripts={
-            row.at: render(row.template, context, settings.base)
-            for row in spec.scripts
-            if row.applies_to(kubernetes, format_, settings.layout)
+            script.at: render(script.template, context, settings.base)
+            for script in spec.scripts
+            if script.applies_to(kubernetes, format_, settings.layout)
         },
-        time=_time(released.released),
+        time=_timestamp(release.released),
         compression=settings.compression,
     )
 
 
 def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:
-    own = ("section", "summary", "description", "license", "homepage")
+    names = ("section", "summary", "description", "license", "homepage")
     return {
-        **{name: getattr(spec, name) for name in own},
+        **{name: getattr(spec, name) for name in names},
         "maintainer": settings.maintainer,
         "vendor": settings.vendor,
     }
 
 
-def _time(released: int) -> int:
-    """The time that files carry: the release's own, or what SOURCE_DATE_EPOCH says."""
-    named = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if named and not named.isdecimal():
+def _timestamp(released: int) -> int:
+    """Return SOURCE_DATE_EPOCH if it is set, else the time of the release."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch and not epoch.isdecimal():
         raise ConfigurationError(
-            f"SOURCE_DATE_EPOCH: {named!r} is not a number of seconds since 1970.",
-            "Unset it: packages then carry the time of their release.",
+            f"Invalid SOURCE_DATE_EPOCH {epoch!r}: expected seconds since 1970.",
+            "Unset it to use the time of the release.",
         )
-    return int(named or released)
+    return int(epoch or released)
 
 
-def _file(
-    row: FileSpec, path: str, spec: PackageSpec, context: Mapping[str, Any], settings: Settings
+def _plan_file(
+    file: FileSpec, path: str, spec: PackageSpec, context: Mapping[str, Any], settings: Settings
 ) -> FilePlan:
-    origin: FileContent
-    if row.binary or row.binaries:
-        origin = ComponentBinary(spec.component, row.binary)
-    elif row.template:
-        origin = TextContent(render(row.template, context, settings.base))
-    elif row.source:
-        origin = LocalFile(_own_file(settings.base / row.source, row.path))
-    elif row.link:
-        origin = Symlink(row.link)
-    elif row.dir:
-        origin = OwnedDirectory()
+    content: FileContent
+    if file.binary or file.binaries:
+        content = ComponentBinary(spec.component, file.binary)
+    elif file.template:
+        content = TextContent(render(file.template, context, settings.base))
+    elif file.source:
+        content = _local_file(settings.base / file.source, file.path)
+    elif file.link:
+        content = Symlink(file.link)
+    elif file.dir:
+        content = OwnedDirectory()
     else:
-        origin = ProvenanceRecord() if row.provenance else TextContent(row.text)
-    return FilePlan(path, row.permissions, origin, row.config, row.role)
+        content = ProvenanceRecord() if file.provenance else TextContent(file.text)
+    return FilePlan(path, file.permissions, content, file.config, file.role)
 
 
-def _own_file(path: Path, target: str) -> Path:
-    if not path.is_file():
+def _local_file(source: Path, path: str) -> LocalFile:
+    if not source.is_file():
         raise ConfigurationError(
-            f"kubeparcel.yaml: {target}: there is no file {path}.",
-            "`source` is relative to the folder that holds kubeparcel.yaml.",
+            f"kubeparcel.yaml: {path}: source file {source} not found.",
+            "`source` is relative to the folder of kubeparcel.yaml.",
         )
-    return path
+    return LocalFile(source)

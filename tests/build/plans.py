@@ -1,0 +1,44 @@
+"""Plans of packages for tests, and parts of them in readable text."""
+
+from __future__ import annotations
+
+from kubeparcel.build.planner import (
+    FilePlan,
+    OwnedDirectory,
+    PackagePlan,
+    TextContent,
+    plan_packages,
+)
+from kubeparcel.config import catalog
+from kubeparcel.config.settings import load_settings
+from tests.conftest import locked
+
+PACKAGES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
+
+
+def plan(kubernetes: str = "1.36.3", **flags: str) -> dict[tuple[str, str], PackagePlan]:
+    """Return the plans for amd64 by package and format, with the settings of the folder."""
+    packages = plan_packages(load_settings(flags), locked(kubernetes), catalog.load())
+    return {(package.name, str(package.format)): package for package in packages}
+
+
+def describe_file(file: FilePlan) -> str:
+    """Return a line such as `-0644 config /etc/default/kubelet`; folders start with `d`."""
+    kind = "d" if isinstance(file.content, OwnedDirectory) else "-"
+    marks = [*(["config"] if file.config else []), *([file.role] if file.role else [])]
+    return " ".join([f"{kind}{file.mode:04o}", *marks, file.path])
+
+
+def paths(package: PackagePlan) -> list[str]:
+    return [file.path for file in package.files]
+
+
+def file_at(package: PackagePlan, path: str) -> FilePlan:
+    (file,) = [file for file in package.files if file.path == path]
+    return file
+
+
+def text_at(package: PackagePlan, path: str) -> str:
+    content = file_at(package, path).content
+    assert isinstance(content, TextContent)
+    return content.text

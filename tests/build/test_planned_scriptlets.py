@@ -1,0 +1,140 @@
+"""Scriptlets of the packages, and what they do in each case."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.build.plans import plan
+
+
+@pytest.mark.parametrize(
+    ("package", "format_", "layout", "scriptlets"),
+    [
+        ("kubeadm", "deb", "etc", {"postinstall", "postremove"}),
+        ("kubeadm", "deb", "official", {"preinstall", "postinstall", "postremove"}),
+        ("kubeadm", "rpm", "etc", {"postinstall", "postremove"}),
+        ("kubeadm", "rpm", "official", {"postinstall", "postremove"}),
+        ("kubelet", "deb", "etc", {"postinstall", "preremove", "postremove"}),
+        ("kubelet", "deb", "official", {"postinstall", "preremove", "postremove"}),
+        ("kubelet", "rpm", "etc", {"postinstall", "preremove", "postremove"}),
+        ("kubectl", "deb", "etc", set()),
+        ("kubernetes-cni", "rpm", "etc", set()),
+        ("cri-tools", "deb", "official", set()),
+    ],
+)
+def test_scriptlets_run_at_these_script_names(here, package, format_, layout, scriptlets):
+    assert set(plan(layout=layout)[package, format_].scripts) == scriptlets
+
+
+@pytest.mark.parametrize("layout", ["etc", "official"])
+def test_scriptlets_are_valid_shell_and_only_those_of_debs_have_a_shebang(here, layout):
+    for (_, format_), package in plan(layout=layout).items():
+        for script in package.scripts.values():
+            subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+            assert script.startswith("#!/bin/sh\nset -e\n") is (format_ == "deb")
+
+
+def scriptlet_runner(folder: Path) -> Callable[[str, str], list[str]]:
+    """Return a function that runs a scriptlet and returns the calls of a fake systemctl."""
+    systemctl, calls = folder / "systemctl", folder / "calls"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    systemctl.chmod(0o755)
+    (folder / "dpkg-maintscript-helper").write_text(f'#!/bin/sh\necho "$@" >> {calls}\n')
+    (folder / "dpkg-maintscript-helper").chmod(0o755)
+    runtime_folder = folder / "run/systemd/system"
+    runtime_folder.mkdir(parents=True)
+
+    def run(script: str, arguments: str) -> list[str]:
+        calls.write_text("")
+        local_script = script.replace("/run/systemd/system", str(runtime_folder))
+        assert local_script.count("/etc/systemd/system/multi-user") in (0, 1)
+        local_script = local_script.replace("rm -f /etc", f"rm -f {folder}/etc")
+        subprocess.run(
+            ["sh", "-c", local_script, "scriptlet", *arguments.split()],
+            env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+            check=True,
+        )
+        return calls.read_text().splitlines()
+
+    return run
+
+
+PRESET = "preset kubelet.service"
+RELOAD = "daemon-reload"
+ACTIVE = "--quiet is-active kubelet.service"
+
+
+@pytest.mark.parametrize(
+    ("format_", "script_name", "arguments", "calls"),
+    [
+        ("deb", "postinstall", "configure", [PRESET, RELOAD]),
+        ("deb", "postinstall", "configure 1.36.1-1", [RELOAD, ACTIVE]),
+        ("deb", "postinstall", "abort-upgrade 1.36.1-1", []),
+        ("deb", "preremove", "remove", ["stop kubelet.service"]),
+        ("deb", "preremove", "upgrade 1.36.3-1", []),
+        ("deb", "postremove", "remove", [RELOAD]),
+        ("deb", "postremove", "purge", [RELOAD]),
+        ("rpm", "postinstall", "1", [PRESET, RELOAD]),
+        ("rpm", "postinstall", "2", [RELOAD, ACTIVE]),
+        ("rpm", "preremove", "0", ["--no-reload disable --now kubelet.service"]),
+        ("rpm", "preremove", "1", []),
+        ("rpm", "postremove", "0", [RELOAD]),
+        ("rpm", "postremove", "1", [RELOAD]),
+    ],
+)
+def test_kubelet_scriptlets_preset_on_install_stop_on_removal_and_never_restart(
+    here, tmp_path, format_, script_name, arguments, calls
+):
+    script = plan()["kubelet", format_].scripts[script_name]
+    assert scriptlet_runner(tmp_path)(script, arguments) == calls
+
+
+@pytest.mark.parametrize(
+    ("format_", "script_name", "arguments"),
+    [
+        ("deb", "postinstall", "configure"),
+        ("deb", "postinstall", "configure 1.36.1-1"),
+        ("deb", "postremove", "remove"),
+        ("rpm", "postinstall", "1"),
+        ("rpm", "postinstall", "2"),
+        ("rpm", "postremove", "0"),
+    ],
+)
+def test_kubeadm_scriptlets_reload_systemd_and_do_not_touch_the_kubelet(
+    here, tmp_path, format_, script_name, arguments
+):
+    script = plan()["kubeadm", format_].scripts[script_name]
+    assert scriptlet_runner(tmp_path)(script, arguments) == [RELOAD]
+
+
+@pytest.mark.parametrize("script_name", ["preinstall", "postinstall", "postremove"])
+def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(
+    here, tmp_path, script_name
+):
+    script = plan(layout="official")["kubeadm", "deb"].scripts[script_name]
+    first = scriptlet_runner(tmp_path)(script, "upgrade 1.36.1-1")[0]
+    assert first == (
+        "rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1"
+    )
+
+
+@pytest.mark.parametrize("package", ["kubeadm", "kubelet"])
+@pytest.mark.parametrize("format_", ["deb", "rpm"])
+def test_scriptlets_do_nothing_without_systemd(here, package, format_):
+    """Such as in a container image, or while an image is being built."""
+    for script in plan()[package, format_].scripts.values():
+        unbooted = script.replace("/run/systemd/system", "/nowhere").replace("rm -f /etc", "true ")
+        for arguments in ("configure", "remove", "purge", "0", "1", "2"):
+            if arguments.isdigit() == (format_ == "rpm"):
+                process = subprocess.run(
+                    ["/bin/sh", "-c", unbooted, "scriptlet", arguments],
+                    env={"PATH": "/nowhere"},
+                    capture_output=True,
+                    check=False,
+                )
+                assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
