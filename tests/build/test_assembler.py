@@ -1,4 +1,4 @@
-"""Plans become packages: what decides their bytes, what is made again, and what is not."""
+"""Manifests and package files: their bytes, and when they are built again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kubeparcel import paths, templates
 from kubeparcel.build.assembler import (
     BuiltPackage,
     assemble,
-    blame_inputs,
+    discard_packages,
     finalize,
     manifest_digest,
 )
@@ -40,10 +40,10 @@ from tests.conftest import BINARIES, RecordingLog, elf, isolate_environment, loc
 ROOT = Path(__file__).parents[2]
 
 
-def described(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[PackageManifest]:
-    """All packages of the settings that hold where we stand, described."""
-    planned = plan_packages(load_settings(flags), lock, catalog.load())
-    return [finalize(package, lock, binaries, store) for package in planned]
+def manifests(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[PackageManifest]:
+    """Return the manifests of all packages of the settings."""
+    plans = plan_packages(load_settings(flags), lock, catalog.load())
+    return [finalize(plan, lock, binaries, store) for plan in plans]
 
 
 def assembled(packages: Sequence[PackageManifest], store: Store) -> tuple[BuiltPackage, ...]:
@@ -51,51 +51,46 @@ def assembled(packages: Sequence[PackageManifest], store: Store) -> tuple[BuiltP
         return assemble(packages, store, RecordingLog(), pool)
 
 
-def file_of(made: Sequence[BuiltPackage], store: Store, name: str, format_: str) -> Path:
-    (sha256,) = [m.sha256 for m in made if (m.manifest.name, m.manifest.format) == (name, format_)]
-    return store.path(sha256)
-
-
-def output(*argv: str | Path) -> str:
+def command_output(*argv: str | Path) -> str:
     return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
 
 
-# --- What a package is ---------------------------------------------------------------------------
+# --- Manifests ----------------------------------------------------------------------------------
 
 
-def only(packages: Sequence[PackageManifest], name: str, format_: str) -> PackageManifest:
-    (found,) = [p for p in packages if (p.name, p.format) == (name, format_)]
-    return found
+def find_manifest(packages: Sequence[PackageManifest], name: str, format_: str) -> PackageManifest:
+    (manifest,) = [p for p in packages if (p.name, p.format) == (name, format_)]
+    return manifest
 
 
-def test_a_binary_is_named_by_its_digest(here, lock, binaries, store):
-    package = only(described(lock, binaries, store), "kubelet", "deb")
-    (row,) = [file for file in package.files if file.path == "/usr/bin/kubelet"]
-    assert row.sha256 == binaries["kubernetes", Arch.AMD64]["kubelet"]
+def test_manifest_has_the_digest_of_a_binary(here, lock, binaries, store):
+    package = find_manifest(manifests(lock, binaries, store), "kubelet", "deb")
+    (file,) = [file for file in package.files if file.path == "/usr/bin/kubelet"]
+    assert file.sha256 == binaries["kubernetes", Arch.AMD64]["kubelet"]
 
 
-def test_a_folder_of_binaries_holds_as_many_as_the_release_has(here, lock, binaries, store):
-    package = only(described(lock, binaries, store), "kubernetes-cni", "rpm")
+def test_folder_of_binaries_has_all_binaries_of_the_release(here, lock, binaries, store):
+    package = find_manifest(manifests(lock, binaries, store), "kubernetes-cni", "rpm")
     assert [file.path for file in package.files if file.path.startswith("/opt")] == [
         *["/opt/cni", "/opt/cni/bin"],
         *[f"/opt/cni/bin/{name}" for name in ("bridge", "host-local", "loopback", "portmap")],
     ]
 
 
-def test_a_plugin_of_ones_own_replaces_the_one_of_that_name(here, lock, binaries, store):
+def test_user_plugin_replaces_the_plugin_of_that_name(here, lock, binaries, store):
     (here / "kubeparcel.yaml").write_text(
         "packages: {kubernetes-cni: {files: [{path: /opt/cni/bin/bridge, text: patched}]}}"
     )
-    package = only(described(lock, binaries, store), "kubernetes-cni", "deb")
-    rows = [file for file in package.files if file.path == "/opt/cni/bin/bridge"]
-    assert [row.sha256 for row in rows] == [hashlib.sha256(b"patched").hexdigest()]
+    package = find_manifest(manifests(lock, binaries, store), "kubernetes-cni", "deb")
+    files = [file for file in package.files if file.path == "/opt/cni/bin/bridge"]
+    assert [file.sha256 for file in files] == [hashlib.sha256(b"patched").hexdigest()]
 
 
-def test_the_record_says_where_the_binaries_came_from(here, lock, binaries, store):
-    package = only(described(lock, binaries, store), "kubectl", "deb")
-    (row,) = [file for file in package.files if file.path.endswith("provenance.json")]
+def test_provenance_lists_origins_and_digests_of_the_binaries(here, lock, binaries, store):
+    package = find_manifest(manifests(lock, binaries, store), "kubectl", "deb")
+    (file,) = [file for file in package.files if file.path.endswith("provenance.json")]
     kubectl = next(a for a in lock.artifacts if a.name == "kubectl")
-    assert json.loads(store.path(row.sha256).read_text()) == {
+    assert json.loads(store.path(file.sha256).read_text()) == {
         "package": "kubectl 1.36.3-1",
         "component": "kubernetes",
         "version": "1.36.3",
@@ -105,38 +100,36 @@ def test_the_record_says_where_the_binaries_came_from(here, lock, binaries, stor
     }
 
 
-def test_the_record_names_the_compiler_where_there_was_one(here, lock, binaries, store):
+def test_provenance_has_the_go_toolchain_of_compiled_binaries(here, lock, binaries, store):
     from_go = dataclasses.replace(lock, source="go", toolchain="go1.26.8")
-    package = only(described(from_go, binaries, store), "cri-tools", "deb")
-    (row,) = [file for file in package.files if file.path.endswith("provenance.json")]
-    record = json.loads(store.path(row.sha256).read_text())
+    package = find_manifest(manifests(from_go, binaries, store), "cri-tools", "deb")
+    (file,) = [file for file in package.files if file.path.endswith("provenance.json")]
+    record = json.loads(store.path(file.sha256).read_text())
     assert (record["source"], record["toolchain"]) == ("go", "go1.26.8")
 
 
-def test_a_dynamic_binary_brings_its_library_as_a_dependency_and_a_static_one_does_not(
-    here, lock, binaries, store
-):
-    """Read from the file: this Python's own `env`, linked with glibc as upstream's kubelet is."""
+def test_only_dynamic_binaries_depend_on_the_c_library(here, lock, binaries, store):
+    """The dynamic binary is `env` of this machine, linked with glibc like upstream's kubelet."""
     dynamic = store.add_bytes(Path("/usr/bin/env").read_bytes())
     names = {**binaries["kubernetes", Arch.AMD64], "kubelet": dynamic}
-    packages = described(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
+    packages = manifests(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
 
-    def needs(name: str, format_: str) -> list[str]:
-        return [other for _, other in only(packages, name, format_).relations]
+    def dependencies(name: str, format_: str) -> list[str]:
+        return [other for _, other in find_manifest(packages, name, format_).relations]
 
-    assert [other for other in needs("kubelet", "deb") if other.startswith("libc6 (>= 2.")]
-    assert "libc.so.6()(64bit)" in needs("kubelet", "rpm")
-    assert not [other for other in needs("kubectl", "deb") if "libc" in other]
+    assert [other for other in dependencies("kubelet", "deb") if other.startswith("libc6 (>= 2.")]
+    assert "libc.so.6()(64bit)" in dependencies("kubelet", "rpm")
+    assert not [other for other in dependencies("kubectl", "deb") if "libc" in other]
 
 
-def test_a_binary_that_the_release_does_not_have_is_an_error(here, lock, binaries, store):
-    """As when a line was taken out of kubeparcel.lock by hand."""
+def test_missing_binary_is_an_error(here, lock, binaries, store):
+    """Such as after a line was removed from kubeparcel.lock by hand."""
     names = {n: d for n, d in binaries["kubernetes", Arch.AMD64].items() if n != "kubectl"}
     with pytest.raises(ConfigurationError, match="kubectl"):
-        described(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
+        manifests(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
 
 
-# --- What decides the bytes ----------------------------------------------------------------------
+# --- Manifest digests ----------------------------------------------------------------------------
 
 PACKAGE = PackageManifest(
     name="small",
@@ -183,24 +176,24 @@ FILE_CHANGES: dict[str, Any] = {
 }
 
 
-def test_equal_packages_have_one_key():
+def test_equal_manifests_have_equal_digests():
     assert manifest_digest(dataclasses.replace(PACKAGE)) == manifest_digest(PACKAGE)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(PackageManifest)])
-def test_the_key_changes_with_every_field_of_a_package(field):
+def test_manifest_digest_depends_on_every_field_of_the_package(field):
     changed = dataclasses.replace(PACKAGE, **{field: CHANGES[field]})
     assert manifest_digest(changed) != manifest_digest(PACKAGE)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ManifestFile)])
-def test_the_key_changes_with_every_field_of_a_file(field):
+def test_manifest_digest_depends_on_every_field_of_a_file(field):
     files = (dataclasses.replace(PACKAGE.files[0], **{field: FILE_CHANGES[field]}),)
     changed = dataclasses.replace(PACKAGE, files=files)
     assert manifest_digest(changed) != manifest_digest(PACKAGE)
 
 
-def test_the_key_changes_with_nfpm(monkeypatch):
+def test_manifest_digest_depends_on_the_nfpm_version(monkeypatch):
     before = manifest_digest(PACKAGE)
     monkeypatch.setattr(nfpm, "version", lambda: "9.9.9")
     assert manifest_digest(dataclasses.replace(PACKAGE)) != before
@@ -219,39 +212,41 @@ def test_the_key_changes_with_nfpm(monkeypatch):
         ("HOME", "/nowhere", False),
     ],
 )
-def test_the_keys_of_all_packages_change_with_what_matters_and_with_nothing_else(
+def test_manifest_digests_depend_only_on_relevant_environment_variables(
     here, lock, binaries, store, monkeypatch, name, value, changed
 ):
-    before = {manifest_digest(package) for package in described(lock, binaries, store)}
+    before = {manifest_digest(package) for package in manifests(lock, binaries, store)}
     monkeypatch.setenv(name, value)
-    after = {manifest_digest(package) for package in described(lock, binaries, store)}
+    after = {manifest_digest(package) for package in manifests(lock, binaries, store)}
     assert after.isdisjoint(before) if changed else after == before
 
 
-# --- Made, and not made again --------------------------------------------------------------------
+# --- Building and rebuilding ---------------------------------------------------------------------
 
 
-def test_ten_packages_are_made_and_a_second_time_none(here, lock, binaries, store, monkeypatch):
-    packages = described(lock, binaries, store)
+def test_second_run_builds_nothing(here, lock, binaries, store, monkeypatch):
+    packages = manifests(lock, binaries, store)
     first = assembled(packages, store)
-    assert [made.seconds > 0 for made in first] == [True] * 10
+    assert [package.seconds > 0 for package in first] == [True] * 10
     monkeypatch.setattr(nfpm, "write_package", None)
-    second = assembled(described(lock, binaries, store), store)
-    assert [made.seconds for made in second] == [0] * 10
-    assert [made.sha256 for made in second] == [made.sha256 for made in first]
-    assert [made.size for made in second] == [store.path(m.sha256).stat().st_size for m in second]
+    second = assembled(manifests(lock, binaries, store), store)
+    assert [package.seconds for package in second] == [0] * 10
+    assert [package.sha256 for package in second] == [package.sha256 for package in first]
+    assert [package.size for package in second] == [
+        store.path(package.sha256).stat().st_size for package in second
+    ]
 
 
-def test_the_result_is_in_the_order_of_the_packages(here, lock, binaries, store):
-    packages = described(lock, binaries, store, compression="fast")
+def test_assemble_keeps_the_order_of_the_packages(here, lock, binaries, store):
+    packages = manifests(lock, binaries, store, compression="fast")
     assembled(packages[3:5], store)
-    assert [made.manifest for made in assembled(packages, store)] == packages
+    assert [package.manifest for package in assembled(packages, store)] == packages
 
 
-def remade(before: Sequence[PackageManifest], after: Sequence[PackageManifest]) -> set[str]:
-    """Which packages would be made again, as `NAME FORMAT`."""
-    known = {manifest_digest(package) for package in before}
-    return {f"{p.name} {p.format}" for p in after if manifest_digest(p) not in known}
+def rebuilt(before: Sequence[PackageManifest], after: Sequence[PackageManifest]) -> set[str]:
+    """Return the packages that would be built again, as `NAME FORMAT`."""
+    cached = {manifest_digest(package) for package in before}
+    return {f"{p.name} {p.format}" for p in after if manifest_digest(p) not in cached}
 
 
 BOTH = ("deb", "rpm")
@@ -276,106 +271,105 @@ BOTH = ("deb", "rpm")
         ),
     ],
 )
-def test_a_changed_template_has_only_the_packages_made_again_that_hold_it(
+def test_changed_template_rebuilds_only_packages_that_use_it(
     here, lock, binaries, store, tmp_path, monkeypatch, changed, packages
 ):
-    before = described(lock, binaries, store)
+    before = manifests(lock, binaries, store)
     copy = tmp_path / "templates"
     shutil.copytree(paths.template_dir(), copy)
     with (copy / "packages" / changed).open("a") as file:
         file.write("\n# changed\n")
     monkeypatch.setattr(paths, "template_dir", lambda: copy)
     monkeypatch.setattr(templates, "_environment", templates._environment.__wrapped__)
-    assert remade(before, described(lock, binaries, store)) == packages
+    assert rebuilt(before, manifests(lock, binaries, store)) == packages
 
 
-def test_a_changed_binary_has_only_its_package_made_again(here, lock, binaries, store):
-    before = described(lock, binaries, store)
+def test_changed_binary_rebuilds_only_its_packages(here, lock, binaries, store):
+    before = manifests(lock, binaries, store)
     names = dict(binaries["kubernetes", Arch.AMD64])
     names["kubectl"] = store.add_bytes(elf(content=b"another"))
-    after = described(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
-    assert remade(before, after) == {"kubectl deb", "kubectl rpm"}
+    after = manifests(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
+    assert rebuilt(before, after) == {"kubectl deb", "kubectl rpm"}
 
 
-def test_a_package_that_is_gone_from_the_store_is_made_again(here, lock, binaries, store):
-    packages = described(lock, binaries, store, format="deb")[:2]
+def test_package_missing_in_the_store_is_rebuilt(here, lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")[:2]
     first, _second = assembled(packages, store)
     store.path(first.sha256).unlink()
-    again, kept = assembled(packages, store)
-    assert (again.sha256, kept.seconds) == (first.sha256, 0)
-    assert again.seconds > 0
+    rebuilt_package, cached = assembled(packages, store)
+    assert (rebuilt_package.sha256, cached.seconds) == (first.sha256, 0)
+    assert rebuilt_package.seconds > 0
     assert store.has(first.sha256)
 
 
-def test_a_package_can_be_made_in_another_process(here, lock, binaries, store):
-    """So work can be spread over machines: what is sent is a value."""
-    packages = described(lock, binaries, store, format="rpm")[:2]
+def test_packages_can_be_built_in_another_process(here, lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="rpm")[:2]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        far = assemble(packages, store, RecordingLog(), pool)
-    assert [made.manifest for made in far] == packages
-    assert [store.has(made.sha256) for made in far] == [True, True]
+        packages_built = assemble(packages, store, RecordingLog(), pool)
+    assert [package.manifest for package in packages_built] == packages
+    assert [store.has(package.sha256) for package in packages_built] == [True, True]
 
 
-def test_a_damaged_binary_is_an_error_is_set_aside_and_nothing_is_made(here, lock, binaries, store):
-    packages = described(lock, binaries, store, format="deb")
+def test_damaged_binary_is_quarantined_and_nothing_is_built(here, lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)
     path.write_bytes(b"damaged")
-    with pytest.raises(DigestError, match="/usr/bin/kubelet") as caught:
+    with pytest.raises(DigestError, match="/usr/bin/kubelet") as error:
         assembled(packages, store)
     assert not path.exists()
-    (aside,) = (store.root / "quarantine").iterdir()
-    assert aside.read_bytes() == b"damaged"
-    assert str(aside) in caught.value.hint
+    (quarantined,) = (store.root / "quarantine").iterdir()
+    assert quarantined.read_bytes() == b"damaged"
+    assert str(quarantined) in error.value.hint
     assert store.get_record("package", manifest_digest(packages[0])) is None
     assert not list((store.root / "scratch").iterdir())
 
 
-def test_whoever_checks_the_packages_finds_out_what_damaged_them(lock, binaries, store):
-    packages = described(lock, binaries, store, format="deb")
+def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)
     path.write_bytes(b"damaged")
-    begun: list[BuiltPackage] = []
+    reported: list[BuiltPackage] = []
     with ThreadPoolExecutor(2) as pool:
-        made = assemble(packages, store, RecordingLog(), pool, begun.append)
-    assert {one.manifest.name for one in begun} == {one.manifest.name for one in made}
-    wrong = [one for one in made if one.manifest.name == "kubelet"]
+        packages_built = assemble(packages, store, RecordingLog(), pool, reported.append)
+    assert {package.manifest.name for package in reported} == {
+        package.manifest.name for package in packages_built
+    }
+    failed = [package for package in packages_built if package.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
-        blame_inputs(wrong, store)
-    assert store.get_record("package", manifest_digest(wrong[0].manifest)) is None
-    others = [one for one in made if one not in wrong]
-    blame_inputs(others, store)
+        discard_packages(failed, store)
+    assert store.get_record("package", manifest_digest(failed[0].manifest)) is None
+    others = [package for package in packages_built if package not in failed]
+    discard_packages(others, store)
 
 
-def test_a_file_that_is_gone_from_the_store_is_named_also_when_nothing_was_checked_first(
-    lock, binaries, store
-):
-    packages = described(lock, binaries, store, format="deb")
+def test_missing_input_is_reported_even_if_inputs_were_not_verified_first(lock, binaries, store):
+    packages = manifests(lock, binaries, store, format="deb")
     store.path(binaries["kubernetes", Arch.AMD64]["kubelet"]).unlink()
     with ThreadPoolExecutor(2) as pool, pytest.raises(DigestError, match="/usr/bin/kubelet"):
         assemble(packages, store, RecordingLog(), pool, lambda _: None)
 
 
-# --- Reproducible --------------------------------------------------------------------------------
+# --- Reproducibility -----------------------------------------------------------------------------
 
 BUILD = """
 import os, sys
 from pathlib import Path
 from kubeparcel.store import Store
 from tests.conftest import locked, stored
-from tests.build.test_assembler import assembled, described
+from tests.build.test_assembler import assembled, manifests
 os.umask(int(sys.argv[2], 8))
 store, lock = Store(Path(sys.argv[1])), locked("1.37.0-rc.1")
-for made in assembled(described(lock, stored(lock.artifacts, store), store), store):
-    print(made.sha256, made.manifest.file_name)
+for package in assembled(manifests(lock, stored(lock.artifacts, store), store), store):
+    print(package.sha256, package.manifest.file_name)
 """
 
 
-def built(folder: Path, umask: str, **env: str) -> str:
-    """The digests of all packages, made in a process of its own in a folder of its own."""
+def build_in_subprocess(folder: Path, umask: str, **env: str) -> str:
+    """Return the digests of all packages, built in a new process in a folder."""
     folder.mkdir(parents=True)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", BUILD, folder / "cache", umask],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": f"{ROOT}/packaging:{ROOT}", **env},
@@ -383,28 +377,32 @@ def built(folder: Path, umask: str, **env: str) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def test_the_same_inputs_give_the_same_bytes_elsewhere(tmp_path):
-    """Under another path, umask, time zone, language, home and user name, and later."""
-    one = built(tmp_path / "one", "022", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8")
-    far = {"TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "HOME": "/nowhere"}
-    other = built(tmp_path / "a folder/ünïcode", "077", **far, USER="nobody", HOSTNAME="elsewhere")
-    assert len(one.splitlines()) == 10
-    assert other == one
+def test_equal_inputs_give_equal_bytes_in_another_environment(tmp_path):
+    """With another path, umask, time zone, language, home and user name, and at a later time."""
+    first = build_in_subprocess(
+        tmp_path / "first", "022", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8"
+    )
+    environment = {"TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "HOME": "/nowhere"}
+    second = build_in_subprocess(
+        tmp_path / "a folder/ünïcode", "077", **environment, USER="nobody", HOSTNAME="elsewhere"
+    )
+    assert len(first.splitlines()) == 10
+    assert second == first
 
 
-# --- Seen by dpkg-deb and rpm --------------------------------------------------------------------
+# --- As read by dpkg-deb and rpm ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def prerelease(tmp_path_factory):
-    """All packages of 1.37.0-rc.1 and of 1.29.0 in the official layout, made once."""
-    folder = tmp_path_factory.mktemp("made")
+def package_files(tmp_path_factory):
+    """Return the packages of 1.37.0-rc.1, and of 1.29.0 in the official layout."""
+    folder = tmp_path_factory.mktemp("built")
     store = Store(folder / "cache")
-    made: list[BuiltPackage] = []
+    packages: list[BuiltPackage] = []
     with pytest.MonkeyPatch.context() as patch:
         isolate_environment(patch, folder / "cache")
         patch.chdir(folder)
@@ -412,10 +410,12 @@ def prerelease(tmp_path_factory):
             lock = locked(version)
             binaries = stored(lock.artifacts, store)
             flags = {"layout": layout, "compression": "fast"}
-            made += assembled(described(lock, binaries, store, **flags), store)
+            packages += assembled(manifests(lock, binaries, store, **flags), store)
     return {
-        (m.manifest.name, str(m.manifest.format), m.manifest.version): store.path(m.sha256)
-        for m in made
+        (built.manifest.name, str(built.manifest.format), built.manifest.version): store.path(
+            built.sha256
+        )
+        for built in packages
     }
 
 
@@ -423,18 +423,21 @@ KUBE = "1.37.0~rc.1"
 
 
 @pytest.mark.parametrize("name", BINARIES["kubernetes"])
-def test_a_prerelease_sorts_before_its_final_in_both_formats(prerelease, name):
-    deb, rpm = prerelease[name, "deb", KUBE], prerelease[name, "rpm", KUBE]
-    version = output("dpkg-deb", "-f", deb, "Version").strip()
+def test_prerelease_sorts_before_its_final_release_in_both_formats(package_files, name):
+    deb, rpm = package_files[name, "deb", KUBE], package_files[name, "rpm", KUBE]
+    version = command_output("dpkg-deb", "-f", deb, "Version").strip()
     assert version == "1.37.0~rc.1-1"
     subprocess.run(["dpkg", "--compare-versions", version, "lt", "1.37.0-1"], check=True)
-    found = output("rpm", "-qp", "--qf", "%{version}-%{release}", rpm)
-    assert found == "1.37.0~rc.1-1"
-    assert output("rpm", "--eval", "%{lua:print(rpm.vercmp('1.37.0~rc.1', '1.37.0'))}") == "-1\n"
+    rpm_version = command_output("rpm", "-qp", "--qf", "%{version}-%{release}", rpm)
+    assert rpm_version == "1.37.0~rc.1-1"
+    assert (
+        command_output("rpm", "--eval", "%{lua:print(rpm.vercmp('1.37.0~rc.1', '1.37.0'))}")
+        == "-1\n"
+    )
 
 
-def listed(deb: Path) -> dict[str, tuple[str, str, str]]:
-    """A deb's files: mode, owner, time."""
+def deb_files(deb: Path) -> dict[str, tuple[str, str, str]]:
+    """Return the mode, owner and time of each file of a deb."""
     process = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
         return {
@@ -447,8 +450,8 @@ def listed(deb: Path) -> dict[str, tuple[str, str, str]]:
         }
 
 
-def test_a_deb_holds_its_files_with_their_modes_and_every_folder_above_them(prerelease):
-    files = listed(prerelease["kubelet", "deb", KUBE])
+def test_deb_has_its_files_modes_and_parent_folders(package_files):
+    files = deb_files(package_files["kubelet", "deb", KUBE])
     assert {path: mode for path, (mode, _, _) in files.items()} == {
         **dict.fromkeys(
             [
@@ -472,11 +475,13 @@ def test_a_deb_holds_its_files_with_their_modes_and_every_folder_above_them(prer
     assert {owner for _, owner, _ in files.values()} == {"0:0"}
 
 
-def test_an_rpm_holds_its_files_with_modes_owners_and_marks(prerelease):
-    form = (
+def test_rpm_has_its_files_with_modes_owners_and_flags(package_files):
+    query = (
         r"[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} %{FILENAMES}\n]"
     )
-    lines = output("rpm", "-qp", "--qf", form, prerelease["kubelet", "rpm", KUBE]).splitlines()
+    lines = command_output(
+        "rpm", "-qp", "--qf", query, package_files["kubelet", "rpm", KUBE]
+    ).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
         "drwxr-xr-x root:root /etc/kubernetes",
         "drwxr-xr-x root:root /etc/kubernetes/manifests",
@@ -491,12 +496,12 @@ def test_an_rpm_holds_its_files_with_modes_owners_and_marks(prerelease):
     ]
 
 
-def control(deb: Path, name: str) -> str | None:
-    """A control file of a deb, or None."""
-    done = subprocess.run(
+def control_file(deb: Path, name: str) -> str | None:
+    """Return the text of a control file of a deb, None if it has none."""
+    process = subprocess.run(
         ["dpkg-deb", "-I", deb, name], capture_output=True, text=True, check=False
     )
-    return done.stdout if done.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
 @pytest.mark.parametrize(
@@ -511,18 +516,20 @@ def control(deb: Path, name: str) -> str | None:
         ("cri-tools", "1.36.0", []),
     ],
 )
-def test_only_what_an_administrator_edits_is_a_conffile(prerelease, package, version, conffiles):
-    found = control(prerelease[package, "deb", version], "conffiles") or ""
-    assert found.split() == conffiles
+def test_only_files_that_administrators_edit_are_conffiles(
+    package_files, package, version, conffiles
+):
+    text = control_file(package_files[package, "deb", version], "conffiles") or ""
+    assert text.split() == conffiles
 
 
-def test_the_md5sums_of_a_deb_are_right(prerelease, tmp_path):
-    deb = prerelease["kubeadm", "deb", KUBE]
+def test_md5sums_of_a_deb_match_its_files(package_files, tmp_path):
+    deb = package_files["kubeadm", "deb", KUBE]
     subprocess.run(["dpkg-deb", "-x", deb, tmp_path / "root"], check=True)
-    sums = control(deb, "md5sums")
+    sums = control_file(deb, "md5sums")
     assert sums
     (tmp_path / "md5sums").write_text(sums)
-    done = subprocess.run(
+    process = subprocess.run(
         ["md5sum", "-c", tmp_path / "md5sums"],
         cwd=tmp_path / "root",
         capture_output=True,
@@ -530,7 +537,7 @@ def test_the_md5sums_of_a_deb_are_right(prerelease, tmp_path):
         check=True,
     )
     files = [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
-    assert len(done.stdout.splitlines()) == len(files) == 7
+    assert len(process.stdout.splitlines()) == len(files) == 7
 
 
 @pytest.mark.parametrize(
@@ -542,12 +549,14 @@ def test_the_md5sums_of_a_deb_are_right(prerelease, tmp_path):
         ("kubectl", KUBE, set()),
     ],
 )
-def test_a_deb_has_these_scriptlets(prerelease, package, version, scripts):
-    deb = prerelease[package, "deb", version]
-    there = {name for name in ("preinst", "postinst", "prerm", "postrm") if control(deb, name)}
-    assert there == scripts
+def test_deb_has_the_expected_scriptlets(package_files, package, version, scripts):
+    deb = package_files[package, "deb", version]
+    actual = {
+        name for name in ("preinst", "postinst", "prerm", "postrm") if control_file(deb, name)
+    }
+    assert actual == scripts
     for name in scripts:
-        assert (control(deb, name) or "").startswith("#!/bin/sh\nset -e\n")
+        assert (control_file(deb, name) or "").startswith("#!/bin/sh\nset -e\n")
 
 
 @pytest.mark.parametrize(
@@ -558,49 +567,53 @@ def test_a_deb_has_these_scriptlets(prerelease, package, version, scripts):
         ("kubectl", KUBE, []),
     ],
 )
-def test_an_rpm_has_these_scriptlets_and_needs_the_shell_for_them(
-    prerelease, package, version, kinds
+def test_rpm_has_the_expected_scriptlets_and_requires_the_shell_for_them(
+    package_files, package, version, kinds
 ):
-    rpm = prerelease[package, "rpm", version]
-    said = output("rpm", "-qp", "--scripts", rpm).splitlines()
-    heads = [line for line in said if "scriptlet (using /bin/sh)" in line]
+    rpm = package_files[package, "rpm", version]
+    lines = command_output("rpm", "-qp", "--scripts", rpm).splitlines()
+    heads = [line for line in lines if "scriptlet (using /bin/sh)" in line]
     assert sorted(head.split()[0] for head in heads) == kinds
-    assert ("/bin/sh" in output("rpm", "-qpR", rpm).splitlines()) is bool(kinds)
+    assert ("/bin/sh" in command_output("rpm", "-qpR", rpm).splitlines()) is bool(kinds)
 
 
-def test_the_relations_of_the_kubelet_in_each_formats_notation(prerelease):
-    deb, rpm = prerelease["kubelet", "deb", KUBE], prerelease["kubelet", "rpm", KUBE]
-    assert output("dpkg-deb", "-f", deb, "Depends", "Recommends") == (
+def test_kubelet_relations_use_the_notation_of_each_format(package_files):
+    deb, rpm = package_files["kubelet", "deb", KUBE], package_files["kubelet", "rpm", KUBE]
+    assert command_output("dpkg-deb", "-f", deb, "Depends", "Recommends") == (
         "Depends: kubernetes-cni (>= 1.2.0), mount, util-linux\nRecommends: iptables (>= 1.8.4)\n"
     )
-    needs = [line for line in output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line]
-    assert needs == ["kubernetes-cni >= 1.2.0", "util-linux", "/bin/sh"]
-    assert output("rpm", "-qp", "--recommends", rpm) == "iptables >= 1.8.4\n"
+    requires = [
+        line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line
+    ]
+    assert requires == ["kubernetes-cni >= 1.2.0", "util-linux", "/bin/sh"]
+    assert command_output("rpm", "-qp", "--recommends", rpm) == "iptables >= 1.8.4\n"
 
 
-def test_the_relations_of_an_old_kubeadm_in_each_formats_notation(prerelease):
-    deb, rpm = prerelease["kubeadm", "deb", "1.29.0"], prerelease["kubeadm", "rpm", "1.29.0"]
-    assert output("dpkg-deb", "-f", deb, "Depends") == (
+def test_relations_of_an_old_kubeadm_use_the_notation_of_each_format(package_files):
+    deb, rpm = package_files["kubeadm", "deb", "1.29.0"], package_files["kubeadm", "rpm", "1.29.0"]
+    assert command_output("dpkg-deb", "-f", deb, "Depends") == (
         "kubelet (>= 1.19.0), kubelet (<< 1.30~), kubectl (>= 1.19.0), kubectl (<< 1.31~), "
         "kubernetes-cni (>= 1.2.0), cri-tools (>= 1.28.0)\n"
     )
-    needs = [line for line in output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line]
-    assert needs == [
+    requires = [
+        line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line
+    ]
+    assert requires == [
         *["kubelet >= 1.19.0", "kubelet < 1.30~", "kubectl >= 1.19.0", "kubectl < 1.31~"],
         *["kubernetes-cni >= 1.2.0", "cri-tools >= 1.28.0", "/bin/sh"],
     ]
 
 
 @pytest.mark.parametrize("package", ["kubeadm", "kubelet", "kubectl"])
-def test_an_rpm_says_who_packaged_what_under_which_licence(prerelease, package):
-    rpm = prerelease[package, "rpm", KUBE]
-    form = "%{license}|%{url}|%{packager}|%{vendor}|%{buildhost}|%{arch}"
-    assert output("rpm", "-qp", "--qf", form, rpm) == (
+def test_rpm_has_license_homepage_packager_and_architecture(package_files, package):
+    rpm = package_files[package, "rpm", KUBE]
+    query = "%{license}|%{url}|%{packager}|%{vendor}|%{buildhost}|%{arch}"
+    assert command_output("rpm", "-qp", "--qf", query, rpm) == (
         "Apache-2.0|https://kubernetes.io|kubeparcel <noreply@kubeparcel.invalid>|kubeparcel|"
         "localhost|x86_64"
     )
 
 
-def test_the_digests_of_every_rpm_are_right(prerelease):
-    rpms = [path for (_, format_, _), path in prerelease.items() if format_ == "rpm"]
-    assert output("rpm", "-K", "--nosignature", *rpms).count(": digests OK") == len(rpms)
+def test_digests_of_every_rpm_are_correct(package_files):
+    rpms = [path for (_, format_, _), path in package_files.items() if format_ == "rpm"]
+    assert command_output("rpm", "-K", "--nosignature", *rpms).count(": digests OK") == len(rpms)

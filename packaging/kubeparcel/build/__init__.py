@@ -1,1 +1,1 @@
-"""From a Kubernetes version to checked packages in the output folder."""
+"""Builds and checks the packages of a Kubernetes version."""

@@ -1,4 +1,4 @@
-"""Planned packages and the binaries that were got become package files."""
+"""Builds package files from plans and fetched binaries."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.store import Store
 
 RECIPE = 1
-"""Increased whenever the same inputs shall produce different bytes."""
+"""Increase it when the same inputs must produce different bytes."""
 
 
 @dataclass(frozen=True)
 class BuiltPackage:
-    """A package file in the store: digest, size in bytes, seconds it took (0: it was there)."""
+    """A package file in the store: its digest, size in bytes and build time (0 if cached)."""
 
     manifest: PackageManifest
     sha256: str
@@ -42,103 +42,113 @@ class BuiltPackage:
 
 
 def manifest_digest(package: PackageManifest) -> str:
-    """Return a digest of everything that decides the bytes: equal keys, equal packages."""
+    """Return a digest of everything that determines the package's bytes."""
     inputs = {"recipe": RECIPE, "nfpm": nfpm.version(), "package": asdict(package)}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-_SAME = (
+_COPIED_FIELDS = (
     *("name", "version", "revision", "format", "arch", "component", "fields", "scripts"),
     *("time", "compression", "file_name"),
 )
-"""What a package takes over from its plan as it is."""
+"""The fields that a manifest copies from its plan."""
 
 
-def finalize(planned: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
-    """Settle what is only known when the binaries are there: digests, provenance, libraries."""
-    got = binaries.get((planned.component, planned.arch), {}) if planned.arch else {}
-    files = tuple(f for file in planned.files for f in _settle(file, planned, lock, got, store))
-    title = f"{planned.component or planned.name} {planned.version}"
+def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
+    """Return the plan's manifest, with file digests, provenance and library dependencies.
+
+    Raises ConfigurationError if the release lacks a binary of the plan.
+    """
+    digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
+    files = tuple(
+        manifest_file
+        for file in plan.files
+        for manifest_file in _manifest_files(file, plan, lock, digests, store)
+    )
+    dependencies = _library_dependencies(plan, files, store)
     return PackageManifest(
-        **{name: getattr(planned, name) for name in _SAME},
-        arch_name=planned.format.arch_name(planned.arch),
+        **{name: getattr(plan, name) for name in _COPIED_FIELDS},
+        arch_name=plan.format.arch_name(plan.arch),
         files=files,
-        relations=tuple(dict.fromkeys((*planned.relations, *_libraries(planned, files, store)))),
-        note=f"Packaged {title} with kubeparcel.",
+        relations=tuple(dict.fromkeys((*plan.relations, *dependencies))),
+        note=f"Packaged {plan.component or plan.name} {plan.version} with kubeparcel.",
     )
 
 
-def _settle(
-    file: FilePlan, planned: PackagePlan, lock: Lock, got: Mapping[str, str], store: Store
+def _manifest_files(
+    file: FilePlan, plan: PackagePlan, lock: Lock, digests: Mapping[str, str], store: Store
 ) -> Iterator[ManifestFile]:
-    row = ManifestFile(file.path, file.mode, config=file.config, role=file.role)
+    entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role)
     match file.content:
         case ComponentBinary():
-            yield from _binaries(file.content, row, planned, got)
+            yield from _binary_files(file.content, entry, plan, digests)
         case TextContent(text):
-            yield replace(row, sha256=store.add_bytes(text.encode()))
+            yield replace(entry, sha256=store.add_bytes(text.encode()))
         case LocalFile(path):
-            yield replace(row, sha256=store.add_bytes(path.read_bytes()))
+            yield replace(entry, sha256=store.add_bytes(path.read_bytes()))
         case ProvenanceRecord():
-            text = json.dumps(provenance(planned, lock, got), indent=2) + "\n"
-            yield replace(row, sha256=store.add_bytes(text.encode()))
+            text = json.dumps(provenance(plan, lock, digests), indent=2) + "\n"
+            yield replace(entry, sha256=store.add_bytes(text.encode()))
         case Symlink(target):
-            yield replace(row, kind="link", link=target, mode=0o777)
+            yield replace(entry, kind="link", link=target, mode=0o777)
         case OwnedDirectory():
-            yield replace(row, kind="dir")
+            yield replace(entry, kind="dir")
 
 
-def _binaries(
-    origin: ComponentBinary, row: ManifestFile, planned: PackagePlan, got: Mapping[str, str]
+def _binary_files(
+    binary: ComponentBinary, entry: ManifestFile, plan: PackagePlan, digests: Mapping[str, str]
 ) -> Iterator[ManifestFile]:
-    """One binary, or all that no other row of the package names."""
-    if not origin.name:
-        named = {other.path for other in planned.files}
-        for name, sha256 in sorted(got.items()):
-            if f"{row.path}/{name}" not in named:
-                yield replace(row, path=f"{row.path}/{name}", sha256=sha256)
-    elif origin.name in got:
-        yield replace(row, sha256=got[origin.name])
+    """Yield the named binary, or all binaries of the component that the plan has no file for."""
+    if not binary.name:
+        planned_paths = {file.path for file in plan.files}
+        for name, sha256 in sorted(digests.items()):
+            if f"{entry.path}/{name}" not in planned_paths:
+                yield replace(entry, path=f"{entry.path}/{name}", sha256=sha256)
+    elif binary.name in digests:
+        yield replace(entry, sha256=digests[binary.name])
     else:
         raise ConfigurationError(
-            f"{planned.name}: {origin.component} has no binary {origin.name} for {planned.arch}.",
-            f"It has: {', '.join(sorted(got)) or 'none'}.",
+            f"{plan.name}: {binary.component} has no binary {binary.name} for {plan.arch}.",
+            f"It has: {', '.join(sorted(digests)) or 'none'}.",
         )
 
 
-def provenance(planned: PackagePlan, lock: Lock, got: Mapping[str, str]) -> dict[str, Any]:
-    """Where the binaries of a package came from, and their digests."""
-    component = lock.component(planned.component)
-    used = {
-        file.content.name for file in planned.files if isinstance(file.content, ComponentBinary)
-    }
-    origins = [a for a in component.artifacts if a.arch == planned.arch]
+def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return where the package's binaries came from, and their digests."""
+    component = lock.component(plan.component)
+    used = {file.content.name for file in plan.files if isinstance(file.content, ComponentBinary)}
     return {
-        "package": f"{planned.name} {planned.version}-{planned.revision}",
+        "package": f"{plan.name} {plan.version}-{plan.revision}",
         "component": component.name,
         "version": str(component.version),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
         "origins": [
-            {"origin": a.origin, "digest": a.digest}
-            for a in origins
-            if "" in used or a.name in used or a.name == component.name
+            {"origin": artifact.origin, "digest": artifact.digest}
+            for artifact in component.artifacts
+            if artifact.arch == plan.arch
+            and ("" in used or artifact.name in used or artifact.name == component.name)
         ],
-        "binaries": {n: f"sha256:{d}" for n, d in sorted(got.items()) if "" in used or n in used},
+        "binaries": {
+            name: f"sha256:{digest}"
+            for name, digest in sorted(digests.items())
+            if "" in used or name in used
+        },
     }
 
 
-def _libraries(
-    planned: PackagePlan, files: Sequence[ManifestFile], store: Store
+def _library_dependencies(
+    plan: PackagePlan, files: Sequence[ManifestFile], store: Store
 ) -> Iterator[tuple[str, str]]:
-    """What the binaries need of the C library, read from the files themselves."""
+    """Yield the C library dependencies of the package's programs, read from the files."""
     for file in files:
         if file.kind == "file" and file.mode & 0o111:
-            known = store.get_record("libraries", f"{RECIPE} {file.sha256}")
-            if known is None:
-                known = shared_libraries.library_relations(store.path(file.sha256), file.path)
-                store.put_record("libraries", f"{RECIPE} {file.sha256}", known)
-            yield from (("depends", need) for need in known.get(planned.format, []))
+            key = f"{RECIPE} {file.sha256}"
+            relations = store.get_record("libraries", key)
+            if relations is None:
+                relations = shared_libraries.library_relations(store.path(file.sha256), file.path)
+                store.put_record("libraries", key, relations)
+            yield from (("depends", library) for library in relations.get(plan.format, []))
 
 
 def assemble(
@@ -146,73 +156,74 @@ def assemble(
     store: Store,
     log: Log,
     executor: Executor,
-    on_built: Callable[[BuiltPackage], None] | None = None,
+    on_built: Callable[[BuiltPackage], object] | None = None,
 ) -> tuple[BuiltPackage, ...]:
-    """Make what the store does not have yet; one unit of work for the executor each.
+    """Build the packages that are not in the store yet, and return all of them in order.
 
-    `then` is told of each new package at once, while others are still in the making. Who has it
-    checks the finished packages, and asks `suspect` when one is wrong; for others what goes into
-    the packages is read and checked first.
+    Each package is one job of the executor. `on_built` gets each new package as soon as it is
+    built; it must check the package, and call `discard_packages` if the check fails. Without
+    `on_built`, all input files are verified before the build. Raises DigestError for a damaged one.
     """
     keys = [manifest_digest(package) for package in packages]
-    known = {key: store.get_record("package", key) for key in keys}
-    todo = [
+    cached = {key: store.get_record("package", key) for key in keys}
+    missing = [
         package
         for key, package in zip(keys, packages, strict=True)
-        if not known[key] or not store.has(known[key]["sha256"])
+        if not cached[key] or not store.has(cached[key]["sha256"])
     ]
-    fresh: dict[str, BuiltPackage] = {}
-    if todo and not on_built:
-        _sound(todo, store)
-    # The largest first: at the end, all wait for a small one.
-    todo.sort(key=lambda package: _weight(package, store), reverse=True)
-    if todo:
-        with log.task("Assemble", "packages", len(todo)) as task:
-            jobs = [executor.submit(assemble_package, package, store) for package in todo]
+    built: dict[str, BuiltPackage] = {}
+    if missing and not on_built:
+        _verify_inputs(missing, store)
+    # Largest first: a large package started last would delay the end of the build.
+    missing.sort(key=lambda package: _input_size(package, store), reverse=True)
+    if missing:
+        with log.task("Assemble", "packages", len(missing)) as task:
+            jobs = [executor.submit(assemble_package, package, store) for package in missing]
             try:
                 for job in as_completed(jobs):
-                    fresh[manifest_digest(job.result().manifest)] = job.result()
+                    package = job.result()
+                    built[manifest_digest(package.manifest)] = package
                     if on_built:
-                        on_built(job.result())
+                        on_built(package)
                     task.advance()
             except ToolError:
-                _sound(todo, store)
+                _verify_inputs(missing, store)
                 raise
             finally:
                 for job in jobs:
                     job.cancel()
     return tuple(
-        fresh.get(key) or BuiltPackage(package, **known[key])
-        for key, package in zip(keys, packages, strict=True)
+        built.get(key) or BuiltPackage(manifest, **cached[key])
+        for key, manifest in zip(keys, packages, strict=True)
     )
 
 
-def _weight(package: PackageManifest, store: Store) -> int:
-    """How many bytes go into a package."""
+def _input_size(package: PackageManifest, store: Store) -> int:
     paths = [store.path(file.sha256) for file in package.files if file.sha256]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def blame_inputs(made: Sequence[BuiltPackage], store: Store) -> None:
-    """Raise DigestError when these packages are wrong because something that went in is damaged.
+def discard_packages(packages: Sequence[BuiltPackage], store: Store) -> None:
+    """Forget packages that failed a check, so that the next run builds them again.
 
-    They are forgotten, so that the next run makes them anew.
+    Raises DigestError if one of their input files is damaged.
     """
-    for one in made:
-        store.delete_record("package", manifest_digest(one.manifest))
-    _sound([one.manifest for one in made], store)
+    for package in packages:
+        store.delete_record("package", manifest_digest(package.manifest))
+    _verify_inputs([package.manifest for package in packages], store)
 
 
-def _sound(packages: Sequence[PackageManifest], store: Store) -> None:
-    """Read and check what goes into packages, each file once; raises DigestError."""
-    digests = {f.sha256: f.path for package in packages for f in package.files if f.sha256}
+def _verify_inputs(packages: Sequence[PackageManifest], store: Store) -> None:
+    """Verify the digests of the packages' files, each once; raise DigestError for a damaged one."""
+    paths = {file.sha256: file.path for package in packages for file in package.files}
+    paths.pop("", None)
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(store.get, digests, digests.values()):
+        for _ in pool.map(store.get, paths, paths.values()):
             pass
 
 
 def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:
-    """Write one package into the store. Can run in another process, or on another machine."""
+    """Build one package into the store. Arguments and result can be sent to another process."""
     started = time.monotonic()
     sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
     with store.scratch() as folder:

@@ -1,4 +1,4 @@
-"""Packages just made are checked against all that is known of them, while others are made."""
+"""Checks built packages against their manifests while the next ones are built."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from kubeparcel.build import check_cache
-from kubeparcel.build.assembler import BuiltPackage, blame_inputs, manifest_digest
+from kubeparcel.build.assembler import BuiltPackage, discard_packages, manifest_digest
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration
 from kubeparcel.packages.manifest import PackageManifest
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 class ConcurrentChecker:
-    """Packages that are checked, some at a time; who asks for the report waits for them.
+    """Checks packages in background threads; `report` waits for the results.
 
-    `packages` are all that will be made. What passed once is remembered in the store with its
-    checks, and not read again. Leaving the block drops what nobody asked for.
+    `manifests` are those of all packages of the build. Checks that passed are cached in the store.
+    Leaving the context cancels checks that have not started.
     """
 
-    def __init__(self, packages: Sequence[PackageManifest], store: Store) -> None:
+    def __init__(self, manifests: Sequence[PackageManifest], store: Store) -> None:
         self._store = store
         self._pool = ThreadPoolExecutor(level.READER_THREADS, "checking")
-        self._begun: dict[str, Future[tuple[Check, ...]]] = {}
-        self._holders = level.path_owners(
-            (package.format, package.arch_name, package.name, file.path)
-            for package in packages
-            for file in package.files
+        self._results: dict[str, Future[tuple[Check, ...]]] = {}
+        self._path_owners = level.path_owners(
+            (manifest.format, manifest.arch_name, manifest.name, file.path)
+            for manifest in manifests
+            for file in manifest.files
             if file.kind != "dir"
         )
 
@@ -46,68 +46,69 @@ class ConcurrentChecker:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, one: BuiltPackage) -> None:
-        """Check a package when there is time."""
-        key = manifest_digest(one.manifest)
-        if key not in self._begun:
-            self._begun[key] = self._pool.submit(self._checks, one)
+    def submit(self, package: BuiltPackage) -> Future[tuple[Check, ...]]:
+        """Start the checks of a package, unless they were started before; return their result."""
+        key = manifest_digest(package.manifest)
+        if key not in self._results:
+            self._results[key] = self._pool.submit(self._check, package)
+        return self._results[key]
 
-    def report(self, made: Sequence[BuiltPackage], log: Log) -> Report:
-        """The outcome for these packages, said in the log too.
+    def report(self, packages: Sequence[BuiltPackage], log: Log) -> Report:
+        """Return and log the check report of the packages.
 
-        Raises DigestError when one is wrong because something in the store is damaged.
+        Raises DigestError if a package fails because a file in the store is damaged.
         """
         started = time.monotonic()
-        for one in made:
-            self.submit(one)
-        found = [self._begun[manifest_digest(one.manifest)].result() for one in made]
-        wrong = [one for one, c in zip(made, found, strict=True) if not all(x.passed for x in c)]
-        if wrong:
-            blame_inputs(wrong, self._store)
-        checks = tuple(check for checks in found for check in checks)
+        futures = [self.submit(package) for package in packages]
+        results = [future.result() for future in futures]
+        failed = [
+            package
+            for package, checks in zip(packages, results, strict=True)
+            if not all(check.passed for check in checks)
+        ]
+        if failed:
+            discard_packages(failed, self._store)
+        checks = tuple(check for checks in results for check in checks)
         report = Report(level.LEVEL, checks, time.monotonic() - started)
         if report.passed:
             log.info("Check", f"{report.summary} · {duration(report.seconds)}")
         else:
-            log.warn(
-                f"the packages are not as they should be: {report.summary}\n{as_text([report])}"
-            )
+            log.warn(f"Checks of the packages failed: {report.summary}\n{as_text([report])}")
         return report
 
     @functools.cached_property
-    def _known(self) -> InspectionCache:
+    def _inspections(self) -> InspectionCache:
         from kubeparcel.packages.reader import InspectionCache
 
         return InspectionCache(self._store.md5)
 
-    def _checks(self, one: BuiltPackage) -> tuple[Check, ...]:
-        name = one.manifest.file_name
-        key = check_cache.cache_key(one, self._neighbours(one.manifest))
+    def _check(self, package: BuiltPackage) -> tuple[Check, ...]:
+        name = package.manifest.file_name
+        key = check_cache.cache_key(package, self._set_dependencies(package.manifest))
         checks = check_cache.load_checks(self._store, key, name)
         if not checks:
             from kubeparcel.verify.layout.expected import expected_from_build
 
             catalog = catalogs.load()
-            contents = level.read_or_error(self._store.path(one.sha256), self._known)
-            expected = expected_from_build(one.manifest, catalog)
-            checks = level.check_package(contents, name, expected, catalog, self._holders)
+            contents = level.read_or_error(self._store.path(package.sha256), self._inspections)
+            expected = expected_from_build(package.manifest, catalog)
+            checks = level.check_package(contents, name, expected, catalog, self._path_owners)
             check_cache.save_checks(self._store, key, checks)
         return checks
 
-    def _neighbours(self, package: PackageManifest) -> set[str]:
-        """What the set adds to a package: whether there are others, and the paths they share."""
-        paths = self._holders[package.format, package.arch_name]
-        mine = {file.path for file in package.files}
+    def _set_dependencies(self, manifest: PackageManifest) -> set[str]:
+        """Return what the checks depend on besides the package: paths it shares with others."""
+        owners = self._path_owners[manifest.format, manifest.arch_name]
         shared = {
-            f"{path} {sorted(names)}"
-            for path, names in paths.items()
-            if len(names) > 1 and path in mine
+            f"{file.path} {sorted(owners[file.path])}"
+            for file in manifest.files
+            if len(owners.get(file.path, ())) > 1
         }
-        alone = {name for names in paths.values() for name in names} == {package.name}
+        alone = {name for names in owners.values() for name in names} == {manifest.name}
         return shared | ({"alone"} if alone else set())
 
 
-def check_packages(made: Sequence[BuiltPackage], store: Store, log: Log) -> Report:
-    """Check packages that are made already."""
-    with ConcurrentChecker([one.manifest for one in made], store) as checking:
-        return checking.report(made, log)
+def check_packages(packages: Sequence[BuiltPackage], store: Store, log: Log) -> Report:
+    """Check built packages and return the report."""
+    with ConcurrentChecker([package.manifest for package in packages], store) as checker:
+        return checker.report(packages, log)

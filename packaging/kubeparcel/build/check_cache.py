@@ -1,4 +1,4 @@
-"""What passed once is remembered in the store: the same package by the same checks passes again."""
+"""Cache of passed checks in the store, so that an unchanged package is not checked again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KIND = "checked"
 
 @functools.cache
 def checks_digest() -> str:
-    """A digest of the checks, the readers and the catalog: when they change, all is read again."""
+    """Return a digest of the checks, the package readers and the catalog."""
     digest = hashlib.sha256()
     for pattern in ("verify/**/*.py", "reports/*.py", "packages/**/*.py", "config/catalog.yaml"):
         for path in sorted(PACKAGE.glob(pattern)):
@@ -24,23 +24,25 @@ def checks_digest() -> str:
     return digest.hexdigest()
 
 
-def cache_key(one: BuiltPackage, neighbours: Iterable[str]) -> str:
-    """All that a package's checks depend on; `neighbours` are what the set adds to it."""
-    return "\n".join(
-        [checks_digest(), one.sha256, manifest_digest(one.manifest), *sorted(neighbours)]
-    )
+def cache_key(package: BuiltPackage, set_dependencies: Iterable[str]) -> str:
+    """Return a key of everything that a package's checks depend on.
+
+    `set_dependencies` describe the other packages of the build, as far as checks depend on them.
+    """
+    own = [checks_digest(), package.sha256, manifest_digest(package.manifest)]
+    return "\n".join([*own, *sorted(set_dependencies)])
 
 
 def load_checks(store: Store, key: str, subject: str) -> tuple[Check, ...]:
-    """The checks that passed, or nothing."""
+    """Return the cached checks, empty if there are none or the record is invalid."""
     try:
-        rows = store.get_record(KIND, key) or []
-        return tuple(Check(name, subject, meaning) for name, meaning in rows)
+        entries = store.get_record(KIND, key) or []
+        return tuple(Check(name, subject, meaning) for name, meaning in entries)
     except (TypeError, ValueError):
         return ()
 
 
 def save_checks(store: Store, key: str, checks: Sequence[Check]) -> None:
-    """Remember checks, if all passed."""
+    """Save checks if all of them passed."""
     if checks and all(check.passed for check in checks):
-        store.put_record(KIND, key, [[c.name, c.meaning] for c in checks])
+        store.put_record(KIND, key, [[check.name, check.meaning] for check in checks])

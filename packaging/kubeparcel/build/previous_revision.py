@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreviousRevision:
-    """Builds packages of kubeparcel.lock with a revision that sorts before the settings' own.
+    """Builds packages of kubeparcel.lock with a revision that sorts before that of the settings.
 
-    The binaries are in the store since the build. Without a lock there are no packages.
+    Without a lock, no packages are built.
     """
 
     settings: Settings
     log: Log
 
     def build(self, folder: Path) -> list[Path]:
-        """Build all packages into a folder."""
+        """Build all packages into a folder and return their paths."""
         lock = lockfile.read(self.settings.base / lockfile.NAME)
         if lock is None:
             return []
         return self._assemble(plan_packages(self._settings(), lock, catalogs.load()), lock, folder)
 
     def build_other_layout(self, folder: Path) -> list[Path]:
-        """Build, in the other layout than the settings' own, the packages that a layout changes."""
+        """Build the packages that differ in the other layout, and return their paths."""
         lock = lockfile.read(self.settings.base / lockfile.NAME)
         if lock is None:
             return []
@@ -46,7 +46,7 @@ class PreviousRevision:
         other = next(name for name in catalog.layouts if name != self.settings.layout)
         own_plans = plan_packages(self._settings(), lock, catalog)
         other_plans = plan_packages(self._settings(layout=other), lock, catalog)
-        changed = [package for package in other_plans if package not in own_plans]
+        changed = [plan for plan in other_plans if plan not in own_plans]
         return self._assemble(changed, lock, folder)
 
     def _settings(self, **changes: object) -> Settings:
