@@ -13,7 +13,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """`head` are the first bytes, as many as the caller's `need` asks for."""
+    """The digest and size of a file, and its first bytes."""
 
     head: bytes
     size: int
@@ -23,9 +23,9 @@ class HashedFile:
 def hash_file(
     path: str, head_length: Callable[[bytes], int], expected_size: int = HEAD_SIZE
 ) -> HashedFile:
-    """Read a file once, which probably has so many bytes.
+    """Read a file, which probably has `expected_size` bytes, once.
 
-    `need(head)` says how many bytes are wanted, if more than 256 KiB.
+    `head_length(head)` returns how many bytes the head should have, if more than 256 KiB.
     """
     with FileIO(path) as file:  # a third of the time that Path.open takes
         head = file.read(min(expected_size + 1, HEAD_SIZE))

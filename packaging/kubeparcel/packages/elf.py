@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.construct import ConstructError
@@ -32,41 +31,36 @@ def read(source: Path | bytes | memoryview) -> ElfInfo:
 
     Only the relevant parts are read: the size of the file does not matter.
     """
-    with _opened(source) as stream:
+    with _open(source) as stream:
         try:
             return _read(ELFFile(stream))
         except (ELFError, ConstructError, struct.error, ValueError, LookupError) as error:
-            raise MalformedData(
-                f"not a valid ELF file ({str(error) or type(error).__name__})"
-            ) from None
+            why = str(error) or type(error).__name__
+            raise MalformedData(f"not a valid ELF file ({why})") from None
 
 
-@contextmanager
-def _opened(source: Path | bytes | memoryview) -> Iterator[IO[bytes]]:
+def _open(source: Path | bytes | memoryview) -> Any:
     if isinstance(source, Path):
-        with source.open("rb") as file:
-            yield file
-    else:
-        with MemoryViewFile(memoryview(source)) as window:
-            yield cast("IO[bytes]", window)
+        return source.open("rb")
+    return MemoryViewFile(memoryview(source))
 
 
 def _read(elf: Any) -> ElfInfo:
-    interpreter, needed = "", []
+    interpreter, libraries = "", []
     for segment in islice(elf.iter_segments(), _MANY):
         if isinstance(segment, InterpSegment):
             interpreter = segment.get_interp_name()
         elif isinstance(segment, DynamicSegment):
             tags: Iterator[Any] = islice(segment.iter_tags("DT_NEEDED"), _MANY)
-            needed += [tag.needed for tag in tags]
-    linked = bool(interpreter or needed)  # a static binary asks for no versions of symbols
+            libraries += [tag.needed for tag in tags]
+    linked = bool(interpreter or libraries)  # a static binary asks for no versions of symbols
     return ElfInfo(
         machine=_machine(elf),
         bits=elf.elfclass,
         little_endian=elf.little_endian,
         interpreter=interpreter,
-        libraries=tuple(needed),
-        symbol_versions=tuple(_versions(elf)) if linked else (),
+        libraries=tuple(libraries),
+        symbol_versions=tuple(_symbol_versions(elf)) if linked else (),
         go=go_build_info.read(elf),
     )
 
@@ -77,7 +71,7 @@ def _machine(elf: Any) -> int:
     return int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
 
 
-def _versions(elf: Any) -> Iterator[tuple[str, str]]:
+def _symbol_versions(elf: Any) -> Iterator[tuple[str, str]]:
     for section in elf.iter_sections("SHT_GNU_verneed"):
         if isinstance(section, GNUVerNeedSection):
             for library, versions in islice(section.iter_versions(), _MANY):

@@ -25,37 +25,36 @@ def read(elf: Any) -> GoBuildInfo | None:
     record: bytes = section.data()
     if not record.startswith(_MAGIC):
         return None
-    inline = record[15] & 2
-    version, text = _inline(record) if inline else _pointed(elf, record)
-    return _parse(version, text, build_paths(elf))
+    is_inline = record[15] & 2
+    version, text = _inline_strings(record) if is_inline else _strings_by_address(elf, record)
+    return _parse(version, text, _build_paths(elf))
 
 
-def _inline(record: bytes) -> tuple[bytes, bytes]:
+def _inline_strings(record: bytes) -> tuple[bytes, bytes]:
     """Go 1.18 and later: two strings after the header, each with its length as a varint."""
-    version, at = _counted(record, _HEADER)
-    text, _ = _counted(record, at)
-    return version, text
+    version, end = _inline_string(record, _HEADER)
+    return version, _inline_string(record, end)[0]
 
 
-def _counted(record: bytes, at: int) -> tuple[bytes, int]:
+def _inline_string(record: bytes, offset: int) -> tuple[bytes, int]:
     length = shift = 0
     while True:
-        byte = record[at]
+        byte = record[offset]
         length |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 0x80:
-            return record[at : at + length], at + length
+            return record[offset : offset + length], offset + length
 
 
-def _pointed(elf: Any, record: bytes) -> tuple[bytes, bytes]:
+def _strings_by_address(elf: Any, record: bytes) -> tuple[bytes, bytes]:
     """Before Go 1.18: two addresses of string headers, each an address and a length."""
     size = record[14]
     word = struct.Struct((">" if record[15] & 1 else "<") + ("Q" if size == 8 else "I"))
 
-    def string(at: int) -> bytes:
-        (header,) = word.unpack_from(record, at)
-        address, length = word.iter_unpack(_memory(elf, header, 2 * word.size))
-        return _memory(elf, address[0], length[0])
+    def string(offset: int) -> bytes:
+        (header,) = word.unpack_from(record, offset)
+        (address,), (length,) = word.iter_unpack(_memory(elf, header, 2 * word.size))
+        return _memory(elf, address, length)
 
     return string(16), string(16 + word.size)
 
@@ -64,8 +63,7 @@ def _memory(elf: Any, address: int, length: int) -> bytes:
     """Return the data at an address of the loaded program."""
     for offset in elf.address_offsets(address, length):
         elf.stream.seek(offset)
-        found: bytes = elf.stream.read(length)
-        return found
+        return bytes(elf.stream.read(length))
     return b""
 
 
@@ -75,8 +73,8 @@ def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuil
     path, module = "", GoModule("")
     dependencies: list[GoModule] = []
     settings: dict[str, str] = {}
-    for word, _, rest in (line.partition("\t") for line in lines):
-        match word:
+    for keyword, _, rest in (line.partition("\t") for line in lines):
+        match keyword:
             case "path":
                 path = rest
             case "mod":
@@ -96,7 +94,7 @@ def _module(text: str) -> GoModule:
     return GoModule(*text.split("\t")[:3])
 
 
-def build_paths(elf: Any) -> tuple[str, ...] | None:
+def _build_paths(elf: Any) -> tuple[str, ...] | None:
     """Return the absolute paths in the table of source files, which tracebacks use."""
     names = (".gopclntab", ".data.rel.ro.gopclntab")
     section = next((s for name in names if (s := elf.get_section_by_name(name))), None)
@@ -107,12 +105,11 @@ def build_paths(elf: Any) -> tuple[str, ...] | None:
     head = stream.read(8 + 8 * 8)
     order = "<" if elf.little_endian else ">"
     (magic,) = struct.unpack_from(order + "I", head)
-    if magic not in _FILE_TABLE:
+    index = _FILE_TABLE.get(magic)
+    if index is None:
         return None
-    size = head[7]
-    words = struct.unpack_from(f"{order}8{'Q' if size == 8 else 'I'}", head, 8)
-    first = _FILE_TABLE[magic]
-    begin, end = words[first], min(words[first + 1], section["sh_size"])
+    offsets = struct.unpack_from(f"{order}8{'Q' if head[7] == 8 else 'I'}", head, 8)
+    begin, end = offsets[index], min(offsets[index + 1], section["sh_size"])
     stream.seek(start + begin)
     files = stream.read(max(0, end - begin)).split(b"\0")
     return tuple(sorted({f.decode("utf-8", "backslashreplace") for f in files if f[:1] == b"/"}))

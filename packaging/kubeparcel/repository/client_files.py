@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.packages.architectures import common_name
-from kubeparcel.packages.relations import deb_version_key
+from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.directory_listing import INDEX_PAGE
 from kubeparcel.repository.model import Package, State, compare_suites

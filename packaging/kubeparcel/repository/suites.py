@@ -10,7 +10,7 @@ from itertools import chain
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
-from kubeparcel.packages.relations import version_key
+from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.model import Package, Suites, validate_suite_name
 
 STABLE = "stable"

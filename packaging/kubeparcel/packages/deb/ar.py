@@ -29,7 +29,7 @@ def members(data: bytes | memoryview) -> list[ArMember]:
 
     Raises MalformedData.
     """
-    found = []
+    entries = []
     offset = len(MAGIC)
     while offset + HEADER_SIZE <= len(data):
         header = bytes(data[offset : offset + HEADER_SIZE])
@@ -38,9 +38,9 @@ def members(data: bytes | memoryview) -> list[ArMember]:
             raise MalformedData(f"the archive is damaged at byte {offset:,}")
         start, size = offset + HEADER_SIZE, int(size_text)
         name = header[:16].decode("ascii", "replace").rstrip(" /")
-        found.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
+        entries.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
         offset = start + size + size % 2
-    return found
+    return entries
 
 
 def check_complete(entries: list[ArMember], size: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,21 +10,12 @@ from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import Script
 from kubeparcel.packages.payload import absolute_path
+from kubeparcel.packages.relations import normalize_relation
 
-SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
-RELATIONS = (
-    "depends",
-    "pre-depends",
-    "recommends",
-    "suggests",
-    "enhances",
-    "conflicts",
-    "breaks",
-    "replaces",
-    "provides",
-)
-_RELATION = re.compile(
-    r"(?P<name>\S+)\s*\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>\S+)\s*\)"
+_SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
+_RELATIONS = (
+    *("depends", "pre-depends", "recommends", "suggests", "enhances"),
+    *("conflicts", "breaks", "replaces", "provides"),
 )
 
 
@@ -42,13 +32,6 @@ class ControlArchive:
     md5sums: Mapping[str, str] | None
 
     @property
-    def version(self) -> tuple[int, str, str]:
-        """Epoch, version and revision."""
-        epoch, _, rest = self.fields["version"].rpartition(":")
-        version, dash, revision = rest.rpartition("-")
-        return int(epoch or 0), version if dash else rest, revision if dash else ""
-
-    @property
     def installed_size(self) -> int | None:
         """The declared installed size in bytes; None if it is not declared."""
         kibibytes = self.fields.get("installed-size", "")
@@ -57,8 +40,10 @@ class ControlArchive:
     @property
     def relations(self) -> Mapping[str, tuple[str, ...]]:
         """The relations to other packages, by field."""
-        declared = {name: self.fields[name] for name in RELATIONS if self.fields.get(name)}
-        return {name: tuple(map(_relation, text.split(","))) for name, text in declared.items()}
+        declared = {name: self.fields[name] for name in _RELATIONS if self.fields.get(name)}
+        return {
+            name: tuple(map(normalize_relation, text.split(","))) for name, text in declared.items()
+        }
 
     @property
     def description(self) -> tuple[str, str]:
@@ -68,27 +53,23 @@ class ControlArchive:
         return summary, "\n".join("" if line == "." else line for line in lines)
 
 
-def read(view: memoryview) -> ControlArchive:
+def parse_control_archive(view: memoryview) -> ControlArchive:
     """Parse a decompressed control.tar; raise MalformedData."""
     archive = tar.members(view, "control.tar")
-    files = {absolute_path(member.name)[1:]: member.data.tobytes() for member in archive}
-    texts = {name: data.decode("utf-8", "backslashreplace") for name, data in files.items()}
+    texts = {
+        absolute_path(member.name)[1:]: str(member.data, "utf-8", "backslashreplace")
+        for member in archive
+    }
     fields = parse_fields(texts.get("control", ""))
     for name in ("package", "version", "architecture"):
         if not fields.get(name):
             raise MalformedData(f"its control file has no {name.capitalize()} field")
     return ControlArchive(
         fields=fields,
-        scripts={name: _script(texts[name]) for name in SCRIPTS if name in texts},
+        scripts={name: _script(texts[name]) for name in _SCRIPTS if name in texts},
         conffiles=frozenset(_conffile(line) for line in texts.get("conffiles", "").split("\n")),
         md5sums=_md5sums(texts["md5sums"]) if "md5sums" in texts else None,
     )
-
-
-def _relation(text: str) -> str:
-    """Return a relation or its alternatives with the usual spaces: `a (>= 1) | b`."""
-    parts = (" ".join(part.split()) for part in text.split("|"))
-    return " | ".join(_RELATION.sub(r"\g<name> (\g<operator> \g<version>)", part) for part in parts)
 
 
 def _script(text: str) -> Script:

@@ -12,8 +12,9 @@ from kubeparcel.packages.architectures import DEB_ARCHITECTURES
 from kubeparcel.packages.compression import compression_of, decompress
 from kubeparcel.packages.deb import ar
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.relations import DEB_VERSION, PACKAGE_NAME
+from kubeparcel.packages.relations import PACKAGE_NAME
 
+_VERSION = re.compile(r"(?:\d+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
 _TAR_BLOCK = 512
 _MAX_CONTROL = 16 << 20
 _INDEX_FIELDS = re.compile(
@@ -82,7 +83,7 @@ def identity(fields: Mapping[str, str]) -> tuple[str, str, str]:
     name, version, arch = (fields.get(f, "") for f in ("package", "version", "architecture"))
     if not PACKAGE_NAME.fullmatch(name):
         raise MalformedData(f"its Package field {name!r} is invalid")
-    if not DEB_VERSION.fullmatch(version):
+    if not _VERSION.fullmatch(version):
         raise MalformedData(f"its Version field {version!r} is invalid")
     if arch not in DEB_ARCHITECTURES:
         raise MalformedData(f"its Architecture field {arch!r} is unknown to dpkg")

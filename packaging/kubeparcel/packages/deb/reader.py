@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kubeparcel.model import Format
 from kubeparcel.packages.compression import compression_of, decompress_payload
-from kubeparcel.packages.deb import ar, control, tar
-from kubeparcel.packages.deb.control import ControlArchive
+from kubeparcel.packages.deb import ar, tar
+from kubeparcel.packages.deb.control import ControlArchive, parse_control_archive
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
@@ -20,35 +19,34 @@ from kubeparcel.packages.payload import (
     installed_size_faults,
     member_name_faults,
 )
+from kubeparcel.packages.versions import split_version
 
 MAGIC = ar.MAGIC
 
 
 def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
     """Return the contents of a deb with the bytes `raw`; raise MalformedData."""
-    marker, first, second, *others = _members(raw)
-    control_data, payload = raw[first.start : first.end], raw[second.start : second.end]
-    control_compression = compression_of(first.name, "control.tar")
-    control_archive = control.read(
-        decompress_payload(control_data, control_compression, first.name)[0]
-    )
-    compression = compression_of(second.name, "data.tar")
-    plain, frames = decompress_payload(payload, compression, second.name)
-    entries, md5s, faults = _entries(plain, control_archive.conffiles, cache)
-    md5_faults = tuple(_md5_faults(control_archive, entries, md5s))
+    marker, control_member, payload, *others = _members(raw)
+    control = parse_control_archive(_decompress(raw, control_member, "control.tar")[0])
+    plain, frames = _decompress(raw, payload, "data.tar")
+    entries, md5s, faults = _entries(plain, control.conffiles, cache)
+    md5_faults = tuple(_md5_faults(control, entries, md5s))
+    stray_members = (member.name for member in others if not member.name.startswith("_"))
+    stray_faults = (f"unexpected archive member {m!r} after the payload" for m in stray_members)
+    size_faults = installed_size_faults("Installed-Size", control.installed_size, entries)
     return PackageContents(
         file=file,
         format=Format.DEB,
         size=len(raw),
-        **_declared(control_archive),
+        **_declared(control),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
-        compression=compression,
+        compression=compression_of(payload.name, "data.tar"),
         zstd_frames=frames,
-        verified=("md5sums",) if control_archive.md5sums and not md5_faults else (),
-        faults=(*md5_faults, *faults, *_stray_members(others), *_weight(control_archive, entries)),
+        verified=("md5sums",) if control.md5sums and not md5_faults else (),
+        faults=(*md5_faults, *faults, *stray_faults, *size_faults),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
         build_time=marker.mtime,
-        has_changelog=_has_changelog(control_archive, entries),
+        has_changelog=_has_changelog(control, entries),
     )
 
 
@@ -66,29 +64,28 @@ def _members(view: memoryview) -> list[ar.ArMember]:
     return members
 
 
-def _declared(control_archive: ControlArchive) -> dict[str, Any]:
+def _decompress(view: memoryview, member: ar.ArMember, stem: str) -> tuple[memoryview, int]:
+    compression = compression_of(member.name, stem)
+    return decompress_payload(view[member.start : member.end], compression, member.name)
+
+
+def _declared(control: ControlArchive) -> dict[str, Any]:
     """Return the fields of PackageContents that come from the control archive."""
-    epoch, version, revision = control_archive.version
-    summary, description = control_archive.description
-    fields = {
-        "name": "package",
-        "arch": "architecture",
-        "maintainer": "maintainer",
-        "vendor": "vendor",
-        "homepage": "homepage",
-        "license": "license",
-        "section": "section",
-    }
+    epoch, version, revision = split_version(control.fields["version"])
+    summary, description = control.description
+    same_name = ("maintainer", "vendor", "homepage", "license", "section")
     return {
-        **{ours: control_archive.fields.get(theirs, "") for ours, theirs in fields.items()},
+        **{name: control.fields.get(name, "") for name in same_name},
+        "name": control.fields["package"],
+        "arch": control.fields["architecture"],
         "epoch": epoch,
         "version": version,
-        "revision": revision,
+        "revision": revision or "",
         "summary": summary,
         "description": description,
-        "relations": control_archive.relations,
+        "relations": control.relations,
         "automatic_relations": {},
-        "scripts": control_archive.scripts,
+        "scripts": control.scripts,
         "build_host": "",
     }
 
@@ -111,16 +108,15 @@ def _entries(
         if data is None:
             faults.append(f"{path}: hard link to {entry.target}, which does not precede it")
         elif member.kind in (FileType.FILE, FileType.HARDLINK):
-            seen = inspect_file(data, cache, "md5")
-            files[path], md5s[path] = data, seen.digest
-            faults += (f"{path}: {fault}" for fault in seen.faults)
-            entry = replace(entry, size=len(data), sha256=seen.sha256, elf=seen.elf, data=seen.data)
+            inspection = inspect_file(entry, data, cache, "md5")
+            entry, files[path], md5s[path] = inspection.entry, data, inspection.digest
+            faults += (f"{path}: {fault}" for fault in inspection.faults)
         entries[path] = entry
     return [*entries.values()], md5s, faults
 
 
 def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> PackageEntry:
-    hard = member.kind is FileType.HARDLINK
+    is_hard_link = member.kind is FileType.HARDLINK
     return PackageEntry(
         path=path,
         kind=member.kind,
@@ -128,40 +124,28 @@ def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> Packa
         owner=member.owner,
         group=member.group,
         mtime=member.mtime,
-        target=absolute_path(member.target) if hard else member.target,
+        target=absolute_path(member.target) if is_hard_link else member.target,
         flags=frozenset({"config"} if path in conffiles else ()),
     )
 
 
 def _md5_faults(
-    control_archive: ControlArchive, entries: Sequence[PackageEntry], found: Mapping[str, str]
+    control: ControlArchive, entries: Sequence[PackageEntry], md5s: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield the differences of md5sums and payload; md5sums may omit conffiles."""
-    if control_archive.md5sums is None:
+    if control.md5sums is None:
         return
-    for path, declared in control_archive.md5sums.items():
-        if path not in found:
+    for path, declared in control.md5sums.items():
+        if path not in md5s:
             yield f"{path} is in md5sums, but is not a file in the payload"
-        elif declared != found[path]:
-            yield f"{path}: its MD5 in md5sums is {declared}, in the payload {found[path]}"
+        elif declared != md5s[path]:
+            yield f"{path}: its MD5 in md5sums is {declared}, in the payload {md5s[path]}"
     for entry in entries:
-        listed = entry.path in control_archive.md5sums or entry.is_conffile
-        if entry.path in found and not listed:
+        listed = entry.path in control.md5sums or entry.is_conffile
+        if entry.path in md5s and not listed:
             yield f"{entry.path} is in the payload, but not in md5sums"
 
 
-def _stray_members(others: Sequence[ar.ArMember]) -> Iterator[str]:
-    """Yield the members after the payload whose names do not begin with `_`."""
-    for member in others:
-        if not member.name.startswith("_"):
-            yield f"unexpected archive member {member.name!r} after the payload"
-
-
-def _weight(control_archive: ControlArchive, entries: Sequence[PackageEntry]) -> Iterator[str]:
-    found = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
-    return installed_size_faults("Installed-Size", control_archive.installed_size, found)
-
-
-def _has_changelog(control_archive: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
-    start = f"/usr/share/doc/{control_archive.fields['package']}/changelog"
+def _has_changelog(control: ControlArchive, entries: Sequence[PackageEntry]) -> bool:
+    start = f"/usr/share/doc/{control.fields['package']}/changelog"
     return any(entry.path.startswith(start) for entry in entries)

@@ -10,7 +10,6 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.memory_file import MemoryViewFile
 from kubeparcel.packages.model import FileType
 
-_ERRORS = "backslashreplace"
 _KINDS: Mapping[bytes, FileType] = {
     tarfile.REGTYPE: FileType.FILE,
     tarfile.AREGTYPE: FileType.FILE,
@@ -37,23 +36,22 @@ class TarMember:
     data: memoryview
 
 
-def members(view: memoryview, what: str) -> Iterator[TarMember]:
-    """Yield the members in order; raise MalformedData, naming `what`, if incomplete."""
+def members(view: memoryview, archive_name: str) -> Iterator[TarMember]:
+    """Yield the members in order; raise MalformedData, naming the archive, if incomplete."""
     try:
         with (
             MemoryViewFile(view) as file,
-            tarfile.open(fileobj=file, mode="r:", errors=_ERRORS) as archive,
+            tarfile.open(fileobj=file, mode="r:", errors="backslashreplace") as archive,
         ):
             for info in archive:
-                data = view[
-                    info.offset_data : info.offset_data + (info.size if info.isreg() else 0)
-                ]
-                if info.size < 0 or (info.isreg() and len(data) < info.size):
-                    raise MalformedData(f"{what} is truncated in {info.name}")
+                size = info.size if info.isreg() else 0
+                data = view[info.offset_data : info.offset_data + size]
+                if info.size < 0 or len(data) < size:
+                    raise MalformedData(f"{archive_name} is truncated in {info.name}")
                 yield _member(info, data)
-            _check_end(view, archive.offset, what)
+            _check_end(view, archive.offset, archive_name)
     except (tarfile.TarError, OverflowError) as error:
-        raise MalformedData(f"{what} is not a valid tar archive ({error})") from None
+        raise MalformedData(f"{archive_name} is not a valid tar archive ({error})") from None
 
 
 def _member(info: tarfile.TarInfo, data: memoryview) -> TarMember:
@@ -69,10 +67,10 @@ def _member(info: tarfile.TarInfo, data: memoryview) -> TarMember:
     )
 
 
-def _check_end(view: memoryview, at: int, what: str) -> None:
+def _check_end(view: memoryview, offset: int, archive_name: str) -> None:
     """An archive ends with blocks of zeros; tarfile also stops at a damaged header."""
-    rest = view[at:]
+    rest = view[offset:]
     if len(rest) < tarfile.BLOCKSIZE:
-        raise MalformedData(f"{what} is truncated at its end")
+        raise MalformedData(f"{archive_name} is truncated at its end")
     if rest.tobytes().strip(b"\0"):
-        raise MalformedData(f"{what} is damaged at byte {at:,}")
+        raise MalformedData(f"{archive_name} is damaged at byte {offset:,}")

@@ -29,16 +29,20 @@ def members(view: memoryview) -> Iterator[CpioMember]:
     while True:
         fields = _fields(view[offset : offset + _HEADER].tobytes(), offset)
         inode, mode, _, _, links, _, size, major, minor, _, _, name_size, _ = fields
-        start = offset + _HEADER
-        name = view[start : start + name_size].tobytes().rstrip(b"\0")
-        data = -(-(start + name_size) // 4) * 4
-        if data + size > len(view):
+        name_end = offset + _HEADER + name_size
+        start = _aligned(name_end)
+        end = start + size
+        if end > len(view):
             raise MalformedData("its payload is truncated")
-        text = name.decode("utf-8", "replace")
-        if text == _END:
+        name = str(view[offset + _HEADER : name_end], "utf-8", "replace").rstrip("\0")
+        if name == _END:
             return
-        yield CpioMember(text, mode, (major, minor, inode), links, view[data : data + size])
-        offset = -(-(data + size) // 4) * 4
+        yield CpioMember(name, mode, (major, minor, inode), links, view[start:end])
+        offset = _aligned(end)
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // 4) * 4
 
 
 def _fields(header: bytes, offset: int) -> tuple[int, ...]:

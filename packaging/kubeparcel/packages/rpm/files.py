@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kubeparcel.packages.inspection_cache import InspectionCache
@@ -12,25 +12,35 @@ from kubeparcel.packages.payload import absolute_path, inspect_file, member_name
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header
 
+_FILE_TYPES: Mapping[int, FileType] = {
+    stat.S_IFREG: FileType.FILE,
+    stat.S_IFDIR: FileType.DIR,
+    stat.S_IFLNK: FileType.SYMLINK,
+    stat.S_IFCHR: FileType.CHARACTER_DEVICE,
+    stat.S_IFBLK: FileType.BLOCK_DEVICE,
+    stat.S_IFIFO: FileType.FIFO,
+    stat.S_IFSOCK: FileType.SOCKET,
+}
+
 
 @dataclass(frozen=True)
 class HeaderFile:
-    """A file as the header describes it."""
+    """A file as the header describes it; of a stray file only the first three are known."""
 
     path: str
     mode: int
     size: int
-    mtime: int
-    digest: str
-    target: str
-    flags: int
-    owner: str
-    group: str
-    capabilities: str
+    mtime: int = 0
+    digest: str = ""
+    target: str = ""
+    flags: int = 0
+    owner: str = ""
+    group: str = ""
+    capabilities: str = ""
 
     def entry(self) -> PackageEntry:
         """Return the entry, without what only the payload has."""
-        kind = tags.FILE_TYPES.get(stat.S_IFMT(self.mode), FileType.OTHER)
+        kind = _FILE_TYPES.get(stat.S_IFMT(self.mode), FileType.OTHER)
         return PackageEntry(
             path=self.path,
             kind=kind,
@@ -54,12 +64,28 @@ class PayloadFile:
     link_target: str
 
 
-_HEADER_ONLY = (0, "", "", 0, "", "", "")
-"""What only the header has: time, digest, target, flags, owner, group, capabilities."""
+def entries(
+    main: Header, payload: memoryview, cache: InspectionCache
+) -> tuple[list[PackageEntry], list[str]]:
+    """Return all entries, and a fault for each difference between header and payload.
+
+    Raises ValueError if the header's lists differ in length.
+    """
+    number = main.number(tags.FILEDIGESTALGO)
+    algorithm = tags.DIGESTS.get(1 if number is None else number, "")
+    payload_files, faults = _payload_files(payload)
+    merged = []
+    for file in _header_files(main):
+        entry, differences = _merge(file, payload_files.pop(file.path, None), algorithm, cache)
+        merged.append(entry)
+        faults += (f"{file.path}: {difference}" for difference in differences)
+    for path, stray in payload_files.items():
+        faults.append(f"{path} is in the payload, but not in the header")
+        merged.append(HeaderFile(path, stray.mode, len(stray.data)).entry())
+    return merged, faults
 
 
-def header_files(main: Header) -> Iterator[HeaderFile]:
-    """Return the header's files in order; raise ValueError if its lists differ in length."""
+def _header_files(main: Header) -> Iterator[HeaderFile]:
     modes = main.numbers(tags.FILEMODES)
     columns = (
         _paths(main),
@@ -83,24 +109,6 @@ def _paths(main: Header) -> tuple[str, ...]:
     return paths or main.texts(tags.OLDFILENAMES)
 
 
-def entries(
-    main: Header, payload: memoryview, cache: InspectionCache
-) -> tuple[list[PackageEntry], list[str]]:
-    """Return all entries, and a fault for each difference between header and payload."""
-    number = main.number(tags.FILEDIGESTALGO)
-    algorithm = tags.DIGESTS.get(1 if number is None else number, "")
-    payload_files, faults = _payload_files(payload)
-    found = []
-    for file in header_files(main):
-        entry, differences = _merged(file, payload_files.pop(file.path, None), algorithm, cache)
-        found.append(entry)
-        faults += (f"{file.path}: {difference}" for difference in differences)
-    for path, stray in payload_files.items():
-        faults.append(f"{path} is in the payload, but not in the header")
-        found.append(HeaderFile(path, stray.mode, len(stray.data), *_HEADER_ONLY).entry())
-    return found, faults
-
-
 def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
     """Return the files of the payload by path, and a fault for each invalid name."""
     files: dict[str, PayloadFile] = {}
@@ -116,26 +124,25 @@ def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[st
     return files, faults
 
 
-def _merged(
+def _merge(
     file: HeaderFile, payload: PayloadFile | None, algorithm: str, cache: InspectionCache
 ) -> tuple[PackageEntry, list[str]]:
     """Return a file's entry, and where header and payload differ."""
     entry = file.entry()
     if payload is None:
-        missing = [] if "ghost" in entry.flags else ["in the header, but not in the payload"]
-        return entry, missing
+        is_ghost = "ghost" in entry.flags
+        return entry, [] if is_ghost else ["in the header, but not in the payload"]
     faults = [*_differences(file, entry.kind, payload)]
     if entry.kind is not FileType.FILE:
         return entry, faults
-    inspection = inspect_file(payload.data, cache, algorithm or "sha256")
+    if payload.link_target:
+        entry = replace(entry, kind=FileType.HARDLINK, target=payload.link_target)
+    inspection = inspect_file(entry, payload.data, cache, algorithm or "sha256")
     if not algorithm or inspection.digest != file.digest.lower():
         faults.append(
             f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}"
         )
-    kind = FileType.HARDLINK if payload.link_target else FileType.FILE
-    entry = replace(entry, kind=kind, target=payload.link_target, size=len(payload.data))
-    entry = replace(entry, sha256=inspection.sha256, elf=inspection.elf, data=inspection.data)
-    return entry, [*faults, *inspection.faults]
+    return inspection.entry, [*faults, *inspection.faults]
 
 
 def _differences(file: HeaderFile, kind: FileType, payload: PayloadFile) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Header(NamedTuple):
             return ()
         _, _, offset, count = entry
         if count == 1:
-            return (self._text(tag, offset),)
+            return (self.text(tag),)
         values = self.store[offset:].split(b"\0", count)[:-1]
         if len(values) != count:
             raise MalformedData(f"tag {tag} of its header is damaged")
@@ -59,13 +59,10 @@ class Header(NamedTuple):
         entry = self.entries.get(tag)
         if entry is None or entry[1] not in _TEXTS or not entry[3]:
             return ""
-        return self._text(tag, entry[2])
-
-    def _text(self, tag: int, offset: int) -> str:
-        end = self.store.find(b"\0", offset)
+        end = self.store.find(b"\0", entry[2])
         if end < 0:
             raise MalformedData(f"tag {tag} of its header is damaged")
-        return str(self.store[offset:end], "utf-8", "replace")
+        return str(self.store[entry[2] : end], "utf-8", "replace")
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """Return the integers of a tag."""
@@ -103,7 +100,7 @@ class Headers(NamedTuple):
     @property
     def signed(self) -> bool:
         """Return whether there is any signature; it is not verified."""
-        return any(tag in self.signature.entries for tag in tags.SIGNATURES.values())
+        return any(map(self.signature.has, tags.SIGNATURES.values()))
 
 
 def head_length(head: bytes) -> int:

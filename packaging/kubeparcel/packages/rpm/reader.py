@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from kubeparcel.model import Format
 from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
+from kubeparcel.packages.model import FileType, PackageContents, Script
 from kubeparcel.packages.payload import installed_size_faults
-from kubeparcel.packages.relations import STRICT_OPERATORS
+from kubeparcel.packages.relations import STRICT_OPERATORS, Relation
 from kubeparcel.packages.rpm import digests, files, tags
 from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers
 
@@ -28,7 +28,8 @@ def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents
     plain, frames = decompress_payload(packed, compression, "its payload")
     entries, faults = files.entries(main, plain, cache)
     verified, broken = digests.check(headers, raw, plain)
-    files_hold = not faults and any(entry.kind is FileType.FILE for entry in entries)
+    files_match = not faults and any(entry.kind is FileType.FILE for entry in entries)
+    declared_size = main.number(tags.LONGSIZE, tags.SIZE)
     return PackageContents(
         file=file,
         format=Format.RPM,
@@ -37,8 +38,8 @@ def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
         zstd_frames=frames,
-        verified=(*verified, "FILEDIGESTS") if files_hold else verified,
-        faults=(*broken, *faults, *_weight(main, entries)),
+        verified=(*verified, "FILEDIGESTS") if files_match else verified,
+        faults=(*broken, *faults, *installed_size_faults("SIZE", declared_size, entries)),
         signatures=tuple(n for n, tag in tags.SIGNATURES.items() if headers.signature.has(tag)),
     )
 
@@ -86,41 +87,39 @@ def _identity(main: Header) -> dict[str, str]:
 
 
 def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]]:
-    found = {}
-    for relation, numbers in tags.RELATIONS.items():
-        names, versions = main.texts(numbers[0]), main.texts(numbers[2])
-        rows = zip(names, main.numbers(numbers[1]), versions, strict=True)
+    relations = {}
+    for kind, (name_tag, flags_tag, version_tag) in tags.RELATIONS.items():
         others = [
-            f"{name} ({_operator(flags)} {version})" if version else name
-            for name, flags, version in rows
-            if _is_automatic(main, relation, name, flags) is automatic
+            str(_relation(name, flags, version))
+            for name, flags, version in zip(
+                main.texts(name_tag), main.numbers(flags_tag), main.texts(version_tag), strict=True
+            )
+            if _is_automatic(main, kind, name, flags) is automatic
         ]
         if others:
-            found[relation] = tuple(dict.fromkeys(others))
-    return found
+            relations[kind] = tuple(dict.fromkeys(others))
+    return relations
 
 
-def _operator(flags: int) -> str:
+def _relation(name: str, flags: int, version: str) -> Relation:
+    if not version:
+        return Relation(name)
     operator = tags.OPERATORS[flags & tags.SENSE_MASK]
-    return STRICT_OPERATORS.get(operator, operator)
+    return Relation(name, STRICT_OPERATORS.get(operator, operator), version)
 
 
-def _is_automatic(main: Header, relation: str, name: str, flags: int) -> bool:
-    itself = main.text(tags.NAME)
-    own = relation == "provides" and (name == itself or name.startswith(f"{itself}("))
-    return own or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config("))
+def _is_automatic(main: Header, kind: str, name: str, flags: int) -> bool:
+    package = main.text(tags.NAME)
+    own_name = kind == "provides" and (name == package or name.startswith(f"{package}("))
+    return own_name or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config("))
 
 
 def _scripts(main: Header) -> Iterator[tuple[str, Script]]:
-    for name, (text, program) in tags.SCRIPTS.items():
-        body, words = main.text(text), main.texts(program)
-        if body or words:
-            yield name, Script(" ".join(words), body)
-    for name, (text, program) in tags.TRIGGERS.items():
-        pairs = zip(main.texts(text), main.texts(program), strict=True)
-        yield from ((f"{name} {n}", Script(run, body)) for n, (body, run) in enumerate(pairs, 1))
-
-
-def _weight(main: Header, entries: Sequence[PackageEntry]) -> Iterator[str]:
-    found = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
-    return installed_size_faults("SIZE", main.number(tags.LONGSIZE, tags.SIZE), found)
+    for name, (body_tag, interpreter_tag) in tags.SCRIPTS.items():
+        body, arguments = main.text(body_tag), main.texts(interpreter_tag)
+        if body or arguments:
+            yield name, Script(" ".join(arguments), body)
+    for name, (body_tag, interpreter_tag) in tags.TRIGGERS.items():
+        triggers = zip(main.texts(body_tag), main.texts(interpreter_tag), strict=True)
+        for number, (body, interpreter) in enumerate(triggers, 1):
+            yield f"{name} {number}", Script(interpreter, body)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 
 from kubeparcel.packages.architectures import RPM_ARCHITECTURES
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.relations import PACKAGE_NAME, RPM_VERSION
+from kubeparcel.packages.relations import PACKAGE_NAME, Relation
 from kubeparcel.packages.rpm import tags
 from kubeparcel.packages.rpm.header import Header
+
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~^_]*")
 
 
 def identity(main: Header) -> tuple[str, str, str]:
@@ -19,7 +21,7 @@ def identity(main: Header) -> tuple[str, str, str]:
         raise MalformedData("it is a source package")
     if not PACKAGE_NAME.fullmatch(name):
         raise MalformedData(f"its name {name!r} is invalid")
-    if not RPM_VERSION.fullmatch(version) or not RPM_VERSION.fullmatch(release):
+    if not (_VERSION.fullmatch(version) and _VERSION.fullmatch(release)):
         raise MalformedData(f"its version {version!r}-{release!r} is invalid")
     if arch not in RPM_ARCHITECTURES:
         raise MalformedData(f"its architecture {arch!r} is unknown to rpm")
@@ -29,16 +31,15 @@ def identity(main: Header) -> tuple[str, str, str]:
 
 def dependencies(main: Header) -> str:
     """Return the packages it requires, in deb's notation; files and rpm's own are left out."""
-    return ", ".join(_dependencies(main))
-
-
-def _dependencies(main: Header) -> Iterator[str]:
+    dependencies = []
     names, flags, versions = tags.RELATIONS["depends"]
     relations = zip(main.texts(names), main.numbers(flags), main.texts(versions), strict=False)
     for name, flag, version in relations:
         if "(" not in name and not name.startswith("/"):
             operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)
-            yield f"{name} ({operator} {version})" if operator and version else name
+            bound = (operator, version) if operator and version else ()
+            dependencies.append(str(Relation(name, *bound)))
+    return ", ".join(dependencies)
 
 
 def file_name(name: str, version: str, arch: str) -> str:

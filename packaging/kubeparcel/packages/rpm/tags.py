@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Mapping
-
-from kubeparcel.packages.model import FileType
 
 NAME, VERSION, RELEASE, EPOCH, SUMMARY, DESCRIPTION = 1000, 1001, 1002, 1003, 1004, 1005
 BUILDTIME, BUILDHOST, SIZE, VENDOR, LICENSE, PACKAGER = 1006, 1007, 1009, 1011, 1014, 1015
@@ -100,14 +97,4 @@ FILE_FLAGS: Mapping[int, str] = {
     1 << 7: "license",
     1 << 8: "readme",
     1 << 12: "artifact",
-}
-
-FILE_TYPES: Mapping[int, FileType] = {
-    stat.S_IFREG: FileType.FILE,
-    stat.S_IFDIR: FileType.DIR,
-    stat.S_IFLNK: FileType.SYMLINK,
-    stat.S_IFCHR: FileType.CHARACTER_DEVICE,
-    stat.S_IFBLK: FileType.BLOCK_DEVICE,
-    stat.S_IFIFO: FileType.FIFO,
-    stat.S_IFSOCK: FileType.SOCKET,
 }
