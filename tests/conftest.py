@@ -19,6 +19,7 @@ from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import KubeparcelError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
 from kubeparcel.store import Store
+from tests.support.elf_files import elf
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a script, where Ctrl-C is ignored, by whatever we start too.
@@ -106,17 +107,6 @@ def timeless(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"{module}.time", clock)
 
 
-def elf(arch: Arch = Arch.AMD64, content: bytes = b"") -> bytes:
-    """A static ELF64 program for an architecture: a header, one segment, `content`."""
-    order, data = (">", 2) if arch is Arch.S390X else ("<", 1)
-    base, head = 0x400000, 64 + 56
-    ident = struct.pack("4s5B7x", b"\x7fELF", 2, data, 1, 0, 0)
-    rest = (2, arch.elf_machine, 1, base + head, 64, 0, 0, 64, 56, 1, 64, 0, 0)
-    size = head + len(content)
-    segment = struct.pack(f"{order}2I6Q", 1, 5, 0, base, base, size, size, 0x1000)
-    return ident + struct.pack(f"{order}2HI3QI6H", *rest) + segment + content
-
-
 def locked(
     kubernetes: str = "1.36.3",
     cri_tools: str = "1.36.0",
@@ -138,7 +128,8 @@ def stored(artifacts: Sequence[Artifact], store: Store) -> Binaries:
     for artifact in artifacts:
         names = [artifact.name] if artifact.component == "kubernetes" else None
         for name in names or BINARIES[artifact.component]:
-            digest = store.add_bytes(elf(artifact.arch, f"{artifact.origin} {name}".encode()))
+            program = elf(f"{artifact.origin} {name}", machine=artifact.arch.elf_machine)
+            digest = store.add_bytes(program)
             found.setdefault((artifact.component, artifact.arch), {})[name] = digest
     return found
 

@@ -35,7 +35,8 @@ from kubeparcel.model import Arch, Binaries, Format, Lock
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.store import Store
-from tests.conftest import BINARIES, RecordingLog, elf, isolate_environment, locked, stored
+from tests.conftest import BINARIES, RecordingLog, isolate_environment, locked, stored
+from tests.support.elf_files import elf
 
 ROOT = Path(__file__).parents[2]
 
@@ -287,7 +288,7 @@ def test_changed_template_rebuilds_only_packages_that_use_it(
 def test_changed_binary_rebuilds_only_its_packages(here, lock, binaries, store):
     before = manifests(lock, binaries, store)
     names = dict(binaries["kubernetes", Arch.AMD64])
-    names["kubectl"] = store.add_bytes(elf(content=b"another"))
+    names["kubectl"] = store.add_bytes(elf("another"))
     after = manifests(lock, {**binaries, ("kubernetes", Arch.AMD64): names}, store)
     assert rebuilt(before, after) == {"kubectl deb", "kubectl rpm"}
 

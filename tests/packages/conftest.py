@@ -1,4 +1,4 @@
-"""What the tests of `contents` share: packages made by the real tools."""
+"""Fixtures of the package tests: packages by the real tools."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Make: TypeAlias = Callable[..., Path]
 
 
 def output(*argv: str | Path) -> str:
-    """What a program prints; the test is skipped where the program is missing."""
+    """Return the output of a program; skip the test if it is not installed."""
     if not shutil.which(argv[0]):
         pytest.skip(f"{argv[0]} is not installed")
     env = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(TIME)}
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    result = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture

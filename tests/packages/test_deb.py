@@ -12,7 +12,7 @@ import pytest
 from kubeparcel.packages import reader
 from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry
 from tests.packages.conftest import TIME, Make, output
-from tests.support.archive_builders import deb, member, tar_of
+from tests.support.archive_builders import deb, member, tar_archive
 
 CONTROL = """\
 Package: tree
@@ -86,7 +86,7 @@ def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
     file = dpkg_deb(FILES)
     package = reader.read_package(file)
     pieces = f"{package.epoch}:{package.version}-{package.revision}"
-    shown = {
+    expected = {
         "Package": package.name,
         "Version": pieces,
         "Architecture": package.arch,
@@ -94,7 +94,7 @@ def test_fields_are_those_that_dpkg_deb_shows(dpkg_deb: Make) -> None:
         "Section": package.section,
         "Homepage": package.homepage,
     }
-    for field, value in shown.items():
+    for field, value in expected.items():
         assert output("dpkg-deb", "--field", file, field).strip() == value
     assert package.summary == "one line"
     assert package.description == "first\n\nlast"
@@ -179,7 +179,8 @@ def test_setuid_and_owners_are_kept(nfpm: Make) -> None:
 
 def test_long_names_with_pax_headers_are_whole(tmp_path: Path) -> None:
     name = "usr/" + "long-" * 60 + "name"
-    (tmp_path / "a.deb").write_bytes(deb(payload=("data.tar", tar_of({f"./{name}": b"a"}))))
+    payload = tar_archive({f"./{name}": b"a"}, "w")
+    (tmp_path / "a.deb").write_bytes(deb(payload=("data.tar", payload)))
     assert reader.read_package(tmp_path / "a.deb").entry(f"/{name}")
 
 

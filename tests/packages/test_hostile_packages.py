@@ -215,8 +215,8 @@ def test_an_rpm_header_with_lists_of_different_lengths_is_broken(tmp_path: Path)
 
 def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) -> None:
     data = bytearray(rpm(File("/a")))
-    row = data.index(b"\x00\x00\x04\x06\x00\x00\x00\x04")
-    data[row + 12 : row + 16] = b"\xff" * 4
+    entry = data.index(b"\x00\x00\x04\x06\x00\x00\x00\x03")
+    data[entry + 12 : entry + 16] = b"\xff" * 4
     broken(tmp_path, bytes(data))
 
 

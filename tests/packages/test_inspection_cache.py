@@ -1,4 +1,4 @@
-"""What is known of a file's bytes is not found out again, and is believed only for those bytes."""
+"""Results of inspections are cached by the digest of the inspected bytes."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def digest(algorithm: str, data: bytes) -> str:
 
 def test_a_binary_in_several_packages_is_inspected_once(nfpm: Make, monkeypatch) -> None:
     files = [nfpm(packager, {"/usr/bin/ls": PROGRAM}) for packager in ("deb", "rpm")]
-    looked, read = [], elf.read
-    monkeypatch.setattr(elf, "read", lambda data: looked.append(len(data)) or read(data))
-    known = InspectionCache()
-    found = [reader.read_package(file, known).entry("/usr/bin/ls").elf for file in files]
-    assert looked == [len(PROGRAM)]
-    assert found[0] == found[1] == read(PROGRAM)
+    sizes, read = [], elf.read
+    monkeypatch.setattr(elf, "read", lambda data: sizes.append(len(data)) or read(data))
+    cache = InspectionCache()
+    facts = [reader.read_package(file, cache).entry("/usr/bin/ls").elf for file in files]
+    assert sizes == [len(PROGRAM)]
+    assert facts[0] == facts[1] == read(PROGRAM)
 
 
 def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
     file = nfpm("deb", {"/usr/bin/ls": PROGRAM, "/usr/share/other": "other"})
-    asked: list[str] = []
+    digests: list[str] = []
 
-    def wrong_for_the_program(sha256: str, data: memoryview) -> str:
-        asked.append(sha256)
+    def md5_wrong_for_the_program(sha256: str, data: memoryview) -> str:
+        digests.append(sha256)
         return digest("md5", bytes(data) + b"?" * (len(data) == len(PROGRAM)))
 
-    package = reader.read_package(file, InspectionCache(wrong_for_the_program))
-    assert {digest("sha256", PROGRAM), digest("sha256", b"other")} <= {*asked}
+    package = reader.read_package(file, InspectionCache(md5_wrong_for_the_program))
+    assert {digest("sha256", PROGRAM), digest("sha256", b"other")} <= {*digests}
     (fault,) = package.faults
     assert fault.startswith("/usr/bin/ls: its MD5 in md5sums is")
     assert package.verified == ()

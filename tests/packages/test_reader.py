@@ -1,4 +1,4 @@
-"""What holds for every format: how packages are told apart, and read many at a time."""
+"""Reading packages of any format: detection of the format, and several packages at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.archive_builders import File, deb, member, rpm
 
 @pytest.fixture
 def both(tmp_path: Path) -> list[Path]:
-    """A deb and an rpm whose names say nothing."""
+    """Return a deb and an rpm whose names have no suffix."""
     files = [tmp_path / "one", tmp_path / "two"]
     files[0].write_bytes(deb(member("./usr/a", b"x\n")))
     files[1].write_bytes(rpm(File("/usr/a")))
@@ -60,7 +60,7 @@ def test_contents_can_be_pickled(both: list[Path]) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
 
 

@@ -1,4 +1,4 @@
-"""Rpms made by nfpm and rpmbuild are read as rpm reads them."""
+"""RPMs by nfpm and rpmbuild are read as rpm reads them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def dump(entry: PackageEntry) -> str:
 def dumped(file: Path) -> list[str]:
     """The same of rpm itself: path, time, digest, mode, owner, group, config, doc, target."""
     lines = [line.split() for line in output("rpm", "-qp", "--dump", file).splitlines()]
-    return [" ".join((w[0], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[10])) for w in lines]
+    return [" ".join((path, *rest[1:8], rest[9])) for path, *rest in lines]
 
 
 def same_as_rpm(package: PackageContents) -> bool:
@@ -146,7 +146,7 @@ def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(
 def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
     file = rpmbuild(SPEC, *MACROS)
     package = reader.read_package(file)
-    shown = {
+    expected = {
         "name": package.name,
         "epoch": str(package.epoch),
         "version": package.version,
@@ -162,7 +162,7 @@ def test_header_fields_are_those_that_rpm_shows(rpmbuild: Make) -> None:
         "buildhost": package.build_host,
         "buildtime": str(package.build_time),
     }
-    for tag, value in shown.items():
+    for tag, value in expected.items():
         assert query(file, f"%{{{tag}}}") == value
     assert (package.build_host, package.build_time) == ("host.example.org", TIME)
     assert package.has_changelog
@@ -192,9 +192,9 @@ def test_relations_added_by_rpmbuild_are_automatic(rpmbuild: Make) -> None:
 def test_no_relation_is_lost(rpmbuild: Make) -> None:
     file = rpmbuild(SPEC)
     package = reader.read_package(file)
-    found = {*package.relations["depends"], *package.automatic_relations["depends"]}
+    relations = {*package.relations["depends"], *package.automatic_relations["depends"]}
     needs = query(file, "[%{REQUIRENAME} (%{REQUIREFLAGS:depflags} %{REQUIREVERSION})\n]")
-    assert found == {need.removesuffix(" ( )") for need in needs.splitlines()}
+    assert relations == {need.removesuffix(" ( )") for need in needs.splitlines()}
 
 
 def test_scripts_and_triggers_come_with_their_interpreter(rpmbuild: Make) -> None:

@@ -15,7 +15,8 @@ import zstandard
 from kubeparcel.errors import ArchiveError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import archive
-from tests.support.upstream_site import elf_bytes, tar_archive
+from tests.support.archive_builders import tar_archive
+from tests.support.elf_files import elf_bytes
 
 
 def stored(store, data: bytes) -> str:

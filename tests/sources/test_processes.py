@@ -20,7 +20,7 @@ from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
 from tests.conftest import TIMEOUT, wait_until
 from tests.support import upstream_site as sites
-from tests.support.upstream_site import elf_bytes
+from tests.support.elf_files import elf_bytes
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"

@@ -33,11 +33,22 @@ def tar(*members: bytes) -> bytes:
     return b"".join(members) + b"\0" * 1024
 
 
-def ar(*members: tuple[str, bytes]) -> bytes:
-    """An ar archive."""
+def tar_archive(files: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
+    """Return a tar archive as Python's library writes it, with pax headers for long names."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.uid, info.uname = len(data), 1001, "runner"
+            archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def ar(*members: tuple[str, bytes], mtime: int = 0) -> bytes:
+    """Return an ar archive."""
     archive = b"!<arch>\n"
     for name, data in members:
-        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
+        archive += f"{name:<16}{mtime:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
         archive += data + b"\n" * (len(data) % 2)
     return archive
 
@@ -88,27 +99,50 @@ def cpio(*files: File) -> bytes:
 
 Value = str | bytes | Sequence[str] | Sequence[int]
 
+# The types of header values (rpm, lib/rpmtag.h), and the tags with others than the usual ones.
+_INT16, _INT32, _STRING, _BINARY, _STRINGS, _I18N_STRINGS = 3, 4, 6, 7, 8, 9
+_INT16_TAGS = (1030, 1033)
+_I18N_TAGS = (1004, 1005, 1016)
+
 
 def header(values: Mapping[int, Value], region: int = 0) -> bytes:
-    """An rpm header of texts, lists of texts, lists of 32-bit numbers, and bytes."""
-    rows, store = b"", b""
-    for tag, value in values.items():
-        match value:
-            case str():
-                kind, count, data = 6, 1, value.encode() + b"\0"
-            case bytes():
-                kind, count, data = 7, len(value), value
-            case [str(), *_]:
-                kind, count = 8, len(value)
-                data = b"".join(str(text).encode() + b"\0" for text in value)
-            case _:
-                kind, count = 4, len(value)
-                store += b"\0" * (-len(store) % 4)
-                data = struct.pack(f">{count}I", *value)
-        rows += struct.pack(">IIII", tag, kind, len(store), count)
+    """Return an rpm header of these values by tag; `region` is the tag of its region, if any."""
+    index, store = b"", b""
+    for tag, value in sorted(values.items()):
+        kind, count, data = _encode(tag, value)
+        alignment = {_INT16: 2, _INT32: 4}.get(kind, 1)
+        store += b"\0" * (-len(store) % alignment)
+        index += struct.pack(">IIII", tag, kind, len(store), count)
         store += data
-    intro = b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", len(values), len(store))
-    return intro + rows + store
+    count = len(values)
+    if region:
+        count += 1
+        index = struct.pack(">IIII", region, _BINARY, len(store), 16) + index
+        store += struct.pack(">IIiI", region, _BINARY, -16 * count, 16)
+    return b"\x8e\xad\xe8\x01\0\0\0\0" + struct.pack(">II", count, len(store)) + index + store
+
+
+def _encode(tag: int, value: Value) -> tuple[int, int, bytes]:
+    """Return the type, the number of values, and their bytes."""
+    match value:
+        case bytes():
+            return _BINARY, len(value), value
+        case str():
+            kind = _I18N_STRINGS if tag in _I18N_TAGS else _STRING
+            return kind, 1, value.encode() + b"\0"
+        case [str(), *_]:
+            return _STRINGS, len(value), b"".join(f"{text}\0".encode() for text in value)
+        case _:
+            kind, code = (_INT16, "H") if tag in _INT16_TAGS else (_INT32, "I")
+            return kind, len(value), struct.pack(f">{len(value)}{code}", *value)
+
+
+def rpm_file(main: bytes, payload: bytes, signature: bytes, label: str = "") -> bytes:
+    """Return an rpm of its main header, compressed payload, signature header, and name."""
+    lead = struct.pack(
+        ">4sBBhh66shh16x", b"\xed\xab\xee\xdb", 3, 0, 0, 1, label.encode()[:65], 1, 5
+    )
+    return lead + signature + b"\0" * (-len(signature) % 8) + main + payload
 
 
 def rpm(
@@ -119,12 +153,10 @@ def rpm(
 ) -> bytes:
     """An rpm of these files; `listed` are those of the header, `values` more of its values."""
     packed = gzip.compress(cpio(*files)) if payload is None else payload
-    rows = files if listed is None else listed
+    header_files = files if listed is None else listed
     identity: dict[int, Value] = {1000: "small", 1001: "1.0", 1002: "1", 1022: "x86_64"}
-    main = header({**identity, **_file_tags(rows), **(values or {})})
-    signature = header({1000: [len(main) + len(packed)]})
-    lead = b"\xed\xab\xee\xdb\x03\x00".ljust(96, b"\0")
-    return lead + signature + b"\0" * (-len(signature) % 8) + main + packed
+    main = header({**identity, **_file_tags(header_files), **(values or {})})
+    return rpm_file(main, packed, header({1000: [len(main) + len(packed)]}))
 
 
 def _file_tags(files: Sequence[File]) -> Mapping[int, Value]:
@@ -142,14 +174,3 @@ def _file_tags(files: Sequence[File]) -> Mapping[int, Value]:
         1040: ["root"] * len(files),
         5011: [8],
     }
-
-
-def tar_of(names: Mapping[str, bytes]) -> bytes:
-    """A tar archive as Python's library writes it by default, with pax headers for long names."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, data in names.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()

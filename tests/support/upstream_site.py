@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-import io
 import os
 import re
 import socket
 import struct
-import tarfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,24 +19,10 @@ from urllib.parse import urlsplit
 
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources.upstream import Upstream
+from tests.support.archive_builders import tar_archive
+from tests.support.elf_files import elf_bytes
 
 RELEASED = 1_784_743_658
-
-
-def elf_bytes(size: int = 200_000) -> bytes:
-    """Something that begins as a program does."""
-    return b"\x7fELF" + os.urandom(size - 4)
-
-
-def tar_archive(members: Mapping[str, bytes], mode: str = "w:gz") -> bytes:
-    """A tar archive with these members."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode=mode) as tar:  # type: ignore[call-overload]
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.uid, info.uname = len(data), 1001, "runner"
-            tar.addfile(info, io.BytesIO(data))
-    return target.getvalue()
 
 
 @dataclass
