@@ -25,10 +25,7 @@ def _python(*arguments: str) -> int:
     ("test --group quick", "Run what needs no root, network or containers."),
     ("test -k lock", "Run the tests with 'lock' in their names, without the linters."),
     group=Option(
-        "quick (no root, network or containers), acceptance or all",
-        "GROUP",
-        "all",
-        choices=tuple(TEST_GROUPS),
+        "quick (no root, network or containers), acceptance or all", "GROUP", "all", choices=tuple(TEST_GROUPS)
     ),
     k=Option("run only tests whose names match, without the linters", "EXPRESSION"),
     jobs=Option("test files that run in parallel", "COUNT", "2"),
@@ -81,11 +78,7 @@ def docs(check: bool = False) -> int:
     from kubeparcel.cli import reference
 
     pages = reference.pages(Program({task.name: task for task in cli.TASKS}))
-    outdated = [
-        name
-        for name, text in pages.items()
-        if not (ROOT / name).exists() or (ROOT / name).read_text() != text
-    ]
+    outdated = [name for name, text in pages.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
     for name in outdated:
         if not check:
             (ROOT / name).write_text(pages[name])

@@ -198,9 +198,7 @@ def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(upstream: FakeSource | None = None, go: FakeSource | None = None) -> None:
         sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
 
-        def create_source(
-            name: str, _: object, mirror: str = "", toolchain: str = ""
-        ) -> FakeSource:
+        def create_source(name: str, _: object, mirror: str = "", toolchain: str = "") -> FakeSource:
             sources[name].mirror = mirror
             return sources[name]
 
@@ -264,9 +262,7 @@ class RecordingLog:
         self.warnings.append(text)
 
     @contextmanager
-    def task(
-        self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> Iterator[ProgressTask]:
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:
         self.tasks.append(f"{label} {name}")
         yield RecordingTask()
 

@@ -23,9 +23,7 @@ def lines(interval: float = 15.0) -> tuple[PlainLog, io.StringIO]:
 def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():
     here, stream = lines()
     here.info("Source", "dl.k8s.io does not answer\nThe same versions")
-    assert stream.getvalue() == (
-        "Source     dl.k8s.io does not answer\n           The same versions\n"
-    )
+    assert stream.getvalue() == ("Source     dl.k8s.io does not answer\n           The same versions\n")
 
 
 def test_a_fact_may_be_empty():
@@ -106,8 +104,7 @@ def test_quantities_are_written_for_people(number, unit, text):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (59.9, "59.9 s"), (59.97, "1:00"), (60, "1:00"), (130.4, "2:10")],
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (59.97, "1:00"), (60, "1:00"), (130.4, "2:10")]
 )
 def test_durations_are_written_for_people(seconds, text):
     assert duration(seconds) == text
@@ -115,12 +112,7 @@ def test_durations_are_written_for_people(seconds, text):
 
 @pytest.mark.parametrize(
     ("env", "terminal", "kind"),
-    [
-        ({}, True, LiveLog),
-        ({}, False, PlainLog),
-        ({"CI": "true"}, True, PlainLog),
-        ({"TERM": "dumb"}, True, PlainLog),
-    ],
+    [({}, True, LiveLog), ({}, False, PlainLog), ({"CI": "true"}, True, PlainLog), ({"TERM": "dumb"}, True, PlainLog)],
 )
 def test_bars_are_for_terminals_and_plain_lines_for_all_else(monkeypatch, env, terminal, kind):
     monkeypatch.setenv("TERM", "xterm")

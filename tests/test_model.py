@@ -29,9 +29,7 @@ def test_a_version_may_have_a_v_in_front(written, read):
     "text", ["", "v", "1", "1.36", "1.36.x", "1.36.3.1", "vv1.36.3", "stable", "1.36.03", "-1.36.3"]
 )
 def test_what_is_not_a_version_is_told_how_to_write_one(text):
-    with pytest.raises(
-        UnknownVersion, match=r"Invalid version .*\.\n +Expected a version like 1\.36\.3"
-    ):
+    with pytest.raises(UnknownVersion, match=r"Invalid version .*\.\n +Expected a version like 1\.36\.3"):
         Version.parse(text)
 
 

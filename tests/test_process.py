@@ -49,23 +49,15 @@ def test_a_program_reads_what_it_is_given_and_nothing_of_ours():
 
 def test_a_program_reads_what_it_is_given_also_when_it_is_listened_to():
     heard: list[str] = []
-    assert run(["sh", "-c", "cat; echo x >&2"], stdin="hello", on_line=heard.append).stdout == (
-        "hello"
-    )
+    assert run(["sh", "-c", "cat; echo x >&2"], stdin="hello", on_line=heard.append).stdout == ("hello")
     assert heard == ["x"]
 
 
 def test_output_is_utf_8_whatever_the_locale_says():
-    script = (
-        r"from kubeparcel.process import run; print(ascii(run(['printf', r'\303\244']).stdout))"
-    )
+    script = r"from kubeparcel.process import run; print(ascii(run(['printf', r'\303\244']).stdout))"
     env = {"PYTHONPATH": str(PACKAGING), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run(
-        python(script),
-        env={**os.environ, **env, "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=True,
+        python(script), env={**os.environ, **env, "LC_ALL": "C"}, capture_output=True, text=True, check=True
     )
     assert done.stdout == r"'\xe4'" + "\n"
 
@@ -77,9 +69,7 @@ def test_bytes_that_are_no_text_do_no_harm():
 def test_a_failure_shows_the_command_its_exit_code_and_what_it_printed():
     with pytest.raises(ToolError) as caught:
         run(["sh", "-c", "echo out; echo why >&2; exit 3"])
-    assert str(caught.value) == (
-        "sh -c 'echo out; echo why >&2; exit 3' failed with exit code 3.\n  out\n  why"
-    )
+    assert str(caught.value) == ("sh -c 'echo out; echo why >&2; exit 3' failed with exit code 3.\n  out\n  why")
     assert caught.value.exit_code == 3
 
 
@@ -148,9 +138,7 @@ def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
 def test_much_output_on_both_pipes_does_not_get_stuck(listening):
     text = "import sys; [print('x' * 99, file=s) for i in range(5000) for s in (sys.stdout, "
     lines: list[str] = []
-    done = run(
-        python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None
-    )
+    done = run(python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None)
     assert len(done.stdout) == len(done.stderr) == 500_000
     assert len(lines) == (5000 if listening else 0)
 
@@ -164,9 +152,7 @@ def left_by_a_slow_one(pids: Path, then: str, listening: bool) -> int:
     for limit in (0.5, 5, 50):
         started = time.monotonic()
         with pytest.raises(ToolError, match=rf"took longer than {limit:g} s"):
-            run(
-                ["sh", "-c", script], timeout=limit, on_line=(lambda _: None) if listening else None
-            )
+            run(["sh", "-c", script], timeout=limit, on_line=(lambda _: None) if listening else None)
         assert time.monotonic() - started < limit + TIMEOUT
         if pids.exists() and pids.read_text():
             return int(pids.read_text())
@@ -193,10 +179,7 @@ def test_a_listener_that_fails_ends_the_program(tmp_path):
         raise RuntimeError(line)
 
     with pytest.raises(RuntimeError, match="oh"):
-        run(
-            ["sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pids; echo oh >&2; sleep 300"],
-            on_line=fail,
-        )
+        run(["sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pids; echo oh >&2; sleep 300"], on_line=fail)
     assert wait_until_gone(int((tmp_path / "pids").read_text()))
 
 
@@ -204,8 +187,7 @@ def test_a_listener_that_fails_ends_the_program(tmp_path):
 def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
     inner = f"sleep 300 & echo $$ $! > {tmp_path}/pids; wait"
     script = (
-        "from kubeparcel.process import run\n"
-        f"run(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
+        f"from kubeparcel.process import run\nrun(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
     )
     with subprocess.Popen(
         python(script), env={**os.environ, "PYTHONPATH": str(PACKAGING)}, stderr=subprocess.PIPE

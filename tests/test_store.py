@@ -56,9 +56,7 @@ def test_a_file_is_found_by_its_digest(store):
 def test_a_file_with_another_digest_is_set_aside(store):
     with store.scratch() as folder:
         (folder / "x").write_bytes(b"data")
-        with pytest.raises(
-            DigestError, match="kubelet amd64: the sha256 is 3a6eb0790f39"
-        ) as caught:
+        with pytest.raises(DigestError, match="kubelet amd64: the sha256 is 3a6eb0790f39") as caught:
             store.add(folder / "x", "0" * 64, "kubelet amd64")
     aside = store.root / "quarantine/kubelet-amd64-3a6eb0790f39"
     assert aside.read_bytes() == b"data"

@@ -28,9 +28,7 @@ def write(tmp_path):
 
 
 def test_one_of_ours_is_filled_in():
-    assert render("packages/kubelet.env", {"kubelet_extra_args": "--v=4"}) == (
-        "KUBELET_EXTRA_ARGS=--v=4\n"
-    )
+    assert render("packages/kubelet.env", {"kubelet_extra_args": "--v=4"}) == ("KUBELET_EXTRA_ARGS=--v=4\n")
 
 
 def test_one_of_the_users_lies_beside_kubeparcel_yaml(tmp_path, write):
@@ -56,9 +54,7 @@ def test_a_changed_template_is_read_again(tmp_path, write):
     assert render("mine.conf", {}, tmp_path) == "another"
 
 
-def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_there_are(
-    tmp_path, write
-):
+def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_there_are(tmp_path, write):
     write("a\nb\n{{ envfil }}\n")
     assert said("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
         "mine.conf:3: 'envfil' is undefined.\n  Available names: envfile, package."

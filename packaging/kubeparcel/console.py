@@ -39,9 +39,7 @@ class Log(Protocol):
     def warn(self, text: str) -> None:
         """Print a warning."""
 
-    def task(
-        self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> AbstractContextManager[ProgressTask]:
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> AbstractContextManager[ProgressTask]:
         """Show a piece of work until the block ends. `unit` is `B` for bytes, or a plural noun."""
 
 
@@ -60,9 +58,7 @@ class PlainLog:
         self.info("Warning", text)
 
     @contextmanager
-    def task(
-        self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> Iterator[ProgressTask]:
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:
         task = _PlainTask(self, label, name, total, unit)
         yield task
         seconds = time.monotonic() - task.started
@@ -97,9 +93,7 @@ class QuietLog:
         print(f"Warning: {with_program_name(text)}", file=sys.stderr)
 
     @contextmanager
-    def task(
-        self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> Iterator[ProgressTask]:
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:
         yield _SilentTask()
 
 
@@ -130,9 +124,7 @@ class LiveLog:
         self.console.print(text, markup=False, style="yellow", soft_wrap=True)
 
     @contextmanager
-    def task(
-        self, label: str, name: str, total: int | None, unit: str = ""
-    ) -> Iterator[ProgressTask]:
+    def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:
         progress = self._start()
         bar = progress.add_task("", label=label, name=name, total=total, note="")
         try:
@@ -204,9 +196,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def format_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
-) -> str:
+def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Format a plain-text table; `right` lists the columns that are right-aligned."""
     widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
 

@@ -73,8 +73,7 @@ class Version(semver.Version):
             return super().parse(plain, optional_minor_and_patch=optional_minor_and_patch)
         except ValueError:
             raise UnknownVersion(
-                f"Invalid version {text!r}.",
-                "Expected a version like 1.36.3, v1.36.3 or 1.37.0-rc.1.",
+                f"Invalid version {text!r}.", "Expected a version like 1.36.3, v1.36.3 or 1.37.0-rc.1."
             ) from None
 
     def next_patch(self) -> Version:

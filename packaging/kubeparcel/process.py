@@ -100,9 +100,7 @@ def start_interactive(argv: Sequence[str]) -> subprocess.Popen[bytes]:
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     try:
         return start_process(
-            lambda: subprocess.Popen(
-                argv, stdin=pipe, stdout=pipe, stderr=null, start_new_session=True
-            )
+            lambda: subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=null, start_new_session=True)
         )
     except OSError as error:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
@@ -221,10 +219,7 @@ def _started(
 
 
 def _communicate(
-    process: subprocess.Popen[str],
-    stdin: str | None,
-    timeout: float | None,
-    on_line: Callable[[str], None] | None,
+    process: subprocess.Popen[str], stdin: str | None, timeout: float | None, on_line: Callable[[str], None] | None
 ) -> tuple[str, str]:
     if on_line is None:
         return process.communicate(stdin, timeout)

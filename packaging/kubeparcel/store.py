@@ -61,10 +61,8 @@ class Store:
         if actual != sha256:
             quarantined = self.quarantine(path, label, actual)
             raise DigestError(
-                f"{label}: the copy in the store is damaged: its sha256 is {actual[:12]}…, "
-                f"expected {sha256[:12]}….",
-                f"The damaged copy was moved to {quarantined}.\n"
-                "Run the same command again to fetch or build it.",
+                f"{label}: the copy in the store is damaged: its sha256 is {actual[:12]}…, expected {sha256[:12]}….",
+                f"The damaged copy was moved to {quarantined}.\nRun the same command again to fetch or build it.",
             )
         return path
 

@@ -33,9 +33,7 @@ def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> s
         raise ConfigurationError(f"{name}: not valid UTF-8 ({error.reason}).") from None
     except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         names = ", ".join(sorted(context))
-        raise ConfigurationError(
-            f"{_location(error, name, base)}: {error}.", f"Available names: {names}."
-        ) from None
+        raise ConfigurationError(f"{_location(error, name, base)}: {error}.", f"Available names: {names}.") from None
 
 
 @functools.cache

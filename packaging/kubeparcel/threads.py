@@ -59,10 +59,7 @@ class CancelToken:
 
 
 def parallel_map(
-    work: Callable[[Item, CancelToken], Result],
-    items: Sequence[Item],
-    workers: int = 4,
-    timeout: float | None = None,
+    work: Callable[[Item, CancelToken], Result], items: Sequence[Item], workers: int = 4, timeout: float | None = None
 ) -> list[Result]:
     """Return the result of `work` for each item, in the order of the items.
 

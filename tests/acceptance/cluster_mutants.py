@@ -97,10 +97,7 @@ ExpectedFailures: TypeAlias = Mapping[str, Sequence[str]]
 FAULTS: tuple[Fault, ...] = (
     wrap_program("kubeadm", "usr/bin/kubeadm", KUBEADM),
     edit_file(
-        "kubeadm",
-        DROP_IN,
-        "$KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS",
-        "$KUBELET_EXTRA_ARGS $KUBELET_KUBEADM_ARGS",
+        "kubeadm", DROP_IN, "$KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS", "$KUBELET_EXTRA_ARGS $KUBELET_KUBEADM_ARGS"
     ),
     UNCONDITIONAL,
     wrap_program("cri-tools", "usr/bin/crictl", CRICTL),
@@ -142,9 +139,7 @@ EXPECTED_FAILURES: ExpectedFailures = {
 }
 """Every check of the scenario `cluster` except `pods`, in one cluster."""
 
-UNPLUGGED_FAULTS: tuple[Fault, ...] = (
-    wrap_program("kubernetes-cni", "opt/cni/bin/bridge", NO_BRIDGE),
-)
+UNPLUGGED_FAULTS: tuple[Fault, ...] = (wrap_program("kubernetes-cni", "opt/cni/bin/bridge", NO_BRIDGE),)
 UNPLUGGED_FAILURE: ExpectedFailures = {
-    "pods": ["bridge fault"],  # a plugin that adds no pod to the network
+    "pods": ["bridge fault"]  # a plugin that adds no pod to the network
 }

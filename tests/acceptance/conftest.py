@@ -44,12 +44,7 @@ class Site:
     def run(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the program; fail the test with its output when the exit code is another one."""
         done = subprocess.run(
-            [*PROGRAM, *words],
-            cwd=self.folder,
-            env={**self.env, **env},
-            capture_output=True,
-            text=True,
-            check=False,
+            [*PROGRAM, *words], cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, check=False
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done

@@ -33,9 +33,7 @@ class TargetRepository:
 
     @property
     def suite_folder(self) -> Path:
-        return (
-            self.root / "apt/dists" / SUITE if self.by_kubeparcel else self.root / "dists" / SUITE
-        )
+        return self.root / "apt/dists" / SUITE if self.by_kubeparcel else self.root / "dists" / SUITE
 
     @property
     def by_kubeparcel(self) -> bool:
@@ -111,27 +109,13 @@ def no_damage(_: TargetRepository) -> None:
 
 # --- Signatures and keys -------------------------------------------------------------------------
 
-plant_in(
-    "the trusted key is another one",
-    "aptly reprepro",
-    "inrelease",
-    "release-gpg",
-    trusted_key="other",
-)(no_damage)
-plant_in(
-    "the trusted key is another one",
-    "createrepo",
-    "repomd-signature",
-    "rpm-signature",
-    trusted_key="other",
-)(no_damage)
+plant_in("the trusted key is another one", "aptly reprepro", "inrelease", "release-gpg", trusted_key="other")(no_damage)
+plant_in("the trusted key is another one", "createrepo", "repomd-signature", "rpm-signature", trusted_key="other")(
+    no_damage
+)
 plant_in("no key is available", "aptly createrepo", "key", trusted_key="")(no_damage)
-plant_in("the key expires too soon", "reprepro createrepo", "key", options={"later": LATER})(
-    no_damage
-)
-plant_in("the key expires within ten years", "aptly", "key", options={"horizon_days": 3650})(
-    no_damage
-)
+plant_in("the key expires too soon", "reprepro createrepo", "key", options={"later": LATER})(no_damage)
+plant_in("the key expires within ten years", "aptly", "key", options={"horizon_days": 3650})(no_damage)
 
 
 @plant_in("InRelease was changed after signing", "ours aptly", "inrelease", "release-gpg")
@@ -163,13 +147,7 @@ def no_release_gpg(target: TargetRepository) -> None:
 @plant_in("Release.gpg is signed by another key", "ours", "release-gpg")
 def release_gpg_of_another(target: TargetRepository) -> None:
     target.other_signer.gpg(
-        *(
-            "--armor",
-            "-o",
-            target.suite_folder / "Release.gpg",
-            "--detach-sign",
-            target.suite_folder / "Release",
-        )
+        *("--armor", "-o", target.suite_folder / "Release.gpg", "--detach-sign", target.suite_folder / "Release")
     )
 
 
@@ -188,27 +166,17 @@ def sha1(target: TargetRepository) -> None:
 @plant_in("Release.gpg is a version 3 signature", "aptly", "signature-packet", sqv_rejects=True)
 def version_three_of_release(target: TargetRepository) -> None:
     path = target.suite_folder / "Release"
-    (target.suite_folder / "Release.gpg").write_bytes(
-        sign_version_3(target.signer, path.read_bytes())
-    )
+    (target.suite_folder / "Release.gpg").write_bytes(sign_version_3(target.signer, path.read_bytes()))
 
 
-@plant_in(
-    "repomd.xml.asc is a version 3 signature", "createrepo", "signature-packet", sqv_rejects=True
-)
+@plant_in("repomd.xml.asc is a version 3 signature", "createrepo", "signature-packet", sqv_rejects=True)
 def version_three_of_repomd(target: TargetRepository) -> None:
     path = target.yum_folder / "repodata/repomd.xml"
     path.with_name("repomd.xml.asc").write_bytes(sign_version_3(target.signer, path.read_bytes()))
 
 
 @plant_in("the key has 1024 bits", "reprepro", "key", trusted_key="weak", sqv_rejects=True)
-@plant_in(
-    "the key's self-signature uses SHA-1",
-    "aptly",
-    "key-self-signature",
-    trusted_key="old",
-    sqv_rejects=True,
-)
+@plant_in("the key's self-signature uses SHA-1", "aptly", "key-self-signature", trusted_key="old", sqv_rejects=True)
 def signed_by_a_bad_key(target: TargetRepository) -> None:
     target.weak_signer.sign_release(target.suite_folder)
 
@@ -418,11 +386,7 @@ def sha1_metadata(target: TargetRepository) -> None:
 
 @plant_in("other and primary have different packages", "createrepo", "entries")
 def other_metadata(target: TargetRepository) -> None:
-    other = Path(
-        shutil.copytree(
-            target.yum_folder, target.yum_folder.with_name(f"{target.yum_folder.name}-2")
-        )
-    )
+    other = Path(shutil.copytree(target.yum_folder, target.yum_folder.with_name(f"{target.yum_folder.name}-2")))
     (other / "kubectl-1.36.3-1.x86_64.rpm").unlink()
     peers.metadata(other, target.signer)
     repomd = target.yum_folder / "repodata/repomd.xml"

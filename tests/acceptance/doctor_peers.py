@@ -56,14 +56,7 @@ class GpgSigner:
 
     def sign_rpm(self, file: Path) -> None:
         """Sign an rpm with rpmsign."""
-        names = (
-            "--define",
-            "__gpg /usr/bin/gpg",
-            "--define",
-            "_gpg_name Tests",
-            "--define",
-            f"_gpg_path {self.home}",
-        )
+        names = ("--define", "__gpg /usr/bin/gpg", "--define", "_gpg_name Tests", "--define", f"_gpg_path {self.home}")
         run("rpmsign", *names, "--addsign", file, cwd=self.home, env=self.env)
 
 
@@ -71,18 +64,14 @@ def create_signer(home: Path, algorithm: str = "rsa2048", *options: str) -> GpgS
     """Create a key that is valid for three years."""
     home.mkdir(mode=0o700)
     signer = GpgSigner(home)
-    signer.gpg(
-        *options, "--quick-generate-key", "Tests <tests@example.invalid>", algorithm, "", "3y"
-    )
+    signer.gpg(*options, "--quick-generate-key", "Tests <tests@example.invalid>", algorithm, "", "3y")
     signer.gpg("--armor", "-o", signer.public, "--export")
     signer.gpg("--armor", "-o", signer.secret, "--export-secret-keys")
     return signer
 
 
 def run(*arguments: str | Path, cwd: Path, env: Mapping[str, str]) -> str:
-    completed = subprocess.run(
-        arguments, cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
+    completed = subprocess.run(arguments, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return completed.stdout
 

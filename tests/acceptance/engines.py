@@ -36,18 +36,10 @@ def dockerd(folder: Path) -> Iterator[str]:
     require_programs("dockerd", "docker", "containerd")
     with tempfile.TemporaryDirectory(prefix="kpd-", ignore_cleanup_errors=True) as socket_folder:
         address = f"unix://{socket_folder}/docker.sock"
-        options = [
-            f"--host={address}",
-            f"--data-root={folder}/data",
-            f"--exec-root={socket_folder}/exec",
-        ]
+        options = [f"--host={address}", f"--data-root={folder}/data", f"--exec-root={socket_folder}/exec"]
         options += [f"--pidfile={folder}/docker.pid", "--bridge=none", "--iptables=false", *LIMITS]
         try:
-            with _running(
-                ["dockerd", *options],
-                folder / "docker.log",
-                lambda: _accepts_connections(socket_folder),
-            ):
+            with _running(["dockerd", *options], folder / "docker.log", lambda: _accepts_connections(socket_folder)):
                 yield address
         finally:
             if os.path.ismount(folder / "data"):  # left by a daemon that failed to start

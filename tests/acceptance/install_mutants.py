@@ -51,9 +51,7 @@ def _remove_before_removal(draft: PackageDraft, path: str) -> None:
 
 
 def _writes_to_usr(draft: PackageDraft) -> None:
-    draft.replace_content(
-        "/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n"
-    )
+    draft.replace_content("/usr/bin/kubectl", "#!/bin/sh\n>/usr/share/kubectl-was-here && echo v1.36.3\n")
 
 
 def _built_for_arm64(draft: PackageDraft) -> None:
@@ -65,9 +63,7 @@ _FIRST_INSTALLATION = {"deb": '[ -z "$2" ]', "rpm": '[ "$1" -eq 1 ]'}
 
 
 def _prompts_on_upgrade(draft: PackageDraft) -> None:
-    draft.append_to_script(
-        "postinstall", f"{_FIRST_INSTALLATION[draft.format]} || read answer || exit 1"
-    )
+    draft.append_to_script("postinstall", f"{_FIRST_INSTALLATION[draft.format]} || read answer || exit 1")
 
 
 def _owns_debians_file(draft: PackageDraft) -> None:
@@ -84,23 +80,14 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *(
-            "the kubelet lacks a dependency on the CNI plugins",
-            "kubelet",
-            _without_dependency("kubernetes-cni"),
-        ),
+        *("the kubelet lacks a dependency on the CNI plugins", "kubelet", _without_dependency("kubernetes-cni")),
         *("kubelet-alone", "kubelet-alone"),
     ),
     InstallMutant(
-        *("a dependency that does not exist", "kubectl", add_relations("no-such-package")),
-        *("lifecycle", "install"),
+        *("a dependency that does not exist", "kubectl", add_relations("no-such-package")), *("lifecycle", "install")
     ),
     InstallMutant(
-        *(
-            "a conflict with another of the packages",
-            "kubeadm",
-            add_relations("kubectl", relation="conflicts"),
-        ),
+        *("a conflict with another of the packages", "kubeadm", add_relations("kubectl", relation="conflicts")),
         *("lifecycle", "install"),
     ),
     InstallMutant(
@@ -109,8 +96,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("debian-plugins", "debian-plugins-intact", DEB),
     ),
     InstallMutant(
-        *("a file that Debian's plugins own", "kubernetes-cni", _owns_debians_file),
-        *("debian-plugins", "install", DEB),
+        *("a file that Debian's plugins own", "kubernetes-cni", _owns_debians_file), *("debian-plugins", "install", DEB)
     ),
     InstallMutant(
         *("the environment file is not a conffile", "kubelet", change_env_file(_not_a_conffile)),
@@ -118,11 +104,7 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         machine="in use",
     ),
     InstallMutant(
-        *(
-            "the environment file changes between revisions",
-            "kubelet",
-            change_env_file(_other_content),
-        ),
+        *("the environment file changes between revisions", "kubelet", change_env_file(_other_content)),
         *("upgrade", "upgrade", DEB),
         hidden=True,
     ),
@@ -149,25 +131,13 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         *("lifecycle", "remove-keeps-plugins"),
         machine="kept",
     ),
+    InstallMutant(*("a prompt during an upgrade", "kubelet", _prompts_on_upgrade), *("upgrade", "upgrade")),
     InstallMutant(
-        *("a prompt during an upgrade", "kubelet", _prompts_on_upgrade),
-        *("upgrade", "upgrade"),
+        *("an installation that fails", "kubectl", scriptlet("postinstall", "exit 3")), *("lifecycle", "install")
     ),
+    InstallMutant(*("a removal that fails", "kubectl", scriptlet("postremove", "exit 3")), *("lifecycle", "purge")),
     InstallMutant(
-        *("an installation that fails", "kubectl", scriptlet("postinstall", "exit 3")),
-        *("lifecycle", "install"),
-    ),
-    InstallMutant(
-        *("a removal that fails", "kubectl", scriptlet("postremove", "exit 3")),
-        *("lifecycle", "purge"),
-    ),
-    InstallMutant(
-        *(
-            "a removal whose preremove fails",
-            "kubelet",
-            scriptlet("preremove", "exit 3"),
-        ),
-        *("lifecycle", "purge"),
+        *("a removal whose preremove fails", "kubelet", scriptlet("preremove", "exit 3")), *("lifecycle", "purge")
     ),
     InstallMutant(
         *("an installation that works only once", "kubectl"),
@@ -230,17 +200,10 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         machine="installed 2",
     ),
     InstallMutant(
-        *(
-            "a program that is not executable",
-            "kubectl",
-            call("set_info", "/usr/bin/kubectl", mode=0o644),
-        ),
+        *("a program that is not executable", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o644)),
         *("kubectl-alone", "kubectl-alone"),
     ),
-    InstallMutant(
-        *("a program that writes to /usr", "kubectl", _writes_to_usr),
-        *("lifecycle", "read-only-usr"),
-    ),
+    InstallMutant(*("a program that writes to /usr", "kubectl", _writes_to_usr), *("lifecycle", "read-only-usr")),
     InstallMutant(
         *("an empty completion file", "kubectl"),
         call("replace_content", "/bash-completion/completions/kubectl", "true\n"),
@@ -250,21 +213,13 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("completions that name a missing function", "kubectl"),
-        call(
-            "replace_content",
-            "/bash-completion/completions/kubectl",
-            "complete -F __absent kubectl\n",
-        ),
+        call("replace_content", "/bash-completion/completions/kubectl", "complete -F __absent kubectl\n"),
         *("lifecycle", "completions"),
         hidden=True,
         machine="installed 2",
     ),
     InstallMutant(
-        *(
-            "a scriptlet that requires systemd",
-            "kubelet",
-            scriptlet("postinstall", "systemctl daemon-reload"),
-        ),
+        *("a scriptlet that requires systemd", "kubelet", scriptlet("postinstall", "systemctl daemon-reload")),
         *("without-systemd", "install"),
     ),
     InstallMutant(
@@ -288,7 +243,6 @@ PACKAGE_MUTANTS: tuple[InstallMutant, ...] = (
         machine="moments",
     ),
     InstallMutant(
-        *("a version lower than the previous one", "kubectl", set_fields(release="0")),
-        *("upgrade", "upgrade"),
+        *("a version lower than the previous one", "kubectl", set_fields(release="0")), *("upgrade", "upgrade")
     ),
 )

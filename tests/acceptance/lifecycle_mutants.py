@@ -25,9 +25,7 @@ def _keeps_old_drop_in(draft: PackageDraft) -> None:
 
 def _discards_edit(draft: PackageDraft) -> None:
     if draft.format == "deb":
-        draft.replace_in_script(
-            "preinstall", _REMOVE_DROP_IN, "rm -f " + _REMOVE_DROP_IN.rpartition(" ")[2] + " #"
-        )
+        draft.replace_in_script("preinstall", _REMOVE_DROP_IN, "rm -f " + _REMOVE_DROP_IN.rpartition(" ")[2] + " #")
     else:
         draft.entry(DROP_IN_PATH).pop("type")
 
@@ -42,9 +40,7 @@ def _restarts(package: str, at: str, name: str, check: str) -> ServiceMutant:
 
 _FAILS = scriptlet("postinstall", "exit 1")
 _NO_KUBEADM = call("replace_content", "/usr/bin/kubeadm", "#!/bin/sh\nexit 1\n")
-_OTHER_ORDER = edit_drop_in(
-    "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"
-)
+_OTHER_ORDER = edit_drop_in("$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS")
 
 LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     # The start of each scenario.
@@ -59,9 +55,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 9",
     ),
     ServiceMutant(
-        *("a kubelet that does not install", "kubelet", _FAILS),
-        *("preset-disabled", "preset", DEB),
-        machine="small 7",
+        *("a kubelet that does not install", "kubelet", _FAILS), *("preset-disabled", "preset", DEB), machine="small 7"
     ),
     ServiceMutant(
         *("a kubelet that installs only once", "kubelet"),
@@ -80,21 +74,10 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 10",
     ),
     # Upgrades and removals.
-    _restarts(
-        "cri-tools", "postinstall", "crictl's upgrade restarts the kubelet", "upgrade-cri-tools"
-    ),
-    _restarts(
-        "kubeadm", "postinstall", "kubeadm's upgrade restarts the kubelet", "upgrade-kubeadm"
-    ),
-    _restarts(
-        "kubectl", "postinstall", "kubectl's upgrade restarts the kubelet", "upgrade-kubectl"
-    ),
-    _restarts(
-        "kubernetes-cni",
-        "postinstall",
-        "the plugins' upgrade restarts the kubelet",
-        "upgrade-kubernetes-cni",
-    ),
+    _restarts("cri-tools", "postinstall", "crictl's upgrade restarts the kubelet", "upgrade-cri-tools"),
+    _restarts("kubeadm", "postinstall", "kubeadm's upgrade restarts the kubelet", "upgrade-kubeadm"),
+    _restarts("kubectl", "postinstall", "kubectl's upgrade restarts the kubelet", "upgrade-kubectl"),
+    _restarts("kubernetes-cni", "postinstall", "the plugins' upgrade restarts the kubelet", "upgrade-kubernetes-cni"),
     _restarts("kubelet", "postinstall", "the kubelet's upgrade restarts it", "upgrade-kubelet"),
     ServiceMutant(
         *("the kubelet's upgrade gives no advice", "kubelet", _gives_no_advice),
@@ -111,25 +94,15 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
         required_steps=("upgrade-kubeadm",),
         hidden=True,
     ),
-    _restarts(
-        "cri-tools", "preremove", "crictl's removal restarts the kubelet", "remove-cri-tools"
-    ),
+    _restarts("cri-tools", "preremove", "crictl's removal restarts the kubelet", "remove-cri-tools"),
     ServiceMutant(
-        *(
-            "kubectl's removal restarts the kubelet",
-            "kubectl",
-            scriptlet("preremove", RESTART),
-        ),
+        *("kubectl's removal restarts the kubelet", "kubectl", scriptlet("preremove", RESTART)),
         *("lifecycle", "remove-kubectl", DEB),
         machine="stuck",
         required_steps=("upgrade-kubectl",),
     ),
     ServiceMutant(
-        *(
-            "a kubelet that cannot be removed",
-            "kubelet",
-            scriptlet("preremove", "exit 1"),
-        ),
+        *("a kubelet that cannot be removed", "kubelet", scriptlet("preremove", "exit 1")),
         *("lifecycle", "remove-kubelet", DEB),
         machine="stuck",
         required_steps=("upgrade-kubelet",),
@@ -157,10 +130,7 @@ LIFECYCLE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a drop-in left in /etc", "kubelet"),
-        scriptlet(
-            "postinstall",
-            f"mkdir -p /etc{UNIT_PATH}.d; echo [Unit] >/etc{UNIT_PATH}.d/30-left.conf",
-        ),
+        scriptlet("postinstall", f"mkdir -p /etc{UNIT_PATH}.d; echo [Unit] >/etc{UNIT_PATH}.d/30-left.conf"),
         *("layouts", "to-this-layout", RPM),
         machine="left",
         hidden=True,

@@ -34,10 +34,7 @@ def put(path: Path, data: bytes) -> None:
 def archive(members: dict[str, bytes]) -> bytes:
     """A tar.gz with these members."""
     target = io.BytesIO()
-    with (
-        gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
+    with gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(data), 0o755
@@ -58,10 +55,7 @@ def fill(base: Path, version: str = "1.36.3", arches: tuple[str, ...] = ("amd64"
             data = tiny_elf(f"{name} {version}", arch)
             put(release / f"v{version}/bin/linux/{arch}/{name}", data)
         crictl = github / "kubernetes-sigs/cri-tools/releases/download/v1.36.0"
-        put(
-            crictl / f"crictl-v1.36.0-linux-{arch}.tar.gz",
-            archive({"crictl": tiny_elf("crictl", arch)}),
-        )
+        put(crictl / f"crictl-v1.36.0-linux-{arch}.tar.gz", archive({"crictl": tiny_elf("crictl", arch)}))
         plugins = {f"./{n}": tiny_elf(n, arch) for n in ("bridge", "host-local", "loopback")}
         cni = github / "containernetworking/plugins/releases/download/v1.9.1"
         put(

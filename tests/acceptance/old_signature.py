@@ -15,9 +15,7 @@ _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 def sign_version_3(signer: GpgSigner, data: bytes) -> bytes:
     """Return a binary version 3 signature by an RSA key without a passphrase."""
     command = ["gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
-    secret = subprocess.run(
-        [*command, "--export-secret-keys"], env=signer.env, check=True, capture_output=True
-    ).stdout
+    secret = subprocess.run([*command, "--export-secret-keys"], env=signer.env, check=True, capture_output=True).stdout
     body = next(packet.body for packet in packets(secret) if str(packet.tag) == "Tag.SecretKey")
     modulus, at = _number(body, 6)
     public, at = _number(body, at)

@@ -44,9 +44,7 @@ def _edit_unit(old: str, new: str) -> Mutation:
 
 
 def _other_formats_env_file(draft: PackageDraft) -> None:
-    draft.replace_text(
-        DROP_IN_PATH, ENV_FILES[draft.format], ENV_FILES["rpm" if draft.format == "deb" else "deb"]
-    )
+    draft.replace_text(DROP_IN_PATH, ENV_FILES[draft.format], ENV_FILES["rpm" if draft.format == "deb" else "deb"])
 
 
 def _swap_environment_files(draft: PackageDraft) -> None:
@@ -66,19 +64,14 @@ def _wrap_kubelet(arguments: str) -> Mutation:
     def wrapped(draft: PackageDraft) -> None:
         row = draft.entry("/usr/bin/kubelet")
         draft.config["contents"].append({**row, "dst": REAL_KUBELET})
-        draft.replace_content(
-            "/usr/bin/kubelet",
-            f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}\n",
-        )
+        draft.replace_content("/usr/bin/kubelet", f"#!/bin/bash\nexec -a /usr/bin/kubelet {REAL_KUBELET} {arguments}\n")
 
     return wrapped
 
 
 def _override_unit(folder: str, name: str = "") -> Mutation:
     text = f"[Service]\nExecStart=\nExecStart={COMMAND} --v=1\n"
-    return call(
-        "add_file", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n"
-    )
+    return call("add_file", f"{folder}{UNIT_PATH}{name}", text if name else f"{text}Restart=always\n")
 
 
 # The packages' own condition for a first installation.
@@ -95,9 +88,7 @@ def _never_enable(draft: PackageDraft) -> None:
 
 def _run_until_reboot(draft: PackageDraft) -> None:
     draft.replace_text(
-        UNIT_PATH,
-        "ConditionPathExists=|/",
-        "ConditionPathExists=/run/kubelet-here\nConditionPathExists=|/",
+        UNIT_PATH, "ConditionPathExists=|/", "ConditionPathExists=/run/kubelet-here\nConditionPathExists=|/"
     )
     draft.append_to_script("postinstall", "touch /run/kubelet-here")
 
@@ -116,11 +107,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a drop-in that keeps the container runtime from starting", "kubelet"),
-        call(
-            "add_file",
-            f"/etc{CONTAINERD_UNIT_PATH}.d/10-kubelet.conf",
-            "[Service]\nExecStartPre=/bin/false\n",
-        ),
+        call("add_file", f"/etc{CONTAINERD_UNIT_PATH}.d/10-kubelet.conf", "[Service]\nExecStartPre=/bin/false\n"),
         *("node", "runtime"),
         machine="small 8",
     ),
@@ -131,11 +118,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 1",
     ),
     ServiceMutant(
-        *(
-            "the kubelet has another path",
-            "kubeadm",
-            edit_drop_in("=/usr/bin/k", "=/usr/local/bin/k"),
-        ),
+        *("the kubelet has another path", "kubeadm", edit_drop_in("=/usr/bin/k", "=/usr/local/bin/k")),
         *("node", "unit-clean", RPM),
         machine="small 1",
     ),
@@ -151,10 +134,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("variables in another order", "kubeadm"),
-        edit_drop_in(
-            "$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS",
-            "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS",
-        ),
+        edit_drop_in("$KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS", "$KUBELET_KUBEADM_ARGS $KUBELET_CONFIG_ARGS"),
         *("node", "one-command", DEB),
         machine="small 3",
     ),
@@ -193,10 +173,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     # Whether the unit is enabled, and when it starts.
     ServiceMutant(
-        *("the unit is not enabled", "kubelet", _never_enable),
-        *("node", "as-preset"),
-        machine="small 1",
-        hidden=True,
+        *("the unit is not enabled", "kubelet", _never_enable), *("node", "as-preset"), machine="small 1", hidden=True
     ),
     ServiceMutant(
         *("the unit cannot be enabled", "kubelet", _edit_unit("WantedBy=multi-user.target\n", "")),

@@ -27,9 +27,7 @@ class PackageWriter:
     real: SamplePackages
     small: SamplePackages
 
-    def write(
-        self, name: str, format_: Format, folder: Path, mutate: Mutation | None = None
-    ) -> Path:
+    def write(self, name: str, format_: Format, folder: Path, mutate: Mutation | None = None) -> Path:
         """Write a package, with a fault if `mutate` is given."""
         if name in REAL:
             return self.real.write(self.real.manifest(name, format_), mutate, folder)
@@ -42,17 +40,13 @@ class PackageWriter:
         return self.small.write(self.small.manifest(name, format_), change, folder)
 
 
-def create_writer(
-    site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc"
-) -> PackageWriter:
+def create_writer(site: Site, store: Store, folder: Path, revision: str = "1", layout: str = "etc") -> PackageWriter:
     """Return a writer that uses the binaries that `site` has built."""
     lock, catalog = lockfile.read(site.folder / lockfile.NAME), catalogs.load()
     assert lock
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load_settings({**flags, "compression": "fast"}, folder)
     binaries = pipeline.fetch(lock, chosen, store, QuietLog())
-    packages = [
-        finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)
-    ]
+    packages = [finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)]
     shop = SamplePackages(store, {package.file_name: package for package in packages})
     return PackageWriter(shop, small_workshop(folder, revision))

@@ -40,11 +40,7 @@ def small_workshop(folder: Path, revision: str = "2") -> SamplePackages:
 
 
 def write_set(
-    shop: SamplePackages,
-    format_: Format,
-    folder: Path,
-    broken: str = "",
-    mutate: Mutation | None = None,
+    shop: SamplePackages, format_: Format, folder: Path, broken: str = "", mutate: Mutation | None = None
 ) -> Path:
     """Write all five packages, one of them broken, and return their folder."""
     for package in shop.manifests.values():

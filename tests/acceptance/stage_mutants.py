@@ -26,9 +26,7 @@ def _on_run(nth: int | Mapping[str, int], at: str, text: str) -> Mutation:
     def add(draft: PackageDraft) -> None:
         when = nth if isinstance(nth, int) else nth[draft.format]
         count = f"/run/{draft.config['name']}-{at}-{when}"
-        draft.append_to_script(
-            at, f'echo >>{count}\n[ "$(wc -l <{count})" -ne {when} ] || {{ {text}; }}'
-        )
+        draft.append_to_script(at, f'echo >>{count}\n[ "$(wc -l <{count})" -ne {when} ] || {{ {text}; }}')
 
     return add
 
@@ -92,11 +90,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     _alone(
         "a program that needs another package",
         "cri-tools",
-        call(
-            "replace_content",
-            "/usr/bin/crictl",
-            "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n",
-        ),
+        call("replace_content", "/usr/bin/crictl", "#!/bin/sh\ntest -e /usr/bin/kubectl && echo v1.36.0\n"),
     ),
     _alone(
         "kubeadm's scriptlet requires a kubelet",
@@ -246,11 +240,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     # Without systemd.
     InstallMutant(
         *("a program that looks for systemd", "kubectl"),
-        call(
-            "replace_content",
-            "/usr/bin/kubectl",
-            "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n",
-        ),
+        call("replace_content", "/usr/bin/kubectl", "#!/bin/sh\ncommand -v systemctl && echo v1.36.3\n"),
         *("without-systemd", "versions"),
         machine="moments",
         expected_text="/usr/bin/kubectl",
@@ -264,10 +254,7 @@ STAGE_MUTANTS: tuple[InstallMutant, ...] = (
     ),
     InstallMutant(
         *("an init script where there is no systemd", "kubeadm"),
-        scriptlet(
-            "postinstall",
-            "command -v systemctl || { mkdir -p /etc/init.d; echo >/etc/init.d/kubelet; }",
-        ),
+        scriptlet("postinstall", "command -v systemctl || { mkdir -p /etc/init.d; echo >/etc/init.d/kubelet; }"),
         *("without-systemd", "nothing-left"),
         machine="moments",
         expected_text="/etc/init.d/kubelet",

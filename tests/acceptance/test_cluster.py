@@ -14,9 +14,7 @@ from tests.acceptance.conftest import Site
 HOSTS = ("trixie", "trixie-dnf")
 
 
-def test_real_packages_create_a_cluster_and_upgrade_a_previous_one(
-    session: Session, real: Site, before: Site
-) -> None:
+def test_real_packages_create_a_cluster_and_upgrade_a_previous_one(session: Session, real: Site, before: Site) -> None:
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
     run = LevelRun.create(session, [real.folder / "dist"], [before.folder / "dist"])
     report = run_level(level.LEVEL, run, hosts)

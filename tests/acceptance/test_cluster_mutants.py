@@ -63,11 +63,7 @@ def test_a_plugin_that_adds_no_pod_to_the_network_fails_its_check(
 
 
 def test_each_fault_in_an_upgrade_fails_its_check(
-    session: Session,
-    real: Site,
-    before: Site,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    session: Session, real: Site, before: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(level, "UPGRADE", _without_vital_steps(UPGRADE))
     old, new = before.folder / "dist/deb", real.folder / "dist/deb"
@@ -78,15 +74,10 @@ def test_each_fault_in_an_upgrade_fails_its_check(
 
 
 def test_machines_with_other_packages_than_the_previous_ones_fail_their_check(
-    session: Session,
-    broken: Path,
-    before: Site,
-    monkeypatch: pytest.MonkeyPatch,
+    session: Session, broken: Path, before: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = LevelRun.create(session, [broken]).packages.require(HOST)
-    monkeypatch.setattr(
-        machines, "ensure_node_image", lambda *_: ensure_node_image(session, HOST, others)
-    )
+    monkeypatch.setattr(machines, "ensure_node_image", lambda *_: ensure_node_image(session, HOST, others))
     monkeypatch.setattr(level, "UPGRADE", replace(UPGRADE, steps=UPGRADE.steps[:1]))
     report = _run(session, broken, before.folder / "dist/deb", only="upgrade")
     _assert_failures(report, upgrade_mutants.OTHER_PACKAGES_FAILURE)
@@ -135,9 +126,7 @@ def _without_vital_steps(scenario: Scenario[Cluster]) -> Scenario[Cluster]:
     return replace(scenario, steps=tuple(replace(step, vital=False) for step in steps))
 
 
-def _with_timeout(
-    step: Step[Cluster], module: ModuleType, name: str, seconds: float
-) -> Step[Cluster]:
+def _with_timeout(step: Step[Cluster], module: ModuleType, name: str, seconds: float) -> Step[Cluster]:
     """Return a step that runs with another timeout."""
 
     def run(cluster: Cluster) -> Iterable[Finding]:

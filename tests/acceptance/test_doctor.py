@@ -50,9 +50,7 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             peers.run("gpgconf", "--kill", "all", cwd=base, env=GpgSigner(base / home).env)
 
 
-def examine_folder(
-    root: Path, key: Path | None = None, later: float = 0, **more: Any
-) -> DoctorReport:
+def examine_folder(root: Path, key: Path | None = None, later: float = 0, **more: Any) -> DoctorReport:
     now = time.time() + later if later else None
     return examine(ExaminationRequest(str(root), str(key or ""), now=now, **more), QuietLog())
 
@@ -61,28 +59,17 @@ def examine_folder(
 def test_sound_repository_passes_all_checks(repositories: Path, maker: str) -> None:
     report = examine_folder(repositories / maker, repositories / "signer/public.asc")
     assert report.failed_checks == {}, report.as_text()
-    verified = {
-        check.subject for check in report.report.checks if check.name == "sqv" and check.passed
-    }
+    verified = {check.subject for check in report.report.checks if check.name == "sqv" and check.passed}
     assert verified == {subject.name for subject in report.subjects if subject.packages}
-    assert sum(len(subject.packages) for subject in report.subjects) == (
-        10 if maker == "ours" else 5
-    )
+    assert sum(len(subject.packages) for subject in report.subjects) == (10 if maker == "ours" else 5)
     assert report.exit_code == 0
 
 
-@pytest.mark.parametrize(
-    "fault", [pytest.param(fault, id=name) for name, fault in faults_with_names()]
-)
-def test_planted_fault_fails_exactly_its_checks(
-    repositories: Path, tmp_path: Path, fault: PlantedFault
-) -> None:
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=name) for name, fault in faults_with_names()])
+def test_planted_fault_fails_exactly_its_checks(repositories: Path, tmp_path: Path, fault: PlantedFault) -> None:
     root = tmp_path / "repository"
     shutil.copytree(repositories / fault.maker, root, symlinks=True)
-    homes = [
-        GpgSigner(repositories / name)
-        for name in ("signer", "other", fault.trusted_key or "signer")
-    ]
+    homes = [GpgSigner(repositories / name) for name in ("signer", "other", fault.trusted_key or "signer")]
     fault.damage(TargetRepository(root, *homes, repositories / "ours/yum/stable/packages"))
     key = repositories / fault.trusted_key / "public.asc" if fault.trusted_key else None
     report = examine_folder(root, key, **fault.options)
@@ -108,9 +95,7 @@ def test_repositories_are_found_below_a_folder(repositories: Path) -> None:
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_layout_of_the_official_repositories_is_supported(
-    repositories: Path, tmp_path: Path, listed: bool
-) -> None:
+def test_layout_of_the_official_repositories_is_supported(repositories: Path, tmp_path: Path, listed: bool) -> None:
     """Flat debs in deb/, rpms in rpm/: in a folder, or on a server without folder listings."""
     base = tmp_path / "core:/stable:/v1.36"
     shutil.copytree(repositories / "flat", base / "deb")

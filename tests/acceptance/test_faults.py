@@ -118,9 +118,7 @@ def test_a_digest_in_the_lock_that_is_another_stops_the_build(site):
     works_now(site)
 
 
-@pytest.mark.parametrize(
-    "damage", ["format: 2", "source", "sha256:12", "released: nonsense", ": :"]
-)
+@pytest.mark.parametrize("damage", ["format: 2", "source", "sha256:12", "released: nonsense", ": :"])
 def test_a_lock_edited_by_hand_is_named_as_damaged(site, damage):
     site.run("resolve")
     lock = site.folder / "kubeparcel.lock"
@@ -242,11 +240,7 @@ def test_killed_at_any_moment_a_build_leaves_nothing_half_made(site):
         shutil.rmtree(site.folder / "dist")
         shutil.rmtree(site.env["KUBEPARCEL_CACHE"])
         build = subprocess.Popen(
-            [*PROGRAM, "build"],
-            cwd=site.folder,
-            env=site.env,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            [*PROGRAM, "build"], cwd=site.folder, env=site.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         time.sleep(whole * step / 13)
         build.kill()

@@ -94,9 +94,7 @@ def running(engine, store) -> Iterator[subprocess.Popen[str]]:
 
 def remaining(engine: Engine, run: str) -> list[str]:
     """Return the kinds of the resources that a run has."""
-    return sorted(
-        str(resource.kind) for resource in engine.list_labelled(f"{cleanup.RUN_LABEL}={run}")
-    )
+    return sorted(str(resource.kind) for resource in engine.list_labelled(f"{cleanup.RUN_LABEL}={run}"))
 
 
 def volumes(engine: Engine, run: str) -> list[str]:
@@ -116,9 +114,7 @@ def existing(engine: Engine, names: list[str]) -> list[str]:
 
 def test_after_success_nothing_remains(engine, store):
     with open_session(store, QuietLog()) as session:
-        start = ContainerSpec(
-            ensure_image(session, TRIXIE), "container", volumes=("/var/lib/data",)
-        )
+        start = ContainerSpec(ensure_image(session, TRIXIE), "container", volumes=("/var/lib/data",))
         with session.start_container(TRIXIE, start) as container:
             assert container.run("hostname").stdout
             assert remaining(engine, session.run_id) == ["container"]
@@ -134,9 +130,7 @@ def test_after_a_failure_nothing_remains(engine, store):
     def fail() -> None:
         with open_session(store, QuietLog()) as session:
             runs.append(session.run_id)
-            with session.start_container(
-                TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
-            ) as container:
+            with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")) as container:
                 container.run("false")
 
     runs: list[str] = []
@@ -168,9 +162,7 @@ def test_after_an_interruption_nothing_remains(running, engine, sent):
     assert running.returncode != 0
 
 
-def test_the_next_session_removes_what_a_killed_run_left(
-    running, engine, store, capsys, monkeypatch
-):
+def test_the_next_session_removes_what_a_killed_run_left(running, engine, store, capsys, monkeypatch):
     names = volumes(engine, running.run)
     assert len(existing(engine, names)) == 2
     running.kill()
@@ -188,22 +180,16 @@ def test_the_next_session_removes_what_a_killed_run_left(
 
 def test_concurrent_runs_do_not_affect_each_other(running, session, engine, store):
     with open_session(store, QuietLog()) as other:
-        with other.start_container(
-            TRIXIE, ContainerSpec(ensure_image(other, TRIXIE), "test")
-        ) as container:
+        with other.start_container(TRIXIE, ContainerSpec(ensure_image(other, TRIXIE), "test")) as container:
             container.run("true")
             assert len(remaining(engine, running.run)) == 3
         assert len(remaining(engine, running.run)) == 3
     assert running.poll() is None
 
 
-def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_enter_it(
-    engine, store, capsys
-):
+def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_enter_it(engine, store, capsys):
     with open_session(store, PlainLog(), keep=True) as session:
-        with session.start_container(
-            TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "bad")
-        ) as container:
+        with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "bad")) as container:
             session.keep_for_debugging(container)
         with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "good")):
             pass
@@ -212,16 +198,12 @@ def test_a_container_kept_for_debugging_stays_and_the_log_has_the_command_to_ent
     assert f"{engine.name} exec -it {container.name} bash" in output
     with open_session(store, QuietLog()):
         assert remaining(engine, run) == ["container"]
-    assert cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={run}") == [
-        f"container {container.name}"
-    ]
+    assert cleanup.remove_labelled(engine, f"{cleanup.RUN_LABEL}={run}") == [f"container {container.name}"]
     assert remaining(engine, run) == []
 
 
 def test_a_timeout_in_a_container_names_what_was_waited_for(session):
-    with session.start_container(
-        TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
-    ) as container:
+    with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")) as container:
         with pytest.raises(WaitTimeout, match=r"Waited 1 s for trixie: the kubelet"):
             container.run("sleep", "60", timeout=1, description="the kubelet")
         with pytest.raises(WaitTimeout, match=r"(?s)trixie: waited 1 s for healthz\..*last words"):
@@ -234,9 +216,7 @@ def test_a_removed_container_leaves_no_mounts_or_cgroups(session, engine):
         groups = [str(path) for path in Path("/sys/fs/cgroup").glob("**/*") if path.is_dir()]
         return [line for line in (*mounts, *groups) if identity in line]
 
-    with session.start_container(
-        TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")
-    ) as container:
+    with session.start_container(TRIXIE, ContainerSpec(ensure_image(session, TRIXIE), "test")) as container:
         inside = engine.inspect(container.name)
         layer = inside["GraphDriver"]["Data"]["UpperDir"].split("/")[-2]
         assert traces(layer)

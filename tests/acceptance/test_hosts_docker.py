@@ -30,10 +30,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory, binaries_cache: Path) -> It
         except KubeparcelError as error:
             pytest.skip(str(error))
         with open_session(Store(binaries_cache), QuietLog(), engine="podman") as session:
-            image, archive = (
-                ensure_image(session, catalog.load_hosts().get("trixie")),
-                folder / "trixie.tar",
-            )
+            image, archive = (ensure_image(session, catalog.load_hosts().get("trixie")), folder / "trixie.tar")
             session.engine.save_images([image], archive)
         select_engine("docker").load_image(archive)
         archive.unlink()

@@ -99,11 +99,7 @@ def test_an_image_of_an_existing_container_is_not_removed(engine, images, store)
     names = images(IMAGES_TO_KEEP + 1)
     use(store, engine, names[0])
     container = f"kubeparcel-{secrets.token_hex(4)}"
-    subprocess.run(
-        [engine.name, "create", "--name", container, names[0], "nothing"],
-        check=True,
-        capture_output=True,
-    )
+    subprocess.run([engine.name, "create", "--name", container, names[0], "nothing"], check=True, capture_output=True)
     try:
         use(store, engine, *names[1:])
         assert existing(engine, names) == names

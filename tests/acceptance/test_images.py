@@ -29,19 +29,13 @@ from tests.support.image_archives import image_names
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"
 PARTS = ("apiserver", "controller-manager", "scheduler")
-BUILT = [
-    "registry.k8s.io/etcd:3.6.8-0",
-    *(f"registry.k8s.io/kube-{part}:v{KUBERNETES}" for part in PARTS),
-    PAUSE,
-]
+BUILT = ["registry.k8s.io/etcd:3.6.8-0", *(f"registry.k8s.io/kube-{part}:v{KUBERNETES}" for part in PARTS), PAUSE]
 
 
 @pytest.fixture(scope="module")
 def packages(real: Site, session: Session) -> Callable[[str], PackageSet]:
     """Return a function that returns the real packages for a host."""
-    sets = load_package_sets(
-        find_package_files([real.folder / "dist"]), session.folder / "packages"
-    )
+    sets = load_package_sets(find_package_files([real.folder / "dist"]), session.folder / "packages")
     return lambda name: sets[catalog.load_hosts().get(name).format]
 
 
@@ -108,9 +102,7 @@ def test_the_package_manager_verifies_the_installed_packages(node):
 
 
 def test_a_node_imports_and_runs_the_control_plane_images(node, session):
-    listed_names = node.run(
-        "kubeadm", "config", "images", "list", f"--kubernetes-version={KUBERNETES}"
-    )
+    listed_names = node.run("kubeadm", "config", "images", "list", f"--kubernetes-version={KUBERNETES}")
     file = control_plane.build_archive(
         Version.parse(KUBERNETES), listed_names.stdout.split(), session.store, session.log
     )
@@ -150,24 +142,18 @@ def test_the_task_lists_missing_packages(real, tmp_path):
 
 
 def test_control_plane_images_are_reproducible_and_built_once(session):
-    first = control_plane.build_archive(
-        Version.parse(KUBERNETES), BUILT, session.store, session.log
-    )
+    first = control_plane.build_archive(Version.parse(KUBERNETES), BUILT, session.store, session.log)
     digest, at = first.name, first.stat().st_mtime_ns
     log = RecordingLog()
     cached = control_plane.build_archive(Version.parse(KUBERNETES), BUILT[::-1], session.store, log)
     assert (cached.name, cached.stat().st_mtime_ns, log.tasks) == (digest, at, [])
     first.unlink()
-    rebuilt = control_plane.build_archive(
-        Version.parse(KUBERNETES), BUILT, session.store, session.log
-    )
+    rebuilt = control_plane.build_archive(Version.parse(KUBERNETES), BUILT, session.store, session.log)
     assert (rebuilt.name, sha256_of(rebuilt)) == (digest, digest)
 
 
 def test_an_image_is_pulled_from_a_registry_that_has_it(session, tmp_path):
-    file = control_plane.build_archive(
-        Version.parse(KUBERNETES), [PAUSE], session.store, session.log
-    )
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], session.store, session.log)
     with registry(tmp_path) as address:
         mirrored = f"{address}/pause:3.10.2"
         session.engine.load_image(file)
@@ -191,12 +177,8 @@ def test_an_image_is_pulled_from_a_registry_that_has_it(session, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["podman", "docker"])
-def test_an_archive_loaded_and_saved_by_an_engine_is_read_back(
-    session, tmp_path, monkeypatch, name
-):
-    file = control_plane.build_archive(
-        Version.parse(KUBERNETES), [PAUSE], session.store, session.log
-    )
+def test_an_archive_loaded_and_saved_by_an_engine_is_read_back(session, tmp_path, monkeypatch, name):
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], session.store, session.log)
     with ExitStack() as stack:
         if name == "docker":
             monkeypatch.setenv("DOCKER_HOST", stack.enter_context(dockerd(tmp_path)))
@@ -211,9 +193,7 @@ def test_an_archive_loaded_and_saved_by_an_engine_is_read_back(
 
 
 def test_an_archive_exported_by_containerd_is_read(node, session, tmp_path):
-    file = control_plane.build_archive(
-        Version.parse(KUBERNETES), [PAUSE], session.store, session.log
-    )
+    file = control_plane.build_archive(Version.parse(KUBERNETES), [PAUSE], session.store, session.log)
     node.copy_in(file, "/pause.tar")
     ctr = ("ctr", "--namespace=k8s.io", "images")
     node.run(*ctr, "import", "/pause.tar")

@@ -56,9 +56,7 @@ def _machine(mutant: InstallMutant, format_: Format) -> Machine:
 
 
 # The machines that take longest come first.
-MACHINES = sorted(
-    dict.fromkeys(_machine(*case) for case in CASES), key=lambda machine: -len(machine.mutants)
-)
+MACHINES = sorted(dict.fromkeys(_machine(*case) for case in CASES), key=lambda machine: -len(machine.mutants))
 
 
 @dataclass(frozen=True)
@@ -97,15 +95,10 @@ def results(
     return dict(zip(MACHINES, run_parallel(session, run, len(MACHINES)), strict=True))
 
 
-def _run_machine(
-    session: Session, sound: SoundPackages, machine: Machine, folder: Path
-) -> list[Check]:
+def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folder: Path) -> list[Check]:
     host = catalog.load_hosts().get(HOSTS[machine.format])
     target = Path(tempfile.mkdtemp(dir=session.folder))
-    new, old = (
-        _package_set(sound, revision, machine, folder / revision, target / revision)
-        for revision in (NEW, OLD)
-    )
+    new, old = (_package_set(sound, revision, machine, folder / revision, target / revision) for revision in (NEW, OLD))
     scenario = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
     required = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
     last = max(i for i, step in enumerate(scenario.steps) if step.name in machine.checks)
@@ -118,9 +111,7 @@ def _run_machine(
     return run_scenario(level.LEVEL, session, planned)
 
 
-def _package_set(
-    sound: SoundPackages, revision: str, machine: Machine, folder: Path, target: Path
-) -> PackageSet:
+def _package_set(sound: SoundPackages, revision: str, machine: Machine, folder: Path, target: Path) -> PackageSet:
     """Return all five packages, with the machine's broken ones in place of sound ones."""
     shop, format_ = sound.workshops[revision], machine.format
     files = {file.name: file for file in sound.folders[revision, format_].iterdir()}
@@ -146,9 +137,7 @@ def _is_preparation(step: Step[HostContext]) -> bool:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_sound_packages_pass_every_check(
-    session: Session, sound: SoundPackages, format_: Format
-) -> None:
+def test_sound_packages_pass_every_check(session: Session, sound: SoundPackages, format_: Format) -> None:
     new, old = sound.folders[NEW, format_], sound.folders[OLD, format_]
     host = catalog.load_hosts().get(HOSTS[format_])
     report = run_level(level.LEVEL, LevelRun.create(session, [new], [old]), [host])
@@ -157,9 +146,7 @@ def test_sound_packages_pass_every_check(
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
-def test_each_fault_fails_its_check_and_no_other(
-    results: Mapping[Machine, list[Check]], machine: Machine
-) -> None:
+def test_each_fault_fails_its_check_and_no_other(results: Mapping[Machine, list[Check]], machine: Machine) -> None:
     checks = results[machine]
     text = as_text([Report("install", tuple(checks))])
     failed = {check.name: check for check in checks if not check.passed}
@@ -176,9 +163,7 @@ def _findings(check: Check) -> str:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
-    mutant: InstallMutant, tmp_path: Path
-) -> None:
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: InstallMutant, tmp_path: Path) -> None:
     shop = sample_packages(tmp_path / "shop", revision=NEW)
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 
@@ -186,9 +171,7 @@ def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
 def test_every_check_has_a_mutant(sound: SoundPackages, tmp_path: Path) -> None:
     for format_ in Format:
         new, old = (
-            load_package_sets(
-                sorted(sound.folders[revision, format_].iterdir()), tmp_path / revision
-            )[format_]
+            load_package_sets(sorted(sound.folders[revision, format_].iterdir()), tmp_path / revision)[format_]
             for revision in (NEW, OLD)
         )
         for scenario in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):

@@ -39,11 +39,7 @@ def test_upgrade_from_a_previous_release_passes_on_other_hosts(real: Site, befor
     assert "v1.36.3" in evidence
 
 
-def test_missing_engine_is_reported_with_the_command_to_install_it(
-    real: Site, tmp_path: Path
-) -> None:
-    result = real.run(
-        "verify", "--level", "install", "--engine", "docker", code=3, PATH=str(tmp_path)
-    )
+def test_missing_engine_is_reported_with_the_command_to_install_it(real: Site, tmp_path: Path) -> None:
+    result = real.run("verify", "--level", "install", "--engine", "docker", code=3, PATH=str(tmp_path))
     assert "docker is not installed." in result.stderr
     assert "apt install docker.io" in result.stderr

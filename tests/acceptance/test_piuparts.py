@@ -92,9 +92,7 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
             else []
         )
         subprocess.run(
-            ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *archive],
-            capture_output=True,
-            check=True,
+            ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *archive], capture_output=True, check=True
         )
         part.rename(made)
     return made

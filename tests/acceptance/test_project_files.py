@@ -70,9 +70,7 @@ def test_image_lists_the_tasks(container: list[str], image: str) -> None:
     assert "build" in run(*container, image)
 
 
-def test_image_builds_packages_from_a_mirror(
-    container: list[str], image: str, tmp_path: Path
-) -> None:
+def test_image_builds_packages_from_a_mirror(container: list[str], image: str, tmp_path: Path) -> None:
     mirrors.fill(tmp_path / "mirror")
     volume = f"--volume={tmp_path}:/work"
     run(*container, volume, image, "build", "--kubernetes", "1.36.3", "--mirror", "/work/mirror")

@@ -13,9 +13,7 @@ HERE = Path(__file__).parent
 
 
 def out(*argv: object) -> str:
-    return subprocess.run(
-        [str(word) for word in argv], capture_output=True, text=True, check=True
-    ).stdout
+    return subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +53,7 @@ def test_rpm_finds_every_digest_right(rpms):
 def test_lintian_finds_nothing_beyond_the_reasoned_exceptions(debs, tool):
     command = [tool("lintian"), "--allow-root", "--tag-display-limit", "0"]
     suppress = ["--suppress-tags-from-file", str(HERE / "lintian-exceptions")]
-    done = subprocess.run(
-        [*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert done.returncode == 0, done.stderr
 
@@ -86,9 +82,7 @@ def test_the_completions_are_what_the_program_prints(name, shell, installed_deb,
         "fish": f"source {file}; complete -c {name}",
     }[shell]
     env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
-    done = subprocess.run(
-        [tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False)
     assert name in done.stdout, done.stderr
 
 

@@ -29,9 +29,7 @@ def _leave_a_file(draft: PackageDraft) -> None:
 def test_failed_check_has_evidence_and_keep_leaves_its_container(
     engine: Engine, binaries_cache: Path, tmp_path: Path
 ) -> None:
-    new = write_set(
-        small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
-    )
+    new = write_set(small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     host = catalog.load_hosts().get("trixie")
     with open_session(Store(binaries_cache), PlainLog(stream), keep=True) as session:
@@ -48,13 +46,9 @@ def test_failed_check_has_evidence_and_keep_leaves_its_container(
         assert "trixie · kubectl-alone · 1 of 1 check failed: kubectl-alone · " in output
         assert "exit status 7" in html.render_html([report], datetime.now(UTC))
         inside = [word for word in enter if word != "-it"][:-1]
-        left = subprocess.run(
-            [*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True
-        )
+        left = subprocess.run([*inside, "cat", "/etc/kubectl-was-here"], capture_output=True, text=True, check=True)
         assert left.stdout == "<left>\n"
-        packages = subprocess.run(
-            [*inside, "ls", "/packages/current"], capture_output=True, text=True, check=True
-        )
+        packages = subprocess.run([*inside, "ls", "/packages/current"], capture_output=True, text=True, check=True)
         assert "kubectl" in packages.stdout
     finally:
         subprocess.run(remove, check=True, capture_output=True)
@@ -66,12 +60,8 @@ def _kept_commands(output: str) -> tuple[list[str], list[str]]:
     return shlex.split(commands[0]), shlex.split(commands[1])
 
 
-def test_without_keep_the_container_is_removed(
-    engine: Engine, binaries_cache: Path, tmp_path: Path
-) -> None:
-    new = write_set(
-        small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file
-    )
+def test_without_keep_the_container_is_removed(engine: Engine, binaries_cache: Path, tmp_path: Path) -> None:
+    new = write_set(small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     with open_session(Store(binaries_cache), PlainLog(stream)) as session:
         host = catalog.load_hosts().get("trixie")

@@ -93,9 +93,7 @@ class Page:
 
     def count_visible(self, selector: str) -> int:
         elements = f"[...document.querySelectorAll({json.dumps(selector)})]"
-        return int(
-            self.evaluate(f"{elements}.filter((element) => element.checkVisibility()).length")
-        )
+        return int(self.evaluate(f"{elements}.filter((element) => element.checkVisibility()).length"))
 
     def click(self, selector: str) -> None:
         """Click an element once it is clickable."""
@@ -150,8 +148,7 @@ def test_text_has_enough_contrast_in_both_colour_schemes(page: Page) -> None:
         page.open(scheme=scheme)
         colours = "getComputedStyle(document.body)"
         back, front = (
-            sum(map(int, page.evaluate(f"{colours}.{name}.match(/[0-9]+/g)")))
-            for name in ("backgroundColor", "color")
+            sum(map(int, page.evaluate(f"{colours}.{name}.match(/[0-9]+/g)"))) for name in ("backgroundColor", "color")
         )
         assert (back < front) is dark
         assert abs(back - front) > 400

@@ -26,9 +26,7 @@ def elsewhere(real: Site, folder: Path, cache: Path, **env: str) -> Site:
 
 def test_another_cache_path_time_zone_and_language_give_the_same_bytes(real, tmp_path):
     """Everything is linked and assembled again; only Go's own cache of object files is shared."""
-    site = elsewhere(
-        real, tmp_path / "a folder/ünïcode", tmp_path / "cache", TZ="Asia/Kathmandu", LANG="tr_TR"
-    )
+    site = elsewhere(real, tmp_path / "a folder/ünïcode", tmp_path / "cache", TZ="Asia/Kathmandu", LANG="tr_TR")
     site.run("build", "--locked")
     assert sums(site.folder) == sums(real.folder)
 
@@ -48,12 +46,7 @@ def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, bi
         reads_all = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
         nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reads_all]
         done = subprocess.run(
-            [*nobody, "sh", "-c", command],
-            cwd=site.folder,
-            env=site.env,
-            capture_output=True,
-            text=True,
-            check=False,
+            [*nobody, "sh", "-c", command], cwd=site.folder, env=site.env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         assert sums(site.folder) == sums(real.folder)
@@ -80,12 +73,7 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
         "[print(n, d) for names in fetched.values() for n, d in names.items()]"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=site.folder,
-        env=site.env,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", script], cwd=site.folder, env=site.env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     cold = dict(line.split() for line in done.stdout.splitlines())
@@ -98,9 +86,6 @@ def test_source_date_epoch_is_the_time_of_every_file(real, tmp_path, binaries_ca
     site.run("build", "--locked", "--format", "deb")
     for deb in (site.folder / "dist/deb").iterdir():
         listing = subprocess.run(
-            ["dpkg-deb", "-c", deb],
-            env={**os.environ, "TZ": "UTC"},
-            capture_output=True,
-            check=True,
+            ["dpkg-deb", "-c", deb], env={**os.environ, "TZ": "UTC"}, capture_output=True, check=True
         ).stdout.decode()
         assert {line.split()[3] for line in listing.splitlines()} == {"2001-09-09"}

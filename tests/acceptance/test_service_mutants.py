@@ -57,10 +57,7 @@ def _duration_key(machine: Machine) -> tuple[object, ...]:
     return (*is_short, machine.scenario, machine.name, machine.format)
 
 
-MACHINES = sorted(
-    {Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES},
-    key=_duration_key,
-)
+MACHINES = sorted({Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES}, key=_duration_key)
 
 CURRENT, PREVIOUS, OTHER_LAYOUT, TINY = "current", "previous", "other layout", "small"
 VARIANTS = {CURRENT: ("1", "etc"), PREVIOUS: ("1~0", "etc"), OTHER_LAYOUT: ("1~0", "official")}
@@ -109,9 +106,7 @@ def results(
     return dict(zip(MACHINES, checks, strict=True))
 
 
-def _run_machine(
-    session: Session, sound: SoundPackages, machine: Machine, folder: Path
-) -> list[Check]:
+def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folder: Path) -> list[Check]:
     current = CURRENT if machine.needs_real_kubelet else TINY
     initial = OTHER_LAYOUT if machine.scenario == "layouts" else PREVIOUS
     sets = {variant: sound.sets[variant, machine.format] for variant in (current, initial)}
@@ -164,9 +159,7 @@ def _scenario(
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
-def test_each_fault_fails_its_check_and_no_other(
-    results: Mapping[Machine, list[Check]], machine: Machine
-) -> None:
+def test_each_fault_fails_its_check_and_no_other(results: Mapping[Machine, list[Check]], machine: Machine) -> None:
     checks = results[machine]
     failed = [check for check in checks if not check.passed]
     expected = {mutant.check for mutant in machine.mutants}
@@ -178,9 +171,7 @@ def test_each_fault_fails_its_check_and_no_other(
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(
-    mutant: ServiceMutant, tmp_path: Path
-) -> None:
+def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: ServiceMutant, tmp_path: Path) -> None:
     shop = sample_packages(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
     assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
 

@@ -47,9 +47,7 @@ def test_every_check_passes_on_both_hosts(report: Report) -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_evidence_has_the_command_line_with_a_quoted_argument_as_one(
-    report: Report, host: str
-) -> None:
+def test_evidence_has_the_command_line_with_a_quoted_argument_as_one(report: Report, host: str) -> None:
     outputs = list(find_check(report, host, "quoting").evidence.values())
     text = next(output for output in outputs if output.startswith("/usr/bin/kubelet\n"))
     arguments = text.splitlines()

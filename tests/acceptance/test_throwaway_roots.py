@@ -96,9 +96,7 @@ def test_purging_the_debs_restores_the_root(real, chroot):
 
 
 def test_rpms_are_installed_by_rpm_and_every_binary_runs(real, chroot, tmp_path):
-    chroot(
-        "rpm", "--install", build_placeholder(tmp_path, chroot), *copy_packages(real, chroot, "rpm")
-    )
+    chroot("rpm", "--install", build_placeholder(tmp_path, chroot), *copy_packages(real, chroot, "rpm"))
     assert_versions(chroot)
     changed = chroot("rpm", "--verify", "kubeadm", "kubelet", "kubernetes-cni").stdout
     assert changed == ""

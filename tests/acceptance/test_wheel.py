@@ -59,9 +59,7 @@ def test_installed_elsewhere_it_builds_packages(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(site)
     (lent,) = Path(sys.prefix).glob("lib/python*/site-packages")
     mirrors.fill(tmp_path / "mirror")
-    program = (
-        "import sys; sys.path.append(sys.argv.pop(1)); from kubeparcel.cli import main; main()"
-    )
+    program = "import sys; sys.path.append(sys.argv.pop(1)); from kubeparcel.cli import main; main()"
     done = subprocess.run(
         [tmp_path / "venv/bin/python", "-I", "-c", program, lent, "build", "--kubernetes", "1.36"],
         cwd=tmp_path,

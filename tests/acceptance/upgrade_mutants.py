@@ -9,13 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.acceptance.broken_debs import Fault, append_to_script, replace_program, wrap_program
-from tests.acceptance.cluster_mutants import (
-    KUBECTL,
-    LEFTOVER,
-    STOP_SCHEDULER,
-    UNCONDITIONAL,
-    ExpectedFailures,
-)
+from tests.acceptance.cluster_mutants import KUBECTL, LEFTOVER, STOP_SCHEDULER, UNCONDITIONAL, ExpectedFailures
 
 PREVIOUS_KUBEADM = (
     STOP_SCHEDULER
@@ -107,5 +101,5 @@ EXPECTED_FAILURES: ExpectedFailures = {
 """Every check of the scenario `upgrade` except `packages`, in one cluster."""
 
 OTHER_PACKAGES_FAILURE: ExpectedFailures = {
-    "packages": ["kubeadm 1.36.3-1"],  # the machines have other packages
+    "packages": ["kubeadm 1.36.3-1"]  # the machines have other packages
 }

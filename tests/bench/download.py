@@ -90,12 +90,7 @@ def served(tree: Path) -> Iterator[str]:
 
 def once(program: str, *words: object) -> Sequence[float]:
     """Seconds and peak memory (MB) that a measured script says of itself."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, check=True)
     seconds, peak = done.stdout.strip("[]\n").split(",")
     return float(seconds), float(peak)
 

@@ -30,9 +30,7 @@ def compiled() -> dict[str, str]:
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(place)}
 
 
-def timed(
-    argv: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None, code: int = 0
-) -> float:
+def timed(argv: Sequence[object], cwd: Path, env: Mapping[str, str] | None = None, code: int = 0) -> float:
     """The seconds of one whole process."""
     started = time.monotonic()
     done = subprocess.run(

@@ -87,11 +87,7 @@ def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Pa
 
 
 def _clusters(
-    session: Session,
-    hosts: Sequence[Host],
-    sets: Sequence[PackageSet],
-    ground: Ground,
-    scratch: Path,
+    session: Session, hosts: Sequence[Host], sets: Sequence[PackageSet], ground: Ground, scratch: Path
 ) -> Iterator[Figure]:
     """Measure a new cluster, an upgraded one, and the memory of both machines together."""
     site = scratch / "before"
@@ -124,12 +120,7 @@ def _archives(session: Session, host: Host, *sets: PackageSet) -> None:
             argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
             image_names = node.run(*argv).stdout.split()
         control_plane.build_archive(
-            version,
-            image_names,
-            session.store,
-            session.log,
-            engine=session.engine,
-            locations=session.locations,
+            version, image_names, session.store, session.log, engine=session.engine, locations=session.locations
         )
 
 

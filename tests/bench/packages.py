@@ -113,8 +113,7 @@ def balanced(ground: Ground, scratch: Path) -> Iterator[Figure]:
     faster, smaller = theirs / ours, size / their_size
     yield Figure(
         "balanced",
-        f"ten packages {ours:.1f} s, {size:.1f} MB; nfpm's defaults {theirs:.1f} s, "
-        f"{their_size:.1f} MB",
+        f"ten packages {ours:.1f} s, {size:.1f} MB; nfpm's defaults {theirs:.1f} s, {their_size:.1f} MB",
         f"{faster:.1f} times faster, {smaller:.3f} of the size",
         "≥ 8, ≤ 0.95",
         faster >= 8 and smaller <= 0.95,
@@ -191,11 +190,7 @@ def template(ground: Ground, scratch: Path) -> Iterator[Figure]:
     (site / "kubeparcel.yaml").write_text("kubelet-extra-args: --v=3\n")
     started = time.monotonic()
     done = subprocess.run(
-        [*PROGRAM, "build", "--locked", "--json"],
-        cwd=site,
-        capture_output=True,
-        text=True,
-        check=True,
+        [*PROGRAM, "build", "--locked", "--json"], cwd=site, capture_output=True, text=True, check=True
     )
     seconds = time.monotonic() - started
     changed = sorted(Path(name).name for name in json.loads(done.stdout)["changed"])

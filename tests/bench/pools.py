@@ -74,9 +74,7 @@ class Pools:
         name, version = _label(number)
         with tempfile.TemporaryDirectory(dir=folder) as area:
             body = random.Random(number).randbytes(2000)
-            plain = package_builders.rpm(
-                Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY
-            )
+            plain = package_builders.rpm(Path(area), name, version, depends=_NEEDS, body=body, summary=_SUMMARY)
             data = plain.read_bytes()
             headers = header.read_headers(data, len(data))
             signature = self._sign(data[headers.main.start : headers.main.end])

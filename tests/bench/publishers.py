@@ -52,9 +52,7 @@ mv Release.new dists/stable/Release
 {_GPG} -o dists/stable/InRelease --clearsign dists/stable/Release
 {_GPG} -o dists/stable/Release.gpg -ab dists/stable/Release
 """
-_ARCHIVE = (
-    f"mkdir -p dists/stable/main/binary-amd64\napt-ftparchive generate archive.conf{_RELEASE}"
-)
+_ARCHIVE = f"mkdir -p dists/stable/main/binary-amd64\napt-ftparchive generate archive.conf{_RELEASE}"
 _ARCHIVE_CONF = """
 Dir { ArchiveDir "."; CacheDir "."; };
 Default { Packages::Compress ". %s"; };
@@ -107,11 +105,7 @@ DEB = (
 _CREATEREPO = "createrepo_c -q --no-database --workers 2"
 _SIGN = f"{_GPG} -o $POOL/repodata/repomd.xml.asc -ab $POOL/repodata/repomd.xml"
 _CREATEREPO_UPDATE = f"{_CREATEREPO} --update $POOL\n{_SIGN}"
-RPM = (
-    Publisher(
-        "createrepo_c", f"{_CREATEREPO} $POOL\n{_SIGN}", _CREATEREPO_UPDATE, _CREATEREPO_UPDATE
-    ),
-)
+RPM = (Publisher("createrepo_c", f"{_CREATEREPO} $POOL\n{_SIGN}", _CREATEREPO_UPDATE, _CREATEREPO_UPDATE),)
 
 
 class Run:

@@ -77,9 +77,7 @@ def large(_: Ground, scratch: Path) -> Iterator[Figure]:
     subprocess.run(["sync", "-f", pool], check=True)
     hash_seconds, publish_seconds = [], []
     for number in range(ROUNDS):
-        completed = subprocess.run(
-            [sys.executable, "-c", HASH, pool], capture_output=True, text=True, check=True
-        )
+        completed = subprocess.run([sys.executable, "-c", HASH, pool], capture_output=True, text=True, check=True)
         hash_seconds.append(float(completed.stdout))
         run_folder = folder / str(number)
         run_folder.mkdir()
@@ -90,8 +88,7 @@ def large(_: Ground, scratch: Path) -> Iterator[Figure]:
     best, limit = min(publish_seconds), min(hash_seconds)
     yield Figure(
         "publish-large",
-        f"{LARGE} packages, 5 GB, the first time {best.seconds:.2f} s; "
-        f"sha256 with two threads {limit:.2f} s",
+        f"{LARGE} packages, 5 GB, the first time {best.seconds:.2f} s; sha256 with two threads {limit:.2f} s",
         f"{best.seconds / limit:.2f} of the time, {best.megabytes:.0f} MB",
         "≤ 1.3",
         best.seconds / limit <= 1.3,
@@ -154,24 +151,14 @@ def _repository_files(folder: Path) -> Mapping[Path, tuple[int, int]]:
 
 def _absolute(part: str, step: str, times: Mapping[str, Spent], limit: float) -> Figure:
     seconds = times[OURS.name].seconds
-    return Figure(
-        part, _description(step, times), f"{seconds:.2f} s", f"≤ {limit} s", seconds <= limit
-    )
+    return Figure(part, _description(step, times), f"{seconds:.2f} s", f"≤ {limit} s", seconds <= limit)
 
 
-def _ratio(
-    part: str, step: str, times: Mapping[str, Spent], rivals: Sequence[str], limit: float
-) -> Figure:
+def _ratio(part: str, step: str, times: Mapping[str, Spent], rivals: Sequence[str], limit: float) -> Figure:
     """Return our time relative to the fastest rival's."""
     name = min(rivals, key=lambda rival: times[rival].seconds)
     ratio = times[OURS.name].seconds / times[name].seconds
-    return Figure(
-        part,
-        _description(step, times),
-        f"{ratio:.2f} of {name}'s time",
-        f"≤ {limit}",
-        ratio <= limit,
-    )
+    return Figure(part, _description(step, times), f"{ratio:.2f} of {name}'s time", f"≤ {limit}", ratio <= limit)
 
 
 def _description(step: str, times: Mapping[str, Spent]) -> str:

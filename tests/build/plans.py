@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from kubeparcel.build.planner import (
-    FilePlan,
-    OwnedDirectory,
-    PackagePlan,
-    TextContent,
-    plan_packages,
-)
+from kubeparcel.build.planner import FilePlan, OwnedDirectory, PackagePlan, TextContent, plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from tests.conftest import locked

@@ -20,13 +20,7 @@ from typing import Any
 import pytest
 
 from kubeparcel import paths, templates
-from kubeparcel.build.assembler import (
-    BuiltPackage,
-    assemble,
-    discard_packages,
-    finalize,
-    manifest_digest,
-)
+from kubeparcel.build.assembler import BuiltPackage, assemble, discard_packages, finalize, manifest_digest
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
@@ -233,9 +227,7 @@ def test_second_run_builds_nothing(here, lock, binaries, store, monkeypatch):
     second = assembled(manifests(lock, binaries, store), store)
     assert [package.seconds for package in second] == [0] * 10
     assert [package.sha256 for package in second] == [package.sha256 for package in first]
-    assert [package.size for package in second] == [
-        store.path(package.sha256).stat().st_size for package in second
-    ]
+    assert [package.size for package in second] == [store.path(package.sha256).stat().st_size for package in second]
 
 
 def test_assemble_keeps_the_order_of_the_packages(here, lock, binaries, store):
@@ -262,14 +254,8 @@ BOTH = ("deb", "rpm")
         ("deb/kubelet.postinst", {"kubelet deb"}),
         ("rpm/kubeadm.post", {"kubeadm rpm"}),
         ("completion.fish", {f"{p} {f}" for p in ("kubectl", "cri-tools") for f in BOTH}),
-        (
-            "LICENSE",
-            {f"{p} rpm" for p in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")},
-        ),
-        (
-            "copyright",
-            {f"{p} deb" for p in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")},
-        ),
+        ("LICENSE", {f"{p} rpm" for p in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")}),
+        ("copyright", {f"{p} deb" for p in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")}),
     ],
 )
 def test_changed_template_rebuilds_only_packages_that_use_it(
@@ -334,9 +320,7 @@ def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, 
     reported: list[BuiltPackage] = []
     with ThreadPoolExecutor(2) as pool:
         packages_built = assemble(packages, store, RecordingLog(), pool, reported.append)
-    assert {package.manifest.name for package in reported} == {
-        package.manifest.name for package in packages_built
-    }
+    assert {package.manifest.name for package in reported} == {package.manifest.name for package in packages_built}
     failed = [package for package in packages_built if package.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
         discard_packages(failed, store)
@@ -384,9 +368,7 @@ def build_in_subprocess(folder: Path, umask: str, **env: str) -> str:
 
 def test_equal_inputs_give_equal_bytes_in_another_environment(tmp_path):
     """With another path, umask, time zone, language, home and user name, and at a later time."""
-    first = build_in_subprocess(
-        tmp_path / "first", "022", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8"
-    )
+    first = build_in_subprocess(tmp_path / "first", "022", TZ="UTC", LANG="C.UTF-8", LC_ALL="C.UTF-8")
     environment = {"TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "HOME": "/nowhere"}
     second = build_in_subprocess(
         tmp_path / "a folder/ünïcode", "077", **environment, USER="nobody", HOSTNAME="elsewhere"
@@ -413,9 +395,7 @@ def package_files(tmp_path_factory):
             flags = {"layout": layout, "compression": "fast"}
             packages += assembled(manifests(lock, binaries, store, **flags), store)
     return {
-        (built.manifest.name, str(built.manifest.format), built.manifest.version): store.path(
-            built.sha256
-        )
+        (built.manifest.name, str(built.manifest.format), built.manifest.version): store.path(built.sha256)
         for built in packages
     }
 
@@ -431,10 +411,7 @@ def test_prerelease_sorts_before_its_final_release_in_both_formats(package_files
     subprocess.run(["dpkg", "--compare-versions", version, "lt", "1.37.0-1"], check=True)
     rpm_version = command_output("rpm", "-qp", "--qf", "%{version}-%{release}", rpm)
     assert rpm_version == "1.37.0~rc.1-1"
-    assert (
-        command_output("rpm", "--eval", "%{lua:print(rpm.vercmp('1.37.0~rc.1', '1.37.0'))}")
-        == "-1\n"
-    )
+    assert command_output("rpm", "--eval", "%{lua:print(rpm.vercmp('1.37.0~rc.1', '1.37.0'))}") == "-1\n"
 
 
 def deb_files(deb: Path) -> dict[str, tuple[str, str, str]]:
@@ -442,11 +419,7 @@ def deb_files(deb: Path) -> dict[str, tuple[str, str, str]]:
     process = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
         return {
-            member.name.removeprefix("."): (
-                oct(member.mode),
-                f"{member.uid}:{member.gid}",
-                str(int(member.mtime)),
-            )
+            member.name.removeprefix("."): (oct(member.mode), f"{member.uid}:{member.gid}", str(int(member.mtime)))
             for member in archive.getmembers()
         }
 
@@ -477,12 +450,8 @@ def test_deb_has_its_files_modes_and_parent_folders(package_files):
 
 
 def test_rpm_has_its_files_with_modes_owners_and_flags(package_files):
-    query = (
-        r"[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} %{FILENAMES}\n]"
-    )
-    lines = command_output(
-        "rpm", "-qp", "--qf", query, package_files["kubelet", "rpm", KUBE]
-    ).splitlines()
+    query = r"[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} %{FILENAMES}\n]"
+    lines = command_output("rpm", "-qp", "--qf", query, package_files["kubelet", "rpm", KUBE]).splitlines()
     assert [" ".join(line.split()) for line in lines] == [
         "drwxr-xr-x root:root /etc/kubernetes",
         "drwxr-xr-x root:root /etc/kubernetes/manifests",
@@ -499,9 +468,7 @@ def test_rpm_has_its_files_with_modes_owners_and_flags(package_files):
 
 def control_file(deb: Path, name: str) -> str | None:
     """Return the text of a control file of a deb, None if it has none."""
-    process = subprocess.run(
-        ["dpkg-deb", "-I", deb, name], capture_output=True, text=True, check=False
-    )
+    process = subprocess.run(["dpkg-deb", "-I", deb, name], capture_output=True, text=True, check=False)
     return process.stdout if process.returncode == 0 else None
 
 
@@ -517,9 +484,7 @@ def control_file(deb: Path, name: str) -> str | None:
         ("cri-tools", "1.36.0", []),
     ],
 )
-def test_only_files_that_administrators_edit_are_conffiles(
-    package_files, package, version, conffiles
-):
+def test_only_files_that_administrators_edit_are_conffiles(package_files, package, version, conffiles):
     text = control_file(package_files[package, "deb", version], "conffiles") or ""
     assert text.split() == conffiles
 
@@ -531,11 +496,7 @@ def test_md5sums_of_a_deb_match_its_files(package_files, tmp_path):
     assert sums
     (tmp_path / "md5sums").write_text(sums)
     process = subprocess.run(
-        ["md5sum", "-c", tmp_path / "md5sums"],
-        cwd=tmp_path / "root",
-        capture_output=True,
-        text=True,
-        check=True,
+        ["md5sum", "-c", tmp_path / "md5sums"], cwd=tmp_path / "root", capture_output=True, text=True, check=True
     )
     files = [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
     assert len(process.stdout.splitlines()) == len(files) == 7
@@ -552,9 +513,7 @@ def test_md5sums_of_a_deb_match_its_files(package_files, tmp_path):
 )
 def test_deb_has_the_expected_scriptlets(package_files, package, version, scripts):
     deb = package_files[package, "deb", version]
-    actual = {
-        name for name in ("preinst", "postinst", "prerm", "postrm") if control_file(deb, name)
-    }
+    actual = {name for name in ("preinst", "postinst", "prerm", "postrm") if control_file(deb, name)}
     assert actual == scripts
     for name in scripts:
         assert (control_file(deb, name) or "").startswith("#!/bin/sh\nset -e\n")
@@ -568,9 +527,7 @@ def test_deb_has_the_expected_scriptlets(package_files, package, version, script
         ("kubectl", KUBE, []),
     ],
 )
-def test_rpm_has_the_expected_scriptlets_and_requires_the_shell_for_them(
-    package_files, package, version, kinds
-):
+def test_rpm_has_the_expected_scriptlets_and_requires_the_shell_for_them(package_files, package, version, kinds):
     rpm = package_files[package, "rpm", version]
     lines = command_output("rpm", "-qp", "--scripts", rpm).splitlines()
     heads = [line for line in lines if "scriptlet (using /bin/sh)" in line]
@@ -583,9 +540,7 @@ def test_kubelet_relations_use_the_notation_of_each_format(package_files):
     assert command_output("dpkg-deb", "-f", deb, "Depends", "Recommends") == (
         "Depends: kubernetes-cni (>= 1.2.0), mount, util-linux\nRecommends: iptables (>= 1.8.4)\n"
     )
-    requires = [
-        line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line
-    ]
+    requires = [line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line]
     assert requires == ["kubernetes-cni >= 1.2.0", "util-linux", "/bin/sh"]
     assert command_output("rpm", "-qp", "--recommends", rpm) == "iptables >= 1.8.4\n"
 
@@ -596,9 +551,7 @@ def test_relations_of_an_old_kubeadm_use_the_notation_of_each_format(package_fil
         "kubelet (>= 1.19.0), kubelet (<< 1.30~), kubectl (>= 1.19.0), kubectl (<< 1.31~), "
         "kubernetes-cni (>= 1.2.0), cri-tools (>= 1.28.0)\n"
     )
-    requires = [
-        line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line
-    ]
+    requires = [line for line in command_output("rpm", "-qpR", rpm).splitlines() if "rpmlib" not in line]
     assert requires == [
         *["kubelet >= 1.19.0", "kubelet < 1.30~", "kubectl >= 1.19.0", "kubectl < 1.31~"],
         *["kubernetes-cni >= 1.2.0", "cri-tools >= 1.28.0", "/bin/sh"],
@@ -610,8 +563,7 @@ def test_rpm_has_license_homepage_packager_and_architecture(package_files, packa
     rpm = package_files[package, "rpm", KUBE]
     query = "%{license}|%{url}|%{packager}|%{vendor}|%{buildhost}|%{arch}"
     assert command_output("rpm", "-qp", "--qf", query, rpm) == (
-        "Apache-2.0|https://kubernetes.io|kubeparcel <noreply@kubeparcel.invalid>|kubeparcel|"
-        "localhost|x86_64"
+        "Apache-2.0|https://kubernetes.io|kubeparcel <noreply@kubeparcel.invalid>|kubeparcel|localhost|x86_64"
     )
 
 

@@ -210,10 +210,7 @@ def test_differences_list_a_changed_digest():
     kubernetes, *rest = old.components
     kubeadm, *others = kubernetes.artifacts
     changed = dataclasses.replace(kubeadm, digest="sha256:" + "0" * 64)
-    new = dataclasses.replace(
-        old,
-        components=(dataclasses.replace(kubernetes, artifacts=(changed, *others)), *rest),
-    )
+    new = dataclasses.replace(old, components=(dataclasses.replace(kubernetes, artifacts=(changed, *others)), *rest))
     assert list(differences(old, new)) == [f"kubeadm amd64: {kubeadm.digest} → {changed.digest}"]
 
 
@@ -228,10 +225,7 @@ def test_differences_list_each_artifact_of_a_new_architecture():
 def test_differences_list_source_and_toolchain():
     old = dataclasses.replace(locked(), source="go", toolchain="go1.26.7")
     new = dataclasses.replace(locked(), toolchain="go1.26.8")
-    assert list(differences(old, new)) == [
-        "source: go → upstream",
-        "toolchain: go1.26.7 → go1.26.8",
-    ]
+    assert list(differences(old, new)) == ["source: go → upstream", "toolchain: go1.26.7 → go1.26.8"]
 
 
 @pytest.mark.parametrize(
@@ -255,9 +249,7 @@ def test_differences_list_source_and_toolchain():
         ({"mirror": "/srv/mirror"}, True),
     ],
 )
-def test_lock_satisfies_equal_requests_exact_versions_and_fewer_architectures(
-    request_fields, expected
-):
+def test_lock_satisfies_equal_requests_exact_versions_and_fewer_architectures(request_fields, expected):
     lock = locked(arches=[Arch.AMD64, Arch.ARM64])
     lock = dataclasses.replace(lock, request=dataclasses.replace(lock.request, kubernetes="1.36"))
     assert satisfies(lock, Request(**{"kubernetes": "1.36", **request_fields})) is expected

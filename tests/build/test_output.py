@@ -34,11 +34,7 @@ def stored(store: Store, name: str, content: bytes) -> BuiltPackage:
 def sha256sum(out: Path) -> list[str]:
     """Return the output lines of `sha256sum --check`."""
     process = subprocess.run(
-        ["sha256sum", "-c", "--strict", "SHA256SUMS"],
-        cwd=out,
-        capture_output=True,
-        text=True,
-        check=True,
+        ["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=out, capture_output=True, text=True, check=True
     )
     return process.stdout.splitlines()
 
@@ -50,10 +46,7 @@ def test_write_output_copies_packages_and_sha256sum_confirms_the_checksums(store
         "deb/b_1.0.0-1_amd64.deb",
         "deb/a_1.0.0-1_amd64.deb",
     ]
-    assert sha256sum(out) == [
-        "deb/a_1.0.0-1_amd64.deb: OK",
-        "deb/b_1.0.0-1_amd64.deb: OK",
-    ]
+    assert sha256sum(out) == ["deb/a_1.0.0-1_amd64.deb: OK", "deb/b_1.0.0-1_amd64.deb: OK"]
     assert (out / "deb/a_1.0.0-1_amd64.deb").read_bytes() == b"one"
     assert oct((out / "deb/a_1.0.0-1_amd64.deb").stat().st_mode) == "0o100644"
 
@@ -69,9 +62,7 @@ def test_write_output_leaves_unchanged_files_alone(store, tmp_path):
 
 def test_write_output_returns_only_changed_packages(store, tmp_path):
     write_output([stored(store, "a", b"one"), stored(store, "b", b"two")], store, tmp_path)
-    changed = write_output(
-        [stored(store, "a", b"one"), stored(store, "b", b"new")], store, tmp_path
-    )
+    changed = write_output([stored(store, "a", b"one"), stored(store, "b", b"new")], store, tmp_path)
     assert [path.name for path in changed] == ["b_1.0.0-1_amd64.deb"]
     assert len(sha256sum(tmp_path)) == 2
 
@@ -166,9 +157,7 @@ def holder(tmp_path):
 def test_second_build_is_rejected_with_the_process_and_time_of_the_first(holder, tmp_path):
     with pytest.raises(Busy) as caught, lock_output_folder(tmp_path / "dist"):
         pass
-    assert caught.value.message.startswith(
-        f"Another build is using {tmp_path}/dist (process {holder.pid} since "
-    )
+    assert caught.value.message.startswith(f"Another build is using {tmp_path}/dist (process {holder.pid} since ")
     assert caught.value.hint == "Wait for it, or choose another --out."
     assert caught.value.exit_code == 3
 
@@ -198,10 +187,7 @@ def test_lock_is_released_after_the_block_and_after_an_error(tmp_path):
 
 def test_lock_reports_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "dist").write_text("")
-    with (
-        pytest.raises(DiskError, match="A file is in the way of a folder"),
-        lock_output_folder(tmp_path / "dist"),
-    ):
+    with pytest.raises(DiskError, match="A file is in the way of a folder"), lock_output_folder(tmp_path / "dist"):
         pass
 
 

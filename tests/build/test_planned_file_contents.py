@@ -41,10 +41,7 @@ PATHS = [
     ("deb", "etc", "/etc/systemd/system", "/lib/systemd/system", "/etc/default/kubelet"),
     ("deb", "official", "/lib/systemd/system", "/lib/systemd/system", "/etc/default/kubelet"),
     ("rpm", "etc", "/etc/systemd/system", "/usr/lib/systemd/system", "/etc/sysconfig/kubelet"),
-    (
-        *("rpm", "official", "/usr/lib/systemd/system", "/usr/lib/systemd/system"),
-        "/etc/sysconfig/kubelet",
-    ),
+    (*("rpm", "official", "/usr/lib/systemd/system", "/usr/lib/systemd/system"), "/etc/sysconfig/kubelet"),
 ]
 
 

@@ -134,11 +134,7 @@ IN_BOTH_LAYOUTS = {
 }
 EXPECTED_FILES: Mapping[tuple[str, str, str], str] = {
     **{("kubeadm", *key): files for key, files in KUBEADM.items()},
-    **{
-        (*key, layout): files
-        for key, files in IN_BOTH_LAYOUTS.items()
-        for layout in ("etc", "official")
-    },
+    **{(*key, layout): files for key, files in IN_BOTH_LAYOUTS.items() for layout in ("etc", "official")},
 }
 
 
@@ -165,7 +161,5 @@ def test_all_packages_are_planned_in_both_formats(here):
 )
 def test_programs_are_binaries_of_the_component(here, package, binaries):
     files = plan()[package, "deb"].files
-    planned_binaries = {
-        file.path: file.content for file in files if isinstance(file.content, ComponentBinary)
-    }
+    planned_binaries = {file.path: file.content for file in files if isinstance(file.content, ComponentBinary)}
     assert planned_binaries == binaries

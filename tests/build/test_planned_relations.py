@@ -96,9 +96,7 @@ KUBEADM = {
 def test_kubeadm_has_the_dependencies_of_its_version(here, version, format_):
     relations = plan(version)["kubeadm", format_].relations
     assert {name for name, _ in relations} <= {"depends"}
-    assert sorted(other for _, other in relations) == sorted(
-        filter(None, KUBEADM[version].split(", "))
-    )
+    assert sorted(other for _, other in relations) == sorted(filter(None, KUBEADM[version].split(", ")))
 
 
 @pytest.mark.parametrize("package", ["kubectl", "kubernetes-cni", "cri-tools"])
@@ -113,9 +111,7 @@ def test_every_minor_can_be_planned_without_exact_dependencies(here, minor):
     arches = tuple(Arch)
     settings = load_settings({"arch": ",".join(arches)})
     for patch in ("0-alpha.1", "0", "1", "17"):
-        packages = plan_packages(
-            settings, locked(f"1.{minor}.{patch}", arches=arches), catalog.load()
-        )
+        packages = plan_packages(settings, locked(f"1.{minor}.{patch}", arches=arches), catalog.load())
         assert len(packages) == len(PACKAGES) * len(Format) * len(Arch)
         others = [other for package in packages for _, other in package.relations]
         assert not [other for other in others if "(= " in other]

@@ -113,14 +113,10 @@ def test_kubeadm_scriptlets_reload_systemd_and_do_not_touch_the_kubelet(
 
 
 @pytest.mark.parametrize("script_name", ["preinstall", "postinstall", "postremove"])
-def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(
-    here, tmp_path, script_name
-):
+def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(here, tmp_path, script_name):
     script = plan(layout="official")["kubeadm", "deb"].scripts[script_name]
     first = scriptlet_runner(tmp_path)(script, "upgrade 1.36.1-1")[0]
-    assert first == (
-        "rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1"
-    )
+    assert first == ("rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1")
 
 
 @pytest.mark.parametrize("package", ["kubeadm", "kubelet"])

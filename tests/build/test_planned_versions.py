@@ -17,10 +17,7 @@ from tests.conftest import RELEASED, locked
     ("arch", "names"),
     [
         ("amd64", ["deb/kubelet_1.37.0~rc.1-2_amd64.deb", "rpm/kubelet-1.37.0~rc.1-2.x86_64.rpm"]),
-        (
-            "ppc64le",
-            ["deb/kubelet_1.37.0~rc.1-2_ppc64el.deb", "rpm/kubelet-1.37.0~rc.1-2.ppc64le.rpm"],
-        ),
+        ("ppc64le", ["deb/kubelet_1.37.0~rc.1-2_ppc64el.deb", "rpm/kubelet-1.37.0~rc.1-2.ppc64le.rpm"]),
     ],
 )
 def test_file_name_has_version_revision_and_architecture(here, arch, names):

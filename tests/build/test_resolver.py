@@ -20,11 +20,7 @@ def resolve_versions(request: Request, log: RecordingLog) -> dict[str, str]:
 
 def test_resolve_adds_the_newest_cri_tools_of_the_minor_and_the_matching_cni(fake_sources, log):
     fake_sources(FakeSource(out=["cri-tools 1.36.0", "cri-tools 1.36.1", "cri-tools 1.36.2"]))
-    assert resolve_versions(Request("1.36"), log) == {
-        "kubernetes": "1.36.3",
-        "cri-tools": "1.36.2",
-        "cni": "1.9.1",
-    }
+    assert resolve_versions(Request("1.36"), log) == {"kubernetes": "1.36.3", "cri-tools": "1.36.2", "cni": "1.9.1"}
 
 
 @pytest.mark.parametrize(
@@ -35,15 +31,11 @@ def test_resolve_adds_the_newest_cri_tools_of_the_minor_and_the_matching_cni(fak
         (["cri-tools 1.31.0"], "1.31.0"),
     ],
 )
-def test_resolve_warns_and_uses_older_cri_tools_if_the_minor_has_none(
-    fake_sources, log, published, version
-):
+def test_resolve_warns_and_uses_older_cri_tools_if_the_minor_has_none(fake_sources, log, published, version):
     fake_sources(FakeSource({"1.37": "1.37.0-rc.1"}, published))
     lock = resolve(Request("1.37"), CATALOG, log)
     assert str(lock.component("cri-tools").version) == version
-    assert lock.warnings == (
-        f"cri-tools 1.37 is not published yet: using {version}, the newest earlier one.",
-    )
+    assert lock.warnings == (f"cri-tools 1.37 is not published yet: using {version}, the newest earlier one.",)
 
 
 def test_resolve_does_not_warn_if_the_minor_has_cri_tools(fake_sources, log):

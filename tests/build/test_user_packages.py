@@ -45,9 +45,7 @@ def test_user_file_is_added_to_a_catalog_package(here, write):
     packages = plan()
     file = file_at(packages["kubelet", "deb"], "/lib/systemd/system/kubelet.service.d/20-user.conf")
     assert file == FilePlan(file.path, 0o644, LocalFile(here / "20-user.conf"))
-    assert "/usr/lib/systemd/system/kubelet.service.d/20-user.conf" in paths(
-        packages["kubelet", "rpm"]
-    )
+    assert "/usr/lib/systemd/system/kubelet.service.d/20-user.conf" in paths(packages["kubelet", "rpm"])
     assert "/usr/bin/kubelet" in paths(packages["kubelet", "deb"])
     assert len(packages["kubeadm", "deb"].files) == 7
 
@@ -82,9 +80,7 @@ def test_file_replaced_in_one_format_is_kept_in_the_other(write):
     write("packages: {kubectl: {files: [{path: /usr/bin/kubectl, text: x, formats: [deb]}]}}")
     packages = plan()
     assert file_at(packages["kubectl", "deb"], "/usr/bin/kubectl").content == TextContent("x")
-    assert file_at(packages["kubectl", "rpm"], "/usr/bin/kubectl").content == ComponentBinary(
-        "kubernetes", "kubectl"
-    )
+    assert file_at(packages["kubectl", "rpm"], "/usr/bin/kubectl").content == ComponentBinary("kubernetes", "kubectl")
 
 
 def test_user_file_replaces_a_file_of_every_package(write):
@@ -161,10 +157,7 @@ def test_user_package_for_all_architectures_is_planned_once_per_format(here, wri
         "/etc/my-policy.d": (0o755, OwnedDirectory()),
         "/usr/sbin/my-policy": (0o755, LocalFile(here / "policy.sh")),
         "/usr/sbin/policy": (0o644, Symlink("my-policy")),
-        "/usr/share/doc/my-policy/copyright": (
-            0o644,
-            file_at(deb, "/usr/share/doc/my-policy/copyright").content,
-        ),
+        "/usr/share/doc/my-policy/copyright": (0o644, file_at(deb, "/usr/share/doc/my-policy/copyright").content),
     }
     assert "License: MIT\n" in text_at(deb, "/usr/share/doc/my-policy/copyright")
     assert deb.relations == (("depends", "kubelet (>= 1.36)"),)
@@ -181,31 +174,19 @@ def test_user_package_can_have_binaries_of_a_component(write):
     package = plan()["kubectl-only", "rpm"]
     assert (package.version, package.component) == ("1.36.3", "kubernetes")
     assert file_at(package, "/opt/kubectl").content == ComponentBinary("kubernetes", "kubectl")
-    assert (
-        file_at(package, "/usr/share/doc/kubectl-only/provenance.json").content
-        == ProvenanceRecord()
-    )
+    assert file_at(package, "/usr/share/doc/kubectl-only/provenance.json").content == ProvenanceRecord()
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            "files: [{path: /x, source: user.conf}]",
-            "kubeparcel.yaml: /x: source file {here}/user.conf not found.",
-        ),
+        ("files: [{path: /x, source: user.conf}]", "kubeparcel.yaml: /x: source file {here}/user.conf not found."),
         ("files: [{path: /x, source: .}]", "kubeparcel.yaml: /x: source file {here}"),
         ("files: [{path: /x, template: user.conf}]", "Template user.conf not found"),
         ("files: [{path: /x, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
         ("scripts: [{at: preremove, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
-        (
-            "files: [{path: '{unitdr}/x', text: x}]",
-            "packages.kubelet.files: unknown placeholder in '{{unitdr}}/x'.",
-        ),
-        (
-            "files: [{path: '{}/x', text: x}]",
-            "unknown placeholder in '{{}}/x'.",
-        ),
+        ("files: [{path: '{unitdr}/x', text: x}]", "packages.kubelet.files: unknown placeholder in '{{unitdr}}/x'."),
+        ("files: [{path: '{}/x', text: x}]", "unknown placeholder in '{{}}/x'."),
         ("files: [{path: '{package}/x', text: x}]", "kubelet/x is not an absolute path."),
         (
             'relations: [{depends: "x (>= {minr})"}]',

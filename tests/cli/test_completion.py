@@ -71,13 +71,7 @@ def test_complete_offers_the_options_of_the_task(candidates):
     [
         (("build", "--source", ""), ["auto", "upstream", "go"]),
         (("build", "--layout", ""), ["etc", "official"]),
-        (
-            (
-                "build",
-                "--compression=f",
-            ),
-            ["--compression=fast"],
-        ),
+        (("build", "--compression=f"), ["--compression=fast"]),
         (("build", "--arch", "amd64,arm64,"), ["ppc64le", "s390x"]),
         (("verify", "--engine", ""), ["podman", "docker"]),
         (("key", ""), ["new", "show", "list", "extend", "rotate"]),

@@ -18,10 +18,7 @@ def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here)
     assert code == 0
     assert "Wrote kubeparcel.yaml\nWrote kubeparcel.schema.json\n" in out
     assert load_settings({}) == Settings()
-    assert sorted(path.name for path in here.iterdir()) == [
-        "kubeparcel.schema.json",
-        "kubeparcel.yaml",
-    ]
+    assert sorted(path.name for path in here.iterdir()) == ["kubeparcel.schema.json", "kubeparcel.yaml"]
 
 
 def test_init_writes_the_schema_that_the_first_line_names(kubeparcel, here):
@@ -53,8 +50,7 @@ def test_init_explains_every_setting_with_a_valid_example(kubeparcel, here):
 
 
 @pytest.mark.parametrize(
-    ("service", "name"),
-    [("github", ".github/workflows/packages.yml"), ("gitlab", ".gitlab-ci.yml")],
+    ("service", "name"), [("github", ".github/workflows/packages.yml"), ("gitlab", ".gitlab-ci.yml")]
 )
 def test_init_writes_a_ci_file_that_builds_and_verifies(kubeparcel, here, service, name):
     assert kubeparcel("init", "project", "--ci", service)[0] == 0

@@ -74,12 +74,7 @@ def test_bug_is_raised(here, fail_build):
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [
-        kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and kind.__module__ == errors.__name__
-    ],
+    "kind", [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
 )
 def test_error_can_be_pickled(kind):
     error = kind("What happened.", "What to do.")

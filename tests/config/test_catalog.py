@@ -29,9 +29,7 @@ def cni_pairs(version: str) -> list[str]:
 
 
 def test_the_five_packages_are_there():
-    assert list(catalog.load().packages) == [
-        *["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"]
-    ]
+    assert list(catalog.load().packages) == [*["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"]]
 
 
 @pytest.mark.parametrize(
@@ -49,9 +47,7 @@ def test_a_package_says_of_itself_what_the_official_one_says(package, section, s
     assert (spec.section, spec.summary, spec.license) == (section, summary, "Apache-2.0")
 
 
-@pytest.mark.parametrize(
-    "package", ["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"]
-)
+@pytest.mark.parametrize("package", ["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"])
 def test_a_description_is_prose_that_fits_a_terminal(package):
     text = catalog.load().packages[package].description
     assert text.strip() == text
@@ -91,10 +87,7 @@ def test_a_kubernetes_gets_the_cni_release_that_upstream_pairs_with_it(kubernete
     [
         (
             ("components", "cni", "pairs"),
-            [
-                {"kubernetes": "<1.28.0", "version": "1.1.1"},
-                {"kubernetes": ">=1.27.0", "version": "1.2.0"},
-            ],
+            [{"kubernetes": "<1.28.0", "version": "1.1.1"}, {"kubernetes": ">=1.27.0", "version": "1.2.0"}],
             (
                 "components.cni.pairs: two rows match the same versions: "
                 "the first up to 1.28.0 and 1.27.0 up to the newest"

@@ -16,9 +16,7 @@ def fault(row: type, **fields: object) -> str:
     return " ".join(str(error["msg"]) for error in caught.value.errors())
 
 
-@pytest.mark.parametrize(
-    ("written", "mode"), [(0o755, 0o755), ("0755", 0o755), ("0o640", 0o640), ("644", 0o644)]
-)
+@pytest.mark.parametrize(("written", "mode"), [(0o755, 0o755), ("0755", 0o755), ("0o640", 0o640), ("644", 0o644)])
 def test_a_mode_is_octal_however_it_is_written(written, mode):
     assert FileSpec(path="/x", text="x", mode=written).permissions == mode
 
@@ -44,9 +42,7 @@ def test_programs_and_folders_are_0755_and_all_else_0644(made_from, mode):
     assert FileSpec(path="/x", **made_from).permissions == mode
 
 
-@pytest.mark.parametrize(
-    "made_from", [{}, {"text": "x", "source": "y"}, {"dir": True, "link": "y"}]
-)
+@pytest.mark.parametrize("made_from", [{}, {"text": "x", "source": "y"}, {"dir": True, "link": "y"}])
 def test_a_file_is_made_from_exactly_one_thing(made_from):
     assert "give exactly one of binary, binaries" in fault(FileSpec, path="/x", **made_from)
 
@@ -57,8 +53,7 @@ def test_a_path_may_be_absolute_or_begin_at_a_place_of_the_layout(path):
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["", "x", "usr/bin/x", "/", "/usr/../etc/x", "/usr//x", "/usr/x/", "/./x", "/a\nb", ".."],
+    "path", ["", "x", "usr/bin/x", "/", "/usr/../etc/x", "/usr//x", "/usr/x/", "/./x", "/a\nb", ".."]
 )
 def test_a_path_that_may_lead_elsewhere_is_refused(path):
     assert "is not an absolute path" in fault(FileSpec, path=path, text="x")
@@ -71,8 +66,7 @@ def test_folders_and_links_are_neither_configuration_nor_documentation(mark, mad
 
 
 @pytest.mark.parametrize(
-    "other",
-    ["socat", "kubelet (>= 1.19.0)", "kubelet (<< {next-minor}~)", "libstdc++6", "python3.11"],
+    "other", ["socat", "kubelet (>= 1.19.0)", "kubelet (<< {next-minor}~)", "libstdc++6", "python3.11"]
 )
 def test_a_relation_names_a_package_and_perhaps_a_bound(other):
     assert RelationSpec(depends=other).text == other
@@ -87,18 +81,12 @@ def test_a_relation_in_another_notation_is_told_the_right_one(other):
 
 
 def test_a_relation_says_exactly_one_thing():
-    assert "give exactly one of depends, recommends" in fault(
-        RelationSpec, depends="socat", conflicts="ebtables"
-    )
+    assert "give exactly one of depends, recommends" in fault(RelationSpec, depends="socat", conflicts="ebtables")
 
 
 def test_a_relation_knows_what_it_says():
     row = RelationSpec(breaks="kubelet (<< 1.30)")
-    assert (row.kind, row.text, str(row)) == (
-        "breaks",
-        "kubelet (<< 1.30)",
-        "breaks kubelet (<< 1.30)",
-    )
+    assert (row.kind, row.text, str(row)) == ("breaks", "kubelet (<< 1.30)", "breaks kubelet (<< 1.30)")
 
 
 @pytest.mark.parametrize(

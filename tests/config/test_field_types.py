@@ -49,9 +49,7 @@ def test_what_is_not_a_range_is_told_how_to_write_one(text):
 
 
 def test_a_range_needs_whole_versions():
-    with pytest.raises(
-        ValidationError, match=r"Invalid version '1\.28'\. Expected a version like 1\.36\.3"
-    ):
+    with pytest.raises(ValidationError, match=r"Invalid version '1\.28'\. Expected a version like 1\.36\.3"):
         ranged(">=1.28")
 
 

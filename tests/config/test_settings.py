@@ -151,11 +151,7 @@ def test_the_request_holds_what_decides_which_releases_are_meant(here):
 @pytest.mark.parametrize(
     ("flag", "value", "words"),
     [
-        (
-            "kubernetes",
-            "1.x",
-            "--kubernetes: Invalid version '1.x'. Expected a version like 1.36.3",
-        ),
+        ("kubernetes", "1.x", "--kubernetes: Invalid version '1.x'. Expected a version like 1.36.3"),
         ("kubernetes", "1", "--kubernetes: Invalid version '1'."),
         ("cri_tools", "1.36", "--cri-tools: Invalid version '1.36'."),
         ("cni", "new", "--cni: Invalid version 'new'."),
@@ -197,16 +193,10 @@ def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
     [
         (
             "kubernetes: 1.36\n",
-            (
-                'kubeparcel.yaml:1: kubernetes: write the version in quotes: "1.36" '
-                "(YAML reads 1.30 as 1.3)"
-            ),
+            ('kubeparcel.yaml:1: kubernetes: write the version in quotes: "1.36" (YAML reads 1.30 as 1.3)'),
         ),
         ("cni: 1\n", 'kubeparcel.yaml:1: cni: write the version in quotes: "1"'),
-        (
-            "# x\n\nlayut: etc\n",
-            'kubeparcel.yaml:3: layut is not a setting. Did you mean "layout"?',
-        ),
+        ("# x\n\nlayut: etc\n", 'kubeparcel.yaml:3: layut is not a setting. Did you mean "layout"?'),
         ("cri_tools: 1.36.0\n", 'yaml:1: cri_tools is not a setting. Did you mean "cri-tools"?'),
         ("out: x\nkubelet_extra_arg: x\n", "kubeparcel.yaml:2: kubelet_extra_arg is not a setting"),
         ("layout: [etc]\n", "kubeparcel.yaml:1: layout: this has to be 'etc' or 'official'"),
@@ -222,10 +212,7 @@ def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
             "packages:\n  Mine: {summary: x}\n",
             "kubeparcel.yaml:2: packages.Mine: 'Mine' does not fit here: write it like kubelet",
         ),
-        (
-            "packages:\n  kubelet:\n    mod: 1\n",
-            "kubeparcel.yaml:3: packages.kubelet.mod is not a setting.",
-        ),
+        ("packages:\n  kubelet:\n    mod: 1\n", "kubeparcel.yaml:3: packages.kubelet.mod is not a setting."),
         (
             "packages:\n  kubelet:\n    files:\n    - path: /x\n      text: x\n      mod: 1\n",
             'yaml:6: packages.kubelet.files.0.mod is not a setting. Did you mean "mode"?',
@@ -338,14 +325,9 @@ def test_the_schema_takes_what_people_write():
     assert file["kubernetes"]["type"] == "string"
     assert [kind["type"] for kind in file["mode"]["anyOf"]] == ["integer", "string", "null"]
     kinds = {
-        name: [kind["type"] for kind in schema["properties"][name]["anyOf"]]
-        for name in ("arch", "format", "revision")
+        name: [kind["type"] for kind in schema["properties"][name]["anyOf"]] for name in ("arch", "format", "revision")
     }
-    assert kinds == {
-        "arch": ["string", "array"],
-        "format": ["string", "array"],
-        "revision": ["string", "integer"],
-    }
+    assert kinds == {"arch": ["string", "array"], "format": ["string", "array"], "revision": ["string", "integer"]}
 
 
 def references(node: Any) -> Iterator[str]:

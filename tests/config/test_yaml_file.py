@@ -71,10 +71,7 @@ def test_a_key_that_stands_twice_is_an_error_naming_both_lines(tmp_path, text, s
 
 
 def test_one_key_in_two_rows_is_no_repetition(tmp_path):
-    assert YamlFile.read(written(tmp_path, "a: [{b: 1}, {b: 2}]\n")).data["a"] == [
-        {"b": 1},
-        {"b": 2},
-    ]
+    assert YamlFile.read(written(tmp_path, "a: [{b: 1}, {b: 2}]\n")).data["a"] == [{"b": 1}, {"b": 2}]
 
 
 def test_many_aliases_take_no_time(tmp_path):
@@ -102,9 +99,7 @@ def test_a_node_inside_itself_is_read(tmp_path):
     ],
 )
 def test_a_place_is_the_line_of_the_deepest_part_that_is_there(tmp_path, loc, place):
-    text = (
-        "layout: etc\npackages:\n  kubelet:\n    files: [{},\n      {path: /y,\n      mode: 7}]\n"
-    )
+    text = "layout: etc\npackages:\n  kubelet:\n    files: [{},\n      {path: /y,\n      mode: 7}]\n"
     assert YamlFile.read(written(tmp_path, text)).locate(loc) == place
 
 

@@ -15,16 +15,7 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
-from tests.support.repository_fixtures import (
-    bucket,
-    configuration,
-    dist,
-    key,
-    publish,
-    repo,
-    server,
-    session_key,
-)
+from tests.support.repository_fixtures import bucket, configuration, dist, key, publish, repo, server, session_key
 
 Doctor = Callable[..., DoctorReport]
 

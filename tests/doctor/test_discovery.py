@@ -18,11 +18,8 @@ def test_discover_finds_apt_and_yum_repositories_below_a_folder(published: Path)
     discovered = discovery.discover(FolderReader(published))
     assert [suite.folder for suite in discovered.suites] == ["apt/dists/stable", "apt/dists/v1.36"]
     assert discovered.yum_folders == ("yum/stable", "yum/v1.36")
-    assert [
-        discovered.subject_name(repository)
-        for repository in (*discovered.suites, *discovered.yum_folders)
-    ] == [
-        *("apt stable", "apt v1.36", "yum stable", "yum v1.36"),
+    assert [discovered.subject_name(repository) for repository in (*discovered.suites, *discovered.yum_folders)] == [
+        *("apt stable", "apt v1.36", "yum stable", "yum v1.36")
     ]
 
 
@@ -51,9 +48,7 @@ def test_suite_option_limits_the_examination(published: Path, doctor: Doctor) ->
     assert subjects == {"key", "apt v1.36", "yum v1.36", "debs and rpms", "files"}
 
 
-def test_suites_of_the_same_name_are_reported_with_their_folders(
-    published: Path, tmp_path: Path
-) -> None:
+def test_suites_of_the_same_name_are_reported_with_their_folders(published: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         shutil.copytree(published / "apt", tmp_path / name)
     discovered = discovery.discover(FolderReader(tmp_path))

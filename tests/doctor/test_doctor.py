@@ -41,7 +41,7 @@ def test_published_repository_passes_all_checks(published: Path, doctor: Doctor)
     report = doctor(published)
     assert report.failed_checks == {}
     assert {subject.name for subject in report.subjects} == {
-        *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files"),
+        *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files")
     }
     states = {(check.name, check.state) for check in report.report.checks}
     assert {name for name, state in states if state is CheckState.NOT_RUN} <= {"sqv"}
@@ -63,9 +63,7 @@ def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: D
     assert "Publish the file again, or remove it from the index." in text
 
 
-def test_package_in_two_suites_and_file_that_is_read_once_are_counted_once(
-    published: Path, doctor: Doctor
-) -> None:
+def test_package_in_two_suites_and_file_that_is_read_once_are_counted_once(published: Path, doctor: Doctor) -> None:
     report = doctor(published)
     debs, rpms = list(published.rglob("*.deb")), list(published.rglob("*.rpm"))
     assert (len(debs), len(rpms)) == (5, 10), "each suite has its own path of an rpm"
@@ -119,9 +117,7 @@ def test_files_retained_for_lagging_clients_are_not_orphans(
     assert doctor(repo).failed_checks == {}
 
 
-def test_signatures_by_old_and_new_key_pass_during_a_rotation(
-    publish: Publish, repo: Path, doctor: Doctor
-) -> None:
+def test_signatures_by_old_and_new_key_pass_during_a_rotation(publish: Publish, repo: Path, doctor: Doctor) -> None:
     publish()
     keys.rotate("default")
     publish()
@@ -136,9 +132,7 @@ def test_key_option_accepts_the_name_of_a_key(key: Path, published: Path, doctor
         doctor(published, key="nobody")
 
 
-def test_key_file_without_a_public_key_is_an_error(
-    published: Path, tmp_path: Path, doctor: Doctor
-) -> None:
+def test_key_file_without_a_public_key_is_an_error(published: Path, tmp_path: Path, doctor: Doctor) -> None:
     (tmp_path / "page").write_text("<html>")
     with pytest.raises(ConfigurationError, match="No public key in --key"):
         doctor(published, key=tmp_path / "page")
@@ -181,9 +175,7 @@ def test_part_of_a_repository_without_a_key_does_not_pass_signatures(
     write_junit([report.report], tmp_path / "doctor.xml")
     root = ElementTree.parse(tmp_path / "doctor.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("16", "1", "5")
-    skipped = {
-        case.get("name") for case in root.iter("testcase") if case.find("skipped") is not None
-    }
+    skipped = {case.get("name") for case in root.iter("testcase") if case.find("skipped") is not None}
     assert skipped == {"inrelease", "release-gpg", "sqv", "key-self-signature", "orphans"}
 
 
@@ -198,9 +190,7 @@ def test_repository_without_its_key_does_not_pass_signatures(damaged: Path, doct
     assert states["yum stable", "inside"] is CheckState.PASSED
 
 
-def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(
-    damaged: Path, doctor: Doctor
-) -> None:
+def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(damaged: Path, doctor: Doctor) -> None:
     for path in damaged.rglob("*.rpm"):
         path.write_bytes(b"x")
     report = doctor(damaged)
@@ -211,9 +201,7 @@ def test_checks_inside_packages_do_not_pass_if_no_package_could_be_read(
         assert states["yum stable", name].state is CheckState.NOT_RUN
 
 
-def test_suite_with_a_damaged_release_does_not_pass_checks_of_its_contents(
-    damaged: Path, doctor: Doctor
-) -> None:
+def test_suite_with_a_damaged_release_does_not_pass_checks_of_its_contents(damaged: Path, doctor: Doctor) -> None:
     (damaged / "apt/dists/stable/Release").unlink()
     (damaged / "apt/dists/stable/InRelease").write_bytes(b"garbage")
     report = doctor(damaged)
@@ -238,16 +226,11 @@ def test_findings_beyond_the_limit_are_counted(damaged: Path, doctor: Doctor) ->
 
 @pytest.mark.parametrize("data", [b"", b"Package: x\n" * 99, os.urandom(3000)])
 @pytest.mark.parametrize("name", ["apt/dists/stable", "yum/stable/repodata"])
-def test_garbage_in_any_metadata_file_is_a_finding(
-    damaged: Path, doctor: Doctor, name: str, data: bytes
-) -> None:
+def test_garbage_in_any_metadata_file_is_a_finding(damaged: Path, doctor: Doctor, name: str, data: bytes) -> None:
     for path in [path for path in (damaged / name).rglob("*") if path.is_file()]:
         before = path.read_bytes()
         path.write_bytes(data)
-        assert doctor(damaged, quick=True, suites=["stable"]).exit_code == 1 or path.suffix in (
-            ".html",
-            ".key",
-        ), path
+        assert doctor(damaged, quick=True, suites=["stable"]).exit_code == 1 or path.suffix in (".html", ".key"), path
         path.write_bytes(before)
 
 
@@ -263,9 +246,7 @@ def test_rpm_signature_of_header_and_payload_is_verified(
     subprocess.run([*gpg, *words, str(tmp_path / "data")], check=True, capture_output=True)
     monkeypatch.setattr(rpm_signature, "SIGNATURE_TAG", 1002)
     target = tmp_path / "signed.rpm"
-    signed = rpm_signature.write_signed_copy(
-        file, head, headers, (tmp_path / "sig").read_bytes(), target
-    )
+    signed = rpm_signature.write_signed_copy(file, head, headers, (tmp_path / "sig").read_bytes(), target)
     trusted_keys = TrustedKeys(verifier=SignatureVerifier(published / "key.gpg", tmp_path, 0))
 
     def failed_kinds() -> list[CheckKind]:
@@ -273,14 +254,9 @@ def test_rpm_signature_of_header_and_payload_is_verified(
         import hashlib
 
         digest = hashlib.sha256(data).hexdigest()
-        package = Package(
-            *(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""),
-            target.name,
-        )
+        package = Package(*(Format.RPM, "kubectl", "1.36.3-1", "x86_64", digest, len(data), digest, ""), target.name)
         check = FileCheck(package, target.name, {"sha256": digest})
-        return [
-            fault.kind for fault in check_file(FolderReader(tmp_path), check, trusted_keys).faults
-        ]
+        return [fault.kind for fault in check_file(FolderReader(tmp_path), check, trusted_keys).faults]
 
     assert signed.size == target.stat().st_size
     assert failed_kinds() == []

@@ -26,9 +26,7 @@ from tests.support.upstream_site import (
     truncated,
 )
 
-FAST_RETRIES = RetryPolicy(
-    connect_timeout=30, read_timeout=30, attempts=2, backoff=0.01, max_retry_after=0.1
-)
+FAST_RETRIES = RetryPolicy(connect_timeout=30, read_timeout=30, attempts=2, backoff=0.01, max_retry_after=0.1)
 """Retries at once; the timeouts allow for slow machines."""
 
 RELEASE = "/apt/dists/stable/InRelease"
@@ -76,9 +74,7 @@ def add_folder_listings(site: UpstreamSite) -> None:
         site.files[folder] = f'<html><a href="../">up</a>{links}'.encode()
 
 
-def test_suites_are_taken_from_the_state_file_without_folder_listings(
-    examine_site: Examine,
-) -> None:
+def test_suites_are_taken_from_the_state_file_without_folder_listings(examine_site: Examine) -> None:
     report = examine_site()
     assert report.failed_checks == {}
     assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in report.subjects}
@@ -93,14 +89,10 @@ def test_usual_suite_names_are_probed_without_state_file_and_listings(
     subjects = {subject.name for subject in examine_site().subjects}
     assert "apt stable" in subjects
     assert "apt v1.36" not in subjects
-    assert {"apt v1.36", "yum v1.36"} <= {
-        subject.name for subject in examine_site("", "v1.36").subjects
-    }
+    assert {"apt v1.36", "yum v1.36"} <= {subject.name for subject in examine_site("", "v1.36").subjects}
 
 
-def test_folder_listings_are_searched_for_suites_and_orphans(
-    site: UpstreamSite, examine_site: Examine
-) -> None:
+def test_folder_listings_are_searched_for_suites_and_orphans(site: UpstreamSite, examine_site: Examine) -> None:
     del site.files["/.kubeparcel/state.json"]
     site.files["/apt/pool/main/x/stray_1_amd64.deb"] = b""
     add_folder_listings(site)
@@ -121,9 +113,7 @@ def test_package_in_several_suites_is_read_once(site: UpstreamSite, examine_site
 
 
 @pytest.mark.parametrize("fault", [truncated(100), reset(100), status(503), status(429)])
-def test_transient_server_error_is_retried(
-    site: UpstreamSite, examine_site: Examine, fault: Fault
-) -> None:
+def test_transient_server_error_is_retried(site: UpstreamSite, examine_site: Examine, fault: Fault) -> None:
     site.faults[DEB] = [fault]
     site.faults[INDEX] = [fault]
     assert examine_site().failed_checks == {}
@@ -148,9 +138,7 @@ def test_package_that_cannot_be_downloaded_is_a_finding(
     assert message in report.as_text()
 
 
-def test_examination_ends_if_no_package_can_be_downloaded(
-    site: UpstreamSite, examine_site: Examine
-) -> None:
+def test_examination_ends_if_no_package_can_be_downloaded(site: UpstreamSite, examine_site: Examine) -> None:
     for path in site.files:
         if path.endswith((".deb", ".rpm")):
             site.faults[path] = [status(500)] * 9
@@ -170,11 +158,7 @@ def test_examination_ends_if_no_package_can_be_downloaded(
     ],
 )
 def test_server_without_a_readable_repository_is_an_error(
-    site: UpstreamSite,
-    examine_site: Examine,
-    fault: Fault,
-    error: type[KubeparcelError],
-    message: str,
+    site: UpstreamSite, examine_site: Examine, fault: Fault, error: type[KubeparcelError], message: str
 ) -> None:
     class Always(dict[str, list[Fault]]):
         def __missing__(self, _: str) -> list[Fault]:

@@ -21,9 +21,7 @@ def test_every_host_has_exactly_one_origin_and_a_spec_for_each_purpose(name):
     for purpose in Purpose:
         spec = ImageSpec.for_host(host, purpose, ImageLocations())
         assert spec.origin in {host.suite, host.image}
-        assert set(host.family.packages) - set(host.excluded_packages) <= set(
-            host.packages(purpose)
-        )
+        assert set(host.family.packages) - set(host.excluded_packages) <= set(host.packages(purpose))
 
 
 def test_an_unknown_host_is_an_error_that_lists_the_known_ones():
@@ -45,9 +43,7 @@ def test_an_images_name_depends_on_host_purpose_and_origin():
         ImageSpec.for_host(trixie, Purpose.NODE, ImageLocations()).name,
         ImageSpec.for_host(HOSTS.get("bookworm"), Purpose.INSTALL, ImageLocations()).name,
         ImageSpec.for_host(HOSTS.get("debian-13"), Purpose.INSTALL, ImageLocations()).name,
-        ImageSpec.for_host(
-            HOSTS.get("debian-13"), Purpose.INSTALL, ImageLocations("mirror.lan")
-        ).name,
+        ImageSpec.for_host(HOSTS.get("debian-13"), Purpose.INSTALL, ImageLocations("mirror.lan")).name,
     }
     assert len(names) == 5
     assert all(name.startswith("localhost/kubeparcel/") for name in names)
@@ -56,14 +52,8 @@ def test_an_images_name_depends_on_host_purpose_and_origin():
 def test_the_registry_setting_replaces_the_registry_in_every_image_name():
     debian = HOSTS.get("debian-13")
     assert ImageLocations().base_image(debian) == "docker.io/library/debian:13"
-    assert (
-        ImageLocations("mirror.lan:5000/hub").base_image(debian)
-        == "mirror.lan:5000/hub/library/debian:13"
-    )
-    assert (
-        ImageLocations("mirror.lan", host_images={"debian-13": "a/b:c"}).base_image(debian)
-        == "a/b:c"
-    )
+    assert ImageLocations("mirror.lan:5000/hub").base_image(debian) == "mirror.lan:5000/hub/library/debian:13"
+    assert ImageLocations("mirror.lan", host_images={"debian-13": "a/b:c"}).base_image(debian) == "a/b:c"
 
 
 def test_image_locations_are_read_from_the_environment(monkeypatch, tmp_path):

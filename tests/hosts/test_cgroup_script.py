@@ -15,9 +15,7 @@ SCRIPT = (paths.template_dir() / "hosts/cgroup-v1.sh").read_text("utf-8")
 def run_script(root: Path, mounts: str = "") -> str:
     """Run the script on a folder instead of /sys/fs/cgroup and return its output."""
     (root / "mountinfo").write_text(mounts)
-    text = SCRIPT.replace("/sys/fs/cgroup", str(root)).replace(
-        "/proc/self/mountinfo", str(root / "mountinfo")
-    )
+    text = SCRIPT.replace("/sys/fs/cgroup", str(root)).replace("/proc/self/mountinfo", str(root / "mountinfo"))
     text = f"umount() {{ echo umount $* >>{root}/umounted; }}\n{text}"
     completed = subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True)
     return completed.stdout
@@ -31,9 +29,7 @@ def test_with_cgroup_v2_nothing_is_changed(tmp_path):
 
 
 @pytest.mark.parametrize("twice", [False, True])
-def test_with_cgroup_v1_each_controller_gets_a_folder_and_a_second_mount_is_removed(
-    tmp_path, twice
-):
+def test_with_cgroup_v1_each_controller_gets_a_folder_and_a_second_mount_is_removed(tmp_path, twice):
     for name in ("cpu", "memory", "systemd", "unified"):
         (tmp_path / name).mkdir()
     line = f"1 2 0:3 / {tmp_path}/systemd rw - cgroup cgroup rw\n"

@@ -41,9 +41,7 @@ def test_a_broken_engine_is_skipped_when_another_works(programs):
 
 def test_the_error_of_a_broken_engine_has_its_output(programs):
     programs("docker", "echo Cannot connect to the Docker daemon >&2; exit 1")
-    with pytest.raises(
-        EngineUnavailable, match="does not work: Cannot connect to the Docker daemon"
-    ):
+    with pytest.raises(EngineUnavailable, match="does not work: Cannot connect to the Docker daemon"):
         select_engine("docker")
 
 

@@ -48,9 +48,7 @@ def mmdebstrap(monkeypatch):
 
 def test_without_names_the_first_available_host_of_each_format_is_selected(mmdebstrap):
     mmdebstrap(True)
-    names = [
-        host.name for host in selection.select_hosts((), "cluster", BOTH, Engine(), UNREACHABLE)
-    ]
+    names = [host.name for host in selection.select_hosts((), "cluster", BOTH, Engine(), UNREACHABLE)]
     assert names == ["trixie", "trixie-dnf"]
     (host,) = selection.select_hosts((), "install", [Format.RPM], Engine(), UNREACHABLE)
     assert host.name == "trixie-dnf"
@@ -70,10 +68,7 @@ def test_the_error_without_any_host_has_each_hosts_reason(mmdebstrap):
         selection.select_hosts((), "install", BOTH, Engine(), UNREACHABLE)
     assert "trixie: mmdebstrap is not installed" in raised.value.message
     assert "debian-13: registry.invalid is unreachable" in raised.value.message
-    assert (
-        "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry"
-        in raised.value.hint
-    )
+    assert "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry" in raised.value.hint
 
 
 def test_an_unknown_host_is_a_usage_error_that_lists_the_known_ones(mmdebstrap):
@@ -84,9 +79,7 @@ def test_an_unknown_host_is_a_usage_error_that_lists_the_known_ones(mmdebstrap):
 def test_a_host_without_the_level_is_a_usage_error_that_lists_suitable_hosts(mmdebstrap):
     with pytest.raises(UsageError) as raised:
         selection.select_hosts(("rocky-9",), "cluster", BOTH, Engine(), UNREACHABLE)
-    assert raised.value.message == (
-        "The host rocky-9 does not support the level cluster, only install."
-    )
+    assert raised.value.message == ("The host rocky-9 does not support the level cluster, only install.")
     assert "trixie-dnf" in raised.value.hint
     assert "rocky" not in raised.value.hint
 
@@ -94,10 +87,7 @@ def test_a_host_without_the_level_is_a_usage_error_that_lists_suitable_hosts(mmd
 def test_a_host_from_a_reachable_registry_is_available(mmdebstrap):
     with socket.create_server(("127.0.0.1", 0)) as server:
         locations = ImageLocations(registry=f"127.0.0.1:{server.getsockname()[1]}")
-        assert (
-            selection.unavailable_reason(catalog.load_hosts().get("fedora"), Engine(), locations)
-            == ""
-        )
+        assert selection.unavailable_reason(catalog.load_hosts().get("fedora"), Engine(), locations) == ""
 
 
 def test_the_list_has_each_hosts_levels_and_why_it_is_unavailable(mmdebstrap, monkeypatch):

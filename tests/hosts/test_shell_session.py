@@ -61,10 +61,7 @@ def test_a_command_that_times_out_closes_the_shell(shell):
 
 def test_a_shell_that_ends_during_a_command_is_reported(shell):
     result = shell.run(["sh", "-c", "kill -KILL $PPID; sleep 1"])
-    assert (result.exit_code, result.stderr) == (
-        CONTAINER_ENDED,
-        "The container ended while the command ran.",
-    )
+    assert (result.exit_code, result.stderr) == (CONTAINER_ENDED, "The container ended while the command ran.")
     assert not shell.is_open
 
 

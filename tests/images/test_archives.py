@@ -23,15 +23,11 @@ PAUSE = "registry.k8s.io/pause:3.10.2"
 ETCD = "registry.k8s.io/etcd:3.6.8-0"
 
 
-def small_image(
-    folder: Path, name: str, text: str = "#!program\n", arch: Arch = Arch.AMD64
-) -> Image:
+def small_image(folder: Path, name: str, text: str = "#!program\n", arch: Arch = Arch.AMD64) -> Image:
     """Return a small image with a single program."""
     program = folder / f"{hashlib.sha256(name.encode()).hexdigest()}-{arch}"
     program.write_text(text)
-    blob = layers.program_layer(
-        {"/usr/local/bin/etcd": program}, RELEASED, program.with_suffix(".tar")
-    )
+    blob = layers.program_layer({"/usr/local/bin/etcd": program}, RELEASED, program.with_suffix(".tar"))
     config = {"Env": ["PATH=/usr/local/bin"], "Cmd": ["etcd"], "User": ""}
     return archive_writer.single_layer_image(name, blob, arch, RELEASED, config)
 
@@ -60,16 +56,12 @@ def test_the_order_of_the_images_does_not_change_the_archive(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         images = [small_image(tmp_path / folder, name) for name in (PAUSE, ETCD)]
-        archive_writer.write_archive(
-            reversed(images) if folder == "first" else images, tmp_path / f"{folder}.tar"
-        )
+        archive_writer.write_archive(reversed(images) if folder == "first" else images, tmp_path / f"{folder}.tar")
     assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
 
 
 def test_every_blob_is_named_by_its_digest_and_every_reference_resolves(tmp_path):
-    archive_writer.write_archive(
-        [small_image(tmp_path, PAUSE), small_image(tmp_path, ETCD)], tmp_path / "images.tar"
-    )
+    archive_writer.write_archive([small_image(tmp_path, PAUSE), small_image(tmp_path, ETCD)], tmp_path / "images.tar")
     with tarfile.open(tmp_path / "images.tar") as archive:
         files = {entry.name: archive.extractfile(entry).read() for entry in archive}  # type: ignore[union-attr]
     blobs = {n: data for n, data in files.items() if n.startswith("blobs/")}
@@ -98,9 +90,7 @@ def test_a_program_layer_is_owned_by_root_and_has_the_release_time(tmp_path):
     blob = layers.program_layer({"/usr/local/bin/etcd": program}, RELEASED, tmp_path / "layer.tar")
     assert blob.media_type == LAYER_TYPE
     with tarfile.open(tmp_path / "layer.tar") as archive:
-        entries = [
-            (entry.name, entry.isdir(), entry.mode, entry.uid, entry.mtime) for entry in archive
-        ]
+        entries = [(entry.name, entry.isdir(), entry.mode, entry.uid, entry.mtime) for entry in archive]
         assert archive.extractfile("usr/local/bin/etcd").read() == b"x" * 1000  # type: ignore[union-attr]
     assert entries == [
         ("usr", True, 0o755, 0, RELEASED),
@@ -129,9 +119,7 @@ def test_a_compressed_archive_is_read_like_a_plain_one(tmp_path):
     archive_writer.write_archive([small_image(tmp_path, ETCD)], tmp_path / "images.tar")
     packed = tmp_path / "images.tar.gz"
     packed.write_bytes(gzip.compress((tmp_path / "images.tar").read_bytes()))
-    assert [image.names for image in archive_reader.read_archive(packed, Arch.AMD64, tmp_path)] == [
-        (ETCD,)
-    ]
+    assert [image.names for image in archive_reader.read_archive(packed, Arch.AMD64, tmp_path)] == [(ETCD,)]
 
 
 def docker(folder: Path, image: Image, diff_id: str = "") -> dict[str, bytes | str]:
@@ -190,11 +178,7 @@ def multi_arch_archive(folder: Path, *arches: Arch) -> Path:
     multi = Blob.from_json(INDEX_TYPE, {"schemaVersion": 2, "manifests": descriptors})
     notes = {"io.containerd.image.name": ETCD}
     index = {"manifests": [{**multi.descriptor, "annotations": notes}]}
-    files = {
-        multi.path: multi.data or b"",
-        "index.json": json.dumps(index).encode(),
-        **blobs,
-    }
+    files = {multi.path: multi.data or b"", "index.json": json.dumps(index).encode(), **blobs}
     return tar(folder / "several.tar", files)
 
 

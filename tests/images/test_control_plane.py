@@ -43,9 +43,7 @@ def collect(tmp_path, monkeypatch):
     def collect(*names: str, archives: Path | None = None) -> tuple[Path, RecordingLog]:
         log = RecordingLog()
         locations = ImageLocations(archive_folder=archives)
-        archive = control_plane.build_archive(
-            RELEASE, names, store, log, locations=locations, arch=Arch.AMD64
-        )
+        archive = control_plane.build_archive(RELEASE, names, store, log, locations=locations, arch=Arch.AMD64)
         return archive, log
 
     return collect
@@ -75,9 +73,7 @@ def test_an_image_without_any_source_is_left_out_and_logged(collect):
     assert log.messages == [("Images", f"left out, not in any registry: {COREDNS}")]
 
 
-def test_missing_images_are_pulled_when_a_registry_becomes_reachable(
-    collect, tmp_path, monkeypatch
-):
+def test_missing_images_are_pulled_when_a_registry_becomes_reachable(collect, tmp_path, monkeypatch):
     calls = []
 
     class Engine:
@@ -95,9 +91,7 @@ def test_missing_images_are_pulled_when_a_registry_becomes_reachable(
             calls.append(f"remove {name}")
 
     collect(COREDNS)
-    monkeypatch.setattr(
-        image_sources, "is_reachable", lambda registry: registry == "mirror.example"
-    )
+    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: registry == "mirror.example")
     archive = control_plane.build_archive(
         RELEASE,
         [COREDNS],
@@ -137,8 +131,6 @@ def test_every_buildable_image_has_a_command_or_a_program(name):
 
 def test_a_tag_without_a_version_is_an_error(tmp_path):
     compiler = Compiler(Store(tmp_path), RecordingLog(), Arch.AMD64)
-    image = BuildableImage(
-        path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3"
-    )
+    image = BuildableImage(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
     with pytest.raises(ExternalError, match="'latest'"):
         compiler.compile_program(image, "latest")

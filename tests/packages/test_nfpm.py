@@ -151,9 +151,7 @@ Description: A small thing
 
 
 def test_a_deb_has_the_fields_of_its_manifest(write):
-    assert sorted(output("dpkg-deb", "-f", write(small())).splitlines()) == sorted(
-        DEB_FIELDS.splitlines()
-    )
+    assert sorted(output("dpkg-deb", "-f", write(small())).splitlines()) == sorted(DEB_FIELDS.splitlines())
 
 
 def test_a_deb_has_the_files_and_modes_of_its_manifest(write):
@@ -182,17 +180,10 @@ def test_a_deb_has_the_files_and_modes_of_its_manifest(write):
 def test_a_deb_has_md5sums_conffiles_and_maintainer_scripts(write):
     with tar("dpkg-deb", "--ctrl-tarfile", write(small())) as archive:
         modes = {member.name.lstrip("./"): oct(member.mode) for member in archive.getmembers()}
-        assert modes == {
-            "control": "0o644",
-            "md5sums": "0o644",
-            "conffiles": "0o644",
-            "postinst": "0o755",
-        }
+        assert modes == {"control": "0o644", "md5sums": "0o644", "conffiles": "0o644", "postinst": "0o755"}
         assert content(archive, "./conffiles") == "/etc/small/small.conf\n"
         assert content(archive, "./postinst") == "#!/bin/sh\necho hello\n"
-        sums = dict(
-            reversed(line.split("  ", 1)) for line in content(archive, "./md5sums").splitlines()
-        )
+        sums = dict(reversed(line.split("  ", 1)) for line in content(archive, "./md5sums").splitlines())
     assert sums["usr/bin/small"] == hashlib.md5(PROGRAM).hexdigest()
     assert sums["etc/small/small.conf"] == hashlib.md5(PLAIN).hexdigest()
     assert set(sums) == {
@@ -339,8 +330,7 @@ def test_a_package_without_a_description_uses_its_summary(write, format_):
 
 
 @pytest.mark.parametrize(
-    ("format_", "arch", "name"),
-    [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")],
+    ("format_", "arch", "name"), [("deb", None, "all"), ("rpm", None, "noarch"), ("deb", "ppc64le", "ppc64el")]
 )
 def test_a_package_has_the_architecture_name_of_its_format(write, format_, arch, name):
     file = write(small(format_, arch=arch and Arch(arch), arch_name=name))

@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubeparcel.model import Format
-from kubeparcel.packages.relations import (
-    Relation,
-    normalize_relation,
-    parse_relations,
-    satisfies,
-)
+from kubeparcel.packages.relations import Relation, normalize_relation, parse_relations, satisfies
 
 
 @pytest.mark.parametrize(
@@ -42,21 +37,14 @@ def test_a_list_in_deb_notation_is_parsed_into_groups_of_alternatives() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("relation", "text"),
-    [(Relation("a"), "a"), (Relation("b", ">=", "1.2"), "b (>= 1.2)")],
-)
+@pytest.mark.parametrize(("relation", "text"), [(Relation("a"), "a"), (Relation("b", ">=", "1.2"), "b (>= 1.2)")])
 def test_a_relation_prints_in_deb_notation(relation: Relation, text: str) -> None:
     assert str(relation) == text
 
 
 @pytest.mark.parametrize(
     ("text", "normalized"),
-    [
-        (" a ", "a"),
-        ("a(>=1)|b", "a (>= 1) | b"),
-        ("a:any ( <<  1.2~ )  [amd64]", "a:any (<< 1.2~) [amd64]"),
-    ],
+    [(" a ", "a"), ("a(>=1)|b", "a (>= 1) | b"), ("a:any ( <<  1.2~ )  [amd64]", "a:any (<< 1.2~) [amd64]")],
 )
 def test_a_normalized_relation_has_the_usual_spaces(text: str, normalized: str) -> None:
     assert normalize_relation(text) == normalized

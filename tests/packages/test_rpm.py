@@ -124,9 +124,7 @@ def test_an_rpm_of_nfpm_lists_as_rpm_lists_it(nfpm: Make, compression: str) -> N
         ("w.ufdio", "none"),
     ],
 )
-def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(
-    rpmbuild: Make, payload: str, compression: str
-) -> None:
+def test_an_rpm_of_rpmbuild_lists_as_rpm_lists_it(rpmbuild: Make, payload: str, compression: str) -> None:
     package = reader.read_package(rpmbuild(SPEC, f"_binary_payload {payload}", *MACROS))
     assert same_as_rpm(package)
     assert package.compression == compression
@@ -247,15 +245,11 @@ def test_file_digests_of_older_kinds_are_verified(rpmbuild: Make) -> None:
 
 def test_dependencies_given_to_nfpm_are_not_automatic(nfpm: Make) -> None:
     libc = "libc.so.6(GLIBC_2.34)(64bit)"
-    file = nfpm(
-        "rpm", {}, depends=["a >= 1", libc], conflicts=["b < 2"], scripts={"preremove": "x"}
-    )
+    file = nfpm("rpm", {}, depends=["a >= 1", libc], conflicts=["b < 2"], scripts={"preremove": "x"})
     package = reader.read_package(file)
     assert package.relations == {"depends": ("a (>= 1)", libc), "conflicts": ("b (<< 2)",)}
     assert package.scripts == {"preun": Script("/bin/sh", "x")}
-    assert package.automatic_relations == {
-        "provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")
-    }
+    assert package.automatic_relations == {"provides": ("small (= 1.0.0-2)", "small(x86-64) (= 1.0.0-2)")}
 
 
 def test_a_source_package_has_the_architecture_src(tmp_path: Path) -> None:

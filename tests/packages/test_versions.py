@@ -54,12 +54,7 @@ def test_rpm_versions_sort_as_in_rpm() -> None:
 
 @pytest.mark.parametrize(
     ("version", "parts"),
-    [
-        ("1.2", (0, "1.2", None)),
-        ("1.2-3", (0, "1.2", "3")),
-        ("4:1.2-3-5", (4, "1.2-3", "5")),
-        ("1.2-", (0, "1.2", "")),
-    ],
+    [("1.2", (0, "1.2", None)), ("1.2-3", (0, "1.2", "3")), ("4:1.2-3-5", (4, "1.2-3", "5")), ("1.2-", (0, "1.2", ""))],
 )
 def test_a_version_is_split_at_its_first_colon_and_last_hyphen(
     version: str, parts: tuple[int, str, str | None]

@@ -14,10 +14,7 @@ HOSTILE = Check(
     "remove, or: purge",
     "life",
     "100 % is\r\nlost",
-    (
-        Finding("the edit", "nothing\n::stop-commands::x", "/etc/default/kubelet", "Keep it."),
-        Finding("b", "c"),
-    ),
+    (Finding("the edit", "nothing\n::stop-commands::x", "/etc/default/kubelet", "Keep it."), Finding("b", "c")),
     "trixie",
     evidence={"cat": "```\n</details><script>alert(1)</script>\n::set-output name=a::b"},
 )
@@ -41,10 +38,7 @@ def test_annotations_are_limited_to_what_github_keeps() -> None:
     lines = github.error_annotations([report])
     assert len(lines) == github.MAX_ANNOTATIONS
     assert lines[-1].endswith("::21 more checks failed; see the report.")
-    assert (
-        len(github.error_annotations([Report("install", (HOSTILE,) * 10)]))
-        == github.MAX_ANNOTATIONS
-    )
+    assert len(github.error_annotations([Report("install", (HOSTILE,) * 10)])) == github.MAX_ANNOTATIONS
 
 
 def test_passed_report_has_no_annotations() -> None:
@@ -82,9 +76,7 @@ def test_summary_never_exceeds_the_size_limit() -> None:
     assert re.search(r"… and \d+ more; see the report\.", text)
 
 
-def test_in_github_actions_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_in_github_actions_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     assert not github.in_github_actions()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

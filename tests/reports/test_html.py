@@ -16,9 +16,7 @@ from kubeparcel.reports.output import write_html
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
-HOSTILE = (
-    '</pre></details><script>document.title = "run"</script><img src=x onerror=alert(1)>\x1b[31m'
-)
+HOSTILE = '</pre></details><script>document.title = "run"</script><img src=x onerror=alert(1)>\x1b[31m'
 BAD = Check(
     "remove-keeps-settings",
     "life",
@@ -113,10 +111,7 @@ def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str) -
 
 def test_page_fetches_nothing_and_allows_only_its_own_script(page: str) -> None:
     parsed = ParsedPage(page)
-    assert [tag for tag, _ in parsed.tags if tag in ("script", "style", "img", "iframe")] == [
-        "style",
-        "script",
-    ]
+    assert [tag for tag, _ in parsed.tags if tag in ("script", "style", "img", "iframe")] == ["style", "script"]
     links = [a.get("href") or a.get("src") for _, a in parsed.tags if a.get("href") or a.get("src")]
     assert all(link and link.startswith(("#", "data:,")) for link in links)
     policy = next(a["content"] for tag, a in parsed.tags if tag == "meta" and "http-equiv" in a)

@@ -17,9 +17,7 @@ from tests.conftest import RecordingLog
 from tests.support.sample_packages import SamplePackages
 
 PASSED = Report("layout", (Check("modes", "a.deb"),), 0.8)
-FAILED = Report(
-    "layout", (Check("modes", "a.deb", findings=(Finding("0755", "::debug::x"),)),), 0.8
-)
+FAILED = Report("layout", (Check("modes", "a.deb", findings=(Finding("0755", "::debug::x"),)),), 0.8)
 
 
 def write(report: Report, files: ReportFiles, log: RecordingLog) -> WrittenReports:
@@ -36,9 +34,7 @@ def outside_github(monkeypatch: pytest.MonkeyPatch) -> None:
 def broken(samples: SamplePackages, here: Path) -> Path:
     """Return a folder with a package that fails the layout level."""
     package = samples.manifest("kubectl", "deb")
-    samples.write(
-        package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist"
-    )
+    samples.write(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist")
     for file in (here / "dist").glob("source-*"):
         file.unlink()
     return here
@@ -64,10 +60,7 @@ def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path: Pat
 
 def test_summary_line_names_the_files_and_the_exit_code(tmp_path: Path, log: RecordingLog) -> None:
     files = ReportFiles(tmp_path, tmp_path / "dist/verify.html", tmp_path / "dist/verify.xml")
-    assert (
-        write(PASSED, files, log).summary_line
-        == "report: dist/verify.html · dist/verify.xml (JUnit)"
-    )
+    assert write(PASSED, files, log).summary_line == "report: dist/verify.html · dist/verify.xml (JUnit)"
     lines = write(FAILED, files, log).with_summary_line(as_text([FAILED])).splitlines()
     assert lines[-1] == ("report: dist/verify.html · dist/verify.xml (JUnit)                exit 1")
     assert lines[-1].index("exit 1") == lines[0].index("0.8 s")
@@ -87,13 +80,9 @@ def test_report_files_name_the_program_as_it_was_started(
         assert "./inv verify --keep" in path.read_text()
 
 
-def test_unwritable_file_is_a_warning_and_other_files_are_written(
-    tmp_path: Path, log: RecordingLog
-) -> None:
+def test_unwritable_file_is_a_warning_and_other_files_are_written(tmp_path: Path, log: RecordingLog) -> None:
     (tmp_path / "file").write_text("")
-    written = write(
-        PASSED, ReportFiles(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log
-    )
+    written = write(PASSED, ReportFiles(tmp_path, tmp_path / "file/page.html", tmp_path / "v.xml"), log)
     assert written.names == ("v.xml (JUnit)",)
     assert written.exit_code == 3
     assert "file" in log.warnings[0]
@@ -108,9 +97,7 @@ def test_junit_report_can_be_written_to_standard_output(broken: Path) -> None:
     assert result.returncode == 1
 
 
-def test_verify_writes_the_html_report_and_names_it(
-    broken: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify", "--html", "page.html", "--quiet") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].split() == ["report:", "page.html", "exit", "1"]
@@ -129,9 +116,7 @@ def test_json_output_is_one_document_and_files_are_named_on_stderr(
     assert err == "Report     page.html\n"
 
 
-def test_level_after_a_failed_level_is_listed_as_not_run(
-    broken: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_level_after_a_failed_level_is_listed_as_not_run(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify", "--level", "install", "--quiet") == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-2] == "  install  – not run: layout failed"

@@ -74,11 +74,7 @@ def test_control_characters_from_packages_are_removed() -> None:
 def test_each_level_is_a_line_with_its_hosts() -> None:
     install = (Check("apt", "trixie", host="trixie"), Check("dnf", "f", host="trixie-dnf"))
     text = render_text(
-        [
-            Report("layout", PASSED, 0.8),
-            Report("install", install, 61),
-            Report("cluster", not_run="service failed"),
-        ],
+        [Report("layout", PASSED, 0.8), Report("install", install, 61), Report("cluster", not_run="service failed")],
         PLAIN,
     )
     assert [" ".join(line.split()) for line in text.splitlines()] == [
@@ -105,19 +101,14 @@ class _Terminal(io.StringIO):
 def test_colours_need_a_terminal_and_no_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert "\x1b[31m✗" in render_text(
-        [Report("layout", (EXTRA_ARGS,))], TextStyle.for_stream(_Terminal())
-    )
+    assert "\x1b[31m✗" in render_text([Report("layout", (EXTRA_ARGS,))], TextStyle.for_stream(_Terminal()))
     assert not TextStyle.for_stream(io.StringIO()).colour
     monkeypatch.setenv("NO_COLOR", "1")
     assert not TextStyle.for_stream(_Terminal()).colour
 
 
 def test_colours_keep_the_columns_aligned() -> None:
-    lines = [
-        render_text([Report("layout", PASSED)], TextStyle(colour=colour))
-        for colour in (True, False)
-    ]
+    lines = [render_text([Report("layout", PASSED)], TextStyle(colour=colour)) for colour in (True, False)]
     plain = lines[0].replace("\x1b[32m", "").replace("\x1b[0m", "")
     assert plain == lines[1]
 
@@ -134,12 +125,7 @@ def test_json_has_every_check_and_every_finding() -> None:
     assert document["checks"][0] == {"name": "owner-root", "subject": DEB, "passed": True}
     findings = document["checks"][2]["findings"]
     assert len(findings) == 5
-    assert findings[0] == {
-        "expected": "0755",
-        "found": "0705",
-        "location": "/etc/0",
-        "hint": "Set the mode.",
-    }
+    assert findings[0] == {"expected": "0755", "found": "0705", "location": "/etc/0", "hint": "Set the mode."}
 
 
 def test_junit_has_a_suite_per_package_and_a_case_per_check(tmp_path: Path) -> None:

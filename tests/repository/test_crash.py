@@ -93,9 +93,7 @@ def killed(*_: object) -> None:
 
 
 @pytest.fixture
-def change(
-    key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path
-) -> Iterator[VersionChange]:
+def change(key: Path, dist: Path, newer: Path, repo: Path, tmp_path: Path) -> Iterator[VersionChange]:
     """A version that is added to and removed from a repository with one suite."""
     if not shutil.which("strace"):
         pytest.skip("needs strace")
@@ -105,12 +103,8 @@ def change(
         yield VersionChange(started, repo, newer, "=1.36.4-1")
 
 
-@pytest.mark.parametrize(
-    "changes", [6, pytest.param(consistency.CHANGES, marks=pytest.mark.acceptance)]
-)
-def test_client_sees_consistent_repositories_during_publishes(
-    change: VersionChange, changes: int
-) -> None:
+@pytest.mark.parametrize("changes", [6, pytest.param(consistency.CHANGES, marks=pytest.mark.acceptance)])
+def test_client_sees_consistent_repositories_during_publishes(change: VersionChange, changes: int) -> None:
     observations = consistency.watch_client(change, changes)
     assert not observations.problems
     assert observations.views > changes

@@ -12,12 +12,7 @@ from kubeparcel.repository import directory_listing, package_cache
 from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import (
-    FileStamp,
-    IndexEntry,
-    LastPublish,
-    PackageMetadata,
-)
+from kubeparcel.repository.package_cache import FileStamp, IndexEntry, LastPublish, PackageMetadata
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import Publish
@@ -35,9 +30,7 @@ def build_packages(folder: Path, count: int = COUNT) -> Path:
     return folder
 
 
-def test_packages_read_by_worker_processes_are_published(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_packages_read_by_worker_processes_are_published(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish(build_packages(tmp_path / "packages"), options={"sign_rpms": False})
     suites = client_view.read_repository(repo)
     assert len(suites["apt stable"]) == len(suites["yum stable"]) == COUNT // 2
@@ -72,10 +65,7 @@ def test_index_and_its_by_hash_name_are_hard_links(publish: Publish, repo: Path)
 @pytest.mark.parametrize("count", [1, 90])
 def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
     digests = [f"{number:064x}" for number in range(100)]
-    metadata = [
-        PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)
-        for digest in digests
-    ]
+    metadata = [PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False) for digest in digests]
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_metadata(metadata)
         cache.store_index_entries({digest: IndexEntry(digest) for digest in digests})
@@ -107,22 +97,14 @@ def test_folder_page_lists_subfolders_first_and_quotes_names() -> None:
     assert '<li><a href="b.deb">b.deb</a>' in page
     assert '<li><a href="a%20b%26c.deb">a b&amp;c.deb</a>' in page
     assert page.index('"in/"') < page.index("a%20b")
-    assert directory_listing.group_by_folder(["a/b/c", "a/d", "e"]) == {
-        "a/b": {"c"},
-        "a": {"b/", "d"},
-        "": {"a/", "e"},
-    }
+    assert directory_listing.group_by_folder(["a/b/c", "a/d", "e"]) == {"a/b": {"c"}, "a": {"b/", "d"}, "": {"a/", "e"}}
 
 
 def test_version_table_lists_the_newest_version_first() -> None:
     packages = [
         Package(format_, "own", version, arch, "", 0, "", "", "")
         for version in ("1.9-1", "1.10-1")
-        for format_, arch in (
-            (Format.DEB, "arm64"),
-            (Format.DEB, "amd64"),
-            (Format.RPM, "x86_64"),
-        )
+        for format_, arch in ((Format.DEB, "arm64"), (Format.DEB, "amd64"), (Format.RPM, "x86_64"))
     ]
     table = version_table(packages)
     assert [row.version for row in table.rows] == ["1.10-1", "1.9-1"]

@@ -27,9 +27,7 @@ def test_publish_rejects_unmet_dependencies(publish: Publish, dist: Path, repo: 
     assert not (repo / "apt").exists()
 
 
-def test_publish_rejects_an_architecture_without_companions(
-    publish: Publish, dist: Path, repo: Path
-) -> None:
+def test_publish_rejects_an_architecture_without_companions(publish: Publish, dist: Path, repo: Path) -> None:
     publish()
     before = client_view.read_files(repo)
     deb(dist, "kubelet", "1.36.3-1", "arm64", "kubernetes-cni (>= 1.2.0)")
@@ -62,9 +60,7 @@ def test_publish_rejects_two_different_files_of_one_package(publish: Publish, di
 
 @pytest.mark.parametrize("cut", [0.0, 0.02, 0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["kubelet_1.36.3-1_amd64.deb", "kubelet-1.36.3-1.x86_64.rpm"])
-def test_publish_rejects_a_truncated_package(
-    publish: Publish, dist: Path, repo: Path, name: str, cut: float
-) -> None:
+def test_publish_rejects_a_truncated_package(publish: Publish, dist: Path, repo: Path, name: str, cut: float) -> None:
     data = (dist / name).read_bytes()
     (dist / name).write_bytes(data[: int(cut * len(data))])
     with pytest.raises(BrokenPackage, match=name):
@@ -103,9 +99,7 @@ def test_suite_name_cannot_leave_the_repository(publish: Publish, repo: Path, su
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a b", ".x", "", "<b>", "a\x00b"])
-def test_package_name_cannot_leave_the_repository(
-    publish: Publish, dist: Path, repo: Path, name: str
-) -> None:
+def test_package_name_cannot_leave_the_repository(publish: Publish, dist: Path, repo: Path, name: str) -> None:
     deb(dist, "x", fields=f"Package: {name}\n")  # of two fields of a name the last one counts
     with pytest.raises(BrokenPackage, match="its Package field"):
         publish()

@@ -41,9 +41,7 @@ def test_published_rpms_pass_rpm_checksig(publish: Publish, repo: Path, tmp_path
     base = ["rpm", "--dbpath", str(tmp_path / "rpmdb")]
     subprocess.run([*base, "--import", repo / "key.asc"], check=True)
     files = sorted((repo / "yum/stable/packages").glob("*.rpm"))
-    output = subprocess.run(
-        [*base, "-Kv", *files], capture_output=True, text=True, check=True
-    ).stdout
+    output = subprocess.run([*base, "-Kv", *files], capture_output=True, text=True, check=True).stdout
     assert output.count("Header V4 RSA/SHA512 Signature") == len(files) == 5
     assert "NOT OK" not in output
 
@@ -57,9 +55,7 @@ def test_publish_without_changes_writes_nothing(publish: Publish, repo: Path) ->
     assert "Nothing to do" in result.as_text()
 
 
-def test_publish_adds_each_minor_to_its_suite_and_to_stable(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_adds_each_minor_to_its_suite_and_to_stable(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     publish(five(tmp_path / "older", "1.35.7"))
     suites = client_view.read_repository(repo)
@@ -69,9 +65,7 @@ def test_publish_adds_each_minor_to_its_suite_and_to_stable(
     assert "cri-tools_1.36.0-1_amd64.deb" not in suites["apt v1.35"]
 
 
-def test_publish_adds_prereleases_to_the_prerelease_suite_only(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_adds_prereleases_to_the_prerelease_suite_only(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     publish(five(tmp_path / "early", "1.37.0-rc.1"))
     suites = client_view.read_repository(repo)
@@ -79,9 +73,7 @@ def test_publish_adds_prereleases_to_the_prerelease_suite_only(
     assert not any("rc" in name for name in suites["apt stable"])
 
 
-def test_old_indexes_stay_by_hash_for_the_retained_generations(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_old_indexes_stay_by_hash_for_the_retained_generations(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish(options={"generations": 2})
     folder = repo / "apt/dists/stable/main/binary-amd64/by-hash/SHA256"
     metadata = repo / "yum/stable/repodata"
@@ -95,9 +87,7 @@ def test_old_indexes_stay_by_hash_for_the_retained_generations(
     client_view.read_repository(repo)
 
 
-def test_publish_prefers_the_signed_copy_of_an_rpm(
-    publish: Publish, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_prefers_the_signed_copy_of_an_rpm(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
     publish()
     shutil.copytree(repo / "yum/stable/packages", dist / "signed")
     again = tmp_path / "again"
@@ -105,9 +95,7 @@ def test_publish_prefers_the_signed_copy_of_an_rpm(
     assert client_view.read_yum_suite(again, "stable") == client_view.read_yum_suite(repo, "stable")
 
 
-def test_publish_skips_a_repository_inside_the_folder(
-    publish: Publish, dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_skips_a_repository_inside_the_folder(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
     publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
     publisher.remove(["=1.36.3-1"], Target(str(dist / "repo")), QuietLog())
     five(dist, "1.36.4")
@@ -125,12 +113,8 @@ def test_publish_of_a_folder_without_packages_fails(publish: Publish, tmp_path: 
         publish(tmp_path / "nowhere")
 
 
-def test_dry_run_lists_the_changes_and_needs_no_key(
-    dist: Path, repo: Path, configuration: Path
-) -> None:
-    result = publisher.publish(
-        dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True
-    )
+def test_dry_run_lists_the_changes_and_needs_no_key(dist: Path, repo: Path, configuration: Path) -> None:
+    result = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True)
     assert json.loads(result.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
     assert not configuration.exists()
@@ -153,19 +137,14 @@ def test_entry_files_get_a_later_mtime_with_each_publish(
 def test_binary_key_equals_the_armored_key(publish: Publish, repo: Path) -> None:
     publish()
     bare = subprocess.run(
-        ["gpg", "--batch", "--dearmor", "--output", "-", repo / "key.asc"],
-        capture_output=True,
-        check=True,
+        ["gpg", "--batch", "--dearmor", "--output", "-", repo / "key.asc"], capture_output=True, check=True
     )
     assert (repo / "key.gpg").read_bytes() == bare.stdout
 
 
 def test_second_publisher_is_told_who_holds_the_lock(publish: Publish, repo: Path) -> None:
     publish()
-    with (
-        FolderStorage(repo).lease(0),
-        pytest.raises(Busy, match=r"process \d+ on .* since"),
-    ):
+    with FolderStorage(repo).lease(0), pytest.raises(Busy, match=r"process \d+ on .* since"):
         publish(wait=0.2)
 
 

@@ -63,9 +63,7 @@ def test_state_file_of_an_earlier_version_is_read() -> None:
         {"apt/pool/own.deb": (3, own)},
         renew_at=7,
         signing_keys=("X:1",),
-        options=RepositoryOptions(
-            "here", 10, "gzip", 2, "https://here.example.invalid", sign_rpms=False
-        ),
+        options=RepositoryOptions("here", 10, "gzip", 2, "https://here.example.invalid", sign_rpms=False),
     )
     assert json.loads(state_file.dump(state)) == {**document, "tool": __version__}
 
@@ -80,9 +78,7 @@ def test_state_file_of_a_newer_version_is_rejected(publish: Publish, repo: Path)
     assert client_view.read_files(repo) == before
 
 
-def test_history_keeps_each_state_file_unchanged(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_history_keeps_each_state_file_unchanged(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     first = (repo / state_file.STATE_PATH).read_bytes()
     publish(five(tmp_path / "b", "1.36.4"))
@@ -90,9 +86,7 @@ def test_history_keeps_each_state_file_unchanged(
     assert (repo / state_file.STATE_PATH).read_bytes() != first
 
 
-def test_lost_state_is_recovered_from_the_indexes(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_lost_state_is_recovered_from_the_indexes(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     before = client_view.read_repository(repo)
     shutil.rmtree(repo / ".kubeparcel")
@@ -103,9 +97,7 @@ def test_lost_state_is_recovered_from_the_indexes(
     assert "kubelet_1.36.4-1_amd64.deb" in after["apt stable"]
 
 
-def test_unlisted_files_are_removed_after_a_recovery(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_unlisted_files_are_removed_after_a_recovery(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     publisher.remove(["=1.36.3-1"], Target(str(repo)), QuietLog())
@@ -124,9 +116,7 @@ def test_unlisted_files_are_removed_after_a_recovery(
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format": 1}'])
-def test_damaged_state_is_recovered_from_the_indexes(
-    publish: Publish, repo: Path, damage: bytes
-) -> None:
+def test_damaged_state_is_recovered_from_the_indexes(publish: Publish, repo: Path, damage: bytes) -> None:
     publish()
     (repo / state_file.STATE_PATH).write_bytes(damage)
     before = client_view.read_repository(repo)

@@ -12,9 +12,7 @@ from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
 
 
-def test_remove_retains_files_for_clients_with_old_indexes(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_remove_retains_files_for_clients_with_old_indexes(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish(options={"generations": 2})
     publish(five(tmp_path / "b", "1.36.4"))
     target = Target(str(repo))
@@ -35,9 +33,7 @@ def test_removing_all_packages_removes_the_suite(publish: Publish, repo: Path) -
     assert not (repo / "v1.36.repo").exists()
 
 
-def test_retain_keeps_the_newest_versions_of_each_minor(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_retain_keeps_the_newest_versions_of_each_minor(publish: Publish, repo: Path, tmp_path: Path) -> None:
     for version in ("1.35.9", "1.35.10", "1.36.3"):
         publish(five(tmp_path / version, version))
     publisher.retain(1, Target(str(repo)), QuietLog())
@@ -46,9 +42,7 @@ def test_retain_keeps_the_newest_versions_of_each_minor(
     assert "kubelet_1.35.9-1_amd64.deb" not in names
 
 
-def test_rollback_restores_an_earlier_generation(
-    publish: Publish, repo: Path, tmp_path: Path
-) -> None:
+def test_rollback_restores_an_earlier_generation(publish: Publish, repo: Path, tmp_path: Path) -> None:
     publish()
     first = client_view.read_repository(repo)
     publish(five(tmp_path / "b", "1.36.4"))

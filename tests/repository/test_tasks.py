@@ -107,9 +107,7 @@ def test_options_are_stored_in_the_repository(run: Run, own: Path) -> None:
         ("copy --to repo --suite nowhere --into x", 2, "Unknown suite 'nowhere'"),
     ],
 )
-def test_invalid_input_is_reported_with_its_exit_code(
-    run: Run, own: Path, words: str, code: int, output: str
-) -> None:
+def test_invalid_input_is_reported_with_its_exit_code(run: Run, own: Path, words: str, code: int, output: str) -> None:
     exit_code, _, error = run(*words.split())
     assert exit_code == code
     assert output in error
@@ -143,16 +141,7 @@ def test_address_that_is_not_a_url_is_rejected(run: Run, own: Path, address: str
 
 def test_publisher_import_does_not_load_heavy_libraries() -> None:
     """Settings, asyncio and TLS take longer than a publish with nothing to do."""
-    heavy = (
-        "invoke",
-        "asyncio",
-        "ssl",
-        "pydantic",
-        "jinja2",
-        "requests",
-        "importlib.metadata",
-        "yaml",
-    )
+    heavy = ("invoke", "asyncio", "ssl", "pydantic", "jinja2", "requests", "importlib.metadata", "yaml")
     code = (
         "import sys, kubeparcel.cli, kubeparcel.repository.publisher\n"
         f"print([name for name in {heavy} if name in sys.modules])\n"

@@ -15,14 +15,7 @@ from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 from tests.support.upstream_site import UpstreamSite, serve_site
 
-FAST = RetryPolicy(
-    connect_timeout=30,
-    read_timeout=30,
-    probe_timeout=30,
-    attempts=3,
-    backoff=0.01,
-    max_retry_after=1,
-)
+FAST = RetryPolicy(connect_timeout=30, read_timeout=30, probe_timeout=30, attempts=3, backoff=0.01, max_retry_after=1)
 """Tries again at once; a slow machine is not taken for a silent server."""
 
 

@@ -45,14 +45,10 @@ def test_programs_are_the_elf_files_whoever_owns_them(store):
     }
 
 
-@pytest.mark.parametrize(
-    "pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress, bytes]
-)
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress, bytes])
 def test_an_archive_is_known_by_its_content(store, pack):
     program = elf_bytes()
-    found = archive.unpack_programs(
-        store, stored(store, pack(tar_archive({"crictl": program}, "w"))), "x"
-    )
+    found = archive.unpack_programs(store, stored(store, pack(tar_archive({"crictl": program}, "w"))), "x")
     assert found == {"crictl": hashlib.sha256(program).hexdigest()}
 
 
@@ -108,10 +104,7 @@ def test_a_program_with_an_odd_name_is_refused(store):
 
 def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
     monkeypatch.setattr(archive, "MAX_UNPACKED", 5_000_000)
-    for bomb in (
-        {"big": b"\x7fELF" + bytes(6_000_000)},
-        {"README": bytes(6_000_000), "a": elf_bytes()},
-    ):
+    for bomb in ({"big": b"\x7fELF" + bytes(6_000_000)}, {"README": bytes(6_000_000), "a": elf_bytes()}):
         with pytest.raises(ArchiveError, match=r"more than 5\.0 MB"):
             archive.unpack_programs(store, stored(store, tar_archive(bomb)), "x")
 
@@ -119,9 +112,7 @@ def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
 def test_too_many_members_are_refused(store, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     with pytest.raises(ArchiveError, match="more than 3 files"):
-        archive.unpack_programs(
-            store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x"
-        )
+        archive.unpack_programs(store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x")
 
 
 def broken_archives() -> dict[str, bytes]:

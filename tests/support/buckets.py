@@ -83,9 +83,7 @@ def _program() -> Path:
         if not shutil.which("go"):
             pytest.skip("needs Go, to compile versitygw")
         environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "-trimpath"}
-        subprocess.run(
-            ["nice", "go", "install", f"{MODULE}@{VERSION}"], env=environment, check=True
-        )
+        subprocess.run(["nice", "go", "install", f"{MODULE}@{VERSION}"], env=environment, check=True)
     return program
 
 
@@ -94,11 +92,7 @@ def create_bucket(server: str, name: str) -> None:
     import boto3
 
     boto3.client(
-        "s3",
-        endpoint_url=server,
-        aws_access_key_id=USER,
-        aws_secret_access_key=SECRET,
-        region_name="us-east-1",
+        "s3", endpoint_url=server, aws_access_key_id=USER, aws_secret_access_key=SECRET, region_name="us-east-1"
     ).create_bucket(Bucket=name)
 
 
@@ -169,9 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer.status, headers, answer.read(), length)
         server.close()
 
-    def _answer(
-        self, status: int, headers: dict[str, str], body: bytes, length: str | None = None
-    ) -> None:
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, length: str | None = None) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

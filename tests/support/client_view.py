@@ -56,9 +56,7 @@ def read_apt_suite(root: Path, suite: str) -> dict[str, str]:
 def _debs(root: Path, text: str) -> dict[str, str]:
     packages = {}
     for stanza in text.split("\n\n"):
-        fields = dict(
-            line.split(": ", 1) for line in stanza.splitlines() if not line.startswith(" ")
-        )
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if not line.startswith(" "))
         data = (root / "apt" / fields["Filename"]).read_bytes()
         assert len(data) == int(fields["Size"])
         assert hashlib.sha256(data).hexdigest() == fields["SHA256"]

@@ -96,9 +96,7 @@ def _renames(points: list[KillPoint]) -> list[KillPoint]:
     return [point for point in points if point[0].startswith("rename")]
 
 
-def _mixed_suites(
-    repo: Path, old: client_view.Suites, new: client_view.Suites, point: object
-) -> Iterator[str]:
+def _mixed_suites(repo: Path, old: client_view.Suites, new: client_view.Suites, point: object) -> Iterator[str]:
     """Describe the suites that are neither as before nor as after the change."""
     try:
         suites = client_view.read_repository(repo)

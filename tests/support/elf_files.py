@@ -69,9 +69,7 @@ def go_function_table(*sources: str, magic: int = 0xFFFFFFF1, order: str = "<") 
     return struct.pack(f"{order}IBBBB8Q", magic, 0, 0, 1, 8, *offsets) + names
 
 
-def elf(
-    name: str = "", *, machine: int = AMD64, go: Go | None = None, needs: Sequence[str] = ()
-) -> bytes:
+def elf(name: str = "", *, machine: int = AMD64, go: Go | None = None, needs: Sequence[str] = ()) -> bytes:
     """Return an ELF file; `name` makes it differ from others, `needs` are its libraries."""
     sections = _dynamic_sections(needs) if needs else {}
     sections[".comment"] = name.encode() + b"\0"

@@ -128,9 +128,7 @@ def _run(order: Mapping[str, Any], trace: Path) -> bool | list[str]:
 
 def _attach_strace(pid: int, kill_at: KillPoint | None, trace: Path) -> subprocess.Popen[str]:
     """Start strace and wait until it reports that it is attached."""
-    expression = (
-        f"inject={kill_at[0]}:signal=KILL:when={kill_at[1]}" if kill_at else f"trace={SYSTEM_CALLS}"
-    )
+    expression = f"inject={kill_at[0]}:signal=KILL:when={kill_at[1]}" if kill_at else f"trace={SYSTEM_CALLS}"
     process = subprocess.Popen(
         ["strace", "-o", trace, "-e", expression, "-e", "signal=none", "-p", str(pid)],
         stderr=subprocess.PIPE,

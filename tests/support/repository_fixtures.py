@@ -74,9 +74,7 @@ def repo(tmp_path: Path) -> Path:
 def publish(key: Path, dist: Path, repo: Path) -> Publish:
     """Return a function that publishes a folder without the layout check."""
 
-    def publish_folder(
-        source: Path = dist, *, suite: str = "", **target_fields: object
-    ) -> ChangeResult:
+    def publish_folder(source: Path = dist, *, suite: str = "", **target_fields: object) -> ChangeResult:
         target = Target(str(repo), **target_fields)  # type: ignore[arg-type]
         return publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
 
@@ -88,9 +86,7 @@ def publish(key: Path, dist: Path, repo: Path) -> Publish:
     params=[buckets.moto, pytest.param(buckets.versitygw, marks=pytest.mark.acceptance)],
     ids=["moto", "versitygw"],
 )
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with request.param(tmp_path_factory.mktemp("server")) as address:
         yield address
 

@@ -52,9 +52,7 @@ class PackageDraft:
         """Remove a path."""
         self.config["contents"].remove(self.entry(path))
 
-    def add_file(
-        self, path: str, data: str | bytes = "x\n", mode: int = 0o644, kind: str = ""
-    ) -> None:
+    def add_file(self, path: str, data: str | bytes = "x\n", mode: int = 0o644, kind: str = "") -> None:
         """Add a file."""
         info = {"mode": mode, "owner": "root", "group": "root", "mtime": self.config["mtime"]}
         entry = {"src": str(self.source_file(data)), "dst": path, "file_info": info}
@@ -108,9 +106,7 @@ class SamplePackages:
     def manifest(self, name: str, format_: str) -> PackageManifest:
         """Return the manifest of a package."""
         return next(
-            manifest
-            for manifest in self.manifests.values()
-            if (manifest.name, str(manifest.format)) == (name, format_)
+            manifest for manifest in self.manifests.values() if (manifest.name, str(manifest.format)) == (name, format_)
         )
 
     def write(self, package: PackageManifest, mutate: Mutation | None, folder: Path) -> Path:
@@ -145,22 +141,13 @@ class SamplePackages:
 
 
 def sample_packages(
-    folder: Path,
-    kubernetes: str = "1.36.3",
-    *,
-    go: Mapping[str, Go] = GO,
-    source: str = "go",
-    **flags: str,
+    folder: Path, kubernetes: str = "1.36.3", *, go: Mapping[str, Go] = GO, source: str = "go", **flags: str
 ) -> SamplePackages:
     """Plan all packages of a version; `flags` are settings, such as layout."""
     store = Store(folder / "store")
     components = tuple(
         Component(name, Version.parse(version), RELEASED, artifacts=_artifacts(name))
-        for name, version in {
-            "kubernetes": kubernetes,
-            "cri-tools": "1.36.0",
-            "cni": "1.9.1",
-        }.items()
+        for name, version in {"kubernetes": kubernetes, "cri-tools": "1.36.0", "cni": "1.9.1"}.items()
     )
     toolchain = "go1.26.8" if source == "go" else ""
     lock = Lock(Request(kubernetes), source, components, toolchain)
@@ -171,10 +158,7 @@ def sample_packages(
         for component, names in BINARY_NAMES.items()
     }
     loaded = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
-    manifests = [
-        finalize(plan, lock, binaries, store)
-        for plan in plan_packages(loaded, lock, catalog.load())
-    ]
+    manifests = [finalize(plan, lock, binaries, store) for plan in plan_packages(loaded, lock, catalog.load())]
     return SamplePackages(store, {manifest.file_name: manifest for manifest in manifests})
 
 

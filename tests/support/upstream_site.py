@@ -112,11 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, data, headers)
 
     def answer(
-        self,
-        code: int,
-        data: bytes,
-        headers: Mapping[str, str] | None = None,
-        length: int | None = None,
+        self, code: int, data: bytes, headers: Mapping[str, str] | None = None, length: int | None = None
     ) -> None:
         self.send_response(code)
         self.send_header("Last-Modified", email.utils.formatdate(RELEASED, usegmt=True))
@@ -215,9 +211,7 @@ def serve_site(host: str = "127.0.0.1") -> Iterator[UpstreamSite]:
 
 
 @contextmanager
-def serve_site_with_server(
-    host: str = "127.0.0.1",
-) -> Iterator[tuple[UpstreamSite, ThreadingHTTPServer]]:
+def serve_site_with_server(host: str = "127.0.0.1") -> Iterator[tuple[UpstreamSite, ThreadingHTTPServer]]:
     """The same, with its server."""
     site = UpstreamSite("")
     server = Server((host, 0), type("SiteHandler", (Handler,), {"site": site}))

@@ -25,9 +25,7 @@ def official_samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages
 
 
 @pytest.fixture(scope="session")
-def valid_packages(
-    samples: SamplePackages, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, BuiltPackage]:
+def valid_packages(samples: SamplePackages, tmp_path_factory: pytest.TempPathFactory) -> dict[str, BuiltPackage]:
     """Return every package, without mutation, by file name."""
     folder = tmp_path_factory.mktemp("good")
     return {

@@ -15,10 +15,7 @@ EXEC_START = (
 
 def test_parse_properties_joins_the_values_of_a_repeated_property() -> None:
     output = "EnvironmentFiles=/a (ignore_errors=yes)\nMainPID=4\nEnvironmentFiles=/b (x=no)\n"
-    assert kubelet.parse_properties(output) == {
-        "EnvironmentFiles": "/a (ignore_errors=yes)\n/b (x=no)",
-        "MainPID": "4",
-    }
+    assert kubelet.parse_properties(output) == {"EnvironmentFiles": "/a (ignore_errors=yes)\n/b (x=no)", "MainPID": "4"}
 
 
 def test_parse_environment_files_marks_a_required_file() -> None:

@@ -18,14 +18,7 @@ from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.level_runner import (
-    HostLevel,
-    LevelRun,
-    PackageSets,
-    PlannedScenario,
-    run_level,
-    run_scenario,
-)
+from kubeparcel.verify.level_runner import HostLevel, LevelRun, PackageSets, PlannedScenario, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
 TRIXIE, FEDORA = (catalog.load_hosts().get(name) for name in ("trixie", "trixie-dnf"))
@@ -89,11 +82,7 @@ def test_run_scenario_continues_after_a_failed_step_and_stops_after_a_vital_one(
             Step("skipped", "", passing),
         )
     )
-    assert [(check.name, check.passed) for check in checks] == [
-        ("first", False),
-        ("second", True),
-        ("vital", False),
-    ]
+    assert [(check.name, check.passed) for check in checks] == [("first", False), ("second", True), ("vital", False)]
 
 
 def test_run_scenario_reports_an_error_as_a_finding_with_a_hint() -> None:
@@ -157,17 +146,10 @@ def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scena
         ("trixie-dnf", "long"),
         ("trixie-dnf", "short"),
     ]
-    assert order == [
-        ("trixie", "long"),
-        ("trixie-dnf", "long"),
-        ("trixie", "short"),
-        ("trixie-dnf", "short"),
-    ]
+    assert order == [("trixie", "long"), ("trixie-dnf", "long"), ("trixie", "short"), ("trixie-dnf", "short")]
 
 
-def test_package_sets_are_read_once_per_format(
-    package_sets: Mapping[str, PackageSet], tmp_path: Path
-) -> None:
+def test_package_sets_are_read_once_per_format(package_sets: Mapping[str, PackageSet], tmp_path: Path) -> None:
     sets = PackageSets([package_sets["etc"].folder], tmp_path)
     assert sets.formats == {Format.DEB}
     packages = sets.require(TRIXIE)
@@ -184,9 +166,7 @@ def test_package_sets_without_a_hosts_format_name_the_host_and_the_format(
         sets.require(FEDORA)
 
 
-def test_level_run_without_previous_packages_has_none(
-    package_sets: Mapping[str, PackageSet], tmp_path: Path
-) -> None:
+def test_level_run_without_previous_packages_has_none(package_sets: Mapping[str, PackageSet], tmp_path: Path) -> None:
     session: Any = SimpleNamespace(folder=tmp_path)
     level_run = LevelRun.create(session, [package_sets["etc"].folder])
     assert level_run.previous.files == []

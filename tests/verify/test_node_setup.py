@@ -29,13 +29,10 @@ def test_require_node_packages_names_the_missing_packages(package_sets: Sets) ->
         require_node_packages("service", TRIXIE, replace(packages, contents=kubectl))
 
 
-def test_require_node_packages_rejects_an_old_release_and_names_another_level(
-    package_sets: Sets,
-) -> None:
+def test_require_node_packages_rejects_an_old_release_and_names_another_level(package_sets: Sets) -> None:
     packages = package_sets["etc"]
     old = tuple(
-        replace(package, version="1.30.2") if package.name == "kubeadm" else package
-        for package in packages.contents
+        replace(package, version="1.30.2") if package.name == "kubeadm" else package for package in packages.contents
     )
     with pytest.raises(UsageError, match=r"Kubernetes 1\.30\.2 is too old") as raised:
         require_node_packages("service", TRIXIE, replace(packages, contents=old))

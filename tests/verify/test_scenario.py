@@ -28,9 +28,7 @@ class FakeContainer:
         return self.run("sh", text, *arguments)
 
 
-def context(
-    results: Mapping[str, tuple[str, int]], manager: str = "apt", label: str = ""
-) -> HostContext:
+def context(results: Mapping[str, tuple[str, int]], manager: str = "apt", label: str = "") -> HostContext:
     container: Any = FakeContainer(results, manager)
     packages: Any = None
     return HostContext(container, packages, label=label)
@@ -61,9 +59,7 @@ def test_run_manager_reports_errors_of_a_command_that_succeeds() -> None:
 
 def test_installed_versions_excludes_packages_that_are_not_configured() -> None:
     output = "kubectl\t1.36.3-1\tii \nkubelet\t1.36.3-1\trc \nno packages found matching x\n"
-    assert context({"dpkg-query": (output, 1)}).installed_versions(["kubectl", "kubelet"]) == {
-        "kubectl": "1.36.3-1"
-    }
+    assert context({"dpkg-query": (output, 1)}).installed_versions(["kubectl", "kubelet"]) == {"kubectl": "1.36.3-1"}
     output = "kubectl\t1.36.3-1\npackage kubelet is not installed\n"
     host = context({"rpm": (output, 1)}, "dnf")
     assert host.installed_versions(["kubectl", "kubelet"]) == {"kubectl": "1.36.3-1"}
@@ -82,10 +78,7 @@ def test_run_each_splits_the_outputs_of_one_script() -> None:
     mark = "@@kubeparcel@@"
     host = context({"sh": (f"v1\n{mark}0{mark}\n{mark}127{mark}", 0)})
     results = host.run_each([["a", "version"], ["b"]])
-    assert [(r.argv, r.stdout, r.exit_code) for r in results] == [
-        (("a", "version"), "v1", 0),
-        (("b",), "", 127),
-    ]
+    assert [(r.argv, r.stdout, r.exit_code) for r in results] == [(("a", "version"), "v1", 0), (("b",), "", 127)]
     assert host.evidence == {"a version": "v1", "b": "\n(exit code 127)"}
 
 

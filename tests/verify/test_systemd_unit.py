@@ -6,9 +6,7 @@ from kubeparcel.verify.systemd_unit import parse_environment_file, parse_unit, s
 
 
 def test_setting_has_section_and_line_number() -> None:
-    unit = parse_unit(
-        "# comment\n[Service]\n ExecStart = /bin/a b \n; another\n[Install]\nWantedBy=x\n"
-    )
+    unit = parse_unit("# comment\n[Service]\n ExecStart = /bin/a b \n; another\n[Install]\nWantedBy=x\n")
     assert [(s.section, s.key, s.value, s.line) for s in unit.settings] == [
         ("Service", "ExecStart", "/bin/a b", 3),
         ("Install", "WantedBy", "x", 6),
@@ -50,9 +48,4 @@ def test_split_words_keeps_quoted_spaces() -> None:
 
 def test_environment_file_has_names_values_and_line_numbers() -> None:
     text = '# comment\nA=1\nB="x y"\n\nexport C=2\nD\n'
-    assert parse_environment_file(text) == (
-        ("A", "1", 2),
-        ("B", "x y", 3),
-        ("export C", "2", 5),
-        ("D", "", 6),
-    )
+    assert parse_environment_file(text) == (("A", "1", 2), ("B", "x y", 3), ("export C", "2", 5), ("D", "", 6))

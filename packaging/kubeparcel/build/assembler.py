@@ -61,9 +61,7 @@ def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) ->
     """
     digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
     files = tuple(
-        manifest_file
-        for file in plan.files
-        for manifest_file in _manifest_files(file, plan, lock, digests, store)
+        manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, lock, digests, store)
     )
     dependencies = _library_dependencies(plan, files, store)
     return PackageManifest(
@@ -126,20 +124,15 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "origins": [
             {"origin": artifact.origin, "digest": artifact.digest}
             for artifact in component.artifacts
-            if artifact.arch == plan.arch
-            and ("" in used or artifact.name in used or artifact.name == component.name)
+            if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)
         ],
         "binaries": {
-            name: f"sha256:{digest}"
-            for name, digest in sorted(digests.items())
-            if "" in used or name in used
+            name: f"sha256:{digest}" for name, digest in sorted(digests.items()) if "" in used or name in used
         },
     }
 
 
-def _library_dependencies(
-    plan: PackagePlan, files: Sequence[ManifestFile], store: Store
-) -> Iterator[tuple[str, str]]:
+def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
     """Yield the C library dependencies of the package's programs, read from the files."""
     for file in files:
         if file.kind == "file" and file.mode & 0o111:
@@ -193,8 +186,7 @@ def assemble(
                 for job in jobs:
                     job.cancel()
     return tuple(
-        built.get(key) or BuiltPackage(manifest, **cached[key])
-        for key, manifest in zip(keys, packages, strict=True)
+        built.get(key) or BuiltPackage(manifest, **cached[key]) for key, manifest in zip(keys, packages, strict=True)
     )
 
 

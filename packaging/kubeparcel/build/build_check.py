@@ -100,9 +100,7 @@ class ConcurrentChecker:
         """Return what the checks depend on besides the package: paths it shares with others."""
         owners = self._path_owners[manifest.format, manifest.arch_name]
         shared = {
-            f"{file.path} {sorted(owners[file.path])}"
-            for file in manifest.files
-            if len(owners.get(file.path, ())) > 1
+            f"{file.path} {sorted(owners[file.path])}" for file in manifest.files if len(owners.get(file.path, ())) > 1
         }
         alone = {name for names in owners.values() for name in names} == {manifest.name}
         return shared | ({"alone"} if alone else set())

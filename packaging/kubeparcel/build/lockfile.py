@@ -46,8 +46,7 @@ def _dump_component(component: Component) -> dict[str, Any]:
         "version": str(component.version),
         "released": datetime.fromtimestamp(component.released, UTC).isoformat(),
         "artifacts": [
-            {"name": a.name, "arch": str(a.arch), "origin": a.origin, "digest": a.digest}
-            for a in component.artifacts
+            {"name": a.name, "arch": str(a.arch), "origin": a.origin, "digest": a.digest} for a in component.artifacts
         ],
     }
 
@@ -68,14 +67,7 @@ def read(path: Path) -> Lock | None:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from None
     try:
         return _parse(yaml.safe_load(text))
-    except (
-        yaml.YAMLError,
-        KubeparcelError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+    except (yaml.YAMLError, KubeparcelError, KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"{error} is missing" if isinstance(error, KeyError) else error
         raise ConfigurationError(
             f"{path.name} is invalid: {problem}",
@@ -89,9 +81,7 @@ def _parse(document: Any) -> Lock:
         raise TypeError("expected a mapping of `name: value` lines")
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']} needs another version of kubeparcel")
-    components = tuple(
-        _parse_component(name, mapping) for name, mapping in document["components"].items()
-    )
+    components = tuple(_parse_component(name, mapping) for name, mapping in document["components"].items())
     if {component.name for component in components} != set(COMPONENTS):
         raise ValueError(f"expected the components {', '.join(COMPONENTS)}")
     request = _parse_request(document["request"])
@@ -112,8 +102,7 @@ def _parse_request(mapping: Mapping[str, Any]) -> Request:
 
 def _parse_component(name: str, mapping: Mapping[str, Any]) -> Component:
     artifacts = tuple(
-        Artifact(name, _artifact_name(a), Arch(a["arch"]), _text(a, "origin"), _digest(a))
-        for a in mapping["artifacts"]
+        Artifact(name, _artifact_name(a), Arch(a["arch"]), _text(a, "origin"), _digest(a)) for a in mapping["artifacts"]
     )
     released = datetime.fromisoformat(_text(mapping, "released"))
     if released.tzinfo is None:
@@ -183,9 +172,7 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
 
     A request for the exact locked versions, or for fewer architectures, has no mismatches.
     """
-    requested = dict(
-        zip(COMPONENTS, (request.kubernetes, request.cri_tools, request.cni), strict=True)
-    )
+    requested = dict(zip(COMPONENTS, (request.kubernetes, request.cri_tools, request.cni), strict=True))
     previous = (lock.request.kubernetes, lock.request.cri_tools, lock.request.cni)
     lines = []
     for (name, version), locked_request in zip(requested.items(), previous, strict=True):

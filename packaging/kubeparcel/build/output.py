@@ -39,10 +39,7 @@ def lock_output_folder(out: Path) -> Iterator[None]:
             lock.acquire()
         except filelock.Timeout:
             process = holder.read_text("utf-8") if holder.is_file() else "another process"
-            raise Busy(
-                f"Another build is using {out} ({process}).",
-                "Wait for it, or choose another --out.",
-            ) from None
+            raise Busy(f"Another build is using {out} ({process}).", "Wait for it, or choose another --out.") from None
         try:
             now = datetime.now().astimezone().strftime("%H:%M")
             holder.write_text(f"process {os.getpid()} since {now}", "utf-8")

@@ -59,9 +59,7 @@ class ProvenanceRecord:
     """The record of where the package's binaries came from, written after they are fetched."""
 
 
-FileContent: TypeAlias = (
-    ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | ProvenanceRecord
-)
+FileContent: TypeAlias = ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | ProvenanceRecord
 
 
 @dataclass(frozen=True)
@@ -113,13 +111,7 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
 
 
 def _plan_package(
-    name: str,
-    spec: PackageSpec,
-    format_: Format,
-    arch: Arch | None,
-    settings: Settings,
-    lock: Lock,
-    catalog: Catalog,
+    name: str, spec: PackageSpec, format_: Format, arch: Arch | None, settings: Settings, lock: Lock, catalog: Catalog
 ) -> PackagePlan:
     kubernetes = lock.component("kubernetes").version
     component = catalog.components.get(spec.component)
@@ -139,8 +131,7 @@ def _plan_package(
         "kubelet_extra_args": settings.kubelet_extra_args,
     }
     files = {  # The user's files come last and replace those of the catalog.
-        (path, file.binaries): _plan_file(file, path, spec, context, settings)
-        for path, file in variant.files(catalog)
+        (path, file.binaries): _plan_file(file, path, spec, context, settings) for path, file in variant.files(catalog)
     }
     return PackagePlan(
         name=name,

@@ -52,9 +52,7 @@ def _locked_error(current: Lock | None, request: Request) -> ConfigurationError:
             f"({'; '.join(lockfile.mismatches(current, request))}), "
             "and --locked prevents updating it."
         )
-    return ConfigurationError(
-        problem, "Run inv resolve with the same options, review the change, and commit it."
-    )
+    return ConfigurationError(problem, "Run inv resolve with the same options, review the change, and commit it.")
 
 
 def effective_request(settings: Settings, current: Lock | None) -> Request:
@@ -90,18 +88,13 @@ def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
         "cni": _cni_version(request, kubernetes, catalog),
     }
     with ThreadPoolExecutor() as pool:
-        pins = [
-            pool.submit(source.pin, component, version, request.arches)
-            for component, version in versions.items()
-        ]
+        pins = [pool.submit(source.pin, component, version, request.arches) for component, version in versions.items()]
         components = tuple(pin.result() for pin in pins)
     portable_request = dataclasses.replace(request, mirror="")
     return Lock(portable_request, source.name, components, source.toolchain, tuple(warnings))
 
 
-def _cri_tools_version(
-    request: Request, kubernetes: Version, source: Source, warnings: list[str]
-) -> Version:
+def _cri_tools_version(request: Request, kubernetes: Version, source: Source, warnings: list[str]) -> Version:
     """Return the newest cri-tools of Kubernetes' minor, or of the newest minor that has one."""
     if request.cri_tools:
         return Version.parse(request.cri_tools)
@@ -112,8 +105,7 @@ def _cri_tools_version(
             continue
         if minor != kubernetes.minor:
             warnings.append(
-                f"cri-tools {kubernetes.series} is not published yet: using {version}, "
-                "the newest earlier one."
+                f"cri-tools {kubernetes.series} is not published yet: using {version}, the newest earlier one."
             )
         return version
     raise UnknownVersion(
@@ -135,9 +127,7 @@ def _cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Ver
     if request.cni:
         return Version.parse(request.cni)
     pairs = catalog.components["cni"].pairs
-    return next(
-        Version.parse(pair.version) for pair in pairs if pair.kubernetes.contains(kubernetes)
-    )
+    return next(Version.parse(pair.version) for pair in pairs if pair.kubernetes.contains(kubernetes))
 
 
 @dataclass(frozen=True)
@@ -165,9 +155,7 @@ class LockUpdate:
         return "\n  ".join([f"{lockfile.NAME} {state}:", *self.differences])
 
 
-def update_lock(
-    settings: Settings, log: Log, *, refresh: str = "", check: bool = False
-) -> LockUpdate:
+def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool = False) -> LockUpdate:
     """Resolve again and write the lock; with `check`, only compare.
 
     `refresh` keeps all versions and accepts the source's new checksum of one binary or archive.

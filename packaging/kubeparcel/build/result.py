@@ -69,10 +69,7 @@ class BuildResult:
         if not self.report.passed:
             return f"Nothing was written to {self.out}: {self.report.summary}"
         if not self.changed and not any(built.seconds for built in self.packages):
-            return (
-                f"Nothing to do: {self.out} is up to date with {lockfile.NAME} "
-                f"({duration(self.seconds)})"
-            )
+            return f"Nothing to do: {self.out} is up to date with {lockfile.NAME} ({duration(self.seconds)})"
         headers = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
         rows = [
             [
@@ -123,14 +120,9 @@ class BuildPreview:
             artifacts = [dataclasses.asdict(artifact) for artifact in self.lock.artifacts]
             return json.dumps({"artifacts": artifacts, "packages": packages}, indent=2)
         artifacts_text = [
-            f"{artifact.label:<22} {artifact.origin}  {artifact.digest[:18]}…"
-            for artifact in self.lock.artifacts
+            f"{artifact.label:<22} {artifact.origin}  {artifact.digest[:18]}…" for artifact in self.lock.artifacts
         ]
-        return (
-            "\n  ".join(["Would fetch:", *artifacts_text])
-            + "\n"
-            + "\n  ".join(["Would build:", *packages])
-        )
+        return "\n  ".join(["Would fetch:", *artifacts_text]) + "\n" + "\n  ".join(["Would build:", *packages])
 
 
 @dataclass(frozen=True)
@@ -144,17 +136,10 @@ class FetchResult:
     def show(self, *, as_json: bool) -> str:
         """Return one line for each binary, or JSON."""
         entries: list[dict[str, str]] = [
-            {
-                "name": name,
-                "arch": str(arch),
-                "sha256": sha256,
-                "path": str(self.store.path(sha256)),
-            }
+            {"name": name, "arch": str(arch), "sha256": sha256, "path": str(self.store.path(sha256))}
             for (_, arch), digests in self.binaries.items()
             for name, sha256 in sorted(digests.items())
         ]
         if as_json:
             return json.dumps({"source": self.lock.source, "binaries": entries}, indent=2)
-        return "\n".join(
-            f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries
-        )
+        return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries)

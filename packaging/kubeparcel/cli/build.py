@@ -19,10 +19,7 @@ NEXT = "Next: inv verify --level install (do they install?) · inv publish --to 
 @task(
     "Build",
     ("build --kubernetes 1.36", "Build the newest 1.36 patch for amd64, as deb and rpm."),
-    (
-        "build --kubernetes 1.36.3 --arch amd64,arm64 --format deb",
-        "Build debs of 1.36.3 for two architectures.",
-    ),
+    ("build --kubernetes 1.36.3 --arch amd64,arm64 --format deb", "Build debs of 1.36.3 for two architectures."),
     ("build --locked --json", "Build exactly what kubeparcel.lock names, in a script."),
     ("build --kubernetes 1.36.3 --dry-run", "Print the packages that would be built."),
 )
@@ -61,17 +58,13 @@ def build(
     ("resolve --check", "Check in CI that no newer release matches kubeparcel.lock's request."),
     ("resolve --refresh kubelet", "Accept a file that upstream has replaced."),
 )
-def resolve(
-    release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False
-) -> int:
+def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
     from kubeparcel.build import resolver
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    resolution = resolver.update_lock(
-        load_settings(asdict(release)), log, refresh=refresh, check=check
-    )
+    resolution = resolver.update_lock(load_settings(asdict(release)), log, refresh=refresh, check=check)
     print_result(resolution.show(as_json=json_))
     return resolution.exit_code if check else 0
 
@@ -81,9 +74,7 @@ def resolve(
     ("fetch --kubernetes 1.36.3", "Download or compile the binaries of 1.36.3."),
     ("fetch --locked --json", "Print where the binaries of kubeparcel.lock are."),
 )
-def fetch(
-    release: ReleaseOptions, locked: bool = False, json_: bool = False, quiet: bool = False
-) -> None:
+def fetch(release: ReleaseOptions, locked: bool = False, json_: bool = False, quiet: bool = False) -> None:
     """Fetch a release's binaries into the cache, without packaging them."""
     from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
@@ -95,10 +86,7 @@ def fetch(
 
 @task(
     "Build",
-    (
-        "mirror --kubernetes 1.36.3 --to /media/usb/mirror",
-        "Copy everything that a build of 1.36.3 downloads.",
-    ),
+    ("mirror --kubernetes 1.36.3 --to /media/usb/mirror", "Copy everything that a build of 1.36.3 downloads."),
     ("build --mirror /media/usb/mirror", "Build from the copy, without a network."),
     to=Option("folder to fill", "DIR"),
 )

@@ -20,11 +20,7 @@ SCHEMA_FILE = "kubeparcel.schema.json"
     ("init", "Write kubeparcel.yaml and its schema to the current folder."),
     ("init packages --ci github", "Start a project in packages/ with a GitHub workflow."),
     directory=Option("folder of the project", "DIR", "the current folder", positional=True),
-    ci=Option(
-        "also write a CI file that builds, verifies and keeps the packages",
-        "SERVICE",
-        choices=tuple(CI_FILES),
-    ),
+    ci=Option("also write a CI file that builds, verifies and keeps the packages", "SERVICE", choices=tuple(CI_FILES)),
 )
 def init(directory: str = ".", ci: str = "") -> None:
     """Write a commented kubeparcel.yaml, its schema and a CI file.

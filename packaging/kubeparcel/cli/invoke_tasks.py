@@ -36,9 +36,7 @@ def _invoke_task(task: CommandTask) -> Task[Any]:
 
     options = [
         inspect.Parameter(
-            p.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if p.required else p.default,
+            p.name, inspect.Parameter.KEYWORD_ONLY, default=inspect.Parameter.empty if p.required else p.default
         )
         for p in task.params
     ]

@@ -24,9 +24,7 @@ _NO_EXPIRY = "no expiry"
     ("key extend --days 400", "Make the key valid for 400 days from today."),
     ("key rotate", "Create the successor; the next publish introduces it to clients."),
 )
-def key(
-    action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False
-) -> None:
+def key(action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False) -> None:
     """Create, show, list, extend or rotate signing keys."""
     from kubeparcel.repository.signing import keys
 

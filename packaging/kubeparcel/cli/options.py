@@ -44,14 +44,10 @@ def _host_names() -> Iterable[str]:
 
 
 OPTIONS: Mapping[str, Option] = {
-    "kubernetes": Option(
-        "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1", "VERSION", "stable"
-    ),
+    "kubernetes": Option("stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1", "VERSION", "stable"),
     "cri-tools": Option("cri-tools version", "VERSION", "the one that fits Kubernetes"),
     "cni": Option("CNI plugins version", "VERSION", "the one that fits Kubernetes"),
-    "arch": Option(
-        "architectures, separated by commas", "ARCH", "amd64", choices=tuple(Arch), several=True
-    ),
+    "arch": Option("architectures, separated by commas", "ARCH", "amd64", choices=tuple(Arch), several=True),
     "source": Option(
         "upstream (download), go (compile Go modules) or auto (upstream if it can be reached)",
         "SOURCE",
@@ -59,28 +55,15 @@ OPTIONS: Mapping[str, Option] = {
         choices=("auto", "upstream", "go"),
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
-    "format": Option(
-        "package formats, separated by commas",
-        "FORMAT",
-        "deb,rpm",
-        choices=tuple(Format),
-        several=True,
-    ),
+    "format": Option("package formats, separated by commas", "FORMAT", "deb,rpm", choices=tuple(Format), several=True),
     "layout": Option(
         "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io)",
         "LAYOUT",
         "etc",
         choices=("etc", "official"),
     ),
-    "revision": Option(
-        "package revision; raise it when packages change for the same version", "REVISION", "1"
-    ),
-    "compression": Option(
-        "fast, balanced or small",
-        "PRESET",
-        "balanced",
-        choices=("fast", "balanced", "small"),
-    ),
+    "revision": Option("package revision; raise it when packages change for the same version", "REVISION", "1"),
+    "compression": Option("fast, balanced or small", "PRESET", "balanced", choices=("fast", "balanced", "small")),
     "out": Option("output folder", "DIR", "dist"),
     "locked": Option("fail instead of updating kubeparcel.lock when it does not match"),
     "check": Option("only check that kubeparcel.lock is current; exit code 1 if it is not"),
@@ -105,9 +88,7 @@ OPTIONS: Mapping[str, Option] = {
         completions=_host_names,
         several=True,
     ),
-    "engine": Option(
-        "container engine", "ENGINE", "the first available", choices=("podman", "docker")
-    ),
+    "engine": Option("container engine", "ENGINE", "the first available", choices=("podman", "docker")),
     "keep": Option("keep the container of a failed check, and print how to enter it"),
     "junit": Option("write a JUnit XML report", "FILE"),
     "html": Option("write an HTML report", "FILE"),
@@ -116,9 +97,7 @@ OPTIONS: Mapping[str, Option] = {
     "from": Option("folder with the packages", "DIR", "dist"),
     "suite": Option("suite to change", "SUITE"),
     "into": Option("suite that receives the packages", "SUITE"),
-    "key": Option(
-        "signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"
-    ),
+    "key": Option("signing key: a name, a file with a private key, or gpg:FINGERPRINT", "KEY", "default"),
     "address": Option("base URL of the repository, as clients see it", "URL"),
     "metadata": Option(
         "compression of yum metadata: zstd, or gzip for systems older than EL 8",
@@ -126,11 +105,7 @@ OPTIONS: Mapping[str, Option] = {
         "zstd",
         choices=("zstd", "gzip"),
     ),
-    "valid": Option(
-        "days until clients reject an apt suite that was not signed again; 0 for no limit",
-        "DAYS",
-        "180",
-    ),
+    "valid": Option("days until clients reject an apt suite that was not signed again; 0 for no limit", "DAYS", "180"),
     "generations": Option("how many publishes a client may lag behind", "COUNT", "5"),
     "generation": Option("generation to restore", "NUMBER", "the previous one"),
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),

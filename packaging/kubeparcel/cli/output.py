@@ -47,8 +47,5 @@ def exit_code(work: Callable[[], int | None], *, as_json: bool = False) -> int:
         report_error(failure, as_json=as_json)
         return failure.exit_code
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. No partial files were left; run the command again to continue.",
-            file=sys.stderr,
-        )
+        print("\nInterrupted. No partial files were left; run the command again to continue.", file=sys.stderr)
         return INTERRUPTED

@@ -33,10 +33,7 @@ PARAMETERS = [
         Option("flat, nested (in groups) or json", "FORMAT", "nested", LIST_FORMATS, short="-F"),
     ),
     click_parameter(
-        "list_depth",
-        int,
-        0,
-        Option("accepted for compatibility with Invoke; tasks have one level", "N", short="-D"),
+        "list_depth", int, 0, Option("accepted for compatibility with Invoke; tasks have one level", "N", short="-D")
     ),
     click_parameter("version", bool, False, Option("print the version", short="-V")),
     click_parameter(
@@ -130,10 +127,7 @@ class Program(click.Group):
     def _task_list(self, context: click.Context, list_format: str) -> str:
         tasks = sorted(self.tasks.items())
         if list_format == "json":  # the keys of Invoke's own JSON list, and each task's group
-            entries = [
-                {"name": name, "help": task.summary, "aliases": [], "group": task.group}
-                for name, task in tasks
-            ]
+            entries = [{"name": name, "help": task.summary, "aliases": [], "group": task.group} for name, task in tasks]
             document = {"name": None, "help": DESCRIPTION, "default": None, "tasks": entries}
             return json.dumps({**document, "collections": []}, indent=2)
         formatter = context.make_formatter()

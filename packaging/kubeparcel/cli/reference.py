@@ -54,10 +54,7 @@ def pages(program: Program) -> dict[str, str]:
         "prefix": ENV_PREFIX,
         "schema": schema,
         "properties": partial(_property_table, schema),
-        "checks": [
-            (f"`{check.name}`", check.meaning, " ".join(check.details.split()), check.hint)
-            for check in CHECKS
-        ],
+        "checks": [(f"`{check.name}`", check.meaning, " ".join(check.details.split()), check.hint) for check in CHECKS],
         "table": _table,
         "roff": _roff,
     }
@@ -72,9 +69,7 @@ def _usage(task: click.Command) -> str:
     return " ".join([str(task.name), *task.collect_usage_pieces(click.Context(task))])
 
 
-def _options(
-    parameters: Iterable[click.Parameter], *, code: bool = False
-) -> Iterator[tuple[str, str]]:
+def _options(parameters: Iterable[click.Parameter], *, code: bool = False) -> Iterator[tuple[str, str]]:
     """Yield options as help shows them, each with its meaning."""
     context = click.Context(click.Command(None))
     for label, meaning in filter(None, (p.get_help_record(context) for p in parameters)):

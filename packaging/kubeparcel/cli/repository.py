@@ -24,16 +24,12 @@ PACKAGE = Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", positional=True)
 _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
 
-def _remembered(
-    address: str, metadata: str, valid: int, generations: int
-) -> Mapping[str, str | int]:
+def _remembered(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
     if valid < UNCHANGED or generations < 0:
         raise UsageError("Invalid --valid or --generations: use a number from 0 on.")
     if address and not _URL.fullmatch(address):
-        raise UsageError(
-            f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH."
-        )
+        raise UsageError(f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH.")
     values: dict[str, tuple[str | int, str | int]] = {
         "base_url": (address, ""),
         "metadata_compression": (metadata, ""),
@@ -150,9 +146,7 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     ("doctor DIR --key packages.asc", "Examine a folder with the key that you trust."),
     ("doctor s3://BUCKET/PREFIX --quick", "Examine only the indexes in a bucket."),
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
-    key=Option(
-        "file with the public keys to trust, or the name of a key", "KEY", "the repository's own"
-    ),
+    key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
 )
 def doctor(
@@ -173,9 +167,7 @@ def doctor(
         raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
     address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
     suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    report = examine(
-        ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet)
-    )
+    report = examine(ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())

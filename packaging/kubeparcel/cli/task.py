@@ -34,9 +34,7 @@ class ValueType(click.ParamType[Any]):
     def __init__(self, option: Option, kind: type) -> None:
         self.option, self.kind = option, kind
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
         """Return the value; raises UsageError for an invalid number or choice."""
         label = max(param.opts, key=len) if param else ""
         flags = {flag for other in ctx.command.params for flag in other.opts} if ctx else set()
@@ -54,9 +52,7 @@ class ValueType(click.ParamType[Any]):
                 raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.")
         return str(value)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the option's values; after a comma those that are not in the list yet."""
         from click.shell_completion import CompletionItem
 
@@ -68,9 +64,7 @@ class ValueType(click.ParamType[Any]):
         return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def click_parameter(
-    name: str, kind: type, default: Any, option: Option, **settings: Any
-) -> click.Parameter:
+def click_parameter(name: str, kind: type, default: Any, option: Option, **settings: Any) -> click.Parameter:
     """Return click's parameter for an option; `kind` is str, int, bool or list."""
     settings["help"] = option.help + (f" [default: {option.default}]" if option.default else "")
     settings["metavar"] = option.value + (",..." if option.several else "")
@@ -222,9 +216,7 @@ class CommandTask(click.Command):
         return super().shell_complete(ctx, incomplete or "-")
 
 
-def task(
-    group: str, /, *examples: Example, **options: Option
-) -> Callable[[Callable[..., int | None]], CommandTask]:
+def task(group: str, /, *examples: Example, **options: Option) -> Callable[[Callable[..., int | None]], CommandTask]:
     """Make a function a task of a help group.
 
     The first line of its docstring is the summary. Its parameters are options of the table

@@ -16,9 +16,7 @@ from kubeparcel.cli.task import task
     ("verify --level install --on trixie", "Install, upgrade and remove them on Debian 13."),
     ("verify ~/Downloads/kubelet_1.36.3-1.1_amd64.deb", "Check a package built by others."),
     ("verify --level cluster --html report.html", "Create a cluster, and write a report."),
-    from_=Option(
-        "folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"
-    ),
+    from_=Option("folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"),
     junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
     html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
 )

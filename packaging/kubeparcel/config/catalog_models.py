@@ -57,10 +57,7 @@ class FileSpec(Conditional):
     path: Annotated[str, AfterValidator(absolute_path)] = Field(
         description="absolute path in the package; with binaries the folder of all binaries"
     )
-    mode: FileMode | None = Field(
-        None,
-        description="octal; by default 0755 for programs and folders, otherwise 0644",
-    )
+    mode: FileMode | None = Field(None, description="octal; by default 0755 for programs and folders, otherwise 0644")
     config: bool = Field(False, description="mark as configuration: local edits survive upgrades")
     role: Literal["", "doc", "license"] = Field("", description="mark as documentation or license")
     binary: str = Field("", description="content: this binary of the component")
@@ -106,16 +103,10 @@ class RelationSpec(Conditional):
     `{minor}` is the Kubernetes minor, such as 1.36, `{next-minor}` the one after it.
     """
 
-    depends: RelationText = Field(
-        "", description="required package, with an optional version bound"
-    )
-    recommends: RelationText = Field(
-        "", description="package that is installed unless the user declines"
-    )
+    depends: RelationText = Field("", description="required package, with an optional version bound")
+    recommends: RelationText = Field("", description="package that is installed unless the user declines")
     suggests: RelationText = Field("", description="optional package")
-    conflicts: RelationText = Field(
-        "", description="package that cannot be installed at the same time"
-    )
+    conflicts: RelationText = Field("", description="package that cannot be installed at the same time")
     breaks: RelationText = Field("", description="package that stops working, within the bound")
     provides: RelationText = Field("", description="virtual package that this one provides")
 
@@ -155,9 +146,7 @@ def _exactly_one(row: StrictModel, names: Sequence[str]) -> None:
 class ScriptSpec(Conditional):
     """A script that package managers run."""
 
-    at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(
-        description="when the script runs"
-    )
+    at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(description="when the script runs")
     template: str = Field(description="template of the script")
 
     @property
@@ -175,9 +164,7 @@ class PackageSpec(StrictModel):
     version: ExactVersion = Field("", description="version of a package without a component")
     arch: Literal["", "all"] = Field("", description="all, for a package without binaries")
     section: SingleLine = Field("admin", description="section of the deb, group of the rpm")
-    summary: SingleLine = Field(
-        "", description="description in one line; required for a new package"
-    )
+    summary: SingleLine = Field("", description="description in one line; required for a new package")
     description: str = Field("", description="description in paragraphs")
     license: SingleLine = Field("Apache-2.0", description="SPDX expression")
     homepage: SingleLine = Field("https://kubernetes.io", description="URL of the project")

@@ -10,14 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from kubeparcel.errors import UnknownVersion
@@ -32,9 +25,7 @@ def yaml_key(name: str) -> str:
 class StrictModel(BaseModel):
     """Every table row: frozen, unknown keys are errors, keys written with dashes."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=yaml_key, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=yaml_key, populate_by_name=True)
 
 
 class VersionRange(StrictModel):
@@ -127,24 +118,15 @@ class Pattern:
             raise ValueError(f"{text!r} does not fit here: write it like {self.example}")
         return text
 
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
 SingleLine = Annotated[str, Pattern(r"[^\r\n]*", "one line of text")]
-PackageName = Annotated[
-    str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small letters)")
-]
+PackageName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small letters)")]
 RelationText = Annotated[
-    str,
-    Pattern(
-        r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "kubelet or kubelet (>= 1.19.0)"
-    ),
+    str, Pattern(r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "kubelet or kubelet (>= 1.19.0)")
 ]

@@ -53,9 +53,7 @@ def kubernetes_packages() -> KubernetesPackages:
         node_packages=frozenset(n for n in core if companions & set(_dependencies(packages[n]))),
         companions=frozenset(companions),
         version_coupled=frozenset(
-            name
-            for name in companions
-            if _follows_minor(catalog["components"][packages[name]["component"]])
+            name for name in companions if _follows_minor(catalog["components"][packages[name]["component"]])
         ),
     )
 

@@ -69,6 +69,4 @@ def _fill_placeholders(text: str, key: str, values: Mapping[str, str]) -> str:
         return text.format_map(values)
     except (LookupError, ValueError, AttributeError):
         names = ", ".join(f"{{{name}}}" for name in values)
-        raise ConfigurationError(
-            f"{key}: unknown placeholder in {text!r}.", f"Use one of: {names}."
-        ) from None
+        raise ConfigurationError(f"{key}: unknown placeholder in {text!r}.", f"Use one of: {names}.") from None

@@ -65,9 +65,7 @@ def _digits(value: Any) -> Any:
 NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
 QuotedVersion = BeforeValidator(_text)
 Arches = Annotated[
-    tuple[Arch, ...],
-    BeforeValidator(_words, json_schema_input_type=str | tuple[Arch, ...]),
-    AfterValidator(_unique),
+    tuple[Arch, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[Arch, ...]), AfterValidator(_unique)
 ]
 Formats = Annotated[
     tuple[Format, ...],
@@ -87,20 +85,16 @@ class Settings(StrictModel):
     source: Literal["auto", "upstream", "go"] = "auto"
     mirror: str = ""
     layout: Layout = "etc"
-    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), NumberAsText] = (
-        "1"
-    )
+    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
-    maintainer: Annotated[
-        str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")
-    ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
+    maintainer: Annotated[str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")] = Field(
+        "kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages"
+    )
     vendor: Annotated[str, Pattern(r"[^\r\n]+", "one line of text")] = Field(
         "kubeparcel", description="vendor of the packages"
     )
-    kubelet_extra_args: SingleLine = Field(
-        "", description="KUBELET_EXTRA_ARGS in the kubelet's environment file"
-    )
+    kubelet_extra_args: SingleLine = Field("", description="KUBELET_EXTRA_ARGS in the kubelet's environment file")
     packages: Mapping[PackageName, PackageSpec] = Field(
         {}, description="changes to packages of the catalog, and new packages, by name"
     )
@@ -114,15 +108,12 @@ class Settings(StrictModel):
 
     def request(self) -> Request:
         """The part that decides which releases are meant."""
-        return Request(
-            self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror
-        )
+        return Request(self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror)
 
     def catalog_packages(self, known: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
         """The catalog's packages with the user's changes, and the user's own."""
         own = {
-            name: merge_package(known[name], spec) if name in known else spec
-            for name, spec in self.packages.items()
+            name: merge_package(known[name], spec) if name in known else spec for name, spec in self.packages.items()
         }
         return {**known, **own}
 
@@ -183,9 +174,7 @@ def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) 
                 others.append(file.explain(fault, Settings.model_json_schema()))
     if flags:
         return UsageError("\n".join(flags + others))
-    return ConfigurationError(
-        "\n".join(others), "All settings: inv config --schema, docs/reference/configuration.md"
-    )
+    return ConfigurationError("\n".join(others), "All settings: inv config --schema, docs/reference/configuration.md")
 
 
 def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
@@ -215,9 +204,7 @@ def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
         _binaries_exist(name, spec, catalog.components, where)
 
 
-def _binaries_exist(
-    name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], where: str
-) -> None:
+def _binaries_exist(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], where: str) -> None:
     wanted = [row.binary for row in spec.files if row.binary or row.binaries]
     if not wanted:
         return

@@ -6,22 +6,9 @@ import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from kubeparcel.doctor.apt_release import (
-    SUFFIXES,
-    SuiteContext,
-    check_release,
-    release_entries,
-)
+from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, check_release, release_entries
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import (
-    UNREADABLE_INDEX,
-    CheckKind,
-    Fault,
-    FileDigest,
-    Subject,
-    differences,
-    hash_blocks,
-)
+from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import ConfigurationError
@@ -133,9 +120,7 @@ def _check_packages_index(
         if data is None:
             # Debian lists the uncompressed index without having it, which apt expects.
             if path and (suffix or len(forms) == 1):
-                context.subject.add_finding(
-                    CheckKind.INDEXES, index + suffix, "file not found", path, _MISSING_HINT
-                )
+                context.subject.add_finding(CheckKind.INDEXES, index + suffix, "file not found", path, _MISSING_HINT)
             continue
         actual = hash_blocks([data], forms[suffix].digests)
         faults = list(_mismatches(path, forms[suffix], actual))
@@ -158,15 +143,11 @@ def _unpack(context: SuiteContext, path: str, data: bytes, *, reported: bool) ->
         return decompress_index(path, data)
     except MalformedData as error:
         if not reported:
-            context.subject.add_finding(
-                CheckKind.INDEXES, "a complete file", str(error), path, _MISSING_HINT
-            )
+            context.subject.add_finding(CheckKind.INDEXES, "a complete file", str(error), path, _MISSING_HINT)
         return None
 
 
-def _check_forms_agree(
-    context: SuiteContext, index: str, forms: Mapping[str, FileDigest], texts: list[bytes]
-) -> None:
+def _check_forms_agree(context: SuiteContext, index: str, forms: Mapping[str, FileDigest], texts: list[bytes]) -> None:
     """Check that clients read the same text whichever form they choose."""
     digests = {hashlib.sha256(text).hexdigest() for text in texts}
     if "" in forms:
@@ -216,9 +197,7 @@ def _check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[P
         if digests.setdefault(package.identity, package.sha256) != package.sha256:
             found = f"{package.label} with two digests"
             hint = "Clients install either. Remove one, or publish it with a higher revision."
-            context.subject.add_finding(
-                CheckKind.ENTRIES, "one file for each version", found, path, hint
-            )
+            context.subject.add_finding(CheckKind.ENTRIES, "one file for each version", found, path, hint)
         yield package
 
 
@@ -232,9 +211,7 @@ def _parse_entry(context: SuiteContext, path: str, fields: Mapping[str, str]) ->
         name = f"{fields.get('package', '?')} {fields.get('version', '?')}"
         missing = isinstance(error, KeyError)
         problem = f"field {error} is missing" if missing else str(error).split("\n")[0]
-        context.subject.add_finding(
-            CheckKind.ENTRIES, _ENTRY_FIELDS, f"{name}: {problem}", path, _ENTRY_HINT
-        )
+        context.subject.add_finding(CheckKind.ENTRIES, _ENTRY_FIELDS, f"{name}: {problem}", path, _ENTRY_HINT)
         context.subject.complete = False
         return None
     dependencies = deb_metadata.dependencies(fields)

@@ -149,8 +149,7 @@ def _check_listed_architectures(context: SuiteContext, fields: Mapping[str, str]
                     f"{index} in the Release",
                     "not listed",
                     context.path("Release"),
-                    f"Clients of {arch} find no packages. Publish for {arch}, or remove it from "
-                    "Architectures.",
+                    f"Clients of {arch} find no packages. Publish for {arch}, or remove it from Architectures.",
                 )
 
 
@@ -181,9 +180,7 @@ def _check_dates(context: SuiteContext, fields: Mapping[str, str], now: float) -
         )
     if valid_until and valid_until < now:
         found = fields["valid-until"]
-        subject.add_finding(
-            CheckKind.DATES, "a Valid-Until in the future", found, path, _EXPIRED_HINT
-        )
+        subject.add_finding(CheckKind.DATES, "a Valid-Until in the future", found, path, _EXPIRED_HINT)
     elif valid_until and valid_until < now + _EXPIRES_SOON:
         subject.add_remark(f"the Release expires on {fields['valid-until']}: publish again")
     if not fields.get("valid-until"):
@@ -200,9 +197,7 @@ def _date(context: SuiteContext, fields: Mapping[str, str], name: str) -> float 
         date = parsedate_to_datetime(text.replace("UTC", "+0000"))
     except (ValueError, TypeError):
         expected = f"a date in {name.title()}"
-        context.subject.add_finding(
-            CheckKind.DATES, expected, text, context.path("Release"), _EXPIRED_HINT
-        )
+        context.subject.add_finding(CheckKind.DATES, expected, text, context.path("Release"), _EXPIRED_HINT)
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 

@@ -18,8 +18,7 @@ from kubeparcel.repository.model import Package
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
 _FILES = "files"
 _CLOSURE_HINT = (
-    "Clients cannot install it. Publish the missing package into the suite, or remove the one "
-    "that needs it."
+    "Clients cannot install it. Publish the missing package into the suite, or remove the one that needs it."
 )
 _ORPHAN_HINT = "Clients never see it. Publish the package, or delete the file."
 _FORMATS_HINT = "Nodes of different distributions get different versions. Publish both formats."
@@ -31,9 +30,7 @@ def check_closure(subject: Subject) -> None:
     packages = subject.packages
     names = kubernetes_packages().names | {package.name for package in packages}
     for problem in policy.unmet_dependencies(packages, packages, names):
-        subject.add_finding(
-            CheckKind.CLOSURE, "dependencies met in the suite", problem, hint=_CLOSURE_HINT
-        )
+        subject.add_finding(CheckKind.CLOSURE, "dependencies met in the suite", problem, hint=_CLOSURE_HINT)
 
 
 def check_companions(subject: Subject) -> None:
@@ -62,9 +59,7 @@ def check_companions(subject: Subject) -> None:
             )
 
 
-def _minors(
-    packages: Iterable[Package], names: Iterable[str]
-) -> Iterator[tuple[Format, str, str, str]]:
+def _minors(packages: Iterable[Package], names: Iterable[str]) -> Iterator[tuple[Format, str, str, str]]:
     """Yield format, architecture, name and minor of final releases; node packages are `node`."""
     selected = frozenset(names)
     node_packages = kubernetes_packages().node_packages
@@ -81,10 +76,7 @@ def _minors(
 
 
 def check_orphans(
-    reader: RepositoryReader,
-    discovery: Discovery,
-    apt_subjects: Sequence[Subject],
-    yum_subjects: Sequence[Subject],
+    reader: RepositoryReader, discovery: Discovery, apt_subjects: Sequence[Subject], yum_subjects: Sequence[Subject]
 ) -> Subject:
     """Check that every package file is listed in an index, or retained for clients that lag."""
     both = (*apt_subjects, *yum_subjects)
@@ -100,9 +92,7 @@ def check_orphans(
     files.mark_run(CheckKind.ORPHANS)
     for path in sorted(set().union(*listings) - known):
         if path.endswith(_PACKAGE_SUFFIXES):
-            files.add_finding(
-                CheckKind.ORPHANS, "listed in an index", "not listed", path, _ORPHAN_HINT
-            )
+            files.add_finding(CheckKind.ORPHANS, "listed in an index", "not listed", path, _ORPHAN_HINT)
     return files
 
 

@@ -64,28 +64,18 @@ def examine_reader(
     if suites:
         subjects.append(consistency.orphans_not_run("only some suites were examined"))
     else:
-        subjects.append(
-            consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects)
-        )
+        subjects.append(consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects))
     seconds = time.monotonic() - started
     return DoctorReport(reader.location, (keys.subject, *subjects), seconds, request.quick)
 
 
 def _check_repositories(
-    reader: RepositoryReader,
-    discovery: Discovery,
-    keys: TrustedKeys,
-    request: ExaminationRequest,
-    log: Log,
+    reader: RepositoryReader, discovery: Discovery, keys: TrustedKeys, request: ExaminationRequest, log: Log
 ) -> list[Subject]:
     """Return the subjects of apt suites, then of yum repositories, then of comparing the two."""
-    apt_subjects = [
-        check_suite(reader, suite, discovery.subject_name(suite), keys)
-        for suite in discovery.suites
-    ]
+    apt_subjects = [check_suite(reader, suite, discovery.subject_name(suite), keys) for suite in discovery.suites]
     yum_subjects = [
-        check_yum_repository(reader, folder, discovery.subject_name(folder), keys)
-        for folder in discovery.yum_folders
+        check_yum_repository(reader, folder, discovery.subject_name(folder), keys) for folder in discovery.yum_folders
     ]
     both = [*apt_subjects, *yum_subjects]
     if request.quick:
@@ -103,9 +93,7 @@ def _check_repositories(
     return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
 
 
-def _nothing_found(
-    reader: RepositoryReader, location: str, suites: Sequence[str]
-) -> UsageError | Unreachable:
+def _nothing_found(reader: RepositoryReader, location: str, suites: Sequence[str]) -> UsageError | Unreachable:
     if isinstance(reader, HttpReader) and reader.forbidden_urls:
         return Unreachable(
             f"Access to {reader.forbidden_urls[0]} denied (HTTP 403).",

@@ -10,9 +10,7 @@ from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import UsageError
 
-_SUITE_OR_METADATA = re.compile(
-    r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$"
-)
+_SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
 
 def open_reader(location: str) -> tuple[RepositoryReader, str]:
@@ -43,7 +41,5 @@ def _open(location: str) -> RepositoryReader:
             "Give a folder, or a URL that begins with http, https, file or s3.",
         )
     if not path.is_dir():
-        raise UsageError(
-            f"Folder {path} does not exist.", "Give a folder or the URL of a repository."
-        )
+        raise UsageError(f"Folder {path} does not exist.", "Give a folder or the URL of a repository.")
     return FolderReader(path.absolute())

@@ -87,9 +87,7 @@ class Subject:
         for kind in kinds:
             self.checks_not_run.setdefault(kind, reason)
 
-    def add_finding(
-        self, kind: CheckKind, expected: str, found: str, location: str = "", hint: str = ""
-    ) -> None:
+    def add_finding(self, kind: CheckKind, expected: str, found: str, location: str = "", hint: str = "") -> None:
         """Record a finding; its check fails."""
         self.mark_run(kind)
         self.findings[kind].append(Finding(expected, found, location, hint))

@@ -46,20 +46,13 @@ class HttpReader:
         return None if data is None else data[:limit]
 
     def _get(
-        self,
-        path: str,
-        use: Callable[[Iterator[bytes]], T],
-        headers: Mapping[str, str] | None = None,
+        self, path: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
     ) -> T | None:
         # Quoted as apt does: buckets take a bare + for a space.
         url = self.location + quote(path, safe="/:~")
-        return retry(
-            self.retry_policy, self._cancel_token, lambda: self._get_once(url, use, headers or {})
-        )
+        return retry(self.retry_policy, self._cancel_token, lambda: self._get_once(url, use, headers or {}))
 
-    def _get_once(
-        self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str]
-    ) -> T | None:
+    def _get_once(self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str]) -> T | None:
         from urllib3.exceptions import HTTPError
 
         policy = self.retry_policy

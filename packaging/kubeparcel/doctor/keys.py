@@ -86,9 +86,7 @@ class TrustedKeys:
     def _check_key(self, key: Key) -> None:
         left = key.days_left(self.now)
         if key.weakness:
-            self.subject.add_finding(
-                CheckKind.KEY, "a strong key", key.weakness, key.fingerprint, _WEAK_HINT
-            )
+            self.subject.add_finding(CheckKind.KEY, "a strong key", key.weakness, key.fingerprint, _WEAK_HINT)
         expected = f"a key that is valid for {self.horizon_days} days"
         if left < 0:
             found = f"it expired {-left:.0f} days ago"
@@ -152,9 +150,7 @@ def _read_key(key: str) -> bytes:
             "Pass a file with public keys, or the name of a key that inv key show lists.",
         ) from None
     if not openpgp.is_key(data):
-        raise ConfigurationError(
-            f"No public key in --key {key}.", "Export one: gpg --armor --export FINGERPRINT."
-        )
+        raise ConfigurationError(f"No public key in --key {key}.", "Export one: gpg --armor --export FINGERPRINT.")
     return openpgp.dearmor(data)
 
 

@@ -41,12 +41,8 @@ _MAX_HEAD = 64 << 20
 """Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
 
 _HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
-_MISSING_HINT = (
-    "Clients fail to install it (404). Publish the file again, or remove it from the index."
-)
-_DIFFERENT_HINT = (
-    "Clients refuse to install it. Publish the right file again, with a higher revision."
-)
+_MISSING_HINT = "Clients fail to install it (404). Publish the file again, or remove it from the index."
+_DIFFERENT_HINT = "Clients refuse to install it. Publish the right file again, with a higher revision."
 _BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
 _INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."
 
@@ -75,10 +71,7 @@ class FileResult:
 
 
 def check_package_files(
-    reader: RepositoryReader,
-    subjects: Sequence[tuple[str, Subject]],
-    keys: TrustedKeys,
-    log: Log,
+    reader: RepositoryReader, subjects: Sequence[tuple[str, Subject]], keys: TrustedKeys, log: Log
 ) -> None:
     """Check the package files of all subjects; each comes with the folder of its paths."""
     checks = [_file_checks(base, subject) for base, subject in subjects]
@@ -99,17 +92,13 @@ def mark_not_run(subject: Subject, reason: str) -> None:
 def _file_checks(base: str, subject: Subject) -> list[FileCheck]:
     return [
         FileCheck(
-            package,
-            f"{base}/{package.path}".lstrip("/"),
-            subject.digests.get(package) or {"sha256": package.sha256},
+            package, f"{base}/{package.path}".lstrip("/"), subject.digests.get(package) or {"sha256": package.sha256}
         )
         for package in sorted(subject.packages)
     ]
 
 
-def _check_all(
-    reader: RepositoryReader, checks: Sequence[FileCheck], keys: TrustedKeys, log: Log
-) -> list[FileResult]:
+def _check_all(reader: RepositoryReader, checks: Sequence[FileCheck], keys: TrustedKeys, log: Log) -> list[FileResult]:
     lock = threading.Lock()
     consecutive_errors = 0
 
@@ -136,9 +125,7 @@ def _check_all(
         return parallel_map(work, checks, workers)
 
 
-def _record(
-    subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], keys: TrustedKeys
-) -> None:
+def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], keys: TrustedKeys) -> None:
     if not (results or subject.complete):
         mark_not_run(subject, UNREADABLE_INDEX)
         return
@@ -150,11 +137,7 @@ def _record(
         mark_not_run(subject, "no package file could be read")
         return
     subject.mark_run(CheckKind.INSIDE)
-    rpms = [
-        (check, result)
-        for check, result in results
-        if check.package.format is Format.RPM and result.inspected
-    ]
+    rpms = [(check, result) for check, result in results if check.package.format is Format.RPM and result.inspected]
     if not rpms:
         return
     if keys.verifier is None:
@@ -164,14 +147,10 @@ def _record(
     unsigned = [check for check, result in rpms if not result.signed]
     if len(unsigned) == len(rpms) > 1:
         found = f"all {len(rpms):,} rpms are unsigned"
-        subject.add_finding(
-            CheckKind.RPM_SIGNATURE, "a signature in every rpm", found, hint=SIGN_RPM_HINT
-        )
+        subject.add_finding(CheckKind.RPM_SIGNATURE, "a signature in every rpm", found, hint=SIGN_RPM_HINT)
         return
     for check in unsigned:
-        subject.add_finding(
-            CheckKind.RPM_SIGNATURE, "a signature", "unsigned", check.path, SIGN_RPM_HINT
-        )
+        subject.add_finding(CheckKind.RPM_SIGNATURE, "a signature", "unsigned", check.path, SIGN_RPM_HINT)
 
 
 def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) -> FileResult:

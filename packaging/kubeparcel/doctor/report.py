@@ -67,9 +67,7 @@ class DoctorReport:
         """Return the text for a terminal or a log, without a newline at its end."""
         style = style or TextStyle.for_stdout()
         width = min(max(len(subject.name) for subject in self.subjects), _MAX_NAME_WIDTH)
-        lines = [
-            line for subject in self.subjects for line in _subject_lines(subject, width, style)
-        ]
+        lines = [line for subject in self.subjects for line in _subject_lines(subject, width, style)]
         lines += [*self._not_run(), *self._remarks(), self._summary()]
         return style.replace_unencodable("\n".join(lines))
 

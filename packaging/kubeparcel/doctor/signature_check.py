@@ -51,11 +51,7 @@ class SignatureVerifier:
         with self._files(signature, data) as files:
             options = ("--status-fd", "1", "--keyring", self.file)
             completed = run(["gpgv", *options, *files], env={"LC_ALL": "C"}, check=False)
-        lines = [
-            line.removeprefix(_STATUS).split()
-            for line in completed.stdout.splitlines()
-            if _STATUS in line
-        ]
+        lines = [line.removeprefix(_STATUS).split() for line in completed.stdout.splitlines() if _STATUS in line]
         status = {line[0]: line[1] if len(line) > 1 else "" for line in reversed(lines) if line}
         if "GOODSIG" in status and "BADSIG" not in status:
             valid = [line for line in lines if line[0] == "VALIDSIG"]

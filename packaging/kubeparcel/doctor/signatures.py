@@ -13,27 +13,17 @@ from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.packages.rpm.header import Headers
 from kubeparcel.repository.signing import openpgp, rpm_signature
 
-SIGN_RPM_HINT = (
-    "Sign it (rpmsign --addsign, or inv publish): clients with gpgcheck=1 refuse to install it."
-)
-_SIGN_AGAIN_HINT = (
-    "Sign it again with the key that clients have; until then apt and dnf reject the repository."
-)
+SIGN_RPM_HINT = "Sign it (rpmsign --addsign, or inv publish): clients with gpgcheck=1 refuse to install it."
+_SIGN_AGAIN_HINT = "Sign it again with the key that clients have; until then apt and dnf reject the repository."
 _STRONGER_HINT = (
-    "Current apt and rpm reject it. Sign with a current GnuPG: --digest-algo SHA512, and without "
-    "--force-v3-sigs."
+    "Current apt and rpm reject it. Sign with a current GnuPG: --digest-algo SHA512, and without --force-v3-sigs."
 )
 _BEGIN, _SIGNATURE = "-----BEGIN PGP SIGNED MESSAGE-----", "-----BEGIN PGP SIGNATURE-----"
 _END = "-----END PGP SIGNATURE-----"
 
 
 def check_signature(
-    subject: Subject,
-    kind: CheckKind,
-    keys: TrustedKeys,
-    signature: bytes,
-    data: bytes | None,
-    location: str,
+    subject: Subject, kind: CheckKind, keys: TrustedKeys, signature: bytes, data: bytes | None, location: str
 ) -> None:
     """Check a signature of an index and record the findings; `data` is None if clear-signed."""
     subject.add_faults(signature_faults(kind, keys, signature, data, location))
@@ -67,11 +57,7 @@ def check_signature(
 
 
 def signature_faults(
-    kind: CheckKind,
-    keys: TrustedKeys,
-    signature: bytes,
-    data: bytes | Path | None,
-    location: str,
+    kind: CheckKind, keys: TrustedKeys, signature: bytes, data: bytes | Path | None, location: str
 ) -> Iterator[Fault]:
     """Yield the faults of a signature: weak packets, and what gpgv rejects."""
     packets = list(openpgp.signatures(openpgp.dearmor(signature)))
@@ -82,11 +68,7 @@ def signature_faults(
     for packet in packets:
         if packet.weakness:
             yield Fault(
-                CheckKind.PACKET,
-                "version 4 or newer, SHA-256 or better",
-                packet.weakness,
-                location,
-                _STRONGER_HINT,
+                CheckKind.PACKET, "version 4 or newer, SHA-256 or better", packet.weakness, location, _STRONGER_HINT
             )
     if keys.verifier is not None and (problem := keys.verifier.gpgv_problem(signature, data)):
         expected = "a valid signature by a trusted key"

@@ -48,9 +48,7 @@ class _Context:
         self.subject.add_finding(CheckKind.INDEXES, expected, found, location, _METADATA_HINT)
 
 
-def check_yum_repository(
-    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys
-) -> Subject:
+def check_yum_repository(reader: RepositoryReader, base: str, name: str, keys: TrustedKeys) -> Subject:
     """Check the metadata of a repository; package files are checked separately."""
     context = _Context(reader, base, Subject(name))
     repomd = reader.read(context.path("repodata/repomd.xml")) or b""
@@ -75,8 +73,7 @@ def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> Non
             "repomd.xml.asc",
             "file not found",
             path,
-            "Clients with repo_gpgcheck=1 reject the repository. Sign it: "
-            "gpg --armor --detach-sign repomd.xml.",
+            "Clients with repo_gpgcheck=1 reject the repository. Sign it: gpg --armor --detach-sign repomd.xml.",
         )
     else:
         check_signature(context.subject, CheckKind.REPOMD, keys, signature, repomd, path)

@@ -23,9 +23,7 @@ def check_entries(subject: Subject, metadata: Mapping[str, bytes]) -> list[Packa
     subject.mark_run(CheckKind.ENTRIES)
     packages = list(_packages(subject, metadata["primary"]))
     for package in _duplicates(packages):
-        subject.add_finding(
-            CheckKind.ENTRIES, "one file per version", f"{package.label} twice", "primary", _HINT
-        )
+        subject.add_finding(CheckKind.ENTRIES, "one file per version", f"{package.label} twice", "primary", _HINT)
     digests = {package.sha256 for package in packages}
     for kind in ("filelists", "other"):
         if kind in metadata:
@@ -64,9 +62,7 @@ def _elements(subject: Subject, kind: str, data: bytes) -> Iterator[Element]:
         subject.complete = False
         return
     if declared != str(count):
-        subject.add_finding(
-            CheckKind.ENTRIES, f'packages="{count}" in {kind}', declared or "none", kind, _HINT
-        )
+        subject.add_finding(CheckKind.ENTRIES, f'packages="{count}" in {kind}', declared or "none", kind, _HINT)
 
 
 def _packages(subject: Subject, data: bytes) -> Iterator[Package]:

@@ -41,11 +41,7 @@ class ImageSpec:
     @classmethod
     def for_host(cls, host: Host, purpose: Purpose, locations: ImageLocations) -> ImageSpec:
         """Return the specification of a host's image for a purpose."""
-        context = {
-            "packages": host.packages(purpose),
-            "pool": host.family.pool_packages,
-            "home": HOME,
-        }
+        context = {"packages": host.packages(purpose), "pool": host.family.pool_packages, "home": HOME}
         origin = locations.base_image(host) if host.image else host.suite
         return cls(host, purpose, origin, render(host.family.setup_template, context))
 

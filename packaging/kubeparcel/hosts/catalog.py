@@ -104,6 +104,5 @@ def _family(fields: Mapping[str, Any]) -> HostFamily:
 def _keywords(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields by the names of attributes, with tuples instead of lists."""
     return {
-        name.replace("-", "_"): tuple(value) if isinstance(value, list) else value
-        for name, value in fields.items()
+        name.replace("-", "_"): tuple(value) if isinstance(value, list) else value for name, value in fields.items()
     }

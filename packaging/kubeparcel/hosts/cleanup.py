@@ -27,10 +27,7 @@ def remove_stale(engine: Engine, store: Store) -> list[str]:
 
     kept = engine.list_labelled(KEPT_LABEL)
     keepers = {resource.labels.get(OWNER_LABEL, "") for resource in kept}
-    return [
-        *remove_labelled(engine, RUN_LABEL, is_stale),
-        *_remove_stale_folders(store, keepers),
-    ]
+    return [*remove_labelled(engine, RUN_LABEL, is_stale), *_remove_stale_folders(store, keepers)]
 
 
 def remove_labelled(

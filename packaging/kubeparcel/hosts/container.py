@@ -39,17 +39,13 @@ class Container:
         ToolError with the output. Raises WaitTimeout with the description after `timeout` seconds.
         """
         waiting_for = f"{self.host.name}: {description or ' '.join(argv)[:200]}"
-        completed = self.engine.exec(
-            self.name, argv, stdin=stdin, env=env, timeout=timeout, description=waiting_for
-        )
+        completed = self.engine.exec(self.name, argv, stdin=stdin, env=env, timeout=timeout, description=waiting_for)
         result = CompletedProcess(argv, completed.exit_code, completed.stdout, completed.stderr)
         if check and result.exit_code:
             raise process.failed_process(result)
         return result
 
-    def run_script(
-        self, text: str, *arguments: str, check: bool = True, timeout: float = 60
-    ) -> CompletedProcess:
+    def run_script(self, text: str, *arguments: str, check: bool = True, timeout: float = 60) -> CompletedProcess:
         """Run the text of a shell script; it stops at the first failing command."""
         return self.run("sh", "-euc", text, "sh", *arguments, check=check, timeout=timeout)
 
@@ -92,7 +88,5 @@ class Container:
             if value:
                 return value
             if time.monotonic() > end:
-                raise WaitTimeout(
-                    f"{self.host.name}: waited {timeout:g} s for {description}.", diagnose()
-                )
+                raise WaitTimeout(f"{self.host.name}: waited {timeout:g} s for {description}.", diagnose())
             time.sleep(interval)

@@ -252,13 +252,7 @@ class Engine:
         return WaitTimeout(f"Waited {timeout:g} s for {description}; {self.name} did not return.")
 
     def _run(
-        self,
-        argv: Sequence[str],
-        timeout: float,
-        description: str,
-        *,
-        stdin: str | None = None,
-        check: bool = True,
+        self, argv: Sequence[str], timeout: float, description: str, *, stdin: str | None = None, check: bool = True
     ) -> CompletedProcess:
         try:
             completed = process.run([self.name, *argv], stdin=stdin, check=False, timeout=timeout)

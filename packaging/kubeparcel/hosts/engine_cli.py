@@ -52,8 +52,7 @@ def select_engine(name: str = "") -> Engine:
         except EngineUnavailable as error:
             reasons.append(f"{flags.name} {error.message}")
     raise EngineUnavailable(
-        "No usable container engine; the levels install, service and cluster need one.\n  "
-        + "\n  ".join(reasons),
+        "No usable container engine; the levels install, service and cluster need one.\n  " + "\n  ".join(reasons),
         f"On Debian and Ubuntu: apt install {ENGINES[name or 'podman'].debian_packages}\n"
         "On Fedora and Rocky Linux: dnf install podman. On openSUSE: zypper install podman.\n"
         "Without an engine, inv verify --level layout checks the contents of the packages.",

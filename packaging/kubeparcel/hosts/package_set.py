@@ -68,9 +68,7 @@ def _version_key(contents: PackageContents) -> tuple[object, ...]:
     return (Version.parse(contents.version.replace("~", "-", 1)), contents.revision)
 
 
-def _link_files(
-    format_: Format, by_name: Mapping[str, PackageContents], folder: Path
-) -> PackageSet:
+def _link_files(format_: Format, by_name: Mapping[str, PackageContents], folder: Path) -> PackageSet:
     set_folder = folder / format_
     set_folder.mkdir(parents=True, exist_ok=True)
     for contents in by_name.values():

@@ -29,9 +29,7 @@ def _available_mb(meminfo: Path = Path("/proc/meminfo")) -> int:
     return int(match[1]) // 1000 if match else MB_PER_CONTAINER
 
 
-def run_parallel(
-    session: Session, work: Callable[[int], T], count: int, workers: int | None = None
-) -> list[T]:
+def run_parallel(session: Session, work: Callable[[int], T], count: int, workers: int | None = None) -> list[T]:
     """Call `work(0)` to `work(count - 1)` in threads and return their results in this order.
 
     The first exception, or Ctrl-C, stops the session, so that the other calls end too.

@@ -48,11 +48,7 @@ def is_reachable(registry: str) -> bool:
 
 
 def select_hosts(
-    names: Sequence[str],
-    level: str,
-    formats: Collection[Format],
-    engine: Engine,
-    locations: ImageLocations,
+    names: Sequence[str], level: str, formats: Collection[Format], engine: Engine, locations: ImageLocations
 ) -> tuple[Host, ...]:
     """Return the named hosts; without names, the first available default host of each format.
 
@@ -71,8 +67,7 @@ def select_hosts(
         raise EngineUnavailable(
             f"No host is available for the level {level}: "
             + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
-            "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry in "
-            "KUBEPARCEL_REGISTRY.",
+            "Install mmdebstrap (apt install mmdebstrap), or name a reachable registry in KUBEPARCEL_REGISTRY.",
         )
     return hosts
 
@@ -81,8 +76,7 @@ def _require_level(host: Host, level: str) -> Host:
     if level not in host.levels:
         suitable = ", ".join(n for n, h in load_hosts().hosts.items() if level in h.levels)
         raise UsageError(
-            f"The host {host.name} does not support the level {level}, only "
-            f"{', '.join(host.levels)}.",
+            f"The host {host.name} does not support the level {level}, only {', '.join(host.levels)}.",
             f"Hosts for the level {level}: {suitable}.",
         )
     return host
@@ -140,9 +134,7 @@ class HostAvailability:
         return f"{table}\n* default host · engine: {self.engine}\n{self.engine_error}".rstrip()
 
 
-def host_availability(
-    engine: str = "", locations: ImageLocations | None = None
-) -> HostAvailability:
+def host_availability(engine: str = "", locations: ImageLocations | None = None) -> HostAvailability:
     """Return which hosts are available; without a usable engine, none are."""
     hosts = load_hosts().hosts.values()
     try:

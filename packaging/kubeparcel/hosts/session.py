@@ -99,12 +99,7 @@ class Session:
 
 @contextmanager
 def open_session(
-    store: Store,
-    log: Log,
-    *,
-    engine: str = "",
-    keep: bool = False,
-    locations: ImageLocations | None = None,
+    store: Store, log: Log, *, engine: str = "", keep: bool = False, locations: ImageLocations | None = None
 ) -> Iterator[Session]:
     """Open a session after removing what killed processes left; remove its containers at the end.
 

@@ -45,11 +45,7 @@ class ShellSession:
         return self._connected and self.is_open
 
     def run(
-        self,
-        argv: Sequence[str],
-        stdin: str | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout: float = 60,
+        self, argv: Sequence[str], stdin: str | None = None, env: Mapping[str, str] | None = None, timeout: float = 60
     ) -> CompletedProcess:
         """Run a command; after `timeout` seconds close the shell and raise TimeoutError."""
         end = time.monotonic() + timeout
@@ -118,12 +114,7 @@ class OpenShells:
         self._mutex = threading.Lock()
 
     def run(
-        self,
-        container: str,
-        argv: Sequence[str],
-        stdin: str | None,
-        env: Mapping[str, str] | None,
-        timeout: float,
+        self, container: str, argv: Sequence[str], stdin: str | None, env: Mapping[str, str] | None, timeout: float
     ) -> CompletedProcess | None:
         """Run a command in the container's open shell.
 

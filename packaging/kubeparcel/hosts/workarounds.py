@@ -96,14 +96,7 @@ class WorkaroundProbe:
     def _try(self, spec: ContainerSpec, workarounds: Sequence[Workaround]) -> ToolError | None:
         """Start a container with the workarounds; return the error, None if it works."""
         name = f"kubeparcel-probe-{secrets.token_hex(4)}"
-        trial = replace(
-            spec,
-            name=name,
-            command=("sleep", "30"),
-            mounts={},
-            network="none",
-            flags=_flags(workarounds),
-        )
+        trial = replace(spec, name=name, command=("sleep", "30"), mounts={}, network="none", flags=_flags(workarounds))
         try:
             self.engine.start(trial)
             self.engine.exec(name, ["true"], timeout=30)

@@ -17,14 +17,7 @@ from posixpath import dirname, join, normpath
 from typing import Any
 
 from kubeparcel.errors import ArchiveError, DigestError
-from kubeparcel.images.model import (
-    CONFIG_TYPE,
-    INDEX_TYPE,
-    LAYER_TYPE,
-    MANIFEST_TYPE,
-    Blob,
-    Image,
-)
+from kubeparcel.images.model import CONFIG_TYPE, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Blob, Image
 from kubeparcel.images.tar import read_entries
 from kubeparcel.model import Arch
 
@@ -147,9 +140,7 @@ class _ArchiveReader:
             for layer, diff_id in zip(layers, diff_ids, strict=True)
         )
         if not is_valid:
-            raise DigestError(
-                f"{self.archive}: {name} is damaged: its layers do not match its configuration."
-            )
+            raise DigestError(f"{self.archive}: {name} is damaged: its layers do not match its configuration.")
 
     def _blob(self, path: str, media_type: str) -> Blob:
         entry = self.entries[normpath(path)]

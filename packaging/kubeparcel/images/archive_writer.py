@@ -17,9 +17,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """The usual PATH of an image."""
 
 
-def single_layer_image(
-    name: str, layer: Blob, arch: Arch, created: int, config: Mapping[str, Any]
-) -> Image:
+def single_layer_image(name: str, layer: Blob, arch: Arch, created: int, config: Mapping[str, Any]) -> Image:
     """Return an image with one uncompressed layer; `created` is in seconds since 1970.
 
     `config` are fields of OCI's image configuration, such as `Cmd`; empty ones are left out.
@@ -39,11 +37,7 @@ def single_layer_image(
 def write_archive(images: Iterable[Image], target: Path) -> None:
     """Write an archive of images; the same images in any order result in the same bytes."""
     images = sorted(images, key=lambda image: image.names)
-    blobs = {
-        blob.sha256: blob
-        for image in images
-        for blob in (image.config, *image.layers, image.manifest)
-    }
+    blobs = {blob.sha256: blob for image in images for blob in (image.config, *image.layers, image.manifest)}
     files = {name: Blob.from_json("", document) for name, document in _indexes(images).items()}
     files |= {blobs[sha256].path: blobs[sha256] for sha256 in sorted(blobs)}
     with translate_os_errors(target), target.open("wb") as out:

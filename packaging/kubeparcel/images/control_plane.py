@@ -21,12 +21,7 @@ from kubeparcel.console import Log
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.images.archive_writer import PATH, single_layer_image, write_archive
-from kubeparcel.images.control_plane_build import (
-    BuildableImage,
-    CompiledProgram,
-    Compiler,
-    buildable_images,
-)
+from kubeparcel.images.control_plane_build import BuildableImage, CompiledProgram, Compiler, buildable_images
 from kubeparcel.images.image_sources import ImageSources
 from kubeparcel.images.layers import program_layer
 from kubeparcel.images.model import Image
@@ -76,9 +71,7 @@ class _ArchiveJob:
     @property
     def key(self) -> str:
         """All inputs of the archive, except whether a registry is reachable."""
-        buildable = {
-            name: [asdict(image), image.template_text] for name, image in buildable_images().items()
-        }
+        buildable = {name: [asdict(image), image.template_text] for name, image in buildable_images().items()}
         names, arch, state = self.image_names, self.sources.arch, self.sources.folder_state
         return json.dumps([RECIPE, str(self.version), names, arch, state, buildable])
 
@@ -127,9 +120,7 @@ class _ArchiveJob:
             images[name] = self._build_image(name, image, program, scratch)
         return images
 
-    def _build_image(
-        self, name: str, image: BuildableImage, program: CompiledProgram, scratch: Path
-    ) -> Image:
+    def _build_image(self, name: str, image: BuildableImage, program: CompiledProgram, scratch: Path) -> Image:
         binary = self.store.get(program.sha256, image.path)
         target = scratch / f"{Path(image.path).name}.layer.tar"
         layer = program_layer({image.path: binary}, program.released, target)

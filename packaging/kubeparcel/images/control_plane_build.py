@@ -71,9 +71,7 @@ class Compiler:
     log: Log
     arch: Arch
 
-    def compile_commands(
-        self, version: Version, names: Sequence[str]
-    ) -> Mapping[str, CompiledProgram]:
+    def compile_commands(self, version: Version, names: Sequence[str]) -> Mapping[str, CompiledProgram]:
         """Return the named commands of Kubernetes.
 
         One `go build` compiles those of all images, because they share nearly all of their code.

@@ -80,12 +80,7 @@ class ExportResult:
     def as_text(self) -> str:
         """Return a table of the archives and the next command to run."""
         lines = [
-            [
-                archive.host.name,
-                archive.name,
-                quantity(archive.size, "B"),
-                display_path(archive.file),
-            ]
+            [archive.host.name, archive.name, quantity(archive.size, "B"), display_path(archive.file)]
             for archive in self.archives
         ]
         text = format_table(["Host", "Image", "Size", "Archive"], lines, right=(2,))
@@ -112,9 +107,7 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
         package_sets = load_package_sets(files, folder, {host.format for host in hosts})
         for host in hosts:
             require_all_packages(host, package_sets.get(host.format), request.paths)
-        archives = [
-            _write_archive(session, host, package_sets[host.format], request.out) for host in hosts
-        ]
+        archives = [_write_archive(session, host, package_sets[host.format], request.out) for host in hosts]
         if request.load:
             for archive in archives:
                 load = functools.partial(engine.load_image, archive.file)

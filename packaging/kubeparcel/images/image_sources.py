@@ -52,8 +52,7 @@ class ImageSources:
         if not folder.is_dir():
             raise UsageError(
                 f"KUBEPARCEL_ARCHIVES: {folder} is not a folder.",
-                "It must contain archives of images, written by docker save, podman save or "
-                "ctr images export.",
+                "It must contain archives of images, written by docker save, podman save or ctr images export.",
             )
         return sorted(file for file in folder.iterdir() if file.name.endswith(SUFFIXES))
 

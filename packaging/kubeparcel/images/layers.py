@@ -73,9 +73,7 @@ def _matches(paths: Iterable[str], patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path, pattern) for path in paths for pattern in patterns)
 
 
-def root_filesystem_layer(
-    exported: Path, target: Path, rules: RootFilesystemRules, released: int
-) -> Blob:
+def root_filesystem_layer(exported: Path, target: Path, rules: RootFilesystemRules, released: int) -> Blob:
     """Write a layer from an exported root file system.
 
     Modification times after `released`, in seconds since 1970, are set to it.
@@ -115,10 +113,7 @@ def _data_path(entry: tarfile.TarInfo, path: str) -> str:
 
 
 def _normalized_entry(
-    path: str,
-    entries: Mapping[str, tarfile.TarInfo],
-    link_targets: Mapping[str, str],
-    released: int,
+    path: str, entries: Mapping[str, tarfile.TarInfo], link_targets: Mapping[str, str], released: int
 ) -> tarfile.TarInfo:
     """Return an entry as it is written: the first name of a file, or a hard link to it."""
     data_path = _data_path(entries[path], path)
@@ -127,9 +122,7 @@ def _normalized_entry(
     entry.mtime = min(int(entry.mtime), released)
     entry.uname = entry.gname = ""
     entry.pax_headers = {
-        key: value
-        for key, value in entry.pax_headers.items()
-        if key.startswith(_XATTR) and key != _SELINUX_LABEL
+        key: value for key, value in entry.pax_headers.items() if key.startswith(_XATTR) and key != _SELINUX_LABEL
     }
     link_target = link_targets.get(data_path, path)
     if link_target != path:

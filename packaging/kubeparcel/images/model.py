@@ -35,9 +35,7 @@ class Blob:
         return cls(media_type, hashlib.sha256(data).hexdigest(), len(data), data)
 
     @classmethod
-    def from_file(
-        cls, media_type: str, file: Path, offset: int = 0, size: int | None = None
-    ) -> Blob:
+    def from_file(cls, media_type: str, file: Path, offset: int = 0, size: int | None = None) -> Blob:
         """Return a part of a file as a blob; its bytes are read once for the digest."""
         length = file.stat().st_size - offset if size is None else size
         blob = cls(media_type, "", length, file=file, offset=offset)

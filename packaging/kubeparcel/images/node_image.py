@@ -150,9 +150,7 @@ def write_node_archive(session: Session, image: NodeImage, scratch: Path, target
             session.engine.export_files(container.name, exported)
         layer = root_filesystem_layer(exported, scratch / "layer.tar", RULES, image.released)
         exported.unlink()
-        oci_image = single_layer_image(
-            image.name, layer, Arch.native(), image.released, _config(image)
-        )
+        oci_image = single_layer_image(image.name, layer, Arch.native(), image.released, _config(image))
         write_archive([oci_image], target)
 
 

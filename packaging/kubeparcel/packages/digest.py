@@ -20,9 +20,7 @@ class HashedFile:
     sha256: str
 
 
-def hash_file(
-    path: str, head_length: Callable[[bytes], int], expected_size: int = HEAD_SIZE
-) -> HashedFile:
+def hash_file(path: str, head_length: Callable[[bytes], int], expected_size: int = HEAD_SIZE) -> HashedFile:
     """Read a file, which probably has `expected_size` bytes, once.
 
     `head_length(head)` returns how many bytes the head should have, if more than 256 KiB.

@@ -21,14 +21,11 @@ def find_package_files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise UsageError(
-                f"{path}: no such file or folder.", "Give package files, or folders with packages."
-            )
+            raise UsageError(f"{path}: no such file or folder.", "Give package files, or folders with packages.")
     if not files:
         folders = ", ".join(str(path) for path in paths)
         patterns = " or ".join(f"*.{f}" for f in Format)
         raise UsageError(
-            f"No packages ({patterns}) in {folders}.",
-            "Build them with inv build, or name a folder with packages.",
+            f"No packages ({patterns}) in {folders}.", "Build them with inv build, or name a folder with packages."
         )
     return list(dict.fromkeys(files))

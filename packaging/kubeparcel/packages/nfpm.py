@@ -78,10 +78,7 @@ def _write(path: Path, text: str) -> str:
 
 
 def config(
-    package: PackageManifest,
-    sources: Mapping[str, Path],
-    scripts: Mapping[str, str],
-    changelog: str,
+    package: PackageManifest, sources: Mapping[str, Path], scripts: Mapping[str, str], changelog: str
 ) -> dict[str, Any]:
     """Return nfpm's configuration of a package (schema of nfpm 2.48).
 
@@ -124,9 +121,7 @@ def config(
     }
 
 
-def _content(
-    file: ManifestFile, sources: Mapping[str, Path], package: PackageManifest
-) -> dict[str, Any]:
+def _content(file: ManifestFile, sources: Mapping[str, Path], package: PackageManifest) -> dict[str, Any]:
     kind = {"dir": "dir", "link": "symlink"}.get(file.kind, "")
     if file.config:
         kind = "config|noreplace"
@@ -145,10 +140,7 @@ def _content(
 def _relations(package: PackageManifest) -> dict[str, list[str]]:
     """Return the relations in the format's own notation."""
     notation = rpm_notation if package.format is Format.RPM else str
-    return {
-        kind: [notation(other) for other in others]
-        for kind, others in package.format_relations().items()
-    }
+    return {kind: [notation(other) for other in others] for kind, others in package.format_relations().items()}
 
 
 def rpm_notation(other: str) -> str:

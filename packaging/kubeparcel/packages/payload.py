@@ -24,9 +24,7 @@ class FileInspection:
     faults: tuple[str, ...] = ()
 
 
-def inspect_file(
-    entry: PackageEntry, data: memoryview, cache: InspectionCache, algorithm: str
-) -> FileInspection:
+def inspect_file(entry: PackageEntry, data: memoryview, cache: InspectionCache, algorithm: str) -> FileInspection:
     """Inspect a file's bytes; `algorithm` is hashlib's name of the requested digest."""
     sha256 = hashlib.sha256(data).hexdigest()
     digest = sha256 if algorithm == "sha256" else cache.digest(algorithm, sha256, data)
@@ -57,9 +55,7 @@ def member_name_faults(name: str, taken: bool) -> Iterator[str]:
         yield f"{name!r} is in the payload twice"
 
 
-def installed_size_faults(
-    field: str, declared: int | None, entries: Sequence[PackageEntry]
-) -> Iterator[str]:
+def installed_size_faults(field: str, declared: int | None, entries: Sequence[PackageEntry]) -> Iterator[str]:
     """Yield a fault if the installed size in a field, in bytes, is far from that of the files.
 
     Formats and tools count differently (blocks, directories, links): small differences are fine.

@@ -17,14 +17,7 @@ from kubeparcel.packages.compression import read_into_mmap
 from kubeparcel.packages.deb import reader as deb
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import (
-    ElfInfo,
-    FileType,
-    GoModule,
-    PackageContents,
-    PackageEntry,
-    Script,
-)
+from kubeparcel.packages.model import ElfInfo, FileType, GoModule, PackageContents, PackageEntry, Script
 from kubeparcel.packages.rpm import reader as rpm
 
 __all__ = [
@@ -62,18 +55,13 @@ def read_package(path: Path, cache: InspectionCache | None = None) -> PackageCon
         raw = _raw(path)
         reader = next((READERS[m] for m in READERS if raw[: len(m)] == m), None)
         if reader is None:
-            raise BrokenPackage(
-                f"{path} is neither a deb nor an rpm.",
-                "Give the path of a .deb or .rpm file.",
-            )
+            raise BrokenPackage(f"{path} is neither a deb nor an rpm.", "Give the path of a .deb or .rpm file.")
         return reader(path, raw, cache or InspectionCache())
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
     except _DAMAGE as error:
         why = str(error) or type(error).__name__
-        raise BrokenPackage(
-            f"{path} is not a valid package: {why}.", "Build or download it again."
-        ) from None
+        raise BrokenPackage(f"{path} is not a valid package: {why}.", "Build or download it again.") from None
 
 
 def _raw(path: Path) -> memoryview:

@@ -26,9 +26,7 @@ def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
     try:
         binary = elf.read(path)
     except MalformedData as error:
-        raise ExternalError(
-            f"{name} is damaged: {error}.", "Download it again: inv fetch"
-        ) from None
+        raise ExternalError(f"{name} is damaged: {error}.", "Download it again: inv fetch") from None
     if binary.is_static:
         return {}
     unknown = [lib for lib in binary.libraries if not lib.startswith(GLIBC)]

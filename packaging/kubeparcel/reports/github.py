@@ -118,9 +118,7 @@ def _failure(level: str, check: Check) -> Iterator[str]:
     if check.meaning:
         yield f"{_escape_markdown(check.meaning)}\n"
     fields = (
-        f"{name:<9}{value}"
-        for finding in check.findings[:MAX_FINDINGS]
-        for name, value in finding.as_dict().items()
+        f"{name:<9}{value}" for finding in check.findings[:MAX_FINDINGS] for name, value in finding.as_dict().items()
     )
     yield _fenced("\n".join(fields))
     if check.findings[MAX_FINDINGS:]:

@@ -121,8 +121,7 @@ def _number_checks(reports: Sequence[Report]) -> list[LevelSection]:
         hosts: dict[str, tuple[CheckGroup, ...]] = {}
         for (host, subject), checks in report.checks_by_subject.items():
             numbered = tuple(
-                NumberedCheck(number, report.level, check)
-                for number, check in enumerate(checks, total + 1)
+                NumberedCheck(number, report.level, check) for number, check in enumerate(checks, total + 1)
             )
             total += len(checks)
             hosts[host] = (*hosts.get(host, ()), CheckGroup(subject, numbered))

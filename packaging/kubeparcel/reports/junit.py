@@ -30,9 +30,7 @@ def render_junit(reports: Sequence[Report]) -> bytes:
     return text + b"\n"
 
 
-def _add_suite(
-    root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]
-) -> None:
+def _add_suite(root: Xml.Element, level: str, host: str, subject: str, checks: Sequence[Check]) -> None:
     failures = sum(check.state is CheckState.FAILED for check in checks)
     skipped = sum(check.state is CheckState.NOT_RUN for check in checks)
     counts = {"tests": len(checks), "failures": failures, "errors": 0, "skipped": skipped}
@@ -57,10 +55,7 @@ def _add_failure(case: Xml.Element, check: Check) -> None:
     first = check.findings[0]
     message = f"expected {first.expected}, found {first.found}".replace("\n", " ")
     failure = Xml.SubElement(case, "failure", {"message": _clean(message), "type": check.name})
-    blocks = (
-        "\n".join(f"{name}: {value}" for name, value in finding.as_dict().items())
-        for finding in check.findings
-    )
+    blocks = ("\n".join(f"{name}: {value}" for name, value in finding.as_dict().items()) for finding in check.findings)
     failure.text = _clean("\n\n".join([check.meaning, *blocks] if check.meaning else blocks))
 
 

@@ -107,9 +107,7 @@ class WrittenReports:
         return github.escape_workflow_commands(complete) if in_github else complete
 
 
-def write_reports(
-    reports: Sequence[Report], started: datetime, files: ReportFiles, log: Log
-) -> WrittenReports:
+def write_reports(reports: Sequence[Report], started: datetime, files: ReportFiles, log: Log) -> WrittenReports:
     """Write the report files; on GitHub, also the step summary and annotations.
 
     A file that cannot be written is a warning and makes the exit code non-zero; the other files
@@ -134,9 +132,7 @@ def write_reports(
             exit_code = exit_code or error.exit_code
         else:
             names += [f"{_relative(path, files.base)}{suffix}"] if path != summary else []
-    for line in (
-        github.error_annotations(name_program(reports)) if github.in_github_actions() else ()
-    ):
+    for line in github.error_annotations(name_program(reports)) if github.in_github_actions() else ():
         print(line, file=sys.stderr, flush=True)
     return WrittenReports(tuple(names), exit_code)
 

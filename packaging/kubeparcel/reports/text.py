@@ -19,9 +19,7 @@ SECONDS_COLUMN = 66
 MAX_FINDINGS = 3
 """Findings of one check that are printed; the JSON report has all of them."""
 
-_ASCII = str.maketrans(
-    {"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">="}
-)
+_ASCII = str.maketrans({"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">="})
 
 
 @dataclass(frozen=True)

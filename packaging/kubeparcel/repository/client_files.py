@@ -101,9 +101,7 @@ def _entry_paths(state: State) -> set[str]:
     return paths
 
 
-def write_client_files(
-    storage: Storage, state: State, files: Mapping[str, bytes], pages: FolderPages
-) -> None:
+def write_client_files(storage: Storage, state: State, files: Mapping[str, bytes], pages: FolderPages) -> None:
     """Write the files that changed, and remove those of suites that no longer exist."""
     changed = {path: data for path, data in files.items() if storage.read(path) != data}
     storage.remove(pages.removed)
@@ -147,9 +145,7 @@ def _version_row(version: str, packages: Iterable[Package]) -> VersionRow:
     return VersionRow(
         version,
         {
-            name: tuple(
-                " ".join((format_, *sorted(formats[format_]))) for format_ in sorted(formats)
-            )
+            name: tuple(" ".join((format_, *sorted(formats[format_]))) for format_ in sorted(formats))
             for name, formats in sorted(architectures.items())
         },
     )
@@ -161,18 +157,12 @@ def _template_context(state: State, signer: Signer, base_url: str) -> dict[str, 
         "name": NAME,
         "title": "Kubernetes packages",
         "keys": [
-            {
-                "fingerprint": _grouped(key.fingerprint),
-                "user_id": key.user_id,
-                "expires": _date(key.expires),
-            }
+            {"fingerprint": _grouped(key.fingerprint), "user_id": key.user_id, "expires": _date(key.expires)}
             for key in signer.keys
         ],
         "retired_fingerprints": [_grouped(key.fingerprint) for key in signer.retired],
         "suites": sorted(state.suites, key=_suite_order),
-        "formats": {
-            suite: sorted(map(str, formats)) for suite, formats in state.formats_by_suite.items()
-        },
+        "formats": {suite: sorted(map(str, formats)) for suite, formats in state.formats_by_suite.items()},
         "default_suite": "stable" if "stable" in state.suites else min(state.suites, default=""),
         "package_names": sorted({package.name for package in state.packages}),
         "tables": {suite: version_table(packages) for suite, packages in state.suites.items()},

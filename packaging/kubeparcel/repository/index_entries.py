@@ -50,14 +50,10 @@ def _published_entry(package: Package, path: str, storage: Storage) -> IndexEntr
     return parsed.entry
 
 
-def read_published(
-    format_: Format, path: str, size: int, sha256: str, storage: StorageReader
-) -> ParsedPackage:
+def read_published(format_: Format, path: str, size: int, sha256: str, storage: StorageReader) -> ParsedPackage:
     """Parse the first bytes of a package file in a repository. Raises MalformedData."""
     needed_size, parse = (
-        (deb_metadata.head_length, parse_deb)
-        if format_ is Format.DEB
-        else (header.head_length, parse_rpm)
+        (deb_metadata.head_length, parse_deb) if format_ is Format.DEB else (header.head_length, parse_rpm)
     )
     head = storage.read(path, _HEAD) or b""
     if (needed := needed_size(head)) > len(head):

@@ -118,18 +118,13 @@ class State:
     @functools.cached_property
     def formats_by_suite(self) -> Mapping[str, frozenset[Format]]:
         """The package formats in each suite."""
-        return {
-            suite: frozenset(package.format for package in packages)
-            for suite, packages in self.suites.items()
-        }
+        return {suite: frozenset(package.format for package in packages) for suite, packages in self.suites.items()}
 
     @functools.cached_property
     def packages_by_path(self) -> dict[str, Package]:
         """The package files of all suites by their path in the repository."""
         return {
-            package.repository_path(suite): package
-            for suite, packages in self.suites.items()
-            for package in packages
+            package.repository_path(suite): package for suite, packages in self.suites.items() for package in packages
         }
 
 
@@ -156,8 +151,7 @@ def validate_suite_name(name: str) -> str:
     """Return the name of a suite, which is also a folder name. Raises ConfigurationError."""
     if not _SUITE_NAME.fullmatch(name) or ".." in name:
         raise ConfigurationError(
-            f"Invalid suite name {name!r}.",
-            "Use up to 64 letters, digits and . _ + -, such as v1.36 or stable.",
+            f"Invalid suite name {name!r}.", "Use up to 64 letters, digits and . _ + -, such as v1.36 or stable."
         )
     return name
 

@@ -42,8 +42,7 @@ def reject_duplicates(packages: Iterable[Package]) -> None:
         other = by_identity.setdefault(package.identity, package)
         if other.content_digest != package.content_digest:
             raise PolicyViolation(
-                f"Two different files of {package.label}: "
-                f"sha256 {other.sha256[:12]}… and {package.sha256[:12]}….",
+                f"Two different files of {package.label}: sha256 {other.sha256[:12]}… and {package.sha256[:12]}….",
                 "Remove one of them from the folder.",
             )
 
@@ -58,10 +57,7 @@ def require_resolvable(after: Suites, changes: Sequence[SuiteChange]) -> None:
     for change in changes:
         packages = after.get(change.suite, frozenset())
         affected = packages if change.removed else frozenset(change.added)
-        problems += [
-            f"{change.suite}: {problem}"
-            for problem in unmet_requirements(packages, affected, names)
-        ]
+        problems += [f"{change.suite}: {problem}" for problem in unmet_requirements(packages, affected, names)]
     if problems:
         more = len(problems) - _PROBLEMS_SHOWN
         raise PolicyViolation(
@@ -142,8 +138,6 @@ def _missing_companions(packages: frozenset[Package]) -> Iterator[str]:
 
 def _alternatives(group: Sequence[Relation]) -> str:
     return " or ".join(
-        f"{relation.name} ({relation.operator} {relation.version})"
-        if relation.operator
-        else relation.name
+        f"{relation.name} ({relation.operator} {relation.version})" if relation.operator else relation.name
         for relation in group
     )

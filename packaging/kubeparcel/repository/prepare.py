@@ -29,14 +29,10 @@ class IndexFormat(Protocol):
     def index_folder(self, suite: str) -> str:
         """Return the folder of a suite's indexes."""
 
-    def index_texts(
-        self, packages: Sequence[Package], entries: Mapping[str, IndexEntry]
-    ) -> dict[str, bytes]:
+    def index_texts(self, packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
         """Return the content of each index; `packages` are sorted."""
 
-    def build_indexes(
-        self, suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
-    ) -> Indexes:
+    def build_indexes(self, suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
         """Compress the indexes and list them in a manifest; `now` is in Unix time."""
 
     def sign_entry_files(self, indexes: Indexes, signer: Signer) -> Mapping[str, bytes]:
@@ -63,11 +59,7 @@ class TargetState:
         """Return the packages of a suite in one format, sorted."""
         suite, format_ = key
         packages = self.state.suites.get(suite, frozenset())
-        return [
-            package
-            for package in self.state.sorted_packages
-            if package.format is format_ and package in packages
-        ]
+        return [package for package in self.state.sorted_packages if package.format is format_ and package in packages]
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,7 @@ from kubeparcel.repository import policy, recovery, state_file, suites
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.candidates.scan import scan_packages
 from kubeparcel.repository.candidates.sign import sign_rpms
-from kubeparcel.repository.model import (
-    Package,
-    RepositoryOptions,
-    State,
-    Suites,
-    compare_suites,
-)
+from kubeparcel.repository.model import Package, RepositoryOptions, State, Suites, compare_suites
 from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_cache
 from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.result import ChangeResult
@@ -74,9 +68,7 @@ def publish(
             match.check_layout(candidates, cache, log)
         if state.options.sign_rpms and repository.signer:
             candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
-        result = repository.apply(
-            suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources
-        )
+        result = repository.apply(suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources)
         if not target.dry_run:
             published = LastPublish(result.state.generation, home_suites, files)
             cache.store_last_publish(source, published)
@@ -104,9 +96,7 @@ def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> ChangeRes
         return repository.apply(suites.retain(repository.state.suites, keep, suite))
 
 
-def copy(
-    origin: str, suite: str, target: Target, log: Log, *, selectors: Sequence[str] = ()
-) -> ChangeResult:
+def copy(origin: str, suite: str, target: Target, log: Log, *, selectors: Sequence[str] = ()) -> ChangeResult:
     """Add packages of the suite `origin` to another suite: all, or the selected ones."""
     if not origin or not suite:
         raise UsageError("inv copy needs two suites.", "Pass --suite FROM and --into TO.")
@@ -145,9 +135,7 @@ class OpenRepository:
     cache: PackageCache
     started: float
 
-    def apply(
-        self, target_suites: Suites, sources: Mapping[Package, str] | None = None
-    ) -> ChangeResult:
+    def apply(self, target_suites: Suites, sources: Mapping[Package, str] | None = None) -> ChangeResult:
         """Publish these suites; `sources` are the files of new packages.
 
         Raises PolicyViolation if packages could not be installed.

@@ -39,10 +39,7 @@ def load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
     if state is None:
         state = _recover(storage, cache)
         if state.suites:
-            log.warn(
-                f"{storage.location} has no state file. Recovering the state from the published "
-                "indexes."
-            )
+            log.warn(f"{storage.location} has no state file. Recovering the state from the published indexes.")
     return state
 
 
@@ -113,13 +110,9 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
         yield package_from(parsed.metadata)._replace(path=listed.path)
 
 
-def _unlisted_packages(
-    storage: Storage, suites: Suites, generation: int
-) -> dict[str, tuple[int, Package]]:
+def _unlisted_packages(storage: Storage, suites: Suites, generation: int) -> dict[str, tuple[int, Package]]:
     """Return the package files in no index: clients with older indexes may request them."""
-    listed = {
-        package.repository_path(suite) for suite, packages in suites.items() for package in packages
-    }
+    listed = {package.repository_path(suite) for suite, packages in suites.items() for package in packages}
     unlisted: dict[str, tuple[int, Package]] = {}
     for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
         if path.endswith((".deb", ".rpm")) and path not in listed:

@@ -70,9 +70,7 @@ class ChangeResult:
         lines.append(f"{self.repository} · {outcome} · {duration(self.seconds)}")
         if not self.dry_run and self.state.options.base_url.startswith("file:"):
             # Without --address, client files contain a URL that only works on this machine.
-            lines.append(
-                "Client files point to a local folder; pass --address https://… once it is served."
-            )
+            lines.append("Client files point to a local folder; pass --address https://… once it is served.")
         return "\n".join(lines)
 
 
@@ -91,8 +89,4 @@ def _change_lines(change: SuiteChange) -> Sequence[str]:
     lines = [f"  + {package.label}" for package in change.added]
     lines += [f"  - {package.label}" for package in change.removed]
     more = len(lines) - _LINES_SHOWN
-    return (
-        change.suite,
-        *lines[:_LINES_SHOWN],
-        *([f"  … and {more:,} more"] if more > 0 else []),
-    )
+    return (change.suite, *lines[:_LINES_SHOWN], *([f"  … and {more:,} more"] if more > 0 else []))

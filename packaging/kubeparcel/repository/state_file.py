@@ -66,24 +66,18 @@ def parse(data: bytes, repository: str) -> State:
             generation=document["generation"],
             identity=document["identity"],
             suites={
-                name: frozenset(packages[number] for number in numbers)
-                for name, numbers in document["suites"].items()
+                name: frozenset(packages[number] for number in numbers) for name, numbers in document["suites"].items()
             },
             retained_indexes={
-                folder: tuple(map(tuple, generations))
-                for folder, generations in document["kept"].items()
+                folder: tuple(map(tuple, generations)) for folder, generations in document["kept"].items()
             },
             retired_packages={
-                path: (generation, _package(fields))
-                for path, (generation, fields) in document["gone"].items()
+                path: (generation, _package(fields)) for path, (generation, fields) in document["gone"].items()
             },
             renew_at=document["renew"],
             signing_keys=tuple(document["signers"]),
             options=RepositoryOptions(
-                **{
-                    _OPTION_ATTRIBUTES.get(key, key): value
-                    for key, value in document["terms"].items()
-                }
+                **{_OPTION_ATTRIBUTES.get(key, key): value for key, value in document["terms"].items()}
             ),
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -120,11 +114,7 @@ def dump_packages(state: State) -> str:
     """
     document = {
         "suites": {
-            name: [
-                number
-                for number, package in enumerate(state.sorted_packages)
-                if package in packages
-            ]
+            name: [number for number, package in enumerate(state.sorted_packages) if package in packages]
             for name, packages in sorted(state.suites.items())
         },
         "packages": state.sorted_packages,

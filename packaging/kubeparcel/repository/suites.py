@@ -26,10 +26,7 @@ _MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
 
 
 def add(
-    before: Suites,
-    packages: Iterable[Package],
-    suite: str = "",
-    home_suites_of_rest: frozenset[str] = frozenset(),
+    before: Suites, packages: Iterable[Package], suite: str = "", home_suites_of_rest: frozenset[str] = frozenset()
 ) -> Suites:
     """Return the suites with packages added to `suite`, or each to its home suites.
 
@@ -37,20 +34,12 @@ def add(
     passed because they are already published.
     """
     new = frozenset(packages)
-    if suite:
-        additions = {validate_suite_name(suite): new}
-    else:
-        additions = distribute(new, before, home_suites_of_rest)
-    return {
-        **before,
-        **{name: before.get(name, frozenset()) | added for name, added in additions.items()},
-    }
+    additions = {validate_suite_name(suite): new} if suite else distribute(new, before, home_suites_of_rest)
+    return {**before, **{name: before.get(name, frozenset()) | added for name, added in additions.items()}}
 
 
 def distribute(
-    packages: frozenset[Package],
-    before: Suites,
-    home_suites_of_rest: frozenset[str] = frozenset(),
+    packages: frozenset[Package], before: Suites, home_suites_of_rest: frozenset[str] = frozenset()
 ) -> dict[str, frozenset[Package]]:
     """Return the packages to add to each suite.
 
@@ -99,9 +88,7 @@ def _compatible(packages: frozenset[Package], suite: str) -> frozenset[Package]:
     minor = (int(match[1]), int(match[2]))
     coupled = kubernetes_packages().version_coupled
     return packages.difference(
-        package
-        for package in packages
-        if package.name in coupled and _minor(package.version) > minor
+        package for package in packages if package.name in coupled and _minor(package.version) > minor
     )
 
 
@@ -125,13 +112,10 @@ def select_packages(packages: Iterable[Package], selectors: Sequence[str]) -> fr
         matches = {
             package
             for package in candidates
-            if fnmatch.fnmatchcase(package.name, name or "*")
-            and fnmatch.fnmatchcase(package.version, version or "*")
+            if fnmatch.fnmatchcase(package.name, name or "*") and fnmatch.fnmatchcase(package.version, version or "*")
         }
         if not matches:
-            raise UsageError(
-                f"No package in the repository matches {selector!r}.", f"Use {SELECTOR_SYNTAX}."
-            )
+            raise UsageError(f"No package in the repository matches {selector!r}.", f"Use {SELECTOR_SYNTAX}.")
         selected |= matches
     return frozenset(selected)
 
@@ -143,10 +127,7 @@ def remove(before: Suites, selectors: Sequence[str], suite: str = "") -> Suites:
     """
     names = [require_suite(before, suite)] if suite else list(before)
     selected = select_packages(chain.from_iterable(before[name] for name in names), selectors)
-    after = {
-        name: packages - selected if name in names else packages
-        for name, packages in before.items()
-    }
+    after = {name: packages - selected if name in names else packages for name, packages in before.items()}
     return {name: packages for name, packages in after.items() if packages}
 
 
@@ -155,10 +136,7 @@ def retain(before: Suites, keep: int, suite: str = "") -> Suites:
     if keep < 1:
         raise UsageError(f"Invalid --keep {keep}: keep at least 1 version.")
     names = {require_suite(before, suite)} if suite else set(before)
-    return {
-        name: _newest(packages, keep) if name in names else packages
-        for name, packages in before.items()
-    }
+    return {name: _newest(packages, keep) if name in names else packages for name, packages in before.items()}
 
 
 def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:

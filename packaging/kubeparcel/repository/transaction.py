@@ -16,13 +16,7 @@ from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, state_file
 from kubeparcel.repository.model import DAY, Indexes, Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
-from kubeparcel.repository.prepare import (
-    INDEX_FORMATS,
-    IndexKey,
-    SignedIndexes,
-    TargetState,
-    prepare_indexes,
-)
+from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import FolderSwap, Storage
 
@@ -38,12 +32,7 @@ class NewFile(NamedTuple):
 
 
 def commit(
-    storage: Storage,
-    published: State,
-    target: TargetState,
-    signer: Signer,
-    cache: PackageCache,
-    now: int,
+    storage: Storage, published: State, target: TargetState, signer: Signer, cache: PackageCache, now: int
 ) -> State:
     """Publish the target state and return it as written, with its new generation."""
     keys = _changed_indexes(storage, published, target)
@@ -125,15 +114,10 @@ def _paths_not_in(others: Suites, state: State) -> dict[str, Package]:
     return paths
 
 
-def _retired_packages(
-    published: State, target: State, generation: int
-) -> dict[str, tuple[int, Package]]:
+def _retired_packages(published: State, target: State, generation: int) -> dict[str, tuple[int, Package]]:
     """Return the files in no suite any more that clients of retained generations may request."""
     removed = _paths_not_in(target.suites, published)
-    retired = {
-        **published.retired_packages,
-        **{path: (generation, package) for path, package in removed.items()},
-    }
+    retired = {**published.retired_packages, **{path: (generation, package) for path, package in removed.items()}}
     oldest = generation - target.options.generations
     return {
         path: (retired_in, package)
@@ -142,20 +126,14 @@ def _retired_packages(
     }
 
 
-def _retained_indexes(
-    published: State, target: State, signed: Mapping[IndexKey, SignedIndexes]
-) -> Retained:
+def _retained_indexes(published: State, target: State, signed: Mapping[IndexKey, SignedIndexes]) -> Retained:
     """Return the by-hash files of the last generations in each index folder, newest first."""
     folders = {
         INDEX_FORMATS[format_].index_folder(suite)
         for suite, formats in target.formats_by_suite.items()
         for format_ in formats
     }
-    retained = {
-        folder: generations
-        for folder, generations in published.retained_indexes.items()
-        if folder in folders
-    }
+    retained = {folder: generations for folder, generations in published.retained_indexes.items() if folder in folders}
     for indexes in (value.indexes for value in signed.values()):
         names = tuple(sorted(indexes.by_hash))
         older = (g for g in published.retained_indexes.get(indexes.folder, ()) if g != names)
@@ -174,9 +152,7 @@ def _store_history(storage: Storage, published: State) -> None:
 def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained) -> FolderSwap:
     """Return the next content of an index folder: new, retained and entry files, and pages."""
     indexes = signed.indexes
-    existing = {
-        path.removeprefix(f"{indexes.folder}/") for path in storage.file_sizes(indexes.folder)
-    }
+    existing = {path.removeprefix(f"{indexes.folder}/") for path in storage.file_sizes(indexes.folder)}
     kept = existing & {name for names in retained[indexes.folder] for name in names}
     new = {name: data for name, data in indexes.by_hash.items() if name not in kept}
     names = [*kept, *indexes.by_hash, *indexes.files, *signed.entry_files]
@@ -213,8 +189,6 @@ def _remove_unused(storage: Storage, published: State, state: State) -> None:
     storage.remove(sorted(candidates.difference(state.retired_packages, state.packages_by_path)))
     oldest = state.generation - state.options.generations
     storage.remove(
-        state_file.history_path(number)
-        for number in state_file.stored_generations(storage)
-        if number < oldest
+        state_file.history_path(number) for number in state_file.stored_generations(storage) if number < oldest
     )
     storage.remove([state_file.ADDING, state_file.PENDING])

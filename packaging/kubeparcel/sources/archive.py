@@ -29,14 +29,7 @@ _MAX_HEADER = 1 << 20
 _BLOCK_SIZE = 1 << 20
 _PROGRAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
-_DAMAGE_ERRORS = (
-    tarfile.TarError,
-    EOFError,
-    zlib.error,
-    lzma.LZMAError,
-    gzip.BadGzipFile,
-    zstandard.ZstdError,
-)
+_DAMAGE_ERRORS = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError)
 
 _HINT = "Nothing of it was used. Its digest is correct: report this to the publisher."
 
@@ -77,9 +70,7 @@ def _unpack(archive: Path, folder: Path) -> dict[str, str]:
     with (
         archive.open("rb") as packed,
         _decompress(packed) as plain,
-        tarfile.open(
-            fileobj=_LimitedStream(plain), mode="r|", bufsize=_BLOCK_SIZE, tarinfo=_Member
-        ) as tar,
+        tarfile.open(fileobj=_LimitedStream(plain), mode="r|", bufsize=_BLOCK_SIZE, tarinfo=_Member) as tar,
     ):
         for member in tar:
             path = _safe_path(member)

@@ -7,8 +7,7 @@ from kubeparcel.errors import DownloadError
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 NOT_UPSTREAM_HINT = (
-    "A proxy's login page may have answered instead of upstream, or the mirror is damaged: "
-    "open the URL to find out."
+    "A proxy's login page may have answered instead of upstream, or the mirror is damaged: open the URL to find out."
 )
 
 
@@ -20,11 +19,7 @@ def published_digest(text: str, name: str, location: str) -> str:
     """
     entries = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     if len(entries) > 1:
-        entries = [
-            entry for entry in entries if entry[1:] and entry[1].strip().lstrip("*./") == name
-        ]
+        entries = [entry for entry in entries if entry[1:] and entry[1].strip().lstrip("*./") == name]
     if not entries or not _SHA256.fullmatch(entries[0][0]):
-        raise DownloadError(
-            f"{location} contains no sha256 of {name}, but {text[:40]!r}.", NOT_UPSTREAM_HINT
-        )
+        raise DownloadError(f"{location} contains no sha256 of {name}, but {text[:40]!r}.", NOT_UPSTREAM_HINT)
     return entries[0][0].lower()

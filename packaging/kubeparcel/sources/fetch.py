@@ -26,9 +26,7 @@ def expected_sha256(artifact: Artifact) -> str:
     return digest
 
 
-def fetch_to_store(
-    artifact: Artifact, transport: Transport, store: Store, log: Log, token: CancelToken
-) -> None:
+def fetch_to_store(artifact: Artifact, transport: Transport, store: Store, log: Log, token: CancelToken) -> None:
     """Fetch a file unless the store has it; raise DigestError if it has another digest."""
     expected = expected_sha256(artifact)
     if store.has(expected):
@@ -50,9 +48,7 @@ def fetch_to_store(
         store.add_hashed(part, expected)
 
 
-def _digest_error(
-    artifact: Artifact, actual: str, transport: Transport, quarantined: Path
-) -> DigestError:
+def _digest_error(artifact: Artifact, actual: str, transport: Transport, quarantined: Path) -> DigestError:
     return DigestError(
         f"{artifact.label}: the download's sha256 is {actual[:12]}…, kubeparcel.lock has "
         f"{expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",

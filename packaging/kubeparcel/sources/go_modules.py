@@ -146,8 +146,7 @@ class GoModules:
         info = self.go.module(artifact.origin, OUTSIDE_MODULES, download=True)
         if info["Sum"] != artifact.digest:
             raise DigestError(
-                f"{artifact.origin}: the module's sum is {info['Sum']}, "
-                f"kubeparcel.lock has {artifact.digest}.",
+                f"{artifact.origin}: the module's sum is {info['Sum']}, kubeparcel.lock has {artifact.digest}.",
                 "Nothing was compiled. If the lock is wrong: inv resolve",
             )
         source = Path(info["Dir"])
@@ -188,10 +187,7 @@ class GoModules:
                     return
                 compiled += 1
                 finished = sum((out / name).exists() for name in names)
-                task.advance(
-                    1,
-                    f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages",
-                )
+                task.advance(1, f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages")
 
             flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
             run("build", *flags, f"-o={out}/", *main_packages, on_line=on_line)
@@ -214,9 +210,7 @@ def _release_time(info: Mapping[str, str]) -> str:
 
 def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
     """Return the variables to set at link time. The date is the module's, never today's."""
-    return {
-        name: value.format(version=version, date=date) for name, value in spec.go.stamps.items()
-    }
+    return {name: value.format(version=version, date=date) for name, value in spec.go.stamps.items()}
 
 
 def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Path) -> None:
@@ -236,8 +230,7 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
         text = re.sub(r"(\S+) => \./staging/\S+", rf"\1 => \1 {staged}", text)
     if re.search(r"=> \.", text):
         raise ConfigurationError(
-            f"{spec.go.module} {version} replaces modules by folders of its repository, which "
-            "is not supported."
+            f"{spec.go.module} {version} replaces modules by folders of its repository, which is not supported."
         )
     text += f"\nrequire {spec.go.module} v{version}\n"
     (folder / "go.mod").write_text(text, "utf-8")
@@ -246,9 +239,7 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
 
 def _main_packages(spec: ComponentSpec, source: Path) -> list[str]:
     """Return the import paths of the main packages."""
-    patterns = [
-        pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)
-    ]
+    patterns = [pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)]
     folders = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in patterns}
     missing = [pattern for pattern, paths in folders.items() if not paths]
     if missing:

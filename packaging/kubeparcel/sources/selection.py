@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
 
 
-def create_source(
-    name: str, components: Mapping[str, ComponentSpec], mirror: str = "", toolchain: str = ""
-) -> Source:
+def create_source(name: str, components: Mapping[str, ComponentSpec], mirror: str = "", toolchain: str = "") -> Source:
     """Return the source `upstream` or `go`."""
     if name == "go":
         from kubeparcel.sources.go_modules import GoModules

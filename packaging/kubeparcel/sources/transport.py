@@ -32,7 +32,5 @@ class Transport(Protocol):
         Returns None if the file does not exist.
         """
 
-    def copy(
-        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
-    ) -> str:
+    def copy(self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken) -> str:
         """Copy a file to `part`, resuming a partial copy, and return its SHA-256."""

@@ -65,9 +65,7 @@ class Upstream:
             return Version.parse(text)
         except UnknownVersion:
             location = self.transport.location(self.marker_url(name))
-            raise DownloadError(
-                f"{location} contains {text[:40]!r}, not a version.", NOT_UPSTREAM_HINT
-            ) from None
+            raise DownloadError(f"{location} contains {text[:40]!r}, not a version.", NOT_UPSTREAM_HINT) from None
 
     def resolve_kubernetes(self, requested: str) -> Version:
         requested = requested.strip().removeprefix("v")
@@ -96,16 +94,12 @@ class Upstream:
             published.append(f"the newest release is {newest}")
         details = f": {', '.join(published)}" if published else ""
         return UnknownVersion(
-            f"{self.label} has no Kubernetes {requested}{details}.",
-            "List all versions: inv versions",
+            f"{self.label} has no Kubernetes {requested}{details}.", "List all versions: inv versions"
         )
 
     def is_published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
-        return any(
-            self._published_digest(self.artifacts(component, version, arch)[0], CancelToken())
-            for arch in Arch
-        )
+        return any(self._published_digest(self.artifacts(component, version, arch)[0], CancelToken()) for arch in Arch)
 
     def list_versions(self) -> Sequence[Version]:
         newest = self.read_marker("stable", CancelToken())
@@ -119,9 +113,7 @@ class Upstream:
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
         """Return the files of a release without digests; raise UnknownVersion for one too old."""
         spec = self.components[component]
-        location = next(
-            (place for place in spec.upstream if place.versions.contains(version)), None
-        )
+        location = next((place for place in spec.upstream if place.versions.contains(version)), None)
         if location is None:
             raise UnknownVersion(f"{self.label} has no {spec.title} {version}.")
         url = location.binary or location.archive
@@ -172,25 +164,19 @@ class Upstream:
     def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
         """Fetch files into the store, without unpacking them."""
         parallel_map(
-            lambda artifact, token: fetch_to_store(artifact, self.transport, store, log, token),
-            artifacts,
-            self.workers,
+            lambda artifact, token: fetch_to_store(artifact, self.transport, store, log, token), artifacts, self.workers
         )
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         programs_by_artifact = parallel_map(
-            lambda artifact, token: self._fetch_programs(artifact, store, log, token),
-            artifacts,
-            self.workers,
+            lambda artifact, token: self._fetch_programs(artifact, store, log, token), artifacts, self.workers
         )
         binaries: dict[tuple[str, Arch], dict[str, str]] = {}
         for artifact, programs in zip(artifacts, programs_by_artifact, strict=True):
             binaries.setdefault((artifact.component, artifact.arch), {}).update(programs)
         return binaries
 
-    def _fetch_programs(
-        self, artifact: Artifact, store: Store, log: Log, token: CancelToken
-    ) -> Mapping[str, str]:
+    def _fetch_programs(self, artifact: Artifact, store: Store, log: Log, token: CancelToken) -> Mapping[str, str]:
         """Fetch a program, or the programs of an archive; return the SHA-256 of each."""
         from kubeparcel.sources import archive
 

@@ -69,9 +69,7 @@ class KubeletFiles:
 
         usual = LayoutPaths.from_catalog(catalogs.load(), packages.format).env_files
         env_file = next((path for path in usual if path in paths), usual[0])
-        return cls(
-            ending(f"lib/systemd/system/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file
-        )
+        return cls(ending(f"lib/systemd/system/{UNIT}"), ending(f"/{DROP_IN_DIR}/{DROP_IN}"), env_file)
 
 
 def parse_properties(text: str) -> Mapping[str, str]:
@@ -98,9 +96,7 @@ def parse_environment_files(environment_files: str) -> list[str]:
 
 def parse_flags(text: str, variable: str) -> list[str]:
     """Return the arguments in a variable of an environment file, split as systemd does."""
-    values = [
-        value for name, value, _ in systemd_unit.parse_environment_file(text) if name == variable
-    ]
+    values = [value for name, value, _ in systemd_unit.parse_environment_file(text) if name == variable]
     return [word.text for word in systemd_unit.split_words(values[-1])] if values else []
 
 
@@ -194,10 +190,7 @@ def _raise_if_dead(context: HostContext, what: str, restarts_before: int) -> Non
     if state or restarts >= MAX_RESTARTS:
         reason = f"is {state}" if state else f"exited {restarts} times"
         host = context.container.host.name
-        raise WaitTimeout(
-            f"{host}: waited for the kubelet's {what}, but the kubelet {reason}.",
-            journal_tail(context),
-        )
+        raise WaitTimeout(f"{host}: waited for the kubelet's {what}, but the kubelet {reason}.", journal_tail(context))
 
 
 def _restarts(context: HostContext) -> int:

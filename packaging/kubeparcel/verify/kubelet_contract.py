@@ -15,8 +15,7 @@ DROP_IN_DIR = "kubelet.service.d"
 
 ENVIRONMENT: Mapping[str, str] = {
     "KUBELET_KUBECONFIG_ARGS": (
-        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf"
-        " --kubeconfig=/etc/kubernetes/kubelet.conf"
+        "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
     ),
     "KUBELET_CONFIG_ARGS": "--config=/var/lib/kubelet/config.yaml",
 }
@@ -29,12 +28,7 @@ KUBEADM_FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
 EXTRA_ARGS = "KUBELET_EXTRA_ARGS"
 """The administrator's arguments, set in the package's environment file."""
 
-VARIABLES = (
-    "$KUBELET_KUBECONFIG_ARGS",
-    "$KUBELET_CONFIG_ARGS",
-    "$KUBELET_KUBEADM_ARGS",
-    f"${EXTRA_ARGS}",
-)
+VARIABLES = ("$KUBELET_KUBECONFIG_ARGS", "$KUBELET_CONFIG_ARGS", "$KUBELET_KUBEADM_ARGS", f"${EXTRA_ARGS}")
 COMMAND_LINE = (KUBELET, *VARIABLES)
 """The kubelet's command line in this order: later flags override earlier ones."""
 

@@ -40,9 +40,7 @@ class PackageSets:
     def get(self, format_: Format) -> PackageSet | None:
         """Return the packages of a format for this machine, or None if there are none."""
         if format_ not in self._sets:
-            self._sets[format_] = load_package_sets(self.files, self._folder, [format_]).get(
-                format_
-            )
+            self._sets[format_] = load_package_sets(self.files, self._folder, [format_]).get(format_)
         return self._sets[format_]
 
     def require(self, host: Host) -> PackageSet:
@@ -120,9 +118,7 @@ class HostLevel(Generic[Subject]):
     workers: Callable[[], int] = default_workers
 
 
-def run_level(
-    level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Collection[str] = ()
-) -> Report:
+def run_level(level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Collection[str] = ()) -> Report:
     """Run a level's scenarios, or `only` those named, and return all checks in planned order.
 
     Raises UsageError for packages that the level cannot test, ToolError when a host cannot be
@@ -163,10 +159,7 @@ def _step_counts(planned: Sequence[PlannedScenario[Subject]]) -> Mapping[str, Se
 
 
 def run_scenario(
-    level: HostLevel[Subject],
-    session: Session,
-    planned: PlannedScenario[Subject],
-    on_check: OnCheck = lambda _: None,
+    level: HostLevel[Subject], session: Session, planned: PlannedScenario[Subject], on_check: OnCheck = lambda _: None
 ) -> list[Check]:
     """Run a scenario on hosts of its own, up to a vital step that fails, and return its checks.
 
@@ -187,10 +180,7 @@ def run_scenario(
 
 
 def _run_step(
-    level: HostLevel[Subject],
-    planned: PlannedScenario[Subject],
-    step: Step[Subject],
-    subject: Subject,
+    level: HostLevel[Subject], planned: PlannedScenario[Subject], step: Step[Subject], subject: Subject
 ) -> Check:
     started = time.monotonic()
     for context in subject.contexts:

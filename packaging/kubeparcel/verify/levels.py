@@ -68,9 +68,7 @@ class VerifyResult:
         return max(report.exit_code for report in self.reports)
 
 
-def run_levels(
-    request: VerifyRequest, settings: Settings, log: Log, previous: PreviousPackages
-) -> VerifyResult:
+def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: PreviousPackages) -> VerifyResult:
     """Run the levels up to the requested one; raises UsageError for an unknown level."""
     if request.level not in LEVELS:
         choices = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
@@ -91,9 +89,7 @@ def _not_run(reports: Sequence[Report], last_level: str) -> Iterator[Report]:
         yield Report(name, not_run=f"{reports[-1].level} failed")
 
 
-def _run_host_levels(
-    request: VerifyRequest, log: Log, previous: PreviousPackages
-) -> Iterator[Report]:
+def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackages) -> Iterator[Report]:
     """Run the levels on hosts up to the requested one, or to the first that fails."""
     from kubeparcel.hosts import selection
     from kubeparcel.hosts.session import open_session
@@ -128,9 +124,7 @@ def _host_levels() -> tuple[HostLevel[Any], ...]:
     return (install.LEVEL, service.LEVEL, cluster.LEVEL)
 
 
-def _prepare(
-    request: VerifyRequest, session: Session, previous: PreviousPackages, folder: Path
-) -> LevelRun:
+def _prepare(request: VerifyRequest, session: Session, previous: PreviousPackages, folder: Path) -> LevelRun:
     """Build the packages that hosts start with, and warn about tests that lack theirs."""
     from kubeparcel.verify.level_runner import LevelRun
 

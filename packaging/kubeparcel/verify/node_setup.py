@@ -51,8 +51,7 @@ def require_node_packages(level: str, host: Host, packages: PackageSet) -> Versi
     release = Version.parse(kubeadm.version.replace("~", "-", 1))
     if release < OLDEST_RELEASE:
         raise UsageError(
-            f"--level {level}: Kubernetes {release} is too old; the level needs "
-            f"{OLDEST_RELEASE.series} or later.",
+            f"--level {level}: Kubernetes {release} is too old; the level needs {OLDEST_RELEASE.series} or later.",
             "Verify it with: inv verify --level install",
         )
     return release
@@ -90,9 +89,7 @@ def kubelet_configuration(container: Container) -> Mapping[str, Any]:
         "kind": "KubeletConfiguration",
         "failSwapOn": False,
         "imageGCHighThresholdPercent": 100,
-        "evictionHard": dict.fromkeys(
-            ("nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"
-        ),
+        "evictionHard": dict.fromkeys(("nodefs.available", "nodefs.inodesFree", "imagefs.available"), "0%"),
     }
     if uses_cgroup_v2(container):
         return {**common, "cgroupDriver": "systemd"}

@@ -98,9 +98,7 @@ class HostContext:
         All of them run in one script, because entering the container costs more than most do.
         """
         mark = "@@kubeparcel@@"
-        lines = [
-            f"timeout 30 {shlex.join(argv)}; printf '\\n{mark}%s{mark}' $?" for argv in commands
-        ]
+        lines = [f"timeout 30 {shlex.join(argv)}; printf '\\n{mark}%s{mark}' $?" for argv in commands]
         text = "exec 2>&1; set +e\n" + "\n".join(lines)
         parts = self.container.run_script(text, timeout=60 + len(lines)).stdout.split(mark)
         results = [
@@ -115,9 +113,7 @@ class HostContext:
         suffix = f"\n(exit code {exit_code})" if exit_code else ""
         self.evidence[title[:OUTPUT_LIMIT]] = f"{output[-OUTPUT_LIMIT:]}{suffix}"
 
-    def run_manager(
-        self, command: str, names: Iterable[str] = (), files: Iterable[str] = ()
-    ) -> Iterator[Finding]:
+    def run_manager(self, command: str, names: Iterable[str] = (), files: Iterable[str] = ()) -> Iterator[Finding]:
         """Run a package manager's command; yield findings if it fails or prints errors."""
         argv = PackageManager.argv(command, names, files)
         result = self.run(*argv, timeout=180)
@@ -127,9 +123,7 @@ class HostContext:
 
     def purge(self, names: Sequence[str]) -> Iterator[Finding]:
         """Remove packages, with their settings if the package manager distinguishes that."""
-        yield from self.run_manager(
-            self.package_manager.purge or self.package_manager.remove, names
-        )
+        yield from self.run_manager(self.package_manager.purge or self.package_manager.remove, names)
 
     def change_versions(self, command: str, versions: Mapping[str, str]) -> Iterator[Finding]:
         """Bring packages to exactly these versions with a package manager's command."""

@@ -71,9 +71,7 @@ def configured(config: Path) -> Iterator[None]:
 def publish(config: Path) -> Place:
     """Publish a folder of small packages, without the layout check; give the repository."""
 
-    def act(
-        source: Path, repo: Path, address: str, suite: str = "stable", **target_fields: object
-    ) -> Path:
+    def act(source: Path, repo: Path, address: str, suite: str = "stable", **target_fields: object) -> Path:
         own = {"base_url": address, **target_fields.pop("options", {})}  # type: ignore[dict-item]
         target = Target(str(repo), options=own, **target_fields)  # type: ignore[arg-type]
         with configured(config):

@@ -76,7 +76,5 @@ def test_dnf_reposync_copies_packages_and_metadata(repo: Path, tmp_path: Path) -
     assert len(packages) == 8
     metadata = digests((copy / "repodata").iterdir())
     assert metadata.items() <= digests(ours.glob("repodata/*")).items()
-    assert {"primary", "filelists", "other"} <= {
-        name.partition("-")[2].partition(".")[0] for name in metadata
-    }
+    assert {"primary", "filelists", "other"} <= {name.partition("-")[2].partition(".")[0] for name in metadata}
     assert "repomd.xml" in metadata

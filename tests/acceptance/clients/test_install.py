@@ -33,9 +33,7 @@ FILES = {"apt": "/etc/apt/sources.list.d", "dnf": "/etc/yum.repos.d", "zypper": 
 
 
 @pytest.fixture(scope="module")
-def repo(
-    real: Site, config: Path, web: WebServer, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def repo(real: Site, config: Path, web: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ten real packages, published by the program and served."""
     folder = tmp_path_factory.mktemp("published") / "repo"
     own = {"KUBEPARCEL_CONFIG": str(config)}

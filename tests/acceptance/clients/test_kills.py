@@ -34,10 +34,7 @@ ASKED = 9
 @pytest.fixture
 def publisher(config: Path) -> Iterator[InterruptiblePublisher]:
     require_programs("strace", "apt-get", "dnf")
-    own = {
-        "KUBEPARCEL_CONFIG": str(config),
-        "KUBEPARCEL_CACHE": str(config.parent / "cache"),
-    }
+    own = {"KUBEPARCEL_CONFIG": str(config), "KUBEPARCEL_CACHE": str(config.parent / "cache")}
     with start_publisher(own) as started:
         yield started
 

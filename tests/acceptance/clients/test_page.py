@@ -76,9 +76,7 @@ def test_nothing_is_wider_than_the_screen(chrome, site, screen, place):
             assert box.rect["x"] >= 0
             assert box.rect["x"] + box.rect["width"] <= SCREENS[screen][0], box.text
     for pre in page.find_elements(By.TAG_NAME, "pre"):
-        assert page.execute_script(
-            "return arguments[0].scrollWidth <= arguments[0].clientWidth", pre
-        )
+        assert page.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", pre)
     assert not page.get_log("browser")
 
 
@@ -101,8 +99,7 @@ def clipboard(page: Browser) -> str:
 def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite):
     page = looks(chrome, site)
     page.execute_cdp_cmd(
-        "Browser.grantPermissions",
-        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": site},
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": site}
     )
     Select(page.find_element(By.ID, "suite")).select_by_value(suite)
     copied = {}
@@ -118,10 +115,7 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
     redhat = next(text for heading, text in copied.items() if heading.startswith("RHEL"))
     assert f"curl -fsSL {base}/{suite}.repo " in redhat
     assert "dnf install" in redhat
-    assert (
-        f"zypper addrepo --refresh --gpgcheck-strict {base}/{suite}.repo\n"
-        in (copied["SUSE, openSUSE"])
-    )
+    assert f"zypper addrepo --refresh --gpgcheck-strict {base}/{suite}.repo\n" in (copied["SUSE, openSUSE"])
     for address in re.findall(r"http://\S+", "\n".join(copied.values())):
         assert fetch(address)
 
@@ -132,11 +126,7 @@ def test_a_repository_that_only_its_publisher_can_reach_says_so(chrome, site, pu
     with serve_folder(repo) as elsewhere:
         page = looks(chrome, f"{elsewhere.address}/")
         assert "only work on the publisher's machine" in page.find_element(By.ID, "local-only").text
-    assert (
-        not looks(chrome, f"{repo.as_uri()}/index.html")
-        .find_element(By.ID, "local-only")
-        .is_displayed()
-    )
+    assert not looks(chrome, f"{repo.as_uri()}/index.html").find_element(By.ID, "local-only").is_displayed()
 
 
 def test_the_table_has_versions_packages_and_architectures(chrome, site):
@@ -179,12 +169,8 @@ def test_hostile_fields_stay_text(chrome, config, tmp_path):
     package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
     suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
     with serve_folder(tmp_path) as web, configured(config), open_signer("", QuietLog()) as who:
-        state = State(
-            1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL)
-        )
-        (tmp_path / "index.html").write_bytes(
-            client_files.render_client_files(state, who)["index.html"]
-        )
+        state = State(1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL))
+        (tmp_path / "index.html").write_bytes(client_files.render_client_files(state, who)["index.html"])
         page = looks(chrome, web.address)
         assert page.title == "Kubernetes packages"
         assert not page.find_elements(By.TAG_NAME, "img")

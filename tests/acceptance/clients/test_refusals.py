@@ -64,10 +64,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "dnf": "they are not correct for this package",
         "zypper": "Signature verification failed",
     },
-    "packages unsigned": {
-        "dnf": r"kubectl\S+ is not signed",
-        "zypper": "Package header is not signed",
-    },
+    "packages unsigned": {"dnf": r"kubectl\S+ is not signed", "zypper": "Package header is not signed"},
     "stale": {"apt": r"Release file .* is expired \(invalid since"},
 }
 """What each client says of it. Of the packages of debs only the indexes vouch; only they have a

@@ -49,9 +49,7 @@ def forget(box: Container) -> None:
     client = CLIENTS[box.host.name]
     box.run(*client.manager.argv(client.manager.remove, ["kubectl"]))
     if client.manager.name != "apt":
-        box.run_script(
-            "rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp"
-        )
+        box.run_script("rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp")
 
 
 def end_overlap() -> None:

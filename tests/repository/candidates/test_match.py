@@ -60,15 +60,7 @@ def replace_file(dist: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [
-        add_newer_minor,
-        add_newer_patch,
-        add_prerelease,
-        add_companion,
-        add_other_package,
-        touch_file,
-        replace_file,
-    ],
+    [add_newer_minor, add_newer_patch, add_prerelease, add_companion, add_other_package, touch_file, replace_file],
 )
 def test_incremental_publish_equals_a_full_publish(
     publish: Publish, repo: Path, dist: Path, tmp_path: Path, change: FolderChange
@@ -103,9 +95,7 @@ def test_incremental_publish_looks_at_new_files_only(
     assert counts == [10, 1, 1, 12]  # the suite of a new minor also gets the older companions
 
 
-def test_publish_restores_packages_removed_since_the_last_publish(
-    publish: Publish, repo: Path
-) -> None:
+def test_publish_restores_packages_removed_since_the_last_publish(publish: Publish, repo: Path) -> None:
     publish()
     before = client_view.read_repository(repo)
     publisher.remove(["kubectl"], Target(str(repo)), QuietLog())

@@ -162,9 +162,7 @@ def test_second_rotation_during_the_overlap_is_refused_with_dates(
     assert keys.rotate("default").previous == rotated.current
 
 
-def test_rotation_is_possible_once_the_previous_key_has_expired(
-    key: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rotation_is_possible_once_the_previous_key_has_expired(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys.extend("default", 60)
     rotated = keys.rotate("default")
     moved_clock(monkeypatch, 90)
@@ -198,9 +196,7 @@ def run_key_task(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def test_key_show_says_until_when_each_key_signs(
-    key: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_key_show_says_until_when_each_key_signs(key: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = keys.load("default").current
     rotated = keys.rotate("default")
     lines = run_key_task(capsys, "show").splitlines()
@@ -223,9 +219,7 @@ def test_key_list_shows_the_keys_of_all_names(
     (key / "keys/notes").mkdir()
     out = run_key_task(capsys, "list")
     (expiry,) = (status.key.expires for status in keys.statuses(other))
-    assert out.splitlines()[0].split() == [
-        *("NAME", "FINGERPRINT", "VALID", "UNTIL", "SIGNS", "UNTIL"),
-    ]
+    assert out.splitlines()[0].split() == [*("NAME", "FINGERPRINT", "VALID", "UNTIL", "SIGNS", "UNTIL")]
     rows = [line.split() for line in out.splitlines()[1:]]
     assert [row[:2] for row in rows] == [
         ["default", rotated.previous],
@@ -237,7 +231,7 @@ def test_key_list_shows_the_keys_of_all_names(
     assert max(map(len, out.splitlines())) <= 80
     entries = json.loads(run_key_task(capsys, "list", "--json"))["keys"]
     assert [(entry["name"], entry["state"]) for entry in entries] == [
-        *(("default", "retiring"), ("default", "active"), ("other", "active")),
+        *(("default", "retiring"), ("default", "active"), ("other", "active"))
     ]
     assert entries[2]["valid-until"] == date(expiry)
     monkeypatch.setenv("KUBEPARCEL_CONFIG", str(key / "empty"))
@@ -245,9 +239,7 @@ def test_key_list_shows_the_keys_of_all_names(
     assert json.loads(run_key_task(capsys, "list", "--json")) == {"keys": []}
 
 
-def test_key_file_signs_with_all_private_keys_and_publishes_the_others(
-    dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist: Path, repo: Path, tmp_path: Path) -> None:
     names = [create_gpg_key(tmp_path / name, *quick())[-16:] for name in ("old", "new")]
     files = [tmp_path / name / "secret.asc" for name in ("old", "new")]
     both = tmp_path / "both.asc"
@@ -286,10 +278,7 @@ def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: P
         (quick("rsa1024"), "RSA with 1024 bits is too short"),
         (quick("dsa2048"), "is rejected by current systems"),
         (("--cert-digest-algo", "SHA1", *quick()), "self-signature uses SHA-1"),
-        (
-            ("--faked-system-time", "20240101T000000", *quick(lasts="1y")),
-            "has expired",
-        ),
+        (("--faked-system-time", "20240101T000000", *quick(lasts="1y")), "has expired"),
     ],
     ids=["short", "dsa", "sha1", "expired"],
 )
@@ -303,18 +292,14 @@ def test_publish_rejects_a_key_that_clients_reject(
     assert not (repo / "apt").exists()
 
 
-def test_publish_rejects_a_key_file_without_private_key(
-    dist: Path, repo: Path, tmp_path: Path
-) -> None:
+def test_publish_rejects_a_key_file_without_private_key(dist: Path, repo: Path, tmp_path: Path) -> None:
     create_gpg_key(tmp_path / "g", *quick())
     only = tmp_path / "public.asc"
     words = ["gpg", "--homedir", tmp_path / "g", "--armor", "-o", only, "--export"]
     subprocess.run(words, check=True)
     for file, said in ((only, "No private key in"), (dist / "x", "Unknown key")):
         with pytest.raises(ConfigurationError, match=said):
-            publisher.publish(
-                dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True
-            )
+            publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True)
 
 
 def test_inrelease_contains_the_signature_of_release_gpg(publish: Publish, repo: Path) -> None:
@@ -373,9 +358,7 @@ def test_key_in_the_users_gpg_home_signs_through_the_agent(
         subprocess.run(["gpgconf", "--kill", "all"], check=True)
     assert issuers(repo) == {fingerprint[-16:]}
     with pytest.raises(ConfigurationError, match="0123 is not in the GnuPG home"):
-        publisher.publish(
-            dist, Target(str(repo), "gpg:0123"), RecordingLog(), skip_layout_check=True
-        )
+        publisher.publish(dist, Target(str(repo), "gpg:0123"), RecordingLog(), skip_layout_check=True)
 
 
 def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:

@@ -9,14 +9,7 @@ import sys
 import pytest
 
 from kubeparcel.errors import ToolError
-from kubeparcel.repository.signing.openpgp import (
-    Signature,
-    dearmor,
-    is_key,
-    packets,
-    self_signatures,
-    signatures,
-)
+from kubeparcel.repository.signing.openpgp import Signature, dearmor, is_key, packets, self_signatures, signatures
 
 KEY = bytes([4]) + bytes(4) + b"\1\0\x08\xff\0\2\3"
 OTHER_KEY_ID = "90B75DE25CC55A03"
@@ -27,11 +20,7 @@ def encode_packet(tag: int, body: bytes) -> bytes:
 
 
 def version_4(
-    kind: int = 0x13,
-    algorithm: int = 8,
-    created: int = 1000,
-    lifetime: int | None = None,
-    issuer: str = "0" * 16,
+    kind: int = 0x13, algorithm: int = 8, created: int = 1000, lifetime: int | None = None, issuer: str = "0" * 16
 ) -> bytes:
     """The body of a version 4 signature; `lifetime` is in seconds."""
     hashed = b"\5\2" + created.to_bytes(4, "big")
@@ -148,9 +137,7 @@ def test_signatures_of_others_on_a_key_are_ignored() -> None:
     assert weaknesses(start + self_signature() + others) == [""]
 
 
-def test_without_pysequoia_the_error_says_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_pysequoia_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pysequoia", None)
     with pytest.raises(ToolError, match="not installed") as error:
         is_key(encode_packet(6, KEY))

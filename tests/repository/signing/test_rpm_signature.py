@@ -74,9 +74,7 @@ def check_with_rpm(repo: Path, tmp_path: Path) -> str:
     command = ["rpm", "--dbpath", str(tmp_path / "rpmdb")]
     subprocess.run([*command, "--import", repo / "key.asc"], check=True)
     (package,) = (repo / "yum/stable/packages").glob("*.rpm")
-    checked = subprocess.run(
-        [*command, "-Kv", package], capture_output=True, text=True, check=True
-    ).stdout
+    checked = subprocess.run([*command, "-Kv", package], capture_output=True, text=True, check=True).stdout
     assert "Header V4 RSA/SHA512 Signature" in checked
     return checked
 
@@ -102,9 +100,7 @@ def test_publish_verifies_signatures_of_cached_packages_too(
     assert "NOT OK" not in check_with_rpm(repo, tmp_path)
 
 
-def test_publish_keeps_an_rpm_that_our_key_has_signed(
-    publish: Publish, repo: Path, rpm: Path, signed: Path
-) -> None:
+def test_publish_keeps_an_rpm_that_our_key_has_signed(publish: Publish, repo: Path, rpm: Path, signed: Path) -> None:
     sign_rpm(rpm, signed, genuine)
     publish(signed.parent, suite="stable")
     (package,) = (repo / "yum/stable/packages").glob("*.rpm")

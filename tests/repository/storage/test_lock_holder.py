@@ -28,10 +28,7 @@ _FLOCK = (
 def flock(path: Path) -> Iterator[int]:
     """Lock a file as `flock FILE COMMAND` does; yields the ID of the process."""
     with subprocess.Popen(
-        [sys.executable, "-c", _FLOCK, path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", _FLOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "locked\n"
@@ -116,9 +113,7 @@ def test_lock_that_a_shell_inherited_is_of_the_shell(repo: Path) -> None:
         shell.stdin.close()
 
 
-def test_publisher_on_another_host_is_named_by_its_record(
-    repo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_publisher_on_another_host_is_named_by_its_record(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = "process 12 on elsewhere since 2026-01-01 10:00"
     monkeypatch.setattr(lock_holder, "PROC", repo / "no-proc")
     with flock(lock_file(repo, record)):

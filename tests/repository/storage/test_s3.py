@@ -36,11 +36,7 @@ def download(bucket: str, folder: Path) -> Path:
         target.write_bytes(store.read(path) or b"")
 
     with ThreadPoolExecutor(8) as pool:
-        list(
-            pool.map(
-                fetch, (*store.file_sizes("apt"), *store.file_sizes("yum"), *store.file_names(""))
-            )
-        )
+        list(pool.map(fetch, (*store.file_sizes("apt"), *store.file_sizes("yum"), *store.file_names(""))))
     return folder
 
 
@@ -60,9 +56,7 @@ def test_every_task_changes_bucket_and_folder_alike(
     newer = five(tmp_path / "newer", "1.36.4")
     steps: tuple[Callable[[Target], object], ...] = (
         lambda to: publisher.publish(dist, to, QuietLog(), suite="testing", skip_layout_check=True),
-        lambda to: publisher.publish(
-            newer, to, QuietLog(), suite="testing", skip_layout_check=True
-        ),
+        lambda to: publisher.publish(newer, to, QuietLog(), suite="testing", skip_layout_check=True),
         lambda to: publisher.copy("testing", "good", to, QuietLog()),
         lambda to: publisher.remove(["=1.36.4-1"], to, QuietLog(), suite="good"),
         lambda to: publisher.retain(1, to, QuietLog(), suite="testing"),
@@ -95,19 +89,13 @@ def test_publish_uploads_only_changed_files_and_entry_files_last(
     monkeypatch.setattr(S3Storage, "_put", record)
     newer = five(tmp_path / "newer", "1.36.4")
     publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
-    assert not any(
-        "1.36.3" in path or "kubernetes-cni" in path for path in uploaded if "pool" in path
-    )
+    assert not any("1.36.3" in path or "kubernetes-cni" in path for path in uploaded if "pool" in path)
     entry = uploaded.index("apt/dists/stable/InRelease")
-    assert all(
-        uploaded.index(p) < entry for p in uploaded if "by-hash" in p and not p.endswith("html")
-    )
+    assert all(uploaded.index(p) < entry for p in uploaded if "by-hash" in p and not p.endswith("html"))
     client_view.read_repository(download(bucket, tmp_path / "copy"))
 
 
-def test_packages_are_cacheable_forever_and_entry_files_briefly(
-    bucket: str, key: Path, dist: Path
-) -> None:
+def test_packages_are_cacheable_forever_and_entry_files_briefly(bucket: str, key: Path, dist: Path) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     import obstore
 
@@ -121,9 +109,7 @@ def test_packages_are_cacheable_forever_and_entry_files_briefly(
     assert "max-age=60" in header("yum/stable/repodata/repomd.xml")
 
 
-def test_second_publisher_fails_and_names_the_holder_of_the_lease(
-    bucket: str, key: Path, dist: Path
-) -> None:
+def test_second_publisher_fails_and_names_the_holder_of_the_lease(bucket: str, key: Path, dist: Path) -> None:
     with S3Storage.from_url(bucket).lease(0), pytest.raises(Busy, match=r"process \d+ on"):
         publisher.publish(dist, Target(bucket, wait=0), QuietLog(), skip_layout_check=True)
 
@@ -147,9 +133,7 @@ def test_lease_of_a_dead_process_expires(bucket: str) -> None:
         assert token == 8
 
 
-def test_storage_rejects_writes_after_its_lease_was_lost(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_storage_rejects_writes_after_its_lease_was_lost(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_lease, "LEASE_SECONDS", 0.3)
     store, other = S3Storage.from_url(bucket), S3Storage.from_url(bucket)
     other.write({"there": b"1"})
@@ -157,9 +141,7 @@ def test_storage_rejects_writes_after_its_lease_was_lost(
 
     def steal() -> bool:
         with suppress(ConflictError):  # the holder renewed the lease in between
-            other.put_if_unchanged(
-                s3_lease.LEASE_PATH, stolen, other.read_with_etag(s3_lease.LEASE_PATH)[1]
-            )
+            other.put_if_unchanged(s3_lease.LEASE_PATH, stolen, other.read_with_etag(s3_lease.LEASE_PATH)[1])
             return True
         return False
 
@@ -195,15 +177,11 @@ def test_conditional_write_fails_if_another_publisher_wrote_first(bucket: str) -
 
 def test_missing_bucket_is_an_error(bucket: str, key: Path, dist: Path) -> None:
     with pytest.raises(ExternalError, match="does not exist"):
-        publisher.publish(
-            dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True
-        )
+        publisher.publish(dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True)
 
 
 @pytest.fixture
-def proxy(
-    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[buckets.FaultProxy]:
+def proxy(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.FaultProxy]:
     """A proxy that injects faults between the storage and the bucket's server."""
     with buckets.fault_proxy(server) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)

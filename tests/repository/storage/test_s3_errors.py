@@ -45,11 +45,7 @@ def test_bucket_name_with_invalid_characters_is_rejected() -> None:
             "AWS_SECRET_ACCESS_KEY is not set.",
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ),
-        (
-            {"AWS_ACCESS_KEY_ID": None},
-            "AWS_ACCESS_KEY_ID is not set.",
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        ),
+        ({"AWS_ACCESS_KEY_ID": None}, "AWS_ACCESS_KEY_ID is not set.", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         (
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
             "AWS_ACCESS_KEY_ID is empty.",
@@ -60,11 +56,7 @@ def test_bucket_name_with_invalid_characters_is_rejected() -> None:
             "Invalid AWS_ENDPOINT_URL '127.0.0.1:9'.",
             "such as https://s3.example.com",
         ),
-        (
-            {"AWS_ENDPOINT_URL": "nonsense"},
-            "Invalid AWS_ENDPOINT_URL 'nonsense'.",
-            "such as https://s3.example.com",
-        ),
+        ({"AWS_ENDPOINT_URL": "nonsense"}, "Invalid AWS_ENDPOINT_URL 'nonsense'.", "such as https://s3.example.com"),
         (
             {"AWS_ENDPOINT_URL": None, "AWS_ENDPOINT": "ftp://x"},
             "Invalid AWS_ENDPOINT 'ftp://x'.",
@@ -73,11 +65,7 @@ def test_bucket_name_with_invalid_characters_is_rejected() -> None:
     ],
 )
 def test_invalid_environment_is_rejected_before_any_request(
-    bucket: str,
-    monkeypatch: pytest.MonkeyPatch,
-    variables: Mapping[str, str | None],
-    message: str,
-    hint: str,
+    bucket: str, monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str | None], message: str, hint: str
 ) -> None:
     set_variables(monkeypatch, variables)
     with pytest.raises(ConfigurationError) as error:
@@ -94,9 +82,7 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str |
             monkeypatch.setenv(name, value)
 
 
-def test_missing_credentials_are_named(
-    bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_credentials_are_named(bucket: str, key: Path, dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_variables(monkeypatch, {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None})
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", CLOSED_PORT)  # no cloud has started this machine
     with pytest.raises(ExternalError, match="no credentials") as error:
@@ -149,9 +135,7 @@ def test_missing_bucket_is_named_by_every_task(bucket: str, key: Path, dist: Pat
 
 
 @pytest.fixture
-def proxy(
-    bucket: str, server: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[buckets.FaultProxy]:
+def proxy(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.FaultProxy]:
     """A proxy that injects faults between the storage and the bucket's server."""
     with buckets.fault_proxy(server) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
@@ -207,12 +191,7 @@ def test_only_a_publisher_is_told_what_clients_see(
 
 
 def test_failure_while_suites_change_does_not_claim_the_previous_state(
-    proxy: buckets.FaultProxy,
-    bucket: str,
-    key: Path,
-    dist: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    proxy: buckets.FaultProxy, bucket: str, key: Path, dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(dist, bucket)
     put = S3Storage._put

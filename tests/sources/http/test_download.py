@@ -77,9 +77,7 @@ def test_a_reset_connection_is_tried_again(site, upstream, kubelet, store, log, 
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_line_that_breaks_often_is_fine_as_long_as_it_gets_on(
-    site, upstream, kubelet, store, log, data
-):
+def test_a_line_that_breaks_often_is_fine_as_long_as_it_gets_on(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [short for _ in range(6)]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
@@ -146,9 +144,7 @@ def test_retry_after_is_honoured(site, upstream, kubelet, store, log):
     assert time.monotonic() - started >= 1
 
 
-def test_a_server_that_wants_us_back_much_later_is_not_waited_for(
-    site, upstream, kubelet, store, log
-):
+def test_a_server_that_wants_us_back_much_later_is_not_waited_for(site, upstream, kubelet, store, log):
     site.faults[path(kubelet)] = [sites.status(429, {"Retry-After": "3600"})]
     with pytest.raises(DownloadError, match="429"):
         upstream.fetch([kubelet], store, log)
@@ -167,25 +163,19 @@ def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store
     assert len(site.requests_for("/kubelet")) == 1
 
 
-def test_a_rest_of_another_file_does_not_spoil_the_download(
-    site, upstream, kubelet, store, log, data
-):
+def test_a_rest_of_another_file_does_not_spoil_the_download(site, upstream, kubelet, store, log, data):
     wanted = kubelet.digest.removeprefix("sha256:")
     store.partial(f"kubelet-amd64-{wanted}").write_bytes(b"<html>a login page</html>")
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_rest_that_is_longer_than_the_file_is_thrown_away(
-    site, upstream, kubelet, store, log, data
-):
+def test_a_rest_that_is_longer_than_the_file_is_thrown_away(site, upstream, kubelet, store, log, data):
     wanted = kubelet.digest.removeprefix("sha256:")
     store.partial(f"kubelet-amd64-{wanted}").write_bytes(data + b"more")
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_download_that_was_whole_already_is_only_checked(
-    site, upstream, kubelet, store, log, data
-):
+def test_a_download_that_was_whole_already_is_only_checked(site, upstream, kubelet, store, log, data):
     wanted = kubelet.digest.removeprefix("sha256:")
     store.partial(f"kubelet-amd64-{wanted}").write_bytes(data)
     assert content(upstream.fetch([kubelet], store, log), store) == data
@@ -246,9 +236,7 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
     monkeypatch.setattr(threads, "GRACE", 2 * TIMEOUT)
     started = time.monotonic()
     with pytest.raises(DownloadError, match="404"):
-        from_mirror(site.url, RetryPolicy(read_timeout=2 * TIMEOUT)).fetch(
-            [kubelet, gone], store, log
-        )
+        from_mirror(site.url, RetryPolicy(read_timeout=2 * TIMEOUT)).fetch([kubelet, gone], store, log)
     assert time.monotonic() - started < TIMEOUT
     assert sizes() == [1_000_000]
 
@@ -265,9 +253,7 @@ def test_a_lock_with_another_kind_of_digest_is_refused(upstream, kubelet, store,
         upstream.fetch([odd], store, log)
 
 
-def test_a_directory_is_copied_from_and_checked(
-    site, upstream, from_mirror, kubelet, store, log, data, tmp_path
-):
+def test_a_directory_is_copied_from_and_checked(site, upstream, from_mirror, kubelet, store, log, data, tmp_path):
     target = tmp_path / "mirror" / path(kubelet)[1:]
     target.parent.mkdir(parents=True)
     there = from_mirror(str(tmp_path / "mirror"))

@@ -52,9 +52,7 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirro
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_an_authority_named_in_the_environment_is_trusted(
-    secure, from_mirror, authority, monkeypatch, variable
-):
+def test_an_authority_named_in_the_environment_is_trusted(secure, from_mirror, authority, monkeypatch, variable):
     monkeypatch.setenv(variable, str(authority / "ca.pem"))
     assert str(from_mirror(secure.url).resolve_kubernetes("stable")) == "1.36.3"
 

@@ -51,9 +51,7 @@ BINARIES = (
     Mutant(
         "a binary with another GOARCH",
         "kubectl",
-        replace_binary(
-            "/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOARCH": "arm64"})
-        ),
+        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOARCH": "arm64"})),
         "go-target",
         also_fails=OTHER_BINARY,
     ),
@@ -90,10 +88,5 @@ BINARIES = (
         call("replace_text", "provenance.json", '"kubectl 1.36.3-1"', '"kubectl 1.36.2-1"'),
         "provenance",
     ),
-    Mutant(
-        "a provenance that is not JSON",
-        "kubectl",
-        call("replace_content", "provenance.json", "{"),
-        "provenance",
-    ),
+    Mutant("a provenance that is not JSON", "kubectl", call("replace_content", "provenance.json", "{"), "provenance"),
 )

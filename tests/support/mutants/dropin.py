@@ -5,19 +5,12 @@ from __future__ import annotations
 from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, Mutant, call
 from tests.support.sample_packages import PackageDraft
 
-COMMAND = (
-    "/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS"
-    " $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS"
-)
+COMMAND = "/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS"
 
 
 def _drop_in(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
-        f"drop-in: {name}",
-        "kubeadm",
-        call("replace_text", DROP_IN_PATH, old, new),
-        check,
-        also_fails=frozenset(also),
+        f"drop-in: {name}", "kubeadm", call("replace_text", DROP_IN_PATH, old, new), check, also_fails=frozenset(also)
     )
 
 
@@ -40,10 +33,7 @@ DROP_IN = (
         "kubelet-extra-args-last",
     ),
     _drop_in(
-        "two commands",
-        f"ExecStart={COMMAND}",
-        f"ExecStart={COMMAND}\nExecStart={COMMAND}",
-        "drop-in-resets-exec-start",
+        "two commands", f"ExecStart={COMMAND}", f"ExecStart={COMMAND}\nExecStart={COMMAND}", "drop-in-resets-exec-start"
     ),
     _drop_in(
         "commented out",
@@ -65,37 +55,18 @@ DROP_IN = (
         "kubelet-extra-args-last",
     ),
     _drop_in("a line without =", "[Service]\n", "[Service]\nEnvironment\n", "drop-in-readable"),
-    _drop_in(
-        "flags file must exist", "=-/var/lib", "=/var/lib", "drop-in-environment-files-optional"
-    ),
-    _drop_in(
-        "environment file must exist", "=-/etc/", "=/etc/", "drop-in-environment-files-optional"
-    ),
+    _drop_in("flags file must exist", "=-/var/lib", "=/var/lib", "drop-in-environment-files-optional"),
+    _drop_in("environment file must exist", "=-/etc/", "=/etc/", "drop-in-environment-files-optional"),
     _drop_in("no flags file", _FLAGS, "", "drop-in-environment-files"),
-    _drop_in(
-        "environment files swapped",
-        "ExecStart=\n",
-        f"{_FLAGS}ExecStart=\n",
-        "drop-in-environment-files",
-    ),
+    _drop_in("environment files swapped", "ExecStart=\n", f"{_FLAGS}ExecStart=\n", "drop-in-environment-files"),
     _drop_in(
         "environment files cleared by an empty one",
         "ExecStart=\n",
         "EnvironmentFile=\nExecStart=\n",
         "drop-in-environment-files",
     ),
-    Mutant(
-        "drop-in: the other format's file",
-        "kubeadm",
-        _use_other_env_file,
-        "drop-in-environment-files",
-    ),
-    _drop_in(
-        "another kubeconfig",
-        "/etc/kubernetes/kubelet.conf",
-        "/etc/kubernetes/admin.conf",
-        "drop-in-environment",
-    ),
+    Mutant("drop-in: the other format's file", "kubeadm", _use_other_env_file, "drop-in-environment-files"),
+    _drop_in("another kubeconfig", "/etc/kubernetes/kubelet.conf", "/etc/kubernetes/admin.conf", "drop-in-environment"),
     Mutant(
         "drop-in: assignment without quotes",
         "kubeadm",
@@ -122,19 +93,7 @@ DROP_IN = (
         "kubelet-command-line",
     ),
     _drop_in("a missing variable", " $KUBELET_KUBEADM_ARGS", "", "kubelet-command-line"),
-    _drop_in(
-        "variables in quotes",
-        "$KUBELET_EXTRA_ARGS",
-        '"$KUBELET_EXTRA_ARGS"',
-        "kubelet-variables-split",
-    ),
-    _drop_in(
-        "variables in braces",
-        "$KUBELET_EXTRA_ARGS",
-        "${KUBELET_EXTRA_ARGS}",
-        "kubelet-variables-split",
-    ),
-    _drop_in(
-        "another binary", "=/usr/bin/kubelet", "=/usr/local/bin/kubelet", "kubelet-command-line"
-    ),
+    _drop_in("variables in quotes", "$KUBELET_EXTRA_ARGS", '"$KUBELET_EXTRA_ARGS"', "kubelet-variables-split"),
+    _drop_in("variables in braces", "$KUBELET_EXTRA_ARGS", "${KUBELET_EXTRA_ARGS}", "kubelet-variables-split"),
+    _drop_in("another binary", "=/usr/bin/kubelet", "=/usr/local/bin/kubelet", "kubelet-command-line"),
 )

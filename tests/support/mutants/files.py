@@ -32,66 +32,21 @@ def _move_plugins(draft: PackageDraft) -> None:
 
 FILES = (
     Mutant("no environment file", "kubelet", change_env_file(PackageDraft.remove), "files-present"),
-    Mutant(
-        "no binary",
-        "kubectl",
-        call("remove", "/usr/bin/kubectl"),
-        "files-present",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "plugins in another folder",
-        "kubernetes-cni",
-        _move_plugins,
-        "files-present",
-        also_fails=STRAY_FILE,
-    ),
+    Mutant("no binary", "kubectl", call("remove", "/usr/bin/kubectl"), "files-present", also_fails=OTHER_BINARY),
+    Mutant("plugins in another folder", "kubernetes-cni", _move_plugins, "files-present", also_fails=STRAY_FILE),
     Mutant(
         "an unexpected file",
         "kubelet",
         call("add_file", "/etc/kubernetes/manifests/x.yaml", kind="config|noreplace"),
         "no-stray-files",
     ),
-    Mutant(
-        "a licence among the plugins",
-        "kubernetes-cni",
-        call("add_file", "/opt/cni/bin/LICENSE"),
-        "no-stray-files",
-    ),
-    Mutant(
-        "a link instead of the binary",
-        "kubeadm",
-        _link_binary,
-        "file-types",
-        also_fails=OTHER_BINARY,
-    ),
-    Mutant(
-        "a unit only root can read", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes"
-    ),
-    Mutant(
-        "a group-writable directory",
-        "kubelet",
-        call("set_info", "/etc/kubernetes/manifests", mode=0o775),
-        "modes",
-    ),
-    Mutant(
-        "a binary that is not executable",
-        "kubectl",
-        call("set_info", "/usr/bin/kubectl", mode=0o644),
-        "modes",
-    ),
-    Mutant(
-        "a file with another owner",
-        "kubelet",
-        call("set_info", UNIT_PATH, owner="kube"),
-        "owner-root",
-    ),
-    Mutant(
-        "a file with another group",
-        "kubectl",
-        call("set_info", "/usr/bin/kubectl", group="docker"),
-        "owner-root",
-    ),
+    Mutant("a licence among the plugins", "kubernetes-cni", call("add_file", "/opt/cni/bin/LICENSE"), "no-stray-files"),
+    Mutant("a link instead of the binary", "kubeadm", _link_binary, "file-types", also_fails=OTHER_BINARY),
+    Mutant("a unit only root can read", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes"),
+    Mutant("a group-writable directory", "kubelet", call("set_info", "/etc/kubernetes/manifests", mode=0o775), "modes"),
+    Mutant("a binary that is not executable", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o644), "modes"),
+    Mutant("a file with another owner", "kubelet", call("set_info", UNIT_PATH, owner="kube"), "owner-root"),
+    Mutant("a file with another group", "kubectl", call("set_info", "/usr/bin/kubectl", group="docker"), "owner-root"),
     Mutant("setuid", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o4755), "no-privileges"),
     Mutant(
         "a world-writable file",
@@ -100,9 +55,7 @@ FILES = (
         "not-world-writable",
         also_fails=frozenset({"modes"}),
     ),
-    Mutant(
-        "an environment file that is not a conffile", "kubelet", _unmark_env_file, "config-files"
-    ),
+    Mutant("an environment file that is not a conffile", "kubelet", _unmark_env_file, "config-files"),
     Mutant(
         "a unit that is a conffile",
         "kubelet",

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import (
-    MISSING_FILE,
-    OTHER_IDENTITY,
-    Mutant,
-    set_fields,
-    set_rpm_fields,
-)
+from tests.support.mutants.mutant import MISSING_FILE, OTHER_IDENTITY, Mutant, set_fields, set_rpm_fields
 
 METADATA = (
     Mutant(
@@ -20,21 +14,9 @@ METADATA = (
         also_fails=OTHER_IDENTITY | {"licence"},
     ),
     Mutant(
-        "another version",
-        "kubectl",
-        set_fields(version="1.36.2"),
-        "identity",
-        exact=True,
-        also_fails=OTHER_IDENTITY,
+        "another version", "kubectl", set_fields(version="1.36.2"), "identity", exact=True, also_fails=OTHER_IDENTITY
     ),
-    Mutant(
-        "another revision",
-        "kubectl",
-        set_fields(release="2"),
-        "identity",
-        also_fails=OTHER_IDENTITY,
-        exact=True,
-    ),
+    Mutant("another revision", "kubectl", set_fields(release="2"), "identity", also_fails=OTHER_IDENTITY, exact=True),
     Mutant("an epoch", "kubectl", set_fields(epoch="1"), "identity"),
     Mutant(
         "an unknown architecture",
@@ -58,20 +40,8 @@ METADATA = (
         also_fails=MISSING_FILE,
     ),
     Mutant("no licence in the header", "kubectl", set_fields(license=""), "licence", ("rpm",)),
-    Mutant(
-        "a maintainer without address",
-        "kubectl",
-        set_fields(maintainer="somebody"),
-        "maintainer",
-        ("deb",),
-    ),
-    Mutant(
-        "a maintainer without address",
-        "kubectl",
-        set_rpm_fields(packager="somebody"),
-        "maintainer",
-        ("rpm",),
-    ),
+    Mutant("a maintainer without address", "kubectl", set_fields(maintainer="somebody"), "maintainer", ("deb",)),
+    Mutant("a maintainer without address", "kubectl", set_rpm_fields(packager="somebody"), "maintainer", ("rpm",)),
     Mutant("no homepage", "kubectl", set_fields(homepage=""), "maintainer"),
     Mutant(
         "a summary with a full stop",
@@ -96,13 +66,7 @@ METADATA = (
         "compression",
         ("rpm",),
     ),
-    Mutant(
-        "no changelog",
-        "kubectl",
-        lambda d: d.config.pop("changelog"),
-        "changelog",
-        also_fails=MISSING_FILE,
-    ),
+    Mutant("no changelog", "kubectl", lambda d: d.config.pop("changelog"), "changelog", also_fails=MISSING_FILE),
     Mutant(
         "the name of the build machine",
         "kubectl",

@@ -18,18 +18,11 @@ def _remove_libc(draft: PackageDraft) -> None:
 RELATIONS = (
     Mutant("a missing dependency", "kubelet", _remove_util_linux, "relations"),
     Mutant("an additional dependency", "kubectl", add_relations("conntrack"), "relations"),
-    Mutant(
-        "an additional weak dependency",
-        "kubectl",
-        add_relations("socat", relation="recommends"),
-        "relations",
-    ),
+    Mutant("an additional weak dependency", "kubectl", add_relations("socat", relation="recommends"), "relations"),
     Mutant(
         "an exact version",
         "kubeadm",
-        lambda d: add_relations(
-            "kubelet (= 1.36.3-1)" if d.format == "deb" else "kubelet = 1.36.3"
-        )(d),
+        lambda d: add_relations("kubelet (= 1.36.3-1)" if d.format == "deb" else "kubelet = 1.36.3")(d),
         "no-exact-bounds",
         also_fails=frozenset({"relations"}),
     ),

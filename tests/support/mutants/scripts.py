@@ -19,12 +19,7 @@ def _script(
     formats: Sequence[str] = BOTH,
 ) -> Mutant:
     return Mutant(
-        f"scriptlet: {name}",
-        package,
-        call("append_to_script", script, text),
-        check,
-        formats,
-        frozenset(also),
+        f"scriptlet: {name}", package, call("append_to_script", script, text), check, formats, frozenset(also)
     )
 
 
@@ -36,9 +31,7 @@ _FIRST_INSTALLATION = {"deb": '[ -z "$2" ] && ', "rpm": '[ "$1" -eq 1 ] && '}
 
 
 SCRIPTS = (
-    _script(
-        "restarts the kubelet", "systemctl restart kubelet || true", "scripts-leave-kubelet-running"
-    ),
+    _script("restarts the kubelet", "systemctl restart kubelet || true", "scripts-leave-kubelet-running"),
     _script(
         "restarts it if it runs",
         "if [ -d /run/systemd/system ]; then systemctl try-restart kubelet.service || true; fi",
@@ -55,16 +48,8 @@ SCRIPTS = (
         'if [ -z "$2" ] && [ "$1" = 1 ]; then systemctl enable --now kubelet || true; fi',
         "scripts-leave-kubelet-running",
     ),
-    _script(
-        "restarts it with service",
-        "service kubelet restart || true",
-        "scripts-leave-kubelet-running",
-    ),
-    _script(
-        "restarts it inside $( )",
-        'x="$(systemctl restart kubelet || true)"',
-        "scripts-leave-kubelet-running",
-    ),
+    _script("restarts it with service", "service kubelet restart || true", "scripts-leave-kubelet-running"),
+    _script("restarts it inside $( )", 'x="$(systemctl restart kubelet || true)"', "scripts-leave-kubelet-running"),
     _script("kills it", "pkill kubelet || true", "scripts-leave-kubelet-running"),
     _script(
         "stops it at every upgrade",
@@ -98,14 +83,8 @@ SCRIPTS = (
         lambda d: d.replace_in_script("postinstall", _FIRST_INSTALLATION[d.format], ""),
         "scripts-enable-once",
     ),
-    _script(
-        "needs systemd", "systemctl daemon-reload", "scripts-without-systemd", "scripts-succeed"
-    ),
-    _script(
-        "fails with an and-list",
-        "[ -d /run/systemd/system ] && systemctl daemon-reload",
-        "scripts-succeed",
-    ),
+    _script("needs systemd", "systemctl daemon-reload", "scripts-without-systemd", "scripts-succeed"),
+    _script("fails with an and-list", "[ -d /run/systemd/system ] && systemctl daemon-reload", "scripts-succeed"),
     _script("exits with 1", "exit 1", "scripts-succeed"),
     _script(
         "removes the plugins",
@@ -123,10 +102,7 @@ SCRIPTS = (
         script="postremove",
     ),
     _script(
-        "removes the node's state",
-        "rm -f /var/lib/kubelet/config.yaml",
-        "scripts-leave-data",
-        script="postremove",
+        "removes the node's state", "rm -f /var/lib/kubelet/config.yaml", "scripts-leave-data", script="postremove"
     ),
     _script("fails in a second run", "mkdir /var/lib/kubeparcel", "scripts-idempotent"),
     _script("appends to a file", "echo vm.swappiness=0 >> /etc/sysctl.conf", "scripts-idempotent"),

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from tests.support.mutants.mutant import (
-    MISSING_FILE,
-    STRAY_FILE,
-    UNIT_PATH,
-    Mutant,
-    call,
-    change_env_file,
-)
+from tests.support.mutants.mutant import MISSING_FILE, STRAY_FILE, UNIT_PATH, Mutant, call, change_env_file
 from tests.support.sample_packages import PackageDraft
 
 
 def _unit(name: str, old: str, new: str, check: str, *also: str) -> Mutant:
     return Mutant(
-        f"unit: {name}",
-        "kubelet",
-        call("replace_text", UNIT_PATH, old, new),
-        check,
-        also_fails=frozenset(also),
+        f"unit: {name}", "kubelet", call("replace_text", UNIT_PATH, old, new), check, also_fails=frozenset(also)
     )
 
 
 def _move_unit_to_etc(draft: PackageDraft) -> None:
-    draft.entry(UNIT_PATH).update(
-        dst="/etc/systemd/system/kubelet.service", type="config|noreplace"
-    )
+    draft.entry(UNIT_PATH).update(dst="/etc/systemd/system/kubelet.service", type="config|noreplace")
 
 
 UNIT = (
@@ -36,10 +23,7 @@ UNIT = (
     _unit("wanted by rescue.target only", "=multi-user.target", "=rescue.target", "unit-enabled"),
     _unit("does not wait for the network", "After=network-online.target\n", "", "unit-network"),
     _unit(
-        "restart loop before kubeadm init",
-        "ConditionPathExists=|",
-        "#ConditionPathExists=|",
-        "unit-waits-for-config",
+        "restart loop before kubeadm init", "ConditionPathExists=|", "#ConditionPathExists=|", "unit-waits-for-config"
     ),
     _unit(
         "waits for the drop-in's absence only",
@@ -47,27 +31,12 @@ UNIT = (
         "",
         "unit-waits-for-config",
     ),
-    _unit(
-        "a broken line",
-        "[Service]\n",
-        "[Service\n",
-        "unit-readable",
-        "unit-exec-start",
-        "unit-restart",
-    ),
-    Mutant(
-        "unit: in /etc",
-        "kubelet",
-        _move_unit_to_etc,
-        "unit-not-in-etc",
-        also_fails=STRAY_FILE | MISSING_FILE,
-    ),
+    _unit("a broken line", "[Service]\n", "[Service\n", "unit-readable", "unit-exec-start", "unit-restart"),
+    Mutant("unit: in /etc", "kubelet", _move_unit_to_etc, "unit-not-in-etc", also_fails=STRAY_FILE | MISSING_FILE),
     Mutant(
         "environment file: another variable",
         "kubelet",
-        change_env_file(
-            lambda d, env: d.replace_content(env, "KUBELET_EXTRA_ARGS=\nKUBELET_KUBEADM_ARGS=--x\n")
-        ),
+        change_env_file(lambda d, env: d.replace_content(env, "KUBELET_EXTRA_ARGS=\nKUBELET_KUBEADM_ARGS=--x\n")),
         "env-file",
     ),
     Mutant(

@@ -26,9 +26,7 @@ from tests.support.elf_files import Go
 from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
 
 
-def test_valid_packages_pass_every_check(
-    samples: SamplePackages, valid_packages: dict[str, BuiltPackage]
-) -> None:
+def test_valid_packages_pass_every_check(samples: SamplePackages, valid_packages: dict[str, BuiltPackage]) -> None:
     report = check_packages(list(valid_packages.values()), samples.store, QuietLog())
     assert report.failed == ()
     assert report.exit_code == 0
@@ -54,10 +52,7 @@ def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_
 
 
 def test_every_check_applies_to_some_package(
-    samples: SamplePackages,
-    official_samples: SamplePackages,
-    valid_packages: dict[str, BuiltPackage],
-    tmp_path: Path,
+    samples: SamplePackages, official_samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path
 ) -> None:
     package = official_samples.manifest("kubeadm", "deb")
     built = official_samples.built(package, official_samples.write(package, None, tmp_path))
@@ -76,9 +71,7 @@ def test_check_names_are_unique_and_in_kebab_case() -> None:
     assert all(check.meaning and not check.meaning.endswith(".") for check in CHECKS)
 
 
-def test_passed_checks_are_cached_and_still_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_passed_checks_are_cached_and_still_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubeadm", "deb")
     built = samples.built(package, samples.write(package, None, tmp_path / "work"))
@@ -115,9 +108,7 @@ def test_failed_checks_are_not_cached(tmp_path: Path) -> None:
 def test_package_built_from_a_damaged_file_raises_digest_error(tmp_path: Path) -> None:
     samples = sample_packages(tmp_path)
     package = samples.manifest("kubectl", "deb")
-    built = samples.built(
-        package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work")
-    )
+    built = samples.built(package, samples.write(package, lambda d: d.remove("copyright"), tmp_path / "work"))
     damaged = next(f for f in package.files if f.path == "/usr/bin/kubectl")
     samples.store.path(damaged.sha256).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="/usr/bin/kubectl"):
@@ -132,9 +123,7 @@ def test_path_in_two_packages_fails_in_both(samples: SamplePackages, tmp_path: P
         samples.write(samples.manifest(name, "deb"), greedy, tmp_path / name)
     report = level.check_paths([tmp_path])
     clashes = [check for check in report.failed if check.name == "one-owner-per-path"]
-    assert [check.findings[0].location for check in clashes] == [
-        "/usr/share/man/man1/kubectl.1"
-    ] * 2
+    assert [check.findings[0].location for check in clashes] == ["/usr/share/man/man1/kubectl.1"] * 2
     assert clashes[0].findings[0].found == "also in kubectl"
 
 
@@ -150,25 +139,18 @@ def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 
 
-def test_package_outside_the_catalog_gets_only_general_checks(
-    samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_package_outside_the_catalog_gets_only_general_checks(samples: SamplePackages, tmp_path: Path) -> None:
     def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
 
     file = samples.write(samples.manifest("kubelet", "deb"), rename, tmp_path)
     names = {check.name for check in level.check_paths([file]).checks}
-    assert {"modes", "declared-digests", "drop-in-readable"} & names == {
-        "modes",
-        "declared-digests",
-    }
+    assert {"modes", "declared-digests", "drop-in-readable"} & names == {"modes", "declared-digests"}
     assert "files-present" not in names
     assert "relations" not in names
 
 
-def test_catalog_of_the_user_extends_the_expected_files(
-    samples: SamplePackages, tmp_path: Path
-) -> None:
+def test_catalog_of_the_user_extends_the_expected_files(samples: SamplePackages, tmp_path: Path) -> None:
     def extend(draft: PackageDraft) -> None:
         draft.add_file("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
 
@@ -199,10 +181,7 @@ def test_missing_packages_raise_usage_error_with_the_path(tmp_path: Path) -> Non
 
 
 def test_build_check_logs_its_result(
-    samples: SamplePackages,
-    valid_packages: dict[str, BuiltPackage],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check_packages(list(valid_packages.values()), samples.store, PlainLog())
     assert capsys.readouterr().err.startswith("Check      10 packages, ")

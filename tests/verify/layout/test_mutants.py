@@ -45,11 +45,7 @@ def failed(report: Report) -> set[str]:
 
 @pytest.mark.parametrize(("mutant", "format_"), CASES)
 def test_mutant_fails_its_check(
-    mutant: Mutant,
-    format_: str,
-    samples: SamplePackages,
-    official_samples: SamplePackages,
-    tmp_path: Path,
+    mutant: Mutant, format_: str, samples: SamplePackages, official_samples: SamplePackages, tmp_path: Path
 ) -> None:
     packages = official_samples if mutant.official else samples
     package = packages.manifest(mutant.package, format_)
@@ -66,11 +62,7 @@ def test_mutant_fails_its_check(
 
 @pytest.mark.parametrize(("change", "check", "format_"), REPACKED_CASES)
 def test_repacked_file_fails_its_check(
-    change: Callable[[Path], None],
-    check: str,
-    format_: str,
-    samples: SamplePackages,
-    tmp_path: Path,
+    change: Callable[[Path], None], check: str, format_: str, samples: SamplePackages, tmp_path: Path
 ) -> None:
     samples.write(samples.manifest("kubectl", format_), None, tmp_path / "out")
     (file,) = (tmp_path / "out").glob(f"*.{format_}")

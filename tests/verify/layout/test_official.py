@@ -30,8 +30,7 @@ RestartSec=10
 WantedBy=multi-user.target
 """
 SCRIPTS = {
-    "postinstall": 'if [ "$1" = "configure" ]; then\n'
-    "  systemctl preset kubelet.service >/dev/null 2>&1 || :\nfi",
+    "postinstall": 'if [ "$1" = "configure" ]; then\n  systemctl preset kubelet.service >/dev/null 2>&1 || :\nfi',
     "preremove": 'if [ "$1" = "remove" ]; then\n'
     "  systemctl --no-reload disable kubelet.service >/dev/null 2>&1 || :\n"
     "  systemctl stop kubelet.service >/dev/null 2>&1 || :\nfi",
@@ -50,9 +49,7 @@ def _make_official(draft: PackageDraft) -> None:
     config.update(maintainer=authors, vendor="obs://build.opensuse.org/isv:kubernetes", scripts={})
     config["rpm"].update(packager=authors, buildhost="old-cirrus3")
     config.pop("changelog")
-    config["contents"] = [
-        entry for entry in config["contents"] if not entry["dst"].startswith("/usr/share")
-    ]
+    config["contents"] = [entry for entry in config["contents"] if not entry["dst"].startswith("/usr/share")]
     draft.add_file(f"/usr/share/{'doc' if deb else 'licenses'}/{name}/LICENSE")
     draft.add_file(f"/usr/share/doc/{name}/README.md")
     for entry in config["contents"]:

@@ -11,9 +11,7 @@ def parse_one(body: str, program: str = "systemctl") -> Command:
 
 
 def test_command_has_the_conditions_of_surrounding_ifs() -> None:
-    command = parse_one(
-        'if [ "$1" = configure ]; then\n  if [ -z "$2" ]; then systemctl preset k; fi\nfi'
-    )
+    command = parse_one('if [ "$1" = configure ]; then\n  if [ -z "$2" ]; then systemctl preset k; fi\nfi')
     assert command.conditions == ("[ $1 = configure ]", "[ -z $2 ]")
     assert command.line == 2
 
@@ -25,9 +23,7 @@ def test_else_branch_has_the_negated_condition() -> None:
 
 
 def test_elif_replaces_the_condition() -> None:
-    assert parse_one('if a; then :; elif [ "$1" = purge ]; then systemctl x; fi').conditions == (
-        "[ $1 = purge ]",
-    )
+    assert parse_one('if a; then :; elif [ "$1" = purge ]; then systemctl x; fi').conditions == ("[ $1 = purge ]",)
 
 
 def test_case_pattern_is_a_condition() -> None:

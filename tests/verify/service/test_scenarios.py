@@ -33,9 +33,7 @@ def test_layout_scenario_needs_another_layout(package_sets: Sets) -> None:
     assert "layouts" not in [scenario.name for scenario, _ in planned]
 
 
-def test_lifecycle_upgrades_each_package_and_expects_advice_for_the_kubelet(
-    package_sets: Sets,
-) -> None:
+def test_lifecycle_upgrades_each_package_and_expects_advice_for_the_kubelet(package_sets: Sets) -> None:
     etc = package_sets["etc"]
     names = [step.name for step in lifecycle(etc, package_sets["previous"]).steps]
     upgrades = [name for name in names if name.startswith("upgrade-")]

@@ -41,9 +41,7 @@ class ControlArchive:
     def relations(self) -> Mapping[str, tuple[str, ...]]:
         """The relations to other packages, by field."""
         declared = {name: self.fields[name] for name in _RELATIONS if self.fields.get(name)}
-        return {
-            name: tuple(map(normalize_relation, text.split(","))) for name, text in declared.items()
-        }
+        return {name: tuple(map(normalize_relation, text.split(","))) for name, text in declared.items()}
 
     @property
     def description(self) -> tuple[str, str]:
@@ -56,10 +54,7 @@ class ControlArchive:
 def parse_control_archive(view: memoryview) -> ControlArchive:
     """Parse a decompressed control.tar; raise MalformedData."""
     archive = tar.members(view, "control.tar")
-    texts = {
-        absolute_path(member.name)[1:]: str(member.data, "utf-8", "backslashreplace")
-        for member in archive
-    }
+    texts = {absolute_path(member.name)[1:]: str(member.data, "utf-8", "backslashreplace") for member in archive}
     fields = parse_fields(texts.get("control", ""))
     for name in ("package", "version", "architecture"):
         if not fields.get(name):

@@ -18,8 +18,7 @@ _VERSION = re.compile(r"(?:\d+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
 _TAR_BLOCK = 512
 _MAX_CONTROL = 16 << 20
 _INDEX_FIELDS = re.compile(
-    r"^(?:Filename|Size|MD5sum|SHA1|SHA256|SHA512|Status|Conffiles)\s*:.*\n(?:[ \t].*\n)*",
-    re.MULTILINE | re.IGNORECASE,
+    r"^(?:Filename|Size|MD5sum|SHA1|SHA256|SHA512|Status|Conffiles)\s*:.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE
 )
 _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 

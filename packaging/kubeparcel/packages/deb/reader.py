@@ -13,12 +13,7 @@ from kubeparcel.packages.deb.control import ControlArchive, parse_control_archiv
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
-from kubeparcel.packages.payload import (
-    absolute_path,
-    inspect_file,
-    installed_size_faults,
-    member_name_faults,
-)
+from kubeparcel.packages.payload import absolute_path, inspect_file, installed_size_faults, member_name_faults
 from kubeparcel.packages.versions import split_version
 
 MAGIC = ar.MAGIC
@@ -129,9 +124,7 @@ def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> Packa
     )
 
 
-def _md5_faults(
-    control: ControlArchive, entries: Sequence[PackageEntry], md5s: Mapping[str, str]
-) -> Iterator[str]:
+def _md5_faults(control: ControlArchive, entries: Sequence[PackageEntry], md5s: Mapping[str, str]) -> Iterator[str]:
     """Yield the differences of md5sums and payload; md5sums may omit conffiles."""
     if control.md5sums is None:
         return

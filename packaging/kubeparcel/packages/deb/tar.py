@@ -39,10 +39,7 @@ class TarMember:
 def members(view: memoryview, archive_name: str) -> Iterator[TarMember]:
     """Yield the members in order; raise MalformedData, naming the archive, if incomplete."""
     try:
-        with (
-            MemoryViewFile(view) as file,
-            tarfile.open(fileobj=file, mode="r:", errors="backslashreplace") as archive,
-        ):
+        with MemoryViewFile(view) as file, tarfile.open(fileobj=file, mode="r:", errors="backslashreplace") as archive:
             for info in archive:
                 size = info.size if info.isreg() else 0
                 data = view[info.offset_data : info.offset_data + size]

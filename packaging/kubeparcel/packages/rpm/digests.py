@@ -11,9 +11,7 @@ from kubeparcel.packages.rpm.header import Headers
 _SHA256 = 8
 
 
-def check(
-    headers: Headers, raw: memoryview, payload: memoryview
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def check(headers: Headers, raw: memoryview, payload: memoryview) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of those that match, and a fault for each that does not.
 
     `raw` is the whole file, `payload` its payload, decompressed. Undeclared ones are in neither.

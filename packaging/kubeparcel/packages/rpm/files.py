@@ -64,9 +64,7 @@ class PayloadFile:
     link_target: str
 
 
-def entries(
-    main: Header, payload: memoryview, cache: InspectionCache
-) -> tuple[list[PackageEntry], list[str]]:
+def entries(main: Header, payload: memoryview, cache: InspectionCache) -> tuple[list[PackageEntry], list[str]]:
     """Return all entries, and a fault for each difference between header and payload.
 
     Raises ValueError if the header's lists differ in length.
@@ -139,9 +137,7 @@ def _merge(
         entry = replace(entry, kind=FileType.HARDLINK, target=payload.link_target)
     inspection = inspect_file(entry, payload.data, cache, algorithm or "sha256")
     if not algorithm or inspection.digest != file.digest.lower():
-        faults.append(
-            f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}"
-        )
+        faults.append(f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}")
     return inspection.entry, [*faults, *inspection.faults]
 
 

@@ -22,23 +22,10 @@ HEADERSIGNATURES, SIG_RESERVEDSPACE = 62, 1008
 SIG_DSA, SIG_RSA, SIG_OPENPGP, SIG_PGP, SIG_GPG = 267, 268, 278, 1002, 1005
 SIG_SIZE, SIG_LONGSIZE, SIG_MD5, SIG_SHA1, SIG_SHA256 = 1000, 270, 1004, 269, 273
 SIG_PAYLOADSIZE, SIG_LONGPAYLOADSIZE = 1007, 271
-SIGNATURES: Mapping[str, int] = {
-    "DSA": SIG_DSA,
-    "RSA": SIG_RSA,
-    "OPENPGP": SIG_OPENPGP,
-    "PGP": SIG_PGP,
-    "GPG": SIG_GPG,
-}
+SIGNATURES: Mapping[str, int] = {"DSA": SIG_DSA, "RSA": SIG_RSA, "OPENPGP": SIG_OPENPGP, "PGP": SIG_PGP, "GPG": SIG_GPG}
 """DSA, RSA and OPENPGP sign the main header, PGP and GPG the main header and the payload."""
 
-DIGESTS: Mapping[int, str] = {
-    1: "md5",
-    2: "sha1",
-    8: "sha256",
-    9: "sha384",
-    10: "sha512",
-    11: "sha224",
-}
+DIGESTS: Mapping[int, str] = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 """OpenPGP's hash algorithms (RFC 4880, 9.4) by their names in hashlib."""
 
 RELATIONS: Mapping[str, tuple[int, int, int]] = {

@@ -42,19 +42,13 @@ def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) 
     """Return the Packages file of each architecture; `packages` are sorted."""
     return {
         arch: "\n".join(
-            [
-                entries[package.sha256].primary
-                for package in packages
-                if package.arch in (arch, "all")
-            ]
+            [entries[package.sha256].primary for package in packages if package.arch in (arch, "all")]
         ).encode()
         for arch in architectures(packages)
     }
 
 
-def build_indexes(
-    suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
-) -> Indexes:
+def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
     """Compress the Packages files of a suite and list them in Release; `now` is in Unix time."""
     files = {
         f"{COMPONENT}/binary-{arch}/Packages{suffix}": data
@@ -62,10 +56,7 @@ def build_indexes(
         for suffix, data in compress_index(text).items()
     }
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    by_hash = {
-        f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name]
-        for name, digest in digests.items()
-    }
+    by_hash = {f"{name.rpartition('/')[0]}/by-hash/SHA256/{digest}": files[name] for name, digest in digests.items()}
     checksums = [f" {digests[name]} {len(files[name]):>10} {name}" for name in sorted(files)]
     release = _release(suite, tuple(texts), checksums, options, now)
     return Indexes(index_folder(suite), files, by_hash, release.encode(), ENTRY_FILES)
@@ -93,11 +84,7 @@ def compress_gzip(data: bytes) -> bytes:
 
 
 def _release(
-    suite: str,
-    architectures: Sequence[str],
-    checksums: Sequence[str],
-    options: RepositoryOptions,
-    now: int,
+    suite: str, architectures: Sequence[str], checksums: Sequence[str], options: RepositoryOptions, now: int
 ) -> str:
     days = options.valid_days
     lines = (

@@ -15,12 +15,7 @@ from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.candidates.scan import new_files
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import (
-    FileStamp,
-    LastPublish,
-    PackageCache,
-    PackageMetadata,
-)
+from kubeparcel.repository.package_cache import FileStamp, LastPublish, PackageCache, PackageMetadata
 
 
 @dataclass(frozen=True)
@@ -62,16 +57,12 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
     published = {stored[sha256] for sha256 in package_files.paths.keys() & stored.keys()}
     if not package_files.metadata:
         return Candidates(frozenset(published), {}, frozenset())
-    digests = {
-        package_from(metadata): sha256 for sha256, metadata in package_files.metadata.items()
-    }
+    digests = {package_from(metadata): sha256 for sha256, metadata in package_files.metadata.items()}
     policy.reject_duplicates(digests)
     digests = _prefer_signed(digests, package_files.metadata)
     names = {package.name for package in digests}
     same_content = {
-        (*package.identity, package.content_digest): package
-        for package in stored.values()
-        if package.name in names
+        (*package.identity, package.content_digest): package for package in stored.values() if package.name in names
     }
     sources = {}
     for package, sha256 in digests.items():
@@ -83,9 +74,7 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
     return Candidates(frozenset(published | sources.keys()), sources, signed)
 
 
-def _prefer_signed(
-    digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]
-) -> dict[Package, str]:
+def _prefer_signed(digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]) -> dict[Package, str]:
     """Drop an unsigned RPM if the same RPM is also there signed."""
     distinct: dict[tuple[str, ...], Package] = {}
     for package, sha256 in digests.items():
@@ -103,24 +92,14 @@ def package_from(metadata: PackageMetadata) -> Package:
     else:
         path = f"packages/{rpm_metadata.file_name(*identity)}"
     return Package(
-        metadata.format,
-        *identity,
-        metadata.sha256,
-        metadata.size,
-        metadata.content_digest,
-        metadata.dependencies,
-        path,
+        metadata.format, *identity, metadata.sha256, metadata.size, metadata.content_digest, metadata.dependencies, path
     )
 
 
 def check_layout(candidates: Candidates, cache: PackageCache, log: Log) -> None:
     """Run the layout check on new packages of the catalog. Raises PolicyViolation."""
     names = kubernetes_packages().names
-    paths = {
-        package.sha256: path
-        for package, path in candidates.sources.items()
-        if package.name in names
-    }
+    paths = {package.sha256: path for package, path in candidates.sources.items() if package.name in names}
     unchecked = paths.keys() - cache.layout_checked(paths)
     if not unchecked:
         return
@@ -130,8 +109,7 @@ def check_layout(candidates: Candidates, cache: PackageCache, log: Log) -> None:
     report = level.check_paths(sorted(Path(paths[sha256]) for sha256 in unchecked))
     if not report.passed:
         raise policy.PolicyViolation(
-            f"Packages failed the layout check ({report.summary}); nothing was published.",
-            as_text([report]),
+            f"Packages failed the layout check ({report.summary}); nothing was published.", as_text([report])
         )
     log.info("Check", report.summary)
     cache.store_layout_checked(unchecked)

@@ -13,12 +13,7 @@ from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import header, rpm_metadata
-from kubeparcel.repository.package_cache import (
-    FileStamp,
-    IndexEntry,
-    PackageCache,
-    PackageMetadata,
-)
+from kubeparcel.repository.package_cache import FileStamp, IndexEntry, PackageCache, PackageMetadata
 from kubeparcel.repository.yum import package_xml
 
 _BATCH = 500
@@ -43,9 +38,7 @@ class PackageFiles:
     metadata: Mapping[str, PackageMetadata]
 
 
-def read_packages(
-    files: Sequence[FileStamp], cache: PackageCache, published: Set[str] = frozenset()
-) -> PackageFiles:
+def read_packages(files: Sequence[FileStamp], cache: PackageCache, published: Set[str] = frozenset()) -> PackageFiles:
     """Read the files that are not in the cache. Raises BrokenPackage.
 
     `published` are SHA-256 of packages whose metadata is not needed.
@@ -108,9 +101,7 @@ def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
     identity = deb_metadata.identity(fields)
     dependencies = deb_metadata.dependencies(fields)
     stanza = deb_metadata.index_stanza(control, deb_metadata.pool_path(*identity), size, sha256)
-    metadata = PackageMetadata(
-        sha256, Format.DEB, *identity, size, sha256, dependencies, signed=False
-    )
+    metadata = PackageMetadata(sha256, Format.DEB, *identity, size, sha256, dependencies, signed=False)
     return ParsedPackage(metadata, IndexEntry(stanza))
 
 

@@ -23,8 +23,7 @@ def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
         files = sorted(map(_stamp, _package_files(str(folder))))
     if not files:
         raise UsageError(
-            f"No .deb or .rpm files in {folder}.",
-            "Build packages first (inv build), or pass --from FOLDER.",
+            f"No .deb or .rpm files in {folder}.", "Build packages first (inv build), or pass --from FOLDER."
         )
     return tuple(files)
 
@@ -32,9 +31,7 @@ def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
 def require_folder(folder: Path) -> None:
     """Raise UsageError unless `folder` is a folder."""
     if not folder.exists():
-        raise UsageError(
-            f"{folder} does not exist.", "Build packages first (inv build), or pass --from FOLDER."
-        )
+        raise UsageError(f"{folder} does not exist.", "Build packages first (inv build), or pass --from FOLDER.")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.", "Pass a folder with --from.")
 
@@ -50,9 +47,7 @@ def _stamp(entry: os.DirEntry[str]) -> FileStamp:
     try:
         entry.path.encode()
     except UnicodeEncodeError:
-        raise UsageError(
-            f"The file name {entry.path!a} is not valid UTF-8.", "Rename the file."
-        ) from None
+        raise UsageError(f"The file name {entry.path!a} is not valid UTF-8.", "Rename the file.") from None
     status = entry.stat()
     return FileStamp(entry.path, status.st_size, status.st_mtime_ns)
 
@@ -65,8 +60,5 @@ def _package_files(folder: str) -> Iterator[os.DirEntry[str]]:
             if entry.name.endswith((".deb", ".rpm")):
                 if entry.is_file():
                     yield entry
-            elif (
-                entry.is_dir(follow_symlinks=False)
-                and not Path(entry.path, METADATA_FOLDER).is_dir()
-            ):
+            elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, METADATA_FOLDER).is_dir():
                 yield from _package_files(entry.path)

@@ -33,9 +33,7 @@ class SignedRpm(NamedTuple):
     path: str
 
 
-def sign_rpms(
-    candidates: Candidates, signer: Signer, folder: Path, cache: PackageCache, log: Log
-) -> Candidates:
+def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: PackageCache, log: Log) -> Candidates:
     """Return the candidates; RPMs not signed by our keys are replaced by signed copies."""
     rpms = {package for package in candidates.sources if package.format is Format.RPM}
     unsigned = sorted(rpms - _signed_by(signer, candidates))
@@ -47,9 +45,7 @@ def sign_rpms(
         ThreadPoolExecutor(_WORKERS) as threads,
         log.task("Sign", f"{len(unsigned)} rpms", len(unsigned), "rpms") as task,
     ):
-        results = threads.map(
-            lambda rpm: _sign(rpm, candidates.sources[rpm], signer, folder), unsigned
-        )
+        results = threads.map(lambda rpm: _sign(rpm, candidates.sources[rpm], signer, folder), unsigned)
         for package, result in zip(unsigned, results, strict=True):
             signed[package] = result
             task.advance()
@@ -109,7 +105,5 @@ def _sign(package: Package, source: str, signer: Signer, folder: Path) -> Signed
     signature = signer.sign_binary(content.head[headers.main.start : headers.main.end])
     target = folder / f"{package.sha256}.rpm"
     with translate_os_errors(target):
-        signed = rpm_signature.write_signed_copy(
-            Path(source), content.head, headers, signature, target
-        )
+        signed = rpm_signature.write_signed_copy(Path(source), content.head, headers, signature, target)
     return SignedRpm(parse_rpm(signed.head, signed.size, signed.sha256), str(target))

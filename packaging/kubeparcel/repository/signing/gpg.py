@@ -122,9 +122,7 @@ def open_home(folder: Path) -> GpgHome:
     links.mkdir(mode=0o700, exist_ok=True)
     status = links.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ConfigurationError(
-            f"{links} is not a folder that belongs to you alone.", "Remove it and try again."
-        )
+        raise ConfigurationError(f"{links} is not a folder that belongs to you alone.", "Remove it and try again.")
     link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     with suppress(FileExistsError):
         link.symlink_to(folder)

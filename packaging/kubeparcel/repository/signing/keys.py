@@ -78,8 +78,7 @@ def key_folder(name: str) -> Path:
     """Return the folder of a key, existing or not; raises ConfigurationError for a bad name."""
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"Invalid key name {name!r}.",
-            "Use up to 64 letters, digits, dots, hyphens and underscores.",
+            f"Invalid key name {name!r}.", "Use up to 64 letters, digits, dots, hyphens and underscores."
         )
     return keys_folder() / name
 
@@ -120,8 +119,7 @@ def load(name: str) -> NamedKey:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ConfigurationError(
-            f"Cannot read {folder / _RECORD}: the file is damaged.",
-            "Restore the folder of the key from a backup.",
+            f"Cannot read {folder / _RECORD}: the file is damaged.", "Restore the folder of the key from a backup."
         ) from None
 
 
@@ -129,9 +127,7 @@ def create(name: str = DEFAULT_NAME, user_id: str = "", days: int = LIFETIME_DAY
     """Create an RSA-4096 key without prompting; raises ConfigurationError if the name is taken."""
     folder = key_folder(name)
     if exists(name):
-        raise ConfigurationError(
-            f"Key {name!r} already exists.", "Choose another --name, or run: inv key rotate."
-        )
+        raise ConfigurationError(f"Key {name!r} already exists.", "Choose another --name, or run: inv key rotate.")
     with translate_os_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.rmtree(folder, ignore_errors=True)
@@ -152,9 +148,7 @@ def extend(name: str, days: int = LIFETIME_DAYS) -> NamedKey:
     return key
 
 
-def rotate(
-    name: str, days: int = LIFETIME_DAYS, overlap_days: int = OVERLAP_DAYS, user_id: str = ""
-) -> NamedKey:
+def rotate(name: str, days: int = LIFETIME_DAYS, overlap_days: int = OVERLAP_DAYS, user_id: str = "") -> NamedKey:
     """Create a new key under the name; the old one also signs for `overlap_days`.
 
     Raises ConfigurationError while an earlier rotation is under way: most clients have only the

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pysequoia import Cert
     from pysequoia.packet import Packet
 
-_ARMOR = re.compile(
-    rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END", re.DOTALL
-)
+_ARMOR = re.compile(rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END", re.DOTALL)
 _WEAK_DIGESTS = {"MD5": "MD5", "SHA1": "SHA-1", "RipeMD": "RIPEMD-160"}
 _CERTIFICATIONS = {
     *("GenericCertification", "PersonaCertification", "CasualCertification"),
@@ -126,9 +124,7 @@ def verified_signers(signature: bytes, data: bytes, certificates: bytes) -> froz
     library = _pysequoia()
     try:
         keys = _certificates(certificates)
-        result = library.verify(
-            bytes=data, store=lambda _: keys, signature=library.Sig.from_bytes(signature)
-        )
+        result = library.verify(bytes=data, store=lambda _: keys, signature=library.Sig.from_bytes(signature))
     except RuntimeError:
         return frozenset()
     return frozenset(valid.signing_key.upper() for valid in result.valid_sigs)

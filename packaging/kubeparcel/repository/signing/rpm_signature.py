@@ -55,10 +55,7 @@ def verified_signers(head: bytes, headers: Headers, certificates: bytes) -> froz
     if package_signatures(headers):
         return frozenset()
     main = head[headers.main.start : headers.main.end]
-    signers = [
-        openpgp.verified_signers(signature, main, certificates)
-        for signature in header_signatures(headers)
-    ]
+    signers = [openpgp.verified_signers(signature, main, certificates) for signature in header_signatures(headers)]
     return frozenset().union(*signers) if all(signers) else frozenset()
 
 
@@ -70,9 +67,7 @@ class SignedCopy(NamedTuple):
     head: bytes
 
 
-def write_signed_copy(
-    source: Path, head: bytes, headers: Headers, signature: bytes, target: Path
-) -> SignedCopy:
+def write_signed_copy(source: Path, head: bytes, headers: Headers, signature: bytes, target: Path) -> SignedCopy:
     """Write a signed copy of an rpm, replacing existing signatures."""
     header = _signature_header(headers.signature, signature)
     padding = b"\0" * (-len(header) % 8)

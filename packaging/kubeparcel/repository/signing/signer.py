@@ -55,10 +55,7 @@ class Signer:
         Lines of the text must not end in blanks.
         """
         signature = self._sign(text, self.fingerprints, "--textmode", "--armor", "--detach-sign")
-        lines = (
-            b"- " + line if line.startswith(b"-") else line
-            for line in text.splitlines(keepends=True)
-        )
+        lines = (b"- " + line if line.startswith(b"-") else line for line in text.splitlines(keepends=True))
         return b"".join((_CLEARSIGN_HEADER, *lines, b"\n", signature)), signature
 
     def sign_detached(self, data: bytes) -> bytes:
@@ -131,9 +128,7 @@ def _find_signer(key: str, log: Log) -> Iterator[Signer]:
         with keyring.imported_keys(Path(name)) as (home, imported):
             private = keyring.secret_fingerprints(home)
             if not private:
-                raise ConfigurationError(
-                    f"No private key in {name}.", "Export it with gpg --export-secret-keys."
-                )
+                raise ConfigurationError(f"No private key in {name}.", "Export it with gpg --export-secret-keys.")
             yield dataclasses.replace(_split(home, imported, private), imported=True)
     else:
         raise ConfigurationError(
@@ -160,11 +155,7 @@ def _split(home: GpgHome, listed: Iterable[Key], signing: Collection[str]) -> Si
 
 def _select(listed: Iterable[Key], fingerprints: Sequence[str], name: str) -> tuple[Key, ...]:
     by_fingerprint = {key.fingerprint: key for key in listed}
-    by_fingerprint |= {
-        subkey: key.with_subkey(subkey)
-        for key in by_fingerprint.values()
-        for subkey, _ in key.subkeys
-    }
+    by_fingerprint |= {subkey: key.with_subkey(subkey) for key in by_fingerprint.values() for subkey, _ in key.subkeys}
     missing = [fingerprint for fingerprint in fingerprints if fingerprint not in by_fingerprint]
     if missing:
         raise ConfigurationError(
@@ -181,9 +172,7 @@ def _require_usable(key: Key) -> None:
             "gpg --list-keys marks keys that sign with [S] and shows which have expired.",
         )
     if key.weakness:
-        raise ConfigurationError(
-            f"Key {key.fingerprint}: {key.weakness}.", "Create a strong key: inv key new."
-        )
+        raise ConfigurationError(f"Key {key.fingerprint}: {key.weakness}.", "Create a strong key: inv key new.")
     if key.self_signature_problem:
         raise ConfigurationError(
             f"Key {key.fingerprint}: {key.self_signature_problem}.",
@@ -191,9 +180,7 @@ def _require_usable(key: Key) -> None:
             f"gpg --cert-digest-algo {DIGEST_ALGORITHM} --quick-set-expire {key.fingerprint} 3y",
         )
     if key.days_left() <= 0:
-        raise ConfigurationError(
-            f"Key {key.fingerprint} has expired.", "Run inv key extend, then publish again."
-        )
+        raise ConfigurationError(f"Key {key.fingerprint} has expired.", "Run inv key extend, then publish again.")
 
 
 def _warn_of_expiry(key: Key, log: Log) -> None:

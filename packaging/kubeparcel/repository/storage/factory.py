@@ -19,7 +19,5 @@ def open_storage(target: str) -> Storage:
 
         return S3Storage.from_url(target)
     if "://" in target:
-        raise ConfigurationError(
-            f"Unsupported repository location {target}.", "Give a folder, or s3://BUCKET/PREFIX."
-        )
+        raise ConfigurationError(f"Unsupported repository location {target}.", "Give a folder, or s3://BUCKET/PREFIX.")
     return FolderStorage(Path.cwd() / target)

@@ -21,9 +21,7 @@ try:
     from obstore import exceptions
     from obstore.store import S3Store
 except ImportError:
-    raise ToolError(
-        "s3:// locations need obstore, which is not installed.", "pip install 'kubeparcel[s3]'"
-    ) from None
+    raise ToolError("s3:// locations need obstore, which is not installed.", "pip install 'kubeparcel[s3]'") from None
 
 TIMEOUT = timedelta(seconds=60)
 """Limit for one request, and for all its retries."""
@@ -138,9 +136,7 @@ class S3Storage:
     def swap(self, swaps: Sequence[FolderSwap], state_files: Mapping[str, bytes]) -> None:
         """Write files in this order: by-hash files, state, other indexes, entry files."""
         live = {swap.folder: self.file_sizes(swap.folder) for swap in swaps}
-        new_files = {
-            f"{swap.folder}/{name}": data for swap in swaps for name, data in swap.new_files.items()
-        }
+        new_files = {f"{swap.folder}/{name}": data for swap in swaps for name, data in swap.new_files.items()}
         entry_files = [f"{swap.folder}/{name}" for swap in swaps for name in swap.entry_files]
         for path in entry_files:
             self._etags[path] = self._etag(path)
@@ -209,8 +205,7 @@ class S3Storage:
             raise self._error(error) from None
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise ConflictError(
-                f"{self.location}/{path} was changed by another publisher.",
-                "Run the same command again.",
+                f"{self.location}/{path} was changed by another publisher.", "Run the same command again."
             ) from None
         self._etags[path] = etag
         return etag
@@ -224,11 +219,7 @@ class S3Storage:
         """Call obstore; its errors are reported in plain words, but for those callers handle."""
         try:
             return call()
-        except (
-            exceptions.NotFoundError,
-            exceptions.AlreadyExistsError,
-            exceptions.PreconditionError,
-        ):
+        except (exceptions.NotFoundError, exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise
         except FileNotFoundError as error:
             raise exceptions.NotFoundError(str(error)) from None

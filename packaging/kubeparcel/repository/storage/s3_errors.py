@@ -13,9 +13,7 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _DEFAULT_REGION = "us-east-1"
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAX_REASON = 300
-_ENDPOINT_HINT = (
-    "Check AWS_ENDPOINT_URL: it is the URL of the S3 server, and must be unset for AWS itself."
-)
+_ENDPOINT_HINT = "Check AWS_ENDPOINT_URL: it is the URL of the S3 server, and must be unset for AWS itself."
 _BUCKET_HINT = "Create it, or check its name, AWS_ENDPOINT_URL and AWS_REGION."
 
 _ANSWERS = (
@@ -62,11 +60,7 @@ _ANSWERS = (
     ),
     ("status code: 404", "the bucket does not exist.", _BUCKET_HINT),
     ("failed to lookup address", "cannot connect to {endpoint}: unknown host.", _ENDPOINT_HINT),
-    (
-        "ConnectionRefused",
-        "cannot connect to {endpoint}: connection refused.",
-        _ENDPOINT_HINT,
-    ),
+    ("ConnectionRefused", "cannot connect to {endpoint}: connection refused.", _ENDPOINT_HINT),
     (
         "InvalidContentType|InvalidMessage|[Cc]ertificate",
         "cannot connect to {endpoint}: no TLS, or an untrusted certificate.",
@@ -90,9 +84,7 @@ def parse_url(url: str) -> tuple[str, str]:
     if not bucket:
         raise ConfigurationError(f"No bucket name in {url}.", "Write s3://BUCKET/PREFIX.")
     if not _BUCKET_NAME.fullmatch(bucket):
-        raise ConfigurationError(
-            f"Invalid bucket name {bucket!r} in {url}.", "Write s3://BUCKET/PREFIX."
-        )
+        raise ConfigurationError(f"Invalid bucket name {bucket!r} in {url}.", "Write s3://BUCKET/PREFIX.")
     return bucket, check_path(prefix) if prefix else ""
 
 
@@ -125,8 +117,7 @@ def _check_endpoint(name: str, endpoint: str) -> None:
         valid = False
     if not valid or not endpoint.isprintable() or " " in endpoint:
         raise ConfigurationError(
-            f"Invalid {name} {endpoint!r}.",
-            "Set it to the URL of the S3 server, such as https://s3.example.com.",
+            f"Invalid {name} {endpoint!r}.", "Set it to the URL of the S3 server, such as https://s3.example.com."
         )
 
 

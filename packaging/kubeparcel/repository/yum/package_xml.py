@@ -23,12 +23,7 @@ _RELATIONS = {
     "recommends": tags.RELATIONS["recommends"],
     "supplements": tags.RELATIONS["supplements"],
 }
-_FORMAT_FIELDS = {
-    "license": tags.LICENSE,
-    "vendor": tags.VENDOR,
-    "group": tags.GROUP,
-    "buildhost": tags.BUILDHOST,
-}
+_FORMAT_FIELDS = {"license": tags.LICENSE, "vendor": tags.VENDOR, "group": tags.GROUP, "buildhost": tags.BUILDHOST}
 _CHANGELOG_ENTRIES = 10
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -53,17 +48,12 @@ def render_entry(headers: Headers, evr: str, sha256: str, size: int, path: str) 
     )
 
 
-def _primary(
-    headers: Headers, version: str, sha256: str, size: int, path: str, files: list[_File]
-) -> str:
+def _primary(headers: Headers, version: str, sha256: str, size: int, path: str, files: list[_File]) -> str:
     main, signature = headers.main, headers.signature
     build_time = main.number(tags.BUILDTIME) or 0
     archive = signature.number(tags.SIG_PAYLOADSIZE, tags.SIG_LONGPAYLOADSIZE) or 0
     installed = main.number(tags.SIZE, tags.LONGSIZE) or 0
-    fields = "".join(
-        f"    <rpm:{name}>{_text(main.text(tag))}</rpm:{name}>\n"
-        for name, tag in _FORMAT_FIELDS.items()
-    )
+    fields = "".join(f"    <rpm:{name}>{_text(main.text(tag))}</rpm:{name}>\n" for name, tag in _FORMAT_FIELDS.items())
     listed = "".join(f"    {file.element}\n" for file in files if _in_primary(file.path))
     return (
         f'<package type="rpm">\n  <name>{_text(main.text(tags.NAME))}</name>\n'

@@ -32,10 +32,7 @@ _ROOT_ELEMENTS = {
 """The root element and namespaces of each file, in the order of IndexEntry's fields."""
 
 _COMPRESSORS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    MetadataCompression.ZSTD: (
-        ".zst",
-        lambda data: zstandard.ZstdCompressor(level=3).compress(data),
-    ),
+    MetadataCompression.ZSTD: (".zst", lambda data: zstandard.ZstdCompressor(level=3).compress(data)),
     MetadataCompression.GZIP: (".gz", compress_gzip),
 }
 
@@ -59,18 +56,13 @@ def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) 
     package_entries = [entries[package.sha256] for package in packages]
     texts = {}
     for position, (kind, (root, namespaces)) in enumerate(_ROOT_ELEMENTS.items()):
-        start = (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f'<{root} {namespaces} packages="{len(packages)}">\n'
-        )
+        start = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {namespaces} packages="{len(packages)}">\n'
         content = "".join([entry[position] for entry in package_entries])
         texts[kind] = f"{start}{content}</{root}>\n".encode()
     return texts
 
 
-def build_indexes(
-    suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int
-) -> Indexes:
+def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
     """Compress the metadata of a suite and list it in repomd.xml; `now` is in Unix time."""
     suffix, compress = _COMPRESSORS[options.metadata_compression]
 

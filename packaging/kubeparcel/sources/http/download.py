@@ -15,13 +15,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sources.http.errors import host_of, redact_url
-from kubeparcel.sources.http.request import (
-    ABSENT,
-    interrupted,
-    iter_body,
-    open_response,
-    status_error,
-)
+from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.transport import ProgressCallback
 from kubeparcel.store import translate_os_errors
@@ -99,9 +93,7 @@ class HttpTransport:
 
         return retry(self.policy, token, attempt)
 
-    def copy(
-        self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
-    ) -> str:
+    def copy(self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken) -> str:
         validator: dict[str, str] = {}
 
         def attempt() -> str:
@@ -118,12 +110,7 @@ class HttpTransport:
         return retry(self.policy, token, attempt, lambda: _size(part))
 
     def _receive(
-        self,
-        response: requests.Response,
-        address: str,
-        part: Path,
-        on_progress: ProgressCallback,
-        token: CancelToken,
+        self, response: requests.Response, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken
     ) -> str:
         """Append the body to a partial file, and return the SHA-256 of the whole file."""
         location = self.location(address)

@@ -13,18 +13,13 @@ from kubeparcel.sources.http.retry import RetryPolicy, TransientError
 
 _STATUS_NOTES: Mapping[int, tuple[str, str]] = {
     401: ("authentication required", "Put user and password into ~/.netrc."),
-    403: (
-        "access denied, possibly by a proxy",
-        "Check the URL, and HTTPS_PROXY and NO_PROXY.",
-    ),
+    403: ("access denied, possibly by a proxy", "Check the URL, and HTTPS_PROXY and NO_PROXY."),
     404: ("file not found", ""),
     407: ("proxy authentication required", "Put user and password into HTTPS_PROXY."),
     410: ("the file was withdrawn", ""),
     429: ("too many requests", "Wait a few minutes and run the same command again."),
 }
-NETWORK_HINT = (
-    "Check the network and the proxy settings (HTTPS_PROXY, NO_PROXY), then run the command again."
-)
+NETWORK_HINT = "Check the network and the proxy settings (HTTPS_PROXY, NO_PROXY), then run the command again."
 _CERTIFICATE_HINT = (
     "If it is your own certificate: add its certificate authority to the system's store, "
     "or set SSL_CERT_FILE to the authority's file."
@@ -52,10 +47,7 @@ def describe_error(error: BaseException, timeout: float) -> tuple[str, str]:
     """Return why a host cannot be used, as a predicate (`refused the connection`), and a hint."""
     causes = tuple(_cause_chain(error))
     matches = [
-        (kind, describe, cause)
-        for kind, describe in _DESCRIPTIONS
-        for cause in causes
-        if isinstance(cause, kind)
+        (kind, describe, cause) for kind, describe in _DESCRIPTIONS for cause in causes if isinstance(cause, kind)
     ]
     kind, describe, cause = matches[0] if matches else (OSError, _describe_os_error, causes[0])
     by_proxy = any(type(cause).__name__ == "ProxyError" for cause in causes)
@@ -95,10 +87,7 @@ def _describe_os_error(error: BaseException, _: float) -> str:
 
 
 _DESCRIPTIONS: tuple[tuple[type[BaseException], Callable[[BaseException, float], str]], ...] = (
-    (
-        ssl.SSLCertVerificationError,
-        lambda e, _: f"has an untrusted certificate: {getattr(e, 'verify_message', e)}",
-    ),
+    (ssl.SSLCertVerificationError, lambda e, _: f"has an untrusted certificate: {getattr(e, 'verify_message', e)}"),
     (ssl.SSLError, lambda e, _: f"failed the TLS handshake: {getattr(e, 'reason', None) or e}"),
     (socket.gaierror, lambda _, __: "cannot be resolved (DNS lookup failed)"),
     (ConnectionRefusedError, lambda _, __: "refused the connection"),

@@ -10,12 +10,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from kubeparcel.errors import DownloadError
-from kubeparcel.sources.http.errors import (
-    connection_error,
-    describe_error,
-    describe_status,
-    redact_url,
-)
+from kubeparcel.sources.http.errors import connection_error, describe_error, describe_status, redact_url
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, parse_retry_after
 from kubeparcel.threads import CancelToken
 
@@ -45,11 +40,7 @@ def send_request(
 
 @contextmanager
 def open_response(
-    session: requests.Session,
-    url: str,
-    headers: Mapping[str, str],
-    policy: RetryPolicy,
-    token: CancelToken,
+    session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy, token: CancelToken
 ) -> Iterator[requests.Response]:
     """Yield the response for a file that exists, or one whose status is in ABSENT.
 

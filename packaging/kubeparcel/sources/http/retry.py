@@ -47,10 +47,7 @@ class TransientError(Exception):
 
 
 def retry(
-    policy: RetryPolicy,
-    token: CancelToken,
-    attempt: Callable[[], Result],
-    progress: Callable[[], int] = lambda: 0,
+    policy: RetryPolicy, token: CancelToken, attempt: Callable[[], Result], progress: Callable[[], int] = lambda: 0
 ) -> Result:
     """Return the result of the first attempt that succeeds, with exponential backoff in between.
 

@@ -43,7 +43,5 @@ def create_session() -> requests.Session:
     session.mount("https://", SystemTrustAdapter(pool_maxsize=POOL_SIZE))
     session.mount("http://", HTTPAdapter(pool_maxsize=POOL_SIZE))
     # Compressed in transfer, a file would not match its digest.
-    session.headers.update(
-        {"User-Agent": f"kubeparcel/{__version__}", "Accept-Encoding": "identity", "Accept": "*/*"}
-    )
+    session.headers.update({"User-Agent": f"kubeparcel/{__version__}", "Accept-Encoding": "identity", "Accept": "*/*"})
     return session

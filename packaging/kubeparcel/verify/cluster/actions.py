@@ -14,14 +14,7 @@ from kubeparcel.model import Version
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.cluster import api, assertions, documents
-from kubeparcel.verify.cluster.machines import (
-    ADMIN_CONF,
-    CONTROL_PLANE,
-    STORE,
-    WORKER,
-    Cluster,
-    Machine,
-)
+from kubeparcel.verify.cluster.machines import ADMIN_CONF, CONTROL_PLANE, STORE, WORKER, Cluster, Machine
 from kubeparcel.verify.cluster.node_assertions import KUBELET_CONF, kubelet_arguments_in_order
 from kubeparcel.verify.install.assertions import programs_removed
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, EXTRA_ARGS, KUBEADM_FLAGS_FILE
@@ -48,12 +41,7 @@ def import_images_of(cluster: Cluster, version: Version) -> Iterator[Finding]:
     """Import the images of a version; coredns and kube-proxy are not needed."""
     session, images = cluster.session, cluster.images(version)
     archive = control_plane.build_archive(
-        version,
-        images,
-        session.store,
-        session.log,
-        engine=session.engine,
-        locations=session.locations,
+        version, images, session.store, session.log, engine=session.engine, locations=session.locations
     )
     path = f"{STORE}/{archive.relative_to(session.store.root)}"
     with ThreadPoolExecutor(len(cluster.machines)) as pool:
@@ -78,9 +66,7 @@ def kubeadm_init(cluster: Cluster) -> Iterator[Finding]:
     config = documents.init(f"v{cluster.initial_release}", machine.name, machine.address)
     machine.container.write_file(INIT_CONFIG, kubeadm_configuration(machine.container, *config))
     machine.context.run("cat", INIT_CONFIG)
-    yield from machine.context.run_successfully(
-        "kubeadm", "init", "--config", INIT_CONFIG, timeout=INIT_TIMEOUT
-    )
+    yield from machine.context.run_successfully("kubeadm", "init", "--config", INIT_CONFIG, timeout=INIT_TIMEOUT)
 
 
 def kubeadm_join(cluster: Cluster) -> Iterator[Finding]:
@@ -95,16 +81,12 @@ def kubeadm_join(cluster: Cluster) -> Iterator[Finding]:
     worker = cluster.worker
     config = documents.join(worker.name, worker.address, *arguments.groups())
     worker.container.write_file(JOIN_CONFIG, yaml.safe_dump(config))
-    yield from worker.context.run_successfully(
-        "kubeadm", "join", "--config", JOIN_CONFIG, timeout=JOIN_TIMEOUT
-    )
+    yield from worker.context.run_successfully("kubeadm", "join", "--config", JOIN_CONFIG, timeout=JOIN_TIMEOUT)
 
 
 def configure_network(cluster: Cluster) -> Iterator[Finding]:
     """Configure our CNI plugins on each node with its part of the pod network, and routes."""
-    subnets = {
-        machine.name: api.wait_for_pod_subnet(cluster, machine) for machine in cluster.machines
-    }
+    subnets = {machine.name: api.wait_for_pod_subnet(cluster, machine) for machine in cluster.machines}
     for machine, other in (cluster.machines, cluster.machines[::-1]):
         text = json.dumps(documents.cni_configuration(subnets[machine.name]), indent=2)
         machine.container.write_file(CNI_CONFIG, text)
@@ -188,9 +170,7 @@ def _wait_for_capacity(cluster: Cluster, machine: Machine, max_pods: str) -> Non
 def kubeadm_reset(cluster: Cluster) -> Iterator[Finding]:
     """Run `kubeadm reset` on the worker, then on the control plane: its files are gone."""
     for machine in reversed(cluster.machines):
-        yield from machine.context.run_successfully(
-            "kubeadm", "reset", "--force", timeout=RESET_TIMEOUT
-        )
+        yield from machine.context.run_successfully("kubeadm", "reset", "--force", timeout=RESET_TIMEOUT)
         for path in (CONFIG_FILE, KUBEADM_FLAGS_FILE, KUBELET_CONF, ADMIN_CONF):
             if machine.container.exists(path):
                 yield Finding("no file after the reset", "a file", machine.context.locate(path))

@@ -34,10 +34,7 @@ def wait_for_pod_subnet(cluster: Cluster, machine: Machine) -> str:
 
 def is_ready(cluster: Cluster, machine: Machine, version: str = "") -> bool:
     """Return whether a node is Ready, and at a version if one is given."""
-    template = (
-        "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status} "
-        "{.status.nodeInfo.kubeletVersion}"
-    )
+    template = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].status} {.status.nodeInfo.kubeletVersion}"
     fields = cluster.query("get", "node", machine.name, template).split()
     return fields[:1] == ["True"] and (not version or fields[1:] == [f"v{version}"])
 
@@ -57,8 +54,4 @@ def running_containers(cluster: Cluster) -> set[str]:
     """Return the names of the containers that run on the control plane."""
     result = cluster.control_plane.context.run("crictl", "ps", "--output=json")
     containers = json.loads(result.stdout or "{}").get("containers", [])
-    return {
-        container["metadata"]["name"]
-        for container in containers
-        if container["state"] == "CONTAINER_RUNNING"
-    }
+    return {container["metadata"]["name"] for container in containers if container["state"] == "CONTAINER_RUNNING"}

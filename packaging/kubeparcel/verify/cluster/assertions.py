@@ -12,12 +12,7 @@ import yaml
 
 from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.cluster.api import (
-    get_node,
-    running_containers,
-    running_pods,
-    wait_for_pod_subnet,
-)
+from kubeparcel.verify.cluster.api import get_node, running_containers, running_pods, wait_for_pod_subnet
 from kubeparcel.verify.cluster.documents import (
     CLUSTER_MAX_PODS,
     CONTROL_PLANE_MAX_PODS,
@@ -55,9 +50,7 @@ def kubeadm_shows_defaults(cluster: Cluster) -> Iterator[Finding]:
 
 def config_map_has_cluster_settings(cluster: Cluster) -> Iterator[Finding]:
     """The ConfigMap kubelet-config has the cluster's settings, for nodes that join later."""
-    result = cluster.kubectl(
-        "--namespace=kube-system", "get", "configmap/kubelet-config", "--output=json"
-    )
+    result = cluster.kubectl("--namespace=kube-system", "get", "configmap/kubelet-config", "--output=json")
     text = json.loads(result.stdout or "{}").get("data", {}).get("kubelet", "")
     yield from assert_cluster_settings(text, "ConfigMap kubelet-config")
 
@@ -109,10 +102,7 @@ def worker_joined_by_tls_bootstrap(cluster: Cluster) -> Iterator[Finding]:
 
 def node_settings_take_precedence(cluster: Cluster) -> Iterator[Finding]:
     """The control plane's own maxPods is in effect there, the cluster's on the worker."""
-    expected = (
-        (cluster.control_plane, CONTROL_PLANE_MAX_PODS),
-        (cluster.worker, str(CLUSTER_MAX_PODS)),
-    )
+    expected = ((cluster.control_plane, CONTROL_PLANE_MAX_PODS), (cluster.worker, str(CLUSTER_MAX_PODS)))
     for machine, max_pods in expected:
         yield from node_capacity_is(cluster, machine, max_pods)
         labels = get_node(cluster, machine).get("metadata", {}).get("labels", {})

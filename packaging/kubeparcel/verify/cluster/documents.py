@@ -26,11 +26,7 @@ POD_PREFIX = "probe-"
 
 def init(version: str, name: str, address: str) -> tuple[Document, ...]:
     """Return documents for `kubeadm init --config`; images are never pulled, addons left out."""
-    flags = {
-        "node-ip": address,
-        "node-labels": f"{INSTANCE_LABEL}={name}",
-        "max-pods": CONTROL_PLANE_MAX_PODS,
-    }
+    flags = {"node-ip": address, "node-labels": f"{INSTANCE_LABEL}={name}", "max-pods": CONTROL_PLANE_MAX_PODS}
     return (
         {
             "apiVersion": KUBEADM_API,
@@ -44,11 +40,7 @@ def init(version: str, name: str, address: str) -> tuple[Document, ...]:
             "kind": "ClusterConfiguration",
             "kubernetesVersion": version,
             "clusterName": "kubeparcel",
-            "networking": {
-                "serviceSubnet": SERVICE_SUBNET,
-                "podSubnet": POD_SUBNET,
-                "dnsDomain": CLUSTER_DOMAIN,
-            },
+            "networking": {"serviceSubnet": SERVICE_SUBNET, "podSubnet": POD_SUBNET, "dnsDomain": CLUSTER_DOMAIN},
         },
         {"kind": "KubeletConfiguration", **KUBELET_SETTINGS},
     )
@@ -98,11 +90,7 @@ def _registration(name: str, flags: Mapping[str, str]) -> Document:
 
 def cni_configuration(subnet: str) -> Document:
     """Return a CNI configuration list that uses only the plugins of kubernetes-cni."""
-    ipam = {
-        "type": "host-local",
-        "ranges": [[{"subnet": subnet}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
-    }
+    ipam = {"type": "host-local", "ranges": [[{"subnet": subnet}]], "routes": [{"dst": "0.0.0.0/0"}]}
     return {
         "cniVersion": "1.0.0",
         "name": "kubeparcel",

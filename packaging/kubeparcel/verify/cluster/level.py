@@ -31,15 +31,11 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[Cluster]
         if previous_release < release:
             setup = ClusterSetup(pair, packages, previous, release, previous_release)
             return [*planned, _plan_scenario(run.session, UPGRADE, setup)]
-    run.session.log.warn(
-        "Cluster upgrades are not tested: no packages of an earlier Kubernetes. Use --from DIR."
-    )
+    run.session.log.warn("Cluster upgrades are not tested: no packages of an earlier Kubernetes. Use --from DIR.")
     return planned
 
 
-def _plan_scenario(
-    session: Session, scenario: Scenario[Cluster], setup: ClusterSetup
-) -> PlannedScenario[Cluster]:
+def _plan_scenario(session: Session, scenario: Scenario[Cluster], setup: ClusterSetup) -> PlannedScenario[Cluster]:
     @contextmanager
     def start() -> Iterator[Cluster]:
         with machines.start_cluster(session, setup) as cluster:

@@ -136,9 +136,7 @@ def _network(session: Session) -> Iterator[str]:
 
 
 @contextmanager
-def _machine(
-    session: Session, setup: ClusterSetup, index: int, name: str, network: str
-) -> Iterator[Machine]:
+def _machine(session: Session, setup: ClusterSetup, index: int, name: str, network: str) -> Iterator[Machine]:
     host, packages = setup.hosts[index], setup.packages[index]
     previous = setup.previous[index] if setup.previous else None
     with systemd_node.start_node(

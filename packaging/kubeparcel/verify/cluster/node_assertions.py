@@ -8,12 +8,7 @@ import yaml
 
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.cluster.documents import (
-    CLUSTER_DNS,
-    CLUSTER_DOMAIN,
-    INSTANCE_LABEL,
-    KUBELET_SETTINGS,
-)
+from kubeparcel.verify.cluster.documents import CLUSTER_DNS, CLUSTER_DOMAIN, INSTANCE_LABEL, KUBELET_SETTINGS
 from kubeparcel.verify.cluster.machines import Cluster, Machine
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, KUBEADM_FLAGS_FILE
 
@@ -47,11 +42,7 @@ def packages_at_initial_versions(machine: Machine) -> Iterator[Finding]:
 def kubelet_waits_for_kubeadm(machine: Machine) -> Iterator[Finding]:
     """Before kubeadm the kubelet is enabled and waits: it does not run, and did not fail."""
     yield from kubelet.assert_unit_properties(
-        machine.context,
-        UnitFileState="enabled",
-        ActiveState="inactive",
-        Result="success",
-        NRestarts="0",
+        machine.context, UnitFileState="enabled", ActiveState="inactive", Result="success", NRestarts="0"
     )
 
 

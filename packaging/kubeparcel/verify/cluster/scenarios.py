@@ -59,23 +59,13 @@ START = (
         on_each_machine(packages_at_initial_versions),
         vital=True,
     ),
-    Step(
-        "waiting",
-        "before kubeadm the kubelet is enabled and waits",
-        on_each_machine(kubelet_waits_for_kubeadm),
-    ),
+    Step("waiting", "before kubeadm the kubelet is enabled and waits", on_each_machine(kubelet_waits_for_kubeadm)),
 )
 IMAGES = Step("images", "the control plane's images are present", import_images, vital=True)
-INIT = Step(
-    "init", "kubeadm init runs from a file with a KubeletConfiguration", kubeadm_init, vital=True
-)
-CONTROL_PLANE_RUNS = Step(
-    "control-plane", "etcd, API server, controller manager and scheduler run", control_plane_runs
-)
+INIT = Step("init", "kubeadm init runs from a file with a KubeletConfiguration", kubeadm_init, vital=True)
+CONTROL_PLANE_RUNS = Step("control-plane", "etcd, API server, controller manager and scheduler run", control_plane_runs)
 JOIN = Step("join", "kubeadm join runs with a bootstrap token", kubeadm_join, vital=True)
-NETWORK = Step(
-    "network", "with our CNI plugins both nodes become Ready", configure_network, vital=True
-)
+NETWORK = Step("network", "with our CNI plugins both nodes become Ready", configure_network, vital=True)
 PODS = Step("pods", "pods on both nodes have addresses from our plugins", run_pods, vital=True)
 END = (
     Step("reset", "kubeadm reset removes the cluster", kubeadm_reset, vital=True),
@@ -89,18 +79,10 @@ def _node_steps(
     """Return the steps that check what `kubeadm init` or `join` has left on its machine."""
     rows = (
         ("config", "config.yaml has the cluster's settings", config_has_cluster_settings),
-        (
-            "credentials",
-            "kubelet.conf names client certificates",
-            kubelet_conf_has_client_certificates,
-        ),
+        ("credentials", "kubelet.conf names client certificates", kubelet_conf_has_client_certificates),
         ("flags", "the flags file has the node's own settings", flags_file_has_node_settings),
         ("reloaded", "the kubelet was restarted and is healthy", kubelet_restarted_by_kubeadm),
-        (
-            "command-line",
-            "the kubelet runs with the drop-in's arguments in order",
-            kubelet_arguments_in_order,
-        ),
+        ("command-line", "the kubelet runs with the drop-in's arguments in order", kubelet_arguments_in_order),
     )
     return tuple(
         Step(f"{command}-{key}", f"after kubeadm {command}: {meaning}", on_machine(assertion))
@@ -117,16 +99,8 @@ CLUSTER: Scenario[Cluster] = Scenario(
         INIT,
         CONTROL_PLANE_RUNS,
         *_node_steps("init", on_control_plane),
-        Step(
-            "config-map",
-            "the ConfigMap has the settings for nodes that join later",
-            config_map_has_cluster_settings,
-        ),
-        Step(
-            "services",
-            "services have addresses in the subnet given to kubeadm",
-            services_use_given_subnet,
-        ),
+        Step("config-map", "the ConfigMap has the settings for nodes that join later", config_map_has_cluster_settings),
+        Step("services", "services have addresses in the subnet given to kubeadm", services_use_given_subnet),
         JOIN,
         Step("bootstrap", "the worker joined by TLS bootstrap", worker_joined_by_tls_bootstrap),
         *_node_steps("join", on_worker),
@@ -135,14 +109,8 @@ CLUSTER: Scenario[Cluster] = Scenario(
         PODS,
         Step("reachable", "each pod is reached from both nodes", pods_are_reachable),
         Step("runtime", "runtime and network are ready", runtimes_are_ready),
-        Step(
-            "instance",
-            "a node's own settings take precedence over the cluster's",
-            node_settings_take_precedence,
-        ),
-        Step(
-            "extra-args", "KUBELET_EXTRA_ARGS comes last and takes precedence", set_extra_arguments
-        ),
+        Step("instance", "a node's own settings take precedence over the cluster's", node_settings_take_precedence),
+        Step("extra-args", "KUBELET_EXTRA_ARGS comes last and takes precedence", set_extra_arguments),
         *END,
     ),
 )
@@ -156,22 +124,10 @@ UPGRADE: Scenario[Cluster] = Scenario(
         JOIN,
         NETWORK,
         PODS,
-        Step(
-            "kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", upgrade_kubeadm
-        ),
+        Step("kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", upgrade_kubeadm),
         Step("new-images", "the new images are present", import_new_images, vital=True),
-        Step(
-            "apply",
-            "kubeadm upgrade apply runs on the control plane",
-            kubeadm_upgrade_apply,
-            vital=True,
-        ),
-        Step(
-            "apply-healthy",
-            "the control plane runs at the new version",
-            control_plane_is_upgraded,
-            vital=True,
-        ),
+        Step("apply", "kubeadm upgrade apply runs on the control plane", kubeadm_upgrade_apply, vital=True),
+        Step("apply-healthy", "the control plane runs at the new version", control_plane_is_upgraded, vital=True),
         Step(
             "kubelet-control-plane",
             "the control plane's kubelet is upgraded",

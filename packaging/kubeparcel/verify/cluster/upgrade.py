@@ -57,9 +57,7 @@ def kubeadm_upgrade_node(cluster: Cluster) -> Iterator[Finding]:
     yield from _kubeadm_upgrade(cluster, cluster.worker, "node", NODE_TIMEOUT)
 
 
-def _kubeadm_upgrade(
-    cluster: Cluster, machine: Machine, command: str, timeout: float
-) -> Iterator[Finding]:
+def _kubeadm_upgrade(cluster: Cluster, machine: Machine, command: str, timeout: float) -> Iterator[Finding]:
     config = documents.upgrade(f"v{cluster.release}")
     machine.container.write_file(UPGRADE_CONFIG, yaml.safe_dump(config))
     argv = ("kubeadm", "upgrade", command, "--config", UPGRADE_CONFIG)

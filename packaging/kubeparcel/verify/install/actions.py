@@ -18,11 +18,7 @@ from kubeparcel.verify.install.assertions import (
     packages_removed,
     program_versions,
 )
-from kubeparcel.verify.package_expectations import (
-    config_files,
-    dependencies_of,
-    external_dependencies,
-)
+from kubeparcel.verify.package_expectations import config_files, dependencies_of, external_dependencies
 from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, StepFunction
 
 

@@ -79,15 +79,12 @@ def programs_report_previous_versions(context: HostContext) -> Iterator[Finding]
     yield from program_versions(context, context.previous_packages)
 
 
-def program_versions(
-    context: HostContext, packages: PackageSet, only: str = ""
-) -> Iterator[Finding]:
+def program_versions(context: HostContext, packages: PackageSet, only: str = "") -> Iterator[Finding]:
     """The programs of a set, or of `only` one package in it, report their package's version."""
     programs = {
         path: package
         for path, package in binaries(packages).items()
-        if only in ("", package.name)
-        and (_is_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
+        if only in ("", package.name) and (_is_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
     }
     commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in programs]
     for result in context.run_each(commands):
@@ -135,9 +132,7 @@ def packages_removed(context: HostContext) -> Iterator[Finding]:
 
 def programs_removed(context: HostContext) -> Iterator[Finding]:
     """No program of the packages is left."""
-    for result in context.run_each(
-        [("test", "!", "-e", path) for path in binaries(context.packages)]
-    ):
+    for result in context.run_each([("test", "!", "-e", path) for path in binaries(context.packages)]):
         if result.exit_code:
             yield Finding("no file", "a program is left", context.locate(result.argv[-1]))
 

@@ -28,11 +28,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
 
 
 def plan_scenario(
-    session: Session,
-    host: Host,
-    scenario: Scenario[HostContext],
-    packages: PackageSet,
-    previous: PackageSet | None,
+    session: Session, host: Host, scenario: Scenario[HostContext], packages: PackageSet, previous: PackageSet | None
 ) -> PlannedScenario[HostContext]:
     """Return a scenario that runs in a container of its own."""
 

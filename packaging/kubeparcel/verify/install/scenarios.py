@@ -44,22 +44,13 @@ from kubeparcel.verify.install.assertions import (
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
 DEPENDENCIES = Step(
-    "dependencies",
-    "the host's own repository has the packages' dependencies",
-    install_dependencies,
-    vital=True,
+    "dependencies", "the host's own repository has the packages' dependencies", install_dependencies, vital=True
 )
-INSTALL = Step(
-    "install", "all packages install by name, dependencies resolved", install_all, vital=True
-)
+INSTALL = Step("install", "all packages install by name, dependencies resolved", install_all, vital=True)
 PURGE = Step("purge", "all packages are purged", purge, vital=True)
 VERIFY = Step("verify-clean", "the package manager finds every file as packaged", files_as_packaged)
-PROGRAMS = Step(
-    "versions", "every program runs and reports its package's version", programs_report_versions
-)
-NOTHING_LEFT = Step(
-    "nothing-left", "no file of the packages remains on the host", files_unchanged_since("before")
-)
+PROGRAMS = Step("versions", "every program runs and reports its package's version", programs_report_versions)
+NOTHING_LEFT = Step("nothing-left", "no file of the packages remains on the host", files_unchanged_since("before"))
 PURGE_AFTER_REMOVAL = (
     Step("purge-removed", "packages that were removed can be purged", purge_settings),
     Step("purge-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
@@ -74,18 +65,10 @@ LIFECYCLE: Scenario[HostContext] = Scenario(
         VERIFY,
         PROGRAMS,
         Step("completions", "bash loads the completions of every program", completions_load),
-        Step(
-            "read-only-usr", "programs run where /usr is read-only", programs_run_on_read_only_usr
-        ),
-        Step(
-            "record-installed",
-            "record the host's files after the installation",
-            record_files("installed"),
-        ),
+        Step("read-only-usr", "programs run where /usr is read-only", programs_run_on_read_only_usr),
+        Step("record-installed", "record the host's files after the installation", record_files("installed")),
         Step("reinstall", "the packages reinstall", reinstall),
-        Step(
-            "reinstalled-same", "reinstalling changes no file", files_unchanged_since("installed")
-        ),
+        Step("reinstalled-same", "reinstalling changes no file", files_unchanged_since("installed")),
         PURGE,
         NOTHING_LEFT,
         Step("install-again", "the packages install again after a purge", install_all, vital=True),
@@ -94,64 +77,37 @@ LIFECYCLE: Scenario[HostContext] = Scenario(
             "the second installation leaves the same files as the first",
             files_unchanged_since("installed"),
         ),
-        Step(
-            "in-use",
-            "edit the settings and add another vendor's plugin",
-            edit_settings_and_add_plugin,
-        ),
+        Step("in-use", "edit the settings and add another vendor's plugin", edit_settings_and_add_plugin),
         Step("remove", "all packages are removed", remove, vital=True),
         Step("remove-keeps-settings", "a removal keeps edited settings", settings_kept_on_removal),
         Step("remove-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
         *PURGE_AFTER_REMOVAL,
         Step("plugin-removed", "remove the other vendor's plugin", remove_edits_and_plugin),
-        Step(
-            "nothing-left-at-all",
-            "no file of the packages remains on the host",
-            files_unchanged_since("before"),
-        ),
+        Step("nothing-left-at-all", "no file of the packages remains on the host", files_unchanged_since("before")),
     ),
 )
 UPGRADE: Scenario[HostContext] = Scenario(
     "upgrade",
     (
         Step("previous", "the previous packages install", install_previous, vital=True),
-        Step(
-            "previous-in-use",
-            "edit the settings and add another vendor's plugin",
-            edit_settings_and_add_plugin,
-        ),
+        Step("previous-in-use", "edit the settings and add another vendor's plugin", edit_settings_and_add_plugin),
         Step("upgrade", "the upgrade runs without a prompt", upgrade, vital=True),
         Step("upgrade-keeps-settings", "an upgrade keeps edited settings", settings_kept),
         Step("upgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
-        Step(
-            "upgrade-verify", "the package manager finds every file as packaged", files_as_packaged
-        ),
+        Step("upgrade-verify", "the package manager finds every file as packaged", files_as_packaged),
         Step("upgrade-versions", "every program reports the new version", programs_report_versions),
         Step("downgrade", "the previous packages install again", downgrade, vital=True),
         Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept),
         Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
-        Step(
-            "downgrade-versions",
-            "every program reports the previous version",
-            programs_report_previous_versions,
-        ),
+        Step("downgrade-versions", "every program reports the previous version", programs_report_previous_versions),
     ),
 )
 ORDERS: Scenario[HostContext] = Scenario(
     "orders",
     (
         DEPENDENCIES,
-        Step(
-            "one-by-one",
-            "the packages install one by one",
-            install_one_by_one(backwards=False),
-            vital=True,
-        ),
-        Step(
-            "record-installed",
-            "record the host's files after the installation",
-            record_files("installed"),
-        ),
+        Step("one-by-one", "the packages install one by one", install_one_by_one(backwards=False), vital=True),
+        Step("record-installed", "record the host's files after the installation", record_files("installed")),
         PURGE,
         Step(
             "backwards",
@@ -159,11 +115,7 @@ ORDERS: Scenario[HostContext] = Scenario(
             install_one_by_one(backwards=True),
             vital=True,
         ),
-        Step(
-            "backwards-same",
-            "the reverse order leaves the same files",
-            files_unchanged_since("installed"),
-        ),
+        Step("backwards-same", "the reverse order leaves the same files", files_unchanged_since("installed")),
         replace(PURGE, name="purge-2"),
         Step(
             "unordered",
@@ -171,9 +123,7 @@ ORDERS: Scenario[HostContext] = Scenario(
             install_unordered,
             vital=True,
         ),
-        Step(
-            "unordered-same", "that order leaves the same files", files_unchanged_since("installed")
-        ),
+        Step("unordered-same", "that order leaves the same files", files_unchanged_since("installed")),
     ),
 )
 WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
@@ -181,9 +131,7 @@ WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
     (
         DEPENDENCIES,
         Step("no-systemd", "the host has no systemd", remove_systemd, vital=True),
-        Step(
-            "record-bare", "record the host's files before the installation", record_files("before")
-        ),
+        Step("record-bare", "record the host's files before the installation", record_files("before")),
         INSTALL,
         PROGRAMS,
         PURGE,
@@ -193,12 +141,7 @@ WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
 WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
     "debian-plugins",
     (
-        Step(
-            "debian-plugins",
-            "Debian's package of CNI plugins installs",
-            install_debian_plugins,
-            vital=True,
-        ),
+        Step("debian-plugins", "Debian's package of CNI plugins installs", install_debian_plugins, vital=True),
         INSTALL,
         VERIFY,
         Step("debian-plugins-intact", "Debian's plugins are unchanged", debian_plugins_intact),
@@ -211,9 +154,7 @@ WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
 )
 
 
-def scenarios(
-    host: Host, packages: PackageSet, previous: PackageSet | None
-) -> Iterator[Scenario[HostContext]]:
+def scenarios(host: Host, packages: PackageSet, previous: PackageSet | None) -> Iterator[Scenario[HostContext]]:
     """Yield all scenarios that apply on a host; each package alone is a scenario of its own."""
     can_purge = MANAGERS[host.family.package_manager].purge
     yield LIFECYCLE if can_purge else _without(LIFECYCLE, PURGE_AFTER_REMOVAL)
@@ -229,7 +170,5 @@ def scenarios(
         yield Scenario(f"{name}-alone", (step,))
 
 
-def _without(
-    scenario: Scenario[HostContext], steps: tuple[Step[HostContext], ...]
-) -> Scenario[HostContext]:
+def _without(scenario: Scenario[HostContext], steps: tuple[Step[HostContext], ...]) -> Scenario[HostContext]:
     return replace(scenario, steps=tuple(step for step in scenario.steps if step not in steps))

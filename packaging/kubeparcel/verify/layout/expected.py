@@ -21,18 +21,8 @@ PROVENANCE_FILE = "provenance.json"
 """The record by which packages of kubeparcel are recognized."""
 
 SCRIPT_NAMES: Mapping[Format, Mapping[str, str]] = {
-    Format.DEB: {
-        "preinstall": "preinst",
-        "postinstall": "postinst",
-        "preremove": "prerm",
-        "postremove": "postrm",
-    },
-    Format.RPM: {
-        "preinstall": "pre",
-        "postinstall": "post",
-        "preremove": "preun",
-        "postremove": "postun",
-    },
+    Format.DEB: {"preinstall": "preinst", "postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"},
+    Format.RPM: {"preinstall": "pre", "postinstall": "post", "preremove": "preun", "postremove": "postun"},
 }
 """Each format's names of the scriptlets."""
 
@@ -106,9 +96,7 @@ def expected_from_build(manifest: PackageManifest, catalog: Catalog) -> Expected
         arch=manifest.arch_name,
         files=files,
         relations=_group_relations(
-            (kind, other)
-            for kind, others in manifest.format_relations().items()
-            for other in others
+            (kind, other) for kind, others in manifest.format_relations().items() for other in others
         ),
         module=component.go.module if component else "",
         programs=tuple(file.path for file in (spec.files if spec else ()) if file.binary),
@@ -137,11 +125,7 @@ def expected_from_catalog(
     same_version = None if component and component.pairs else upstream
     version = same_version or kubernetes or upstream or UNKNOWN_VERSION
     variant = _best_variant(contents, spec, catalog, version)
-    specs = [
-        (path, file)
-        for path, file in variant.files(catalog)
-        if own or not path.startswith("/usr/share/")
-    ]
+    specs = [(path, file) for path, file in variant.files(catalog) if own or not path.startswith("/usr/share/")]
     files = {path: _manifest_file(path, file) for path, file in specs if not file.binaries}
     if own and contents.format is Format.DEB:
         files |= _changelog(contents.name)
@@ -172,15 +156,10 @@ def normalize_relation(other: str) -> str:
     return other.replace("<<", "<").replace(">>", ">")
 
 
-def _best_variant(
-    contents: PackageContents, spec: PackageSpec, catalog: Catalog, version: Version
-) -> PackageVariant:
+def _best_variant(contents: PackageContents, spec: PackageSpec, catalog: Catalog, version: Version) -> PackageVariant:
     """Return the variant in the layout with most of the package's paths, by default the first."""
     paths = {entry.path for entry in contents.entries}
-    variants = (
-        PackageVariant(contents.name, spec, version, contents.format, layout)
-        for layout in catalog.layouts
-    )
+    variants = (PackageVariant(contents.name, spec, version, contents.format, layout) for layout in catalog.layouts)
     return max(variants, key=lambda variant: sum(p in paths for p, _ in variant.files(catalog)))
 
 
@@ -202,9 +181,7 @@ def _group_relations(relations: Iterable[tuple[str, str]]) -> Mapping[str, froze
     return {kind: frozenset(others) for kind, others in groups.items()}
 
 
-def _obsolete_conffiles(
-    files: Mapping[str, object], format_: Format, catalog: Catalog
-) -> tuple[str, ...]:
+def _obsolete_conffiles(files: Mapping[str, object], format_: Format, catalog: Catalog) -> tuple[str, ...]:
     """Return conffiles of the other layout that would mask a file of this package."""
     layouts = (formats[format_] for formats in catalog.layouts.values())
     return tuple(

@@ -75,9 +75,7 @@ def _checked_package(package: PackageContents) -> CheckedPackage:
     return CheckedPackage(file, package.name, version, package.arch, str(package.format))
 
 
-def read_or_error(
-    file: Path, cache: InspectionCache | None = None
-) -> PackageContents | KubeparcelError:
+def read_or_error(file: Path, cache: InspectionCache | None = None) -> PackageContents | KubeparcelError:
     """Return the contents of a package file, or the error if it cannot be read."""
     from kubeparcel.packages import reader
 

@@ -9,19 +9,8 @@ from kubeparcel.hosts import systemd_node
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.kubelet import KubeletFiles
-from kubeparcel.verify.kubelet_contract import (
-    CONFIG_FILE,
-    DROP_IN_DIR,
-    EXTRA_ARGS,
-    KUBEADM_FLAGS_FILE,
-    UNIT,
-)
-from kubeparcel.verify.node_setup import (
-    CRI_SOCKET,
-    KUBEADM_API,
-    configure_runtime,
-    kubeadm_configuration,
-)
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN_DIR, EXTRA_ARGS, KUBEADM_FLAGS_FILE, UNIT
+from kubeparcel.verify.node_setup import CRI_SOCKET, KUBEADM_API, configure_runtime, kubeadm_configuration
 from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service.assertions import kubelet_is_healthy
 
@@ -87,9 +76,7 @@ def run_kubeadm(context: HostContext) -> Iterator[Finding]:
     context.container.write_file(KUBEADM_CONFIG, text)
     context.evidence[KUBEADM_CONFIG] = text
     for phase in PHASES:
-        yield from context.run_successfully(
-            "kubeadm", "init", "phase", *phase.split(), f"--config={KUBEADM_CONFIG}"
-        )
+        yield from context.run_successfully("kubeadm", "init", "phase", *phase.split(), f"--config={KUBEADM_CONFIG}")
 
 
 def start_kubelet(context: HostContext) -> Iterator[Finding]:
@@ -138,9 +125,7 @@ def with_later_drop_in(variables: Mapping[str, str], then: StepFunction) -> Step
     def run(context: HostContext) -> Iterator[Finding]:
         text = "".join(f'Environment="{name}={value}"\n' for name, value in variables.items())
         context.container.write_file(OVERRIDE, f"[Service]\n{text}")
-        context.script(
-            '(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG_FILE, OTHER_CONFIG, str(EVENT_QPS)
-        )
+        context.script('(cat "$1"; echo "eventRecordQPS: $3") >"$2"', CONFIG_FILE, OTHER_CONFIG, str(EVENT_QPS))
         context.run("systemctl", "daemon-reload")
         try:
             yield from restart_kubelet(context)

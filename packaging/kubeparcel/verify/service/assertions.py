@@ -87,9 +87,7 @@ def edited_drop_in_is_saved(context: HostContext) -> Iterator[Finding]:
 
 def kubelet_is_stopped(context: HostContext) -> Iterator[Finding]:
     """The removed kubelet does not run any more; the node's own files remain."""
-    processes = context.run(
-        "sh", "-c", f"for p in /proc/[0-9]*; do readlink $p/exe; done | grep {KUBELET}"
-    )
+    processes = context.run("sh", "-c", f"for p in /proc/[0-9]*; do readlink $p/exe; done | grep {KUBELET}")
     if not processes.exit_code:
         yield Finding("no process", processes.stdout.strip(), KUBELET)
     for path in (CONFIG_FILE, "/etc/kubernetes/kubelet.conf"):

@@ -37,11 +37,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
 
 
 def plan_scenario(
-    session: Session,
-    host: Host,
-    scenario: Scenario[HostContext],
-    packages: PackageSet,
-    initial: PackageSet | None,
+    session: Session, host: Host, scenario: Scenario[HostContext], packages: PackageSet, initial: PackageSet | None
 ) -> PlannedScenario[HostContext]:
     """Return a scenario that runs in a container of its own, with systemd and containerd.
 
@@ -51,9 +47,7 @@ def plan_scenario(
     @contextmanager
     def start() -> Iterator[HostContext]:
         mounts = package_mounts(packages, initial)
-        with systemd_node.start_node(
-            session, host, scenario.name, mounts=mounts, memory=MEMORY
-        ) as container:
+        with systemd_node.start_node(session, host, scenario.name, mounts=mounts, memory=MEMORY) as container:
             context = HostContext(container, packages, initial)
             context.use_repositories(*mounts.values())
             yield context

@@ -60,9 +60,7 @@ from kubeparcel.verify.service.unit_assertions import (
 INSTALL = Step("install", "all packages install by name", install, vital=True)
 INSTALL_PREVIOUS = Step("previous", "the previous packages install", install_previous, vital=True)
 RUNNING = Step("running", "kubeadm starts the kubelet, which is healthy", start_kubelet, vital=True)
-EXEC_START = Step(
-    "one-command", "ExecStart is one command, the documented one", exec_start_is_exact
-)
+EXEC_START = Step("one-command", "ExecStart is one command, the documented one", exec_start_is_exact)
 
 EXTRA_MAX_PODS, PROVIDER = 55, "two words"
 EXTRA_FLAG = f"--max-pods={EXTRA_MAX_PODS}"
@@ -78,30 +76,21 @@ NODE: Scenario[HostContext] = Scenario(
     (
         INSTALL,
         Step("unit-clean", "systemd-analyze reports no problem", unit_is_valid),
-        Step(
-            "unit-files", "systemd has read the packages' unit and drop-in", unit_files_are_packaged
-        ),
+        Step("unit-files", "systemd has read the packages' unit and drop-in", unit_files_are_packaged),
         EXEC_START,
         Step(
             "environment-files",
             "both environment files are optional, the administrator's comes last",
             environment_files_in_order,
         ),
-        Step(
-            "unmasked", "nothing in /etc overrides the packages' files", nothing_overrides_packages
-        ),
+        Step("unmasked", "nothing in /etc overrides the packages' files", nothing_overrides_packages),
         Step("as-preset", "the unit is enabled as the host's presets say", enabled_as_preset),
         Step("waits", "before kubeadm the kubelet waits and does not crash", waits_for_kubeadm),
         Step("runtime", "the machine has a container runtime", prepare_node, vital=True),
         Step("crictl", "crictl reaches the runtime", crictl_reaches_runtime),
         Step("plugins", "each CNI plugin responds", cni_plugins_respond),
         Step("kubeadm", "kubeadm's phases start the kubelet", run_kubeadm, vital=True),
-        Step(
-            "healthz",
-            "the kubelet is healthy without an API server",
-            kubelet_is_healthy,
-            vital=True,
-        ),
+        Step("healthz", "the kubelet is healthy without an API server", kubelet_is_healthy, vital=True),
         Step(
             "command-line",
             "the kubelet runs with the drop-in's arguments in order, then kubeadm's flags",
@@ -116,18 +105,14 @@ NODE: Scenario[HostContext] = Scenario(
             "quoting",
             "a quoted argument stays one, the others are split",
             with_extra_arguments(
-                f"'{EXTRA_FLAG} \"{PROVIDER_FLAG}\"'",
-                kubelet_runs_with(EXTRA_FLAG, PROVIDER_FLAG, providerID=PROVIDER),
+                f"'{EXTRA_FLAG} \"{PROVIDER_FLAG}\"'", kubelet_runs_with(EXTRA_FLAG, PROVIDER_FLAG, providerID=PROVIDER)
             ),
         ),
         Step(
             "later-drop-in",
             "a later drop-in changes the kubelet's kubeconfig and configuration",
             with_later_drop_in(
-                OVERRIDDEN,
-                kubelet_runs_with(
-                    EXTRA_FLAG, PROVIDER_FLAG, base=OVERRIDDEN_BASE, eventRecordQPS=EVENT_QPS
-                ),
+                OVERRIDDEN, kubelet_runs_with(EXTRA_FLAG, PROVIDER_FLAG, base=OVERRIDDEN_BASE, eventRecordQPS=EVENT_QPS)
             ),
         ),
         Step(
@@ -150,11 +135,7 @@ PRESET_DISABLED: Scenario[HostContext] = Scenario(
         ),
         Step("stays-disabled", "the installation does not enable it", enablement_is("disabled")),
         Step("reinstall", "the package reinstalls", reinstall_without_preset, vital=True),
-        Step(
-            "still-disabled",
-            "only the first installation applies the preset",
-            enablement_is("disabled"),
-        ),
+        Step("still-disabled", "only the first installation applies the preset", enablement_is("disabled")),
     ),
 )
 LAYOUTS: Scenario[HostContext] = Scenario(
@@ -174,11 +155,7 @@ LAYOUTS: Scenario[HostContext] = Scenario(
             change_to_other_layout,
         ),
         replace(EXEC_START, name="other-command"),
-        Step(
-            "with-edit",
-            "an edited drop-in does not override the new one",
-            edit_drop_in_and_change_layout,
-        ),
+        Step("with-edit", "an edited drop-in does not override the new one", edit_drop_in_and_change_layout),
         Step("edit-kept", "the edited drop-in is kept as a backup file", edited_drop_in_is_saved),
         replace(EXEC_START, name="edited-command"),
     ),
@@ -205,12 +182,7 @@ def _upgrades(packages: PackageSet, previous: PackageSet) -> Iterator[Step[HostC
             if name == ENV_HOLDER:
                 check = upgrade_advises_restart(name)
                 yield Step("restart-advice", "the upgrade tells how to restart the kubelet", check)
-    yield Step(
-        "restart",
-        "the new kubelet runs with the arguments of the old one",
-        restart_after_upgrade,
-        vital=True,
-    )
+    yield Step("restart", "the new kubelet runs with the arguments of the old one", restart_after_upgrade, vital=True)
 
 
 def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:

@@ -112,9 +112,5 @@ def waits_for_kubeadm(context: HostContext) -> Iterator[Finding]:
     """Started before kubeadm has written its configuration, the kubelet does not run or fail."""
     context.run("systemctl", "start", UNIT)
     yield from assert_unit_properties(
-        context,
-        ActiveState="inactive",
-        ConditionResult="no",
-        ExecMainStartTimestampMonotonic="0",
-        NRestarts="0",
+        context, ActiveState="inactive", ConditionResult="no", ExecMainStartTimestampMonotonic="0", NRestarts="0"
     )

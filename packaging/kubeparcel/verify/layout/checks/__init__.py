@@ -19,16 +19,10 @@ from kubeparcel.verify.layout.checks import (
     units,
 )
 
-_MODULES = (
-    *(paths, files, metadata, relations, binaries, origins),
-    *(dropin, units, scripts, services),
-)
+_MODULES = (*(paths, files, metadata, relations, binaries, origins), *(dropin, units, scripts, services))
 
 CHECKS = tuple(
-    definition
-    for module in _MODULES
-    for definition in vars(module).values()
-    if isinstance(definition, CheckDefinition)
+    definition for module in _MODULES for definition in vars(module).values() if isinstance(definition, CheckDefinition)
 )
 
 

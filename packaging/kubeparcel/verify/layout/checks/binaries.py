@@ -8,12 +8,7 @@ from collections.abc import Iterator
 from kubeparcel.model import Arch
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DYNAMICALLY_LINKED
-from kubeparcel.verify.layout.check_context import (
-    CheckContext,
-    check,
-    group_findings,
-    has_binaries,
-)
+from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_binaries
 
 _LIBC = re.compile(r"(lib(c|m|dl|rt|pthread|resolv|nss_\w+|util)|ld-linux[\w-]*|ld64)\.so\.\d+")
 

@@ -64,10 +64,7 @@ def drop_in_environment(context: CheckContext) -> Iterator[Finding]:
         yield Finding(f'Environment="{name}={ENVIRONMENT[name]}"', "not set", entry.path)
 
 
-@_check(
-    "drop-in-environment-files",
-    "the drop-in reads kubeadm's flags first, then the administrator's file",
-)
+@_check("drop-in-environment-files", "the drop-in reads kubeadm's flags first, then the administrator's file")
 def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
     """Report missing, additional and swapped EnvironmentFile=: the last file takes precedence."""
     entry, unit = _parse(context)
@@ -83,9 +80,7 @@ def drop_in_environment_files(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-@_check(
-    "drop-in-environment-files-optional", "the kubelet starts if the environment files are missing"
-)
+@_check("drop-in-environment-files-optional", "the kubelet starts if the environment files are missing")
 def drop_in_environment_files_optional(context: CheckContext) -> Iterator[Finding]:
     """Report EnvironmentFile= without a leading `-`: the service fails if the file is missing."""
     entry, unit = _parse(context)

@@ -7,13 +7,7 @@ from datetime import UTC, datetime
 
 from kubeparcel.packages.reader import FileType
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import (
-    CheckContext,
-    check,
-    group_findings,
-    has_binaries,
-    is_exact,
-)
+from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_binaries, is_exact
 
 
 @check(

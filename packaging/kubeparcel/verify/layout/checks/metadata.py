@@ -108,9 +108,7 @@ def description(context: CheckContext) -> Iterator[Finding]:
     summary = contents.summary
     too_long = len(summary) > MAX_SUMMARY_LENGTH
     if not summary or "\n" in summary or too_long or summary.endswith("."):
-        rule = (
-            f"a summary of one line, at most {MAX_SUMMARY_LENGTH} characters, without a full stop"
-        )
+        rule = f"a summary of one line, at most {MAX_SUMMARY_LENGTH} characters, without a full stop"
         yield Finding(rule, summary or "missing")
     if not (contents.description or context.is_deb):
         yield Finding("a description", "missing")
@@ -162,9 +160,7 @@ def compression(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-@check(
-    "changelog", "the package has a changelog", applies=lambda context: context.built_by_kubeparcel
-)
+@check("changelog", "the package has a changelog", applies=lambda context: context.built_by_kubeparcel)
 def changelog(context: CheckContext) -> Iterator[Finding]:
     """Report a package of kubeparcel without a changelog."""
     if not context.contents.has_changelog:

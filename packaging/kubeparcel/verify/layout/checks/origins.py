@@ -65,17 +65,11 @@ def go_module_version(context: CheckContext) -> Iterator[Finding]:
     """Report binaries built from another version of the module."""
     expected = "v" + context.contents.version.replace("~", "-", 1)
     yield from group_findings(
-        (expected, version, entry.path)
-        for entry, version in _module_versions(context)
-        if version != expected
+        (expected, version, entry.path) for entry, version in _module_versions(context) if version != expected
     )
 
 
-@check(
-    "go-target",
-    "binaries are built for Linux and the package's architecture",
-    applies=_has_go_binaries,
-)
+@check("go-target", "binaries are built for Linux and the package's architecture", applies=_has_go_binaries)
 def go_target(context: CheckContext) -> Iterator[Finding]:
     """Report binaries with another GOOS or GOARCH."""
     arch = context.arch
@@ -95,11 +89,7 @@ def go_trimpath(context: CheckContext) -> Iterator[Finding]:
             yield Finding("-trimpath=true", "not set", entry.path)
 
 
-@check(
-    "no-build-paths",
-    "binaries contain no paths of the build machine",
-    applies=_is_compiled_from_source,
-)
+@check("no-build-paths", "binaries contain no paths of the build machine", applies=_is_compiled_from_source)
 def no_build_paths(context: CheckContext) -> Iterator[Finding]:
     """Report paths of the build machine in binaries."""
     for entry, elf in context.elf_files:
@@ -137,9 +127,7 @@ def provenance(context: CheckContext) -> Iterator[Finding]:
         yield Finding(package, str(record.get("package")), "provenance.json, package")
     binaries = record.get("binaries")
     recorded = binaries if isinstance(binaries, dict) else {}
-    packaged = {
-        entry.path.rsplit("/", 1)[-1]: f"sha256:{entry.sha256}" for entry in context.binaries
-    }
+    packaged = {entry.path.rsplit("/", 1)[-1]: f"sha256:{entry.sha256}" for entry in context.binaries}
     for name in sorted({*recorded, *packaged}):
         expected = recorded.get(name, "not recorded")
         found = packaged.get(name, "not in the package")

@@ -67,9 +67,7 @@ def no_stray_files(context: CheckContext) -> Iterator[Finding]:
     if expected is None:
         return
     parents = expected.parent_folders() | {
-        str(parent)
-        for folder in expected.binary_folders
-        for parent in PurePosixPath(folder).parents
+        str(parent) for folder in expected.binary_folders for parent in PurePosixPath(folder).parents
     }
     strays = (
         entry.path
@@ -80,9 +78,7 @@ def no_stray_files(context: CheckContext) -> Iterator[Finding]:
         and not (context.is_deb and entry.kind is FileType.DIR and entry.path in parents)
         and not any(d.startswith(f"{entry.path}/") for d in expected.unchecked_folders)
     )
-    yield from group_findings(
-        ("only files of this package", "unexpected path", path) for path in strays
-    )
+    yield from group_findings(("only files of this package", "unexpected path", path) for path in strays)
 
 
 def _is_directly_in(entry: PackageEntry, folder: str) -> bool:
@@ -103,9 +99,7 @@ def file_types(context: CheckContext) -> Iterator[Finding]:
             differences.append((expected, found, entry.path))
         elif entry.kind not in (FileType.FILE, FileType.DIR, FileType.SYMLINK, FileType.HARDLINK):
             differences.append(("file, dir or symlink", entry.kind.value, entry.path))
-    yield from group_findings(
-        (expected, found, path) for expected, found, path in differences if expected != found
-    )
+    yield from group_findings((expected, found, path) for expected, found, path in differences if expected != found)
 
 
 @check(
@@ -120,8 +114,7 @@ def owned_directories(context: CheckContext) -> Iterator[Finding]:
         for entry in context.files
         if not (context.expected and entry.path.startswith(context.expected.unchecked_folders))
         for parent in PurePosixPath(entry.path).parents
-        if str(parent) not in DISTRIBUTION_DIRECTORIES
-        and str(parent) not in context.entries_by_path
+        if str(parent) not in DISTRIBUTION_DIRECTORIES and str(parent) not in context.entries_by_path
     )
     yield from group_findings(dict.fromkeys(differences))
 

@@ -6,13 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import (
-    CheckContext,
-    check,
-    has_binaries,
-    in_catalog,
-    is_exact,
-)
+from kubeparcel.verify.layout.check_context import CheckContext, check, has_binaries, in_catalog, is_exact
 from kubeparcel.verify.layout.expected import normalize_relation
 
 _GENERATED = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()")
@@ -32,11 +26,7 @@ def relations(context: CheckContext) -> Iterator[Finding]:
     expected_relations, actual = context.expected.relations, context.contents.relations
     names = {*expected_relations, *actual} - (set() if is_exact(context) else {"provides"})
     for relation in sorted(names):
-        expected = {
-            other
-            for other in expected_relations.get(relation, ())
-            if not _is_generated(other, context)
-        }
+        expected = {other for other in expected_relations.get(relation, ()) if not _is_generated(other, context)}
         normalized = (normalize_relation(other) for other in actual.get(relation, ()))
         found = {other for other in normalized if not _is_generated(other, context)}
         if expected != found:
@@ -89,9 +79,7 @@ def no_self_conflict(context: CheckContext) -> Iterator[Finding]:
 
 
 @check(
-    "c-library-dependency",
-    "the package depends on the C library exactly if a binary needs it",
-    applies=has_binaries,
+    "c-library-dependency", "the package depends on the C library exactly if a binary needs it", applies=has_binaries
 )
 def c_library_dependency(context: CheckContext) -> Iterator[Finding]:
     """Report a missing, unneeded or too old dependency on the C library."""

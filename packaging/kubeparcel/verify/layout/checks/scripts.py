@@ -10,13 +10,7 @@ from itertools import zip_longest
 from kubeparcel.process import run
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
-from kubeparcel.verify.layout.check_context import (
-    SHELLS,
-    CheckContext,
-    check,
-    has_scripts,
-    is_exact,
-)
+from kubeparcel.verify.layout.check_context import SHELLS, CheckContext, check, has_scripts, is_exact
 from kubeparcel.verify.layout.checks.services import SYSTEMCTL
 from kubeparcel.verify.layout.shell_parser import Command
 
@@ -124,9 +118,7 @@ def _is_exact_with_scripts(context: CheckContext) -> bool:
     return is_exact(context) and bool(expected or has_scripts(context))
 
 
-@check(
-    "scripts-exact", "scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts
-)
+@check("scripts-exact", "scriptlets are identical to the rendered ones", applies=_is_exact_with_scripts)
 def scripts_exact(context: CheckContext) -> Iterator[Finding]:
     """Report missing and additional scriptlets, and the first line that differs."""
     expected = context.expected.scripts if context.expected else {}
@@ -141,9 +133,7 @@ def scripts_exact(context: CheckContext) -> Iterator[Finding]:
 
 
 def _first_difference(name: str, expected: str, found: str) -> Iterator[Finding]:
-    lines = zip_longest(
-        expected.strip().splitlines(), found.strip().splitlines(), fillvalue="end of the script"
-    )
+    lines = zip_longest(expected.strip().splitlines(), found.strip().splitlines(), fillvalue="end of the script")
     for number, (expected_line, found_line) in enumerate(lines, 1):
         if expected_line != found_line:
             yield Finding(expected_line, found_line, f"{name} line {number}")

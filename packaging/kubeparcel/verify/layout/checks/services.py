@@ -6,12 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.layout.check_context import (
-    CheckContext,
-    check,
-    group_findings,
-    has_scripts,
-)
+from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_scripts
 from kubeparcel.verify.layout.shell_parser import Command
 
 _START_VERBS = {"start", "restart", "try-restart", "condrestart", "reload", "force-reload"} | {
@@ -49,24 +44,16 @@ def _verb(command: Command) -> str:
     return ""
 
 
-def _runs_only(
-    command: Command, required: re.Pattern[str], excluded: re.Pattern[str] = _NEVER
-) -> bool:
+def _runs_only(command: Command, required: re.Pattern[str], excluded: re.Pattern[str] = _NEVER) -> bool:
     """Return whether the conditions of a command match `required` and not `excluded`."""
-    return any(map(required.search, command.conditions)) and not any(
-        map(excluded.search, command.conditions)
-    )
+    return any(map(required.search, command.conditions)) and not any(map(excluded.search, command.conditions))
 
 
 def _location(scriptlet: str, command: Command) -> str:
     return f"{scriptlet} line {command.line}"
 
 
-@check(
-    "scripts-leave-kubelet-running",
-    "scriptlets never start or restart the kubelet",
-    applies=has_scripts,
-)
+@check("scripts-leave-kubelet-running", "scriptlets never start or restart the kubelet", applies=has_scripts)
 def scripts_leave_kubelet_running(context: CheckContext) -> Iterator[Finding]:
     """Report commands that start, restart or kill services: nodes are drained manually first."""
     for name, command in context.script_commands:
@@ -82,11 +69,7 @@ def _manages_services(context: CheckContext) -> bool:
     return any(command.program in SYSTEMCTL | _SERVICE for _, command in context.script_commands)
 
 
-@check(
-    "scripts-stop-on-removal-only",
-    "scriptlets stop the kubelet only on removal",
-    applies=_manages_services,
-)
+@check("scripts-stop-on-removal-only", "scriptlets stop the kubelet only on removal", applies=_manages_services)
 def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
     """Report commands that stop or disable a service on upgrades too."""
     required, excluded = _ON_REMOVAL[context.is_deb], _ON_UPGRADE[context.is_deb]
@@ -97,11 +80,7 @@ def scripts_stop_on_removal_only(context: CheckContext) -> Iterator[Finding]:
             yield Finding(expected, command.command_line, _location(name, command))
 
 
-@check(
-    "scripts-enable-once",
-    "scriptlets enable the kubelet only on the first installation",
-    applies=_manages_services,
-)
+@check("scripts-enable-once", "scriptlets enable the kubelet only on the first installation", applies=_manages_services)
 def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
     """Report commands that enable a service on upgrades, and so undo `systemctl disable`."""
     for name, command in context.script_commands:
@@ -116,17 +95,12 @@ def scripts_enable_once(context: CheckContext) -> Iterator[Finding]:
             )
 
 
-@check(
-    "scripts-without-systemd",
-    "the package can be installed without systemd",
-    applies=_manages_services,
-)
+@check("scripts-without-systemd", "the package can be installed without systemd", applies=_manages_services)
 def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report service commands that fail without systemd, such as in a container build."""
     for name, command in context.script_commands:
         guarded = any(
-            "/run/systemd/system" in condition or "systemctl" in condition
-            for condition in command.conditions
+            "/run/systemd/system" in condition or "systemctl" in condition for condition in command.conditions
         )
         manages_service = command.program in SYSTEMCTL | _SERVICE
         if manages_service and not (guarded or command.failure_handled):
@@ -142,9 +116,7 @@ def scripts_without_systemd(context: CheckContext) -> Iterator[Finding]:
 def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets after installation and removal without `systemctl daemon-reload`."""
     required = ("postinst", "postrm") if context.is_deb else ("post", "postun")
-    reloading = {
-        name for name, command in context.script_commands if _verb(command) == "daemon-reload"
-    }
+    reloading = {name for name, command in context.script_commands if _verb(command) == "daemon-reload"}
     yield from group_findings(
         ("systemctl daemon-reload", "missing", name) for name in required if name not in reloading
     )
@@ -153,9 +125,7 @@ def scripts_reload_systemd(context: CheckContext) -> Iterator[Finding]:
 @check(
     "obsolete-drop-in-removed",
     "the other layout's drop-in is removed",
-    applies=lambda context: (
-        context.is_deb and bool(context.expected and context.expected.obsolete_conffiles)
-    ),
+    applies=lambda context: context.is_deb and bool(context.expected and context.expected.obsolete_conffiles),
 )
 def obsolete_drop_in_removed(context: CheckContext) -> Iterator[Finding]:
     """Report scriptlets that do not remove the other layout's conffile, which masks the new one."""

@@ -16,11 +16,7 @@ _EXACT = {
     ("Service", "Restart"): "always",
     ("Install", "WantedBy"): "multi-user.target",
 }
-_START_LIMITS = (
-    ("Unit", "StartLimitIntervalSec"),
-    ("Unit", "StartLimitInterval"),
-    ("Service", "StartLimitInterval"),
-)
+_START_LIMITS = (("Unit", "StartLimitIntervalSec"), ("Unit", "StartLimitInterval"), ("Service", "StartLimitInterval"))
 """The settings of the start limit; systemd still accepts the two old ones."""
 
 _ONLINE = "network-online.target"
@@ -86,9 +82,7 @@ def unit_network(context: CheckContext) -> Iterator[Finding]:
         settings = unit.effective_list("Unit", key)
         targets = " ".join(setting.value for setting in settings).split()
         if _ONLINE not in targets:
-            yield Finding(
-                f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", entry.path
-            )
+            yield Finding(f"{key}={_ONLINE} in [Unit]", " ".join(targets) or f"no {key}=", entry.path)
 
 
 def _should_wait_for_config(context: CheckContext) -> bool:
@@ -102,20 +96,13 @@ def _should_wait_for_config(context: CheckContext) -> bool:
     return context.built_by_kubeparcel or bool(unit.assignments("Unit", "ConditionPathExists"))
 
 
-@check(
-    "unit-waits-for-config",
-    "before kubeadm init, the kubelet does not start",
-    applies=_should_wait_for_config,
-)
+@check("unit-waits-for-config", "before kubeadm init, the kubelet does not start", applies=_should_wait_for_config)
 def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
     """Report other conditions than: the configuration exists, or kubeadm's drop-in does not."""
     entry, unit = _parse(context)
     settings = unit.effective_list("Unit", "ConditionPathExists")
     found = sorted(setting.value.replace(" ", "") for setting in settings)
-    allowed = [
-        sorted([f"|{CONFIG_FILE}", f"|!{folder}/{DROP_IN}"])
-        for folder in context.layout_paths.drop_in_dirs
-    ]
+    allowed = [sorted([f"|{CONFIG_FILE}", f"|!{folder}/{DROP_IN}"]) for folder in context.layout_paths.drop_in_dirs]
     if found not in allowed:
         yield Finding(
             "\n".join(f"ConditionPathExists={value}" for value in reversed(allowed[0])),
