@@ -72,19 +72,19 @@ def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
         requested = [*digests[:count], "unknown"]
         entries = cache.index_entries(requested)
         assert entries == {digest: IndexEntry(digest) for digest in digests[:count]}
-        assert cache.metadata(requested) == {one.sha256: one for one in metadata[:count]}
+        assert cache.metadata(requested) == {package.sha256: package for package in metadata[:count]}
 
 
 def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> None:
-    file = FileStamp("/a.deb", 3, 5)
+    file = FileStamp.of("/a.deb", 3, 5)
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_digests({file: "f" * 64})
         assert cache.digests([file]) == {file: "f" * 64}
-        assert cache.digests([file._replace(mtime_ns=6)]) == {}
+        assert cache.digests([FileStamp.of("/a.deb", 3, 6)]) == {}
 
 
 def test_cache_returns_the_last_publish_of_the_same_generation_only(tmp_path: Path) -> None:
-    last = LastPublish(4, frozenset({"stable"}), (FileStamp("/a\n.deb", 3, 5),))
+    last = LastPublish(4, frozenset({"stable"}), (FileStamp.of("/a\n.deb", 3, 5),))
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_last_publish("target", last)
         assert cache.last_publish("target", 4) == last

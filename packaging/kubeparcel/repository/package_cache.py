@@ -27,16 +27,38 @@ CREATE TABLE IF NOT EXISTS last_publish (
   target TEXT PRIMARY KEY, generation INTEGER, home_suites TEXT, files TEXT);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _FORMATS = {str(format_): format_ for format_ in Format}
 
 
-class FileStamp(NamedTuple):
-    """What identifies the content of a local file: path, size in bytes, mtime in nanoseconds."""
+class FileStamp(str):
+    """What identifies the content of a local file: path, size in bytes, mtime in nanoseconds.
 
-    path: str
-    size: int
-    mtime_ns: int
+    A text `PATH\\0SIZE\\0MTIME`: a folder has ten thousand of them, and texts are created, compared
+    and stored several times as fast as tuples.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, path: str, size: int, mtime_ns: int) -> FileStamp:
+        """Return the stamp of a file."""
+        return cls(f"{path}\0{size}\0{mtime_ns}")
+
+    @property
+    def path(self) -> str:
+        """The path of the file."""
+        return self.partition("\0")[0]
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return int(self.split("\0")[1])
+
+    @property
+    def mtime_ns(self) -> int:
+        """The time of the last modification in nanoseconds since 1970."""
+        return int(self.rpartition("\0")[2])
 
 
 class PackageMetadata(NamedTuple):
@@ -85,7 +107,7 @@ class PackageCache:
     def digests(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
         """Return the SHA-256 of the files that have not changed since they were read."""
         rows = self._select("files", "path", (file.path for file in files))
-        digests = {FileStamp._make(row[:3]): row[3] for row in rows}
+        digests = {FileStamp.of(*row[:3]): row[3] for row in rows}
         return {file: digests[file] for file in files if file in digests}
 
     def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
@@ -110,12 +132,11 @@ class PackageCache:
         row = self._connection.execute(query, (target, generation)).fetchone()
         if row is None:
             return None
-        files = tuple(map(FileStamp._make, json.loads(row[1])))
-        return LastPublish(generation, frozenset(json.loads(row[0])), files)
+        return LastPublish(generation, frozenset(json.loads(row[0])), tuple(json.loads(row[1])))
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
         """Store the SHA-256 of local files."""
-        self._insert("files", ((*file, sha256) for file, sha256 in digests.items()))
+        self._insert("files", ((f.path, f.size, f.mtime_ns, sha256) for f, sha256 in digests.items()))
 
     def store_metadata(self, packages: Iterable[PackageMetadata]) -> None:
         """Store the metadata of packages."""

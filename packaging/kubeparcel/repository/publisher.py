@@ -1,4 +1,7 @@
-"""Change a repository: publish, remove, retain, rollback and copy."""
+"""Change a repository: publish, remove, retain, rollback and copy.
+
+What only a change needs is imported where something changed: it is an eighth of an unchanged publish.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,14 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.paths import cache_dir
-from kubeparcel.repository import policy, recovery, state_file, suites
-from kubeparcel.repository.candidates import match
+from kubeparcel.repository import policy, state_file, suites
 from kubeparcel.repository.candidates.scan import scan_packages
-from kubeparcel.repository.candidates.sign import sign_rpms
 from kubeparcel.repository.model import Package, RepositoryOptions, State, Suites, compare_suites
 from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_cache
-from kubeparcel.repository.prepare import TargetState
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer
 from kubeparcel.repository.storage import factory
 from kubeparcel.repository.storage.base import Storage
-from kubeparcel.repository.transaction import commit
 
 WAIT = 30.0
 """The default time to wait for another publisher, in seconds."""
@@ -62,6 +61,9 @@ def publish(
         last = cache.last_publish(source, state.generation)
         if last and last.files == files:
             return repository.apply(state.suites)
+        from kubeparcel.repository.candidates import match
+        from kubeparcel.repository.candidates.sign import sign_rpms
+
         candidates, home_suites = match.match_files(files, last, state, cache)
         policy.reject_changed_content(candidates.sources, state)
         if not skip_layout_check:
@@ -145,6 +147,9 @@ class OpenRepository:
         policy.require_resolvable(target_suites, changes)
         renew = self.signer is not None and self._signatures_outdated(self.signer)
         if self.signer is not None and (changes or renew):
+            from kubeparcel.repository.prepare import TargetState
+            from kubeparcel.repository.transaction import commit
+
             target = commit(
                 self.storage,
                 self.published,
@@ -182,7 +187,7 @@ def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
         nullcontext() if target.dry_run else storage.lease(target.wait),
         nullcontext() if target.dry_run else open_signer(target.key, log) as signer,
     ):
-        published = recovery.load_state(storage, cache, log)
+        published = _load_state(storage, cache, log)
         state = dataclasses.replace(
             published,
             options=_updated_options(published.options, target.options, storage),
@@ -190,6 +195,23 @@ def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
             persisted=False,
         )
         yield OpenRepository(storage, published, state, signer, cache, started)
+
+
+def _load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
+    """Return the state of a repository, if necessary recovered; an empty one if it does not exist yet."""
+    damage = ""
+    try:
+        if state := state_file.load(storage):
+            return state
+    except state_file.StateFileError as error:
+        damage = error.message
+    from kubeparcel.repository.recovery import recover_state
+
+    state = recover_state(storage, cache)
+    if damage or state.suites:
+        problem = damage or f"{storage.location} has no state file."
+        log.warn(f"{problem} The state was recovered from the published indexes.")
+    return state
 
 
 def _updated_options(

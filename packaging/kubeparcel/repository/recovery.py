@@ -1,4 +1,4 @@
-"""Load the state of a repository, if necessary by recovering it from the published files."""
+"""Recover the state of a repository from its published files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.deb import deb_metadata
@@ -19,31 +18,14 @@ from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
 from kubeparcel.repository.index_entries import read_published
 from kubeparcel.repository.model import Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
-from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import primary, repodata
 
 _HASHED_NAME = re.compile(r"/by-hash/|^[0-9a-f]{64}-")
 
 
-def load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
-    """Return the state of a repository; an empty one if it does not exist yet.
-
-    Raises ConfigurationError if a newer version of kubeparcel wrote it.
-    """
-    try:
-        state = state_file.load(storage)
-    except StateFileError as error:
-        log.warn(f"{error.message} Recovering the state from the published indexes.")
-        return _recover(storage, cache)
-    if state is None:
-        state = _recover(storage, cache)
-        if state.suites:
-            log.warn(f"{storage.location} has no state file. Recovering the state from the published indexes.")
-    return state
-
-
-def _recover(storage: Storage, cache: PackageCache) -> State:
+def recover_state(storage: Storage, cache: PackageCache) -> State:
+    """Return the state that the published indexes show; an empty one without indexes. Raises BrokenPackage."""
     suites: dict[str, set[Package]] = {}
     for path in storage.file_sizes("apt/dists"):
         suite, _, name = path.removeprefix("apt/dists/").partition("/")

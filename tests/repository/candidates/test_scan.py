@@ -62,7 +62,7 @@ def test_new_files_compares_with_the_last_publish_for_unusual_names(tmp_path: Pa
     assert new_files(files, last) == []
     (tmp_path / "c.deb").write_bytes(b"xyz")
     assert new_files(scan_packages(tmp_path), last) == [
-        FileStamp(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns)
+        FileStamp.of(str(tmp_path / "c.deb"), 3, (tmp_path / "c.deb").stat().st_mtime_ns)
     ]
     (tmp_path / names[0]).unlink()
     assert new_files(scan_packages(tmp_path), last) is None

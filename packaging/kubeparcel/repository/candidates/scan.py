@@ -20,11 +20,12 @@ def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
     """
     require_folder(folder)
     with translate_os_errors(folder):
-        files = sorted(map(_stamp, _package_files(str(folder))))
+        files = sorted(_stamps(str(folder)))
     if not files:
         raise UsageError(
             f"No .deb or .rpm files in {folder}.", "Build packages first (inv build), or pass --from FOLDER."
         )
+    _reject_invalid_names(files)
     return tuple(files)
 
 
@@ -43,22 +44,23 @@ def new_files(files: Sequence[FileStamp], last: LastPublish) -> Sequence[FileSta
     return new if len(files) - len(new) == len(before) else None
 
 
-def _stamp(entry: os.DirEntry[str]) -> FileStamp:
-    try:
-        entry.path.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"The file name {entry.path!a} is not valid UTF-8.", "Rename the file.") from None
-    status = entry.stat()
-    return FileStamp(entry.path, status.st_size, status.st_mtime_ns)
-
-
-def _package_files(folder: str) -> Iterator[os.DirEntry[str]]:
+def _stamps(folder: str) -> Iterator[FileStamp]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            name = entry.name
+            if name.startswith("."):
                 continue
-            if entry.name.endswith((".deb", ".rpm")):
+            if name.endswith((".deb", ".rpm")):
                 if entry.is_file():
-                    yield entry
+                    status = entry.stat()
+                    yield FileStamp.of(entry.path, status.st_size, status.st_mtime_ns)
             elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, METADATA_FOLDER).is_dir():
-                yield from _package_files(entry.path)
+                yield from _stamps(entry.path)
+
+
+def _reject_invalid_names(files: Sequence[FileStamp]) -> None:
+    for file in files:
+        try:
+            file.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"The file name {file.path!a} is not valid UTF-8.", "Rename the file.") from None
