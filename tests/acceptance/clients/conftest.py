@@ -1,4 +1,4 @@
-"""Real clients on real hosts, a web server, and repositories that we published."""
+"""Real package managers on real hosts, a web server, and published repositories."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from tests.acceptance.clients.table import CLIENTS, Client
 from tests.support.web_server import WebServer, serve_folder
 
 T = TypeVar("T")
-Place = Callable[..., Path]
-Boxes = Mapping[str, Container]
+PublishFolder = Callable[..., Path]
+Containers = Mapping[str, Container]
 START = ContainerSpec("", "client", network="host", capabilities=("SYS_ADMIN",))
-"""The machine's own network leads to our web server; rpm's scripts want the capability."""
+"""The web server is on the machine's loopback; scriptlets of rpms need the capability."""
 
-DRESS = """
+SETUP_SCRIPT = """
 apt-get update
 apt-get install --yes --no-install-recommends curl sudo
 rm -rf /etc/apt/sources.list /var/lib/apt/lists/* /etc/apt/apt.conf.d/99mmdebstrap
 apt-get clean
 """
-"""What the page's commands use, once; and apt's own mind about dates, which mmdebstrap changed."""
+"""Installs what the page's commands use, and makes apt check expiry dates, which mmdebstrap turns off."""
 
 IMAGES = "localhost/kubeparcel-tests/"
 
@@ -60,7 +60,7 @@ def config() -> Iterator[Path]:
 
 @contextmanager
 def configured(config: Path) -> Iterator[None]:
-    """Publishing in this process finds its keys there, and has a memory of its own."""
+    """Use the keys in this folder, and a separate cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBEPARCEL_CONFIG", str(config))
         patch.setenv("KUBEPARCEL_CACHE", str(config.parent / "cache"))
@@ -68,68 +68,68 @@ def configured(config: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def publish(config: Path) -> Place:
-    """Publish a folder of small packages, without the layout check; give the repository."""
+def publish(config: Path) -> PublishFolder:
+    """Return a function that publishes a folder without the layout check and returns the repository."""
 
-    def act(source: Path, repo: Path, address: str, suite: str = "stable", **target_fields: object) -> Path:
-        own = {"base_url": address, **target_fields.pop("options", {})}  # type: ignore[dict-item]
-        target = Target(str(repo), options=own, **target_fields)  # type: ignore[arg-type]
+    def publish_folder(source: Path, repo: Path, address: str, suite: str = "stable", **target_fields: object) -> Path:
+        options = {"base_url": address, **target_fields.pop("options", {})}  # type: ignore[dict-item]
+        target = Target(str(repo), options=options, **target_fields)  # type: ignore[arg-type]
         with configured(config):
             publisher.publish(source, target, QuietLog(), suite=suite, skip_layout_check=True)
         return repo
 
-    return act
+    return publish_folder
 
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[WebServer]:
-    with serve_folder() as running:
-        yield running
+    with serve_folder() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
-def boxes(session: Session) -> Iterator[Boxes]:
-    """A running container of each client's host."""
+def containers(session: Session) -> Iterator[Containers]:
+    """A running container of each client's host, by its name."""
     with ExitStack() as stack:
         yield {
             name: stack.enter_context(
-                session.start_container(client.host, replace(START, image=dressed(session, client)))
+                session.start_container(client.host, replace(START, image=ensure_client_image(session, client)))
             )
             for name, client in CLIENTS.items()
         }
 
 
-def each(boxes: Boxes, work: Callable[[Container], T]) -> dict[str, T]:
-    """What work gives for each client, several at a time."""
+def each(containers: Containers, work: Callable[[Container], T]) -> dict[str, T]:
+    """Run `work` for each client, several at a time, and return the results by name."""
     with ThreadPoolExecutor(3) as pool:
-        return dict(zip(boxes, pool.map(work, boxes.values()), strict=True))
+        return dict(zip(containers, pool.map(work, containers.values()), strict=True))
 
 
-def dressed(session: Session, client: Client) -> str:
-    """The host's image with curl and sudo, which the page's commands use; kept by the engine.
+def ensure_client_image(session: Session, client: Client) -> str:
+    """Return the host's image with curl and sudo, which the page's commands use; the engine caches it.
 
-    Its repositories afterwards are the host's own pool alone, so that what is not in our
-    repository is not found anywhere else.
+    Its only repository is the host's own pool: a package missing in the published repository is
+    not found elsewhere.
     """
     base = ensure_image(session, client.host)
-    recipe = f"{base}\n{DRESS}".encode()
+    recipe = f"{base}\n{SETUP_SCRIPT}".encode()
     image = f"{IMAGES}{client.host.name}:{hashlib.sha256(recipe).hexdigest()[:16]}"
-    with session.store.lock(f"image-{client.host.name}-dressed"):
+    with session.store.lock(f"image-{client.host.name}-client"):
         if not session.engine.has_image(image):
-            dress(session, client, base, image)
+            build_client_image(session, client, base, image)
     return image
 
 
-def dress(session: Session, client: Client, base: str, image: str) -> None:
-    """Make that image; those of earlier recipes go."""
+def build_client_image(session: Session, client: Client, base: str, image: str) -> None:
+    """Build the image, and remove those of earlier recipes."""
     if not session.locations.debian_archive:
         pytest.skip("needs a Debian archive: KUBEPARCEL_DEBIAN")
     source = f"deb {session.locations.debian_archive} {client.host.suite} main\n"
-    with session.start_container(client.host, replace(START, image=base)) as box:
-        box.write_file("/etc/apt/sources.list", source)
-        box.run_script(DRESS, timeout=300)
-        box.run_script(render(client.manager.repository_script, {}), timeout=120)
-        session.engine.commit(box.name, image)
+    with session.start_container(client.host, replace(START, image=base)) as container:
+        container.write_file("/etc/apt/sources.list", source)
+        container.run_script(SETUP_SCRIPT, timeout=300)
+        container.run_script(render(client.manager.repository_script, {}), timeout=120)
+        session.engine.commit(container.name, image)
     for old in session.engine.list_images(f"{IMAGES}{client.host.name}:"):
         if old != image:
             session.engine.remove_image(old)

@@ -1,4 +1,4 @@
-"""What can be wrong with a repository on its way to a client: a function for each, by name."""
+"""Damage that a repository can suffer on the way to a client: a function for each kind, by name."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 Change = Callable[[bytes], bytes]
 
 
-def cut(data: bytes) -> bytes:
-    """As when a download ended half-way."""
+def truncate(data: bytes) -> bytes:
+    """Cut the file in half, as an interrupted download does."""
     return data[: len(data) // 2]
 
 
-def flipped(data: bytes) -> bytes:
-    """One bit is another, the size is the same."""
-    at = len(data) * 3 // 4
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+def flip_bit(data: bytes) -> bytes:
+    """Change one bit, but not the size."""
+    position = len(data) * 3 // 4
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
 
-def other_digest(data: bytes) -> bytes:
-    """An entry that vouches for a file of other bytes."""
+def change_digests(data: bytes) -> bytes:
+    """Change the digests that an entry file lists."""
     return re.sub(rb"[0-9a-f]{64}", lambda match: match[0][::-1], data)
 
 
@@ -31,46 +31,46 @@ def packages(repo: Path) -> Iterator[Path]:
 
 
 def indexes(repo: Path) -> Iterator[Path]:
-    """What the entries vouch for."""
+    """The files that the entry files list."""
     yield from (p for p in repo.glob("apt/dists/stable/main/**/*") if p.suffix != ".html")
     yield from repo.glob("yum/stable/repodata/*-*")
 
 
 def entries(repo: Path) -> Iterator[Path]:
-    """What clients read first."""
+    """The entry files, which clients read first."""
     yield from repo.glob("apt/dists/stable/*Release")
     yield from repo.glob("yum/stable/repodata/repomd.xml")
 
 
 def signatures(repo: Path) -> Iterator[Path]:
-    """What vouches for the entries, as files of their own."""
+    """The entry files and their signatures."""
     yield from repo.glob("apt/dists/stable/*Release*")
     yield from repo.glob("yum/stable/repodata/repomd.xml.asc")
 
 
-def unsigned(repo: Path) -> None:
-    """Take the signatures away; apt's Release stays."""
+def remove_signatures(repo: Path) -> None:
+    """Remove the signatures; apt's Release stays."""
     for path in signatures(repo):
         if path.name != "Release":
             path.unlink()
 
 
-def _each(which: Callable[[Path], Iterator[Path]], change: Change) -> Callable[[Path], None]:
-    def act(repo: Path) -> None:
-        found = [path for path in which(repo) if path.is_file()]
-        assert {"apt", "yum"} == {path.relative_to(repo).parts[0] for path in found}
-        for path in found:
+def _change_each(select: Callable[[Path], Iterator[Path]], change: Change) -> Callable[[Path], None]:
+    def damage(repo: Path) -> None:
+        files = [path for path in select(repo) if path.is_file()]
+        assert {"apt", "yum"} == {path.relative_to(repo).parts[0] for path in files}
+        for path in files:
             path.write_bytes(change(path.read_bytes()))
 
-    return act
+    return damage
 
 
 DAMAGE: Mapping[str, Callable[[Path], None]] = {
-    "tampered package": _each(packages, flipped),
-    "truncated package": _each(packages, cut),
-    "tampered index": _each(indexes, flipped),
-    "truncated index": _each(indexes, cut),
-    "tampered entry": _each(entries, other_digest),
-    "truncated entry": _each(entries, cut),
-    "no signature": unsigned,
+    "tampered package": _change_each(packages, flip_bit),
+    "truncated package": _change_each(packages, truncate),
+    "tampered index": _change_each(indexes, flip_bit),
+    "truncated index": _change_each(indexes, truncate),
+    "tampered entry": _change_each(entries, change_digests),
+    "truncated entry": _change_each(entries, truncate),
+    "no signature": remove_signatures,
 }

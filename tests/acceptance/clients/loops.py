@@ -1,4 +1,4 @@
-"""Clients that read a repository again and again, with a configuration of their own."""
+"""Clients that read a repository in a loop, each with a separate configuration."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ plugins=0
 assumeyes=1
 skip_if_unavailable=0
 """
-PATIENCE = 300.0
+TIMEOUT = 300.0
 PAUSE = 1.0
 
 
 @dataclass
 class Loop:
-    """One client. `said` is what it printed in its last good round, `wrong` what failed.
+    """One client. `output` is that of its last successful round, `failures` those of failed rounds.
 
-    `torn` fits what it says when the repository changed between two requests that belong
-    together. That is nobody's fault as long as it is rare and over at once: never twice running.
+    `race_message` is part of the error after the repository changed between two related requests.
+    Such rounds, in `races`, are tolerated while they are rare and the next round succeeds.
     """
 
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
-    torn: str = "nothing of that kind"
-    tears: list[int] = field(default_factory=list)
+    race_message: str = "no message matches this"
+    races: list[int] = field(default_factory=list)
     rounds: int = 0
-    begun: float = 0.0
-    said: str = ""
-    wrong: list[str] = field(default_factory=list)
-    turn: threading.Condition = field(default_factory=threading.Condition)
-    over: threading.Event = field(default_factory=threading.Event)
-    asked: threading.Event = field(default_factory=threading.Event)
+    started: float = 0.0
+    output: str = ""
+    failures: list[str] = field(default_factory=list)
+    condition: threading.Condition = field(default_factory=threading.Condition)
+    stop: threading.Event = field(default_factory=threading.Event)
+    requested: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Read the repository until `over`, at once when somebody asks, else after a pause."""
-        while not self.over.is_set():
-            self.asked.wait(PAUSE)
-            self.asked.clear()
-            begun = time.monotonic()
-            done = subprocess.run(
+        """Read the repository until `stop`: at once when requested, else after a pause."""
+        while not self.stop.is_set():
+            self.requested.wait(PAUSE)
+            self.requested.clear()
+            started = time.monotonic()
+            result = subprocess.run(
                 self.command,
                 env={**os.environ, **self.environment, "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
@@ -71,36 +71,36 @@ class Loop:
                 text=True,
                 check=False,
             )
-            with self.turn:
+            with self.condition:
                 self.rounds += 1
-                self._note(begun, done)
-                self.turn.notify_all()
+                self._record(started, result)
+                self.condition.notify_all()
 
-    def _note(self, begun: float, done: subprocess.CompletedProcess[str]) -> None:
-        if done.returncode == 0:
-            self.begun, self.said = begun, done.stdout
-        elif self.torn in done.stderr and self.rounds - 1 not in self.tears:
-            self.tears.append(self.rounds)
+    def _record(self, started: float, result: subprocess.CompletedProcess[str]) -> None:
+        if result.returncode == 0:
+            self.started, self.output = started, result.stdout
+        elif self.race_message in result.stderr and self.rounds - 1 not in self.races:
+            self.races.append(self.rounds)
         else:
-            self.wrong.append(done.stdout + done.stderr)
+            self.failures.append(result.stdout + result.stderr)
 
-    def since(self, moment: float) -> str:
-        """What it prints in a round that began after a moment."""
-        self.asked.set()
-        self._wait(lambda: self.begun > moment)
-        return self.said
+    def output_after(self, moment: float) -> str:
+        """Return the output of a round that started after a moment."""
+        self.requested.set()
+        self._wait(lambda: self.started > moment)
+        return self.output
 
-    def reached(self, rounds: int) -> None:
-        """Wait until it has read the repository so many times."""
+    def wait_for_rounds(self, rounds: int) -> None:
+        """Wait until it has read the repository that many times."""
         if self.rounds < rounds:
-            self.asked.set()
+            self.requested.set()
         self._wait(lambda: self.rounds >= rounds)
 
-    def _wait(self, enough: Callable[[], bool]) -> None:
-        with self.turn:
-            done = self.turn.wait_for(lambda: enough() or self.wrong, PATIENCE)
-            assert not self.wrong, f"{self.name}:\n{self.wrong[0]}"
-            assert done, f"{self.name} hangs"
+    def _wait(self, reached: Callable[[], bool]) -> None:
+        with self.condition:
+            finished = self.condition.wait_for(lambda: reached() or self.failures, TIMEOUT)
+            assert not self.failures, f"{self.name}:\n{self.failures[0]}"
+            assert finished, f"{self.name} hangs"
 
 
 def _apt(folder: Path, repo: Path) -> Loop:
@@ -108,30 +108,30 @@ def _apt(folder: Path, repo: Path) -> Loop:
         (folder / name).mkdir(parents=True)
     (folder / "sources/stable.sources").write_bytes((repo / "stable.sources").read_bytes())
     (folder / "apt.conf").write_text(APT.format(folder=folder))
-    words = "apt-get --quiet update && apt-cache madison kubelet"
-    return Loop("apt", ["sh", "-ec", words], {"APT_CONFIG": str(folder / "apt.conf")})
+    script = "apt-get --quiet update && apt-cache madison kubelet"
+    return Loop("apt", ["sh", "-ec", script], {"APT_CONFIG": str(folder / "apt.conf")})
 
 
 def _dnf(folder: Path, repo: Path) -> Loop:
     (folder / "repos").mkdir(parents=True)
     (folder / "repos/stable.repo").write_bytes((repo / "stable.repo").read_bytes())
     (folder / "dnf.conf").write_text(DNF.format(folder=folder))
-    words = ["--quiet", "--config", str(folder / "dnf.conf"), "--releasever", "1"]
-    command = ["dnf", *words, "repoquery", "--refresh", "kubelet"]
-    return Loop("dnf", command, torn="repomd.xml GPG signature verification error")
+    options = ["--quiet", "--config", str(folder / "dnf.conf"), "--releasever", "1"]
+    command = ["dnf", *options, "repoquery", "--refresh", "kubelet"]
+    return Loop("dnf", command, race_message="repomd.xml GPG signature verification error")
 
 
-KINDS: tuple[Callable[[Path, Path], Loop], ...] = (_apt, _dnf)
+FACTORIES: tuple[Callable[[Path, Path], Loop], ...] = (_apt, _dnf)
 
 
 @contextmanager
 def running(folder: Path, repo: Path) -> Iterator[list[Loop]]:
-    """An apt and a dnf that read a repository, until the block ends."""
-    loops = [make(folder / make.__name__.strip("_"), repo) for make in KINDS]
+    """Run an apt and a dnf that read a repository until the block ends."""
+    loops = [make(folder / make.__name__.strip("_"), repo) for make in FACTORIES]
     with ExitStack() as stack:
         for loop in loops:
             thread = threading.Thread(target=loop.run)
             thread.start()
             stack.callback(thread.join)
-            stack.callback(loop.over.set)
+            stack.callback(loop.stop.set)
         yield loops

@@ -1,4 +1,4 @@
-"""What the index page tells people to type."""
+"""The commands that the index page shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class _Blocks(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.heading, self.inside = "", ""
-        self.found: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.inside = tag
@@ -25,12 +25,12 @@ class _Blocks(HTMLParser):
         if self.inside == "h3":
             self.heading += data
         elif self.inside == "pre":
-            self.found[self.heading] = self.found.get(self.heading, "") + data
+            self.texts[self.heading] = self.texts.get(self.heading, "") + data
 
 
 def commands(html: str, heading: str) -> str:
-    """The commands under a heading of the page; fails when there are none."""
+    """Return the commands under a heading of the page; fails if there are none."""
     reader = _Blocks()
     reader.feed(html)
-    assert heading in reader.found, sorted(reader.found)
-    return reader.found[heading]
+    assert heading in reader.texts, sorted(reader.texts)
+    return reader.texts[heading]

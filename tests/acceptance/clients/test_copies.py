@@ -1,4 +1,4 @@
-"""Others' tools copy our repository whole: a copy is byte for byte what we published."""
+"""Other tools mirror the repository: a copy has the same bytes as the published files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.clients.conftest import Place
+from tests.acceptance.clients.conftest import PublishFolder
 from tests.acceptance.clients.loops import DNF
 from tests.acceptance.engines import require_programs
 from tests.support.package_builders import five
@@ -19,7 +19,7 @@ from tests.support.web_server import WebServer
 
 
 @pytest.fixture(scope="module")
-def repo(web: WebServer, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repo(web: WebServer, publish: PublishFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     publish(five(folder / "dist"), folder / "repo", web.address)
     publish(five(folder / "newer", "1.36.4"), folder / "repo", web.address)
@@ -31,16 +31,16 @@ def digests(files: Iterable[Path]) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def told(argv: list[str | Path], folder: Path) -> str:
-    done = subprocess.run(
+def run(argv: list[str | Path], folder: Path) -> str:
+    result = subprocess.run(
         argv,
         env={**os.environ, "HOME": str(folder), "GNUPGHOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 def test_aptly_mirrors_every_package(repo: Path, web: WebServer, tmp_path: Path) -> None:
@@ -50,12 +50,12 @@ def test_aptly_mirrors_every_package(repo: Path, web: WebServer, tmp_path: Path)
     aptly: list[str | Path] = ["aptly", f"-config={config}"]
     signed = f"-keyring={repo / 'key.gpg'}"
     create = ["mirror", "create", signed, "ours", f"{web.address}/apt", "stable", "main"]
-    told([*aptly, *create], tmp_path)
-    said = told([*aptly, "mirror", "update", signed, "ours"], tmp_path)
-    assert "successfully updated" in said
-    told([*aptly, "snapshot", "create", "copy", "from", "mirror", "ours"], tmp_path)
+    run([*aptly, *create], tmp_path)
+    output = run([*aptly, "mirror", "update", signed, "ours"], tmp_path)
+    assert "successfully updated" in output
+    run([*aptly, "snapshot", "create", "copy", "from", "mirror", "ours"], tmp_path)
     publish = ["publish", "snapshot", "-skip-signing", "-distribution=stable", "copy"]
-    told([*aptly, *publish], tmp_path)
+    run([*aptly, *publish], tmp_path)
     copied = digests((tmp_path / "aptly/public/pool").rglob("*.deb"))
     assert copied == digests((repo / "apt/pool").rglob("*.deb"))
     assert len(copied) == 8
@@ -67,9 +67,9 @@ def test_dnf_reposync_copies_packages_and_metadata(repo: Path, tmp_path: Path) -
     (tmp_path / "repos/ours.repo").write_bytes((repo / "stable.repo").read_bytes())
     # reposync is a plugin; another one, local, brings a repository of its own.
     (tmp_path / "dnf.conf").write_text(DNF.format(folder=tmp_path).replace("plugins=0", ""))
-    words = ["--config", str(tmp_path / "dnf.conf"), "--disableplugin", "local"]
+    options = ["--config", str(tmp_path / "dnf.conf"), "--disableplugin", "local"]
     sync = ["--releasever", "1", "reposync", "--download-metadata", "-p", str(tmp_path)]
-    told(["dnf", "--assumeyes", *words, *sync], tmp_path)
+    run(["dnf", "--assumeyes", *options, *sync], tmp_path)
     ours, copy = repo / "yum/stable", tmp_path / "kubernetes-stable"
     packages = digests(copy.rglob("*.rpm"))
     assert packages == digests(ours.rglob("*.rpm"))

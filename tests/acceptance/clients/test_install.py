@@ -1,4 +1,4 @@
-"""Each client adds our repository as the page says, installs, stays, and upgrades."""
+"""Each client adds the repository as its page says, installs, holds, and upgrades packages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.hosts.container import Container
-from tests.acceptance.clients.conftest import Boxes, each
+from tests.acceptance.clients.conftest import Containers, each
 from tests.acceptance.clients.page import commands
 from tests.acceptance.clients.table import CLIENTS
-from tests.acceptance.clients.typist import typed
+from tests.acceptance.clients.terminal import type_commands
 from tests.acceptance.conftest import Site
 from tests.support.web_server import WebServer
 
@@ -43,15 +43,17 @@ def repo(real: Site, config: Path, web: WebServer, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="module")
-def said(boxes: Boxes, repo: Path) -> Mapping[str, str]:
-    """What each client said when the page's commands were typed on its host."""
+def transcripts(containers: Containers, repo: Path) -> Mapping[str, str]:
+    """What each terminal showed when the page's commands were typed on the client's host."""
     html = (repo / "index.html").read_text()
-    return each(boxes, lambda box: typed(box, commands(html, CLIENTS[box.host.name].heading)))
+    return each(
+        containers, lambda container: type_commands(container, commands(html, CLIENTS[container.host.name].heading))
+    )
 
 
 @pytest.fixture(scope="module")
-def newer(real: Site, repo: Path, config: Path, said, tmp_path_factory) -> Path:
-    """The same repository after all have installed: with a second revision of everything."""
+def newer(real: Site, repo: Path, config: Path, transcripts, tmp_path_factory) -> Path:
+    """The same repository with a second revision of all packages, after every client installed the first."""
     again = Site(tmp_path_factory.mktemp("again"), {**real.env, "KUBEPARCEL_CONFIG": str(config)})
     shutil.copy(real.folder / "kubeparcel.lock", again.folder)
     again.run("build", "--kubernetes", "1.36.3", "--source", "go", "--revision", "2")
@@ -59,54 +61,54 @@ def newer(real: Site, repo: Path, config: Path, said, tmp_path_factory) -> Path:
     return repo
 
 
-def versions(box: Container) -> dict[str, str]:
-    """What is installed of the five."""
-    manager = CLIENTS[box.host.name].manager
-    rows = box.run(*manager.argv(manager.list_installed, FIVE), check=False).stdout.splitlines()
+def installed_versions(container: Container) -> dict[str, str]:
+    """Return the installed versions of the five packages."""
+    manager = CLIENTS[container.host.name].manager
+    rows = container.run(*manager.argv(manager.list_installed, FIVE), check=False).stdout.splitlines()
     cells = [row.split("\t") for row in rows if row.startswith(FIVE)]
     return {row[0]: row[1] for row in cells if len(row) > 1 and row[-1] != "un "}
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_the_commands_of_the_page_install_signed_packages(name, boxes, said):
-    box, manager = boxes[name], CLIENTS[name].manager
-    found = box.run_script('cat "$1"/kubernetes*', FILES[manager.name]).stdout
-    assert re.search(TRUST[manager.name], found), found
-    box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
-    assert versions(box) == FIRST, said[name]
-    assert box.run("kubelet", "--version").stdout == "Kubernetes v1.36.3\n"
-    assert box.run("crictl", "--version").stdout == "crictl version 1.36.0\n"
-    assert box.exists("/opt/cni/bin/bridge")
+def test_commands_of_the_page_install_signed_packages(name, containers, transcripts):
+    container, manager = containers[name], CLIENTS[name].manager
+    configuration = container.run_script('cat "$1"/kubernetes*', FILES[manager.name]).stdout
+    assert re.search(TRUST[manager.name], configuration), configuration
+    container.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
+    assert installed_versions(container) == FIRST, transcripts[name]
+    assert container.run("kubelet", "--version").stdout == "Kubernetes v1.36.3\n"
+    assert container.run("crictl", "--version").stdout == "crictl version 1.36.0\n"
+    assert container.exists("/opt/cni/bin/bridge")
 
 
-def test_current_apts_check_signatures_with_sequoia(boxes, said):
-    checkers = {n: box.run("sh", "-c", "command -v sqv || :").stdout for n, box in boxes.items()}
+def test_current_versions_of_apt_verify_signatures_with_sequoia(containers, transcripts):
+    checkers = {n: container.run("sh", "-c", "command -v sqv || :").stdout for n, container in containers.items()}
     assert {n for n, path in checkers.items() if path} >= {"trixie", "sid"}
     assert not checkers["bookworm"]
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_what_is_held_stays_and_what_is_let_go_upgrades(name, boxes, newer):
-    box, client = boxes[name], CLIENTS[name]
+def test_held_packages_stay_and_released_ones_upgrade(name, containers, newer):
+    container, client = containers[name], CLIENTS[name]
     manager = client.manager
-    box.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
+    container.run(*manager.argv(manager.install, ["cri-tools"]), timeout=120)
     held = ["kubeadm", "kubelet", "kubectl"]
-    box.run(*manager.argv(client.refresh), timeout=120)
-    box.run_script(client.hold.format(names=" ".join(held)))
-    box.run(*manager.argv(manager.upgrade), timeout=300)
-    assert versions(box) == {**SECOND, **{n: FIRST[n] for n in held}}
-    box.run_script(client.release.format(names=" ".join(held)))
-    box.run(*manager.argv(manager.upgrade), timeout=300)
-    assert versions(box) == SECOND
+    container.run(*manager.argv(client.refresh), timeout=120)
+    container.run_script(client.hold.format(names=" ".join(held)))
+    container.run(*manager.argv(manager.upgrade), timeout=300)
+    assert installed_versions(container) == {**SECOND, **{n: FIRST[n] for n in held}}
+    container.run_script(client.release.format(names=" ".join(held)))
+    container.run(*manager.argv(manager.upgrade), timeout=300)
+    assert installed_versions(container) == SECOND
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_who_goes_back_can_stay_at_that_version(name, boxes, newer):
-    box, client = boxes[name], CLIENTS[name]
+def test_downgraded_package_can_be_pinned(name, containers, newer):
+    container, client = containers[name], CLIENTS[name]
     manager = client.manager
-    box.run(*manager.argv(manager.upgrade), timeout=300)
+    container.run(*manager.argv(manager.upgrade), timeout=300)
     old = manager.at_versions({"kubectl": FIRST["kubectl"]})
-    box.run(*manager.argv(manager.downgrade, old), timeout=120)
-    box.run_script(client.pin.format(names="kubectl", version="1.36.3"))
-    box.run(*manager.argv(manager.upgrade), timeout=120)
-    assert versions(box) == {**SECOND, "kubectl": FIRST["kubectl"]}
+    container.run(*manager.argv(manager.downgrade, old), timeout=120)
+    container.run_script(client.pin.format(names="kubectl", version="1.36.3"))
+    container.run(*manager.argv(manager.upgrade), timeout=120)
+    assert installed_versions(container) == {**SECOND, "kubectl": FIRST["kubectl"]}

@@ -1,4 +1,4 @@
-"""Publishing is killed at two hundred points of its way, while clients read the repository."""
+"""Publishing is killed at two hundred points, while clients read the repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.clients.conftest import Place
+from tests.acceptance.clients.conftest import PublishFolder
 from tests.acceptance.clients.loops import Loop, running
 from tests.acceptance.engines import require_programs
 from tests.support import client_view
@@ -21,38 +21,38 @@ from tests.support.web_server import WebServer
 
 NEWER = "1.36.4-1"
 GENERATIONS = 3
-IN_A_ROW = 4
-"""A publish is killed, the one that repairs it too, and two more after that; then one may end."""
+ATTEMPTS = 4
+"""A publish is killed, as are three attempts to repair it; the next one finishes."""
 
-ROWS = 29
-"""How often that is done to a publish, and how often to its undoing."""
+SERIES = 29
+"""The number of such series for a publish, and for its removal."""
 
-ASKED = 9
-"""After so many rows clients have to tell what they see; in between they read at their pace."""
+CHECK_INTERVAL = 9
+"""After so many series the output of clients is checked; in between they read at their own pace."""
 
 
 @pytest.fixture
 def publisher(config: Path) -> Iterator[InterruptiblePublisher]:
     require_programs("strace", "apt-get", "dnf")
-    own = {"KUBEPARCEL_CONFIG": str(config), "KUBEPARCEL_CACHE": str(config.parent / "cache")}
-    with start_publisher(own) as started:
+    environment = {"KUBEPARCEL_CONFIG": str(config), "KUBEPARCEL_CACHE": str(config.parent / "cache")}
+    with start_publisher(environment) as started:
         yield started
 
 
-def rows(points: list[KillPoint]) -> list[tuple[KillPoint, ...]]:
-    """Points from all over the way, but for its end, which differs from time to time.
+def kill_series(points: list[KillPoint]) -> list[tuple[KillPoint, ...]]:
+    """Return series of points over the whole publish, without its end, which varies.
 
-    In a row the later points come last: who is killed early leaves nearly all of the way to go.
+    Within a series the points get later: after an early kill nearly everything is left to do.
     """
     last = len(points) - 5
-    part = last // IN_A_ROW
-    assert part > ROWS
-    starts = [part * at // ROWS for at in range(ROWS)]
-    return [tuple(points[start + part * number] for number in range(IN_A_ROW)) for start in starts]
+    part = last // ATTEMPTS
+    assert part > SERIES
+    starts = [part * index // SERIES for index in range(SERIES)]
+    return [tuple(points[start + part * number] for number in range(ATTEMPTS)) for start in starts]
 
 
 def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
-    publisher: InterruptiblePublisher, publish: Place, web: WebServer, tmp_path: Path
+    publisher: InterruptiblePublisher, publish: PublishFolder, web: WebServer, tmp_path: Path
 ) -> None:
     newer = five(tmp_path / "newer", "1.36.4")
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", web.address)
@@ -60,54 +60,54 @@ def test_every_kill_leaves_the_old_or_the_new_repository_to_apt_and_dnf(
     old = client_view.read_repository(repo)
     add = partial(publisher.publish, repo, newer)
     remove = partial(publisher.remove, repo, f"={NEWER}")
-    for _ in range(GENERATIONS):  # until there is as much to clear away as there ever will be
+    for _ in range(GENERATIONS):  # until old generations are removed as well
         adding = publisher.kill_points(repo=str(repo), source=str(newer))
         new = client_view.read_repository(repo)
         removing = publisher.kill_points(repo=str(repo), selector=f"={NEWER}")
     assert new.keys() == old.keys() == {"apt stable", "yum stable"}
-    left: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[tuple[str, str]] = Counter()
     with running(tmp_path / "clients", repo) as loops:
-        todo = [(add, "publish", "new", row) for row in rows(adding)]
-        undo = [(remove, "removal", "old", row) for row in rows(removing)]
-        work = chain.from_iterable(zip(todo, undo, strict=True))
-        for number, (change, name, wanted, points) in enumerate(work, 1):
+        publishes = [(add, "publish", "new", series) for series in kill_series(adding)]
+        removals = [(remove, "removal", "old", series) for series in kill_series(removing)]
+        work = chain.from_iterable(zip(publishes, removals, strict=True))
+        for number, (change, name, expected, points) in enumerate(work, 1):
             for point in points:
                 if change(kill_at=point):
-                    left.update((name, now) for now in states(repo, old, new))
+                    outcomes.update((name, state) for state in suite_states(repo, old, new))
             change()
-            assert set(states(repo, old, new)) == {wanted}, points
-            keep_up(loops, number, wanted)
-    kills = sum(left.values()) // len(old)
-    read = {loop.name: loop.rounds for loop in loops}
-    tears = sum(len(loop.tears) for loop in loops)
-    print(f"{kills} kills, no broken view; rounds: {read}, {tears} torn; left behind: {dict(left)}")
+            assert set(suite_states(repo, old, new)) == {expected}, points
+            check_clients(loops, number, expected)
+    kills = sum(outcomes.values()) // len(old)
+    rounds = {loop.name: loop.rounds for loop in loops}
+    races = sum(len(loop.races) for loop in loops)
+    print(f"{kills} kills, no inconsistent view; rounds: {rounds}, {races} races; outcomes: {dict(outcomes)}")
     assert kills >= 200
-    assert min(left.values()) > 20
-    assert len(left) == 4
-    assert tears <= kills // 50
+    assert min(outcomes.values()) > 20
+    assert len(outcomes) == 4
+    assert races <= kills // 50
 
 
-def states(repo: Path, old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> list[str]:
-    """Whether each format's suite is the old or the new one; every byte of it is looked at.
+def suite_states(repo: Path, old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> list[str]:
+    """Return whether each format's suite is the old or the new one, after reading all of it.
 
-    Packages are compared by name: those that are published again are signed again.
+    Packages are compared by name: packages published again have new signatures.
     """
-    found = []
+    states = []
     for suite, packages in client_view.read_repository(repo).items():
         names = packages.keys()
         assert names in (old[suite].keys(), new[suite].keys()), f"{suite}: {sorted(names)}"
-        found.append("new" if names == new[suite].keys() else "old")
-    assert len(found) == len(old)
-    return found
+        states.append("new" if names == new[suite].keys() else "old")
+    assert len(states) == len(old)
+    return states
 
 
-def keep_up(loops: list[Loop], number: int, wanted: str) -> None:
-    """Clients have read as often as there were rows; now and then, they see what is there now."""
+def check_clients(loops: list[Loop], number: int, expected: str) -> None:
+    """Wait for a round of each client per series; check its output now and then."""
     for loop in loops:
-        loop.reached(number)
-    if number % ASKED == 0:
+        loop.wait_for_rounds(number)
+    if number % CHECK_INTERVAL == 0:
         moment = time.monotonic()
         for loop in loops:
-            loop.asked.set()
+            loop.requested.set()
         for loop in loops:
-            assert (NEWER in loop.since(moment)) is (wanted == "new"), loop.name
+            assert (NEWER in loop.output_after(moment)) is (expected == "new"), loop.name

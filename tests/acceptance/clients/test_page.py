@@ -1,4 +1,4 @@
-"""The index page in a real browser, on a desk and on a phone."""
+"""The index page in a real browser, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from kubeparcel.model import Format
 from kubeparcel.repository import client_files
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.signing.signer import open_signer
-from tests.acceptance.clients.conftest import Place, configured
+from tests.acceptance.clients.conftest import PublishFolder, configured
 from tests.conftest import wait_until
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer, serve_folder
 
 VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")
-SCREENS = {"desk": (1280, 900), "phone": (360, 740)}
-EVIL = "\"><img src=x onerror=\"document.title='broken into'\"><script>document.title='in'</script>"
+SCREENS = {"desktop": (1280, 900), "phone": (360, 740)}
+HOSTILE = "\"><img src=x onerror=\"document.title='broken into'\"><script>document.title='in'</script>"
 
 Browser = webdriver.Chrome
 
 
 @pytest.fixture(scope="module")
-def site(web: WebServer, publish: Place, tmp_path_factory) -> str:
-    """A repository with some versions for two architectures, as it is on the web."""
+def site(web: WebServer, publish: PublishFolder, tmp_path_factory) -> str:
+    """The address of a repository with several versions for two architectures."""
     folder = tmp_path_factory.mktemp("site")
     for version in VERSIONS:
         five(folder / "dist", version, ("amd64", "arm64"))
@@ -48,16 +48,16 @@ def chrome() -> Iterator[Browser]:
         pytest.skip("needs chromium and chromedriver (Debian: chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
-        options.add_argument(word)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield browser
     browser.quit()
 
 
-def looks(browser: Browser, address: str, screen: str = "desk") -> Browser:
-    """Open an address on a screen of that size."""
+def open_page(browser: Browser, address: str, screen: str = "desktop") -> Browser:
+    """Open an address on a screen of this size."""
     width, height = SCREENS[screen]
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": screen == "phone"}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -67,46 +67,46 @@ def looks(browser: Browser, address: str, screen: str = "desk") -> Browser:
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("place", ["", "apt/", "apt/pool/main/k/kubelet/", "yum/stable/packages/"])
-def test_nothing_is_wider_than_the_screen(chrome, site, screen, place):
-    page = looks(chrome, site + place, screen)
+@pytest.mark.parametrize("path", ["", "apt/", "apt/pool/main/k/kubelet/", "yum/stable/packages/"])
+def test_page_fits_the_screen(chrome, site, screen, path):
+    page = open_page(chrome, site + path, screen)
     assert page.execute_script("return document.documentElement.scrollWidth") == SCREENS[screen][0]
-    for box in page.find_elements(By.CSS_SELECTOR, "h1, h2, h3, p, pre, button, select, li"):
-        if box.is_displayed():
-            assert box.rect["x"] >= 0
-            assert box.rect["x"] + box.rect["width"] <= SCREENS[screen][0], box.text
+    for element in page.find_elements(By.CSS_SELECTOR, "h1, h2, h3, p, pre, button, select, li"):
+        if element.is_displayed():
+            assert element.rect["x"] >= 0
+            assert element.rect["x"] + element.rect["width"] <= SCREENS[screen][0], element.text
     for pre in page.find_elements(By.TAG_NAME, "pre"):
         assert page.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", pre)
     assert not page.get_log("browser")
 
 
-def test_the_fingerprint_of_the_key_is_shown_and_the_key_is_there(chrome, site, config):
-    page = looks(chrome, site)
-    with configured(config), open_signer("", QuietLog()) as who:
-        fingerprint = who.fingerprints[0]
-        armored = who.export_public_keys(armored=True)
+def test_page_shows_the_fingerprint_of_the_key_that_it_links(chrome, site, config):
+    page = open_page(chrome, site)
+    with configured(config), open_signer("", QuietLog()) as signer:
+        fingerprint = signer.fingerprints[0]
+        armored = signer.export_public_keys(armored=True)
     assert fingerprint in page.find_element(By.CLASS_NAME, "print").text.replace(" ", "")
     assert fetch(f"{site}key.asc") == armored
 
 
 def clipboard(page: Browser) -> str:
-    """What it holds now: a page that copies does so after the click."""
-    read = "navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))"
-    return str(page.execute_async_script(read))
+    """Return the content of the clipboard."""
+    script = "navigator.clipboard.readText().then(arguments[0], e => arguments[0](String(e)))"
+    return str(page.execute_async_script(script))
 
 
 @pytest.mark.parametrize("suite", ["stable", "v1.36", "v1.34"])
-def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite):
-    page = looks(chrome, site)
+def test_commands_of_the_selected_suite_can_be_copied(chrome, site, suite):
+    page = open_page(chrome, site)
     page.execute_cdp_cmd(
         "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": site}
     )
     Select(page.find_element(By.ID, "suite")).select_by_value(suite)
     copied = {}
-    for box in page.find_elements(By.CLASS_NAME, "copy"):
-        heading = page.execute_script("return arguments[0].previousElementSibling.innerText", box)
-        shown = box.find_element(By.TAG_NAME, "pre").get_property("textContent")
-        box.find_element(By.TAG_NAME, "button").click()
+    for block in page.find_elements(By.CLASS_NAME, "copy"):
+        heading = page.execute_script("return arguments[0].previousElementSibling.innerText", block)
+        shown = block.find_element(By.TAG_NAME, "pre").get_property("textContent")
+        block.find_element(By.TAG_NAME, "button").click()
         assert wait_until(lambda text=shown: clipboard(page) == text), clipboard(page)
         copied[heading] = shown
     assert len(copied) == 3
@@ -120,17 +120,17 @@ def test_commands_are_for_the_chosen_suite_and_can_be_copied(chrome, site, suite
         assert fetch(address)
 
 
-def test_a_repository_that_only_its_publisher_can_reach_says_so(chrome, site, publish, tmp_path):
-    assert not looks(chrome, site).find_element(By.ID, "local-only").is_displayed()
+def test_page_warns_about_a_repository_with_a_local_address(chrome, site, publish, tmp_path):
+    assert not open_page(chrome, site).find_element(By.ID, "local-only").is_displayed()
     repo = publish(five(tmp_path / "dist"), tmp_path / "repo", tmp_path.as_uri() + "/repo")
-    with serve_folder(repo) as elsewhere:
-        page = looks(chrome, f"{elsewhere.address}/")
+    with serve_folder(repo) as other:
+        page = open_page(chrome, f"{other.address}/")
         assert "only work on the publisher's machine" in page.find_element(By.ID, "local-only").text
-    assert not looks(chrome, f"{repo.as_uri()}/index.html").find_element(By.ID, "local-only").is_displayed()
+    assert not open_page(chrome, f"{repo.as_uri()}/index.html").find_element(By.ID, "local-only").is_displayed()
 
 
-def test_the_table_has_versions_packages_and_architectures(chrome, site):
-    page = looks(chrome, site)
+def test_table_has_versions_packages_and_architectures(chrome, site):
+    page = open_page(chrome, site)
     table = page.find_element(By.CSS_SELECTOR, "details[open] table")
     names = [cell.text for cell in table.find_elements(By.CSS_SELECTOR, "thead th")]
     rows = {
@@ -146,40 +146,40 @@ def test_the_table_has_versions_packages_and_architectures(chrome, site):
     assert {f"{version}-1" for version in VERSIONS} < set(rows)
 
 
-def test_every_link_leads_somewhere_and_folders_can_be_browsed(chrome, site):
+def test_every_link_works_and_folders_can_be_browsed(chrome, site):
     seen: dict[str, str] = {}
-    todo = [site]
-    while todo:
-        address = todo.pop()
-        page = looks(chrome, address)
+    pending = [site]
+    while pending:
+        address = pending.pop()
+        page = open_page(chrome, address)
         seen[address] = page.title
         for link in page.find_elements(By.TAG_NAME, "a"):
             target = urljoin(address, link.get_attribute("href"))
             assert urlsplit(target).netloc == urlsplit(site).netloc
             if not target.endswith("/"):
                 assert fetch(target), target
-            elif target not in seen and target not in todo:
-                todo.append(target)
+            elif target not in seen and target not in pending:
+                pending.append(target)
     assert f"{site}apt/pool/main/k/kubelet/" in seen
     assert f"{site}apt/dists/v1.35/main/binary-arm64/" in seen
     assert f"{site}yum/stable/repodata/" in seen
 
 
-def test_hostile_fields_stay_text(chrome, config, tmp_path):
-    package = Package(Format.DEB, EVIL, EVIL, EVIL, "0" * 64, 1, "", "", "pool/x")
-    suites = {"stable": frozenset({package}), EVIL: frozenset({package})}
-    with serve_folder(tmp_path) as web, configured(config), open_signer("", QuietLog()) as who:
-        state = State(1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{EVIL}", origin=EVIL))
-        (tmp_path / "index.html").write_bytes(client_files.render_client_files(state, who)["index.html"])
-        page = looks(chrome, web.address)
+def test_hostile_fields_are_escaped(chrome, config, tmp_path):
+    package = Package(Format.DEB, HOSTILE, HOSTILE, HOSTILE, "0" * 64, 1, "", "", "pool/x")
+    suites = {"stable": frozenset({package}), HOSTILE: frozenset({package})}
+    with serve_folder(tmp_path) as web, configured(config), open_signer("", QuietLog()) as signer:
+        state = State(1, "x", suites, options=RepositoryOptions(base_url=f"{web.address}/{HOSTILE}", origin=HOSTILE))
+        (tmp_path / "index.html").write_bytes(client_files.render_client_files(state, signer)["index.html"])
+        page = open_page(chrome, web.address)
         assert page.title == "Kubernetes packages"
         assert not page.find_elements(By.TAG_NAME, "img")
-        assert EVIL in page.find_element(By.TAG_NAME, "table").text
+        assert HOSTILE in page.find_element(By.TAG_NAME, "table").text
         Select(page.find_element(By.ID, "suite")).select_by_index(1)
         assert page.title == "Kubernetes packages"
         assert not page.find_elements(By.TAG_NAME, "img")
 
 
 def fetch(address: str) -> bytes:
-    with urllib.request.urlopen(address) as answer:
-        return answer.read()  # type: ignore[no-any-return]
+    with urllib.request.urlopen(address) as response:
+        return response.read()  # type: ignore[no-any-return]

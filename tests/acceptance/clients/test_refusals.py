@@ -1,4 +1,4 @@
-"""Each client refuses what did not come from us as we published it, and says so."""
+"""Each client rejects files that are not as published, with the right message."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 
 from kubeparcel.hosts.container import Container
 from kubeparcel.process import CompletedProcess
-from tests.acceptance.clients.conftest import Boxes, Place, each
+from tests.acceptance.clients.conftest import Containers, PublishFolder, each
 from tests.acceptance.clients.damage import DAMAGE
-from tests.acceptance.clients.table import CLIENTS, added
+from tests.acceptance.clients.table import CLIENTS, add_repository
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer
 
 DAY = 86_400
-WORDS: Mapping[str, Mapping[str, str]] = {
+MESSAGES: Mapping[str, Mapping[str, str]] = {
     "tampered package": {
         "apt": "Hash Sum mismatch",
         "dnf": "checksum doesn't match",
@@ -67,73 +67,75 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "packages unsigned": {"dnf": r"kubectl\S+ is not signed", "zypper": "Package header is not signed"},
     "stale": {"apt": r"Release file .* is expired \(invalid since"},
 }
-"""What each client says of it. Of the packages of debs only the indexes vouch; only they have a
-date after which apt takes them no more, dnf and zypper know no such thing."""
+"""The message of each client as a regular expression.
+
+Debs have no signature of their own, and only the indexes of apt expire.
+"""
 
 
 @pytest.fixture(scope="module")
-def good(web: WebServer, publish: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository as it should be: small packages, served."""
+def good(web: WebServer, publish: PublishFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A valid repository of small packages, served."""
     folder = tmp_path_factory.mktemp("good")
     web.root = publish(five(folder / "dist"), folder / "repo", web.address)
     return web.root
 
 
 @pytest.fixture(scope="module")
-def ready(boxes: Boxes, web: WebServer, good: Path) -> Boxes:
-    """Each client has our repository, by our script, trusts our key, and can install from it."""
+def ready(containers: Containers, web: WebServer, good: Path) -> Containers:
+    """Clients that added the repository with its script and can install from it."""
 
-    def prepare(box: Container) -> CompletedProcess:
-        manager = CLIENTS[box.host.name].manager
-        added(box, web.address)
-        done = attempt(box)
-        assert installed(box), done.stdout + done.stderr
-        box.run(*manager.argv(manager.remove, ["kubectl"]))
-        return done
+    def prepare(container: Container) -> CompletedProcess:
+        manager = CLIENTS[container.host.name].manager
+        add_repository(container, web.address)
+        result = install_kubectl(container)
+        assert is_installed(container), result.stdout + result.stderr
+        container.run(*manager.argv(manager.remove, ["kubectl"]))
+        return result
 
-    assert {done.exit_code for done in each(boxes, prepare).values()} == {0}
-    assert not any(installed(box) for box in boxes.values())
-    return boxes
+    assert {result.exit_code for result in each(containers, prepare).values()} == {0}
+    assert not any(is_installed(container) for container in containers.values())
+    return containers
 
 
-def attempt(box: Container) -> CompletedProcess:
-    """A client that knows nothing yet reads the repository and installs kubectl."""
-    client = CLIENTS[box.host.name]
+def install_kubectl(container: Container) -> CompletedProcess:
+    """Install kubectl with a client that has no cached indexes."""
+    client = CLIENTS[container.host.name]
     install = " ".join(client.manager.argv(client.manager.install, ["kubectl"]))
-    return box.run_script(f"{client.start} && {install}", check=False, timeout=120)
+    return container.run_script(f"{client.start} && {install}", check=False, timeout=120)
 
 
-def installed(box: Container) -> bool:
-    return box.exists("/usr/share/kubectl/file")
+def is_installed(container: Container) -> bool:
+    return container.exists("/usr/share/kubectl/file")
 
 
-def stale(publish: Place, folder: Path, address: str) -> Path:
-    """A repository whose indexes were to be renewed two weeks ago."""
+def stale(publish: PublishFolder, folder: Path, address: str) -> Path:
+    """Publish a repository whose indexes expired two weeks ago."""
     with pytest.MonkeyPatch.context() as patch:
         past = time.time() - 21 * DAY
         patch.setattr(time, "time", lambda: past)
         return publish(five(folder / "dist"), folder / "repo", address, options={"valid_days": 7})
 
 
-def signed_by_another(publish: Place, folder: Path, address: str) -> Path:
-    """A repository signed by a key that no client has."""
+def signed_by_another(publish: PublishFolder, folder: Path, address: str) -> Path:
+    """Publish a repository signed by a key that no client has."""
     return publish(five(folder / "dist"), folder / "repo", address, key="another")
 
 
-def packages_signed_by_another(publish: Place, folder: Path, address: str) -> Path:
-    """Our indexes, and in them packages that somebody else signed."""
+def packages_signed_by_another(publish: PublishFolder, folder: Path, address: str) -> Path:
+    """Publish packages signed by another key, in indexes signed by ours."""
     first = signed_by_another(publish, folder / "first", address)
     options = {"sign_rpms": False}
     return publish(first / "yum/stable/packages", folder / "repo", address, options=options)
 
 
-def packages_unsigned(publish: Place, folder: Path, address: str) -> Path:
-    """Our indexes, and in them packages that nobody signed."""
+def packages_unsigned(publish: PublishFolder, folder: Path, address: str) -> Path:
+    """Publish unsigned packages in signed indexes."""
     options = {"sign_rpms": False}
     return publish(five(folder / "dist"), folder / "repo", address, options=options)
 
 
-MADE: Mapping[str, Callable[[Place, Path, str], Path]] = {
+VARIANTS: Mapping[str, Callable[[PublishFolder, Path, str], Path]] = {
     "signed by another": signed_by_another,
     "packages signed by another": packages_signed_by_another,
     "packages unsigned": packages_unsigned,
@@ -141,26 +143,26 @@ MADE: Mapping[str, Callable[[Place, Path, str], Path]] = {
 }
 
 
-@pytest.mark.parametrize("what", WORDS)
-def test_clients_refuse(what, ready, good, web, publish, tmp_path):
-    if what in DAMAGE:
+@pytest.mark.parametrize("fault", MESSAGES)
+def test_clients_reject_a_faulty_repository(fault, ready, good, web, publish, tmp_path):
+    if fault in DAMAGE:
         repo = shutil.copytree(good, tmp_path / "repo")
-        DAMAGE[what](repo)
+        DAMAGE[fault](repo)
     else:
-        repo = MADE[what](publish, tmp_path, web.address)
+        repo = VARIANTS[fault](publish, tmp_path, web.address)
         shutil.copy(good / "key.asc", repo)
     web.root = repo
-    concerned = {n: b for n, b in ready.items() if CLIENTS[n].manager.name in WORDS[what]}
-    for name, done in each(concerned, attempt).items():
-        said = done.stdout + done.stderr
-        words = re.search(WORDS[what][CLIENTS[name].manager.name], said)
-        assert done.exit_code, f"{name} takes it:\n{said}"
-        assert words, f"{name} refuses, with other words:\n{said}"
-        assert not installed(ready[name]), said
-        print(f"{name}, {what}: {words[0]}")
+    concerned = {n: container for n, container in ready.items() if CLIENTS[n].manager.name in MESSAGES[fault]}
+    for name, result in each(concerned, install_kubectl).items():
+        output = result.stdout + result.stderr
+        message = re.search(MESSAGES[fault][CLIENTS[name].manager.name], output)
+        assert result.exit_code, f"{name} accepts it:\n{output}"
+        assert message, f"{name} rejects it with another message:\n{output}"
+        assert not is_installed(ready[name]), output
+        print(f"{name}, {fault}: {message[0]}")
 
 
-def test_an_honest_repository_is_taken_again_afterwards(ready, good, web):
+def test_valid_repository_is_accepted_again_afterwards(ready, good, web):
     web.root = good
-    for name, done in each(ready, attempt).items():
-        assert done.exit_code == 0, f"{name}: {done.stdout}{done.stderr}"
+    for name, result in each(ready, install_kubectl).items():
+        assert result.exit_code == 0, f"{name}: {result.stdout}{result.stderr}"

@@ -1,4 +1,4 @@
-"""A signing key is replaced: clients of before go on, those of later can still install all."""
+"""A signing key is rotated: existing clients keep working, new ones can install everything."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from pathlib import Path
 
 from kubeparcel.hosts.container import Container
 from kubeparcel.repository.signing import keys
-from tests.acceptance.clients.conftest import Boxes, Place, configured, each
-from tests.acceptance.clients.table import CLIENTS, added
+from tests.acceptance.clients.conftest import Containers, PublishFolder, configured, each
+from tests.acceptance.clients.table import CLIENTS, add_repository
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer
 
-NAME = "turned"
+NAME = "rotated"
 
 
-def installed(box: Container, wanted: str) -> str:
-    """The version of kubectl that is there after the client was asked for one."""
-    manager = CLIENTS[box.host.name].manager
-    words = manager.at_versions({"kubectl": wanted})
-    box.run(*manager.argv(manager.install, words), timeout=120)
-    return version(box)
+def install(container: Container, requested: str) -> str:
+    """Install a version of kubectl and return the installed one."""
+    manager = CLIENTS[container.host.name].manager
+    packages = manager.at_versions({"kubectl": requested})
+    container.run(*manager.argv(manager.install, packages), timeout=120)
+    return installed_version(container)
 
 
-def upgraded(box: Container) -> str:
-    """The version of kubectl after the client has read the repository and upgraded."""
-    client = CLIENTS[box.host.name]
-    box.run_script(client.start, timeout=120)
-    box.run(*client.manager.argv(client.manager.upgrade), timeout=120)
-    return version(box)
+def upgrade(container: Container) -> str:
+    """Upgrade from fresh indexes and return the version of kubectl."""
+    client = CLIENTS[container.host.name]
+    container.run_script(client.start, timeout=120)
+    container.run(*client.manager.argv(client.manager.upgrade), timeout=120)
+    return installed_version(container)
 
 
-def version(box: Container) -> str:
-    manager = CLIENTS[box.host.name].manager
-    return box.run(*manager.argv(manager.list_installed, ["kubectl"])).stdout.split("\t")[1].strip()
+def installed_version(container: Container) -> str:
+    manager = CLIENTS[container.host.name].manager
+    return container.run(*manager.argv(manager.list_installed, ["kubectl"])).stdout.split("\t")[1].strip()
 
 
-def follows(box: Container) -> bool:
-    """Whether a client of before takes the repository, by itself."""
-    client = CLIENTS[box.host.name]
-    box.run_script(client.start, check=False, timeout=120)
-    return box.run(*client.manager.argv(client.refresh), check=False, timeout=120).exit_code == 0
+def accepts(container: Container) -> bool:
+    """Return whether a client accepts the repository with the keys that it has."""
+    client = CLIENTS[container.host.name]
+    container.run_script(client.start, check=False, timeout=120)
+    return container.run(*client.manager.argv(client.refresh), check=False, timeout=120).exit_code == 0
 
 
-def forget(box: Container) -> None:
-    """The client has not trusted any key yet, and has no kubectl."""
-    client = CLIENTS[box.host.name]
-    box.run(*client.manager.argv(client.manager.remove, ["kubectl"]))
+def forget(container: Container) -> None:
+    """Remove kubectl and the keys that the client trusts."""
+    client = CLIENTS[container.host.name]
+    container.run(*client.manager.argv(client.manager.remove, ["kubectl"]))
     if client.manager.name != "apt":
-        box.run_script("rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp")
+        container.run_script("rpm --erase --allmatches gpg-pubkey && rm -rf /var/cache/dnf /var/cache/zypp")
 
 
 def end_overlap() -> None:
-    """As if the time in which both keys sign were over."""
+    """End the time in which both keys sign."""
     named = keys.load(NAME)
     record = json.loads((named.folder / "kubeparcel.json").read_bytes())
     (named.folder / "kubeparcel.json").write_text(json.dumps({**record, "until": 1}))
@@ -61,27 +61,27 @@ def end_overlap() -> None:
     assert keys.load(NAME).signing_fingerprints == (named.current,)
 
 
-def test_clients_of_before_and_of_later_trust_a_rotated_repository(
-    boxes: Boxes, config: Path, publish: Place, web: WebServer, tmp_path: Path
+def test_existing_and_new_clients_trust_a_repository_with_a_rotated_key(
+    containers: Containers, config: Path, publish: PublishFolder, web: WebServer, tmp_path: Path
 ) -> None:
     with configured(config):
         keys.create(NAME, "Tests <tests@example.invalid>")
     repo = web.root = tmp_path / "repo"
     publish(five(tmp_path / "first"), repo, web.address, key=NAME)
 
-    def come(box: Container) -> str:
-        added(box, web.address)
-        return installed(box, "1.36.3-1")
+    def add_and_install(container: Container) -> str:
+        add_repository(container, web.address)
+        return install(container, "1.36.3-1")
 
-    assert each(boxes, come) == dict.fromkeys(boxes, "1.36.3-1")
+    assert each(containers, add_and_install) == dict.fromkeys(containers, "1.36.3-1")
     with configured(config):
         keys.rotate(NAME)
     publish(five(tmp_path / "second", "1.36.4"), repo, web.address, key=NAME)
-    assert each(boxes, upgraded) == dict.fromkeys(boxes, "1.36.4-1")
+    assert each(containers, upgrade) == dict.fromkeys(containers, "1.36.4-1")
     with configured(config):
         end_overlap()
     publish(five(tmp_path / "third", "1.36.5"), repo, web.address, key=NAME)
-    assert [name for name, taken in each(boxes, follows).items() if taken] == ["trixie-dnf"]
-    each(boxes, forget)
-    assert each(boxes, come) == dict.fromkeys(boxes, "1.36.3-1")
-    assert each(boxes, upgraded) == dict.fromkeys(boxes, "1.36.5-1")
+    assert [name for name, accepted in each(containers, accepts).items() if accepted] == ["trixie-dnf"]
+    each(containers, forget)
+    assert each(containers, add_and_install) == dict.fromkeys(containers, "1.36.3-1")
+    assert each(containers, upgrade) == dict.fromkeys(containers, "1.36.5-1")
