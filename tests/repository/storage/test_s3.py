@@ -115,22 +115,44 @@ def test_second_publisher_fails_and_names_the_holder_of_the_lease(bucket: str, k
 
 
 @contextmanager
-def clock_ahead(seconds: float) -> Iterator[None]:
-    """Move the clock of this process forward."""
-    now = time.time
+def lease_expired() -> Iterator[None]:
+    """Make every lease old enough to be taken."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(time, "time", lambda: now() + seconds)
+        patch.setattr(S3Storage, "age", lambda *_: s3_lease.LEASE_SECONDS)
         yield
 
 
 def test_lease_of_a_dead_process_expires(bucket: str) -> None:
     store = S3Storage.from_url(bucket)
-    _, tag = store.read_with_etag(s3_lease.LEASE_PATH)
-    store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._record(7, s3_lease.LEASE_SECONDS), tag)
+    store.put_if_unchanged(s3_lease.LEASE_PATH, s3_lease._record(7, s3_lease.LEASE_SECONDS), None)
     with pytest.raises(Busy):
         store.lease(0).__enter__()
-    with clock_ahead(s3_lease.LEASE_SECONDS + 1), store.lease(0) as token:
+    with lease_expired(), store.lease(0) as token:
         assert token == 8
+
+
+@pytest.mark.parametrize("clock", [-86_400, 86_400])
+def test_lease_lasts_as_long_if_its_writer_has_a_wrong_clock(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, clock: float
+) -> None:
+    store = S3Storage.from_url(bucket)
+    record = {"token": 7, "holder": "process 1 on builder", "until": time.time() + clock}
+    store.put_if_unchanged(s3_lease.LEASE_PATH, json.dumps(record).encode(), None)
+    with pytest.raises(Busy, match="process 1 on builder"):
+        store.lease(0).__enter__()
+    monkeypatch.setattr(s3_lease, "LEASE_SECONDS", 1.0)
+    with store.lease(TIMEOUT) as token:
+        assert token == 8
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"[" * 100_000, b'{"until": "x", "token": [1]}', b'{"until": null}']
+)
+def test_damaged_lease_is_free(bucket: str, data: bytes) -> None:
+    store = S3Storage.from_url(bucket)
+    store.put_if_unchanged(s3_lease.LEASE_PATH, data, None)
+    with store.lease(0) as token:
+        assert token == 1
 
 
 def test_storage_rejects_writes_after_its_lease_was_lost(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +256,7 @@ def test_failed_publish_leaves_the_previous_repository(
             publish_to(newer, bucket)
         assert not isinstance(error.value, Busy)
         proxy.always = 0
-        with clock_ahead(s3_lease.LEASE_SECONDS + 1), S3Storage.from_url(bucket).lease(0):
+        with lease_expired(), S3Storage.from_url(bucket).lease(0):
             pass  # the lease of the publisher that failed has ended
         assert client_view.read_repository(download(bucket, tmp_path / f"left-{after}")) == before
     publish_to(newer, bucket)

@@ -5,16 +5,17 @@ Imported only for `s3://` locations: obstore is an optional dependency.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 from kubeparcel.errors import ExternalError, ToolError
 from kubeparcel.repository.storage import s3_errors, s3_lease
-from kubeparcel.repository.storage.base import ConflictError, FolderSwap, T, check_path
+from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError, FolderSwap, T, check_path
 
 try:
     import obstore
@@ -26,6 +27,7 @@ except ImportError:
 TIMEOUT = timedelta(seconds=60)
 """Limit for one request, and for all its retries."""
 
+_CLOCK_PATH = f"{METADATA_FOLDER}/clock"
 _WORKERS = 8
 _NO_BUCKET = "<Code>NoSuchBucket"
 _UNPUBLISHED = "Clients still see the previous state; run the same command again."
@@ -175,6 +177,18 @@ class S3Storage:
         """Return a file and its ETag; None for both if it does not exist."""
         data = self.read(path)
         return data, self._etags.get(path)
+
+    def age(self, path: str) -> float:
+        """Return the seconds since a file was written, by the storage's clock; infinity if it does not exist.
+
+        A new file tells the storage's time: its answers do not reach us with their Date header.
+        """
+        self._put(_CLOCK_PATH, b"")
+        written, now = self._modified(path), self._modified(_CLOCK_PATH)
+        return (now - written).total_seconds() if written and now else math.inf
+
+    def _modified(self, path: str) -> datetime | None:
+        return self._none_if_missing(lambda: obstore.head(self.store, path)["last_modified"], path)
 
     def _require_lease(self) -> None:
         """Raise ConflictError if our lease was lost: its new holder is the only one to write."""

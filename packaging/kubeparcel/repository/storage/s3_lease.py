@@ -1,4 +1,8 @@
-"""The publisher lease in a bucket: one file, written conditionally, that expires by itself."""
+"""The publisher lease in a bucket: one file, written conditionally, that expires by itself.
+
+Its age is measured by the storage's clock, so publishers with wrong clocks neither block others nor
+lose their lease.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,14 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from kubeparcel.errors import Busy, ExternalError
 from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError
+from kubeparcel.sanitize import printable
 
 LEASE_PATH = f"{METADATA_FOLDER}/lease.json"
 LEASE_SECONDS = 60.0
@@ -29,6 +34,9 @@ class LeaseStorage(Protocol):
 
     def read_with_etag(self, path: str) -> tuple[bytes | None, str | None]:
         """Return a file and its ETag."""
+
+    def age(self, path: str) -> float:
+        """Return the seconds since a file was written, by the storage's own clock."""
 
     def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
         """Write a file if it still has that ETag; return the new one or raise ConflictError."""
@@ -81,16 +89,16 @@ def acquire_lease(storage: LeaseStorage, wait: float) -> Iterator[Lease]:
     while True:
         data, etag = storage.read_with_etag(LEASE_PATH)
         record = _parse(data)
-        if float(record.get("until", 0)) <= time.time():
+        if _is_free(record) or storage.age(LEASE_PATH) >= LEASE_SECONDS:
             with suppress(ConflictError):
-                token = int(record.get("token", 0)) + 1
+                token = _token(record) + 1
                 new = _record(token, LEASE_SECONDS)
                 lease = Lease(storage, token, storage.put_if_unchanged(LEASE_PATH, new, etag))
                 break
         if time.monotonic() >= deadline:
             raise Busy(
                 f"Repository {storage.location} is locked by another publisher "
-                f"({record.get('holder', 'unknown process')}).",
+                f"({printable(str(record.get('holder', 'unknown process')))}).",
                 "Retry later, or pass --wait SECONDS. The lease of a process that died expires "
                 f"within {LEASE_SECONDS:.0f} s.",
             )
@@ -101,10 +109,21 @@ def acquire_lease(storage: LeaseStorage, wait: float) -> Iterator[Lease]:
         lease.release()
 
 
-def _parse(data: bytes | None) -> dict[str, str | float]:
+def _is_free(record: Mapping[str, Any]) -> bool:
+    """Return whether the lease was released, or its record is missing or damaged."""
+    until = record.get("until", 0)
+    return not (isinstance(until, int | float) and until > 0)
+
+
+def _token(record: Mapping[str, Any]) -> int:
+    token = record.get("token", 0)
+    return token if isinstance(token, int) else 0
+
+
+def _parse(data: bytes | None) -> Mapping[str, Any]:
     try:
         record = json.loads(data or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 
@@ -112,5 +131,5 @@ def _parse(data: bytes | None) -> dict[str, str | float]:
 def _record(token: int, seconds: float) -> bytes:
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     holder = f"process {os.getpid()} on {socket.gethostname()} since {now}"
-    until = time.time() + seconds if seconds else 0
+    until = time.time() + seconds if seconds else 0  # its time is for older versions; 0 means released
     return json.dumps({"token": token, "holder": holder, "until": until}).encode()
