@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import stat
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -15,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.process import CompletedProcess, failed_process, find_program, run
+from kubeparcel.process import CompletedProcess, failed_process, find_program, kill_process, run, start_interactive
+from kubeparcel.repository.signing.secret_folder import private_folder, secret_folder
 
 INSTALL_HINT = "Install GnuPG (Debian: apt install gnupg; Fedora: dnf install gnupg2)."
 PASSPHRASE_VARIABLE = "KUBEPARCEL_KEY_PASSPHRASE"  # noqa: S105 - a variable's name
@@ -47,22 +45,15 @@ class GpgHome:
     folder: Path | None
 
     def run(
-        self,
-        *arguments: str | Path,
-        stdin: str | None = None,
-        secret: bool = False,
-        check: bool = True,
-        passphrase: str | None = None,
+        self, *arguments: str | Path, secret: bool = False, check: bool = True, passphrase: str | None = None
     ) -> CompletedProcess:
-        """Run gpg; with `secret`, pass it the passphrase of the environment, if there is one."""
+        """Run gpg; with `secret`, pass it the passphrase of the environment, if there is one, through a pipe."""
         find_program("gpg", INSTALL_HINT)
         if passphrase is None and secret:
             passphrase = read_passphrase()
-        argv: list[str | Path] = ["gpg", *_QUIET]
-        with nullcontext() if passphrase is None else _passphrase_file(passphrase) as file:
-            if file:
-                argv += ["--pinentry-mode", "loopback", "--passphrase-file", file]
-            completed = run([*argv, *arguments], env=self.environment, stdin=stdin, check=False)
+        with_passphrase = () if passphrase is None else ("--pinentry-mode", "loopback", "--passphrase-fd", "0")
+        argv = ("gpg", *_QUIET, *with_passphrase, *arguments)
+        completed = run(argv, env=self.environment, stdin=passphrase, check=False)
         if check and completed.exit_code:
             raise _error(completed)
         return completed
@@ -97,19 +88,6 @@ def _error(completed: CompletedProcess) -> ToolError:
     return failed_process(completed)
 
 
-@contextmanager
-def _passphrase_file(passphrase: str) -> Iterator[Path]:
-    """Write a file that only this user can read; it is deleted when gpg has ended."""
-    folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - memory, never disk
-    descriptor, name = tempfile.mkstemp(prefix="kubeparcel.", dir=folder)
-    try:
-        os.write(descriptor, passphrase.encode())
-        os.close(descriptor)
-        yield Path(name)
-    finally:
-        Path(name).unlink()
-
-
 def open_home(folder: Path) -> GpgHome:
     """Return a home whose path is short enough for the sockets of its agent.
 
@@ -118,12 +96,7 @@ def open_home(folder: Path) -> GpgHome:
     """
     if len(str(folder)) <= _MAX_PATH:
         return GpgHome(folder)
-    links = Path(tempfile.gettempdir(), f"kubeparcel-{os.getuid()}")
-    links.mkdir(mode=0o700, exist_ok=True)
-    status = links.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ConfigurationError(f"{links} is not a folder that belongs to you alone.", "Remove it and try again.")
-    link = links / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    link = private_folder() / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     with suppress(FileExistsError):
         link.symlink_to(folder)
     if link.readlink() != folder:
@@ -132,12 +105,32 @@ def open_home(folder: Path) -> GpgHome:
 
 
 @contextmanager
-def temporary_home() -> Iterator[GpgHome]:
-    """Yield an empty home; it is deleted afterwards, and its agent is stopped."""
-    with tempfile.TemporaryDirectory(prefix="kp-", ignore_cleanup_errors=True) as folder:
-        home = GpgHome(Path(folder))
-        try:
+def temporary_home(*, private_keys: bool = False) -> Iterator[GpgHome]:
+    """Yield an empty home, which is deleted afterwards.
+
+    Private keys need an agent: this one ends with this process.
+    """
+    with secret_folder() as folder:
+        home = GpgHome(folder)
+        with _agent(home) if private_keys else nullcontext():
             yield home
+
+
+@contextmanager
+def _agent(home: GpgHome) -> Iterator[None]:
+    """Run an agent for a home until the block ends.
+
+    gpg-agent ends with the command that it starts once its sockets exist (gpg-agent(1), --daemon).
+    The command here ends when its input is closed, also by a kill of this process.
+    """
+    find_program("gpg-agent", INSTALL_HINT)
+    command = ("sh", "-c", "echo ready; exec cat")
+    with start_interactive(
+        ["gpg-agent", "--homedir", str(home.folder), "--quiet", "--daemon", "--", *command]
+    ) as agent:
+        try:
+            if agent.stdout and not agent.stdout.readline():
+                raise ToolError(f"gpg-agent cannot be started in {home.folder}.", INSTALL_HINT)
+            yield
         finally:
-            if shutil.which("gpgconf"):
-                run(["gpgconf", "--kill", "all"], env=home.environment, check=False)
+            kill_process(agent)

@@ -153,7 +153,7 @@ def _self_signature_digest(listing: _Listing) -> str:
 @contextmanager
 def imported_keys(file: Path) -> Iterator[tuple[GpgHome, tuple[Key, ...]]]:
     """Yield a temporary home with the keys of a file, private ones too, and these keys."""
-    with gpg.temporary_home() as home:
+    with gpg.temporary_home(private_keys=True) as home:
         completed = home.run("--import", file, secret=True, check=False)
         keys = list_keys(home)
         if completed.exit_code or not keys:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
 from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import Key
 from kubeparcel.repository.signing.keys import DIGEST_ALGORITHM, EXPIRY_WARNING_DAYS, NamedKey
+from kubeparcel.repository.signing.secret_folder import secret_folder
 
 GPG_PREFIX = "gpg:"
 """Prefix of a --key that names fingerprints, separated by commas, in the user's own GnuPG home.
@@ -67,8 +67,8 @@ class Signer:
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
 
     def _sign(self, data: bytes, fingerprints: Sequence[str], *command: str) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
-            source, target = Path(folder, "in"), Path(folder, "out")
+        with secret_folder() as folder:
+            source, target = folder / "in", folder / "out"
             source.write_bytes(data)
             options = ["--digest-algo", DIGEST_ALGORITHM, "--no-emit-version", "--no-comments"]
             for fingerprint in fingerprints:
@@ -85,8 +85,8 @@ class Signer:
 @functools.lru_cache(16)
 def _export(home: GpgHome, exported: Sequence[Key]) -> bytes:
     """Return armored public keys; cached because several files of a repository have them."""
-    with tempfile.TemporaryDirectory(prefix="kp-") as folder:
-        target = Path(folder, "out")
+    with secret_folder() as folder:
+        target = folder / "out"
         options = ("--armor", "--no-emit-version", "--export-options", "export-minimal")
         fingerprints = [key.fingerprint for key in exported]
         home.run(*options, "--output", target, "--export", *fingerprints)
