@@ -1,4 +1,4 @@
-"""The packages as data: one answer for every Kubernetes, and the user's changes over it."""
+"""The catalog, and the user's changes to it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MINORS = range(11, 41)
 
 
 def document() -> dict[str, Any]:
-    """The catalog as it is written, to be changed."""
-    found: dict[str, Any] = yaml.safe_load((PACKAGE / "config/catalog.yaml").read_text())
-    return found
+    """Return the unvalidated catalog, to be changed."""
+    catalog_document: dict[str, Any] = yaml.safe_load((PACKAGE / "config/catalog.yaml").read_text())
+    return catalog_document
 
 
 def cni_pairs(version: str) -> list[str]:
@@ -28,7 +28,7 @@ def cni_pairs(version: str) -> list[str]:
     return [row.version for row in pairs if row.kubernetes.contains(Version.parse(version))]
 
 
-def test_the_five_packages_are_there():
+def test_catalog_has_five_packages():
     assert list(catalog.load().packages) == [*["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"]]
 
 
@@ -42,13 +42,13 @@ def test_the_five_packages_are_there():
         ("cri-tools", "admin", "Command-line utility for interacting with a container runtime"),
     ],
 )
-def test_a_package_says_of_itself_what_the_official_one_says(package, section, summary):
+def test_package_has_the_metadata_of_the_official_one(package, section, summary):
     spec = catalog.load().packages[package]
     assert (spec.section, spec.summary, spec.license) == (section, summary, "Apache-2.0")
 
 
 @pytest.mark.parametrize("package", ["kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools"])
-def test_a_description_is_prose_that_fits_a_terminal(package):
+def test_description_is_prose_that_fits_a_terminal(package):
     text = catalog.load().packages[package].description
     assert text.strip() == text
     assert all(line.strip() and len(line) < 80 for line in text.splitlines())
@@ -56,7 +56,7 @@ def test_a_description_is_prose_that_fits_a_terminal(package):
 
 @pytest.mark.parametrize("minor", MINORS)
 @pytest.mark.parametrize("patch", ["0", "0-rc.1", "1", "99"])
-def test_every_kubernetes_has_exactly_one_cni_release(minor, patch):
+def test_every_kubernetes_version_has_exactly_one_cni_release(minor, patch):
     assert len(cni_pairs(f"1.{minor}.{patch}")) == 1
 
 
@@ -78,12 +78,12 @@ def test_every_kubernetes_has_exactly_one_cni_release(minor, patch):
         ("1.37.0-rc.1", "1.9.1"),
     ],
 )
-def test_a_kubernetes_gets_the_cni_release_that_upstream_pairs_with_it(kubernetes, cni):
+def test_kubernetes_version_has_upstreams_cni_release(kubernetes, cni):
     assert cni_pairs(kubernetes) == [cni]
 
 
 @pytest.mark.parametrize(
-    ("place", "rows", "said"),
+    ("path", "rows", "message"),
     [
         (
             ("components", "cni", "pairs"),
@@ -122,24 +122,24 @@ def test_a_kubernetes_gets_the_cni_release_that_upstream_pairs_with_it(kubernete
         ),
     ],
 )
-def test_two_overlapping_rows_do_not_load_and_both_are_named(place, rows, said):
-    written = document()
-    *above, last = place
-    holder = written
-    for name in above:
-        holder = holder[name]
-    holder[last] = rows
+def test_overlapping_rows_are_rejected_naming_both(path, rows, message):
+    changed = document()
+    *parents, last = path
+    parent = changed
+    for name in parents:
+        parent = parent[name]
+    parent[last] = rows
     with pytest.raises(ValidationError) as caught:
-        Catalog.model_validate(written)
-    assert said in str(caught.value)
-    assert place[1] in str(caught.value)
+        Catalog.model_validate(changed)
+    assert message in str(caught.value)
+    assert path[1] in str(caught.value)
 
 
-def test_an_unknown_key_does_not_load():
-    written = document()
-    written["packages"]["kubelet"]["sumary"] = "x"
+def test_unknown_key_is_rejected():
+    changed = document()
+    changed["packages"]["kubelet"]["sumary"] = "x"
     with pytest.raises(ValidationError, match=r"packages\.kubelet\.sumary"):
-        Catalog.model_validate(written)
+        Catalog.model_validate(changed)
 
 
 BASE = PackageSpec.model_validate(
@@ -153,20 +153,20 @@ BASE = PackageSpec.model_validate(
 )
 
 
-def test_the_users_fields_lie_over_the_catalogs():
-    both = merge_package(BASE, PackageSpec(summary="mine"))
-    assert (both.summary, both.section) == ("mine", "net")
+def test_fields_of_the_user_replace_those_of_the_catalog():
+    merged = merge_package(BASE, PackageSpec(summary="user"))
+    assert (merged.summary, merged.section) == ("user", "net")
 
 
-def test_the_users_rows_come_after_the_catalogs():
-    own = PackageSpec.model_validate(
+def test_rows_of_the_user_follow_those_of_the_catalog():
+    changes = PackageSpec.model_validate(
         {
             "files": [{"path": "/usr/bin/y", "text": "y"}],
             "relations": [{"recommends": "jq"}],
-            "scripts": [{"at": "postinstall", "template": "mine"}],
+            "scripts": [{"at": "postinstall", "template": "user"}],
         }
     )
-    both = merge_package(BASE, own)
-    assert [row.path for row in both.files] == ["/usr/bin/x", "/usr/bin/y"]
-    assert [str(row) for row in both.relations] == ["depends socat", "recommends jq"]
-    assert [row.template for row in both.scripts] == ["ours", "mine"]
+    merged = merge_package(BASE, changes)
+    assert [row.path for row in merged.files] == ["/usr/bin/x", "/usr/bin/y"]
+    assert [str(row) for row in merged.relations] == ["depends socat", "recommends jq"]
+    assert [row.template for row in merged.scripts] == ["ours", "user"]

@@ -1,4 +1,4 @@
-"""Ranges of Kubernetes versions, as they are written."""
+"""Ranges of Kubernetes versions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kubeparcel.model import Version
 RANGE = TypeAdapter(KubernetesRange)
 
 
-def ranged(text: object) -> VersionRange:
-    found: VersionRange = RANGE.validate_python(text)
-    return found
+def parse_range(text: object) -> VersionRange:
+    version_range: VersionRange = RANGE.validate_python(text)
+    return version_range
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def ranged(text: object) -> VersionRange:
         (">=v1.25.1", ["1.25.1"], ["1.25.0"]),
     ],
 )
-def test_a_range_holds_from_its_first_version_until_before_its_last(text, inside, outside):
-    assert [v for v in inside + outside if ranged(text).contains(Version.parse(v))] == inside
+def test_range_contains_its_start_but_not_its_end(text, inside, outside):
+    assert [v for v in inside + outside if parse_range(text).contains(Version.parse(v))] == inside
 
 
-@pytest.mark.parametrize(("version", "held"), [("1.37.0-rc.1", True), ("1.36.9-rc.1", False)])
-def test_a_prerelease_counts_as_the_release_it_leads_to(version, held):
-    assert ranged(">=1.37.0").contains(Version.parse(version)) is held
+@pytest.mark.parametrize(("version", "contained"), [("1.37.0-rc.1", True), ("1.36.9-rc.1", False)])
+def test_prerelease_counts_as_its_final_release(version, contained):
+    assert parse_range(">=1.37.0").contains(Version.parse(version)) is contained
 
 
 @pytest.mark.parametrize(
@@ -43,23 +43,23 @@ def test_a_prerelease_counts_as_the_release_it_leads_to(version, held):
         *["<1.28.0 <1.32.0", ">= 1.28.0", 1.28, ["<1.28.0"], {"since": "1.28.0"}],
     ],
 )
-def test_what_is_not_a_range_is_told_how_to_write_one(text):
-    with pytest.raises(ValidationError, match=r"write it like '>=1\.28\.0 <1\.32\.0'"):
-        ranged(text)
+def test_invalid_range_is_rejected_with_an_example(text):
+    with pytest.raises(ValidationError, match=r"expected one like '>=1\.28\.0 <1\.32\.0'"):
+        parse_range(text)
 
 
-def test_a_range_needs_whole_versions():
+def test_range_requires_complete_versions():
     with pytest.raises(ValidationError, match=r"Invalid version '1\.28'\. Expected a version like 1\.36\.3"):
-        ranged(">=1.28")
+        parse_range(">=1.28")
 
 
-def test_a_range_that_ends_before_it_begins_is_an_error():
-    with pytest.raises(ValidationError, match="it ends before it begins"):
-        ranged(">=1.32.0 <1.28.0")
+def test_empty_range_is_an_error():
+    with pytest.raises(ValidationError, match="its end is not after its start"):
+        parse_range(">=1.32.0 <1.28.0")
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "both"),
+    ("first", "second", "overlap"),
     [
         ("<1.12.0", ">=1.12.0", False),
         ("<1.12.1", ">=1.12.0", True),
@@ -69,6 +69,6 @@ def test_a_range_that_ends_before_it_begins_is_an_error():
         (">=1.9.0 <1.10.0", ">=1.10.0", False),
     ],
 )
-def test_ranges_overlap_when_a_version_lies_in_both(one, other, both):
-    assert ranged(one).overlaps(ranged(other)) is both
-    assert ranged(other).overlaps(ranged(one)) is both
+def test_ranges_overlap_if_both_contain_a_version(first, second, overlap):
+    assert parse_range(first).overlaps(parse_range(second)) is overlap
+    assert parse_range(second).overlaps(parse_range(first)) is overlap

@@ -1,4 +1,4 @@
-"""What the user wants: whose word counts, and what is said of a wrong one."""
+"""Settings: precedence of options, variables and the file, and the errors of invalid values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, KubeparcelError, UsageError
 
-# Each field: its default, then three other values, as they would be written.
+# Each field: its default and three other values, as text.
 FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "kubernetes": ("stable", "1.34.2", "1.35", "1.36.3"),
     "cri_tools": ("", "1.34.0", "1.35.0", "1.36.0"),
@@ -35,14 +35,14 @@ def dashed(field: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as it is written, with commas."""
+    """Return a value as text, with commas."""
     return ",".join(value) if isinstance(value, tuple) else value
 
 
-def said(flags: Mapping[str, Any], kind: type[KubeparcelError] = ConfigurationError) -> str:
-    """What is said of settings that are wrong."""
+def error_of(options: Mapping[str, Any], kind: type[KubeparcelError] = ConfigurationError) -> str:
+    """Return the error message of invalid settings."""
     with pytest.raises(kind) as caught:
-        load_settings(flags)
+        load_settings(options)
     assert type(caught.value) is kind
     assert caught.value.exit_code == 2
     return str(caught.value)
@@ -50,7 +50,7 @@ def said(flags: Mapping[str, Any], kind: type[KubeparcelError] = ConfigurationEr
 
 @pytest.fixture
 def write(here: Path) -> Iterator[Any]:
-    """Write kubeparcel.yaml."""
+    """Return a function that writes kubeparcel.yaml."""
 
     def text(content: str) -> None:
         (here / "kubeparcel.yaml").write_text(content)
@@ -58,48 +58,48 @@ def write(here: Path) -> Iterator[Any]:
     return text
 
 
-def test_every_field_is_in_the_table_above():
+def test_table_has_every_field():
     assert {*FIELDS, "packages"} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_without_a_word_the_default_holds(here, field):
+def test_unset_field_has_its_default(here, field):
     assert getattr(load_settings({}), field) == FIELDS[field][0]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_the_file_wins_over_the_default(write, field):
+def test_file_overrides_the_default(write, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
     assert plain(getattr(load_settings({}), field)) == FIELDS[field][1]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_the_environment_wins_over_the_file(write, monkeypatch, field):
+def test_variable_overrides_the_file(write, monkeypatch, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
     monkeypatch.setenv(f"KUBEPARCEL_{field.upper()}", FIELDS[field][2])
     assert plain(getattr(load_settings({}), field)) == FIELDS[field][2]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_flag_wins_over_the_environment_and_the_file(write, monkeypatch, field):
+def test_option_overrides_variable_and_file(write, monkeypatch, field):
     write(f"{dashed(field)}: '{FIELDS[field][1]}'\n")
     monkeypatch.setenv(f"KUBEPARCEL_{field.upper()}", FIELDS[field][2])
     assert plain(getattr(load_settings({field: FIELDS[field][3]}), field)) == FIELDS[field][3]
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], ()])
-def test_a_flag_without_a_value_does_not_count(write, nothing):
+@pytest.mark.parametrize("empty", [None, "", [], ()])
+def test_option_without_a_value_is_ignored(write, empty):
     write("layout: official\n")
-    assert load_settings({"layout": nothing}).layout == "official"
+    assert load_settings({"layout": empty}).layout == "official"
 
 
-def test_an_empty_variable_does_not_count(write, monkeypatch):
+def test_empty_variable_is_ignored(write, monkeypatch):
     write("layout: official\n")
     monkeypatch.setenv("KUBEPARCEL_LAYOUT", "")
     assert load_settings({}).layout == "official"
 
 
-def test_the_file_is_looked_for_where_the_user_stands_or_where_told(here, tmp_path):
+def test_file_is_read_from_the_working_directory_or_the_base(here, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text("layout: official\n")
     assert load_settings({}).layout == "etc"
     assert load_settings({}, tmp_path).layout == "official"
@@ -107,7 +107,7 @@ def test_the_file_is_looked_for_where_the_user_stands_or_where_told(here, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("text", "values"),
     [
         ("amd64", ["amd64"]),
         ("amd64,arm64", ["amd64", "arm64"]),
@@ -115,18 +115,18 @@ def test_the_file_is_looked_for_where_the_user_stands_or_where_told(here, tmp_pa
         ("amd64,amd64", ["amd64"]),
     ],
 )
-def test_several_words_are_separated_by_commas_and_each_counts_once(here, written, read):
-    assert list(load_settings({"arch": written}).arch) == read
+def test_list_is_separated_by_commas_without_duplicates(here, text, values):
+    assert list(load_settings({"arch": text}).arch) == values
 
 
 @pytest.mark.parametrize("written", ["arch: [amd64, arm64]", "arch: amd64, arm64"])
-def test_in_the_file_a_list_may_be_one_or_be_written_with_commas(write, written):
+def test_list_in_the_file_is_a_sequence_or_has_commas(write, written):
     write(written + "\n")
     assert list(load_settings({}).arch) == ["amd64", "arm64"]
 
 
 @pytest.mark.parametrize(
-    ("written", "asked"),
+    ("text", "requested"),
     [
         ("stable", "stable"),
         ("latest", "latest"),
@@ -137,59 +137,59 @@ def test_in_the_file_a_list_may_be_one_or_be_written_with_commas(write, written)
         ("1.37.0-rc.1", "1.37.0-rc.1"),
     ],
 )
-def test_a_kubernetes_is_named_by_word_minor_or_version_with_or_without_v(here, written, asked):
-    assert load_settings({"kubernetes": written}).request().kubernetes == asked
+def test_kubernetes_is_a_channel_minor_or_version_with_or_without_v(here, text, requested):
+    assert load_settings({"kubernetes": text}).request().kubernetes == requested
 
 
-def test_the_request_holds_what_decides_which_releases_are_meant(here):
-    flags = {"kubernetes": "1.36", "cni": "v1.9.1", "arch": "arm64", "source": "go", "mirror": "m"}
-    request = load_settings(flags).request()
+def test_request_has_the_settings_that_select_releases(here):
+    options = {"kubernetes": "1.36", "cni": "v1.9.1", "arch": "arm64", "source": "go", "mirror": "m"}
+    request = load_settings(options).request()
     assert (request.kubernetes, request.cri_tools, request.cni) == ("1.36", "", "1.9.1")
     assert (request.arches, request.source, request.mirror) == (("arm64",), "go", "m")
 
 
 @pytest.mark.parametrize(
-    ("flag", "value", "words"),
+    ("option", "value", "message"),
     [
         ("kubernetes", "1.x", "--kubernetes: Invalid version '1.x'. Expected a version like 1.36.3"),
         ("kubernetes", "1", "--kubernetes: Invalid version '1'."),
         ("cri_tools", "1.36", "--cri-tools: Invalid version '1.36'."),
         ("cni", "new", "--cni: Invalid version 'new'."),
-        ("arch", "x86", "--arch: this has to be 'amd64', 'arm64', 'ppc64le' or 's390x'"),
-        ("arch", ",", "--arch: name at least one"),
-        ("format", "apk", "--format: this has to be 'deb' or 'rpm'"),
-        ("source", "git", "--source: this has to be 'auto', 'upstream' or 'go'"),
-        ("layout", "usr", "--layout: this has to be 'etc' or 'official'"),
-        ("revision", "1-1", "--revision: '1-1' does not fit here: write it like 1"),
-        ("compression", "xz", "--compression: this has to be 'fast', 'balanced' or 'small'"),
-        ("maintainer", "me", "--maintainer: 'me' does not fit here: write it like Jane Doe <jane@"),
-        ("kubelet_extra_args", "a\nb", "--kubelet-extra-args: 'a\\nb' does not fit here"),
+        ("arch", "x86", "--arch: expected 'amd64', 'arm64', 'ppc64le' or 's390x'"),
+        ("arch", ",", "--arch: expected at least one value"),
+        ("format", "apk", "--format: expected 'deb' or 'rpm'"),
+        ("source", "git", "--source: expected 'auto', 'upstream' or 'go'"),
+        ("layout", "usr", "--layout: expected 'etc' or 'official'"),
+        ("revision", "1-1", "--revision: invalid value '1-1': expected a value like 1 or 2.el9"),
+        ("compression", "xz", "--compression: expected 'fast', 'balanced' or 'small'"),
+        ("maintainer", "me", "--maintainer: invalid value 'me': expected an address like Jane Doe <jane@"),
+        ("kubelet_extra_args", "a\nb", "--kubelet-extra-args: invalid value 'a\\nb'"),
     ],
 )
-def test_a_wrong_flag_is_named_with_what_it_may_be(here, flag, value, words):
-    assert said({flag: value}, UsageError).startswith(words)
+def test_invalid_option_is_named_with_valid_values(here, option, value, message):
+    assert error_of({option: value}, UsageError).startswith(message)
 
 
-def test_a_wrong_variable_is_named(here, monkeypatch):
+def test_invalid_variable_is_named(here, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CRI_TOOLS", "newest")
-    assert said({}).startswith("KUBEPARCEL_CRI_TOOLS: Invalid version 'newest'.")
+    assert error_of({}).startswith("KUBEPARCEL_CRI_TOOLS: Invalid version 'newest'.")
 
 
-def test_all_wrong_settings_are_named_at_once(write, monkeypatch):
+def test_all_invalid_settings_are_reported_together(write, monkeypatch):
     write("layut: etc\nvendor: 7\n")
     monkeypatch.setenv("KUBEPARCEL_ARCH", "x86")
-    text = said({"format": "apk"}, UsageError)
+    text = error_of({"format": "apk"}, UsageError)
     for words in ("--format: ", "KUBEPARCEL_ARCH: ", "kubeparcel.yaml:1: layut", "yaml:2: vendor"):
         assert words in text
 
 
-def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
+def test_invalid_variable_is_ignored_if_an_option_overrides_it(here, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_ARCH", "x86")
     assert load_settings({"arch": "arm64"}).arch == ("arm64",)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         (
             "kubernetes: 1.36\n",
@@ -199,18 +199,18 @@ def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
         ("# x\n\nlayut: etc\n", 'kubeparcel.yaml:3: layut is not a setting. Did you mean "layout"?'),
         ("cri_tools: 1.36.0\n", 'yaml:1: cri_tools is not a setting. Did you mean "cri-tools"?'),
         ("out: x\nkubelet_extra_arg: x\n", "kubeparcel.yaml:2: kubelet_extra_arg is not a setting"),
-        ("layout: [etc]\n", "kubeparcel.yaml:1: layout: this has to be 'etc' or 'official'"),
-        ("arch: [amd64,\n  x86]\n", "kubeparcel.yaml:2: arch.1: this has to be 'amd64', 'arm64'"),
-        ("revision: true\n", "kubeparcel.yaml:1: revision: this has to be text"),
-        ("vendor: 7\n", "kubeparcel.yaml:1: vendor: this has to be text, in quotes"),
-        ("out:\n", "kubeparcel.yaml:1: out: this has to be text"),
-        ("a: 1\na: 2\n", "kubeparcel.yaml:2: a stands here a second time"),
-        ("- layout\n", "kubeparcel.yaml:1: this has to be a list of `name: value`."),
-        ("layout: 'etc\n", "kubeparcel.yaml:2: not YAML: "),
-        ("packages: []\n", "kubeparcel.yaml:1: packages: this has to hold lines of"),
+        ("layout: [etc]\n", "kubeparcel.yaml:1: layout: expected 'etc' or 'official'"),
+        ("arch: [amd64,\n  x86]\n", "kubeparcel.yaml:2: arch.1: expected 'amd64', 'arm64'"),
+        ("revision: true\n", "kubeparcel.yaml:1: revision: expected text"),
+        ("vendor: 7\n", "kubeparcel.yaml:1: vendor: expected text; put numbers in quotes"),
+        ("out:\n", "kubeparcel.yaml:1: out: expected text"),
+        ("a: 1\na: 2\n", "kubeparcel.yaml:2: duplicate key a (first set on line 1)"),
+        ("- layout\n", "kubeparcel.yaml:1: expected `name: value` lines."),
+        ("layout: 'etc\n", "kubeparcel.yaml:2: invalid YAML: "),
+        ("packages: []\n", "kubeparcel.yaml:1: packages: expected `name: value` lines"),
         (
             "packages:\n  Mine: {summary: x}\n",
-            "kubeparcel.yaml:2: packages.Mine: 'Mine' does not fit here: write it like kubelet",
+            "kubeparcel.yaml:2: packages.Mine: invalid value 'Mine': expected a lowercase name like kubelet",
         ),
         ("packages:\n  kubelet:\n    mod: 1\n", "kubeparcel.yaml:3: packages.kubelet.mod is not a setting."),
         (
@@ -219,23 +219,23 @@ def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
         ),
         (
             "packages:\n  kubelet:\n    files:\n    - path: /x\n      text: x\n      mode: 755\n",
-            "kubeparcel.yaml:6: packages.kubelet.files.0.mode: file modes are octal",
+            "kubeparcel.yaml:6: packages.kubelet.files.0.mode: invalid file mode 755: expected octal permissions",
         ),
         (
             "packages:\n  kubelet:\n    files:\n    - path: /x\n",
-            "kubeparcel.yaml:4: packages.kubelet.files.0: give exactly one of binary",
+            "kubeparcel.yaml:4: packages.kubelet.files.0: expected exactly one of binary",
         ),
         (
             "packages:\n  kubelet:\n    files:\n    - {path: /x, text: x, layouts: [usr]}\n",
-            "kubeparcel.yaml:4: packages.kubelet.files.0.layouts.0: this has to be 'etc' or 'off",
+            "kubeparcel.yaml:4: packages.kubelet.files.0.layouts.0: expected 'etc' or 'off",
         ),
         (
             "packages:\n  kubelet:\n    relations:\n    - depends: a\n      kubernetes: <=1.30.0\n",
-            "yaml:5: packages.kubelet.relations.0.kubernetes: '<=1.30.0' is not a range:",
+            "yaml:5: packages.kubelet.relations.0.kubernetes: invalid range '<=1.30.0':",
         ),
         (
             "packages:\n  kubelet:\n    relations:\n    - depends: socat >= 1\n",
-            "kubeparcel.yaml:4: packages.kubelet.relations.0.depends: 'socat >= 1' does not fit",
+            "kubeparcel.yaml:4: packages.kubelet.relations.0.depends: invalid value 'socat >= 1'",
         ),
         (
             (
@@ -249,26 +249,26 @@ def test_a_wrong_variable_does_not_count_under_a_right_flag(here, monkeypatch):
         ),
     ],
 )
-def test_a_wrong_line_of_the_file_is_named_with_the_way_out(write, text, words):
+def test_invalid_file_is_reported_with_line_and_correction(write, text, message):
     write(text)
-    assert words in said({})
+    assert message in error_of({})
 
 
 @pytest.mark.parametrize(
-    ("package", "words"),
+    ("package", "message"),
     [
-        ("{}", "the package mine is new, and lacks: summary, version"),
-        ("{summary: x}", "the package mine is new, and lacks: version"),
-        ("{component: cni}", "the package mine is new, and lacks: summary"),
-        ("{summary: x, version: '1'}", "packages.mine.version: Invalid version '1'."),
-        ("{summary: x, component: etcd}", "packages.mine.component: there is no etcd."),
+        ("{}", "unknown package 'site'. To define a new package, add summary and version."),
+        ("{summary: x}", "unknown package 'site'. To define a new package, add version."),
+        ("{component: cni}", "unknown package 'site'. To define a new package, add summary."),
+        ("{summary: x, version: '1'}", "packages.site.version: Invalid version '1'."),
+        ("{summary: x, component: etcd}", "packages.site.component: unknown component 'etcd'."),
         (
             "{summary: x, version: 1.0.0, files: [{path: /x, binary: x}]}",
-            "the package mine holds binaries: it needs `component`, and no `arch`.",
+            "package site contains binaries, so it needs `component` and must not set `arch`.",
         ),
         (
             "{summary: x, component: cni, arch: all, files: [{path: /x, binaries: true}]}",
-            "the package mine holds binaries: it needs `component`, and no `arch`.",
+            "package site contains binaries, so it needs `component` and must not set `arch`.",
         ),
         (
             "{summary: x, component: kubernetes, files: [{path: /x, binary: kube-proxy}]}",
@@ -276,34 +276,36 @@ def test_a_wrong_line_of_the_file_is_named_with_the_way_out(write, text, words):
         ),
     ],
 )
-def test_a_package_of_ones_own_that_is_not_whole_is_told_what_it_lacks(write, package, words):
-    write(f"layout: etc\npackages:\n  mine: {package}\n")
-    text = said({})
+def test_incomplete_package_is_reported_with_missing_fields(write, package, message):
+    write(f"layout: etc\npackages:\n  site: {package}\n")
+    text = error_of({})
     assert text.startswith("kubeparcel.yaml:3: ")
-    assert words in text
+    assert message in text
 
 
-def test_the_names_there_are_come_with_a_package_that_is_new_by_mistake(write):
+def test_misspelled_package_is_reported_with_the_nearest_name(write):
     write("packages:\n  kubelt: {section: net}\n")
-    assert "kubeadm, kubelet, kubectl, kubernetes-cni, cri-tools" in said({})
+    message = error_of({})
+    assert "Did you mean kubelet?" in message
+    assert "kubeadm, kubelet, kubectl, kubernetes-cni, cri-tools" in message
 
 
-def test_a_package_of_the_catalog_need_not_be_whole(write):
+def test_package_of_the_catalog_may_set_only_some_fields(write):
     write("packages:\n  kubelet: {section: utils}\n")
     assert load_settings({}).packages["kubelet"].section == "utils"
 
 
-def test_a_package_for_all_architectures_cannot_hold_a_binary_of_the_catalog(write):
+def test_architecture_independent_package_cannot_contain_a_binary(write):
     write("packages:\n  kubelet: {arch: all}\n")
-    assert "the package kubelet holds binaries" in said({})
+    assert "package kubelet contains binaries" in error_of({})
 
 
-def test_a_folder_in_place_of_the_file_is_an_error(here):
+def test_folder_instead_of_the_file_is_an_error(here):
     (here / "kubeparcel.yaml").mkdir()
-    assert said({}).startswith("kubeparcel.yaml cannot be read: ")
+    assert error_of({}).startswith("kubeparcel.yaml cannot be read: ")
 
 
-def test_the_schema_for_editors_describes_every_key():
+def test_schema_describes_every_key():
     schema = Settings.model_json_schema()
     assert schema["additionalProperties"] is False
     assert sorted(schema["properties"]) == sorted([*map(dashed, FIELDS), "packages"])
@@ -318,8 +320,7 @@ def test_the_schema_for_editors_describes_every_key():
     ]
 
 
-def test_the_schema_takes_what_people_write():
-    """As `load` does: a range is text, a mode a number or text, a list may have commas."""
+def test_schema_accepts_every_notation():
     schema = Settings.model_json_schema()
     file = schema["$defs"]["FileSpec"]["properties"]
     assert file["kubernetes"]["type"] == "string"
@@ -331,7 +332,7 @@ def test_the_schema_takes_what_people_write():
 
 
 def references(node: Any) -> Iterator[str]:
-    """All `$ref` in a schema."""
+    """Yield all `$ref` in a schema."""
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
             yield node["$ref"]
@@ -342,8 +343,8 @@ def references(node: Any) -> Iterator[str]:
             yield from references(value)
 
 
-def test_every_reference_in_the_schema_leads_somewhere():
+def test_every_reference_in_the_schema_is_defined():
     schema = Settings.model_json_schema()
-    found = set(references(schema))
-    assert found
-    assert found <= {f"#/$defs/{name}" for name in schema["$defs"]}
+    refs = set(references(schema))
+    assert refs
+    assert refs <= {f"#/$defs/{name}" for name in schema["$defs"]}

@@ -1,4 +1,4 @@
-"""The packages as data: reads catalog.yaml and lays the user's `packages:` over it."""
+"""Reads catalog.yaml, the packages as data, and merges the user's `packages:` into it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kubeparcel.model import Format
 
 
 class Catalog(StrictModel):
-    """All of catalog.yaml."""
+    """The content of catalog.yaml."""
 
     components: Mapping[str, ComponentSpec]
     layouts: Mapping[str, Mapping[Format, LayoutSpec]]
@@ -23,31 +23,31 @@ class Catalog(StrictModel):
     packages: Mapping[str, PackageSpec]
 
     @model_validator(mode="after")
-    def _no_two_ranges_overlap(self) -> Catalog:
+    def _check_ranges(self) -> Catalog:
         for name, component in self.components.items():
-            _apart(f"components.{name}.pairs", [row.kubernetes for row in component.pairs])
-            _apart(f"components.{name}.upstream", [row.versions for row in component.upstream])
+            _check_disjoint(f"components.{name}.pairs", [row.kubernetes for row in component.pairs])
+            _check_disjoint(f"components.{name}.upstream", [row.versions for row in component.upstream])
         return self
 
 
-def _apart(where: str, ranges: Sequence[VersionRange]) -> None:
+def _check_disjoint(path: str, ranges: Sequence[VersionRange]) -> None:
     for first, second in itertools.combinations(ranges, 2):
         if first.overlaps(second):
-            raise ValueError(f"{where}: two rows match the same versions: {first} and {second}")
+            raise ValueError(f"{path}: two rows match the same versions: {first} and {second}")
 
 
-def merge_package(base: PackageSpec, own: PackageSpec) -> PackageSpec:
-    """A package of the catalog with the user's fields over it.
+def merge_package(base: PackageSpec, changes: PackageSpec) -> PackageSpec:
+    """Return a package of the catalog with the user's fields.
 
-    Lists grow: of two files at one path, or two scripts at one moment, the later one is made.
+    Lists are appended; of two files with one path, or two scripts for one event, the last one wins.
     """
-    update = {name: getattr(own, name) for name in own.model_fields_set}
+    update = {name: getattr(changes, name) for name in changes.model_fields_set}
     for name in ("files", "relations", "scripts"):
-        update[name] = (*getattr(base, name), *getattr(own, name))
+        update[name] = (*getattr(base, name), *getattr(changes, name))
     return base.model_copy(update=update)
 
 
 @functools.cache
 def load() -> Catalog:
-    """The catalog that comes with kubeparcel."""
+    """Return kubeparcel's catalog."""
     return Catalog.model_validate(load_data_file("config/catalog.yaml"))

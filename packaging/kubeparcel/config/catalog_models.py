@@ -1,4 +1,4 @@
-"""The rows of the catalog and of the user's `packages:`, and which cannot stand together."""
+"""The rows of the catalog and of the user's `packages:`, and which of them conflict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kubeparcel.model import Format, Version
 
 
 class Conditional(StrictModel):
-    """A row that holds only for some Kubernetes versions, formats or layouts (all unless said)."""
+    """A row that applies only to some Kubernetes versions, formats or layouts (default: all)."""
 
     kubernetes: KubernetesRange = Field(
         VersionRange(), description="only for these Kubernetes versions, such as >=1.28.0 <1.32.0"
@@ -32,19 +32,19 @@ class Conditional(StrictModel):
     layouts: tuple[Layout, ...] = Field((), description="only in these layouts; all if empty")
 
     def applies_to(self, version: Version, format_: Format, layout: str) -> bool:
-        """Whether the row counts for this package."""
-        here = format_ in self.formats and (not self.layouts or layout in self.layouts)
-        return here and self.kubernetes.contains(version)
+        """Return whether the row applies to a package."""
+        selected = format_ in self.formats and (not self.layouts or layout in self.layouts)
+        return selected and self.kubernetes.contains(version)
 
     def overlaps(self, other: Conditional) -> bool:
-        """Whether both rows would count for some package."""
+        """Return whether both rows apply to the same package."""
         layouts = not self.layouts or not other.layouts or set(self.layouts) & set(other.layouts)
         formats = set(self.formats) & set(other.formats)
         return bool(layouts and formats and self.kubernetes.overlaps(other.kubernetes))
 
     @property
     def subject_key(self) -> tuple[object, ...]:
-        """What the row settles: of the rows about one thing, only one may hold."""
+        """The subject of the row; of the rows with one subject, only one may apply."""
         raise NotImplementedError
 
 
@@ -70,12 +70,12 @@ class FileSpec(Conditional):
     provenance: bool = Field(False, description="content: the provenance of the binaries, as JSON")
 
     @model_validator(mode="after")
-    def _made_from_one(self) -> FileSpec:
+    def _check_content(self) -> FileSpec:
         _exactly_one(self, CONTENT_FIELDS)
         return self
 
     @model_validator(mode="after")
-    def _only_files_are_marked(self) -> FileSpec:
+    def _check_marks(self) -> FileSpec:
         if (self.config or self.role) and (self.dir or self.link):
             raise ValueError("config and role are for files, not for folders and links")
         return self
@@ -89,9 +89,9 @@ class FileSpec(Conditional):
 
     @property
     def permissions(self) -> int:
-        """The mode, with the default that fits."""
-        runs = self.dir or self.binary or self.binaries
-        return self.mode if self.mode is not None else (0o755 if runs else 0o644)
+        """The mode, or the default for the kind of file."""
+        executable = self.dir or self.binary or self.binaries
+        return self.mode if self.mode is not None else (0o755 if executable else 0o644)
 
 
 CONTENT_FIELDS = ("binary", "binaries", "template", "source", "text", "link", "dir", "provenance")
@@ -111,23 +111,23 @@ class RelationSpec(Conditional):
     provides: RelationText = Field("", description="virtual package that this one provides")
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> RelationSpec:
+    def _check_kind(self) -> RelationSpec:
         _exactly_one(self, RELATION_KINDS)
         return self
 
     @property
     def kind(self) -> str:
-        """Which of the relations it is."""
+        """The name of the relation, such as `depends`."""
         return next(name for name in RELATION_KINDS if getattr(self, name))
 
     @property
     def text(self) -> str:
-        """The other package, with its bound."""
+        """The other package, with its version bound."""
         return str(getattr(self, self.kind))
 
     @property
     def subject_key(self) -> tuple[object, ...]:
-        """The relation, the package and the side it is bound on."""
+        """The relation, the package and the direction of the bound."""
         name, _, bound = self.text.partition(" (")
         return self.kind, name, bound[:1]
 
@@ -140,7 +140,7 @@ RELATION_KINDS = ("depends", "recommends", "suggests", "conflicts", "breaks", "p
 
 def _exactly_one(row: StrictModel, names: Sequence[str]) -> None:
     if sum(bool(getattr(row, name)) for name in names) != 1:
-        raise ValueError(f"give exactly one of {', '.join(names)}")
+        raise ValueError(f"expected exactly one of {', '.join(names)}")
 
 
 class ScriptSpec(Conditional):
@@ -174,7 +174,7 @@ class PackageSpec(StrictModel):
 
     @field_validator("files", "relations", "scripts")
     @classmethod
-    def _no_two_rows_hold(cls, rows: tuple[Conditional, ...]) -> tuple[Conditional, ...]:
+    def _check_conflicts(cls, rows: tuple[Conditional, ...]) -> tuple[Conditional, ...]:
         for (i, first), (j, second) in itertools.combinations(enumerate(rows), 2):
             if first.subject_key == second.subject_key and first.overlaps(second):
                 raise ValueError(
@@ -185,25 +185,25 @@ class PackageSpec(StrictModel):
 
 
 class PairSpec(StrictModel):
-    """Which release of a component goes with a range of Kubernetes versions."""
+    """The release of a component that belongs to a range of Kubernetes versions."""
 
     kubernetes: KubernetesRange = VersionRange()
     version: str
 
 
 class UpstreamSpec(StrictModel):
-    """Where upstream publishes, for the component's own versions in a range."""
+    """The URL of upstream's files, for a range of the component's own versions."""
 
     versions: KubernetesRange = VersionRange()
-    binary: str = Field("", description="the address of each binary")
-    archive: str = Field("", description="the address of one archive with all binaries")
+    binary: str = Field("", description="URL of each binary")
+    archive: str = Field("", description="URL of one archive with all binaries")
 
 
 class GoSpec(StrictModel):
-    """How Go compiles it: the module, its main packages, and what is stamped into them.
+    """How Go compiles a component: its module, main packages and link-time variables (`stamps`).
 
-    `staging`: the module replaces others by folders of its own repository, which are also published
-    as modules of their own, v1.X.Y as v0.X.Y.
+    `staging`: the module replaces others by folders of its repository, which are also published as
+    separate modules, v1.X.Y as v0.X.Y.
     """
 
     module: str
@@ -214,7 +214,7 @@ class GoSpec(StrictModel):
 
 
 class ComponentSpec(StrictModel):
-    """One upstream project. `binaries` empty: as many as the release holds."""
+    """An upstream project. If `binaries` is empty, a release decides which it has."""
 
     title: str
     binaries: tuple[str, ...] = ()
@@ -224,7 +224,7 @@ class ComponentSpec(StrictModel):
 
 
 class LayoutSpec(StrictModel):
-    """Where things go in one layout and format; `obsolete` are conffiles of the other layouts."""
+    """The paths of one layout and format; `obsolete` are conffiles of the other layouts."""
 
     unitdir: str
     dropindir: str

@@ -1,7 +1,7 @@
-"""What rows are written with: ranges, modes, paths, names; and what a wrong one is told.
+"""The types of fields in YAML: ranges, modes, paths and names, with the messages of invalid values.
 
-Only here, in rows.py, catalog.py and settings.py is pydantic imported: it costs 0.1 s, and gives
-the exact path of every wrong field and the JSON Schema for editors.
+pydantic is imported only here and in catalog_models.py, catalog.py and settings.py: the import
+takes 0.1 s. It locates every invalid field, and generates the JSON Schema for editors.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from kubeparcel.model import Version
 
 
 def yaml_key(name: str) -> str:
-    """A field's name as it is written in YAML."""
+    """Return a field's name in YAML."""
     return name.replace("_", "-")
 
 
 class StrictModel(BaseModel):
-    """Every table row: frozen, unknown keys are errors, keys written with dashes."""
+    """A frozen row of a table; unknown keys are errors, and keys have dashes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=yaml_key, populate_by_name=True)
 
 
 class VersionRange(StrictModel):
-    """Kubernetes versions from `since` on and before `until`; a pre-release counts as its final."""
+    """Versions from `since` up to, but without, `until`; a pre-release counts as its final release."""
 
     since: str = ""
     until: str = ""
 
     def contains(self, version: Version) -> bool:
-        """Whether a Kubernetes version lies in the range."""
+        """Return whether the range contains a version."""
         final = version.finalize_version()
         low = not self.since or final >= Version.parse(self.since)
         return low and (not self.until or final < Version.parse(self.until))
 
     def overlaps(self, other: VersionRange) -> bool:
-        """Whether some version lies in both."""
+        """Return whether the ranges have a version in common."""
         return _before(self.since, other.until) and _before(other.since, self.until)
 
     def __str__(self) -> str:
@@ -56,21 +56,21 @@ _BOUND = re.compile(r"(>=|<)([^<>=,]+)")
 
 
 def _range(value: Any) -> Any:
-    """Read `>=1.28.0 <1.32.0`."""
+    """Parse `>=1.28.0 <1.32.0`."""
     if isinstance(value, VersionRange):
         return value
     words = value.split() if isinstance(value, str) else [repr(value)]
     bounds = [_BOUND.fullmatch(word) for word in words]
-    found = {"since" if m[1] == ">=" else "until": exact_version(m[2]) for m in bounds if m}
-    if len(found) != len(bounds):
-        raise ValueError(f"{value!r} is not a range: write it like '>=1.28.0 <1.32.0'")
-    if len(found) == 2 and not _before(found["since"], found["until"]):
-        raise ValueError(f"{value!r} holds no version: it ends before it begins")
-    return found
+    limits = {"since" if m[1] == ">=" else "until": exact_version(m[2]) for m in bounds if m}
+    if len(limits) != len(bounds):
+        raise ValueError(f"invalid range {value!r}: expected one like '>=1.28.0 <1.32.0'")
+    if len(limits) == 2 and not _before(limits["since"], limits["until"]):
+        raise ValueError(f"empty range {value!r}: its end is not after its start")
+    return limits
 
 
 def exact_version(text: str) -> str:
-    """A whole version as it is written without a leading v, or nothing; raises ValueError."""
+    """Return a version without a leading v, or empty text; raise ValueError."""
     try:
         return str(Version.parse(text)) if text else text
     except UnknownVersion as error:
@@ -81,22 +81,24 @@ KubernetesRange = Annotated[VersionRange, BeforeValidator(_range, json_schema_in
 
 
 def _mode(value: Any) -> Any:
-    """Read a file mode as people write it: 0755, '0755', 0o755 (all octal)."""
+    """Parse an octal file mode: 0755, '0755' or 0o755."""
     try:
         number = int(value.removeprefix("0o"), 8) if isinstance(value, str) else value
     except ValueError:
         number = -1
     if isinstance(number, bool) or (isinstance(number, int) and not 0 <= number <= 0o777):
-        raise ValueError("file modes are octal and hold no setuid or sticky bit: 0644, 0755")
+        raise ValueError(
+            f"invalid file mode {value!r}: expected octal permissions like 0644 or 0755, without setuid or sticky bit"
+        )
     return number
 
 
 def absolute_path(path: str) -> str:
-    """An absolute path, or one below a place of the layout; raises ValueError."""
+    """Return an absolute path, or one below a folder of the layout; raise ValueError."""
     first, *rest = path.split("/")
     rooted = (first == "" and rest) or first.startswith("{")
     if not rooted or {"", ".", ".."} & set(rest) or not path.isprintable():
-        raise ValueError(f"{path!r} is not an absolute path, plain and without '..'")
+        raise ValueError(f"invalid path {path!r}: expected an absolute path without '..', '//' or a final slash")
     return path
 
 
@@ -107,15 +109,15 @@ Layout: TypeAlias = Literal["etc", "official"]
 
 @dataclass(frozen=True)
 class Pattern:
-    """Text of one form; a wrong one is told what a right one looks like."""
+    """Text that matches a pattern; `expected` describes it in messages."""
 
     pattern: str
-    example: str
+    expected: str
 
     def check(self, text: str) -> str:
-        """Give the text back, or raise ValueError."""
+        """Return the text, or raise ValueError."""
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{text!r} does not fit here: write it like {self.example}")
+            raise ValueError(f"invalid value {text!r}: expected {self.expected}")
         return text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -126,7 +128,8 @@ class Pattern:
 
 
 SingleLine = Annotated[str, Pattern(r"[^\r\n]*", "one line of text")]
-PackageName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "kubelet or my-tools (small letters)")]
+PackageName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "a lowercase name like kubelet or my-tools")]
 RelationText = Annotated[
-    str, Pattern(r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "kubelet or kubelet (>= 1.19.0)")
+    str,
+    Pattern(r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "a package like kubelet or kubelet (>= 1.19.0)"),
 ]

@@ -1,8 +1,10 @@
-"""What the user wants: flags over KUBEPARCEL_* over kubeparcel.yaml over defaults, in one value."""
+"""The settings: options override KUBEPARCEL_* variables, those kubeparcel.yaml, that the defaults."""
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +23,7 @@ from kubeparcel.config.field_types import (
     exact_version,
     yaml_key,
 )
-from kubeparcel.config.yaml_file import YamlFile, message_of
+from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.model import Arch, Format, Request
 
@@ -30,7 +32,7 @@ ENV_PREFIX = "KUBEPARCEL_"
 
 
 def _words(value: Any) -> Any:
-    """A list may also be written as words with commas, as in a flag."""
+    """Split text with commas into a list."""
     if isinstance(value, str):
         return [word.strip() for word in value.split(",") if word.strip()]
     return value
@@ -38,7 +40,7 @@ def _words(value: Any) -> Any:
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
-        raise ValueError("name at least one")
+        raise ValueError("expected at least one value")
     return tuple(dict.fromkeys(values))
 
 
@@ -49,16 +51,15 @@ def _text(value: Any) -> Any:
 
 
 def _request(text: str) -> str:
-    """`stable`, `latest`, a minor or an exact version, without a leading v."""
+    """Return `stable`, `latest`, a minor or an exact version, without a leading v."""
     plain = text.strip().removeprefix("v")
-    minor = plain.split(".")
-    if plain in {"stable", "latest"} or (len(minor) == 2 and all(p.isdigit() for p in minor)):
+    if plain in {"stable", "latest"} or re.fullmatch(r"\d+\.\d+", plain):
         return plain
     return exact_version(plain)
 
 
 def _digits(value: Any) -> Any:
-    """A whole number may be written without quotes."""
+    """Return a whole number as text, so that it needs no quotes."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -75,7 +76,7 @@ Formats = Annotated[
 
 
 class Settings(StrictModel):
-    """All that can be set, with the defaults. Paths are as the user wrote them."""
+    """All settings, with their defaults. Paths are as the user wrote them."""
 
     kubernetes: Annotated[str, QuotedVersion, AfterValidator(_request)] = "stable"
     cri_tools: Annotated[ExactVersion, QuotedVersion] = ""
@@ -85,12 +86,12 @@ class Settings(StrictModel):
     source: Literal["auto", "upstream", "go"] = "auto"
     mirror: str = ""
     layout: Layout = "etc"
-    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "1 or 2.el9"), NumberAsText] = "1"
+    revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
-    maintainer: Annotated[str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "Jane Doe <jane@example.org>")] = Field(
-        "kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages"
-    )
+    maintainer: Annotated[
+        str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "an address like Jane Doe <jane@example.org>")
+    ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
     vendor: Annotated[str, Pattern(r"[^\r\n]+", "one line of text")] = Field(
         "kubeparcel", description="vendor of the packages"
     )
@@ -103,26 +104,27 @@ class Settings(StrictModel):
 
     @property
     def base(self) -> Path:
-        """The folder that relative paths start from: where the user stands."""
+        """The folder of kubeparcel.yaml, which relative paths start from."""
         return self._base
 
     def request(self) -> Request:
-        """The part that decides which releases are meant."""
+        """Return the settings that select the releases."""
         return Request(self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror)
 
-    def catalog_packages(self, known: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
-        """The catalog's packages with the user's changes, and the user's own."""
-        own = {
-            name: merge_package(known[name], spec) if name in known else spec for name, spec in self.packages.items()
+    def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
+        """Return the catalog's packages with the user's changes, and the user's own packages."""
+        customized = {
+            name: merge_package(catalog[name], spec) if name in catalog else spec
+            for name, spec in self.packages.items()
         }
-        return {**known, **own}
+        return {**catalog, **customized}
 
 
 def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Settings:
-    """Read the settings that hold in `base` (where the user stands) under these flags.
+    """Return the effective settings of the folder `base` (default: the working directory).
 
-    Flags are named as the fields; None and empty ones do not count. Raises UsageError for a wrong
-    flag and ConfigurationError for a wrong variable or file, naming it, its line and the way out.
+    Options are named like the fields; None and empty values are ignored. Raises UsageError for an
+    invalid option, and ConfigurationError for an invalid variable or file, with its line.
     """
     base = base or Path.cwd()
     file = YamlFile.read(base / FILE_NAME)
@@ -131,13 +133,12 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
         for field in Settings.model_fields
         if field != "packages" and os.environ.get(ENV_PREFIX + field.upper())
     }
-    given = {name: value for name, value in options.items() if value not in (None, "", [], ())}
-    _dashes(file)
-    layers: list[tuple[str, Mapping[str, Any]]] = [("file", file.data), ("variable", variables)]
-    layers.append(("flag", given))
+    flags = {name: value for name, value in options.items() if value not in (None, "", [], ())}
+    _require_dashes(file)
+    layers: dict[str, Mapping[str, Any]] = {"file": file.data, "variable": variables, "option": flags}
     merged: dict[str, Any] = {}
     origin: dict[str, str] = {}
-    for name, layer in layers:
+    for name, layer in layers.items():
         for field, value in layer.items():
             dashed = field if name == "file" else yaml_key(field)
             merged[dashed], origin[dashed] = value, name
@@ -146,12 +147,12 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     except ValidationError as error:
         raise _explain(error, origin, file) from None
     settings._base = base
-    _own_packages_are_whole(settings, file)
+    _check_packages(settings, file)
     return settings
 
 
-def _dashes(file: YamlFile) -> None:
-    """Settings are written with dashes in the file, so that none can stand there twice."""
+def _require_dashes(file: YamlFile) -> None:
+    """Reject names with underscores in the file, so that no setting can be set twice."""
     for name in file.data:
         if name in Settings.model_fields and name != yaml_key(name):
             raise ConfigurationError(
@@ -160,25 +161,27 @@ def _dashes(file: YamlFile) -> None:
 
 
 def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) -> Exception:
-    flags: list[str] = []
-    others: list[str] = []
-    for fault in error.errors():
-        field = str(fault["loc"][0]) if fault["loc"] else ""
-        said = message_of(fault)
+    option_errors: list[str] = []
+    other_errors: list[str] = []
+    for details in error.errors():
+        field = str(details["loc"][0]) if details["loc"] else ""
+        message = error_message(details)
         match origin.get(field, "file"):
-            case "flag":
-                flags.append(f"--{field}: {said}")
+            case "option":
+                option_errors.append(f"--{field}: {message}")
             case "variable":
-                others.append(f"{ENV_PREFIX}{field.upper().replace('-', '_')}: {said}")
+                other_errors.append(f"{ENV_PREFIX}{field.upper().replace('-', '_')}: {message}")
             case _:
-                others.append(file.explain(fault, Settings.model_json_schema()))
-    if flags:
-        return UsageError("\n".join(flags + others))
-    return ConfigurationError("\n".join(others), "All settings: inv config --schema, docs/reference/configuration.md")
+                other_errors.append(file.explain(details, Settings.model_json_schema()))
+    if option_errors:
+        return UsageError("\n".join(option_errors + other_errors))
+    return ConfigurationError(
+        "\n".join(other_errors), "All settings: inv config --schema, docs/reference/configuration.md"
+    )
 
 
-def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
-    """A package of the user's has to say what it is, and its binaries have to exist."""
+def _check_packages(settings: Settings, file: YamlFile) -> None:
+    """Raise ConfigurationError for an incomplete new package, or a component or binary that does not exist."""
     if not settings.packages:
         return
     from kubeparcel.config.catalog import load as load_catalog
@@ -186,36 +189,39 @@ def _own_packages_are_whole(settings: Settings, file: YamlFile) -> None:
     catalog = load_catalog()
     merged = settings.catalog_packages(catalog.packages)
     for name in settings.packages:
-        spec, where = merged[name], file.locate(("packages", name))
-        lacks = [] if spec.summary else ["summary"]
-        lacks += [] if spec.version or spec.component else ["version"]
-        if lacks:
+        spec, location = merged[name], file.locate(("packages", name))
+        missing = [] if spec.summary else ["summary"]
+        missing += [] if spec.version or spec.component else ["version"]
+        if missing:
+            nearest = difflib.get_close_matches(name, catalog.packages, 1)
+            suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
             raise ConfigurationError(
-                f"{where}: the package {name} is new, and lacks: {', '.join(lacks)}",
-                f"Names in the catalog: {', '.join(catalog.packages)}. "
+                f"{location}: unknown package {name!r}. "
+                f"To define a new package, add {' and '.join(missing)}.{suggestion}",
+                f"Packages in the catalog: {', '.join(catalog.packages)}. "
                 "docs/how-to/customize-packages.md has an example.",
             )
         if spec.component and spec.component not in catalog.components:
             raise ConfigurationError(
                 f"{file.locate(('packages', name, 'component'))}: packages.{name}.component: "
-                f"there is no {spec.component}.",
-                f"There are: {', '.join(catalog.components)}.",
+                f"unknown component {spec.component!r}.",
+                f"Components: {', '.join(catalog.components)}.",
             )
-        _binaries_exist(name, spec, catalog.components, where)
+        _check_binaries(name, spec, catalog.components, location)
 
 
-def _binaries_exist(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], where: str) -> None:
-    wanted = [row.binary for row in spec.files if row.binary or row.binaries]
-    if not wanted:
+def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:
+    requested = [row.binary for row in spec.files if row.binary or row.binaries]
+    if not requested:
         return
     if not spec.component or spec.arch == "all":
         raise ConfigurationError(
-            f"{where}: the package {name} holds binaries: it needs `component`, and no `arch`.",
+            f"{location}: package {name} contains binaries, so it needs `component` and must not set `arch`.",
             f"Components: {', '.join(components)}.",
         )
-    known = components[spec.component].binaries
-    missing = [binary for binary in wanted if binary and known and binary not in known]
+    available = components[spec.component].binaries
+    missing = [binary for binary in requested if binary and available and binary not in available]
     if missing:
         raise ConfigurationError(
-            f"{where}: {spec.component} has no binary {missing[0]}.", f"It has: {', '.join(known)}."
+            f"{location}: {spec.component} has no binary {missing[0]}.", f"It has: {', '.join(available)}."
         )
