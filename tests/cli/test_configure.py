@@ -94,11 +94,64 @@ def test_config_shows_the_settings_as_yaml_and_json(kubeparcel, here):
     assert (code, json.loads(out)["layout"]) == (0, "official")
 
 
-def test_config_output_is_a_valid_configuration(kubeparcel, here):
-    (here / "kubeparcel.yaml").write_text("layout: official\nrevision: 2\n")
-    shown = kubeparcel("config")[1]
-    (here / "kubeparcel.yaml").write_text(shown)
-    assert kubeparcel("config") == (0, shown, "")
+CUSTOMIZED = """\
+layout: official
+revision: 2
+kubelet-extra-args: --v=2 --node-labels=a=b # c
+packages:
+  kubelet:
+    files:
+      - {path: /etc/x, text: "a\\nb: #c\\n", mode: 0640, config: true, kubernetes: ">=1.28.0 <1.40.0"}
+      - {path: /var/lib/x, dir: true, mode: "0700", kubernetes: <1.99.0, formats: [deb]}
+    relations: [{depends: chrony, layouts: [official]}]
+  site-settings:
+    {version: 1.0.0, arch: all, summary: Settings, files: [{path: /etc/y, source: y}],
+     scripts: [{at: postinstall, template: z}]}
+"""
+
+
+def test_config_output_can_be_read_back_as_the_same_configuration(kubeparcel, here):
+    (here / "kubeparcel.yaml").write_text(CUSTOMIZED)
+    settings = load_settings({})
+    code, shown, err = kubeparcel("config")
+    assert (code, err) == (0, "")
+    for text in (shown, kubeparcel("config", "--json")[1], kubeparcel("config", "--origin")[1]):
+        (here / "kubeparcel.yaml").write_text(text)
+        assert load_settings({}) == settings, text
+        assert kubeparcel("config") == (0, shown, "")
+
+
+def test_config_shows_modes_and_ranges_as_people_write_them(kubeparcel, here):
+    (here / "kubeparcel.yaml").write_text(CUSTOMIZED)
+    files = yaml.safe_load(kubeparcel("config")[1])["packages"]["kubelet"]["files"]
+    assert files[0]["mode"] == "0640"
+    assert files[0]["kubernetes"] == ">=1.28.0 <1.40.0"
+    assert files[1] == {"path": "/var/lib/x", "dir": True, "mode": "0700", "kubernetes": "<1.99.0", "formats": ["deb"]}
+
+
+def test_config_shows_the_origin_of_each_setting(kubeparcel, here, monkeypatch):
+    (here / "kubeparcel.yaml").write_text("# ours\n\nlayout: official\narch: s390x\npackages:\n  kubelet: {}\n")
+    monkeypatch.setenv("KUBEPARCEL_REVISION", "7")
+    monkeypatch.setenv("KUBEPARCEL_ARCH", "arm64")
+    arguments = ("config", "--origin", "--arch", "amd64", "--kubernetes", "1.36")
+    code, out, _ = kubeparcel(*arguments)
+    assert code == 0
+    origins = {line.split(":")[0]: line.partition("# ")[2] for line in out.splitlines() if "#" in line}
+    assert set(origins) == {name.replace("_", "-") for name in Settings.model_fields}
+    assert origins["layout"] == "kubeparcel.yaml:3"
+    assert origins["packages"] == "kubeparcel.yaml:5"
+    assert origins["revision"] == "KUBEPARCEL_REVISION"
+    assert origins["arch"] == "--arch"
+    assert origins["kubernetes"] == "--kubernetes"
+    assert origins["cri-tools"] == origins["out"] == "default"
+    document = json.loads(kubeparcel(*arguments, "--json")[1])
+    assert document["revision"] == {"value": "7", "origin": "KUBEPARCEL_REVISION"}
+    assert {name: entry["origin"] for name, entry in document.items()} == origins
+
+
+def test_config_shows_what_options_would_change(kubeparcel, here):
+    assert "layout: official\n" in kubeparcel("config", "--layout", "official")[1]
+    assert "out: other\n" in kubeparcel("config", "--out", "other")[1]
 
 
 def test_config_schema_is_a_document(kubeparcel):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kubeparcel.cli.options import OPTIONS, Option
+from kubeparcel.cli.options import OPTIONS, Option, PackageOptions, ReleaseOptions
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
 
 CI_FILES = {"github": ".github/workflows/packages.yml", "gitlab": ".gitlab-ci.yml"}
 SCHEMA_FILE = "kubeparcel.schema.json"
+ORIGIN_COLUMN = 40
+"""The column of the comments of `config --origin`."""
 
 
 @task(
@@ -53,25 +57,54 @@ def init(directory: str = ".", ci: str = "") -> None:
 @task(
     "Configure",
     ("config", "Show the settings as YAML, as kubeparcel.yaml would state them."),
+    ("config --origin", "Show also where each value comes from."),
     (
         "config --schema > kubeparcel.schema.json",
         "Write the schema that editors complete and check kubeparcel.yaml with.",
     ),
 )
-def config(schema: bool = False, json_: bool = False) -> None:
-    """Show the effective settings, or the JSON Schema of kubeparcel.yaml."""
-    from kubeparcel.config.settings import load_settings
+def config(
+    release: ReleaseOptions,
+    package: PackageOptions,
+    out: str = "",
+    origin: bool = False,
+    schema: bool = False,
+    json_: bool = False,
+) -> None:
+    """Show the effective settings, or the JSON Schema of kubeparcel.yaml.
+
+    The output is a valid kubeparcel.yaml. Options show what they would change.
+    """
+    from kubeparcel.config.settings import load_settings, setting_origins
 
     if schema:
         print_result(json.dumps(settings_schema(), indent=2))
         return
-    settings = load_settings({}).model_dump(mode="json", by_alias=True)
+    options = {**asdict(release), **asdict(package), "out": out}
+    values = load_settings(options).as_document()
+    origins = setting_origins(options) if origin else {}
     if json_:
-        print_result(json.dumps(settings, indent=2))
-        return
+        document = {key: {"value": values[key], "origin": origins[key]} for key in origins} or values
+        print_result(json.dumps(document, indent=2))
+    else:
+        print_result("\n".join(_yaml_lines(key, value, origins.get(key, "")) for key, value in values.items()))
+
+
+def _yaml_lines(key: str, value: Any, origin: str) -> str:
+    """Return a setting as YAML, with its origin as a comment; text with several lines is written in lines."""
     import yaml
 
-    print_result(yaml.safe_dump(settings, sort_keys=False).rstrip())
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    Dumper.add_representer(
+        str, lambda d, text: d.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    )
+    in_line = None if isinstance(value, list) else False
+    style: Mapping[str, Any] = {"default_flow_style": in_line, "width": 1000, "allow_unicode": True}
+    text: str = yaml.dump({key: value}, Dumper=Dumper, sort_keys=False, **style)
+    first, newline, rest = text.rstrip("\n").partition("\n")
+    return (f"{first:<{ORIGIN_COLUMN}}  # {origin}" if origin else first) + newline + rest
 
 
 def settings_schema() -> dict[str, Any]:

@@ -71,6 +71,7 @@ OPTIONS: Mapping[str, Option] = {
     "dry-run": Option("print what would be done, without doing it"),
     "json": Option("print one JSON document to standard output"),
     "quiet": Option("print only warnings and the result"),
+    "origin": Option("also show where each value comes from: default, file and line, variable or option"),
     "schema": Option("print the JSON Schema of kubeparcel.yaml"),
     "store": Option("also empty the cache of downloads, compiled binaries and packages"),
     "path": Option("package files, or folders with packages", "PATH", positional=True),

@@ -10,7 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    model_serializer,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from kubeparcel.errors import UnknownVersion
@@ -43,6 +52,10 @@ class VersionRange(StrictModel):
     def overlaps(self, other: VersionRange) -> bool:
         """Return whether the ranges have a version in common."""
         return _before(self.since, other.until) and _before(other.since, self.until)
+
+    @model_serializer
+    def _notation(self) -> str:
+        return " ".join(filter(None, [self.since and f">={self.since}", self.until and f"<{self.until}"]))
 
     def __str__(self) -> str:
         return f"{self.since or 'the first'} up to {self.until or 'the newest'}"
@@ -102,7 +115,11 @@ def absolute_path(path: str) -> str:
     return path
 
 
-FileMode = Annotated[int, BeforeValidator(_mode, json_schema_input_type=int | str)]
+FileMode = Annotated[
+    int,
+    BeforeValidator(_mode, json_schema_input_type=int | str),
+    PlainSerializer(lambda mode: f"{mode:04o}", when_used="json"),
+]
 ExactVersion = Annotated[str, AfterValidator(exact_version)]
 Layout: TypeAlias = Literal["etc", "official"]
 

@@ -111,6 +111,14 @@ class Settings(StrictModel):
         """Return the settings that select the releases."""
         return Request(self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror)
 
+    def as_document(self) -> dict[str, Any]:
+        """Return the settings as kubeparcel.yaml would state them; packages have only the fields that are set."""
+        packages = {
+            name: spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+            for name, spec in self.packages.items()
+        }
+        return {**self.model_dump(mode="json", by_alias=True), "packages": packages}
+
     def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
         """Return the catalog's packages with the user's changes, and the user's own packages."""
         customized = {
@@ -128,27 +136,36 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     """
     base = base or Path.cwd()
     file = YamlFile.read(base / FILE_NAME)
-    variables = {
-        field: os.environ[ENV_PREFIX + field.upper()]
-        for field in Settings.model_fields
-        if field != "packages" and os.environ.get(ENV_PREFIX + field.upper())
-    }
-    flags = {name: value for name, value in options.items() if value not in (None, "", [], ())}
-    _require_dashes(file)
-    layers: dict[str, Mapping[str, Any]] = {"file": file.data, "variable": variables, "option": flags}
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for name, layer in layers.items():
-        for field, value in layer.items():
-            dashed = field if name == "file" else yaml_key(field)
-            merged[dashed], origin[dashed] = value, name
+    values, origins = _merge_layers(options, file)
     try:
-        settings = Settings.model_validate(merged)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, origin, file) from None
+        raise _explain(error, origins, file) from None
     settings._base = base
     _check_packages(settings, file)
     return settings
+
+
+def setting_origins(options: Mapping[str, Any], base: Path | None = None) -> dict[str, str]:
+    """Return where each setting comes from, by its key in YAML.
+
+    An origin is `default`, `kubeparcel.yaml:LINE`, the name of a variable, or an option.
+    """
+    _, origins = _merge_layers(options, YamlFile.read((base or Path.cwd()) / FILE_NAME))
+    return {yaml_key(field): origins.get(yaml_key(field), "default") for field in Settings.model_fields}
+
+
+def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of file, variables and options, not validated yet, and their origins, by key."""
+    _require_dashes(file)
+    values, origins = dict(file.data), {key: file.locate((key,)) for key in file.data}
+    for field in Settings.model_fields:
+        key, variable = yaml_key(field), ENV_PREFIX + field.upper()
+        if field != "packages" and os.environ.get(variable):
+            values[key], origins[key] = os.environ[variable], variable
+        if options.get(field) not in (None, "", [], ()):
+            values[key], origins[key] = options[field], f"--{key}"
+    return values, origins
 
 
 def _require_dashes(file: YamlFile) -> None:
@@ -160,19 +177,18 @@ def _require_dashes(file: YamlFile) -> None:
             )
 
 
-def _explain(error: ValidationError, origin: Mapping[str, str], file: YamlFile) -> Exception:
+def _explain(error: ValidationError, origins: Mapping[str, str], file: YamlFile) -> Exception:
     option_errors: list[str] = []
     other_errors: list[str] = []
     for details in error.errors():
-        field = str(details["loc"][0]) if details["loc"] else ""
-        message = error_message(details)
-        match origin.get(field, "file"):
-            case "option":
-                option_errors.append(f"--{field}: {message}")
-            case "variable":
-                other_errors.append(f"{ENV_PREFIX}{field.upper().replace('-', '_')}: {message}")
-            case _:
-                other_errors.append(file.explain(details, Settings.model_json_schema()))
+        origin = origins.get(str(details["loc"][0]) if details["loc"] else "", "")
+        message = f"{origin}: {error_message(details)}"
+        if origin.startswith("--"):
+            option_errors.append(message)
+        elif origin.startswith(ENV_PREFIX):
+            other_errors.append(message)
+        else:
+            other_errors.append(file.explain(details, Settings.model_json_schema()))
     if option_errors:
         return UsageError("\n".join(option_errors + other_errors))
     return ConfigurationError(
