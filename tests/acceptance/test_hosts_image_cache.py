@@ -119,7 +119,7 @@ def test_clean_removes_the_images_with_the_cache(engine, images, tmp_path):
     cache = tmp_path / "cache"
     use(Store(cache), engine, *names[:2])
     message = subprocess.run(
-        [sys.executable, "-m", "kubeparcel", "clean", "--store"],
+        [sys.executable, "-m", "kubeparcel", "clean", "--store", "--yes"],
         cwd=tmp_path,
         env={**os.environ, "KUBEPARCEL_CACHE": str(cache)},
         check=True,

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository import publisher
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.publisher import Target
 from tests.support import client_view
-from tests.support.package_builders import deb, rpm
+from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish
 
 
@@ -104,3 +105,20 @@ def test_package_name_cannot_leave_the_repository(publish: Publish, dist: Path, 
     with pytest.raises(BrokenPackage, match="its Package field"):
         publish()
     assert not (repo / "apt").exists()
+
+
+def test_packages_of_the_distribution_in_a_suite_do_not_have_to_be_complete(
+    publish: Publish, repo: Path, tmp_path: Path
+) -> None:
+    """Debian's iptables for amd64 in one suite: rpms, other architectures and suites find theirs elsewhere."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    deb(outside, "iptables", "1.8.9-2", depends="libxtables12 (= 1.8.9-2)")
+    publish(outside, suite="stable")
+    for make, arch in ((deb, "amd64"), (deb, "arm64"), (rpm, "amd64")):
+        make(outside, "own", "1.0-1", arch, "iptables (>= 9), conntrack")
+    publish(outside, suite="stable")
+    publish(five(tmp_path / "five", arches=("amd64", "arm64")))
+    report = examine(ExaminationRequest(str(repo), quick=True), QuietLog())
+    assert report.exit_code == 0, report.as_text()
+    publisher.remove(["iptables"], Target(str(repo)), QuietLog())

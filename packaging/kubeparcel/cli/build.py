@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel import console
 from kubeparcel.cli.options import Option, PackageOptions, ReleaseOptions
-from kubeparcel.cli.output import print_result
+from kubeparcel.cli.output import confirm, print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
 
@@ -130,9 +130,14 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     ("clean", "Remove the packages in dist."),
     ("clean --store", "Remove the cache as well; the next build downloads everything again."),
 )
-def clean(out: str = "", store: bool = False) -> None:
+def clean(out: str = "", store: bool = False, yes: bool = False) -> None:
     """Remove the packages in the output folder, with --store the cache."""
     from kubeparcel.build import output
     from kubeparcel.config.settings import load_settings
+    from kubeparcel.paths import cache_dir
+    from kubeparcel.repository.signing import secret_folder
 
+    if store:
+        confirm(f"Empty the cache {cache_dir()}?", yes=yes)
+    secret_folder.remove_abandoned()
     print_result(output.clean(load_settings({"out": out}), store=store))

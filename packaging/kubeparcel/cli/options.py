@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kubeparcel.cli.output import confirm
 from kubeparcel.errors import UsageError
 from kubeparcel.model import Arch, Format
 
@@ -118,6 +120,7 @@ OPTIONS: Mapping[str, Option] = {
         choices=("new", "show", "list", "extend", "rotate"),
         positional=True,
     ),
+    "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
     "identity": Option("user ID of the key, such as 'Packages <packages@example.com>'", "USER-ID"),
     "days": Option("days until the key expires", "DAYS", "1095"),
@@ -154,6 +157,7 @@ class ChangeOptions:
     key: str = ""
     wait: int = 30
     dry_run: bool = False
+    yes: bool = False
     json_: bool = False
 
     def target(self, terms: Mapping[str, str | int] | None = None) -> Target:
@@ -163,4 +167,4 @@ class ChangeOptions:
         if not self.to:
             raise UsageError("Missing option --to: the repository's folder or s3://BUCKET/PREFIX.")
         address = self.to if "://" in self.to else str(Path.cwd() / self.to)
-        return Target(address, self.key, self.dry_run, self.wait, terms or {})
+        return Target(address, self.key, self.dry_run, self.wait, terms or {}, partial(confirm, yes=self.yes))

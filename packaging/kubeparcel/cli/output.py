@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from kubeparcel.errors import DiskError, KubeparcelError
+from kubeparcel.errors import DiskError, KubeparcelError, UsageError
 from kubeparcel.program_name import with_program_name
 
 DEBUG = "KUBEPARCEL_DEBUG"
@@ -18,6 +18,18 @@ INTERRUPTED = 130
 def print_result(text: str) -> None:
     """Print a result to standard output."""
     print(with_program_name(text), flush=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a question at the terminal, unless `yes`. Raises UsageError for any answer but yes, or without a terminal."""
+    if yes:
+        return
+    statement = question.removesuffix("?")
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{statement}: this needs confirmation; nothing was changed.", "Pass --yes to confirm.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError(f"{statement}: not confirmed; nothing was changed.")
 
 
 def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:

@@ -28,8 +28,7 @@ def check_closure(subject: Subject) -> None:
     """Check that dependencies among the packages of a suite are met in it."""
     subject.mark_run(CheckKind.CLOSURE)
     packages = subject.packages
-    names = kubernetes_packages().names | {package.name for package in packages}
-    for problem in policy.unmet_dependencies(packages, packages, names):
+    for problem in policy.unmet_dependencies(packages, packages):
         subject.add_finding(CheckKind.CLOSURE, "dependencies met in the suite", problem, hint=_CLOSURE_HINT)
 
 

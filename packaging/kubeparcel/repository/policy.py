@@ -51,13 +51,11 @@ def require_resolvable(after: Suites, changes: Sequence[SuiteChange]) -> None:
     """Raise PolicyViolation if packages in a changed suite could not be installed."""
     if not changes:
         return
-    in_repository = {package.name for packages in after.values() for package in packages}
-    names = kubernetes_packages().names | in_repository
     problems = []
     for change in changes:
         packages = after.get(change.suite, frozenset())
         affected = packages if change.removed else frozenset(change.added)
-        problems += [f"{change.suite}: {problem}" for problem in unmet_requirements(packages, affected, names)]
+        problems += [f"{change.suite}: {problem}" for problem in unmet_requirements(packages, affected)]
     if problems:
         more = len(problems) - _PROBLEMS_SHOWN
         raise PolicyViolation(
@@ -72,22 +70,19 @@ def require_resolvable(after: Suites, changes: Sequence[SuiteChange]) -> None:
         )
 
 
-def unmet_requirements(
-    packages: frozenset[Package], affected: Collection[Package], names: Iterable[str]
-) -> Iterator[str]:
+def unmet_requirements(packages: frozenset[Package], affected: Collection[Package]) -> Iterator[str]:
     """Yield the unmet dependencies of `affected` packages and the missing companions of nodes."""
-    yield from unmet_dependencies(packages, affected, names)
+    yield from unmet_dependencies(packages, affected)
     yield from _missing_companions(packages)
 
 
-def unmet_dependencies(
-    packages: frozenset[Package], affected: Collection[Package], names: Iterable[str]
-) -> Iterator[str]:
+def unmet_dependencies(packages: frozenset[Package], affected: Collection[Package]) -> Iterator[str]:
     """Describe the dependencies of `affected` packages that no package in the suite satisfies.
 
-    Only dependencies on `names` count: other packages come from the distribution.
+    Only dependencies on the catalog's packages count: all others may come from the distribution,
+    even if a suite also has a package of that name.
     """
-    expected = frozenset(names)
+    expected = kubernetes_packages().names
     dependencies = {
         text: [group for group in parse_relations(text) if all(r.name in expected for r in group)]
         for text in {package.dependencies for package in affected}

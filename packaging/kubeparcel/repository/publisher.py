@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,9 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.paths import cache_dir
-from kubeparcel.repository import policy, state_file, suites
+from kubeparcel.repository import location, policy, state_file, suites
 from kubeparcel.repository.candidates.scan import scan_packages
-from kubeparcel.repository.model import Package, RepositoryOptions, State, Suites, compare_suites
+from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
 from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_cache
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer
@@ -38,6 +38,7 @@ class Target:
 
     `location` is a folder or `s3://BUCKET/PREFIX`, `key` the name or file of a signing key, `wait`
     the seconds to wait for another publisher. `options` are changes to the RepositoryOptions.
+    `confirm` is called with a question before most of a repository is removed; it raises to refuse.
     """
 
     location: str
@@ -45,6 +46,7 @@ class Target:
     dry_run: bool = False
     wait: float = WAIT
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
+    confirm: Callable[[str], None] = lambda _: None
 
 
 def publish(
@@ -55,7 +57,7 @@ def publish(
     Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
     files = scan_packages(folder)
-    with _open_repository(target, log) as repository, _workspace() as workspace:
+    with _open_repository(target, log, create=True) as repository, _workspace() as workspace:
         state, cache = repository.state, repository.cache
         source = f"{folder}\n{suite}\n{state.identity}"
         last = cache.last_publish(source, state.generation)
@@ -136,6 +138,7 @@ class OpenRepository:
     signer: Signer | None
     cache: PackageCache
     started: float
+    confirm: Callable[[str], None]
 
     def apply(self, target_suites: Suites, sources: Mapping[Package, str] | None = None) -> ChangeResult:
         """Publish these suites; `sources` are the files of new packages.
@@ -145,6 +148,7 @@ class OpenRepository:
         target = dataclasses.replace(self.state, suites=target_suites)
         changes = compare_suites(self.published.suites, target_suites)
         policy.require_resolvable(target_suites, changes)
+        self._confirm_removal(changes)
         renew = self.signer is not None and self._signatures_outdated(self.signer)
         if self.signer is not None and (changes or renew):
             from kubeparcel.repository.prepare import TargetState
@@ -167,6 +171,13 @@ class OpenRepository:
             seconds=time.monotonic() - self.started,
         )
 
+    def _confirm_removal(self, changes: Sequence[SuiteChange]) -> None:
+        """Ask before more than half of the entries of all suites are removed."""
+        removed = sum(len(change.removed) for change in changes)
+        total = sum(map(len, self.published.suites.values()))
+        if self.signer is not None and 2 * removed > total:
+            self.confirm(f"Remove {removed:,} of {total:,} packages in the suites of {self.storage.location}?")
+
     def _signatures_outdated(self, signer: Signer) -> bool:
         """Whether all indexes must be signed again, even if no package changed."""
         return bool(self.published.suites) and (
@@ -178,10 +189,14 @@ class OpenRepository:
 
 
 @contextmanager
-def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
-    """Lock the repository and load its state; a dry run needs neither a lock nor a key."""
+def _open_repository(target: Target, log: Log, *, create: bool = False) -> Iterator[OpenRepository]:
+    """Lock the repository and load its state; a dry run needs neither a lock nor a key.
+
+    Raises UsageError if there is none, unless it may be created here.
+    """
     started = time.monotonic()
     storage = factory.open_storage(target.location)
+    (location.require_free_location if create else location.require_repository)(storage)
     with (
         open_cache() as cache,
         nullcontext() if target.dry_run else storage.lease(target.wait),
@@ -194,7 +209,7 @@ def _open_repository(target: Target, log: Log) -> Iterator[OpenRepository]:
             identity=published.identity or os.urandom(16).hex(),
             persisted=False,
         )
-        yield OpenRepository(storage, published, state, signer, cache, started)
+        yield OpenRepository(storage, published, state, signer, cache, started, target.confirm)
 
 
 def _load_state(storage: Storage, cache: PackageCache, log: Log) -> State:

@@ -62,12 +62,13 @@ class ChangeResult:
         lines = [line for change in self.changes for line in _change_lines(change)]
         if not self.changes:
             lines = ["No package changed; the indexes were signed again."]
-        total = f"{len(self.state.packages):,} packages"
+        count = len(self.state.packages)
+        total = f"{count:,} package{'' if count == 1 else 's'}"
         if self.dry_run:
             outcome = f"would contain {total} (--dry-run: nothing was changed)"
         else:
-            outcome = f"{total} published · generation {self.state.generation}"
-        lines.append(f"{self.repository} · {outcome} · {duration(self.seconds)}")
+            outcome = f"contains {total} · generation {self.state.generation}"
+        lines.append(f"{self.repository} {outcome} · {duration(self.seconds)}")
         if not self.dry_run and self.state.options.base_url.startswith("file:"):
             # Without --address, client files contain a URL that only works on this machine.
             lines.append("Client files point to a local folder; pass --address https://… once it is served.")

@@ -109,6 +109,8 @@ def select_packages(packages: Iterable[Package], selectors: Sequence[str]) -> fr
     selected: set[Package] = set()
     for selector in selectors:
         name, _, version = selector.partition("=")
+        if not (name or version):
+            raise UsageError(f"Empty package selector {selector!r}.", f"Use {SELECTOR_SYNTAX}.")
         matches = {
             package
             for package in candidates

@@ -59,6 +59,9 @@ class Storage(StorageReader, Protocol):
     def file_names(self, folder: str) -> Sequence[str]:
         """Return the names of the files directly in a folder; `""` is the repository itself."""
 
+    def top_names(self) -> Sequence[str]:
+        """Return the names of the files and folders in the repository's own folder."""
+
     def add(self, files: Sequence[tuple[str, str]]) -> None:
         """Store local files: pairs of new path and local file. Durable on return."""
 

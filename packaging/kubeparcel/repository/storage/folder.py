@@ -48,6 +48,11 @@ class FolderStorage:
             return sorted(entry.name for entry in os.scandir(path) if entry.is_file())
         return []
 
+    def top_names(self) -> list[str]:
+        with translate_os_errors(self.root), suppress(FileNotFoundError):
+            return [path.name for path in self.root.iterdir()]
+        return []
+
     def add(self, files: Sequence[tuple[str, str]]) -> None:
         with translate_os_errors(self.root):
             staged = self._with_parent(f"{_STAGING}/part")

@@ -115,6 +115,14 @@ class S3Storage:
 
         return self._request(list_folder)
 
+    def top_names(self) -> list[str]:
+        def list_top() -> list[str]:
+            listing = obstore.list_with_delimiter(self.store, None)
+            paths = [*listing["common_prefixes"], *(entry["path"] for entry in listing["objects"])]
+            return [path.rstrip("/").rpartition("/")[2] for path in paths]
+
+        return self._request(list_top)
+
     def add(self, files: Sequence[tuple[str, str]]) -> None:
         self._parallel(lambda pair: self._put(pair[0], Path(pair[1])), files)
 

@@ -1,0 +1,34 @@
+"""What a location already contains: a repository, nothing, or somebody else's files."""
+
+from __future__ import annotations
+
+from kubeparcel.errors import UsageError
+from kubeparcel.repository.state_file import STATE_PATH
+from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
+
+
+def is_repository(storage: Storage) -> bool:
+    """Return whether there is a repository, also one whose first publish was interrupted or whose state is lost."""
+    return storage.read(STATE_PATH, 1) is not None or any(
+        storage.file_sizes(folder) for folder in (METADATA_FOLDER, "apt/dists", "yum")
+    )
+
+
+def require_repository(storage: Storage) -> None:
+    """Raise UsageError if there is no repository. Creates nothing."""
+    if not is_repository(storage):
+        raise UsageError(f"No repository at {storage.location}.", "Check --to, or create the repository: inv publish.")
+
+
+def require_free_location(storage: Storage) -> None:
+    """Raise UsageError for a location with somebody else's files, which a new repository could overwrite.
+
+    Hidden files, such as those of a file system's root, do not count.
+    """
+    names = sorted(name for name in storage.top_names() if not name.startswith("."))
+    if names and not is_repository(storage):
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise UsageError(
+            f"{storage.location} is not a repository, but contains other files ({shown}).",
+            f"Publish to an empty or new folder, such as {storage.location}/kubernetes.",
+        )
