@@ -29,16 +29,27 @@ def dump(lock: Lock) -> str:
     """Return the text of the file; equal locks give equal text."""
     document = {
         "format": FORMAT,
-        "request": {
-            name.replace("_", "-"): [str(v) for v in value] if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(lock.request).items()
-            if name != "mirror"
-        },
+        "request": request_document(lock.request),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
         "components": {c.name: _dump_component(c) for c in lock.components},
     }
     return _HEADER + yaml.safe_dump(document, sort_keys=False, width=200)
+
+
+def request_document(request: Request) -> dict[str, Any]:
+    """Return a request by the keys of the file; the mirror is not part of it."""
+    return {
+        name.replace("_", "-"): [str(v) for v in value] if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(request).items()
+        if name != "mirror"
+    }
+
+
+def summary(lock: Lock) -> dict[str, Any]:
+    """Return what a lock answers a request with, by the keys of `request_document`."""
+    versions = {component.name: str(component.version) for component in lock.components}
+    return {**versions, "arches": list(lock.request.arches), "source": lock.source}
 
 
 def _dump_component(component: Component) -> dict[str, Any]:
@@ -180,11 +191,12 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
         if version not in (locked_request, locked):
             prefix = "" if name == "kubernetes" else f"{name}: "
             lines.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
-    locked_arches = {artifact.arch for artifact in lock.artifacts}
-    if missing := [arch for arch in request.arches if arch not in locked_arches]:
-        lines.append(f"not locked for {', '.join(missing)}")
+    if not set(lock.request.arches).issuperset(request.arches):
+        lines.append(f"locked for {', '.join(lock.request.arches)}, requested {', '.join(request.arches)}")
     if request.source not in ("auto", lock.source):
         lines.append(f"locked source {lock.source}, requested {request.source}")
+    elif request.source == "auto" and request.mirror and lock.source != "upstream":
+        lines.append(f"locked source {lock.source}, requested a mirror of upstream")
     return lines
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubeparcel.build import lockfile
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.console import Log
+from kubeparcel.console import Log, format_table
 from kubeparcel.errors import ConfigurationError, UnknownVersion
 from kubeparcel.model import Lock, Request, Version
-from kubeparcel.sources.selection import create_source, select_source
+from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_mirror
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -33,6 +35,7 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
     current = lockfile.read(path)
     request = effective_request(settings, current)
     if current and lockfile.satisfies(current, request):
+        warn_of_unused_mirror(current.source, settings.mirror, log)
         log.info("Release", describe_lock(current, lockfile.NAME))
         return current
     if locked:
@@ -45,7 +48,8 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
 
 
 def _locked_error(current: Lock | None, request: Request) -> ConfigurationError:
-    problem = f"{lockfile.NAME} is missing, and --locked prevents creating it."
+    requested = f"requested Kubernetes {request.kubernetes} for {', '.join(request.arches)}"
+    problem = f"{lockfile.NAME} is missing ({requested}), and --locked prevents creating it."
     if current:
         problem = (
             f"{lockfile.NAME} does not match this request "
@@ -132,8 +136,10 @@ def _cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Ver
 
 @dataclass(frozen=True)
 class LockUpdate:
-    """A freshly resolved lock and its differences from the previous one."""
+    """A freshly resolved lock, the previous one, and their differences."""
 
+    request: Request
+    previous: Lock | None
     lock: Lock
     differences: tuple[str, ...]
     written: bool
@@ -143,16 +149,44 @@ class LockUpdate:
         """1 if the previous lock was outdated, else 0."""
         return 1 if self.differences else 0
 
-    def show(self, *, as_json: bool) -> str:
-        """Return the differences as text or JSON."""
-        if as_json:
-            versions = {c.name: str(c.version) for c in self.lock.components}
-            document = {"source": self.lock.source, "versions": versions}
-            return json.dumps({**document, "differences": self.differences}, indent=2)
-        if not self.differences:
-            return f"{lockfile.NAME} is up to date."
-        state = "written" if self.written else "outdated"
-        return "\n  ".join([f"{lockfile.NAME} {state}:", *self.differences])
+    def as_json(self) -> str:
+        """Return the JSON document of `--json`."""
+        document = {
+            "source": self.lock.source,
+            "requested": lockfile.request_document(self.request),
+            "locked": lockfile.summary(self.previous) if self.previous else None,
+            "versions": {c.name: str(c.version) for c in self.lock.components},
+            "differences": self.differences,
+        }
+        return json.dumps(document, indent=2)
+
+    def as_text(self) -> str:
+        """Return a table of what is requested, locked and available, and the changed digests."""
+        requested, available = lockfile.request_document(self.request), lockfile.summary(self.lock)
+        locked = lockfile.summary(self.previous) if self.previous else {}
+        titles = {name: spec.title for name, spec in catalogs.load().components.items()}
+        rows = [
+            [title, *(_cell(values.get(name, "none")) for values in (requested, locked, available))]
+            for name, title in {**titles, "arches": "Architectures", "source": "Source"}.items()
+        ]
+        state = ("written" if self.written else "is outdated") if self.differences else "is up to date"
+        digests = [_shorten_digests(line) for line in self.differences if _DIGEST.search(line)]
+        table = format_table(["", "Requested", "Locked", "Available"], rows)
+        return "\n".join([f"{lockfile.NAME} {state}:", table, *(f"  {line}" for line in digests)])
+
+
+_DIGEST = re.compile(r"(sha256:\w{12}|h1:.{10})\S+")
+
+
+def _shorten_digests(text: str) -> str:
+    return _DIGEST.sub(r"\1…", text)
+
+
+def _cell(value: str | Sequence[str]) -> str:
+    """Return a table cell; four architectures take two lines' width, so they are counted."""
+    if not isinstance(value, str):
+        return ", ".join(value) if len(value) < 3 else f"{value[0]} and {len(value) - 1} more"
+    return value or "default"
 
 
 def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool = False) -> LockUpdate:
@@ -163,6 +197,8 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     path = settings.base / lockfile.NAME
     current = lockfile.read(path)
     request = effective_request(settings, current)
+    if refresh and current:
+        warn_of_unused_mirror(current.source, settings.mirror, log)
     lock = _refresh(current, refresh, settings.mirror) if refresh else _resolve(request, log)
     differences = tuple(lockfile.differences(current, lock)) if current else ("no previous lock",)
     if current and not differences:
@@ -170,7 +206,7 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     if not check and (differences or not current):
         lockfile.write(lock, path)
     log.info("Release", describe_lock(lock, lockfile.NAME))
-    return LockUpdate(lock, differences, written=not check)
+    return LockUpdate(request, current, lock, differences, written=not check)
 
 
 def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:

@@ -65,7 +65,7 @@ def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, jso
 
     log = console.create_log(json_)
     resolution = resolver.update_lock(load_settings(asdict(release)), log, refresh=refresh, check=check)
-    print_result(resolution.show(as_json=json_))
+    print_result(resolution.as_json() if json_ else resolution.as_text())
     return resolution.exit_code if check else 0
 
 

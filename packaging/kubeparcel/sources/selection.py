@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError, Unreachable
 from kubeparcel.model import Request
+from kubeparcel.sources.http.errors import redact_url
 from kubeparcel.sources.source import Source
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
     """Return the requested source; `auto` is upstream if it can be reached, else Go modules."""
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
+        warn_of_unused_mirror(name, request.mirror, log)
         return create_source(name, components, request.mirror)
     upstream = create_source("upstream", components)
     try:
@@ -52,3 +54,9 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
         "--source upstream requires downloads.",
     )
     return modules
+
+
+def warn_of_unused_mirror(source: str, mirror: str, log: Log) -> None:
+    """Warn if a mirror of upstream's files is set for a source that does not read it."""
+    if mirror and source == "go":
+        log.warn(f"The mirror {redact_url(mirror)} is not used: source go takes modules from GOPROXY.")
