@@ -13,6 +13,7 @@ from kubeparcel.errors import ConfigurationError, DownloadError, UnknownVersion,
 from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.upstream import Upstream
 from tests.support.upstream_site import RELEASED, other_content, status
 
 V1363 = Version.parse("1.36.3")
@@ -149,13 +150,72 @@ def without_date(handler, data):
     handler.wfile.write(data)
 
 
+@pytest.fixture(params=["http", "folder"])
+def mirror_without_checksums(request, site, upstream, from_mirror, tmp_path) -> Upstream:
+    """A mirror that has complete releases, but no .sha256 files."""
+    for component, version in (("kubernetes", "1.31.4"), ("cri-tools", "1.31.1"), ("cni", "1.5.1")):
+        site.publish_release(upstream, component, version)
+    site.publish_marker("stable", "v1.31.4")
+    site.publish_marker("stable-1.31", "v1.31.4")
+    for path in [path for path in site.files if path.endswith(".sha256")]:
+        del site.files[path]
+    if request.param == "http":
+        return upstream
+    write_files(site, tmp_path / "mirror")
+    return from_mirror(str(tmp_path / "mirror"))
+
+
+def write_files(site, folder) -> None:
+    for path, data in site.files.items():
+        target = folder / path[1:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("component", "version", "file"),
+    [
+        ("kubernetes", "1.31.4", "dl.k8s.io/release/v1.31.4/bin/linux/amd64/kubeadm"),
+        ("cri-tools", "1.31.1", "crictl-v1.31.1-linux-amd64.tar.gz"),
+        ("cni", "1.5.1", "cni-plugins-linux-amd64-v1.5.1.tgz"),
+    ],
+)
+def test_missing_checksum_file_is_not_taken_for_a_missing_release(mirror_without_checksums, component, version, file):
+    parsed = Version.parse(version)
+    lookups = [
+        lambda: mirror_without_checksums.is_published(component, parsed),
+        lambda: mirror_without_checksums.pin(component, parsed, [Arch.AMD64]),
+    ]
+    if component == "kubernetes":
+        lookups.append(lambda: mirror_without_checksums.resolve_kubernetes(version))
+    for look_up in lookups:
+        with pytest.raises(UnknownVersion) as caught:
+            look_up()
+        assert caught.value.message.endswith(f"{file}.sha256 is missing, although {file.rpartition('/')[2]} exists.")
+        assert "copy the .sha256 files" in caught.value.hint.lower()
+        assert "inv mirror" in caught.value.hint
+
+
+def test_marker_of_a_release_without_files_is_named(site, upstream):
+    site.publish_marker("stable", "v1.31.4")
+    site.publish_marker("stable-1.31", "v1.31.4")
+    with pytest.raises(UnknownVersion) as caught:
+        upstream.resolve_kubernetes("1.31.4")
+    assert "has no files of Kubernetes 1.31.4, although" in caught.value.message
+    assert "stable-1.31.txt names it." in caught.value.message
+
+
+def test_checksums_without_files_are_enough_to_count_patches(site, upstream):
+    """As `inv mirror` leaves them for earlier patches."""
+    path = "/github.com/kubernetes-sigs/cri-tools/releases/download/v1.36.0/crictl-v1.36.0-linux-amd64.tar.gz"
+    site.files[f"{path}.sha256"] = b"ab" * 32
+    assert upstream.is_published("cri-tools", Version.parse("1.36.0"))
+
+
 def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
     site.publish_marker("stable", "v1.36.3")
     site.publish_release(upstream, "kubernetes", "1.36.3")
-    for path, data in site.files.items():
-        target = tmp_path / "mirror" / path[1:]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+    write_files(site, tmp_path / "mirror")
     for mirror in (str(tmp_path / "mirror"), f"file://{tmp_path}/mirror"):
         there = from_mirror(mirror)
         there.probe()

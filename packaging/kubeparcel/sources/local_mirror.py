@@ -10,7 +10,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
-from kubeparcel.sources.transport import ProgressCallback
+from kubeparcel.sources.transport import FileStat, ProgressCallback
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken
 
@@ -48,9 +48,12 @@ class LocalMirror:
             with path.open("rb") as file:
                 return file.read(MAX_TEXT).decode("utf-8", "replace")
 
-    def last_modified(self, address: str, token: CancelToken) -> int | None:
+    def stat(self, address: str, token: CancelToken) -> FileStat | None:
         with self._open_errors(address) as path:
-            return int(path.stat().st_mtime) if path.is_file() else None
+            if not path.is_file():
+                return None
+            status = path.stat()
+            return FileStat(status.st_size, int(status.st_mtime))
 
     def copy(self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken) -> str:
         digest = hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -10,6 +11,14 @@ from kubeparcel.threads import CancelToken
 
 ProgressCallback: TypeAlias = Callable[[int, int | None], None]
 """Receives the bytes of a file that have arrived, and its size (None if unknown)."""
+
+
+@dataclass(frozen=True)
+class FileStat:
+    """The size of a file in bytes (None if unknown), and its time stamp in seconds since 1970 (0 if unknown)."""
+
+    size: int | None
+    modified: int
 
 
 class Transport(Protocol):
@@ -26,11 +35,8 @@ class Transport(Protocol):
     def read(self, address: str, token: CancelToken) -> str | None:
         """Return the text of a small file; None if the file does not exist."""
 
-    def last_modified(self, address: str, token: CancelToken) -> int | None:
-        """Return the time stamp of a file in seconds since 1970, 0 if it is unknown.
-
-        Returns None if the file does not exist.
-        """
+    def stat(self, address: str, token: CancelToken) -> FileStat | None:
+        """Return size and time stamp of a file without reading it; None if it does not exist."""
 
     def copy(self, address: str, part: Path, on_progress: ProgressCallback, token: CancelToken) -> str:
         """Copy a file to `part`, resuming a partial copy, and return its SHA-256."""

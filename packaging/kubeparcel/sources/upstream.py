@@ -85,6 +85,13 @@ class Upstream:
         series = ".".join(requested.split(".")[:2])
         markers = [f"stable-{series}", f"latest-{series}", "stable"]
         stable, latest, newest = parallel_map(self.read_marker, markers)
+        for name, version in zip(markers, (stable, latest, newest), strict=True):
+            if requested == str(version):
+                return UnknownVersion(
+                    f"{self.label} has no files of Kubernetes {requested}, although "
+                    f"{self.transport.location(self.marker_url(name))} names it.",
+                    "Copy the files of this release as well. inv mirror copies everything that a build needs.",
+                )
         published = []
         if stable:
             published.append(f"the newest {series} is {stable}")
@@ -99,7 +106,11 @@ class Upstream:
 
     def is_published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
-        return any(self._published_digest(self.artifacts(component, version, arch)[0], CancelToken()) for arch in Arch)
+        artifacts = [self.artifacts(component, version, arch)[0] for arch in Arch]
+        if any(self._published_digest(artifact, CancelToken()) for artifact in artifacts):
+            return True
+        self._require_no_files(artifacts)
+        return False
 
     def list_versions(self) -> Sequence[Version]:
         newest = self.read_marker("stable", CancelToken())
@@ -131,6 +142,18 @@ class Upstream:
         name = artifact.origin.rpartition("/")[2]
         return published_digest(text, name, self.transport.location(url))
 
+    def _require_no_files(self, artifacts: Sequence[Artifact]) -> None:
+        """Raise UnknownVersion if a file exists whose checksum file is missing."""
+        stats = parallel_map(lambda a, token: self.transport.stat(a.origin, token), artifacts, self.workers)
+        for artifact, stat in zip(artifacts, stats, strict=True):
+            if stat:
+                raise UnknownVersion(
+                    f"{self.transport.location(artifact.origin)}.sha256 is missing, although "
+                    f"{artifact.origin.rpartition('/')[2]} exists.",
+                    "Downloads are verified against upstream's checksums: copy the .sha256 files as well.\n"
+                    "inv mirror copies everything that a build needs.",
+                )
+
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         artifacts = [a for arch in arches for a in self.artifacts(component, version, arch)]
         digests = parallel_map(self._published_digest, artifacts, self.workers)
@@ -141,6 +164,7 @@ class Upstream:
         ]
         missing = [a for a, digest in zip(artifacts, digests, strict=True) if not digest]
         if missing:
+            self._require_no_files(missing)
             title = self.components[component].title
             missing_arches = ", ".join(dict.fromkeys(str(artifact.arch) for artifact in missing))
             raise UnknownVersion(
@@ -151,15 +175,15 @@ class Upstream:
 
     def _release_time(self, artifact: Artifact) -> int:
         """Return the upload time of a release's first file, in seconds since 1970."""
-        modified = self.transport.last_modified(artifact.origin, CancelToken())
-        if not modified:
-            problem = "does not exist" if modified is None else "has no date (no Last-Modified)"
+        stat = self.transport.stat(artifact.origin, CancelToken())
+        if not stat or not stat.modified:
+            problem = "has no date (no Last-Modified)" if stat else "does not exist"
             raise DownloadError(
                 f"{self.transport.location(artifact.origin)} {problem}.",
                 "Packages carry the date of their release. Fill the mirror again (inv mirror), or "
                 "configure its server to send Last-Modified.",
             )
-        return modified
+        return stat.modified
 
     def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
         """Fetch files into the store, without unpacking them."""

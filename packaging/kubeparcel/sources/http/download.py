@@ -17,7 +17,7 @@ from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sources.http.errors import host_of, redact_url
 from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
-from kubeparcel.sources.transport import ProgressCallback
+from kubeparcel.sources.transport import FileStat, ProgressCallback
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
 
@@ -83,13 +83,14 @@ class HttpTransport:
 
         return retry(self.policy, token, attempt)
 
-    def last_modified(self, address: str, token: CancelToken) -> int | None:
-        def attempt() -> int | None:
+    def stat(self, address: str, token: CancelToken) -> FileStat | None:
+        def attempt() -> FileStat | None:
             # Not HEAD: a URL that a redirect has signed may be valid for GET only.
             with self._open(address, token, {"Range": "bytes=0-0"}) as response:
                 if response.status_code in ABSENT:
                     return None
-                return parse_http_date(response.headers.get("Last-Modified"))
+                _, size = _content_range(response, 0) or (0, None)
+                return FileStat(size, parse_http_date(response.headers.get("Last-Modified")))
 
         return retry(self.policy, token, attempt)
 
