@@ -124,14 +124,17 @@ def locked(
 
 def stored(artifacts: Sequence[Artifact], store: Store) -> Binaries:
     """A small fake binary in the store for each of these artifacts' binaries."""
-    found: dict[tuple[str, Arch], dict[str, str]] = {}
+    binaries: dict[tuple[str, Arch], dict[str, str]] = {}
     for artifact in artifacts:
-        names = [artifact.name] if artifact.component == "kubernetes" else None
-        for name in names or BINARIES[artifact.component]:
-            program = elf(f"{artifact.origin} {name}", machine=artifact.arch.elf_machine)
-            digest = store.add_bytes(program)
-            found.setdefault((artifact.component, artifact.arch), {})[name] = digest
-    return found
+        for name, program in fake_binaries(artifact).items():
+            binaries.setdefault((artifact.component, artifact.arch), {})[name] = store.add_bytes(program)
+    return binaries
+
+
+def fake_binaries(artifact: Artifact) -> dict[str, bytes]:
+    """Return small fake programs for an artifact, by name."""
+    names = [artifact.name] if artifact.component == "kubernetes" else BINARIES[artifact.component]
+    return {name: elf(f"{artifact.origin} {name}", machine=artifact.arch.elf_machine) for name in names}
 
 
 class FakeSource:
@@ -142,6 +145,7 @@ class FakeSource:
     """
 
     name: ClassVar[str] = "upstream"
+    action: ClassVar[str] = "download"
 
     def __init__(
         self,
@@ -184,11 +188,24 @@ class FakeSource:
         self.fetched += artifacts
         return stored(artifacts, store)
 
+    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
+        digests = {
+            name: _sha256(program)
+            for name, program in fake_binaries(artifact).items()
+        }
+        return digests if all(map(store.has, digests.values())) else None
+
+    def download_size(self, artifact: Artifact) -> int | None:
+        if self.down:
+            raise self.down
+        return 50_000_000 if self.action == "download" else None
+
 
 class FakeModules(FakeSource):
     """The same under the name of the source that compiles."""
 
     name: ClassVar[str] = "go"
+    action: ClassVar[str] = "compile"
 
 
 @pytest.fixture
@@ -202,7 +219,7 @@ def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             sources[name].mirror = mirror
             return sources[name]
 
-        for module in ("sources.selection", "build.resolver", "build.pipeline"):
+        for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):
             monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
     return use
@@ -243,8 +260,8 @@ def wait_for_line(file: Path) -> str:
     return file.read_text()
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _sha256(data: str | bytes) -> str:
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
 class RecordingLog:

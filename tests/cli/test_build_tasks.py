@@ -9,6 +9,7 @@ import pytest
 
 from kubeparcel.build import lockfile
 from kubeparcel.errors import Unreachable
+from tests.cli.conftest import Program
 from tests.conftest import FakeModules, FakeSource
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer.")
@@ -133,3 +134,67 @@ def test_resolve_check_fits_80_columns_and_writes_nothing(kubeparcel, here, fake
         assert f"kubeadm amd64: sha256:000000000000… → sha256:{digest[:12]}…" in out
         assert max(map(len, out.splitlines())) <= 80
     assert path.read_text() == text
+
+
+def dry_run(kubeparcel: Program, *options: str) -> tuple[list[tuple[str, int | None]], list[str]]:
+    """Return the actions and sizes of artifacts and the actions of packages."""
+    code, out, _ = kubeparcel("build", "--dry-run", "--json", "--format", "deb", *options)
+    assert code == 0
+    document = json.loads(out)
+    artifacts = [(entry["action"], entry["size"]) for entry in document["artifacts"]]
+    return artifacts, [entry["action"] for entry in document["packages"]]
+
+
+def test_dry_run_tells_download_cached_build_and_up_to_date_apart(kubeparcel, here, fake_sources):
+    fake_sources()
+    assert dry_run(kubeparcel) == ([("download", 50_000_000)] * 5, ["build"] * 5)
+    kubeparcel("fetch")
+    assert dry_run(kubeparcel) == ([("cached", None)] * 5, ["build"] * 5)
+    assert kubeparcel("build", "--format", "deb")[0] == 0
+    assert dry_run(kubeparcel) == ([("cached", None)] * 5, ["up to date"] * 5)
+    next((here / "dist/deb").glob("kubelet_*")).write_text("damaged")
+    assert sorted(dry_run(kubeparcel)[1]) == ["cached", *["up to date"] * 4]
+    assert set(dry_run(kubeparcel, "--out", "other")[1]) == {"cached"}
+    assert set(dry_run(kubeparcel, "--revision", "2")[1]) == {"build"}
+    assert dry_run(kubeparcel, "--arch", "arm64") == ([("download", 50_000_000)] * 5, ["build"] * 5)
+
+
+def test_dry_run_of_source_go_says_what_is_compiled(kubeparcel, here, fake_sources):
+    fake_sources()
+    assert dry_run(kubeparcel, "--source", "go")[0] == [("compile", None)] * 5
+
+
+def test_dry_run_writes_nothing(kubeparcel, here, fake_sources, tmp_path):
+    fake_sources()
+    dry_run(kubeparcel)
+    assert not list(here.iterdir())
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    kubeparcel("build", "--format", "deb")
+    before = sorted(tmp_path.rglob("*"))
+    dry_run(kubeparcel, "--revision", "2")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, here, fake_sources):
+    fake_sources()
+    kubeparcel("resolve")
+    fake_sources(FakeSource(down=UNREACHABLE))
+    code, out, err = kubeparcel("build", "--dry-run")
+    assert code == 0
+    assert "The sizes of downloads are unknown: dl.k8s.io does not answer." in err
+    assert "download" in out
+
+
+def test_dry_run_prints_tables_and_a_summary_of_80_columns(kubeparcel, here, fake_sources):
+    fake_sources()
+    out = kubeparcel("build", "--dry-run", "--format", "deb")[1]
+    rows = [line.split() for line in out.splitlines()]
+    assert ["kubelet", "amd64", "download", "50.0", "MB", "kubernetes.example"] in rows
+    assert ["dist/deb/kubelet_1.36.3-1_amd64.deb", "build"] in rows
+    assert out.splitlines()[-1] == (
+        "Would download 5 files (250.0 MB), build 5 packages, write 5 files to the output folder"
+    )
+    assert max(map(len, out.splitlines()[:-1])) <= 80
+    kubeparcel("build", "--format", "deb")
+    out = kubeparcel("build", "--dry-run", "--format", "deb")[1]
+    assert out.splitlines()[-1] == "Would do nothing: everything is up to date"

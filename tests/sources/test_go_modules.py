@@ -377,6 +377,14 @@ def test_as_many_plugins_are_compiled_as_the_release_has_but_none_for_windows(pu
     assert list(found["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
 
 
+def test_cached_returns_the_binaries_that_were_compiled_before(published, store, log):
+    source = modules("go1.26.8")
+    assert source.cached(AMD64, store) is None
+    binaries = source.fetch([AMD64], store, log)
+    assert source.cached(AMD64, store) == binaries["kubernetes", Arch.AMD64]
+    assert source.cached(S390X, store) is None
+
+
 def test_what_was_compiled_once_is_not_compiled_again(published, store, log):
     first = modules("go1.26.8").fetch([AMD64, S390X], store, log)
     assert len(published.told("build")) == 2

@@ -205,6 +205,18 @@ def test_marker_of_a_release_without_files_is_named(site, upstream):
     assert "stable-1.31.txt names it." in caught.value.message
 
 
+def test_download_size_is_known_before_a_download(site, upstream, from_mirror, tmp_path, store, log):
+    site.publish_release(upstream, "cri-tools", "1.36.0")
+    [artifact] = upstream.pin("cri-tools", Version.parse("1.36.0"), [Arch.AMD64]).artifacts
+    size = len(site.files["/" + artifact.origin.partition("://")[2]])
+    write_files(site, tmp_path / "mirror")
+    for source in (upstream, from_mirror(str(tmp_path / "mirror"))):
+        assert source.download_size(artifact) == size
+    assert upstream.cached(artifact, store) is None
+    upstream.fetch([artifact], store, log)
+    assert list(upstream.cached(artifact, store)) == ["crictl"]
+
+
 def test_checksums_without_files_are_enough_to_count_patches(site, upstream):
     """As `inv mirror` leaves them for earlier patches."""
     path = "/github.com/kubernetes-sigs/cri-tools/releases/download/v1.36.0/crictl-v1.36.0-linux-amd64.tar.gz"

@@ -157,13 +157,8 @@ def assemble(
     built; it must check the package, and call `discard_packages` if the check fails. Without
     `on_built`, all input files are verified before the build. Raises DigestError for a damaged one.
     """
-    keys = [manifest_digest(package) for package in packages]
-    cached = {key: store.get_record("package", key) for key in keys}
-    missing = [
-        package
-        for key, package in zip(keys, packages, strict=True)
-        if not cached[key] or not store.has(cached[key]["sha256"])
-    ]
+    cached = [cached_package(package, store) for package in packages]
+    missing = [package for package, hit in zip(packages, cached, strict=True) if hit is None]
     built: dict[str, BuiltPackage] = {}
     if missing and not on_built:
         _verify_inputs(missing, store)
@@ -185,9 +180,13 @@ def assemble(
             finally:
                 for job in jobs:
                     job.cancel()
-    return tuple(
-        built.get(key) or BuiltPackage(manifest, **cached[key]) for key, manifest in zip(keys, packages, strict=True)
-    )
+    return tuple(hit or built[manifest_digest(package)] for package, hit in zip(packages, cached, strict=True))
+
+
+def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | None:
+    """Return the package that was built from a manifest before, if the store still has it."""
+    record = store.get_record("package", manifest_digest(manifest))
+    return BuiltPackage(manifest, **record) if record and store.has(record["sha256"]) else None
 
 
 def _input_size(package: PackageManifest, store: Store) -> int:

@@ -68,14 +68,20 @@ def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> t
 def _copy(built: BuiltPackage, store: Store, out: Path) -> Path | None:
     name = built.manifest.file_name
     target = out / name
-    same_size = target.is_file() and target.stat().st_size == built.size
-    if same_size and sha256_of(target) == built.sha256:
+    if is_current(built, out):
         return None
     # A package built in this run was read and checked a moment ago.
     source = store.path(built.sha256) if built.seconds else store.get(built.sha256, name)
     with atomic_write(target) as temporary:
         shutil.copyfile(source, temporary)
     return target
+
+
+def is_current(built: BuiltPackage, out: Path) -> bool:
+    """Return whether the output folder has a package with the same bytes."""
+    target = out / built.manifest.file_name
+    same_size = target.is_file() and target.stat().st_size == built.size
+    return same_size and sha256_of(target) == built.sha256
 
 
 def _checksums(packages: Sequence[BuiltPackage], out: Path) -> str:

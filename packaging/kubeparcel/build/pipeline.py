@@ -15,10 +15,10 @@ from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
 from kubeparcel.build.output import lock_output_folder, write_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, resolve, resolve_or_load
-from kubeparcel.build.result import BuildPreview, BuildResult, FetchResult
+from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
-from kubeparcel.model import Binaries, Lock
+from kubeparcel.model import Artifact, Binaries, Lock
 from kubeparcel.paths import cache_dir
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
@@ -38,15 +38,13 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
         binaries = fetch(lock, settings, store, log)
         packages, report = assemble_and_check(plans, lock, binaries, store, log)
         changed = write_output(packages, store, out) if report.passed else ()
-    shown_out = out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
-    return BuildResult(shown_out, lock, packages, changed, report, time.monotonic() - started)
+    return BuildResult(display_output(settings), lock, packages, changed, report, time.monotonic() - started)
 
 
-def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
-    """Plan a build without writing anything, not even the lock."""
-    lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
-    plans = plan_packages(settings, lock, catalogs.load())
-    return BuildPreview(lock, plans, settings.base / settings.out)
+def display_output(settings: Settings) -> Path:
+    """Return the output folder as results show it: relative to the settings' folder if it is below."""
+    out = settings.base / settings.out
+    return out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
 
 
 def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
@@ -69,10 +67,13 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
 
 def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the lock's binaries for the settings' architectures into the store."""
-    artifacts = [artifact for artifact in lock.artifacts if artifact.arch in settings.arch]
-    components = catalogs.load().components
-    source = create_source(lock.source, components, settings.mirror, lock.toolchain)
-    return source.fetch(artifacts, store, log)
+    source = create_source(lock.source, catalogs.load().components, settings.mirror, lock.toolchain)
+    return source.fetch(requested_artifacts(lock, settings), store, log)
+
+
+def requested_artifacts(lock: Lock, settings: Settings) -> list[Artifact]:
+    """Return the lock's artifacts for the settings' architectures."""
+    return [artifact for artifact in lock.artifacts if artifact.arch in settings.arch]
 
 
 def assemble_packages(

@@ -1,8 +1,7 @@
-"""The results of a build, a dry run and a fetch, as text and JSON."""
+"""The results of a build and a fetch, as text and JSON."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.planner import PackagePlan
 from kubeparcel.console import duration, format_table, quantity
 from kubeparcel.model import Binaries, Lock
 from kubeparcel.store import Store
@@ -103,26 +101,6 @@ def _shorten(origin: str) -> str:
     """Fit an origin into a table column: `Go h1:qDQdoMil…`."""
     _, space, digest = origin.partition(" ")
     return f"Go {digest[:11]}…" if space else origin
-
-
-@dataclass(frozen=True)
-class BuildPreview:
-    """The artifacts that a build would fetch, and the packages that it would build."""
-
-    lock: Lock
-    plans: tuple[PackagePlan, ...]
-    out: Path
-
-    def show(self, *, as_json: bool) -> str:
-        """Return the preview as text or JSON."""
-        packages = [str(self.out / plan.file_name) for plan in self.plans]
-        if as_json:
-            artifacts = [dataclasses.asdict(artifact) for artifact in self.lock.artifacts]
-            return json.dumps({"artifacts": artifacts, "packages": packages}, indent=2)
-        artifacts_text = [
-            f"{artifact.label:<22} {artifact.origin}  {artifact.digest[:18]}…" for artifact in self.lock.artifacts
-        ]
-        return "\n  ".join(["Would fetch:", *artifacts_text]) + "\n" + "\n  ".join(["Would build:", *packages])
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ NEXT = "Next: inv verify --level install (do they install?) · inv publish --to 
     ("build --kubernetes 1.36", "Build the newest 1.36 patch for amd64, as deb and rpm."),
     ("build --kubernetes 1.36.3 --arch amd64,arm64 --format deb", "Build debs of 1.36.3 for two architectures."),
     ("build --locked --json", "Build exactly what kubeparcel.lock names, in a script."),
-    ("build --kubernetes 1.36.3 --dry-run", "Print the packages that would be built."),
+    ("build --kubernetes 1.36.3 --dry-run", "Print what would be downloaded, compiled and built."),
 )
 def build(
     release: ReleaseOptions,
@@ -43,7 +43,10 @@ def build(
     settings = load_settings({**asdict(release), **asdict(package), "out": out})
     log = console.create_log(quiet)
     if dry_run:
-        print_result(pipeline.preview(settings, log, locked=locked).show(as_json=json_))
+        from kubeparcel.build.preview import preview
+
+        planned = preview(settings, log, locked=locked)
+        print_result(planned.as_json() if json_ else planned.as_text())
         return 0
     result = pipeline.build(settings, log, locked=locked)
     print_result(result.as_json() if json_ else result.as_text())

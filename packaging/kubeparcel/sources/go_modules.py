@@ -33,6 +33,7 @@ class GoModules:
     """Kubernetes, cri-tools and the CNI plugins as Go modules, and the compiler for them."""
 
     name: ClassVar[str] = "go"
+    action: ClassVar[str] = "compile"
 
     def __init__(self, components: Mapping[str, ComponentSpec], toolchain: str = "") -> None:
         self.components = components
@@ -117,6 +118,12 @@ class GoModules:
             if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
                 exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"
                 self.go = Go(self.go.program, f"go{exact}")
+
+    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
+        return _stored_binaries(store, self._recipe(artifact))
+
+    def download_size(self, artifact: Artifact) -> int | None:
+        return None
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         """Compile what the store does not have, with one `go build` for each component."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from kubeparcel.console import Log
@@ -14,6 +14,8 @@ class Source(Protocol):
     """Offers releases of Kubernetes, cri-tools and the CNI plugins."""
 
     name: ClassVar[str]
+    action: ClassVar[str]
+    """How binaries are fetched: `download` or `compile`."""
 
     @property
     def toolchain(self) -> str:
@@ -39,6 +41,12 @@ class Source(Protocol):
 
         Raises UnknownVersion if it is not published for one of them.
         """
+
+    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
+        """Return the SHA-256 of an artifact's binaries by name, if the store has all of them."""
+
+    def download_size(self, artifact: Artifact) -> int | None:
+        """Return the bytes to download, None if that is unknown."""
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         """Put the binaries of the artifacts into the store, verified, and return their digests."""

@@ -33,6 +33,7 @@ class Upstream:
     """
 
     name: ClassVar[str] = "upstream"
+    action: ClassVar[str] = "download"
 
     def __init__(
         self,
@@ -185,6 +186,18 @@ class Upstream:
             )
         return stat.modified
 
+    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
+        digest = expected_sha256(artifact)
+        if artifact.name not in self.components[artifact.component].binaries:
+            from kubeparcel.sources import archive
+
+            return archive.cached_programs(store, digest)
+        return {artifact.name: digest} if store.has(digest) else None
+
+    def download_size(self, artifact: Artifact) -> int | None:
+        stat = self.transport.stat(artifact.origin, CancelToken())
+        return stat.size if stat else None
+
     def download(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
         """Fetch files into the store, without unpacking them."""
         parallel_map(
@@ -202,20 +215,17 @@ class Upstream:
 
     def _fetch_programs(self, artifact: Artifact, store: Store, log: Log, token: CancelToken) -> Mapping[str, str]:
         """Fetch a program, or the programs of an archive; return the SHA-256 of each."""
-        from kubeparcel.sources import archive
-
         spec, digest = self.components[artifact.component], expected_sha256(artifact)
-        if artifact.name in spec.binaries:
-            fetch_to_store(artifact, self.transport, store, log, token)
-            return {artifact.name: digest}
-        programs = archive.cached_programs(store, digest)
+        programs = self.cached(artifact, store)
         if programs is None:
             fetch_to_store(artifact, self.transport, store, log, token)
+            programs = self.cached(artifact, store)
+        if programs is None:
+            from kubeparcel.sources import archive
+
             with store.lock(f"unpack-{digest}", token.raise_if_cancelled):
-                programs = archive.cached_programs(store, digest) or archive.unpack_programs(
-                    store, digest, artifact.label
-                )
+                programs = self.cached(artifact, store) or archive.unpack_programs(store, digest, artifact.label)
         missing = [name for name in spec.binaries if name not in programs]
-        if missing:
+        if missing and artifact.name not in spec.binaries:
             raise ArchiveError(f"{artifact.label}: the archive does not have {', '.join(missing)}.")
         return programs

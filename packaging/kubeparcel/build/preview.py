@@ -1,0 +1,176 @@
+"""What a build would do: which binaries it would fetch, and which packages it would build."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubeparcel.build.assembler import cached_package, finalize
+from kubeparcel.build.output import is_current
+from kubeparcel.build.pipeline import display_output, requested_artifacts
+from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.resolver import resolve_or_load
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.console import Log, format_table, quantity
+from kubeparcel.errors import ExternalError
+from kubeparcel.model import Artifact, Lock
+from kubeparcel.paths import cache_dir
+from kubeparcel.sources.selection import create_source
+from kubeparcel.store import Store
+from kubeparcel.threads import parallel_map
+
+if TYPE_CHECKING:
+    from kubeparcel.config.settings import Settings
+    from kubeparcel.sources.source import Source
+
+
+@dataclass(frozen=True)
+class ArtifactPreview:
+    """An artifact, and what would be done: `cached`, `download` (with its size in bytes) or `compile`."""
+
+    artifact: Artifact
+    action: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class PackagePreview:
+    """A package file in the output folder, and what would be done: `up to date`, `cached` or `build`."""
+
+    file: Path
+    action: str
+
+
+@dataclass(frozen=True)
+class BuildPreview:
+    """The artifacts and packages of a build, with what would be done for each."""
+
+    lock: Lock
+    artifacts: tuple[ArtifactPreview, ...]
+    packages: tuple[PackagePreview, ...]
+
+    def as_json(self) -> str:
+        """Return the JSON document of `--json`."""
+        artifacts: list[dict[str, Any]] = [
+            {**dataclasses.asdict(preview.artifact), "action": preview.action, "size": preview.size}
+            for preview in self.artifacts
+        ]
+        packages = [{"file": str(preview.file), "action": preview.action} for preview in self.packages]
+        return json.dumps({"source": self.lock.source, "artifacts": artifacts, "packages": packages}, indent=2)
+
+    def as_text(self) -> str:
+        """Return a table of artifacts, one of packages, and a summary."""
+        artifacts = [
+            [
+                preview.artifact.label,
+                preview.action,
+                quantity(preview.size, "B") if preview.size is not None else "",
+                _place(preview.artifact),
+            ]
+            for preview in self.artifacts
+        ]
+        packages = [[str(preview.file), preview.action] for preview in self.packages]
+        return "\n".join(
+            [
+                format_table(["Binary", "Action", "Size", "From"], artifacts, right=(2,)),
+                "",
+                format_table(["Package", "Action"], packages),
+                f"Would {', '.join(self._summary()) or 'do nothing: everything is up to date'}",
+            ]
+        )
+
+    def _summary(self) -> list[str]:
+        actions = Counter([p.action for p in self.artifacts] + [p.action for p in self.packages])
+        sizes = [preview.size for preview in self.artifacts if preview.action == "download"]
+        total = quantity(sum(size or 0 for size in sizes), "B") + (" and more" if None in sizes else "")
+        written = sum(preview.action != "up to date" for preview in self.packages)
+        parts = {
+            f"download {quantity(actions['download'], 'files')} ({total})": actions["download"],
+            f"compile {quantity(actions['compile'], 'components')}": actions["compile"],
+            f"build {quantity(actions['build'], 'packages')}": actions["build"],
+            f"write {quantity(written, 'files')} to the output folder": written,
+        }
+        return [text for text, number in parts.items() if number]
+
+
+def _place(artifact: Artifact) -> str:
+    """Return the host of a URL, or the Go module."""
+    return artifact.origin.split("/")[2] if "://" in artifact.origin else artifact.origin
+
+
+class _MissingFile(Exception):
+    """A file would have to be written to the store."""
+
+
+class _ReadOnlyStore(Store):
+    """The store of a dry run."""
+
+    def add_bytes(self, data: bytes) -> str:
+        digest = hashlib.sha256(data).hexdigest()
+        if not self.has(digest):
+            raise _MissingFile
+        return digest
+
+    def put_record(self, kind: str, key: str, value: Any) -> None:
+        pass
+
+
+def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
+    """Plan a build without writing anything, not even the lock."""
+    lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
+    catalog, store = catalogs.load(), _ReadOnlyStore(cache_dir())
+    source = create_source(lock.source, catalog.components, settings.mirror, lock.toolchain)
+    artifacts = requested_artifacts(lock, settings)
+    binaries = {artifact: source.cached(artifact, store) for artifact in artifacts}
+    missing = [artifact for artifact, digests in binaries.items() if digests is None]
+    sizes = dict(zip(missing, _download_sizes(source, missing, log), strict=True))
+    plans, out = plan_packages(settings, lock, catalog), settings.base / settings.out
+    return BuildPreview(
+        lock,
+        tuple(
+            ArtifactPreview(a, source.action, sizes[a]) if a in sizes else ArtifactPreview(a, "cached")
+            for a in artifacts
+        ),
+        tuple(
+            PackagePreview(display_output(settings) / plan.file_name, _package_action(plan, lock, binaries, store, out))
+            for plan in plans
+        ),
+    )
+
+
+def _download_sizes(source: Source, artifacts: Sequence[Artifact], log: Log) -> Sequence[int | None]:
+    try:
+        return parallel_map(lambda artifact, _: source.download_size(artifact), artifacts)
+    except ExternalError as error:
+        log.warn(f"The sizes of downloads are unknown: {error.message}")
+        return [None] * len(artifacts)
+
+
+def _package_action(
+    plan: PackagePlan,
+    lock: Lock,
+    cached: Mapping[Artifact, Mapping[str, str] | None],
+    store: Store,
+    out: Path,
+) -> str:
+    """Return `up to date`, `cached` (in the store only) or `build`."""
+    digests: dict[str, str] = {}
+    for artifact, binaries in cached.items():
+        if (artifact.component, artifact.arch) == (plan.component, plan.arch):
+            if binaries is None:
+                return "build"
+            digests.update(binaries)
+    try:
+        manifest = finalize(plan, lock, {(plan.component, plan.arch): digests} if plan.arch else {}, store)
+    except _MissingFile:
+        return "build"
+    built = cached_package(manifest, store)
+    if built is None:
+        return "build"
+    return "up to date" if is_current(built, out) else "cached"
