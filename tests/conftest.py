@@ -189,10 +189,7 @@ class FakeSource:
         return stored(artifacts, store)
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
-        digests = {
-            name: _sha256(program)
-            for name, program in fake_binaries(artifact).items()
-        }
+        digests = {name: _sha256(program) for name, program in fake_binaries(artifact).items()}
         return digests if all(map(store.has, digests.values())) else None
 
     def download_size(self, artifact: Artifact) -> int | None:

@@ -153,11 +153,7 @@ def _download_sizes(source: Source, artifacts: Sequence[Artifact], log: Log) -> 
 
 
 def _package_action(
-    plan: PackagePlan,
-    lock: Lock,
-    cached: Mapping[Artifact, Mapping[str, str] | None],
-    store: Store,
-    out: Path,
+    plan: PackagePlan, lock: Lock, cached: Mapping[Artifact, Mapping[str, str] | None], store: Store, out: Path
 ) -> str:
     """Return `up to date`, `cached` (in the store only) or `build`."""
     digests: dict[str, str] = {}
