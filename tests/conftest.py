@@ -150,7 +150,7 @@ class FakeSource:
     def __init__(
         self,
         kubernetes: Mapping[str, str] | None = None,
-        out: Sequence[str] = ("cri-tools 1.36.0",),
+        out: Sequence[str] = ("cri-tools 1.36.0", "cni 1.9.1"),
         down: KubeparcelError | None = None,
         toolchain: str = "",
     ) -> None:
@@ -169,7 +169,9 @@ class FakeSource:
         return Version.parse(self.known[wanted])
 
     def is_published(self, component: str, version: Version) -> bool:
-        return f"{component} {version}" in self.out
+        return f"{component} {version}" in self.out or (
+            component == "kubernetes" and str(version) in self.known.values()
+        )
 
     def list_versions(self) -> Sequence[Version]:
         return sorted({Version.parse(text) for text in self.known.values()}, reverse=True)

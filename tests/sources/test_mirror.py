@@ -80,7 +80,7 @@ def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirr
     assert str(there.resolve_kubernetes("stable")) == "1.36.3"
     assert str(there.resolve_kubernetes("1.35")) == "1.35.9"
     assert str(there.resolve_kubernetes("latest")) == "1.37.0-rc.1"
-    assert [str(version) for version in there.list_versions()] == ["1.36.3", "1.35.9"]
+    assert [str(version) for version in there.list_versions()] == ["1.37.0-rc.1", "1.36.3", "1.35.9"]
 
 
 def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, store, tmp_path):

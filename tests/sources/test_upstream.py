@@ -80,8 +80,10 @@ def test_versions_are_the_newest_of_each_minor_newest_first(site, upstream):
     site.publish_marker("stable", "v1.36.3")
     for text in ("v1.36.3", "v1.35.9", "v1.33.12", "v1.11.10", "v1.10.13"):
         site.publish_marker(f"stable-{text[1:5]}", text)
-    found = [str(version) for version in upstream.list_versions()]
-    assert found == ["1.36.3", "1.35.9", "1.33.12", "1.11.10"]
+    versions = ["1.36.3", "1.35.9", "1.33.12", "1.11.10"]
+    for latest, newer in (("v1.36.3", []), ("v1.36.4-rc.0", ["1.36.4-rc.0"]), ("v1.37.0-rc.1", ["1.37.0-rc.1"])):
+        site.publish_marker("latest", latest)
+        assert [str(version) for version in upstream.list_versions()] == [*newer, *versions]
 
 
 def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(site, upstream):

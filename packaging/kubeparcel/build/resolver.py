@@ -89,7 +89,7 @@ def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     versions = {
         "kubernetes": kubernetes,
         "cri-tools": _cri_tools_version(request, kubernetes, source, warnings),
-        "cni": _cni_version(request, kubernetes, catalog),
+        "cni": cni_version(request, kubernetes, catalog),
     }
     with ThreadPoolExecutor() as pool:
         pins = [pool.submit(source.pin, component, version, request.arches) for component, version in versions.items()]
@@ -102,21 +102,26 @@ def _cri_tools_version(request: Request, kubernetes: Version, source: Source, wa
     """Return the newest cri-tools of Kubernetes' minor, or of the newest minor that has one."""
     if request.cri_tools:
         return Version.parse(request.cri_tools)
-    oldest = max(kubernetes.minor - MAX_OLDER_MINORS, 0)
-    for minor in range(kubernetes.minor, oldest - 1, -1):
-        version = _newest_patch("cri-tools", Version(kubernetes.major, minor, 0), source)
+    minors = cri_tools_minors(kubernetes)
+    for first_patch in minors:
+        version = _newest_patch("cri-tools", first_patch, source)
         if version is None:
             continue
-        if minor != kubernetes.minor:
+        if version.minor != kubernetes.minor:
             warnings.append(
                 f"cri-tools {kubernetes.series} is not published yet: using {version}, the newest earlier one."
             )
         return version
     raise UnknownVersion(
-        f"No cri-tools is published for Kubernetes {kubernetes} "
-        f"(searched {kubernetes.major}.{oldest} to {kubernetes.series}).",
+        f"No cri-tools is published for Kubernetes {kubernetes} (searched {minors[-1].series} to {kubernetes.series}).",
         "Choose one with --cri-tools VERSION.",
     )
+
+
+def cri_tools_minors(kubernetes: Version) -> list[Version]:
+    """Return the first patches of the minors that cri-tools is searched in, Kubernetes' own minor first."""
+    oldest = max(kubernetes.minor - MAX_OLDER_MINORS, 0)
+    return [Version(kubernetes.major, minor, 0) for minor in range(kubernetes.minor, oldest - 1, -1)]
 
 
 def _newest_patch(component: str, version: Version, source: Source) -> Version | None:
@@ -127,7 +132,8 @@ def _newest_patch(component: str, version: Version, source: Source) -> Version |
     return newest
 
 
-def _cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Version:
+def cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Version:
+    """Return the requested version of the CNI plugins, or the one that upstream pairs with Kubernetes."""
     if request.cni:
         return Version.parse(request.cni)
     pairs = catalog.components["cni"].pairs
@@ -229,9 +235,3 @@ def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
         artifacts = tuple(refreshed.get((a.name, a.arch), a) for a in component.artifacts)
         components.append(dataclasses.replace(component, artifacts=artifacts))
     return dataclasses.replace(current, components=tuple(components))
-
-
-def list_versions(settings: Settings, log: Log) -> list[str]:
-    """Return the newest release of each minor that the source offers."""
-    source = select_source(settings.request(), catalogs.load().components, log)
-    return [str(version) for version in source.list_versions()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -119,13 +118,16 @@ def mirror(
     ("versions --source go --json", "List all versions that Go modules offer, as JSON."),
 )
 def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
-    """List the newest Kubernetes version of each minor that can be built."""
-    from kubeparcel.build import resolver
+    """List the newest Kubernetes version of each minor that can be built.
+
+    Versions that upstream no longer supports, and pre-releases, are marked.
+    """
+    from kubeparcel.build.versions import list_versions
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)
-    available = resolver.list_versions(load_settings({"source": source, "mirror": mirror}), log)
-    print_result(json.dumps({"versions": available}, indent=2) if json_ else "\n".join(available))
+    available = list_versions(load_settings({"source": source, "mirror": mirror}), log)
+    print_result(available.as_json() if json_ else available.as_text())
 
 
 @task(

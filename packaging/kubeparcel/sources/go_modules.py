@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""
 
+_GO_LINE = re.compile(r"^go (\S+)$", re.MULTILINE)
+
 OUTSIDE_MODULES = Path("/")
 """A folder without go.mod, where module queries depend on nothing else."""
 
@@ -74,13 +76,14 @@ class GoModules:
         return f"The newest of each minor: {newest}. List all: inv versions --source go"
 
     def is_published(self, component: str, version: Version) -> bool:
-        """Return whether the module proxy has a version."""
+        """Return whether the module proxy has a version that has a go.mod."""
         module = self.components[component].go.module
         try:
-            self.go.module(f"{module}@v{version}", OUTSIDE_MODULES)
+            info = self.go.module(f"{module}@v{version}", OUTSIDE_MODULES)
         except UnknownVersion:
             return False
-        return True
+        # For a version that is older than Go modules, Go makes up a go.mod without a go line.
+        return bool(_GO_LINE.search(Path(info["GoMod"]).read_text("utf-8")))
 
     def list_versions(self) -> Sequence[Version]:
         """Return the newest patch of each minor on the module proxy, newest first."""
@@ -113,7 +116,7 @@ class GoModules:
     def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
         """Switch to the toolchain that the module requires if ours is older."""
         go_mod = Path(info["GoMod"]).read_text("utf-8")
-        required = re.search(r"^go (\S+)$", go_mod, re.MULTILINE)
+        required = _GO_LINE.search(go_mod)
         with self.guard:  # several components are pinned in parallel
             if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
                 exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"

@@ -34,7 +34,7 @@ class Source(Protocol):
         """Return whether a version of `kubernetes`, `cri-tools` or `cni` is published."""
 
     def list_versions(self) -> Sequence[Version]:
-        """Return the newest Kubernetes version of each minor, newest first."""
+        """Return the newest Kubernetes version of each minor, newest first, and a newer pre-release if there is one."""
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         """Return a release with its artifacts and their digests for each architecture.

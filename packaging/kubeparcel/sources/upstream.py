@@ -114,13 +114,14 @@ class Upstream:
         return False
 
     def list_versions(self) -> Sequence[Version]:
-        newest = self.read_marker("stable", CancelToken())
+        newest, latest = parallel_map(self.read_marker, ["stable", "latest"])
         if newest is None:
             location = self.transport.location(self.marker_url("stable"))
             raise DownloadError(f"{location} does not exist.")
         minors = range(newest.minor, OLDEST_MINOR - 1, -1)
         markers = [f"stable-{newest.major}.{minor}" for minor in minors]
-        return tuple(version for version in parallel_map(self.read_marker, markers, 8) if version)
+        stable = [version for version in parallel_map(self.read_marker, markers, 8) if version]
+        return (latest, *stable) if latest and latest.prerelease and latest > newest else tuple(stable)
 
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
         """Return the files of a release without digests; raise UnknownVersion for one too old."""

@@ -1,0 +1,90 @@
+"""Lists the Kubernetes versions that a source offers: which can be built, and which upstream supports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kubeparcel.build.resolver import cni_version, cri_tools_minors
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.console import Log, format_table
+from kubeparcel.errors import UnknownVersion
+from kubeparcel.model import Request, Version
+from kubeparcel.sources.selection import select_source
+from kubeparcel.threads import parallel_map
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog import Catalog
+    from kubeparcel.config.settings import Settings
+    from kubeparcel.sources.source import Source
+
+SUPPORTED_MINORS = 3
+"""The newest minors that get patches (kubernetes.io/releases/version-skew-policy)."""
+
+PRE_RELEASE, SUPPORTED, UNSUPPORTED = "pre-release", "supported", "out of support"
+
+
+@dataclass(frozen=True)
+class VersionList:
+    """The newest version of each minor with its status, and those that cannot be built, newest first."""
+
+    status: dict[Version, str]
+    incomplete: tuple[Version, ...]
+
+    def as_json(self) -> str:
+        """Return the JSON document of `--json`."""
+        return json.dumps(
+            {
+                "versions": [str(version) for version in self.status],
+                "status": {str(version): status for version, status in self.status.items()},
+                "incomplete": [str(version) for version in self.incomplete],
+            },
+            indent=2,
+        )
+
+    def as_text(self) -> str:
+        """Return a table, and a line about versions that cannot be built."""
+        lines = [format_table(["Version", "Status"], [[str(v), status] for v, status in self.status.items()])]
+        if self.incomplete:
+            names = ", ".join(map(str, self.incomplete))
+            lines.append(f"Not listed, as the source lacks a part of them: {names}")
+        return "\n".join(lines)
+
+
+def list_versions(settings: Settings, log: Log) -> VersionList:
+    """Return the versions that the source offers; raise UnknownVersion if none can be built."""
+    catalog = catalogs.load()
+    source = select_source(settings.request(), catalog.components, log)
+    offered = source.list_versions()
+    complete = parallel_map(lambda version, _: _is_complete(version, source, catalog), offered, 8)
+    buildable = [version for version, is_complete in zip(offered, complete, strict=True) if is_complete]
+    if not buildable:
+        raise UnknownVersion(
+            f"The source {source.name} has no version that can be built"
+            + (f": parts of {', '.join(map(str, offered))} are missing." if offered else "."),
+            "Try a version with --dry-run to see what is missing: inv build --kubernetes VERSION --dry-run",
+        )
+    incomplete = tuple(version for version in offered if version not in buildable)
+    return VersionList({version: _status(version, offered) for version in buildable}, incomplete)
+
+
+def _status(version: Version, offered: Sequence[Version]) -> str:
+    if version.prerelease:
+        return PRE_RELEASE
+    finals = [other for other in offered if not other.prerelease]
+    newer_minors = {other.series for other in finals if other > version} - {version.series}
+    return SUPPORTED if len(newer_minors) < SUPPORTED_MINORS else UNSUPPORTED
+
+
+def _is_complete(version: Version, source: Source, catalog: Catalog) -> bool:
+    """Return whether the source has Kubernetes itself, its CNI plugins, and cri-tools for it."""
+    try:
+        return (
+            source.is_published("kubernetes", version)
+            and source.is_published("cni", cni_version(Request(), version, catalog))
+            and any(source.is_published("cri-tools", first_patch) for first_patch in cri_tools_minors(version))
+        )
+    except UnknownVersion:  # too old, or files without checksums
+        return False
