@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from kubeparcel.config.settings import Settings, load_settings
-from tests.test_project_files import check_schema
+from tests.test_project_files import ROOT, check_schema
 
 
 def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here):
@@ -18,7 +20,31 @@ def test_init_writes_a_configuration_with_the_default_settings(kubeparcel, here)
     assert code == 0
     assert "Wrote kubeparcel.yaml\nWrote kubeparcel.schema.json\n" in out
     assert load_settings({}) == Settings()
-    assert sorted(path.name for path in here.iterdir()) == ["kubeparcel.schema.json", "kubeparcel.yaml"]
+    assert sorted(path.name for path in here.iterdir()) == [".gitignore", "kubeparcel.schema.json", "kubeparcel.yaml"]
+
+
+def test_init_excludes_the_output_folder_from_git_but_not_the_lock(kubeparcel, here):
+    kubeparcel("init")
+    assert ignored_by_git(here) == ["dist/deb/kubelet.deb"]
+
+
+def test_init_keeps_an_existing_gitignore(kubeparcel, here):
+    (here / ".gitignore").write_text("mine\n")
+    assert kubeparcel("init")[0] == 0
+    assert (here / ".gitignore").read_text() == "mine\n"
+
+
+def test_gitignore_of_this_repository_does_not_exclude_the_lock(here):
+    shutil.copy(ROOT / ".gitignore", here)
+    assert ignored_by_git(here) == ["dist/deb/kubelet.deb"]
+
+
+def ignored_by_git(folder: Path) -> list[str]:
+    """Return which files of a project git would ignore."""
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    names = ["kubeparcel.yaml", "kubeparcel.lock", "kubeparcel.schema.json", "dist/deb/kubelet.deb"]
+    command = ["git", "check-ignore", *names]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout.split()
 
 
 def test_init_writes_the_schema_that_the_first_line_names(kubeparcel, here):

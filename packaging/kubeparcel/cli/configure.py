@@ -14,6 +14,7 @@ from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
 
 CI_FILES = {"github": ".github/workflows/packages.yml", "gitlab": ".gitlab-ci.yml"}
+GIT_IGNORE = ".gitignore"
 SCHEMA_FILE = "kubeparcel.schema.json"
 ORIGIN_COLUMN = 40
 """The column of the comments of `config --origin`."""
@@ -29,7 +30,7 @@ ORIGIN_COLUMN = 40
 def init(directory: str = ".", ci: str = "") -> None:
     """Write a commented kubeparcel.yaml, its schema and a CI file.
 
-    Existing files are never overwritten.
+    Existing files are never overwritten. A .gitignore excludes the output folder, unless there is one.
     """
     from kubeparcel import __version__, templates
     from kubeparcel.config.settings import FILE_NAME
@@ -47,11 +48,13 @@ def init(directory: str = ".", ci: str = "") -> None:
             f"{folder / existing[0]} already exists; nothing was written.",
             "Choose another folder, or move the file away first.",
         )
+    if not (folder / GIT_IGNORE).exists():
+        contents[GIT_IGNORE] = "dist/\n"
     for name, text in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
         print_result(f"Wrote {Path(directory, name)}")
-    print_result("Next: set the version in kubeparcel.yaml, then inv build")
+    print_result("Next: set the version in kubeparcel.yaml, run inv build, and commit kubeparcel.lock")
 
 
 @task(
