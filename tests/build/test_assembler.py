@@ -85,7 +85,12 @@ def test_provenance_lists_origins_and_digests_of_the_binaries(here, lock, binari
     package = find_manifest(manifests(lock, binaries, store), "kubectl", "deb")
     (file,) = [file for file in package.files if file.path.endswith("provenance.json")]
     kubectl = next(a for a in lock.artifacts if a.name == "kubectl")
-    assert json.loads(store.path(file.sha256).read_text()) == {
+    record = json.loads(store.path(file.sha256).read_text())
+    contents = record.pop("contents")
+    assert contents["files"]["/usr/bin/kubectl"] == {"mode": "0755"}
+    assert contents["files"][file.path] == {"mode": "0644"}
+    assert contents["relations"] == package.format_relations()
+    assert record == {
         "package": "kubectl 1.36.3-1",
         "component": "kubernetes",
         "version": "1.36.3",

@@ -16,6 +16,7 @@ from kubeparcel.repository.publisher import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish
+from tests.support.sample_packages import sample_packages
 
 
 def test_publish_rejects_unmet_dependencies(publish: Publish, dist: Path, repo: Path) -> None:
@@ -122,3 +123,24 @@ def test_packages_of_the_distribution_in_a_suite_do_not_have_to_be_complete(
     report = examine(ExaminationRequest(str(repo), quick=True), QuietLog())
     assert report.exit_code == 0, report.as_text()
     publisher.remove(["iptables"], Target(str(repo)), QuietLog())
+
+
+CUSTOMIZED = """
+packages:
+  kubelet:
+    relations: [{depends: chrony, formats: [deb]}]
+    files: [{path: /usr/bin/kubelet, binary: kubelet, mode: "0700"}]
+"""
+
+
+def test_publish_judges_packages_by_the_settings_that_made_them(key: Path, repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
+    samples = sample_packages(tmp_path)
+    for package in samples.manifests.values():
+        samples.write(package, None, tmp_path / "out" / package.name)
+    result = publisher.publish(tmp_path / "out", Target(str(repo)), QuietLog())
+    assert len(result.state.packages) == 10
+    stanza = (repo / "apt/dists/stable/main/binary-amd64/Packages").read_text()
+    assert "chrony" in stanza
+    report = examine(ExaminationRequest(str(repo)), QuietLog())
+    assert report.exit_code == 0, report.as_text()

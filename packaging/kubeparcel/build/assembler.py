@@ -25,6 +25,7 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.model import Binaries, Lock
 from kubeparcel.packages import nfpm, shared_libraries
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
+from kubeparcel.packages.provenance import describe_contents
 from kubeparcel.store import Store
 
 RECIPE = 1
@@ -60,21 +61,33 @@ def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) ->
     Raises ConfigurationError if the release lacks a binary of the plan.
     """
     digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
-    files = tuple(
-        manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, lock, digests, store)
-    )
+    files = tuple(manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, digests, store))
     dependencies = _library_dependencies(plan, files, store)
-    return PackageManifest(
+    manifest = PackageManifest(
         **{name: getattr(plan, name) for name in _COPIED_FIELDS},
         arch_name=plan.format.arch_name(plan.arch),
         files=files,
         relations=tuple(dict.fromkeys((*plan.relations, *dependencies))),
         note=f"Packaged {plan.component or plan.name} {plan.version} with kubeparcel.",
     )
+    return _with_provenance(manifest, plan, lock, digests, store)
+
+
+def _with_provenance(
+    manifest: PackageManifest, plan: PackagePlan, lock: Lock, digests: Mapping[str, str], store: Store
+) -> PackageManifest:
+    """Return the manifest with the record of provenance, which describes all of it."""
+    paths = {file.path for file in plan.files if isinstance(file.content, ProvenanceRecord)}
+    if not paths:
+        return manifest
+    record = {**provenance(plan, lock, digests), "contents": describe_contents(manifest)}
+    sha256 = store.add_bytes((json.dumps(record, indent=2) + "\n").encode())
+    files = tuple(replace(file, sha256=sha256) if file.path in paths else file for file in manifest.files)
+    return replace(manifest, files=files)
 
 
 def _manifest_files(
-    file: FilePlan, plan: PackagePlan, lock: Lock, digests: Mapping[str, str], store: Store
+    file: FilePlan, plan: PackagePlan, digests: Mapping[str, str], store: Store
 ) -> Iterator[ManifestFile]:
     entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role)
     match file.content:
@@ -85,8 +98,7 @@ def _manifest_files(
         case LocalFile(path):
             yield replace(entry, sha256=store.add_bytes(path.read_bytes()))
         case ProvenanceRecord():
-            text = json.dumps(provenance(plan, lock, digests), indent=2) + "\n"
-            yield replace(entry, sha256=store.add_bytes(text.encode()))
+            yield entry  # its content describes all other files
         case Symlink(target):
             yield replace(entry, kind="link", link=target, mode=0o777)
         case OwnedDirectory():
@@ -135,7 +147,7 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
 def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
     """Yield the C library dependencies of the package's programs, read from the files."""
     for file in files:
-        if file.kind == "file" and file.mode & 0o111:
+        if file.kind == "file" and file.sha256 and file.mode & 0o111:
             key = f"{RECIPE} {file.sha256}"
             relations = store.get_record("libraries", key)
             if relations is None:

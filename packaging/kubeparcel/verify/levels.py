@@ -75,8 +75,8 @@ def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: P
         raise UsageError(f"Unknown level '{request.level}': use {choices}.")
     started = _now()
     defaults = catalogs.load()
-    packages = settings.catalog_packages(defaults.packages)
-    catalog_ = defaults.model_copy(update={"packages": packages})
+    # Changes to packages of the catalog are in the record of each package; others know nothing of them.
+    catalog_ = defaults.model_copy(update={"packages": {**settings.packages, **defaults.packages}})
     reports = [layout.check_paths(request.paths, catalog_)]
     if request.level != "layout" and reports[-1].passed:
         reports += _run_host_levels(request, log, previous)

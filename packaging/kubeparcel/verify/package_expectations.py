@@ -9,7 +9,8 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
 from kubeparcel.packages.reader import FileType, PackageContents
 from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
-from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_catalog
+from kubeparcel.verify.layout.checks.relations import is_generated
+from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_package
 
 ENV_HOLDER = "kubelet"
 """The package that has the kubelet's environment file."""
@@ -50,11 +51,12 @@ def completed_programs(packages: PackageSet) -> tuple[str, ...]:
 
 
 def dependencies_of(packages: PackageSet, name: str) -> tuple[str, ...]:
-    """Return the names of the packages that this one depends on, by the catalog."""
+    """Return the names of the packages that this one depends on, by its record or the catalog."""
     contents = next(contents for contents in packages.contents if contents.name == name)
-    expected = expected_from_catalog(contents, catalogs.load(), _kubernetes(packages))
+    expected = expected_from_package(contents, catalogs.load(), _kubernetes(packages))
     relations = expected.relations.get("depends", ()) if expected else ()
-    return tuple(sorted(relation.partition(" (")[0] for relation in relations))
+    names = (relation.partition(" (")[0] for relation in relations if not is_generated(relation))
+    return tuple(sorted(names))
 
 
 def external_dependencies(packages: PackageSet) -> tuple[str, ...]:

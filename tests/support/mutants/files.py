@@ -42,7 +42,9 @@ FILES = (
     ),
     Mutant("a licence among the plugins", "kubernetes-cni", call("add_file", "/opt/cni/bin/LICENSE"), "no-stray-files"),
     Mutant("a link instead of the binary", "kubeadm", _link_binary, "file-types", also_fails=OTHER_BINARY),
-    Mutant("a unit only root can read", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes"),
+    Mutant(
+        "a unit only root can read, unasked", "kubelet", call("set_info", UNIT_PATH, mode=0o600), "modes", exact=True
+    ),
     Mutant("a group-writable directory", "kubelet", call("set_info", "/etc/kubernetes/manifests", mode=0o775), "modes"),
     Mutant("a binary that is not executable", "kubectl", call("set_info", "/usr/bin/kubectl", mode=0o644), "modes"),
     Mutant("a file with another owner", "kubelet", call("set_info", UNIT_PATH, owner="kube"), "owner-root"),

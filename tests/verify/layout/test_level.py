@@ -13,8 +13,6 @@ import pytest
 
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.build_check import check_packages
-from kubeparcel.config import catalog
-from kubeparcel.config.catalog_models import FileSpec
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import DigestError, UsageError
 from kubeparcel.packages import reader
@@ -33,11 +31,18 @@ def test_valid_packages_pass_every_check(samples: SamplePackages, valid_packages
     assert {check.subject for check in report.checks} == set(valid_packages)
 
 
+def drop_recorded_contents(draft: PackageDraft) -> None:
+    """Leave the record that earlier versions of kubeparcel wrote."""
+    record = json.loads(Path(draft.entry("provenance.json")["src"]).read_text())
+    del record["contents"]
+    draft.replace_content("provenance.json", json.dumps(record))
+
+
 @pytest.mark.parametrize("which", ["etc", "official"])
 def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path: Path) -> None:
     samples = sample_packages(tmp_path, layout=which)
     for name, package in samples.manifests.items():
-        samples.write(package, None, tmp_path / "out" / name)
+        samples.write(package, drop_recorded_contents, tmp_path / "out" / name)
     report = level.check_paths([tmp_path / "out"])
     assert report.failed == ()
 
@@ -47,7 +52,7 @@ def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_
     go = {**GO, "kubernetes": Go(version=f"v{version}")}
     samples = sample_packages(tmp_path, version, go=go)
     for package in samples.manifests.values():
-        samples.write(package, None, tmp_path / "out" / package.file_name)
+        samples.write(package, drop_recorded_contents, tmp_path / "out" / package.file_name)
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
@@ -142,6 +147,7 @@ def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path
 def test_package_outside_the_catalog_gets_only_general_checks(samples: SamplePackages, tmp_path: Path) -> None:
     def rename(draft: PackageDraft) -> None:
         draft.config["name"] = "node-tools"
+        draft.remove("provenance.json")
 
     file = samples.write(samples.manifest("kubelet", "deb"), rename, tmp_path)
     names = {check.name for check in level.check_paths([file]).checks}
@@ -150,19 +156,49 @@ def test_package_outside_the_catalog_gets_only_general_checks(samples: SamplePac
     assert "relations" not in names
 
 
-def test_catalog_of_the_user_extends_the_expected_files(samples: SamplePackages, tmp_path: Path) -> None:
-    def extend(draft: PackageDraft) -> None:
-        draft.add_file("/etc/sysctl.d/99-kubelet.conf", "vm.overcommit_memory=1\n", kind="config")
+CUSTOMIZED = """
+packages:
+  kubelet:
+    relations: [{depends: chrony, formats: [deb]}, {recommends: chrony, formats: [rpm]}]
+    files:
+      - {path: /etc/sysctl.d/99-kubelet.conf, text: vm.overcommit_memory=1, config: true, mode: "0600"}
+      - {path: "{envfile}", text: "KUBELET_EXTRA_ARGS=", config: true, mode: "0600"}
+  kubectl:
+    files: [{path: /usr/bin/kubectl, binary: kubectl, mode: "0700"}]
+"""
 
-    file = samples.write(samples.manifest("kubelet", "deb"), extend, tmp_path)
-    assert "no-stray-files" in {check.name for check in level.check_paths([file]).failed}
 
-    default = catalog.load()
-    file_spec = FileSpec(path="/etc/sysctl.d/99-kubelet.conf", text="x", config=True)
-    spec = default.packages["kubelet"]
-    spec = spec.model_copy(update={"files": (*spec.files, file_spec)})
-    extended = default.model_copy(update={"packages": {**default.packages, "kubelet": spec}})
-    assert level.check_paths([file], extended).passed
+@pytest.mark.parametrize("layout", ["etc", "official"])
+def test_customized_packages_are_judged_by_the_settings_that_made_them(layout: str, tmp_path: Path) -> None:
+    (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
+    samples = sample_packages(tmp_path, layout=layout)
+    for name, package in samples.manifests.items():
+        samples.write(package, None, tmp_path / "out" / name)
+    assert level.check_paths([tmp_path / "out"]).failed == ()
+
+
+def test_changes_after_the_build_fail_against_the_record_in_the_package(tmp_path: Path) -> None:
+    (tmp_path / "kubeparcel.yaml").write_text(CUSTOMIZED)
+    samples = sample_packages(tmp_path)
+
+    def change(draft: PackageDraft) -> None:
+        draft.config["depends"].remove("chrony")
+        draft.remove("/etc/sysctl.d/99-kubelet.conf")
+        draft.add_file("/usr/bin/stray")
+
+    file = samples.write(samples.manifest("kubelet", "deb"), change, tmp_path / "out")
+    failed = {check.name for check in level.check_paths([file]).failed}
+    assert failed == {"relations", "files-present", "no-stray-files"}
+
+
+def test_stricter_modes_are_no_fault_in_packages_of_others(tmp_path: Path, official_samples: SamplePackages) -> None:
+    def drop_record(draft: PackageDraft) -> None:
+        draft.remove("provenance.json")
+        draft.set_info("/kubelet.service", mode=0o600)
+        draft.set_info("/etc/kubernetes/manifests", mode=0o700)
+
+    file = official_samples.write(official_samples.manifest("kubelet", "deb"), drop_record, tmp_path)
+    assert "modes" not in {check.name for check in level.check_paths([file]).failed}
 
 
 def test_file_that_is_not_a_package_is_one_failed_check(tmp_path: Path) -> None:

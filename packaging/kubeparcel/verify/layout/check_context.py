@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kubeparcel.model import Arch, Format
+from kubeparcel.packages.provenance import read_record
 from kubeparcel.packages.reader import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
-from kubeparcel.verify.layout.expected import PROVENANCE_FILE, ExpectedPackage, LayoutPaths
+from kubeparcel.verify.layout.expected import ExpectedPackage, LayoutPaths
 from kubeparcel.verify.layout.shell_parser import Command
 
 MAX_PATHS = 4
@@ -81,19 +81,8 @@ class CheckContext:
 
     @functools.cached_property
     def provenance(self) -> Mapping[str, Any]:
-        """Return the package's provenance.json, or an empty mapping.
-
-        A file that is not a JSON object gives `unreadable` with its path.
-        """
-        suffix = f"/{PROVENANCE_FILE}"
-        entry = next((entry for entry in self.files if entry.path.endswith(suffix)), None)
-        if entry is None:
-            return {}
-        try:
-            document = json.loads(entry.data or b"")
-        except ValueError:
-            document = None
-        return document if isinstance(document, dict) else {"unreadable": entry.path}
+        """Return the package's provenance.json, as `read_record` does."""
+        return read_record(self.contents)
 
     @property
     def built_by_kubeparcel(self) -> bool:

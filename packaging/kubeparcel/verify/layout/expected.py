@@ -1,4 +1,4 @@
-"""What a package should contain: exact for one that was just built, otherwise by the catalog."""
+"""What a package should contain: exact for one that was just built, else by its record or the catalog."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 from kubeparcel.config.package_spec import PackageVariant
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Format, Version
+from kubeparcel.packages import provenance
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
     from kubeparcel.packages.reader import PackageContents
-
-PROVENANCE_FILE = "provenance.json"
-"""The record by which packages of kubeparcel are recognized."""
 
 SCRIPT_NAMES: Mapping[Format, Mapping[str, str]] = {
     Format.DEB: {"preinstall": "preinst", "postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"},
@@ -108,7 +106,34 @@ def expected_from_build(manifest: PackageManifest, catalog: Catalog) -> Expected
     )
 
 
-def expected_from_catalog(
+def expected_from_package(
+    contents: PackageContents, catalog: Catalog, kubernetes: Version | None
+) -> ExpectedPackage | None:
+    """Return what is expected of a package by the record in it, else by the catalog.
+
+    The record includes the settings that made the package, which may not exist on this machine.
+    """
+    recorded = provenance.recorded_contents(provenance.read_record(contents))
+    if recorded is None:
+        return _expected_from_catalog(contents, catalog, kubernetes)
+    spec = catalog.packages.get(contents.name)
+    component = catalog.components.get(spec.component) if spec else None
+    files = dict(recorded.files)
+    if contents.format is Format.DEB:
+        files |= _changelog(contents.name)
+    return ExpectedPackage(
+        name=contents.name,
+        version="",
+        arch="",
+        files=files,
+        relations=_group_relations((kind, other) for kind, others in recorded.relations.items() for other in others),
+        module=component.go.module if component else "",
+        programs=recorded.programs,
+        obsolete_conffiles=_obsolete_conffiles(files, contents.format, catalog),
+    )
+
+
+def _expected_from_catalog(
     contents: PackageContents, catalog: Catalog, kubernetes: Version | None
 ) -> ExpectedPackage | None:
     """Return what the catalog expects of a package; None if the catalog does not have it.
@@ -119,7 +144,7 @@ def expected_from_catalog(
     spec = catalog.packages.get(contents.name)
     if spec is None:
         return None
-    own = any(entry.path.endswith(f"/{PROVENANCE_FILE}") for entry in contents.entries)
+    own = any(entry.path.endswith(f"/{provenance.FILE_NAME}") for entry in contents.entries)
     component = catalog.components.get(spec.component)
     upstream = upstream_version(contents)
     same_version = None if component and component.pairs else upstream

@@ -40,11 +40,12 @@ PathOwners: TypeAlias = Mapping[FormatArch, Mapping[str, frozenset[str]]]
 def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
     """Check package files, and those in folders, built by anyone.
 
-    `catalog` defaults to the one of kubeparcel, without the user's packages. Raises UsageError if
+    Packages of kubeparcel are judged by the record in them, others by `catalog`: by default the one of
+    kubeparcel, without the user's packages. Raises UsageError if
     a path does not exist or there are no packages.
     """
     from kubeparcel.packages.reader import InspectionCache
-    from kubeparcel.verify.layout.expected import expected_from_catalog
+    from kubeparcel.verify.layout.expected import expected_from_package
 
     started = time.monotonic()
     files = find_package_files(paths)
@@ -63,7 +64,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     for file, result in zip(files, results, strict=True):
         expected = None
         if not isinstance(result, KubeparcelError):
-            expected = expected_from_catalog(result, catalog, kubernetes)
+            expected = expected_from_package(result, catalog, kubernetes)
         checks += check_package(result, display_path(file), expected, catalog, owners)
     seconds = time.monotonic() - started
     return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))

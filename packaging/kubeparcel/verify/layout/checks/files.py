@@ -16,9 +16,10 @@ from kubeparcel.verify.layout.check_context import CheckContext, check, group_fi
     hint="Set mode in packages.NAME.files of kubeparcel.yaml.",
 )
 def modes(context: CheckContext) -> Iterator[Finding]:
-    """Report permissions that differ from the catalog's.
+    """Report permissions that differ from the package's record, or the catalog's.
 
-    Paths that are not in the catalog must be writable by their owner only.
+    Paths in neither must be writable by their owner only. Stricter permissions are no fault, except
+    right after the build: somebody chose them.
     """
     yield from group_findings(_mode_differences(context))
 
@@ -36,8 +37,14 @@ def _mode_differences(context: CheckContext) -> Iterator[tuple[str, str, str]]:
             allowed = [0o755]
         else:
             allowed = [0o755] if entry.elf else [0o644, 0o755]
-        if mode not in allowed:
+        stricter = not is_exact(context) and any(_is_stricter(mode, value) for value in allowed)
+        if mode not in allowed and not stricter:
             yield " or ".join(f"{value:04o}" for value in allowed), f"{mode:04o}", entry.path
+
+
+def _is_stricter(mode: int, allowed: int) -> bool:
+    """Return whether the group and others have fewer permissions, and the owner the same ones."""
+    return mode & 0o700 == allowed & 0o700 and not mode & ~allowed
 
 
 @check("owner-root", "every path is owned by root:root")

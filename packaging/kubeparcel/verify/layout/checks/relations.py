@@ -18,17 +18,18 @@ DISTRIBUTION_PLUGINS = "containernetworking-plugins"
 """Debian's and Fedora's CNI plugins, in another folder: both packages may be installed."""
 
 
-@check("relations", "dependencies and other relations match the catalog", applies=in_catalog)
+@check("relations", "dependencies and other relations match the package's record, or the catalog", applies=in_catalog)
 def relations(context: CheckContext) -> Iterator[Finding]:
-    """Report relations that are missing, or not in the catalog for this version."""
+    """Report relations that are missing, or neither recorded at the build nor in the catalog."""
     if context.expected is None:
         return
     expected_relations, actual = context.expected.relations, context.contents.relations
-    names = {*expected_relations, *actual} - (set() if is_exact(context) else {"provides"})
+    exact = is_exact(context)
+    names = {*expected_relations, *actual} - (set() if exact else {"provides"})
     for relation in sorted(names):
-        expected = {other for other in expected_relations.get(relation, ()) if not _is_generated(other, context)}
+        expected = {other for other in expected_relations.get(relation, ()) if exact or not is_generated(other)}
         normalized = (normalize_relation(other) for other in actual.get(relation, ()))
-        found = {other for other in normalized if not _is_generated(other, context)}
+        found = {other for other in normalized if exact or not is_generated(other)}
         if expected != found:
             yield Finding(
                 f"{relation}: {', '.join(sorted(expected)) or 'none'}",
@@ -37,15 +38,15 @@ def relations(context: CheckContext) -> Iterator[Finding]:
             )
 
 
-def _is_generated(other: str, context: CheckContext) -> bool:
-    """Return whether another packager's tools added the dependency: interpreters, libraries."""
-    return not is_exact(context) and (other.startswith("/") or bool(_GENERATED.match(other)))
+def is_generated(other: str) -> bool:
+    """Return whether packaging tools add such a dependency: interpreters, libraries."""
+    return other.startswith("/") or bool(_GENERATED.match(other))
 
 
 def _difference(expected: set[str], found: set[str]) -> str:
     missing, extra = sorted(expected - found), sorted(found - expected)
     parts = [f"missing: {', '.join(missing)}"] * bool(missing)
-    parts += [f"not in the catalog for this version: {', '.join(extra)}"] * bool(extra)
+    parts += [f"unexpected: {', '.join(extra)}"] * bool(extra)
     return "; ".join(parts)
 
 

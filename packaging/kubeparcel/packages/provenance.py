@@ -1,0 +1,75 @@
+"""The record in each package of kubeparcel: the origin of its binaries, and what the package contains.
+
+Packages are judged by this record: it includes the settings that made them, wherever they are checked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
+from kubeparcel.packages.model import PackageContents
+
+FILE_NAME = "provenance.json"
+"""The name of the record, by which packages of kubeparcel are recognized."""
+
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True)
+class RecordedContents:
+    """The paths and relations that a package was built with; `programs` are the paths of its binaries."""
+
+    files: Mapping[str, ManifestFile]
+    relations: Mapping[str, Sequence[str]]
+    programs: tuple[str, ...]
+
+
+def describe_contents(manifest: PackageManifest) -> dict[str, Any]:
+    """Return the record of a package's paths and relations."""
+    files = {file.path: _describe_file(file) for file in manifest.files}
+    return {"files": files, "relations": manifest.format_relations()}
+
+
+def _describe_file(file: ManifestFile) -> dict[str, Any]:
+    return {
+        "mode": f"{file.mode:04o}",
+        **({"kind": file.kind} if file.kind != "file" else {}),
+        **({"link": file.link} if file.link else {}),
+        **({"config": True} if file.config else {}),
+    }
+
+
+def read_record(contents: PackageContents) -> Mapping[str, Any]:
+    """Return the record of a package, or an empty mapping.
+
+    A file that is not a JSON object gives `unreadable` with its path.
+    """
+    entry = next((entry for entry in contents.entries if entry.path.endswith(f"/{FILE_NAME}")), None)
+    if entry is None:
+        return {}
+    try:
+        document = json.loads(entry.data or b"")
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {"unreadable": entry.path}
+
+
+def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
+    """Return what a record says about the contents; None if it is malformed, or of an older version."""
+    try:
+        files = {
+            path: ManifestFile(
+                path, int(row["mode"], 8), row.get("kind", "file"), link=row.get("link", ""), config="config" in row
+            )
+            for path, row in record["contents"]["files"].items()
+        }
+        relations = {str(kind): [str(o) for o in others] for kind, others in record["contents"]["relations"].items()}
+        binaries = frozenset(record["binaries"])
+    except _MALFORMED:
+        return None
+    programs = (path for path, file in files.items() if file.mode & 0o111 and path.rpartition("/")[2] in binaries)
+    return RecordedContents(files, relations, tuple(programs))
