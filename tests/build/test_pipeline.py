@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from kubeparcel.build import pipeline
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.resolver import resolve
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.model import Arch, Request
+from kubeparcel.reports.results import Report
 from tests.conftest import FakeModules, FakeSource
 
 CATALOG = catalog.load()
@@ -37,3 +40,19 @@ def test_assemble_packages_builds_every_planned_package(fake_sources, log, here,
         "deb/cri-tools_1.36.0-1_amd64.deb",
     ]
     assert all(store.has(built.sha256) for built in packages)
+
+
+def test_build_names_packages_of_earlier_builds(fake_sources, log, here, store, monkeypatch):
+    def assemble(plans, lock, binaries, store, log):
+        return pipeline.assemble_packages(plans, lock, binaries, store, log), Report("layout", (), 0.0)
+
+    fake_sources()
+    monkeypatch.setattr(pipeline, "assemble_and_check", assemble)
+    options = {"kubernetes": "1.36.3", "format": "deb", "compression": "fast"}
+    first = pipeline.build(load_settings(options), log)
+    assert first.others == ()
+    assert "also contains" not in first.as_text()
+    second = pipeline.build(load_settings({**options, "revision": "2"}), log)
+    assert len(second.others) == 5
+    assert "dist also contains 5 packages of earlier builds (deb/cri-tools_1.36.0-1_amd64.deb, …)." in second.as_text()
+    assert "dist/deb/kubelet_1.36.3-1_amd64.deb" in json.loads(second.as_json())["others"]

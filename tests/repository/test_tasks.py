@@ -183,8 +183,8 @@ def test_yes_confirms_the_removal_of_most_packages(run: Run, own: Path) -> None:
 
 
 def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, here: Path) -> None:
-    for revision in range(2, 8):
-        deb(here / "dist", "own", f"1.2-{revision}")
+    for patch in range(1, 7):
+        deb(here / "dist", "own", f"1.2.{patch}-1")
     run_json(run, "publish", "--to", "repo")
     code, _, error = run("retain", "--to", "repo", "--keep", 1)
     assert (code, "Remove 6 of 9 packages" in error) == (2, True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
-from kubeparcel.build.output import lock_output_folder, write_output
+from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
@@ -38,7 +38,9 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
         binaries = fetch(lock, settings, store, log)
         packages, report = assemble_and_check(plans, lock, binaries, store, log)
         changed = write_output(packages, store, out) if report.passed else ()
-    return BuildResult(display_output(settings), lock, packages, changed, report, time.monotonic() - started)
+        others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in packages})
+    seconds = time.monotonic() - started
+    return BuildResult(display_output(settings), lock, packages, changed, tuple(others), report, seconds)
 
 
 def display_output(settings: Settings) -> Path:

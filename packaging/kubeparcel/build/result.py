@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The packages of a build, those that changed in the output folder, and the check report."""
+    """The packages of a build, those that changed in the output folder, and the check report.
+
+    `others` are the packages of earlier builds in the output folder, as SHA256SUMS names them.
+    """
 
     out: Path
     lock: Lock
     packages: tuple[BuiltPackage, ...]
     changed: tuple[Path, ...]
+    others: tuple[str, ...]
     report: Report
     seconds: float
 
@@ -57,6 +61,7 @@ class BuildResult:
             "source": self.lock.source,
             "packages": self.package_entries(),
             "changed": [str(path) for path in self.changed],
+            "others": [str(self.out / name) for name in self.others],
             "checks": self.report.as_dict(),
             "seconds": round(self.seconds, 2),
         }
@@ -85,7 +90,18 @@ class BuildResult:
         return (
             f"{format_table(headers, rows, right=(3, 6))}\n"
             f"{self.out} · {len(self.packages)} packages, {total} · SHA256SUMS · "
-            f"{duration(self.seconds)}"
+            f"{duration(self.seconds)}{self._others_line}"
+        )
+
+    @property
+    def _others_line(self) -> str:
+        count = len(self.others)
+        if not count:
+            return ""
+        packages = "1 package" if count == 1 else f"{count} packages"
+        return (
+            f"\n{self.out} also contains {packages} of earlier builds ({self.others[0]}{', …' if count > 1 else ''}).\n"
+            "  inv publish takes the newest revision of each version; inv clean removes them."
         )
 
 

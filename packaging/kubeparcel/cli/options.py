@@ -120,6 +120,8 @@ OPTIONS: Mapping[str, Option] = {
         choices=("new", "show", "list", "extend", "rotate"),
         positional=True,
     ),
+    "strict": Option("fail if a published version was built again with other bytes, instead of keeping it"),
+    "all-revisions": Option("also publish revisions of which the folder has a newer one"),
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
     "identity": Option("user ID of the key, such as 'Packages <packages@example.com>'", "USER-ID"),

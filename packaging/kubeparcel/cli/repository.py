@@ -62,18 +62,22 @@ def publish(
     metadata: str = "",
     valid: int = UNCHANGED,
     generations: int = 0,
+    strict: bool = False,
+    all_revisions: bool = False,
     quiet: bool = False,
 ) -> int:
     """Add packages to a signed apt and yum repository.
 
     The repository is created if it does not exist. It remembers --address, --metadata, --valid and
-    --generations.
+    --generations. Published packages never change: a new build of a published version is left out.
     """
     from kubeparcel.repository import publisher
 
     folder = Path.cwd() / (from_ or _output_folder())
     target = change.target(_remembered(address, metadata, valid, generations))
-    result = publisher.publish(folder, target, console.create_log(quiet), suite=suite)
+    result = publisher.publish(
+        folder, target, console.create_log(quiet), suite=suite, strict=strict, all_revisions=all_revisions
+    )
     return _print_change(result, change)
 
 

@@ -20,19 +20,24 @@ class PolicyViolation(CheckFailed):
     """Publishing would break the repository for clients; nothing was changed."""
 
 
-def reject_changed_content(new: Iterable[Package], state: State) -> None:
-    """Raise PolicyViolation if a package is already published with other content."""
+def changed_content(new: Iterable[Package], state: State) -> Iterator[tuple[Package, Package]]:
+    """Yield each package that is already published with other content, and the published one."""
     packages = tuple(new)
     names = {package.name for package in packages}
     stored = {p.identity: p for p in state.stored_packages if p.name in names}
-    for package in packages:
+    for package in sorted(packages):
         published = stored.get(package.identity)
         if published and published.content_digest != package.content_digest:
-            raise PolicyViolation(
-                f"{package.label} is already published with different content "
-                f"(published sha256 {published.sha256[:12]}…, new {package.sha256[:12]}…).",
-                "Clients would reject one of the two. Build it again with a higher --revision.",
-            )
+            yield package, published
+
+
+def changed_content_error(package: Package, published: Package, differences: str = "") -> PolicyViolation:
+    """Return the error for a package that is already published with other content."""
+    return PolicyViolation(
+        f"{package.label} is already published with different content "
+        f"(published sha256 {published.sha256[:12]}…, new {package.sha256[:12]}…{differences}).",
+        "Clients would reject one of the two. Build it again with a higher --revision.",
+    )
 
 
 def reject_duplicates(packages: Iterable[Package]) -> None:

@@ -50,24 +50,36 @@ class Target:
 
 
 def publish(
-    folder: Path, target: Target, log: Log, *, suite: str = "", skip_layout_check: bool = False
+    folder: Path,
+    target: Target,
+    log: Log,
+    *,
+    suite: str = "",
+    strict: bool = False,
+    all_revisions: bool = False,
+    skip_layout_check: bool = False,
 ) -> ChangeResult:
     """Add the packages in a folder to `suite`, or each to its home suites.
 
-    Raises PolicyViolation and BrokenPackage for packages that cannot be published.
+    Of several revisions of a version in the folder, the newest is published, or with
+    `all_revisions` all. With `strict`, a version that is already published must have the same
+    content. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
     files = scan_packages(folder)
     with _open_repository(target, log, create=True) as repository, _workspace() as workspace:
         state, cache = repository.state, repository.cache
-        source = f"{folder}\n{suite}\n{state.identity}"
+        source = f"{folder}\n{suite}\n{state.identity}\n{strict} {all_revisions}"
         last = cache.last_publish(source, state.generation)
         if last and last.files == files:
             return repository.apply(state.suites)
         from kubeparcel.repository.candidates import match
+        from kubeparcel.repository.candidates.kept import keep_published
         from kubeparcel.repository.candidates.sign import sign_rpms
 
         candidates, home_suites = match.match_files(files, last, state, cache)
-        policy.reject_changed_content(candidates.sources, state)
+        if not all_revisions:
+            candidates = match.drop_superseded(candidates, state, log)
+        candidates = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
         if not skip_layout_check:
             match.check_layout(candidates, cache, log)
         if state.options.sign_rpms and repository.signer:

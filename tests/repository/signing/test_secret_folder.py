@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,12 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def agents(home: Path) -> list[int]:
     """Return the agents of a home."""
-    argument = f"--homedir\0{home}\0".encode()
-    return [
-        int(process.name)
-        for process in Path("/proc").glob("[0-9]*")
-        if (process / "cmdline").exists() and argument in (process / "cmdline").read_bytes()
-    ]
+    argument, found = f"--homedir\0{home}\0".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            if argument in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 def test_secret_folder_is_private_and_deleted_afterwards(temporary: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
@@ -11,6 +12,7 @@ from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.packages.versions import version_key
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.candidates.scan import new_files
@@ -28,6 +30,14 @@ class Candidates:
     packages: frozenset[Package]
     sources: Mapping[Package, str]
     signed: frozenset[Package]
+
+    def without(self, dropped: Set[Package]) -> Candidates:
+        """Return the candidates without some new packages."""
+        return Candidates(
+            self.packages - dropped,
+            {package: path for package, path in self.sources.items() if package not in dropped},
+            self.signed - dropped,
+        )
 
 
 def match_files(
@@ -72,6 +82,30 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
             sources[package] = package_files.paths[sha256]
     signed = frozenset(p for p in sources if package_files.metadata[digests[p]].signed)
     return Candidates(frozenset(published | sources.keys()), sources, signed)
+
+
+def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidates:
+    """Return the candidates without new packages of which the folder or the repository has a higher revision."""
+    names = {package.name for package in candidates.sources}
+    newest: dict[tuple[str, ...], Package] = {}
+    for package in chain(candidates.packages, (package for package in state.packages if package.name in names)):
+        other = newest.setdefault(_without_revision(package), package)
+        if other.version != package.version and _version_key(package) > _version_key(other):
+            newest[_without_revision(package)] = package
+    superseded = {p for p in candidates.sources if newest[_without_revision(p)].version != p.version}
+    if superseded:
+        versions = sorted({f"{package.name} {package.version}" for package in superseded})
+        more = f" and {len(versions) - 3} more" if len(versions) > 3 else ""
+        log.info("Skip", f"superseded by a newer revision: {', '.join(versions[:3])}{more} (--all-revisions)")
+    return candidates.without(superseded)
+
+
+def _version_key(package: Package) -> tuple[object, ...]:
+    return version_key(package.format, package.version)
+
+
+def _without_revision(package: Package) -> tuple[str, ...]:
+    return (package.format, package.name, package.arch, package.version.rpartition("-")[0] or package.version)
 
 
 def _prefer_signed(digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]) -> dict[Package, str]:

@@ -1,0 +1,158 @@
+"""New builds of published versions: incidental differences keep the published package, others are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.model import Format
+from kubeparcel.repository import publisher
+from kubeparcel.repository.policy import PolicyViolation
+from kubeparcel.repository.publisher import Target
+from tests.conftest import RecordingLog
+from tests.support import client_view
+from tests.support.elf_files import Go, elf
+from tests.support.package_builders import deb, five, rpm
+from tests.support.repository_fixtures import Publish
+
+MAKERS = {Format.DEB: deb, Format.RPM: rpm}
+
+
+def file_names(repo: Path, suite: str) -> set[str]:
+    return set(client_view.read_repository(repo)[suite])
+
+
+def publish_with_log(folder: Path, repo: Path, **options: bool) -> list[str]:
+    log = RecordingLog()
+    publisher.publish(folder, Target(str(repo)), log, skip_layout_check=True, **options)
+    return log.warnings
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_recompiled_companion_stays_as_published(publish: Publish, repo: Path, tmp_path: Path, format_: Format) -> None:
+    make = MAKERS[format_]
+    make(five(tmp_path / "old", "1.31.4"), "cri-tools", "1.31.0-1", body=elf(go=Go(toolchain="go1.22.1")))
+    make(five(tmp_path / "new", "1.31.5"), "cri-tools", "1.31.0-1", body=elf(go=Go(toolchain="go1.23.9")))
+    publish(tmp_path / "old")
+    before = client_view.read_repository(repo)
+    warnings = publish_with_log(tmp_path / "new", repo)
+    after = client_view.read_repository(repo)
+    suite = "apt v1.31" if format_ is Format.DEB else "yum v1.31"
+    assert all(before[name].items() <= after[name].items() for name in before)
+    assert any("kubelet" in name and "1.31.5" in name for name in after[suite])
+    assert len(warnings) == 1
+    assert f"Kept the published cri-tools 1.31.0-1 {'amd64' if make is deb else 'x86_64'}" in warnings[0]
+    assert "differs in compilation of /usr/share/cri-tools/file" in warnings[0]
+    assert publish_with_log(tmp_path / "new", repo) == []  # nothing is new any more
+
+
+def test_other_maintainer_keeps_any_published_package(publish: Publish, dist: Path, repo: Path, tmp_path: Path) -> None:
+    publish()
+    before = client_view.read_files(repo)
+    (tmp_path / "new").mkdir()
+    deb(tmp_path / "new", "kubeadm", "1.36.3-1", fields="Maintainer: Others <others@example.invalid>\n")
+    warnings = publish_with_log(tmp_path / "new", repo)
+    assert warnings == ["Kept the published kubeadm 1.36.3-1 amd64 (deb); the new one differs in maintainer."]
+    assert client_view.read_files(repo) == before
+
+
+def test_kept_package_joins_the_suite_of_a_new_minor(publish: Publish, repo: Path, tmp_path: Path) -> None:
+    publish(five(tmp_path / "old", "1.35.1"))
+    new = five(tmp_path / "new", "1.36.0")
+    deb(new, "kubernetes-cni", "1.9.1-1", fields="Maintainer: Others <others@example.invalid>\n")
+    publish(new)
+    view = client_view.read_repository(repo)
+    name = "kubernetes-cni_1.9.1-1_amd64.deb"
+    assert view["apt v1.36"][name] == view["apt v1.35"][name]
+
+
+@pytest.mark.parametrize("format_", Format)
+@pytest.mark.parametrize(
+    ("package", "change", "difference"),
+    [
+        ("cri-tools", {"depends": "conntrack"}, "relations"),
+        ("cri-tools", {"body": b"other"}, "contents of /usr/share/cri-tools/file"),
+        ("kubectl", {"body": b"other"}, "contents of /usr/share/kubectl/file"),
+    ],
+)
+def test_changed_package_needs_a_revision(
+    publish: Publish,
+    repo: Path,
+    tmp_path: Path,
+    format_: Format,
+    package: str,
+    change: dict[str, object],
+    difference: str,
+) -> None:
+    publish()
+    before = client_view.read_files(repo)
+    new = five(tmp_path / "new")
+    version = "1.36.0-1" if package == "cri-tools" else "1.36.3-1"
+    MAKERS[format_](new, package, version, **change)
+    with pytest.raises(PolicyViolation, match="higher --revision") as violation:
+        publish(new)
+    assert f"differs in {difference}" in violation.value.message
+    assert client_view.read_files(repo) == before
+
+
+def test_recompiled_core_package_needs_a_revision(publish: Publish, repo: Path, tmp_path: Path) -> None:
+    for folder, version in (("old", "go1.22.1"), ("new", "go1.23.9")):
+        deb(five(tmp_path / folder), "kubectl", "1.36.3-1", body=elf(go=Go(toolchain=version)))
+    publish(tmp_path / "old")
+    with pytest.raises(PolicyViolation, match=r"differs in compilation of /usr/share/kubectl/file"):
+        publish(tmp_path / "new")
+
+
+def test_strict_rejects_any_other_content(publish: Publish, repo: Path, tmp_path: Path) -> None:
+    publish()
+    (tmp_path / "new").mkdir()
+    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
+    with pytest.raises(PolicyViolation, match="different content"):
+        publish_with_log(tmp_path / "new", repo, strict=True)
+    assert len(publish_with_log(tmp_path / "new", repo)) == 1
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"!<arch>\n")])
+def test_published_file_that_cannot_be_read_is_not_kept(
+    publish: Publish, repo: Path, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    publish()
+    damage(next(repo.rglob("cri-tools_*.deb")))
+    (tmp_path / "new").mkdir()
+    deb(tmp_path / "new", "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
+    with pytest.raises(PolicyViolation, match="different content"):
+        publish_with_log(tmp_path / "new", repo)
+
+
+@pytest.mark.parametrize("make", [deb, rpm])
+def test_superseded_revisions_are_not_published(
+    publish: Publish, repo: Path, dist: Path, make: Callable[..., Path]
+) -> None:
+    make(dist, "kubectl", "1.36.3-2")
+    make(dist, "kubectl", "1.36.3-10")
+    make(dist, "kubectl", "1.36.4-1")
+    publish()
+    suite = "apt stable" if make is deb else "yum stable"
+    names = {name for name in file_names(repo, suite) if name.startswith("kubectl")}
+    separator, arch = ("_", "_amd64.deb") if make is deb else ("-", ".x86_64.rpm")
+    assert names == {f"kubectl{separator}{version}{arch}" for version in ("1.36.3-10", "1.36.4-1")}
+
+
+def test_all_revisions_are_published_on_request(publish: Publish, repo: Path, dist: Path) -> None:
+    deb(dist, "kubectl", "1.36.3-2")
+    publish()
+    assert "kubectl_1.36.3-1_amd64.deb" not in file_names(repo, "apt stable")
+    publish_with_log(dist, repo, all_revisions=True)
+    assert {"kubectl_1.36.3-1_amd64.deb", "kubectl_1.36.3-2_amd64.deb"} <= file_names(repo, "apt stable")
+
+
+def test_older_revision_than_the_published_one_is_left_out(
+    publish: Publish, repo: Path, dist: Path, tmp_path: Path
+) -> None:
+    deb(dist, "kubectl", "1.36.3-2")
+    publish()
+    before = client_view.read_files(repo)
+    publish(five(tmp_path / "older"))
+    assert client_view.read_files(repo) == before
