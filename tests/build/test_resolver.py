@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from kubeparcel.build.resolver import resolve
+from kubeparcel.build import lockfile
+from kubeparcel.build.resolver import resolve, resolve_or_load, update_lock
 from kubeparcel.config import catalog
+from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Request
 from tests.conftest import FakeModules, FakeSource, RecordingLog
@@ -92,3 +96,18 @@ def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sour
     fake_sources(Hidden())
     with pytest.raises(UnknownVersion, match="not published for s390x"):
         resolve(Request("1.36"), CATALOG, log)
+
+
+def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, here):
+    """Mirrors date files differently: cri-tools of the next patch must have the same bytes."""
+    source = FakeSource({"1.36.3": "1.36.3", "1.36.4": "1.36.4"})
+    fake_sources(source)
+    first = resolve_or_load(load_settings({"kubernetes": "1.36.3"}), log, locked=False)
+    pin = source.pin
+    source.pin = lambda *words: dataclasses.replace(pin(*words), released=1_800_000_000)
+    second = resolve_or_load(load_settings({"kubernetes": "1.36.4"}), log, locked=False)
+    assert second.component("kubernetes").released == 1_800_000_000
+    for name in ("cri-tools", "cni"):
+        assert second.component(name).released == first.component(name).released != 1_800_000_000
+    update_lock(load_settings({"kubernetes": "1.36.4", "cni": "1.9.1"}), log)
+    assert lockfile.read(here / lockfile.NAME).component("cni").released == first.component("cni").released

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages.differences import compare_packages
-from kubeparcel.packages.model import PackageContents, PackageEntry, Script
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
 from kubeparcel.packages.reader import read_package
 from tests.support.elf_files import Go, elf
 from tests.support.package_builders import deb
@@ -88,3 +88,13 @@ def test_contents_of_other_files_are_intended(tmp_path: Path) -> None:
         (tmp_path / str(number)).mkdir()
         packages.append(read_package(deb(tmp_path / str(number), "crictl", body=body)))
     assert compare_packages(*packages).intended == ("contents of /usr/share/crictl/file",)
+
+
+def test_documentation_is_incidental(package: PackageContents) -> None:
+    def with_document(name: str, sha256: str) -> PackageContents:
+        document = PackageEntry(f"/usr/share/doc/crictl/{name}", FileType.FILE, 0o644, "root", "root", 0, sha256=sha256)
+        return replace(package, entries=(*package.entries, document))
+
+    for name, labels in (("README.md", ("documentation",)), ("changelog.Debian.gz", ()), ("provenance.json", ())):
+        differences = compare_packages(with_document(name, "1" * 64), with_document(name, "2" * 64))
+        assert (differences.incidental, differences.intended) == (labels, ())

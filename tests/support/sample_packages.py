@@ -141,12 +141,18 @@ class SamplePackages:
 
 
 def sample_packages(
-    folder: Path, kubernetes: str = "1.36.3", *, go: Mapping[str, Go] = GO, source: str = "go", **flags: str
+    folder: Path,
+    kubernetes: str = "1.36.3",
+    *,
+    go: Mapping[str, Go] = GO,
+    source: str = "go",
+    released: int = RELEASED,
+    **flags: str,
 ) -> SamplePackages:
     """Plan all packages of a version; `flags` are settings, such as layout."""
     store = Store(folder / "store")
     components = tuple(
-        Component(name, Version.parse(version), RELEASED, artifacts=_artifacts(name))
+        Component(name, Version.parse(version), released, artifacts=_artifacts(name))
         for name, version in {"kubernetes": kubernetes, "cri-tools": "1.36.0", "cni": "1.9.1"}.items()
     )
     toolchain = "go1.26.8" if source == "go" else ""

@@ -158,6 +158,20 @@ def _match(text: str, pattern: str, kind: str) -> str:
     return text
 
 
+def keep_dates(lock: Lock, previous: Lock | None) -> Lock:
+    """Return the lock with the previous dates of components that have the same files.
+
+    Mirrors date files differently, and packages of unchanged components must have unchanged bytes.
+    """
+    previous_components = {component.name: component for component in previous.components} if previous else {}
+    components = []
+    for component in lock.components:
+        before = previous_components.get(component.name, component)
+        unchanged = before.version == component.version and set(before.artifacts) & set(component.artifacts)
+        components.append(dataclasses.replace(component, released=before.released) if unchanged else component)
+    return dataclasses.replace(lock, components=tuple(components))
+
+
 def differences(old: Lock, new: Lock) -> Iterator[str]:
     """Yield one line for each difference between two locks, such as `cni: 1.9.0 → 1.9.1`."""
     if old.source != new.source:

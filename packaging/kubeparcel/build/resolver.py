@@ -40,7 +40,7 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
         return current
     if locked:
         raise _locked_error(current, request)
-    lock = _resolve(request, log)
+    lock = _resolve(request, current, log)
     if not dry_run:
         lockfile.write(lock, path)
     log.info("Release", describe_lock(lock, f"{lockfile.NAME} {'not ' * dry_run}written"))
@@ -67,8 +67,8 @@ def effective_request(settings: Settings, current: Lock | None) -> Request:
     return request
 
 
-def _resolve(request: Request, log: Log) -> Lock:
-    lock = resolve(request, catalogs.load(), log)
+def _resolve(request: Request, current: Lock | None, log: Log) -> Lock:
+    lock = lockfile.keep_dates(resolve(request, catalogs.load(), log), current)
     for warning in lock.warnings:
         log.warn(warning)
     return lock
@@ -205,7 +205,7 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     request = effective_request(settings, current)
     if refresh and current:
         warn_of_unused_mirror(current.source, settings.mirror, log)
-    lock = _refresh(current, refresh, settings.mirror) if refresh else _resolve(request, log)
+    lock = _refresh(current, refresh, settings.mirror) if refresh else _resolve(request, current, log)
     differences = tuple(lockfile.differences(current, lock)) if current else ("no previous lock",)
     if current and not differences:
         differences = tuple(lockfile.mismatches(current, request))

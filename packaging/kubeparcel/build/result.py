@@ -72,7 +72,8 @@ class BuildResult:
         if not self.report.passed:
             return f"Nothing was written to {self.out}: {self.report.summary}"
         if not self.changed and not any(built.seconds for built in self.packages):
-            return f"Nothing to do: {self.out} is up to date with {lockfile.NAME} ({duration(self.seconds)})"
+            up_to_date = f"Nothing to do: {self.out} is up to date with {lockfile.NAME} ({duration(self.seconds)})"
+            return f"{up_to_date}{self._others_line}"
         headers = ["Package", "Version", "Arch", "Size", "sha256", "From", "Time"]
         rows = [
             [

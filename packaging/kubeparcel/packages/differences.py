@@ -10,15 +10,16 @@ from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 _SHOWN = 3
 _INCIDENTAL_FIELDS = {"compression": "compression", "maintainer": "maintainer", "vendor": "vendor"}
 _FIELDS = ("epoch", "homepage", "license", "summary", "description", "section", "relations", "scripts")
-_DERIVED_FILES = ("/provenance.json", "/md5sums")
+_DOCUMENTATION = ("/usr/share/doc/", "/usr/share/licenses/")
+"""Folders of changelogs, copyrights and provenance: they repeat dates, the maintainer and digests of binaries."""
 
 
 @dataclass(frozen=True)
 class Differences:
     """What differs between two packages of one name and version.
 
-    `incidental` differences come from how a package was built: file times, compression, maintainer,
-    and binaries compiled differently. All others, in `intended`, somebody asked for.
+    `incidental` differences come from how a package was built: file times, compression, maintainer, and
+    documentation with them. `recompiled` are binaries compiled differently. All others are `intended`.
     """
 
     incidental: tuple[str, ...]
@@ -26,7 +27,7 @@ class Differences:
     recompiled: tuple[str, ...]
 
     def __str__(self) -> str:
-        return ", ".join((*self.intended, *self.recompiled, *self.incidental)) or "bytes"
+        return ", ".join((*self.intended, *self.recompiled, *self.incidental)) or "compression"
 
 
 def compare_packages(old: PackageContents, new: PackageContents) -> Differences:
@@ -38,14 +39,22 @@ def compare_packages(old: PackageContents, new: PackageContents) -> Differences:
     intended += _shorten("added", sorted(after.keys() - before.keys()))
     common = [(before[path], after[path]) for path in sorted(before.keys() & after.keys())]
     intended += _shorten("attributes of", [a.path for a, b in common if _attributes(a) != _attributes(b)])
-    changed = [(a, b) for a, b in common if a.sha256 != b.sha256 and not a.path.endswith(_DERIVED_FILES)]
+    changed = [(a, b) for a, b in common if a.sha256 != b.sha256]
     recompiled = [a.path for a, b in changed if a.elf and b.elf]
-    intended += _shorten("contents of", [a.path for a, b in changed if not (a.elf and b.elf)])
+    others = [a.path for a, b in changed if not (a.elf and b.elf)]
+    intended += _shorten("contents of", [path for path in others if not path.startswith(_DOCUMENTATION)])
+    incidental += ["documentation"] if any(map(_is_written_documentation, others)) else []
     if any(a.mtime != b.mtime for a, b in common):
         incidental.append("file times")
     if old.build_time != new.build_time and "file times" not in incidental:
         incidental.append("build time")
     return Differences(tuple(incidental), tuple(intended), tuple(_shorten("compilation of", recompiled)))
+
+
+def _is_written_documentation(path: str) -> bool:
+    """Return whether a file is documentation that no other difference explains, such as a README."""
+    generated = ("/provenance.json", "/copyright", "/changelog.Debian.gz")
+    return path.startswith(_DOCUMENTATION) and not path.endswith(generated)
 
 
 def _attributes(entry: PackageEntry) -> tuple[object, ...]:

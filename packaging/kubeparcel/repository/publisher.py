@@ -79,7 +79,7 @@ def publish(
         candidates, home_suites = match.match_files(files, last, state, cache)
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
-        candidates = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
+        candidates, kept = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
         if not skip_layout_check:
             match.check_layout(candidates, cache, log)
         if state.options.sign_rpms and repository.signer:
@@ -88,7 +88,7 @@ def publish(
         if not target.dry_run:
             published = LastPublish(result.state.generation, home_suites, files)
             cache.store_last_publish(source, published)
-        return result
+        return dataclasses.replace(result, kept=kept)
 
 
 def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:

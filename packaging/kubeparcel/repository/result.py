@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubeparcel.console import duration
 from kubeparcel.repository.model import Package, State, SuiteChange
@@ -13,11 +13,19 @@ from kubeparcel.repository.model import Package, State, SuiteChange
 _LINES_SHOWN = 15
 
 
+class KeptPackage(NamedTuple):
+    """A published package that stays instead of a new build, and how they differ."""
+
+    package: Package
+    differences: str
+
+
 @dataclass(frozen=True)
 class ChangeResult:
     """What a change did, or with `dry_run` would do.
 
     `state` is the state afterwards. `signatures_renewed` says that all indexes were signed again.
+    `kept` are published packages of which the folder has other builds.
     """
 
     repository: str
@@ -26,6 +34,7 @@ class ChangeResult:
     signatures_renewed: bool
     dry_run: bool
     seconds: float
+    kept: tuple[KeptPackage, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -49,6 +58,7 @@ class ChangeResult:
                     }
                     for change in self.changes
                 },
+                "kept": [{**_package_json(kept.package), "differences": kept.differences} for kept in self.kept],
                 "packages": {suite: len(packages) for suite, packages in self.state.suites.items()},
                 "seconds": round(self.seconds, 2),
             },

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher
 from kubeparcel.repository.policy import PolicyViolation
@@ -16,6 +19,7 @@ from tests.support import client_view
 from tests.support.elf_files import Go, elf
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish
+from tests.support.sample_packages import GO, RELEASED, sample_packages
 
 MAKERS = {Format.DEB: deb, Format.RPM: rpm}
 
@@ -66,6 +70,50 @@ def test_kept_package_joins_the_suite_of_a_new_minor(publish: Publish, repo: Pat
     view = client_view.read_repository(repo)
     name = "kubernetes-cni_1.9.1-1_amd64.deb"
     assert view["apt v1.36"][name] == view["apt v1.35"][name]
+
+
+REVISED = """
+maintainer: Others <others@example.invalid>
+vendor: Others
+packages: {cri-tools: {relations: [{depends: chrony}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "differences"),
+    [
+        ("", {"released": RELEASED - 40_000_000}, {"file times"}),
+        ("maintainer: Others <others@example.invalid>", {}, {"maintainer"}),
+        ("compression: small", {}, {"compression"}),
+        (REVISED, {}, {"relations, maintainer", "relations, maintainer, vendor", "maintainer", "maintainer, vendor"}),
+    ],
+    ids=["dates of a mirror", "maintainer", "compression", "settings"],
+)
+def test_release_with_other_builds_of_shared_packages_is_published(
+    key: Path, repo: Path, tmp_path: Path, settings: str, changes: dict[str, Any], differences: set[str]
+) -> None:
+    """Packages as kubeparcel builds them: changelog and copyright of a deb repeat the date and the maintainer."""
+    for version in ("1.36.3", "1.36.4"):
+        folder = tmp_path / version
+        folder.mkdir()
+        (folder / "kubeparcel.yaml").write_text(settings if version == "1.36.4" else "")
+        go = {**GO, "kubernetes": Go(version=f"v{version}")}
+        samples = sample_packages(folder, version, go=go, **(changes if version == "1.36.4" else {}))
+        for package in samples.manifests.values():
+            samples.write(package, None, folder / "out" / package.name)
+    publisher.publish(tmp_path / "1.36.3/out", Target(str(repo)), QuietLog())
+    before = client_view.read_repository(repo)
+    log = RecordingLog()
+    result = publisher.publish(tmp_path / "1.36.4/out", Target(str(repo)), log)
+    after = client_view.read_repository(repo)
+    assert all(before[suite].items() <= after[suite].items() for suite in before)
+    assert len(after["apt stable"]) == len(after["yum stable"]) == 8
+    assert {kept.differences for kept in result.kept} == differences
+    assert len(log.warnings) == 4
+    document = json.loads(result.as_json())
+    assert {row["name"] for row in document["kept"]} == {"cri-tools", "kubernetes-cni"}
+    with pytest.raises(PolicyViolation, match="cri-tools"):
+        publisher.publish(tmp_path / "1.36.4/out/cri-tools", Target(str(repo)), QuietLog(), strict=True)
 
 
 @pytest.mark.parametrize("format_", Format)
