@@ -83,13 +83,13 @@ def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> No
         assert cache.digests([FileStamp.of("/a.deb", 3, 6)]) == {}
 
 
-def test_cache_returns_the_last_publish_of_the_same_generation_only(tmp_path: Path) -> None:
-    last = LastPublish(4, frozenset({"stable"}), (FileStamp.of("/a\n.deb", 3, 5),))
+def test_cache_returns_the_last_publish_of_the_same_state_only(tmp_path: Path) -> None:
+    last = LastPublish("s4", frozenset({"stable"}), (FileStamp.of("/a\n.deb", 3, 5),))
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_last_publish("target", last)
-        assert cache.last_publish("target", 4) == last
-        assert cache.last_publish("target", 5) is None
-        assert cache.last_publish("other", 4) is None
+        assert cache.last_publish("target", "s4") == last
+        assert cache.last_publish("target", "s5") is None
+        assert cache.last_publish("other", "s4") is None
 
 
 def test_folder_page_lists_subfolders_first_and_quotes_names() -> None:

@@ -86,7 +86,8 @@ class State:
     newest first. `retired_packages` are files that no suite contains any more, by path, with the
     generation that removed them; they are kept for clients with older indexes. After `renew_at`
     (Unix time) indexes are signed again even without a change. `signing_keys` are the keys of the
-    last signatures as `FINGERPRINT:EXPIRY`. `persisted` is true if the state file has this state.
+    last signatures as `FINGERPRINT:EXPIRY`. `digest` is the SHA-256 of the state file with this state,
+    empty if there is none.
     """
 
     generation: int = 0
@@ -97,7 +98,7 @@ class State:
     renew_at: int = 0
     signing_keys: tuple[str, ...] = ()
     options: RepositoryOptions = RepositoryOptions()
-    persisted: bool = field(default=False, compare=False)
+    digest: str = field(default="", compare=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:

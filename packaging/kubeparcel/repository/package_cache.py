@@ -24,10 +24,10 @@ CREATE TABLE IF NOT EXISTS metadata (
 CREATE TABLE IF NOT EXISTS index_entries (
   sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT);
 CREATE TABLE IF NOT EXISTS last_publish (
-  target TEXT PRIMARY KEY, generation INTEGER, home_suites TEXT, files TEXT);
+  target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 5
+_SCHEMA_VERSION = 6
 _FORMATS = {str(format_): format_ for format_ in Format}
 
 
@@ -89,11 +89,11 @@ class IndexEntry(NamedTuple):
 class LastPublish(NamedTuple):
     """What was in a folder when it was last published.
 
-    `generation` is that of the repository afterwards. `home_suites` are the suites of the folder's
+    `state` is the SHA-256 of the repository's state file afterwards. `home_suites` are the suites of the folder's
     Kubernetes core packages.
     """
 
-    generation: int
+    state: str
     home_suites: frozenset[str]
     files: tuple[FileStamp, ...]
 
@@ -126,13 +126,13 @@ class PackageCache:
         """Return the SHA-256 of the packages that passed the layout check."""
         return frozenset(row[0] for row in self._select("layout_checked", "sha256", digests))
 
-    def last_publish(self, target: str, generation: int) -> LastPublish | None:
-        """Return the last publish to `target` if the repository still has that generation."""
-        query = "SELECT home_suites, files FROM last_publish WHERE target = ? AND generation = ?"
-        row = self._connection.execute(query, (target, generation)).fetchone()
+    def last_publish(self, target: str, state: str) -> LastPublish | None:
+        """Return the last publish to `target` if the repository still has the state with this SHA-256."""
+        query = "SELECT home_suites, files FROM last_publish WHERE target = ? AND state = ?"
+        row = self._connection.execute(query, (target, state)).fetchone()
         if row is None:
             return None
-        return LastPublish(generation, frozenset(json.loads(row[0])), tuple(json.loads(row[1])))
+        return LastPublish(state, frozenset(json.loads(row[0])), tuple(json.loads(row[1])))
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
         """Store the SHA-256 of local files."""
@@ -153,7 +153,7 @@ class PackageCache:
     def store_last_publish(self, target: str, publish: LastPublish) -> None:
         """Store what was published to `target`."""
         home_suites = json.dumps(sorted(publish.home_suites))
-        row = (target, publish.generation, home_suites, json.dumps(publish.files))
+        row = (target, publish.state, home_suites, json.dumps(publish.files))
         self._insert("last_publish", [row])
 
     def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:

@@ -69,7 +69,7 @@ def publish(
     with _open_repository(target, log, create=True) as repository, _workspace() as workspace:
         state, cache = repository.state, repository.cache
         source = f"{folder}\n{suite}\n{state.identity}\n{strict} {all_revisions}"
-        last = cache.last_publish(source, state.generation)
+        last = cache.last_publish(source, state.digest)
         if last and last.files == files:
             return repository.apply(state.suites)
         from kubeparcel.repository.candidates import match
@@ -86,7 +86,7 @@ def publish(
             candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
         result = repository.apply(suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources)
         if not target.dry_run:
-            published = LastPublish(result.state.generation, home_suites, files)
+            published = LastPublish(result.state.digest, home_suites, files)
             cache.store_last_publish(source, published)
         return dataclasses.replace(result, kept=kept)
 
@@ -219,7 +219,6 @@ def _open_repository(target: Target, log: Log, *, create: bool = False) -> Itera
             published,
             options=_updated_options(published.options, target.options, storage),
             identity=published.identity or os.urandom(16).hex(),
-            persisted=False,
         )
         yield OpenRepository(storage, published, state, signer, cache, started, target.confirm)
 

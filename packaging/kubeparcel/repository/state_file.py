@@ -8,6 +8,7 @@ renew_at, `signers` signing_keys, and `terms` options, with the keys in OPTION_K
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -45,7 +46,12 @@ class StateFileError(ExternalError):
 def load(storage: Storage) -> State | None:
     """Return the state of a repository, None without a state file. Raises as `parse` does."""
     data = storage.read(STATE_PATH)
-    return None if data is None else replace(parse(data, storage.location), persisted=True)
+    return None if data is None else replace(parse(data, storage.location), digest=digest(data))
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of a state file."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def parse(data: bytes, repository: str) -> State:

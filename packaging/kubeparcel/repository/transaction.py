@@ -52,17 +52,18 @@ def commit(
         signing_keys=signer.key_expiry_tags,
     )
     _store_history(storage, published)
+    state_data = state_file.dump(state, prepared.state_packages)
     storage.swap(
         [_folder_swap(storage, signed, retained) for signed in prepared.indexes.values()],
         {
             state_file.PENDING: state_file.dump_names(sorted({suite for suite, _ in keys})),
-            state_file.STATE_PATH: state_file.dump(state, prepared.state_packages),
+            state_file.STATE_PATH: state_data,
         },
     )
     client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages)
     _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
     _remove_unused(storage, published, state)
-    return state
+    return dataclasses.replace(state, digest=state_file.digest(state_data))
 
 
 def _changed_indexes(storage: Storage, published: State, target: TargetState) -> list[IndexKey]:
@@ -143,7 +144,7 @@ def _retained_indexes(published: State, target: State, signed: Mapping[IndexKey,
 
 def _store_history(storage: Storage, published: State) -> None:
     path = state_file.history_path(published.generation)
-    if published.persisted:
+    if published.digest:
         storage.copy([(state_file.STATE_PATH, path)])
     elif published.generation:
         storage.write({path: state_file.dump(published)})

@@ -104,6 +104,21 @@ def test_publish_restores_packages_removed_since_the_last_publish(publish: Publi
     assert client_view.read_repository(repo) == before
 
 
+def test_publish_notices_a_restored_backup(publish: Publish, repo: Path, dist: Path, tmp_path: Path) -> None:
+    """After a restore and another change, the generation is the one of the last publish again."""
+    publish()
+    shutil.copytree(repo, tmp_path / "backup", symlinks=True)
+    deb(dist, "kubectl", "1.36.4-1")
+    publish()
+    before = client_view.read_repository(repo)
+    shutil.rmtree(repo)
+    shutil.copytree(tmp_path / "backup", repo, symlinks=True)
+    publisher.remove(["kubectl"], Target(str(repo)), QuietLog())
+    assert "Nothing to do" not in publish().as_text()
+    assert client_view.read_repository(repo).keys() == before.keys()
+    assert file_names(repo) == {suite: set(packages) for suite, packages in before.items()}
+
+
 def test_companion_joins_the_home_suites_of_the_core_packages_in_its_folder() -> None:
     def package(name: str, version: str) -> Package:
         return Package(Format.DEB, name, version, "amd64", name + version, 1, "", "", "")

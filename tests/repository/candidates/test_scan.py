@@ -58,7 +58,7 @@ def test_new_files_compares_with_the_last_publish_for_unusual_names(tmp_path: Pa
         (tmp_path / name).write_bytes(b"x")
     files = scan_packages(tmp_path)
     assert [Path(file.path).name for file in files] == sorted(names)
-    last = LastPublish(1, frozenset(), files)
+    last = LastPublish("", frozenset(), files)
     assert new_files(files, last) == []
     (tmp_path / "c.deb").write_bytes(b"xyz")
     assert new_files(scan_packages(tmp_path), last) == [

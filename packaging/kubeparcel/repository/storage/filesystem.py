@@ -73,6 +73,20 @@ def _syncfs(path: str | Path) -> bool:
         os.close(descriptor)
 
 
+def create_folder(folder: Path) -> None:
+    """Create a folder and its missing parents. Others can read them, whatever the umask is."""
+    try:
+        folder.mkdir()
+    except FileNotFoundError:
+        create_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o755)
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Hard-link a file, or copy it where links are impossible; `target` must not exist."""
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kubeparcel.errors import Busy
+from kubeparcel.errors import Busy, ConfigurationError
 from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.store import translate_os_errors
@@ -59,7 +59,8 @@ class FolderStorage:
             targets = [f"{self.location}/{check_path(path)}" for path, _ in files]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
-                folder.mkdir(parents=True, exist_ok=True)
+                self._reject_links(folder)
+                filesystem.create_folder(folder)
             for target, (_, source) in zip(targets, files, strict=True):
                 if not filesystem.try_hardlink(source, target):
                     staged.unlink(missing_ok=True)
@@ -88,6 +89,7 @@ class FolderStorage:
             folders: set[Path] = set()
             for path in paths:
                 target = self.root / check_path(path)
+                self._reject_links(target.parent)
                 target.unlink(missing_ok=True)
                 folders.update(target.relative_to(self.root).parents)
             for folder in sorted(folders, key=lambda f: -len(f.parts)):
@@ -109,12 +111,13 @@ class FolderStorage:
     def _stage(self, swap: FolderSwap, area: Path) -> Path:
         """Build the next folder in the staging area; kept files are hard-linked."""
         live = self.root / check_path(swap.folder)
+        self._reject_links(live)
         folders = {area}
-        area.mkdir()
+        filesystem.create_folder(area)
         for name in sorted((*swap.new_files, *swap.kept_files)):
             parent = (area / check_path(name)).parent
             if parent not in folders:
-                parent.mkdir(parents=True, exist_ok=True)
+                filesystem.create_folder(parent)
                 folders.add(parent)
         for name in swap.kept_files:
             filesystem.link_or_copy(live / name, area / name)
@@ -133,7 +136,7 @@ class FolderStorage:
 
     def _replace_folder(self, swap: FolderSwap, staged: Path) -> None:
         live = self.root / swap.folder
-        live.parent.mkdir(parents=True, exist_ok=True)
+        filesystem.create_folder(live.parent)
         if not live.exists():
             staged.rename(live)
         elif not filesystem.exchange_folders(staged, live):
@@ -144,7 +147,7 @@ class FolderStorage:
         others = [name for name in swap.new_files if name not in swap.entry_files]
         for name in (*others, *swap.entry_files):
             target = live / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+            filesystem.create_folder(target.parent)
             (staged / name).replace(target)
         for path in self.file_sizes(swap.folder):
             name = path.removeprefix(f"{swap.folder}/")
@@ -155,6 +158,7 @@ class FolderStorage:
     def lease(self, wait: float) -> Iterator[int]:
         with translate_os_errors(self.root):
             path = self._with_parent(f"{METADATA_FOLDER}/lock")
+            self._reject_links(path)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 _lock(descriptor, self.location, wait)
@@ -174,8 +178,20 @@ class FolderStorage:
     def _with_parent(self, path: str) -> Path:
         """Return the full path of a file whose folder exists afterwards."""
         target = self.root / check_path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._reject_links(target.parent)
+        filesystem.create_folder(target.parent)
         return target
+
+    def _reject_links(self, path: Path) -> None:
+        """Raise ConfigurationError for a symbolic link below the repository: it could lead anywhere."""
+        for part in (path, *path.parents):
+            if part == self.root:
+                return
+            if part.is_symlink():
+                raise ConfigurationError(
+                    f"{part} is a symbolic link, and publishing would write where it leads.",
+                    "Replace it by a folder; mount or bind-mount other disks instead.",
+                )
 
     def _clear_staging(self) -> None:
         """Delete partial files: our own, or those of a publisher that was killed."""

@@ -1,0 +1,62 @@
+"""Repositories in folders: modes of what is published, and symbolic links in the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.publisher import Target
+from tests.support import client_view
+from tests.support.package_builders import five
+from tests.support.repository_fixtures import Publish
+
+
+@pytest.fixture(params=[0o077, 0o027, 0o022])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_web_servers_can_read_what_is_published_whatever_the_umask_is(
+    publish: Publish, repo: Path, dist: Path, tmp_path: Path, umask: int
+) -> None:
+    publish(five(tmp_path / "private"))  # its files have the modes of the umask
+    publish(five(tmp_path / "newer", "1.36.4"))
+    paths = [repo, *(path for path in repo.rglob("*") if ".kubeparcel" not in path.parts)]
+    assert len(paths) > 30
+    unreadable = [path for path in paths if path.stat().st_mode & 0o444 != 0o444]
+    unreadable += [path for path in paths if path.is_dir() and path.stat().st_mode & 0o111 != 0o111]
+    assert not unreadable
+    assert (tmp_path / "private/kubeadm_1.36.3-1_amd64.deb").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize(
+    "link",
+    [".kubeparcel", ".kubeparcel/lock", "apt", "apt/pool", "apt/pool/main/k/kubelet", "apt/dists/stable", "yum/stable"],
+)
+def test_symbolic_link_in_a_repository_is_not_followed(publish: Publish, repo: Path, tmp_path: Path, link: str) -> None:
+    publish()
+    outside = tmp_path / "outside"
+    (repo / link).rename(outside)
+    (repo / link).symlink_to(outside)
+    before = client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()
+    with pytest.raises(ConfigurationError, match="is a symbolic link"):
+        publish(five(tmp_path / "newer", "1.36.4"))
+    with pytest.raises(ConfigurationError, match="is a symbolic link"):
+        publisher.remove(["kubelet"], Target(str(repo)), QuietLog())
+    assert (client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()) == before
+
+
+def test_repository_may_be_reached_through_a_link(publish: Publish, repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    repo.symlink_to(tmp_path / "disk")
+    publish()
+    publish(five(tmp_path / "newer", "1.36.4"))
+    assert "kubelet_1.36.4-1_amd64.deb" in client_view.read_repository(repo)["apt stable"]
