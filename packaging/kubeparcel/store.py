@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -42,8 +43,8 @@ class Store:
         return self.root / "sha256" / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Return whether the file exists; its content is not checked (see `get`)."""
-        return self.path(sha256).is_file()
+        """Return whether the file exists, and record that it is used; its content is not checked (see `get`)."""
+        return _mark_used(self.path(sha256))
 
     def get(self, sha256: str, label: str = "a file") -> Path:
         """Return the path of a file after checking its content.
@@ -163,6 +164,7 @@ class Store:
     def get_record(self, kind: str, key: str) -> Any:
         """Return the JSON value recorded under a key, or None."""
         path = self._record_path(kind, key)
+        _mark_used(path)
         with translate_os_errors(path), suppress(FileNotFoundError, ValueError):
             return json.loads(path.read_bytes())
         return None
@@ -170,6 +172,15 @@ class Store:
     def put_record(self, kind: str, key: str, value: Any) -> None:
         """Record a JSON value under a key."""
         self._write(self._record_path(kind, key), json.dumps(value, sort_keys=True).encode())
+
+    def records(self, kind: str) -> Iterator[tuple[Path, Any]]:
+        """Yield the file and the JSON value of each record of a kind, the last used first."""
+        files = sorted(
+            (self.root / "memory" / kind).glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True
+        )
+        for file in files:
+            with suppress(FileNotFoundError, ValueError):
+                yield file, json.loads(file.read_bytes())
 
     def delete_record(self, kind: str, key: str) -> None:
         """Delete the record of a key."""
@@ -196,6 +207,17 @@ class Store:
             self._swept.add(name)
             _sweep(folder, STALE[name])
         return folder
+
+
+def _mark_used(path: Path) -> bool:
+    """Set a file's time stamp to now, where that is permitted; return whether it exists."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a read-only store
+        return path.is_file()
+    return True
 
 
 def _sweep(folder: Path, age: float) -> None:

@@ -103,7 +103,7 @@ def read_checksums(out: Path) -> dict[str, str]:
 def clean(settings: Settings, *, store: bool = False) -> str:
     """Remove the packages listed in SHA256SUMS and verify's reports; return a summary.
 
-    With `store`, also remove the cache, and the container images that it tracks.
+    With `store`, also remove the cache, and the container images that it tracks. Other files stay.
     """
     from kubeparcel.reports.output import REPORT_NAMES
 
@@ -116,10 +116,9 @@ def clean(settings: Settings, *, store: bool = False) -> str:
             folder.rmdir()
     summary = [f"Removed {len(packages)} packages from {settings.out}."]
     if store:
-        from kubeparcel.hosts import image_cache
+        from kubeparcel.build.cache import read_cache
 
-        images = image_cache.clear_images(Store(cache_dir()))
-        summary += [f"Removed {len(images)} images of hosts and nodes."] if images else []
-        shutil.rmtree(cache_dir(), ignore_errors=True)
+        _, images = read_cache(Store(cache_dir())).remove()
+        summary += [f"Removed {images} images of hosts and nodes."] if images else []
         summary.append(f"Removed the cache {cache_dir()}.")
     return "\n".join(summary)

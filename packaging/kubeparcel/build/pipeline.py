@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
     """Build the packages and write them to the output folder, unless a check fails."""
+    from kubeparcel.build.cache import record_build
+
     started = time.monotonic()
     store, out = Store(cache_dir()), settings.base / settings.out
     with lock_output_folder(out):
@@ -38,6 +40,8 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
         binaries = fetch(lock, settings, store, log)
         packages, report = assemble_and_check(plans, lock, binaries, store, log)
         changed = write_output(packages, store, out) if report.passed else ()
+        if report.passed:
+            record_build(lock, packages, store)
         others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in packages})
     seconds = time.monotonic() - started
     return BuildResult(display_output(settings), lock, packages, changed, tuple(others), report, seconds)

@@ -11,7 +11,7 @@ from kubeparcel.cli.task import CommandTask
 TASKS: tuple[CommandTask, ...] = (
     *(configure.init, configure.config),
     *(build.versions, build.resolve, build.fetch, build.build, build.mirror),
-    *(image.image, build.clean),
+    *(image.image, build.cache, build.clean),
     *(verify.verify, verify.hosts),
     *(repository.publish, repository.remove, repository.retain, repository.rollback),
     *(repository.copy, repository.doctor),

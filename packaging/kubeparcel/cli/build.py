@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from kubeparcel import console
@@ -134,6 +135,7 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     "Build",
     ("clean", "Remove the packages in dist."),
     ("clean --store", "Remove the cache as well; the next build downloads everything again."),
+    ("cache --prune", "Remove only what is not used any more from the cache."),
 )
 def clean(out: str = "", store: bool = False, yes: bool = False) -> None:
     """Remove the packages in the output folder, with --store the cache."""
@@ -146,3 +148,40 @@ def clean(out: str = "", store: bool = False, yes: bool = False) -> None:
         confirm(f"Empty the cache {cache_dir()}?", yes=yes)
     secret_folder.remove_abandoned()
     print_result(output.clean(load_settings({"out": out}), store=store))
+
+
+@task(
+    "Build",
+    ("cache", "Show the size and the contents of the cache."),
+    ("cache --prune", "Remove what was not used for 30 days."),
+    ("cache --prune --older-than 7 --keep 3", "Remove what was not used for a week, nor by the last three builds."),
+    ("clean --store", "Remove all of it."),
+    keep=Option("never remove what the last COUNT builds used, nor the last COUNT images of a host", "COUNT", "0"),
+)
+def cache(prune: bool = False, older_than: int = 30, keep: int = 0, yes: bool = False, json_: bool = False) -> None:
+    """Show what the cache contains, or prune it.
+
+    Downloads, binaries, packages and images are shared by all projects of a user; KUBEPARCEL_CACHE
+    sets the folder. Go's own caches belong to Go: go clean -cache -modcache. Files that were used in
+    the last hour are never pruned.
+    """
+    from kubeparcel.build import cache as caches
+    from kubeparcel.build import cache_report
+    from kubeparcel.paths import cache_dir
+    from kubeparcel.store import Store
+
+    if min(older_than, keep) < 0:
+        raise UsageError("--older-than and --keep must not be negative.")
+    contents = caches.read_cache(Store(cache_dir()))
+    removed = None
+    if prune:
+        unused, removed = caches.prune(contents, older_than, keep, partial(confirm, yes=yes))
+    else:
+        unused = contents.unused(older_than, keep)
+    if json_:
+        print_result(cache_report.cache_as_json(contents, unused, removed))
+    elif removed:
+        print_result(cache_report.pruned_as_text(contents, unused, removed))
+    else:
+        description = cache_report.describe_selection(older_than, keep)
+        print_result(cache_report.cache_as_text(contents, unused, description))

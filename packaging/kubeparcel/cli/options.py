@@ -76,6 +76,8 @@ OPTIONS: Mapping[str, Option] = {
     "origin": Option("also show where each value comes from: default, file and line, variable or option"),
     "schema": Option("print the JSON Schema of kubeparcel.yaml"),
     "store": Option("also empty the cache of downloads, compiled binaries and packages"),
+    "prune": Option("remove what is not used any more"),
+    "older-than": Option("days without use after which something is unused", "DAYS", "30"),
     "path": Option("package files, or folders with packages", "PATH", positional=True),
     "level": Option(
         "layout (package contents), install (on real distributions), service (the kubelet under "

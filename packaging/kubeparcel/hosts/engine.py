@@ -213,6 +213,11 @@ class Engine:
         images = self._run(argv, 60, "the list of images").stdout.split()
         return [image for image in images if image.startswith(prefix)]
 
+    def image_size(self, image: str) -> int:
+        """Return the size of an image in bytes; layers that images share count for each."""
+        argv = ["image", "inspect", "--format", "{{.Size}}", image]
+        return int(self._run(argv, 60, image).stdout)
+
     def pull(self, image: str) -> None:
         """Pull an image from its registry."""
         plain_http = self.flags.plain_http if _LOOPBACK.match(image) else ()

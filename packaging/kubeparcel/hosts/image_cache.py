@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,16 @@ IMAGES_TO_KEEP = 3
 """The number of images to keep of each host and purpose; one has 300 to 700 MB."""
 
 RECORDS = "images"
+
+
+@dataclass(frozen=True)
+class CachedImage:
+    """An image of an engine: its last use in seconds since 1970, its size in bytes."""
+
+    engine: str
+    name: str
+    used: float
+    size: int
 
 
 @dataclass(frozen=True)
@@ -71,15 +81,18 @@ class ImageCache:
         for repository in sorted(repositories):
             with suppress(ToolError):  # a failed cleanup must not fail the run
                 old = self._by_last_use(f"{repository}:")[IMAGES_TO_KEEP:]
-                if removed := self._remove_unused(old):
+                if removed := self.remove_unused(old):
                     text = f"kept the last {IMAGES_TO_KEEP}, removed {', '.join(removed)}"
                     self.log.info("Images", text)
 
-    def clear(self) -> list[str]:
-        """Remove all unused images that the store has records of; return their names."""
-        return self._remove_unused(self._by_last_use(IMAGE_PREFIX))
+    def images(self) -> list[CachedImage]:
+        """Return all images that the store has records of, the last used first."""
+        return [
+            CachedImage(self.engine.name, image, self._last_use(image), self.engine.image_size(image))
+            for image in self._by_last_use(IMAGE_PREFIX)
+        ]
 
-    def _remove_unused(self, images: list[str]) -> list[str]:
+    def remove_unused(self, images: Sequence[str]) -> list[str]:
         """Remove those that no process and no container uses; return their names."""
         return [image for image in images if self._remove(image)]
 
@@ -98,9 +111,13 @@ class ImageCache:
     def _by_last_use(self, prefix: str) -> list[str]:
         """Return the recorded images that start with `prefix`, the last used first."""
         images = self.engine.list_images(prefix)
-        times = {image: self.store.get_record(RECORDS, self._key(image)) for image in images}
+        times = {image: self._last_use(image) for image in images}
         recorded = [image for image in images if times[image]]
         return sorted(recorded, key=lambda image: times[image], reverse=True)
+
+    def _last_use(self, image: str) -> float:
+        """Return the time of the last use in seconds since 1970, 0 for images of other stores."""
+        return float(self.store.get_record(RECORDS, self._key(image)) or 0)
 
     def _lock_file(self, image: str) -> Path:
         name = hashlib.sha256(self._key(image).encode()).hexdigest()[:16]
@@ -113,10 +130,20 @@ class ImageCache:
         return f"{self.engine.name} {image}"
 
 
-def clear_images(store: Store) -> list[str]:
-    """Remove a store's unused images from every usable engine; return their names."""
-    removed: list[str] = []
-    for name in ENGINES:
+def list_images(store: Store) -> list[CachedImage]:
+    """Return a store's images in every usable engine."""
+    return [image for cache in _image_caches(store) for image in cache.images()]
+
+
+def remove_images(store: Store, images: Iterable[CachedImage]) -> list[str]:
+    """Remove a store's images that no process and no container uses; return their names."""
+    names: dict[str, list[str]] = {}
+    for image in images:
+        names.setdefault(image.engine, []).append(image.name)
+    return [name for cache in _image_caches(store, names) for name in cache.remove_unused(names[cache.engine.name])]
+
+
+def _image_caches(store: Store, engines: Iterable[str] = tuple(ENGINES)) -> Iterator[ImageCache]:
+    for name in engines:
         with suppress(KubeparcelError):  # an engine that is missing or does not work
-            removed += ImageCache(select_engine(name), store, QuietLog()).clear()
-    return removed
+            yield ImageCache(select_engine(name), store, QuietLog())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kubeparcel.config.settings import Settings
-from tests.cli.conftest import Program, kubeparcel  # noqa: F401
+from tests.cli.conftest import Program
 from tests.test_project_files import ROOT, check_schema
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -51,7 +51,7 @@ def named_files(document: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize(("place", "text"), examples("kubeparcel"))
-def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program, fake_sources, here, place, text):  # noqa: F811
+def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program, fake_sources, here, place, text):
     fake_sources()
     (here / "kubeparcel.yaml").write_text(text)
     for name, content in named_files(ROOT / place.partition(":")[0]).items():
