@@ -228,11 +228,6 @@ def half_an_index(target: TargetRepository) -> None:
     target.truncate(target.suite_folder / "main/binary-amd64/Packages.gz")
 
 
-@plant_in("Packages.gz is missing", "reprepro", "indexes")
-def no_packed_index(target: TargetRepository) -> None:
-    (target.suite_folder / "main/binary-amd64/Packages.gz").unlink()
-
-
 @plant_in("all forms of an index are missing", "ours", "indexes")
 def no_index(target: TargetRepository) -> None:
     for path in (target.suite_folder / "main/binary-amd64").glob("Packages*"):

@@ -149,14 +149,19 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     ("doctor https://packages.example.com/kubernetes", "Examine a repository as clients do."),
     ("doctor DIR --key packages.asc", "Examine a folder with the key that you trust."),
     ("doctor s3://BUCKET/PREFIX --quick", "Examine only the indexes in a bucket."),
+    ("doctor MIRROR --arch amd64 --component main", "Examine a copy of one architecture."),
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
     key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
+    arch=Option("architectures to examine, separated by commas", "ARCH", "all", several=True),
+    component=Option("components of apt suites to examine, separated by commas", "COMPONENT", "all", several=True),
 )
 def doctor(
     path: list[str],
     key: str = "",
     suite: str = "",
+    arch: str = "",
+    component: str = "",
     horizon: int = 365,
     quick: bool = False,
     json_: bool = False,
@@ -170,8 +175,11 @@ def doctor(
     if len(path) != 1:
         raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
     address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
-    suites = tuple(name.strip() for name in suite.split(",") if name.strip())
-    report = examine(ExaminationRequest(address, key, suites, quick, horizon), console.create_log(quiet))
+    suites, arches, components = (
+        tuple(name.strip() for name in text.split(",") if name.strip()) for text in (suite, arch, component)
+    )
+    request = ExaminationRequest(address, key, suites, arches, components, quick, horizon)
+    report = examine(request, console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, check_release, release_entries
+from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, release_entries
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.selection import Selection
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.compression import decompress_index
@@ -25,14 +26,18 @@ _BY_HASH_ALGORITHMS = ("sha256", "sha512")
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
 _ENTRY_FIELDS = "Package, Version, Architecture, Filename, Size and SHA256"
 _MISMATCH_HINT = "apt rejects it (Hash Sum mismatch). Publish again."
-_MISSING_HINT = "apt update fails. Publish again."
-_BY_HASH_HINT = "apt update fails, since the Release announces Acquire-By-Hash. Publish again."
+_INCOMPLETE_HINT = "apt update fails. Publish again."
+_MISSING_HINT = (
+    "apt update fails for its architecture. Publish again; of a copy of some architectures or components, "
+    "examine those: --arch, --component."
+)
+_BY_HASH_HINT = "apt update fails while it is being published, or shows errors. Publish again."
 _ENTRY_HINT = "apt cannot install the package. Generate the index again, with SHA256."
 
 
-def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: TrustedKeys) -> Subject:
+def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: TrustedKeys, selection: Selection) -> Subject:
     """Check a suite's Release and indexes; package files are checked separately."""
-    context = SuiteContext(reader, suite, Subject(name))
+    context = SuiteContext(reader, suite, Subject(name), selection)
     subject = context.subject
     fields = check_release(context, keys)
     if fields is None:
@@ -45,12 +50,37 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
     if not subject.complete:
         subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
     subject.packages = frozenset(packages)
-    subject.file_paths = {_file_path(suite, package) for package in packages}
+    subject.locations = _locations(context, packages)
     return subject
 
 
-def _file_path(suite: Suite, package: Package) -> str:
-    return posixpath.normpath(f"{suite.base}/{package.path}").lstrip("/")
+def _locations(context: SuiteContext, packages: Iterable[Package]) -> dict[Package, str]:
+    """Return where the packages' files are.
+
+    Those of a flat repository are relative to the first part of `deb URL FOLDER/`, which may be a
+    folder above its Release (apt, debReleaseIndex::ArchiveURI).
+    """
+    base, prefix = context.suite.base, ""
+    first = min(packages, default=None)
+    if first and not context.suite.name:
+        whole = f"{context.reader.location.rstrip('/')}/{base}".strip("/").split("/")
+        choices = [(folder, "") for folder in _and_parents(base)]
+        choices += [(base, "/".join([*whole[n:], ""])) for n in range(len(whole))]
+        usable = (c for c in choices if first.path.startswith(c[1]) and context.reader.read(_join(*c, first.path), 1))
+        base, prefix = next(usable, (base, ""))
+        if (base, prefix) != (context.suite.base, ""):
+            folder = prefix or posixpath.relpath(f"/{context.suite.base}", f"/{base}") + "/"
+            context.subject.add_remark(f"paths are relative to a folder above: clients need deb URL {folder}")
+    return {package: _join(base, prefix, package.path) for package in packages}
+
+
+def _and_parents(folder: str) -> list[str]:
+    parts = folder.split("/") if folder else []
+    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
+
+
+def _join(base: str, prefix: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(base, path.removeprefix(prefix)))
 
 
 def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -58,17 +88,25 @@ def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator
     context.subject.mark_run(CheckKind.INDEXES)
     forms_by_index: dict[str, dict[str, FileDigest]] = {}
     for name, listed in release_entries(fields).items():
+        if not context.selection.has_index(name):
+            continue
         base, suffix = posixpath.splitext(name)
         index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
         forms_by_index.setdefault(index, {})[suffix] = listed
-    by_hash = fields.get("acquire-by-hash") == "yes"
     for index, forms in forms_by_index.items():
         if index.rpartition("/")[2] == "Packages":
-            data = _check_packages_index(context, index, forms, by_hash)
+            data = _check_packages_index(context, index, forms)
             if data is not None:
                 yield index, data
         else:
             _check_other_index(context, index, forms)
+    indexes = {index for index in forms_by_index if index.rpartition("/")[2] == "Packages"}
+    if context.selection and not indexes:
+        expected, hint = f"an index of packages for {context.selection}", "Check --arch and --component."
+        context.subject.add_finding(CheckKind.FIELDS, expected, "none is listed", context.path("Release"), hint)
+    if announces_by_hash(fields):
+        listed_forms = {index + suffix: form for index in indexes for suffix, form in forms_by_index[index].items()}
+        _check_by_hash(context, listed_forms)
 
 
 def _check_other_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> None:
@@ -108,32 +146,43 @@ def _mismatches(path: str, listed: FileDigest, actual: FileDigest) -> Iterator[F
         yield Fault(CheckKind.INDEXES, expected, found, path, _MISMATCH_HINT)
 
 
-def _check_packages_index(
-    context: SuiteContext, index: str, forms: Mapping[str, FileDigest], by_hash: bool
-) -> bytes | None:
+def _check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> bytes | None:
     """Check each form of an index of packages; return the text of one, if possible a valid one."""
     valid: list[bytes] = []
     doubtful: list[bytes] = []
+    missing: list[str] = []
     for suffix in sorted(forms, key=SUFFIXES.index):
         path = _listed_path(context, index + suffix)
         data = context.reader.read(path) if path else None
         if data is None:
-            # Debian lists the uncompressed index without having it, which apt expects.
-            if path and (suffix or len(forms) == 1):
-                context.subject.add_finding(CheckKind.INDEXES, index + suffix, "file not found", path, _MISSING_HINT)
+            missing += [path] if path else []
             continue
         actual = hash_blocks([data], forms[suffix].digests)
         faults = list(_mismatches(path, forms[suffix], actual))
         context.subject.add_faults(faults)
-        if by_hash:
-            _check_by_hash(context, index + suffix, forms[suffix])
         text = _unpack(context, path, data, reported=bool(faults))
         if text is not None:
             (doubtful if faults else valid).append(text)
+    _report_missing(context, missing, fallback=bool(valid))
     _check_forms_agree(context, index, forms, valid)
     best = next(iter((*valid, *doubtful)), None)
     context.subject.complete = context.subject.complete and best is not None
     return best
+
+
+def _report_missing(context: SuiteContext, missing: list[str], *, fallback: bool) -> None:
+    """Report missing forms of an index: with another valid one, as a remark, since apt falls back to it.
+
+    Debian lists the uncompressed index without having it.
+    """
+    if fallback:
+        names = [path.rpartition("/")[2] for path in missing]
+        if compressed := ", ".join(name for name in names if name != "Packages"):
+            context.subject.add_remark(f"no {compressed}: apt reads another form of the index")
+        return
+    for path in missing:
+        expected = path.removeprefix(context.path(""))
+        context.subject.add_finding(CheckKind.INDEXES, expected, "file not found", path, _MISSING_HINT)
 
 
 def _unpack(context: SuiteContext, path: str, data: bytes, *, reported: bool) -> bytes | None:
@@ -143,7 +192,7 @@ def _unpack(context: SuiteContext, path: str, data: bytes, *, reported: bool) ->
         return decompress_index(path, data)
     except MalformedData as error:
         if not reported:
-            context.subject.add_finding(CheckKind.INDEXES, "a complete file", str(error), path, _MISSING_HINT)
+            context.subject.add_finding(CheckKind.INDEXES, "a complete file", str(error), path, _INCOMPLETE_HINT)
         return None
 
 
@@ -163,21 +212,28 @@ def _check_forms_agree(context: SuiteContext, index: str, forms: Mapping[str, Fi
         )
 
 
-def _check_by_hash(context: SuiteContext, name: str, listed: FileDigest) -> None:
-    context.subject.mark_run(CheckKind.BY_HASH)
-    folder = posixpath.dirname(name)
-    algorithm = next((known for known in _BY_HASH_ALGORITHMS if known in listed.digests), "")
-    digest = listed.digests.get(algorithm, "")
-    path = context.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
-    data = context.reader.read(path)
-    expected = f"{name} under its digest"
-    if data is None:
-        found = "file not found"
-    elif hashlib.new(algorithm, data).hexdigest() != digest:
-        found = "other bytes"
-    else:
+def _check_by_hash(context: SuiteContext, forms: Mapping[str, FileDigest]) -> None:
+    """Check the indexes under their digests; a copy without any is a remark, since apt falls back to names."""
+    findings = []
+    existing = 0
+    for name, listed in forms.items():
+        if not context.reader.read(context.path(name), 1):
+            continue
+        algorithm = next((known for known in _BY_HASH_ALGORITHMS if known in listed.digests), "")
+        digest = listed.digests.get(algorithm, "")
+        folder = posixpath.dirname(name)
+        path = context.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
+        data = context.reader.read(path)
+        existing += data is not None
+        if data is None or hashlib.new(algorithm, data).hexdigest() != digest:
+            found = "file not found" if data is None else "other bytes"
+            findings.append(Fault(CheckKind.BY_HASH, f"{name} under its digest", found, path, _BY_HASH_HINT))
+    if findings and not existing:
+        context.subject.mark_not_run("there is no by-hash folder", CheckKind.BY_HASH)
+        context.subject.add_remark("no by-hash, which the Release announces: apt falls back to the names of indexes")
         return
-    context.subject.add_finding(CheckKind.BY_HASH, expected, found, path, _BY_HASH_HINT)
+    context.subject.mark_run(CheckKind.BY_HASH)
+    context.subject.add_faults(findings)
 
 
 def _check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
@@ -189,6 +245,8 @@ def _check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[P
         fields = deb_metadata.parse_fields(stanza)
         package = _parse_entry(context, path, fields) if fields else None
         if package is None:
+            continue
+        if not context.selection.has_arch(package.arch):
             continue
         if arch and package.arch not in (arch, "all"):
             hint = f"Clients of {arch} cannot install it. Generate the index again."

@@ -11,12 +11,14 @@ from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import NO_SIGNATURE, CheckKind, FileDigest, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature, cleartext
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.repository.model import DAY
 
 SUFFIXES = ("", ".xz", ".gz", ".bz2", ".zst", ".lz4", ".lzma")
 _ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
+_TRUE = ("yes", "true", "with", "on", "enable", "1")
 _CLOCK_SKEW = 60
 _EXPIRES_SOON = 7 * DAY
 _EXPIRED_HINT = "Publish again: apt rejects the suite until then."
@@ -29,6 +31,7 @@ class SuiteContext:
     reader: RepositoryReader
     suite: Suite
     subject: Subject
+    selection: Selection
 
     def path(self, name: str) -> str:
         """Return the path of a file that the Release lists."""
@@ -118,7 +121,7 @@ def _check_fields(context: SuiteContext, fields: Mapping[str, str]) -> None:
     subject = context.subject
     subject.mark_run(CheckKind.FIELDS)
     flat = not context.suite.name
-    required = ["date"] if flat else ["architectures", "components", "date"]
+    required = ["date"]
     if not fields.get("sha512"):
         required.append("sha256")
     for name in required:
@@ -133,6 +136,9 @@ def _check_fields(context: SuiteContext, fields: Mapping[str, str]) -> None:
             )
     if flat:
         return
+    for name in ("architectures", "components"):
+        if not fields.get(name):
+            subject.add_remark(f"no {name.capitalize()} in the Release: apt asks for those of the client")
     _check_suite_name(context, fields)
     _check_listed_architectures(context, fields)
 
@@ -140,8 +146,9 @@ def _check_fields(context: SuiteContext, fields: Mapping[str, str]) -> None:
 def _check_listed_architectures(context: SuiteContext, fields: Mapping[str, str]) -> None:
     entries = set(release_entries(fields))
     listed = entries | {name.rpartition(".")[0] or name for name in entries}
-    for component in fields.get("components", "").split():
-        for arch in fields.get("architectures", "").split():
+    selection = context.selection
+    for component in filter(selection.has_component, fields.get("components", "").split()):
+        for arch in filter(selection.has_arch, fields.get("architectures", "").split()):
             index = f"{component.rpartition('/')[2]}/binary-{arch}/Packages"
             if not {index, f"{component}/binary-{arch}/Packages"} & listed and arch != "all":
                 context.subject.add_finding(
@@ -185,7 +192,7 @@ def _check_dates(context: SuiteContext, fields: Mapping[str, str], now: float) -
         subject.add_remark(f"the Release expires on {fields['valid-until']}: publish again")
     if not fields.get("valid-until"):
         subject.add_remark("no Valid-Until: clients do not notice a server with an old state")
-    if fields.get("acquire-by-hash") != "yes":
+    if not announces_by_hash(fields):
         subject.add_remark("no Acquire-By-Hash: clients that update during a publish may fail")
 
 
@@ -200,6 +207,11 @@ def _date(context: SuiteContext, fields: Mapping[str, str], name: str) -> float 
         context.subject.add_finding(CheckKind.DATES, expected, text, context.path("Release"), _EXPIRED_HINT)
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+
+def announces_by_hash(fields: Mapping[str, str]) -> bool:
+    """Return whether a Release has Acquire-By-Hash, in any of apt's words for yes (StringToBool)."""
+    return fields.get("acquire-by-hash", "").lower() in _TRUE
 
 
 def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:

@@ -16,6 +16,7 @@ from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
+from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import Unreachable, UsageError
 
@@ -25,17 +26,24 @@ class ExaminationRequest:
     """What to examine: a URL or folder, and how.
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that
-    the repository offers are trusted. `suites` limits the examination to these suites. `quick`
-    skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
+    the repository offers are trusted. `suites`, `arches` and `components` limit the examination.
+    `quick` skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
     (Unix time, the current time if None).
     """
 
     location: str
     key: str = ""
     suites: Sequence[str] = ()
+    arches: Sequence[str] = ()
+    components: Sequence[str] = ()
     quick: bool = False
     horizon_days: int = DEFAULT_HORIZON_DAYS
     now: float | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """Return the architectures and components to examine."""
+        return Selection.of(self.arches, self.components)
 
 
 def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
@@ -61,8 +69,9 @@ def examine_reader(
         keys.check_keys()
     count = len(discovery.suites)
     yum_subjects = subjects[count : count + len(discovery.yum_folders)]
-    if suites:
-        subjects.append(consistency.orphans_not_run("only some suites were examined"))
+    if suites or request.selection:
+        part = "suites" if suites else "architectures or components"
+        subjects.append(consistency.orphans_not_run(f"only some {part} were examined"))
     else:
         subjects.append(consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects))
     seconds = time.monotonic() - started
@@ -73,17 +82,20 @@ def _check_repositories(
     reader: RepositoryReader, discovery: Discovery, keys: TrustedKeys, request: ExaminationRequest, log: Log
 ) -> list[Subject]:
     """Return the subjects of apt suites, then of yum repositories, then of comparing the two."""
-    apt_subjects = [check_suite(reader, suite, discovery.subject_name(suite), keys) for suite in discovery.suites]
+    selection = request.selection
+    apt_subjects = [
+        check_suite(reader, suite, discovery.subject_name(suite), keys, selection) for suite in discovery.suites
+    ]
     yum_subjects = [
-        check_yum_repository(reader, folder, discovery.subject_name(folder), keys) for folder in discovery.yum_folders
+        check_yum_repository(reader, folder, discovery.subject_name(folder), keys, selection)
+        for folder in discovery.yum_folders
     ]
     both = [*apt_subjects, *yum_subjects]
     if request.quick:
         for subject in both:
             package_files.mark_not_run(subject, "--quick")
     else:
-        bases = (*(suite.base for suite in discovery.suites), *discovery.yum_folders)
-        package_files.check_package_files(reader, list(zip(bases, both, strict=True)), keys, log)
+        package_files.check_package_files(reader, both, keys, log)
     for subject in both:
         if subject.complete:
             consistency.check_closure(subject)

@@ -22,11 +22,12 @@ def open_reader(location: str) -> tuple[RepositoryReader, str]:
     """
     match = _SUITE_OR_METADATA.search(location)
     if not match:
-        return _open(location), ""
-    return _open(location[: match.start()]), match["suite"] or ""
+        return open_location(location), ""
+    return open_location(location[: match.start()]), match["suite"] or ""
 
 
-def _open(location: str) -> RepositoryReader:
+def open_location(location: str) -> RepositoryReader:
+    """Return a reader of the folder or URL; raises as `open_reader`."""
     scheme, colon, _ = location.partition("://")
     if scheme in ("http", "https"):
         return HttpReader(location)

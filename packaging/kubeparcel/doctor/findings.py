@@ -60,7 +60,8 @@ class Subject:
     """A suite, a yum repository or the keys: what was checked and found there.
 
     `checks_not_run` are checks that apply but could not run, with the reason.
-    `file_paths` are the paths of the packages' files, `digests` their listed digests.
+    `locations` are where the packages' files are: a path in the repository, or a URL; `digests` are
+    their listed digests.
     `description` is a short text about the subject itself, `bytes_by_path` what was read of each
     package file. `complete` is false if an index could not be read: then a package that seems to be
     missing may be in that index.
@@ -68,7 +69,7 @@ class Subject:
 
     name: str
     packages: frozenset[Package] = frozenset()
-    file_paths: set[str] = field(default_factory=set)
+    locations: dict[Package, str] = field(default_factory=dict)
     digests: dict[Package, Mapping[str, str]] = field(default_factory=dict)
     checks_run: dict[CheckKind, None] = field(default_factory=dict)
     checks_not_run: dict[CheckKind, str] = field(default_factory=dict)
@@ -100,6 +101,11 @@ class Subject:
     def add_remark(self, text: str) -> None:
         """Record something worth knowing that fails no check."""
         self.remarks.append(text)
+
+    @property
+    def file_paths(self) -> set[str]:
+        """Return where the packages' files are."""
+        return set(self.locations.values())
 
     @property
     def bytes_read(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubeparcel.console import Log
+from kubeparcel.doctor import locations
 from kubeparcel.doctor.findings import (
     NO_KEY,
     UNREADABLE_INDEX,
@@ -41,7 +42,10 @@ _MAX_HEAD = 64 << 20
 """Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
 
 _HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
-_MISSING_HINT = "Clients fail to install it (404). Publish the file again, or remove it from the index."
+_MISSING_HINT = (
+    "Clients fail to install it (404). Publish the file again, or remove it from the index. "
+    "Of a copy of some architectures, examine those: --arch."
+)
 _DIFFERENT_HINT = "Clients refuse to install it. Publish the right file again, with a higher revision."
 _BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
 _INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."
@@ -70,15 +74,13 @@ class FileResult:
     signed: bool = True
 
 
-def check_package_files(
-    reader: RepositoryReader, subjects: Sequence[tuple[str, Subject]], keys: TrustedKeys, log: Log
-) -> None:
-    """Check the package files of all subjects; each comes with the folder of its paths."""
-    checks = [_file_checks(base, subject) for base, subject in subjects]
+def check_package_files(reader: RepositoryReader, subjects: Sequence[Subject], keys: TrustedKeys, log: Log) -> None:
+    """Check the package files of all subjects."""
+    checks = [_file_checks(subject) for subject in subjects]
     distinct = {(c.path, c.package): c for listed in checks for c in listed}
     results = _check_all(reader, tuple(distinct.values()), keys, log)
     by_file = dict(zip(distinct, results, strict=True))
-    for (_, subject), listed in zip(subjects, checks, strict=True):
+    for subject, listed in zip(subjects, checks, strict=True):
         _record(subject, [(check, by_file[check.path, check.package]) for check in listed], keys)
 
 
@@ -89,11 +91,9 @@ def mark_not_run(subject: Subject, reason: str) -> None:
         subject.mark_not_run(reason, CheckKind.RPM_SIGNATURE)
 
 
-def _file_checks(base: str, subject: Subject) -> list[FileCheck]:
+def _file_checks(subject: Subject) -> list[FileCheck]:
     return [
-        FileCheck(
-            package, f"{base}/{package.path}".lstrip("/"), subject.digests.get(package) or {"sha256": package.sha256}
-        )
+        FileCheck(package, subject.locations[package], subject.digests.get(package) or {"sha256": package.sha256})
         for package in sorted(subject.packages)
     ]
 
@@ -155,7 +155,7 @@ def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], k
 
 def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) -> FileResult:
     """Read a file and compare it with its index entry."""
-    file = reader.stream(check.path, lambda blocks: _read(check, blocks))
+    file = locations.stream(reader, check.path, lambda blocks: _read(check, blocks))
     label = check.package.label
     if file is None:
         fault = Fault(CheckKind.FILES, label, "file not found", check.path, _MISSING_HINT)

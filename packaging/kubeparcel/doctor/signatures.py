@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kubeparcel.doctor import locations
 from kubeparcel.doctor.findings import NO_KEY, CheckKind, Fault, Subject
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
@@ -123,6 +124,6 @@ def _package_signature_faults(
             file.flush()
             return 1
 
-        reader.stream(path, write)
+        locations.stream(reader, path, write)
         kind = CheckKind.RPM_SIGNATURE
         yield from list(signature_faults(kind, keys, signature, Path(file.name), path))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from kubeparcel.doctor import yum_primary
+from kubeparcel.doctor import locations, yum_primary
 from kubeparcel.doctor.findings import (
     NO_SIGNATURE,
     UNREADABLE_INDEX,
@@ -20,12 +20,13 @@ from kubeparcel.doctor.findings import (
 )
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.repository.yum.primary import declares_entities
+from kubeparcel.repository.yum.primary import base_and_path, declares_entities
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -48,7 +49,9 @@ class _Context:
         self.subject.add_finding(CheckKind.INDEXES, expected, found, location, _METADATA_HINT)
 
 
-def check_yum_repository(reader: RepositoryReader, base: str, name: str, keys: TrustedKeys) -> Subject:
+def check_yum_repository(
+    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys, selection: Selection
+) -> Subject:
     """Check the metadata of a repository; package files are checked separately."""
     context = _Context(reader, base, Subject(name))
     repomd = reader.read(context.path("repodata/repomd.xml")) or b""
@@ -57,10 +60,13 @@ def check_yum_repository(reader: RepositoryReader, base: str, name: str, keys: T
     subject = context.subject
     subject.complete = "primary" in metadata
     if subject.complete:
-        subject.packages = frozenset(yum_primary.check_entries(subject, metadata))
+        locate = functools.partial(locations.locate, reader, base)
+        packages = yum_primary.check_entries(subject, metadata, locate)
+        subject.packages = frozenset(package for package in packages if selection.has_arch(package.arch))
+        if packages and not subject.packages:
+            subject.add_remark(f"no packages for {selection}")
     else:
         subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
-    subject.file_paths = {posixpath.normpath(context.path(p.path)) for p in subject.packages}
     return subject
 
 
@@ -113,13 +119,13 @@ def _parse(context: _Context, text: bytes, path: str) -> Element | None:
 def _check_file(context: _Context, entry: Element, kind: str) -> bytes | None:
     """Check a metadata file, compressed and decompressed; return its text if it is required."""
     location = entry.find(f"{_REPO}location")
-    href = "" if location is None else location.attrib.get("href", "")
     try:
-        path = context.path(check_path(href))
-    except ConfigurationError:
-        context.add_finding("a path below the repository", repr(href), kind)
+        base, name = ("", check_path("")) if location is None else base_and_path(location)
+        path = locations.locate(context.reader, context.base, base, name)
+    except (ConfigurationError, ValueError) as error:
+        context.add_finding("a path below the repository, or a URL", str(error).splitlines()[0], kind)
         return None
-    data = context.reader.read(path)
+    data = locations.stream(context.reader, path, b"".join)
     if data is None:
         context.add_finding(f"the file of {kind}", "file not found", path)
         return None
@@ -127,7 +133,7 @@ def _check_file(context: _Context, entry: Element, kind: str) -> bytes | None:
     if kind not in _REQUIRED:
         return None
     try:
-        text = decompress_index(href, data)
+        text = decompress_index(name, data)
     except MalformedData as error:
         if valid:
             context.add_finding("a complete file", str(error), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor.findings import CheckKind, Subject
@@ -15,13 +15,14 @@ _EXPECTED = "name, version, size, location and a SHA-256 checksum"
 _HINT = "dnf and zypper reject it or show wrong packages. Run createrepo_c again."
 
 
-def check_entries(subject: Subject, metadata: Mapping[str, bytes]) -> list[Package]:
+def check_entries(subject: Subject, metadata: Mapping[str, bytes], locate: Callable[[str, str], str]) -> list[Package]:
     """Return the packages of primary; report invalid entries and differences to the other files.
 
     `metadata` is the uncompressed XML of primary, filelists and other, as far as it exists.
+    `locate` returns where a file is, from its base and path.
     """
     subject.mark_run(CheckKind.ENTRIES)
-    packages = list(_packages(subject, metadata["primary"]))
+    packages = list(_packages(subject, metadata["primary"], locate))
     for package in _duplicates(packages):
         subject.add_finding(CheckKind.ENTRIES, "one file per version", f"{package.label} twice", "primary", _HINT)
     digests = {package.sha256 for package in packages}
@@ -65,10 +66,11 @@ def _elements(subject: Subject, kind: str, data: bytes) -> Iterator[Element]:
         subject.add_finding(CheckKind.ENTRIES, f'packages="{count}" in {kind}', declared or "none", kind, _HINT)
 
 
-def _packages(subject: Subject, data: bytes) -> Iterator[Package]:
+def _packages(subject: Subject, data: bytes, locate: Callable[[str, str], str]) -> Iterator[Package]:
     for element in _elements(subject, "primary", data):
         try:
-            package, checksum_type = parse_package(element)
+            package, checksum_type, base = parse_package(element)
+            subject.locations[package] = locate(base, package.path)
         except (AttributeError, KeyError, ValueError, TypeError, ConfigurationError) as error:
             problem = f"missing {error}" if isinstance(error, KeyError) else str(error)
             actual = f"{package_name(element)}: {problem.splitlines()[0]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -18,15 +19,37 @@ from kubeparcel.repository.storage.base import check_path
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _RPM = "{http://linux.duke.edu/metadata/rpm}"
+_XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+_UPWARDS = re.compile(r"(?:\.\./)*")
 _OPERATORS = {name: operator for operator, name in XML_OPERATORS.items()}
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 
 class PrimaryEntry(NamedTuple):
-    """A package of primary; its `sha256` is a digest of the type `checksum_type`."""
+    """A package of primary; its `sha256` is a digest of the type `checksum_type`.
+
+    Its path is relative to `base`: a complete URL, or a folder relative to the repository.
+    """
 
     package: Package
     checksum_type: str
+    base: str = ""
+
+
+def base_and_path(location: Element) -> tuple[str, str]:
+    """Return the base of a `location` element, empty for the repository itself, and the path below it.
+
+    Clients accept a complete URL in `xml:base` and in `href` (librepo, lr_downloadtarget_new and
+    select_next_target). Raises ConfigurationError for an invalid path, ValueError for an invalid base.
+    """
+    base, path = location.get(_XML_BASE, "").rstrip("/"), location.get("href", "").removeprefix("./")
+    if "://" in path:
+        base, _, path = path.rpartition("/")
+    elif base and "://" not in base:
+        raise ValueError(f"its xml:base {base!r} is not a complete URL")
+    elif upwards := _UPWARDS.match(path):
+        base, path = base or upwards[0].rstrip("/"), path if base else path[upwards.end() :]
+    return base, check_path(path)
 
 
 def declares_entities(data: bytes) -> bool:
@@ -80,6 +103,7 @@ def parse_package(element: Element) -> PrimaryEntry:
     algorithm, digest = checksum.get("type", "none"), (checksum.text or "").strip()
     if _DIGEST_LENGTHS.get(algorithm) != len(digest):
         raise ValueError(f"its checksum is {algorithm} {digest}")
+    base, path = base_and_path(_child(element, "location"))
     package = Package(
         Format.RPM,
         name,
@@ -89,9 +113,9 @@ def parse_package(element: Element) -> PrimaryEntry:
         size=int(_child(element, "size").attrib["package"]),
         content_digest=digest,
         dependencies=", ".join(_dependencies(element)),
-        path=check_path(_child(element, "location").attrib["href"]),
+        path=path,
     )
-    return PrimaryEntry(package, algorithm)
+    return PrimaryEntry(package, algorithm, base)
 
 
 def package_name(element: Element) -> str | None:
