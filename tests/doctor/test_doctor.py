@@ -17,7 +17,8 @@ from kubeparcel import cli
 from kubeparcel.console import QuietLog, quantity
 from kubeparcel.doctor.findings import MAX_FINDINGS, CheckKind
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.package_files import FileCheck, check_file
+from kubeparcel.doctor.package_contents import FileCheck
+from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.doctor.signature_check import SignatureVerifier
 from kubeparcel.errors import ConfigurationError

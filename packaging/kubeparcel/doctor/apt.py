@@ -1,11 +1,12 @@
-"""Checks of an apt suite's indexes: their digests, their forms, and their entries."""
+"""Checks of an apt suite's indexes: their digests and their forms."""
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from kubeparcel.doctor.apt_entries import check_entries, locate_files
 from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, release_entries
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
@@ -13,9 +14,7 @@ from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Format
 from kubeparcel.packages.compression import decompress_index
-from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
@@ -23,8 +22,6 @@ from kubeparcel.repository.storage.base import check_path
 _NEEDS_RELEASE = (CheckKind.DATES, CheckKind.FIELDS, CheckKind.INDEXES, CheckKind.ENTRIES)
 _UNSUPPORTED_SUFFIXES = SUFFIXES[5:]
 _BY_HASH_ALGORITHMS = ("sha256", "sha512")
-_DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
-_ENTRY_FIELDS = "Package, Version, Architecture, Filename, Size and SHA256"
 _MISMATCH_HINT = "apt rejects it (Hash Sum mismatch). Publish again."
 _INCOMPLETE_HINT = "apt update fails. Publish again."
 _MISSING_HINT = (
@@ -32,7 +29,6 @@ _MISSING_HINT = (
     "examine those: --arch, --component."
 )
 _BY_HASH_HINT = "apt update fails while it is being published, or shows errors. Publish again."
-_ENTRY_HINT = "apt cannot install the package. Generate the index again, with SHA256."
 
 
 def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: TrustedKeys, selection: Selection) -> Subject:
@@ -46,41 +42,12 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
         return subject
     packages: set[Package] = set()
     for index, data in _check_indexes(context, fields):
-        packages |= set(_check_entries(context, index, data))
+        packages |= set(check_entries(context, index, data))
     if not subject.complete:
         subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
     subject.packages = frozenset(packages)
-    subject.locations = _locations(context, packages)
+    subject.locations = locate_files(context, packages)
     return subject
-
-
-def _locations(context: SuiteContext, packages: Iterable[Package]) -> dict[Package, str]:
-    """Return where the packages' files are.
-
-    Those of a flat repository are relative to the first part of `deb URL FOLDER/`, which may be a
-    folder above its Release (apt, debReleaseIndex::ArchiveURI).
-    """
-    base, prefix = context.suite.base, ""
-    first = min(packages, default=None)
-    if first and not context.suite.name:
-        whole = f"{context.reader.location.rstrip('/')}/{base}".strip("/").split("/")
-        choices = [(folder, "") for folder in _and_parents(base)]
-        choices += [(base, "/".join([*whole[n:], ""])) for n in range(len(whole))]
-        usable = (c for c in choices if first.path.startswith(c[1]) and context.reader.read(_join(*c, first.path), 1))
-        base, prefix = next(usable, (base, ""))
-        if (base, prefix) != (context.suite.base, ""):
-            folder = prefix or posixpath.relpath(f"/{context.suite.base}", f"/{base}") + "/"
-            context.subject.add_remark(f"paths are relative to a folder above: clients need deb URL {folder}")
-    return {package: _join(base, prefix, package.path) for package in packages}
-
-
-def _and_parents(folder: str) -> list[str]:
-    parts = folder.split("/") if folder else []
-    return ["/".join(parts[:count]) for count in range(len(parts), -1, -1)]
-
-
-def _join(base: str, prefix: str, path: str) -> str:
-    return posixpath.normpath(posixpath.join(base, path.removeprefix(prefix)))
 
 
 def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -234,47 +201,3 @@ def _check_by_hash(context: SuiteContext, forms: Mapping[str, FileDigest]) -> No
         return
     context.subject.mark_run(CheckKind.BY_HASH)
     context.subject.add_faults(findings)
-
-
-def _check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
-    context.subject.mark_run(CheckKind.ENTRIES)
-    path = context.path(index)
-    arch = index.rpartition("/")[0].rpartition("binary-")[2]
-    digests: dict[tuple[str, ...], str] = {}
-    for stanza in data.decode("utf-8", "replace").split("\n\n"):
-        fields = deb_metadata.parse_fields(stanza)
-        package = _parse_entry(context, path, fields) if fields else None
-        if package is None:
-            continue
-        if not context.selection.has_arch(package.arch):
-            continue
-        if arch and package.arch not in (arch, "all"):
-            hint = f"Clients of {arch} cannot install it. Generate the index again."
-            expected = f"packages for {arch}"
-            context.subject.add_finding(CheckKind.ENTRIES, expected, package.label, path, hint)
-        if digests.setdefault(package.identity, package.sha256) != package.sha256:
-            found = f"{package.label} with two digests"
-            hint = "Clients install either. Remove one, or publish it with a higher revision."
-            context.subject.add_finding(CheckKind.ENTRIES, "one file for each version", found, path, hint)
-        yield package
-
-
-def _parse_entry(context: SuiteContext, path: str, fields: Mapping[str, str]) -> Package | None:
-    try:
-        identity = deb_metadata.identity(fields)
-        file_path = check_path(fields["filename"].removeprefix("./"))
-        size = int(fields["size"])
-        digest = fields.get("sha256") or fields["sha512"]
-    except (MalformedData, ConfigurationError, KeyError, ValueError) as error:
-        name = f"{fields.get('package', '?')} {fields.get('version', '?')}"
-        missing = isinstance(error, KeyError)
-        problem = f"field {error} is missing" if missing else str(error).split("\n")[0]
-        context.subject.add_finding(CheckKind.ENTRIES, _ENTRY_FIELDS, f"{name}: {problem}", path, _ENTRY_HINT)
-        context.subject.complete = False
-        return None
-    dependencies = deb_metadata.dependencies(fields)
-    package = Package(Format.DEB, *identity, digest, size, digest, dependencies, file_path)
-    context.subject.digests[package] = {
-        algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)
-    }
-    return package

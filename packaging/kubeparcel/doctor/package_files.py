@@ -2,62 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kubeparcel.console import Log
 from kubeparcel.doctor import locations
-from kubeparcel.doctor.findings import (
-    NO_KEY,
-    UNREADABLE_INDEX,
-    CheckKind,
-    Fault,
-    FileDigest,
-    Hasher,
-    Subject,
-    differences,
-)
+from kubeparcel.doctor.findings import NO_KEY, UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import TrustedKeys
+from kubeparcel.doctor.package_contents import BROKEN_HINT, FileCheck, contents_faults, read_bytes
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
-from kubeparcel.packages.deb import deb_metadata
-from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
-from kubeparcel.packages.rpm import rpm_metadata, tags
-from kubeparcel.repository.model import Package
 from kubeparcel.threads import CancelToken, parallel_map
 
 _CONNECTIONS = 8
 _MAX_CONSECUTIVE_ERRORS = 5
 """After more failed downloads in a row the server is at fault, not the files."""
 
-_MAX_HEAD = 64 << 20
-"""Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
-
-_HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
 _MISSING_HINT = (
     "Clients fail to install it (404). Publish the file again, or remove it from the index. "
     "Of a copy of some architectures, examine those: --arch."
 )
 _DIFFERENT_HINT = "Clients refuse to install it. Publish the right file again, with a higher revision."
-_BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
-_INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."
-
-
-@dataclass(frozen=True)
-class FileCheck:
-    """A package file to check: its index entry, its path, and its listed digests."""
-
-    package: Package
-    path: str
-    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -155,7 +127,7 @@ def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], k
 
 def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) -> FileResult:
     """Read a file and compare it with its index entry."""
-    file = locations.stream(reader, check.path, lambda blocks: _read(check, blocks))
+    file = locations.stream(reader, check.path, lambda blocks: read_bytes(check, blocks))
     label = check.package.label
     if file is None:
         fault = Fault(CheckKind.FILES, label, "file not found", check.path, _MISSING_HINT)
@@ -168,96 +140,12 @@ def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) ->
     if different:
         return FileResult(file.digest.size, different)
     try:
-        faults = list(_contents_faults(check, file))
+        faults = list(contents_faults(check, file))
         if check.package.format is Format.DEB:
             return FileResult(file.digest.size, tuple(faults), inspected=True)
         headers = rpm_header.read_headers(file.head, file.digest.size)
         faults += rpm_signature_faults(reader, check.path, headers, file.head, keys)
     except MalformedData as error:
-        broken = Fault(CheckKind.INSIDE, "a complete package", str(error), check.path, _BROKEN_HINT)
+        broken = Fault(CheckKind.INSIDE, "a complete package", str(error), check.path, BROKEN_HINT)
         return FileResult(file.digest.size, (broken,))
     return FileResult(file.digest.size, tuple(faults), inspected=True, signed=headers.signed)
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file's first bytes, size and digests, and the SHA-256 of an rpm's payload."""
-
-    head: bytes
-    digest: FileDigest
-    payload_sha256: str
-
-
-def _read(check: FileCheck, blocks: Iterator[bytes]) -> _File:
-    hasher = Hasher(check.digests)
-    head = b""
-    for block in blocks:
-        hasher.update(block)
-        head += block
-        if len(head) >= _head_length(check.package.format, head):
-            break
-    start = _payload_start(head) if check.package.format is Format.RPM else None
-    payload = None if start is None else hashlib.sha256(head[start:])
-    for block in blocks:
-        hasher.update(block)
-        if payload:
-            payload.update(block)
-    return _File(head, hasher.result, payload.hexdigest() if payload else "")
-
-
-def _head_length(format_: Format, head: bytes) -> int:
-    """Return how many bytes contain the package's metadata; 0 for a malformed package."""
-    if len(head) < HEAD_SIZE:
-        return HEAD_SIZE
-    try:
-        return min(_HEAD_LENGTH[format_](head), _MAX_HEAD)
-    except MalformedData:
-        return 0
-
-
-def _payload_start(head: bytes) -> int | None:
-    try:
-        length = rpm_header.head_length(head)
-    except MalformedData:
-        return None
-    return length if length <= len(head) else None
-
-
-def _contents_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
-    """Compare the package's own metadata with its index entry."""
-    package = check.package
-    if package.format is Format.DEB:
-        text = deb_metadata.control_text(file.head, file.digest.size)
-        fields = deb_metadata.parse_fields(text)
-        identity, dependencies = deb_metadata.identity(fields), deb_metadata.dependencies(fields)
-    else:
-        main = rpm_header.read_headers(file.head, file.digest.size).main
-        identity, dependencies = rpm_metadata.identity(main), rpm_metadata.dependencies(main)
-        yield from _rpm_digest_faults(check, file)
-    if identity != package.identity[1:]:
-        found = " ".join(identity)
-        yield Fault(CheckKind.INSIDE, package.label, found, check.path, _INDEX_HINT)
-    elif _comparable(dependencies) != _comparable(package.dependencies):
-        expected = f"dependencies as in the index: {package.dependencies or 'none'}"
-        found = dependencies or "none"
-        yield Fault(CheckKind.INSIDE, expected, found, check.path, _INDEX_HINT)
-
-
-def _comparable(dependencies: str) -> set[str]:
-    """Return dependencies without order and duplicates: createrepo_c sorts them."""
-    return {"".join(dependency.split()) for dependency in dependencies.split(",")}
-
-
-def _rpm_digest_faults(check: FileCheck, file: _File) -> Iterator[Fault]:
-    """Compare an rpm's header and payload with the digests inside it, as `rpm -K` does."""
-    headers = rpm_header.read_headers(file.head, file.digest.size)
-    header = headers.signature.text(tags.SIG_SHA256)
-    actual = hashlib.sha256(file.head[headers.main.start : headers.main.end]).hexdigest()
-    if header and actual != header:
-        expected = f"header with sha256 {header}"
-        yield Fault(CheckKind.INSIDE, expected, actual, check.path, _BROKEN_HINT)
-    algorithm = tags.DIGESTS.get(headers.main.number(tags.PAYLOADDIGESTALGO) or 0)
-    payload = headers.main.text(tags.PAYLOADDIGEST) if algorithm == "sha256" else ""
-    if payload and file.payload_sha256 != payload:
-        expected = f"payload with sha256 {payload}"
-        yield Fault(CheckKind.INSIDE, expected, file.payload_sha256, check.path, _BROKEN_HINT)
