@@ -94,6 +94,7 @@ def test_quiet_says_warnings_only_and_on_standard_error(capsys):
         (1204, "packages", "1,204 packages"),
         (3, "", "3"),
         (17_900_000, "B", "17.9 MB"),
+        (11_671_600_000, "B", "11.7 GB"),
         (100_000, "B", "0.1 MB"),
         (1_500, "B", "1.5 kB"),
         (0, "B", "0.0 kB"),

@@ -185,6 +185,8 @@ def quantity(number: int, unit: str) -> str:
     """Format a count with its unit: `17.9 MB` for bytes (unit `B`), else `1,204 packages`."""
     if unit != "B":
         return f"{number:,} {unit}".rstrip()
+    if number >= 10_000_000_000:
+        return f"{number / 1e9:.1f} GB"
     return f"{number / 1e6:.1f} MB" if number >= 100_000 else f"{number / 1e3:.1f} kB"
 
 

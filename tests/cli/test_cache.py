@@ -68,7 +68,9 @@ def test_contents_are_listed_by_kind(built):
     assert {caches.PACKAGES, caches.PROGRAMS, caches.TEXTS, caches.RECORDS} <= kinds
     assert packages(built) == 15
     assert len(files(built, caches.PROGRAMS)) == 8
-    assert [(build.kubernetes, build.packages) for build in read_cache(built).builds] == [("1.36.3", 5)] * 3
+    assert [(build.kubernetes, build.arches, build.packages) for build in read_cache(built).builds] == [
+        ("1.36.3", ("amd64",), 5)
+    ] * 3
 
 
 def test_archives_and_leftovers_are_listed_by_kind(store):

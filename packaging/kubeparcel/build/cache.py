@@ -152,7 +152,7 @@ def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store) -> 
     files.update(digest for kind, _, digest in (a.digest.partition(":") for a in lock.artifacts) if kind == "sha256")
     value = {
         "kubernetes": str(lock.component("kubernetes").version),
-        "arches": sorted({built.manifest.arch_name for built in packages}),
+        "arches": sorted({str(built.manifest.arch) for built in packages if built.manifest.arch}),
         "packages": len(packages),
         "files": sorted(files),
     }

@@ -58,13 +58,13 @@ def list_versions(settings: Settings, log: Log) -> VersionList:
     catalog = catalogs.load()
     source = select_source(settings.request(), catalog.components, log)
     offered = source.list_versions()
-    complete = parallel_map(lambda version, _: _is_complete(version, source, catalog), offered, 8)
-    buildable = [version for version, is_complete in zip(offered, complete, strict=True) if is_complete]
+    problems = dict(zip(offered, parallel_map(lambda v, _: _missing_part(v, source, catalog), offered, 8), strict=True))
+    buildable = [version for version, problem in problems.items() if not problem]
     if not buildable:
+        details = [f"  {version}: {problem}" for version, problem in problems.items()]
         raise UnknownVersion(
-            f"The source {source.name} has no version that can be built"
-            + (f": parts of {', '.join(map(str, offered))} are missing." if offered else "."),
-            "Try a version with --dry-run to see what is missing: inv build --kubernetes VERSION --dry-run",
+            "\n".join([f"The source {source.name} has no version that can be built.", *details]),
+            "inv mirror copies everything that a build needs." if settings.mirror else "",
         )
     incomplete = tuple(version for version in offered if version not in buildable)
     return VersionList({version: _status(version, offered) for version in buildable}, incomplete)
@@ -78,13 +78,16 @@ def _status(version: Version, offered: Sequence[Version]) -> str:
     return SUPPORTED if len(newer_minors) < SUPPORTED_MINORS else UNSUPPORTED
 
 
-def _is_complete(version: Version, source: Source, catalog: Catalog) -> bool:
-    """Return whether the source has Kubernetes itself, its CNI plugins, and cri-tools for it."""
+def _missing_part(version: Version, source: Source, catalog: Catalog) -> str:
+    """Return what a source lacks of a version: Kubernetes, its CNI plugins or any cri-tools; empty if nothing."""
+    cni = cni_version(Request(), version, catalog)
     try:
-        return (
-            source.is_published("kubernetes", version)
-            and source.is_published("cni", cni_version(Request(), version, catalog))
-            and any(source.is_published("cri-tools", first_patch) for first_patch in cri_tools_minors(version))
-        )
-    except UnknownVersion:  # too old, or files without checksums
-        return False
+        if not source.is_published("kubernetes", version):
+            return f"no files of Kubernetes {version}"
+        if not source.is_published("cni", cni):
+            return f"no CNI plugins {cni}"
+        if not any(source.is_published("cri-tools", first_patch) for first_patch in cri_tools_minors(version)):
+            return f"no cri-tools for Kubernetes {version}"
+    except UnknownVersion as error:  # too old, or files without checksums
+        return error.message.rstrip(".")
+    return ""
