@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kubeparcel.build.previous_revision import PreviousRevision
@@ -11,6 +9,8 @@ from kubeparcel.config import settings
 from kubeparcel.console import QuietLog
 from kubeparcel.hosts import catalog
 from kubeparcel.hosts.session import Session
+from kubeparcel.packages.find import find_package_files
+from kubeparcel.packages.reader import read_packages
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.level_runner import LevelRun, run_level
@@ -28,8 +28,9 @@ def report(session: Session, real: Site, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("KUBEPARCEL_CACHE", str(session.store.root))
         previous = PreviousRevision(chosen, QuietLog())
-        packages = previous.build(folder / "previous")
-        other_layout = previous.build_other_layout(folder / "other-layout")
+        contents = read_packages(find_package_files([real.folder / "dist"]))
+        packages = previous.build(contents, folder / "previous")
+        other_layout = previous.build_other_layout(contents, folder / "other-layout")
     hosts = [catalog.load_hosts().get(name) for name in HOSTS]
     run = LevelRun.create(session, [real.folder / "dist"], packages, other_layout)
     return run_level(level.LEVEL, run, hosts)
@@ -65,14 +66,3 @@ def test_evidence_has_the_settings_that_the_kubelet_reports(report: Report, host
     configz = next(output for title, output in evidence.items() if "configz" in title)
     assert '"maxPods":55' in configz
     assert "ok" in find_check(report, host, "healthz").evidence.values()
-
-
-def test_other_layout_is_built_only_for_packages_that_it_changes(
-    real: Site, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KUBEPARCEL_CACHE", str(session.store.root))
-    chosen = settings.load_settings({"kubernetes": KUBERNETES, "format": "deb"}, real.folder)
-    paths = PreviousRevision(chosen, QuietLog()).build_other_layout(tmp_path)
-    assert {path.name.partition("_")[0] for path in paths} == {"kubeadm", "kubelet"}
-    without_lock = settings.load_settings({"kubernetes": KUBERNETES}, tmp_path)
-    assert PreviousRevision(without_lock, QuietLog()).build_other_layout(tmp_path / "none") == []

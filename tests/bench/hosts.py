@@ -31,6 +31,7 @@ from kubeparcel.images import control_plane
 from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_node_archive
 from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
+from kubeparcel.packages.reader import read_packages
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
@@ -79,11 +80,9 @@ def _passed(report: Report) -> Report:
 
 def _revision(ground: Ground, folder: Path) -> tuple[Sequence[Path], Sequence[Path]]:
     """Build the packages of an earlier revision and of the other layout."""
-    loaded = settings.load_settings({}, ground.folder)
-    return (
-        PreviousRevision(loaded, QuietLog()).build(folder / "earlier"),
-        PreviousRevision(loaded, QuietLog()).build_other_layout(folder / "other"),
-    )
+    previous = PreviousRevision(settings.load_settings({}, ground.folder), QuietLog())
+    packages = read_packages(find_package_files([ground.folder / "dist"]))
+    return previous.build(packages, folder / "earlier"), previous.build_other_layout(packages, folder / "other")
 
 
 def _clusters(

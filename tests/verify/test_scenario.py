@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from kubeparcel.process import CompletedProcess
-from kubeparcel.verify.scenario import HostContext, package_mounts
+from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, package_mounts
 
 
 class FakeContainer:
@@ -48,6 +49,17 @@ def test_run_successfully_yields_the_end_of_the_output_and_the_command() -> None
     assert finding.found.splitlines()[:2] == ["exit code 3", "line 25"]
     assert finding.location == "worker: kubeadm join"
     assert list(context({}).run_successfully("kubeadm", "join")) == []
+
+
+def test_findings_about_the_previous_packages_say_so() -> None:
+    previous: Any = SimpleNamespace(label="1.36.3-1~0")
+    host = replace(context({"apt-get": ("", 100)}, label="worker"), previous=previous)
+    host.use_repositories(PREVIOUS_DIR)
+    (finding,) = host.run_manager("apt-get --yes install {names}", ["kubectl"])
+    assert finding.location == "worker: apt-get --yes install kubectl (previous packages, 1.36.3-1~0)"
+    host.use_repositories(CURRENT_DIR)
+    (finding,) = host.run_manager("apt-get --yes upgrade")
+    assert finding.location == "worker: apt-get --yes upgrade"
 
 
 def test_run_manager_reports_errors_of_a_command_that_succeeds() -> None:

@@ -1,18 +1,23 @@
-"""Builds the packages that an upgrade starts from: the same release, one revision earlier."""
+"""Builds the packages that an upgrade starts from: those under test, one revision earlier."""
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lockfile, pipeline
+from kubeparcel.build import pipeline
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
-from kubeparcel.model import Lock
+from kubeparcel.model import Arch, Binaries, Component, Lock, Request, Version
+from kubeparcel.packages import provenance
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import ElfInfo, PackageContents
+from kubeparcel.packages.reader import read_package
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
 
@@ -22,43 +27,125 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreviousRevision:
-    """Builds packages of kubeparcel.lock with a revision that sorts before that of the settings.
+    """Builds packages with the versions and binaries of given ones, and a revision that sorts before theirs.
 
-    Without a lock, no packages are built.
+    kubeparcel.lock does not matter: it may be of another release by now. Packages that kubeparcel
+    did not build have no previous revision.
     """
 
     settings: Settings
     log: Log
 
-    def build(self, folder: Path) -> list[Path]:
+    def build(self, packages: Sequence[PackageContents], folder: Path) -> list[Path]:
         """Build all packages into a folder and return their paths."""
-        lock = lockfile.read(self.settings.base / lockfile.NAME)
-        if lock is None:
-            return []
-        return self._assemble(plan_packages(self._settings(), lock, catalogs.load()), lock, folder)
+        release = _Release.of(packages)
+        return self._assemble(self._plans(release, self._layout(release)), release, folder) if release else []
 
-    def build_other_layout(self, folder: Path) -> list[Path]:
+    def build_other_layout(self, packages: Sequence[PackageContents], folder: Path) -> list[Path]:
         """Build the packages that differ in the other layout, and return their paths."""
-        lock = lockfile.read(self.settings.base / lockfile.NAME)
-        if lock is None:
+        release = _Release.of(packages)
+        if not release:
             return []
-        catalog = catalogs.load()
-        other = next(name for name in catalog.layouts if name != self.settings.layout)
-        own_plans = plan_packages(self._settings(), lock, catalog)
-        other_plans = plan_packages(self._settings(layout=other), lock, catalog)
-        changed = [plan for plan in other_plans if plan not in own_plans]
-        return self._assemble(changed, lock, folder)
+        layout = self._layout(release)
+        other = next(name for name in catalogs.load().layouts if name != layout)
+        own_plans = self._plans(release, layout)
+        changed = [plan for plan in self._plans(release, other) if plan not in own_plans]
+        return self._assemble(changed, release, folder)
 
-    def _settings(self, **changes: object) -> Settings:
-        revision = f"{self.settings.revision}~0"
-        return self.settings.model_copy(update={**changes, "revision": revision})
+    def _plans(self, release: _Release, layout: str) -> list[PackagePlan]:
+        """Return the plans of the release's packages in a layout."""
+        catalog, names = catalogs.load(), {name for _, name in release.packages}
+        settings = self.settings.model_copy(
+            update={
+                "layout": layout,
+                "arch": (Arch.native(),),
+                "packages": {name: spec for name, spec in self.settings.packages.items() if name in names},
+            }
+        )
+        known = {name: spec for name, spec in catalog.packages.items() if name in names}
+        plans = plan_packages(settings, release.lock, catalog.model_copy(update={"packages": known}))
+        return [
+            dataclasses.replace(plan, revision=f"{package.revision}~0")
+            for plan in plans
+            if (package := release.packages.get((plan.format, plan.name)))
+        ]
 
-    def _assemble(self, plans: Sequence[PackagePlan], lock: Lock, folder: Path) -> list[Path]:
+    def _layout(self, release: _Release) -> str:
+        """Return the layout whose paths the packages have."""
+
+        def matches(layout: str) -> tuple[int, bool]:
+            paths = {
+                (plan.format, plan.name, file.path) for plan in self._plans(release, layout) for file in plan.files
+            }
+            return len(paths & release.paths), layout == self.settings.layout
+
+        return max(catalogs.load().layouts, key=matches)
+
+    def _assemble(self, plans: Sequence[PackagePlan], release: _Release, folder: Path) -> list[Path]:
         store = Store(cache_dir())
-        binaries = pipeline.fetch(lock, self.settings, store, self.log)
+        release.store_binaries(store)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for built in pipeline.assemble_packages(plans, lock, binaries, store, self.log):
+        for built in pipeline.assemble_packages(plans, release.lock, release.binaries, store, self.log):
             paths.append(folder / Path(built.manifest.file_name).name)
             shutil.copyfile(store.path(built.sha256), paths[-1])
         return paths
+
+
+@dataclass(frozen=True)
+class _Release:
+    """The release that packages were built from, as their provenance records it."""
+
+    lock: Lock
+    binaries: Binaries
+    packages: Mapping[tuple[str, str], PackageContents]
+
+    @classmethod
+    def of(cls, packages: Sequence[PackageContents]) -> _Release | None:
+        """Return the release of packages; None if none of them is a Kubernetes package that kubeparcel built."""
+        components: dict[str, Component] = {}
+        binaries: dict[tuple[str, Arch], dict[str, str]] = {}
+        built: dict[tuple[str, str], PackageContents] = {}
+        for package in packages:
+            record = provenance.read_record(package)
+            try:
+                component, version = record["component"], Version.parse(record["version"])
+                digests = {name: text.removeprefix("sha256:") for name, text in record["binaries"].items()}
+            except (KeyError, TypeError, AttributeError):
+                continue
+            components[component] = Component(component, version, package.build_time, ())
+            binaries.setdefault((component, Arch.native()), {}).update(digests)
+            built[package.format, package.name] = package
+        if "kubernetes" not in components:
+            return None
+        return cls(Lock(Request(), "packages", tuple(components.values())), binaries, built)
+
+    @property
+    def paths(self) -> frozenset[tuple[str, str, str]]:
+        """The paths of all packages, with their formats and names."""
+        return frozenset(
+            (format_, name, entry.path)
+            for (format_, name), package in self.packages.items()
+            for entry in package.entries
+        )
+
+    def store_binaries(self, store: Store) -> None:
+        """Put the binaries into the store, from the packages."""
+        digests = {digest for names in self.binaries.values() for digest in names.values()}
+        for package in self.packages.values():
+            missing = {digest for digest in digests if not store.has(digest)}
+            if missing & {entry.sha256 for entry in package.entries}:
+                read_package(package.file, _StoringCache(store, missing))
+
+
+class _StoringCache(InspectionCache):
+    """Stores binaries of packages that are read."""
+
+    def __init__(self, store: Store, digests: set[str]) -> None:
+        super().__init__()
+        self._store, self._digests = store, digests
+
+    def elf(self, sha256: str, data: memoryview) -> ElfInfo:
+        if sha256 in self._digests:
+            self._store.add_bytes(data.tobytes())
+        return super().elf(sha256, data)

@@ -42,6 +42,12 @@ class PackageSet:
         """Version and revision by name, as the package manager writes them."""
         return {c.name: f"{c.version}-{c.revision}" for c in self.contents}
 
+    @property
+    def label(self) -> str:
+        """The version that most of the packages have, such as `1.36.3-1`."""
+        versions = [*self.versions.values()]
+        return max(versions, key=versions.count)
+
 
 def load_package_sets(
     files: Sequence[Path], folder: Path, formats: Collection[Format] = tuple(Format)

@@ -97,7 +97,8 @@ class Report:
     """All checks of one level.
 
     `not_run` is the reason why the level was skipped: an earlier level failed. `environment`
-    describes the hosts and the container engine. `packages` are those that could be read.
+    describes the hosts and the container engine, `previous` the packages that upgrades start from.
+    `packages` are those that could be read.
     """
 
     level: str
@@ -105,6 +106,7 @@ class Report:
     seconds: float = 0.0
     not_run: str = ""
     environment: str = ""
+    previous: str = ""
     packages: tuple[CheckedPackage, ...] = ()
 
     @property
@@ -147,6 +149,7 @@ class Report:
             "seconds": round(self.seconds, 2),
             **({"not-run": self.not_run} if self.not_run else {}),
             **({"environment": self.environment} if self.environment else {}),
+            **({"previous": self.previous} if self.previous else {}),
             **({"packages": packages} if packages else {}),
             "checks": [check.as_dict() for check in self.checks],
         }

@@ -18,6 +18,7 @@ from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.find import find_package_files
+from kubeparcel.packages.model import PackageContents
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.progress import OnCheck, show_progress
 from kubeparcel.verify.scenario import Scenario, Step, Subject
@@ -43,6 +44,12 @@ class PackageSets:
             self._sets[format_] = load_package_sets(self.files, self._folder, [format_]).get(format_)
         return self._sets[format_]
 
+    @property
+    def contents(self) -> tuple[PackageContents, ...]:
+        """The packages of all formats for this machine."""
+        sets = [self.get(format_) for format_ in sorted(self.formats)]
+        return tuple(contents for packages in sets if packages for contents in packages.contents)
+
     def require(self, host: Host) -> PackageSet:
         """Return a host's packages; raises UsageError if there are none in its format."""
         packages = self.get(host.format)
@@ -59,13 +66,21 @@ class LevelRun:
     """What every level of one command works with.
 
     `packages` are under test. `previous` are earlier packages to upgrade from, and `other_layout`
-    earlier ones in the other layout; both may be empty.
+    earlier ones in the other layout; both may be empty. `previous_origin` says where `previous` come
+    from, if not from the user.
     """
 
     session: Session
     packages: PackageSets
     previous: PackageSets
     other_layout: PackageSets
+    previous_origin: str = ""
+
+    def describe_previous(self) -> str:
+        """Return which packages upgrades start from, such as `kubelet 1.36.3-1~0, ...`; empty if none."""
+        names = sorted({f"{package.name} {package.version}-{package.revision}" for package in self.previous.contents})
+        origin = f" ({self.previous_origin})" if self.previous_origin else ""
+        return f"{', '.join(names)}{origin}" if names else ""
 
     @classmethod
     def create(

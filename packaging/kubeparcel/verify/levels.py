@@ -21,18 +21,19 @@ from kubeparcel.verify.layout import level as layout
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
     from kubeparcel.hosts.session import Session
+    from kubeparcel.packages.model import PackageContents
     from kubeparcel.verify.level_runner import HostLevel, LevelRun
 
 LEVELS = ("layout", *catalog.LEVELS)
 
 
 class PreviousPackages(Protocol):
-    """Builds the packages that hosts have before an upgrade; builds none without a lock."""
+    """Builds the packages that hosts have before an upgrade; none for packages that others built."""
 
-    def build(self, folder: Path) -> Sequence[Path]:
+    def build(self, packages: Sequence[PackageContents], folder: Path) -> Sequence[Path]:
         """Build the same packages, one revision earlier, into a folder."""
 
-    def build_other_layout(self, folder: Path) -> Sequence[Path]:
+    def build_other_layout(self, packages: Sequence[PackageContents], folder: Path) -> Sequence[Path]:
         """Build those that are different in the other layout into a folder."""
 
 
@@ -101,7 +102,9 @@ def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackage
         tempfile.TemporaryDirectory(dir=session.folder) as folder,
     ):
         run = _prepare(request, session, previous, Path(folder))
-        environment = ""
+        environment, previous_packages = "", run.describe_previous()
+        if previous_packages:
+            log.info("Upgrades", f"from {previous_packages}")
         for level in _host_levels():
             hosts = selection.select_hosts(
                 request.hosts, level.name, run.packages.formats, session.engine, session.locations
@@ -111,7 +114,7 @@ def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackage
                 environment = description
                 log.info("Hosts", environment)
             report = run_level(level, run, hosts)
-            yield replace(report, environment=environment)
+            yield replace(report, environment=environment, previous=previous_packages)
             if level.name == request.level or not report.passed:
                 return
 
@@ -126,14 +129,21 @@ def _host_levels() -> tuple[HostLevel[Any], ...]:
 
 def _prepare(request: VerifyRequest, session: Session, previous: PreviousPackages, folder: Path) -> LevelRun:
     """Build the packages that hosts start with, and warn about tests that lack theirs."""
-    from kubeparcel.verify.level_runner import LevelRun
+    from kubeparcel.verify.level_runner import LevelRun, PackageSets
 
+    packages = PackageSets(request.paths, folder / "current")
     other_layout: Sequence[Path] = ()
     if LEVELS.index(request.level) >= LEVELS.index("service"):
-        other_layout = previous.build_other_layout(folder / "other-layout")
+        other_layout = previous.build_other_layout(packages.contents, folder / "other-layout")
         if not other_layout:
-            session.log.warn("Changes of layout are not tested: there is no kubeparcel.lock.")
-    earlier = request.previous or previous.build(folder / "previous")
+            session.log.warn("Changes of layout are not tested: kubeparcel did not build these packages.")
+    earlier = request.previous or previous.build(packages.contents, folder / "previous")
     if not earlier:
         session.log.warn("Upgrades are not tested: no previous packages. Use --from DIR.")
-    return LevelRun.create(session, request.paths, earlier, other_layout)
+    return LevelRun(
+        session,
+        packages,
+        PackageSets(earlier, folder / "earlier"),
+        PackageSets(other_layout, folder / "other"),
+        "" if request.previous else "the packages under test, one revision earlier",
+    )

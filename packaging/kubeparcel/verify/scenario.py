@@ -66,8 +66,10 @@ class HostContext:
         return self.previous
 
     def locate(self, place: str) -> str:
-        """Return a place on this host, as findings name it."""
-        return f"{self.label}: {place}" if self.label else place
+        """Return a place on this host, as findings name it, and the package set if it is the previous one."""
+        previous = self.previous if self.state.get("repositories") == (PREVIOUS_DIR,) else None
+        suffix = f" (previous packages, {previous.label})" if previous else ""
+        return f"{self.label}: {place}{suffix}" if self.label else f"{place}{suffix}"
 
     def run(self, *argv: str, timeout: float = 120) -> CompletedProcess:
         """Run a command, whatever its exit code, and record it as evidence."""
@@ -132,6 +134,7 @@ class HostContext:
 
     def use_repositories(self, *folders: str) -> None:
         """Make folders with packages and the host's pool its only repository."""
+        self.state["repositories"] = folders
         text = render(self.package_manager.repository_script, {})
         self.container.run_script(text, *folders, timeout=120)
 
