@@ -207,7 +207,13 @@ def test_removal_of_most_packages_is_confirmed_at_a_terminal(
     assert ("stable" in {name.split()[1] for name in client_view.read_repository(own)}) is bool(expected)
 
 
-@pytest.mark.parametrize("name", ["index.html", "html/index.html", "apt/sources.list"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("index.html", "html/index.html", "apt/sources.list"),
+        *("apt/dists/stable/Release", "yum/el9/repodata/repomd.xml"),
+    ],
+)
 def test_folder_with_other_files_is_not_published_to(run: Run, own: Path, name: str) -> None:
     (own / name).parent.mkdir(parents=True)
     (own / name).write_text("mine")

@@ -6,12 +6,15 @@ from kubeparcel.errors import UsageError
 from kubeparcel.repository.state_file import STATE_PATH
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
 
+_CLIENT_FILES = {"key.asc", "install-apt.sh", "install-yum.sh"}
+"""Files by which a repository without its state is told from repositories of other programs."""
+
 
 def is_repository(storage: Storage) -> bool:
     """Return whether there is a repository, also one whose first publish was interrupted or whose state is lost."""
-    return storage.read(STATE_PATH, 1) is not None or any(
-        storage.file_sizes(folder) for folder in (METADATA_FOLDER, "apt/dists", "yum")
-    )
+    if storage.read(STATE_PATH, 1) is not None or storage.file_sizes(METADATA_FOLDER):
+        return True
+    return _CLIENT_FILES.issubset(storage.top_names()) and any(map(storage.file_sizes, ("apt/dists", "yum")))
 
 
 def require_repository(storage: Storage) -> None:

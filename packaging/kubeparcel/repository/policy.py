@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
+from typing import NamedTuple
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.errors import CheckFailed
@@ -20,24 +21,37 @@ class PolicyViolation(CheckFailed):
     """Publishing would break the repository for clients; nothing was changed."""
 
 
-def changed_content(new: Iterable[Package], state: State) -> Iterator[tuple[Package, Package]]:
-    """Yield each package that is already published with other content, and the published one."""
+class ContentChange(NamedTuple):
+    """A new build of a published package, and how they differ if that is known."""
+
+    package: Package
+    published: Package
+    differences: str = ""
+
+    def __str__(self) -> str:
+        differences = f"; differs in {self.differences}" if self.differences else ""
+        return (
+            f"{self.package.label} is already published with different content "
+            f"(published sha256 {self.published.sha256[:12]}…, new {self.package.sha256[:12]}…{differences})."
+        )
+
+
+def changed_content(new: Iterable[Package], state: State) -> Iterator[ContentChange]:
+    """Yield each package that is already published with other content."""
     packages = tuple(new)
     names = {package.name for package in packages}
     stored = {p.identity: p for p in state.stored_packages if p.name in names}
     for package in sorted(packages):
         published = stored.get(package.identity)
         if published and published.content_digest != package.content_digest:
-            yield package, published
+            yield ContentChange(package, published)
 
 
-def changed_content_error(package: Package, published: Package, differences: str = "") -> PolicyViolation:
-    """Return the error for a package that is already published with other content."""
-    return PolicyViolation(
-        f"{package.label} is already published with different content "
-        f"(published sha256 {published.sha256[:12]}…, new {package.sha256[:12]}…{differences}).",
-        "Clients would reject one of the two. Build it again with a higher --revision.",
-    )
+def reject_changed_content(changes: Sequence[ContentChange]) -> None:
+    """Raise PolicyViolation that names every change, if there are any."""
+    if changes:
+        hint = "Clients would reject one of the two. Build it again with a higher --revision."
+        raise PolicyViolation("\n".join(map(str, changes)), hint)
 
 
 def reject_duplicates(packages: Iterable[Package]) -> None:

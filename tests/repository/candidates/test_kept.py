@@ -204,3 +204,17 @@ def test_older_revision_than_the_published_one_is_left_out(
     before = client_view.read_files(repo)
     publish(five(tmp_path / "older"))
     assert client_view.read_files(repo) == before
+
+
+def test_error_names_every_package_that_needs_a_revision(publish: Publish, tmp_path: Path) -> None:
+    publish()
+    new = five(tmp_path / "new")
+    for name in ("kubectl", "kubelet"):
+        deb(new, name, "1.36.3-1", body=b"other")
+    with pytest.raises(PolicyViolation) as violation:
+        publish(new)
+    lines = violation.value.message.splitlines()
+    assert [line.partition(" is already")[0] for line in lines] == [
+        "kubectl 1.36.3-1 amd64 (deb)",
+        "kubelet 1.36.3-1 amd64 (deb)",
+    ]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.console import Log
 from kubeparcel.packages import reader
-from kubeparcel.packages.differences import compare_packages
+from kubeparcel.packages.differences import Differences, compare_packages
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository.candidates.match import Candidates
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.policy import changed_content, changed_content_error
+from kubeparcel.repository.policy import ContentChange, changed_content, reject_changed_content
 from kubeparcel.repository.result import KeptPackage
 from kubeparcel.repository.storage.base import Storage
 
@@ -27,34 +27,53 @@ def keep_published(
     Go, at another time or with other settings. Raises PolicyViolation for a package that was meant to
     change, since it needs a higher revision, and with `strict` for any other content.
     """
-    changed = dict(changed_content(candidates.sources, state))
-    if not changed:
+    changes = tuple(changed_content(candidates.sources, state))
+    if strict:
+        reject_changed_content(changes)
+    if not changes:
         return candidates, ()
-    paths = {package: path for path, package in _stored_paths(state)}
     core = kubernetes_packages().core
-    brings_release = any(package.name in core for package in candidates.sources.keys() - changed.keys())
+    brings_release = any(p.name in core for p in candidates.sources.keys() - {change.package for change in changes})
     kept: dict[Package, KeptPackage] = {}
-    for package, published in changed.items():
-        if strict:
-            raise changed_content_error(package, published)
-        copy = workspace / "published"
-        copy.write_bytes(storage.read(paths[published]) or b"")
-        try:
-            differences = compare_packages(
-                reader.read_package(copy), reader.read_package(Path(candidates.sources[package]))
-            )
-        except BrokenPackage:
-            raise changed_content_error(package, published) from None
-        is_core = package.name in core
-        meant = bool(differences.intended) and (is_core or not brings_release)
-        if meant or (differences.recompiled and is_core):
-            raise changed_content_error(package, published, f"; differs in {differences}")
+    rejected: list[ContentChange] = []
+    warnings: list[str] = []
+    for change, differences in _compare(changes, candidates, state, storage, workspace):
+        is_core = change.package.name in core
+        if differences is None or _is_meant(differences, is_core=is_core, brings_release=brings_release):
+            rejected.append(change._replace(differences=str(differences or "")))
+            continue
+        kept[change.package] = KeptPackage(change.published, str(differences))
         hint = " To publish it, raise --revision." if differences.intended else ""
-        log.warn(f"Kept the published {package.label}; the new one differs in {differences}.{hint}")
-        kept[package] = KeptPackage(published, str(differences))
+        warnings.append(f"Kept the published {change.package.label}; the new one differs in {differences}.{hint}")
+    reject_changed_content(rejected)
+    for warning in warnings:
+        log.warn(warning)
     rest = candidates.without(kept.keys())
-    packages = rest.packages.union(kept_package.package for kept_package in kept.values())
+    packages = rest.packages.union(row.package for row in kept.values())
     return replace(rest, packages=packages), tuple(kept.values())
+
+
+def _is_meant(differences: Differences, *, is_core: bool, brings_release: bool) -> bool:
+    """Return whether somebody wanted to change the package, rather than to publish a release that brings it."""
+    if is_core:
+        return bool(differences.intended or differences.recompiled)
+    return bool(differences.intended) and not brings_release
+
+
+def _compare(
+    changes: Iterable[ContentChange], candidates: Candidates, state: State, storage: Storage, workspace: Path
+) -> Iterator[tuple[ContentChange, Differences | None]]:
+    """Yield the differences of each new build; None if the published file is damaged."""
+    paths = {package: path for path, package in _stored_paths(state)}
+    published = workspace / "published"
+    for change in changes:
+        published.write_bytes(storage.read(paths[change.published]) or b"")
+        try:
+            old, new = reader.read_packages([published, Path(candidates.sources[change.package])])
+        except BrokenPackage:
+            yield change, None
+        else:
+            yield change, compare_packages(old, new)
 
 
 def _stored_paths(state: State) -> Iterator[tuple[str, Package]]:
