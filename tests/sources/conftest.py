@@ -1,4 +1,4 @@
-"""What the tests of sources share: sites on loopback, a store, a log that remembers."""
+"""Fixtures for tests of sources: sites on loopback, a store and a log."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from kubeparcel.store import Store
 from tests.support.upstream_site import UpstreamSite, serve_site
 
 FAST = RetryPolicy(connect_timeout=30, read_timeout=30, probe_timeout=30, attempts=3, backoff=0.01, max_retry_after=1)
-"""Tries again at once; a slow machine is not taken for a silent server."""
+"""Retries at once, with timeouts that a slow machine does not reach."""
 
 
 @pytest.fixture(autouse=True)
 def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Proxies, credentials and certificates of whoever runs the tests play no part."""
+    """Isolate tests from the proxies, credentials and certificates of this machine."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}:
             monkeypatch.delenv(name)
@@ -30,8 +30,8 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 @pytest.fixture
 def site() -> Iterator[UpstreamSite]:
-    with serve_site() as one:
-        yield one
+    with serve_site() as site_server:
+        yield site_server
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def log() -> QuietLog:
 
 @pytest.fixture
 def from_mirror() -> Callable[..., Upstream]:
-    """Make the source, which does not pause for long."""
+    """Return a function that creates the source for a mirror, with short pauses."""
 
     def make(mirror: str, policy: RetryPolicy = FAST, workers: int = 4) -> Upstream:
         return Upstream(catalog.load().components, mirror, policy, workers)
@@ -56,5 +56,5 @@ def from_mirror() -> Callable[..., Upstream]:
 
 @pytest.fixture
 def upstream(site: UpstreamSite, from_mirror: Callable[..., Upstream]) -> Upstream:
-    """The source, reading the site as a mirror."""
+    """Return the source that reads the site as a mirror."""
     return from_mirror(site.url)

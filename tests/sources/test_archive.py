@@ -1,4 +1,4 @@
-"""Archives: their programs, and what hostile ones would do."""
+"""Archives: their programs, and hostile or damaged ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stored(store, data: bytes) -> str:
 
 
 def with_member(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
-    """An archive with one good program, and this member after it."""
+    """Return an archive with a valid program, followed by this member."""
     target = io.BytesIO()
     good = elf_bytes(100)
     with tarfile.open(fileobj=target, mode="w") as tar:
@@ -35,29 +35,29 @@ def with_member(info: tarfile.TarInfo, data: bytes = b"") -> bytes:
     return target.getvalue()
 
 
-def test_programs_are_the_elf_files_whoever_owns_them(store):
+def test_programs_are_the_elf_files_of_any_owner(store):
     bridge, loopback = elf_bytes(), elf_bytes()
     members = {"./bridge": bridge, "./loopback": loopback, "./LICENSE": b"x", "./README.md": b""}
-    found = archive.unpack_programs(store, stored(store, tar_archive(members)), "cni amd64")
-    assert {name: store.path(sha256).read_bytes() for name, sha256 in found.items()} == {
+    programs = archive.unpack_programs(store, stored(store, tar_archive(members)), "cni amd64")
+    assert {name: store.path(sha256).read_bytes() for name, sha256 in programs.items()} == {
         "bridge": bridge,
         "loopback": loopback,
     }
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, zstandard.compress, bytes])
-def test_an_archive_is_known_by_its_content(store, pack):
+def test_compression_is_detected_by_content(store, pack):
     program = elf_bytes()
-    found = archive.unpack_programs(store, stored(store, pack(tar_archive({"crictl": program}, "w"))), "x")
-    assert found == {"crictl": hashlib.sha256(program).hexdigest()}
+    programs = archive.unpack_programs(store, stored(store, pack(tar_archive({"crictl": program}, "w"))), "x")
+    assert programs == {"crictl": hashlib.sha256(program).hexdigest()}
 
 
-def test_an_archive_is_unpacked_once(store):
+def test_archive_is_unpacked_once(store):
     digest = stored(store, tar_archive({"crictl": elf_bytes()}))
-    found = archive.unpack_programs(store, digest, "x")
+    programs = archive.unpack_programs(store, digest, "x")
     store.path(digest).unlink()
-    assert archive.cached_programs(store, digest) == found
-    store.path(found["crictl"]).unlink()
+    assert archive.cached_programs(store, digest) == programs
+    store.path(programs["crictl"]).unlink()
     assert archive.cached_programs(store, digest) is None
 
 
@@ -81,46 +81,46 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_hostile_member_is_refused_and_nothing_is_stored(store, kind):
-    info, said = BAD[kind]
+def test_hostile_member_is_rejected_and_nothing_is_stored(store, kind):
+    info, message = BAD[kind]
     digest = stored(store, with_member(info, bytes(info.size)))
-    with pytest.raises(ArchiveError, match=f"cni amd64: the archive contains .*{said}"):
+    with pytest.raises(ArchiveError, match=f"cni amd64: the archive contains .*{message}"):
         archive.unpack_programs(store, digest, "cni amd64")
     assert [p.name for p in (store.root / "sha256").glob("*/*")] == [digest]
     assert not list((store.root / "scratch").iterdir())
 
 
-def test_two_programs_of_one_name_are_refused(store):
+def test_two_programs_with_one_name_are_rejected(store):
     digest = stored(store, tar_archive({"a/x": elf_bytes(), "b/x": elf_bytes()}))
     with pytest.raises(ArchiveError, match="named 'x'"):
         archive.unpack_programs(store, digest, "x")
 
 
-def test_a_program_with_an_odd_name_is_refused(store):
+def test_program_with_an_invalid_name_is_rejected(store):
     digest = stored(store, tar_archive({"rm -rf *": elf_bytes()}))
     with pytest.raises(ArchiveError, match="named 'rm -rf"):
         archive.unpack_programs(store, digest, "x")
 
 
-def test_a_bomb_is_noticed_before_it_fills_the_disk(store, monkeypatch):
+def test_decompression_bomb_is_rejected_before_it_fills_the_disk(store, monkeypatch):
     monkeypatch.setattr(archive, "MAX_UNPACKED", 5_000_000)
     for bomb in ({"big": b"\x7fELF" + bytes(6_000_000)}, {"README": bytes(6_000_000), "a": elf_bytes()}):
         with pytest.raises(ArchiveError, match=r"more than 5\.0 MB"):
             archive.unpack_programs(store, stored(store, tar_archive(bomb)), "x")
 
 
-def test_too_many_members_are_refused(store, monkeypatch):
+def test_too_many_members_are_rejected(store, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     with pytest.raises(ArchiveError, match="more than 3 files"):
         archive.unpack_programs(store, stored(store, tar_archive({str(n): b"" for n in range(5)})), "x")
 
 
 def broken_archives() -> dict[str, bytes]:
-    whole = tar_archive({"crictl": elf_bytes(), "other": elf_bytes()})
+    complete = tar_archive({"crictl": elf_bytes(), "other": elf_bytes()})
     plain = tar_archive({"crictl": elf_bytes(), "other": elf_bytes()}, "w")
     second = 512 + 200_192
     return {
-        "cut": whole[:-5000],
+        "cut": complete[:-5000],
         "cut in the tar": gzip.compress(plain[:250_000]),
         "wrong checksum in a header": plain[: second + 148] + b"7" + plain[second + 149 :],
         "garbage": b"\x1f\x8b" + bytes(1000),
@@ -132,32 +132,32 @@ def broken_archives() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", broken_archives())
-def test_a_damaged_archive_is_named_as_such(store, kind):
+def test_damaged_archive_is_reported(store, kind):
     digest = stored(store, broken_archives()[kind])
     with pytest.raises(ArchiveError, match="damaged"):
         archive.unpack_programs(store, digest, "x")
 
 
-def test_an_archive_without_programs_is_refused(store):
+def test_archive_without_programs_is_rejected(store):
     with pytest.raises(ArchiveError, match="contains no programs"):
         archive.unpack_programs(store, stored(store, tar_archive({"README.md": b"x"})), "x")
 
 
-def test_fetch_gives_the_programs_of_each_component(site, upstream, store, log):
-    wanted = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
-    published = {c: site.publish_release(upstream, c, v) for c, v in wanted.items()}
-    pins = [upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in wanted.items()]
-    found = upstream.fetch([a for pin in pins for a in pin.artifacts], store, log)
+def test_fetch_returns_the_programs_of_each_component(site, upstream, store, log):
+    versions = {"kubernetes": "1.36.3", "cri-tools": "1.36.0", "cni": "1.9.1"}
+    published = {c: site.publish_release(upstream, c, v) for c, v in versions.items()}
+    pins = [upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in versions.items()]
+    programs = upstream.fetch([a for pin in pins for a in pin.artifacts], store, log)
     assert {
         component: {name: store.path(sha256).read_bytes() for name, sha256 in programs.items()}
-        for (component, _), programs in found.items()
+        for (component, _), programs in programs.items()
     } == published
     before = len(site.requests)
-    assert upstream.fetch([a for pin in pins for a in pin.artifacts], store, log) == found
+    assert upstream.fetch([a for pin in pins for a in pin.artifacts], store, log) == programs
     assert len(site.requests) == before
 
 
-def test_an_archive_that_lacks_its_program_is_refused(site, upstream, store, log):
+def test_archive_without_its_expected_program_is_rejected(site, upstream, store, log):
     version = Version.parse("1.36.0")
     [artifact] = upstream.artifacts("cri-tools", version, Arch.AMD64)
     site.publish_file(artifact.origin, tar_archive({"critest": elf_bytes()}))

@@ -1,6 +1,6 @@
 """Source `go`: versions from the module proxy, sums from the checksum database, one compilation.
 
-Go itself is a script here that answers from a table and writes down what it was told; the real one
+Go itself is replaced by a script that answers from a table and records its calls; the real one
 compiles in the acceptance tests.
 """
 
@@ -80,7 +80,7 @@ replace (
 
 
 class World:
-    """What the fake go knows, and what it was told."""
+    """The answers of the fake go, and a record of its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -127,7 +127,7 @@ class World:
         self.save()
 
     def told(self, *start: str) -> list[Mapping[str, Any]]:
-        """The calls of go that began with these words."""
+        """Return the calls of go whose arguments start with these."""
         lines = (self.folder / "told").read_text().splitlines()
         calls = [json.loads(line) for line in lines]
         return [call for call in calls if tuple(call["words"][: len(start)]) == start]
@@ -159,7 +159,7 @@ def version(text: str) -> Version:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "query"),
+    ("requested", "query"),
     [
         ("stable", "latest"),
         ("latest", "latest"),
@@ -168,12 +168,12 @@ def version(text: str) -> Version:
         ("1.37.0-rc.1", "v1.37.0-rc.1"),
     ],
 )
-def test_a_version_is_asked_of_the_module_proxy(world, wanted, query):
+def test_version_is_resolved_by_the_module_proxy(world, requested, query):
     world.publishes(KUBERNETES, "1.36.3", query=f"{KUBERNETES}@{query}")
-    assert str(modules().resolve_kubernetes(wanted)) == "1.36.3"
+    assert str(modules().resolve_kubernetes(requested)) == "1.36.3"
 
 
-def test_a_version_that_is_not_published_comes_with_those_that_are(world):
+def test_unpublished_version_is_reported_with_published_ones(world):
     world.lists(KUBERNETES, "1.35.4", "1.36.1", "1.36.3", "1.37.0-rc.1")
     with pytest.raises(UnknownVersion) as caught:
         modules().resolve_kubernetes("1.99")
@@ -181,24 +181,24 @@ def test_a_version_that_is_not_published_comes_with_those_that_are(world):
     assert "1.37.0-rc.1, 1.36.3, 1.35.4." in caught.value.hint
 
 
-def test_a_proxy_that_keeps_its_list_to_itself_is_no_other_error(world):
+def test_proxy_without_a_version_list_is_no_other_error(world):
     """Some proxies answer for exact versions only."""
     with pytest.raises(UnknownVersion, match=r"Kubernetes 1\.99 is not published"):
         modules().resolve_kubernetes("1.99")
 
 
-def test_the_versions_are_the_newest_of_each_minor_newest_first(world):
+def test_versions_are_the_newest_of_each_minor_newest_first(world):
     world.lists(KUBERNETES, "1.9.11", "1.36.10", "1.36.9", "1.37.0", "1.37.0-rc.1", "1.35.0")
     assert [str(v) for v in modules().list_versions()] == ["1.37.0", "1.36.10", "1.35.0", "1.9.11"]
 
 
-@pytest.mark.parametrize(("asked", "out"), [("1.36.0", True), ("1.36.1", False)])
-def test_a_component_is_out_when_the_proxy_has_that_version(world, asked, out):
+@pytest.mark.parametrize(("requested", "out"), [("1.36.0", True), ("1.36.1", False)])
+def test_component_is_published_if_the_proxy_has_the_version(world, requested, out):
     world.publishes("sigs.k8s.io/cri-tools", "1.36.0")
-    assert modules().is_published("cri-tools", version(asked)) is out
+    assert modules().is_published("cri-tools", version(requested)) is out
 
 
-def test_without_go_the_probe_fails(world, monkeypatch, tmp_path):
+def test_probe_fails_without_go(world, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("sysconfig.get_path", lambda _: "/nowhere")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -209,7 +209,7 @@ def test_without_go_the_probe_fails(world, monkeypatch, tmp_path):
 # --- Pins ----------------------------------------------------------------------------------------
 
 
-def test_a_pin_holds_the_modules_sum_and_its_own_time_for_each_architecture(world):
+def test_pin_has_the_modules_sum_and_time_for_each_architecture(world):
     world.publishes(KUBERNETES, "1.36.3")
     component = modules().pin("kubernetes", version("1.36.3"), [Arch.AMD64, Arch.S390X])
     assert (component.name, str(component.version)) == ("kubernetes", "1.36.3")
@@ -220,7 +220,7 @@ def test_a_pin_holds_the_modules_sum_and_its_own_time_for_each_architecture(worl
     )
 
 
-def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
+def test_unpublished_release_is_reported_by_its_title(world):
     with pytest.raises(UnknownVersion) as caught:
         modules().pin("cni", version("1.9.7"), [Arch.AMD64])
     assert str(caught.value) == (
@@ -229,7 +229,7 @@ def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
 
 
 @pytest.mark.parametrize(
-    ("asked", "toolchain"),
+    ("requested", "toolchain"),
     [
         ("1.25", "go1.26.8"),
         ("1.26.0", "go1.26.8"),
@@ -238,14 +238,14 @@ def test_a_release_that_is_not_published_is_named_as_people_know_it(world):
         ("1.30.1", "go1.30.1"),
     ],
 )
-def test_a_module_that_needs_a_newer_go_gets_it(world, asked, toolchain):
-    world.publishes(KUBERNETES, "1.36.3", go=asked)
+def test_newer_go_is_used_if_a_module_requires_it(world, requested, toolchain):
+    world.publishes(KUBERNETES, "1.36.3", go=requested)
     source = modules()
     source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
     assert source.toolchain == toolchain
 
 
-def test_a_module_of_an_older_go_does_not_take_the_newer_one_back(world):
+def test_module_for_an_older_go_keeps_the_newer_one(world):
     world.publishes(KUBERNETES, "1.36.3", go="1.27.2")
     world.publishes("sigs.k8s.io/cri-tools", "1.36.0", go="1.24")
     source = modules()
@@ -257,7 +257,7 @@ def test_a_module_of_an_older_go_does_not_take_the_newer_one_back(world):
 # --- The module that is compiled -----------------------------------------------------------------
 
 
-def test_staging_folders_become_the_modules_that_are_published_of_them(tmp_path):
+def test_staging_folders_are_replaced_by_published_modules(tmp_path):
     (tmp_path / "go.mod").write_text(GO_MOD.format(module=KUBERNETES, go="1.26.0"))
     (tmp_path / "go.sum").write_text("sums\n")
     (tmp_path / "out").mkdir()
@@ -274,14 +274,14 @@ def test_staging_folders_become_the_modules_that_are_published_of_them(tmp_path)
     assert (tmp_path / "out/go.sum").read_text() == "sums\n"
 
 
-def test_folders_that_are_not_published_cannot_be_replaced(tmp_path):
+def test_other_replaced_folders_are_rejected(tmp_path):
     (tmp_path / "go.mod").write_text("module x\n\nreplace y => ../y\n")
     spec = catalog.load().components["cri-tools"]
     with pytest.raises(ConfigurationError, match="replaces modules by folders of its repository"):
         write_module(tmp_path, spec, version("1.36.0"), tmp_path)
 
 
-def test_a_release_from_before_go_modules_is_said_to_be_so(tmp_path):
+def test_release_older_than_go_modules_is_reported(tmp_path):
     """Kubernetes had no go.mod before 1.15."""
     spec = catalog.load().components["kubernetes"]
     with pytest.raises((ConfigurationError, UnknownVersion), match=r"1\.11\.10"):
@@ -292,7 +292,7 @@ DATE = "2026-07-22T18:07:38Z"
 
 
 @pytest.mark.parametrize(
-    ("component", "released", "found"),
+    ("component", "released", "binaries"),
     [
         (
             *("kubernetes", "1.36.3"),
@@ -313,9 +313,9 @@ DATE = "2026-07-22T18:07:38Z"
         (*("cni", "1.9.1"), {"github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion": ("v1.9.1")}),
     ],
 )
-def test_binaries_are_stamped_with_their_version_and_the_modules_date(component, released, found):
+def test_link_variables_have_the_version_and_the_modules_date(component, released, binaries):
     spec = catalog.load().components[component]
-    assert link_variables(spec, version(released), DATE) == found
+    assert link_variables(spec, version(released), DATE) == binaries
 
 
 # --- Compiling -----------------------------------------------------------------------------------
@@ -336,9 +336,9 @@ def published(world) -> World:
     return world
 
 
-def test_a_components_binaries_are_compiled_in_one_call_and_lie_in_the_store(published, store, log):
-    found = modules("go1.26.8").fetch([AMD64], store, log)
-    names = found["kubernetes", Arch.AMD64]
+def test_binaries_of_a_component_are_compiled_in_one_call(published, store, log):
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    names = binaries["kubernetes", Arch.AMD64]
     assert list(names) == ["kubeadm", "kubectl", "kubelet"]
     assert store.path(names["kubelet"]).read_text() == "k8s.io/kubernetes/cmd/kubelet amd64"
     (call,) = published.told("build")
@@ -348,14 +348,14 @@ def test_a_components_binaries_are_compiled_in_one_call_and_lie_in_the_store(pub
     ]
 
 
-def test_what_was_compiled_has_its_md5_noted_at_once(published, store, log, monkeypatch):
+def test_md5_of_compiled_binaries_is_cached(published, store, log, monkeypatch):
     noted = []
     monkeypatch.setattr(Store, "cache_md5", lambda _, sha256: noted.append(sha256))
-    found = modules("go1.26.8").fetch([AMD64], store, log)
-    assert sorted(noted) == sorted(found["kubernetes", Arch.AMD64].values())
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    assert sorted(noted) == sorted(binaries["kubernetes", Arch.AMD64].values())
 
 
-def test_the_compiler_is_told_what_makes_the_result_the_same_everywhere(published, store, log):
+def test_compiler_options_make_builds_reproducible(published, store, log):
     modules("go1.26.7").fetch([S390X], store, log)
     (call,) = published.told("build")
     assert (call["arch"], call["toolchain"]) == ("s390x", "go1.26.7")
@@ -367,14 +367,14 @@ def test_the_compiler_is_told_what_makes_the_result_the_same_everywhere(publishe
     assert "k8s.io/api => k8s.io/api v0.36.3" in mod
 
 
-def test_the_folder_of_the_compilation_is_gone_afterwards(published, store, log):
+def test_temporary_folder_is_removed_after_compiling(published, store, log):
     modules("go1.26.8").fetch([AMD64], store, log)
     assert not list((store.root / "scratch").iterdir())
 
 
-def test_as_many_plugins_are_compiled_as_the_release_has_but_none_for_windows(published, store, log):
-    found = modules("go1.26.8").fetch([CNI], store, log)
-    assert list(found["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
+def test_all_plugins_except_windows_are_compiled(published, store, log):
+    binaries = modules("go1.26.8").fetch([CNI], store, log)
+    assert list(binaries["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
 
 
 def test_cached_returns_the_binaries_that_were_compiled_before(published, store, log):
@@ -385,7 +385,7 @@ def test_cached_returns_the_binaries_that_were_compiled_before(published, store,
     assert source.cached(S390X, store) is None
 
 
-def test_what_was_compiled_once_is_not_compiled_again(published, store, log):
+def test_compiled_binaries_are_reused(published, store, log):
     first = modules("go1.26.8").fetch([AMD64, S390X], store, log)
     assert len(published.told("build")) == 2
     (published.folder / "told").unlink()
@@ -398,20 +398,20 @@ def test_what_was_compiled_once_is_not_compiled_again(published, store, log):
     [("go1.26.7", AMD64), ("go1.26.8", S390X)],
     ids=["another compiler", "another architecture"],
 )
-def test_another_compiler_or_architecture_compiles_anew(published, store, log, toolchain, artifact):
+def test_another_compiler_or_architecture_compiles_again(published, store, log, toolchain, artifact):
     modules("go1.26.8").fetch([AMD64], store, log)
     modules(toolchain).fetch([artifact], store, log)
     assert len(published.told("build")) == 2
 
 
-def test_a_binary_that_is_gone_from_the_store_is_compiled_anew(published, store, log):
-    found = modules("go1.26.8").fetch([AMD64], store, log)
-    store.path(found["kubernetes", Arch.AMD64]["kubectl"]).unlink()
-    assert modules("go1.26.8").fetch([AMD64], store, log) == found
-    assert store.has(found["kubernetes", Arch.AMD64]["kubectl"])
+def test_binary_missing_from_the_store_is_compiled_again(published, store, log):
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    store.path(binaries["kubernetes", Arch.AMD64]["kubectl"]).unlink()
+    assert modules("go1.26.8").fetch([AMD64], store, log) == binaries
+    assert store.has(binaries["kubernetes", Arch.AMD64]["kubectl"])
 
 
-def test_another_sum_than_the_locks_is_an_error_and_nothing_is_compiled(published, store, log):
+def test_sum_that_differs_from_the_lock_is_an_error(published, store, log):
     other = dataclasses.replace(AMD64, digest="h1:" + "A" * 43 + "=")
     with pytest.raises(DigestError) as caught:
         modules("go1.26.8").fetch([other], store, log)
@@ -420,13 +420,13 @@ def test_another_sum_than_the_locks_is_an_error_and_nothing_is_compiled(publishe
     assert published.told("build") == []
 
 
-def test_a_compiler_that_leaves_a_binary_out_is_an_error(published, store, log):
+def test_missing_output_of_the_compiler_is_an_error(published, store, log):
     published.breaks("kubectl")
     with pytest.raises(ExternalError, match="did not produce kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)
 
 
-def test_a_release_without_one_of_the_programs_is_an_error(world, store, log):
+def test_release_without_a_main_package_is_an_error(world, store, log):
     world.publishes(KUBERNETES, "1.36.3", ("cmd/kubeadm", "cmd/kubelet"))
     with pytest.raises(ExternalError, match="kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)

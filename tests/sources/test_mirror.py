@@ -1,4 +1,4 @@
-"""A directory that an air-gapped site builds from."""
+"""Filling a folder that a site without a network builds from."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -
 
 @pytest.fixture
 def filled(site, upstream, store, tmp_path):
-    """A lock, and the directory that was filled for it."""
+    """Return a lock, and the folder that was filled for it."""
     lock = lock_of(upstream, site)
     fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
     return lock, tmp_path / "mirror"
 
 
-def test_all_that_a_lock_needs_is_had_from_the_mirror(filled, site, from_mirror, tmp_path):
+def test_mirror_has_everything_that_a_lock_needs(filled, site, from_mirror, tmp_path):
     lock, folder = filled
     before = len(site.requests)
-    there = from_mirror(str(folder))
-    there.probe()
-    for wanted in ("stable", "1.36", "1.36.3", "latest"):
-        assert str(there.resolve_kubernetes(wanted)) == "1.36.3"
-    assert [str(version) for version in there.list_versions()] == ["1.36.3"]
-    pins = tuple(there.pin(c.name, c.version, [Arch.AMD64]) for c in lock.components)
+    mirror_source = from_mirror(str(folder))
+    mirror_source.probe()
+    for requested in ("stable", "1.36", "1.36.3", "latest"):
+        assert str(mirror_source.resolve_kubernetes(requested)) == "1.36.3"
+    assert [str(version) for version in mirror_source.list_versions()] == ["1.36.3"]
+    pins = tuple(mirror_source.pin(c.name, c.version, [Arch.AMD64]) for c in lock.components)
     assert pins == lock.components
-    assert there.fetch(lock.artifacts, Store(tmp_path / "another"), QuietLog())
+    assert mirror_source.fetch(lock.artifacts, Store(tmp_path / "another"), QuietLog())
     assert len(site.requests) == before
 
 
-def test_files_carry_the_date_of_their_release(filled):
+def test_files_have_the_date_of_their_release(filled):
     _, folder = filled
     dates = {path.stat().st_mtime for path in folder.rglob("kube*") if path.is_file()}
     assert dates == {RELEASED}
 
 
-def test_a_second_time_nothing_is_transferred(filled, site, tmp_path):
+def test_second_run_transfers_nothing(filled, site, tmp_path):
     lock, folder = filled
     before = len(site.requests)
-    said = fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), Store(tmp_path / "empty"))
-    assert said.startswith("Nothing to do")
+    summary = fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), Store(tmp_path / "empty"))
+    assert summary.startswith("Nothing to do")
     assert len(site.requests) == before
 
 
-def test_a_damaged_file_is_replaced(filled, site, store):
+def test_damaged_file_is_replaced(filled, site, store):
     lock, folder = filled
     kubelet = folder / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
     good = kubelet.read_bytes()
@@ -72,28 +72,28 @@ def test_a_damaged_file_is_replaced(filled, site, store):
     assert kubelet.read_bytes() == good
 
 
-def test_markers_name_the_newest_that_is_there(filled, site, upstream, from_mirror, store):
+def test_markers_name_the_newest_mirrored_release(filled, site, upstream, from_mirror, store):
     _, folder = filled
     for version in ("1.35.9", "1.37.0-rc.1"):
         fill_mirror(folder, lock_of(upstream, site, version), COMPONENTS, site.url, QuietLog(), store)
-    there = from_mirror(str(folder))
-    assert str(there.resolve_kubernetes("stable")) == "1.36.3"
-    assert str(there.resolve_kubernetes("1.35")) == "1.35.9"
-    assert str(there.resolve_kubernetes("latest")) == "1.37.0-rc.1"
-    assert [str(version) for version in there.list_versions()] == ["1.37.0-rc.1", "1.36.3", "1.35.9"]
+    mirror_source = from_mirror(str(folder))
+    assert str(mirror_source.resolve_kubernetes("stable")) == "1.36.3"
+    assert str(mirror_source.resolve_kubernetes("1.35")) == "1.35.9"
+    assert str(mirror_source.resolve_kubernetes("latest")) == "1.37.0-rc.1"
+    assert [str(version) for version in mirror_source.list_versions()] == ["1.37.0-rc.1", "1.36.3", "1.35.9"]
 
 
-def test_earlier_patches_can_be_counted_up_from(site, upstream, from_mirror, store, tmp_path):
+def test_checksums_of_earlier_patches_are_mirrored(site, upstream, from_mirror, store, tmp_path):
     for patch in range(2):
         site.publish_release(upstream, "cri-tools", f"1.36.{patch}")
     lock = lock_of(upstream, site, cri_tools="1.36.2")
     fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
-    there = from_mirror(str(tmp_path / "mirror"))
-    out = [there.is_published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
+    mirror_source = from_mirror(str(tmp_path / "mirror"))
+    out = [mirror_source.is_published("cri-tools", Version(1, 36, patch)) for patch in range(4)]
     assert out == [True, True, True, False]
 
 
-def test_nothing_becomes_visible_when_a_file_is_wrong(site, upstream, store, tmp_path):
+def test_release_with_a_wrong_file_does_not_become_visible(site, upstream, store, tmp_path):
     lock = lock_of(upstream, site)
     site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"] = b"replaced"
     with pytest.raises(DigestError):
@@ -101,7 +101,7 @@ def test_nothing_becomes_visible_when_a_file_is_wrong(site, upstream, store, tmp
     assert not [path for path in tmp_path.glob("mirror/**/*") if path.is_file()]
 
 
-def test_a_digest_that_upstream_changed_is_not_passed_on(site, upstream, store, tmp_path):
+def test_changed_checksum_of_upstream_is_not_mirrored(site, upstream, store, tmp_path):
     lock = lock_of(upstream, site)
     site.files["/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256"] = b"0" * 64
     with pytest.raises(DigestError, match="inv resolve --refresh"):
@@ -109,15 +109,15 @@ def test_a_digest_that_upstream_changed_is_not_passed_on(site, upstream, store, 
     assert not list(tmp_path.glob("mirror/**/stable*.txt"))
 
 
-def test_a_lock_of_go_modules_has_nothing_to_mirror(store, tmp_path):
+def test_lock_of_go_modules_cannot_be_mirrored(store, tmp_path):
     lock = Lock(Request(), "go", ())
     with pytest.raises(ConfigurationError, match="--source upstream"):
         fill_mirror(tmp_path / "mirror", lock, COMPONENTS, "", QuietLog(), store)
 
 
-def test_a_mirror_that_is_served_again_is_as_good(filled, from_mirror, tmp_path):
+def test_mirror_can_be_served_over_http(filled, from_mirror, tmp_path):
     lock, folder = filled
-    again = tmp_path / "second"
-    said = fill_mirror(again, lock, COMPONENTS, str(folder), QuietLog(), Store(tmp_path / "other"))
-    assert f"Next: inv build --mirror {again}" in said
-    subprocess.run(["diff", "-r", folder, again], check=True)
+    second = tmp_path / "second"
+    summary = fill_mirror(second, lock, COMPONENTS, str(folder), QuietLog(), Store(tmp_path / "other"))
+    assert f"Next: inv build --mirror {second}" in summary
+    subprocess.run(["diff", "-r", folder, second], check=True)

@@ -1,4 +1,4 @@
-"""Downloads beside other processes, on poor machines, and killed in the middle."""
+"""Downloads in several processes, on full and read-only disks, and after a kill."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def kubelet(site, data: bytes) -> Artifact:
     return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
 
 
-def fetching(site, store: Store, artifact: Artifact) -> subprocess.Popen[str]:
-    """Another process that gets the artifact."""
+def start_fetch(site, store: Store, artifact: Artifact) -> subprocess.Popen[str]:
+    """Start another process that fetches the artifact."""
     argv = [sys.executable, "-c", FETCH, site.url, store.root, artifact.origin, artifact.digest]
     return subprocess.Popen(
         argv,
@@ -58,76 +58,76 @@ def fetching(site, store: Store, artifact: Artifact) -> subprocess.Popen[str]:
     )
 
 
-def parts(store: Store) -> list[int]:
-    """The sizes of what has arrived in part."""
+def partial_sizes(store: Store) -> list[int]:
+    """Return the sizes of partial files."""
     return [path.stat().st_size for path in (store.root / "partial").glob("*")]
 
 
-def stored(store: Store) -> list[str]:
+def stored_digests(store: Store) -> list[str]:
     return [path.name for path in (store.root / "sha256").glob("*/*")]
 
 
-def test_two_processes_that_want_the_same_file_get_it_once(site, store):
-    artifact, calm = kubelet(site, elf_bytes(1_000_000)), threading.Event()
+def test_two_processes_download_the_same_file_once(site, store):
+    artifact, released = kubelet(site, elf_bytes(1_000_000)), threading.Event()
 
     def slow(handler, data):
-        calm.wait(TIMEOUT)
+        released.wait(TIMEOUT)
         handler.answer(200, data)
 
     site.faults[PATH] = [slow]
-    both = [fetching(site, store, artifact) for _ in range(2)]
+    processes = [start_fetch(site, store, artifact) for _ in range(2)]
     assert wait_until(lambda: len(site.requests_for("/kubelet")) == 1)
-    time.sleep(0.5)  # the other could ask now
-    calm.set()
-    for process in both:
+    time.sleep(0.5)  # long enough for a second request
+    released.set()
+    for process in processes:
         _, err = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, err
     assert len(site.requests_for("/kubelet")) == 1
-    assert stored(store) == [artifact.digest.removeprefix("sha256:")]
+    assert stored_digests(store) == [artifact.digest.removeprefix("sha256:")]
 
 
 @pytest.fixture
 def halfway(site, store):
-    """A process that has got two thirds of a file and waits for the rest, and the file."""
-    artifact, end = kubelet(site, elf_bytes(3_000_000)), threading.Event()
-    site.faults[PATH] = [sites.stalled(2_000_000, end)]
-    with fetching(site, store, artifact) as process:
+    """Yield a process that has received two thirds of a file and waits for the rest, and the artifact."""
+    artifact, ended = kubelet(site, elf_bytes(3_000_000)), threading.Event()
+    site.faults[PATH] = [sites.stalled(2_000_000, ended)]
+    with start_fetch(site, store, artifact) as process:
         try:
-            assert wait_until(lambda: sum(parts(store)) > 1_900_000)
+            assert wait_until(lambda: sum(partial_sizes(store)) > 1_900_000)
             yield process, artifact
         finally:
-            end.set()
+            ended.set()
             process.kill()
 
 
-def test_a_killed_download_goes_on_where_it_was(halfway, site, store, upstream, log):
+def test_killed_download_is_resumed(halfway, site, store, upstream, log):
     process, artifact = halfway
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert stored(store) == []
-    [size] = parts(store)
+    assert stored_digests(store) == []
+    [size] = partial_sizes(store)
     upstream.fetch([artifact], store, log)
     assert site.requests_for("/kubelet")[-1].headers["Range"] == f"bytes={size}-"
-    assert stored(store) == [artifact.digest.removeprefix("sha256:")]
-    assert parts(store) == []
+    assert stored_digests(store) == [artifact.digest.removeprefix("sha256:")]
+    assert partial_sizes(store) == []
 
 
-def test_ctrl_c_ends_a_download_at_once_and_keeps_what_has_come(halfway, store):
+def test_interrupt_ends_a_download_at_once_and_keeps_the_partial_file(halfway, store):
     process, _ = halfway
-    [arrived] = parts(store)
+    [arrived] = partial_sizes(store)
     process.send_signal(signal.SIGINT)
-    # One that went on waiting would do so for the server's whole silence.
+    # If it went on waiting, it would do so until the read timeout.
     _, err = process.communicate(timeout=RetryPolicy().read_timeout / 2)
     assert "KeyboardInterrupt" in err
-    [kept] = parts(store)
+    [kept] = partial_sizes(store)
     assert arrived <= kept <= 2_000_000
 
 
-def test_memory_does_not_grow_with_the_file(site, store):
+def test_memory_is_independent_of_the_file_size(site, store):
     size, block = 300 << 20, bytes(1 << 20)
-    whole = hashlib.sha256()
+    digest_of_file = hashlib.sha256()
     for _ in range(size // len(block)):
-        whole.update(block)
+        digest_of_file.update(block)
 
     def big(handler, _):
         handler.answer(200, b"", length=size)
@@ -135,8 +135,8 @@ def test_memory_does_not_grow_with_the_file(site, store):
             handler.wfile.write(block)
 
     site.faults[PATH] = [big]
-    digest = f"sha256:{whole.hexdigest()}"
-    process = fetching(site, store, Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, digest))
+    digest = f"sha256:{digest_of_file.hexdigest()}"
+    process = start_fetch(site, store, Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, digest))
     out, err = process.communicate(timeout=5 * TIMEOUT)
     assert process.returncode == 0, err
     assert int(out) * 1024 < size // 2
@@ -144,7 +144,7 @@ def test_memory_does_not_grow_with_the_file(site, store):
 
 @contextmanager
 def mounted(folder, options: str):
-    """A small disk of its own."""
+    """Mount a small disk."""
     if os.geteuid():
         pytest.skip("needs root to mount a disk")
     folder.mkdir(exist_ok=True)
@@ -155,20 +155,20 @@ def mounted(folder, options: str):
         subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_is_named_and_what_has_come_is_kept(site, upstream, log, tmp_path):
+def test_full_disk_is_reported_and_the_partial_file_is_kept(site, upstream, log, tmp_path):
     artifact = kubelet(site, elf_bytes(3_000_000))
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=1m"):
         with pytest.raises(DiskError, match="The disk is full: free some space"):
             upstream.fetch([artifact], store, log)
-        assert stored(store) == []
+        assert stored_digests(store) == []
         subprocess.run(["mount", "-o", "remount,size=9m", store.root], check=True)
         upstream.fetch([artifact], store, log)
-        assert stored(store) == [artifact.digest.removeprefix("sha256:")]
+        assert stored_digests(store) == [artifact.digest.removeprefix("sha256:")]
         assert "Range" in site.requests_for("/kubelet")[-1].headers
 
 
-def test_a_read_only_store_is_enough_when_all_is_there(site, upstream, log, tmp_path):
+def test_complete_store_may_be_read_only(site, upstream, log, tmp_path):
     artifact = kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "size=9m"):
@@ -177,7 +177,7 @@ def test_a_read_only_store_is_enough_when_all_is_there(site, upstream, log, tmp_
         upstream.fetch([artifact], store, log)
 
 
-def test_a_read_only_store_that_lacks_something_is_named(site, upstream, log, tmp_path):
+def test_incomplete_read_only_store_is_reported(site, upstream, log, tmp_path):
     artifact = kubelet(site, elf_bytes())
     store = Store(tmp_path / "disk")
     with mounted(store.root, "ro"), pytest.raises(DiskError, match="read-only") as caught:

@@ -1,4 +1,4 @@
-"""What upstream has: versions, digests, dates."""
+"""Source `upstream`: versions, digests and dates."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from tests.support.upstream_site import RELEASED, other_content, status
 V1363 = Version.parse("1.36.3")
 
 
-def test_stable_is_what_the_marker_says(site, upstream):
+def test_stable_is_the_version_in_its_marker(site, upstream):
     site.publish_marker("stable", "v1.36.3")
     assert upstream.resolve_kubernetes("stable") == V1363
 
 
-def test_a_minor_is_its_newest_patch(site, upstream):
+def test_minor_is_resolved_to_its_newest_patch(site, upstream):
     site.publish_marker("stable-1.36", "v1.36.3\n")
     assert upstream.resolve_kubernetes("1.36") == V1363
     assert upstream.resolve_kubernetes("v1.36") == V1363
 
 
-def test_latest_may_be_a_pre_release(site, upstream):
+def test_latest_may_be_a_prerelease(site, upstream):
     site.publish_marker("latest", "v1.37.0-rc.1")
     assert str(upstream.resolve_kubernetes("latest")) == "1.37.0-rc.1"
 
 
-@pytest.mark.parametrize("wanted", ["1.36.3", "v1.36.3", "1.37.0-rc.1"])
-def test_an_exact_version_is_taken_when_it_is_out(site, upstream, wanted):
-    site.publish_release(upstream, "kubernetes", wanted)
-    assert str(upstream.resolve_kubernetes(wanted)) == wanted.removeprefix("v")
+@pytest.mark.parametrize("requested", ["1.36.3", "v1.36.3", "1.37.0-rc.1"])
+def test_exact_version_is_used_if_it_is_published(site, upstream, requested):
+    site.publish_release(upstream, "kubernetes", requested)
+    assert str(upstream.resolve_kubernetes(requested)) == requested.removeprefix("v")
 
 
-def test_a_release_for_one_architecture_only_counts_as_out(site, upstream):
+def test_release_for_one_architecture_counts_as_published(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3", Arch.S390X)
     assert upstream.is_published("kubernetes", V1363)
 
 
-def test_an_unknown_minor_is_told_what_there_is(site, upstream):
+def test_unknown_minor_is_reported_with_the_newest_release(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     with pytest.raises(UnknownVersion) as caught:
         upstream.resolve_kubernetes("1.99")
@@ -54,21 +54,21 @@ def test_an_unknown_minor_is_told_what_there_is(site, upstream):
     assert "inv versions" in str(caught.value)
 
 
-def test_an_unknown_patch_is_told_the_newest_of_its_minor(site, upstream):
+def test_unknown_patch_is_reported_with_the_newest_of_its_minor(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     site.publish_marker("stable-1.36", "v1.36.3")
     with pytest.raises(UnknownVersion, match=r"the newest 1\.36 is 1\.36\.3"):
         upstream.resolve_kubernetes("1.36.99")
 
 
-def test_a_minor_that_is_not_final_is_told_its_pre_release(site, upstream):
+def test_minor_without_a_final_release_is_reported_with_its_prerelease(site, upstream):
     site.publish_marker("stable", "v1.37.2")
     site.publish_marker("latest-1.38", "v1.38.0-beta.1")
     with pytest.raises(UnknownVersion, match=r"1\.38 has only 1\.38\.0-beta\.1"):
         upstream.resolve_kubernetes("1.38")
 
 
-def test_a_marker_that_holds_no_version_is_named(site, upstream):
+def test_marker_without_a_version_is_reported(site, upstream):
     site.publish_marker("stable", "<html>Please log in</html>")
     with pytest.raises(DownloadError) as caught:
         upstream.resolve_kubernetes("stable")
@@ -86,7 +86,7 @@ def test_versions_are_the_newest_of_each_minor_newest_first(site, upstream):
         assert [str(version) for version in upstream.list_versions()] == [*newer, *versions]
 
 
-def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(site, upstream):
+def test_pin_returns_every_file_with_its_digest_and_the_release_date(site, upstream):
     programs = site.publish_release(upstream, "kubernetes", "1.36.3")
     pinned = upstream.pin("kubernetes", V1363, [Arch.AMD64])
     digests = {a.name: a.digest for a in pinned.artifacts}
@@ -94,7 +94,7 @@ def test_pin_gives_every_file_with_its_published_digest_and_the_release_date(sit
     assert pinned.released == RELEASED
 
 
-def test_a_lock_names_upstream_whatever_the_mirror(site, upstream):
+def test_lock_has_the_urls_of_upstream_even_with_a_mirror(site, upstream):
     site.publish_release(upstream, "cri-tools", "1.36.0")
     [artifact] = upstream.pin("cri-tools", Version.parse("1.36.0"), [Arch.AMD64]).artifacts
     assert artifact.name == "cri-tools"
@@ -103,7 +103,7 @@ def test_a_lock_names_upstream_whatever_the_mirror(site, upstream):
     )
 
 
-def test_old_cni_plugins_have_their_old_name(upstream):
+def test_old_cni_plugins_have_their_old_file_name(upstream):
     [artifact] = upstream.artifacts("cni", Version.parse("0.6.0"), Arch.ARM64)
     assert artifact.origin.endswith("/v0.6.0/cni-plugins-arm64-v0.6.0.tgz")
 
@@ -112,7 +112,7 @@ def test_old_cni_plugins_have_their_old_name(upstream):
     "form", ["{digest}", "{digest}\n", "{DIGEST}", "{digest}  kubeadm\n", "{digest} *kubeadm",
              "0  other\n{digest}  kubeadm\n"]
 )  # fmt: skip
-def test_a_digest_is_understood_however_it_is_written(site, upstream, form):
+def test_checksum_file_is_read_in_every_notation(site, upstream, form):
     digest = "ab" * 32
     site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm.sha256"
@@ -122,7 +122,7 @@ def test_a_digest_is_understood_however_it_is_written(site, upstream, form):
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "d41d8cd98f00b204e9800998ecf8427e"])
-def test_a_digest_that_is_none_is_named_with_its_place(site, upstream, text):
+def test_invalid_checksum_file_is_reported_with_its_url(site, upstream, text):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256"
     site.files[path] = text.encode()
@@ -131,13 +131,13 @@ def test_a_digest_that_is_none_is_named_with_its_place(site, upstream, text):
     assert f"{site.url}{path} contains no sha256 of kubelet" in str(caught.value)
 
 
-def test_an_architecture_that_is_not_published_is_named(site, upstream):
+def test_unpublished_architecture_is_reported(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     with pytest.raises(UnknownVersion, match=r"no Kubernetes 1\.36\.3 for s390x"):
         upstream.pin("kubernetes", V1363, [Arch.AMD64, Arch.S390X])
 
 
-def test_a_mirror_without_dates_is_named(site, upstream):
+def test_mirror_without_last_modified_is_reported(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm"
     site.faults[path] = [without_date]
@@ -226,54 +226,54 @@ def test_checksums_without_files_are_enough_to_count_patches(site, upstream):
     assert upstream.is_published("cri-tools", Version.parse("1.36.0"))
 
 
-def test_a_directory_serves_as_a_mirror(site, upstream, from_mirror, tmp_path):
+def test_folder_can_be_a_mirror(site, upstream, from_mirror, tmp_path):
     site.publish_marker("stable", "v1.36.3")
     site.publish_release(upstream, "kubernetes", "1.36.3")
     write_files(site, tmp_path / "mirror")
     for mirror in (str(tmp_path / "mirror"), f"file://{tmp_path}/mirror"):
-        there = from_mirror(mirror)
-        there.probe()
-        assert there.resolve_kubernetes("stable") == V1363
-        assert there.resolve_kubernetes("1.36.3") == V1363
-        pinned = there.pin("kubernetes", V1363, [Arch.AMD64])
+        mirror_source = from_mirror(mirror)
+        mirror_source.probe()
+        assert mirror_source.resolve_kubernetes("stable") == V1363
+        assert mirror_source.resolve_kubernetes("1.36.3") == V1363
+        pinned = mirror_source.pin("kubernetes", V1363, [Arch.AMD64])
         assert pinned.artifacts == upstream.pin("kubernetes", V1363, [Arch.AMD64]).artifacts
         assert pinned.released > RELEASED - 10**9
 
 
-def test_a_mirror_directory_that_is_not_there_is_named(from_mirror, tmp_path):
-    there = from_mirror(str(tmp_path / "none"))
-    for ask in (there.probe, lambda: there.resolve_kubernetes("stable"), there.list_versions):
+def test_missing_mirror_folder_is_reported(from_mirror, tmp_path):
+    mirror_source = from_mirror(str(tmp_path / "none"))
+    for ask in (mirror_source.probe, lambda: mirror_source.resolve_kubernetes("stable"), mirror_source.list_versions):
         with pytest.raises(Unreachable, match=r"The mirror folder .* does not exist"):
             ask()
 
 
-def test_a_mirror_of_an_unknown_kind_is_refused(from_mirror):
+def test_mirror_with_an_unknown_scheme_is_rejected(from_mirror):
     with pytest.raises(ConfigurationError, match="ftp://"):
         from_mirror("ftp://mirror.example/")
 
 
-def test_probe_is_content_when_upstream_answers(site, upstream):
+def test_probe_succeeds_if_upstream_answers(site, upstream):
     site.publish_marker("stable", "v1.36.3")
     upstream.probe()
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (status(403), "answered 403 (access denied, possibly by a proxy)"),
         (status(503), "answered 503 (server error)"),
         (status(404), "answered 404"),
     ],
 )
-def test_probe_says_what_was_answered_and_asks_once(site, upstream, fault, said):
+def test_probe_reports_the_status_without_retrying(site, upstream, fault, message):
     site.faults["/dl.k8s.io/release/stable.txt"] = [fault] * 3
     with pytest.raises(Unreachable) as caught:
         upstream.probe()
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert len(site.requests) == 1
 
 
-def test_probe_says_that_nobody_listens(from_mirror):
+def test_probe_reports_a_refused_connection(from_mirror):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         port = taken.getsockname()[1]
@@ -281,36 +281,36 @@ def test_probe_says_that_nobody_listens(from_mirror):
             from_mirror(f"http://127.0.0.1:{port}").probe()
 
 
-def test_probe_says_that_a_name_does_not_resolve(from_mirror):
+def test_probe_reports_an_unknown_host(from_mirror):
     with pytest.raises(Unreachable, match=r"mirror\.invalid (cannot be resolved|did not answer)"):
         from_mirror("http://mirror.invalid", RetryPolicy(probe_timeout=0.5)).probe()
 
 
-def test_probe_decides_in_time_when_nothing_comes(from_mirror):
+def test_probe_times_out_if_there_is_no_answer(from_mirror):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         with pytest.raises(Unreachable, match=r"did not answer within 0\.5 s"):
             from_mirror(f"http://127.0.0.1:{port}", RetryPolicy(probe_timeout=0.5)).probe()
 
 
-def test_a_login_page_does_not_count_as_a_marker(site, upstream):
+def test_login_page_is_not_taken_for_a_marker(site, upstream):
     site.faults["/dl.k8s.io/release/stable-1.36.txt"] = [other_content(b"<html>")]
     with pytest.raises(DownloadError, match="not a version"):
         upstream.resolve_kubernetes("1.36")
 
 
-def test_passwords_in_a_mirror_are_never_shown(from_mirror):
+def test_passwords_of_mirrors_are_never_shown(from_mirror):
     with pytest.raises(Unreachable) as caught:
         from_mirror("http://me:secret@127.0.0.1:9/").probe()
     assert "secret" not in str(caught.value)
 
 
-def test_importing_the_source_does_not_import_what_it_may_not_need():
+def test_source_imports_large_libraries_only_when_needed():
     code = (
         "import sys, kubeparcel.sources.upstream;"
         "print([m for m in ('requests', 'pydantic', 'zstandard', 'filelock') if m in sys.modules])"
     )
     env = {"PYTHONPATH": str(PACKAGE.parent)}
     argv = [sys.executable, "-c", code]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    completed = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert completed.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Files over HTTP on a network that misbehaves."""
+"""Downloads over HTTP from servers that fail in various ways."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 
 @pytest.fixture
 def stop():
-    """Lets faults that wait end with their test."""
+    """Yield an event that ends waiting faults with their test."""
     event = threading.Event()
     yield event
     event.set()
@@ -37,7 +37,7 @@ def data() -> bytes:
 
 @pytest.fixture
 def kubelet(site, data) -> Artifact:
-    """A published kubelet."""
+    """Publish a kubelet."""
     site.publish_file(KUBELET, data)
     digest = hashlib.sha256(data).hexdigest()
     return Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, f"sha256:{digest}")
@@ -47,23 +47,23 @@ def path(artifact: Artifact) -> str:
     return "/" + artifact.origin.partition("://")[2]
 
 
-def content(found, store) -> bytes:
-    return store.path(found[("kubernetes", Arch.AMD64)]["kubelet"]).read_bytes()
+def content(binaries, store) -> bytes:
+    return store.path(binaries[("kubernetes", Arch.AMD64)]["kubelet"]).read_bytes()
 
 
-def test_a_file_arrives_under_its_digest(upstream, kubelet, store, log, data):
+def test_file_is_stored_by_its_digest(upstream, kubelet, store, log, data):
     assert content(upstream.fetch([kubelet], store, log), store) == data
     assert not list((store.root / "partial").iterdir())
 
 
-def test_what_the_store_has_needs_no_network(site, upstream, kubelet, store, log):
+def test_stored_file_needs_no_network(site, upstream, kubelet, store, log):
     upstream.fetch([kubelet], store, log)
     before = len(site.requests)
     upstream.fetch([kubelet], store, log)
     assert len(site.requests) == before
 
 
-def test_a_truncated_body_is_resumed_where_it_broke_off(site, upstream, kubelet, store, log, data):
+def test_truncated_body_is_resumed(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
     assert content(upstream.fetch([kubelet], store, log), store) == data
     first, second = site.requests_for("/kubelet")
@@ -72,36 +72,36 @@ def test_a_truncated_body_is_resumed_where_it_broke_off(site, upstream, kubelet,
     assert second.headers["If-Range"].startswith('"')
 
 
-def test_a_reset_connection_is_tried_again(site, upstream, kubelet, store, log, data):
+def test_reset_connection_is_retried(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.reset(500_000), sites.reset(0)]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_line_that_breaks_often_is_fine_as_long_as_it_gets_on(site, upstream, kubelet, store, log, data):
+def test_unreliable_connection_succeeds_while_it_progresses(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [short for _ in range(6)]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
 def short(handler, data):
-    """400 kB of what was asked for, then the end."""
+    """Send 400 kB of the requested range, then close the connection."""
     start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
     part = data[start : start + 400_000]
-    end = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-    handler.answer(206 if start else 200, part, end, len(data) - start)
+    headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+    handler.answer(206 if start else 200, part, headers, len(data) - start)
     handler.close_connection = True
 
 
-def test_a_server_without_ranges_sends_it_all_again(site, upstream, kubelet, store, log, data):
+def test_server_without_ranges_sends_the_whole_file_again(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.truncated(1_000_000), sites.send_whole_file]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_file_of_unknown_length_arrives(site, upstream, kubelet, store, log, data):
+def test_file_of_unknown_length_is_downloaded(site, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.send_chunked]
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_silence_is_noticed_and_tried_again(site, from_mirror, kubelet, store, log, data, stop):
+def test_stalled_download_is_retried(site, from_mirror, kubelet, store, log, data, stop):
     site.faults[path(kubelet)] = [sites.stalled(1_000_000, stop)]
     upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
     started = time.monotonic()
@@ -109,20 +109,20 @@ def test_silence_is_noticed_and_tried_again(site, from_mirror, kubelet, store, l
     assert time.monotonic() - started < TIMEOUT
 
 
-def test_a_drip_counts_as_silence(site, from_mirror, kubelet, store, log, data, stop):
+def test_download_below_the_minimum_rate_counts_as_stalled(site, from_mirror, kubelet, store, log, data, stop):
     site.faults[path(kubelet)] = [sites.slow(stop)]
     upstream = from_mirror(site.url, RetryPolicy(read_timeout=0.3, backoff=0.01))
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
-def test_trouble_of_the_server_may_pass(site, upstream, kubelet, store, log, code):
+def test_transient_server_error_is_retried(site, upstream, kubelet, store, log, code):
     site.faults[path(kubelet)] = [sites.status(code)] * 2
     upstream.fetch([kubelet], store, log)
     assert len(site.requests_for("/kubelet")) == 3
 
 
-def test_trouble_that_does_not_pass_is_told(site, upstream, kubelet, store, log):
+def test_permanent_server_error_is_reported(site, upstream, kubelet, store, log):
     site.faults[path(kubelet)] = [sites.status(503)] * 9
     with pytest.raises(DownloadError, match=r"kubelet answered 503 \(server error\)"):
         upstream.fetch([kubelet], store, log)
@@ -130,7 +130,7 @@ def test_trouble_that_does_not_pass_is_told(site, upstream, kubelet, store, log)
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
-def test_a_clear_no_is_not_asked_again(site, upstream, kubelet, store, log, code):
+def test_permanent_status_is_not_retried(site, upstream, kubelet, store, log, code):
     site.faults[path(kubelet)] = [sites.status(code)] * 2
     with pytest.raises(DownloadError, match=f"answered {code}"):
         upstream.fetch([kubelet], store, log)
@@ -144,13 +144,13 @@ def test_retry_after_is_honoured(site, upstream, kubelet, store, log):
     assert time.monotonic() - started >= 1
 
 
-def test_a_server_that_wants_us_back_much_later_is_not_waited_for(site, upstream, kubelet, store, log):
+def test_long_retry_after_is_not_waited_for(site, upstream, kubelet, store, log):
     site.faults[path(kubelet)] = [sites.status(429, {"Retry-After": "3600"})]
     with pytest.raises(DownloadError, match="429"):
         upstream.fetch([kubelet], store, log)
 
 
-def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store, log):
+def test_file_with_a_wrong_digest_is_quarantined(site, upstream, kubelet, store, log):
     site.files[path(kubelet)] = b"\x7fELF something else"
     with pytest.raises(DigestError) as caught:
         upstream.fetch([kubelet], store, log)
@@ -163,26 +163,26 @@ def test_wrong_bytes_are_set_aside_and_never_used(site, upstream, kubelet, store
     assert len(site.requests_for("/kubelet")) == 1
 
 
-def test_a_rest_of_another_file_does_not_spoil_the_download(site, upstream, kubelet, store, log, data):
-    wanted = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{wanted}").write_bytes(b"<html>a login page</html>")
+def test_partial_file_of_another_file_is_replaced(site, upstream, kubelet, store, log, data):
+    digest = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{digest}").write_bytes(b"<html>a login page</html>")
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_rest_that_is_longer_than_the_file_is_thrown_away(site, upstream, kubelet, store, log, data):
-    wanted = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{wanted}").write_bytes(data + b"more")
+def test_partial_file_longer_than_the_file_is_discarded(site, upstream, kubelet, store, log, data):
+    digest = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{digest}").write_bytes(data + b"more")
     assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_a_download_that_was_whole_already_is_only_checked(site, upstream, kubelet, store, log, data):
-    wanted = kubelet.digest.removeprefix("sha256:")
-    store.partial(f"kubelet-amd64-{wanted}").write_bytes(data)
+def test_complete_partial_file_is_only_verified(site, upstream, kubelet, store, log, data):
+    digest = kubelet.digest.removeprefix("sha256:")
+    store.partial(f"kubelet-amd64-{digest}").write_bytes(data)
     assert content(upstream.fetch([kubelet], store, log), store) == data
     assert len(site.requests_for("/kubelet")) == 1
 
 
-def test_a_break_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet, store, log, data):
+def test_interrupted_download_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet, store, log, data):
     site.faults[path(kubelet)] = [sites.truncated(1_000_000)]
     impatient = from_mirror(site.url, RetryPolicy(attempts=1))
     with pytest.raises(DownloadError, match="run the same command again to resume"):
@@ -191,14 +191,14 @@ def test_a_break_is_resumed_in_the_next_run(site, from_mirror, upstream, kubelet
     assert site.requests_for("/kubelet")[-1].headers["Range"] == "bytes=1000000-"
 
 
-def test_a_redirect_is_followed(site, upstream, kubelet, store, log, data):
+def test_redirect_is_followed(site, upstream, kubelet, store, log, data):
     with sites.serve_site("127.0.0.2") as storage:
         storage.files["/blob"] = data
         site.faults[path(kubelet)] = [sites.redirect(f"{storage.url}/blob?signature=x")]
         assert content(upstream.fetch([kubelet], store, log), store) == data
 
 
-def test_four_files_come_at_a_time(site, upstream, store, log):
+def test_four_files_are_downloaded_in_parallel(site, upstream, store, log):
     waiting = threading.Barrier(4)
     artifacts = []
     for number in range(4):
@@ -218,7 +218,7 @@ def together(barrier):
     return fault
 
 
-def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
+def test_error_stops_other_downloads_and_keeps_their_partial_files(
     site, from_mirror, kubelet, store, log, stop, monkeypatch
 ):
     def sizes():
@@ -241,33 +241,33 @@ def test_an_error_stops_the_other_downloads_and_keeps_what_they_have(
     assert sizes() == [1_000_000]
 
 
-def test_progress_is_told_per_file(site, upstream, kubelet, store):
+def test_progress_is_reported_for_each_file(site, upstream, kubelet, store):
     out = io.StringIO()
     upstream.fetch([kubelet], store, PlainLog(out))
     assert out.getvalue().startswith("Download   kubelet amd64 · 3.0 MB · ")
 
 
-def test_a_lock_with_another_kind_of_digest_is_refused(upstream, kubelet, store, log):
+def test_lock_with_another_kind_of_digest_is_rejected(upstream, kubelet, store, log):
     odd = Artifact("kubernetes", "kubelet", Arch.AMD64, KUBELET, "h1:abc")
     with pytest.raises(Exception, match="Resolve again: inv resolve"):
         upstream.fetch([odd], store, log)
 
 
-def test_a_directory_is_copied_from_and_checked(site, upstream, from_mirror, kubelet, store, log, data, tmp_path):
+def test_mirror_folder_is_copied_from_and_verified(site, upstream, from_mirror, kubelet, store, log, data, tmp_path):
     target = tmp_path / "mirror" / path(kubelet)[1:]
     target.parent.mkdir(parents=True)
-    there = from_mirror(str(tmp_path / "mirror"))
+    folder_mirror = from_mirror(str(tmp_path / "mirror"))
     with pytest.raises(DownloadError, match="kubelet does not exist"):
-        there.fetch([kubelet], store, log)
+        folder_mirror.fetch([kubelet], store, log)
     target.write_bytes(b"damaged")
     with pytest.raises(DigestError, match=str(target)):
-        there.fetch([kubelet], store, log)
+        folder_mirror.fetch([kubelet], store, log)
     target.write_bytes(data)
-    assert content(there.fetch([kubelet], store, log), store) == data
+    assert content(folder_mirror.fetch([kubelet], store, log), store) == data
     assert not site.requests
 
 
-def test_nothing_that_the_network_does_is_a_traceback(site, upstream, kubelet, store, log):
+def test_network_errors_are_never_tracebacks(site, upstream, kubelet, store, log):
     def nonsense(handler, _):
         handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n")
         handler.close_connection = True

@@ -1,4 +1,4 @@
-"""Proxies, credentials and certificates are the environment's."""
+"""HTTP sessions use the proxies, credentials and certificates of the environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STABLE = "/dl.k8s.io/release/stable.txt"
 
 @pytest.fixture
 def authority(tmp_path):
-    """A certificate authority, and a certificate of localhost that it signed."""
+    """Create a certificate authority, and a certificate for localhost that it signed."""
     folder = tmp_path / "tls"
     folder.mkdir()
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
@@ -34,7 +34,7 @@ def openssl(folder, *words):
 
 @pytest.fixture
 def secure(authority):
-    """A site that talks TLS as localhost."""
+    """Serve a site with TLS as localhost."""
     with sites.serve_site_with_server() as (site, server):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority / "cert.pem", authority / "key.pem")
@@ -44,7 +44,7 @@ def secure(authority):
         yield site
 
 
-def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirror):
+def test_certificate_of_an_unknown_authority_is_rejected(secure, from_mirror):
     with pytest.raises(Unreachable) as caught:
         from_mirror(secure.url).resolve_kubernetes("stable")
     assert "has an untrusted certificate: " in caught.value.message
@@ -52,24 +52,24 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(secure, from_mirro
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
-def test_an_authority_named_in_the_environment_is_trusted(secure, from_mirror, authority, monkeypatch, variable):
+def test_authority_in_the_environment_is_trusted(secure, from_mirror, authority, monkeypatch, variable):
     monkeypatch.setenv(variable, str(authority / "ca.pem"))
     assert str(from_mirror(secure.url).resolve_kubernetes("stable")) == "1.36.3"
 
 
-def test_the_list_that_pip_brought_is_not_asked(secure, from_mirror, authority, monkeypatch):
+def test_certificates_of_certifi_are_not_used(secure, from_mirror, authority, monkeypatch):
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(authority / "ca.pem"))
     with pytest.raises(Unreachable, match="untrusted certificate"):
         from_mirror(secure.url).resolve_kubernetes("stable")
 
 
-def test_a_bundle_that_is_not_there_is_named(secure, from_mirror, monkeypatch):
+def test_missing_certificate_bundle_is_reported(secure, from_mirror, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
         from_mirror(secure.url).resolve_kubernetes("stable")
 
 
-def test_tls_is_not_given_up_on_the_way(secure, site, from_mirror, authority, monkeypatch):
+def test_redirect_from_https_to_http_is_rejected(secure, site, from_mirror, authority, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     secure.faults[STABLE] = [sites.redirect(f"{site.url}{STABLE}")]
     site.publish_marker("stable", "v1.36.3")
@@ -77,7 +77,7 @@ def test_tls_is_not_given_up_on_the_way(secure, site, from_mirror, authority, mo
         from_mirror(secure.url).resolve_kubernetes("stable")
 
 
-def test_a_proxy_is_used(site, from_mirror, monkeypatch):
+def test_proxy_is_used(site, from_mirror, monkeypatch):
     site.files[STABLE] = b"v1.36.3"
     monkeypatch.setenv("HTTP_PROXY", site.url)
     assert str(from_mirror("http://mirror.invalid").resolve_kubernetes("stable")) == "1.36.3"
@@ -93,7 +93,7 @@ def test_no_proxy_is_honoured(site, from_mirror, monkeypatch):
     assert str(from_mirror(site.url).resolve_kubernetes("stable")) == "1.36.3"
 
 
-def test_a_proxy_that_says_no_is_quoted_once(site, from_mirror, monkeypatch):
+def test_refusal_of_a_proxy_is_quoted_once(site, from_mirror, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", site.url)
     with pytest.raises(Unreachable) as caught:
         from_mirror("").resolve_kubernetes("stable")
@@ -101,7 +101,7 @@ def test_a_proxy_that_says_no_is_quoted_once(site, from_mirror, monkeypatch):
     assert "501" in caught.value.message
 
 
-def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypatch, tmp_path):
+def test_credentials_of_netrc_are_sent_to_their_host_only(site, from_mirror, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -115,7 +115,7 @@ def test_credentials_of_netrc_go_to_their_host_only(site, from_mirror, monkeypat
         assert "Authorization" not in other.requests[0].headers
 
 
-def test_a_mirror_that_wants_a_password_says_where_to_put_it(site, from_mirror):
+def test_mirror_that_requires_a_password_names_netrc(site, from_mirror):
     site.faults[STABLE] = [sites.status(401)]
     with pytest.raises(DownloadError, match="netrc"):
         from_mirror(site.url).resolve_kubernetes("stable")
