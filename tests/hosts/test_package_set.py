@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from kubeparcel.hosts.package_set import load_package_sets
 from kubeparcel.model import Format
 from kubeparcel.store import sha256_of
@@ -18,11 +20,12 @@ def package_files(folder: Path, revision: str, format_: Format) -> list[Path]:
     return sorted(write_set(shop, format_, folder).iterdir())
 
 
-def test_the_newest_package_of_each_name_is_loaded(tmp_path: Path) -> None:
-    older = package_files(tmp_path / "older", "2", Format.DEB)
-    newer = package_files(tmp_path / "newer", "3", Format.DEB)
-    packages = load_package_sets([*newer, *older], tmp_path / "sets")[Format.DEB]
-    assert {version.rpartition("-")[2] for version in packages.versions.values()} == {"3"}
+@pytest.mark.parametrize("format_", Format)
+def test_the_newest_package_of_each_name_is_loaded(tmp_path: Path, format_: Format) -> None:
+    older = package_files(tmp_path / "older", "9", format_)
+    newer = package_files(tmp_path / "newer", "10", format_)
+    packages = load_package_sets([*newer, *older], tmp_path / "sets")[format_]
+    assert {version.rpartition("-")[2] for version in packages.versions.values()} == {"10"}
     assert sorted(packages.files) == [file.name for file in newer]
     assert sorted(packages.digests) == sorted(sha256_of(file) for file in newer)
 

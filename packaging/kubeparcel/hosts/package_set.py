@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.files import sha256_of
-from kubeparcel.model import Arch, Format, Version
+from kubeparcel.model import Arch, Format
 from kubeparcel.packages.reader import PackageContents, read_packages
+from kubeparcel.packages.versions import version_key
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def load_package_sets(
 
 
 def _version_key(contents: PackageContents) -> tuple[object, ...]:
-    return (Version.parse(contents.version.replace("~", "-", 1)), contents.revision)
+    return version_key(contents.format, f"{contents.version}-{contents.revision}")
 
 
 def _link_files(format_: Format, by_name: Mapping[str, PackageContents], folder: Path) -> PackageSet:
