@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.errors import Busy, ExternalError
+from kubeparcel.errors import Busy, ExternalError, UsageError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.publisher import Target
 from kubeparcel.repository.storage import s3, s3_lease
@@ -21,7 +21,7 @@ from kubeparcel.repository.storage.base import ConflictError
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.conftest import TIMEOUT, wait_until
 from tests.support import buckets, client_view
-from tests.support.package_builders import five
+from tests.support.package_builders import deb, five
 
 pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
 
@@ -69,6 +69,28 @@ def test_every_task_changes_bucket_and_folder_alike(
         found = client_view.read_repository(download(bucket, tmp_path / f"copy-{number}"))
         assert names(found) == names(client_view.read_repository(repo))
     assert set(found) == {"apt testing", "yum testing"}
+
+
+@pytest.mark.parametrize("name", ["index.html", "html/index.html", "yum/el9/repodata/repomd.xml"])
+def test_bucket_with_other_files_is_not_published_to(bucket: str, key: Path, dist: Path, name: str) -> None:
+    store = S3Storage.from_url(bucket)
+    store.write({name: b"of others"})
+    with pytest.raises(UsageError, match="contains other files"):
+        publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    assert store.top_names() == [name.partition("/")[0]]
+    assert store.read(name) == b"of others"
+
+
+def test_shared_package_in_a_bucket_is_kept(bucket: str, key: Path, dist: Path, tmp_path: Path) -> None:
+    publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
+    newer = five(tmp_path / "newer", "1.36.4")
+    deb(newer, "cri-tools", "1.36.0-1", fields="Maintainer: Others <others@example.invalid>\n")
+    result = publisher.publish(newer, Target(bucket), QuietLog(), skip_layout_check=True)
+    assert [(kept.package.name, kept.differences) for kept in result.kept] == [("cri-tools", "maintainer")]
+    assert {package.version for package in result.state.packages if package.name == "kubelet"} == {
+        "1.36.3-1",
+        "1.36.4-1",
+    }
 
 
 def names(suites: dict[str, dict[str, str]]) -> dict[str, set[str]]:
