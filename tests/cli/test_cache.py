@@ -203,6 +203,14 @@ def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Progra
     assert pruned["removed"] == {"entries": document["unused"]["entries"], "images": 0}
 
 
+def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, here, store):
+    for key, value in (("a", []), ("b", {"files": 1}), ("c", "text")):
+        store.put_record(caches.BUILDS, key, value)
+    code, out, _ = kubeparcel("cache")
+    assert code == 0
+    assert "Build of" not in out
+
+
 def test_empty_cache_is_not_created(kubeparcel: Program, here):
     code, out, _ = kubeparcel("cache")
     assert (code, out) == (0, f"{cache_dir()} is empty.\n")

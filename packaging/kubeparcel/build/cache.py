@@ -161,9 +161,9 @@ def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store) -> 
 
 def _builds(store: Store) -> Iterator[Build]:
     for path, value in store.records(BUILDS):
-        files = frozenset(value["files"])
-        arches = tuple(value["arches"])
-        yield Build(value["kubernetes"], arches, value["packages"], files, path.stat().st_mtime, path)
+        with suppress(KeyError, TypeError, OSError):  # damaged, or removed by another process
+            files, arches = frozenset(value["files"]), tuple(value["arches"])
+            yield Build(value["kubernetes"], arches, value["packages"], files, path.stat().st_mtime, path)
 
 
 def _stored_files(root: Path) -> Iterator[CacheEntry]:
