@@ -17,6 +17,7 @@ from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
 from kubeparcel.store import Store
 from kubeparcel.verify.layout import level
+from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths, merged_path
 
 if TYPE_CHECKING:
     from kubeparcel.packages.reader import InspectionCache
@@ -33,12 +34,7 @@ class ConcurrentChecker:
         self._store = store
         self._pool = ThreadPoolExecutor(level.READER_THREADS, "checking")
         self._results: dict[str, Future[tuple[Check, ...]]] = {}
-        self._path_owners = level.path_owners(
-            (manifest.format, manifest.arch_name, manifest.name, file.path)
-            for manifest in manifests
-            for file in manifest.files
-            if file.kind != "dir"
-        )
+        self._path_owners = PathOwners.of(path for manifest in manifests for path in manifest_paths(manifest))
 
     def __enter__(self) -> ConcurrentChecker:
         return self
@@ -98,11 +94,9 @@ class ConcurrentChecker:
 
     def _set_dependencies(self, manifest: PackageManifest) -> set[str]:
         """Return what the checks depend on besides the package: paths it shares with others."""
-        owners = self._path_owners[manifest.format, manifest.arch_name]
-        shared = {
-            f"{file.path} {sorted(owners[file.path])}" for file in manifest.files if len(owners.get(file.path, ())) > 1
-        }
-        alone = {name for names in owners.values() for name in names} == {manifest.name}
+        paths = {merged_path(file.path) for file in manifest.files}
+        shared = {f"{path} {owners}" for path, owners in self._path_owners.shared.items() if path in paths}
+        alone = self._path_owners.names[manifest.format] == {manifest.name}
         return shared | ({"alone"} if alone else set())
 
 

@@ -14,6 +14,7 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
 from tests.support.mutants import MUTANTS, Mutant
+from tests.support.mutants.paths import SHARED_PATHS, SharedPath
 from tests.support.sample_packages import SamplePackages
 
 BOTH = ("deb", "rpm")
@@ -25,7 +26,7 @@ REPACKED = (
     (repack.rename, "file-name", BOTH),
 )
 PACKAGE_SET_CHECKS = {"one-owner-per-path"}
-"""Checks of several packages together: test_level.py has their mutants."""
+"""Checks of several packages together; SHARED_PATHS has their mutants."""
 
 CASES = [
     pytest.param(mutant, format_, id=f"{mutant.name} ({mutant.package} {format_})")
@@ -73,3 +74,12 @@ def test_repacked_file_fails_its_check(
 def test_every_check_has_a_mutant() -> None:
     caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED}
     assert {check.name for check in CHECKS} | {level.READABLE_CHECK} == caught | PACKAGE_SET_CHECKS
+
+
+@pytest.mark.parametrize("shared", SHARED_PATHS, ids=lambda shared: shared.name)
+@pytest.mark.parametrize("format_", BOTH)
+def test_path_of_two_packages_fails_if_they_cannot_be_installed_together(
+    shared: SharedPath, format_: str, samples: SamplePackages, tmp_path: Path
+) -> None:
+    shared.write(samples, format_, tmp_path)
+    assert ("one-owner-per-path" in failed(level.check_paths([tmp_path]))) == (format_ in shared.refused)

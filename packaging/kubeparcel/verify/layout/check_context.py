@@ -15,6 +15,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
 from kubeparcel.verify.layout.expected import ExpectedPackage, LayoutPaths
+from kubeparcel.verify.layout.path_owners import PathOwners
 from kubeparcel.verify.layout.shell_parser import Command
 
 MAX_PATHS = 4
@@ -28,15 +29,14 @@ class CheckContext:
     """A package's contents and what is expected of it.
 
     `name` is the file name that reports show. `expected` is None for a package that is not in the
-    catalog: only the general checks apply to it. `path_owners` are the packages that contain each
-    path, of the packages with this format and architecture.
+    catalog: only the general checks apply to it. `path_owners` are of all packages of the set.
     """
 
     name: str
     contents: PackageContents
     expected: ExpectedPackage | None
     layout_paths: LayoutPaths
-    path_owners: Mapping[str, frozenset[str]]
+    path_owners: PathOwners
 
     @property
     def is_deb(self) -> bool:

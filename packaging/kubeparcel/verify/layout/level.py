@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.model import Format, Version
+from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.packages.reader import InspectionCache, PackageContents
     from kubeparcel.verify.layout.expected import ExpectedPackage
+    from kubeparcel.verify.layout.path_owners import PathOwners
 
 LEVEL = "layout"
 READER_THREADS = min(4, os.cpu_count() or 1)
@@ -29,12 +30,6 @@ READER_THREADS = min(4, os.cpu_count() or 1)
 READABLE_CHECK = "readable"
 """The check that a file is a complete package. If it fails, no other check runs."""
 READABLE_MEANING = "the file is a complete package"
-
-FormatArch: TypeAlias = tuple[Format, str]
-"""A format and its name of an architecture: a host can install such packages together."""
-
-PathOwners: TypeAlias = Mapping[FormatArch, Mapping[str, frozenset[str]]]
-"""For each format and architecture, the names of the packages that contain each path."""
 
 
 def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
@@ -46,6 +41,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     """
     from kubeparcel.packages.reader import InspectionCache
     from kubeparcel.verify.layout.expected import expected_from_package
+    from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
 
     started = time.monotonic()
     files = find_package_files(paths)
@@ -53,12 +49,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     with ThreadPoolExecutor(READER_THREADS, "reading") as pool:
         results = list(pool.map(functools.partial(read_or_error, cache=InspectionCache()), files))
     packages = [result for result in results if not isinstance(result, KubeparcelError)]
-    owners = path_owners(
-        (package.format, package.arch, package.name, entry.path)
-        for package in packages
-        for entry in package.entries
-        if entry.kind != "dir"
-    )
+    owners = PathOwners.of(path for package in packages for path in contents_paths(package))
     kubernetes = _newest_kubernetes(packages, catalog)
     checks: list[Check] = []
     for file, result in zip(files, results, strict=True):
@@ -105,18 +96,8 @@ def check_package(
         finding = Finding("a complete package", package.message, hint=package.hint)
         return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
     layout_paths = LayoutPaths.from_catalog(catalog, package.format)
-    neighbours = owners.get((package.format, package.arch), {})
-    context = CheckContext(name, package, expected, layout_paths, neighbours)
+    context = CheckContext(name, package, expected, layout_paths, owners)
     return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context))
-
-
-def path_owners(paths: Iterable[tuple[Format, str, str, str]]) -> PathOwners:
-    """Return the owners of each path, from (format, architecture, package, path) tuples."""
-    owners: dict[FormatArch, dict[str, frozenset[str]]] = {}
-    for format_, arch, name, path in paths:
-        names = owners.setdefault((format_, arch), {})
-        names[path] = names.get(path, frozenset()) | {name}
-    return owners
 
 
 def _newest_kubernetes(packages: Sequence[PackageContents], catalog: Catalog) -> Version | None:

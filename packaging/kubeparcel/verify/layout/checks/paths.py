@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from kubeparcel.packages.reader import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
+from kubeparcel.verify.layout.path_owners import package_identity
 
 _KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
 
@@ -121,13 +122,19 @@ def owned_directories(context: CheckContext) -> Iterator[Finding]:
 
 @check(
     "one-owner-per-path",
-    "no two packages contain the same path",
-    applies=lambda context: len(frozenset().union(*context.path_owners.values())) > 1,
+    "no two packages that are installed together contain the same path differently",
+    applies=lambda context: len(context.path_owners.names.get(context.contents.format, ())) > 1,
 )
 def one_owner_per_path(context: CheckContext) -> Iterator[Finding]:
-    """Report paths that another package contains: dpkg and rpm refuse to install both."""
+    """Report paths that another package contains so that dpkg or rpm refuses to install both.
+
+    Directories are shared, in rpms if mode and owner are equal. Rpm also accepts equal files and
+    symlinks; dpkg only symlinks to the same directory. A package that conflicts with the other,
+    or replaces it, is not reported. On systems where /usr is merged, /lib/x and /usr/lib/x are one path.
+    """
+    identity = package_identity(context.contents)
     for entry in context.contents.entries:
-        others = context.path_owners.get(entry.path, frozenset()) - {context.contents.name}
-        if others and entry.kind is not FileType.DIR:
-            found = f"also in {', '.join(sorted(others))}"
-            yield Finding("only one package contains the path", found, entry.path)
+        others = context.path_owners.clashes(entry.path, identity)
+        if others:
+            labels = {o.package.name + (f" as {o.path}" if o.path != entry.path else "") for o in others}
+            yield Finding("only one package contains the path", f"also in {', '.join(sorted(labels))}", entry.path)
