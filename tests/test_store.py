@@ -1,4 +1,4 @@
-"""Files by their digest, in a folder that several processes share."""
+"""The store: files by their digest and records, in a folder that several processes share."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def names(store: Store) -> list[str]:
-    """All that has a final name."""
+def stored_digests(store: Store) -> list[str]:
+    """Return the digests of the stored files."""
     return [path.name for path in (store.root / "sha256").glob("*/*")]
 
 
-def adding(store: Store, source: Path, times: int) -> subprocess.Popen[bytes]:
-    """A process that adds a file to the store, and then so many that are a little longer."""
+def start_adding(store: Store, source: Path, times: int) -> subprocess.Popen[bytes]:
+    """Start a process that adds a file to the store, `times` times, each time a byte longer."""
     argv = [sys.executable, "-c", ADD, store.root, source, str(times)]
     return subprocess.Popen(argv, env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)})
 
 
-def test_a_file_is_found_by_its_digest(store):
+def test_file_is_stored_by_its_digest(store):
     with store.scratch() as folder:
         (folder / "x").write_bytes(b"data")
         digest = store.add(folder / "x")
@@ -53,18 +53,18 @@ def test_a_file_is_found_by_its_digest(store):
     assert store.get(digest).stat().st_mode & 0o777 == 0o644
 
 
-def test_a_file_with_another_digest_is_set_aside(store):
+def test_file_with_another_digest_is_quarantined(store):
     with store.scratch() as folder:
         (folder / "x").write_bytes(b"data")
         with pytest.raises(DigestError, match="kubelet amd64: the sha256 is 3a6eb0790f39") as caught:
             store.add(folder / "x", "0" * 64, "kubelet amd64")
-    aside = store.root / "quarantine/kubelet-amd64-3a6eb0790f39"
-    assert aside.read_bytes() == b"data"
-    assert str(aside) in caught.value.hint
-    assert names(store) == []
+    quarantined = store.root / "quarantine/kubelet-amd64-3a6eb0790f39"
+    assert quarantined.read_bytes() == b"data"
+    assert str(quarantined) in caught.value.hint
+    assert stored_digests(store) == []
 
 
-def test_a_damaged_file_is_noticed_when_it_is_used(store):
+def test_damaged_file_is_detected_when_it_is_used(store):
     digest = store.add_bytes(b"data")
     store.path(digest).write_bytes(b"damaged")
     with pytest.raises(DigestError, match="damaged"):
@@ -72,7 +72,7 @@ def test_a_damaged_file_is_noticed_when_it_is_used(store):
     assert not store.has(digest)
 
 
-def test_what_another_process_set_aside_first_is_no_fault(store):
+def test_file_that_another_process_quarantined_is_no_error(store):
     digest = store.add_bytes(b"data")
     store.path(digest).unlink()
     assert store.quarantine(store.path(digest), "kubelet", "ab" * 32).name == "kubelet-abababababab"
@@ -81,62 +81,85 @@ def test_what_another_process_set_aside_first_is_no_fault(store):
 def test_several_processes_add_the_same_file(store, tmp_path):
     data = os.urandom(3_000_000)
     (tmp_path / "data").write_bytes(data)
-    workers = [adding(store, tmp_path / "data", 1) for _ in range(4)]
+    workers = [start_adding(store, tmp_path / "data", 1) for _ in range(4)]
     assert [worker.wait() for worker in workers] == [0] * 4
-    [digest] = names(store)
+    [digest] = stored_digests(store)
     assert store.get(digest).read_bytes() == data
     assert list((store.root / "scratch").iterdir()) == []
 
 
-def test_a_process_that_is_killed_leaves_nothing_under_a_final_name(store, tmp_path):
+def test_killed_process_leaves_no_partial_file_in_the_store(store, tmp_path):
     (tmp_path / "data").write_bytes(os.urandom(200_000))
     for attempt in range(4):
-        with adding(store, tmp_path / "data", 1_000_000) as worker:
-            before = len(names(store))
-            while len(names(store)) == before and worker.poll() is None:
+        with start_adding(store, tmp_path / "data", 1_000_000) as worker:
+            before = len(stored_digests(store))
+            while len(stored_digests(store)) == before and worker.poll() is None:
                 time.sleep(0.003 + attempt * 0.001)
             worker.kill()
-    found = names(store)
-    assert found
-    for name in found:
-        assert store.get(name)
+    digests = stored_digests(store)
+    assert digests
+    for digest in digests:
+        assert store.get(digest)
 
 
-def test_what_killed_processes_left_is_removed_when_it_is_old(store):
+def test_old_leftovers_of_killed_processes_are_removed(store):
     for folder, age in (("scratch", DAY), ("partial", 7 * DAY)):
         for name, seconds in (("new", 60), ("old", age + 60)):
             path = store.root / folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir() if folder == "scratch" else path.write_bytes(b"x")
             os.utime(path, (time.time() - seconds,) * 2)
-    again = Store(store.root)
-    again.partial("x")
-    with again.scratch():
+    later = Store(store.root)
+    later.partial("x")
+    with later.scratch():
         assert not (store.root / "scratch/old").exists()
     assert (store.root / "scratch/new").exists()
     assert [path.name for path in (store.root / "partial").iterdir()] == ["new"]
 
 
-def test_memory_survives_and_damage_is_forgotten(store):
+def test_records_are_permanent_and_damaged_ones_are_ignored(store):
     assert store.get_record("go", "recipe") is None
     store.put_record("go", "recipe", {"kubelet": "ab"})
     assert Store(store.root).get_record("go", "recipe") == {"kubelet": "ab"}
-    [memo] = (store.root / "memory/go").iterdir()
-    memo.write_bytes(b"{")
+    [record] = (store.root / "memory/go").iterdir()
+    record.write_bytes(b"{")
     assert store.get_record("go", "recipe") is None
 
 
-def test_who_waits_for_a_held_name_may_give_up(store):
+def test_looking_for_a_file_or_record_marks_it_as_used(store):
+    digest = store.add_bytes(b"data")
+    store.put_record("go", "recipe", {})
+    [record] = (store.root / "memory/go").iterdir()
+    for path, look_up in (
+        (store.path(digest), lambda: store.has(digest)),
+        (record, lambda: store.get_record("go", "recipe")),
+    ):
+        os.utime(path, (0, 0))
+        look_up()
+        assert time.time() - path.stat().st_mtime < DAY
+
+
+def test_records_are_listed_by_last_use(store):
+    for key in ("old", "new"):
+        store.put_record("go", key, key)
+    [(old, _)] = [(path, value) for path, value in store.records("go") if value == "old"]
+    os.utime(old, (0, 0))
+    assert [value for _, value in store.records("go")] == ["new", "old"]
+    old.write_bytes(b"{")
+    assert [value for _, value in store.records("go")] == ["new"]
+
+
+def test_waiting_for_a_lock_can_be_given_up(store):
     def give_up() -> None:
         raise TimeoutError
 
     with store.lock("work"), pytest.raises(TimeoutError), Store(store.root).lock("work", give_up):
-        pytest.fail("it was held twice")
+        pytest.fail("the lock was acquired twice")
     with store.lock("work"):
         pass
 
 
-def test_a_store_where_a_file_is_in_the_way_is_named(tmp_path):
+def test_file_in_place_of_the_store_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     store = Store(tmp_path / "file")
     for use in (lambda: store.partial("x"), lambda: store.get_record("go", "x")):
@@ -144,7 +167,7 @@ def test_a_store_where_a_file_is_in_the_way_is_named(tmp_path):
             use()
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+def test_file_is_written_completely_or_not_at_all(tmp_path):
     target = tmp_path / "new" / "file"
     with pytest.raises(TypeError), atomic_write(target) as part:
         part.write_bytes("no bytes")
@@ -154,6 +177,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert target.read_bytes() == b"whole"
 
 
-def test_only_what_the_disk_says_becomes_a_disk_error(tmp_path):
+def test_only_errors_of_the_disk_become_disk_errors(tmp_path):
     with pytest.raises(FileNotFoundError), translate_os_errors(tmp_path):
         (tmp_path / "none").read_bytes()
