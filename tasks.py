@@ -1,11 +1,14 @@
 """The tasks of a checkout: the program's, and those for working on it."""
 
+if __name__ == "__main__":
+    from kubeparcel import startup  # noqa: F401  # before everything that takes time
+
 import subprocess
 import sys
 from pathlib import Path
 
 from kubeparcel import cli
-from kubeparcel.cli.options import Option
+from kubeparcel.cli.options import COUNT, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.program import Program
 from kubeparcel.cli.task import task
@@ -28,7 +31,7 @@ def _python(*arguments: str) -> int:
         "quick (no root, network or containers), acceptance or all", "GROUP", "all", choices=tuple(TEST_GROUPS)
     ),
     k=Option("run only tests whose names match, without the linters", "EXPRESSION"),
-    jobs=Option("test files that run in parallel", "COUNT", "2"),
+    jobs=Option("test files that run in parallel", "COUNT", "2", limits=COUNT),
 )
 def test(group: str = "all", k: str = "", jobs: int = 2) -> int:  # noqa: PT028
     """Run the tests and the linters."""

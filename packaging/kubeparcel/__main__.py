@@ -1,5 +1,6 @@
-"""`python -m kubeparcel` is the command `kubeparcel`."""
+"""The command `kubeparcel`, also as `python -m kubeparcel`."""
 
+from kubeparcel import startup  # noqa: F401  # isort: skip  # before everything that takes time
 from kubeparcel.cli import main
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kubeparcel.program_name import with_program_name
@@ -43,6 +43,22 @@ class Log(Protocol):
         """Show a piece of work until the block ends. `unit` is `B` for bytes, or a plural noun."""
 
 
+def print_message(text: str, stream: TextIO | None = None) -> None:
+    """Print a line to standard error; work continues where nobody can read it (a full disk, a closed pipe)."""
+    stream = stream or sys.stderr
+    try:
+        stream.write(text + "\n")  # print() would write the newline apart
+        stream.flush()
+    except OSError:
+        discard_output(stream)
+
+
+def discard_output(stream: TextIO) -> None:
+    """Discard what is written to a stream from now on, and what it still buffers."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class PlainLog:
     """Plain lines, for CI and files; long tasks report every `interval` seconds and at the end."""
 
@@ -51,8 +67,7 @@ class PlainLog:
         self.interval = interval
 
     def info(self, label: str, text: str) -> None:
-        self.stream.write(_labelled(label, text) + "\n")  # print() would write the newline apart
-        self.stream.flush()
+        print_message(_labelled(label, text), self.stream)
 
     def warn(self, text: str) -> None:
         self.info("Warning", text)
@@ -90,7 +105,7 @@ class QuietLog:
         pass
 
     def warn(self, text: str) -> None:
-        print(f"Warning: {with_program_name(text)}", file=sys.stderr)
+        print_message(f"Warning: {with_program_name(text)}")
 
     @contextmanager
     def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:

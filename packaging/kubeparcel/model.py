@@ -22,10 +22,15 @@ class Arch(StrEnum):
     S390X = "s390x"
 
     @classmethod
+    def _missing_(cls, value: object) -> Arch | None:
+        """Return the architecture of another of its names, such as `x86_64`."""
+        names = {name: arch for arch in cls for name in (arch.deb, arch.rpm)}
+        return names.get(str(value).lower().replace("-", "_"))
+
+    @classmethod
     def native(cls) -> Arch:
         """Return this machine's architecture; raises ValueError for one that has no packages."""
-        machine = platform.machine()
-        return cls({"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
+        return cls(platform.machine())
 
     @property
     def deb(self) -> str:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kubeparcel.errors import ConfigurationError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -19,10 +21,18 @@ def cache_dir() -> Path:
     """
     override = os.environ.get("KUBEPARCEL_CACHE")
     if override:
-        return Path(override).expanduser().absolute()
+        return user_path(override)
     import platformdirs
 
     return platformdirs.user_cache_path("kubeparcel")
+
+
+def user_path(text: str | Path) -> Path:
+    """Return the absolute path of a user's text, with `~` and `~USER` expanded; raises ConfigurationError."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigurationError(f"Invalid path {str(text)!r}: this user has no home folder.") from None
 
 
 def display_path(path: Path) -> str:

@@ -52,7 +52,7 @@ def test_package_time_is_source_date_epoch_if_set(here, monkeypatch):
     assert {package.time for package in plan().values()} == {1_000_000_000}
 
 
-@pytest.mark.parametrize("epoch", ["yesterday", "-1", "1.5", "²"])
+@pytest.mark.parametrize("epoch", ["yesterday", "-1", "1.5", "²", "4294967296", "9" * 30])
 def test_invalid_source_date_epoch_is_an_error(here, monkeypatch, epoch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     with pytest.raises(ConfigurationError, match=r"Invalid SOURCE_DATE_EPOCH .*: expected seconds"):

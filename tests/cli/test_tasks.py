@@ -229,3 +229,84 @@ def test_closed_pipe_is_not_an_error(here):
         assert process.stderr
         err = process.stderr.read()
         assert (process.wait(TIMEOUT), err) == (0, b"")
+
+
+def run_program(*words: str, **streams: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run the program in another process; `streams` are arguments of subprocess.run."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging"), **streams.pop("env", {})}
+    return subprocess.run([sys.executable, "-m", "kubeparcel", *words], env=env, check=False, **streams)
+
+
+@pytest.mark.parametrize(
+    "words", [["config"], ["config", "--json"], ["--list"], ["build", "--help"], ["build", "x", "--json"]]
+)
+def test_full_standard_output_is_an_error_without_a_traceback(here, words):
+    with Path("/dev/full").open("wb") as full:
+        result = run_program(*words, stdout=full, stderr=subprocess.PIPE)
+    assert result.returncode in (2, 3)
+    assert b"Traceback" not in result.stderr
+    assert b"Standard output: No space left on device." in result.stderr or b"Invalid version" in result.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [(["config"], 0), (["nothing"], 2), (["verify", "nothing"], 2)])
+def test_full_standard_error_changes_nothing(here, words, code):
+    with Path("/dev/full").open("wb") as full:
+        result = run_program(*words, stderr=full, stdout=subprocess.PIPE)
+    assert result.returncode == code
+    assert bool(result.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize("closing", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize(("words", "code"), [("config", 0), ("nothing", 2), ("hosts --engine x", 2)])
+def test_closed_streams_are_no_bug(here, closing, words, code):
+    command = f'"{sys.executable}" -m kubeparcel {words} {closing}'
+    result = subprocess.run(
+        ["/bin/sh", "-c", command],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == code
+    assert b"Traceback" not in result.stderr
+
+
+def test_exit_code_survives_a_closed_pipe(here):
+    """`kubeparcel verify | head -1` under pipefail."""
+    command = f'set -o pipefail; "{sys.executable}" -m kubeparcel build x --json | true'
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
+    result = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (2, b"")
+
+
+def test_characters_that_the_encoding_lacks_are_replaced(here):
+    result = run_program("build", "\udcff·", env={"PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert result.returncode == 2
+    assert b"Traceback" not in result.stderr
+
+
+def test_current_folder_that_was_removed_is_named(here):
+    folder = here / "folder"
+    folder.mkdir()
+    command = f'rmdir "$PWD"; exec "{sys.executable}" -m kubeparcel config'
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
+    result = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=env, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (3, b"The current folder: No such file or directory.\n")
+
+
+@pytest.mark.parametrize("program", [["-m", "kubeparcel"], [str(ROOT / "tasks.py")]], ids=["kubeparcel", "inv"])
+def test_interruption_while_the_program_is_imported_prints_no_traceback(here, program):
+    (here / "click").mkdir()
+    slow = "import time\nprint('importing', flush=True)\nwhile True:\n    time.sleep(0.05)\n"
+    (here / "click/__init__.py").write_text(slow)
+    with subprocess.Popen(
+        [sys.executable, *program, "--list"],
+        env={**os.environ, "PYTHONPATH": f"{here}:{ROOT / 'packaging'}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, err) == (-signal.SIGINT, "")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
     from kubeparcel.config.settings import Settings
 
+MAX_TIMESTAMP = 2**32
+"""The first time stamp that rpm's build time and gzip's header cannot express."""
+
 
 @dataclass(frozen=True)
 class ComponentBinary:
@@ -165,9 +168,9 @@ def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:
 def _timestamp(released: int) -> int:
     """Return SOURCE_DATE_EPOCH if it is set, else the time of the release."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch and not epoch.isdecimal():
+    if epoch and not (epoch.isdecimal() and len(epoch) <= 10 and int(epoch) < MAX_TIMESTAMP):
         raise ConfigurationError(
-            f"Invalid SOURCE_DATE_EPOCH {epoch!r}: expected seconds since 1970.",
+            f"Invalid SOURCE_DATE_EPOCH {epoch!r}: expected seconds since 1970, below {MAX_TIMESTAMP}.",
             "Unset it to use the time of the release.",
         )
     return int(epoch or released)

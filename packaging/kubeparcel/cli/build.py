@@ -95,6 +95,7 @@ def fetch(release: ReleaseOptions, locked: bool = False, json_: bool = False, qu
 )
 def mirror(
     to: str = "",
+    version: str = "",
     kubernetes: str = "",
     cri_tools: str = "",
     cni: str = "",
@@ -108,7 +109,7 @@ def mirror(
 
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
-    release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror)
+    release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror, version=version)
     log = console.create_log(quiet)
     print_result(pipeline.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
 

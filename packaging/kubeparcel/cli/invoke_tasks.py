@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -25,10 +26,9 @@ def invoke_collection(tasks: Iterable[CommandTask]) -> Collection:
 
 
 def _invoke_task(task: CommandTask) -> Task[Any]:
-    context = click.Context(task)
-
     def run(values: dict[str, Any]) -> int:
-        return task.run({p.name: p.process_value(context, values[p.name]) for p in task.params})
+        context = click.Context(task)
+        return task.run({p.name: _process(p, context, values[p.name]) for p in task.params})
 
     def body(_: Context, **values: Any) -> None:
         if code := exit_code(lambda: run(values), as_json=bool(values.get("json_"))):
@@ -36,7 +36,7 @@ def _invoke_task(task: CommandTask) -> Task[Any]:
 
     options = [
         inspect.Parameter(
-            p.name, inspect.Parameter.KEYWORD_ONLY, default=inspect.Parameter.empty if p.required else p.default
+            p.name, inspect.Parameter.KEYWORD_ONLY, default=inspect.Parameter.empty if p.required else _default(p)
         )
         for p in task.params
     ]
@@ -50,3 +50,15 @@ def _invoke_task(task: CommandTask) -> Task[Any]:
         iterable=[p.name for p in task.params if p.nargs == -1],
         positional=[p.name for p in task.params if p.required],
     )
+
+
+def _default(parameter: click.Parameter) -> object:
+    """Return None for an option with a value, so that an empty value differs from none."""
+    return parameter.default if isinstance(parameter.default, bool | list) else None
+
+
+def _process(parameter: click.Parameter, context: click.Context, value: Any) -> object:
+    if value is None:
+        return parameter.default
+    context.set_parameter_source(str(parameter.name), ParameterSource.COMMANDLINE)
+    return parameter.process_value(context, value)

@@ -26,7 +26,7 @@ class Option:
 
     `value` is the placeholder in help, `default` what applies without the option. Values outside
     `choices` are rejected; `completions` are only offered by the shell. `several` values are
-    separated by commas. A `positional` option is given by its value alone.
+    separated by commas; numbers are within `limits`. A `positional` option is given by its value alone.
     """
 
     help: str
@@ -37,6 +37,7 @@ class Option:
     several: bool = False
     positional: bool = False
     short: str = ""
+    limits: tuple[int, int] = (0, 1_000_000)
 
 
 def _host_names() -> Iterable[str]:
@@ -45,7 +46,12 @@ def _host_names() -> Iterable[str]:
     return catalog.load_hosts().hosts
 
 
+COUNT = (1, 1_000_000)
+DAYS = (0, 36_500)
+"""A century: OpenPGP dates end in 2106."""
+
 OPTIONS: Mapping[str, Option] = {
+    "version": Option("version of Kubernetes, as with --kubernetes", "VERSION", positional=True),
     "kubernetes": Option("stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1", "VERSION", "stable"),
     "cri-tools": Option("cri-tools version", "VERSION", "the one that fits Kubernetes"),
     "cni": Option("CNI plugins version", "VERSION", "the one that fits Kubernetes"),
@@ -110,11 +116,13 @@ OPTIONS: Mapping[str, Option] = {
         "zstd",
         choices=("zstd", "gzip"),
     ),
-    "valid": Option("days until clients reject an apt suite that was not signed again; 0 for no limit", "DAYS", "180"),
-    "generations": Option("how many publishes a client may lag behind", "COUNT", "5"),
-    "generation": Option("generation to restore", "NUMBER", "the previous one"),
+    "valid": Option(
+        "days until clients reject an apt suite that was not signed again; 0 for no limit", "DAYS", "180", limits=DAYS
+    ),
+    "generations": Option("how many publishes a client may lag behind", "COUNT", "5", limits=COUNT),
+    "generation": Option("generation to restore", "NUMBER", "the previous one", limits=COUNT),
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
-    "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365"),
+    "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
     "quick": Option("examine only the indexes, no package files"),
     "action": Option(
         "new, show, list, extend or rotate",
@@ -127,7 +135,7 @@ OPTIONS: Mapping[str, Option] = {
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
     "identity": Option("user ID of the key, such as 'Packages <packages@example.com>'", "USER-ID"),
-    "days": Option("days until the key expires", "DAYS", "1095"),
+    "days": Option("days until the key expires", "DAYS", "1095", limits=(1, DAYS[1])),
 }
 
 
@@ -141,6 +149,12 @@ class ReleaseOptions:
     arch: str = ""
     source: str = ""
     mirror: str = ""
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.version and self.kubernetes not in ("", self.version):
+            raise UsageError(f"Two versions of Kubernetes: {self.version} and --kubernetes {self.kubernetes}.")
+        object.__setattr__(self, "kubernetes", self.kubernetes or self.version)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+from kubeparcel.console import discard_output, print_message
 from kubeparcel.errors import DiskError, KubeparcelError, UsageError
 from kubeparcel.program_name import with_program_name
 
@@ -15,9 +19,28 @@ DEBUG = "KUBEPARCEL_DEBUG"
 INTERRUPTED = 130
 
 
+class OutputError(DiskError):
+    """The result could not be written to standard output."""
+
+
 def print_result(text: str) -> None:
-    """Print a result to standard output."""
-    print(with_program_name(text), flush=True)
+    """Print a result to standard output; a reader that has gone (`| head -1`) is no error. Raises OutputError."""
+    try:
+        print(with_program_name(text), flush=True)
+    except BrokenPipeError:
+        discard_output(sys.stdout)
+    except OSError as error:
+        discard_output(sys.stdout)
+        raise OutputError(f"Standard output: {error.strerror}.", "The result could not be printed.") from error
+
+
+def prepare_streams() -> None:
+    """Open the standard streams that are closed (`>&-`), and replace characters that their encoding lacks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # until the end
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -36,11 +59,12 @@ def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:
     """Print an error: text to standard error, or a JSON document to standard output."""
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
-    if as_json:
+    if as_json and not isinstance(error, OutputError):
         document = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
-        print_result(json.dumps(document, indent=2))
-    else:
-        print(with_program_name(str(error)), file=sys.stderr)
+        with suppress(OutputError):
+            print_result(json.dumps(document, indent=2))
+            return
+    print_message(with_program_name(str(error)))
 
 
 def exit_code(work: Callable[[], int | None], *, as_json: bool = False) -> int:
@@ -50,14 +74,20 @@ def exit_code(work: Callable[[], int | None], *, as_json: bool = False) -> int:
     except KubeparcelError as error:
         report_error(error, as_json=as_json)
         return error.exit_code
-    except BrokenPipeError:  # the reader of a pipe has gone: `kubeparcel config | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
-        failure = DiskError(f"{error.filename or 'The disk'}: {error.strerror or error}.")
+        failure = DiskError(f"{error.filename or _place()}: {error.strerror or error}.")
         failure.__cause__ = error
         report_error(failure, as_json=as_json)
         return failure.exit_code
     except KeyboardInterrupt:
-        print("\nInterrupted. No partial files were left; run the command again to continue.", file=sys.stderr)
+        print_message("\nInterrupted. No partial files were left; run the command again to continue.")
         return INTERRUPTED
+
+
+def _place() -> str:
+    """Return what an error without a file name is about."""
+    try:
+        Path.cwd()
+    except OSError:
+        return "The current folder"
+    return "The disk"

@@ -12,7 +12,7 @@ import click
 
 from kubeparcel import __version__
 from kubeparcel.cli.options import Option
-from kubeparcel.cli.output import exit_code, print_result
+from kubeparcel.cli.output import exit_code, prepare_streams, print_result
 from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, click_parameter, usage_errors
 from kubeparcel.process import kill_all_processes
 from kubeparcel.program_name import COMPLETION_VARIABLE, program_name
@@ -143,6 +143,7 @@ def run(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    prepare_streams()
     program = Program(tasks)
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         from kubeparcel.cli import completion

@@ -11,6 +11,7 @@ import click
 
 from kubeparcel import templates
 from kubeparcel.cli.configure import settings_schema
+from kubeparcel.cli.environment import ENVIRONMENT
 from kubeparcel.cli.program import Program
 
 EXIT_CODES: Mapping[int, str] = {
@@ -20,23 +21,6 @@ EXIT_CODES: Mapping[int, str] = {
     3: "an external failure: network, disk, or another program",
     130: "interrupted",
 }
-
-ENVIRONMENT: Mapping[str, str] = {
-    "KUBEPARCEL_ARCHIVES": "folder with archives of control plane images, made by docker save",
-    "KUBEPARCEL_CACHE": "cache folder, by default ~/.cache/kubeparcel",
-    "KUBEPARCEL_CONFIG": "folder with the signing keys, by default ~/.config/kubeparcel",
-    "KUBEPARCEL_DEBIAN": "URL of the Debian archive that images of hosts are made from",
-    "KUBEPARCEL_DEBUG": "print the traceback of an error, as --debug does",
-    "KUBEPARCEL_ENGINE": "container engine: podman or docker",
-    "KUBEPARCEL_IMAGES": "images of hosts, as HOST=IMAGE separated by commas",
-    "KUBEPARCEL_KEY_PASSPHRASE": "passphrase of the signing key",
-    "KUBEPARCEL_KEY_PASSPHRASE_FILE": "file with the passphrase of the signing key",
-    "KUBEPARCEL_REGISTRY": "registry that mirrors all images",
-    "SOURCE_DATE_EPOCH": "time stamp of all files in packages, instead of the release date",
-    "NO_COLOR": "print without colors",
-    "CI": "print progress as plain lines",
-}
-"""The environment variables that are read, other than those that override settings."""
 
 
 def pages(program: Program) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel import console
-from kubeparcel.cli.options import ChangeOptions, Option
+from kubeparcel.cli.options import COUNT, ChangeOptions, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -26,8 +26,6 @@ _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
 def _remembered(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
-    if valid < UNCHANGED or generations < 0:
-        raise UsageError("Invalid --valid or --generations: use a number from 0 on.")
     if address and not _URL.fullmatch(address):
         raise UsageError(f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH.")
     values: dict[str, tuple[str | int, str | int]] = {
@@ -105,7 +103,7 @@ def remove(change: ChangeOptions, path: list[str], suite: str = "") -> int:
 @task(
     "Repository",
     ("retain --to DIR --keep 5", "Keep the newest five versions of each minor."),
-    keep=Option("how many versions of each package in each minor to keep", "COUNT", "5"),
+    keep=Option("how many versions of each package in each minor to keep", "COUNT", "5", limits=COUNT),
     suite=Option("suite to clean up", "SUITE", "all suites"),
 )
 def retain(change: ChangeOptions, keep: int = 5, suite: str = "") -> int:

@@ -6,12 +6,15 @@ import inspect
 import os
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.core import ParameterSource
 
+from kubeparcel.cli.environment import check_environment
 from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import DEBUG, print_result
 from kubeparcel.errors import UsageError
@@ -36,27 +39,48 @@ class ValueType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
         """Return the value; raises UsageError for an invalid number or choice."""
-        label = max(param.opts, key=len) if param else ""
-        flags = {flag for other in ctx.command.params for flag in other.opts} if ctx else set()
+        if not (param and ctx and ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE):
+            return cast("str | int", value)
+        label = max(param.opts, key=len)
+        flags = {flag for other in ctx.command.params for flag in other.opts}
         if str(value).startswith("-") and value in flags:
             raise UsageError(f"{label} needs a value: {self.option.help}.")
         if self.kind is int:
-            try:
-                return int(value)
-            except ValueError:
-                raise UsageError(f"Invalid {label} {value!r}: use a whole number.") from None
+            return self._number(value, label)
+        words = str(value).split(",") if self.option.several else [str(value)]
+        if not all(word.strip() for word in words):
+            empty = f"Empty value in {label} {value!r}." if any(map(str.strip, words)) else f"{label} is empty."
+            default = "" if param.required else "\nOmit it to use the default. Is a shell variable unset?"
+            raise UsageError(empty, f"Expected: {self.option.help}.{default}")
+        return ",".join(self._choice(word.strip(), label) for word in words) if self.option.choices else str(value)
+
+    def _number(self, value: str, label: str) -> int:
+        minimum, maximum = self.option.limits
+        try:
+            number = int(value)
+        except ValueError:
+            number = minimum - 1
+        if minimum <= number <= maximum:
+            return number
+        raise UsageError(f"Invalid {label} {value!r}: use a whole number from {minimum} to {maximum}.")
+
+    def _choice(self, word: str, label: str) -> str:
+        """Return the choice that a word names, if need be by another of its names."""
         choices = self.option.choices
-        for word in value.split(",") if self.option.several else [value]:
-            if value and choices and word.strip() not in choices:
-                alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
-                raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.")
-        return str(value)
+        with suppress(ValueError):
+            return choices[choices.index(type(choices[0])(word))]
+        nearest = get_close_matches(word.lower(), choices, 1)
+        suggestion = f" Did you mean {str(nearest[0])!r}?" if nearest else ""
+        alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.{suggestion}")
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the option's values; after a comma those that are not in the list yet."""
         from click.shell_completion import CompletionItem
 
         values = tuple(self.option.choices or self.option.completions())
+        if not values and isinstance(param, click.Argument) and param.metavar == "[VERSION]":
+            return ctx.command.shell_complete(ctx, incomplete)  # versions are not known, options are
         if not values:
             return [CompletionItem(incomplete, type="file")]
         start, comma, _ = incomplete.rpartition(",") if self.option.several else ("", "", "")
@@ -167,6 +191,7 @@ class CommandTask(click.Command):
 
     def run(self, values: Mapping[str, Any]) -> int:
         """Run the function with these options and return the exit code."""
+        check_environment()
         arguments = dict(values)
         for name, group in self._option_groups.items():
             arguments[name] = group(**{f.name: arguments.pop(f.name) for f in fields(group)})

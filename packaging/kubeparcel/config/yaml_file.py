@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,9 @@ def error_message(details: Mapping[str, Any]) -> str:
     message = _MESSAGES.get(details["type"], str(details["msg"]))
     message = message.removeprefix("Value error, ").replace("Input should be", "expected")
     if details["type"] in ("enum", "literal_error"):
-        message += f", not {details['input']!r}"
+        choices = re.findall(r"'([^']+)'", message)
+        nearest = difflib.get_close_matches(str(details["input"]).lower(), choices, 1)
+        message += f", not {details['input']!r}" + (f". Did you mean {nearest[0]!r}?" if nearest else "")
     return message
 
 

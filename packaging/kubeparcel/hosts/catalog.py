@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,9 @@ class HostCatalog:
     def get(self, name: str) -> Host:
         """Return the host of that name; raise UsageError with the known names."""
         if name not in self.hosts:
-            raise UsageError(f"Unknown host {name!r}.", f"Hosts: {', '.join(self.hosts)}.")
+            nearest = difflib.get_close_matches(name, self.hosts, 1)
+            suggestion = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise UsageError(f"Unknown host {name!r}.{suggestion}", f"Hosts: {', '.join(self.hosts)}.")
         return self.hosts[name]
 
     def default_host(self, format_: Format, level: str, available: Iterable[str]) -> Host | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubeparcel.hosts.catalog import Host
+from kubeparcel.paths import user_path
 
 _ARCHIVE = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", re.MULTILINE)
 
@@ -41,7 +42,7 @@ class ImageLocations:
             registry=os.environ.get("KUBEPARCEL_REGISTRY", "").rstrip("/"),
             debian_archive=os.environ.get("KUBEPARCEL_DEBIAN", "") or _local_archive(root),
             host_images={name.strip(): image.strip() for name, _, image in pairs if image},
-            archive_folder=Path(folder).expanduser().absolute() if folder else None,
+            archive_folder=user_path(folder) if folder else None,
         )
 
     def base_image(self, host: Host) -> str:

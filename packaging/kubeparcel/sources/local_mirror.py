@@ -10,6 +10,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.paths import user_path
 from kubeparcel.sources.transport import FileStat, ProgressCallback
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken
@@ -24,7 +25,7 @@ class LocalMirror:
     verb: ClassVar[str] = "Copy"
 
     def __init__(self, root: Path) -> None:
-        self.root = root.expanduser().absolute()
+        self.root = user_path(root)
 
     def path(self, address: str) -> Path:
         """Return the path of an address, whether or not the file exists."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError, ToolError
+from kubeparcel.paths import user_path
 from kubeparcel.process import CompletedProcess, failed_process, find_program, kill_process, run, start_interactive
 from kubeparcel.repository.signing.secret_folder import private_folder, secret_folder
 
@@ -31,7 +32,7 @@ def read_passphrase() -> str | None:
     if path is None:
         return None
     try:
-        return Path(path).expanduser().read_text("utf-8").rstrip("\r\n")
+        return user_path(path).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(
             f"Cannot read {path}, named by {PASSPHRASE_VARIABLE}_FILE ({error.strerror})."

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.paths import user_path
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.keyring import Key, list_keys
@@ -87,7 +88,7 @@ def keys_folder() -> Path:
     """Return the folder of all keys; KUBEPARCEL_CONFIG overrides its location."""
     configured = os.environ.get("KUBEPARCEL_CONFIG")
     if configured:
-        return Path(configured).expanduser().absolute() / "keys"
+        return user_path(configured) / "keys"
     import platformdirs
 
     return platformdirs.user_config_path("kubeparcel") / "keys"
