@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
+from kubeparcel.console import utc_time
 from kubeparcel.packages.reader import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, has_binaries, is_exact
@@ -138,16 +138,9 @@ def timestamps(context: CheckContext) -> Iterator[Finding]:
     built = context.contents.build_time
     limit = (context.expected.timestamp if context.expected else 0) or built
     yield from group_findings(
-        (f"at most {_date(limit)}", _date(entry.mtime), entry.path)
+        (f"at most {utc_time(limit)}", utc_time(entry.mtime), entry.path)
         for entry in context.contents.entries
         if entry.mtime > limit
     )
     if is_exact(context) and built != limit:
-        yield Finding(f"built {_date(limit)}", f"built {_date(built)}", "the package's metadata")
-
-
-def _date(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} s after 1970"
+        yield Finding(f"built {utc_time(limit)}", f"built {utc_time(built)}", "the package's metadata")
