@@ -22,6 +22,7 @@ FILESYSTEM = (
     *("/usr/share/fish", "/usr/share/fish/vendor_completions.d"),
 )
 """Folders that the package filesystem owns on Fedora and related distributions."""
+OTHER_KUBECTL = {"src": "/bin/true", "dst": "/usr/bin/kubectl", "file_info": {"mode": 0o755}}
 Chroot = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -131,23 +132,44 @@ def all_paths(root: Path) -> set[str]:
     }
 
 
+def test_apt_exchanges_debians_kubectl(real, chroot, tmp_path):
+    old = build_package(tmp_path, chroot, "deb", name="kubernetes-client", version="1.20.5", contents=[OTHER_KUBECTL])
+    chroot("dpkg", "--install", old)
+    (kubectl,) = [path for path in copy_packages(real, chroot, "deb") if "kubectl" in path]
+    chroot("apt-get", "--yes", "--option", "APT::Sandbox::User=root", "install", kubectl)
+    installed = chroot("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Abbrev}\n").stdout
+    assert "kubectl ii" in installed
+    assert "kubernetes-client ii" not in installed
+    assert chroot("dpkg", "--verify", "kubectl").stdout == ""
+
+
+def test_rpm_reports_the_conflict_with_fedoras_kubectl(real, chroot, tmp_path):
+    fedora = {"name": "kubernetes1.36-client", "version": "1.36.1", "provides": ["kubernetes-client"]}
+    old = build_package(tmp_path, chroot, "rpm", **fedora, contents=[OTHER_KUBECTL])
+    chroot("rpm", "--install", build_placeholder(tmp_path, chroot), old)
+    (kubectl,) = [path for path in copy_packages(real, chroot, "rpm") if "kubectl" in path]
+    failed = chroot("rpm", "--install", kubectl, check=False)
+    assert "kubernetes-client conflicts with kubectl" in failed.stderr
+
+
 def build_placeholder(folder: Path, chroot: Chroot) -> str:
     """Build an rpm that provides what is installed as Debian packages; return its path."""
-    config = folder / "host.yaml"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "name": "host",
-                "arch": "x86_64",
-                "version": "1",
-                "maintainer": "host <host@host.invalid>",
-                "description": "Placeholder for Debian packages",
-                "provides": ["iptables = 1.8.9", "util-linux = 2.38", "/bin/sh"],
-                "contents": [{"dst": path, "type": "dir"} for path in FILESYSTEM],
-            }
-        )
+    return build_package(
+        *(folder, chroot, "rpm"),
+        name="host",
+        version="1",
+        provides=["iptables = 1.8.9", "util-linux = 2.38", "/bin/sh"],
+        contents=[{"dst": path, "type": "dir"} for path in FILESYSTEM],
     )
-    target = chroot.root / "tmp/host.rpm"  # type: ignore[attr-defined]
-    command = [nfpm.program(), "package", "--config", config, "--packager", "rpm"]
+
+
+def build_package(folder: Path, chroot: Chroot, kind: str, **fields: object) -> str:
+    """Build a package with nfpm and return its path in the root."""
+    config = folder / f"{fields['name']}.yaml"
+    common = {"arch": "amd64", "maintainer": "host <host@host.invalid>", "description": "A stand-in"}
+    config.write_text(yaml.safe_dump({**common, **fields}))
+    path = f"tmp/{fields['name']}.{kind}"
+    command = [nfpm.program(), "package", "--config", config, "--packager", kind]
+    target = chroot.root / path  # type: ignore[attr-defined]
     subprocess.run([*command, "--target", target], check=True, capture_output=True)
-    return "/tmp/host.rpm"
+    return f"/{path}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -19,6 +19,11 @@ HOST_TOOLS = {
 }
 OLD_IPTABLES = "iptables (>= 1.4.21)"
 NEW_IPTABLES = "recommends iptables (>= 1.8.4)"
+
+
+def without_conflicts(relations: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the relations without those to packages of distributions."""
+    return [relation for relation in relations if relation[0] not in ("conflicts", "replaces")]
 
 
 def kubelet(cni: str, iptables: str, deb: str, rpm: str) -> Mapping[str, list[str]]:
@@ -61,7 +66,7 @@ KUBELET = {
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 @pytest.mark.parametrize("version", KUBELET)
 def test_kubelet_has_the_relations_of_its_version(here, version, format_):
-    relations = plan(version)["kubelet", format_].relations
+    relations = without_conflicts(plan(version)["kubelet", format_].relations)
     actual = [other if name == "depends" else f"{name} {other}" for name, other in relations]
     assert sorted(actual) == sorted(KUBELET[version][format_])
 
@@ -94,16 +99,77 @@ KUBEADM = {
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 @pytest.mark.parametrize("version", KUBEADM)
 def test_kubeadm_has_the_dependencies_of_its_version(here, version, format_):
-    relations = plan(version)["kubeadm", format_].relations
+    relations = without_conflicts(plan(version)["kubeadm", format_].relations)
     assert {name for name, _ in relations} <= {"depends"}
     assert sorted(other for _, other in relations) == sorted(filter(None, KUBEADM[version].split(", ")))
 
 
 @pytest.mark.parametrize("package", ["kubectl", "kubernetes-cni", "cri-tools"])
 @pytest.mark.parametrize("version", ["1.11.0", "1.28.0", "1.36.3"])
-def test_other_packages_have_no_relations(here, package, version):
-    assert plan(version)[package, "deb"].relations == ()
-    assert plan(version)[package, "rpm"].relations == ()
+def test_other_packages_have_no_dependencies(here, package, version):
+    assert without_conflicts(plan(version)[package, "deb"].relations) == []
+    assert without_conflicts(plan(version)[package, "rpm"].relations) == []
+
+
+CONFLICTS = {
+    ("kubectl", "deb"): ["conflicts kubernetes-client (<< 1.31.4~)", "replaces kubernetes-client (<< 1.31.4~)"],
+    ("kubectl", "rpm"): [
+        "conflicts kubernetes-client",
+        "conflicts kubernetes-client-bash-completion",
+        "conflicts kubernetes-client-fish-completion",
+        "conflicts kubernetes-client-provider",
+        "conflicts oc",
+    ],
+    ("kubeadm", "rpm"): ["conflicts kubernetes-kubeadm", "conflicts kubernetes-kubeadm-provider"],
+    ("kubelet", "rpm"): ["conflicts kubernetes-kubelet-common", "conflicts kubernetes-node"],
+}
+"""The packages of Debian, Fedora and openSUSE that own paths of ours under another name."""
+
+
+@pytest.mark.parametrize("layout", ["etc", "official"])
+@pytest.mark.parametrize("version", ["1.11.0", "1.36.3"])
+def test_packages_conflict_with_distribution_packages_that_own_their_paths(here, version, layout):
+    conflicts = {
+        package: sorted(f"{kind} {other}" for kind, other in planned.relations if kind in ("conflicts", "replaces"))
+        for package, planned in plan(version, layout=layout).items()
+    }
+    assert {package: names for package, names in conflicts.items() if names} == CONFLICTS
+
+
+def test_user_package_conflicts_with_the_owner_of_its_path(here):
+    (here / "kubeparcel.yaml").write_text("""
+packages:
+  kube-proxy:
+    version: 1.0.0
+    arch: all
+    summary: Our wrapper
+    files: [{path: /usr/bin/kube-proxy, text: x, mode: 0755}]
+""")
+    packages = plan("1.36.3")
+    assert packages["kube-proxy", "deb"].relations == ()
+    assert packages["kube-proxy", "rpm"].relations == (
+        ("conflicts", "kubernetes-master"),
+        ("conflicts", "kubernetes-proxy-provider"),
+    )
+
+
+def test_package_does_not_conflict_with_another_one_of_the_build(here):
+    (here / "kubeparcel.yaml").write_text("""
+packages:
+  kubernetes-client:
+    version: 2.0.0
+    arch: all
+    summary: A transitional package
+    files: [{path: /usr/share/doc/kubernetes-client/README, text: Install kubectl.}]
+""")
+    assert plan("1.36.3")["kubectl", "deb"].relations == ()
+
+
+def test_every_distribution_package_has_the_address_of_its_source():
+    for row in catalog.load().distribution_packages:
+        assert row.source.startswith("https://")
+        assert row.paths
+        assert row.formats
 
 
 @pytest.mark.parametrize("minor", range(11, 41))

@@ -90,7 +90,13 @@ def test_user_file_replaces_a_file_of_every_package(write):
 
 def test_user_relation_is_added_to_a_catalog_package(write):
     write('packages: {kubectl: {relations: [{recommends: "bash-completion (>= 2)"}]}}')
-    assert plan()["kubectl", "deb"].relations == (("recommends", "bash-completion (>= 2)"),)
+    assert ("recommends", "bash-completion (>= 2)") in plan()["kubectl", "deb"].relations
+
+
+@pytest.mark.parametrize("format_", ["deb", "rpm"])
+def test_user_relation_replaces_files_of_another_package(write, format_):
+    write('packages: {cri-tools: {relations: [{replaces: "our-crictl (<< 2)"}]}}')
+    assert plan()["cri-tools", format_].relations == (("replaces", "our-crictl (<< 2)"),)
 
 
 def test_relation_placeholders_are_replaced_by_kubernetes_minors(write):
@@ -102,7 +108,8 @@ def test_relation_placeholders_are_replaced_by_kubernetes_minors(write):
               - depends: "kubelet (<< {next-minor}~)"
               - breaks: "kubeadm (>= {after-next-minor}~)"
     """)
-    assert [other for _, other in plan()["kubectl", "deb"].relations] == [
+    relations = plan()["kubectl", "deb"].relations
+    assert [other for kind, other in relations if kind in ("depends", "breaks")] == [
         *["kubelet (>= 1.36)", "kubelet (<< 1.37~)", "kubeadm (>= 1.38~)"]
     ]
 

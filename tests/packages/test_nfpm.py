@@ -62,6 +62,7 @@ def small(format_: str = "deb", **changes: Any) -> PackageManifest:
             ("suggests", "jq"),
             ("conflicts", "big"),
             ("breaks", "large (<< 3)"),
+            ("replaces", "old (<< 2)"),
             ("provides", "thing"),
         ),
         scripts={"postinstall": "#!/bin/sh\necho hello\n"},
@@ -137,6 +138,7 @@ Architecture: amd64
 Maintainer: Jane Doe <jane@example.org>
 Installed-Size: 0
 Provides: thing
+Replaces: old (<< 2)
 Depends: socat, kubelet (<< 1.38~)
 Recommends: iptables (>= 1.8.4)
 Suggests: jq
@@ -238,12 +240,13 @@ def relations(file: Path, kind: str) -> set[str]:
     return {line for line in lines if not line.startswith("rpmlib(")}
 
 
-def test_an_rpm_has_breaks_as_conflicts_and_requires_a_shell(write):
+def test_an_rpm_has_breaks_as_conflicts_replaces_as_obsoletes_and_requires_a_shell(write):
     file = write(small("rpm"))
     assert relations(file, "requires") == {"socat", "kubelet < 1.38~", "/bin/sh"}
     assert relations(file, "recommends") == {"iptables >= 1.8.4"}
     assert relations(file, "suggests") == {"jq"}
     assert relations(file, "conflicts") == {"big", "large < 3"}
+    assert relations(file, "obsoletes") == {"old < 2"}
     assert "thing" in relations(file, "provides")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,22 +105,24 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
 
     Raises ConfigurationError for an invalid template or missing file of the user.
     """
+    specs = settings.catalog_packages(catalog.packages)
+    kubernetes = lock.component("kubernetes").version
     return tuple(
-        _plan_package(name, spec, format_, arch, settings, lock, catalog)
-        for name, spec in settings.catalog_packages(catalog.packages).items()
+        _plan_package(variant, arch, settings, lock, catalog, specs)
+        for name, spec in specs.items()
         for format_ in settings.format
+        for variant in [PackageVariant(name, spec, kubernetes, format_, settings.layout)]
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
 
 
 def _plan_package(
-    name: str, spec: PackageSpec, format_: Format, arch: Arch | None, settings: Settings, lock: Lock, catalog: Catalog
+    variant: PackageVariant, arch: Arch | None, settings: Settings, lock: Lock, catalog: Catalog, names: Collection[str]
 ) -> PackagePlan:
-    kubernetes = lock.component("kubernetes").version
+    name, spec, format_ = variant.name, variant.spec, variant.format
     component = catalog.components.get(spec.component)
     release = lock.component(spec.component or "kubernetes")
     layout = catalog.layouts[settings.layout][format_]
-    variant = PackageVariant(name, spec, kubernetes, format_, settings.layout)
     version = Version.parse(spec.version) if spec.version else release.version
     context = {
         **variant.paths(catalog),
@@ -145,11 +147,11 @@ def _plan_package(
         component=spec.component,
         fields=_fields(spec, settings),
         files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
-        relations=tuple(variant.relations()),
+        relations=tuple(dict.fromkeys((*variant.relations(), *variant.distribution_conflicts(catalog, names)))),
         scripts={
             script.at: render(script.template, context, settings.base)
             for script in spec.scripts
-            if script.applies_to(kubernetes, format_, settings.layout)
+            if script.applies_to(variant.kubernetes, format_, settings.layout)
         },
         time=_timestamp(release.released),
         compression=settings.compression,

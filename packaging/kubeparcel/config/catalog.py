@@ -1,4 +1,4 @@
-"""Reads catalog.yaml, the packages as data, and merges the user's `packages:` into it."""
+"""Reads the catalog, the packages as data, and merges the user's `packages:` into it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import model_validator
 
-from kubeparcel.config.catalog_models import ComponentSpec, FileSpec, LayoutSpec, PackageSpec
+from kubeparcel.config.catalog_models import ComponentSpec, DistributionPackage, FileSpec, LayoutSpec, PackageSpec
 from kubeparcel.config.data_files import load_data_file
 from kubeparcel.config.field_types import StrictModel, VersionRange
 from kubeparcel.model import Format
 
 
 class Catalog(StrictModel):
-    """The content of catalog.yaml."""
+    """The content of catalog.yaml, and the packages of distributions that own paths of ours."""
 
     components: Mapping[str, ComponentSpec]
     layouts: Mapping[str, Mapping[Format, LayoutSpec]]
     common: tuple[FileSpec, ...]
     packages: Mapping[str, PackageSpec]
+    distribution_packages: tuple[DistributionPackage, ...] = ()
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Catalog:
@@ -50,4 +51,6 @@ def merge_package(base: PackageSpec, changes: PackageSpec) -> PackageSpec:
 @functools.cache
 def load() -> Catalog:
     """Return kubeparcel's catalog."""
-    return Catalog.model_validate(load_data_file("config/catalog.yaml"))
+    distribution_packages = load_data_file("config/distribution_packages.yaml")
+    document = {**load_data_file("config/catalog.yaml"), "distribution-packages": distribution_packages}
+    return Catalog.model_validate(document)

@@ -108,6 +108,7 @@ class RelationSpec(Conditional):
     suggests: RelationText = Field("", description="optional package")
     conflicts: RelationText = Field("", description="package that cannot be installed at the same time")
     breaks: RelationText = Field("", description="package that stops working, within the bound")
+    replaces: RelationText = Field("", description="package whose files this one takes over; Obsoletes in rpms")
     provides: RelationText = Field("", description="virtual package that this one provides")
 
     @model_validator(mode="after")
@@ -135,7 +136,7 @@ class RelationSpec(Conditional):
         return f"{self.kind} {self.text}"
 
 
-RELATION_KINDS = ("depends", "recommends", "suggests", "conflicts", "breaks", "provides")
+RELATION_KINDS = ("depends", "recommends", "suggests", "conflicts", "breaks", "replaces", "provides")
 
 
 def _exactly_one(row: StrictModel, names: Sequence[str]) -> None:
@@ -231,3 +232,19 @@ class LayoutSpec(StrictModel):
     envfile: str
     zshdir: str
     obsolete: tuple[str, ...] = ()
+
+
+class DistributionPackage(StrictModel):
+    """A package of a distribution that owns paths of ours: files, and folders with a final slash.
+
+    `package` may be a virtual one, and have a version bound. `source` documents the paths.
+    """
+
+    package: RelationText
+    formats: tuple[Format, ...]
+    paths: tuple[str, ...]
+    source: str
+
+    def owns(self, path: str) -> bool:
+        """Return whether the package owns a file, or may own it because it is in its folder."""
+        return path in self.paths or f"{path.rpartition('/')[0]}/" in self.paths

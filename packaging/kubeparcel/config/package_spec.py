@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,20 @@ class PackageVariant:
             if relation.applies_to(self.kubernetes, self.format, self.layout):
                 key = f"packages.{self.name}.relations"
                 yield relation.kind, _fill_placeholders(relation.text, key, values)
+
+    def distribution_conflicts(self, catalog: Catalog, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield relations to the distributions' packages that own a path of this one, unless they are in `names`.
+
+        Debs also replace the files: apt then offers the exchange (Debian Policy 7.6.2). rpms do not
+        obsolete the packages: dnf would replace them in every upgrade without being asked.
+        """
+        paths = {f"{path}/*" if file.binaries else path for path, file in self.files(catalog) if not file.dir}
+        for other in catalog.distribution_packages:
+            is_foreign = self.format in other.formats and other.package.partition(" ")[0] not in names
+            if is_foreign and any(map(other.owns, paths)):
+                yield "conflicts", other.package
+                if self.format is Format.DEB:
+                    yield "replaces", other.package
 
 
 def _fill_placeholders(text: str, key: str, values: Mapping[str, str]) -> str:

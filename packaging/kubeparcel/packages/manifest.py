@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from kubeparcel.model import Arch, Format
 
+RPM_RELATIONS: Mapping[str, str] = {"breaks": "conflicts", "replaces": "obsoletes"}
+"""The names in rpms of relations that they have by another name."""
+
 
 @dataclass(frozen=True)
 class ManifestFile:
@@ -53,13 +56,13 @@ class PackageManifest:
     def format_relations(self) -> dict[str, list[str]]:
         """Return the other packages by relation, with the relations that the format has.
 
-        An rpm has no `breaks`. It requires /bin/sh for its scripts: rpmbuild adds that by
-        itself, nfpm does not.
+        An rpm has no `breaks`, and calls `replaces` obsoletes. It requires /bin/sh for its scripts:
+        rpmbuild adds that by itself, nfpm does not.
         """
         relations: dict[str, list[str]] = {}
         for kind, other in self.relations:
-            is_conflict = self.format is Format.RPM and kind == "breaks"
-            relations.setdefault("conflicts" if is_conflict else kind, []).append(other)
+            name = RPM_RELATIONS.get(kind, kind) if self.format is Format.RPM else kind
+            relations.setdefault(name, []).append(other)
         if self.format is Format.RPM and self.scripts:
             relations.setdefault("depends", []).append("/bin/sh")
         return relations

@@ -110,7 +110,7 @@ def config(
         "changelog": changelog,
         "contents": [_content(file, sources, package) for file in package.files],
         "scripts": dict(scripts),
-        **{name: relations[name] for name in relations if name != "breaks"},
+        **{_FIELDS.get(name, name): relations[name] for name in relations if name != "breaks"},
         "deb": {**common, "breaks": relations.get("breaks", [])},
         "rpm": {
             **common,
@@ -119,6 +119,10 @@ def config(
             "buildhost": "localhost",
         },
     }
+
+
+_FIELDS: Mapping[str, str] = {"obsoletes": "replaces"}
+"""nfpm's names of relations that differ from the format's."""
 
 
 def _content(file: ManifestFile, sources: Mapping[str, Path], package: PackageManifest) -> dict[str, Any]:

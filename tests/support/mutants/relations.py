@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.mutants.mutant import Mutant, add_relations
-from tests.support.sample_packages import PackageDraft
+from tests.support.sample_packages import Mutation, PackageDraft
 
 
 def _remove_util_linux(draft: PackageDraft) -> None:
@@ -15,10 +15,24 @@ def _remove_libc(draft: PackageDraft) -> None:
     draft.config["depends"] = [o for o in draft.config["depends"] if not o.startswith("libc")]
 
 
+def _without(relation: str) -> Mutation:
+    """Return a change: the package lacks all relations of a kind."""
+    return lambda draft: draft.config.pop(relation)
+
+
 RELATIONS = (
     Mutant("a missing dependency", "kubelet", _remove_util_linux, "relations"),
     Mutant("an additional dependency", "kubectl", add_relations("conntrack"), "relations"),
     Mutant("an additional weak dependency", "kubectl", add_relations("socat", relation="recommends"), "relations"),
+    Mutant("no conflict with the distribution's kubectl", "kubectl", _without("conflicts"), "relations"),
+    Mutant("distribution's files not replaced", "kubectl", _without("replaces"), "relations", formats=("deb",)),
+    Mutant(
+        "distribution's package obsoleted",
+        "kubectl",
+        add_relations("kubernetes-client", relation="replaces"),
+        "relations",
+        formats=("rpm",),
+    ),
     Mutant(
         "an exact version",
         "kubeadm",

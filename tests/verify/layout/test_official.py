@@ -48,7 +48,8 @@ def _make_official(draft: PackageDraft) -> None:
     authors = "Kubernetes Authors <dev@kubernetes.io>"
     config.update(maintainer=authors, vendor="obs://build.opensuse.org/isv:kubernetes", scripts={})
     config["rpm"].update(packager=authors, buildhost="old-cirrus3")
-    config.pop("changelog")
+    for field in ("changelog", "conflicts", "replaces"):
+        config.pop(field, None)
     config["contents"] = [entry for entry in config["contents"] if not entry["dst"].startswith("/usr/share")]
     draft.add_file(f"/usr/share/{'doc' if deb else 'licenses'}/{name}/LICENSE")
     draft.add_file(f"/usr/share/doc/{name}/README.md")

@@ -159,13 +159,24 @@ def _expected_from_catalog(
         version="",
         arch="",
         files=files,
-        relations=_group_relations(variant.relations()),
+        relations=_group_relations((*variant.relations(), *_present_conflicts(contents, variant, catalog))),
         module=component.go.module if component else "",
         programs=tuple(path for path, file in specs if file.binary),
         binary_folders=tuple(path for path, file in specs if file.binaries),
         unchecked_folders=() if own else ("/usr/share/",),
         obsolete_conffiles=_obsolete_conffiles(files, contents.format, catalog) if own else (),
     )
+
+
+def _present_conflicts(
+    contents: PackageContents, variant: PackageVariant, catalog: Catalog
+) -> Iterable[tuple[str, str]]:
+    """Return the conflicts with distributions' packages that a package has; upstream's packages have none."""
+    return [
+        (kind, other)
+        for kind, other in variant.distribution_conflicts(catalog, catalog.packages)
+        if normalize_relation(other) in map(normalize_relation, contents.relations.get(kind, ()))
+    ]
 
 
 def upstream_version(contents: PackageContents) -> Version | None:
