@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages import reader
-from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from tests.packages.conftest import TIME, Make, output
 from tests.support.archive_builders import deb, member, tar_archive
 

@@ -14,7 +14,7 @@ import pytest
 
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.reader import GoModule
+from kubeparcel.packages.model import GoModule
 from tests.packages.conftest import Make, output
 from tests.support.archive_builders import deb, member
 from tests.support.elf_files import elf_of_sections, go_build_info, go_function_table, go_module_text

@@ -12,7 +12,8 @@ import zstandard
 
 from kubeparcel.errors import CheckFailed, DiskError
 from kubeparcel.packages import compression, reader
-from kubeparcel.packages.reader import BrokenPackage, FileType, PackageContents
+from kubeparcel.packages.errors import BrokenPackage
+from kubeparcel.packages.model import FileType, PackageContents
 from tests.packages.conftest import Make
 from tests.support.archive_builders import CONTROL, File, ar, cpio, deb, member, rpm, tar
 

@@ -13,7 +13,7 @@ import pytest
 from kubeparcel.model import Format
 from kubeparcel.packages import reader
 from kubeparcel.packages.compression import decompress_payload
-from kubeparcel.packages.reader import BrokenPackage
+from kubeparcel.packages.errors import BrokenPackage
 from tests.packages.conftest import Make
 from tests.support.archive_builders import File, deb, member, rpm
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.packages import reader
-from kubeparcel.packages.reader import FileType, PackageContents, PackageEntry, Script
+from kubeparcel.packages.model import FileType, PackageContents, PackageEntry, Script
 from tests.packages.conftest import TIME, Make, output
 from tests.support.archive_builders import File, rpm
 

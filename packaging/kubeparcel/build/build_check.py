@@ -20,7 +20,7 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths, merged_path
 
 if TYPE_CHECKING:
-    from kubeparcel.packages.reader import InspectionCache
+    from kubeparcel.packages.inspection_cache import InspectionCache
 
 
 class ConcurrentChecker:
@@ -74,7 +74,7 @@ class ConcurrentChecker:
 
     @functools.cached_property
     def _inspections(self) -> InspectionCache:
-        from kubeparcel.packages.reader import InspectionCache
+        from kubeparcel.packages.inspection_cache import InspectionCache
 
         return InspectionCache(self._store.md5)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from kubeparcel.files import sha256_of
 from kubeparcel.model import Arch, Format
-from kubeparcel.packages.reader import PackageContents, read_packages
+from kubeparcel.packages.model import PackageContents
+from kubeparcel.packages.reader import read_packages
 from kubeparcel.packages.versions import version_key
 
 

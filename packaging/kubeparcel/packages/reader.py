@@ -17,22 +17,8 @@ from kubeparcel.packages.compression import read_into_mmap
 from kubeparcel.packages.deb import reader as deb
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import ElfInfo, FileType, GoModule, PackageContents, PackageEntry, Script
+from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
-
-__all__ = [
-    "READERS",
-    "BrokenPackage",
-    "ElfInfo",
-    "FileType",
-    "GoModule",
-    "InspectionCache",
-    "PackageContents",
-    "PackageEntry",
-    "Script",
-    "read_package",
-    "read_packages",
-]
 
 Reader: TypeAlias = Callable[[Path, memoryview, InspectionCache], PackageContents]
 """Returns the contents of a package from its path and bytes; raises MalformedData."""

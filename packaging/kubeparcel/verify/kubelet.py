@@ -12,7 +12,7 @@ from typing import Any
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.engine import WaitTimeout
 from kubeparcel.hosts.package_set import PackageSet
-from kubeparcel.packages.reader import FileType
+from kubeparcel.packages.model import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
-from kubeparcel.packages.reader import FileType, PackageContents
+from kubeparcel.packages.model import FileType, PackageContents
 from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
 from kubeparcel.verify.layout.checks.relations import is_generated
 from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_package

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from kubeparcel.model import Arch, Format
+from kubeparcel.packages.model import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
-from kubeparcel.packages.reader import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser

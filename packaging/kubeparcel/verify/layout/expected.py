@@ -16,7 +16,7 @@ from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
-    from kubeparcel.packages.reader import PackageContents
+    from kubeparcel.packages.model import PackageContents
 
 SCRIPT_NAMES: Mapping[Format, Mapping[str, str]] = {
     Format.DEB: {"preinstall": "preinst", "postinstall": "postinst", "preremove": "prerm", "postremove": "postrm"},

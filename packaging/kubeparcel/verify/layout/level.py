@@ -19,7 +19,8 @@ from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
-    from kubeparcel.packages.reader import InspectionCache, PackageContents
+    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.model import PackageContents
     from kubeparcel.verify.layout.expected import ExpectedPackage
     from kubeparcel.verify.layout.path_owners import PathOwners
 
@@ -39,7 +40,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
     kubeparcel, without the user's packages. Raises UsageError if
     a path does not exist or there are no packages.
     """
-    from kubeparcel.packages.reader import InspectionCache
+    from kubeparcel.packages.inspection_cache import InspectionCache
     from kubeparcel.verify.layout.expected import expected_from_package
     from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kubeparcel.model import Arch
-from kubeparcel.packages.reader import FileType
+from kubeparcel.packages.model import FileType
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, is_exact
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from kubeparcel.packages.reader import FileType, PackageEntry
+from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
 from kubeparcel.verify.layout.path_owners import package_identity

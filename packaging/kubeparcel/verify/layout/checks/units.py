@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from kubeparcel.packages.reader import PackageEntry
+from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, EXTRA_ARGS, KUBELET
