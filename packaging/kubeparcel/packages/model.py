@@ -179,6 +179,11 @@ class PackageContents:
     build_host: str
     has_changelog: bool
 
+    @property
+    def upstream_version(self) -> str:
+        """Return the version as upstream writes it: `1.37.0-rc.1` for `1.37.0~rc.1`."""
+        return self.version.replace("~", "-", 1)
+
     def entry(self, path: str) -> PackageEntry | None:
         """Return the entry of a path; None if there is none."""
         return next((entry for entry in self.entries if entry.path == path), None)

@@ -48,7 +48,7 @@ def require_node_packages(level: str, host: Host, packages: PackageSet) -> Versi
             "Build them, or choose another host: inv hosts",
         )
     kubeadm = next(package for package in packages.contents if package.name == "kubeadm")
-    release = Version.parse(kubeadm.version.replace("~", "-", 1))
+    release = Version.parse(kubeadm.upstream_version)
     if release < OLDEST_RELEASE:
         raise UsageError(
             f"--level {level}: Kubernetes {release} is too old; the level needs {OLDEST_RELEASE.series} or later.",

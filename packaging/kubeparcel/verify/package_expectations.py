@@ -66,6 +66,5 @@ def external_dependencies(packages: PackageSet) -> tuple[str, ...]:
 
 
 def _kubernetes(packages: PackageSet) -> Version | None:
-    versions = (c.version for c in packages.contents if c.name == ENV_HOLDER)
-    text = next(versions, "")
-    return Version.parse(text.replace("~", "-", 1)) if text else None
+    versions = (Version.parse(c.upstream_version) for c in packages.contents if c.name == ENV_HOLDER)
+    return next(versions, None)

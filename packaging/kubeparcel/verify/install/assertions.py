@@ -89,7 +89,7 @@ def program_versions(context: HostContext, packages: PackageSet, only: str = "")
     commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in programs]
     for result in context.run_each(commands):
         path = result.argv[0]
-        version = programs[path].version.replace("~", "-", 1)
+        version = programs[path].upstream_version
         if not re.search(rf"(?<![\w.])v?{re.escape(version)}(?![\w.+-])", result.stdout):
             output = result.stdout[:300] or f"no output, exit code {result.exit_code}"
             yield Finding(f"version {version} in the output", output, path)

@@ -182,7 +182,7 @@ def _present_conflicts(
 def upstream_version(contents: PackageContents) -> Version | None:
     """Return upstream's version of a package; None if it cannot be parsed."""
     try:
-        return Version.parse(contents.version.replace("~", "-", 1))
+        return Version.parse(contents.upstream_version)
     except UnknownVersion:
         return None
 

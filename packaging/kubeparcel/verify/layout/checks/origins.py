@@ -63,7 +63,7 @@ def _module_versions(context: CheckContext) -> Iterator[tuple[PackageEntry, str]
 )
 def go_module_version(context: CheckContext) -> Iterator[Finding]:
     """Report binaries built from another version of the module."""
-    expected = "v" + context.contents.version.replace("~", "-", 1)
+    expected = "v" + context.contents.upstream_version
     yield from group_findings(
         (expected, version, entry.path) for entry, version in _module_versions(context) if version != expected
     )
