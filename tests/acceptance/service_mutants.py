@@ -187,6 +187,12 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
         machine="small 3",
     ),
     ServiceMutant(
+        *("only kubeadm's configuration starts the kubelet", "kubelet"),
+        _edit_unit("ConditionPathExistsGlob=|", "#ConditionPathExistsGlob=|"),
+        *("node", "own-configuration"),
+        machine="1",
+    ),
+    ServiceMutant(
         *("the unit is enabled against the site's preset", "kubelet"),
         scriptlet("postinstall", "systemctl enable kubelet.service || true"),
         *("preset-disabled", "stays-disabled"),

@@ -173,6 +173,7 @@ FILE_CHANGES: dict[str, Any] = {
     "link": "/y",
     "config": True,
     "role": "doc",
+    "custom": True,
 }
 
 

@@ -27,6 +27,10 @@ After=network-online.target
 StartLimitIntervalSec=0
 ConditionPathExists=|/var/lib/kubelet/config.yaml
 ConditionPathExists=|!{dropin}
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/[!1]*.conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/1[!0]*.conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10[!-]*.conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-[!k]*.conf
 
 [Service]
 ExecStart=/usr/bin/kubelet

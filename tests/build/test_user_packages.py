@@ -44,7 +44,7 @@ def test_user_file_is_added_to_a_catalog_package(here, write):
     """)
     packages = plan()
     file = file_at(packages["kubelet", "deb"], "/lib/systemd/system/kubelet.service.d/20-user.conf")
-    assert file == FilePlan(file.path, 0o644, LocalFile(here / "20-user.conf"))
+    assert file == FilePlan(file.path, 0o644, LocalFile(here / "20-user.conf"), custom=True)
     assert "/usr/lib/systemd/system/kubelet.service.d/20-user.conf" in paths(packages["kubelet", "rpm"])
     assert "/usr/bin/kubelet" in paths(packages["kubelet", "deb"])
     assert len(packages["kubeadm", "deb"].files) == 7
@@ -65,7 +65,7 @@ def test_user_file_replaces_a_catalog_file(write):
     """)
     for format_, path in (("deb", "/etc/default/kubelet"), ("rpm", "/etc/sysconfig/kubelet")):
         assert file_at(plan()["kubelet", format_], path) == FilePlan(
-            path, 0o644, TextContent("KUBELET_EXTRA_ARGS=--v=2\n"), config=True
+            path, 0o644, TextContent("KUBELET_EXTRA_ARGS=--v=2\n"), config=True, custom=True
         )
 
 

@@ -89,7 +89,7 @@ def _with_provenance(
 def _manifest_files(
     file: FilePlan, plan: PackagePlan, digests: Mapping[str, str], store: Store
 ) -> Iterator[ManifestFile]:
-    entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role)
+    entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role, custom=file.custom)
     match file.content:
         case ComponentBinary():
             yield from _binary_files(file.content, entry, plan, digests)

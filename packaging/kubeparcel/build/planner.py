@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -67,13 +67,14 @@ FileContent: TypeAlias = ComponentBinary | TextContent | LocalFile | Symlink | O
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A path of a package, with its mode and content."""
+    """A path of a package, with its mode and content; `custom` is a file of kubeparcel.yaml."""
 
     path: str
     mode: int
     content: FileContent
     config: bool = False
     role: str = ""
+    custom: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ def _plan_package(
         "license": spec.license,
         "kubelet_extra_args": settings.kubelet_extra_args,
     }
+    custom_files = settings.packages[name].files if {name} <= catalog.packages.keys() & settings.packages.keys() else ()
     files = {  # The user's files come last and replace those of the catalog.
-        (path, file.binaries): _plan_file(file, path, spec, context, settings) for path, file in variant.files(catalog)
+        (path, file.binaries): replace(_plan_file(file, path, spec, context, settings), custom=file in custom_files)
+        for path, file in variant.files(catalog)
     }
     return PackagePlan(
         name=name,

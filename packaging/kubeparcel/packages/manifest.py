@@ -16,7 +16,7 @@ class ManifestFile:
     """One path of a package.
 
     `kind` is `file`, `dir` or `link`. `role` is the file's role in an rpm, such as `license`;
-    debs ignore it. `config` marks a conffile.
+    debs ignore it. `config` marks a conffile, `custom` a file of the user's configuration.
     """
 
     path: str
@@ -26,6 +26,7 @@ class ManifestFile:
     link: str = ""
     config: bool = False
     role: str = ""
+    custom: bool = False
 
 
 @dataclass(frozen=True)

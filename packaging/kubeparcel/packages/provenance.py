@@ -40,6 +40,7 @@ def _describe_file(file: ManifestFile) -> dict[str, Any]:
         **({"kind": file.kind} if file.kind != "file" else {}),
         **({"link": file.link} if file.link else {}),
         **({"config": True} if file.config else {}),
+        **({"custom": True} if file.custom else {}),
     }
 
 
@@ -63,7 +64,12 @@ def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
     try:
         files = {
             path: ManifestFile(
-                path, int(row["mode"], 8), row.get("kind", "file"), link=row.get("link", ""), config="config" in row
+                path,
+                int(row["mode"], 8),
+                row.get("kind", "file"),
+                link=row.get("link", ""),
+                config="config" in row,
+                custom="custom" in row,
             )
             for path, row in record["contents"]["files"].items()
         }

@@ -34,6 +34,7 @@ HEALTHY_TIMEOUT = 60.0
 MAX_RESTARTS = 2
 """A kubelet that systemd restarts so often while it is polled will not respond."""
 
+PODS_URL = "https://127.0.0.1:10250/pods"
 CONFIGZ_URL = "https://127.0.0.1:10250/configz"
 """Returns the settings that a kubelet runs with, whatever they came from."""
 
@@ -160,6 +161,11 @@ def running_settings(context: HostContext) -> Mapping[str, Any]:
     response = _wait_for_response(context, CONFIGZ_URL, "configz", '"kubeletconfig"')
     settings: dict[str, Any] = json.loads(response)["kubeletconfig"]
     return settings
+
+
+def wait_for_pod(context: HostContext, name: str) -> None:
+    """Wait until the kubelet lists a pod, whatever its state; raises WaitTimeout."""
+    _wait_for_response(context, PODS_URL, "a static pod", f'"name":"{name}')
 
 
 def _wait_for_response(context: HostContext, url: str, what: str, content: str) -> str:

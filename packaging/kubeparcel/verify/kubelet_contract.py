@@ -13,6 +13,9 @@ UNIT = "kubelet.service"
 DROP_IN = "10-kubeadm.conf"
 DROP_IN_DIR = "kubelet.service.d"
 
+OTHER_DROP_INS = ("[!1]*.conf", "1[!0]*.conf", "10[!-]*.conf", "10-[!k]*.conf")
+"""Patterns of drop-ins that are not kubeadm's: glob(7) cannot negate a whole name."""
+
 ENVIRONMENT: Mapping[str, str] = {
     "KUBELET_KUBECONFIG_ARGS": (
         "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"

@@ -76,6 +76,13 @@ class LevelRun:
     other_layout: PackageSets
     previous_origin: str = ""
 
+    @property
+    def previous_label(self) -> str:
+        """The version of most packages that upgrades start from, and their origin."""
+        versions = [f"{package.version}-{package.revision}" for package in self.previous.contents]
+        origin = f" ({self.previous_origin})" if self.previous_origin else ""
+        return f"{max(versions, key=versions.count)}{origin}"
+
     def describe_previous(self) -> str:
         """Return which packages upgrades start from, such as `kubelet 1.36.3-1~0, ...`; empty if none."""
         names = sorted({f"{package.name} {package.version}-{package.revision}" for package in self.previous.contents})

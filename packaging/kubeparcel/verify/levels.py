@@ -104,7 +104,7 @@ def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackage
         run = _prepare(request, session, previous, Path(folder))
         environment, previous_packages = "", run.describe_previous()
         if previous_packages:
-            log.info("Upgrades", f"from {previous_packages}")
+            log.info("Upgrades", f"from {run.previous_label}")
         for level in _host_levels():
             hosts = selection.select_hosts(
                 request.hosts, level.name, run.packages.formats, session.engine, session.locations

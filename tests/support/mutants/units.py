@@ -31,6 +31,12 @@ UNIT = (
         "",
         "unit-waits-for-config",
     ),
+    _unit(
+        "ignores an administrator's drop-in",
+        "ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/[!1]*.conf\n",
+        "",
+        "unit-waits-for-config",
+    ),
     _unit("a broken line", "[Service]\n", "[Service\n", "unit-readable", "unit-exec-start", "unit-restart"),
     Mutant("unit: in /etc", "kubelet", _move_unit_to_etc, "unit-not-in-etc", also_fails=STRAY_FILE | MISSING_FILE),
     Mutant(

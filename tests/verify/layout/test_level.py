@@ -47,6 +47,25 @@ def test_valid_packages_pass_by_the_catalog_in_both_layouts(which: str, tmp_path
     assert report.failed == ()
 
 
+def test_own_unit_of_a_site_is_not_judged_as_ours(tmp_path: Path) -> None:
+    """A site may replace the unit, the drop-in and the environment file; publishing elsewhere knows by the record."""
+    (tmp_path / "kubeparcel.yaml").write_text("""
+packages:
+  kubelet:
+    files:
+      - {path: "{unitdir}/kubelet.service", text: "[Service]\\nExecStart=/usr/bin/kubelet --config=/x.yaml\\n"}
+      - {path: "{envfile}", text: "SITE=1\\n", config: true}
+""")
+    samples = sample_packages(tmp_path)
+    files = {name: samples.write(package, None, tmp_path / "out" / name) for name, package in samples.manifests.items()}
+    built = [samples.built(samples.manifests[name], file) for name, file in files.items()]
+    assert check_packages(built, samples.store, QuietLog()).failed == ()
+    report = level.check_paths([tmp_path / "out"])
+    assert report.failed == ()
+    names = {check.name for check in report.checks if check.subject.startswith("kubelet")}
+    assert not names & {"unit-exec-start", "unit-restart", "unit-waits-for-config", "env-file"}
+
+
 @pytest.mark.parametrize("version", ["1.11.10", "1.24.17", "1.29.15", "1.31.0", "1.37.0-rc.1"])
 def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_path: Path) -> None:
     go = {**GO, "kubernetes": Go(version=f"v{version}")}

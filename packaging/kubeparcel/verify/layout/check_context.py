@@ -91,22 +91,27 @@ class CheckContext:
 
     @property
     def drop_in(self) -> PackageEntry | None:
-        """Return kubeadm's drop-in for the kubelet's unit."""
+        """Return kubeadm's drop-in for the kubelet's unit, unless it is the user's own."""
         return self._file_ending(f"/{DROP_IN_DIR}/{DROP_IN}")
 
     @property
     def unit(self) -> PackageEntry | None:
-        """Return the kubelet's unit."""
+        """Return the kubelet's unit, unless it is the user's own."""
         return self._file_ending(f"/{UNIT}")
 
     @property
     def env_file(self) -> PackageEntry | None:
-        """Return the kubelet's environment file."""
+        """Return the kubelet's environment file, unless it is the user's own."""
         env_files = self.layout_paths.env_files
-        return next((entry for entry in self.files if entry.path in env_files), None)
+        return next((e for e in self.files if e.path in env_files and not self.is_custom(e.path)), None)
 
     def _file_ending(self, suffix: str) -> PackageEntry | None:
-        return next((entry for entry in self.files if entry.path.endswith(suffix)), None)
+        return next((e for e in self.files if e.path.endswith(suffix) and not self.is_custom(e.path)), None)
+
+    def is_custom(self, path: str) -> bool:
+        """Return whether a file is the user's own, which the checks of ours do not judge."""
+        file = self.expected.files.get(path) if self.expected else None
+        return file is not None and file.custom
 
 
 CheckFunction: TypeAlias = Callable[[CheckContext], Iterable[Finding]]

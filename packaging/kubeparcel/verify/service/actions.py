@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
+
+import yaml
 
 from kubeparcel.hosts import systemd_node
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
-from kubeparcel.verify.kubelet import KubeletFiles
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN_DIR, EXTRA_ARGS, KUBEADM_FLAGS_FILE, UNIT
-from kubeparcel.verify.node_setup import CRI_SOCKET, KUBEADM_API, configure_runtime, kubeadm_configuration
+from kubeparcel.verify.kubelet import KubeletFiles, assert_unit_properties
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN_DIR, EXTRA_ARGS, KUBEADM_FLAGS_FILE, KUBELET, UNIT
+from kubeparcel.verify.node_setup import (
+    CRI_SOCKET,
+    KUBEADM_API,
+    configure_runtime,
+    kubeadm_configuration,
+    kubelet_configuration,
+)
 from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service.assertions import kubelet_is_healthy
 
@@ -30,6 +39,9 @@ EVENT_QPS = 7
 """eventRecordQPS in another KubeletConfiguration."""
 
 OVERRIDE = f"/etc/systemd/system/{DROP_IN_DIR}/20-override.conf"
+OWN_DROP_IN = f"/etc/systemd/system/{DROP_IN_DIR}/20-etcd-service-manager.conf"
+OWN_CONFIG = f"/etc/systemd/system/{DROP_IN_DIR}/kubelet.conf"
+STATIC_POD = PurePosixPath("/etc/kubernetes/manifests/static-pod.yaml")
 OTHER_CONFIG = "/root/other.yaml"
 RESTART_TIMEOUT = 30.0
 """Seconds for systemd to start a killed kubelet again."""
@@ -135,6 +147,41 @@ def with_later_drop_in(variables: Mapping[str, str], then: StepFunction) -> Step
             context.run("systemctl", "daemon-reload")
 
     return run
+
+
+def start_with_own_configuration(context: HostContext) -> Iterator[Finding]:
+    """Start the kubelet with an administrator's drop-in, configuration and static pod, before kubeadm.
+
+    As for etcd hosts ("Set up a High Availability etcd Cluster with kubeadm", kubernetes.io).
+    """
+    configuration = {
+        **kubelet_configuration(context.container),
+        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+        "authorization": {"mode": "AlwaysAllow"},
+        "containerRuntimeEndpoint": CRI_SOCKET,
+        "staticPodPath": STATIC_POD.parent.as_posix(),
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": STATIC_POD.stem, "namespace": "kube-system"},
+        "spec": {"containers": [{"name": "main", "image": "localhost/none:1", "imagePullPolicy": "Never"}]},
+    }
+    context.container.write_file(OWN_CONFIG, yaml.safe_dump(dict(configuration)))
+    context.container.write_file(str(STATIC_POD), yaml.safe_dump(pod))
+    context.container.write_file(OWN_DROP_IN, f"[Service]\nExecStart=\nExecStart={KUBELET} --config={OWN_CONFIG}\n")
+    context.run("systemctl", "daemon-reload")
+    try:
+        yield from restart_kubelet(context)
+        yield from assert_unit_properties(context, ConditionResult="yes")
+        if kubelet.main_pid(context) != "0":
+            yield from kubelet_is_healthy(context)
+            yield from kubelet.assert_command_line(context, [KUBELET, f"--config={OWN_CONFIG}"])
+            kubelet.wait_for_pod(context, STATIC_POD.stem)
+    finally:
+        context.run("systemctl", "stop", UNIT)
+        context.run("rm", OWN_DROP_IN, OWN_CONFIG, str(STATIC_POD))
+        context.run("systemctl", "daemon-reload")
 
 
 def kill_kubelet(context: HostContext) -> Iterator[Finding]:

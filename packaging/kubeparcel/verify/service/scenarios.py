@@ -20,6 +20,7 @@ from kubeparcel.verify.service.actions import (
     reboot,
     run_kubeadm,
     start_kubelet,
+    start_with_own_configuration,
     with_extra_arguments,
     with_later_drop_in,
     without_environment_files,
@@ -89,6 +90,11 @@ NODE: Scenario[HostContext] = Scenario(
         Step("runtime", "the machine has a container runtime", prepare_node, vital=True),
         Step("crictl", "crictl reaches the runtime", crictl_reaches_runtime),
         Step("plugins", "each CNI plugin responds", cni_plugins_respond),
+        Step(
+            "own-configuration",
+            "before kubeadm, a drop-in with another configuration starts the kubelet, and its static pods",
+            start_with_own_configuration,
+        ),
         Step("kubeadm", "kubeadm's phases start the kubelet", run_kubeadm, vital=True),
         Step("healthz", "the kubelet is healthy without an API server", kubelet_is_healthy, vital=True),
         Step(

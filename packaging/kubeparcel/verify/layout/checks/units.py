@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import systemd_unit
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, EXTRA_ARGS, KUBELET
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN, DROP_IN_DIR, EXTRA_ARGS, KUBELET, OTHER_DROP_INS
 from kubeparcel.verify.layout.check_context import CheckContext, check
 
 _EXACT = {
@@ -18,6 +18,13 @@ _EXACT = {
 }
 _START_LIMITS = (("Unit", "StartLimitIntervalSec"), ("Unit", "StartLimitInterval"), ("Service", "StartLimitInterval"))
 """The settings of the start limit; systemd still accepts the two old ones."""
+
+_CONDITIONS = ("ConditionPathExists", "ConditionPathExistsGlob")
+_CONFIGURED = (
+    f"ConditionPathExists=|{CONFIG_FILE}",
+    *(f"ConditionPathExistsGlob=|/etc/systemd/system/{DROP_IN_DIR}/{pattern}" for pattern in OTHER_DROP_INS),
+)
+"""Conditions that are met once the kubelet has a configuration: kubeadm's, or one of the administrator's."""
 
 _ONLINE = "network-online.target"
 
@@ -98,17 +105,17 @@ def _should_wait_for_config(context: CheckContext) -> bool:
 
 @check("unit-waits-for-config", "before kubeadm init, the kubelet does not start", applies=_should_wait_for_config)
 def unit_waits_for_config(context: CheckContext) -> Iterator[Finding]:
-    """Report other conditions than: the configuration exists, or kubeadm's drop-in does not."""
+    """Report other conditions than: a configuration exists, kubeadm's drop-in does not, or another one does."""
     entry, unit = _parse(context)
-    settings = unit.effective_list("Unit", "ConditionPathExists")
-    found = sorted(setting.value.replace(" ", "") for setting in settings)
-    allowed = [sorted([f"|{CONFIG_FILE}", f"|!{folder}/{DROP_IN}"]) for folder in context.layout_paths.drop_in_dirs]
+    settings = [setting for key in _CONDITIONS for setting in unit.effective_list("Unit", key)]
+    found = sorted(f"{setting.key}={setting.value.replace(' ', '')}" for setting in settings)
+    allowed = [
+        sorted([*_CONFIGURED, f"ConditionPathExists=|!{folder}/{DROP_IN}"])
+        for folder in context.layout_paths.drop_in_dirs
+    ]
     if found not in allowed:
-        yield Finding(
-            "\n".join(f"ConditionPathExists={value}" for value in reversed(allowed[0])),
-            "\n".join(f"ConditionPathExists={value}" for value in found) or "no condition",
-            f"{entry.path} line {settings[0].line}" if settings else entry.path,
-        )
+        location = f"{entry.path} line {settings[0].line}" if settings else entry.path
+        yield Finding("\n".join(allowed[0]), "\n".join(found) or "no condition", location)
 
 
 @_check("unit-not-in-etc", "the unit is not in /etc")
