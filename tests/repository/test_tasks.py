@@ -267,3 +267,76 @@ def test_publisher_import_does_not_load_heavy_libraries() -> None:
     environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
     completed = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
     assert completed.stdout.strip() == "[]"
+
+
+def test_repository_keeps_its_identity(run: Run, own: Path, here: Path) -> None:
+    identity = ("--origin", "Example Corp", "--label", "k8s", "--description", "Clusters of <Example> & Co")
+    run_json(run, "publish", "--to", "repo", *identity)
+    deb(here / "dist", "own", "1.3-1")
+    assert "Origin" not in run("publish", "--to", "repo")[2]
+    release = (own / "apt/dists/stable/Release").read_text()
+    assert {"Origin: Example Corp", "Label: k8s"} < set(release.splitlines())
+    assert "Description: Clusters of <Example> & Co (stable)\n" in release
+    assert "<title>Clusters of &lt;Example&gt; &amp; Co" in (own / "index.html").read_text()
+
+
+def test_default_identity_and_label(run: Run, own: Path) -> None:
+    run_json(run, "publish", "--to", "repo", "--origin", "Example")
+    assert "Origin: Example\nLabel: Example\n" in (own / "apt/dists/stable/Release").read_text()
+
+
+@pytest.mark.parametrize("option", ["--origin", "--label"])
+def test_change_of_the_identity_is_warned_of(run: Run, own: Path, option: str) -> None:
+    run_json(run, "publish", "--to", "repo")
+    code, _, error = run("publish", "--to", "repo", option, "Other")
+    assert code == 0
+    assert "from 'kubeparcel' to 'Other'" in error
+    assert "--allow-releaseinfo-change" in error
+    assert "Other" in (own / "apt/dists/stable/Release").read_text()
+    assert "releaseinfo" not in run("publish", "--to", "repo", option, "Other")[2]
+
+
+@pytest.mark.parametrize("option", ["--origin", "--label", "--description"])
+@pytest.mark.parametrize("value", ["a\nValid-Until: x", " x", "x" * 81, "a\x1b[31m"])
+def test_identity_has_to_be_one_printable_line(run: Run, own: Path, option: str, value: str) -> None:
+    code, _, error = run("publish", "--to", "repo", option, value)
+    assert (code, f"Invalid {option}" in error) == (2, True)
+    assert not own.exists()
+
+
+def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, here: Path) -> None:
+    for arch in ("amd64", "arm64", "all"):
+        deb(here / "dist", "tool", "1-1", arch)
+    run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k")
+    assert "\nArchitectures: amd64 arm64\n" in (own / "stable.sources").read_text()
+    options = "[arch=amd64,arm64 signed-by=/usr/share/keyrings/kubernetes.gpg]"
+    line = (own / "stable.list").read_text().splitlines()[1]
+    assert line == f"deb {options} https://here.example.invalid/k/apt stable main"
+    run_json(run, "remove", "--to", "repo", "*", "--yes")
+    assert not list(own.glob("stable.*"))
+
+
+@pytest.mark.parametrize(
+    ("apt", "suffix"), [("2.2.4", ".list"), ("2.0.9", ".list"), ("2.3.10", ".sources"), ("3.0", ".sources")]
+)
+def test_install_script_chooses_the_file_by_the_version_of_apt(
+    run: Run, own: Path, here: Path, apt: str, suffix: str
+) -> None:
+    """The programs that the script runs as root are replaced; it installs into a folder."""
+    run_json(run, "publish", "--to", "repo")
+    programs = here / "bin"
+    programs.mkdir()
+    scripts = {
+        "id": "echo 0",
+        "apt-get": "true",
+        "dpkg-query": f"echo {apt}",
+        "install": f'shift 3; set -- "$1" "{here}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
+    }
+    for name, text in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run(["sh", own / "install-apt.sh"], env=environment, check=True, capture_output=True)
+    installed = {path.relative_to(here / "root").as_posix() for path in (here / "root").rglob("*") if path.is_file()}
+    keyring = {"usr/share/keyrings/kubernetes.gpg"} if suffix == ".list" else set()
+    assert installed == {f"etc/apt/sources.list.d/kubernetes-stable{suffix}", *keyring}

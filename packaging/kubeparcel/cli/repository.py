@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,31 @@ UNCHANGED = -1
 
 PACKAGE = Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", positional=True)
 
+_MAX_NAME = 80
+
 _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
 
-def _remembered(address: str, metadata: str, valid: int, generations: int) -> Mapping[str, str | int]:
+@dataclass(frozen=True)
+class IdentityOptions:
+    """How a repository names itself."""
+
+    origin: str = ""
+    label: str = ""
+    description: str = ""
+
+    def validated(self) -> dict[str, str]:
+        """Return the names given. Raises UsageError for a name that is not one printable line."""
+        names = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in names.items():
+            if value and not (value.isprintable() and value.strip() == value and len(value) <= _MAX_NAME):
+                raise UsageError(f"Invalid --{name} {value!r}: use one line of up to {_MAX_NAME} printable characters.")
+        return {name: value for name, value in names.items() if value}
+
+
+def _remembered(
+    address: str, metadata: str, valid: int, generations: int, identity: IdentityOptions
+) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
     if address and not _URL.fullmatch(address):
         raise UsageError(f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH.")
@@ -34,7 +56,8 @@ def _remembered(address: str, metadata: str, valid: int, generations: int) -> Ma
         "valid_days": (valid, UNCHANGED),
         "generations": (generations, 0),
     }
-    return {name: value for name, (value, default) in values.items() if value != default}
+    given = {name: value for name, (value, default) in values.items() if value != default}
+    return {**given, **identity.validated()}
 
 
 def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
@@ -51,9 +74,13 @@ def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
     ("publish --to s3://BUCKET/PREFIX --dry-run", "Print what would change in a bucket."),
     ("publish --from build --to /srv/www/k8s --suite testing", "Fill the suite testing."),
     suite=Option("suite to publish to", "SUITE", "the minor's suite and stable"),
+    origin=Option("Origin of the apt suites, by which hosts pin packages", "NAME", "kubeparcel"),
+    label=Option("Label of the apt suites", "NAME", "the origin"),
+    description=Option("title of the repository, on its page and for package managers", "TEXT", "Kubernetes packages"),
 )
 def publish(
     change: ChangeOptions,
+    identity: IdentityOptions,
     from_: str = "",
     suite: str = "",
     address: str = "",
@@ -66,13 +93,14 @@ def publish(
 ) -> int:
     """Add packages to a signed apt and yum repository.
 
-    The repository is created if it does not exist. It remembers --address, --metadata, --valid and
-    --generations. Published packages never change: a new build of a published version is left out.
+    The repository is created if it does not exist. It remembers --address, --origin, --label,
+    --description, --metadata, --valid and --generations. Published packages never change: a new
+    build of a published version is left out.
     """
     from kubeparcel.repository import publisher
 
     folder = Path.cwd() / (from_ or _output_folder())
-    target = change.target(_remembered(address, metadata, valid, generations))
+    target = change.target(_remembered(address, metadata, valid, generations, identity))
     result = publisher.publish(
         folder, target, console.create_log(quiet), suite=suite, strict=strict, all_revisions=all_revisions
     )

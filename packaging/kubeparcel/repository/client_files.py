@@ -15,13 +15,17 @@ from kubeparcel.model import Format
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
+from kubeparcel.repository.apt import release
 from kubeparcel.repository.directory_listing import INDEX_PAGE
-from kubeparcel.repository.model import Package, State, compare_suites
+from kubeparcel.repository.model import Package, RepositoryOptions, State, compare_suites
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 
 NAME = "kubernetes"
 """The name of the repository in the configuration of clients."""
+
+KEYRING = f"/usr/share/keyrings/{NAME}.gpg"
+"""Where apt before 2.3.10 finds the key."""
 
 _VERSIONS_SHOWN = 100
 _MINOR_SUITE = re.compile(r"v(\d+)\.(\d+)")
@@ -38,9 +42,11 @@ def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
     }
     for suite, formats in state.formats_by_suite.items():
         if Format.DEB in formats:
-            files[f"{suite}.sources"] = apt_sources(base_url, suite, armored.decode()).encode()
+            architectures = release.architectures(p for p in state.suites[suite] if p.format is Format.DEB)
+            files[f"{suite}.sources"] = apt_sources(base_url, suite, architectures, armored.decode()).encode()
+            files[f"{suite}.list"] = apt_list(base_url, suite, architectures).encode()
         if Format.RPM in formats:
-            files[f"{suite}.repo"] = yum_repo(base_url, suite, state.options.sign_rpms).encode()
+            files[f"{suite}.repo"] = yum_repo(base_url, suite, state.options).encode()
     from kubeparcel import templates
 
     context = _template_context(state, signer, base_url)
@@ -49,21 +55,33 @@ def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
     return files
 
 
-def apt_sources(base_url: str, suite: str, armored_key: str) -> str:
-    """Return a deb822 source for apt with the key in it (sources.list(5))."""
+def apt_sources(base_url: str, suite: str, architectures: Iterable[str], armored_key: str) -> str:
+    """Return a deb822 source for apt with the key in it (sources.list(5)); apt 2.3.10 is the first to read it.
+
+    The architectures are stated, so that apt does not ask for those that the host has besides.
+    """
     key = "\n".join(f" {line}" if line else " ." for line in armored_key.strip().splitlines())
     return (
         f"# Kubernetes packages, suite {suite}: save this file in /etc/apt/sources.list.d\n"
-        f"Types: deb\nURIs: {base_url}/apt\nSuites: {suite}\nComponents: main\nSigned-By:\n{key}\n"
+        f"Types: deb\nURIs: {base_url}/apt\nSuites: {suite}\nComponents: main\n"
+        f"Architectures: {' '.join(architectures)}\nSigned-By:\n{key}\n"
     )
 
 
-def yum_repo(base_url: str, suite: str, sign_rpms: bool) -> str:
+def apt_list(base_url: str, suite: str, architectures: Iterable[str]) -> str:
+    """Return a one-line source for apt before 2.3.10 (Debian 11, Ubuntu 20.04); its key is a separate file."""
+    return (
+        f"# Kubernetes packages, suite {suite}: save this file in /etc/apt/sources.list.d, and key.gpg as the keyring\n"
+        f"deb [arch={','.join(architectures)} signed-by={KEYRING}] {base_url}/apt {suite} main\n"
+    )
+
+
+def yum_repo(base_url: str, suite: str, options: RepositoryOptions) -> str:
     """Return a repository file for dnf, yum and zypper."""
     return (
         f"# Kubernetes packages, suite {suite}: save this file in /etc/yum.repos.d\n"
-        f"[{NAME}-{suite}]\nname=Kubernetes packages ({suite})\nbaseurl={base_url}/yum/{suite}\n"
-        f"enabled=1\ngpgcheck={int(sign_rpms)}\nrepo_gpgcheck=1\ngpgkey={base_url}/key.asc\n"
+        f"[{NAME}-{suite}]\nname={options.description} ({suite})\nbaseurl={base_url}/yum/{suite}\n"
+        f"enabled=1\ngpgcheck={int(options.sign_rpms)}\nrepo_gpgcheck=1\ngpgkey={base_url}/key.asc\n"
     )
 
 
@@ -109,7 +127,7 @@ def write_client_files(storage: Storage, state: State, files: Mapping[str, bytes
     storage.remove(
         path
         for path in storage.file_names("")
-        if path.endswith((".sources", ".repo")) and path.rpartition(".")[0] not in state.suites
+        if path.endswith((".sources", ".list", ".repo")) and path.rpartition(".")[0] not in state.suites
     )
 
 
@@ -155,7 +173,8 @@ def _template_context(state: State, signer: Signer, base_url: str) -> dict[str, 
     return {
         "base_url": base_url,
         "name": NAME,
-        "title": "Kubernetes packages",
+        "title": state.options.description,
+        "keyring": KEYRING,
         "keys": [
             {"fingerprint": _grouped(key.fingerprint), "user_id": key.user_id, "expires": _date(key.expires)}
             for key in signer.keys

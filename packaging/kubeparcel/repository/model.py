@@ -67,9 +67,13 @@ class RepositoryOptions:
 
     `valid_days` limits the validity of apt indexes (0: no limit). `generations` is the number of
     publishes for which old indexes and retired packages are kept. `base_url` is the public URL.
+    `origin` and `label` identify the repository to apt, which pins by them and asks its users when
+    they change; without a label it is the origin. `description` is its title for people.
     """
 
     origin: str = "kubeparcel"
+    label: str = ""
+    description: str = "Kubernetes packages"
     valid_days: int = 180
     metadata_compression: str = MetadataCompression.ZSTD
     generations: int = 5

@@ -220,6 +220,7 @@ def _open_repository(target: Target, log: Log, *, create: bool = False) -> Itera
             options=_updated_options(published.options, target.options, storage),
             identity=published.identity or os.urandom(16).hex(),
         )
+        _warn_of_identity_change(published, state.options, log)
         yield OpenRepository(storage, published, state, signer, cache, started, target.confirm)
 
 
@@ -238,6 +239,24 @@ def _load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
         problem = damage or f"{storage.location} has no state file."
         log.warn(f"{problem} The state was recovered from the published indexes.")
     return state
+
+
+def _warn_of_identity_change(published: State, options: RepositoryOptions, log: Log) -> None:
+    """Warn of a new Origin or Label: apt reads the repository again only after its user has agreed."""
+    before = published.options
+    changes = [
+        f"{name} from {old!r} to {new!r}"
+        for name, old, new in (
+            ("Origin", before.origin, options.origin),
+            ("Label", before.label or before.origin, options.label or options.origin),
+        )
+        if old != new
+    ]
+    if published.suites and changes:
+        log.warn(
+            f"Changing {' and '.join(changes)}: apt-get update fails on every host until somebody confirms it there "
+            "(apt-get update --allow-releaseinfo-change), and pins by the old name no longer match."
+        )
 
 
 def _updated_options(

@@ -89,7 +89,7 @@ def _release(
     days = options.valid_days
     lines = (
         f"Origin: {options.origin}",
-        f"Label: {options.origin}",
+        f"Label: {options.label or options.origin}",
         f"Suite: {suite}",
         f"Codename: {suite}",
         f"Date: {_date(now)}",
@@ -97,7 +97,7 @@ def _release(
         "Acquire-By-Hash: yes",
         f"Architectures: {' '.join(architectures)}",
         f"Components: {COMPONENT}",
-        f"Description: Kubernetes packages ({suite})",
+        f"Description: {options.description} ({suite})",
         "SHA256:",
         *checksums,
     )
