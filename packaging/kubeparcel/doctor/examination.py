@@ -10,10 +10,11 @@ from kubeparcel.console import Log
 from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
 from kubeparcel.doctor.discovery import Discovery, discover
-from kubeparcel.doctor.factory import open_reader
+from kubeparcel.doctor.factory import open_location, open_reader
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
+from kubeparcel.doctor.mirror_list import list_mirrors
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
@@ -49,10 +50,19 @@ class ExaminationRequest:
 def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
     """Examine the apt and yum repositories at, or below, a location.
 
-    Raises UsageError if there is none, Unreachable or DownloadError if it cannot be read.
+    Of a mirrorlist or metalink, the first mirror is examined. Raises UsageError if there is no
+    repository, Unreachable or DownloadError if it cannot be read.
     """
     reader, suite = open_reader(request.location)
-    return examine_reader(reader, request, log, (*request.suites, *([suite] if suite else [])))
+    suites = (*request.suites, *([suite] if suite else []))
+    try:
+        return examine_reader(reader, request, log, suites)
+    except UsageError:
+        mirrors = list_mirrors(reader)
+        if not mirrors:
+            raise
+    log.info("Mirror", f"{mirrors[0]}, the first of {len(mirrors)} in {request.location}")
+    return examine_reader(open_location(mirrors[0]), request, log, suites)
 
 
 def examine_reader(

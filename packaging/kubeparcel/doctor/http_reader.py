@@ -45,6 +45,11 @@ class HttpReader:
         data = self._get(check_path(path), lambda blocks: next(blocks, b""), headers)
         return None if data is None else data[:limit]
 
+    def read_url(self) -> bytes | None:
+        """Return the document at the URL itself; None if there is none."""
+        url = self.location.rstrip("/")
+        return retry(self.retry_policy, self._cancel_token, lambda: self._get_once(url, b"".join, {}))
+
     def _get(
         self, path: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
     ) -> T | None:
