@@ -3,7 +3,7 @@
 const element = (id) => document.getElementById(id);
 const checks = [...document.querySelectorAll(".check")].map((details) => ({
   details,
-  failed: details.dataset.passed === "false",
+  failed: details.dataset.state === "failed",
   text: [details.closest(".level").id, details.closest(".group").querySelector("b").textContent, details.dataset.host,
     details.textContent, element(details.id.replace("check", "failure"))?.textContent].join(" ").toLowerCase(),
 }));

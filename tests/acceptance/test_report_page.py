@@ -201,7 +201,7 @@ def test_page_and_json_have_the_same_counts(real: Site, chromium: Any, tmp_path:
     document = real.json("verify", "--html", str(file))
     page = Page(chromium, file).open()
     assert page.count(".check") == document["count"]
-    assert page.count(".check[data-passed=true]") == document["count"] - document["failed"]
+    assert page.count(".check[data-state=passed]") == document["count"] - document["failed"]
     assert page.evaluate("Number(document.body.dataset.count)") == document["count"]
     assert page.count(".packages li") == 10
     assert "1.36.3-1" in page.evaluate("document.querySelector('.versions').textContent")

@@ -102,7 +102,7 @@ def test_failures_come_first_with_all_details(page: str) -> None:
 def test_each_check_is_listed_once_and_evidence_of_failures_is_open(page: str) -> None:
     tags = ParsedPage(page).tags
     checks = [a for _, a in tags if a.get("class") == "check"]
-    assert [a["data-passed"] for a in checks] == ["true", "true", "false"]
+    assert [a["data-state"] for a in checks] == ["passed", "passed", "failed"]
     assert [a["id"] for a in checks] == ["check-1", "check-2", "check-3"]
     evidence = [a for _, a in tags if a.get("class") == "evidence"]
     assert ["open" in a for a in evidence] == [True, True]
@@ -136,7 +136,7 @@ def test_passed_report_has_no_failures_section() -> None:
 def test_report_with_a_level_not_run_is_not_passed() -> None:
     page = html.render_html([REPORTS[0], Report("install", not_run="no host")], STARTED)
     assert "1 check passed, but not all levels ran" in ParsedPage(page).text
-    assert '<header class="failed">' in page
+    assert '<header class="not-run">' in page
 
 
 def test_many_findings_are_folded() -> None:

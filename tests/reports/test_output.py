@@ -47,14 +47,14 @@ def run(*words: str) -> int:
 
 
 def test_layout_level_writes_only_requested_files(tmp_path: Path) -> None:
-    files = ReportFiles.requested(tmp_path, "dist", "layout", "", "")
+    files = ReportFiles.requested(tmp_path, "dist", False, "", "")
     assert (files.html, files.junit) == (None, None)
-    files = ReportFiles.requested(tmp_path, "dist", "layout", "a/page.html", "/b.xml")
+    files = ReportFiles.requested(tmp_path, "dist", False, "a/page.html", "/b.xml")
     assert (files.html, files.junit) == (tmp_path / "a/page.html", Path("/b.xml"))
 
 
 def test_levels_on_hosts_write_html_and_junit_to_the_output_folder(tmp_path: Path) -> None:
-    files = ReportFiles.requested(tmp_path, "out", "install", "page.html", "")
+    files = ReportFiles.requested(tmp_path, "out", True, "page.html", "")
     assert (files.html, files.junit) == (tmp_path / "page.html", tmp_path / "out/verify.xml")
 
 

@@ -140,12 +140,12 @@ def test_run_level_returns_checks_in_planned_order_and_runs_only_the_named_scena
     level: HostLevel[FakeHosts] = HostLevel("install", lambda *_: planned, workers=lambda: 1)
     level_run: Any = SimpleNamespace(session=FakeSession())
     report = run_level(level, level_run, [TRIXIE, FEDORA], only=["long", "short"])
-    assert [(check.host, check.name) for check in report.checks] == [
-        ("trixie", "long"),
-        ("trixie", "short"),
-        ("trixie-dnf", "long"),
-        ("trixie-dnf", "short"),
+    assert [(check.host, check.name, check.not_run) for check in report.checks] == [
+        (host, name, "not selected by --only" if name == "left" else "")
+        for host in ("trixie", "trixie-dnf")
+        for name in ("long", "short", "left")
     ]
+    assert report.passed
     assert order == [("trixie", "long"), ("trixie-dnf", "long"), ("trixie", "short"), ("trixie-dnf", "short")]
 
 

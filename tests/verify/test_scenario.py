@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kubeparcel.process import CompletedProcess
-from kubeparcel.verify.scenario import CURRENT_DIR, PREVIOUS_DIR, HostContext, package_mounts
+from kubeparcel.verify.scenario import HostContext, package_mounts
 
 
 class FakeContainer:
@@ -51,15 +51,13 @@ def test_run_successfully_yields_the_end_of_the_output_and_the_command() -> None
     assert list(context({}).run_successfully("kubeadm", "join")) == []
 
 
-def test_findings_about_the_previous_packages_say_so() -> None:
+def test_packages_are_named_only_where_there_are_two_sets() -> None:
+    packages: Any = SimpleNamespace(label="1.36.3-1")
     previous: Any = SimpleNamespace(label="1.36.3-1~0")
-    host = replace(context({"apt-get": ("", 100)}, label="worker"), previous=previous)
-    host.use_repositories(PREVIOUS_DIR)
-    (finding,) = host.run_manager("apt-get --yes install {names}", ["kubectl"])
-    assert finding.location == "worker: apt-get --yes install kubectl (previous packages, 1.36.3-1~0)"
-    host.use_repositories(CURRENT_DIR)
-    (finding,) = host.run_manager("apt-get --yes upgrade")
-    assert finding.location == "worker: apt-get --yes upgrade"
+    host = replace(context({}), packages=packages, previous=previous)
+    assert host.describe_packages(previous=True) == "previous, 1.36.3-1~0"
+    assert host.describe_packages(previous=False) == "under test, 1.36.3-1 (previous: 1.36.3-1~0)"
+    assert replace(host, previous=None).describe_packages(previous=False) == ""
 
 
 def test_run_manager_reports_errors_of_a_command_that_succeeds() -> None:

@@ -46,6 +46,12 @@ def _host_names() -> Iterable[str]:
     return catalog.load_hosts().hosts
 
 
+def _check_names() -> Iterable[str]:
+    from kubeparcel.verify.levels import check_names
+
+    return check_names()
+
+
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
 """A century: OpenPGP dates end in 2106."""
@@ -92,6 +98,13 @@ OPTIONS: Mapping[str, Option] = {
         "layout",
         choices=("layout", "install", "service", "cluster"),
     ),
+    "only": Option(
+        "checks and scenarios to run, such as upgrade, install/upgrade or '*-alone'",
+        "NAME",
+        completions=_check_names,
+        several=True,
+    ),
+    "list": Option("list the checks and scenarios by level, with what each asserts; nothing runs"),
     "on": Option(
         "hosts, separated by commas; the task hosts lists them",
         "HOST",

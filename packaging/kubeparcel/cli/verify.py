@@ -16,13 +16,17 @@ from kubeparcel.cli.task import task
     ("verify --level install --on trixie", "Install, upgrade and remove them on Debian 13."),
     ("verify ~/Downloads/kubelet_1.36.3-1.1_amd64.deb", "Check a package built by others."),
     ("verify --level cluster --html report.html", "Create a cluster, and write a report."),
+    ("verify --only install/upgrade,modes", "Run one scenario and one check."),
+    ("verify --list --level install", "List what these levels check."),
     from_=Option("folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"),
     junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
     html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
 )
 def verify(
     path: list[str],
-    level: str = "layout",
+    level: str = "",
+    only: str = "",
+    list_: bool = False,
     on: str = "",
     engine: str = "",
     from_: str = "",
@@ -35,12 +39,13 @@ def verify(
     """Verify packages: contents, installation, the kubelet, a cluster.
 
     Without a PATH, the packages of the output folder are verified. Levels run in order up to
-    --level; the first failure stops the run.
+    --level; the first failure stops the run. With --only, the levels run that have one of the
+    names; what did not run is reported as such, and never as passed.
     """
     from kubeparcel.build.previous_revision import PreviousRevision
     from kubeparcel.config.settings import load_settings
     from kubeparcel.reports.output import ReportFiles, as_json, as_text, write_reports
-    from kubeparcel.verify.levels import VerifyRequest, run_levels
+    from kubeparcel.verify.levels import VerifyRequest, list_checks, run_levels
 
     base, log = Path.cwd(), console.create_log(quiet)
     settings = load_settings({}, base)
@@ -51,9 +56,13 @@ def verify(
         engine=engine,
         previous=(base / from_,) if from_ else (),
         keep=keep,
+        only=tuple(name.strip() for name in only.split(",") if name.strip()),
     )
+    if list_:
+        print_result(list_checks(request, settings, as_json=json_))
+        return 0
     result = run_levels(request, settings, log, PreviousRevision(settings, log))
-    files = ReportFiles.requested(base, settings.out, level, html, junit)
+    files = ReportFiles.requested(base, settings.out, result.on_hosts, html, junit)
     written = write_reports(result.reports, result.started, files, log)
     text = as_json(result.reports) if json_ else as_text(result.reports)
     print_result(text if json_ else written.with_summary_line(text))

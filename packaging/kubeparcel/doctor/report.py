@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.console import duration, quantity
 from kubeparcel.doctor.findings import NO_KEY, Subject
-from kubeparcel.reports.results import Check, CheckState, Report
+from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.reports.text import TextStyle, failure_lines
 
 _MAX_NAMES = 3
@@ -57,7 +56,7 @@ class DoctorReport:
             "bytes": self._bytes_read,
             "count": len(report.checks),
             "failed": len(report.failed),
-            "not-run": _count(report.checks)[CheckState.NOT_RUN],
+            "not-run": report.checks_not_run,
             "seconds": round(self.seconds, 2),
             "subjects": [_subject_as_dict(subject) for subject in self.subjects],
         }
@@ -121,13 +120,9 @@ class DoctorReport:
         )
 
 
-def _count(checks: Iterable[Check]) -> Counter[CheckState]:
-    return Counter(check.state for check in checks)
-
-
 def _describe_counts(checks: Sequence[Check], all_pass: str = "") -> str:
     """Return `12 checks`, `12 checks: 10 pass, 1 fail, 1 not run` or `1 check, failed`."""
-    counts = _count(checks)
+    counts = count_states(checks)
     total = f"{len(checks):,} check{'' if len(checks) == 1 else 's'}"
     if counts[CheckState.PASSED] == len(checks):
         return f"{total}, {all_pass}" if all_pass else total
@@ -145,7 +140,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _state(checks: Sequence[Check]) -> CheckState:
     """Return the state of a subject: `not-run` if no check ran, or no signature was verified."""
-    counts = _count(checks)
+    counts = count_states(checks)
     if counts[CheckState.FAILED]:
         return CheckState.FAILED
     unverified = any(check.not_run == NO_KEY for check in checks)

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from kubeparcel.console import duration
-from kubeparcel.reports.results import Check, Report
+from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.sanitize import printable
 
 MAX_ANNOTATIONS = 10
@@ -60,7 +60,11 @@ def _title(level: str, check: Check) -> str:
 
 def _message(check: Check) -> str:
     finding = check.findings[0]
-    lines = [check.meaning, *(f"{name}: {value}" for name, value in finding.as_dict().items())]
+    lines = [
+        check.meaning,
+        check.packages and f"packages: {check.packages}",
+        *(f"{name}: {value}" for name, value in finding.as_dict().items()),
+    ]
     lines += [f"and {len(check.findings) - 1} more"] if check.findings[1:] else []
     return printable("\n".join(line for line in lines if line))
 
@@ -104,9 +108,10 @@ def _table_lines(report: Report) -> Iterator[str]:
     if report.not_run:
         yield f"| {report.level} | | – not run: {_escape_markdown(report.not_run)} | |"
     for host in dict.fromkeys(check.host for check in report.checks):
-        checks = [check for check in report.checks if check.host == host]
-        passed = sum(check.passed for check in checks)
-        result = f"✅ {passed}" if passed == len(checks) else f"❌ {passed} of {len(checks)}"
+        counts = count_states(check for check in report.checks if check.host == host)
+        passed, failed, not_run = (counts[state] for state in CheckState)
+        result = f"❌ {passed} of {passed + failed}" if failed else f"✅ {passed}" if passed else "–"
+        result += f", {not_run} not run" if not_run else ""
         took = duration(report.seconds)
         yield f"| {report.level} | {_escape_markdown(host)} | {result} | {took} |"
 
@@ -117,6 +122,8 @@ def _failure(level: str, check: Check) -> Iterator[str]:
     yield ""
     if check.meaning:
         yield f"{_escape_markdown(check.meaning)}\n"
+    if check.packages:
+        yield f"Packages: {_escape_markdown(check.packages)}\n"
     fields = (
         f"{name:<9}{value}" for finding in check.findings[:MAX_FINDINGS] for name, value in finding.as_dict().items()
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from typing import Any
 from kubeparcel import __version__
 from kubeparcel.console import duration
 from kubeparcel.paths import template_dir
-from kubeparcel.reports.results import Check, CheckedPackage, Report
+from kubeparcel.reports.results import Check, CheckedPackage, CheckState, Report, count_states
 from kubeparcel.sanitize import printable
 
 MAX_OPEN_GROUPS = 3
@@ -32,7 +33,7 @@ class NumberedCheck:
         """Return the title and text of each output, and whether it is open at first."""
         last = len(self.check.evidence) - 1
         return tuple(
-            (title, text, not self.check.passed and (index == last or "\n(exit code " in text))
+            (title, text, bool(self.check.findings) and (index == last or "\n(exit code " in text))
             for index, (title, text) in enumerate(self.check.evidence.items())
         )
 
@@ -45,14 +46,9 @@ class CheckGroup:
     checks: tuple[NumberedCheck, ...]
 
     @property
-    def passed_count(self) -> int:
-        """Return how many checks passed."""
-        return sum(numbered.check.passed for numbered in self.checks)
-
-    @property
-    def passed(self) -> bool:
-        """Whether all checks passed."""
-        return self.passed_count == len(self.checks)
+    def counts(self) -> Counter[CheckState]:
+        """Return how many checks passed, failed and did not run."""
+        return count_states(numbered.check for numbered in self.checks)
 
     @property
     def seconds(self) -> float:
@@ -72,6 +68,10 @@ class LevelSection:
         """Return the groups of all hosts."""
         return [group for groups in self.hosts.values() for group in groups]
 
+    def counts(self, host: str) -> Counter[CheckState]:
+        """Return how many checks passed, failed and did not run on a host."""
+        return count_states(check for check in self.report.checks if check.host == host)
+
     @property
     def slowest(self) -> float:
         """Return the seconds of the slowest group."""
@@ -90,9 +90,9 @@ def render_html(reports: Sequence[Report], started: datetime) -> str:
     packages = [package for report in reports for package in report.packages]
     context = {
         "levels": levels,
-        "failures": [numbered for numbered in checks if not numbered.check.passed],
-        "count": len(checks),
-        "passed": all(report.passed for report in reports),
+        "failures": [numbered for numbered in checks if numbered.check.findings],
+        "counts": count_states(numbered.check for numbered in checks),
+        "complete": not any(report.not_run for report in reports),
         "versions": version_summary(packages),
         "packages": packages,
         "started": started,

@@ -56,7 +56,8 @@ def _add_failure(case: Xml.Element, check: Check) -> None:
     message = f"expected {first.expected}, found {first.found}".replace("\n", " ")
     failure = Xml.SubElement(case, "failure", {"message": _clean(message), "type": check.name})
     blocks = ("\n".join(f"{name}: {value}" for name, value in finding.as_dict().items()) for finding in check.findings)
-    failure.text = _clean("\n\n".join([check.meaning, *blocks] if check.meaning else blocks))
+    packages = f"packages: {check.packages}" if check.packages else ""
+    failure.text = _clean("\n\n".join(filter(None, [check.meaning, packages, *blocks])))
 
 
 def _add_skipped_suite(root: Xml.Element, report: Report) -> None:

@@ -35,9 +35,12 @@ def as_json(reports: Sequence[Report]) -> str:
     """Return one JSON document: a single level's report, or several under `levels`."""
     if len(reports) == 1:
         return json.dumps(reports[0].as_dict(), indent=2)
-    passed = all(report.passed for report in reports)
-    levels = [report.as_dict() for report in reports]
-    return json.dumps({"passed": passed, "levels": levels}, indent=2)
+    document = {
+        "passed": not any(report.exit_code for report in reports),
+        "not-run": [report.level for report in reports if report.not_run],
+        "levels": [report.as_dict() for report in reports],
+    }
+    return json.dumps(document, indent=2)
 
 
 def write_junit(reports: Sequence[Report], path: Path) -> None:
@@ -78,9 +81,9 @@ class ReportFiles:
     junit: Path | None = None
 
     @classmethod
-    def requested(cls, base: Path, out: str, level: str, html: str, junit: str) -> ReportFiles:
+    def requested(cls, base: Path, out: str, on_hosts: bool, html: str, junit: str) -> ReportFiles:
         """Return the requested files; levels that run on hosts always write both, below `out`."""
-        if level != "layout":
+        if on_hosts:
             html, junit = html or f"{out}/{HTML_NAME}", junit or f"{out}/{JUNIT_NAME}"
         return cls(base, base / html if html else None, base / junit if junit else None)
 

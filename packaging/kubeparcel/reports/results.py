@@ -6,7 +6,8 @@ level import it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -44,7 +45,8 @@ class Check:
 
     It failed if it has findings. `not_run` is the reason why it did not run. Levels that run on
     hosts set `host`, and keep the commands they ran with their output in `evidence`, by title.
-    `seconds` is 0 where it was not measured.
+    `seconds` is 0 where it was not measured. `packages` says which set the check concerns, where a
+    scenario has the previous packages too.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Check:
     seconds: float = 0.0
     evidence: Mapping[str, str] = field(default_factory=dict)
     not_run: str = ""
+    packages: str = ""
 
     @property
     def state(self) -> CheckState:
@@ -74,11 +77,17 @@ class Check:
         entry |= {"host": self.host} if self.host else {}
         entry |= {"seconds": round(self.seconds, 2)} if self.seconds else {}
         entry |= {"meaning": self.meaning} if self.meaning and self.findings else {}
+        entry |= {"packages": self.packages} if self.packages and self.findings else {}
         entry |= {"not-run": self.not_run} if self.state is CheckState.NOT_RUN else {}
         findings = [finding.as_dict() for finding in self.findings]
         entry |= {"findings": findings} if findings else {}
         entry |= {"evidence": dict(self.evidence)} if self.evidence else {}
         return entry
+
+
+def count_states(checks: Iterable[Check]) -> Counter[CheckState]:
+    """Return how many checks passed, failed and did not run."""
+    return Counter(check.state for check in checks)
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,8 @@ class CheckedPackage:
 class Report:
     """All checks of one level.
 
-    `not_run` is the reason why the level was skipped: an earlier level failed. `environment`
+    `not_run` is the reason why the level was skipped: an earlier level failed, or `--only` does not
+    select any of its checks. `environment`
     describes the hosts and the container engine, `previous` the packages that upgrades start from.
     `packages` are those that could be read.
     """
@@ -111,8 +121,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether the level ran and no check failed."""
-        return not self.not_run and not self.failed
+        """Whether the level ran and no check failed. If no check ran at all, it has not passed."""
+        return not self.not_run and not self.failed and self.checks_not_run < max(len(self.checks), 1)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -120,9 +130,14 @@ class Report:
         return tuple(check for check in self.checks if check.findings)
 
     @property
+    def checks_not_run(self) -> int:
+        """Return how many checks did not run."""
+        return count_states(self.checks)[CheckState.NOT_RUN]
+
+    @property
     def exit_code(self) -> int:
-        """Return 0 if the level passed, else 1."""
-        return 0 if self.passed else 1
+        """Return 1 if a check failed, else 0."""
+        return 1 if self.failed else 0
 
     @property
     def checks_by_subject(self) -> dict[tuple[str, str], tuple[Check, ...]]:
@@ -146,6 +161,7 @@ class Report:
             "passed": self.passed,
             "count": len(self.checks),
             "failed": len(self.failed),
+            **({"checks-not-run": self.checks_not_run} if self.checks_not_run else {}),
             "seconds": round(self.seconds, 2),
             **({"not-run": self.not_run} if self.not_run else {}),
             **({"environment": self.environment} if self.environment else {}),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TextIO
 
 from kubeparcel.console import duration
-from kubeparcel.reports.results import Check, Report
+from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.sanitize import printable
 
 INDENT = 11
@@ -18,6 +18,9 @@ SECONDS_COLUMN = 66
 
 MAX_FINDINGS = 3
 """Findings of one check that are printed; the JSON report has all of them."""
+
+MAX_NAMES = 3
+"""Names of checks that did not run, for each reason; the JSON report has all of them."""
 
 _ASCII = str.maketrans({"✓": "ok", "✗": "FAIL", "·": "-", "–": "-", "…": "...", "≤": "<=", "≥": ">="})
 
@@ -81,6 +84,18 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
         yield f"{'':{INDENT}}{printable(heading)}"
         for check in checks:
             yield from (f"{'':{INDENT}}{line}" for line in failure_lines(check, style))
+    yield from (f"{'':{INDENT}}{line}" for line in not_run_lines(report.checks))
+
+
+def not_run_lines(checks: Iterable[Check]) -> Iterator[str]:
+    """Yield a line for each reason why checks did not run, with their names."""
+    names: dict[str, dict[str, None]] = {}
+    for check in checks:
+        if check.state is CheckState.NOT_RUN:
+            names.setdefault(check.not_run, {})[check.name] = None
+    for reason, by_name in names.items():
+        more = f" and {len(by_name) - MAX_NAMES} more" if len(by_name) > MAX_NAMES else ""
+        yield f"– not run: {', '.join([*by_name][:MAX_NAMES])}{more} ({reason})"
 
 
 def _hosts(report: Report) -> list[str]:
@@ -88,18 +103,20 @@ def _hosts(report: Report) -> list[str]:
 
 
 def _host(report: Report, host: str, style: TextStyle) -> str:
-    """Return `✓ 214 checks` or `✗ 26 of 27 checks`; for a host `✓ trixie 41`."""
-    checks = [check for check in report.checks if check.host == host]
-    passed = sum(check.passed for check in checks)
-    mark = style.passed_mark if passed == len(checks) else style.failed_mark
-    count = f"{passed}" if passed == len(checks) else f"{passed} of {len(checks)}"
-    return f"{mark} {host} {count}" if host else f"{mark} {count} checks"
+    """Return `✓ 214 checks` or `✗ 26 of 27 checks, 3 not run`; for a host `✓ trixie 41`."""
+    counts = count_states(check for check in report.checks if check.host == host)
+    passed, failed, not_run = (counts[state] for state in CheckState)
+    mark = style.failed_mark if failed else style.passed_mark if passed or not not_run else "–"
+    count = f"{passed} of {passed + failed}" if failed else f"{passed}"
+    count = f"{host} {count}" if host else f"{count} checks"
+    return f"{mark} {count}, {not_run} not run" if not_run else f"{mark} {count}"
 
 
 def failure_lines(check: Check, style: TextStyle) -> Iterator[str]:
     """Yield the lines of a failed check: its meaning, its first findings, each hint once."""
     meaning = f": {check.meaning}" if check.meaning else ""
     yield f"{style.failed_mark} {check.name}{meaning}"
+    yield from _field("packages", check.packages) if check.packages else ()
     for finding in check.findings[:MAX_FINDINGS]:
         yield from _field("expected", finding.expected) if finding.expected else ()
         yield from _field("found", finding.found)

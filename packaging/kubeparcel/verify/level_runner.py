@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Generic
 
@@ -22,6 +22,7 @@ from kubeparcel.packages.model import PackageContents
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.progress import OnCheck, show_progress
 from kubeparcel.verify.scenario import Scenario, Step, Subject
+from kubeparcel.verify.selection import NOT_SELECTED, Selection
 
 
 class PackageSets:
@@ -109,11 +110,12 @@ class LevelRun:
 
 @dataclass(frozen=True)
 class PlannedScenario(Generic[Subject]):
-    """A scenario, the hosts that it runs on, and how to start them."""
+    """A scenario, the hosts that it runs on, and how to start them; or the reason why it does not run."""
 
     scenario: Scenario[Subject]
     hosts: tuple[Host, ...]
     start: Callable[[], AbstractContextManager[Subject]]
+    not_run: str = ""
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -130,54 +132,55 @@ class PlannedScenario(Generic[Subject]):
 class HostLevel(Generic[Subject]):
     """A level on hosts, as data.
 
-    `plan` returns its scenarios, each host's longest first. `collect_evidence` adds to the evidence
-    of a failed step, such as the end of a journal. `workers` is how many scenarios run in parallel.
+    `plan` returns its scenarios, each host's longest first; `all_scenarios` those that exist for
+    packages with some names. `collect_evidence` adds to the evidence of a failed step, such as the
+    end of a journal. `workers` is how many scenarios run in parallel.
     """
 
     name: str
     plan: Callable[[LevelRun, Sequence[Host]], Sequence[PlannedScenario[Subject]]]
     collect_evidence: Callable[[Subject], None] = lambda _: None
     workers: Callable[[], int] = default_workers
+    summary: str = ""
+    all_scenarios: Callable[[Sequence[str]], Sequence[Scenario[Subject]]] = lambda _: ()
 
 
-def run_level(level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Collection[str] = ()) -> Report:
-    """Run a level's scenarios, or `only` those named, and return all checks in planned order.
+def run_level(level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Sequence[str] = ()) -> Report:
+    """Run a level's scenarios, or `only` those that some patterns match; return all checks by host.
 
-    Raises UsageError for packages that the level cannot test, ToolError when a host cannot be
-    created or started.
+    Each scenario that did not run has a check that says why. Raises UsageError for packages that the
+    level cannot test, ToolError when a host cannot be created or started.
     """
     started = time.monotonic()
-    planned = [item for item in level.plan(run, hosts) if not only or item.scenario.name in only]
-    order = _longest_first(planned)
+    planned = [_select(level.name, item, Selection(tuple(only))) for item in level.plan(run, hosts)]
+    by_host: dict[str, list[PlannedScenario[Subject]]] = {}
+    for item in planned:
+        if not item.not_run:
+            by_host.setdefault(item.label, []).append(item)
+    step_counts = {label: [len(item.scenario.steps) for item in items] for label, items in by_host.items()}
+    # The longest scenarios of all hosts are started first.
+    order = [item for items in zip_longest(*by_host.values()) for item in items if item]
 
-    def run_item(position: int) -> list[Check]:
-        item = planned[order[position]]
-        steps = len(item.scenario.steps)
-        with progress[item.label].scenario(item.scenario.name, steps) as on_check:
+    def run_item(index: int) -> list[Check]:
+        item = order[index]
+        with progress[item.label].scenario(item.scenario.name, len(item.scenario.steps)) as on_check:
             return run_scenario(level, run.session, item, on_check)
 
-    with show_progress(run.session.log, level.name, _step_counts(planned)) as progress:
-        results = run_parallel(run.session, run_item, len(planned), level.workers())
-    by_index = dict(zip(order, results, strict=True))
-    checks = tuple(check for index in sorted(by_index) for check in by_index[index])
-    return Report(level.name, checks, time.monotonic() - started)
+    with show_progress(run.session.log, level.name, step_counts) as progress:
+        results = run_parallel(run.session, run_item, len(order), level.workers())
+    by_item = dict(zip(map(id, order), results, strict=True))
+    checks = (check for item in planned for check in by_item.get(id(item)) or [_not_run_check(item)])
+    return Report(level.name, tuple(checks), time.monotonic() - started)
 
 
-def _longest_first(planned: Sequence[PlannedScenario[Subject]]) -> list[int]:
-    """Return the indexes in an order that starts each host's longest scenarios first."""
-    planned_of: Counter[str] = Counter()
-    rank: list[int] = []
-    for item in planned:
-        rank.append(planned_of[item.label])
-        planned_of[item.label] += 1
-    return sorted(range(len(planned)), key=rank.__getitem__)
+def _select(level: str, item: PlannedScenario[Subject], selection: Selection) -> PlannedScenario[Subject]:
+    selected = selection.includes(level, *item.scenario.entry.names)
+    return item if selected else replace(item, not_run=NOT_SELECTED)
 
 
-def _step_counts(planned: Sequence[PlannedScenario[Subject]]) -> Mapping[str, Sequence[int]]:
-    counts: dict[str, list[int]] = {}
-    for item in planned:
-        counts.setdefault(item.label, []).append(len(item.scenario.steps))
-    return counts
+def _not_run_check(item: PlannedScenario[Subject]) -> Check:
+    scenario = item.scenario
+    return Check(scenario.name, scenario.name, scenario.meaning, host=item.label, not_run=item.not_run)
 
 
 def run_scenario(
@@ -223,6 +226,7 @@ def _run_step(
         host=planned.label,
         seconds=time.monotonic() - started,
         evidence=_evidence(subject),
+        packages=subject.contexts[0].describe_packages(previous=step.previous) if subject.contexts else "",
     )
 
 

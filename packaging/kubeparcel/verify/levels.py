@@ -17,6 +17,7 @@ from kubeparcel.paths import cache_dir
 from kubeparcel.reports.results import Report
 from kubeparcel.store import Store
 from kubeparcel.verify.layout import level as layout
+from kubeparcel.verify.selection import NOT_SELECTED, Entries, Selection, list_as_json, list_as_text
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
@@ -45,7 +46,8 @@ def _now() -> datetime:
 class VerifyRequest:
     """What to verify, and where. Empty fields leave the choice to the program.
 
-    `previous` are packages to upgrade from.
+    `previous` are packages to upgrade from, `only` names or patterns of checks and scenarios. Without
+    a level, all levels run that `only` selects, or else the first.
     """
 
     level: str
@@ -54,6 +56,7 @@ class VerifyRequest:
     engine: str = ""
     previous: tuple[Path, ...] = ()
     keep: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,34 +67,101 @@ class VerifyResult:
     started: datetime = field(default_factory=_now)
 
     @property
-    def exit_code(self) -> int:
-        """0 if every level passed, else 1."""
-        return max(report.exit_code for report in self.reports)
+    def on_hosts(self) -> bool:
+        """Whether a level on hosts was requested."""
+        return self.reports[-1].level != layout.LEVEL
 
 
 def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: PreviousPackages) -> VerifyResult:
-    """Run the levels up to the requested one; raises UsageError for an unknown level."""
-    if request.level not in LEVELS:
-        choices = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
-        raise UsageError(f"Unknown level '{request.level}': use {choices}.")
+    """Run the selected levels up to the requested one, or to the first that fails.
+
+    Raises UsageError for an unknown level, for `only` with an unknown name, and if nothing that it
+    selects applies to these packages and hosts.
+    """
+    _require_level(request.level)
     started = _now()
+    levels = _select_levels(request, settings)
     defaults = catalogs.load()
     # Changes to packages of the catalog are in the record of each package; others know nothing of them.
     catalog_ = defaults.model_copy(update={"packages": {**settings.packages, **defaults.packages}})
-    reports = [layout.check_paths(request.paths, catalog_)]
-    if request.level != "layout" and reports[-1].passed:
-        reports += _run_host_levels(request, log, previous)
-    return VerifyResult((*reports, *_not_run(reports, request.level)), started)
+    reports: list[Report] = []
+    if layout.LEVEL in levels:
+        reports.append(layout.check_paths(request.paths, catalog_, Selection(request.only)))
+    if levels[-1] != layout.LEVEL and not any(report.failed for report in reports):
+        reports += _run_host_levels(request, levels, log, previous)
+    if request.only and not any(_runs_selected(report, request.only) for report in reports):
+        raise UsageError(
+            f"--only {','.join(request.only)}: nothing of this applies to these packages and hosts.",
+            "What each check and scenario needs: inv verify --list",
+        )
+    return VerifyResult(tuple(_complete(reports, levels)), started)
 
 
-def _not_run(reports: Sequence[Report], last_level: str) -> Iterator[Report]:
-    """Yield a report for each level up to the last that did not run, because one failed."""
-    for name in LEVELS[len(reports) : LEVELS.index(last_level) + 1]:
-        yield Report(name, not_run=f"{reports[-1].level} failed")
+def _runs_selected(report: Report, only: tuple[str, ...]) -> bool:
+    selection = Selection(only)
+    return bool(report.failed) or any(
+        check.passed and (check.host or selection.includes(report.level, check.name)) for check in report.checks
+    )
 
 
-def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackages) -> Iterator[Report]:
-    """Run the levels on hosts up to the requested one, or to the first that fails."""
+def _require_level(level: str) -> None:
+    if level and level not in LEVELS:
+        raise UsageError(f"Unknown level '{level}': use {', '.join(LEVELS[:-1])} or {LEVELS[-1]}.")
+
+
+def _select_levels(request: VerifyRequest, settings: Settings) -> tuple[str, ...]:
+    """Return the levels that run, in order; raises UsageError for unknown names in `only`."""
+    last = request.level or (LEVELS[-1] if request.only else LEVELS[0])
+    levels = LEVELS[: LEVELS.index(last) + 1]
+    if not request.only:
+        return levels
+    entries = _entries(_package_names(settings))
+    selection = Selection(request.only)
+    selection.require_known(entries, levels)
+    return tuple(level for level in selection.filter(entries) if level in levels)
+
+
+def _complete(reports: Sequence[Report], levels: Sequence[str]) -> Iterator[Report]:
+    """Yield a report for each level up to the last that runs; for others, why they did not."""
+    by_level = {report.level: report for report in reports}
+    failed = next((report.level for report in reports if not report.passed), "")
+    for name in LEVELS[: LEVELS.index(levels[-1]) + 1]:
+        yield by_level.get(name) or Report(name, not_run=f"{failed} failed" if name in levels else NOT_SELECTED)
+
+
+def list_checks(request: VerifyRequest, settings: Settings, *, as_json: bool) -> str:
+    """Return all checks and scenarios up to the requested level, or `only` some, with what they assert."""
+    _require_level(request.level)
+    levels = LEVELS[: LEVELS.index(request.level or LEVELS[-1]) + 1]
+    selection, entries = Selection(request.only), _entries(_package_names(settings) if request.only else ["NAME"])
+    selection.require_known(entries, levels)
+    selected = {name: of_level for name, of_level in selection.filter(entries).items() if name in levels}
+    summaries = {layout.LEVEL: layout.SUMMARY, **{host_level.name: host_level.summary for host_level in _host_levels()}}
+    return list_as_json(selected, summaries) if as_json else list_as_text(selected, summaries)
+
+
+def _package_names(settings: Settings) -> list[str]:
+    return list(settings.catalog_packages(catalogs.load().packages))
+
+
+def check_names() -> list[str]:
+    """Return the names of all checks and scenarios of the catalog's packages, for completion."""
+    entries = _entries(list(catalogs.load().packages))
+    return list(dict.fromkeys(entry.name for of_level in entries.values() for entry in of_level))
+
+
+def _entries(package_names: Sequence[str]) -> Entries:
+    """Return all checks and scenarios by level, for packages with these names."""
+    host_levels = {
+        level.name: [scenario.entry for scenario in level.all_scenarios(package_names)] for level in _host_levels()
+    }
+    return {layout.LEVEL: layout.entries(), **host_levels}
+
+
+def _run_host_levels(
+    request: VerifyRequest, levels: Sequence[str], log: Log, previous: PreviousPackages
+) -> Iterator[Report]:
+    """Run some levels on hosts, or up to the first that fails."""
     from kubeparcel.hosts import selection
     from kubeparcel.hosts.session import open_session
     from kubeparcel.verify.level_runner import run_level
@@ -101,11 +171,13 @@ def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackage
         open_session(store, log, engine=request.engine, keep=request.keep) as session,
         tempfile.TemporaryDirectory(dir=session.folder) as folder,
     ):
-        run = _prepare(request, session, previous, Path(folder))
+        run = _prepare(request, levels, session, previous, Path(folder))
         environment, previous_packages = "", run.describe_previous()
         if previous_packages:
             log.info("Upgrades", f"from {run.previous_label}")
         for level in _host_levels():
+            if level.name not in levels:
+                continue
             hosts = selection.select_hosts(
                 request.hosts, level.name, run.packages.formats, session.engine, session.locations
             )
@@ -113,9 +185,9 @@ def _run_host_levels(request: VerifyRequest, log: Log, previous: PreviousPackage
             if description != environment:
                 environment = description
                 log.info("Hosts", environment)
-            report = run_level(level, run, hosts)
+            report = run_level(level, run, hosts, request.only)
             yield replace(report, environment=environment, previous=previous_packages)
-            if level.name == request.level or not report.passed:
+            if report.failed:
                 return
 
 
@@ -127,13 +199,15 @@ def _host_levels() -> tuple[HostLevel[Any], ...]:
     return (install.LEVEL, service.LEVEL, cluster.LEVEL)
 
 
-def _prepare(request: VerifyRequest, session: Session, previous: PreviousPackages, folder: Path) -> LevelRun:
+def _prepare(
+    request: VerifyRequest, levels: Sequence[str], session: Session, previous: PreviousPackages, folder: Path
+) -> LevelRun:
     """Build the packages that hosts start with, and warn about tests that lack theirs."""
     from kubeparcel.verify.level_runner import LevelRun, PackageSets
 
     packages = PackageSets(request.paths, folder / "current")
     other_layout: Sequence[Path] = ()
-    if LEVELS.index(request.level) >= LEVELS.index("service"):
+    if "service" in levels:
         other_layout = previous.build_other_layout(packages.contents, folder / "other-layout")
         if not other_layout:
             session.log.warn("Changes of layout are not tested: kubeparcel did not build these packages.")

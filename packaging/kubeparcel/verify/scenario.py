@@ -14,6 +14,7 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.process import CompletedProcess
 from kubeparcel.reports.results import Finding
 from kubeparcel.templates import render
+from kubeparcel.verify.selection import Entry
 
 OUTPUT_LIMIT = 4000
 """Characters of a command's output that are kept as evidence: its end."""
@@ -66,10 +67,15 @@ class HostContext:
         return self.previous
 
     def locate(self, place: str) -> str:
-        """Return a place on this host, as findings name it, and the package set if it is the previous one."""
-        previous = self.previous if self.state.get("repositories") == (PREVIOUS_DIR,) else None
-        suffix = f" (previous packages, {previous.label})" if previous else ""
-        return f"{self.label}: {place}{suffix}" if self.label else f"{place}{suffix}"
+        """Return a place on this host, as findings name it."""
+        return f"{self.label}: {place}" if self.label else place
+
+    def describe_packages(self, *, previous: bool) -> str:
+        """Return which of two package sets is meant, such as `previous, 1.36.3-1~0`; empty if there is one."""
+        if self.previous is None:
+            return ""
+        old, new = self.previous.label, self.packages.label
+        return f"previous, {old}" if previous else f"under test, {new} (previous: {old})"
 
     def run(self, *argv: str, timeout: float = 120) -> CompletedProcess:
         """Run a command, whatever its exit code, and record it as evidence."""
@@ -134,7 +140,6 @@ class HostContext:
 
     def use_repositories(self, *folders: str) -> None:
         """Make folders with packages and the host's pool its only repository."""
-        self.state["repositories"] = folders
         text = render(self.package_manager.repository_script, {})
         self.container.run_script(text, *folders, timeout=120)
 
@@ -168,17 +173,27 @@ Subject = TypeVar("Subject", bound=RunningHosts)
 
 @dataclass(frozen=True)
 class Step(Generic[Subject]):
-    """One check of a scenario. If a `vital` step fails, the remaining steps are skipped."""
+    """One check of a scenario. If a `vital` step fails, the remaining steps are skipped.
+
+    `previous` steps concern the packages that the scenario starts with, others those under test.
+    """
 
     name: str
     meaning: str
     run: Callable[[Subject], Iterable[Finding]]
     vital: bool = False
+    previous: bool = False
 
 
 @dataclass(frozen=True)
 class Scenario(Generic[Subject]):
-    """Steps that run in order on the same hosts."""
+    """Steps that run in order on the same hosts. `meaning` is what they are about, and where they apply."""
 
     name: str
     steps: tuple[Step[Subject], ...]
+    meaning: str = ""
+
+    @property
+    def entry(self) -> Entry:
+        """The scenario as `--list` shows it."""
+        return Entry(self.name, self.meaning, tuple((step.name, step.meaning) for step in self.steps))

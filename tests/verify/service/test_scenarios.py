@@ -14,23 +14,23 @@ Sets = Mapping[str, PackageSet]
 
 
 def lifecycle(packages: PackageSet, previous: PackageSet | None) -> Scenario[HostContext]:
-    applicable = (scenario for scenario, _ in scenarios(packages, previous, None))
+    applicable = (scenario for scenario, _, _ in scenarios(packages, previous, None))
     return next(scenario for scenario in applicable if scenario.name == "lifecycle")
 
 
-def test_upgrade_and_layout_scenarios_need_packages_to_start_with(package_sets: Sets) -> None:
+def test_layout_scenario_needs_packages_in_another_layout(package_sets: Sets) -> None:
     etc, previous, official = (package_sets[name] for name in ("etc", "previous", "official"))
-    alone = [scenario.name for scenario, _ in scenarios(etc, None, None)]
-    assert alone == ["node", "lifecycle", "preset-disabled"]
     planned = list(scenarios(etc, previous, official))
-    names = [scenario.name for scenario, _ in planned]
-    assert names == ["node", "lifecycle", "layouts", "preset-disabled"]
-    assert [initial for _, initial in planned] == [None, previous, official, None]
-
-
-def test_layout_scenario_needs_another_layout(package_sets: Sets) -> None:
-    planned = scenarios(package_sets["etc"], None, package_sets["previous"])
-    assert "layouts" not in [scenario.name for scenario, _ in planned]
+    assert [(scenario.name, initial) for scenario, initial, _ in planned] == [
+        ("node", None),
+        ("lifecycle", previous),
+        ("layouts", official),
+        ("preset-disabled", None),
+    ]
+    assert {not_run for _, _, not_run in planned} == {""}
+    for other in (None, previous):
+        reasons = {scenario.name: not_run for scenario, _, not_run in scenarios(etc, None, other) if not_run}
+        assert reasons == {"layouts": "no packages in another layout"}
 
 
 def test_lifecycle_upgrades_each_package_and_expects_advice_for_the_kubelet(package_sets: Sets) -> None:

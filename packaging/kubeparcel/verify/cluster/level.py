@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.session import Session
@@ -31,6 +32,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[Cluster]
         if previous_release < release:
             setup = ClusterSetup(pair, packages, previous, release, previous_release)
             return [*planned, _plan_scenario(run.session, UPGRADE, setup)]
+    planned.append(replace(_plan_scenario(run.session, UPGRADE, setup), not_run="no packages of an earlier Kubernetes"))
     run.session.log.warn("Cluster upgrades are not tested: no packages of an earlier Kubernetes. Use --from DIR.")
     return planned
 
@@ -51,4 +53,11 @@ def _collect_evidence(cluster: Cluster) -> None:
         context.run("crictl", "ps", "--all")
 
 
-LEVEL = HostLevel(NAME, _plan, _collect_evidence, workers=lambda: 1)
+LEVEL = HostLevel(
+    NAME,
+    _plan,
+    _collect_evidence,
+    workers=lambda: 1,
+    summary="kubeadm creates a cluster of two machines, and upgrades one",
+    all_scenarios=lambda _: (CLUSTER, UPGRADE),
+)

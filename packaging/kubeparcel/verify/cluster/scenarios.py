@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.cluster.actions import (
@@ -113,17 +114,12 @@ CLUSTER: Scenario[Cluster] = Scenario(
         Step("extra-args", "KUBELET_EXTRA_ARGS comes last and takes precedence", set_extra_arguments),
         *END,
     ),
+    "kubeadm init, join and reset, with pods on both nodes",
 )
 UPGRADE: Scenario[Cluster] = Scenario(
     "upgrade",
     (
-        *START,
-        IMAGES,
-        INIT,
-        CONTROL_PLANE_RUNS,
-        JOIN,
-        NETWORK,
-        PODS,
+        *(replace(step, previous=True) for step in (*START, IMAGES, INIT, CONTROL_PLANE_RUNS, JOIN, NETWORK, PODS)),
         Step("kubeadm", "kubeadm's package is upgraded alone; no kubelet restarts", upgrade_kubeadm),
         Step("new-images", "the new images are present", import_new_images, vital=True),
         Step("apply", "kubeadm upgrade apply runs on the control plane", kubeadm_upgrade_apply, vital=True),
@@ -146,4 +142,5 @@ UPGRADE: Scenario[Cluster] = Scenario(
         Step("pods-kept", "the pods still run and are reached", pods_are_reachable),
         *END,
     ),
+    "an upgrade of a cluster; needs previous packages of an earlier Kubernetes",
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from kubeparcel.hosts.base_images import ensure_image
 from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.verify.install.scenarios import scenarios
+from kubeparcel.verify.install.scenarios import all_scenarios, scenarios
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
 from kubeparcel.verify.scenario import CURRENT_DIR, HostContext, Scenario, package_mounts
 
@@ -21,8 +22,8 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
         packages, previous = run.packages.require(host), run.previous.get(host.format)
         ensure_image(run.session, host, Purpose.INSTALL)
         planned += [
-            plan_scenario(run.session, host, scenario, packages, previous)
-            for scenario in scenarios(host, packages, previous)
+            replace(plan_scenario(run.session, host, scenario, packages, previous), not_run=not_run)
+            for scenario, not_run in scenarios(host, packages, previous)
         ]
     return planned
 
@@ -48,4 +49,6 @@ def plan_scenario(
     return PlannedScenario(scenario, (host,), start)
 
 
-LEVEL = HostLevel("install", _plan)
+LEVEL = HostLevel(
+    "install", _plan, summary="packages are installed, upgraded and removed in containers", all_scenarios=all_scenarios
+)

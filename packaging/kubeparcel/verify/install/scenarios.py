@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kubeparcel.hosts.catalog import Host
@@ -85,22 +85,34 @@ LIFECYCLE: Scenario[HostContext] = Scenario(
         Step("plugin-removed", "remove the other vendor's plugin", remove_edits_and_plugin),
         Step("nothing-left-at-all", "no file of the packages remains on the host", files_unchanged_since("before")),
     ),
+    "installation, reinstallation, removal and purge",
 )
 UPGRADE: Scenario[HostContext] = Scenario(
     "upgrade",
     (
-        Step("previous", "the previous packages install", install_previous, vital=True),
-        Step("previous-in-use", "edit the settings and add another vendor's plugin", edit_settings_and_add_plugin),
+        Step("previous", "the previous packages install", install_previous, vital=True, previous=True),
+        Step(
+            "previous-in-use",
+            "edit the settings and add another vendor's plugin",
+            edit_settings_and_add_plugin,
+            previous=True,
+        ),
         Step("upgrade", "the upgrade runs without a prompt", upgrade, vital=True),
         Step("upgrade-keeps-settings", "an upgrade keeps edited settings", settings_kept),
         Step("upgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
         Step("upgrade-verify", "the package manager finds every file as packaged", files_as_packaged),
         Step("upgrade-versions", "every program reports the new version", programs_report_versions),
-        Step("downgrade", "the previous packages install again", downgrade, vital=True),
-        Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept),
-        Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept),
-        Step("downgrade-versions", "every program reports the previous version", programs_report_previous_versions),
+        Step("downgrade", "the previous packages install again", downgrade, vital=True, previous=True),
+        Step("downgrade-keeps-settings", "a downgrade keeps edited settings", settings_kept, previous=True),
+        Step("downgrade-keeps-plugins", "other vendors' plugins remain", foreign_plugin_kept, previous=True),
+        Step(
+            "downgrade-versions",
+            "every program reports the previous version",
+            programs_report_previous_versions,
+            previous=True,
+        ),
     ),
+    "an upgrade from the previous packages and back; needs such packages",
 )
 ORDERS: Scenario[HostContext] = Scenario(
     "orders",
@@ -125,6 +137,7 @@ ORDERS: Scenario[HostContext] = Scenario(
         ),
         Step("unordered-same", "that order leaves the same files", files_unchanged_since("installed")),
     ),
+    "any order of installation gives the same files",
 )
 WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
     "without-systemd",
@@ -137,6 +150,7 @@ WITHOUT_SYSTEMD: Scenario[HostContext] = Scenario(
         PURGE,
         NOTHING_LEFT,
     ),
+    "a host without systemd",
 )
 WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
     "debian-plugins",
@@ -151,23 +165,36 @@ WITH_DEBIAN_PLUGINS: Scenario[HostContext] = Scenario(
             purge_debian_plugins,
         ),
     ),
+    "next to Debian's own CNI plugins; on hosts that have them",
 )
 
 
-def scenarios(host: Host, packages: PackageSet, previous: PackageSet | None) -> Iterator[Scenario[HostContext]]:
-    """Yield all scenarios that apply on a host; each package alone is a scenario of its own."""
+SCENARIOS = (LIFECYCLE, UPGRADE, ORDERS, WITHOUT_SYSTEMD, WITH_DEBIAN_PLUGINS)
+
+
+def all_scenarios(names: Sequence[str]) -> tuple[Scenario[HostContext], ...]:
+    """Return all scenarios; each package alone is a scenario of its own."""
+    return (*SCENARIOS, *map(_alone, names))
+
+
+def scenarios(
+    host: Host, packages: PackageSet, previous: PackageSet | None
+) -> Iterator[tuple[Scenario[HostContext], str]]:
+    """Yield all scenarios, the longest first, and why one does not apply on a host; else ''."""
+    reasons = {
+        UPGRADE.name: "" if previous and previous.versions != packages.versions else "no previous packages",
+        WITH_DEBIAN_PLUGINS.name: ""
+        if DEBIAN_PLUGINS in host.family.pool_packages
+        else f"the host has no {DEBIAN_PLUGINS}",
+    }
     can_purge = MANAGERS[host.family.package_manager].purge
-    yield LIFECYCLE if can_purge else _without(LIFECYCLE, PURGE_AFTER_REMOVAL)
-    if previous and previous.versions != packages.versions:
-        yield UPGRADE
-    yield ORDERS
-    yield WITHOUT_SYSTEMD
-    if DEBIAN_PLUGINS in host.family.pool_packages:
-        yield WITH_DEBIAN_PLUGINS
-    for name in packages.names:
-        meaning = f"{name} installs alone, together with its dependencies"
-        step = Step(f"{name}-alone", meaning, install_alone(name))
-        yield Scenario(f"{name}-alone", (step,))
+    for scenario in all_scenarios(packages.names):
+        yield scenario if can_purge else _without(scenario, PURGE_AFTER_REMOVAL), reasons.get(scenario.name, "")
+
+
+def _alone(name: str) -> Scenario[HostContext]:
+    meaning = f"{name} installs alone, together with its dependencies"
+    return Scenario(f"{name}-alone", (Step(f"{name}-alone", meaning, install_alone(name)),), f"{name} by itself")
 
 
 def _without(scenario: Scenario[HostContext], steps: tuple[Step[HostContext], ...]) -> Scenario[HostContext]:

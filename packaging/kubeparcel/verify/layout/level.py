@@ -16,6 +16,7 @@ from kubeparcel.model import Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
+from kubeparcel.verify.selection import EVERYTHING, Entry, Selection
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kubeparcel.verify.layout.path_owners import PathOwners
 
 LEVEL = "layout"
+SUMMARY = "the contents of each package"
 READER_THREADS = min(4, os.cpu_count() or 1)
 """Packages read at a time: each keeps one unpacked payload in memory."""
 
@@ -33,12 +35,12 @@ READABLE_CHECK = "readable"
 READABLE_MEANING = "the file is a complete package"
 
 
-def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report:
+def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection: Selection = EVERYTHING) -> Report:
     """Check package files, and those in folders, built by anyone.
 
     Packages of kubeparcel are judged by the record in them, others by `catalog`: by default the one of
-    kubeparcel, without the user's packages. Raises UsageError if
-    a path does not exist or there are no packages.
+    kubeparcel, without the user's packages. Checks that are not selected are returned as not run.
+    Raises UsageError if a path does not exist or there are no packages.
     """
     from kubeparcel.packages.inspection_cache import InspectionCache
     from kubeparcel.verify.layout.expected import expected_from_package
@@ -57,9 +59,16 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None) -> Report
         expected = None
         if not isinstance(result, KubeparcelError):
             expected = expected_from_package(result, catalog, kubernetes)
-        checks += check_package(result, display_path(file), expected, catalog, owners)
+        checks += check_package(result, display_path(file), expected, catalog, owners, selection)
     seconds = time.monotonic() - started
     return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))
+
+
+def entries() -> tuple[Entry, ...]:
+    """Return all checks as `--list` shows them."""
+    from kubeparcel.verify.layout.checks import CHECKS
+
+    return (Entry(READABLE_CHECK, READABLE_MEANING), *(Entry(check.name, check.meaning) for check in CHECKS))
 
 
 def _checked_package(package: PackageContents) -> CheckedPackage:
@@ -84,6 +93,7 @@ def check_package(
     expected: ExpectedPackage | None,
     catalog: Catalog,
     owners: PathOwners,
+    selection: Selection = EVERYTHING,
 ) -> tuple[Check, ...]:
     """Return all checks of one package, with `name` as their subject.
 
@@ -98,7 +108,7 @@ def check_package(
         return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
     layout_paths = LayoutPaths.from_catalog(catalog, package.format)
     context = CheckContext(name, package, expected, layout_paths, owners)
-    return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context))
+    return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context, selection))
 
 
 def _newest_kubernetes(packages: Sequence[PackageContents], catalog: Catalog) -> Version | None:

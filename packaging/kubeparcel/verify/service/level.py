@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from kubeparcel.hosts import systemd_node
 from kubeparcel.hosts.base_images import ensure_image
@@ -16,7 +17,7 @@ from kubeparcel.verify.kubelet_contract import UNIT
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
 from kubeparcel.verify.node_setup import require_node_packages
 from kubeparcel.verify.scenario import HostContext, Scenario, package_mounts
-from kubeparcel.verify.service.scenarios import scenarios
+from kubeparcel.verify.service.scenarios import all_scenarios, scenarios
 
 NAME = "service"
 MEMORY = "1g"
@@ -30,8 +31,8 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
         ensure_image(run.session, host, Purpose.NODE)
         previous, other_layout = run.previous.get(host.format), run.other_layout.get(host.format)
         planned += [
-            plan_scenario(run.session, host, scenario, packages, initial)
-            for scenario, initial in scenarios(packages, previous, other_layout)
+            replace(plan_scenario(run.session, host, scenario, packages, initial), not_run=not_run)
+            for scenario, initial, not_run in scenarios(packages, previous, other_layout)
         ]
     return planned
 
@@ -65,4 +66,11 @@ def _workers() -> int:
     return default_workers() + 1  # machines with systemd often wait
 
 
-LEVEL = HostLevel(NAME, _plan, _collect_evidence, _workers)
+LEVEL = HostLevel(
+    NAME,
+    _plan,
+    _collect_evidence,
+    _workers,
+    summary="systemd runs the kubelet as kubeadm expects it",
+    all_scenarios=all_scenarios,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kubeparcel.hosts.package_set import PackageSet
@@ -59,8 +59,9 @@ from kubeparcel.verify.service.unit_assertions import (
 )
 
 INSTALL = Step("install", "all packages install by name", install, vital=True)
-INSTALL_PREVIOUS = Step("previous", "the previous packages install", install_previous, vital=True)
+INSTALL_PREVIOUS = Step("previous", "the previous packages install", install_previous, vital=True, previous=True)
 RUNNING = Step("running", "kubeadm starts the kubelet, which is healthy", start_kubelet, vital=True)
+RUNNING_PREVIOUS = replace(RUNNING, previous=True)
 EXEC_START = Step("one-command", "ExecStart is one command, the documented one", exec_start_is_exact)
 
 EXTRA_MAX_PODS, PROVIDER = 55, "two words"
@@ -129,6 +130,7 @@ NODE: Scenario[HostContext] = Scenario(
         Step("killed", "systemd restarts a killed kubelet", kill_kubelet),
         Step("reboot", "after a reboot the kubelet runs as before", reboot),
     ),
+    "the unit, and a kubelet that kubeadm has configured",
 )
 PRESET_DISABLED: Scenario[HostContext] = Scenario(
     "preset-disabled",
@@ -143,12 +145,13 @@ PRESET_DISABLED: Scenario[HostContext] = Scenario(
         Step("reinstall", "the package reinstalls", reinstall_without_preset, vital=True),
         Step("still-disabled", "only the first installation applies the preset", enablement_is("disabled")),
     ),
+    "a site's preset that disables the kubelet",
 )
 LAYOUTS: Scenario[HostContext] = Scenario(
     "layouts",
     (
-        Step("previous", "packages of the other layout install", install_previous, vital=True),
-        RUNNING,
+        replace(INSTALL_PREVIOUS, meaning="packages of the other layout install"),
+        RUNNING_PREVIOUS,
         Step(
             "to-this-layout",
             "the other layout's drop-in goes, this one's is in effect, the kubelet runs on",
@@ -159,56 +162,59 @@ LAYOUTS: Scenario[HostContext] = Scenario(
             "to-other-layout",
             "this layout's drop-in goes, the other one's is in effect, the kubelet runs on",
             change_to_other_layout,
+            previous=True,
         ),
-        replace(EXEC_START, name="other-command"),
+        replace(EXEC_START, name="other-command", previous=True),
         Step("with-edit", "an edited drop-in does not override the new one", edit_drop_in_and_change_layout),
         Step("edit-kept", "the edited drop-in is kept as a backup file", edited_drop_in_is_saved),
         replace(EXEC_START, name="edited-command"),
     ),
+    "changes between the layouts, under a running kubelet; needs packages that kubeparcel built",
 )
 
 
-def lifecycle(packages: PackageSet, previous: PackageSet | None) -> Scenario[HostContext]:
-    """Return a scenario that upgrades and removes packages one by one under a running kubelet."""
+def lifecycle(upgraded: Sequence[str], removed: Sequence[str]) -> Scenario[HostContext]:
+    """Return a scenario that upgrades and removes packages one by one, by name, under a running kubelet."""
     start: tuple[Step[HostContext], ...] = (INSTALL, RUNNING)
-    if previous:
-        start = (INSTALL_PREVIOUS, RUNNING, *_upgrades(packages, previous))
+    if upgraded:
+        start = (INSTALL_PREVIOUS, RUNNING_PREVIOUS, *_upgrades(upgraded))
+    removals = (Step(f"remove-{name}", "the kubelet and its files stay", remove(name)) for name in removed)
     end = (
         Step("remove-kubelet", "the kubelet is removed", remove_kubelet, vital=True),
         Step("stopped", f"the kubelet stops; {CONFIG_FILE} stays", kubelet_is_stopped),
     )
-    return Scenario("lifecycle", (*start, *_removals(packages), *end))
+    meaning = "upgrade and removal of each package, under a running kubelet; upgrades need previous packages"
+    return Scenario("lifecycle", (*start, *removals, *end), meaning)
 
 
-def _upgrades(packages: PackageSet, previous: PackageSet) -> Iterator[Step[HostContext]]:
-    for name, version in packages.versions.items():
-        if previous.versions.get(name, version) != version:
-            run = upgrade(name)
-            yield Step(f"upgrade-{name}", "the kubelet is not restarted", run)
-            if name == ENV_HOLDER:
-                check = upgrade_advises_restart(name)
-                yield Step("restart-advice", "the upgrade tells how to restart the kubelet", check)
+def _upgrades(names: Sequence[str]) -> Iterator[Step[HostContext]]:
+    for name in names:
+        yield Step(f"upgrade-{name}", "the kubelet is not restarted", upgrade(name))
+        if name == ENV_HOLDER:
+            check = upgrade_advises_restart(name)
+            yield Step("restart-advice", "the upgrade tells how to restart the kubelet", check)
     yield Step("restart", "the new kubelet runs with the arguments of the old one", restart_after_upgrade, vital=True)
 
 
-def _removals(packages: PackageSet) -> Iterator[Step[HostContext]]:
-    """Yield the removal of each package that the kubelet does not depend on."""
-    for name in packages.names:
-        if name not in (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER)):
-            run = remove(name)
-            yield Step(f"remove-{name}", "the kubelet and its files stay", run)
+def all_scenarios(names: Sequence[str]) -> tuple[Scenario[HostContext], ...]:
+    """Return all scenarios, for packages with these names."""
+    removed = [name for name in names if name != ENV_HOLDER]
+    return (NODE, lifecycle([*removed, ENV_HOLDER], removed), LAYOUTS, PRESET_DISABLED)
 
 
 def scenarios(
     packages: PackageSet, previous: PackageSet | None, other_layout: PackageSet | None
-) -> Iterator[tuple[Scenario[HostContext], PackageSet | None]]:
-    """Yield all scenarios that apply, the longest first, each with the packages it starts with."""
-    yield NODE, None
-    initial = previous if previous and previous.versions != packages.versions else None
-    yield lifecycle(packages, initial), initial
-    if other_layout and _drop_in(other_layout) != _drop_in(packages):
-        yield LAYOUTS, other_layout
-    yield PRESET_DISABLED, None
+) -> Iterator[tuple[Scenario[HostContext], PackageSet | None, str]]:
+    """Yield all scenarios, the longest first: the packages each starts with, and why it does not apply, or ''."""
+    yield NODE, None, ""
+    old = previous.versions if previous else packages.versions
+    upgraded = [name for name, version in packages.versions.items() if old.get(name, version) != version]
+    kept = (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER))
+    removed = [name for name in packages.names if name not in kept]
+    yield lifecycle(upgraded, removed), previous if upgraded else None, ""
+    differs = other_layout is not None and _drop_in(other_layout) != _drop_in(packages)
+    yield LAYOUTS, other_layout, "" if differs else "no packages in another layout"
+    yield PRESET_DISABLED, None, ""
 
 
 def _drop_in(packages: PackageSet) -> str:

@@ -18,6 +18,9 @@ from kubeparcel.verify.layout.checks import (
     services,
     units,
 )
+from kubeparcel.verify.selection import EVERYTHING, NOT_SELECTED, Selection
+
+LEVEL = "layout"
 
 _MODULES = (*(paths, files, metadata, relations, binaries, origins), *(dropin, units, scripts, services))
 
@@ -26,12 +29,14 @@ CHECKS = tuple(
 )
 
 
-def run_checks(context: CheckContext) -> tuple[Check, ...]:
-    """Run every check that applies to a package."""
-    return tuple(_run(definition, context) for definition in CHECKS if definition.applies(context))
+def run_checks(context: CheckContext, selection: Selection = EVERYTHING) -> tuple[Check, ...]:
+    """Run every selected check that applies to a package; others that apply are returned as not run."""
+    return tuple(_run(definition, context, selection) for definition in CHECKS if definition.applies(context))
 
 
-def _run(definition: CheckDefinition, context: CheckContext) -> Check:
+def _run(definition: CheckDefinition, context: CheckContext, selection: Selection) -> Check:
+    if not selection.includes(LEVEL, definition.name):
+        return Check(definition.name, context.name, definition.meaning, not_run=NOT_SELECTED)
     findings = tuple(definition.function(context))
     if context.built_by_kubeparcel and definition.hint:
         hint = definition.hint.replace("NAME", context.contents.name)

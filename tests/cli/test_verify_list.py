@@ -1,0 +1,17 @@
+"""`verify --list` and `verify --only` on the command line."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Program
+
+
+def test_list_needs_no_packages(kubeparcel: Program) -> None:
+    code, out, _ = kubeparcel("verify", "--list", "--level", "install")
+    assert code == 0
+    assert [line.partition(":")[0] for line in out.splitlines() if line[:1].strip()] == ["layout", "install"]
+
+
+def test_unknown_name_is_wrong_usage(kubeparcel: Program) -> None:
+    code, _, err = kubeparcel("verify", "--only", "mode")
+    assert code == 2
+    assert "unknown name 'mode'. Did you mean modes" in err
