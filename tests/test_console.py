@@ -126,3 +126,42 @@ def test_bars_are_for_terminals_and_plain_lines_for_all_else(monkeypatch, env, t
 def test_quiet_wins_over_a_terminal(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
     assert type(console.create_log(quiet=True)) is QuietLog
+
+
+def test_table_is_folded_to_80_columns_between_words():
+    text = console.format_table(
+        ["Name", "Reason", "Size"],
+        [["first", "a reason of many words " * 5, "17.9 MB"], ["second", "short", "1 kB"]],
+        right=(2,),
+    )
+    rows = text.splitlines()
+    assert max(map(len, rows)) <= 80
+    assert rows[1].endswith("17.9 MB")
+    assert rows[2].startswith("          many words")
+    assert rows[-1].split() == ["second", "short", "1", "kB"]
+
+
+def test_table_with_one_long_word_is_not_folded():
+    path = "/a/" + "long-" * 30
+    assert path in console.format_table(["Path"], [[path]])
+
+
+def test_table_uses_the_width_of_the_terminal(monkeypatch):
+    monkeypatch.setattr("sys.stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(console.format_table(["Reason"], [["word " * 30]]).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [(1, "packages", "1 package"), (2, "packages", "2 packages"), (0, "files", "0 files"), (1, "binaries", "1 binary")],
+)
+def test_quantity_of_one_is_singular(number, unit, text):
+    assert quantity(number, unit) == text
+
+
+def test_work_without_anything_to_do_has_no_count(timeless):
+    here, stream = lines()
+    with here.task("Assemble", "packages", 0):
+        pass
+    assert stream.getvalue() == "Assemble   packages · 0.0 s\n"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kubeparcel.program_name import with_program_name
@@ -78,7 +81,8 @@ class PlainLog:
         task = _PlainTask(self, label, name, total, unit)
         yield task
         seconds = time.monotonic() - task.started
-        self.info(label, f"{name} · {quantity(task.completed, unit)} · {duration(seconds)}")
+        completed = f" · {quantity(task.completed, unit)}" if task.completed else ""
+        self.info(label, f"{name}{completed} · {duration(seconds)}")
 
 
 class _PlainTask:
@@ -198,8 +202,10 @@ def create_log(quiet: bool = False) -> Log:
 
 
 def quantity(number: int, unit: str) -> str:
-    """Format a count with its unit: `17.9 MB` for bytes (unit `B`), else `1,204 packages`."""
+    """Format a count with its unit, a plural: `17.9 MB` for bytes (unit `B`), else `1,204 packages` or `1 package`."""
     if unit != "B":
+        if number == 1:
+            unit = f"{unit.removesuffix('ies')}y" if unit.endswith("ies") else unit.removesuffix("s")
         return f"{number:,} {unit}".rstrip()
     if number >= 10_000_000_000:
         return f"{number / 1e9:.1f} GB"
@@ -223,17 +229,41 @@ def utc_time(seconds: int) -> str:
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Format a plain-text table; `right` lists the columns that are right-aligned."""
-    widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]
+    """Format a plain-text table; `right` lists the columns that are right-aligned.
 
-    def line(row: Sequence[str]) -> str:
-        cells = [
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    If it is wider than the terminal, or 80 columns, the widest of the other columns are folded between words.
+    """
+    table = [headers, *rows]
+    widths = [max(len(row[i]) for row in table) for i in range(len(headers))]
+    words = [max(len(word) for row in table for word in row[i].split() or [""]) for i in range(len(headers))]
+    _narrow(widths, [widths[i] if i in right else words[i] for i in range(len(headers))])
+
+    def lines(row: Sequence[str]) -> Iterator[str]:
+        folded = [
+            wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
+            for cell, width in zip(row, widths, strict=True)
         ]
-        return ("  " + "  ".join(cells)).rstrip()
+        for parts in zip_longest(*folded, fillvalue=""):
+            cells = [
+                cell.rjust(width) if i in right else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(parts, widths, strict=True))
+            ]
+            yield ("  " + "  ".join(cells)).rstrip()
 
-    return "\n".join(line(row) for row in (headers, *rows))
+    return "\n".join(line for row in table for line in lines(row))
+
+
+def _narrow(widths: list[int], minima: Sequence[int]) -> None:
+    """Reduce the widths of a table's columns, the widest first, until a line fits or all are minimal."""
+    for _ in range(sum(widths) + 2 * len(widths) - line_width()):
+        reducible = [i for i, width in enumerate(widths) if width > minima[i]]
+        if reducible:
+            widths[max(reducible, key=widths.__getitem__)] -= 1
+
+
+def line_width() -> int:
+    """Return the columns of a line on standard output: the terminal's, 80 elsewhere."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
 
 
 def _labelled(label: str, text: str) -> str:

@@ -223,6 +223,6 @@ def test_clean_removes_the_whole_cache_but_not_the_files_of_others(kubeparcel: P
     (built.root / "mine.txt").write_text("not of the cache")
     code, out, _ = kubeparcel("clean", "--store", "--yes")
     assert code == 0
-    assert "Removed 1 images of hosts and nodes." in out
+    assert "Removed 1 image of hosts and nodes." in out
     assert [path.name for path in built.root.iterdir()] == ["mine.txt"]
     assert not images

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 
 from kubeparcel import __version__, cli
@@ -151,3 +152,26 @@ def test_test_task_accepts_its_options_in_both_spellings(words):
     import tasks
 
     assert words[1] in tasks.test.make_context("test", list(words)).params.values()
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "text"),
+    [
+        ("versions", "source", "upstream, go (Go modules) or auto"),
+        ("mirror", "mirror", "copy from this mirror instead of upstream"),
+        ("verify", "path", "[default: the output folder]"),
+        ("image", "path", "[default: the output folder]"),
+        ("copy", "path", "[default: all packages]"),
+        ("publish", "to", "created if it does not exist"),
+        ("publish", "from_", "[default: the output folder]"),
+    ],
+)
+def test_help_of_a_shared_option_fits_the_task(task, option, text):
+    assert text in next(p.help for p in TASKS[task].params if p.name == option)
+
+
+def test_help_of_a_task_is_about_the_task():
+    context = click.Context(TASKS["doctor"], info_name="doctor")
+    text = TASKS["doctor"].get_help(context)
+    assert "[OPTION ...] REPOSITORY\n" in text
+    assert "print this help" in text

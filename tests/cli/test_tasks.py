@@ -310,3 +310,11 @@ def test_interruption_while_the_program_is_imported_prints_no_traceback(here, pr
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, err) == (-signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("words", ["verify --junit reports", "verify --html reports", "doctor nowhere --junit reports"])
+def test_report_paths_are_tried_before_the_work(kubeparcel, here, words):
+    (here / "reports").mkdir()
+    code, out, err = kubeparcel(*words.split())
+    assert (code, out) == (2, "")
+    assert f"{here}/reports is a folder." in err

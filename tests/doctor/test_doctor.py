@@ -314,8 +314,8 @@ def test_doctor_task_prints_json_and_writes_junit(
 @pytest.mark.parametrize(
     ("command", "exit_code", "message"),
     [
-        ("doctor", 2, "Expected one URL or folder, got 0."),
-        ("doctor a b", 2, "Expected one URL or folder, got 2."),
+        ("doctor", 2, "Missing REPOSITORY: URL, folder or s3:"),
+        ("doctor a b", 2, "Unexpected argument 'b' for doctor."),
         ("doctor nowhere", 2, "nowhere does not exist."),
         ("doctor .", 2, "No apt or yum repository at"),
         ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number from 0 to 36500."),

@@ -98,9 +98,19 @@ def test_the_list_has_each_hosts_levels_and_why_it_is_unavailable(mmdebstrap, mo
     assert set(hosts) == set(catalog.load_hosts().hosts)
     assert hosts["trixie"]["unavailable_reason"] == "mmdebstrap is not installed"
     assert hosts["rocky-9"]["levels"] == ["install"]
-    text = availability.as_text()
+    text = availability.as_text(everything=True)
     assert "trixie*" in text
-    assert text.endswith("engine: podman 4.3.1")
+    assert "\nmmdebstrap is not installed: bookworm, trixie" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_list_hides_unavailable_hosts_and_counts_them(mmdebstrap, monkeypatch):
+    monkeypatch.setattr(selection, "select_engine", lambda _: Engine())
+    text = selection.host_availability(locations=UNREACHABLE).as_text()
+    assert "trixie*" in text
+    assert "rocky-9" not in text
+    assert "12 hosts unavailable here (registry.invalid is unreachable)" in text
+    assert "inv hosts --all lists them" in text
 
 
 def test_without_an_engine_all_hosts_are_listed_as_unavailable(monkeypatch):

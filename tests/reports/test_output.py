@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import cli
+from kubeparcel.errors import DiskError, UsageError
 from kubeparcel.reports.output import ReportFiles, WrittenReports, as_text, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
 from tests.conftest import RecordingLog
@@ -166,3 +167,28 @@ def test_github_run_escapes_workflow_commands(
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     shown = write(FAILED, ReportFiles(tmp_path), log).with_summary_line("found    a\n  ::debug::x")
     assert shown == "found    a\n  : :debug::x"
+
+
+@pytest.mark.parametrize("option", ["html", "junit"])
+def test_report_path_that_is_a_folder_is_rejected_before_the_work(tmp_path, option):
+    (tmp_path / "reports").mkdir()
+    files = ReportFiles(tmp_path, **{option: tmp_path / "reports"})
+    with pytest.raises(UsageError, match=rf"--{option} .*/reports is a folder\."):
+        files.require_writable()
+
+
+def test_report_path_that_cannot_be_created_is_rejected_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match=r"--junit .*/file/v\.xml: Not a directory\."):
+        ReportFiles(tmp_path, junit=tmp_path / "file/v.xml").require_writable()
+
+
+def test_two_reports_need_two_files(tmp_path):
+    with pytest.raises(UsageError, match=r"--html and --junit are the same file: v\."):
+        ReportFiles(tmp_path, tmp_path / "v", tmp_path / "v").require_writable()
+
+
+def test_trying_report_paths_creates_nothing(tmp_path):
+    ReportFiles(tmp_path, tmp_path / "a/page.html", tmp_path / "v.xml").require_writable()
+    ReportFiles(tmp_path, junit=Path("/dev/stdout")).require_writable()
+    assert list(tmp_path.iterdir()) == []

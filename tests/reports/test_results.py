@@ -46,7 +46,7 @@ def test_passed_level_is_one_line() -> None:
 def test_failure_shows_expected_found_location_and_hint() -> None:
     text = render_text([Report("layout", (*PASSED, EXTRA_ARGS), 0.84)], PLAIN)
     assert text == (
-        "  layout   ✗ 2 of 3 checks                                        0.8 s\n"
+        "  layout   ✗ 1 of 3 checks failed                                 0.8 s\n"
         "           deb/kubeadm_1.36.3-1_amd64.deb\n"
         "           ✗ kubelet-extra-args-last: the administrator's arguments win\n"
         "             expected …$KUBELET_EXTRA_ARGS at the end\n"
@@ -87,7 +87,7 @@ def test_each_level_is_a_line_with_its_hosts() -> None:
 def test_ascii_output_replaces_marks_by_words() -> None:
     text = render_text([Report("layout", (*PASSED, EXTRA_ARGS))], TextStyle(encoding="ascii"))
     assert text.isascii()
-    assert "FAIL 2 of 3 checks" in text
+    assert "FAIL 1 of 3 checks failed" in text
     assert "ok 2 checks" in render_text([Report("layout", PASSED)], TextStyle(encoding="ascii"))
 
 

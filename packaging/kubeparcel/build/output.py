@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.console import quantity
 from kubeparcel.errors import Busy
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
@@ -114,11 +115,11 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     for folder in (out / "deb", out / "rpm", out):
         with suppress(OSError):  # other files stay
             folder.rmdir()
-    summary = [f"Removed {len(packages)} packages from {settings.out}."]
+    summary = [f"Removed {quantity(len(packages), 'packages')} from {settings.out}."]
     if store:
         from kubeparcel.build.cache import read_cache
 
         _, images = read_cache(Store(cache_dir())).remove()
-        summary += [f"Removed {images} images of hosts and nodes."] if images else []
+        summary += [f"Removed {quantity(images, 'images')} of hosts and nodes."] if images else []
         summary.append(f"Removed the cache {cache_dir()}.")
     return "\n".join(summary)

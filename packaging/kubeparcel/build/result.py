@@ -81,7 +81,7 @@ class BuildResult:
                 entry["version"],
                 entry["arch"],
                 quantity(entry["size"], "B"),
-                entry["sha256"][:12],
+                entry["sha256"][:8],
                 _shorten(entry["source"]),
                 duration(entry["seconds"]) if entry["seconds"] else "cached",
             ]
@@ -90,7 +90,7 @@ class BuildResult:
         total = quantity(sum(built.size for built in self.packages), "B")
         return (
             f"{format_table(headers, rows, right=(3, 6))}\n"
-            f"{self.out} · {len(self.packages)} packages, {total} · SHA256SUMS · "
+            f"{self.out} · {quantity(len(self.packages), 'packages')}, {total} · SHA256SUMS · "
             f"{duration(self.seconds)}{self._others_line}"
         )
 
@@ -99,7 +99,7 @@ class BuildResult:
         count = len(self.others)
         if not count:
             return ""
-        packages = "1 package" if count == 1 else f"{count} packages"
+        packages = quantity(count, "packages")
         return (
             f"\n{self.out} also contains {packages} of earlier builds ({self.others[0]}{', …' if count > 1 else ''}).\n"
             "  inv publish takes the newest revision of each version; inv clean removes them."
@@ -115,9 +115,9 @@ def component_origin(lock: Lock, component: str) -> str:
 
 
 def _shorten(origin: str) -> str:
-    """Fit an origin into a table column: `Go h1:qDQdoMil…`."""
+    """Fit an origin into a table column: `Go h1:qDQd…`."""
     _, space, digest = origin.partition(" ")
-    return f"Go {digest[:11]}…" if space else origin
+    return f"Go {digest[:7]}…" if space else origin
 
 
 @dataclass(frozen=True)

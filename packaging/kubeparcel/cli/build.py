@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from kubeparcel import console
-from kubeparcel.cli.options import Option, PackageOptions, ReleaseOptions
+from kubeparcel.cli.options import SOURCES, Option, PackageOptions, ReleaseOptions
 from kubeparcel.cli.output import confirm, print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -92,6 +92,7 @@ def fetch(release: ReleaseOptions, locked: bool = False, json_: bool = False, qu
     ("mirror --kubernetes 1.36.3 --to /media/usb/mirror", "Copy everything that a build of 1.36.3 downloads."),
     ("build --mirror /media/usb/mirror", "Build from the copy, without a network."),
     to=Option("folder to fill", "DIR"),
+    mirror=Option("copy from this mirror instead of upstream", "URL|DIR"),
 )
 def mirror(
     to: str = "",
@@ -118,6 +119,10 @@ def mirror(
     "Build",
     ("versions", "List the newest patch of each minor."),
     ("versions --source go --json", "List all versions that Go modules offer, as JSON."),
+    source=Option(
+        "upstream, go (Go modules) or auto (upstream if it can be reached)", "SOURCE", "auto", choices=SOURCES
+    ),
+    mirror=Option("list what a copy of upstream's files contains", "URL|DIR"),
 )
 def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     """List the newest Kubernetes version of each minor that can be built.

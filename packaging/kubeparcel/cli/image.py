@@ -14,6 +14,7 @@ from kubeparcel.cli.task import task
     "Build",
     ("image", "Build one deb host and one rpm host with the packages in dist."),
     ("image --on trixie --load", "Build a Debian 13 node and load it into the engine."),
+    path=Option("package files, or folders with packages", "PATH", "the output folder", positional=True),
     out=Option("folder for the archives", "DIR", "images in the output folder"),
 )
 def image(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kubeparcel.cli.options import DAYS, Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.console import format_table
@@ -23,6 +24,10 @@ _NO_EXPIRY = "no expiry"
     ("key list", "List the keys of all names."),
     ("key extend --days 400", "Make the key valid for 400 days from today."),
     ("key rotate", "Create the successor; the next publish introduces it to clients."),
+    identity=Option(
+        "user ID of a new key, such as 'Packages <packages@example.com>'; rotate keeps the key's own", "USER-ID"
+    ),
+    days=Option("days until a new or extended key expires", "DAYS", "1095", limits=(1, DAYS[1])),
 )
 def key(action: str, name: str = "", identity: str = "", days: int = 0, json_: bool = False) -> None:
     """Create, show, list, extend or rotate signing keys."""

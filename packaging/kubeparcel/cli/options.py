@@ -52,6 +52,7 @@ def _check_names() -> Iterable[str]:
     return check_names()
 
 
+SOURCES = ("auto", "upstream", "go")
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
 """A century: OpenPGP dates end in 2106."""
@@ -66,7 +67,7 @@ OPTIONS: Mapping[str, Option] = {
         "upstream (download), go (compile Go modules) or auto (upstream if it can be reached)",
         "SOURCE",
         "auto",
-        choices=("auto", "upstream", "go"),
+        choices=SOURCES,
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
     "format": Option("package formats, separated by commas", "FORMAT", "deb,rpm", choices=tuple(Format), several=True),
@@ -113,6 +114,7 @@ OPTIONS: Mapping[str, Option] = {
         several=True,
     ),
     "engine": Option("container engine", "ENGINE", "the first available", choices=("podman", "docker")),
+    "all": Option("also list the hosts that are unavailable here, and why"),
     "keep": Option("keep the container of a failed check, and print how to enter it"),
     "junit": Option("write a JUnit XML report", "FILE"),
     "html": Option("write an HTML report", "FILE"),
@@ -147,8 +149,6 @@ OPTIONS: Mapping[str, Option] = {
     "all-revisions": Option("also publish revisions of which the folder has a newer one"),
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
-    "identity": Option("user ID of the key, such as 'Packages <packages@example.com>'", "USER-ID"),
-    "days": Option("days until the key expires", "DAYS", "1095", limits=(1, DAYS[1])),
 }
 
 

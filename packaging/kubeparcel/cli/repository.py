@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 UNCHANGED = -1
 """The default of a number that stays as the repository has it."""
 
-PACKAGE = Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", positional=True)
-
 _MAX_NAME = 80
 
 _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
@@ -73,6 +71,8 @@ def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
     ),
     ("publish --to s3://BUCKET/PREFIX --dry-run", "Print what would change in a bucket."),
     ("publish --from build --to /srv/www/k8s --suite testing", "Fill the suite testing."),
+    to=Option("the repository, created if it does not exist: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
+    from_=Option("folder with the packages", "DIR", "the output folder"),
     suite=Option("suite to publish to", "SUITE", "the minor's suite and stable"),
     origin=Option("Origin of the apt suites, by which hosts pin packages", "NAME", "kubeparcel"),
     label=Option("Label of the apt suites", "NAME", "the origin"),
@@ -117,7 +117,7 @@ def _output_folder() -> str:
     "Repository",
     ("remove --to DIR kubelet=1.36.3-1", "Remove one version of the kubelet."),
     ("remove --to DIR --suite testing =1.37.0~rc.1-1", "Remove a version of all packages."),
-    path=PACKAGE,
+    path=Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", positional=True),
     suite=Option("suite to remove from", "SUITE", "all suites"),
 )
 def remove(change: ChangeOptions, path: list[str], suite: str = "") -> int:
@@ -159,7 +159,7 @@ def rollback(change: ChangeOptions, generation: int = 0) -> int:
     "Repository",
     ("copy --to DIR --suite testing --into production", "Promote all packages of testing."),
     ("copy --to DIR --suite testing --into production kubelet=1.36.3-1", "Promote one package."),
-    path=PACKAGE,
+    path=Option("NAME, NAME=VERSION or =VERSION", "PACKAGE", "all packages", positional=True),
     suite=Option("suite to copy from", "SUITE"),
 )
 def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = "") -> int:
@@ -183,7 +183,7 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     component=Option("components of apt suites to examine, separated by commas", "COMPONENT", "all", several=True),
 )
 def doctor(
-    path: list[str],
+    path: str,
     key: str = "",
     suite: str = "",
     arch: str = "",
@@ -196,11 +196,11 @@ def doctor(
 ) -> int:
     """Examine any apt and yum repository, whoever published it."""
     from kubeparcel.doctor.examination import ExaminationRequest, examine
-    from kubeparcel.reports.output import write_junit
+    from kubeparcel.reports.output import require_writable, write_junit
 
-    if len(path) != 1:
-        raise UsageError(f"Expected one URL or folder, got {len(path)}.", "inv doctor --help")
-    address = path[0] if "://" in path[0] else str(Path.cwd() / path[0])
+    if junit:
+        require_writable(Path.cwd() / junit, "--junit")
+    address = path if "://" in path else str(Path.cwd() / path)
     suites, arches, components = (
         tuple(name.strip() for name in text.split(",") if name.strip()) for text in (suite, arch, component)
     )

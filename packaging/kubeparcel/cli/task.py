@@ -127,7 +127,7 @@ COMMON_PARAMETERS = [
     click_parameter(name, bool, False, option, callback=callback, expose_value=False, is_eager=True)
     for name, option, callback in (
         ("debug", Option("print the traceback of an error", short="-d"), _debug),
-        ("help", Option("print help for the program or a task", short="-h"), _print_help),
+        ("help", Option("print this help", short="-h"), _print_help),
     )
 ]
 """Options of the program and of every task."""

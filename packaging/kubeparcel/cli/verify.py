@@ -18,6 +18,7 @@ from kubeparcel.cli.task import task
     ("verify --level cluster --html report.html", "Create a cluster, and write a report."),
     ("verify --only install/upgrade,modes", "Run one scenario and one check."),
     ("verify --list --level install", "List what these levels check."),
+    path=Option("package files, or folders with packages", "PATH", "the output folder", positional=True),
     from_=Option("folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"),
     junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
     html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
@@ -61,6 +62,7 @@ def verify(
     if list_:
         print_result(list_checks(request, settings, as_json=json_))
         return 0
+    ReportFiles.requested(base, settings.out, level != "layout", html, junit).require_writable()
     result = run_levels(request, settings, log, PreviousRevision(settings, log))
     files = ReportFiles.requested(base, settings.out, result.on_hosts, html, junit)
     written = write_reports(result.reports, result.started, files, log)
@@ -73,12 +75,16 @@ def verify(
 
 @task(
     "Verify",
-    ("hosts", "List the hosts, and which can run on this machine."),
+    ("hosts", "List the hosts that can run on this machine."),
+    ("hosts --all", "List the others too, and why they cannot."),
     ("hosts --engine docker --json", "List what docker can run, as JSON."),
 )
-def hosts(engine: str = "", json_: bool = False) -> None:
-    """List the hosts on which packages can be verified."""
+def hosts(engine: str = "", all_: bool = False, json_: bool = False) -> None:
+    """List the hosts on which packages can be verified.
+
+    The JSON document has all hosts.
+    """
     from kubeparcel.hosts import selection
 
     availability = selection.host_availability(engine)
-    print_result(availability.as_json() if json_ else availability.as_text())
+    print_result(availability.as_json() if json_ else availability.as_text(everything=all_))

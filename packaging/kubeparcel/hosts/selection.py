@@ -7,10 +7,11 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
-from kubeparcel.console import format_table
+from kubeparcel.console import format_table, quantity
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts.base_images import ImageSpec
 from kubeparcel.hosts.catalog import Host, Purpose, load_hosts
@@ -116,8 +117,8 @@ class HostAvailability:
         ]
         return json.dumps({"engine": self.engine, "hosts": hosts}, indent=2)
 
-    def as_text(self) -> str:
-        """Return all hosts as a table."""
+    def as_text(self, *, everything: bool = False) -> str:
+        """Return the available hosts as a table; with `everything` all, and why they are unavailable."""
         catalog = load_hosts()
         defaults = {names[0] for names in catalog.defaults.values()}
         lines = [
@@ -125,13 +126,29 @@ class HostAvailability:
                 host.name + ("*" if host.name in defaults else ""),
                 host.title,
                 f"{host.format} ({host.family.package_manager})",
-                ", ".join(host.levels),
-                f"no: {reason}" if (reason := self.unavailable_reasons[host.name]) else "yes",
+                f"up to {host.levels[-1]}",
+                *([("no" if self.unavailable_reasons[host.name] else "yes")] if everything else []),
             ]
             for host in catalog.hosts.values()
+            if everything or not self.unavailable_reasons[host.name]
         ]
-        table = format_table(["Host", "Distribution", "Packages", "Levels", "Available"], lines)
-        return f"{table}\n* default host · engine: {self.engine}\n{self.engine_error}".rstrip()
+        headers = ["Host", "Distribution", "Packages", "Levels", *(["Available"] if everything else [])]
+        table = format_table(headers, lines)
+        footer = [
+            f"* default host · engine: {self.engine}",
+            *([self.engine_error] if self.engine_error else self._unavailable(everything)),
+        ]
+        return "\n".join([*([table] if lines else []), *footer])
+
+    def _unavailable(self, everything: bool) -> Iterator[str]:
+        """Yield a line for each reason, with the hosts that it makes unavailable."""
+        reasons = sorted(filter(None, set(self.unavailable_reasons.values())))
+        for reason in reasons:
+            names = [name for name, other in self.unavailable_reasons.items() if other == reason]
+            if everything:
+                yield fill(f"{reason}: {', '.join(names)}", 80, subsequent_indent="  ", break_on_hyphens=False)
+            else:
+                yield f"{quantity(len(names), 'hosts')} unavailable here ({reason}); inv hosts --all lists them"
 
 
 def host_availability(engine: str = "", locations: ImageLocations | None = None) -> HostAvailability:

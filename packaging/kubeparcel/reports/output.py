@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from kubeparcel.console import Log
-from kubeparcel.errors import DiskError
+from kubeparcel.errors import DiskError, UsageError
 from kubeparcel.files import atomic_write, translate_os_errors
 from kubeparcel.program_name import with_program_name
 from kubeparcel.reports import github
@@ -63,6 +64,20 @@ def _name_program(check: Check) -> Check:
     return replace(check, findings=tuple(hints))
 
 
+def require_writable(path: Path, option: str) -> None:
+    """Raise UsageError if the report of an option is a folder, DiskError if it cannot be created."""
+    if path.is_dir():
+        raise UsageError(f"{option} {path} is a folder.", f"Name a file: {option} {path}/{JUNIT_NAME}")
+    if path.exists() and not path.is_file():  # a pipe, or /dev/stdout
+        return
+    try:
+        with tempfile.TemporaryFile(dir=next(folder for folder in path.parents if folder.exists())):
+            pass
+    except OSError as error:
+        hint = "Name a file in a folder that you can write to."
+        raise DiskError(f"{option} {path}: {error.strerror}.", hint) from None
+
+
 def _write(data: bytes, path: Path) -> None:
     if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
         with translate_os_errors(path):
@@ -79,6 +94,14 @@ class ReportFiles:
     base: Path
     html: Path | None = None
     junit: Path | None = None
+
+    def require_writable(self) -> None:
+        """Raise UsageError or DiskError if a report cannot be written: hours of work may precede it."""
+        for option, path in (("--html", self.html), ("--junit", self.junit)):
+            if path:
+                require_writable(path, option)
+        if self.html and self.html == self.junit:
+            raise UsageError(f"--html and --junit are the same file: {_relative(self.html, self.base)}.")
 
     @classmethod
     def requested(cls, base: Path, out: str, on_hosts: bool, html: str, junit: str) -> ReportFiles:

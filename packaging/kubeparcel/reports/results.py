@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from kubeparcel.console import quantity
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -149,9 +151,10 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """Return the line that a build prints: `10 packages, 214 checks, all pass`."""
-        outcome = f"{len(self.failed)} fail" if self.failed else "all pass"
-        return f"{len(self.checks_by_subject)} packages, {len(self.checks)} checks, {outcome}"
+        """Return the line that a build prints: `10 packages, 214 checks, all passed`."""
+        outcome = f"{len(self.failed)} failed" if self.failed else "all passed"
+        packages = quantity(len(self.checks_by_subject), "packages")
+        return f"{packages}, {quantity(len(self.checks), 'checks')}, {outcome}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the level's JSON report, without empty fields."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TextIO
 
-from kubeparcel.console import duration
+from kubeparcel.console import duration, quantity
 from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.sanitize import printable
 
@@ -103,12 +103,15 @@ def _hosts(report: Report) -> list[str]:
 
 
 def _host(report: Report, host: str, style: TextStyle) -> str:
-    """Return `✓ 214 checks` or `✗ 26 of 27 checks, 3 not run`; for a host `✓ trixie 41`."""
+    """Return `✓ 214 checks` or `✗ 1 of 27 checks failed, 3 not run`; for a host `✗ trixie 26 of 27`."""
     counts = count_states(check for check in report.checks if check.host == host)
     passed, failed, not_run = (counts[state] for state in CheckState)
     mark = style.failed_mark if failed else style.passed_mark if passed or not not_run else "–"
-    count = f"{passed} of {passed + failed}" if failed else f"{passed}"
-    count = f"{host} {count}" if host else f"{count} checks"
+    if host:
+        count = f"{host} {passed} of {passed + failed}" if failed else f"{host} {passed}"
+    else:
+        count = quantity(passed + failed, "checks")
+        count = f"{failed} of {count} failed" if failed else count
     return f"{mark} {count}, {not_run} not run" if not_run else f"{mark} {count}"
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from kubeparcel.console import Log
+from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
@@ -43,7 +43,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
     signed: dict[Package, SignedRpm] = {}
     with (
         ThreadPoolExecutor(_WORKERS) as threads,
-        log.task("Sign", f"{len(unsigned)} rpms", len(unsigned), "rpms") as task,
+        log.task("Sign", quantity(len(unsigned), "rpms"), len(unsigned), "rpms") as task,
     ):
         results = threads.map(lambda rpm: _sign(rpm, candidates.sources[rpm], signer, folder), unsigned)
         for package, result in zip(unsigned, results, strict=True):
