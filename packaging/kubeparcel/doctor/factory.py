@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlparse
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import UsageError
+from kubeparcel.sources.http.errors import check_url, redact_url
 
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
@@ -30,15 +31,15 @@ def open_location(location: str) -> RepositoryReader:
     """Return a reader of the folder or URL; raises as `open_reader`."""
     scheme, colon, _ = location.partition("://")
     if scheme in ("http", "https"):
-        return HttpReader(location)
+        return HttpReader(check_url(location))
     if scheme == "s3":
         from kubeparcel.doctor.s3_reader import S3Reader
 
         return S3Reader.from_url(location)
-    path = Path(unquote(urlparse(location).path) if scheme == "file" else location)
+    path = Path(unquote(urlparse(check_url(location)).path) if scheme == "file" else location)
     if colon and scheme != "file":
         raise UsageError(
-            f"Unsupported repository location {location}.",
+            f"Unsupported repository location {redact_url(location)}.",
             "Give a folder, or a URL that begins with http, https, file or s3.",
         )
     if not path.is_dir():

@@ -8,6 +8,7 @@ from urllib.request import url2pathname
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.sources.http.download import HttpTransport
+from kubeparcel.sources.http.errors import check_url, redact_url
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.local_mirror import LocalMirror
 from kubeparcel.sources.transport import Transport
@@ -20,12 +21,12 @@ def create_transport(mirror: str, policy: RetryPolicy) -> Transport:
     """
     scheme, separator, _ = mirror.partition("://")
     if not mirror or scheme.lower() in {"http", "https"}:
-        return HttpTransport(mirror, policy)
+        return HttpTransport(check_url(mirror) if mirror else "", policy)
     if not separator:
         return LocalMirror(Path(mirror))
     if scheme.lower() == "file":
-        return LocalMirror(Path(url2pathname(urlsplit(mirror).path)))
+        return LocalMirror(Path(url2pathname(urlsplit(check_url(mirror)).path)))
     raise ConfigurationError(
-        f"Invalid mirror {mirror!r}: unknown scheme {scheme}://.",
+        f"Invalid mirror {redact_url(mirror)!r}: unknown scheme {scheme}://.",
         "Expected a folder, or a URL that begins with http, https or file.",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.sources.http.errors import redact_url
 
 
 def open_storage(target: str) -> Storage:
@@ -19,5 +20,7 @@ def open_storage(target: str) -> Storage:
 
         return S3Storage.from_url(target)
     if "://" in target:
-        raise ConfigurationError(f"Unsupported repository location {target}.", "Give a folder, or s3://BUCKET/PREFIX.")
+        raise ConfigurationError(
+            f"Unsupported repository location {redact_url(target)}.", "Give a folder, or s3://BUCKET/PREFIX."
+        )
     return FolderStorage(Path.cwd() / target)
