@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from kubeparcel import cli
+from kubeparcel.cli.task import CommandTask
+from kubeparcel.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\[[^]]*\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"(?:\./inv|\binv|\bkubeparcel) ([a-z][^`\n]*)")
-DEVELOPER_TASKS = {"bench", "docs", "lint", "test"}
 
 
 def anchors(document: Path) -> set[str]:
@@ -59,14 +61,28 @@ def test_documents_contain_commands() -> None:
     assert len(commands()) > 50
 
 
+def all_tasks() -> dict[str, CommandTask]:
+    """Return the tasks of a checkout: the program's, and those for working on it."""
+    spec = importlib.util.spec_from_file_location("checkout_tasks", ROOT / "tasks.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {task.name: task for task in (*cli.TASKS, *module.DEVELOP)}
+
+
+TASKS = all_tasks()
+
+
 @pytest.mark.parametrize(("document", "command"), commands())
-def test_command_names_a_task_and_its_options(document: str, command: str) -> None:
-    tasks = {task.name: task for task in cli.TASKS}
-    line = re.split(r" [|>&]|; |[)}…]| \(", command)[0]
+def test_command_is_parsed_by_its_task(document: str, command: str) -> None:
+    """Short options, values and arguments included; only the work is left out."""
+    line = re.split(r" [|>&]|; |[)}]| \(| \[", command)[0]
     task, *words = shlex.split(line.rstrip(".,:"), comments=True)
-    if task in DEVELOPER_TASKS:
-        return
-    assert task in tasks, f"{document}: unknown task in {command!r}"
-    known = {flag for parameter in tasks[task].params for flag in parameter.opts}
-    flags = {word.partition("=")[0] for word in words if word.startswith("--")}
-    assert flags <= {*known, "--help"}, f"{document}: {command}"
+    assert task in TASKS, f"{document}: unknown task in {command!r}"
+    words = [word for word in words if word != "--help"]
+    try:
+        TASKS[task].make_context(task, words)
+    except UsageError as error:
+        if not error.message.startswith("Missing "):  # prose names a task without its arguments
+            pytest.fail(f"{document}: inv {command}: {error}")
