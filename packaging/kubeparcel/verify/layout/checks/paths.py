@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
 from kubeparcel.verify.layout.path_owners import package_identity
 
 _KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
-
-_SUBDIRECTORIES: Mapping[str, str] = {
-    "/": "",
-    "/etc/": "cron.d, default, logrotate.d, modules-load.d, profile.d, sysconfig, sysctl.d",
-    "/etc/systemd/": "system, system-preset",
-    "/lib/": "",
-    "/lib/systemd/": "system, system-preset",
-    "/opt/": "",
-    "/usr/": "bin, libexec, sbin",
-    "/usr/lib/": "modules-load.d, sysctl.d, sysusers.d, tmpfiles.d, udev, udev/rules.d",
-    "/usr/lib/systemd/": "system, system-preset",
-    "/usr/local/": "bin, etc, lib, sbin, share",
-    "/usr/share/": "",
-    "/usr/share/bash-completion/": "completions",
-    "/usr/share/doc/": "packages",
-    "/usr/share/fish/": "vendor_completions.d",
-    "/usr/share/licenses/": "",
-    "/usr/share/man/": "man1, man5, man7, man8",
-    "/usr/share/zsh/": "site-functions, vendor-completions",
-    "/var/": "cache, lib, log",
-}
-
-DISTRIBUTION_DIRECTORIES = frozenset(
-    {"/"}
-    | {parent.rstrip("/") for parent in _SUBDIRECTORIES}
-    | {parent + name for parent, names in _SUBDIRECTORIES.items() for name in names.split(", ")}
-)
-"""Directories that packages of the distribution own, or that every package may assume."""
 
 
 @check("files-present", "every expected file and directory is in the package", applies=in_catalog)
