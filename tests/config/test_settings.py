@@ -26,6 +26,7 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "out": ("dist", "one", "two", "/three"),
     "maintainer": ("kubeparcel <noreply@kubeparcel.invalid>", "A <a@x>", "B <b@x>", "C <c@x>"),
     "vendor": ("kubeparcel", "A", "B", "C"),
+    "cni_bin_dir": ("/opt/cni/bin", "/usr/lib/cni", "/srv/cni", "/usr/libexec/cni"),
     "kubelet_extra_args": ("", "--v=1", "--v=2", "--v=3 --node-ip=::1"),
 }
 
@@ -163,6 +164,7 @@ def test_request_has_the_settings_that_select_releases(here):
         ("revision", "1-1", "--revision: invalid value '1-1': expected a value like 1 or 2.el9"),
         ("compression", "xz", "--compression: expected 'fast', 'balanced' or 'small'"),
         ("maintainer", "me", "--maintainer: invalid value 'me': expected an address like Jane Doe <jane@"),
+        ("cni_bin_dir", "/usr/bin", "--cni-bin-dir: invalid folder '/usr/bin': expected one for plugins alone"),
         ("kubelet_extra_args", "a\nb", "--kubelet-extra-args: invalid value 'a\\nb'"),
     ],
 )
@@ -316,7 +318,7 @@ def test_schema_describes_every_key():
     ]
     assert sorted(defined["FileSpec"]["properties"]) == [
         *["binaries", "binary", "config", "dir", "formats", "kubernetes", "layouts", "link"],
-        *["mode", "path", "provenance", "role", "source", "template", "text"],
+        *["mode", "parents", "path", "provenance", "remove", "role", "source", "template", "text"],
     ]
 
 

@@ -15,6 +15,7 @@ from kubeparcel.images.export import ExportResult, ImageArchive
 from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
 from tests.acceptance.small_packages import small_workshop, write_set
+from tests.support.sample_packages import sample_packages
 
 TRIXIE = catalog.load_hosts().get("trixie")
 BASE_IMAGE = "localhost/kubeparcel/trixie-node:1"
@@ -62,6 +63,13 @@ def test_containerd_is_configured_for_both_cgroup_versions(packages):
     unit = files["/etc/systemd/system/kubeparcel-node.service"]
     assert "Before=containerd.service kubelet.service" in unit
     assert all(f"{node_image.NODE_FOLDER}/{name}" in files for name in ("runtime.sh", "cgroup-v1.sh"))
+
+
+def test_containerd_searches_plugins_where_the_packages_have_them(tmp_path):
+    shop = sample_packages(tmp_path / "shop", cni_bin_dir="/usr/libexec/cni")
+    packages = load_package_sets(sorted(write_set(shop, Format.DEB, tmp_path).iterdir()), tmp_path / "laid")
+    files = NodeImage(TRIXIE, packages[Format.DEB], BASE_IMAGE).added_files("")
+    assert 'bin_dir = "/usr/libexec/cni"' in files["/usr/lib/kubeparcel/containerd-cgroup-v2.toml"]
 
 
 def test_missing_packages_are_listed(packages, tmp_path):

@@ -14,6 +14,7 @@ from kubeparcel.build.planner import (
     ComponentBinary,
     FilePlan,
     LocalFile,
+    OmittedBinary,
     OwnedDirectory,
     PackagePlan,
     ProvenanceRecord,
@@ -103,6 +104,8 @@ def _manifest_files(
             yield replace(entry, kind="link", link=target, mode=0o777)
         case OwnedDirectory():
             yield replace(entry, kind="dir")
+        case OmittedBinary():
+            _require_binary(file.path.rpartition("/")[2], plan, digests, " to remove")
 
 
 def _binary_files(
@@ -114,11 +117,15 @@ def _binary_files(
         for name, sha256 in sorted(digests.items()):
             if f"{entry.path}/{name}" not in planned_paths:
                 yield replace(entry, path=f"{entry.path}/{name}", sha256=sha256)
-    elif binary.name in digests:
-        yield replace(entry, sha256=digests[binary.name])
     else:
+        _require_binary(binary.name, plan, digests)
+        yield replace(entry, sha256=digests[binary.name])
+
+
+def _require_binary(name: str, plan: PackagePlan, digests: Mapping[str, str], purpose: str = "") -> None:
+    if name not in digests:
         raise ConfigurationError(
-            f"{plan.name}: {binary.component} has no binary {binary.name} for {plan.arch}.",
+            f"{plan.name}: {plan.component} has no binary {name}{purpose} for {plan.arch}.",
             f"It has: {', '.join(sorted(digests)) or 'none'}.",
         )
 
@@ -126,7 +133,11 @@ def _binary_files(
 def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where the package's binaries came from, and their digests."""
     component = lock.component(plan.component)
-    used = {file.content.name for file in plan.files if isinstance(file.content, ComponentBinary)}
+    binaries = [(file.path, file.content.name) for file in plan.files if isinstance(file.content, ComponentBinary)]
+    used = {name for _, name in binaries}
+    replaced = {file.path for file in plan.files} - {path for path, _ in binaries}
+    all_of = [path for path, name in binaries if not name]
+    used |= {name for name in digests for folder in all_of if f"{folder}/{name}" not in replaced}
     return {
         "package": f"{plan.name} {plan.version}-{plan.revision}",
         "component": component.name,
@@ -138,9 +149,7 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
             for artifact in component.artifacts
             if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)
         ],
-        "binaries": {
-            name: f"sha256:{digest}" for name, digest in sorted(digests.items()) if "" in used or name in used
-        },
+        "binaries": {name: f"sha256:{digest}" for name, digest in sorted(digests.items()) if name in used},
     }
 
 

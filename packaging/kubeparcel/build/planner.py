@@ -58,11 +58,18 @@ class OwnedDirectory:
 
 
 @dataclass(frozen=True)
+class OmittedBinary:
+    """One of all binaries that the user took away."""
+
+
+@dataclass(frozen=True)
 class ProvenanceRecord:
     """The record of where the package's binaries came from, written after they are fetched."""
 
 
-FileContent: TypeAlias = ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | ProvenanceRecord
+FileContent: TypeAlias = (
+    ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | OmittedBinary | ProvenanceRecord
+)
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
         _plan_package(variant, arch, settings, lock, catalog, specs)
         for name, spec in specs.items()
         for format_ in settings.format
-        for variant in [PackageVariant(name, spec, kubernetes, format_, settings.layout)]
+        for variant in [PackageVariant(name, spec, kubernetes, format_, settings.layout, settings.cni_bin_dir)]
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
 
@@ -150,12 +157,8 @@ def _plan_package(
         component=spec.component,
         fields=_fields(spec, settings),
         files=tuple(file for _, file in sorted(files.items(), key=lambda item: item[0])),
-        relations=tuple(dict.fromkeys((*variant.relations(), *variant.distribution_conflicts(catalog, names)))),
-        scripts={
-            script.at: render(script.template, context, settings.base)
-            for script in spec.scripts
-            if script.applies_to(variant.kubernetes, format_, settings.layout)
-        },
+        relations=tuple(variant.relations(variant.distribution_conflicts(catalog, names))),
+        scripts={at: render(template, context, settings.base) for at, template in variant.scripts().items()},
         time=_timestamp(release.released),
         compression=settings.compression,
     )
@@ -165,6 +168,7 @@ def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:
     names = ("section", "summary", "description", "license", "homepage")
     return {
         **{name: getattr(spec, name) for name in names},
+        "description": spec.description.replace("{cnibindir}", settings.cni_bin_dir),
         "maintainer": settings.maintainer,
         "vendor": settings.vendor,
     }
@@ -193,6 +197,8 @@ def _plan_file(
         content = _local_file(settings.base / file.source, file.path)
     elif file.link:
         content = Symlink(file.link)
+    elif file.remove:
+        content = OmittedBinary()
     elif file.dir:
         content = OwnedDirectory()
     else:

@@ -40,7 +40,8 @@ def _check_disjoint(path: str, ranges: Sequence[VersionRange]) -> None:
 def merge_package(base: PackageSpec, changes: PackageSpec) -> PackageSpec:
     """Return a package of the catalog with the user's fields.
 
-    Lists are appended; of two files with one path, or two scripts for one event, the last one wins.
+    Lists are appended; of two files with one path, or two scripts for one event, the last one wins. Rows
+    with `remove` take away those before them.
     """
     update = {name: getattr(changes, name) for name in changes.model_fields_set}
     for name in ("files", "relations", "scripts"):

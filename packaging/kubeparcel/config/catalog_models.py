@@ -67,17 +67,24 @@ class FileSpec(Conditional):
     text: str = Field("", description="content: this text")
     link: str = Field("", description="a symbolic link to this target")
     dir: bool = Field(False, description="a directory that the package owns")
+    parents: bool = Field(False, description="with dir: own the folders above it too, except the distribution's")
     provenance: bool = Field(False, description="content: the provenance of the binaries, as JSON")
+    remove: bool = Field(False, description="take the path away from the package of the catalog; it has no content")
 
     @model_validator(mode="after")
     def _check_content(self) -> FileSpec:
-        _exactly_one(self, CONTENT_FIELDS)
+        if not self.remove:
+            _exactly_one(self, CONTENT_FIELDS)
+        elif any(getattr(self, name) for name in CONTENT_FIELDS):
+            raise ValueError("remove: true takes the path away, so it has no content")
         return self
 
     @model_validator(mode="after")
     def _check_marks(self) -> FileSpec:
         if (self.config or self.role) and (self.dir or self.link):
             raise ValueError("config and role are for files, not for folders and links")
+        if self.parents and not self.dir:
+            raise ValueError("parents is for folders: add dir: true")
         return self
 
     @property
@@ -110,6 +117,7 @@ class RelationSpec(Conditional):
     breaks: RelationText = Field("", description="package that stops working, within the bound")
     replaces: RelationText = Field("", description="package whose files this one takes over; Obsoletes in rpms")
     provides: RelationText = Field("", description="virtual package that this one provides")
+    remove: bool = Field(False, description="take the relations of this kind to this package away")
 
     @model_validator(mode="after")
     def _check_kind(self) -> RelationSpec:
@@ -129,8 +137,13 @@ class RelationSpec(Conditional):
     @property
     def subject_key(self) -> tuple[object, ...]:
         """The relation, the package and the direction of the bound."""
-        name, _, bound = self.text.partition(" (")
-        return self.kind, name, bound[:1]
+        _, _, bound = self.text.partition(" (")
+        return self.kind, self.name, bound[:1], self.remove
+
+    @property
+    def name(self) -> str:
+        """The name of the other package."""
+        return self.text.partition(" (")[0]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.text}"
@@ -148,7 +161,14 @@ class ScriptSpec(Conditional):
     """A script that package managers run."""
 
     at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(description="when the script runs")
-    template: str = Field(description="template of the script")
+    template: str = Field("", description="template of the script")
+    remove: bool = Field(False, description="take the script away from the package of the catalog")
+
+    @model_validator(mode="after")
+    def _check_template(self) -> ScriptSpec:
+        if bool(self.template) is self.remove:
+            raise ValueError("expected a template, or remove: true")
+        return self
 
     @property
     def subject_key(self) -> tuple[object, ...]:

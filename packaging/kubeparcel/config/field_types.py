@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Version
 
@@ -112,6 +113,13 @@ def absolute_path(path: str) -> str:
     rooted = (first == "" and rest) or first.startswith("{")
     if not rooted or {"", ".", ".."} & set(rest) or not path.isprintable():
         raise ValueError(f"invalid path {path!r}: expected an absolute path without '..', '//' or a final slash")
+    return path
+
+
+def plugin_folder(path: str) -> str:
+    """Return an absolute path of a folder that is not the distribution's; raise ValueError."""
+    if absolute_path(path) in DISTRIBUTION_DIRECTORIES or "{" in path:
+        raise ValueError(f"invalid folder {path!r}: expected one for plugins alone, such as /usr/libexec/cni")
     return path
 
 

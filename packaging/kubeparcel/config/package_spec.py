@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format, Version
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
+
+CNI_BIN_DIR = "/opt/cni/bin"
+"""The folder in which container runtimes search CNI plugins by default."""
 
 
 @dataclass(frozen=True)
@@ -24,33 +29,47 @@ class PackageVariant:
     format: Format
     layout: str
 
+    cni_bin_dir: str = CNI_BIN_DIR
+
     def paths(self, catalog: Catalog) -> dict[str, str]:
         """Return the placeholders of paths, such as `unitdir`, with their values."""
         layout = catalog.layouts[self.layout][self.format]
-        return {**layout.model_dump(exclude={"obsolete"}), "package": self.name}
+        return {**layout.model_dump(exclude={"obsolete"}), "cnibindir": self.cni_bin_dir, "package": self.name}
 
     def files(self, catalog: Catalog) -> Iterator[tuple[str, FileSpec]]:
-        """Yield each path with its entry; of two entries for a path, the later one counts.
+        """Yield each path with its entry, in order; of two entries for a path, the later one counts.
 
-        Raises ConfigurationError for an unknown placeholder or a relative path.
+        An entry with `remove` is yielded only if it takes away one of all binaries. Raises
+        ConfigurationError for an unknown placeholder or a relative path.
         """
-        values = self.paths(catalog)
+        rows: dict[tuple[str, bool], FileSpec] = {}
         for file in (*catalog.common, *self.spec.files):
             has_content = self.spec.component or not file.provenance
-            if has_content and file.applies_to(self.kubernetes, self.format, self.layout):
-                yield self._path(file.path, values), file
+            if not has_content or not file.applies_to(self.kubernetes, self.format, self.layout):
+                continue
+            path = self.expand(file.path, catalog)
+            if file.remove:
+                rows.pop((path, True), None)
+                is_removed = rows.pop((path, False), None)
+                if not is_removed and (path.rpartition("/")[0], True) in rows:
+                    rows[path, False] = file
+            for owned in (*(_unowned_parents(path) if file.parents else ()), path) if not file.remove else ():
+                rows[owned, file.binaries] = file
+        yield from ((path, file) for (path, _), file in rows.items())
 
-    def _path(self, template: str, values: Mapping[str, str]) -> str:
+    def expand(self, template: str, catalog: Catalog) -> str:
+        """Return a path with its placeholders replaced; raise ConfigurationError for an unknown one."""
         key = f"packages.{self.name}.files"
-        path = _fill_placeholders(template, key, values)
+        path = _fill_placeholders(template, key, self.paths(catalog))
         if not path.startswith("/"):
             raise ConfigurationError(f"{key}: {path} is not an absolute path.")
         return path
 
-    def relations(self) -> Iterator[tuple[str, str]]:
+    def relations(self, conflicts: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
         """Yield pairs of a relation and another package, such as `kubelet (>= 1.19.0)`.
 
-        Raises ConfigurationError for an unknown placeholder.
+        `conflicts` are those with packages of distributions. Raises ConfigurationError for an
+        unknown placeholder.
         """
         major, minor = self.kubernetes.major, self.kubernetes.minor
         values = {
@@ -58,10 +77,23 @@ class PackageVariant:
             "next-minor": f"{major}.{minor + 1}",
             "after-next-minor": f"{major}.{minor + 2}",
         }
+        rows = list(conflicts)
         for relation in self.spec.relations:
             if relation.applies_to(self.kubernetes, self.format, self.layout):
-                key = f"packages.{self.name}.relations"
-                yield relation.kind, _fill_placeholders(relation.text, key, values)
+                if relation.remove:
+                    rows = [row for row in rows if (row[0], relation_name(row[1])) != (relation.kind, relation.name)]
+                else:
+                    key = f"packages.{self.name}.relations"
+                    rows.append((relation.kind, _fill_placeholders(relation.text, key, values)))
+        yield from dict.fromkeys(rows)
+
+    def scripts(self) -> dict[str, str]:
+        """Return the template of each script by the event that it runs at."""
+        templates: dict[str, str] = {}
+        for script in self.spec.scripts:
+            if script.applies_to(self.kubernetes, self.format, self.layout):
+                templates[script.at] = script.template
+        return {at: template for at, template in templates.items() if template}
 
     def distribution_conflicts(self, catalog: Catalog, names: Collection[str]) -> Iterator[tuple[str, str]]:
         """Yield relations to the distributions' packages that own a path of this one, unless they are in `names`.
@@ -69,13 +101,25 @@ class PackageVariant:
         Debs also replace the files: apt then offers the exchange (Debian Policy 7.6.2). rpms do not
         obsolete the packages: dnf would replace them in every upgrade without being asked.
         """
-        paths = {f"{path}/*" if file.binaries else path for path, file in self.files(catalog) if not file.dir}
+        files = [(path, file) for path, file in self.files(catalog) if not (file.dir or file.remove)]
+        paths = {f"{path}/*" if file.binaries else path for path, file in files}
         for other in catalog.distribution_packages:
-            is_foreign = self.format in other.formats and other.package.partition(" ")[0] not in names
+            is_foreign = self.format in other.formats and relation_name(other.package) not in names
             if is_foreign and any(map(other.owns, paths)):
                 yield "conflicts", other.package
                 if self.format is Format.DEB:
                     yield "replaces", other.package
+
+
+def relation_name(text: str) -> str:
+    """Return the name of the package in a relation, such as kubelet in `kubelet (>= 1.19.0)`."""
+    return text.partition(" (")[0]
+
+
+def _unowned_parents(path: str) -> list[str]:
+    """Return the folders above a path that no distribution owns."""
+    parents = [str(parent) for parent in PurePosixPath(path).parents]
+    return [parent for parent in reversed(parents) if parent not in DISTRIBUTION_DIRECTORIES]
 
 
 def _fill_placeholders(text: str, key: str, values: Mapping[str, str]) -> str:

@@ -21,8 +21,11 @@ from kubeparcel.config.field_types import (
     SingleLine,
     StrictModel,
     exact_version,
+    plugin_folder,
     yaml_key,
 )
+from kubeparcel.config.package_spec import CNI_BIN_DIR
+from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.model import Arch, Format, Request
@@ -96,6 +99,9 @@ class Settings(StrictModel):
         "kubeparcel", description="vendor of the packages"
     )
     kubelet_extra_args: SingleLine = Field("", description="KUBELET_EXTRA_ARGS in the kubelet's environment file")
+    cni_bin_dir: Annotated[str, AfterValidator(plugin_folder)] = Field(
+        CNI_BIN_DIR, description="folder of the CNI plugins, where the container runtime searches them"
+    )
     packages: Mapping[PackageName, PackageSpec] = Field(
         {}, description="changes to packages of the catalog, and new packages, by name"
     )
@@ -224,6 +230,9 @@ def _check_packages(settings: Settings, file: YamlFile) -> None:
                 f"Components: {', '.join(catalog.components)}.",
             )
         _check_binaries(name, spec, catalog.components, location)
+        for (field, index), problem in unknown_removals(name, settings.packages[name], catalog, settings.cni_bin_dir):
+            row = file.locate(("packages", name, field, index))
+            raise ConfigurationError(f"{row}: packages.{name}.{field}.{index}: {problem}")
 
 
 def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:

@@ -9,11 +9,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.files import sha256_of
 from kubeparcel.model import Arch, Format
-from kubeparcel.packages.model import PackageContents
+from kubeparcel.packages.model import FileType, PackageContents
 from kubeparcel.packages.reader import read_packages
 from kubeparcel.packages.versions import version_key
+
+REFERENCE_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
+"""CNI plugins by which the folder of all of them is found."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,13 @@ class PackageSet:
         """The version that most of the packages have, such as `1.36.3-1`."""
         versions = [*self.versions.values()]
         return max(versions, key=versions.count)
+
+    @functools.cached_property
+    def cni_bin_dir(self) -> str:
+        """The folder of the CNI plugins; the default without any."""
+        entries = (entry for contents in self.contents for entry in contents.entries)
+        paths = (entry.path.rpartition("/") for entry in entries if entry.kind is FileType.FILE and entry.mode & 0o111)
+        return next((folder for folder, _, name in paths if name in REFERENCE_PLUGINS), CNI_BIN_DIR)
 
 
 def load_package_sets(

@@ -105,8 +105,9 @@ class NodeImage:
     def added_files(self, pause_image: str) -> Mapping[str, str]:
         """Return the added files by path: they adapt the node to its machine, and set up crictl."""
         home = {"home": NODE_FOLDER}
-        cgroup_v1 = {"pause": pause_image, "systemd": "False"}
-        cgroup_v2 = {"pause": pause_image, "systemd": "True"}
+        common = {"pause": pause_image, "cni_bin_dir": self.packages.cni_bin_dir}
+        cgroup_v1 = {**common, "systemd": "False"}
+        cgroup_v2 = {**common, "systemd": "True"}
         socket = "unix:///run/containerd/containerd.sock"
         return {
             f"{NODE_FOLDER}/containerd-cgroup-v1.toml": render("hosts/containerd.toml", cgroup_v1),

@@ -35,8 +35,5 @@ VARIABLES = ("$KUBELET_KUBECONFIG_ARGS", "$KUBELET_CONFIG_ARGS", "$KUBELET_KUBEA
 COMMAND_LINE = (KUBELET, *VARIABLES)
 """The kubelet's command line in this order: later flags override earlier ones."""
 
-CNI_BIN_DIR = "/opt/cni/bin"
-"""The directory of CNI plugins, shared with plugins of other packages."""
-
 DYNAMICALLY_LINKED = (KUBELET,)
 """Binaries that upstream links dynamically; all others are static."""

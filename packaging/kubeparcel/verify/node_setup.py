@@ -62,12 +62,12 @@ def uses_cgroup_v2(container: Container) -> bool:
     return container.exists("/sys/fs/cgroup/cgroup.controllers")
 
 
-def configure_runtime(container: Container, pause: str = "") -> None:
-    """Configure and restart containerd: our CNI plugins, and the kubelet's cgroup driver.
+def configure_runtime(container: Container, cni_bin_dir: str, pause: str = "") -> None:
+    """Configure and restart containerd: our CNI plugins in their folder, and the kubelet's cgroup driver.
 
     `pause` is the sandbox image, if not containerd's default.
     """
-    values = {"pause": pause, "systemd": str(uses_cgroup_v2(container))}
+    values = {"cni_bin_dir": cni_bin_dir, "pause": pause, "systemd": str(uses_cgroup_v2(container))}
     container.write_file("/etc/containerd/config.toml", render("hosts/containerd.toml", values))
     container.run("systemctl", "restart", "containerd", timeout=60)
     journal = ("journalctl", "-u", "containerd", "-n", "20")

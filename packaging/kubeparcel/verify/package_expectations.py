@@ -8,7 +8,6 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Version
 from kubeparcel.packages.model import FileType, PackageContents
-from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
 from kubeparcel.verify.layout.checks.relations import is_generated
 from kubeparcel.verify.layout.expected import LayoutPaths, expected_from_package
 
@@ -28,7 +27,7 @@ def binaries(packages: PackageSet) -> Mapping[str, PackageContents]:
         for contents in packages.contents
         for entry in contents.entries
         if entry.kind is FileType.FILE
-        and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{CNI_BIN_DIR}/")))
+        and (entry.mode & 0o111 or entry.path.startswith(("/usr/bin/", f"{packages.cni_bin_dir}/")))
     }
 
 

@@ -75,6 +75,35 @@ def test_valid_packages_of_other_versions_pass_by_the_catalog(version: str, tmp_
     assert level.check_paths([tmp_path / "out"]).failed == ()
 
 
+def assert_valid(samples: SamplePackages, folder: Path) -> None:
+    """Assert that all packages pass, as built and by their records."""
+    packages = [(package, samples.write(package, None, folder / name)) for name, package in samples.manifests.items()]
+    built = [samples.built(package, file) for package, file in packages]
+    assert check_packages(built, samples.store, QuietLog()).failed == ()
+    assert level.check_paths([file for _, file in packages]).failed == ()
+
+
+@pytest.mark.parametrize("folder", ["/usr/lib/cni", "/usr/libexec/cni", "/usr/lib/kubernetes/cni"])
+def test_packages_with_another_folder_of_plugins_pass(folder: str, tmp_path: Path) -> None:
+    samples = sample_packages(tmp_path, cni_bin_dir=folder)
+    assert_valid(samples, tmp_path / "out")
+
+
+def test_packages_without_rows_of_the_catalog_pass(tmp_path: Path) -> None:
+    (tmp_path / "kubeparcel.yaml").write_text("""
+packages:
+  kubelet:
+    files: [{path: /etc/kubernetes/manifests, remove: true}]
+    relations: [{depends: kubernetes-cni, remove: true}]
+  kubernetes-cni:
+    files: [{path: /opt/cni/bin/portmap, remove: true}]
+  kubectl:
+    relations: [{conflicts: kubernetes-client, remove: true}]
+""")
+    samples = sample_packages(tmp_path)
+    assert_valid(samples, tmp_path / "out")
+
+
 def test_every_check_applies_to_some_package(
     samples: SamplePackages, official_samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path
 ) -> None:
@@ -158,7 +187,7 @@ def test_path_in_two_packages_of_a_build_fails(samples: SamplePackages, tmp_path
         page = next(file for file in package.files if "completions" in file.path)
         page = dataclasses.replace(page, path="/usr/share/man/man1/kube.1")
         package = dataclasses.replace(package, files=(*package.files, page))
-        built.append(samples.built(package, samples.write(package, None, tmp_path / name)))
+        built.append(samples.built(package, samples.write(package, None, tmp_path / "out" / name)))
     report = check_packages(built, samples.store, QuietLog())
     assert {check.name for check in report.failed} == {"one-owner-per-path"}
 

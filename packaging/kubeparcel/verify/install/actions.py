@@ -12,9 +12,9 @@ from kubeparcel.verify.install.assertions import (
     ADMIN_EDIT,
     DEBIAN_PLUGINS,
     FOREIGN_CONTENT,
-    FOREIGN_PLUGIN,
     NoFindings,
     files_as_packaged,
+    foreign_plugin,
     packages_removed,
     program_versions,
 )
@@ -77,17 +77,17 @@ def edit_settings_and_add_plugin(context: HostContext) -> NoFindings:
     """Edit all settings, and put another vendor's plugin next to the packages' own."""
     for path in config_files(context.packages):
         context.script('printf "%s\\n" "$2" >>"$1"', path, ADMIN_EDIT)
-    context.script('mkdir -p "${1%/*}"; echo "$2" >"$1"', FOREIGN_PLUGIN, FOREIGN_CONTENT)
+    context.script('mkdir -p "${1%/*}"; echo "$2" >"$1"', foreign_plugin(context.packages), FOREIGN_CONTENT)
     return ()
 
 
 def remove_edits_and_plugin(context: HostContext) -> NoFindings:
     """Remove the other vendor's plugin, what rpm saved of the edits, and the folders above."""
-    saved = [f"{path}.rpmsave" for path in config_files(context.packages)]
+    left = [foreign_plugin(context.packages), *(f"{path}.rpmsave" for path in config_files(context.packages))]
     before = context.state["before"]
     assert isinstance(before, dict)  # noqa: S101 - install_dependencies() put it there
-    parents = {str(up) for path in (FOREIGN_PLUGIN, *saved) for up in PurePosixPath(path).parents}
-    context.run("rm", "--force", FOREIGN_PLUGIN, *saved)
+    parents = {str(up) for path in left for up in PurePosixPath(path).parents}
+    context.run("rm", "--force", *left)
     for folder in sorted(parents.difference(before), reverse=True):
         context.run("rmdir", folder)
     return ()

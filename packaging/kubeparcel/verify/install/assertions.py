@@ -10,7 +10,6 @@ from typing import TypeAlias
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.reports.results import Finding
 from kubeparcel.templates import render
-from kubeparcel.verify import kubelet_contract
 from kubeparcel.verify.filesystem_snapshot import compare_snapshots, take_snapshot
 from kubeparcel.verify.package_expectations import binaries, completed_programs, config_files
 from kubeparcel.verify.scenario import HostContext, StepFunction
@@ -23,11 +22,11 @@ VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
 }
 """The arguments that make a program print its version; a CNI plugin needs none."""
 
-FOREIGN_PLUGIN = f"{kubelet_contract.CNI_BIN_DIR}/other-vendors-plugin"
 FOREIGN_CONTENT = "not ours"
 ADMIN_EDIT = "# edited by the administrator"
 DEBIAN_PLUGINS = "containernetworking-plugins"
 """Debian's own package of CNI plugins."""
+DEBIAN_PLUGIN_FOLDER = "/usr/lib/cni"
 
 CHANGES_SHOWN = 50
 
@@ -84,7 +83,8 @@ def program_versions(context: HostContext, packages: PackageSet, only: str = "")
     programs = {
         path: package
         for path, package in binaries(packages).items()
-        if only in ("", package.name) and (_is_plugin(path) or PurePosixPath(path).name in VERSION_ARGUMENTS)
+        if only in ("", package.name)
+        and (path.startswith(f"{packages.cni_bin_dir}/") or PurePosixPath(path).name in VERSION_ARGUMENTS)
     }
     commands = [(path, *VERSION_ARGUMENTS.get(PurePosixPath(path).name, ())) for path in programs]
     for result in context.run_each(commands):
@@ -95,8 +95,9 @@ def program_versions(context: HostContext, packages: PackageSet, only: str = "")
             yield Finding(f"version {version} in the output", output, path)
 
 
-def _is_plugin(path: str) -> bool:
-    return path.startswith(f"{kubelet_contract.CNI_BIN_DIR}/")
+def foreign_plugin(packages: PackageSet) -> str:
+    """Return the path of another vendor's plugin next to the packages' own."""
+    return f"{packages.cni_bin_dir}/other-vendors-plugin"
 
 
 def completions_load(context: HostContext) -> Iterator[Finding]:
@@ -162,10 +163,11 @@ def _edit_kept(context: HostContext, path: str, candidates: tuple[str, ...]) -> 
 
 def foreign_plugin_kept(context: HostContext) -> Iterator[Finding]:
     """Another vendor's plugin in the plugin folder is unchanged."""
-    result = context.run("cat", FOREIGN_PLUGIN)
+    plugin = foreign_plugin(context.packages)
+    result = context.run("cat", plugin)
     if result.stdout.strip() != FOREIGN_CONTENT:
         found = result.stderr.strip() or result.stdout.strip() or "an empty file"
-        yield Finding("another vendor's plugin, unchanged", found, FOREIGN_PLUGIN)
+        yield Finding("another vendor's plugin, unchanged", found, plugin)
 
 
 def debian_plugins_intact(context: HostContext) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from kubeparcel.verify.install.actions import (
     upgrade,
 )
 from kubeparcel.verify.install.assertions import (
+    DEBIAN_PLUGIN_FOLDER,
     DEBIAN_PLUGINS,
     completions_load,
     debian_plugins_intact,
@@ -183,13 +184,18 @@ def scenarios(
     """Yield all scenarios, the longest first, and why one does not apply on a host; else ''."""
     reasons = {
         UPGRADE.name: "" if previous and previous.versions != packages.versions else "no previous packages",
-        WITH_DEBIAN_PLUGINS.name: ""
-        if DEBIAN_PLUGINS in host.family.pool_packages
-        else f"the host has no {DEBIAN_PLUGINS}",
+        WITH_DEBIAN_PLUGINS.name: _no_debian_plugins(host, packages),
     }
     can_purge = MANAGERS[host.family.package_manager].purge
     for scenario in all_scenarios(packages.names):
         yield scenario if can_purge else _without(scenario, PURGE_AFTER_REMOVAL), reasons.get(scenario.name, "")
+
+
+def _no_debian_plugins(host: Host, packages: PackageSet) -> str:
+    """Return why Debian's plugins cannot be installed next to the packages; else ''."""
+    if DEBIAN_PLUGINS not in host.family.pool_packages:
+        return f"the host has no {DEBIAN_PLUGINS}"
+    return f"the packages replace {DEBIAN_PLUGINS}" if packages.cni_bin_dir == DEBIAN_PLUGIN_FOLDER else ""
 
 
 def _alone(name: str) -> Scenario[HostContext]:

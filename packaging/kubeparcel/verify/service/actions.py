@@ -77,7 +77,7 @@ def kubeadm_documents(version: str) -> tuple[Mapping[str, Any], ...]:
 def prepare_node(context: HostContext) -> Iterator[Finding]:
     """Give the machine an address, and configure its container runtime."""
     context.script('ip address replace "$1/32" dev lo', ADDRESS)
-    configure_runtime(context.container)
+    configure_runtime(context.container, context.packages.cni_bin_dir)
     yield from ()
 
 

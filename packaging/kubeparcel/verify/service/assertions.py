@@ -9,7 +9,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet import BASE_ARGUMENTS
-from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR, CONFIG_FILE, KUBELET, UNIT
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, KUBELET, UNIT
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.package_expectations import binaries
 from kubeparcel.verify.scenario import HostContext, StepFunction
@@ -115,7 +115,7 @@ def crictl_reaches_runtime(context: HostContext) -> Iterator[Finding]:
 
 def cni_plugins_respond(context: HostContext) -> Iterator[Finding]:
     """Each CNI plugin responds to the command VERSION, and supports CNI_VERSION."""
-    paths = [path for path in binaries(context.packages) if path.startswith(f"{CNI_BIN_DIR}/")]
+    paths = [path for path in binaries(context.packages) if path.startswith(f"{context.packages.cni_bin_dir}/")]
     text = f'echo \'{{"cniVersion":"{CNI_VERSION}"}}\' | CNI_COMMAND=VERSION "$1"'
     for result in context.run_each([("sh", "-c", text, "sh", path) for path in paths]):
         try:

@@ -16,6 +16,7 @@ _LIBC = {True: re.compile(r"(libc6|glibc)\b"), False: re.compile(r"(libc\.so\.6|
 _NEGATIVE = ("conflicts", "breaks", "replaces", "obsoletes")
 DISTRIBUTION_PLUGINS = "containernetworking-plugins"
 """Debian's and Fedora's CNI plugins, in another folder: both packages may be installed."""
+DISTRIBUTION_PLUGIN_FOLDERS = ("/usr/lib/cni", "/usr/libexec/cni")
 
 
 @check("relations", "dependencies and other relations match the package's record, or the catalog", applies=in_catalog)
@@ -66,9 +67,11 @@ def no_exact_bounds(context: CheckContext) -> Iterator[Finding]:
 
 @check("no-self-conflict", "the package can be installed together with the others")
 def no_self_conflict(context: CheckContext) -> Iterator[Finding]:
-    """Report conflicts with itself, the catalog's packages or the distribution's CNI plugins."""
+    """Report conflicts with itself, the catalog's packages or the distribution's CNI plugins in another folder."""
     itself = context.contents.name
-    names = {itself, *context.layout_paths.package_names, DISTRIBUTION_PLUGINS}
+    names = {itself, *context.layout_paths.package_names}
+    if not any(entry.path.startswith(DISTRIBUTION_PLUGIN_FOLDERS) for entry in context.binaries):
+        names.add(DISTRIBUTION_PLUGINS)
     for relation in _NEGATIVE:
         for other in context.contents.relations.get(relation, ()):
             name, _, bound = other.partition(" (")

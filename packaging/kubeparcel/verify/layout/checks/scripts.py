@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.process import run
 from kubeparcel.reports.results import Finding
-from kubeparcel.verify.kubelet_contract import CNI_BIN_DIR
 from kubeparcel.verify.layout.check_context import SHELLS, CheckContext, check, has_scripts, is_exact
 from kubeparcel.verify.layout.checks.services import SYSTEMCTL
 from kubeparcel.verify.layout.shell_parser import Command
