@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 
 SUITE = "stable"
 PROGRAMS = ("aptly", "reprepro", "apt-ftparchive", "createrepo_c", "gpg", "gpgv", "rpmsign")

@@ -12,7 +12,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from tests.conftest import isolate_environment
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import bucket, configuration, dist, key, publish, repo, server, session_key

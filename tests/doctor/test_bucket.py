@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.doctor.conftest import Doctor
 

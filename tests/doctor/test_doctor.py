@@ -28,7 +28,7 @@ from kubeparcel.reports.output import write_junit
 from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import keys, rpm_signature
 from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five, rpm

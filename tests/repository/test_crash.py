@@ -11,7 +11,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage import filesystem
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view, consistency, kill_at_change

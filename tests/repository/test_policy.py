@@ -11,8 +11,8 @@ from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
-from kubeparcel.repository.publisher import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import Publish

@@ -14,7 +14,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, DiskError, UsageError
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import keys
 from kubeparcel.repository.storage.folder import FolderStorage
 from tests.support import client_view

@@ -14,8 +14,8 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
-from kubeparcel.repository.publisher import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five
 from tests.support.repository_fixtures import Publish

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish

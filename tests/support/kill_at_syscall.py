@@ -84,7 +84,7 @@ def _execute(order: Mapping[str, Any]) -> None:
     from kubeparcel.console import QuietLog
     from kubeparcel.errors import UsageError
     from kubeparcel.repository import publisher
-    from kubeparcel.repository.publisher import Target
+    from kubeparcel.repository.open_repository import Target
 
     target = Target(order["repo"])
     if "selector" in order:

@@ -13,7 +13,7 @@ import pytest
 
 from kubeparcel.console import QuietLog
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing import keys
 from tests.support import buckets

@@ -17,7 +17,7 @@ from kubeparcel.errors import UsageError
 from kubeparcel.model import Arch, Format
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.publisher import Target
+    from kubeparcel.repository.open_repository import Target
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class ChangeOptions:
 
     def target(self, terms: Mapping[str, str | int] | None = None) -> Target:
         """Return the repository to change; `terms` are the options that it remembers."""
-        from kubeparcel.repository.publisher import Target
+        from kubeparcel.repository.open_repository import Target
 
         if not self.to:
             raise UsageError("Missing option --to: the repository's folder or s3://BUCKET/PREFIX.")

@@ -6,47 +6,21 @@ What only a change needs is imported where something changed: it is an eighth of
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.paths import cache_dir
-from kubeparcel.repository import location, policy, state_file, suites
+from kubeparcel.repository import state_file, suites
 from kubeparcel.repository.candidates.scan import scan_packages
-from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
-from kubeparcel.repository.package_cache import LastPublish, PackageCache, open_cache
+from kubeparcel.repository.open_repository import Target, open_repository
+from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.result import ChangeResult
-from kubeparcel.repository.signing.signer import Signer, open_signer
-from kubeparcel.repository.storage import factory
-from kubeparcel.repository.storage.base import Storage
-
-WAIT = 30.0
-"""The default time to wait for another publisher, in seconds."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The repository to change, and how.
-
-    `location` is a folder or `s3://BUCKET/PREFIX`, `key` the name or file of a signing key, `wait`
-    the seconds to wait for another publisher. `options` are changes to the RepositoryOptions.
-    `confirm` is called with a question before most of a repository is removed; it raises to refuse.
-    """
-
-    location: str
-    key: str = ""
-    dry_run: bool = False
-    wait: float = WAIT
-    options: Mapping[str, str | int | bool] = field(default_factory=dict)
-    confirm: Callable[[str], None] = lambda _: None
 
 
 def publish(
@@ -66,7 +40,7 @@ def publish(
     content. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
     files = scan_packages(folder)
-    with _open_repository(target, log, create=True) as repository, _workspace() as workspace:
+    with open_repository(target, log, create=True) as repository, _workspace() as workspace:
         state, cache = repository.state, repository.cache
         source = f"{folder}\n{suite}\n{state.identity}\n{strict} {all_revisions}"
         last = cache.last_publish(source, state.digest)
@@ -95,7 +69,7 @@ def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "
     """Remove packages from a suite, or from all; `suites.select_packages` describes selectors."""
     if not selectors:
         raise UsageError("No package given.", f"Pass {suites.SELECTOR_SYNTAX}.")
-    with _open_repository(target, log) as repository:
+    with open_repository(target, log) as repository:
         try:
             remaining = suites.remove(repository.state.suites, selectors, suite)
         except UsageError:
@@ -108,7 +82,7 @@ def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "
 
 def retain(keep: int, target: Target, log: Log, *, suite: str = "") -> ChangeResult:
     """Keep only the newest `keep` versions of each package in each minor version."""
-    with _open_repository(target, log) as repository:
+    with open_repository(target, log) as repository:
         return repository.apply(suites.retain(repository.state.suites, keep, suite))
 
 
@@ -116,13 +90,13 @@ def copy(origin: str, suite: str, target: Target, log: Log, *, selectors: Sequen
     """Add packages of the suite `origin` to another suite: all, or the selected ones."""
     if not origin or not suite:
         raise UsageError("inv copy needs two suites.", "Pass --suite FROM and --into TO.")
-    with _open_repository(target, log) as repository:
+    with open_repository(target, log) as repository:
         return repository.apply(suites.copy(repository.state.suites, origin, suite, selectors))
 
 
 def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
     """Publish the packages of an earlier generation again; by default of the previous one."""
-    with _open_repository(target, log) as repository:
+    with open_repository(target, log) as repository:
         storage = repository.storage
         generations = state_file.stored_generations(storage)
         earlier = [number for number in generations if number < repository.state.generation]
@@ -134,138 +108,6 @@ def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
                 f"Available generations: {', '.join(map(str, earlier)) or 'none'}.",
             )
         return repository.apply(state_file.parse(data, storage.location).suites)
-
-
-@dataclass(frozen=True)
-class OpenRepository:
-    """A repository that is locked for a change.
-
-    `published` is its current state, `state` the same with the options of this task. Without a
-    `signer` it is a dry run.
-    """
-
-    storage: Storage
-    published: State
-    state: State
-    signer: Signer | None
-    cache: PackageCache
-    started: float
-    confirm: Callable[[str], None]
-
-    def apply(self, target_suites: Suites, sources: Mapping[Package, str] | None = None) -> ChangeResult:
-        """Publish these suites; `sources` are the files of new packages.
-
-        Raises PolicyViolation if packages could not be installed.
-        """
-        target = dataclasses.replace(self.state, suites=target_suites)
-        changes = compare_suites(self.published.suites, target_suites)
-        policy.require_resolvable(target_suites, changes)
-        self._confirm_removal(changes)
-        renew = self.signer is not None and self._signatures_outdated(self.signer)
-        if self.signer is not None and (changes or renew):
-            from kubeparcel.repository.prepare import TargetState
-            from kubeparcel.repository.transaction import commit
-
-            target = commit(
-                self.storage,
-                self.published,
-                TargetState(target, sources or {}, renew),
-                self.signer,
-                self.cache,
-                int(time.time()),
-            )
-        return ChangeResult(
-            self.storage.location,
-            changes,
-            target,
-            renew,
-            dry_run=self.signer is None,
-            seconds=time.monotonic() - self.started,
-        )
-
-    def _confirm_removal(self, changes: Sequence[SuiteChange]) -> None:
-        """Ask before more than half of the entries of all suites are removed."""
-        removed = sum(len(change.removed) for change in changes)
-        total = sum(map(len, self.published.suites.values()))
-        if self.signer is not None and 2 * removed > total:
-            self.confirm(f"Remove {removed:,} of {total:,} packages in the suites of {self.storage.location}?")
-
-    def _signatures_outdated(self, signer: Signer) -> bool:
-        """Whether all indexes must be signed again, even if no package changed."""
-        return bool(self.published.suites) and (
-            self.published.options != self.state.options
-            or self.published.signing_keys != signer.key_expiry_tags
-            or 0 < self.published.renew_at <= time.time()
-            or bool(state_file.read_names(self.storage, state_file.PENDING))
-        )
-
-
-@contextmanager
-def _open_repository(target: Target, log: Log, *, create: bool = False) -> Iterator[OpenRepository]:
-    """Lock the repository and load its state; a dry run needs neither a lock nor a key.
-
-    Raises UsageError if there is none, unless it may be created here.
-    """
-    started = time.monotonic()
-    storage = factory.open_storage(target.location)
-    (location.require_free_location if create else location.require_repository)(storage)
-    with (
-        open_cache() as cache,
-        nullcontext() if target.dry_run else storage.lease(target.wait),
-        nullcontext() if target.dry_run else open_signer(target.key, log) as signer,
-    ):
-        published = _load_state(storage, cache, log)
-        state = dataclasses.replace(
-            published,
-            options=_updated_options(published.options, target.options, storage),
-            identity=published.identity or os.urandom(16).hex(),
-        )
-        _warn_of_identity_change(published, state.options, log)
-        yield OpenRepository(storage, published, state, signer, cache, started, target.confirm)
-
-
-def _load_state(storage: Storage, cache: PackageCache, log: Log) -> State:
-    """Return the state of a repository, if necessary recovered; an empty one if it does not exist yet."""
-    damage = ""
-    try:
-        if state := state_file.load(storage):
-            return state
-    except state_file.StateFileError as error:
-        damage = error.message
-    from kubeparcel.repository.recovery import recover_state
-
-    state = recover_state(storage, cache)
-    if damage or state.suites:
-        problem = damage or f"{storage.location} has no state file."
-        log.warn(f"{problem} The state was recovered from the published indexes.")
-    return state
-
-
-def _warn_of_identity_change(published: State, options: RepositoryOptions, log: Log) -> None:
-    """Warn of a new Origin or Label: apt reads the repository again only after its user has agreed."""
-    before = published.options
-    changes = [
-        f"{name} from {old!r} to {new!r}"
-        for name, old, new in (
-            ("Origin", before.origin, options.origin),
-            ("Label", before.label or before.origin, options.label or options.origin),
-        )
-        if old != new
-    ]
-    if published.suites and changes:
-        log.warn(
-            f"Changing {' and '.join(changes)}: apt-get update fails on every host until somebody confirms it there "
-            "(apt-get update --allow-releaseinfo-change), and pins by the old name no longer match."
-        )
-
-
-def _updated_options(
-    options: RepositoryOptions, changes: Mapping[str, str | int | bool], storage: Storage
-) -> RepositoryOptions:
-    options = dataclasses.replace(options, **changes)  # type: ignore[arg-type]
-    if not options.base_url:
-        options = dataclasses.replace(options, base_url=storage.base_url)
-    return options
 
 
 @contextmanager

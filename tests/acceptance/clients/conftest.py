@@ -20,7 +20,7 @@ from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.session import Session
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import keys
 from kubeparcel.templates import render
 from tests.acceptance.clients.table import CLIENTS, Client

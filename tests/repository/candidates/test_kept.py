@@ -12,8 +12,8 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
-from kubeparcel.repository.publisher import Target
 from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.elf_files import Go, elf

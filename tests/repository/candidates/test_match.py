@@ -15,8 +15,8 @@ from kubeparcel.model import Format
 from kubeparcel.repository import publisher, suites
 from kubeparcel.repository.candidates import match
 from kubeparcel.repository.model import Package
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import FileStamp
-from kubeparcel.repository.publisher import Target
 from tests.support import client_view
 from tests.support.package_builders import deb, five
 from tests.support.repository_fixtures import Publish

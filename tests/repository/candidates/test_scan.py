@@ -11,8 +11,8 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.candidates.scan import new_files, scan_packages
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import FileStamp, LastPublish
-from kubeparcel.repository.publisher import Target
 from tests.support.package_builders import deb
 from tests.support.repository_fixtures import Publish
 

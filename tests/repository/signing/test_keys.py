@@ -19,7 +19,7 @@ from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp, secret_folder, signer
 from tests.conftest import RecordingLog
 from tests.support import client_view

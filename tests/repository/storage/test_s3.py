@@ -15,7 +15,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import Busy, ExternalError, UsageError
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage import s3, s3_lease
 from kubeparcel.repository.storage.base import ConflictError
 from kubeparcel.repository.storage.s3 import S3Storage

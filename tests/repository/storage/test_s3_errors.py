@@ -11,7 +11,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.repository import publisher
-from kubeparcel.repository.publisher import Target
+from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage.factory import open_storage
 from kubeparcel.repository.storage.s3 import S3Storage
 from tests.support import buckets
