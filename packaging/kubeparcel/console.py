@@ -14,6 +14,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from kubeparcel import journal
 from kubeparcel.program_name import with_program_name
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class PlainLog:
         self.interval = interval
 
     def info(self, label: str, text: str) -> None:
+        journal.record(_labelled(label, text))
         print_message(_labelled(label, text), self.stream)
 
     def warn(self, text: str) -> None:
@@ -107,9 +109,10 @@ class QuietLog:
     """Prints warnings only."""
 
     def info(self, label: str, text: str) -> None:
-        pass
+        journal.record(_labelled(label, text))
 
     def warn(self, text: str) -> None:
+        journal.record(f"Warning: {text}")
         print_message(f"Warning: {with_program_name(text)}")
 
     @contextmanager
@@ -137,10 +140,12 @@ class LiveLog:
         self.guard = threading.Lock()
 
     def info(self, label: str, text: str) -> None:
+        journal.record(_labelled(label, text))
         self.console.print(_labelled(label, text), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         text = _labelled("Warning", text)
+        journal.record(text)
         self.console.print(text, markup=False, style="yellow", soft_wrap=True)
 
     @contextmanager
@@ -198,6 +203,7 @@ def create_log(quiet: bool = False) -> Log:
     if quiet:
         return QuietLog()
     live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+    live = live and not journal.listeners  # bars and lines of --verbose do not mix
     return LiveLog() if live else PlainLog()
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from kubeparcel import journal
 from kubeparcel.errors import ToolError
 
 TAIL = 60
@@ -69,13 +71,16 @@ def run(
     (with `check`) exits with another code than 0; it is then killed with all that it started.
     """
     arguments = tuple(str(argument) for argument in argv)
+    started = time.monotonic()
     with _started(arguments, cwd, env, stdin is not None) as process:
         try:
             out, err = _communicate(process, stdin, timeout, on_line)
         except subprocess.TimeoutExpired:
+            journal.record_command(arguments, -signal.SIGKILL, time.monotonic() - started)
             message = f"{shlex.join(arguments)} took longer than {timeout:g} s."
             raise ProcessTimeout(message) from None
     completed = CompletedProcess(arguments, process.returncode, out, err)
+    journal.record_command(arguments, process.returncode, time.monotonic() - started, out + err)
     if check and completed.exit_code != 0:
         raise failed_process(completed)
     return completed

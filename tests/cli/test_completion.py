@@ -63,7 +63,7 @@ def test_complete_offers_the_options_of_the_task(candidates):
     assert candidates("build", "--arch", "amd64", "--lo") == ["--locked"]
     assert candidates("build", "--no-such-option", "--lo") == ["--locked"]
     assert "--kubernetes" in candidates("build", "")
-    assert candidates("--ver") == ["--version"]
+    assert candidates("--vers") == ["--version"]
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,15 @@ CODES = {
 @pytest.mark.parametrize(("name", "code"), CODES.items())
 def test_error_is_printed_to_standard_error_with_its_exit_code(kubeparcel, fail_build, name, code):
     fail_build(getattr(errors, name)("What happened.", "What to do.\nAnd then."))
-    assert kubeparcel("build") == (code, "", "What happened.\n  What to do.\n  And then.\n")
+    log = "" if code == 2 else "Log: dist/kubeparcel.log\n"
+    assert kubeparcel("build") == (code, "", f"What happened.\n  What to do.\n  And then.\n{log}")
 
 
 def test_error_is_a_json_document_with_the_json_option(kubeparcel, fail_build):
     fail_build(errors.DigestError("What happened.", "What to do."))
     code, out, err = kubeparcel("build", "--json")
     assert json.loads(out) == {"error": "What happened.", "hint": "What to do.", "exit": 3}
-    assert (code, err) == (3, "")
+    assert (code, err) == (3, "Log: dist/kubeparcel.log\n")
 
 
 def test_error_has_no_traceback_by_default(kubeparcel, fail_build):
@@ -59,12 +60,12 @@ def test_debug_prints_the_traceback_before_the_message(kubeparcel, fail_build, w
     code, _, err = kubeparcel(*words)
     assert code == 3
     assert err.startswith("Traceback (most recent call last):\n")
-    assert err.endswith("\nThe disk is full.\n")
+    assert err.endswith("\nThe disk is full.\nLog: dist/kubeparcel.log\n")
 
 
 def test_os_error_is_a_disk_error_that_names_the_file(kubeparcel, fail_build):
     fail_build(OSError(28, "No space left on device", "/var/x"))
-    assert kubeparcel("build") == (3, "", "/var/x: No space left on device.\n")
+    assert kubeparcel("build") == (3, "", "/var/x: No space left on device.\nLog: dist/kubeparcel.log\n")
 
 
 def test_bug_is_raised(here, fail_build):
@@ -100,7 +101,7 @@ class Result:
 @pytest.mark.parametrize("code", [0, 1])
 def test_failed_check_gives_exit_code_1(kubeparcel, monkeypatch, code):
     monkeypatch.setattr(pipeline, "build", lambda *_, **__: Result(code))
-    assert kubeparcel("build") == (code, "a table\n", "")
+    assert kubeparcel("build") == (code, "a table\n", "Log: dist/kubeparcel.log\n" if code else "")
 
 
 def test_build_prints_the_next_step_on_a_terminal(kubeparcel, monkeypatch):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import quantity
 from kubeparcel.errors import Busy
+from kubeparcel.journal import LOG_NAME
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 
@@ -110,7 +111,7 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     out = settings.base / settings.out
     packages = list(read_checksums(out))
-    for name in (*packages, *REPORT_NAMES, CHECKSUMS, LOCK, LOCK_HOLDER):
+    for name in (*packages, *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
         (out / name).unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):
         with suppress(OSError):  # other files stay

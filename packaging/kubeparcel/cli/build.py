@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from kubeparcel import console
+from kubeparcel import console, journal
 from kubeparcel.cli.options import SOURCES, Option, PackageOptions, ReleaseOptions
 from kubeparcel.cli.output import confirm, print_result
 from kubeparcel.cli.task import task
@@ -41,6 +41,7 @@ def build(
     from kubeparcel.config.settings import load_settings
 
     settings = load_settings({**asdict(release), **asdict(package), "out": out})
+    journal.keep_in(settings.base / settings.out)
     log = console.create_log(quiet)
     if dry_run:
         from kubeparcel.build.preview import preview

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeparcel import console
+from kubeparcel import console, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
@@ -35,6 +35,7 @@ def image(
 
     base = Path.cwd()
     packages = load_settings({}, base).out
+    journal.keep_in(base / packages)
     request = export.ImageRequest(
         paths=tuple(base / name for name in path or [packages]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),

@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from kubeparcel import __version__, journal
 from kubeparcel.console import discard_output, print_message
 from kubeparcel.errors import DiskError, KubeparcelError, UsageError
+from kubeparcel.paths import display_path
 from kubeparcel.program_name import with_program_name
 
 DEBUG = "KUBEPARCEL_DEBUG"
@@ -68,20 +72,40 @@ def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:
 
 
 def exit_code(work: Callable[[], int | None], *, as_json: bool = False) -> int:
-    """Run `work` and return its exit code; expected errors are reported, bugs are raised."""
+    """Run `work` and return its exit code; expected errors are reported, bugs are raised.
+
+    A failure leaves a log file in the output folder, unless it is wrong usage.
+    """
     try:
-        return work() or 0
+        code = work() or 0
     except KubeparcelError as error:
         report_error(error, as_json=as_json)
-        return error.exit_code
+        code = error.exit_code
+        _finish_log(code, traceback.format_exc())
     except OSError as error:
         failure = DiskError(f"{error.filename or _place()}: {error.strerror or error}.")
         failure.__cause__ = error
         report_error(failure, as_json=as_json)
-        return failure.exit_code
+        code = failure.exit_code
+        _finish_log(code, traceback.format_exc())
     except KeyboardInterrupt:
         print_message("\nInterrupted. No partial files were left; run the command again to continue.")
         return INTERRUPTED
+    except Exception:
+        _finish_log(1, traceback.format_exc())
+        raise
+    else:
+        _finish_log(code, f"exit code {code}")
+    return code
+
+
+def _finish_log(code: int, ending: str) -> None:
+    """Leave a log file after a failure, and name it on standard error; remove an earlier one after success."""
+    if code == UsageError.exit_code:
+        return
+    heading = f"kubeparcel {__version__} · {shlex.join(sys.argv)}\n{platform.platform()} · Python {sys.version}"
+    if path := journal.finish(heading, ending if code else ""):
+        print_message(f"Log: {display_path(path)}")
 
 
 def _place() -> str:

@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 
-from kubeparcel import __version__
+from kubeparcel import __version__, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import exit_code, prepare_streams, print_result
 from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, click_parameter, usage_errors
@@ -144,6 +144,7 @@ def run(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     prepare_streams()
+    journal.start()
     program = Program(tasks)
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         from kubeparcel.cli import completion

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
+from kubeparcel import journal
 from kubeparcel.cli.environment import check_environment
 from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import DEBUG, print_result
+from kubeparcel.console import print_message
 from kubeparcel.errors import UsageError
 from kubeparcel.program_name import program_name
 
@@ -123,9 +125,15 @@ def _debug(_: click.Context, __: click.Parameter, given: bool) -> None:
         os.environ[DEBUG] = "1"
 
 
+def _verbose(_: click.Context, __: click.Parameter, given: bool) -> None:
+    if given:
+        journal.listeners[:] = [print_message]
+
+
 COMMON_PARAMETERS = [
     click_parameter(name, bool, False, option, callback=callback, expose_value=False, is_eager=True)
     for name, option, callback in (
+        ("verbose", Option("print each command that ran, with its exit code and duration"), _verbose),
         ("debug", Option("print the traceback of an error", short="-d"), _debug),
         ("help", Option("print this help", short="-h"), _print_help),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kubeparcel import console
+from kubeparcel import console, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
@@ -50,6 +50,7 @@ def verify(
 
     base, log = Path.cwd(), console.create_log(quiet)
     settings = load_settings({}, base)
+    journal.keep_in(base / settings.out)
     request = VerifyRequest(
         level,
         paths=tuple(base / name for name in path or [settings.out]),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from kubeparcel import process
+from kubeparcel import journal, process
 from kubeparcel.process import CompletedProcess
 
 CONTAINER_ENDED = 137
@@ -131,7 +131,10 @@ class OpenShells:
             started = time.monotonic()
             if not shell.connect(timeout):
                 return None
-            return shell.run(argv, stdin, env, timeout - (time.monotonic() - started))
+            completed = shell.run(argv, stdin, env, timeout - (time.monotonic() - started))
+            command, output = [self._engine, "exec", container, *argv], completed.stdout + completed.stderr
+            journal.record_command(command, completed.exit_code, time.monotonic() - started, output)
+            return completed
         finally:
             shell.release()
 
