@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kubeparcel.verify.kubelet import parse_flags
+from kubeparcel.verify.kubelet_contract import EXTRA_ARGS
 from tests.build.plans import plan, text_at
+from tests.support.kubelet_arguments import ARGUMENTS
 
 DROP_IN = """\
 [Service]
@@ -73,9 +76,15 @@ def test_environment_file_is_empty_by_default(here, format_, layout, dropindir, 
     assert text_at(package, envfile) == "KUBELET_EXTRA_ARGS=\n"
 
 
-def test_environment_file_has_the_extra_arguments_of_the_settings(here):
-    flags = {"kubelet_extra_args": "--v=4 --node-ip=10.0.0.1"}
-    content = text_at(plan(**flags)["kubelet", "deb"], "/etc/default/kubelet")
+@pytest.mark.parametrize("value", ARGUMENTS)
+def test_systemd_reads_the_extra_arguments_of_the_settings(here, value):
+    packages = plan(kubelet_extra_args=value)
+    for format_, path in (("deb", "/etc/default/kubelet"), ("rpm", "/etc/sysconfig/kubelet")):
+        assert parse_flags(text_at(packages["kubelet", format_], path), EXTRA_ARGS) == ARGUMENTS[value]
+
+
+def test_plain_extra_arguments_are_not_quoted(here):
+    content = text_at(plan(kubelet_extra_args="--v=4 --node-ip=10.0.0.1")["kubelet", "deb"], "/etc/default/kubelet")
     assert content == "KUBELET_EXTRA_ARGS=--v=4 --node-ip=10.0.0.1\n"
 
 

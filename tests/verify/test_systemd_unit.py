@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kubeparcel.verify.systemd_unit import parse_environment_file, parse_unit, split_words
 
 
@@ -49,3 +51,24 @@ def test_split_words_keeps_quoted_spaces() -> None:
 def test_environment_file_has_names_values_and_line_numbers() -> None:
     text = '# comment\nA=1\nB="x y"\n\nexport C=2\nD\n'
     assert parse_environment_file(text) == (("A", "1", 2), ("B", "x y", 3), ("export C", "2", 5), ("D", "", 6))
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('"--a" --b', "--a--b"),
+        ("--a \"b c\" 'd'", "--a \"b c\" 'd'"),
+        ('"a" "b"', "ab"),
+        (r"a\nb \\ \"", 'anb \\ "'),
+        (r'"a\nb \\ \" \$x \`"', r'a\nb \ " $x `'),
+        (r"'a\n\\'", r"a\n\\"),
+        ("a \t", "a"),
+        ('" a "  ', " a "),
+        ("a\\\n  b", "a  b"),
+        ('"a\n# b"', "a\n# b"),
+        ("a # b ; c", "a # b ; c"),
+    ],
+)
+def test_environment_file_value_is_unquoted_as_systemd_does(written, value):
+    assert parse_environment_file(f"; comment\nA = {written}\nB=2\n")[0][1] == value
+    assert [name for name, _, _ in parse_environment_file(f"A={written}\nB=2\n")] == ["A", "B"]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kubeparcel.config.kubelet_arguments import environment_value, split_arguments
 from kubeparcel.config.package_spec import PackageVariant
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch, Format, Lock, Version
@@ -141,7 +142,7 @@ def _plan_package(
         "year": datetime.fromtimestamp(release.released, UTC).year,
         "homepage": spec.homepage,
         "license": spec.license,
-        "kubelet_extra_args": settings.kubelet_extra_args,
+        "kubelet_extra_args": environment_value(split_arguments(settings.kubelet_extra_args)),
     }
     custom_files = settings.packages[name].files if {name} <= catalog.packages.keys() & settings.packages.keys() else ()
     files = {  # The user's files come last and replace those of the catalog.

@@ -152,7 +152,10 @@ class Pattern:
         return {**handler(schema), "pattern": f"^(?:{self.pattern})$"}
 
 
-SingleLine = Annotated[str, Pattern(r"[^\r\n]*", "one line of text")]
+CONTROL = r"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029"
+"""Characters, for a set in a pattern, that end a line or control a terminal; a tab is neither."""
+
+SingleLine = Annotated[str, Pattern(f"[^{CONTROL}]*", "one line of text")]
 PackageName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "a lowercase name like kubelet or my-tools")]
 RelationText = Annotated[
     str,

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 from kubeparcel.config.catalog import merge_package
 from kubeparcel.config.catalog_models import ComponentSpec, PackageSpec
 from kubeparcel.config.field_types import (
+    CONTROL,
     ExactVersion,
     Layout,
     PackageName,
@@ -24,6 +25,7 @@ from kubeparcel.config.field_types import (
     plugin_folder,
     yaml_key,
 )
+from kubeparcel.config.kubelet_arguments import valid_arguments
 from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
@@ -93,12 +95,17 @@ class Settings(StrictModel):
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
     maintainer: Annotated[
-        str, Pattern(r"[^<>\r\n]+ <[^<>\s]+@[^<>\s]+>", "an address like Jane Doe <jane@example.org>")
+        str,
+        Pattern(
+            rf"[^<>{CONTROL}]+ <[^<>\s{CONTROL}]+@[^<>\s{CONTROL}]+>", "an address like Jane Doe <jane@example.org>"
+        ),
     ] = Field("kubeparcel <noreply@kubeparcel.invalid>", description="maintainer of the packages")
-    vendor: Annotated[str, Pattern(r"[^\r\n]+", "one line of text")] = Field(
+    vendor: Annotated[str, Pattern(f"[^{CONTROL}]+", "one line of text")] = Field(
         "kubeparcel", description="vendor of the packages"
     )
-    kubelet_extra_args: SingleLine = Field("", description="KUBELET_EXTRA_ARGS in the kubelet's environment file")
+    kubelet_extra_args: Annotated[SingleLine, AfterValidator(valid_arguments)] = Field(
+        "", description="KUBELET_EXTRA_ARGS in the kubelet's environment file; quotes group, nothing is substituted"
+    )
     cni_bin_dir: Annotated[str, AfterValidator(plugin_folder)] = Field(
         CNI_BIN_DIR, description="folder of the CNI plugins, where the container runtime searches them"
     )

@@ -90,7 +90,7 @@ class Word:
         return self.text != self.raw
 
 
-_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\]|["'\\])+""")
+_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^ \t\r\n"'\\]|["'\\])+""")
 _PIECE = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\\(.)|(.)""", re.DOTALL)
 
 
@@ -109,10 +109,30 @@ def _unquote(raw: str) -> str:
     return _PIECE.sub(plain, raw)
 
 
+_ASSIGNMENT = re.compile(
+    r"""[ \t]*[#;][^\n]*\n?|[ \t]*(?P<name>[^=\n]*)(?P<value>=
+    (?P<quoted>(?:[ \t]*(?:"(?:\\.|[^"\\])*"|'[^']*'))*)[ \t]*(?P<plain>(?:\\.|[^\\\n])*)\\?)?(?:\n|\Z)""",
+    re.DOTALL | re.VERBOSE,
+)
+_QUOTED = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""", re.DOTALL)
+
+
 def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
-    """Return the name, value and line number of each assignment in an EnvironmentFile."""
+    """Return the name, value and line number of each assignment in an EnvironmentFile.
+
+    Quotes count only before other text: `"a" "b"` is `ab`, and `a "b"` keeps its quotes.
+    """
     variables = []
-    for line, content in _logical_lines(text):
-        name, equals, value = content.partition("=")
-        variables.append((name.strip() if equals else content, _unquote(value.strip()), line))
+    for match in _ASSIGNMENT.finditer(text):
+        name = (match["name"] or "").strip()
+        if name or match["value"]:
+            pieces = (
+                _unescape(double, '["\\\\`$]') or single for double, single in _QUOTED.findall(match["quoted"] or "")
+            )
+            value = "".join(pieces) + _unescape(match["plain"] or "", ".").rstrip(" \t\r")
+            variables.append((name, value, text.count("\n", 0, match.start("name")) + 1))
     return tuple(variables)
+
+
+def _unescape(text: str, special: str) -> str:
+    return re.sub(rf"\\(?:\n|({special}))", lambda match: match[1] or "", text)
