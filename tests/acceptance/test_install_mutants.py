@@ -99,7 +99,7 @@ def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folde
     host = catalog.load_hosts().get(HOSTS[machine.format])
     target = Path(tempfile.mkdtemp(dir=session.folder))
     new, old = (_package_set(sound, revision, machine, folder / revision, target / revision) for revision in (NEW, OLD))
-    scenario = {row.name: row for row in scenarios(host, new, old)}[machine.scenario]
+    scenario = {row.name: row for row, not_run in scenarios(host, new, old) if not not_run}[machine.scenario]
     required = {name for m in machine.mutants for name in (*m.required_steps, m.check)}
     last = max(i for i, step in enumerate(scenario.steps) if step.name in machine.checks)
     steps = tuple(
@@ -174,7 +174,7 @@ def test_every_check_has_a_mutant(sound: SoundPackages, tmp_path: Path) -> None:
             load_package_sets(sorted(sound.folders[revision, format_].iterdir()), tmp_path / revision)[format_]
             for revision in (NEW, OLD)
         )
-        for scenario in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):
+        for scenario, _ in scenarios(catalog.load_hosts().get(HOSTS[format_]), new, old):
             checks = {step.name for step in scenario.steps if not _is_preparation(step)}
             key = (scenario.name, format_)
             assert checks == {m.check for m, f in CASES if (m.scenario, f) == key}, scenario.name

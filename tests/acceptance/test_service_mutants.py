@@ -154,8 +154,8 @@ def _scenario(
 ) -> tuple[Scenario[HostContext], PackageSet | None]:
     """Return the scenario of a machine, and the packages that it starts with, if others."""
     previous, other = (None, initial) if machine.scenario == "layouts" else (initial, None)
-    applicable = scenarios(current, previous, other)
-    return next(planned for planned in applicable if planned[0].name == machine.scenario)
+    planned = scenarios(current, previous, other)
+    return next((scenario, start) for scenario, start, _ in planned if scenario.name == machine.scenario)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.scenario} {m.name} {m.format}")
@@ -179,6 +179,6 @@ def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: Ser
 def test_every_check_has_a_mutant(sound: SoundPackages) -> None:
     for format_ in Format:
         sets = (sound.sets[variant, format_] for variant in (CURRENT, PREVIOUS, OTHER_LAYOUT))
-        for scenario, _ in scenarios(*sets):
+        for scenario, _, _ in scenarios(*sets):
             checks = {mutant.check for mutant in MUTANTS if mutant.scenario == scenario.name}
             assert {step.name for step in scenario.steps} == checks
