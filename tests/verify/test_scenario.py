@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kubeparcel.process import CompletedProcess
+from kubeparcel.verify.package_steps import manage
 from kubeparcel.verify.scenario import HostContext, package_mounts
 
 
@@ -95,7 +96,7 @@ def test_run_each_splits_the_outputs_of_one_script() -> None:
 def test_purge_removes_where_the_package_manager_has_no_purge() -> None:
     for manager, command in (("apt", "apt-get --yes purge a"), ("dnf", "dnf --assumeyes remove a")):
         host = context({}, manager)
-        assert list(host.purge(["a"])) == []
+        assert list(manage("purge", "a")(host)) == []
         assert list(host.evidence) == [command]
 
 

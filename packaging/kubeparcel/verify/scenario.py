@@ -129,10 +129,6 @@ class HostContext:
         for line in error_lines(f"{result.stdout}\n{result.stderr}"):
             yield Finding("no errors in the output", line, self.locate(shlex.join(argv)))
 
-    def purge(self, names: Sequence[str]) -> Iterator[Finding]:
-        """Remove packages, with their settings if the package manager distinguishes that."""
-        yield from self.run_manager(self.package_manager.purge or self.package_manager.remove, names)
-
     def change_versions(self, command: str, versions: Mapping[str, str]) -> Iterator[Finding]:
         """Bring packages to exactly these versions with a package manager's command."""
         yield from self.run_manager(command, self.package_manager.at_versions(versions))

@@ -19,6 +19,7 @@ from kubeparcel.verify.cluster.node_assertions import KUBELET_CONF, kubelet_argu
 from kubeparcel.verify.install.assertions import programs_removed
 from kubeparcel.verify.kubelet_contract import CONFIG_FILE, EXTRA_ARGS, KUBEADM_FLAGS_FILE
 from kubeparcel.verify.node_setup import kubeadm_configuration
+from kubeparcel.verify.package_steps import manage
 
 INIT_CONFIG, JOIN_CONFIG = "/root/init.yaml", "/root/join.yaml"
 POD_MANIFEST = "/root/pods.json"
@@ -179,5 +180,4 @@ def kubeadm_reset(cluster: Cluster) -> Iterator[Finding]:
 def purge_packages(cluster: Cluster) -> Iterator[Finding]:
     """Purge the packages after the reset."""
     for context in cluster.contexts:
-        yield from context.purge(context.packages.names)
-        yield from programs_removed(context)
+        yield from manage("purge", then=programs_removed)(context)

@@ -10,12 +10,9 @@ from kubeparcel.templates import render
 from kubeparcel.verify.filesystem_snapshot import take_snapshot
 from kubeparcel.verify.install.assertions import (
     ADMIN_EDIT,
-    DEBIAN_PLUGINS,
     FOREIGN_CONTENT,
     NoFindings,
-    files_as_packaged,
     foreign_plugin,
-    packages_removed,
     program_versions,
 )
 from kubeparcel.verify.package_expectations import config_files, dependencies_of, external_dependencies
@@ -30,12 +27,6 @@ def install_dependencies(context: HostContext) -> Iterator[Finding]:
     context.state["before"] = take_snapshot(context.container)
 
 
-def install_all(context: HostContext) -> Iterator[Finding]:
-    """Install all packages at once, by name."""
-    yield from context.run_manager(context.package_manager.install, context.packages.names)
-    yield from context.assert_versions(context.packages.versions)
-
-
 def install_alone(name: str) -> StepFunction:
     """Return a step that installs one package: its dependencies follow, and its programs run."""
 
@@ -48,29 +39,6 @@ def install_alone(name: str) -> StepFunction:
         yield from program_versions(context, context.packages, only=name)
 
     return install
-
-
-def reinstall(context: HostContext) -> Iterator[Finding]:
-    """Install the same packages again."""
-    yield from context.run_manager(context.package_manager.reinstall, context.packages.names)
-    yield from context.assert_versions(context.packages.versions)
-
-
-def purge(context: HostContext) -> Iterator[Finding]:
-    """Remove the packages with their settings, as far as the package manager can."""
-    yield from context.purge(context.packages.names)
-    yield from packages_removed(context)
-
-
-def remove(context: HostContext) -> Iterator[Finding]:
-    """Remove the packages."""
-    yield from context.run_manager(context.package_manager.remove, context.packages.names)
-    yield from packages_removed(context)
-
-
-def purge_settings(context: HostContext) -> Iterator[Finding]:
-    """Purge packages that were removed before."""
-    yield from context.run_manager(context.package_manager.purge, context.packages.names)
 
 
 def edit_settings_and_add_plugin(context: HostContext) -> NoFindings:
@@ -142,14 +110,3 @@ def remove_systemd(context: HostContext) -> Iterator[Finding]:
     if result.exit_code:
         found = (result.stderr or result.stdout).strip()[-300:]
         yield Finding("a host without systemd", found or "systemd could not be removed")
-
-
-def install_debian_plugins(context: HostContext) -> Iterator[Finding]:
-    """Install Debian's own CNI plugins."""
-    yield from context.run_manager(context.package_manager.install, [DEBIAN_PLUGINS])
-
-
-def purge_debian_plugins(context: HostContext) -> Iterator[Finding]:
-    """Purge Debian's own CNI plugins; the files of the packages under test stay as packaged."""
-    yield from context.purge([DEBIAN_PLUGINS])
-    yield from files_as_packaged(context)

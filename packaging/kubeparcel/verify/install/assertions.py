@@ -12,6 +12,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.templates import render
 from kubeparcel.verify.filesystem_snapshot import compare_snapshots, take_snapshot
 from kubeparcel.verify.package_expectations import binaries, completed_programs, config_files
+from kubeparcel.verify.package_steps import files_as_packaged
 from kubeparcel.verify.scenario import HostContext, StepFunction
 
 VERSION_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
@@ -57,15 +58,6 @@ def files_unchanged_since(label: str) -> StepFunction:
         yield from findings
 
     return compare
-
-
-def files_as_packaged(context: HostContext) -> Iterator[Finding]:
-    """The package manager finds every file as packaged; edited settings do not count."""
-    manager = context.package_manager
-    result = context.run(*manager.argv(manager.verify, context.packages.names))
-    for line in f"{result.stdout}{result.stderr}".splitlines():
-        if not re.match(r"\S+ +c ", line):  # dpkg and rpm mark configuration files so
-            yield Finding("every file as packaged", line)
 
 
 def programs_report_versions(context: HostContext) -> Iterator[Finding]:
@@ -174,7 +166,4 @@ def debian_plugins_intact(context: HostContext) -> Iterator[Finding]:
     """Debian's own CNI plugins are installed, with every file as packaged."""
     if not context.installed_versions([DEBIAN_PLUGINS]):
         yield Finding(f"{DEBIAN_PLUGINS} installed", "not installed any more")
-    manager = context.package_manager
-    result = context.run(*manager.argv(manager.verify, [DEBIAN_PLUGINS]))
-    for line in result.stdout.splitlines():
-        yield Finding("every file as packaged", line, DEBIAN_PLUGINS)
+    yield from files_as_packaged(DEBIAN_PLUGINS)(context)

@@ -11,18 +11,13 @@ from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet import KubeletFiles
 from kubeparcel.verify.kubelet_contract import UNIT
 from kubeparcel.verify.package_expectations import ENV_HOLDER
+from kubeparcel.verify.package_steps import files_as_packaged, manage
 from kubeparcel.verify.scenario import HostContext, StepFunction
 from kubeparcel.verify.service.actions import FLAG_MAX_PODS, restart_kubelet
 from kubeparcel.verify.service.assertions import kubelet_not_restarted, kubelet_runs_with
 from kubeparcel.verify.service.unit_assertions import nothing_overrides, unit_files_of
 
 PRESET = "/etc/systemd/system-preset/00-site.preset"
-
-
-def install(context: HostContext) -> Iterator[Finding]:
-    """Install the packages under test."""
-    manager = context.package_manager
-    yield from context.change_versions(manager.install, context.packages.versions)
 
 
 def install_previous(context: HostContext) -> Iterator[Finding]:
@@ -54,35 +49,25 @@ def remove(name: str) -> StepFunction:
     """Return a step that removes one package: the kubelet runs on, with its files as packaged."""
 
     def run(context: HostContext) -> Iterator[Finding]:
-        manager = context.package_manager
-        yield from context.run_manager(manager.remove, [name])
+        yield from manage("remove", name)(context)
         if name in context.installed_versions([name]):
             yield Finding(f"{name} not installed", "still installed")
         yield from kubelet_not_restarted(context)
-        result = context.run(*manager.argv(manager.verify, [ENV_HOLDER]))
-        if result.exit_code or result.stdout.strip():
-            output = result.stdout.strip() or result.stderr.strip()
-            found = output or f"exit code {result.exit_code}"
-            yield Finding("every file as packaged", found, ENV_HOLDER)
+        yield from files_as_packaged(ENV_HOLDER, edited=False)(context)
 
     return run
-
-
-def remove_kubelet(context: HostContext) -> Iterator[Finding]:
-    """Remove the kubelet's own package."""
-    yield from context.run_manager(context.package_manager.remove, [ENV_HOLDER])
 
 
 def install_with_preset_disabled(context: HostContext) -> Iterator[Finding]:
     """Install the kubelet's package on a host whose preset disables it."""
     context.container.write_file(PRESET, f"disable {UNIT}\n")
-    yield from context.run_manager(context.package_manager.install, [ENV_HOLDER])
+    yield from manage("install", ENV_HOLDER)(context)
 
 
 def reinstall_without_preset(context: HostContext) -> Iterator[Finding]:
     """Delete the preset, and reinstall the package: that is not a first installation."""
     context.run("rm", PRESET)
-    yield from context.run_manager(context.package_manager.reinstall, [ENV_HOLDER])
+    yield from manage("reinstall", ENV_HOLDER)(context)
 
 
 def change_to_other_layout(context: HostContext) -> Iterator[Finding]:
