@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlparse
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import UsageError
-from kubeparcel.sources.http.errors import check_url, redact_url
+from kubeparcel.sources.http.urls import check_url, redact_url
 
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 

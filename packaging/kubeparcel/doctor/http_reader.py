@@ -10,10 +10,11 @@ from urllib.parse import quote, unquote
 
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.sources.http.errors import connection_error, redact_url
+from kubeparcel.sources.http.errors import connection_error
 from kubeparcel.sources.http.request import ABSENT, iter_body, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
 from kubeparcel.sources.http.session import create_session
+from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.threads import CancelToken
 
 T = TypeVar("T")

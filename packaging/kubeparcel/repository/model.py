@@ -72,13 +72,13 @@ class RepositoryOptions:
     """
 
     origin: str = "kubeparcel"
-    label: str = ""
-    description: str = "Kubernetes packages"
     valid_days: int = 180
     metadata_compression: str = MetadataCompression.ZSTD
     generations: int = 5
     base_url: str = ""
     sign_rpms: bool = True
+    label: str = ""
+    description: str = "Kubernetes packages"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ FILE_FORMAT = 1
 OPTION_KEYS = {"valid_days": "valid", "metadata_compression": "metadata", "base_url": "address"}
 """The key in the file of each option whose attribute has another name."""
 
+_LATER_OPTIONS = ("label", "description")
+"""Options that the first versions did not have; they are written only where they were set."""
+
 _OPTION_ATTRIBUTES = {key: attribute for attribute, key in OPTION_KEYS.items()}
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _FORMATS = {str(format_): format_ for format_ in Format}
@@ -97,7 +100,12 @@ def _package(fields: list[Any]) -> Package:
 
 def dump(state: State, packages: str = "") -> bytes:
     """Return the content of the state file; `packages` is the result of `dump_packages`."""
-    options = dataclasses.asdict(state.options)
+    defaults = dataclasses.asdict(RepositoryOptions())
+    options = {
+        name: value
+        for name, value in dataclasses.asdict(state.options).items()
+        if name not in _LATER_OPTIONS or value != defaults[name]
+    }
     document = {
         "format": FILE_FORMAT,
         "tool": __version__,

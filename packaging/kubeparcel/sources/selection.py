@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError, Unreachable
 from kubeparcel.model import Request
-from kubeparcel.sources.http.errors import redact_url
+from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.source import Source
 
 if TYPE_CHECKING:

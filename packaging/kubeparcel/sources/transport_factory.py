@@ -8,8 +8,8 @@ from urllib.request import url2pathname
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.sources.http.download import HttpTransport
-from kubeparcel.sources.http.errors import check_url, redact_url
 from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.http.urls import check_url, redact_url
 from kubeparcel.sources.local_mirror import LocalMirror
 from kubeparcel.sources.transport import Transport
 

@@ -12,8 +12,8 @@ from kubeparcel.errors import ArchiveError, DownloadError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
 from kubeparcel.sources.checksums import NOT_UPSTREAM_HINT, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_to_store
-from kubeparcel.sources.http.errors import redact_url
 from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.transport_factory import create_transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map

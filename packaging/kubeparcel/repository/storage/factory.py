@@ -7,7 +7,7 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.storage.folder import FolderStorage
-from kubeparcel.sources.http.errors import redact_url
+from kubeparcel.sources.http.urls import redact_url
 
 
 def open_storage(target: str) -> Storage:

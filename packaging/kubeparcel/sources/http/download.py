@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
-from kubeparcel.sources.http.errors import host_of, redact_url
 from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
+from kubeparcel.sources.http.urls import host_of, redact_url
 from kubeparcel.sources.transport import FileStat, ProgressCallback
 from kubeparcel.store import translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map

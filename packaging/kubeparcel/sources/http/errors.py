@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError, Unreachable
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError
+from kubeparcel.sources.http.urls import host_of
 
 _STATUS_NOTES: Mapping[int, tuple[str, str]] = {
     401: ("authentication required", "Put user and password into ~/.netrc."),
@@ -25,34 +24,6 @@ _CERTIFICATE_HINT = (
     "If it is your own certificate: add its certificate authority to the system's store, "
     "or set SSL_CERT_FILE to the authority's file."
 )
-
-
-_CREDENTIALS = re.compile(r"(?<=://)\S*@")
-
-
-def host_of(url: str) -> str:
-    """Return the host and port of a URL, without credentials."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def redact_url(url: str) -> str:
-    """Return a URL without credentials, for messages; also one whose password has unescaped characters."""
-    return _CREDENTIALS.sub("", url)
-
-
-def check_url(url: str) -> str:
-    """Return a URL. Raises ConfigurationError if it has no valid host and port, although its scheme needs them."""
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme == "file" or (bool(parts.hostname) and parts.port != 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError(
-            f"Invalid URL {redact_url(url)!r}: no valid host and port.",
-            "Expected https://HOST[:PORT]/PATH. In a password, write / ? # @ as %2F %3F %23 %40.",
-        )
-    return url
 
 
 def describe_status(code: int) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from kubeparcel import cli
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.sources.http.errors import check_url, redact_url
+from kubeparcel.sources.http.urls import check_url, redact_url
 
 INVALID = ("http://[::1/", "https://", "https:///path", "http://host:port/", "http://host:99999/", "file://[::1/")
 

@@ -1,0 +1,35 @@
+"""URLs that users give: checked, and shown without credentials."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from kubeparcel.errors import ConfigurationError
+
+_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+
+
+def host_of(url: str) -> str:
+    """Return the host and port of a URL, without credentials."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def redact_url(url: str) -> str:
+    """Return a URL without credentials, for messages; also one whose password has unescaped characters."""
+    return _CREDENTIALS.sub("", url)
+
+
+def check_url(url: str) -> str:
+    """Return a URL. Raises ConfigurationError if it has no valid host and port, although its scheme needs them."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme == "file" or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"Invalid URL {redact_url(url)!r}: no valid host and port.",
+            "Expected https://HOST[:PORT]/PATH. In a password, write / ? # @ as %2F %3F %23 %40.",
+        )
+    return url
