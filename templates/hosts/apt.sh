@@ -18,7 +18,9 @@ for package in {{ pool | join(" ") }}; do
 done
 rm -rf {{ home }}/pool/lock {{ home }}/pool/partial
 
-# From now on the repository with the packages to verify is the only one.
+# From now on the repository with the packages to verify is the only one. Node images get these back.
+mkdir -p {{ home }}/sources
+cp --archive --parents /etc/apt/sources.list* {{ home }}/sources
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
 echo 'Acquire::Languages "none";' >/etc/apt/apt.conf.d/kubeparcel
 apt-get clean

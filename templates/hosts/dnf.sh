@@ -12,6 +12,8 @@ dnf --assumeyes install {% for name in packages %}'{{ name }}' {% endfor %}
 mkdir -p {{ home }}/pool
 dnf --assumeyes download --resolve --destdir={{ home }}/pool {{ pool | join(" ") }}
 
-# From now on the repository with the packages to verify is the only one.
+# From now on the repository with the packages to verify is the only one. Node images get these back.
+mkdir -p {{ home }}/sources
+cp --archive --parents /etc/yum.repos.d {{ home }}/sources
 rm -f /etc/yum.repos.d/*
 dnf clean all

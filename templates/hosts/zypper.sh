@@ -16,6 +16,10 @@ for package in {{ pool | join(" ") }}; do
         echo "$package is not available"
 done
 
-# From now on the repository with the packages to verify is the only one.
+# From now on the repository with the packages to verify is the only one. Node images get these back.
+mkdir -p {{ home }}/sources
+for folder in /etc/zypp/repos.d /etc/zypp/services.d; do
+    [ ! -d "$folder" ] || cp --archive --parents "$folder" {{ home }}/sources
+done
 rm -f /etc/zypp/repos.d/* /etc/zypp/services.d/*
 zypper clean --all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from kubeparcel.hosts import catalog, systemd_node
 from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.engine_cli import select_engine
 from kubeparcel.hosts.image_locations import ImageLocations
+from kubeparcel.hosts.package_managers import MANAGERS
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.session import Session
 from kubeparcel.images import archive_reader, control_plane
@@ -21,6 +23,7 @@ from kubeparcel.images.node_image import NodeImage, ensure_node_image, write_nod
 from kubeparcel.model import Arch, Version
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.store import Store, sha256_of
+from kubeparcel.templates import render
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry
 from tests.conftest import RecordingLog
@@ -91,6 +94,26 @@ def test_each_node_has_its_own_machine_id_and_no_repository(node, session, packa
         assert other.read_file("/etc/machine-id").strip() not in {"", first}
     assert not node.exists("/var/lib/kubeparcel/repository")
     assert not node.exists("/packages")
+
+
+def test_other_images_can_be_derived_with_the_distributions_packages(node):
+    sources = node.run_script("cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null || :").stdout
+    assert "trixie" in sources
+    assert "kubeparcel" not in sources
+    assert not node.exists("/etc/apt/apt.conf.d/99mmdebstrap")
+    assert node.run_script("ls /etc/yum.repos.d 2>/dev/null || :").stdout == ""
+
+
+def test_held_packages_are_kept_at_their_versions(node, packages):
+    names = packages(node.host.name).names
+    manager = MANAGERS[node.host.family.package_manager]
+    node.run_script(render(manager.hold_script, {}), *names)
+    if manager.name == "apt":
+        assert node.run("apt-mark", "showhold").stdout.split() == sorted(names)
+    else:
+        configuration = configparser.ConfigParser()
+        configuration.read_string(node.read_file("/etc/dnf/dnf.conf"))
+        assert configuration["main"]["excludepkgs"].split() == sorted(names)
 
 
 def test_the_package_manager_verifies_the_installed_packages(node):

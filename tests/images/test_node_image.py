@@ -53,6 +53,11 @@ def test_the_name_depends_on_the_root_filesystem_rules(packages, monkeypatch):
     assert image.name != name
 
 
+def test_the_name_depends_on_whether_packages_are_held(packages):
+    image = NodeImage(TRIXIE, packages(), BASE_IMAGE)
+    assert image.name != NodeImage(TRIXIE, image.packages, BASE_IMAGE, hold=True).name
+
+
 def test_containerd_is_configured_for_both_cgroup_versions(packages):
     files = NodeImage(TRIXIE, packages(), BASE_IMAGE).added_files("registry.k8s.io/pause:3.10.2")
     for version, systemd in ((1, "false"), (2, "true")):

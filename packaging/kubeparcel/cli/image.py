@@ -23,6 +23,7 @@ def image(
     engine: str = "",
     out: str = "",
     load: bool = False,
+    hold: bool = False,
     json_: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -42,6 +43,7 @@ def image(
         engine=engine,
         out=base / out if out else base / packages / "images",
         load=load,
+        hold=hold,
     )
     images = export.export_images(request, console.create_log(quiet))
     print_result(images.as_json() if json_ else images.as_text())

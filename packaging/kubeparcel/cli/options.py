@@ -118,6 +118,7 @@ OPTIONS: Mapping[str, Option] = {
     "keep": Option("keep the container of a failed check, and print how to enter it"),
     "junit": Option("write a JUnit XML report", "FILE"),
     "html": Option("write an HTML report", "FILE"),
+    "hold": Option("keep the packages at their versions when others are upgraded"),
     "load": Option("also load the images into the engine"),
     "to": Option("the repository: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
     "from": Option("folder with the packages", "DIR", "dist"),

@@ -25,7 +25,8 @@ _HARMLESS = re.compile(
 class PackageManager:
     """The commands of one package manager.
 
-    `repository_script` is the template of a script that configures folders as the only repository.
+    `repository_script` is the template of a script that configures folders as the only repository,
+    `hold_script` of one that keeps the named packages at their versions.
     `version_selector` names a package at a version. `list_installed` prints `NAME VERSION` lines.
     `install_unordered` installs files in the given order. `purge` is empty if there is no such
     command.
@@ -33,6 +34,7 @@ class PackageManager:
 
     name: str
     repository_script: str
+    hold_script: str
     install: str
     reinstall: str
     upgrade: str
@@ -65,6 +67,7 @@ def error_lines(output: str) -> Sequence[str]:
 _APT = PackageManager(
     name="apt",
     repository_script="hosts/repository-apt.sh",
+    hold_script="hosts/hold-apt.sh",
     install="apt-get --yes install {names}",
     reinstall="apt-get --yes --reinstall install {names}",
     upgrade="apt-get --yes dist-upgrade",
@@ -80,6 +83,7 @@ _APT = PackageManager(
 _DNF = PackageManager(
     name="dnf",
     repository_script="hosts/repository-dnf.sh",
+    hold_script="hosts/hold-dnf.sh",
     install="dnf --assumeyes install {names}",
     reinstall="dnf --assumeyes reinstall {names}",
     upgrade="dnf --assumeyes upgrade",
@@ -96,6 +100,7 @@ _ZYPPER = replace(
     _DNF,
     name="zypper",
     repository_script="hosts/repository-zypper.sh",
+    hold_script="hosts/hold-zypper.sh",
     install="zypper --non-interactive install {names}",
     reinstall="zypper --non-interactive install --force {names}",
     upgrade="zypper --non-interactive update",

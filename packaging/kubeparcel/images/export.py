@@ -29,7 +29,8 @@ RECORDS = "node-images"
 class ImageRequest:
     """Which packages to install on which hosts; no hosts means the default of each format.
 
-    `out` is the folder for the archives; with `load`, the engine loads them too.
+    `out` is the folder for the archives; with `load`, the engine loads them too. With `hold`,
+    upgrades in the images keep the packages.
     """
 
     paths: tuple[Path, ...]
@@ -37,6 +38,7 @@ class ImageRequest:
     engine: str
     out: Path
     load: bool = False
+    hold: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
         package_sets = load_package_sets(files, folder, {host.format for host in hosts})
         for host in hosts:
             require_all_packages(host, package_sets.get(host.format), request.paths)
-        archives = [_write_archive(session, host, package_sets[host.format], request.out) for host in hosts]
+        archives = [_write_archive(session, host, package_sets[host.format], request) for host in hosts]
         if request.load:
             for archive in archives:
                 load = functools.partial(engine.load_image, archive.file)
@@ -127,9 +129,9 @@ def require_all_packages(host: Host, packages: PackageSet | None, paths: Sequenc
         )
 
 
-def _write_archive(session: Session, host: Host, packages: PackageSet, out: Path) -> ImageArchive:
-    image = NodeImage.for_host(session, host, packages)
-    target = out / f"{host.name}-kubernetes-{image.version}-{Arch.native()}.tar"
+def _write_archive(session: Session, host: Host, packages: PackageSet, request: ImageRequest) -> ImageArchive:
+    image = NodeImage.for_host(session, host, packages, hold=request.hold)
+    target = request.out / f"{host.name}-kubernetes-{image.version}-{Arch.native()}.tar"
     sha256 = session.store.get_record(RECORDS, image.name)
     is_new = not (sha256 and target.is_file() and sha256_of(target) == sha256)
     if is_new:

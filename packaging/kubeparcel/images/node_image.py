@@ -62,16 +62,25 @@ RULES = RootFilesystemRules(
 
 @dataclass(frozen=True)
 class NodeImage:
-    """The image of a host with a set of packages, built on `base_image`."""
+    """The image of a host with a set of packages, built on `base_image`.
+
+    With `hold`, upgrades in the image keep the packages at their versions.
+    """
 
     host: Host
     packages: PackageSet
     base_image: str
+    hold: bool = False
 
     @classmethod
-    def for_host(cls, session: Session, host: Host, packages: PackageSet) -> NodeImage:
+    def for_host(cls, session: Session, host: Host, packages: PackageSet, *, hold: bool = False) -> NodeImage:
         """Return the node image on the host's base image, which is built if necessary."""
-        return cls(host, packages, ensure_image(session, host, Purpose.NODE))
+        return cls(host, packages, ensure_image(session, host, Purpose.NODE), hold)
+
+    @property
+    def manager(self) -> PackageManager:
+        """The host's package manager."""
+        return MANAGERS[self.host.family.package_manager]
 
     @property
     def digest(self) -> str:
@@ -82,6 +91,7 @@ class NodeImage:
             sorted(self.packages.digests),
             self.added_files(""),
             render(SETUP_SCRIPT, {}),
+            render(self.manager.hold_script, {}) if self.hold else "",
             repr(RULES),
         ]
         return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
@@ -157,13 +167,15 @@ def write_node_archive(session: Session, image: NodeImage, scratch: Path, target
 
 def install_packages(container: Container, image: NodeImage) -> None:
     """Install the packages and turn the host into a node."""
-    manager = MANAGERS[image.host.family.package_manager]
+    manager = image.manager
     container.run_script(render(manager.repository_script, {}), PACKAGES_FOLDER, timeout=120)
     argv = PackageManager.argv(manager.install, image.packages.names)
     env = {"SOURCE_DATE_EPOCH": str(image.released)}
     container.run(*argv, env=env, timeout=INSTALL_TIMEOUT)
     for path, text in image.added_files(_pause_image(container)).items():
         container.write_file(path, text)
+    if image.hold:
+        container.run_script(render(manager.hold_script, {}), *image.packages.names)
     container.run_script(render(SETUP_SCRIPT, {}))
 
 

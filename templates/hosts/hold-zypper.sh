@@ -1,0 +1,2 @@
+# Keep packages at their versions in upgrades.
+zypper --non-interactive addlock "$@"
