@@ -436,6 +436,7 @@ def test_deb_has_its_files_modes_and_parent_folders(package_files):
         **dict.fromkeys(
             [
                 *["/etc", "/etc/default", "/etc/kubernetes", "/etc/kubernetes/manifests", "/lib"],
+                *["/etc/needrestart", "/etc/needrestart/conf.d"],
                 *["/lib/systemd", "/lib/systemd/system", "/usr", "/usr/bin", "/usr/share"],
                 *["/usr/share/doc", "/usr/share/doc/kubelet", "/var", "/var/lib"],
                 *["/var/lib/kubelet", "/usr/bin/kubelet"],
@@ -445,6 +446,7 @@ def test_deb_has_its_files_modes_and_parent_folders(package_files):
         **dict.fromkeys(
             [
                 *["/etc/default/kubelet", "/lib/systemd/system/kubelet.service"],
+                "/etc/needrestart/conf.d/kubelet.conf",
                 "/usr/share/doc/kubelet/copyright",
                 "/usr/share/doc/kubelet/provenance.json",
                 "/usr/share/doc/kubelet/changelog.Debian.gz",
@@ -461,6 +463,9 @@ def test_rpm_has_its_files_with_modes_owners_and_flags(package_files):
     assert [" ".join(line.split()) for line in lines] == [
         "drwxr-xr-x root:root /etc/kubernetes",
         "drwxr-xr-x root:root /etc/kubernetes/manifests",
+        "drwxr-xr-x root:root /etc/needrestart",
+        "drwxr-xr-x root:root /etc/needrestart/conf.d",
+        "-rw-r--r-- root:root cn /etc/needrestart/conf.d/kubelet.conf",
         "-rw-r--r-- root:root cn /etc/sysconfig/kubelet",
         "-rwxr-xr-x root:root /usr/bin/kubelet",
         "-rw-r--r-- root:root /usr/lib/systemd/system/kubelet.service",
@@ -483,8 +488,8 @@ def control_file(deb: Path, name: str) -> str | None:
     [
         ("kubeadm", KUBE, ["/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"]),
         ("kubeadm", "1.29.0", []),
-        ("kubelet", KUBE, ["/etc/default/kubelet"]),
-        ("kubelet", "1.29.0", ["/etc/default/kubelet"]),
+        ("kubelet", KUBE, ["/etc/default/kubelet", "/etc/needrestart/conf.d/kubelet.conf"]),
+        ("kubelet", "1.29.0", ["/etc/default/kubelet", "/etc/needrestart/conf.d/kubelet.conf"]),
         ("kubectl", KUBE, []),
         ("kubernetes-cni", "1.9.1", []),
         ("cri-tools", "1.36.0", []),

@@ -57,6 +57,7 @@ IN_BOTH_LAYOUTS = {
         -0644 config /etc/default/kubelet
         d0755 /etc/kubernetes
         d0755 /etc/kubernetes/manifests
+        -0644 config /etc/needrestart/conf.d/kubelet.conf
         -0644 /lib/systemd/system/kubelet.service
         -0755 /usr/bin/kubelet
         -0644 /usr/share/doc/kubelet/copyright
@@ -66,6 +67,9 @@ IN_BOTH_LAYOUTS = {
     ("kubelet", "rpm"): """
         d0755 /etc/kubernetes
         d0755 /etc/kubernetes/manifests
+        d0755 /etc/needrestart
+        d0755 /etc/needrestart/conf.d
+        -0644 config /etc/needrestart/conf.d/kubelet.conf
         -0644 config /etc/sysconfig/kubelet
         -0755 /usr/bin/kubelet
         -0644 /usr/lib/systemd/system/kubelet.service

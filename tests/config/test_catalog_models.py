@@ -170,6 +170,19 @@ def test_single_line_field_rejects_several_lines(field):
     assert "expected one line of text" in error_of(PackageSpec, **{field: "a\nb"})
 
 
+@pytest.mark.parametrize("character", ["\n", "\t", "\x1b", "\u2028"])
+def test_bound_and_link_target_reject_control_characters(character):
+    bound = f"kubelet (>= 1{character}Essential:yes)"
+    assert "expected a package like kubelet" in error_of(RelationSpec, depends=bound)
+    if character != "\t":
+        assert "expected one line of text" in error_of(FileSpec, path="/x", link=f"a{character}b")
+
+
+def test_description_has_lines_but_no_control_characters():
+    assert PackageSpec(description="a\n\n\tb\n").description == "a\n\n\tb\n"
+    assert "without control characters" in error_of(PackageSpec, description="a\rb")
+
+
 def test_unknown_key_is_an_error():
     assert "Extra inputs are not permitted" in error_of(FileSpec, path="/x", text="x", mod=0o644)
 

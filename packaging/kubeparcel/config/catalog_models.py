@@ -13,6 +13,7 @@ from kubeparcel.config.field_types import (
     FileMode,
     KubernetesRange,
     Layout,
+    Paragraphs,
     RelationText,
     SingleLine,
     StrictModel,
@@ -65,7 +66,7 @@ class FileSpec(Conditional):
     template: str = Field("", description="content: a template, from the catalog or a file")
     source: str = Field("", description="content: a file, relative to kubeparcel.yaml")
     text: str = Field("", description="content: this text")
-    link: str = Field("", description="a symbolic link to this target")
+    link: SingleLine = Field("", description="a symbolic link to this target")
     dir: bool = Field(False, description="a directory that the package owns")
     parents: bool = Field(False, description="with dir: own the folders above it too, except the distribution's")
     provenance: bool = Field(False, description="content: the provenance of the binaries, as JSON")
@@ -186,7 +187,7 @@ class PackageSpec(StrictModel):
     arch: Literal["", "all"] = Field("", description="all, for a package without binaries")
     section: SingleLine = Field("admin", description="section of the deb, group of the rpm")
     summary: SingleLine = Field("", description="description in one line; required for a new package")
-    description: str = Field("", description="description in paragraphs")
+    description: Paragraphs = Field("", description="description in paragraphs")
     license: SingleLine = Field("Apache-2.0", description="SPDX expression")
     homepage: SingleLine = Field("https://kubernetes.io", description="URL of the project")
     files: tuple[FileSpec, ...] = Field((), description="files, directories and links")

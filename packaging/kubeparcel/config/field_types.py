@@ -156,8 +156,12 @@ CONTROL = r"\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029"
 """Characters, for a set in a pattern, that end a line or control a terminal; a tab is neither."""
 
 SingleLine = Annotated[str, Pattern(f"[^{CONTROL}]*", "one line of text")]
+Paragraphs = Annotated[str, Pattern(rf"(?:\n|[^{CONTROL}])*", "text without control characters")]
 PackageName = Annotated[str, Pattern(r"[a-z0-9][a-z0-9+.-]+", "a lowercase name like kubelet or my-tools")]
 RelationText = Annotated[
     str,
-    Pattern(r"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) $]+\))?)?", "a package like kubelet or kubelet (>= 1.19.0)"),
+    Pattern(
+        rf"([a-z0-9][a-z0-9+.-]*( \((<<|<=|=|>=|>>) [^) \t${CONTROL}]+\))?)?",
+        "a package like kubelet or kubelet (>= 1.19.0)",
+    ),
 ]
