@@ -154,7 +154,7 @@ class FakeSource:
         down: KubeparcelError | None = None,
         toolchain: str = "",
     ) -> None:
-        self.known = kubernetes or {"stable": "1.36.3", "1.36": "1.36.3", "1.36.3": "1.36.3"}
+        self.versions = kubernetes or {"stable": "1.36.3", "1.36": "1.36.3", "1.36.3": "1.36.3"}
         self.out, self.down, self.toolchain = out, down, toolchain
         self.fetched: list[Artifact] = []
         self.mirror = ""
@@ -163,18 +163,18 @@ class FakeSource:
         if self.down:
             raise self.down
 
-    def resolve_kubernetes(self, wanted: str) -> Version:
-        if wanted not in self.known:
-            raise UnknownVersion(f"Kubernetes {wanted} is not published.")
-        return Version.parse(self.known[wanted])
+    def resolve_kubernetes(self, requested: str) -> Version:
+        if requested not in self.versions:
+            raise UnknownVersion(f"Kubernetes {requested} is not published.")
+        return Version.parse(self.versions[requested])
 
     def is_published(self, component: str, version: Version) -> bool:
         return f"{component} {version}" in self.out or (
-            component == "kubernetes" and str(version) in self.known.values()
+            component == "kubernetes" and str(version) in self.versions.values()
         )
 
     def list_versions(self) -> Sequence[Version]:
-        return sorted({Version.parse(text) for text in self.known.values()}, reverse=True)
+        return sorted({Version.parse(text) for text in self.versions.values()}, reverse=True)
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         names = BINARIES["kubernetes"] if component == "kubernetes" else (component,)

@@ -24,8 +24,8 @@ def python(text: str) -> list[str]:
 
 
 def test_what_a_program_prints_is_given_back_and_not_shown(capfd):
-    done = run(["sh", "-c", "echo out; echo err >&2"])
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "out\n", "err\n")
+    result = run(["sh", "-c", "echo out; echo err >&2"])
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "out\n", "err\n")
     assert capfd.readouterr() == ("", "")
 
 
@@ -56,10 +56,10 @@ def test_a_program_reads_what_it_is_given_also_when_it_is_listened_to():
 def test_output_is_utf_8_whatever_the_locale_says():
     script = r"from kubeparcel.process import run; print(ascii(run(['printf', r'\303\244']).stdout))"
     env = {"PYTHONPATH": str(PACKAGING), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
+    result = subprocess.run(
         python(script), env={**os.environ, **env, "LC_ALL": "C"}, capture_output=True, text=True, check=True
     )
-    assert done.stdout == r"'\xe4'" + "\n"
+    assert result.stdout == r"'\xe4'" + "\n"
 
 
 def test_bytes_that_are_no_text_do_no_harm():
@@ -130,16 +130,16 @@ def test_lines_of_standard_error_are_seen_as_they_come(tmp_path):
         (tmp_path / "seen").touch()
 
     script = "echo one >&2; until [ -e seen ]; do sleep 0.01; done; echo two >&2; echo out"
-    done = run(["sh", "-c", script], cwd=tmp_path, timeout=TIMEOUT, on_line=see)
-    assert (seen, done.stdout, done.stderr) == (["one", "two"], "out\n", "one\ntwo\n")
+    result = run(["sh", "-c", script], cwd=tmp_path, timeout=TIMEOUT, on_line=see)
+    assert (seen, result.stdout, result.stderr) == (["one", "two"], "out\n", "one\ntwo\n")
 
 
 @pytest.mark.parametrize("listening", [False, True])
 def test_much_output_on_both_pipes_does_not_get_stuck(listening):
     text = "import sys; [print('x' * 99, file=s) for i in range(5000) for s in (sys.stdout, "
     lines: list[str] = []
-    done = run(python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None)
-    assert len(done.stdout) == len(done.stderr) == 500_000
+    result = run(python(text + "sys.stderr)]"), timeout=TIMEOUT, on_line=lines.append if listening else None)
+    assert len(result.stdout) == len(result.stderr) == 500_000
     assert len(lines) == (5000 if listening else 0)
 
 

@@ -8,7 +8,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.templates import render
 
 
-def said(name: str, base: object, **context: object) -> str:
+def error_message(name: str, base: object, **context: object) -> str:
     with pytest.raises(ConfigurationError) as caught:
         render(name, context, base)  # type: ignore[arg-type]
     assert caught.value.exit_code == 2
@@ -56,7 +56,7 @@ def test_a_changed_template_is_read_again(tmp_path, write):
 
 def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_there_are(tmp_path, write):
     write("a\nb\n{{ envfil }}\n")
-    assert said("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
+    assert error_message("mine.conf", tmp_path, envfile="/etc/default/kubelet", package="x") == (
         "mine.conf:3: 'envfil' is undefined.\n  Available names: envfile, package."
     )
 
@@ -64,12 +64,12 @@ def test_a_name_that_nobody_gave_is_an_error_with_template_line_and_the_names_th
 def test_a_name_missing_in_an_included_template_is_named_there(tmp_path, write):
     write("a\n{% include 'parts/inner.conf' %}\n")
     write("{{ x }}\n\n\n{{ y }}\n", "parts/inner.conf")
-    assert said("mine.conf", tmp_path, x=1).startswith("parts/inner.conf:4: 'y' is undefined.")
+    assert error_message("mine.conf", tmp_path, x=1).startswith("parts/inner.conf:4: 'y' is undefined.")
 
 
 def test_a_missing_attribute_is_an_error_with_its_line(tmp_path, write):
     write("\n{{ version.minor }}\n")
-    assert said("mine.conf", tmp_path, version="1.36.3").startswith("mine.conf:2: ")
+    assert error_message("mine.conf", tmp_path, version="1.36.3").startswith("mine.conf:2: ")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_missing_attribute_is_an_error_with_its_line(tmp_path, write):
 )
 def test_what_is_not_a_template_is_an_error_with_its_line(tmp_path, write, text, line, words):
     write(text)
-    found = said("mine.conf", tmp_path, x=1)
+    found = error_message("mine.conf", tmp_path, x=1)
     assert found.startswith(f"mine.conf:{line}: ")
     assert words in found
 
@@ -91,16 +91,16 @@ def test_what_is_not_a_template_is_an_error_with_its_line(tmp_path, write, text,
 @pytest.mark.parametrize("text", ["\n{{ 1 / 0 }}", "\n{{ x + 1 }}", "\n{{ x.index('z') }}"])
 def test_a_template_that_fails_is_an_error_with_its_line(tmp_path, write, text):
     write(text)
-    assert said("mine.conf", tmp_path, x="text").startswith("mine.conf:2: ")
+    assert error_message("mine.conf", tmp_path, x="text").startswith("mine.conf:2: ")
 
 
 def test_a_template_that_is_not_text_is_an_error(tmp_path, write):
     write(b"\xff\xfe")
-    assert said("mine.conf", tmp_path).startswith("mine.conf: not valid UTF-8")
+    assert error_message("mine.conf", tmp_path).startswith("mine.conf: not valid UTF-8")
 
 
 def test_a_missing_template_is_an_error_saying_where_it_was_looked_for(tmp_path):
-    found = said("no/such", tmp_path)
+    found = error_message("no/such", tmp_path)
     assert found.startswith("Template no/such not found")
     assert "next to kubeparcel.yaml" in found
 
@@ -110,4 +110,4 @@ def test_a_template_cannot_come_from_elsewhere(tmp_path, write, name):
     folder = tmp_path / "base"
     folder.mkdir()
     write("secret", "secret")
-    assert "not found" in said(name, folder)
+    assert "not found" in error_message(name, folder)

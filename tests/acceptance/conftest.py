@@ -43,11 +43,11 @@ class Site:
 
     def run(self, *words: str, code: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """Run the program; fail the test with its output when the exit code is another one."""
-        done = subprocess.run(
+        result = subprocess.run(
             [*PROGRAM, *words], cwd=self.folder, env={**self.env, **env}, capture_output=True, text=True, check=False
         )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done
+        assert result.returncode == code, result.stdout + result.stderr
+        return result
 
     def json(self, *words: str, **env: str) -> Any:
         """Run it with --json and give the document."""

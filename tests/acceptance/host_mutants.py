@@ -47,10 +47,10 @@ def per_format(mutants: Sequence[M]) -> list[tuple[M, Format]]:
     return [(mutant, Format(format_)) for mutant in mutants for format_ in mutant.formats]
 
 
-def layout_results(mutant: HostMutant, shop: SamplePackages, folder: Path) -> set[bool]:
+def layout_results(mutant: HostMutant, samples: SamplePackages, folder: Path) -> set[bool]:
     """Return whether the layout level passes a mutant, in any of its formats."""
     files = [
-        shop.write(shop.manifest(mutant.package, format_), mutant.mutate, folder / format_)
+        samples.write(samples.manifest(mutant.package, format_), mutant.mutate, folder / format_)
         for format_ in mutant.formats
     ]
     return {level.check_paths([file]).passed for file in files}

@@ -14,7 +14,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
 from kubeparcel.store import Store
 from tests.acceptance.conftest import KUBERNETES, Site
-from tests.acceptance.small_packages import make_programs_runnable, small_workshop
+from tests.acceptance.small_packages import make_programs_runnable, small_samples
 from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages
 
 REAL = ("kubeadm", "kubelet")
@@ -47,6 +47,6 @@ def create_writer(site: Site, store: Store, folder: Path, revision: str = "1", l
     flags = {"kubernetes": KUBERNETES, "revision": revision, "layout": layout}
     chosen = settings.load_settings({**flags, "compression": "fast"}, folder)
     binaries = pipeline.fetch(lock, chosen, store, QuietLog())
-    packages = [finalize(one, lock, binaries, store) for one in plan_packages(chosen, lock, catalog)]
-    shop = SamplePackages(store, {package.file_name: package for package in packages})
-    return PackageWriter(shop, small_workshop(folder, revision))
+    packages = [finalize(plan, lock, binaries, store) for plan in plan_packages(chosen, lock, catalog)]
+    samples = SamplePackages(store, {package.file_name: package for package in packages})
+    return PackageWriter(samples, small_samples(folder, revision))

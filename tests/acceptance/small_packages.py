@@ -27,23 +27,23 @@ def program(name: str, version: str) -> str:
 
 
 def make_programs_runnable(draft: PackageDraft) -> None:
-    """Replace the workshop's binaries by scripts that run on any host."""
+    """Replace the binaries by scripts that run on any host."""
     for row in draft.config["contents"]:
         path = row["dst"]
         if path.startswith(("/usr/bin/", PLUGINS)) and row.get("type") != "dir":
             draft.replace_content(path, program(path.rpartition("/")[2], draft.config["version"]))
 
 
-def small_workshop(folder: Path, revision: str = "2") -> SamplePackages:
-    """Return a workshop for the small packages."""
+def small_samples(folder: Path, revision: str = "2") -> SamplePackages:
+    """Return the small packages."""
     return sample_packages(folder, revision=revision)
 
 
 def write_set(
-    shop: SamplePackages, format_: Format, folder: Path, broken: str = "", mutate: Mutation | None = None
+    samples: SamplePackages, format_: Format, folder: Path, broken: str = "", mutate: Mutation | None = None
 ) -> Path:
     """Write all five packages, one of them broken, and return their folder."""
-    for package in shop.manifests.values():
+    for package in samples.manifests.values():
         if package.format is format_:
 
             def change(draft: PackageDraft, name: str = package.name) -> None:
@@ -51,7 +51,7 @@ def write_set(
                 if mutate and name == broken:
                     mutate(draft)
 
-            shop.write(package, change, folder / "work" / package.name)
+            samples.write(package, change, folder / "work" / package.name)
     (folder / "set").mkdir()
     for file in (folder / "work").glob(f"*/*.{format_}"):
         file.rename(folder / "set" / file.name)

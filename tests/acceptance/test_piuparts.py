@@ -15,7 +15,7 @@ import pytest
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Format
 from tests.acceptance.engines import require_programs
-from tests.acceptance.small_packages import small_workshop, write_set
+from tests.acceptance.small_packages import small_samples, write_set
 from tests.support.sample_packages import Mutation
 
 EXCEPTIONS = (
@@ -81,10 +81,10 @@ def _outside(folder: Path) -> list[str]:
 def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
     """A small Debian with these packages and no source of others, made once."""
     digest = hashlib.sha256(" ".join([suite, *include]).encode()).hexdigest()[:12]
-    made = cache / "tests" / f"piuparts-{suite}-{digest}.tar.gz"
-    if not made.exists():
-        made.parent.mkdir(parents=True, exist_ok=True)
-        part = made.with_name(f"part-{made.name}")
+    archive = cache / "tests" / f"piuparts-{suite}-{digest}.tar.gz"
+    if not archive.exists():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        part = archive.with_name(f"part-{archive.name}")
         words = [f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"']
         archive = (
             [ImageLocations.from_environment().debian_archive]
@@ -94,8 +94,8 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
         subprocess.run(
             ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *archive], capture_output=True, check=True
         )
-        part.rename(made)
-    return made
+        part.rename(archive)
+    return archive
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +105,8 @@ def machine() -> None:
 
 def small_debs(folder: Path, mutate: Mutation | None = None) -> list[Path]:
     """Our debs in miniature, kubectl broken."""
-    made = write_set(small_workshop(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
-    return sorted(made.glob("*.deb"))
+    packages = write_set(small_samples(folder / "shop"), Format.DEB, folder, "kubectl", mutate)
+    return sorted(packages.glob("*.deb"))
 
 
 def named(debs: Sequence[Path], name: str) -> Path:
@@ -122,7 +122,7 @@ def test_the_real_debs_come_and_go_without_a_trace(real, binaries_cache, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("at", "text", "said"),
+    ("at", "text", "problem"),
     [
         ("postinstall", "echo left >/var/lib/kubectl-was-here", "/var/lib/kubectl-was-here"),
         ("postinstall", "echo more >>/etc/host.conf", "/etc/host.conf"),
@@ -131,11 +131,11 @@ def test_the_real_debs_come_and_go_without_a_trace(real, binaries_cache, tmp_pat
     ],
     ids=["a file stays", "the host is changed", "purging fails", "a packaged file is changed"],
 )
-def test_a_broken_deb_does_not_pass(binaries_cache, tmp_path, at, text, said):
+def test_broken_deb_fails(binaries_cache, tmp_path, at, text, problem):
     debs = small_debs(tmp_path, lambda draft: draft.append_to_script(at, text))
     log = judge([named(debs, "kubectl")], binaries_cache)
     assert "PASS" not in verdicts(log)
-    assert said in problems(log)
+    assert problem in problems(log)
 
 
 def test_every_exception_is_needed(binaries_cache, tmp_path):

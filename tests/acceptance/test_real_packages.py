@@ -36,14 +36,14 @@ def test_a_build_gives_five_debs_and_five_rpms_under_the_promised_names(debs, rp
 
 
 def test_the_sums_are_those_of_the_files(real):
-    done = subprocess.run(
+    result = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"],
         cwd=real.folder / "dist",
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.count(": OK") == 10
+    assert result.stdout.count(": OK") == 10
 
 
 def test_rpm_finds_every_digest_right(rpms):
@@ -53,15 +53,15 @@ def test_rpm_finds_every_digest_right(rpms):
 def test_lintian_finds_nothing_beyond_the_reasoned_exceptions(debs, tool):
     command = [tool("lintian"), "--allow-root", "--tag-display-limit", "0"]
     suppress = ["--suppress-tags-from-file", str(HERE / "lintian-exceptions")]
-    done = subprocess.run([*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False)
-    assert done.stdout == ""
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([*command, *suppress, *map(str, debs)], capture_output=True, text=True, check=False)
+    assert result.stdout == ""
+    assert result.returncode == 0, result.stderr
 
 
 def test_rpmlint_finds_nothing_beyond_the_reasoned_exceptions(rpms, tool):
     command = [tool("rpmlint"), "--config", str(HERE / "rpmlint.toml")]
-    done = subprocess.run([*command, *map(str, rpms)], capture_output=True, text=True, check=False)
-    assert "0 errors, 0 warnings" in done.stdout, done.stdout
+    result = subprocess.run([*command, *map(str, rpms)], capture_output=True, text=True, check=False)
+    assert "0 errors, 0 warnings" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("name", ["kubeadm", "kubectl", "crictl"])
@@ -82,8 +82,8 @@ def test_the_completions_are_what_the_program_prints(name, shell, installed_deb,
         "fish": f"source {file}; complete -c {name}",
     }[shell]
     env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
-    done = subprocess.run([tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False)
-    assert name in done.stdout, done.stderr
+    result = subprocess.run([tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False)
+    assert name in result.stdout, result.stderr
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from kubeparcel.reports import html
 from kubeparcel.store import Store
 from kubeparcel.verify.install import level
 from kubeparcel.verify.level_runner import LevelRun, run_level
-from tests.acceptance.small_packages import small_workshop, write_set
+from tests.acceptance.small_packages import small_samples, write_set
 from tests.support.sample_packages import PackageDraft
 
 
@@ -29,7 +29,7 @@ def _leave_a_file(draft: PackageDraft) -> None:
 def test_failed_check_has_evidence_and_keep_leaves_its_container(
     engine: Engine, binaries_cache: Path, tmp_path: Path
 ) -> None:
-    new = write_set(small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    new = write_set(small_samples(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     host = catalog.load_hosts().get("trixie")
     with open_session(Store(binaries_cache), PlainLog(stream), keep=True) as session:
@@ -61,7 +61,7 @@ def _kept_commands(output: str) -> tuple[list[str], list[str]]:
 
 
 def test_without_keep_the_container_is_removed(engine: Engine, binaries_cache: Path, tmp_path: Path) -> None:
-    new = write_set(small_workshop(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
+    new = write_set(small_samples(tmp_path / "new"), Format.DEB, tmp_path, "kubectl", _leave_a_file)
     stream = io.StringIO()
     with open_session(Store(binaries_cache), PlainLog(stream)) as session:
         host = catalog.load_hosts().get("trixie")

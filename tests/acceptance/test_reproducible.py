@@ -45,10 +45,10 @@ def test_another_user_with_another_umask_gives_the_same_bytes(real, tmp_path, bi
         command = f'umask 077; exec "{sys.executable}" -m kubeparcel build --locked'
         reads_all = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
         nobody = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *reads_all]
-        done = subprocess.run(
+        result = subprocess.run(
             [*nobody, "sh", "-c", command], cwd=site.folder, env=site.env, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert result.returncode == 0, result.stderr
         assert sums(site.folder) == sums(real.folder)
     finally:
         shutil.rmtree(open_to_all)
@@ -72,11 +72,11 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
         "fetched = source.fetch(cni, store.Store(paths.cache_dir()), console.QuietLog());"
         "[print(n, d) for names in fetched.values() for n, d in names.items()]"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], cwd=site.folder, env=site.env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    cold = dict(line.split() for line in done.stdout.splitlines())
+    assert result.returncode == 0, result.stderr
+    cold = dict(line.split() for line in result.stdout.splitlines())
     assert len(cold) == 18
     assert cold == {name: known[name] for name in cold}
 

@@ -172,8 +172,8 @@ def test_each_fault_fails_its_check_and_no_other(results: Mapping[Machine, list[
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: ServiceMutant, tmp_path: Path) -> None:
-    shop = sample_packages(tmp_path / "shop", layout="official" if mutant.in_previous else "etc")
-    assert layout_results(mutant, shop, tmp_path) == {mutant.hidden}
+    samples = sample_packages(tmp_path / "samples", layout="official" if mutant.in_previous else "etc")
+    assert layout_results(mutant, samples, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(sound: SoundPackages) -> None:

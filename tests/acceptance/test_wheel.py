@@ -60,7 +60,7 @@ def test_installed_elsewhere_it_builds_packages(wheel, tmp_path):
     (lent,) = Path(sys.prefix).glob("lib/python*/site-packages")
     mirrors.fill(tmp_path / "mirror")
     program = "import sys; sys.path.append(sys.argv.pop(1)); from kubeparcel.cli import main; main()"
-    done = subprocess.run(
+    result = subprocess.run(
         [tmp_path / "venv/bin/python", "-I", "-c", program, lent, "build", "--kubernetes", "1.36"],
         cwd=tmp_path,
         env={
@@ -72,5 +72,5 @@ def test_installed_elsewhere_it_builds_packages(wheel, tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert len(list(tmp_path.glob("dist/*/*.deb"))) == 5

@@ -45,12 +45,12 @@ class Ground:
         return self.place
 
     def packages(self, compression: str = "balanced") -> list[PackageManifest]:
-        known = lockfile.read(self.folder / lockfile.NAME)
-        assert known
-        wanted = settings.load_settings({"compression": compression}, self.folder)
-        binaries = pipeline.fetch(known, wanted, self.store, QuietLog())
-        planned = planner.plan_packages(wanted, known, catalog.load())
-        return [finalize(one, known, binaries, self.store) for one in planned]
+        lock = lockfile.read(self.folder / lockfile.NAME)
+        assert lock
+        loaded = settings.load_settings({"compression": compression}, self.folder)
+        binaries = pipeline.fetch(lock, loaded, self.store, QuietLog())
+        planned = planner.plan_packages(loaded, lock, catalog.load())
+        return [finalize(plan, lock, binaries, self.store) for plan in planned]
 
     def cache_with_binaries_only(self, target: Path) -> dict[str, str]:
         """A cache as `inv fetch` leaves it: nothing was packaged yet."""
@@ -145,14 +145,14 @@ def small(ground: Ground, scratch: Path) -> Iterator[Figure]:
 
 
 def dpkg_deb(ground: Ground, scratch: Path) -> tuple[float, float]:
-    seconds, made = 0.0, []
+    seconds, written = 0.0, []
     (scratch / "debs").mkdir()
     for deb in sorted((ground.folder / "dist/deb").iterdir()):
         tree = scratch / "debs" / deb.stem
         subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
-        made.append(scratch / "debs" / deb.name)
-        seconds += timed(["dpkg-deb", "--root-owner-group", "-b", tree, made[-1]], scratch)
-    return seconds, megabytes(made)
+        written.append(scratch / "debs" / deb.name)
+        seconds += timed(["dpkg-deb", "--root-owner-group", "-b", tree, written[-1]], scratch)
+    return seconds, megabytes(written)
 
 
 def rpmbuild(ground: Ground, scratch: Path) -> tuple[float, float]:
@@ -189,11 +189,11 @@ def template(ground: Ground, scratch: Path) -> Iterator[Figure]:
     timed([*PROGRAM, "build", "--locked"], site)
     (site / "kubeparcel.yaml").write_text("kubelet-extra-args: --v=3\n")
     started = time.monotonic()
-    done = subprocess.run(
+    completed = subprocess.run(
         [*PROGRAM, "build", "--locked", "--json"], cwd=site, capture_output=True, text=True, check=True
     )
     seconds = time.monotonic() - started
-    changed = sorted(Path(name).name for name in json.loads(done.stdout)["changed"])
+    changed = sorted(Path(name).name for name in json.loads(completed.stdout)["changed"])
     yield Figure(
         "template",
         f"the environment file's content changed: {', '.join(changed)}",

@@ -10,14 +10,14 @@ import pytest
 from kubeparcel.hosts.package_set import load_package_sets
 from kubeparcel.model import Format
 from kubeparcel.store import sha256_of
-from tests.acceptance.small_packages import small_workshop, write_set
+from tests.acceptance.small_packages import small_samples, write_set
 
 
 def package_files(folder: Path, revision: str, format_: Format) -> list[Path]:
     """Write small packages with a revision."""
     folder.mkdir()
-    shop = small_workshop(folder / "shop", revision)
-    return sorted(write_set(shop, format_, folder).iterdir())
+    samples = small_samples(folder / "samples", revision)
+    return sorted(write_set(samples, format_, folder).iterdir())
 
 
 @pytest.mark.parametrize("format_", Format)

@@ -14,7 +14,7 @@ from kubeparcel.images import export, node_image
 from kubeparcel.images.export import ExportResult, ImageArchive
 from kubeparcel.images.node_image import NodeImage
 from kubeparcel.model import Format
-from tests.acceptance.small_packages import small_workshop, write_set
+from tests.acceptance.small_packages import small_samples, write_set
 from tests.support.sample_packages import sample_packages
 
 TRIXIE = catalog.load_hosts().get("trixie")
@@ -28,7 +28,7 @@ def packages(tmp_path):
     def make(revision: str = "2") -> PackageSet:
         folder = tmp_path / revision
         folder.mkdir()
-        files = write_set(small_workshop(folder / "shop", revision), Format.DEB, folder)
+        files = write_set(small_samples(folder / "shop", revision), Format.DEB, folder)
         return load_package_sets(sorted(files.iterdir()), folder / "laid")[Format.DEB]
 
     return make

@@ -156,9 +156,9 @@ def test_an_installed_size_that_is_far_off_is_a_fault(dpkg_deb: Make) -> None:
     assert fault.startswith("Installed-Size is 5,120,000 bytes")
 
 
-@pytest.mark.parametrize(("files", "there"), [(FILES, True), ({"DEBIAN/control": CONTROL}, False)])
-def test_a_changelog_is_seen_in_its_usual_place(dpkg_deb: Make, files: dict[str, str], there: bool) -> None:
-    assert reader.read_package(dpkg_deb(files)).has_changelog is there
+@pytest.mark.parametrize(("files", "has_changelog"), [(FILES, True), ({"DEBIAN/control": CONTROL}, False)])
+def test_changelog_is_found_at_its_usual_path(dpkg_deb: Make, files: dict[str, str], has_changelog: bool) -> None:
+    assert reader.read_package(dpkg_deb(files)).has_changelog is has_changelog
 
 
 def test_a_package_without_files_is_a_package(nfpm: Make) -> None:

@@ -30,10 +30,10 @@ GO = """\
 import json, os, pathlib, sys
 here = pathlib.Path({world!r})
 words = sys.argv[1:]
-told = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
-told["toolchain"] = os.environ["GOTOOLCHAIN"]
-with (here / "told").open("a") as log:
-    log.write(json.dumps(told) + "\\n")
+recorded_calls = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
+recorded_calls["toolchain"] = os.environ["GOTOOLCHAIN"]
+with (here / "recorded_calls").open("a") as log:
+    log.write(json.dumps(recorded_calls) + "\\n")
 world = json.loads((here / "world.json").read_text())
 if words == ["env", "GOVERSION"]:
     print("go1.26.8")
@@ -56,7 +56,7 @@ elif words[0] == "build":
     for main in mains:
         print(main, file=sys.stderr)
         if main.rpartition("/")[2] not in world["broken"]:
-            pathlib.Path(out, main.rpartition("/")[2]).write_text(f"{{main}} {{told['arch']}}")
+            pathlib.Path(out, main.rpartition("/")[2]).write_text(f"{{main}} {{recorded_calls['arch']}}")
 else:
     sys.exit(f"unexpected: {{words}}")
 """
@@ -126,9 +126,9 @@ class World:
         }
         self.save()
 
-    def told(self, *start: str) -> list[Mapping[str, Any]]:
+    def recorded_calls(self, *start: str) -> list[Mapping[str, Any]]:
         """Return the calls of go whose arguments start with these."""
-        lines = (self.folder / "told").read_text().splitlines()
+        lines = (self.folder / "recorded_calls").read_text().splitlines()
         calls = [json.loads(line) for line in lines]
         return [call for call in calls if tuple(call["words"][: len(start)]) == start]
 
@@ -341,7 +341,7 @@ def test_binaries_of_a_component_are_compiled_in_one_call(published, store, log)
     names = binaries["kubernetes", Arch.AMD64]
     assert list(names) == ["kubeadm", "kubectl", "kubelet"]
     assert store.path(names["kubelet"]).read_text() == "k8s.io/kubernetes/cmd/kubelet amd64"
-    (call,) = published.told("build")
+    (call,) = published.recorded_calls("build")
     assert call["words"][-3:] == [
         *["k8s.io/kubernetes/cmd/kubeadm", "k8s.io/kubernetes/cmd/kubelet"],
         "k8s.io/kubernetes/cmd/kubectl",
@@ -357,7 +357,7 @@ def test_md5_of_compiled_binaries_is_cached(published, store, log, monkeypatch):
 
 def test_compiler_options_make_builds_reproducible(published, store, log):
     modules("go1.26.7").fetch([S390X], store, log)
-    (call,) = published.told("build")
+    (call,) = published.recorded_calls("build")
     assert (call["arch"], call["toolchain"]) == ("s390x", "go1.26.7")
     assert {"-trimpath", "-buildvcs=false", "-mod=mod"} <= set(call["words"])
     (flags,) = [word for word in call["words"] if word.startswith("-ldflags=")]
@@ -387,10 +387,10 @@ def test_cached_returns_the_binaries_that_were_compiled_before(published, store,
 
 def test_compiled_binaries_are_reused(published, store, log):
     first = modules("go1.26.8").fetch([AMD64, S390X], store, log)
-    assert len(published.told("build")) == 2
-    (published.folder / "told").unlink()
+    assert len(published.recorded_calls("build")) == 2
+    (published.folder / "recorded_calls").unlink()
     assert modules("go1.26.8").fetch([AMD64, S390X], store, log) == first
-    assert not (published.folder / "told").exists()
+    assert not (published.folder / "recorded_calls").exists()
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_compiled_binaries_are_reused(published, store, log):
 def test_another_compiler_or_architecture_compiles_again(published, store, log, toolchain, artifact):
     modules("go1.26.8").fetch([AMD64], store, log)
     modules(toolchain).fetch([artifact], store, log)
-    assert len(published.told("build")) == 2
+    assert len(published.recorded_calls("build")) == 2
 
 
 def test_binary_missing_from_the_store_is_compiled_again(published, store, log):
@@ -417,7 +417,7 @@ def test_sum_that_differs_from_the_lock_is_an_error(published, store, log):
         modules("go1.26.8").fetch([other], store, log)
     assert SUM in caught.value.message
     assert other.digest in caught.value.message
-    assert published.told("build") == []
+    assert published.recorded_calls("build") == []
 
 
 def test_missing_output_of_the_compiler_is_an_error(published, store, log):

@@ -100,9 +100,9 @@ class Handler(BaseHTTPRequestHandler):
     def whole_or_range(self, data: bytes) -> None:
         tag = f'"{hashlib.md5(data).hexdigest()}"'
         headers = {"ETag": tag} if self.site.etags else {}
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted and self.headers.get("If-Range", tag) == tag:
-            first, last = int(wanted[1]), int(wanted[2] or len(data) - 1)
+        requested = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if requested and self.headers.get("If-Range", tag) == tag:
+            first, last = int(requested[1]), int(requested[2] or len(data) - 1)
             if first >= len(data):
                 self.answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
                 return

@@ -39,9 +39,9 @@ def create_gpg_key(folder: Path, *words: str, phrase: str = "") -> str:
     secret = [*base, "--armor", "-o", folder / "secret.asc", "--export-secret-keys"]
     subprocess.run(secret, check=True, capture_output=True)
     listed = ["gpg", "--homedir", folder, "--with-colons", "--list-keys"]
-    said = subprocess.run(listed, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(listed, check=True, capture_output=True, text=True).stdout
     subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)
-    return said.partition("\nfpr:")[2].split(":")[8]
+    return output.partition("\nfpr:")[2].split(":")[8]
 
 
 def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def quick(algorithm: str = "rsa2048", lasts: str = "3y") -> tuple[str, ...]:
 def issuers(repo: Path) -> set[str]:
     """Return the IDs of the keys that signed the Release."""
     data = (repo / "apt/dists/stable/Release.gpg").read_bytes()
-    return {one.issuer for one in openpgp.signatures(openpgp.dearmor(data))}
+    return {signature.issuer for signature in openpgp.signatures(openpgp.dearmor(data))}
 
 
 def published_keys(repo: Path, name: str = "key.asc") -> set[str]:
@@ -63,11 +63,11 @@ def published_keys(repo: Path, name: str = "key.asc") -> set[str]:
 
 def test_new_key_is_accepted_by_current_systems(key: Path) -> None:
     named = keys.load("default")
-    (one,) = keyring.list_keys(gpg.open_home(named.folder))
-    assert (one.algorithm, one.bits) == ("rsa", 4096)
-    assert 3 * 365 - 1 <= one.days_left() <= 3 * 365
-    assert not one.weakness
-    assert not one.self_signature_problem
+    (listed_key,) = keyring.list_keys(gpg.open_home(named.folder))
+    assert (listed_key.algorithm, listed_key.bits) == ("rsa", 4096)
+    assert 3 * 365 - 1 <= listed_key.days_left() <= 3 * 365
+    assert not listed_key.weakness
+    assert not listed_key.self_signature_problem
     data = gpg.open_home(named.folder).run("--armor", "--export").stdout.encode()
     ((_, own),) = openpgp.self_signatures(openpgp.dearmor(data))
     assert (own.version, own.digest) == (4, "SHA512")
@@ -247,8 +247,8 @@ def test_key_file_signs_with_all_private_keys_and_publishes_the_others(dist: Pat
     publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
     assert issuers(repo) == published_keys(repo) == set(names)
     words = ["gpg", "--homedir", tmp_path / "old", "--armor", "--export"]
-    told = subprocess.run(words, check=True, capture_output=True).stdout
-    both.write_bytes(files[1].read_bytes() + told)
+    exported = subprocess.run(words, check=True, capture_output=True).stdout
+    both.write_bytes(files[1].read_bytes() + exported)
     publisher.publish(dist, Target(str(repo), str(both)), RecordingLog(), skip_layout_check=True)
     assert issuers(repo) == published_keys(repo, "stable.sources") == {names[1]}
     assert published_keys(repo) == set(names)
@@ -258,9 +258,9 @@ def test_extended_key_is_published_again(publish: Publish, repo: Path) -> None:
     publish()
     before = (repo / "key.asc").read_bytes()
     keys.extend("default", 2000)
-    (one,) = keyring.list_keys(gpg.open_home(keys.load("default").folder))
-    assert 1999 <= one.days_left() <= 2000
-    assert not one.self_signature_problem
+    (listed_key,) = keyring.list_keys(gpg.open_home(keys.load("default").folder))
+    assert 1999 <= listed_key.days_left() <= 2000
+    assert not listed_key.self_signature_problem
     assert publish().signatures_renewed
     assert (repo / "key.asc").read_bytes() != before
 
@@ -273,7 +273,7 @@ def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: P
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (quick("rsa1024"), "RSA with 1024 bits is too short"),
         (quick("dsa2048"), "is rejected by current systems"),
@@ -283,11 +283,11 @@ def test_publish_warns_of_a_key_that_expires_soon(key: Path, dist: Path, repo: P
     ids=["short", "dsa", "sha1", "expired"],
 )
 def test_publish_rejects_a_key_that_clients_reject(
-    dist: Path, repo: Path, tmp_path: Path, words: tuple[str, ...], said: str
+    dist: Path, repo: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     create_gpg_key(tmp_path / "g", *words)
     target = Target(str(repo), str(tmp_path / "g/secret.asc"))
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=message):
         publisher.publish(dist, target, RecordingLog(), skip_layout_check=True)
     assert not (repo / "apt").exists()
 
@@ -297,8 +297,8 @@ def test_publish_rejects_a_key_file_without_private_key(dist: Path, repo: Path, 
     only = tmp_path / "public.asc"
     words = ["gpg", "--homedir", tmp_path / "g", "--armor", "-o", only, "--export"]
     subprocess.run(words, check=True)
-    for file, said in ((only, "No private key in"), (dist / "x", "Unknown key")):
-        with pytest.raises(ConfigurationError, match=said):
+    for file, message in ((only, "No private key in"), (dist / "x", "Unknown key")):
+        with pytest.raises(ConfigurationError, match=message):
             publisher.publish(dist, Target(str(repo), str(file)), RecordingLog(), skip_layout_check=True)
 
 
@@ -314,11 +314,11 @@ def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
 ) -> None:
     fingerprint = create_gpg_key(tmp_path / "g", *quick(), phrase="open, please")
     (tmp_path / "phrase").write_text("open, please\n")
-    told: list[str] = []
+    arguments: list[str] = []
     real = gpg.run
 
     def watched(argv: list[object], **options: object) -> object:
-        told.extend(map(str, argv))
+        arguments.extend(map(str, argv))
         return real(argv, **options)  # type: ignore[arg-type]
 
     def publish(variable: str, value: object) -> None:
@@ -340,8 +340,8 @@ def test_passphrase_is_read_from_environment_or_file_and_is_in_no_argument(
     shutil.rmtree(repo)
     publish(f"{gpg.PASSPHRASE_VARIABLE}_FILE", tmp_path / "phrase")
     assert issuers(repo) == {fingerprint[-16:]}
-    assert "--detach-sign" in told
-    assert not any("open, please" in word for word in told)
+    assert "--detach-sign" in arguments
+    assert not any("open, please" in word for word in arguments)
 
 
 def test_key_in_the_users_gpg_home_signs_through_the_agent(
@@ -375,8 +375,8 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
         argv += ["--faked-system-time", str(long_ago + 1 + number)]
         argv += ["--quick-add-key", primary, "rsa2048", "sign", f"{400 + number}d"]
         subprocess.run(argv, check=True, capture_output=True)
-    said = gpg.GpgHome(None).run("--with-colons", "--list-keys").stdout
-    return primary, [line.split(":")[9] for line in said.splitlines() if line.startswith("fpr")][1:]
+    listing = gpg.GpgHome(None).run("--with-colons", "--list-keys").stdout
+    return primary, [line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr")][1:]
 
 
 @pytest.mark.parametrize("named", [0, 1, 2], ids=["key", "older subkey", "newer subkey"])
@@ -408,9 +408,9 @@ def test_key_task_creates_and_shows_keys_without_prompting(
         with pytest.raises(SystemExit) as ended:
             cli.main(argv)
         assert not ended.value.code
-    said = capsys.readouterr().out
-    assert re.search(r"valid until \d{4}-\d\d-\d\d, active", said)
-    (row,) = json.loads(said[said.index("{") :])["keys"]
+    output = capsys.readouterr().out
+    assert re.search(r"valid until \d{4}-\d\d-\d\d, active", output)
+    (row,) = json.loads(output[output.index("{") :])["keys"]
     assert (row["identity"], row["days-left"]) == ("Me <me@example.invalid>", 400)
     assert row["fingerprint"] == keys.load("default").current
     for argv, code, line in (
