@@ -56,7 +56,7 @@ def test_suites_of_the_same_name_are_reported_with_their_folders(published: Path
 
 
 def test_location_without_a_repository_is_a_usage_error(tmp_path: Path, doctor: Doctor) -> None:
-    with pytest.raises(UsageError, match="No apt or yum repository"):
+    with pytest.raises(UsageError, match="No repository"):
         doctor(tmp_path)
     with pytest.raises(UsageError, match="does not exist"):
         doctor(tmp_path / "nowhere")

@@ -316,8 +316,8 @@ def test_doctor_task_prints_json_and_writes_junit(
     [
         ("doctor", 2, "Missing REPOSITORY: URL, folder or s3:"),
         ("doctor a b", 2, "Unexpected argument 'b' for doctor."),
-        ("doctor nowhere", 2, "nowhere does not exist."),
-        ("doctor .", 2, "No apt or yum repository at"),
+        ("doctor nowhere", 2, "nowhere: the folder does not exist."),
+        ("doctor .", 2, "No repository at"),
         ("doctor . --horizon x", 2, "Invalid --horizon 'x': use a whole number from 0 to 36500."),
         ("doctor . --horizon=x", 2, "Invalid --horizon 'x': use a whole number from 0 to 36500."),
         ("doctor http://127.0.0.1:9/", 3, "refused the connection"),

@@ -152,8 +152,8 @@ def test_examination_ends_if_no_package_can_be_downloaded(site: UpstreamSite, ex
         (status(500), DownloadError, "answered 500"),
         (status(401), DownloadError, "authentication required"),
         (status(403), Unreachable, "denied"),
-        (status(404), UsageError, "No apt or yum repository"),
-        (other_content(b"<html><a href='x/'>"), UsageError, "No apt or yum repository"),
+        (status(404), UsageError, "No repository"),
+        (other_content(b"<html><a href='x/'>"), UsageError, "No repository"),
         (truncated(10), DownloadError, "in the middle of the file"),
     ],
 )

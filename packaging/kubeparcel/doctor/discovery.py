@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import RepositoryReader
-from kubeparcel.errors import KubeparcelError
+from kubeparcel.errors import KubeparcelError, Unreachable, UsageError
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
+from kubeparcel.sources.http.urls import redact_url
 
 _USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main")
 _APT_FOLDERS = ("", "apt", "deb")
@@ -141,3 +143,18 @@ def _probe_yum_folders(reader: RepositoryReader, names: Sequence[str]) -> Iterat
             start = reader.read(f"{folder}/repodata/repomd.xml".lstrip("/"), 400)
             if start and b"<repomd" in start:
                 yield folder
+
+
+def nothing_found(reader: RepositoryReader, location: str, suites: Sequence[str]) -> UsageError | Unreachable:
+    """Return the error for a location without a repository, or without these suites."""
+    if isinstance(reader, HttpReader) and reader.forbidden_urls:
+        return Unreachable(
+            f"Access to {reader.forbidden_urls[0]} denied (HTTP 403).",
+            "Check the URL. If the server needs a user name and password, put them into ~/.netrc.",
+        )
+    named = f" with suite {' or '.join(suites)}" if suites else ""
+    return UsageError(
+        f"No repository at {redact_url(location)}{named}.",
+        "An apt repository has dists/SUITE/InRelease, a yum repository repodata/repomd.xml. "
+        "On servers without folder listings pass --suite NAME.",
+    )

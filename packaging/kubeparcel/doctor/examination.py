@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from kubeparcel.console import Log
 from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
-from kubeparcel.doctor.discovery import Discovery, discover
+from kubeparcel.doctor.discovery import Discovery, discover, nothing_found
 from kubeparcel.doctor.factory import open_location, open_reader
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
-from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
 from kubeparcel.doctor.mirror_list import list_mirrors
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.yum import check_yum_repository
-from kubeparcel.errors import Unreachable, UsageError
+from kubeparcel.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def examine_reader(
     started = time.monotonic()
     discovery = discover(reader, suites)
     if not discovery.suites and not discovery.yum_folders:
-        raise _nothing_found(reader, request.location, suites)
+        raise nothing_found(reader, request.location, suites)
     now = time.time() if request.now is None else request.now
     with load_trusted_keys(reader, discovery, request.key, now, request.horizon_days) as keys:
         subjects = _check_repositories(reader, discovery, keys, request, log)
@@ -113,17 +112,3 @@ def _check_repositories(
         else:
             subject.mark_not_run(UNREADABLE_INDEX, CheckKind.CLOSURE, CheckKind.COMPANIONS)
     return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
-
-
-def _nothing_found(reader: RepositoryReader, location: str, suites: Sequence[str]) -> UsageError | Unreachable:
-    if isinstance(reader, HttpReader) and reader.forbidden_urls:
-        return Unreachable(
-            f"Access to {reader.forbidden_urls[0]} denied (HTTP 403).",
-            "Check the URL. If the server needs a user name and password, put them into ~/.netrc.",
-        )
-    named = f" with suite {' or '.join(suites)}" if suites else ""
-    return UsageError(
-        f"No apt or yum repository at {location}{named}.",
-        "An apt repository has dists/SUITE/InRelease, a yum repository repodata/repomd.xml. "
-        "On servers without folder listings pass --suite NAME.",
-    )

@@ -43,5 +43,5 @@ def open_location(location: str) -> RepositoryReader:
             "Give a folder, or a URL that begins with http, https, file or s3.",
         )
     if not path.is_dir():
-        raise UsageError(f"Folder {path} does not exist.", "Give a folder or the URL of a repository.")
+        raise UsageError(f"No repository at {path}: the folder does not exist.", "Give a folder or the URL of one.")
     return FolderReader(path.absolute())
