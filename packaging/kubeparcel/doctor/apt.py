@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from kubeparcel.doctor.apt_entries import check_entries, locate_files
-from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, release_entries
+from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, forms_by_index
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
 from kubeparcel.doctor.keys import TrustedKeys
@@ -21,6 +21,9 @@ from kubeparcel.repository.storage.base import check_path
 
 _NEEDS_RELEASE = (CheckKind.DATES, CheckKind.FIELDS, CheckKind.INDEXES, CheckKind.ENTRIES)
 _UNSUPPORTED_SUFFIXES = SUFFIXES[5:]
+MAX_LISTED = 32 << 20
+"""How many bytes of compressed indexes are read to list a suite."""
+
 _BY_HASH_ALGORITHMS = ("sha256", "sha512")
 _MISMATCH_HINT = "apt rejects it (Hash Sum mismatch). Publish again."
 _INCOMPLETE_HINT = "apt update fails. Publish again."
@@ -50,29 +53,45 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
     return subject
 
 
+def read_packages(context: SuiteContext, fields: Mapping[str, str]) -> frozenset[Package] | None:
+    """Return the packages in a suite's indexes, one form of each; None if these are larger than MAX_LISTED.
+
+    Indexes that cannot be read and invalid entries are findings; nothing else is checked.
+    """
+    indexes = {
+        index: forms
+        for index, forms in forms_by_index(fields, context.selection).items()
+        if index.rpartition("/")[2] == "Packages" and "/debian-installer/" not in index
+    }
+    if sum(min(listed.size for listed in forms.values()) for forms in indexes.values()) > MAX_LISTED:
+        return None
+    packages: set[Package] = set()
+    for index, forms in indexes.items():
+        supported = sorted(forms.keys() - set(_UNSUPPORTED_SUFFIXES), key=lambda suffix: forms[suffix].size)
+        paths = ((suffix, _listed_path(context, index + suffix)) for suffix in supported)
+        form = next((suffix for suffix, path in paths if path and context.reader.read(path, 1)), None)
+        data = _check_packages_index(context, index, forms if form is None else {form: forms[form]})
+        packages |= set(check_entries(context, index, data)) if data is not None else set()
+    return frozenset(packages)
+
+
 def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Check the files that a Release lists; yield name and text of each Packages."""
     context.subject.mark_run(CheckKind.INDEXES)
-    forms_by_index: dict[str, dict[str, FileDigest]] = {}
-    for name, listed in release_entries(fields).items():
-        if not context.selection.has_index(name):
-            continue
-        base, suffix = posixpath.splitext(name)
-        index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
-        forms_by_index.setdefault(index, {})[suffix] = listed
-    for index, forms in forms_by_index.items():
+    listed_indexes = forms_by_index(fields, context.selection)
+    for index, forms in listed_indexes.items():
         if index.rpartition("/")[2] == "Packages":
             data = _check_packages_index(context, index, forms)
             if data is not None:
                 yield index, data
         else:
             _check_other_index(context, index, forms)
-    indexes = {index for index in forms_by_index if index.rpartition("/")[2] == "Packages"}
+    indexes = {index for index in listed_indexes if index.rpartition("/")[2] == "Packages"}
     if context.selection and not indexes:
         expected, hint = f"an index of packages for {context.selection}", "Check --arch and --component."
         context.subject.add_finding(CheckKind.FIELDS, expected, "none is listed", context.path("Release"), hint)
     if announces_by_hash(fields):
-        listed_forms = {index + suffix: form for index in indexes for suffix, form in forms_by_index[index].items()}
+        listed_forms = {index + suffix: form for index in indexes for suffix, form in listed_indexes[index].items()}
         _check_by_hash(context, listed_forms)
 
 

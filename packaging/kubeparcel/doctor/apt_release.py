@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -197,16 +198,29 @@ def _check_dates(context: SuiteContext, fields: Mapping[str, str], now: float) -
 
 
 def _date(context: SuiteContext, fields: Mapping[str, str], name: str) -> float | None:
-    text = fields.get(name, "")
+    try:
+        return parse_date(fields.get(name, ""))
+    except ValueError as error:
+        expected = f"a date in {name.title()}"
+        context.subject.add_finding(CheckKind.DATES, expected, str(error), context.path("Release"), _EXPIRED_HINT)
+        return None
+
+
+def parse_date(text: str) -> float | None:
+    """Return a date of a Release in Unix time; None for an empty one. Raises ValueError."""
     if not text:
         return None
     try:
         date = parsedate_to_datetime(text.replace("UTC", "+0000"))
     except (ValueError, TypeError):
-        expected = f"a date in {name.title()}"
-        context.subject.add_finding(CheckKind.DATES, expected, text, context.path("Release"), _EXPIRED_HINT)
-        return None
+        raise ValueError(text) from None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+
+def read_fields(context: SuiteContext) -> Mapping[str, str]:
+    """Return the fields of InRelease, or else of Release; nothing is verified."""
+    text = cleartext(context.read("InRelease") or b"")
+    return deb_metadata.parse_fields(text or (context.read("Release") or b"").decode("utf-8", "replace"))
 
 
 def announces_by_hash(fields: Mapping[str, str]) -> bool:
@@ -223,6 +237,17 @@ def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
             sizes.setdefault(name, size)
             digests.setdefault(name, {})[algorithm.removesuffix("sum")] = digest.lower()
     return {name: FileDigest(sizes[name], digests[name]) for name in sizes}
+
+
+def forms_by_index(fields: Mapping[str, str], selection: Selection) -> dict[str, dict[str, FileDigest]]:
+    """Return the selected indexes of a Release by name, each with its forms by suffix: plain and compressed."""
+    forms: dict[str, dict[str, FileDigest]] = {}
+    for name, listed in release_entries(fields).items():
+        if selection.has_index(name):
+            base, suffix = posixpath.splitext(name)
+            index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
+            forms.setdefault(index, {})[suffix] = listed
+    return forms
 
 
 def _parse_entries(text: str) -> Iterator[tuple[str, str, int]]:

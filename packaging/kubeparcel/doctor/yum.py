@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -56,11 +56,22 @@ def check_yum_repository(
     context = _Context(reader, base, Subject(name))
     repomd = reader.read(context.path("repodata/repomd.xml")) or b""
     _check_signature(context, repomd, keys)
-    metadata = dict(_check_metadata(context, repomd))
+    return _check_packages(context, repomd, _REQUIRED, selection)
+
+
+def read_packages(reader: RepositoryReader, base: str, name: str) -> Subject:
+    """Return the packages of a repository from primary alone; findings are about what could not be read."""
+    context = _Context(reader, base, Subject(name))
+    repomd = reader.read(context.path("repodata/repomd.xml")) or b""
+    return _check_packages(context, repomd, ("primary",), Selection())
+
+
+def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], selection: Selection) -> Subject:
+    metadata = dict(_check_metadata(context, repomd, kinds))
     subject = context.subject
     subject.complete = "primary" in metadata
     if subject.complete:
-        locate = functools.partial(locations.locate, reader, base)
+        locate = functools.partial(locations.locate, context.reader, context.base)
         packages = yum_primary.check_entries(subject, metadata, locate)
         subject.packages = frozenset(package for package in packages if selection.has_arch(package.arch))
         if packages and not subject.packages:
@@ -86,8 +97,11 @@ def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> Non
     context.subject.mark_not_run(NO_SIGNATURE, CheckKind.PACKET, CheckKind.SQV)
 
 
-def _check_metadata(context: _Context, repomd: bytes) -> Iterator[tuple[str, bytes]]:
-    """Check the files that repomd.xml lists; yield kind and text of those about packages."""
+def _check_metadata(context: _Context, repomd: bytes, required: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Check the files that repomd.xml lists; yield kind and text of the required ones, which are about packages.
+
+    Files of other kinds are checked only if all that clients require are.
+    """
     context.subject.mark_run(CheckKind.INDEXES)
     path = context.path("repodata/repomd.xml")
     root = _parse(context, repomd, path)
@@ -97,10 +111,10 @@ def _check_metadata(context: _Context, repomd: bytes) -> Iterator[tuple[str, byt
     for entry in root.iter(f"{_REPO}data"):
         kind = entry.attrib.get("type", "")
         kinds.add(kind)
-        text = _check_file(context, entry, kind)
-        if text is not None and kind in _REQUIRED:
+        text = _check_file(context, entry, kind) if kind in required or required == _REQUIRED else None
+        if text is not None and kind in required:
             yield kind, text
-    for kind in _REQUIRED:
+    for kind in required:
         if kind not in kinds:
             context.add_finding(f"{kind} in repomd.xml", "not listed", path)
 

@@ -18,7 +18,7 @@ from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.model import Format
 from kubeparcel.repository.model import Package, RepositoryOptions, State
-from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
+from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage, StorageReader
 
 STATE_PATH = f"{METADATA_FOLDER}/state.json"
 HISTORY = f"{METADATA_FOLDER}/history"
@@ -46,7 +46,7 @@ class StateFileError(ExternalError):
     """The state file is damaged; the state is then recovered from the published indexes."""
 
 
-def load(storage: Storage) -> State | None:
+def load(storage: StorageReader) -> State | None:
     """Return the state of a repository, None without a state file. Raises as `parse` does."""
     data = storage.read(STATE_PATH)
     return None if data is None else replace(parse(data, storage.location), digest=digest(data))
@@ -136,9 +136,9 @@ def dump_packages(state: State) -> str:
     return _encode(document)
 
 
-def stored_generations(storage: Storage) -> list[int]:
-    """Return the generations whose states are in the history, oldest first."""
-    names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.file_sizes(HISTORY))
+def stored_generations(storage: StorageReader) -> list[int]:
+    """Return the generations whose states are in the history, oldest first; none where it cannot be listed."""
+    names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.file_sizes(HISTORY) or ())
     return sorted(int(name) for name in names if name.isdigit())
 
 
