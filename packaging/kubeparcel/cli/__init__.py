@@ -14,7 +14,7 @@ TASKS: tuple[CommandTask, ...] = (
     *(image.image, build.cache, build.clean),
     *(verify.verify, show.show, verify.hosts),
     *(repository.publish, repository.remove, repository.retain, repository.rollback),
-    *(repository.copy, repository.doctor),
+    *(repository.copy, repository.ls, repository.doctor),
     keys.key,
 )
 """All tasks, in the order of help."""

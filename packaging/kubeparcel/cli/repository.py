@@ -200,13 +200,42 @@ def doctor(
 
     if junit:
         require_writable(Path.cwd() / junit, "--junit")
-    address = path if "://" in path else str(Path.cwd() / path)
-    suites, arches, components = (
-        tuple(name.strip() for name in text.split(",") if name.strip()) for text in (suite, arch, component)
-    )
-    request = ExaminationRequest(address, key, suites, arches, components, quick, horizon)
+    suites, arches, components = map(_names, (suite, arch, component))
+    request = ExaminationRequest(_absolute(path), key, suites, arches, components, quick, horizon)
     report = examine(request, console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
     print_result(report.as_json() if json_ else report.as_text())
     return report.exit_code
+
+
+@task(
+    "Repository",
+    ("ls https://packages.example.com/kubernetes", "List suites, their newest versions, and what expires when."),
+    ("ls s3://BUCKET/PREFIX --suite v1.36 --all", "List all versions in one suite of a bucket."),
+    ("ls DIR --json", "Print the same as JSON."),
+    path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
+    suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
+    all_=Option("list all versions of packages, not only the newest"),
+)
+def ls(path: str, suite: str = "", all_: bool = False, json_: bool = False) -> None:
+    """List the suites, versions, keys and generations of a repository.
+
+    Nothing is verified or changed. Of repositories that others published, the indexes are listed.
+    """
+    from kubeparcel.doctor import inventory_report
+    from kubeparcel.doctor.inventory import read_inventory
+
+    inventory = read_inventory(_absolute(path), _names(suite), console.create_log())
+    write = inventory_report.as_json if json_ else inventory_report.as_text
+    print_result(write(inventory, all_versions=all_))
+
+
+def _absolute(location: str) -> str:
+    """Return a URL, or the absolute path of a folder."""
+    return location if "://" in location else str(Path.cwd() / location)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return the names in a list separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from kubeparcel.doctor.apt_entries import check_entries, locate_files
-from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, forms_by_index
+from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, release_entries
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
 from kubeparcel.doctor.keys import TrustedKeys
@@ -60,7 +60,7 @@ def read_packages(context: SuiteContext, fields: Mapping[str, str]) -> frozenset
     """
     indexes = {
         index: forms
-        for index, forms in forms_by_index(fields, context.selection).items()
+        for index, forms in _forms_by_index(fields, context.selection).items()
         if index.rpartition("/")[2] == "Packages" and "/debian-installer/" not in index
     }
     if sum(min(listed.size for listed in forms.values()) for forms in indexes.values()) > MAX_LISTED:
@@ -78,7 +78,7 @@ def read_packages(context: SuiteContext, fields: Mapping[str, str]) -> frozenset
 def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Check the files that a Release lists; yield name and text of each Packages."""
     context.subject.mark_run(CheckKind.INDEXES)
-    listed_indexes = forms_by_index(fields, context.selection)
+    listed_indexes = _forms_by_index(fields, context.selection)
     for index, forms in listed_indexes.items():
         if index.rpartition("/")[2] == "Packages":
             data = _check_packages_index(context, index, forms)
@@ -93,6 +93,17 @@ def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator
     if announces_by_hash(fields):
         listed_forms = {index + suffix: form for index in indexes for suffix, form in listed_indexes[index].items()}
         _check_by_hash(context, listed_forms)
+
+
+def _forms_by_index(fields: Mapping[str, str], selection: Selection) -> dict[str, dict[str, FileDigest]]:
+    """Return the selected indexes of a Release by name, each with its forms by suffix: plain and compressed."""
+    forms: dict[str, dict[str, FileDigest]] = {}
+    for name, listed in release_entries(fields).items():
+        if selection.has_index(name):
+            base, suffix = posixpath.splitext(name)
+            index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
+            forms.setdefault(index, {})[suffix] = listed
+    return forms
 
 
 def _check_other_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> None:

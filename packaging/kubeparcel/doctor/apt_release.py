@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -237,17 +236,6 @@ def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
             sizes.setdefault(name, size)
             digests.setdefault(name, {})[algorithm.removesuffix("sum")] = digest.lower()
     return {name: FileDigest(sizes[name], digests[name]) for name in sizes}
-
-
-def forms_by_index(fields: Mapping[str, str], selection: Selection) -> dict[str, dict[str, FileDigest]]:
-    """Return the selected indexes of a Release by name, each with its forms by suffix: plain and compressed."""
-    forms: dict[str, dict[str, FileDigest]] = {}
-    for name, listed in release_entries(fields).items():
-        if selection.has_index(name):
-            base, suffix = posixpath.splitext(name)
-            index, suffix = (base, suffix) if suffix in SUFFIXES[1:] else (name, "")
-            forms.setdefault(index, {})[suffix] = listed
-    return forms
 
 
 def _parse_entries(text: str) -> Iterator[tuple[str, str, int]]:
