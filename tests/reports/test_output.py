@@ -102,7 +102,7 @@ def test_verify_writes_the_html_report_and_names_it(broken: Path, capsys: pytest
     assert run("verify", "--html", "page.html", "--quiet") == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[-1].split() == ["report:", "page.html", "exit", "1"]
-    assert err == ""
+    assert err == "Log: dist/kubeparcel.log\n"
     assert "modes" in (broken / "page.html").read_text()
 
 
@@ -114,7 +114,7 @@ def test_json_output_is_one_document_and_files_are_named_on_stderr(
     document = json.loads(out)
     assert document["failed"] > 0
     assert document["packages"][0]["name"] == "kubectl"
-    assert err == "Report     page.html\n"
+    assert err == "Report     page.html\nLog: dist/kubeparcel.log\n"
 
 
 def test_level_after_a_failed_level_is_listed_as_not_run(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def test_damaged_file_is_replaced(filled, site, store):
     kubelet = folder / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
     good = kubelet.read_bytes()
     kubelet.write_bytes(b"damaged")
-    assert "1 new files" in fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store)
+    assert "1 new file," in fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store)
     assert kubelet.read_bytes() == good
 
 
