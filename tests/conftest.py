@@ -158,6 +158,7 @@ class FakeSource:
         self.out, self.down, self.toolchain = out, down, toolchain
         self.fetched: list[Artifact] = []
         self.mirror = ""
+        self.binaries: Sequence[str] = BINARIES["kubernetes"]
 
     def probe(self) -> None:
         if self.down:
@@ -177,7 +178,7 @@ class FakeSource:
         return sorted({Version.parse(text) for text in self.versions.values()}, reverse=True)
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
-        names = BINARIES["kubernetes"] if component == "kubernetes" else (component,)
+        names = self.binaries if component == "kubernetes" else (component,)
         artifacts = [
             Artifact(component, name, arch, origin, f"sha256:{_sha256(origin)}")
             for arch in arches
@@ -214,8 +215,9 @@ def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(upstream: FakeSource | None = None, go: FakeSource | None = None) -> None:
         sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
 
-        def create_source(name: str, _: object, mirror: str = "", toolchain: str = "") -> FakeSource:
+        def create_source(name: str, components: Any, mirror: str = "", toolchain: str = "") -> FakeSource:
             sources[name].mirror = mirror
+            sources[name].binaries = components["kubernetes"].binaries
             return sources[name]
 
         for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):

@@ -131,7 +131,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Request:
-    """The requested versions, before they are resolved."""
+    """The requested versions, before they are resolved.
+
+    `programs` are binaries that the catalog does not name, such as `kubernetes/kubectl-convert`.
+    """
 
     kubernetes: str = "stable"
     cri_tools: str = ""
@@ -139,6 +142,7 @@ class Request:
     arches: tuple[Arch, ...] = (Arch.AMD64,)
     source: str = "auto"
     mirror: str = ""
+    programs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -273,8 +273,12 @@ def test_invalid_file_is_reported_with_line_and_correction(write, text, message)
             "package site contains binaries, so it needs `component` and must not set `arch`.",
         ),
         (
-            "{summary: x, component: kubernetes, files: [{path: /x, binary: kube-proxy}]}",
-            "kubernetes has no binary kube-proxy.",
+            "{summary: x, component: kubernetes, files: [{path: /x, binary: kubeltet}]}",
+            "kubernetes has no binary kubeltet. Did you mean kubelet?",
+        ),
+        (
+            "{summary: x, component: cri-tools, files: [{path: /x, binary: critest}]}",
+            "cri-tools has no binary critest.",
         ),
     ],
 )

@@ -102,7 +102,7 @@ class World:
         self,
         module: str,
         version: str,
-        mains: tuple[str, ...] = (),
+        mains: tuple[str, ...] = ("cmd/kubeadm", "cmd/kubelet", "cmd/kubectl"),
         query: str = "",
         go: str = "1.26.0",
         mod: str = GO_MOD,
@@ -247,7 +247,7 @@ def test_newer_go_is_used_if_a_module_requires_it(world, requested, toolchain):
 
 def test_module_for_an_older_go_keeps_the_newer_one(world):
     world.publishes(KUBERNETES, "1.36.3", go="1.27.2")
-    world.publishes("sigs.k8s.io/cri-tools", "1.36.0", go="1.24")
+    world.publishes("sigs.k8s.io/cri-tools", "1.36.0", ("cmd/crictl",), go="1.24")
     source = modules()
     source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
     source.pin("cri-tools", version("1.36.0"), [Arch.AMD64])
@@ -428,8 +428,10 @@ def test_missing_output_of_the_compiler_is_an_error(published, store, log):
 
 def test_release_without_a_main_package_is_an_error(world, store, log):
     world.publishes(KUBERNETES, "1.36.3", ("cmd/kubeadm", "cmd/kubelet"))
-    with pytest.raises(ExternalError, match="kubectl"):
+    with pytest.raises(UnknownVersion, match="kubectl"):
         modules("go1.26.8").fetch([AMD64], store, log)
+    with pytest.raises(UnknownVersion, match="kubectl"):
+        modules("go1.26.8").pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64])
 
 
 def test_progress_counts_packages_and_names_finished_binaries(published, store):

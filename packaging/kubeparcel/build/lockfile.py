@@ -42,7 +42,7 @@ def request_document(request: Request) -> dict[str, Any]:
     return {
         name.replace("_", "-"): [str(v) for v in value] if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(request).items()
-        if name != "mirror"
+        if name not in ("mirror", *(() if request.programs else ("programs",)))
     }
 
 
@@ -108,7 +108,8 @@ def _parse_request(mapping: Mapping[str, Any]) -> Request:
     kubernetes, cri_tools, cni = (_text(mapping, name) for name in COMPONENTS)
     arches = tuple(Arch(arch) for arch in mapping["arches"])
     source = _choice(mapping, "source", ("auto", *SOURCES))
-    return Request(kubernetes, cri_tools, cni, arches, source)
+    programs = tuple(_match(str(program), r"[\w-]+/[\w.-]+", "program") for program in mapping.get("programs", ()))
+    return Request(kubernetes, cri_tools, cni, arches, source, programs=programs)
 
 
 def _parse_component(name: str, mapping: Mapping[str, Any]) -> Component:
@@ -207,6 +208,9 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
             lines.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
     if not set(lock.request.arches).issuperset(request.arches):
         lines.append(f"locked for {', '.join(lock.request.arches)}, requested {', '.join(request.arches)}")
+    programs = [program for program in request.programs if program not in lock.request.programs]
+    if programs:
+        lines.append(f"locked without {', '.join(programs)}")
     if request.source not in ("auto", lock.source):
         lines.append(f"locked source {lock.source}, requested {request.source}")
     elif request.source == "auto" and request.mirror and lock.source != "upstream":

@@ -14,7 +14,7 @@ from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
 from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
-from kubeparcel.build.resolver import describe_lock, resolve, resolve_or_load
+from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
@@ -68,12 +68,12 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
     if lock is None or not lockfile.satisfies(lock, request):
         lock = resolve(request, catalog, log)
     log.info("Release", describe_lock(lock, "to mirror"))
-    return fill_mirror(folder, lock, catalog.components, settings.mirror, log)
+    return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log)
 
 
 def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the lock's binaries for the settings' architectures into the store."""
-    source = create_source(lock.source, catalogs.load().components, settings.mirror, lock.toolchain)
+    source = create_source(lock.source, locked_components(lock), settings.mirror, lock.toolchain)
     return source.fetch(requested_artifacts(lock, settings), store, log)
 
 

@@ -15,7 +15,7 @@ from kubeparcel.build.assembler import cached_package, finalize
 from kubeparcel.build.output import is_current
 from kubeparcel.build.pipeline import display_output, requested_artifacts
 from kubeparcel.build.planner import PackagePlan, plan_packages
-from kubeparcel.build.resolver import resolve_or_load
+from kubeparcel.build.resolver import locked_components, resolve_or_load
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table, quantity
 from kubeparcel.errors import ExternalError
@@ -125,7 +125,7 @@ def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without writing anything, not even the lock."""
     lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
     catalog, store = catalogs.load(), _ReadOnlyStore(cache_dir())
-    source = create_source(lock.source, catalog.components, settings.mirror, lock.toolchain)
+    source = create_source(lock.source, locked_components(lock), settings.mirror, lock.toolchain)
     artifacts = requested_artifacts(lock, settings)
     binaries = {artifact: source.cached(artifact, store) for artifact in artifacts}
     missing = [artifact for artifact, digests in binaries.items() if digests is None]

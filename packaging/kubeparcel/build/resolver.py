@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from kubeparcel.sources.selection import create_source, select_source, warn_of_u
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
+    from kubeparcel.config.catalog_models import ComponentSpec
     from kubeparcel.config.settings import Settings
     from kubeparcel.sources.source import Source
 
@@ -74,6 +75,11 @@ def _resolve(request: Request, current: Lock | None, log: Log) -> Lock:
     return lock
 
 
+def locked_components(lock: Lock) -> Mapping[str, ComponentSpec]:
+    """Return the components of a lock, with the binaries that it has in addition to the catalog's."""
+    return catalogs.load().with_programs(lock.request.programs).components
+
+
 def describe_lock(lock: Lock, remark: str) -> str:
     """Return `Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1   (REMARK, source go)`."""
     titles = catalogs.load().components
@@ -83,7 +89,7 @@ def describe_lock(lock: Lock, remark: str) -> str:
 
 def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
-    source = select_source(request, catalog.components, log)
+    source = select_source(request, catalog.with_programs(request.programs).components, log)
     kubernetes = source.resolve_kubernetes(request.kubernetes)
     warnings: list[str] = []
     versions = {
@@ -223,7 +229,7 @@ def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
             f"{lockfile.NAME} has no artifact {name!r}.",
             f"It has: {', '.join(names)}." if names else "Run inv resolve to create it.",
         )
-    source = create_source(current.source, catalogs.load().components, mirror, current.toolchain)
+    source = create_source(current.source, locked_components(current), mirror, current.toolchain)
     components = []
     for component in current.components:
         if name not in {artifact.name for artifact in component.artifacts}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import model_validator
 
@@ -22,6 +22,15 @@ class Catalog(StrictModel):
     common: tuple[FileSpec, ...]
     packages: Mapping[str, PackageSpec]
     distribution_packages: tuple[DistributionPackage, ...] = ()
+
+    def with_programs(self, programs: Iterable[str]) -> Catalog:
+        """Return a catalog whose components have more binaries, each as COMPONENT/NAME."""
+        components = dict(self.components)
+        for program in programs:
+            name, _, binary = program.partition("/")
+            binaries = (*components[name].binaries, binary)
+            components[name] = components[name].model_copy(update={"binaries": binaries})
+        return self.model_copy(update={"components": components})
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Catalog:

@@ -244,6 +244,11 @@ class ComponentSpec(StrictModel):
     upstream: tuple[UpstreamSpec, ...]
     go: GoSpec
 
+    @property
+    def has_single_files(self) -> bool:
+        """Whether upstream publishes each binary as a file, so that any of them can be fetched by its name."""
+        return bool(self.binaries) and all(location.binary for location in self.upstream)
+
 
 class LayoutSpec(StrictModel):
     """The paths of one layout and format; `obsolete` are conffiles of the other layouts."""

@@ -122,7 +122,25 @@ class Settings(StrictModel):
 
     def request(self) -> Request:
         """Return the settings that select the releases."""
-        return Request(self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror)
+        return Request(
+            self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror, self._other_programs()
+        )
+
+    def _other_programs(self) -> tuple[str, ...]:
+        """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""
+        if not self.packages:
+            return ()
+        from kubeparcel.config.catalog import load as load_catalog
+
+        components = load_catalog().components
+        programs = {
+            f"{spec.component}/{row.binary}"
+            for spec in self.catalog_packages(load_catalog().packages).values()
+            for row in spec.files
+            if row.binary and components[spec.component].has_single_files
+            if row.binary not in components[spec.component].binaries
+        }
+        return tuple(sorted(programs))
 
     def as_document(self) -> dict[str, Any]:
         """Return the settings as kubeparcel.yaml would state them; packages have only the fields that are set."""
@@ -222,8 +240,7 @@ def _check_packages(settings: Settings, file: YamlFile) -> None:
         missing = [] if spec.summary else ["summary"]
         missing += [] if spec.version or spec.component else ["version"]
         if missing:
-            nearest = difflib.get_close_matches(name, catalog.packages, 1)
-            suggestion = f" Did you mean {nearest[0]}?" if nearest else ""
+            suggestion = _did_you_mean(difflib.get_close_matches(name, catalog.packages, 1))
             raise ConfigurationError(
                 f"{location}: unknown package {name!r}. "
                 f"To define a new package, add {' and '.join(missing)}.{suggestion}",
@@ -242,6 +259,10 @@ def _check_packages(settings: Settings, file: YamlFile) -> None:
             raise ConfigurationError(f"{row}: packages.{name}.{field}.{index}: {problem}")
 
 
+def _did_you_mean(names: list[str]) -> str:
+    return f" Did you mean {names[0]}?" if names else ""
+
+
 def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:
     requested = [row.binary for row in spec.files if row.binary or row.binaries]
     if not requested:
@@ -251,9 +272,14 @@ def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, Compo
             f"{location}: package {name} contains binaries, so it needs `component` and must not set `arch`.",
             f"Components: {', '.join(components)}.",
         )
-    available = components[spec.component].binaries
-    missing = [binary for binary in requested if binary and available and binary not in available]
-    if missing:
-        raise ConfigurationError(
-            f"{location}: {spec.component} has no binary {missing[0]}.", f"It has: {', '.join(available)}."
-        )
+    component = components[spec.component]
+    available = component.binaries
+    for binary in requested:
+        if not binary or not available or binary in available:
+            continue
+        nearest = difflib.get_close_matches(binary, available, 1, 0.85)
+        if nearest or not component.has_single_files:
+            raise ConfigurationError(
+                f"{location}: {spec.component} has no binary {binary}.{_did_you_mean(nearest)}",
+                f"It has: {', '.join(available)}.",
+            )

@@ -105,6 +105,7 @@ class GoModules:
                 f"{spec.title} {version} is not published as a Go module.",
                 f"Choose another version: --{component} VERSION.",
             ) from None
+        _main_packages(spec, Path(info["Dir"]))
         self._upgrade_toolchain(info)
         return Component(
             component,
@@ -253,7 +254,9 @@ def _main_packages(spec: ComponentSpec, source: Path) -> list[str]:
     folders = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in patterns}
     missing = [pattern for pattern, paths in folders.items() if not paths]
     if missing:
-        raise ExternalError(f"{spec.go.module} has no {', '.join(missing)} in {source}.")
+        raise UnknownVersion(
+            f"{spec.go.module} has no {', '.join(missing)} in {source}.", "Check `binary` in kubeparcel.yaml."
+        )
     return [
         f"{spec.go.module}/{path.relative_to(source).as_posix()}"
         for paths in folders.values()

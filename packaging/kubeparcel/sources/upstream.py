@@ -167,7 +167,9 @@ class Upstream:
         missing = [a for a, digest in zip(artifacts, digests, strict=True) if not digest]
         if missing:
             self._require_no_files(missing)
-            title = self.components[component].title
+            names = {artifact.name for artifact in missing}
+            has_others = bool({artifact.name for artifact in pinned} - names)
+            title = ", ".join(sorted(names)) if has_others else self.components[component].title
             missing_arches = ", ".join(dict.fromkeys(str(artifact.arch) for artifact in missing))
             raise UnknownVersion(
                 f"{self.label} has no {title} {version} for {missing_arches}.",

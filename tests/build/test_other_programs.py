@@ -1,0 +1,72 @@
+"""Programs of Kubernetes that the catalog does not name, packaged by naming them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubeparcel.build import lockfile
+from kubeparcel.build.pipeline import build
+from kubeparcel.build.resolver import resolve_or_load
+from kubeparcel.config.settings import load_settings
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.packages.reader import read_package
+from tests.conftest import RecordingLog
+
+CONVERT = """
+packages:
+  kubectl-convert:
+    component: kubernetes
+    summary: kubectl plugin that converts manifests between API versions
+    files:
+      - {path: /usr/bin/kubectl-convert, binary: kubectl-convert}
+    relations:
+      - depends: kubectl
+"""
+
+
+@pytest.fixture
+def convert(here, fake_sources):
+    """Ask for a package of kubectl-convert."""
+    fake_sources()
+    (here / "kubeparcel.yaml").write_text(CONVERT)
+    return load_settings({"kubernetes": "1.36.3"})
+
+
+def test_the_program_is_locked_fetched_and_packaged(convert, here):
+    result = build(convert, RecordingLog())
+    assert result.report.passed
+    assert {artifact.name for artifact in result.lock.artifacts} >= {"kubectl", "kubectl-convert"}
+    (deb,) = (here / "dist/deb").glob("kubectl-convert_1.36.3-1_*.deb")
+    assert "/usr/bin/kubectl-convert" in [entry.path for entry in read_package(deb).entries]
+    (kubectl,) = (here / "dist/deb").glob("kubectl_1.36.3-1_*.deb")
+    assert "/usr/bin/kubectl-convert" not in [entry.path for entry in read_package(kubectl).entries]
+
+
+def test_the_lock_names_the_program_and_can_be_read_back(convert, here):
+    lock = resolve_or_load(convert, RecordingLog(), locked=False)
+    assert "  programs:\n  - kubernetes/kubectl-convert\n" in (here / lockfile.NAME).read_text()
+    assert lockfile.read(here / lockfile.NAME) == lock
+
+
+def test_a_lock_without_the_program_is_resolved_again(convert, here):
+    (here / "kubeparcel.yaml").unlink()
+    lock = resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=False)
+    assert "programs" not in (here / lockfile.NAME).read_text()
+    assert lockfile.mismatches(lock, convert.request()) == ["locked without kubernetes/kubectl-convert"]
+    with pytest.raises(ConfigurationError, match="locked without kubernetes/kubectl-convert"):
+        resolve_or_load(convert, RecordingLog(), locked=True)
+    updated = resolve_or_load(convert, RecordingLog(), locked=False)
+    assert updated.request.programs == ("kubernetes/kubectl-convert",)
+
+
+def test_a_lock_with_more_programs_is_used_as_it_is(convert, here):
+    lock = resolve_or_load(convert, RecordingLog(), locked=False)
+    (here / "kubeparcel.yaml").unlink()
+    assert resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True) == lock
+    assert build(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True).report.passed
+
+
+def test_a_program_in_a_package_of_the_catalog_is_found_too(here):
+    rows = "{files: [{path: /usr/bin/kubectl-convert, binary: kubectl-convert}]}"
+    (here / "kubeparcel.yaml").write_text(f"packages: {{kubectl: {rows}}}")
+    assert load_settings({}).request().programs == ("kubernetes/kubectl-convert",)
