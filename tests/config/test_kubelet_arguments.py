@@ -30,6 +30,13 @@ def test_control_characters_are_refused(here, field, character):
         load_settings({field: f"a{character}b <a@b>"})
 
 
+@pytest.mark.parametrize("field", ["KUBELET_EXTRA_ARGS", "VENDOR", "MAINTAINER"])
+def test_bytes_that_are_not_utf8_are_refused(here, monkeypatch, field):
+    monkeypatch.setenv(f"KUBEPARCEL_{field}", "a\udcff <a@b>")
+    with pytest.raises(ConfigurationError, match=rf"KUBEPARCEL_{field}: invalid value .* expected UTF-8"):
+        load_settings({})
+
+
 @pytest.mark.parametrize(
     ("arguments", "value"),
     [

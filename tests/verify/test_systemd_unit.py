@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.verify.systemd_unit import parse_environment_file, parse_unit, split_words
+from kubeparcel.verify.systemd_unit import joined_variables, parse_environment_file, parse_unit, split_words
 
 
 def test_setting_has_section_and_line_number() -> None:
@@ -72,3 +72,20 @@ def test_environment_file_has_names_values_and_line_numbers() -> None:
 def test_environment_file_value_is_unquoted_as_systemd_does(written, value):
     assert parse_environment_file(f"; comment\nA = {written}\nB=2\n")[0][1] == value
     assert [name for name, _, _ in parse_environment_file(f"A={written}\nB=2\n")] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("written", "joined"),
+    [
+        ('"--a" --b', True),
+        (""" '--a' "--b" """, True),
+        ('"--a""--b" c', True),
+        ('"--a --b"  ', False),
+        ('--a "b c"', False),
+        ("'a'\"b\"c", False),
+        (r'"a \" b"', False),
+        ("", False),
+    ],
+)
+def test_value_in_quoted_parts_is_found(written, joined):
+    assert joined_variables(f'# "a" b\nA={written}\nB="x"\n') == (("A",) if joined else ())

@@ -143,6 +143,8 @@ class Pattern:
         """Return the text, or raise ValueError."""
         if not re.fullmatch(self.pattern, text):
             raise ValueError(f"invalid value {text!r}: expected {self.expected}")
+        if re.search(r"[\ud800-\udfff]", text):  # as Python represents other bytes of variables and arguments
+            raise ValueError(f"invalid value {text!r}: expected UTF-8")
         return text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:

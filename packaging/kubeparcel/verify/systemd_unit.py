@@ -114,6 +114,7 @@ _ASSIGNMENT = re.compile(
     (?P<quoted>(?:[ \t]*(?:"(?:\\.|[^"\\])*"|'[^']*'))*)[ \t]*(?P<plain>(?:\\.|[^\\\n])*)\\?)?(?:\n|\Z)""",
     re.DOTALL | re.VERBOSE,
 )
+_JOINED = re.compile(r"""\n?[^=\n]*=[ \t]*(?:"(?:\\.|[^"\\])*"|'[^']*')+[ \t]+[^ \t\r\n]""", re.DOTALL)
 _QUOTED = re.compile(r""""((?:\\.|[^"\\])*)"|'([^']*)'""", re.DOTALL)
 
 
@@ -136,3 +137,9 @@ def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
 
 def _unescape(text: str, special: str) -> str:
     return re.sub(rf"\\(?:\n|({special}))", lambda match: match[1] or "", text)
+
+
+def joined_variables(text: str) -> tuple[str, ...]:
+    """Return the variables of an EnvironmentFile whose value has white space after quotes, which systemd drops."""
+    assignments = (match for match in _ASSIGNMENT.finditer(text) if match["value"])
+    return tuple(match["name"].strip() for match in assignments if _JOINED.match(match[0]))

@@ -46,6 +46,12 @@ UNIT = (
         "env-file",
     ),
     Mutant(
+        "environment file: quoted arguments that systemd joins",
+        "kubelet",
+        change_env_file(lambda d, env: d.replace_content(env, 'KUBELET_EXTRA_ARGS="--v=2" --node-ip=::1\n')),
+        "env-file",
+    ),
+    Mutant(
         "environment file: none",
         "kubelet",
         change_env_file(lambda d, env: d.replace_content(env, "# nothing\n")),

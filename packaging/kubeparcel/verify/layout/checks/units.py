@@ -128,11 +128,11 @@ def unit_not_in_etc(context: CheckContext) -> Iterator[Finding]:
 
 @check(
     "env-file",
-    "the environment file sets only KUBELET_EXTRA_ARGS",
+    "the environment file sets KUBELET_EXTRA_ARGS and nothing else, to one value",
     applies=lambda context: context.env_file is not None,
 )
 def env_file(context: CheckContext) -> Iterator[Finding]:
-    """Report a missing KUBELET_EXTRA_ARGS, and other variables."""
+    """Report a missing KUBELET_EXTRA_ARGS, other variables, and quoted parts that systemd joins to one argument."""
     entry = context.env_file
     if entry is None:
         return
@@ -142,3 +142,5 @@ def env_file(context: CheckContext) -> Iterator[Finding]:
     for name, _, line in variables:
         if name != EXTRA_ARGS:
             yield Finding(f"only {EXTRA_ARGS}", name, f"{entry.path} line {line}")
+    for name in systemd_unit.joined_variables(entry.text):
+        yield Finding("quotes around the whole value", f"{name} in parts, which systemd joins", entry.path)
