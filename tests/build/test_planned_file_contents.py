@@ -31,9 +31,16 @@ StartLimitIntervalSec=0
 ConditionPathExists=|/var/lib/kubelet/config.yaml
 ConditionPathExists=|!{dropin}
 ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/[!1]*.conf
-ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/1[!0]*.conf
-ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10[!-]*.conf
-ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-[!k]*.conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/1[!0]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10[!-]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-[!k]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-k[!u]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-ku[!b]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kub[!e]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kube[!a]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kubea[!d]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kubead[!m]*conf
+ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kubeadm[!.]*conf
 
 [Service]
 ExecStart=/usr/bin/kubelet

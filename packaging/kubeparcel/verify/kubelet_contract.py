@@ -13,8 +13,14 @@ UNIT = "kubelet.service"
 DROP_IN = "10-kubeadm.conf"
 DROP_IN_DIR = "kubelet.service.d"
 
-OTHER_DROP_INS = ("[!1]*.conf", "1[!0]*.conf", "10[!-]*.conf", "10-[!k]*.conf")
-"""Patterns of drop-ins that are not kubeadm's: glob(7) cannot negate a whole name."""
+OTHER_DROP_INS = (
+    "[!1]*.conf",
+    *(f"{DROP_IN[:length]}[!{DROP_IN[length]}]*conf" for length in range(1, DROP_IN.index(".") + 1)),
+)
+"""Patterns of drop-ins that are not kubeadm's: glob(7) cannot negate a whole name.
+
+They differ in one character each. It may be the dot, as in `10.conf`, so that no other dot is required.
+"""
 
 ENVIRONMENT: Mapping[str, str] = {
     "KUBELET_KUBECONFIG_ARGS": (

@@ -37,6 +37,12 @@ UNIT = (
         "",
         "unit-waits-for-config",
     ),
+    _unit(
+        "ignores a drop-in whose name begins as kubeadm's",
+        "ConditionPathExistsGlob=|/etc/systemd/system/kubelet.service.d/10-kube[!a]*conf\n",
+        "",
+        "unit-waits-for-config",
+    ),
     _unit("a broken line", "[Service]\n", "[Service\n", "unit-readable", "unit-exec-start", "unit-restart"),
     Mutant("unit: in /etc", "kubelet", _move_unit_to_etc, "unit-not-in-etc", also_fails=STRAY_FILE | MISSING_FILE),
     Mutant(

@@ -1,0 +1,79 @@
+"""When the packages' unit lets the kubelet start, under a real systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kubeparcel.hosts import catalog, systemd_node
+from kubeparcel.hosts.container import Container
+from kubeparcel.hosts.session import Session
+from tests.build.plans import plan, text_at
+
+UNIT = "/lib/systemd/system/kubelet.service"
+DROP_INS = "/etc/systemd/system/kubelet.service.d"
+KUBEADM = f"{DROP_INS}/10-kubeadm.conf"
+CONFIG = "/var/lib/kubelet/config.yaml"
+OWN = "[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --config=/etc/own.yaml\n"
+
+NAMES = (
+    "20-etcd-service-manager.conf",
+    *("override.conf", "0-site.conf", "1.conf", "10.conf", "10-site.conf", "11-kubeadm.conf", "100-kubeadm.conf"),
+    *("10-k.conf", "10-kernel.conf", "10-kube.conf", "10-kubelet.conf", "10-kubeadm-site.conf", "10-kubeadmin.conf"),
+)
+"""Names that administrators give to drop-ins of their own."""
+
+OTHERS = ("README", "20-site.conf.bak", "10-kubelet.conf.rpmsave", "10-kubeadm.conf.dpkg-bak", "10-kubeadm.conf.rpmsave")
+"""Names that systemd does not read."""
+
+
+@pytest.fixture(scope="module")
+def machine(session: Session) -> Iterator[Container]:
+    """A machine with the packages' unit, and a kubelet that sleeps."""
+    with systemd_node.start_node(session, catalog.load_hosts().get("trixie"), "hosts-condition") as node:
+        node.write_file("/usr/bin/kubelet", "#!/bin/sh\nexec sleep infinity\n")
+        node.run("chmod", "0755", "/usr/bin/kubelet")
+        yield node
+
+
+@pytest.fixture
+def node(machine: Container, here: object) -> Iterator[Container]:
+    """The machine with the packages' unit and drop-in, and nothing else."""
+    packages = plan()
+    machine.write_file(UNIT, text_at(packages["kubelet", "deb"], UNIT))
+    machine.write_file(KUBEADM, text_at(packages["kubeadm", "deb"], KUBEADM))
+    yield machine
+    machine.run_script(f"systemctl stop kubelet; rm -rf {DROP_INS} {CONFIG}; systemctl daemon-reload")
+
+
+def starts(node: Container) -> bool:
+    """Return whether a restart, which always succeeds, starts the kubelet."""
+    node.run_script("systemctl daemon-reload && systemctl restart kubelet")
+    return node.run("systemctl", "show", "--property=ActiveState", "--value", "kubelet").stdout == "active\n"
+
+
+def test_kubelet_waits_before_kubeadm(node):
+    assert not starts(node)
+
+
+def test_kubelet_starts_with_the_configuration_of_kubeadm(node):
+    node.write_file(CONFIG, "")
+    assert starts(node)
+
+
+def test_kubelet_starts_where_kubeadm_is_not_installed(node):
+    node.run("rm", KUBEADM)
+    assert starts(node)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kubelet_starts_with_a_drop_in_of_the_administrator(node, name):
+    node.write_file(f"{DROP_INS}/{name}", OWN)
+    assert starts(node)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_kubelet_waits_with_files_that_are_no_drop_ins(node, name):
+    node.write_file(f"{DROP_INS}/{name}", OWN)
+    assert not starts(node)
