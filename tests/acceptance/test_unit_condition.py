@@ -24,7 +24,13 @@ NAMES = (
 )
 """Names that administrators give to drop-ins of their own."""
 
-OTHERS = ("README", "20-site.conf.bak", "10-kubelet.conf.rpmsave", "10-kubeadm.conf.dpkg-bak", "10-kubeadm.conf.rpmsave")
+OTHERS = (
+    "README",
+    "20-site.conf.bak",
+    "10-kubelet.conf.rpmsave",
+    "10-kubeadm.conf.dpkg-bak",
+    "10-kubeadm.conf.rpmsave",
+)
 """Names that systemd does not read."""
 
 
