@@ -165,6 +165,10 @@ def test_request_has_the_settings_that_select_releases(here):
         ("compression", "xz", "--compression: expected 'fast', 'balanced' or 'small'"),
         ("maintainer", "me", "--maintainer: invalid value 'me': expected an address like Jane Doe <jane@"),
         ("cni_bin_dir", "/usr/bin", "--cni-bin-dir: invalid folder '/usr/bin': expected one for plugins alone"),
+        *(
+            ("cni_bin_dir", path, f"--cni-bin-dir: invalid folder {path!r}: expected ASCII letters, digits and")
+            for path in ("/opt/my cni", '/opt/a"b', "/opt/it's", "/opt/a\\b", "/opt/$x", "/opt/ü")
+        ),
         ("kubelet_extra_args", "a\nb", "--kubelet-extra-args: invalid value 'a\\nb'"),
     ],
 )

@@ -120,6 +120,8 @@ def plugin_folder(path: str) -> str:
     """Return an absolute path of a folder that is not the distribution's; raise ValueError."""
     if absolute_path(path) in DISTRIBUTION_DIRECTORIES or "{" in path:
         raise ValueError(f"invalid folder {path!r}: expected one for plugins alone, such as /usr/libexec/cni")
+    if not re.fullmatch(r"[\w/.:@+~-]+", path, re.ASCII):  # it is written into containerd's configuration, too
+        raise ValueError(f"invalid folder {path!r}: expected ASCII letters, digits and ._+~:@/- only")
     return path
 
 
