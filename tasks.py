@@ -72,6 +72,20 @@ def bench(only: str = "", json: str = "bench.json") -> int:
 
 @task(
     "Develop",
+    ("fuzz", "Damage packages for a minute, each reader with its share."),
+    ("fuzz --minutes 60", "Damage packages for an hour."),
+    minutes=Option("minutes to run", "COUNT", "1", limits=COUNT),
+)
+def fuzz(minutes: int = 1) -> int:
+    """Feed damaged packages to every reader; failures are saved in tests/fuzz/findings.
+
+    Tests read the saved files from then on. The exit code is 1 if there are any.
+    """
+    return _python("tests.fuzz", "--minutes", str(minutes))
+
+
+@task(
+    "Develop",
     ("docs", "Write the reference pages and the man page."),
     ("docs --check", "Fail if a page is not current."),
     check=Option("only check that the pages are current; exit code 1 if not"),
@@ -89,7 +103,7 @@ def docs(check: bool = False) -> int:
     return 1 if check and outdated else 0
 
 
-DEVELOP = (test, lint, bench, docs)
+DEVELOP = (test, lint, bench, fuzz, docs)
 
 if __name__ == "__main__":  # ./inv
     cli.main(more=DEVELOP)

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from kubeparcel.errors import CheckFailed, DiskError
-from kubeparcel.packages import compression, reader
+from kubeparcel.packages import compression, limits, reader
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.model import FileType, PackageContents
 from tests.packages.conftest import Make
@@ -185,9 +185,9 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
 
 def test_a_payload_above_the_limit_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(compression, "LIMIT", 1 << 20)
+    monkeypatch.setattr(limits, "UNPACKED", limits.UNPACKED._replace(maximum=1 << 20))
     bomb = gzip.compress(bytes(1 << 21))
-    assert "is larger than" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
+    assert "above the limit unpacked-size" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))
 
 
 def test_an_rpm_whose_payload_is_not_cpio_is_broken(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.model import Format
-from kubeparcel.packages import reader
+from kubeparcel.packages import limits, reader
 from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.errors import BrokenPackage
 from tests.packages.conftest import Make
@@ -77,5 +77,5 @@ def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
         gc.enable()
     assert package.entry("/usr/large")
     assert kept < 20 << 20
-    payload = decompress_payload(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload")
+    payload = decompress_payload(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload", limits.UNPACKED)
     assert resident() - before > len(payload[0]) // 2

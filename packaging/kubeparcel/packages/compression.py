@@ -14,19 +14,15 @@ from typing import Any, NamedTuple
 
 import zstandard
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.memory_file import MemoryViewFile
-
-LIMIT = 2 << 30
-"""The largest payload, in bytes, that is decompressed: a small file can expand without end."""
-
-INDEX_LIMIT = 1 << 30
-"""The same for an index of a repository."""
 
 _BLOCK = 1 << 20
 _FRAME_HEADER_MAX = 18
 _XZ_MEMORY = 128 << 20
-_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+_ERRORS = (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
 
 
 class Compression(NamedTuple):
@@ -45,8 +41,8 @@ class Compression(NamedTuple):
 def _decompress(new: Callable[[], Any], data: bytes, limit: int) -> bytes:
     decompressor = new()
     plain: bytes = decompressor.decompress(data, limit)
-    if not decompressor.eof:
-        raise EOFError("truncated, or too large")
+    if not decompressor.eof and len(plain) < limit:
+        raise EOFError("truncated")
     return plain
 
 
@@ -96,25 +92,27 @@ def compression_of(name: str, stem: str) -> str:
     return _BY_SUFFIX[suffix]
 
 
-def decompress(data: bytes, compression: str, name: str, limit: int) -> bytes:
+def decompress(data: bytes, compression: str, name: str, limit: Limit) -> bytes:
     """Return the plain bytes of something small; raise MalformedData, naming `name`."""
     try:
-        return COMPRESSIONS[compression].decompress(data, limit)
+        plain = COMPRESSIONS[compression].decompress(data, limit.maximum + 1)
     except _ERRORS as error:
         raise MalformedData(f"{name} cannot be decompressed ({error})") from None
+    limit.check(len(plain), name)
+    return plain
 
 
 def decompress_index(name: str, data: bytes) -> bytes:
     """Return the plain bytes of an index, compressed as its suffix says; raise MalformedData."""
     suffix = f".{name.rpartition('.')[2]}"
-    return decompress(data, _BY_SUFFIX.get(suffix, "none"), name, INDEX_LIMIT)
+    return decompress(data, _BY_SUFFIX.get(suffix, "none"), name, limits.INDEX)
 
 
-def decompress_payload(packed: memoryview, compression: str, name: str) -> tuple[memoryview, int]:
+def decompress_payload(packed: memoryview, compression: str, name: str, limit: Limit) -> tuple[memoryview, int]:
     """Return the plain bytes and the number of zstd frames (0 for other compressions).
 
     Raises MalformedData, naming `name`, for bytes that are compressed otherwise, damaged,
-    truncated, or larger than LIMIT when decompressed.
+    truncated, or larger than a limit when decompressed.
     """
     codec = COMPRESSIONS.get(compression)
     if codec is None:
@@ -122,20 +120,25 @@ def decompress_payload(packed: memoryview, compression: str, name: str) -> tuple
     if not packed[:6].tobytes().startswith(codec.magic):
         raise MalformedData(f"{name} is not compressed with {compression}")
     if compression == "none":
+        limit.check(len(packed), name)
         return packed, 0
     frames = _zstd_frames(packed, name) if compression == "zstd" else 0
     try:
         with MemoryViewFile(packed) as file, codec.open_stream(file) as stream:
-            return read_into_mmap(stream, name, 4 * len(packed)), frames
+            return read_into_mmap(stream, name, 4 * len(packed), limit, len(packed)), frames
+    except MalformedData:
+        raise
     except _ERRORS as error:
         raise MalformedData(f"{name} cannot be decompressed ({error})") from None
 
 
-def read_into_mmap(stream: Any, name: str, size_hint: int) -> memoryview:
+def read_into_mmap(stream: Any, name: str, size_hint: int, limit: Limit, packed_size: int = 0) -> memoryview:
     """Read a stream to its end into anonymous memory, which grows without being copied.
 
-    `size_hint` is its probable size in bytes. Raises MalformedData, naming `name`, above LIMIT.
+    `size_hint` is its probable size, `packed_size` its compressed size, if any, in bytes. Raises
+    MalformedData, naming `name`, above the limit, or above that of the ratio.
     """
+    most = max(limits.RATIO_FREE, packed_size * limits.RATIO.maximum) if packed_size else limit.maximum
     memory = mmap.mmap(-1, max(size_hint, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):  # a kernel without huge pages, which halve the time this takes
         memory.madvise(mmap.MADV_HUGEPAGE)
@@ -148,8 +151,9 @@ def read_into_mmap(stream: Any, name: str, size_hint: int) -> memoryview:
         if not count:
             return memoryview(memory)[:size].toreadonly()
         size += count
-        if size > LIMIT:
-            raise MalformedData(f"{name} is larger than {LIMIT >> 30} GiB")
+        limit.check(size, name)
+        if size > most:
+            limits.RATIO.check(max(size // packed_size, limits.RATIO.maximum + 1), name)
 
 
 def _zstd_frames(packed: memoryview, name: str) -> int:

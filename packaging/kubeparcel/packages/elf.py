@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.construct import ConstructError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
-from kubeparcel.packages import go_build_info
+from kubeparcel.packages import go_build_info, limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.memory_file import MemoryViewFile
 from kubeparcel.packages.model import ElfInfo
 
 MAGIC = b"\x7fELF"
+
+_READ_COST = 64
+"""What a read counts in addition to its bytes."""
 
 _MANY = 4096
 """A limit for damaged binaries: no real one needs as many libraries."""
@@ -34,7 +34,7 @@ def read(source: Path | bytes | memoryview) -> ElfInfo:
     with _open(source) as stream:
         try:
             return _read(ELFFile(stream))
-        except (ELFError, ConstructError, struct.error, ValueError, LookupError) as error:
+        except Exception as error:  # pyelftools raises many kinds for damaged tables, MemoryError among them
             why = str(error) or type(error).__name__
             raise MalformedData(f"not a valid ELF file ({why})") from None
 
@@ -42,10 +42,23 @@ def read(source: Path | bytes | memoryview) -> ElfInfo:
 def _open(source: Path | bytes | memoryview) -> Any:
     if isinstance(source, Path):
         return source.open("rb")
-    return MemoryViewFile(memoryview(source))
+    return MemoryViewFile(memoryview(source), _ReadBudget().spend)
+
+
+class _ReadBudget:
+    """Tables of a damaged binary may refer to one another without end: each read costs, also an empty one."""
+
+    def __init__(self) -> None:
+        self._spent = 0
+
+    def spend(self, size: int) -> None:
+        """Add a read of `size` bytes; raise MalformedData above the limit."""
+        self._spent += size + _READ_COST
+        limits.ELF_READS.check(self._spent, "it")
 
 
 def _read(elf: Any) -> ElfInfo:
+    limits.SECTIONS.check(elf.num_sections() + elf.num_segments(), "it")
     interpreter, libraries = "", []
     for segment in islice(elf.iter_segments(), _MANY):
         if isinstance(segment, InterpSegment):

@@ -6,11 +6,14 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import GoBuildInfo, GoModule
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
 _GUARD = 16
+_VARINT_MAX = 10
 
 # The index of the file table's offset in the header of the function table, by the magic number of
 # Go 1.20, 1.18 and 1.16 (debug/gosym/pclntab.go). Earlier versions have no such header.
@@ -22,12 +25,21 @@ def read(elf: Any) -> GoBuildInfo | None:
     section = elf.get_section_by_name(".go.buildinfo")
     if section is None or section["sh_type"] == "SHT_NOBITS":
         return None
-    record: bytes = section.data()
+    record = _section_start(elf, section)
     if not record.startswith(_MAGIC):
         return None
+    limits.GO_RECORD.check(section["sh_size"], ".go.buildinfo")
+    if len(record) < _HEADER:
+        raise MalformedData(".go.buildinfo is truncated")
     is_inline = record[15] & 2
     version, text = _inline_strings(record) if is_inline else _strings_by_address(elf, record)
     return _parse(version, text, _build_paths(elf))
+
+
+def _section_start(elf: Any, section: Any) -> bytes:
+    """Return a section up to the limit of the record, as it is in the file: Go does not compress this one."""
+    elf.stream.seek(section["sh_offset"])
+    return bytes(elf.stream.read(min(section["sh_size"], limits.GO_RECORD.maximum)))
 
 
 def _inline_strings(record: bytes) -> tuple[bytes, bytes]:
@@ -37,13 +49,13 @@ def _inline_strings(record: bytes) -> tuple[bytes, bytes]:
 
 
 def _inline_string(record: bytes, offset: int) -> tuple[bytes, int]:
-    length = shift = 0
-    while True:
-        byte = record[offset]
-        length |= (byte & 0x7F) << shift
-        offset, shift = offset + 1, shift + 7
+    length = 0
+    for position, byte in enumerate(record[offset : offset + _VARINT_MAX]):
+        length |= (byte & 0x7F) << 7 * position
         if byte < 0x80:
-            return record[offset : offset + length], offset + length
+            start = offset + position + 1
+            return record[start : start + length], start + length
+    raise MalformedData("a length in .go.buildinfo is damaged")
 
 
 def _strings_by_address(elf: Any, record: bytes) -> tuple[bytes, bytes]:
@@ -61,6 +73,7 @@ def _strings_by_address(elf: Any, record: bytes) -> tuple[bytes, bytes]:
 
 def _memory(elf: Any, address: int, length: int) -> bytes:
     """Return the data at an address of the loaded program."""
+    limits.GO_RECORD.check(length, "the record of Go")
     for offset in elf.address_offsets(address, length):
         elf.stream.seek(offset)
         return bytes(elf.stream.read(length))
@@ -111,5 +124,6 @@ def _build_paths(elf: Any) -> tuple[str, ...] | None:
     offsets = struct.unpack_from(f"{order}8{'Q' if head[7] == 8 else 'I'}", head, 8)
     begin, end = offsets[index], min(offsets[index + 1], section["sh_size"])
     stream.seek(start + begin)
+    limits.GO_FILE_TABLE.check(end - begin, ".gopclntab")
     files = stream.read(max(0, end - begin)).split(b"\0")
     return tuple(sorted({f.decode("utf-8", "backslashreplace") for f in files if f[:1] == b"/"}))

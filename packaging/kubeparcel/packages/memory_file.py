@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 
 
 class MemoryViewFile(io.RawIOBase):
@@ -13,9 +14,11 @@ class MemoryViewFile(io.RawIOBase):
     payload in memory until the next garbage collection.
     """
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, on_read: Callable[[int], None] | None = None) -> None:
+        """Read from `view`; `on_read` is called with the bytes of each read, and may raise."""
         self._view = view
         self._offset = 0
+        self._on_read = on_read
 
     def readable(self) -> bool:
         return True
@@ -27,6 +30,8 @@ class MemoryViewFile(io.RawIOBase):
         end = None if size is None or size < 0 else self._offset + size
         data = self._view[self._offset : end].tobytes()
         self._offset += len(data)
+        if self._on_read:
+            self._on_read(len(data))
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kubeparcel.model import Format
 
-_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)*)")
+_GLIBC = re.compile(r"GLIBC_([0-9]{1,9}(?:\.[0-9]{1,9})*)")
 
 
 class FileType(StrEnum):

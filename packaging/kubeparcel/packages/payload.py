@@ -23,6 +23,12 @@ class FileInspection:
     digest: str
     faults: tuple[str, ...] = ()
 
+    def of_link(self, link: PackageEntry) -> FileInspection:
+        """Return the inspection of a hard link to the file, without reading it again."""
+        file = self.entry
+        entry = replace(link, size=file.size, sha256=file.sha256, elf=file.elf, data=file.data)
+        return replace(self, entry=entry)
+
 
 def inspect_file(entry: PackageEntry, data: memoryview, cache: InspectionCache, algorithm: str) -> FileInspection:
     """Inspect a file's bytes; `algorithm` is hashlib's name of the requested digest."""

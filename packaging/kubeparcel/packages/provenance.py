@@ -5,13 +5,15 @@ Packages are judged by this record: it includes the settings that made them, whe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.model import PackageContents
+from kubeparcel.packages.numbers import parse_number
 
 FILE_NAME = "provenance.json"
 """The name of the record, by which packages of kubeparcel are recognized."""
@@ -53,8 +55,8 @@ def read_record(contents: PackageContents) -> Mapping[str, Any]:
     if entry is None:
         return {}
     try:
-        document = json.loads(entry.data or b"")
-    except ValueError:
+        document = parse_json(entry.data or b"", entry.path)
+    except MalformedData:
         document = None
     return document if isinstance(document, dict) else {"unreadable": entry.path}
 
@@ -65,16 +67,16 @@ def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
         files = {
             path: ManifestFile(
                 path,
-                int(row["mode"], 8),
-                row.get("kind", "file"),
-                link=row.get("link", ""),
+                parse_number(row["mode"], "mode", 8) & 0o7777,
+                str(row.get("kind", "file")),
+                link=str(row.get("link", "")),
                 config="config" in row,
                 custom="custom" in row,
             )
             for path, row in record["contents"]["files"].items()
         }
         relations = {str(kind): [str(o) for o in others] for kind, others in record["contents"]["relations"].items()}
-        binaries = frozenset(record["binaries"])
+        binaries = frozenset(map(str, record["binaries"]))
     except _MALFORMED:
         return None
     programs = (path for path, file in files.items() if file.mode & 0o111 and path.rpartition("/")[2] in binaries)

@@ -6,16 +6,17 @@ A format is a module with MAGIC and `read`, and an entry in READERS.
 from __future__ import annotations
 
 import os
-import struct
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
 from kubeparcel.errors import DiskError
+from kubeparcel.packages import limits
 from kubeparcel.packages.compression import read_into_mmap
 from kubeparcel.packages.deb import reader as deb
-from kubeparcel.packages.errors import BrokenPackage
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.rpm import reader as rpm
@@ -25,9 +26,6 @@ Reader: TypeAlias = Callable[[Path, memoryview, InspectionCache], PackageContent
 
 READERS: Mapping[bytes, Reader] = {deb.MAGIC: deb.read, rpm.MAGIC: rpm.read}
 """The reader of each format, by the first bytes of its files."""
-
-# What the libraries raise for damaged data.
-_DAMAGE = (ValueError, LookupError, ArithmeticError, struct.error, EOFError, RecursionError)
 
 
 def read_package(path: Path, cache: InspectionCache | None = None) -> PackageContents:
@@ -45,14 +43,17 @@ def read_package(path: Path, cache: InspectionCache | None = None) -> PackageCon
         return reader(path, raw, cache or InspectionCache())
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
-    except _DAMAGE as error:
-        why = str(error) or type(error).__name__
-        raise BrokenPackage(f"{path} is not a valid package: {why}.", "Build or download it again.") from None
+    except MalformedData as error:
+        raise BrokenPackage(f"{path} is not a valid package: {error}.", "Build or download it again.") from None
 
 
 def _raw(path: Path) -> memoryview:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would block
+        raise MalformedData("it is not a regular file")
+    limits.FILE.check(status.st_size, "the file")
     with path.open("rb", buffering=0) as file:
-        return read_into_mmap(file, "the file", os.fstat(file.fileno()).st_size + 1)
+        return read_into_mmap(file, "the file", status.st_size + 1, limits.FILE)
 
 
 def read_packages(paths: Sequence[Path], workers: int | None = None) -> list[PackageContents]:

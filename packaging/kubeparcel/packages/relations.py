@@ -17,7 +17,7 @@ STRICT_OPERATORS: Mapping[str, str] = {"<": "<<", ">": ">>"}
 
 _OPERATOR = "<<|<=|=|>=|>>|<|>"
 _RELATION = re.compile(rf"([^\s(:\[<]+)(?::\w+)?(?:\s*\(\s*({_OPERATOR})\s*([^\s)]+)\s*\))?")
-_VERSIONED = re.compile(rf"(\S+)\s*\(\s*({_OPERATOR})\s*(\S+)\s*\)")
+_BOUND = re.compile(rf"({_OPERATOR})\s*(\S+)")
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "<<": operator.lt,
     "<": operator.le,
@@ -68,5 +68,11 @@ def _alternatives(group: str) -> Iterator[Relation]:
 
 def normalize_relation(text: str) -> str:
     """Return a relation or its alternatives with the usual spaces: `a (>= 1) | b:any`."""
-    alternatives = (" ".join(part.split()) for part in text.split("|"))
-    return " | ".join(_VERSIONED.sub(r"\1 (\2 \3)", part) for part in alternatives)
+    return " | ".join(_normalize_alternative(" ".join(part.split())) for part in text.split("|"))
+
+
+def _normalize_alternative(text: str) -> str:
+    name, _, rest = text.rpartition("(")
+    bound, _, after = rest.partition(")")
+    match = _BOUND.fullmatch(bound.strip())
+    return f"{name.rstrip()} ({match[1]} {match[2]}){after}" if name and match else text

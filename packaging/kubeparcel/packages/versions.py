@@ -6,17 +6,31 @@ import functools
 import re
 
 from kubeparcel.model import Format
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.numbers import digits_key, parse_number
 
-_DEB_PARTS = re.compile(r"(\D*)(\d*)")
-_RPM_SEGMENTS = re.compile(r"\d+|[A-Za-z]+|~|\^")
+_DEB_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
+_RPM_SEGMENTS = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 _RPM_RANKS = {"~": 0, "^": 2}
 
 
 def split_version(version: str) -> tuple[int, str, str | None]:
-    """Return epoch, upstream version, and revision (rpm: release), None if it has no revision."""
+    """Return epoch, upstream version, and revision (rpm: release), None if it has no revision.
+
+    Raises MalformedData for an epoch that is not a number.
+    """
     epoch, _, rest = version.rpartition(":")
     upstream, dash, revision = rest.rpartition("-")
-    return int(epoch or 0), upstream if dash else rest, revision if dash else None
+    number = parse_number(epoch, "the epoch of a version") if epoch else 0
+    return number, upstream if dash else rest, revision if dash else None
+
+
+def _parts(version: str) -> tuple[int, str, str | None]:
+    """Split a version for its key: relations may have any text, which has to sort somewhere."""
+    try:
+        return split_version(version)
+    except MalformedData:
+        return 0, version, None
 
 
 def version_key(format_: Format, version: str) -> tuple[object, ...]:
@@ -27,7 +41,7 @@ def version_key(format_: Format, version: str) -> tuple[object, ...]:
 @functools.lru_cache(100_000)
 def deb_version_key(version: str) -> tuple[object, ...]:
     """Return a key that sorts as dpkg does (deb-version(7))."""
-    epoch, upstream, revision = split_version(version)
+    epoch, upstream, revision = _parts(version)
     return epoch, _deb_part(upstream), _deb_part(revision or "0")
 
 
@@ -35,7 +49,7 @@ def _deb_part(text: str) -> tuple[object, ...]:
     key: list[object] = []
     for letters, digits in _DEB_PARTS.findall(text):
         if letters or digits:
-            key += [_letters(letters), int(digits or 0)]
+            key += [_letters(letters), digits_key(digits)]
     return (*key, (0,))
 
 
@@ -53,7 +67,7 @@ def _rank(char: str) -> int:
 @functools.lru_cache(100_000)
 def rpm_version_key(version: str) -> tuple[object, ...]:
     """Return a key that sorts as rpm does (rpmvercmp), without the release if there is none."""
-    epoch, upstream, release = split_version(version)
+    epoch, upstream, release = _parts(version)
     if release is None:
         return epoch, _rpm_part(upstream)
     return epoch, _rpm_part(upstream), _rpm_part(release)
@@ -63,7 +77,7 @@ def _rpm_part(text: str) -> tuple[object, ...]:
     key: list[tuple[object, ...]] = []
     for segment in _RPM_SEGMENTS.findall(text):
         if segment.isdigit():
-            key.append((4, int(segment)))
+            key.append((4, *digits_key(segment)))
         elif segment in _RPM_RANKS:
             key.append((_RPM_RANKS[segment],))
         else:

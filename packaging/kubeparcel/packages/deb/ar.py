@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 
 MAGIC = b"!<arch>\n"
@@ -29,7 +30,7 @@ def members(data: bytes | memoryview) -> list[ArMember]:
 
     Raises MalformedData.
     """
-    entries = []
+    entries: list[ArMember] = []
     offset = len(MAGIC)
     while offset + HEADER_SIZE <= len(data):
         header = bytes(data[offset : offset + HEADER_SIZE])
@@ -38,6 +39,7 @@ def members(data: bytes | memoryview) -> list[ArMember]:
             raise MalformedData(f"the archive is damaged at byte {offset:,}")
         start, size = offset + HEADER_SIZE, int(size_text)
         name = header[:16].decode("ascii", "replace").rstrip(" /")
+        limits.MEMBERS.check(len(entries), "the archive")
         entries.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
         offset = start + size + size % 2
     return entries

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import tar
 from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.model import Script
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.payload import absolute_path
 from kubeparcel.packages.relations import normalize_relation
 
@@ -35,7 +37,7 @@ class ControlArchive:
     def installed_size(self) -> int | None:
         """The declared installed size in bytes; None if it is not declared."""
         kibibytes = self.fields.get("installed-size", "")
-        return int(kibibytes) << 10 if kibibytes.isdecimal() else None
+        return parse_number(kibibytes, "its Installed-Size field") << 10 if kibibytes else None
 
     @property
     def relations(self) -> Mapping[str, tuple[str, ...]]:
@@ -61,13 +63,14 @@ def parse_control_archive(view: memoryview) -> ControlArchive:
             raise MalformedData(f"its control file has no {name.capitalize()} field")
     return ControlArchive(
         fields=fields,
-        scripts={name: _script(texts[name]) for name in _SCRIPTS if name in texts},
+        scripts={name: _script(name, texts[name]) for name in _SCRIPTS if name in texts},
         conffiles=frozenset(_conffile(line) for line in texts.get("conffiles", "").split("\n")),
         md5sums=_md5sums(texts["md5sums"]) if "md5sums" in texts else None,
     )
 
 
-def _script(text: str) -> Script:
+def _script(name: str, text: str) -> Script:
+    limits.SCRIPTLET.check(len(text), name)
     first = text.split("\n", 1)[0]
     return Script(first[2:].strip() if first.startswith("#!") else "", text)
 

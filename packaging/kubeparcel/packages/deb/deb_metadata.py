@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.architectures import DEB_ARCHITECTURES
 from kubeparcel.packages.compression import compression_of, decompress
 from kubeparcel.packages.deb import ar
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.relations import PACKAGE_NAME
 
-_VERSION = re.compile(r"(?:\d+:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
+_VERSION = re.compile(r"(?:[0-9]{1,9}:)?[0-9A-Za-z][0-9A-Za-z.+~-]*")
 _TAR_BLOCK = 512
-_MAX_CONTROL = 16 << 20
 _INDEX_FIELDS = re.compile(
     r"^(?:Filename|Size|MD5sum|SHA1|SHA256|SHA512|Status|Conffiles)\s*:.*\n(?:[ \t].*\n)*", re.MULTILINE | re.IGNORECASE
 )
@@ -29,6 +30,7 @@ def head_length(head: bytes) -> int:
         raise MalformedData("it is not a deb")
     for member in ar.members(head):
         if member.name.startswith("control.tar"):
+            limits.CONTROL.check(member.size, member.name)
             return member.end + member.size % 2 + ar.HEADER_SIZE
     return 0
 
@@ -48,7 +50,7 @@ def control_text(head: bytes, size: int) -> str:
         raise MalformedData(f"it is truncated: {payload.end - size:,} bytes are missing")
     compression = compression_of(control.name, "control.tar")
     packed = head[control.start : control.end]
-    archive = decompress(packed, compression, control.name, _MAX_CONTROL)
+    archive = decompress(packed, compression, control.name, limits.CONTROL)
     text = _control_file(archive).decode("utf-8", "replace")
     return text.replace("\r\n", "\n").strip("\n") + "\n"
 
@@ -58,10 +60,8 @@ def _control_file(archive: bytes) -> bytes:
     offset = 0
     while offset + _TAR_BLOCK <= len(archive) and archive[offset]:
         name = archive[offset : offset + 100].split(b"\0", 1)[0]
-        try:
-            size = int(archive[offset + 124 : offset + 136].strip(b" \0") or b"0", 8)
-        except ValueError:
-            raise MalformedData("its control archive is damaged") from None
+        digits = archive[offset + 124 : offset + 136].strip(b" \0") or b"0"
+        size = parse_number(digits.decode("latin-1"), "a size in its control archive", 8)
         start = offset + _TAR_BLOCK
         if name.removeprefix(b"./") == b"control" and archive[offset + 156] in b"0\0":
             data = archive[start : start + size]

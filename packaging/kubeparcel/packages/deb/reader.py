@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.compression import compression_of, decompress_payload
 from kubeparcel.packages.deb import ar, tar
 from kubeparcel.packages.deb.control import ControlArchive, parse_control_archive
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
-from kubeparcel.packages.payload import absolute_path, inspect_file, installed_size_faults, member_name_faults
+from kubeparcel.packages.payload import (
+    FileInspection,
+    absolute_path,
+    inspect_file,
+    installed_size_faults,
+    member_name_faults,
+)
 from kubeparcel.packages.versions import split_version
 
 MAGIC = ar.MAGIC
@@ -22,8 +30,8 @@ MAGIC = ar.MAGIC
 def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
     """Return the contents of a deb with the bytes `raw`; raise MalformedData."""
     marker, control_member, payload, *others = _members(raw)
-    control = parse_control_archive(_decompress(raw, control_member, "control.tar")[0])
-    plain, frames = _decompress(raw, payload, "data.tar")
+    control = parse_control_archive(_decompress(raw, control_member, "control.tar", limits.CONTROL)[0])
+    plain, frames = _decompress(raw, payload, "data.tar", limits.UNPACKED)
     entries, md5s, faults = _entries(plain, control.conffiles, cache)
     md5_faults = tuple(_md5_faults(control, entries, md5s))
     stray_members = (member.name for member in others if not member.name.startswith("_"))
@@ -59,9 +67,9 @@ def _members(view: memoryview) -> list[ar.ArMember]:
     return members
 
 
-def _decompress(view: memoryview, member: ar.ArMember, stem: str) -> tuple[memoryview, int]:
+def _decompress(view: memoryview, member: ar.ArMember, stem: str, limit: Limit) -> tuple[memoryview, int]:
     compression = compression_of(member.name, stem)
-    return decompress_payload(view[member.start : member.end], compression, member.name)
+    return decompress_payload(view[member.start : member.end], compression, member.name, limit)
 
 
 def _declared(control: ControlArchive) -> dict[str, Any]:
@@ -90,8 +98,7 @@ def _entries(
 ) -> tuple[list[PackageEntry], Mapping[str, str], list[str]]:
     """Return all entries, the md5 of each file by path, and faults."""
     entries: dict[str, PackageEntry] = {}
-    files: dict[str, memoryview] = {}
-    md5s: dict[str, str] = {}
+    inspections: dict[str, FileInspection] = {}
     faults: list[str] = []
     for member in tar.members(plain, "data.tar"):
         path = absolute_path(member.name)
@@ -99,15 +106,18 @@ def _entries(
             continue
         faults += member_name_faults(member.name, path in entries)
         entry = _entry(path, member, conffiles)
-        data = files.get(entry.target) if member.kind is FileType.HARDLINK else member.data
-        if data is None:
+        inspection = None
+        if member.kind is FileType.FILE:
+            inspection = inspect_file(entry, member.data, cache, "md5")
+        elif member.kind is FileType.HARDLINK and (inspection := inspections.get(entry.target)):
+            inspection = inspection.of_link(entry)
+        elif member.kind is FileType.HARDLINK:
             faults.append(f"{path}: hard link to {entry.target}, which does not precede it")
-        elif member.kind in (FileType.FILE, FileType.HARDLINK):
-            inspection = inspect_file(entry, data, cache, "md5")
-            entry, files[path], md5s[path] = inspection.entry, data, inspection.digest
+        if inspection:
+            inspections[path], entry = inspection, inspection.entry
             faults += (f"{path}: {fault}" for fault in inspection.faults)
         entries[path] = entry
-    return [*entries.values()], md5s, faults
+    return [*entries.values()], {path: inspection.digest for path, inspection in inspections.items()}, faults
 
 
 def _entry(path: str, member: tar.TarMember, conffiles: frozenset[str]) -> PackageEntry:

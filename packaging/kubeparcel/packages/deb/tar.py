@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.memory_file import MemoryViewFile
 from kubeparcel.packages.model import FileType
@@ -22,6 +24,14 @@ _KINDS: Mapping[bytes, FileType] = {
 }
 
 
+_EXTENDED_HEADERS = frozenset(
+    (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+)
+
+# What the library raises for damaged archives; headers of headers make it recurse.
+_DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError)
+
+
 @dataclass(frozen=True)
 class TarMember:
     """A member; `owner` and `group` are names, or numbers where the archive has no name."""
@@ -36,29 +46,57 @@ class TarMember:
     data: memoryview
 
 
+class _BoundedTarInfo(tarfile.TarInfo):
+    """A header whose long names and PAX records are not read above the limit."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size < 0:
+            raise MalformedData(f"{self.name[:100]!r} has a negative size")
+        if self.type in _EXTENDED_HEADERS:
+            limits.EXTENDED_HEADER.check(self.size, "a member")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
 def members(view: memoryview, archive_name: str) -> Iterator[TarMember]:
     """Yield the members in order; raise MalformedData, naming the archive, if incomplete."""
     try:
-        with MemoryViewFile(view) as file, tarfile.open(fileobj=file, mode="r:", errors="backslashreplace") as archive:
-            for info in archive:
+        with (
+            MemoryViewFile(view) as file,
+            tarfile.open(fileobj=file, mode="r:", errors="backslashreplace", tarinfo=_BoundedTarInfo) as archive,
+        ):
+            for count in itertools.count(1):
+                info = _next(archive)
+                if info is None:
+                    break
+                limits.MEMBERS.check(count, archive_name)
                 size = info.size if info.isreg() else 0
                 data = view[info.offset_data : info.offset_data + size]
-                if info.size < 0 or len(data) < size:
-                    raise MalformedData(f"{archive_name} is truncated in {info.name}")
-                yield _member(info, data)
+                yield _member(info, data, size, archive_name)
             _check_end(view, archive.offset, archive_name)
-    except (tarfile.TarError, OverflowError) as error:
+    except MalformedData:
+        raise
+    except _DAMAGE as error:
         raise MalformedData(f"{archive_name} is not a valid tar archive ({error})") from None
 
 
-def _member(info: tarfile.TarInfo, data: memoryview) -> TarMember:
+def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """Return the next member, of which the library keeps no list."""
+    info = archive.next()
+    archive.members.clear()  # type: ignore[attr-defined]
+    return info
+
+
+def _member(info: tarfile.TarInfo, data: memoryview, size: int, archive_name: str) -> TarMember:
+    if info.size < 0 or len(data) < size:
+        raise MalformedData(f"{archive_name} is truncated in {info.name[:100]}")
+    limits.PATH.check(max(len(info.name), len(info.linkname)), "a path or link")
     return TarMember(
         name=info.name,
         kind=FileType.OTHER if info.issparse() else _KINDS.get(info.type, FileType.OTHER),
         mode=info.mode & 0o7777,
         owner=info.uname or str(info.uid),
         group=info.gname or str(info.gid),
-        mtime=int(info.mtime),
+        mtime=int(info.mtime),  # of a PAX header, it may be any number, or none
         target=info.linkname,
         data=data,
     )

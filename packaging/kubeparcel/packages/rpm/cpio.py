@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 
 _HEADER = 110
@@ -26,9 +28,11 @@ class CpioMember:
 def members(view: memoryview) -> Iterator[CpioMember]:
     """Yield the members in order; raise MalformedData if the archive is damaged or truncated."""
     offset = 0
-    while True:
+    for count in itertools.count():
+        limits.MEMBERS.check(count, "its payload")
         fields = _fields(view[offset : offset + _HEADER].tobytes(), offset)
         inode, mode, _, _, links, _, size, major, minor, _, _, name_size, _ = fields
+        limits.PATH.check(name_size - 1, "the name of a member")
         name_end = offset + _HEADER + name_size
         start = _aligned(name_end)
         end = start + size

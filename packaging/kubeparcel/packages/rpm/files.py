@@ -6,11 +6,13 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageEntry
-from kubeparcel.packages.payload import absolute_path, inspect_file, member_name_faults
+from kubeparcel.packages.payload import FileInspection, absolute_path, inspect_file, member_name_faults
 from kubeparcel.packages.rpm import cpio, tags
-from kubeparcel.packages.rpm.header import Header
+from kubeparcel.packages.rpm.header import Header, rows
 
 _FILE_TYPES: Mapping[int, FileType] = {
     stat.S_IFREG: FileType.FILE,
@@ -67,14 +69,15 @@ class PayloadFile:
 def entries(main: Header, payload: memoryview, cache: InspectionCache) -> tuple[list[PackageEntry], list[str]]:
     """Return all entries, and a fault for each difference between header and payload.
 
-    Raises ValueError if the header's lists differ in length.
+    Raises MalformedData for a damaged header or payload.
     """
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
     payload_files, faults = _payload_files(payload)
     merged = []
+    linked: dict[str, FileInspection] = {}
     for file in _header_files(main):
-        entry, differences = _merge(file, payload_files.pop(file.path, None), algorithm, cache)
+        entry, differences = _merge(file, payload_files.pop(file.path, None), algorithm, cache, linked)
         merged.append(entry)
         faults += (f"{file.path}: {difference}" for difference in differences)
     for path, stray in payload_files.items():
@@ -97,14 +100,18 @@ def _header_files(main: Header) -> Iterator[HeaderFile]:
         main.texts(tags.FILEGROUPNAME),
         main.texts(tags.FILECAPS) or ("",) * len(modes),
     )
-    return (HeaderFile(*values) for values in zip(*columns, strict=True))
+    return (HeaderFile(*values) for values in rows(tags.BASENAMES, *columns))
 
 
 def _paths(main: Header) -> tuple[str, ...]:
     directories = main.texts(tags.DIRNAMES)
-    names = zip(main.numbers(tags.DIRINDEXES), main.texts(tags.BASENAMES), strict=True)
-    paths = tuple(directories[index] + name for index, name in names)
-    return paths or main.texts(tags.OLDFILENAMES)
+    indexes = main.numbers(tags.DIRINDEXES)
+    if indexes and max(indexes) >= len(directories):
+        raise MalformedData(f"its header has {len(directories)} directories, but files in number {max(indexes)}")
+    names = rows(tags.BASENAMES, indexes, main.texts(tags.BASENAMES))
+    paths = tuple(directories[index] + name for index, name in names) or main.texts(tags.OLDFILENAMES)
+    limits.PATH.check(max(map(len, paths), default=0), "a path in its header")
+    return paths
 
 
 def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
@@ -123,9 +130,16 @@ def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[st
 
 
 def _merge(
-    file: HeaderFile, payload: PayloadFile | None, algorithm: str, cache: InspectionCache
+    file: HeaderFile,
+    payload: PayloadFile | None,
+    algorithm: str,
+    cache: InspectionCache,
+    linked: dict[str, FileInspection],
 ) -> tuple[PackageEntry, list[str]]:
-    """Return a file's entry, and where header and payload differ."""
+    """Return a file's entry, and where header and payload differ.
+
+    `linked` has the inspections of files with hard links, whose bytes are read once.
+    """
     entry = file.entry()
     if payload is None:
         is_ghost = "ghost" in entry.flags
@@ -135,7 +149,12 @@ def _merge(
         return entry, faults
     if payload.link_target:
         entry = replace(entry, kind=FileType.HARDLINK, target=payload.link_target)
-    inspection = inspect_file(entry, payload.data, cache, algorithm or "sha256")
+    if payload.link_target in linked:
+        inspection = linked[payload.link_target].of_link(entry)
+    else:
+        inspection = inspect_file(entry, payload.data, cache, algorithm or "sha256")
+    if payload.link_target:
+        linked[payload.link_target] = inspection
     if not algorithm or inspection.digest != file.digest.lower():
         faults.append(f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}")
     return inspection.entry, [*faults, *inspection.faults]
@@ -147,6 +166,7 @@ def _differences(file: HeaderFile, kind: FileType, payload: PayloadFile) -> Iter
     if kind is FileType.FILE and len(payload.data) != file.size:
         yield f"{file.size:,} bytes in the header, {len(payload.data):,} in the payload"
     if kind is FileType.SYMLINK:
+        limits.PATH.check(len(payload.data), "a link in its payload")
         target = payload.data.tobytes().decode("utf-8", "replace")
         if target != file.target:
             yield f"its target is {file.target} in the header, {target} in the payload"

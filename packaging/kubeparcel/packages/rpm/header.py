@@ -7,9 +7,10 @@ headers alone, so this module stays fast and imports little.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import tags
 
@@ -26,7 +27,7 @@ _BINARY = 7
 
 
 class Header(NamedTuple):
-    """Values by tag; a missing tag, or one of another type, has no values.
+    """Values by tag; a missing tag has no values, one of another type or count is malformed.
 
     `start` and `end` are the header's position in the file. `entries` have tag, type, offset in
     `store`, and number of values. It is a tuple because a publish may create 20,000 of them.
@@ -44,11 +45,14 @@ class Header(NamedTuple):
     def texts(self, tag: int) -> tuple[str, ...]:
         """Return the strings of a tag."""
         entry = self.entries.get(tag)
-        if entry is None or entry[1] not in _TEXTS:
+        if entry is None:
             return ()
-        _, _, offset, count = entry
+        _, kind, offset, count = entry
         if count == 1:
             return (self.text(tag),)
+        if kind not in _TEXTS:
+            raise _wrong_type(tag, kind, "text")
+        limits.HEADER_VALUES.check(count, f"tag {tag} of its header")
         values = self.store[offset:].split(b"\0", count)[:-1]
         if len(values) != count:
             raise MalformedData(f"tag {tag} of its header is damaged")
@@ -57,19 +61,28 @@ class Header(NamedTuple):
     def text(self, tag: int) -> str:
         """Return the first string of a tag (the untranslated one), or an empty string."""
         entry = self.entries.get(tag)
-        if entry is None or entry[1] not in _TEXTS or not entry[3]:
+        if entry is None or not entry[3]:
             return ""
-        end = self.store.find(b"\0", entry[2])
+        _, kind, offset, _ = entry
+        if kind not in _TEXTS:
+            raise _wrong_type(tag, kind, "text")
+        end = self.store.find(b"\0", offset)
         if end < 0:
             raise MalformedData(f"tag {tag} of its header is damaged")
-        return str(self.store[entry[2] : end], "utf-8", "replace")
+        if end - offset > limits.HEADER_TEXT.maximum:
+            limits.HEADER_TEXT.check(end - offset, f"tag {tag} of its header")
+        return str(self.store[offset:end], "utf-8", "replace")
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """Return the integers of a tag."""
         entry = self.entries.get(tag)
-        if entry is None or entry[1] not in _NUMBERS:
+        if entry is None:
             return ()
         _, kind, offset, count = entry
+        if kind not in _NUMBERS:
+            raise _wrong_type(tag, kind, "numbers")
+        if count > 1:
+            limits.HEADER_VALUES.check(count, f"tag {tag} of its header")
         try:
             return struct.unpack_from(f">{count}{_NUMBERS[kind]}", self.store, offset)
         except struct.error:
@@ -86,9 +99,26 @@ class Header(NamedTuple):
     def binary(self, tag: int) -> bytes:
         """Return the bytes of a tag."""
         entry = self.entries.get(tag)
-        if entry is None or entry[1] != _BINARY:
+        if entry is None:
             return b""
-        return self.store[entry[2] : entry[2] + entry[3]]
+        _, kind, offset, count = entry
+        if kind != _BINARY:
+            raise _wrong_type(tag, kind, "bytes")
+        if offset + count > len(self.store):
+            raise MalformedData(f"tag {tag} of its header is damaged")
+        return self.store[offset : offset + count]
+
+
+def rows(tag: int, *columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of lists that belong together; raise MalformedData, naming the first tag, if lengths differ."""
+    if len(set(map(len, columns))) > 1:
+        lengths = ", ".join(str(len(column)) for column in columns)
+        raise MalformedData(f"tag {tag} of its header and the lists with it have different lengths ({lengths})")
+    return zip(*columns, strict=True)
+
+
+def _wrong_type(tag: int, kind: int, expected: str) -> MalformedData:
+    return MalformedData(f"tag {tag} of its header has the type {kind}, expected {expected}")
 
 
 class Headers(NamedTuple):
@@ -148,6 +178,8 @@ def _extent(data: bytes | memoryview, start: int) -> tuple[int, int]:
     if data[start : start + len(HEADER_MAGIC)] != HEADER_MAGIC:
         raise MalformedData(f"it is not an rpm, or damaged: no header at byte {start:,}")
     count, size = _COUNTS.unpack_from(data, start)
+    limits.HEADER_ROWS.check(count, "its header")
+    limits.HEADER_SIZE.check(size, "its header")
     return start + _INTRO_SIZE + count * _INDEX_ENTRY.size, size
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.compression import decompress_payload
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
@@ -14,7 +15,7 @@ from kubeparcel.packages.model import FileType, PackageContents, Script
 from kubeparcel.packages.payload import installed_size_faults
 from kubeparcel.packages.relations import STRICT_OPERATORS, Relation
 from kubeparcel.packages.rpm import digests, files, tags
-from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers
+from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers, rows
 
 __all__ = ["MAGIC", "read"]
 
@@ -25,7 +26,7 @@ def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents
     main = headers.main
     packed = raw[main.end :]
     compression = _compression(main, packed)
-    plain, frames = decompress_payload(packed, compression, "its payload")
+    plain, frames = decompress_payload(packed, compression, "its payload", limits.UNPACKED)
     entries, faults = files.entries(main, plain, cache)
     verified, broken = digests.check(headers, raw, plain)
     files_match = not faults and any(entry.kind is FileType.FILE for entry in entries)
@@ -87,14 +88,15 @@ def _identity(main: Header) -> dict[str, str]:
 
 
 def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]]:
+    package = main.text(tags.NAME)
     relations = {}
     for kind, (name_tag, flags_tag, version_tag) in tags.RELATIONS.items():
         others = [
             str(_relation(name, flags, version))
-            for name, flags, version in zip(
-                main.texts(name_tag), main.numbers(flags_tag), main.texts(version_tag), strict=True
+            for name, flags, version in rows(
+                name_tag, main.texts(name_tag), main.numbers(flags_tag), main.texts(version_tag)
             )
-            if _is_automatic(main, kind, name, flags) is automatic
+            if _is_automatic(package, kind, name, flags) is automatic
         ]
         if others:
             relations[kind] = tuple(dict.fromkeys(others))
@@ -104,12 +106,13 @@ def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]
 def _relation(name: str, flags: int, version: str) -> Relation:
     if not version:
         return Relation(name)
-    operator = tags.OPERATORS[flags & tags.SENSE_MASK]
+    operator = tags.OPERATORS.get(flags & tags.SENSE_MASK)
+    if operator is None:
+        raise MalformedData(f"its relation to {name!r} has a version, but no valid operator")
     return Relation(name, STRICT_OPERATORS.get(operator, operator), version)
 
 
-def _is_automatic(main: Header, kind: str, name: str, flags: int) -> bool:
-    package = main.text(tags.NAME)
+def _is_automatic(package: str, kind: str, name: str, flags: int) -> bool:
     own_name = kind == "provides" and (name == package or name.startswith(f"{package}("))
     return own_name or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config("))
 
@@ -118,8 +121,10 @@ def _scripts(main: Header) -> Iterator[tuple[str, Script]]:
     for name, (body_tag, interpreter_tag) in tags.SCRIPTS.items():
         body, arguments = main.text(body_tag), main.texts(interpreter_tag)
         if body or arguments:
+            limits.SCRIPTLET.check(len(body), name)
             yield name, Script(" ".join(arguments), body)
     for name, (body_tag, interpreter_tag) in tags.TRIGGERS.items():
-        triggers = zip(main.texts(body_tag), main.texts(interpreter_tag), strict=True)
+        triggers = rows(body_tag, main.texts(body_tag), main.texts(interpreter_tag))
         for number, (body, interpreter) in enumerate(triggers, 1):
+            limits.SCRIPTLET.check(len(body), name)
             yield f"{name} {number}", Script(interpreter, body)

@@ -8,7 +8,7 @@ from kubeparcel.packages.architectures import RPM_ARCHITECTURES
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.relations import PACKAGE_NAME, Relation
 from kubeparcel.packages.rpm import tags
-from kubeparcel.packages.rpm.header import Header
+from kubeparcel.packages.rpm.header import Header, rows
 
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~^_]*")
 
@@ -33,7 +33,7 @@ def dependencies(main: Header) -> str:
     """Return the packages it requires, in deb's notation; files and rpm's own are left out."""
     dependencies = []
     names, flags, versions = tags.RELATIONS["depends"]
-    relations = zip(main.texts(names), main.numbers(flags), main.texts(versions), strict=False)
+    relations = rows(names, main.texts(names), main.numbers(flags), main.texts(versions))
     for name, flag, version in relations:
         if "(" not in name and not name.startswith("/"):
             operator = tags.OPERATORS.get(flag & tags.SENSE_MASK)

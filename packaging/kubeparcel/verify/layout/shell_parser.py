@@ -7,7 +7,7 @@ is expanded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -24,6 +24,10 @@ _TOKEN = re.compile(
 _QUOTES = re.compile(r"""\\(.)|["']""", re.DOTALL)
 _SUBSTITUTION = re.compile(r"\$\(([^()]*)\)|`([^`]*)`")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_MAX_CONDITIONS = 64
+_MAX_CONDITION = 4096
+"""The number and length of conditions that a command has at most; outer ones are left out."""
+
 _OPENING = {"then", "do", "else", "{", "!", "if", "elif", "while", "until", "time"}
 _OTHER_KEYWORDS = {"fi", "done", "esac", "}", "case", "for"}
 
@@ -90,10 +94,15 @@ def parse_commands(body: str, line: int = 1) -> tuple[Command, ...]:
             state.patterns = []
         if operator in ("&&", "||"):
             state.follows_and = operator == "&&"
-            state.and_list = (*state.and_list, " ".join(argv)) if state.follows_and else ()
+            state.and_list = (*state.and_list[1 - _MAX_CONDITIONS :], _join(argv)) if state.follows_and else ()
         else:
             state.and_list, state.follows_and = (), False
     return tuple(commands)
+
+
+def _join(texts: Sequence[str], separator: str = " ") -> str:
+    """Join the start of `texts`, as far as a condition may be long."""
+    return separator.join(texts[:_MAX_CONDITION])[:_MAX_CONDITION]
 
 
 def _remove_quotes(word: str) -> str:
@@ -109,7 +118,7 @@ def _take_pattern(words: list[str], operator: str, state: _State) -> bool:
     patterns += words
     if operator == ")":
         subject = state.conditions[-1].partition(" in ")[0]
-        state.conditions[-1] = f"{subject} in {' | '.join(patterns)}"
+        state.conditions[-1] = f"{subject} in {_join(patterns, ' | ')}"
     state.patterns = None if operator == ")" else patterns
     return True
 
@@ -117,11 +126,11 @@ def _take_pattern(words: list[str], operator: str, state: _State) -> bool:
 def _command(argv: tuple[str, ...], line: int, operator: str, state: _State) -> Command:
     is_condition = state.condition is not None
     if state.condition is not None:
-        state.condition.append(" ".join(argv))
+        state.condition.append(_join(argv))
     return Command(
         argv=argv[1:] if argv[0] in ("command", "exec") and argv[1:2] != ("-v",) else argv,
         line=line,
-        conditions=(*state.conditions, *state.and_list),
+        conditions=(*state.conditions[-_MAX_CONDITIONS:], *state.and_list),
         is_condition=is_condition,
         failure_handled=is_condition or operator == "||",
         follows_and=state.follows_and,
@@ -138,10 +147,10 @@ def _take_keywords(words: list[str], state: _State) -> list[str]:
             if keyword == "elif" and state.conditions:
                 state.conditions.pop()
         elif keyword in ("then", "do"):
-            state.conditions.append(" ; ".join(state.condition or ["for"]))
+            state.conditions.append(_join(state.condition or ["for"], " ; "))
             state.condition = None
         elif keyword == "else" and state.conditions:
-            state.conditions[-1] = f"not: {state.conditions[-1]}"
+            state.conditions[-1] = f"not: {state.conditions[-1]}"[:_MAX_CONDITION]
         elif keyword == "case":
             subject = _remove_quotes(rest[0]) if rest else ""
             state.conditions.append(f"case {subject} in ")

@@ -13,7 +13,7 @@ from kubeparcel.verify.layout.check_context import CheckContext, check, is_exact
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]*(~[0-9A-Za-z.+~]+)?")
 _PRE_RELEASE = re.compile(r"(?<!~)(?<![a-z])(alpha|beta|rc|pre)[.0-9]*", re.IGNORECASE)
-_PERSON = re.compile(r"[^<>@]+ <[^<>\s]+@[^<>\s]+>")
+_PERSON = re.compile(r"[^<>@]+ <[^<>\s@]+@[^<>\s@]+>")
 _COMPRESSIONS = ("gzip", "none", "xz", "zstd")
 MAX_SUMMARY_LENGTH = 80
 

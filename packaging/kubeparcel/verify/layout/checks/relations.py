@@ -13,6 +13,7 @@ _GENERATED = re.compile(r"(libc6|glibc|lib[\w+-]+\.so|ld-linux|ld64\.so|rtld\()"
 """Dependencies that packaging tools derive from binaries; the catalog does not list them."""
 
 _LIBC = {True: re.compile(r"(libc6|glibc)\b"), False: re.compile(r"(libc\.so\.6|glibc\b)")}
+_NUMBERS = re.compile(r"(?<![0-9])([0-9]{1,9}\.[0-9]{1,9})(?![0-9])")
 _NEGATIVE = ("conflicts", "breaks", "replaces", "obsoletes")
 DISTRIBUTION_PLUGINS = "containernetworking-plugins"
 """Debian's and Fedora's CNI plugins, in another folder: both packages may be installed."""
@@ -109,7 +110,7 @@ def c_library_dependency(context: CheckContext) -> Iterator[Finding]:
 
 def _is_new_enough(declared: list[str], glibc: str) -> bool:
     """Return whether the newest required version has all symbols; True if none is required."""
-    matches = [match[1] for other in declared for match in re.finditer(r"(\d+\.\d+)", other)]
+    matches = [match[1] for other in declared for match in _NUMBERS.finditer(other)]
     versions = [tuple(map(int, text.split("."))) for text in matches]
     needed = tuple(map(int, glibc.split("."))) if glibc else ()
     return not versions or max(versions) >= needed[:2]

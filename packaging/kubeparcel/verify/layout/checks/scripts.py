@@ -16,7 +16,7 @@ from kubeparcel.verify.layout.shell_parser import Command
 
 _BASHISMS = re.compile(
     r"\[\[|(^|[;&|\s])(function\s|source\s|declare\s|pushd\s|let\s)|<<<|&>|\$'|\$\{\w+[\^,@/]|"
-    r"\[ [^\]\n]*\s==\s|\w+\+?=\("
+    r"\[ [^\[\]\n]*\s==\s|\w\+?=\("
 )
 _READ_ONLY_PROGRAMS = ("echo", "printf", "test", "[")
 _DATA_PATHS = (CNI_BIN_DIR, "/opt/cni", "/etc/cni", "/etc/kubernetes", "/var/lib/kubelet")

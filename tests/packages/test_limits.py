@@ -1,0 +1,130 @@
+"""Each limit of the table, by one crafted package: it is rejected, and the error names the limit."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.packages import elf, limits, reader
+from kubeparcel.packages.compression import decompress_index
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
+from kubeparcel.packages.json_document import parse_json
+from kubeparcel.packages.limits import Limit
+from tests.support.archive_builders import File, cpio, deb, member, rpm, tar
+from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
+from tests.support.elf_files import elf as elf_file
+
+Case = Callable[[Path], object]
+TABLE = {name: row for name, row in vars(limits).items() if isinstance(row, Limit)}
+
+
+def _package(data: bytes) -> Case:
+    def read(folder: Path) -> object:
+        (folder / "package").write_bytes(data)
+        return reader.read_package(folder / "package")
+
+    return read
+
+
+def _sparse_file(folder: Path) -> object:
+    (folder / "package").touch()
+    os.truncate(folder / "package", limits.FILE.maximum + 1)
+    return reader.read_package(folder / "package")
+
+
+def _header_counts(rows: int, size: int) -> bytes:
+    """Return an rpm whose main header claims these numbers."""
+    data = bytearray(rpm(File("/a")))
+    struct.pack_into(">II", data, data.index(b"\x8e\xad\xe8\x01", 100) + 8, rows, size)
+    return bytes(data)
+
+
+def _many_values() -> bytes:
+    """Return an rpm whose list of modes claims more values than there may be files."""
+    data = bytearray(rpm(File("/a"), File("/b")))
+    row = data.index(struct.pack(">II", 1030, 3))
+    struct.pack_into(">I", data, row + 12, limits.HEADER_VALUES.maximum + 1)
+    return bytes(data)
+
+
+def _elf(**sections: bytes) -> Case:
+    data = elf_of_sections({f".{name.replace('_', '.')}": content for name, content in sections.items()})
+    return lambda _: elf.read(data)
+
+
+def _many_sections() -> bytes:
+    data = bytearray(elf_file())
+    struct.pack_into("<H", data, 60, 0xFF00)
+    return bytes(data)
+
+
+RECORD = Go().sections()[".go.buildinfo"]
+CASES: Mapping[str, Case] = {
+    "FILE": _sparse_file,
+    "UNPACKED": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(3 << 20))))),
+    "RATIO": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(66 << 20), 1)))),
+    "INDEX": lambda _: decompress_index("Packages.gz", gzip.compress(bytes(3 << 20))),
+    "CONTROL": _package(deb(control={"triggers": "a" * (17 << 20)})),
+    "SCRIPTLET": _package(deb(control={"postinst": "#!/bin/sh\n" + "#" * (128 << 10)})),
+    "MEMBERS": _package(rpm(*(File(f"/{name}", b"") for name in "abcdefgh"))),
+    "PATH": _package(deb(payload=("data.tar", tar(member("./" + "a" * 5000))))),
+    "EXTENDED_HEADER": _package(deb(member("PaxHeader", b"9 a=bcde\n" * 9000, tarfile.XHDTYPE))),
+    "HEADER_ROWS": _package(_header_counts(1 << 20, 100)),
+    "HEADER_SIZE": _package(_header_counts(10, 1 << 30)),
+    "HEADER_VALUES": _package(_many_values()),
+    "HEADER_TEXT": _package(rpm(File("/a"), values={1004: "a" * ((1 << 20) + 1)})),
+    "SECTIONS": lambda _: elf.read(_many_sections()),
+    "ELF_READS": lambda _: elf.read(elf_file(go=Go())),
+    "GO_RECORD": _elf(go_buildinfo=go_build_info("dep\ta\tb\n" * (200 << 10))),
+    "GO_FILE_TABLE": _elf(go_buildinfo=RECORD, gopclntab=go_function_table("/a" * (5 << 20))),
+    "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
+}
+SMALLER = {"UNPACKED": 1 << 20, "INDEX": 1 << 20, "MEMBERS": 4, "ELF_READS": 200}
+"""Limits that a test lowers, as their input would take too long to make."""
+
+
+def test_every_limit_has_a_case_and_a_reason() -> None:
+    assert CASES.keys() == TABLE.keys()
+    assert all(row.reason and row.maximum > 0 for row in TABLE.values())
+    assert len({row.name for row in TABLE.values()}) == len(TABLE)
+
+
+@pytest.mark.parametrize("name", [*CASES])
+def test_input_above_a_limit_is_an_error_that_names_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name in SMALLER:
+        monkeypatch.setattr(limits, name, TABLE[name]._replace(maximum=SMALLER[name]))
+    with pytest.raises((MalformedData, BrokenPackage), match=f"above the limit {TABLE[name].name} of "):
+        CASES[name](tmp_path)
+
+
+def test_a_pipe_is_not_a_package(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.deb")
+    with pytest.raises(BrokenPackage, match="not a regular file"):
+        reader.read_package(tmp_path / "a.deb")
+
+
+def test_hard_links_of_a_file_are_inspected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    inspect = reader.deb.inspect_file
+    monkeypatch.setattr(reader.deb, "inspect_file", lambda *args: calls.append(args) or inspect(*args))  # type: ignore[func-returns-value]
+    links = (member(f"./{n}", kind=tarfile.LNKTYPE, linkname="./a") for n in range(50))
+    (tmp_path / "a.deb").write_bytes(deb(member("./a", b"x\n"), *links))
+    package = reader.read_package(tmp_path / "a.deb")
+    assert len({entry.sha256 for entry in package.entries}) == 1
+    assert len(package.entries) == 51
+    assert len(calls) == 1
+
+
+def test_cpio_is_still_read_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMBERS", limits.MEMBERS._replace(maximum=2))
+    files = (File("/a"), File("/b"))
+    (tmp_path / "a.rpm").write_bytes(rpm(*files, payload=gzip.compress(cpio(*files))))
+    assert len(reader.read_package(tmp_path / "a.rpm").entries) == 2
