@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from kubeparcel.model import Format
 from kubeparcel.packages import provenance, versions
 from kubeparcel.packages.deb.deb_metadata import index_stanza, parse_fields
