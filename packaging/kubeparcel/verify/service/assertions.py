@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from kubeparcel.reports.results import Finding
@@ -28,20 +29,28 @@ def kubelet_runs_with(
 ) -> StepFunction:
     """Return a step that expects a healthy kubelet with exact arguments, and settings in effect.
 
-    The arguments are `base`, kubeadm's if `flags`, then `last`. `settings` are fields of the
-    KubeletConfiguration, as the kubelet's configz returns them.
+    The arguments are `base`, then kubeadm's and those in the packages' environment file if `flags`;
+    `last` replaces the latter. `settings` are fields of the KubeletConfiguration, as the kubelet's
+    configz returns them; one that the packages' arguments set is not compared.
     """
 
     def check(context: HostContext) -> Iterator[Finding]:
         kubelet.wait_until_healthy(context)
         from_kubeadm = kubelet.kubeadm_flags(context) if flags else []
-        yield from kubelet.assert_command_line(context, [*base, *from_kubeadm, *last])
+        packaged = kubelet.extra_arguments(context) if flags and not last else []
+        yield from kubelet.assert_command_line(context, [*base, *from_kubeadm, *packaged, *last])
         running = kubelet.running_settings(context) if settings else {}
+        overridden = {argument.partition("=")[0] for argument in packaged}
         for name, value in settings.items():
-            if running.get(name) != value:
+            if running.get(name) != value and _flag(name) not in overridden:
                 yield Finding(f"{name}: {value}", f"{name}: {running.get(name)}", "configz")
 
     return check
+
+
+def _flag(setting: str) -> str:
+    """Return the kubelet's flag for a field of its configuration: `--max-pods` for maxPods."""
+    return "--" + re.sub("([A-Z])", r"-\1", setting).lower()
 
 
 def kubelet_is_healthy(context: HostContext) -> Iterator[Finding]:
