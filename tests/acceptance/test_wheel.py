@@ -12,15 +12,18 @@ import pytest
 
 from tests.acceptance import mirrors
 
-HERE = Path(__file__).resolve().parents[2]
-DATA = {"config/catalog.yaml", "hosts/hosts.yaml", "images/control_plane.yaml", "py.typed"}
+ROOT = Path(__file__).resolve().parents[2]
+DATA = {
+    *("config/catalog.yaml", "config/distribution_packages.yaml"),
+    *("hosts/hosts.yaml", "images/control_plane.yaml", "py.typed"),
+}
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=HERE, check=True, capture_output=True)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (found,) = folder.glob("*.whl")
     return found
 
@@ -35,9 +38,9 @@ def under(folder: Path) -> set[str]:
 
 def test_the_wheel_holds_the_package_the_templates_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    package = under(HERE / "packaging/kubeparcel")
+    package = under(ROOT / "packaging/kubeparcel")
     assert {name for name in package if not name.endswith(".py")} <= DATA
-    templates = {f"templates/{name}" for name in under(HERE / "templates") if "/" in name}
+    templates = {f"templates/{name}" for name in under(ROOT / "templates") if "/" in name}
     (man_page,) = [name for name in names if ".data/" in name]
     assert man_page.endswith(".data/data/share/man/man1/kubeparcel.1")
     assert names - {man_page} == {f"kubeparcel/{name}" for name in package | templates}
