@@ -69,9 +69,9 @@ def isolate_environment(patch: pytest.MonkeyPatch, cache: Path) -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, and the user stands in it."""
-    folder = tmp_path / "here"
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    folder = tmp_path / "workdir"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder

@@ -21,41 +21,41 @@ def lines(interval: float = 15.0) -> tuple[PlainLog, io.StringIO]:
 
 
 def test_a_fact_has_its_label_in_front_and_its_further_lines_below_one_another():
-    here, stream = lines()
-    here.info("Source", "dl.k8s.io does not answer\nThe same versions")
+    workdir, stream = lines()
+    workdir.info("Source", "dl.k8s.io does not answer\nThe same versions")
     assert stream.getvalue() == ("Source     dl.k8s.io does not answer\n           The same versions\n")
 
 
 def test_a_fact_may_be_empty():
-    here, stream = lines()
-    here.info("Source", "")
+    workdir, stream = lines()
+    workdir.info("Source", "")
     assert stream.getvalue().strip() == "Source"
 
 
 def test_a_warning_says_that_it_is_one():
-    here, stream = lines()
-    here.warn("cri-tools 1.37 is not out")
+    workdir, stream = lines()
+    workdir.warn("cri-tools 1.37 is not out")
     assert stream.getvalue() == "Warning    cri-tools 1.37 is not out\n"
 
 
 def test_finished_work_says_how_much_it_was_and_how_long_it_took(timeless):
-    here, stream = lines()
-    with here.task("Compile", "Kubernetes amd64", 3, "packages") as task:
+    workdir, stream = lines()
+    with workdir.task("Compile", "Kubernetes amd64", 3, "packages") as task:
         task.advance()
         task.advance(2)
     assert stream.getvalue() == "Compile    Kubernetes amd64 · 3 packages · 0.0 s\n"
 
 
 def test_work_that_failed_does_not_say_that_it_is_finished():
-    here, stream = lines()
-    with pytest.raises(ValueError, match="oh"), here.task("Compile", "Kubernetes", 3, "packages"):
+    workdir, stream = lines()
+    with pytest.raises(ValueError, match="oh"), workdir.task("Compile", "Kubernetes", 3, "packages"):
         raise ValueError("oh")
     assert stream.getvalue() == ""
 
 
 def test_long_work_says_now_and_then_how_far_it_is():
-    here, stream = lines(interval=0)
-    with here.task("Get", "kubelet", 84_400_000, "B") as task:
+    workdir, stream = lines(interval=0)
+    with workdir.task("Get", "kubelet", 84_400_000, "B") as task:
         task.advance(42_200_000)
         task.advance(0, "resumed")
     assert stream.getvalue().splitlines()[:2] == [
@@ -65,26 +65,26 @@ def test_long_work_says_now_and_then_how_far_it_is():
 
 
 def test_work_may_have_facts_of_its_own_to_tell():
-    here, stream = lines()
-    with here.task("Install", "trixie", 3, "checks") as task:
+    workdir, stream = lines()
+    with workdir.task("Install", "trixie", 3, "checks") as task:
         task.info("life · 3 checks")
         assert stream.getvalue() == "Install    trixie · life · 3 checks\n"
 
 
 def test_short_work_says_nothing_until_its_end(timeless):
-    here, stream = lines()
-    with here.task("Get", "kubelet", None, "B") as task:
+    workdir, stream = lines()
+    with workdir.task("Get", "kubelet", None, "B") as task:
         for _ in range(100):
             task.advance(1000)
         assert stream.getvalue() == ""
 
 
 def test_quiet_says_warnings_only_and_on_standard_error(capsys):
-    here = QuietLog()
-    here.info("Release", "Kubernetes 1.36.3")
-    with here.task("Get", "kubelet", 1) as task:
+    workdir = QuietLog()
+    workdir.info("Release", "Kubernetes 1.36.3")
+    with workdir.task("Get", "kubelet", 1) as task:
         task.advance()
-    here.warn("cri-tools 1.37 is not out")
+    workdir.warn("cri-tools 1.37 is not out")
     assert capsys.readouterr() == ("", "Warning: cri-tools 1.37 is not out\n")
 
 
@@ -161,7 +161,7 @@ def test_quantity_of_one_is_singular(number, unit, text):
 
 
 def test_work_without_anything_to_do_has_no_count(timeless):
-    here, stream = lines()
-    with here.task("Assemble", "packages", 0):
+    workdir, stream = lines()
+    with workdir.task("Assemble", "packages", 0):
         pass
     assert stream.getvalue() == "Assemble   packages · 0.0 s\n"

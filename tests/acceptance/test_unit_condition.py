@@ -44,7 +44,7 @@ def machine(session: Session) -> Iterator[Container]:
 
 
 @pytest.fixture
-def node(machine: Container, here: object) -> Iterator[Container]:
+def node(machine: Container, workdir: object) -> Iterator[Container]:
     """The machine with the packages' unit and drop-in, and nothing else."""
     packages = plan()
     machine.write_file(UNIT, text_at(packages["kubelet", "deb"], UNIT))

@@ -30,9 +30,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def copyfile(self, source, out):
         out.flush()
         self.connection.settimeout(None)
-        here, size = 0, os.fstat(source.fileno()).st_size
-        while here < size:
-            here += os.sendfile(self.connection.fileno(), source.fileno(), here, size - here)
+        offset, size = 0, os.fstat(source.fileno()).st_size
+        while offset < size:
+            offset += os.sendfile(self.connection.fileno(), source.fileno(), offset, size - offset)
 
 os.chdir(sys.argv[1])
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -58,13 +58,13 @@ def find_manifest(packages: Sequence[PackageManifest], name: str, format_: str) 
     return manifest
 
 
-def test_manifest_has_the_digest_of_a_binary(here, lock, binaries, store):
+def test_manifest_has_the_digest_of_a_binary(workdir, lock, binaries, store):
     package = find_manifest(manifests(lock, binaries, store), "kubelet", "deb")
     (file,) = [file for file in package.files if file.path == "/usr/bin/kubelet"]
     assert file.sha256 == binaries["kubernetes", Arch.AMD64]["kubelet"]
 
 
-def test_folder_of_binaries_has_all_binaries_of_the_release(here, lock, binaries, store):
+def test_folder_of_binaries_has_all_binaries_of_the_release(workdir, lock, binaries, store):
     package = find_manifest(manifests(lock, binaries, store), "kubernetes-cni", "rpm")
     assert [file.path for file in package.files if file.path.startswith("/opt")] == [
         *["/opt/cni", "/opt/cni/bin"],
@@ -72,8 +72,8 @@ def test_folder_of_binaries_has_all_binaries_of_the_release(here, lock, binaries
     ]
 
 
-def test_user_plugin_replaces_the_plugin_of_that_name(here, lock, binaries, store):
-    (here / "kubeparcel.yaml").write_text(
+def test_user_plugin_replaces_the_plugin_of_that_name(workdir, lock, binaries, store):
+    (workdir / "kubeparcel.yaml").write_text(
         "packages: {kubernetes-cni: {files: [{path: /opt/cni/bin/bridge, text: patched}]}}"
     )
     package = find_manifest(manifests(lock, binaries, store), "kubernetes-cni", "deb")
@@ -81,7 +81,7 @@ def test_user_plugin_replaces_the_plugin_of_that_name(here, lock, binaries, stor
     assert [file.sha256 for file in files] == [hashlib.sha256(b"patched").hexdigest()]
 
 
-def test_provenance_lists_origins_and_digests_of_the_binaries(here, lock, binaries, store):
+def test_provenance_lists_origins_and_digests_of_the_binaries(workdir, lock, binaries, store):
     package = find_manifest(manifests(lock, binaries, store), "kubectl", "deb")
     (file,) = [file for file in package.files if file.path.endswith("provenance.json")]
     kubectl = next(a for a in lock.artifacts if a.name == "kubectl")
@@ -100,7 +100,7 @@ def test_provenance_lists_origins_and_digests_of_the_binaries(here, lock, binari
     }
 
 
-def test_provenance_has_the_go_toolchain_of_compiled_binaries(here, lock, binaries, store):
+def test_provenance_has_the_go_toolchain_of_compiled_binaries(workdir, lock, binaries, store):
     from_go = dataclasses.replace(lock, source="go", toolchain="go1.26.8")
     package = find_manifest(manifests(from_go, binaries, store), "cri-tools", "deb")
     (file,) = [file for file in package.files if file.path.endswith("provenance.json")]
@@ -108,7 +108,7 @@ def test_provenance_has_the_go_toolchain_of_compiled_binaries(here, lock, binari
     assert (record["source"], record["toolchain"]) == ("go", "go1.26.8")
 
 
-def test_only_dynamic_binaries_depend_on_the_c_library(here, lock, binaries, store):
+def test_only_dynamic_binaries_depend_on_the_c_library(workdir, lock, binaries, store):
     """The dynamic binary is `env` of this machine, linked with glibc like upstream's kubelet."""
     dynamic = store.add_bytes(Path("/usr/bin/env").read_bytes())
     names = {**binaries["kubernetes", Arch.AMD64], "kubelet": dynamic}
@@ -122,7 +122,7 @@ def test_only_dynamic_binaries_depend_on_the_c_library(here, lock, binaries, sto
     assert not [other for other in dependencies("kubectl", "deb") if "libc" in other]
 
 
-def test_missing_binary_is_an_error(here, lock, binaries, store):
+def test_missing_binary_is_an_error(workdir, lock, binaries, store):
     """Such as after a line was removed from kubeparcel.lock by hand."""
     names = {n: d for n, d in binaries["kubernetes", Arch.AMD64].items() if n != "kubectl"}
     with pytest.raises(ConfigurationError, match="kubectl"):
@@ -214,7 +214,7 @@ def test_manifest_digest_depends_on_the_nfpm_version(monkeypatch):
     ],
 )
 def test_manifest_digests_depend_only_on_relevant_environment_variables(
-    here, lock, binaries, store, monkeypatch, name, value, changed
+    workdir, lock, binaries, store, monkeypatch, name, value, changed
 ):
     before = {manifest_digest(package) for package in manifests(lock, binaries, store)}
     monkeypatch.setenv(name, value)
@@ -225,7 +225,7 @@ def test_manifest_digests_depend_only_on_relevant_environment_variables(
 # --- Building and rebuilding ---------------------------------------------------------------------
 
 
-def test_second_run_builds_nothing(here, lock, binaries, store, monkeypatch):
+def test_second_run_builds_nothing(workdir, lock, binaries, store, monkeypatch):
     packages = manifests(lock, binaries, store)
     first = assembled(packages, store)
     assert [package.seconds > 0 for package in first] == [True] * 10
@@ -236,7 +236,7 @@ def test_second_run_builds_nothing(here, lock, binaries, store, monkeypatch):
     assert [package.size for package in second] == [store.path(package.sha256).stat().st_size for package in second]
 
 
-def test_assemble_keeps_the_order_of_the_packages(here, lock, binaries, store):
+def test_assemble_keeps_the_order_of_the_packages(workdir, lock, binaries, store):
     packages = manifests(lock, binaries, store, compression="fast")
     assembled(packages[3:5], store)
     assert [package.manifest for package in assembled(packages, store)] == packages
@@ -265,7 +265,7 @@ BOTH = ("deb", "rpm")
     ],
 )
 def test_changed_template_rebuilds_only_packages_that_use_it(
-    here, lock, binaries, store, tmp_path, monkeypatch, changed, packages
+    workdir, lock, binaries, store, tmp_path, monkeypatch, changed, packages
 ):
     before = manifests(lock, binaries, store)
     copy = tmp_path / "templates"
@@ -277,7 +277,7 @@ def test_changed_template_rebuilds_only_packages_that_use_it(
     assert rebuilt(before, manifests(lock, binaries, store)) == packages
 
 
-def test_changed_binary_rebuilds_only_its_packages(here, lock, binaries, store):
+def test_changed_binary_rebuilds_only_its_packages(workdir, lock, binaries, store):
     before = manifests(lock, binaries, store)
     names = dict(binaries["kubernetes", Arch.AMD64])
     names["kubectl"] = store.add_bytes(elf("another"))
@@ -285,7 +285,7 @@ def test_changed_binary_rebuilds_only_its_packages(here, lock, binaries, store):
     assert rebuilt(before, after) == {"kubectl deb", "kubectl rpm"}
 
 
-def test_package_missing_in_the_store_is_rebuilt(here, lock, binaries, store):
+def test_package_missing_in_the_store_is_rebuilt(workdir, lock, binaries, store):
     packages = manifests(lock, binaries, store, format="deb")[:2]
     first, _second = assembled(packages, store)
     store.path(first.sha256).unlink()
@@ -295,7 +295,7 @@ def test_package_missing_in_the_store_is_rebuilt(here, lock, binaries, store):
     assert store.has(first.sha256)
 
 
-def test_packages_can_be_built_in_another_process(here, lock, binaries, store):
+def test_packages_can_be_built_in_another_process(workdir, lock, binaries, store):
     packages = manifests(lock, binaries, store, format="rpm")[:2]
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         packages_built = assemble(packages, store, RecordingLog(), pool)
@@ -303,7 +303,7 @@ def test_packages_can_be_built_in_another_process(here, lock, binaries, store):
     assert [store.has(package.sha256) for package in packages_built] == [True, True]
 
 
-def test_damaged_binary_is_quarantined_and_nothing_is_built(here, lock, binaries, store):
+def test_damaged_binary_is_quarantined_and_nothing_is_built(workdir, lock, binaries, store):
     packages = manifests(lock, binaries, store, format="deb")
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)

@@ -25,33 +25,33 @@ packages:
 
 
 @pytest.fixture
-def convert(here, fake_sources):
+def convert(workdir, fake_sources):
     """Ask for a package of kubectl-convert."""
     fake_sources()
-    (here / "kubeparcel.yaml").write_text(CONVERT)
+    (workdir / "kubeparcel.yaml").write_text(CONVERT)
     return load_settings({"kubernetes": "1.36.3"})
 
 
-def test_the_program_is_locked_fetched_and_packaged(convert, here):
+def test_the_program_is_locked_fetched_and_packaged(convert, workdir):
     result = build(convert, RecordingLog())
     assert result.report.passed
     assert {artifact.name for artifact in result.lock.artifacts} >= {"kubectl", "kubectl-convert"}
-    (deb,) = (here / "dist/deb").glob("kubectl-convert_1.36.3-1_*.deb")
+    (deb,) = (workdir / "dist/deb").glob("kubectl-convert_1.36.3-1_*.deb")
     assert "/usr/bin/kubectl-convert" in [entry.path for entry in read_package(deb).entries]
-    (kubectl,) = (here / "dist/deb").glob("kubectl_1.36.3-1_*.deb")
+    (kubectl,) = (workdir / "dist/deb").glob("kubectl_1.36.3-1_*.deb")
     assert "/usr/bin/kubectl-convert" not in [entry.path for entry in read_package(kubectl).entries]
 
 
-def test_the_lock_names_the_program_and_can_be_read_back(convert, here):
+def test_the_lock_names_the_program_and_can_be_read_back(convert, workdir):
     lock = resolve_or_load(convert, RecordingLog(), locked=False)
-    assert "  programs:\n  - kubernetes/kubectl-convert\n" in (here / lockfile.NAME).read_text()
-    assert lockfile.read(here / lockfile.NAME) == lock
+    assert "  programs:\n  - kubernetes/kubectl-convert\n" in (workdir / lockfile.NAME).read_text()
+    assert lockfile.read(workdir / lockfile.NAME) == lock
 
 
-def test_a_lock_without_the_program_is_resolved_again(convert, here):
-    (here / "kubeparcel.yaml").unlink()
+def test_a_lock_without_the_program_is_resolved_again(convert, workdir):
+    (workdir / "kubeparcel.yaml").unlink()
     lock = resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=False)
-    assert "programs" not in (here / lockfile.NAME).read_text()
+    assert "programs" not in (workdir / lockfile.NAME).read_text()
     assert lockfile.mismatches(lock, convert.request()) == ["locked without kubernetes/kubectl-convert"]
     with pytest.raises(ConfigurationError, match="locked without kubernetes/kubectl-convert"):
         resolve_or_load(convert, RecordingLog(), locked=True)
@@ -59,14 +59,14 @@ def test_a_lock_without_the_program_is_resolved_again(convert, here):
     assert updated.request.programs == ("kubernetes/kubectl-convert",)
 
 
-def test_a_lock_with_more_programs_is_used_as_it_is(convert, here):
+def test_a_lock_with_more_programs_is_used_as_it_is(convert, workdir):
     lock = resolve_or_load(convert, RecordingLog(), locked=False)
-    (here / "kubeparcel.yaml").unlink()
+    (workdir / "kubeparcel.yaml").unlink()
     assert resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True) == lock
     assert build(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True).report.passed
 
 
-def test_a_program_in_a_package_of_the_catalog_is_found_too(here):
+def test_a_program_in_a_package_of_the_catalog_is_found_too(workdir):
     rows = "{files: [{path: /usr/bin/kubectl-convert, binary: kubectl-convert}]}"
-    (here / "kubeparcel.yaml").write_text(f"packages: {{kubectl: {rows}}}")
+    (workdir / "kubeparcel.yaml").write_text(f"packages: {{kubectl: {rows}}}")
     assert load_settings({}).request().programs == ("kubernetes/kubectl-convert",)

@@ -25,7 +25,7 @@ def test_fetch_uses_the_locked_source_for_the_requested_architectures(fake_sourc
     assert set(binaries) == {(name, Arch.ARM64) for name in ("kubernetes", "cri-tools", "cni")}
 
 
-def test_assemble_packages_builds_every_planned_package(fake_sources, log, here, store):
+def test_assemble_packages_builds_every_planned_package(fake_sources, log, workdir, store):
     fake_sources()
     lock = resolve(Request("1.36"), CATALOG, log)
     settings = load_settings({"format": "deb", "compression": "fast"})
@@ -42,7 +42,7 @@ def test_assemble_packages_builds_every_planned_package(fake_sources, log, here,
     assert all(store.has(built.sha256) for built in packages)
 
 
-def test_build_names_packages_of_earlier_builds(fake_sources, log, here, store, monkeypatch):
+def test_build_names_packages_of_earlier_builds(fake_sources, log, workdir, store, monkeypatch):
     def assemble(plans, lock, binaries, store, log):
         return pipeline.assemble_packages(plans, lock, binaries, store, log), Report("layout", (), 0.0)
 

@@ -64,39 +64,39 @@ def without_comments(content: str) -> str:
 
 
 @pytest.mark.parametrize(("format_", "layout", "dropindir", "unitdir", "envfile"), PATHS)
-def test_drop_in_has_the_expected_lines(here, format_, layout, dropindir, unitdir, envfile):
+def test_drop_in_has_the_expected_lines(workdir, format_, layout, dropindir, unitdir, envfile):
     path = f"{dropindir}/kubelet.service.d/10-kubeadm.conf"
     content = text_at(plan(layout=layout)["kubeadm", format_], path)
     assert without_comments(content) == DROP_IN.format(envfile=envfile)
 
 
 @pytest.mark.parametrize(("format_", "layout", "dropindir", "unitdir", "envfile"), PATHS)
-def test_unit_has_the_expected_lines(here, format_, layout, dropindir, unitdir, envfile):
+def test_unit_has_the_expected_lines(workdir, format_, layout, dropindir, unitdir, envfile):
     content = text_at(plan(layout=layout)["kubelet", format_], f"{unitdir}/kubelet.service")
     dropin = f"{dropindir}/kubelet.service.d/10-kubeadm.conf"
     assert without_comments(content) == UNIT.format(dropin=dropin)
 
 
 @pytest.mark.parametrize(("format_", "layout", "dropindir", "unitdir", "envfile"), PATHS)
-def test_environment_file_is_empty_by_default(here, format_, layout, dropindir, unitdir, envfile):
+def test_environment_file_is_empty_by_default(workdir, format_, layout, dropindir, unitdir, envfile):
     package = plan(layout=layout)["kubelet", format_]
     assert text_at(package, envfile) == "KUBELET_EXTRA_ARGS=\n"
 
 
 @pytest.mark.parametrize("value", ARGUMENTS)
-def test_systemd_reads_the_extra_arguments_of_the_settings(here, value):
+def test_systemd_reads_the_extra_arguments_of_the_settings(workdir, value):
     packages = plan(kubelet_extra_args=value)
     for format_, path in (("deb", "/etc/default/kubelet"), ("rpm", "/etc/sysconfig/kubelet")):
         assert parse_flags(text_at(packages["kubelet", format_], path), EXTRA_ARGS) == ARGUMENTS[value]
 
 
-def test_plain_extra_arguments_are_not_quoted(here):
+def test_plain_extra_arguments_are_not_quoted(workdir):
     content = text_at(plan(kubelet_extra_args="--v=4 --node-ip=10.0.0.1")["kubelet", "deb"], "/etc/default/kubelet")
     assert content == "KUBELET_EXTRA_ARGS=--v=4 --node-ip=10.0.0.1\n"
 
 
 @pytest.mark.parametrize("program", ["kubectl", "kubeadm", "crictl"])
-def test_completions_call_the_program(here, program):
+def test_completions_call_the_program(workdir, program):
     package = plan()["cri-tools" if program == "crictl" else program, "deb"]
     bash = text_at(package, f"/usr/share/bash-completion/completions/{program}")
     zsh = text_at(package, f"/usr/share/zsh/vendor-completions/_{program}")
@@ -105,7 +105,7 @@ def test_completions_call_the_program(here, program):
     assert f"{program} completion zsh" in zsh
 
 
-def test_copyright_names_upstream_license_and_license_text(here):
+def test_copyright_names_upstream_license_and_license_text(workdir):
     content = text_at(plan()["cri-tools", "deb"], "/usr/share/doc/cri-tools/copyright")
     for line in (
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",

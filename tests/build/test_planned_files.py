@@ -143,13 +143,13 @@ EXPECTED_FILES: Mapping[tuple[str, str, str], str] = {
 
 
 @pytest.mark.parametrize(("package", "format_", "layout"), EXPECTED_FILES)
-def test_package_has_exactly_the_expected_files(here, package, format_, layout):
+def test_package_has_exactly_the_expected_files(workdir, package, format_, layout):
     files = plan(layout=layout)[package, format_].files
     expected = textwrap.dedent(EXPECTED_FILES[package, format_, layout]).strip().splitlines()
     assert [describe_file(file) for file in files] == expected
 
 
-def test_all_packages_are_planned_in_both_formats(here):
+def test_all_packages_are_planned_in_both_formats(workdir):
     assert set(plan()) == {(name, format_) for name in PACKAGES for format_ in ("deb", "rpm")}
 
 
@@ -163,7 +163,7 @@ def test_all_packages_are_planned_in_both_formats(here):
         ("cri-tools", {"/usr/bin/crictl": ComponentBinary("cri-tools", "crictl")}),
     ],
 )
-def test_programs_are_binaries_of_the_component(here, package, binaries):
+def test_programs_are_binaries_of_the_component(workdir, package, binaries):
     files = plan()[package, "deb"].files
     planned_binaries = {file.path: file.content for file in files if isinstance(file.content, ComponentBinary)}
     assert planned_binaries == binaries

@@ -65,7 +65,7 @@ KUBELET = {
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 @pytest.mark.parametrize("version", KUBELET)
-def test_kubelet_has_the_relations_of_its_version(here, version, format_):
+def test_kubelet_has_the_relations_of_its_version(workdir, version, format_):
     relations = without_conflicts(plan(version)["kubelet", format_].relations)
     actual = [other if name == "depends" else f"{name} {other}" for name, other in relations]
     assert sorted(actual) == sorted(KUBELET[version][format_])
@@ -98,7 +98,7 @@ KUBEADM = {
 
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
 @pytest.mark.parametrize("version", KUBEADM)
-def test_kubeadm_has_the_dependencies_of_its_version(here, version, format_):
+def test_kubeadm_has_the_dependencies_of_its_version(workdir, version, format_):
     relations = without_conflicts(plan(version)["kubeadm", format_].relations)
     assert {name for name, _ in relations} <= {"depends"}
     assert sorted(other for _, other in relations) == sorted(filter(None, KUBEADM[version].split(", ")))
@@ -106,7 +106,7 @@ def test_kubeadm_has_the_dependencies_of_its_version(here, version, format_):
 
 @pytest.mark.parametrize("package", ["kubectl", "kubernetes-cni", "cri-tools"])
 @pytest.mark.parametrize("version", ["1.11.0", "1.28.0", "1.36.3"])
-def test_other_packages_have_no_dependencies(here, package, version):
+def test_other_packages_have_no_dependencies(workdir, package, version):
     assert without_conflicts(plan(version)[package, "deb"].relations) == []
     assert without_conflicts(plan(version)[package, "rpm"].relations) == []
 
@@ -128,7 +128,7 @@ CONFLICTS = {
 
 @pytest.mark.parametrize("layout", ["etc", "official"])
 @pytest.mark.parametrize("version", ["1.11.0", "1.36.3"])
-def test_packages_conflict_with_distribution_packages_that_own_their_paths(here, version, layout):
+def test_packages_conflict_with_distribution_packages_that_own_their_paths(workdir, version, layout):
     conflicts = {
         package: sorted(f"{kind} {other}" for kind, other in planned.relations if kind in ("conflicts", "replaces"))
         for package, planned in plan(version, layout=layout).items()
@@ -136,8 +136,8 @@ def test_packages_conflict_with_distribution_packages_that_own_their_paths(here,
     assert {package: names for package, names in conflicts.items() if names} == CONFLICTS
 
 
-def test_user_package_conflicts_with_the_owner_of_its_path(here):
-    (here / "kubeparcel.yaml").write_text("""
+def test_user_package_conflicts_with_the_owner_of_its_path(workdir):
+    (workdir / "kubeparcel.yaml").write_text("""
 packages:
   kube-proxy:
     version: 1.0.0
@@ -153,8 +153,8 @@ packages:
     )
 
 
-def test_package_does_not_conflict_with_another_one_of_the_build(here):
-    (here / "kubeparcel.yaml").write_text("""
+def test_package_does_not_conflict_with_another_one_of_the_build(workdir):
+    (workdir / "kubeparcel.yaml").write_text("""
 packages:
   kubernetes-client:
     version: 2.0.0
@@ -173,7 +173,7 @@ def test_every_distribution_package_has_the_address_of_its_source():
 
 
 @pytest.mark.parametrize("minor", range(11, 41))
-def test_every_minor_can_be_planned_without_exact_dependencies(here, minor):
+def test_every_minor_can_be_planned_without_exact_dependencies(workdir, minor):
     arches = tuple(Arch)
     settings = load_settings({"arch": ",".join(arches)})
     for patch in ("0-alpha.1", "0", "1", "17"):
@@ -185,7 +185,7 @@ def test_every_minor_can_be_planned_without_exact_dependencies(here, minor):
 
 
 @pytest.mark.parametrize("minor", range(11, 41))
-def test_default_cni_satisfies_the_dependencies_of_its_kubernetes(here, minor):
+def test_default_cni_satisfies_the_dependencies_of_its_kubernetes(workdir, minor):
     """Otherwise the packages of one build could not be installed."""
     for patch in ("0", "1", "17"):
         packages = plan(f"1.{minor}.{patch}")

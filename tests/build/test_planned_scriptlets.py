@@ -27,12 +27,12 @@ from tests.build.plans import plan
         ("cri-tools", "deb", "official", set()),
     ],
 )
-def test_scriptlets_run_at_these_script_names(here, package, format_, layout, scriptlets):
+def test_scriptlets_run_at_these_script_names(workdir, package, format_, layout, scriptlets):
     assert set(plan(layout=layout)[package, format_].scripts) == scriptlets
 
 
 @pytest.mark.parametrize("layout", ["etc", "official"])
-def test_scriptlets_are_valid_shell_and_only_those_of_debs_have_a_shebang(here, layout):
+def test_scriptlets_are_valid_shell_and_only_those_of_debs_have_a_shebang(workdir, layout):
     for (_, format_), package in plan(layout=layout).items():
         for script in package.scripts.values():
             subprocess.run(["sh", "-n"], input=script, text=True, check=True)
@@ -88,7 +88,7 @@ ACTIVE = "--quiet is-active kubelet.service"
     ],
 )
 def test_kubelet_scriptlets_preset_on_install_stop_on_removal_and_never_restart(
-    here, tmp_path, format_, script_name, arguments, calls
+    workdir, tmp_path, format_, script_name, arguments, calls
 ):
     script = plan()["kubelet", format_].scripts[script_name]
     assert scriptlet_runner(tmp_path)(script, arguments) == calls
@@ -106,14 +106,14 @@ def test_kubelet_scriptlets_preset_on_install_stop_on_removal_and_never_restart(
     ],
 )
 def test_kubeadm_scriptlets_reload_systemd_and_do_not_touch_the_kubelet(
-    here, tmp_path, format_, script_name, arguments
+    workdir, tmp_path, format_, script_name, arguments
 ):
     script = plan()["kubeadm", format_].scripts[script_name]
     assert scriptlet_runner(tmp_path)(script, arguments) == [RELOAD]
 
 
 @pytest.mark.parametrize("script_name", ["preinstall", "postinstall", "postremove"])
-def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(here, tmp_path, script_name):
+def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(workdir, tmp_path, script_name):
     script = plan(layout="official")["kubeadm", "deb"].scripts[script_name]
     first = scriptlet_runner(tmp_path)(script, "upgrade 1.36.1-1")[0]
     assert first == ("rm_conffile /etc/systemd/system/kubelet.service.d/10-kubeadm.conf -- upgrade 1.36.1-1")
@@ -121,7 +121,7 @@ def test_kubeadm_in_the_official_layout_removes_the_drop_in_of_the_etc_layout(he
 
 @pytest.mark.parametrize("package", ["kubeadm", "kubelet"])
 @pytest.mark.parametrize("format_", ["deb", "rpm"])
-def test_scriptlets_do_nothing_without_systemd(here, package, format_):
+def test_scriptlets_do_nothing_without_systemd(workdir, package, format_):
     """Such as in a container image, or while an image is being built."""
     for script in plan()[package, format_].scripts.values():
         unbooted = script.replace("/run/systemd/system", "/nowhere").replace("rm -f /etc", "true ")

@@ -22,9 +22,9 @@ Build = Callable[..., list[PackageContents]]
 
 
 @pytest.fixture
-def build(here: Path, lock: Lock, binaries: Binaries, store: Store, log: RecordingLog, tmp_path: Path) -> Build:
+def build(workdir: Path, lock: Lock, binaries: Binaries, store: Store, log: RecordingLog, tmp_path: Path) -> Build:
     """Return a function that builds packages of 1.36.3; the lock is of 1.31.4 since."""
-    lockfile.write(locked("1.31.4", "1.31.1", "1.5.1"), here / lockfile.NAME)
+    lockfile.write(locked("1.31.4", "1.31.1", "1.5.1"), workdir / lockfile.NAME)
 
     def build_packages(**options: str) -> list[PackageContents]:
         folder = tmp_path / "packages"

@@ -14,11 +14,11 @@ from tests.conftest import locked, stored
 
 
 @pytest.fixture
-def write(here):
+def write(workdir):
     """Return a function that writes rows for a package to kubeparcel.yaml."""
 
     def write_rows(package: str, rows: str) -> None:
-        (here / "kubeparcel.yaml").write_text(f"packages:\n  {package}: {{{rows}}}\n")
+        (workdir / "kubeparcel.yaml").write_text(f"packages:\n  {package}: {{{rows}}}\n")
 
     return write_rows
 
@@ -147,7 +147,7 @@ def test_script_needs_a_template_unless_it_is_removed(write):
         ("/usr/libexec/kubernetes/cni", ["/usr/libexec/kubernetes", "/usr/libexec/kubernetes/cni"]),
     ],
 )
-def test_plugins_are_in_the_chosen_folder_and_its_parents_are_owned(here, folder, owned):
+def test_plugins_are_in_the_chosen_folder_and_its_parents_are_owned(workdir, folder, owned):
     package = plan(cni_bin_dir=folder)["kubernetes-cni", "deb"]
     ours = [path for path in paths(package) if not path.startswith(("/usr/share", "/etc"))]
     assert ours == sorted([*owned, folder])
@@ -168,12 +168,12 @@ def test_plugins_are_in_the_chosen_folder_and_its_parents_are_owned(here, folder
         ("/opt/cni/bin", "rpm", []),
     ],
 )
-def test_plugins_in_the_distributions_folder_conflict_with_its_plugins(here, folder, format_, conflicts):
+def test_plugins_in_the_distributions_folder_conflict_with_its_plugins(workdir, folder, format_, conflicts):
     assert list(plan(cni_bin_dir=folder)["kubernetes-cni", format_].relations) == conflicts
 
 
-def test_user_file_among_the_plugins_uses_the_placeholder(here):
-    (here / "kubeparcel.yaml").write_text(
+def test_user_file_among_the_plugins_uses_the_placeholder(workdir):
+    (workdir / "kubeparcel.yaml").write_text(
         "cni-bin-dir: /usr/lib/cni\n"
         "packages: {kubernetes-cni: {files: [{path: '{cnibindir}/ours', text: x, mode: 0755}]}}\n"
     )
@@ -181,7 +181,7 @@ def test_user_file_among_the_plugins_uses_the_placeholder(here):
 
 
 @pytest.mark.parametrize("folder", ["opt/cni", "/opt/cni/", "/usr/../opt", "{unitdir}/cni", "/usr/bin", "/usr/libexec"])
-def test_folder_that_is_relative_or_the_distributions_is_rejected(here, folder):
-    (here / "kubeparcel.yaml").write_text(f"cni-bin-dir: '{folder}'\n")
+def test_folder_that_is_relative_or_the_distributions_is_rejected(workdir, folder):
+    (workdir / "kubeparcel.yaml").write_text(f"cni-bin-dir: '{folder}'\n")
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.yaml:1: cni-bin-dir"):
         load_settings({})

@@ -98,7 +98,7 @@ def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sour
         resolve(Request("1.36"), CATALOG, log)
 
 
-def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, here):
+def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, workdir):
     """Mirrors date files differently: cri-tools of the next patch must have the same bytes."""
     source = FakeSource({"1.36.3": "1.36.3", "1.36.4": "1.36.4"})
     fake_sources(source)
@@ -110,4 +110,4 @@ def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, here
     for name in ("cri-tools", "cni"):
         assert second.component(name).released == first.component(name).released != 1_800_000_000
     update_lock(load_settings({"kubernetes": "1.36.4", "cni": "1.9.1"}), log)
-    assert lockfile.read(here / lockfile.NAME).component("cni").released == first.component("cni").released
+    assert lockfile.read(workdir / lockfile.NAME).component("cni").released == first.component("cni").released

@@ -25,17 +25,17 @@ from tests.conftest import locked
 
 
 @pytest.fixture
-def write(here):
+def write(workdir):
     """Return a function that writes kubeparcel.yaml to the current folder."""
 
     def write_settings(content: str) -> None:
-        (here / "kubeparcel.yaml").write_text(textwrap.dedent(content))
+        (workdir / "kubeparcel.yaml").write_text(textwrap.dedent(content))
 
     return write_settings
 
 
-def test_user_file_is_added_to_a_catalog_package(here, write):
-    (here / "20-user.conf").write_text("[Service]\n")
+def test_user_file_is_added_to_a_catalog_package(workdir, write):
+    (workdir / "20-user.conf").write_text("[Service]\n")
     write("""
         packages:
           kubelet:
@@ -44,7 +44,7 @@ def test_user_file_is_added_to_a_catalog_package(here, write):
     """)
     packages = plan()
     file = file_at(packages["kubelet", "deb"], "/lib/systemd/system/kubelet.service.d/20-user.conf")
-    assert file == FilePlan(file.path, 0o644, LocalFile(here / "20-user.conf"), custom=True)
+    assert file == FilePlan(file.path, 0o644, LocalFile(workdir / "20-user.conf"), custom=True)
     assert "/usr/lib/systemd/system/kubelet.service.d/20-user.conf" in paths(packages["kubelet", "rpm"])
     assert "/usr/bin/kubelet" in paths(packages["kubelet", "deb"])
     assert len(packages["kubeadm", "deb"].files) == 7
@@ -114,8 +114,8 @@ def test_relation_placeholders_are_replaced_by_kubernetes_minors(write):
     ]
 
 
-def test_user_scriptlet_replaces_the_catalog_scriptlet_in_its_format(here, write):
-    (here / "user.sh").write_text("#!/bin/sh\necho {{ package }}\n")
+def test_user_scriptlet_replaces_the_catalog_scriptlet_in_its_format(workdir, write):
+    (workdir / "user.sh").write_text("#!/bin/sh\necho {{ package }}\n")
     write("""
         packages:
           kubelet:
@@ -150,9 +150,9 @@ USER_PACKAGE = """
 """
 
 
-def test_user_package_for_all_architectures_is_planned_once_per_format(here, write):
-    (here / "policy.conf").write_text("for={{ package }} {{ version }}\n")
-    (here / "policy.sh").write_text("#!/bin/sh\n")
+def test_user_package_for_all_architectures_is_planned_once_per_format(workdir, write):
+    (workdir / "policy.conf").write_text("for={{ package }} {{ version }}\n")
+    (workdir / "policy.sh").write_text("#!/bin/sh\n")
     write(USER_PACKAGE)
     settings = load_settings({"arch": "amd64,arm64"})
     packages = plan_packages(settings, locked(arches=[Arch.AMD64, Arch.ARM64]), catalog.load())
@@ -162,7 +162,7 @@ def test_user_package_for_all_architectures_is_planned_once_per_format(here, wri
     assert {file.path: (file.mode, file.content) for file in deb.files} == {
         "/etc/my-policy.conf": (0o644, TextContent("for=my-policy 2.1.0\n")),
         "/etc/my-policy.d": (0o755, OwnedDirectory()),
-        "/usr/sbin/my-policy": (0o755, LocalFile(here / "policy.sh")),
+        "/usr/sbin/my-policy": (0o755, LocalFile(workdir / "policy.sh")),
         "/usr/sbin/policy": (0o644, Symlink("my-policy")),
         "/usr/share/doc/my-policy/copyright": (0o644, file_at(deb, "/usr/share/doc/my-policy/copyright").content),
     }
@@ -204,9 +204,9 @@ def test_user_package_can_have_binaries_of_a_component(write):
         ),
     ],
 )
-def test_invalid_user_entries_are_errors_with_their_location(here, write, content, message):
-    (here / "bad.conf").write_text("a\n{{ nobody }}\n")
+def test_invalid_user_entries_are_errors_with_their_location(workdir, write, content, message):
+    (workdir / "bad.conf").write_text("a\n{{ nobody }}\n")
     write(f"packages: {{kubelet: {{{content}}}}}")
     with pytest.raises(ConfigurationError) as error:
         plan()
-    assert message.format(here=here) in str(error.value)
+    assert message.format(workdir=workdir) in str(error.value)

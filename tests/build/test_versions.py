@@ -27,7 +27,7 @@ MARKERS = {
 }
 
 
-def test_pre_releases_and_unsupported_versions_are_marked(here, fake_sources, log):
+def test_pre_releases_and_unsupported_versions_are_marked(workdir, fake_sources, log):
     fake_sources(FakeSource(MARKERS, (*CNI, *CRI_TOOLS)))
     versions = list_versions(load_settings({}), log)
     assert {str(version): status for version, status in versions.status.items()} == {
@@ -49,7 +49,7 @@ def test_pre_releases_and_unsupported_versions_are_marked(here, fake_sources, lo
 
 
 @pytest.mark.parametrize("missing", ["cni 1.7.1", "cri-tools"])
-def test_version_without_a_component_is_not_listed_but_named(here, fake_sources, log, missing):
+def test_version_without_a_component_is_not_listed_but_named(workdir, fake_sources, log, missing):
     out = [name for name in (*CNI, *CRI_TOOLS) if not name.startswith(missing)]
     fake_sources(FakeSource(MARKERS, [*out, "cri-tools 1.35.0"]))
     versions = list_versions(load_settings({}), log)
@@ -60,13 +60,13 @@ def test_version_without_a_component_is_not_listed_but_named(here, fake_sources,
     assert json.loads(versions.as_json())["incomplete"] == list(names)
 
 
-def test_support_is_judged_by_published_minors_even_if_they_cannot_be_built(here, fake_sources, log):
+def test_support_is_judged_by_published_minors_even_if_they_cannot_be_built(workdir, fake_sources, log):
     fake_sources(FakeSource(MARKERS, [name for name in (*CNI, *CRI_TOOLS) if name != "cni 1.9.1"]))
     versions = list_versions(load_settings({}), log)
     assert {str(v): status for v, status in versions.status.items()}["1.33.9"] == "out of support"
 
 
-def test_mirror_with_markers_but_without_files_lists_only_complete_releases(here, log):
+def test_mirror_with_markers_but_without_files_lists_only_complete_releases(workdir, log):
     with serve_site() as site:
         mirror = Upstream(catalog.load().components, site.url, RetryPolicy(attempts=1))
         site.publish_marker("stable", "v1.36.3")

@@ -16,7 +16,7 @@ Program = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def kubeparcel(here, capsys) -> Iterator[Program]:
+def kubeparcel(workdir, capsys) -> Iterator[Program]:
     """Run the program in an empty folder: exit code, standard output, standard error."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

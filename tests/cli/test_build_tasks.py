@@ -16,12 +16,12 @@ UNREACHABLE = Unreachable("dl.k8s.io does not answer.")
 
 
 @pytest.fixture
-def lock_from_go(kubeparcel, here, fake_sources) -> Path:
+def lock_from_go(kubeparcel, workdir, fake_sources) -> Path:
     """Return the path of a lock of source go; afterwards upstream can be reached again."""
     fake_sources(FakeSource(down=UNREACHABLE), FakeModules(toolchain="go1.26.8"))
     assert kubeparcel("resolve", "--kubernetes", "1.36")[0] == 0
     fake_sources(FakeSource(), FakeModules(toolchain="go1.26.8"))
-    return here / lockfile.NAME
+    return workdir / lockfile.NAME
 
 
 def source_of(path: Path) -> str:
@@ -31,12 +31,12 @@ def source_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("origin", ["option", "variable", "file"])
-def test_mirror_replaces_a_lock_of_source_go(kubeparcel, here, lock_from_go, monkeypatch, origin):
+def test_mirror_replaces_a_lock_of_source_go(kubeparcel, workdir, lock_from_go, monkeypatch, origin):
     arguments = ["fetch", "--mirror", "/srv/mirror"] if origin == "option" else ["fetch"]
     if origin == "variable":
         monkeypatch.setenv("KUBEPARCEL_MIRROR", "/srv/mirror")
     if origin == "file":
-        (here / "kubeparcel.yaml").write_text("mirror: /srv/mirror\n")
+        (workdir / "kubeparcel.yaml").write_text("mirror: /srv/mirror\n")
     assert kubeparcel(*arguments)[0] == 0
     assert source_of(lock_from_go) == "upstream"
 
@@ -56,10 +56,10 @@ def test_mirror_with_source_go_is_warned_of(kubeparcel, lock_from_go, task):
     assert "The mirror /srv/mirror is not used: source go takes modules from GOPROXY." in err
 
 
-def test_locked_error_names_what_is_locked_and_requested(kubeparcel, here, fake_sources):
+def test_locked_error_names_what_is_locked_and_requested(kubeparcel, workdir, fake_sources):
     fake_sources()
     kubeparcel("resolve", "--kubernetes", "1.36")
-    before = (here / lockfile.NAME).read_text()
+    before = (workdir / lockfile.NAME).read_text()
     options = ["--kubernetes", "1.35.4", "--arch", "amd64,arm64", "--cni", "1.8.0", "--source", "go"]
     for task in ("build", "fetch"):
         code, out, err = kubeparcel(task, "--locked", *options)
@@ -69,17 +69,17 @@ def test_locked_error_names_what_is_locked_and_requested(kubeparcel, here, fake_
             "cni: locked 1.9.1, requested 1.8.0; locked for amd64, requested amd64, arm64; "
             "locked source upstream, requested go), and --locked prevents updating it."
         ) in err
-    assert (here / lockfile.NAME).read_text() == before
+    assert (workdir / lockfile.NAME).read_text() == before
 
 
-def test_locked_error_names_the_request_if_the_lock_is_missing(kubeparcel, here, fake_sources):
+def test_locked_error_names_the_request_if_the_lock_is_missing(kubeparcel, workdir, fake_sources):
     fake_sources()
     code, _, err = kubeparcel("build", "--locked", "--kubernetes", "1.36", "--arch", "s390x")
     assert code == 2
     assert "kubeparcel.lock is missing (requested Kubernetes 1.36 for s390x), and --locked prevents creating it." in err
 
 
-def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel, here, fake_sources):
+def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel, workdir, fake_sources):
     fake_sources()
     kubeparcel("resolve", "--kubernetes", "1.36")
     fake_sources(FakeSource({"1.36": "1.36.4"}, ["cri-tools 1.36.0", "cri-tools 1.36.1"]))
@@ -112,7 +112,7 @@ def test_resolve_check_shows_locked_requested_and_available_versions(kubeparcel,
     assert document["versions"] == {"kubernetes": "1.36.4", "cri-tools": "1.36.1", "cni": "1.9.1"}
 
 
-def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, here, fake_sources):
+def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, workdir, fake_sources):
     fake_sources()
     kubeparcel("resolve", "--kubernetes", "1.36")
     code, out, _ = kubeparcel("resolve", "--check")
@@ -121,10 +121,10 @@ def test_resolve_check_of_a_current_lock_shows_what_is_locked(kubeparcel, here, 
     assert "1.36.3" in out
 
 
-def test_resolve_check_fits_80_columns_and_writes_nothing(kubeparcel, here, fake_sources):
+def test_resolve_check_fits_80_columns_and_writes_nothing(kubeparcel, workdir, fake_sources):
     fake_sources()
     kubeparcel("resolve", "--kubernetes", "1.36")
-    path = here / lockfile.NAME
+    path = workdir / lockfile.NAME
     digest = path.read_text().partition("digest: sha256:")[2][:64]
     path.write_text(path.read_text().replace(digest, "0" * 64))
     text = path.read_text()
@@ -145,29 +145,29 @@ def dry_run(kubeparcel: Program, *options: str) -> tuple[list[tuple[str, int | N
     return artifacts, [entry["action"] for entry in document["packages"]]
 
 
-def test_dry_run_tells_download_cached_build_and_up_to_date_apart(kubeparcel, here, fake_sources):
+def test_dry_run_tells_download_cached_build_and_up_to_date_apart(kubeparcel, workdir, fake_sources):
     fake_sources()
     assert dry_run(kubeparcel) == ([("download", 50_000_000)] * 5, ["build"] * 5)
     kubeparcel("fetch")
     assert dry_run(kubeparcel) == ([("cached", None)] * 5, ["build"] * 5)
     assert kubeparcel("build", "--format", "deb")[0] == 0
     assert dry_run(kubeparcel) == ([("cached", None)] * 5, ["up to date"] * 5)
-    next((here / "dist/deb").glob("kubelet_*")).write_text("damaged")
+    next((workdir / "dist/deb").glob("kubelet_*")).write_text("damaged")
     assert sorted(dry_run(kubeparcel)[1]) == ["cached", *["up to date"] * 4]
     assert set(dry_run(kubeparcel, "--out", "other")[1]) == {"cached"}
     assert set(dry_run(kubeparcel, "--revision", "2")[1]) == {"build"}
     assert dry_run(kubeparcel, "--arch", "arm64") == ([("download", 50_000_000)] * 5, ["build"] * 5)
 
 
-def test_dry_run_of_source_go_says_what_is_compiled(kubeparcel, here, fake_sources):
+def test_dry_run_of_source_go_says_what_is_compiled(kubeparcel, workdir, fake_sources):
     fake_sources()
     assert dry_run(kubeparcel, "--source", "go")[0] == [("compile", None)] * 5
 
 
-def test_dry_run_writes_nothing(kubeparcel, here, fake_sources, tmp_path):
+def test_dry_run_writes_nothing(kubeparcel, workdir, fake_sources, tmp_path):
     fake_sources()
     dry_run(kubeparcel)
-    assert not list(here.iterdir())
+    assert not list(workdir.iterdir())
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     kubeparcel("build", "--format", "deb")
     before = sorted(tmp_path.rglob("*"))
@@ -175,7 +175,7 @@ def test_dry_run_writes_nothing(kubeparcel, here, fake_sources, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, here, fake_sources):
+def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, workdir, fake_sources):
     fake_sources()
     kubeparcel("resolve")
     fake_sources(FakeSource(down=UNREACHABLE))
@@ -185,7 +185,7 @@ def test_dry_run_without_a_network_warns_that_sizes_are_unknown(kubeparcel, here
     assert "download" in out
 
 
-def test_dry_run_prints_tables_and_a_summary_of_80_columns(kubeparcel, here, fake_sources):
+def test_dry_run_prints_tables_and_a_summary_of_80_columns(kubeparcel, workdir, fake_sources):
     fake_sources()
     out = kubeparcel("build", "--dry-run", "--format", "deb")[1]
     rows = [line.split() for line in out.splitlines()]

@@ -49,7 +49,7 @@ def files(store: Store, kind: str) -> set[Path]:
 
 
 @pytest.fixture
-def built(kubeparcel: Program, here, fake_sources, store) -> Store:
+def built(kubeparcel: Program, workdir, fake_sources, store) -> Store:
     """A store with a build of 40 days ago, one of 20 days ago and one of two hours ago, each of 5 debs."""
     fake_sources()
     for revision, days in (("1", 20.0), ("2", 20.0), ("3", 2 / 24)):
@@ -134,14 +134,14 @@ def test_use_keeps_a_file_and_its_record_from_being_pruned(kubeparcel: Program, 
     assert packages(built) == 10
 
 
-def test_files_of_the_last_hour_are_never_pruned(kubeparcel: Program, here, fake_sources, store):
+def test_files_of_the_last_hour_are_never_pruned(kubeparcel: Program, workdir, fake_sources, store):
     fake_sources()
     kubeparcel("build", "--format", "deb")
     assert kubeparcel("cache", "--prune", "--older-than", "0")[1].startswith("Nothing to remove from ")
     assert packages(store) == 5
 
 
-def test_images_beyond_the_kept_ones_are_pruned(kubeparcel: Program, here, images):
+def test_images_beyond_the_kept_ones_are_pruned(kubeparcel: Program, workdir, images):
     now = time.time()
     for number in range(4):
         images.append(CachedImage("podman", f"{IMAGE}:{number}", now - number * 20 * DAY, 1000))
@@ -152,7 +152,7 @@ def test_images_beyond_the_kept_ones_are_pruned(kubeparcel: Program, here, image
     assert [image.name[-6:] for image in images] == ["node:0", "node:1"]
 
 
-def test_records_of_images_are_kept_with_their_images(kubeparcel: Program, here, store):
+def test_records_of_images_are_kept_with_their_images(kubeparcel: Program, workdir, store):
     store.put_record(image_cache.RECORDS, f"podman {IMAGE}:1", 1.0)
     age(100, store)
     kubeparcel("cache", "--prune", "--yes")
@@ -203,7 +203,7 @@ def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Progra
     assert pruned["removed"] == {"entries": document["unused"]["entries"], "images": 0}
 
 
-def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, here, store):
+def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, workdir, store):
     for key, value in (("a", []), ("b", {"files": 1}), ("c", "text")):
         store.put_record(caches.BUILDS, key, value)
     code, out, _ = kubeparcel("cache")
@@ -211,7 +211,7 @@ def test_damaged_record_of_a_build_is_ignored(kubeparcel: Program, here, store):
     assert "Build of" not in out
 
 
-def test_empty_cache_is_not_created(kubeparcel: Program, here):
+def test_empty_cache_is_not_created(kubeparcel: Program, workdir):
     code, out, _ = kubeparcel("cache")
     assert (code, out) == (0, f"{cache_dir()} is empty.\n")
     assert kubeparcel("cache", "--prune")[0] == 0

@@ -180,8 +180,8 @@ def test_other_names_of_architectures_are_understood(kubeparcel, words):
     assert json.loads(out)["arch"] == ["amd64", "arm64"]
 
 
-def test_other_names_of_architectures_are_understood_in_file_and_variables(kubeparcel, here, monkeypatch):
-    (here / "kubeparcel.yaml").write_text("arch: [x86_64, ppc64el]\n")
+def test_other_names_of_architectures_are_understood_in_file_and_variables(kubeparcel, workdir, monkeypatch):
+    (workdir / "kubeparcel.yaml").write_text("arch: [x86_64, ppc64el]\n")
     assert json.loads(kubeparcel("config", "--json")[1])["arch"] == ["amd64", "ppc64le"]
     monkeypatch.setenv("KUBEPARCEL_ARCH", "aarch64")
     assert json.loads(kubeparcel("config", "--json")[1])["arch"] == ["arm64"]

@@ -51,19 +51,19 @@ def named_files(document: Path) -> Mapping[str, str]:
 
 
 @pytest.mark.parametrize(("place", "text"), examples("kubeparcel"))
-def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program, fake_sources, here, place, text):
+def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program, fake_sources, workdir, place, text):
     fake_sources()
-    (here / "kubeparcel.yaml").write_text(text)
+    (workdir / "kubeparcel.yaml").write_text(text)
     for name, content in named_files(ROOT / place.partition(":")[0]).items():
-        (here / name).parent.mkdir(exist_ok=True)
-        (here / name).write_text(content)
+        (workdir / name).parent.mkdir(exist_ok=True)
+        (workdir / name).write_text(content)
     code, out, err = kubeparcel("build", "--compression", "fast", "--kubernetes", "1.36.3")
     assert code == 0, f"{place}\n{out}{err}"
     code, out, err = kubeparcel("verify")
     assert code == 0, f"{place}\n{out}{err}"
     for name in yaml.safe_load(text).get("packages", {}):
         for pattern in (f"deb/{name}_*.deb", f"rpm/{name}-*.rpm"):
-            assert list((here / "dist").glob(pattern)), f"{place}: no {pattern}"
+            assert list((workdir / "dist").glob(pattern)), f"{place}: no {pattern}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -42,10 +42,10 @@ def test_verbose_prints_commands_with_exit_code_and_duration(kubeparcel, build_r
     assert kubeparcel("build")[2] == ""
 
 
-def test_failure_leaves_a_log_file_that_the_error_names(kubeparcel, build_runs, here):
+def test_failure_leaves_a_log_file_that_the_error_names(kubeparcel, build_runs, workdir):
     build_runs("sh", "-c", "echo the reason; exit 4")
     code, _, err = kubeparcel("build")
-    text = (here / "dist/kubeparcel.log").read_text()
+    text = (workdir / "dist/kubeparcel.log").read_text()
     assert code == 3
     assert err.endswith("Log: dist/kubeparcel.log\n")
     assert "exit 4 · 0." in text
@@ -53,29 +53,29 @@ def test_failure_leaves_a_log_file_that_the_error_names(kubeparcel, build_runs, 
     assert "ToolError" in text
 
 
-def test_success_leaves_no_log_file_and_removes_that_of_a_failure(kubeparcel, build_runs, here):
-    (here / "dist").mkdir()
-    (here / "dist/kubeparcel.log").write_text("old")
+def test_success_leaves_no_log_file_and_removes_that_of_a_failure(kubeparcel, build_runs, workdir):
+    (workdir / "dist").mkdir()
+    (workdir / "dist/kubeparcel.log").write_text("old")
     build_runs("true")
     assert kubeparcel("build")[0] == 0
-    assert not (here / "dist/kubeparcel.log").exists()
+    assert not (workdir / "dist/kubeparcel.log").exists()
 
 
-def test_wrong_usage_leaves_no_log_file(kubeparcel, fail_build, here):
+def test_wrong_usage_leaves_no_log_file(kubeparcel, fail_build, workdir):
     fail_build(errors.UsageError("Wrong."))
     assert kubeparcel("build") == (2, "", "Wrong.\n")
-    assert not (here / "dist").exists()
+    assert not (workdir / "dist").exists()
 
 
-def test_bug_leaves_a_log_file(kubeparcel, fail_build, here):
+def test_bug_leaves_a_log_file(kubeparcel, fail_build, workdir):
     fail_build(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
         kubeparcel("build")
-    assert "a bug" in (here / "dist/kubeparcel.log").read_text()
+    assert "a bug" in (workdir / "dist/kubeparcel.log").read_text()
 
 
-def test_log_file_that_cannot_be_written_does_not_hide_the_error(kubeparcel, fail_build, here):
-    (here / "dist").touch()
+def test_log_file_that_cannot_be_written_does_not_hide_the_error(kubeparcel, fail_build, workdir):
+    (workdir / "dist").touch()
     fail_build(ToolError("It failed."))
     assert kubeparcel("build") == (3, "", "It failed.\n")
 
@@ -91,21 +91,21 @@ def test_log_file_that_cannot_be_written_does_not_hide_the_error(kubeparcel, fai
         "\x1b[2Jcleared",
     ],
 )
-def test_log_file_has_no_secrets_and_no_terminal_sequences(kubeparcel, build_runs, here, monkeypatch, secret):
+def test_log_file_has_no_secrets_and_no_terminal_sequences(kubeparcel, build_runs, workdir, monkeypatch, secret):
     monkeypatch.setenv("KUBEPARCEL_KEY_PASSPHRASE", "correct horse battery")
     build_runs("sh", "-c", 'printf "%s" "$1"; exit 1', "sh", secret)
     assert kubeparcel("build")[0] == 3
-    text = (here / "dist/kubeparcel.log").read_text()
+    text = (workdir / "dist/kubeparcel.log").read_text()
     for word in ("hunter2secret", "0123456789abcdef", "\nabc\n", "correct horse battery", "\x1b"):
         assert word not in text
     assert "printf" in text
 
 
-def test_log_file_stays_small(kubeparcel, fail_build, here):
+def test_log_file_stays_small(kubeparcel, fail_build, workdir):
     journal.start()
     for _ in range(3):
         journal.record("x" * 100_000)
-    journal.keep_in(here)
+    journal.keep_in(workdir)
     path = journal.finish("heading", "ending")
     assert path
     assert path.stat().st_size < 4 * journal.MAX_ENTRY

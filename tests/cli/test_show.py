@@ -19,14 +19,14 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> SamplePackages:
 
 
 @pytest.fixture
-def dist(here: Path, samples: SamplePackages) -> Path:
+def dist(workdir: Path, samples: SamplePackages) -> Path:
     """The output folder with the packages whose names begin with kube, in both formats."""
     for manifest in samples.manifests.values():
         if manifest.name.startswith("kube"):
-            samples.write(manifest, None, here / "dist" / str(manifest.format))
-    for path in [path for path in (here / "dist").rglob("*") if path.name.startswith("source-")]:
+            samples.write(manifest, None, workdir / "dist" / str(manifest.format))
+    for path in [path for path in (workdir / "dist").rglob("*") if path.name.startswith("source-")]:
         path.unlink()
-    return here / "dist"
+    return workdir / "dist"
 
 
 def sections(text: str) -> dict[str, str]:
@@ -78,11 +78,11 @@ def test_json_is_one_document_that_agrees_with_the_reader(kubeparcel, dist):
     assert "config" in next(file for file in rpms["files"] if file["path"] == "/etc/sysconfig/kubelet")["flags"]
 
 
-def test_newest_version_of_a_name_is_shown_unless_one_is_given(kubeparcel, here):
-    (here / "dist").mkdir()
+def test_newest_version_of_a_name_is_shown_unless_one_is_given(kubeparcel, workdir):
+    (workdir / "dist").mkdir()
     for version in ("1.36.9-1", "1.36.10-1", "1.37.0~rc.1-1"):
-        deb(here / "dist", "kubelet", version)
-        rpm(here / "dist", "kubelet", version)
+        deb(workdir / "dist", "kubelet", version)
+        rpm(workdir / "dist", "kubelet", version)
     assert kubeparcel("show", "kubelet")[1].count("kubelet 1.37.0~rc.1-1 ") == 2
     out = kubeparcel("show", "kubelet=1.36.9-1")[1]
     assert "kubelet 1.36.9-1 amd64 (deb)" in out
@@ -90,18 +90,20 @@ def test_newest_version_of_a_name_is_shown_unless_one_is_given(kubeparcel, here)
     assert "1.36.10" not in out
 
 
-def test_package_of_another_maker_without_provenance_is_shown(kubeparcel, here):
-    file = deb(here, "tools", "1:2.0-1", "all", "libc6 (>= 2.36) | musl", fields="Homepage: https://example.invalid\n")
+def test_package_of_another_maker_without_provenance_is_shown(kubeparcel, workdir):
+    file = deb(
+        workdir, "tools", "1:2.0-1", "all", "libc6 (>= 2.36) | musl", fields="Homepage: https://example.invalid\n"
+    )
     out = kubeparcel("show", str(file))[1]
     assert out.startswith("tools 1:2.0-1 all (deb)\n")
     assert "libc6 (>= 2.36) | musl" in out
     assert "Provenance" not in sections(out)
 
 
-def test_faults_of_a_package_are_shown(kubeparcel, here, monkeypatch):
-    file = deb(here, "tools")
+def test_faults_of_a_package_are_shown(kubeparcel, workdir, monkeypatch):
+    file = deb(workdir, "tools")
     monkeypatch.setattr("tests.support.package_builders.cpio", lambda *_: cpio(File("/usr/share/tools/file", b"no\n")))
-    other = rpm(here, "tools")
+    other = rpm(workdir, "tools")
     assert "Faults" not in sections(kubeparcel("show", str(file))[1])
     assert "its digest in FILEDIGESTS is" in " ".join(sections(kubeparcel("show", str(other))[1])["Faults"].split())
 

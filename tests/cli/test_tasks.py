@@ -68,7 +68,7 @@ def test_os_error_is_a_disk_error_that_names_the_file(kubeparcel, fail_build):
     assert kubeparcel("build") == (3, "", "/var/x: No space left on device.\nLog: dist/kubeparcel.log\n")
 
 
-def test_bug_is_raised(here, fail_build):
+def test_bug_is_raised(workdir, fail_build):
     fail_build(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
         cli.main(["kubeparcel", "build"])
@@ -172,7 +172,7 @@ cli.main(["kubeparcel", "build"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_program_with_130(here, number):
+def test_signal_ends_the_program_with_130(workdir, number):
     with subprocess.Popen(
         [sys.executable, "-c", SLOW_BUILD],
         env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
@@ -204,20 +204,20 @@ cli.main(["kubeparcel", "build"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_kills_processes_that_other_threads_run(here, number):
+def test_signal_kills_processes_that_other_threads_run(workdir, number):
     with subprocess.Popen(
-        [sys.executable, "-c", BUILD_IN_THREADS, here / "pids"],
+        [sys.executable, "-c", BUILD_IN_THREADS, workdir / "pids"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
         stderr=subprocess.PIPE,
     ) as process:
-        pids = [int(word) for word in wait_for_line(here / "pids").split()]
+        pids = [int(word) for word in wait_for_line(workdir / "pids").split()]
         process.send_signal(number)
         process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
     assert [wait_until_gone(pid) for pid in pids] == [True, True]
 
 
-def test_closed_pipe_is_not_an_error(here):
+def test_closed_pipe_is_not_an_error(workdir):
     """`kubeparcel config --schema | head -1`."""
     with subprocess.Popen(
         [sys.executable, "-m", "kubeparcel", "config", "--schema"],
@@ -241,7 +241,7 @@ def run_program(*words: str, **streams: Any) -> subprocess.CompletedProcess[byte
 @pytest.mark.parametrize(
     "words", [["config"], ["config", "--json"], ["--list"], ["build", "--help"], ["build", "x", "--json"]]
 )
-def test_full_standard_output_is_an_error_without_a_traceback(here, words):
+def test_full_standard_output_is_an_error_without_a_traceback(workdir, words):
     with Path("/dev/full").open("wb") as full:
         result = run_program(*words, stdout=full, stderr=subprocess.PIPE)
     assert result.returncode in (2, 3)
@@ -250,7 +250,7 @@ def test_full_standard_output_is_an_error_without_a_traceback(here, words):
 
 
 @pytest.mark.parametrize(("words", "code"), [(["config"], 0), (["nothing"], 2), (["verify", "nothing"], 2)])
-def test_full_standard_error_changes_nothing(here, words, code):
+def test_full_standard_error_changes_nothing(workdir, words, code):
     with Path("/dev/full").open("wb") as full:
         result = run_program(*words, stderr=full, stdout=subprocess.PIPE)
     assert result.returncode == code
@@ -259,7 +259,7 @@ def test_full_standard_error_changes_nothing(here, words, code):
 
 @pytest.mark.parametrize("closing", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 @pytest.mark.parametrize(("words", "code"), [("config", 0), ("nothing", 2), ("hosts --engine x", 2)])
-def test_closed_streams_are_no_bug(here, closing, words, code):
+def test_closed_streams_are_no_bug(workdir, closing, words, code):
     command = f'"{sys.executable}" -m kubeparcel {words} {closing}'
     result = subprocess.run(
         ["/bin/sh", "-c", command],
@@ -271,7 +271,7 @@ def test_closed_streams_are_no_bug(here, closing, words, code):
     assert b"Traceback" not in result.stderr
 
 
-def test_exit_code_survives_a_closed_pipe(here):
+def test_exit_code_survives_a_closed_pipe(workdir):
     """`kubeparcel verify | head -1` under pipefail."""
     command = f'set -o pipefail; "{sys.executable}" -m kubeparcel build x --json | true'
     env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
@@ -279,14 +279,14 @@ def test_exit_code_survives_a_closed_pipe(here):
     assert (result.returncode, result.stderr) == (2, b"")
 
 
-def test_characters_that_the_encoding_lacks_are_replaced(here):
+def test_characters_that_the_encoding_lacks_are_replaced(workdir):
     result = run_program("build", "\udcff·", env={"PYTHONIOENCODING": "ascii"}, capture_output=True)
     assert result.returncode == 2
     assert b"Traceback" not in result.stderr
 
 
-def test_current_folder_that_was_removed_is_named(here):
-    folder = here / "folder"
+def test_current_folder_that_was_removed_is_named(workdir):
+    folder = workdir / "folder"
     folder.mkdir()
     command = f'rmdir "$PWD"; exec "{sys.executable}" -m kubeparcel config'
     env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
@@ -295,13 +295,13 @@ def test_current_folder_that_was_removed_is_named(here):
 
 
 @pytest.mark.parametrize("program", [["-m", "kubeparcel"], [str(ROOT / "tasks.py")]], ids=["kubeparcel", "inv"])
-def test_interruption_while_the_program_is_imported_prints_no_traceback(here, program):
-    (here / "click").mkdir()
+def test_interruption_while_the_program_is_imported_prints_no_traceback(workdir, program):
+    (workdir / "click").mkdir()
     slow = "import time\nprint('importing', flush=True)\nwhile True:\n    time.sleep(0.05)\n"
-    (here / "click/__init__.py").write_text(slow)
+    (workdir / "click/__init__.py").write_text(slow)
     with subprocess.Popen(
         [sys.executable, *program, "--list"],
-        env={**os.environ, "PYTHONPATH": f"{here}:{ROOT / 'packaging'}"},
+        env={**os.environ, "PYTHONPATH": f"{workdir}:{ROOT / 'packaging'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -314,8 +314,8 @@ def test_interruption_while_the_program_is_imported_prints_no_traceback(here, pr
 
 
 @pytest.mark.parametrize("words", ["verify --junit reports", "verify --html reports", "doctor nowhere --junit reports"])
-def test_report_paths_are_tried_before_the_work(kubeparcel, here, words):
-    (here / "reports").mkdir()
+def test_report_paths_are_tried_before_the_work(kubeparcel, workdir, words):
+    (workdir / "reports").mkdir()
     code, out, err = kubeparcel(*words.split())
     assert (code, out) == (2, "")
-    assert f"{here}/reports is a folder." in err
+    assert f"{workdir}/reports is a folder." in err

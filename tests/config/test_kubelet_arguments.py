@@ -16,8 +16,8 @@ def test_quotes_group_and_nothing_else_is_special(text):
 
 
 @pytest.mark.parametrize("text", INVALID)
-def test_ambiguous_quotes_and_backslashes_are_refused(here, text):
-    (here / "kubeparcel.yaml").write_text("kubelet-extra-args: |-\n  " + text)
+def test_ambiguous_quotes_and_backslashes_are_refused(workdir, text):
+    (workdir / "kubeparcel.yaml").write_text("kubelet-extra-args: |-\n  " + text)
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.yaml:1: kubelet-extra-args: ambiguous or unb") as caught:
         load_settings({})
     assert "single quotes" in str(caught.value)
@@ -25,13 +25,13 @@ def test_ambiguous_quotes_and_backslashes_are_refused(here, text):
 
 @pytest.mark.parametrize("character", ["\0", "\x0b", "\x1b", "\x7f", "\x85", "\u2028"])
 @pytest.mark.parametrize("field", ["kubelet_extra_args", "vendor", "maintainer"])
-def test_control_characters_are_refused(here, field, character):
+def test_control_characters_are_refused(workdir, field, character):
     with pytest.raises(UsageError, match=r"one line of text|an address"):
         load_settings({field: f"a{character}b <a@b>"})
 
 
 @pytest.mark.parametrize("field", ["KUBELET_EXTRA_ARGS", "VENDOR", "MAINTAINER"])
-def test_bytes_that_are_not_utf8_are_refused(here, monkeypatch, field):
+def test_bytes_that_are_not_utf8_are_refused(workdir, monkeypatch, field):
     monkeypatch.setenv(f"KUBEPARCEL_{field}", "a\udcff <a@b>")
     with pytest.raises(ConfigurationError, match=rf"KUBEPARCEL_{field}: invalid value .* expected UTF-8"):
         load_settings({})

@@ -50,11 +50,11 @@ def error_of(options: Mapping[str, Any], kind: type[KubeparcelError] = Configura
 
 
 @pytest.fixture
-def write(here: Path) -> Iterator[Any]:
+def write(workdir: Path) -> Iterator[Any]:
     """Return a function that writes kubeparcel.yaml."""
 
     def text(content: str) -> None:
-        (here / "kubeparcel.yaml").write_text(content)
+        (workdir / "kubeparcel.yaml").write_text(content)
 
     return text
 
@@ -64,7 +64,7 @@ def test_table_has_every_field():
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_unset_field_has_its_default(here, field):
+def test_unset_field_has_its_default(workdir, field):
     assert getattr(load_settings({}), field) == FIELDS[field][0]
 
 
@@ -100,7 +100,7 @@ def test_empty_variable_is_ignored(write, monkeypatch):
     assert load_settings({}).layout == "official"
 
 
-def test_file_is_read_from_the_working_directory_or_the_base(here, tmp_path):
+def test_file_is_read_from_the_working_directory_or_the_base(workdir, tmp_path):
     (tmp_path / "kubeparcel.yaml").write_text("layout: official\n")
     assert load_settings({}).layout == "etc"
     assert load_settings({}, tmp_path).layout == "official"
@@ -116,7 +116,7 @@ def test_file_is_read_from_the_working_directory_or_the_base(here, tmp_path):
         ("amd64,amd64", ["amd64"]),
     ],
 )
-def test_list_is_separated_by_commas_without_duplicates(here, text, values):
+def test_list_is_separated_by_commas_without_duplicates(workdir, text, values):
     assert list(load_settings({"arch": text}).arch) == values
 
 
@@ -138,11 +138,11 @@ def test_list_in_the_file_is_a_sequence_or_has_commas(write, written):
         ("1.37.0-rc.1", "1.37.0-rc.1"),
     ],
 )
-def test_kubernetes_is_a_channel_minor_or_version_with_or_without_v(here, text, requested):
+def test_kubernetes_is_a_channel_minor_or_version_with_or_without_v(workdir, text, requested):
     assert load_settings({"kubernetes": text}).request().kubernetes == requested
 
 
-def test_request_has_the_settings_that_select_releases(here):
+def test_request_has_the_settings_that_select_releases(workdir):
     options = {"kubernetes": "1.36", "cni": "v1.9.1", "arch": "arm64", "source": "go", "mirror": "m"}
     request = load_settings(options).request()
     assert (request.kubernetes, request.cri_tools, request.cni) == ("1.36", "", "1.9.1")
@@ -172,11 +172,11 @@ def test_request_has_the_settings_that_select_releases(here):
         ("kubelet_extra_args", "a\nb", "--kubelet-extra-args: invalid value 'a\\nb'"),
     ],
 )
-def test_invalid_option_is_named_with_valid_values(here, option, value, message):
+def test_invalid_option_is_named_with_valid_values(workdir, option, value, message):
     assert error_of({option: value}, UsageError).startswith(message)
 
 
-def test_invalid_variable_is_named(here, monkeypatch):
+def test_invalid_variable_is_named(workdir, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CRI_TOOLS", "newest")
     assert error_of({}).startswith("KUBEPARCEL_CRI_TOOLS: Invalid version 'newest'.")
 
@@ -189,7 +189,7 @@ def test_all_invalid_settings_are_reported_together(write, monkeypatch):
         assert words in text
 
 
-def test_invalid_variable_is_ignored_if_an_option_overrides_it(here, monkeypatch):
+def test_invalid_variable_is_ignored_if_an_option_overrides_it(workdir, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_ARCH", "x86")
     assert load_settings({"arch": "arm64"}).arch == ("arm64",)
 
@@ -310,8 +310,8 @@ def test_architecture_independent_package_cannot_contain_a_binary(write):
     assert "package kubelet contains binaries" in error_of({})
 
 
-def test_folder_instead_of_the_file_is_an_error(here):
-    (here / "kubeparcel.yaml").mkdir()
+def test_folder_instead_of_the_file_is_an_error(workdir):
+    (workdir / "kubeparcel.yaml").mkdir()
     assert error_of({}).startswith("kubeparcel.yaml cannot be read: ")
 
 

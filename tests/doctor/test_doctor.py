@@ -324,7 +324,7 @@ def test_doctor_task_prints_json_and_writes_junit(
     ],
 )
 def test_invalid_input_fails_with_its_exit_code(
-    here: Path, capsys: pytest.CaptureFixture[str], command: str, exit_code: int, message: str
+    workdir: Path, capsys: pytest.CaptureFixture[str], command: str, exit_code: int, message: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["kubeparcel", *command.split()])

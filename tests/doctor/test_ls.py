@@ -165,18 +165,18 @@ def test_nothing_is_written_and_no_lock_is_needed(ls: Ls, two_patches: Path) -> 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
 @pytest.mark.parametrize("name", ["nowhere", "empty", "other"])
-def test_location_without_a_repository_is_wrong_usage(ls: Ls, here: Path, name: str, prefix: str) -> None:
-    (here / "empty").mkdir()
-    (here / "other").mkdir()
-    (here / "other/index.html").write_text("<html>")
-    before = snapshot(here)
-    code, out, err = ls(f"{prefix}{here / name}")
+def test_location_without_a_repository_is_wrong_usage(ls: Ls, workdir: Path, name: str, prefix: str) -> None:
+    (workdir / "empty").mkdir()
+    (workdir / "other").mkdir()
+    (workdir / "other/index.html").write_text("<html>")
+    before = snapshot(workdir)
+    code, out, err = ls(f"{prefix}{workdir / name}")
     assert (code, out) == (2, "")
     assert "No repository at " in err
-    assert str(here / name) in err
-    code, out, _ = ls(f"{prefix}{here / name}", "--json")
+    assert str(workdir / name) in err
+    code, out, _ = ls(f"{prefix}{workdir / name}", "--json")
     assert json.loads(out)["exit"] == code == 2
-    assert snapshot(here) == before
+    assert snapshot(workdir) == before
 
 
 def test_url_without_a_repository_is_wrong_usage(ls: Ls, tmp_path: Path) -> None:

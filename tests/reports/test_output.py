@@ -32,13 +32,13 @@ def outside_github(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def broken(samples: SamplePackages, here: Path) -> Path:
+def broken(samples: SamplePackages, workdir: Path) -> Path:
     """Return a folder with a package that fails the layout level."""
     package = samples.manifest("kubectl", "deb")
-    samples.write(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), here / "dist")
-    for file in (here / "dist").glob("source-*"):
+    samples.write(package, lambda draft: draft.set_info("/usr/bin/kubectl", mode=0o644), workdir / "dist")
+    for file in (workdir / "dist").glob("source-*"):
         file.unlink()
-    return here
+    return workdir
 
 
 def run(*words: str) -> int:

@@ -25,7 +25,7 @@ def test_state_file_round_trip() -> None:
     package = Package(Format.RPM, "a", "1-1", "x86_64", "f" * 64, 3, "e" * 64, "b (>= 1)", "a.rpm")
     state = State(3, "me", {"stable": frozenset({package})}, signing_keys=("X:1",))
     data = state_file.dump(state)
-    assert state_file.parse(data, "here") == state
+    assert state_file.parse(data, "workdir") == state
     assert json.loads(data)["suites"] == {"stable": [0]}
 
 
@@ -40,7 +40,7 @@ def test_state_file_of_an_earlier_version_is_read() -> None:
         "renew": 7,
         "signers": ["X:1"],
         "terms": {
-            "origin": "here",
+            "origin": "workdir",
             "valid": 10,
             "metadata": "gzip",
             "generations": 2,
@@ -63,7 +63,7 @@ def test_state_file_of_an_earlier_version_is_read() -> None:
         {"apt/pool/own.deb": (3, own)},
         renew_at=7,
         signing_keys=("X:1",),
-        options=RepositoryOptions("here", 10, "gzip", 2, "https://here.example.invalid", sign_rpms=False),
+        options=RepositoryOptions("workdir", 10, "gzip", 2, "https://here.example.invalid", sign_rpms=False),
     )
     assert json.loads(state_file.dump(state)) == {**document, "tool": __version__}
 

@@ -23,7 +23,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(here: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(workdir: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a task in an empty folder; return its exit code, stdout and stderr."""
     del key  # only has to exist
 
@@ -37,12 +37,12 @@ def run(here: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def own(here: Path) -> Path:
+def own(workdir: Path) -> Path:
     """Build three versions of a package that is not in the catalog; return the repository."""
-    (here / "dist").mkdir()
+    (workdir / "dist").mkdir()
     for version in ("1.0-1", "1.1-1", "1.2-1"):
-        deb(here / "dist", "own", version)
-    return here / "repo"
+        deb(workdir / "dist", "own", version)
+    return workdir / "repo"
 
 
 def run_json(run: Run, *words: object) -> dict[str, Any]:
@@ -122,13 +122,13 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("words", CHANGES)
-def test_change_of_a_missing_repository_creates_nothing(run: Run, here: Path, words: str) -> None:
+def test_change_of_a_missing_repository_creates_nothing(run: Run, workdir: Path, words: str) -> None:
     for location in ("nowhere", "empty"):
-        (here / "empty").mkdir(exist_ok=True)
+        (workdir / "empty").mkdir(exist_ok=True)
         code, _, error = run(*words.format(to=location).split())
         assert code == 2
-        assert f"No repository at {here / location}." in error
-    assert [path.name for path in here.rglob("*")] == ["empty"]
+        assert f"No repository at {workdir / location}." in error
+    assert [path.name for path in workdir.rglob("*")] == ["empty"]
 
 
 @pytest.mark.parametrize("words", CHANGES)
@@ -182,9 +182,9 @@ def test_yes_confirms_the_removal_of_most_packages(run: Run, own: Path) -> None:
     assert (code, "contains 0 packages" in output) == (0, True)
 
 
-def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, here: Path) -> None:
+def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, workdir: Path) -> None:
     for patch in range(1, 7):
-        deb(here / "dist", "own", f"1.2.{patch}-1")
+        deb(workdir / "dist", "own", f"1.2.{patch}-1")
     run_json(run, "publish", "--to", "repo")
     code, _, error = run("retain", "--to", "repo", "--keep", 1)
     assert (code, "Remove 6 of 9 packages" in error) == (2, True)
@@ -269,10 +269,10 @@ def test_publisher_import_does_not_load_heavy_libraries() -> None:
     assert completed.stdout.strip() == "[]"
 
 
-def test_repository_keeps_its_identity(run: Run, own: Path, here: Path) -> None:
+def test_repository_keeps_its_identity(run: Run, own: Path, workdir: Path) -> None:
     identity = ("--origin", "Example Corp", "--label", "k8s", "--description", "Clusters of <Example> & Co")
     run_json(run, "publish", "--to", "repo", *identity)
-    deb(here / "dist", "own", "1.3-1")
+    deb(workdir / "dist", "own", "1.3-1")
     assert "Origin" not in run("publish", "--to", "repo")[2]
     release = (own / "apt/dists/stable/Release").read_text()
     assert {"Origin: Example Corp", "Label: k8s"} < set(release.splitlines())
@@ -304,9 +304,9 @@ def test_identity_has_to_be_one_printable_line(run: Run, own: Path, option: str,
     assert not own.exists()
 
 
-def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, here: Path) -> None:
+def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, workdir: Path) -> None:
     for arch in ("amd64", "arm64", "all"):
-        deb(here / "dist", "tool", "1-1", arch)
+        deb(workdir / "dist", "tool", "1-1", arch)
     run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k")
     assert "\nArchitectures: amd64 arm64\n" in (own / "stable.sources").read_text()
     options = "[arch=amd64,arm64 signed-by=/usr/share/keyrings/kubernetes.gpg]"
@@ -320,23 +320,25 @@ def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, he
     ("apt", "suffix"), [("2.2.4", ".list"), ("2.0.9", ".list"), ("2.3.10", ".sources"), ("3.0", ".sources")]
 )
 def test_install_script_chooses_the_file_by_the_version_of_apt(
-    run: Run, own: Path, here: Path, apt: str, suffix: str
+    run: Run, own: Path, workdir: Path, apt: str, suffix: str
 ) -> None:
     """The programs that the script runs as root are replaced; it installs into a folder."""
     run_json(run, "publish", "--to", "repo")
-    programs = here / "bin"
+    programs = workdir / "bin"
     programs.mkdir()
     scripts = {
         "id": "echo 0",
         "apt-get": "true",
         "dpkg-query": f"echo {apt}",
-        "install": f'shift 3; set -- "$1" "{here}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
+        "install": f'shift 3; set -- "$1" "{workdir}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
     }
     for name, text in scripts.items():
         (programs / name).write_text(f"#!/bin/sh\n{text}\n")
         (programs / name).chmod(0o755)
     environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
     subprocess.run(["sh", own / "install-apt.sh"], env=environment, check=True, capture_output=True)
-    installed = {path.relative_to(here / "root").as_posix() for path in (here / "root").rglob("*") if path.is_file()}
+    installed = {
+        path.relative_to(workdir / "root").as_posix() for path in (workdir / "root").rglob("*") if path.is_file()
+    }
     keyring = {"usr/share/keyrings/kubernetes.gpg"} if suffix == ".list" else set()
     assert installed == {f"etc/apt/sources.list.d/kubernetes-stable{suffix}", *keyring}

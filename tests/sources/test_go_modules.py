@@ -28,13 +28,13 @@ KUBERNETES = "k8s.io/kubernetes"
 GO = """\
 #!{python}
 import json, os, pathlib, sys
-here = pathlib.Path({world!r})
+folder = pathlib.Path({world!r})
 words = sys.argv[1:]
 recorded_calls = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
 recorded_calls["toolchain"] = os.environ["GOTOOLCHAIN"]
-with (here / "recorded_calls").open("a") as log:
+with (folder / "recorded_calls").open("a") as log:
     log.write(json.dumps(recorded_calls) + "\\n")
-world = json.loads((here / "world.json").read_text())
+world = json.loads((folder / "world.json").read_text())
 if words == ["env", "GOVERSION"]:
     print("go1.26.8")
 elif words[:3] == ["list", "-m", "-versions"]:
@@ -51,7 +51,7 @@ elif words[0] == "build":
     (out,) = [word[3:] for word in words if word.startswith("-o=")]
     mains = [word for word in words[1:] if not word.startswith("-")]
     pathlib.Path(out).mkdir()
-    (here / "go.mod").write_text(pathlib.Path("go.mod").read_text())
+    (folder / "go.mod").write_text(pathlib.Path("go.mod").read_text())
     print("go: downloading golang.org/x/sys v0.1.0", file=sys.stderr)
     for main in mains:
         print(main, file=sys.stderr)

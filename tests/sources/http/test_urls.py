@@ -40,7 +40,7 @@ def test_password_is_never_shown(password: str) -> None:
 @pytest.mark.parametrize(
     "url", [*INVALID[:1], "https://user:se/c?r#et@127.0.0.1:9/x", "ftp://user:secret@host/x", "https://u:secret@[::1/"]
 )
-def test_tasks_report_a_url_without_its_password(here, capsys, command: str, url: str) -> None:
+def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, url: str) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["kubeparcel", *command.format(url).split()])
     output = capsys.readouterr()
