@@ -323,6 +323,7 @@ def test_install_script_chooses_the_file_by_the_version_of_apt(
     run: Run, own: Path, workdir: Path, apt: str, suffix: str
 ) -> None:
     """The programs that the script runs as root are replaced; it installs into a folder."""
+    deb(workdir / "dist", "own", "1.2-1", "arm64")
     run_json(run, "publish", "--to", "repo")
     programs = workdir / "bin"
     programs.mkdir()
@@ -330,6 +331,7 @@ def test_install_script_chooses_the_file_by_the_version_of_apt(
         "id": "echo 0",
         "apt-get": "true",
         "dpkg-query": f"echo {apt}",
+        "dpkg": 'test "$1" = --print-architecture && echo arm64 || exec /usr/bin/dpkg "$@"',
         "install": f'shift 3; set -- "$1" "{workdir}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
     }
     for name, text in scripts.items():
@@ -341,4 +343,10 @@ def test_install_script_chooses_the_file_by_the_version_of_apt(
         path.relative_to(workdir / "root").as_posix() for path in (workdir / "root").rglob("*") if path.is_file()
     }
     keyring = {"usr/share/keyrings/kubernetes.gpg"} if suffix == ".list" else set()
-    assert installed == {f"etc/apt/sources.list.d/kubernetes-stable{suffix}", *keyring}
+    source = f"etc/apt/sources.list.d/kubernetes-stable{suffix}"
+    assert installed == {source, *keyring}
+    text = (workdir / "root" / source).read_text()
+    published = (own / f"stable{suffix}").read_text()
+    narrowed = published.replace("Architectures: amd64 arm64\n", "Architectures: arm64\n")
+    narrowed = narrowed.replace("arch=amd64,arm64 ", "arch=arm64 ")
+    assert text == narrowed != published
