@@ -16,7 +16,7 @@ from kubeparcel.doctor.findings import Subject
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.model import Format
-from kubeparcel.packages.versions import version_key
+from kubeparcel.packages.versions import split_version
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import DAY, Package, State
 from kubeparcel.repository.signing.keys import utc_date
@@ -123,7 +123,7 @@ def _is_consistent(state: State) -> bool:
 def _is_valid(package: Package) -> bool:
     """Return whether name, version and architecture are text, and the version can be compared."""
     try:
-        return bool("".join(package[1:4]) and version_key(package.format, package.version))
+        return bool("".join(package[1:4]) and split_version(package.version))
     except (TypeError, ValueError):
         return False
 

@@ -28,12 +28,12 @@ class Limit(NamedTuple):
 FILE = Limit("file-size", 1 << 30, "bytes", "a package file is in memory; those of Kubernetes have at most 100 MB")
 UNPACKED = Limit("unpacked-size", 1 << 30, "bytes", "a payload is in memory; those of Kubernetes have at most 250 MB")
 RATIO = Limit(
-    "compression-ratio", 100, "times its packed size", "above 64 MiB; binaries compress to a fifth, text to a 20th"
+    "compression-ratio", 40, "times its packed size", "above 64 MiB; binaries compress to a fifth, text to a twentieth"
 )
 INDEX = Limit("index-size", 1 << 30, "bytes", "the largest distributions have indexes of 250 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")
 SCRIPTLET = Limit("scriptlet-size", 128 << 10, "bytes", "the longest scriptlets of distributions have 60 KB")
-MEMBERS = Limit("members", 150_000, "members", "the largest packages of icons and headers have 100,000 files")
+MEMBERS = Limit("members", 100_000, "members", "kernel headers, among the largest packages, have 30,000 files")
 PATH = Limit("path-length", 4096, "bytes", "PATH_MAX of Linux")
 EXTENDED_HEADER = Limit("extended-header-size", 64 << 10, "bytes", "long names and PAX records of a file have a few KB")
 HEADER_ROWS = Limit("header-rows", 0xFFFF, "rows", "rpm's own limit")
