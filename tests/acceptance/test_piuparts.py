@@ -86,14 +86,9 @@ def _base(cache: Path, suite: str, include: Sequence[str]) -> Path:
         archive.parent.mkdir(parents=True, exist_ok=True)
         part = archive.with_name(f"part-{archive.name}")
         words = [f"--include={','.join(include)}", '--customize-hook=rm "$1/etc/apt/sources.list"']
-        archive = (
-            [ImageLocations.from_environment().debian_archive]
-            if ImageLocations.from_environment().debian_archive
-            else []
-        )
-        subprocess.run(
-            ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *archive], capture_output=True, check=True
-        )
+        mirror = ImageLocations.from_environment().debian_archive
+        command = ["mmdebstrap", "--variant=minbase", *words, suite, str(part), *([mirror] if mirror else [])]
+        subprocess.run(command, capture_output=True, check=True)
         part.rename(archive)
     return archive
 
