@@ -87,7 +87,7 @@ LEFTOVER = '[ "$1" != purge ] || echo "#!/bin/sh" >/usr/bin/kubectl'
 """A scriptlet that leaves a program after a purge."""
 
 UNIT = "lib/systemd/system/kubelet.service"
-UNCONDITIONAL = edit_file("kubelet", UNIT, "ConditionPathExists=|", "#ConditionPathExists=|")
+UNCONDITIONAL = edit_file("kubelet", UNIT, "ConditionPathExists", "#ConditionPathExists")
 DROP_IN = "etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
 
 

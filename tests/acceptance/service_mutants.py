@@ -182,7 +182,7 @@ NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     ),
     ServiceMutant(
         *("a crash loop before kubeadm", "kubelet"),
-        _edit_unit("ConditionPathExists=|", "#ConditionPathExists=|"),
+        _edit_unit("ConditionPathExists", "#ConditionPathExists"),
         *("node", "waits"),
         machine="small 3",
     ),

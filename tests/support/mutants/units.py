@@ -22,9 +22,7 @@ UNIT = (
     _unit("no unlimited restarts", "StartLimitIntervalSec=0\n", "", "unit-restart"),
     _unit("wanted by rescue.target only", "=multi-user.target", "=rescue.target", "unit-enabled"),
     _unit("does not wait for the network", "After=network-online.target\n", "", "unit-network"),
-    _unit(
-        "restart loop before kubeadm init", "ConditionPathExists=|", "#ConditionPathExists=|", "unit-waits-for-config"
-    ),
+    _unit("restart loop before kubeadm init", "ConditionPathExists", "#ConditionPathExists", "unit-waits-for-config"),
     _unit(
         "waits for the drop-in's absence only",
         "ConditionPathExists=|/var/lib/kubelet/config.yaml\n",
