@@ -16,11 +16,11 @@ from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.paths import cache_dir
-from kubeparcel.repository import state_file, suites
+from kubeparcel.repository import policy, state_file, suites
 from kubeparcel.repository.candidates.scan import scan_packages
 from kubeparcel.repository.open_repository import Target, open_repository
 from kubeparcel.repository.package_cache import LastPublish
-from kubeparcel.repository.result import ChangeResult
+from kubeparcel.repository.result import ChangeResult, KeptPackage
 
 
 def publish(
@@ -47,13 +47,16 @@ def publish(
         if last and last.files == files:
             return repository.apply(state.suites)
         from kubeparcel.repository.candidates import match
-        from kubeparcel.repository.candidates.kept import keep_published
         from kubeparcel.repository.candidates.sign import sign_rpms
 
         candidates, home_suites = match.match_files(files, last, state, cache)
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
-        candidates, kept = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
+        kept: tuple[KeptPackage, ...] = ()
+        if any(policy.changed_content(candidates.sources, state)):
+            from kubeparcel.repository.candidates.kept import keep_published
+
+            candidates, kept = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
         if not skip_layout_check:
             match.check_layout(candidates, cache, log)
         if state.options.sign_rpms and repository.signer:
