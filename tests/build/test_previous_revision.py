@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +92,36 @@ def test_packages_of_others_have_no_previous_revision(build: Build, log: Recordi
     assert builder.build(packages, tmp_path / "previous") == []
     assert builder.build_other_layout(packages, tmp_path / "other") == []
     assert not (tmp_path / "previous").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "not a version"},
+        {"version": 1},
+        {"component": "containerd"},
+        {"component": ["kubernetes"]},
+        {"binaries": {"kubectl": "sha256:../../../etc/shadow"}},
+        {"binaries": {"kubectl": "sha256:" + 64 * "0"}},
+        {"binaries": {"../kubectl": "sha256:" + 64 * "0"}},
+        {"binaries": {"kubectl": None}},
+    ],
+)
+def test_packages_with_a_forged_record_have_no_previous_revision(
+    build: Build, log: RecordingLog, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    packages = [forge(p, change) if p.name == "kubectl" else p for p in build(format="deb")]
+    builder = PreviousRevision(settings.load_settings({}), log)
+    previous = {package.name for package in read_packages(builder.build(packages, tmp_path / "previous"))}
+    assert previous == {package.name for package in packages} - {"kubectl"}
+
+
+def forge(package: PackageContents, change: dict[str, Any]) -> PackageContents:
+    """Change fields of the package's record of provenance."""
+    entries = tuple(
+        replace(entry, data=json.dumps({**json.loads(entry.data or b""), **change}).encode())
+        if entry.path.endswith("/provenance.json")
+        else entry
+        for entry in package.entries
+    )
+    return replace(package, entries=entries)

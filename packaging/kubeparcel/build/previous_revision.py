@@ -13,6 +13,7 @@ from kubeparcel.build import pipeline
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
+from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Arch, Binaries, Component, Lock, Request, Version
 from kubeparcel.packages import provenance
 from kubeparcel.packages.inspection_cache import InspectionCache
@@ -22,6 +23,7 @@ from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
+    from kubeparcel.config.catalog_models import PackageSpec
     from kubeparcel.config.settings import Settings
 
 
@@ -38,12 +40,12 @@ class PreviousRevision:
 
     def build(self, packages: Sequence[PackageContents], folder: Path) -> list[Path]:
         """Build all packages into a folder and return their paths."""
-        release = _Release.of(packages)
+        release = _Release.of(packages, self.settings)
         return self._assemble(self._plans(release, self._layout(release)), release, folder) if release else []
 
     def build_other_layout(self, packages: Sequence[PackageContents], folder: Path) -> list[Path]:
         """Build the packages that differ in the other layout, and return their paths."""
-        release = _Release.of(packages)
+        release = _Release.of(packages, self.settings)
         if not release:
             return []
         layout = self._layout(release)
@@ -101,20 +103,19 @@ class _Release:
     packages: Mapping[tuple[str, str], PackageContents]
 
     @classmethod
-    def of(cls, packages: Sequence[PackageContents]) -> _Release | None:
+    def of(cls, packages: Sequence[PackageContents], settings: Settings) -> _Release | None:
         """Return the release of packages; None if none of them is a Kubernetes package that kubeparcel built."""
         components: dict[str, Component] = {}
         binaries: dict[tuple[str, Arch], dict[str, str]] = {}
         built: dict[tuple[str, str], PackageContents] = {}
+        specs = settings.catalog_packages(catalogs.load().packages)
         for package in packages:
-            record = provenance.read_record(package)
-            try:
-                component, version = record["component"], Version.parse(record["version"])
-                digests = {name: text.removeprefix("sha256:") for name, text in record["binaries"].items()}
-            except (KeyError, TypeError, AttributeError):
+            origin = _recorded_origin(package, specs.get(package.name))
+            if origin is None:
                 continue
-            components[component] = Component(component, version, package.build_time, ())
-            binaries.setdefault((component, Arch.native()), {}).update(digests)
+            component, digests = origin
+            components[component.name] = component
+            binaries.setdefault((component.name, Arch.native()), {}).update(digests)
             built[package.format, package.name] = package
         if "kubernetes" not in components:
             return None
@@ -136,6 +137,24 @@ class _Release:
             missing = {digest for digest in digests if not store.has(digest)}
             if missing & {entry.sha256 for entry in package.entries}:
                 read_package(package.file, _StoringCache(store, missing))
+
+
+def _recorded_origin(package: PackageContents, spec: PackageSpec | None) -> tuple[Component, dict[str, str]] | None:
+    """Return the component of a package and the digests of its binaries.
+
+    The record may be anybody's: None unless it names the component of the package's specification
+    and binaries that the package contains.
+    """
+    record = provenance.read_record(package)
+    try:
+        version = Version.parse(record["version"])
+        digests = {name: text.removeprefix("sha256:") for name, text in record["binaries"].items()}
+    except (KeyError, TypeError, AttributeError, UnknownVersion):
+        return None
+    files = {(entry.path.rpartition("/")[2], entry.sha256) for entry in package.entries if entry.kind == "file"}
+    if spec is None or record.get("component") != spec.component or not files.issuperset(digests.items()):
+        return None
+    return Component(spec.component, version, package.build_time, ()), digests
 
 
 class _StoringCache(InspectionCache):
