@@ -68,6 +68,26 @@ def test_weakness_names_what_current_systems_reject(body: bytes, weakness: str) 
     assert signature.weakness == weakness
 
 
+@pytest.mark.parametrize("tag", [15, 16, 22, 38, 59, 60, 63])
+def test_packets_with_a_tag_without_a_name_are_passed_over(tag: int) -> None:
+    data = encode_packet(2, version_4()) + encode_packet(tag, b"xyz")
+    assert [found.version for found in signatures(data)] == [4]
+    key = encode_packet(6, KEY) + encode_packet(13, b"Tests") + self_signature() + encode_packet(tag, b"xyz")
+    assert is_key(key)
+    assert weaknesses(key) == [""]
+
+
+def test_signature_may_be_of_a_type_without_a_name() -> None:
+    (signature,) = signatures(encode_packet(2, version_4(kind=0x9D, issuer=OTHER_KEY_ID)))
+    assert (signature.kind, signature.digest, signature.issuer) == ("", "SHA256", OTHER_KEY_ID)
+
+
+def test_signature_with_a_fingerprint_of_an_unknown_kind_is_parsed() -> None:
+    data = bytes.fromhex("c21404c90c05000000030221 7d9a08db3d94a21ed08e")
+    (signature,) = signatures(data)
+    assert (signature.version, signature.kind) == (4, "")
+
+
 @pytest.mark.parametrize("size", [10, 191, 192, 500, 8383, 8384, 30_000])
 def test_packets_of_every_length_are_parsed(size: int) -> None:
     body = bytes(size)

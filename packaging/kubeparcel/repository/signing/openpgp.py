@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubeparcel.errors import ToolError
 
@@ -99,9 +99,9 @@ def self_signatures(certificates: bytes) -> Iterator[tuple[str, Signature]]:
     for packet in packets(certificates):
         tag = _tag(packet)
         if tag == "PublicKey":
-            key_id = (packet.key_id or "").upper()
+            key_id = (_field(packet, "key_id") or "").upper()
         if tag in ("PublicKey", "PublicSubkey", "UserID"):
-            part = packet.body
+            part = _field(packet, "body") or b""
         if tag != "Signature":
             continue
         signature = _signature(packet)
@@ -149,28 +149,34 @@ def _pysequoia() -> ModuleType:
 
 
 def _tag(packet: Packet) -> str:
-    return _name(packet.tag)
+    return _name(_field(packet, "tag"))
+
+
+def _field(packet: Packet, name: str) -> Any:
+    """Return a field of a packet; None if there is none, or a number that pysequoia has no name for."""
+    try:
+        return getattr(packet, name)
+    except RuntimeError:
+        return None
 
 
 def _name(value: object) -> str:
     """`SignatureType.DirectKey` is called `DirectKey`; pysequoia's values are not hashable."""
-    return str(value).rpartition(".")[2]
+    return str(value or "").rpartition(".")[2]
 
 
 def _signature(packet: Packet) -> Signature:
-    if packet.signature_version is None:  # pysequoia cannot parse it: its version is all we know
-        return Signature(packet.body[0], "", "")
-    try:
-        digest = _name(packet.hash_algorithm)
-    except RuntimeError:  # pysequoia has no name for this number
-        digest = str(packet.body[3])
+    version, body = _field(packet, "signature_version"), _field(packet, "body") or bytes(4)
+    if version is None:  # pysequoia cannot parse it: its version is all we know
+        return Signature(body[0], "", "")
+    issuer = _field(packet, "issuer_key_id") or _field(packet, "issuer_fingerprint") or ""
     return Signature(
-        packet.signature_version,
-        _name(packet.signature_type),
-        digest,
-        (packet.issuer_key_id or packet.issuer_fingerprint or "")[-16:].upper(),
-        _seconds(packet.signature_created),
-        _seconds(packet.signature_expiration_time),
+        version,
+        _name(_field(packet, "signature_type")),
+        _name(_field(packet, "hash_algorithm")) or str(body[3]),
+        issuer[-16:].upper(),
+        _seconds(_field(packet, "signature_created")),
+        _seconds(_field(packet, "signature_expiration_time")),
     )
 
 
