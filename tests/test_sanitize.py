@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.sanitize import printable
+from kubeparcel.sanitize import is_number, printable
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,23 @@ from kubeparcel.sanitize import printable
 def test_what_a_terminal_would_obey_is_taken_out_or_named(text: str, shown: str):
     assert printable(text) == shown
     assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "expected"),
+    [
+        ("0", 10, True),
+        ("9" * 19, 10, True),
+        ("9" * 20, 10, False),
+        ("\u00b2", 10, False),
+        ("\u0662", 10, False),
+        ("1_000", 10, False),
+        ("-1", 10, False),
+        ("1\n", 10, False),
+        ("", 10, False),
+        ("644", 8, True),
+        ("8", 8, False),
+    ],
+)
+def test_is_number(text: str, base: int, expected: bool) -> None:
+    assert is_number(text, base) is expected

@@ -107,6 +107,13 @@ def test_metadata_at_the_xml_base_of_repomd_is_read_there(tmp_path: Path, web: W
     assert sum(len(subject.packages) for subject in report.subjects) == 5
 
 
+def test_size_that_is_no_number_ends_in_no_traceback(tmp_path: Path, doctor: Doctor) -> None:
+    root = yum(tmp_path / "repo")
+    repomd = root / "repodata/repomd.xml"
+    repomd.write_text(re.sub(r"size>[0-9]+<", "size>\u00b2<", repomd.read_text()))
+    assert failed(doctor(root)) == set()
+
+
 def test_packages_above_the_yum_repository_are_read(tmp_path: Path, doctor: Doctor) -> None:
     root = yum(tmp_path / "base/repo", edit=lambda text: text.replace('href="', 'href="../pool/'))
     (tmp_path / "base/pool").mkdir()

@@ -11,6 +11,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
@@ -47,7 +48,7 @@ def _parse_entry(context: SuiteContext, path: str, fields: Mapping[str, str]) ->
     try:
         identity = deb_metadata.identity(fields)
         file_path = check_path(fields["filename"].removeprefix("./"))
-        size = int(fields["size"])
+        size = parse_number(fields["size"], "its Size field")
         digest = fields.get("sha256") or fields["sha512"]
     except (MalformedData, ConfigurationError, KeyError, ValueError) as error:
         name = f"{fields.get('package', '?')} {fields.get('version', '?')}"

@@ -15,6 +15,7 @@ from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature, cleartext
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.repository.model import DAY
+from kubeparcel.sanitize import is_number
 
 SUFFIXES = ("", ".xz", ".gz", ".bz2", ".zst", ".lz4", ".lzma")
 _ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
@@ -240,5 +241,5 @@ def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
 
 def _parse_entries(text: str) -> Iterator[tuple[str, str, int]]:
     for columns in map(str.split, text.splitlines()):
-        if len(columns) == 3 and columns[1].isdigit():
+        if len(columns) == 3 and is_number(columns[1]):
             yield columns[2], columns[0], int(columns[1])

@@ -27,6 +27,7 @@ from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.repository.yum.primary import base_and_path, declares_entities
+from kubeparcel.sanitize import is_number
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _ALGORITHMS = ("sha256", "sha384", "sha512")
@@ -162,7 +163,7 @@ def _matches(context: _Context, entry: Element, prefix: str, data: bytes, path: 
     label = "decompressed: " if prefix else ""
     digests = _listed_digests(context, entry, prefix, path)
     size = entry.findtext(f"{_REPO}{prefix}size") or ""
-    listed = FileDigest(int(size) if size.isdigit() else len(data), digests)
+    listed = FileDigest(int(size) if is_number(size) else len(data), digests)
     mismatches = list(differences(listed, hash_blocks([data], digests)))
     for expected, found in mismatches:
         context.add_finding(label + expected, label + found, path)

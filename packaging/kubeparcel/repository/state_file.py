@@ -19,6 +19,7 @@ from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.model import Format
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage, StorageReader
+from kubeparcel.sanitize import is_number
 
 STATE_PATH = f"{METADATA_FOLDER}/state.json"
 HISTORY = f"{METADATA_FOLDER}/history"
@@ -139,7 +140,7 @@ def dump_packages(state: State) -> str:
 def stored_generations(storage: StorageReader) -> list[int]:
     """Return the generations whose states are in the history, oldest first; none where it cannot be listed."""
     names = (path.rpartition("/")[2].removesuffix(".json") for path in storage.file_sizes(HISTORY) or ())
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(int(name) for name in names if is_number(name))
 
 
 def history_path(generation: int) -> str:

@@ -150,6 +150,13 @@ def test_long_retry_after_is_not_waited_for(site, upstream, kubelet, store, log)
         upstream.fetch([kubelet], store, log)
 
 
+@pytest.mark.parametrize("header", ["\xb2", "9" * 5000])
+def test_retry_after_that_is_no_number_is_ignored(site, upstream, kubelet, store, log, header):
+    site.faults[path(kubelet)] = [sites.status(503, {"Retry-After": header})]
+    upstream.fetch([kubelet], store, log)
+    assert len(site.requests_for("/kubelet")) == 2
+
+
 def test_file_with_a_wrong_digest_is_quarantined(site, upstream, kubelet, store, log):
     site.files[path(kubelet)] = b"\x7fELF something else"
     with pytest.raises(DigestError) as caught:

@@ -13,6 +13,7 @@ from pathlib import Path
 from kubeparcel.errors import Busy, ConfigurationError
 from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
+from kubeparcel.sanitize import is_number
 from kubeparcel.store import translate_os_errors
 
 _RETRY_SECONDS = 0.1
@@ -240,4 +241,4 @@ def _lock(descriptor: int, location: str, wait: float) -> None:
 
 def _read_token(descriptor: int) -> int:
     first = os.pread(descriptor, 64, 0).decode("ascii", "replace").partition("\n")[0]
-    return int(first) if first.isdigit() else 0
+    return int(first) if is_number(first) else 0

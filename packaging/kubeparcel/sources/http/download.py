@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.sanitize import is_number
 from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.http.urls import host_of, redact_url
@@ -158,9 +159,9 @@ def _content_range(response: requests.Response, size: int) -> tuple[int, int | N
     """
     if response.status_code == 200:
         length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() else None
+        return 0, int(length) if is_number(length) else None
     header = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
+    match = re.fullmatch(r"bytes (?:([0-9]{1,19})-[0-9]{1,19}|\*)/([0-9]{1,19}|\*)", header)
     total = int(match[2]) if match and match[2] != "*" else None
     offset = int(match[1]) if match and match[1] else total
     return (size, total) if offset == size else None

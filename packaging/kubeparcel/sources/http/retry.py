@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from kubeparcel.errors import KubeparcelError
+from kubeparcel.sanitize import is_number
 from kubeparcel.threads import CancelToken
 
 Result = TypeVar("Result")
@@ -74,7 +75,7 @@ def parse_retry_after(header: str | None) -> float:
     """Return the seconds of a Retry-After header, which may also be a date (RFC 9110, 10.2.3)."""
     if not header:
         return 0.0
-    if header.strip().isdigit():
+    if is_number(header.strip()):
         return float(header)
     return max(0.0, parse_http_date(header) - time.time())
 
