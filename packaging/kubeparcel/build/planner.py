@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
     from kubeparcel.config.settings import Settings
 
-MAX_TIMESTAMP = 2**32
+TIMESTAMP_LIMIT = 2**32
 """The first time stamp that rpm's build time and gzip's header cannot express."""
 
 
@@ -144,7 +144,7 @@ def _plan_package(
         "license": spec.license,
         "kubelet_extra_args": environment_value(split_arguments(settings.kubelet_extra_args)),
     }
-    custom_files = settings.packages[name].files if {name} <= catalog.packages.keys() & settings.packages.keys() else ()
+    custom_files = settings.packages[name].files if name in catalog.packages and name in settings.packages else ()
     files = {  # The user's files come last and replace those of the catalog.
         (path, file.binaries): replace(_plan_file(file, path, spec, context, settings), custom=file in custom_files)
         for path, file in variant.files(catalog)
@@ -178,9 +178,9 @@ def _fields(spec: PackageSpec, settings: Settings) -> dict[str, str]:
 def _timestamp(released: int) -> int:
     """Return SOURCE_DATE_EPOCH if it is set, else the time of the release."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch and not (epoch.isdecimal() and len(epoch) <= 10 and int(epoch) < MAX_TIMESTAMP):
+    if epoch and not (epoch.isdecimal() and len(epoch) <= 10 and int(epoch) < TIMESTAMP_LIMIT):
         raise ConfigurationError(
-            f"Invalid SOURCE_DATE_EPOCH {epoch!r}: expected seconds since 1970, below {MAX_TIMESTAMP}.",
+            f"Invalid SOURCE_DATE_EPOCH {epoch!r}: expected seconds since 1970, below {TIMESTAMP_LIMIT}.",
             "Unset it to use the time of the release.",
         )
     return int(epoch or released)

@@ -28,7 +28,7 @@ class OutputError(DiskError):
 
 
 def print_result(text: str) -> None:
-    """Print a result to standard output; a reader that has gone (`| head -1`) is no error. Raises OutputError."""
+    """Print a result to standard output; a closed pipe (`| head -1`) is not an error. Raises OutputError."""
     try:
         print(with_program_name(text), flush=True)
     except BrokenPipeError:

@@ -28,7 +28,6 @@ class PackageVariant:
     kubernetes: Version
     format: Format
     layout: str
-
     cni_bin_dir: str = CNI_BIN_DIR
 
     def paths(self, catalog: Catalog) -> dict[str, str]:

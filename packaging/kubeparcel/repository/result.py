@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kubeparcel.console import duration
+from kubeparcel.console import duration, quantity
 from kubeparcel.repository.model import Package, State, SuiteChange
 
 _LINES_SHOWN = 15
@@ -72,8 +72,7 @@ class ChangeResult:
         lines = [line for change in self.changes for line in _change_lines(change)]
         if not self.changes:
             lines = ["No package changed; the indexes were signed again."]
-        count = len(self.state.packages)
-        total = f"{count:,} package{'' if count == 1 else 's'}"
+        total = quantity(len(self.state.packages), "packages")
         if self.dry_run:
             outcome = f"would contain {total} (--dry-run: nothing was changed)"
         else:
