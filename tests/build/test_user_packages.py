@@ -187,8 +187,8 @@ def test_user_package_can_have_binaries_of_a_component(write):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("files: [{path: /x, source: user.conf}]", "kubeparcel.yaml: /x: source file {here}/user.conf not found."),
-        ("files: [{path: /x, source: .}]", "kubeparcel.yaml: /x: source file {here}"),
+        ("files: [{path: /x, source: user.conf}]", "kubeparcel.yaml: /x: source file {workdir}/user.conf not found."),
+        ("files: [{path: /x, source: .}]", "kubeparcel.yaml: /x: source file {workdir}"),
         ("files: [{path: /x, template: user.conf}]", "Template user.conf not found"),
         ("files: [{path: /x, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
         ("scripts: [{at: preremove, template: bad.conf}]", "bad.conf:2: 'nobody' is undefined."),
