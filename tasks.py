@@ -14,7 +14,7 @@ from kubeparcel.cli.program import Program
 from kubeparcel.cli.task import task
 
 ROOT = Path(__file__).resolve().parent
-TEST_GROUPS = {"quick": "not acceptance", "acceptance": "acceptance", "all": ""}
+TEST_GROUPS = {"quick": "not (acceptance or oracles)", "acceptance": "acceptance", "oracles": "oracles", "all": ""}
 
 
 def _python(*arguments: str) -> int:
@@ -28,7 +28,10 @@ def _python(*arguments: str) -> int:
     ("test --group quick", "Run what needs no root, network or containers."),
     ("test -k lock", "Run the tests with 'lock' in their names, without the linters."),
     group=Option(
-        "quick (no root, network or containers), acceptance or all", "GROUP", "all", choices=tuple(TEST_GROUPS)
+        "quick (no root, network or containers), acceptance, oracles (other projects' programs, compiled) or all",
+        "GROUP",
+        "all",
+        choices=tuple(TEST_GROUPS),
     ),
     k=Option("run only tests whose names match, without the linters", "EXPRESSION"),
     jobs=Option("test files that run in parallel", "COUNT", "2", limits=COUNT),

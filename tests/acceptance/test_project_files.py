@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance import mirrors
 from tests.acceptance.engines import require_programs
+from tests.support.go_programs import go_program
 
 pytestmark = pytest.mark.acceptance
 
@@ -30,10 +31,9 @@ def run(*command: object) -> str:
 
 
 def test_workflows_pass_actionlint() -> None:
-    require_programs("go")
-    command = ["go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12", "-shellcheck="]
+    actionlint = go_program("github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12")
     files = sorted((ROOT / ".github/workflows").glob("*.yml"))
-    result = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    result = subprocess.run([actionlint, "-shellcheck=", *files], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 

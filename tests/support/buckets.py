@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,11 +16,10 @@ from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.conftest import TIMEOUT, wait_until
+from tests.support.go_programs import go_program
 
-MODULE = "github.com/versity/versitygw/cmd/versitygw"
+PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.8.0"
 USER, SECRET = "tests", "tests-secret"
 
@@ -57,7 +55,7 @@ def versitygw(folder: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (folder / "data").mkdir()
-    command = [_program(), "--port", f"127.0.0.1:{port}", "posix", str(folder / "data")]
+    command = [go_program(PACKAGE, VERSION), "--port", f"127.0.0.1:{port}", "posix", str(folder / "data")]
     environment = {"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": USER, "ROOT_SECRET_KEY": SECRET}
     with (
         (folder / "log").open("w") as log,
@@ -72,19 +70,6 @@ def versitygw(folder: Path) -> Iterator[str]:
 def _listens(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _program() -> Path:
-    """Return versitygw's program, compiled once and kept in the user's cache."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    folder = base / "kubeparcel-tests" / f"versitygw-{VERSION}"
-    program = folder / "versitygw"
-    if not program.exists():
-        if not shutil.which("go"):
-            pytest.skip("needs Go, to compile versitygw")
-        environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "-trimpath"}
-        subprocess.run(["nice", "go", "install", f"{MODULE}@{VERSION}"], env=environment, check=True)
-    return program
 
 
 def create_bucket(server: str, name: str) -> None:
