@@ -208,6 +208,7 @@ def test_help_is_a_word_too(kubeparcel, words):
     [
         ("KUBEPARCEL_KUBERNETS", ' Did you mean "KUBEPARCEL_KUBERNETES"?'),
         ("KUBEPARCEL_KEY_PASSPHRASES", ' Did you mean "KUBEPARCEL_KEY_PASSPHRASE"?'),
+        ("KUBEPARCEL_LIMIT_MEMBER", ' Did you mean "KUBEPARCEL_LIMIT_MEMBERS"?'),
         ("KUBEPARCEL_SOMETHING", ""),
     ],
 )

@@ -15,6 +15,7 @@ from kubeparcel import cli
 from kubeparcel.cli.program import Program
 from kubeparcel.cli.reference import ENVIRONMENT, pages
 from kubeparcel.config.settings import ENV_PREFIX, Settings
+from kubeparcel.packages import limits
 from kubeparcel.verify.layout.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -75,9 +76,15 @@ def test_checks_page_has_every_check():
     assert all(f"`{check.name}`" in page for check in CHECKS)
 
 
+def test_limits_page_has_every_limit_with_its_variable():
+    page = PAGES["docs/reference/limits.md"]
+    for row in limits.table():
+        assert f"| `{row.name}` | `{row.variable}` | {row.default:,} |" in page
+
+
 def test_every_environment_variable_is_documented():
     """Those that override settings are documented with the settings."""
     source = "".join(path.read_text() for path in (ROOT / "packaging").rglob("*.py"))
-    used = set(re.findall(rf'"({ENV_PREFIX}[A-Z_]+)"', source))
+    used = set(re.findall(rf'"({ENV_PREFIX}[A-Z_]+[A-Z])"', source))
     settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     assert used - settings - {"KUBEPARCEL_DOLLAR"} <= set(ENVIRONMENT)  # set for nfpm

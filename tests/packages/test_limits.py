@@ -6,11 +6,12 @@ import gzip
 import os
 import struct
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import elf, limits, reader
 from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
@@ -22,6 +23,13 @@ from tests.support.elf_files import elf as elf_file
 
 Case = Callable[[Path], object]
 TABLE = {name: row for name, row in vars(limits).items() if isinstance(row, Limit)}
+
+
+@pytest.fixture(autouse=True)
+def default_limits() -> Iterator[None]:
+    """Leave no limit changed."""
+    yield
+    limits.adjust({})
 
 
 def _package(data: bytes) -> Case:
@@ -91,18 +99,28 @@ SMALLER = {"UNPACKED": 1 << 20, "INDEX": 1 << 20, "MEMBERS": 4, "ELF_READS": 200
 
 def test_every_limit_has_a_case_and_a_reason() -> None:
     assert CASES.keys() == TABLE.keys()
-    assert all(row.reason and row.maximum > 0 for row in TABLE.values())
+    assert all(row.reason and row.default > 0 for row in TABLE.values())
     assert len({row.name for row in TABLE.values()}) == len(TABLE)
 
 
 @pytest.mark.parametrize("name", [*CASES])
-def test_input_above_a_limit_is_an_error_that_names_it(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_input_above_a_limit_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
     if name in SMALLER:
-        monkeypatch.setattr(limits, name, TABLE[name]._replace(maximum=SMALLER[name]))
-    with pytest.raises((MalformedData, BrokenPackage), match=f"above the limit {TABLE[name].name} of "):
+        limits.adjust({TABLE[name].variable: str(SMALLER[name])})
+    with pytest.raises((MalformedData, BrokenPackage), match=f"above the limit {TABLE[name].name} of ") as error:
         CASES[name](tmp_path)
+    assert f"({TABLE[name].variable} raises it)" in str(error.value)
+
+
+def test_a_raised_limit_is_in_effect(tmp_path: Path) -> None:
+    limits.adjust({"KUBEPARCEL_LIMIT_SCRIPTLET_SIZE": "1M"})
+    CASES["SCRIPTLET"](tmp_path)
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1", "0", "1.5G", "²", "9" * 5000])
+def test_a_limit_that_is_not_a_number_is_an_error(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^KUBEPARCEL_LIMIT_MEMBERS is .*, expected a number of members\."):
+        limits.adjust({"KUBEPARCEL_LIMIT_MEMBERS": value})
 
 
 def test_a_pipe_is_not_a_package(tmp_path: Path) -> None:
@@ -123,8 +141,8 @@ def test_hard_links_of_a_file_are_inspected_once(tmp_path: Path, monkeypatch: py
     assert len(calls) == 1
 
 
-def test_cpio_is_still_read_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MEMBERS", limits.MEMBERS._replace(maximum=2))
+def test_cpio_is_still_read_at_the_limit(tmp_path: Path) -> None:
+    limits.adjust({limits.MEMBERS.variable: "2"})
     files = (File("/a"), File("/b"))
     (tmp_path / "a.rpm").write_bytes(rpm(*files, payload=gzip.compress(cpio(*files))))
     assert len(reader.read_package(tmp_path / "a.rpm").entries) == 2

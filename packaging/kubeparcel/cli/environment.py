@@ -1,4 +1,4 @@
-"""The environment variables that the program reads, and a check for unknown ones."""
+"""The environment variables that the program reads: limits are set, unknown variables rejected."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.packages import limits
 
 ENVIRONMENT: Mapping[str, str] = {
     "KUBEPARCEL_ARCHIVES": "folder with archives of control plane images, made by docker save",
@@ -33,9 +34,11 @@ _SERVICE = re.compile(r"KUBEPARCEL(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT
 """What Kubernetes sets in pods next to a service named kubeparcel or kubeparcel-NAME."""
 
 
-def check_environment() -> None:
-    """Raise ConfigurationError for a KUBEPARCEL_* variable that is neither known nor a setting's."""
-    unknown = {name for name in os.environ if name.startswith(_PREFIX)} - ENVIRONMENT.keys()
+def apply_environment() -> None:
+    """Set the limits; raise ConfigurationError for a KUBEPARCEL_* variable that is neither known nor a setting's."""
+    limits.adjust(os.environ)
+    known = {*ENVIRONMENT, *(limit.variable for limit in limits.table())}
+    unknown = {name for name in os.environ if name.startswith(_PREFIX)} - known
     if not unknown:
         return
     from kubeparcel.config.settings import Settings
@@ -44,9 +47,9 @@ def check_environment() -> None:
     for name in sorted(unknown - settings):
         if _SERVICE.fullmatch(name):
             continue
-        nearest = get_close_matches(name, [*ENVIRONMENT, *settings], 1, 0.8)
+        nearest = get_close_matches(name, [*known, *settings], 1, 0.8)
         suggestion = f' Did you mean "{nearest[0]}"?' if nearest else ""
         raise ConfigurationError(
             f"{name} is not a variable of kubeparcel.{suggestion}",
-            "All variables: docs/reference/commands.md, docs/reference/configuration.md",
+            "All variables: docs/reference/commands.md, configuration.md and limits.md",
         )

@@ -13,6 +13,7 @@ from kubeparcel import templates
 from kubeparcel.cli.configure import settings_schema
 from kubeparcel.cli.environment import ENVIRONMENT
 from kubeparcel.cli.program import Program
+from kubeparcel.packages import limits
 
 EXIT_CODES: Mapping[int, str] = {
     0: "success",
@@ -39,10 +40,13 @@ def pages(program: Program) -> dict[str, str]:
         "schema": schema,
         "properties": partial(_property_table, schema),
         "checks": [(f"`{check.name}`", check.meaning, " ".join(check.details.split()), check.hint) for check in CHECKS],
+        "limits": [
+            (f"`{row.name}`", f"`{row.variable}`", f"{row.default:,}", row.unit, row.reason) for row in limits.table()
+        ],
         "table": _table,
         "roff": _roff,
     }
-    paths = [f"docs/reference/{page}.md" for page in ("commands", "configuration", "checks")]
+    paths = [f"docs/reference/{page}.md" for page in ("commands", "configuration", "checks", "limits")]
     return {
         path: templates.render(f"reference/{path.rpartition('/')[2]}", context)
         for path in (*paths, "docs/kubeparcel.1")

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from kubeparcel import journal
-from kubeparcel.cli.environment import check_environment
+from kubeparcel.cli.environment import apply_environment
 from kubeparcel.cli.options import OPTIONS, Option
 from kubeparcel.cli.output import DEBUG, print_result
 from kubeparcel.console import print_message
@@ -199,7 +199,7 @@ class CommandTask(click.Command):
 
     def run(self, values: Mapping[str, Any]) -> int:
         """Run the function with these options and return the exit code."""
-        check_environment()
+        apply_environment()
         arguments = dict(values)
         for name, group in self._option_groups.items():
             arguments[name] = group(**{f.name: arguments.pop(f.name) for f in fields(group)})

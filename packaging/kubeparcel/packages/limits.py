@@ -1,28 +1,81 @@
-"""The limits of what is read from a package, in one table: a small file can claim to be of any size.
+"""The limits of what is read from packages and repositories, in one table: a small file can claim to be of any size.
 
 Each is far above what packages of Kubernetes and of distributions have, and low enough that a hostile
-package is rejected within seconds.
+file is rejected within seconds. Variables of the environment change them: docs/reference/limits.md.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from kubeparcel.packages.errors import MalformedData
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.packages.errors import LimitExceeded
+
+PREFIX = "KUBEPARCEL_LIMIT_"
+"""What the variables of the limits begin with."""
+
+_VALUE = re.compile(r"([0-9]{1,15})([KMG]?)")
+_FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_adjusted: dict[str, int] = {}
 
 
-class Limit(NamedTuple):
-    """A limit: its name in errors, the largest accepted value, its unit, and why it is so large."""
+@dataclass(frozen=True)
+class Limit:
+    """A limit: its name in errors, the largest value accepted by default, its unit, and why it is so large."""
 
     name: str
-    maximum: int
+    default: int
     unit: str
     reason: str
 
+    @property
+    def maximum(self) -> int:
+        """The largest accepted value."""
+        return _adjusted.get(self.name, self.default)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that changes the limit."""
+        return PREFIX + self.name.upper().replace("-", "_")
+
     def check(self, value: int, subject: str) -> None:
-        """Raise MalformedData, which names the limit, for a value of `subject` above it."""
+        """Raise LimitExceeded, which names the limit, for a value of `subject` above it."""
         if value > self.maximum:
-            raise MalformedData(f"{subject} has {value:,} {self.unit}, above the limit {self.name} of {self.maximum:,}")
+            raise LimitExceeded(
+                f"{subject} has {value:,} {self.unit}, above the limit {self.name} of {self.maximum:,}"
+                f" ({self.variable} raises it)"
+            )
+
+
+def adjust(environment: Mapping[str, str]) -> None:
+    """Set the limits to what the environment has, and all others to their defaults.
+
+    Raises ConfigurationError for a value that is not a number.
+    """
+    variables = {row.variable: row for row in table()}
+    adjusted = {
+        row.name: _parse_value(name, environment[name], row.unit)
+        for name, row in variables.items()
+        if name in environment
+    }
+    _adjusted.clear()
+    _adjusted.update(adjusted)
+
+
+def _parse_value(variable: str, text: str, unit: str) -> int:
+    match = _VALUE.fullmatch(text.strip())
+    if match is None or not int(match[1]):
+        raise ConfigurationError(
+            f"{variable} is {text[:40]!r}, expected a number of {unit}.", "Examples: 5000, 64K, 512M, 2G"
+        )
+    return int(match[1]) * _FACTORS[match[2]]
+
+
+def table() -> tuple[Limit, ...]:
+    """Return all limits."""
+    return tuple(row for row in globals().values() if isinstance(row, Limit))
 
 
 FILE = Limit("file-size", 1 << 30, "bytes", "a package file is in memory; those of Kubernetes have at most 100 MB")
@@ -38,7 +91,7 @@ PATH = Limit("path-length", 4096, "bytes", "PATH_MAX of Linux")
 EXTENDED_HEADER = Limit("extended-header-size", 64 << 10, "bytes", "long names and PAX records of a file have a few KB")
 HEADER_ROWS = Limit("header-rows", 0xFFFF, "rows", "rpm's own limit")
 HEADER_SIZE = Limit("header-size", 32 << 20, "bytes", "the headers of the largest packages have 20 MB")
-HEADER_VALUES = Limit("header-values", MEMBERS.maximum, "values", "a tag has one value for each file")
+HEADER_VALUES = Limit("header-values", MEMBERS.default, "values", "a tag has one value for each file")
 HEADER_TEXT = Limit("header-text-size", 1 << 20, "bytes", "descriptions and scriptlets have at most 60 KB")
 SECTIONS = Limit("sections", 16_384, "sections and segments", "programs have fewer than 100")
 ELF_READS = Limit("elf-reads", 64 << 20, "bytes of tables", "the tables of the largest programs have 4 MB")

@@ -44,7 +44,7 @@ def read_package(path: Path, cache: InspectionCache | None = None) -> PackageCon
     except OSError as error:
         raise DiskError(f"{path}: {error.strerror}.", "Check the path of the package.") from None
     except MalformedData as error:
-        raise BrokenPackage(f"{path} is not a valid package: {error}.", "Build or download it again.") from None
+        raise BrokenPackage(f"{path} is not a valid package: {error}.", error.hint) from None
 
 
 def _raw(path: Path) -> memoryview:

@@ -91,7 +91,7 @@ def _read_file(file: FileStamp) -> ParsedPackage:
         content = hash_file(file.path, deb_metadata.head_length, file.size)
         return parse_deb(content.head, content.size, content.sha256)
     except MalformedData as error:
-        raise BrokenPackage(f"{file.path}: {error}.", "Build or download it again.") from None
+        raise BrokenPackage(f"{file.path}: {error}.", error.hint) from None
 
 
 def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:
