@@ -18,6 +18,7 @@ from kubeparcel.hosts import catalog
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
+from kubeparcel.store import Store
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PackageSets, PlannedScenario, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
@@ -171,3 +172,14 @@ def test_level_run_without_previous_packages_has_none(package_sets: Mapping[str,
     level_run = LevelRun.create(session, [package_sets["etc"].folder])
     assert level_run.previous.files == []
     assert level_run.previous.get(Format.DEB) is None
+
+
+def test_packages_that_this_machine_has_not_built_are_known_by_their_digests(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    (dist / "kubelet_1.36.3-1_amd64.deb").write_bytes(b"built here")
+    (dist / "kubectl_1.36.3-1_amd64.deb").write_bytes(b"from somewhere else")
+    store.add_bytes(b"built here")
+    packages = PackageSets([dist], tmp_path / "sets")
+    assert [file.name for file in packages.not_in(store)] == ["kubectl_1.36.3-1_amd64.deb"]

@@ -114,6 +114,7 @@ OPTIONS: Mapping[str, Option] = {
         several=True,
     ),
     "engine": Option("container engine", "ENGINE", "the first available", choices=("podman", "docker")),
+    "engine-options": Option("options of the engine's run for every container, such as '--memory=2g'", "OPTIONS"),
     "all": Option("also list the hosts that are unavailable here, and why"),
     "keep": Option("keep the container of a failed check, and print how to enter it"),
     "junit": Option("write a JUnit XML report", "FILE"),

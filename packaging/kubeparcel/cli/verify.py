@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from kubeparcel import console, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
+from kubeparcel.errors import UsageError
 
 
 @task(
@@ -30,6 +32,7 @@ def verify(
     list_: bool = False,
     on: str = "",
     engine: str = "",
+    engine_options: str = "",
     from_: str = "",
     keep: bool = False,
     json_: bool = False,
@@ -56,6 +59,7 @@ def verify(
         paths=tuple(base / name for name in path or [settings.out]),
         hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
         engine=engine,
+        engine_options=_split_options(engine_options),
         previous=(base / from_,) if from_ else (),
         keep=keep,
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
@@ -72,6 +76,21 @@ def verify(
     if json_ and written.names:
         log.info("Report", " · ".join(written.names))
     return written.exit_code
+
+
+def _split_options(text: str) -> tuple[str, ...]:
+    """Return the options of a container engine; raises UsageError for a word that is no option."""
+    try:
+        options = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--engine-options {text!r}: {error}.") from None
+    for option in options:
+        if not option.startswith("--"):
+            raise UsageError(
+                f"--engine-options: {option!r} does not start with '--'.",
+                "Write each option with its value as one word: --engine-options '--memory=2g --pids-limit=500'",
+            )
+    return tuple(options)
 
 
 @task(

@@ -6,7 +6,7 @@ import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ class Session:
     """The engine, store and log of a run, and the containers that it starts. Thread-safe.
 
     `folder` is removed with the session. With `keep`, containers that `keep_for_debugging` was
-    called for are left running.
+    called for are left running. Every container gets the user's `engine_options`.
     """
 
     engine: Engine
@@ -41,6 +41,7 @@ class Session:
     folder: Path
     run_id: str
     keep: bool = False
+    engine_options: tuple[str, ...] = ()
     kept_containers: set[str] = field(default_factory=set)
     logged: set[str] = field(default_factory=set)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -56,13 +57,13 @@ class Session:
     def start_container(self, host: Host, spec: ContainerSpec) -> Iterator[Container]:
         """Run a container until the block ends, unless it is kept for debugging.
 
-        Its name is made unique; labels, and the flags that this machine needs, are added.
+        Its name is made unique; labels, the flags that this machine needs and the user's options are added.
         """
         if self.stopped.is_set():
             raise KeyboardInterrupt
         name = f"kubeparcel-{self.run_id}-{host.name}-{spec.name}-{secrets.token_hex(2)}"
         labelled = replace(spec, name=name, labels=self.labels)
-        flags = self.workarounds.flags_for(labelled)
+        flags = (*self.workarounds.flags_for(labelled), *self.engine_options)
         try:
             self.engine.start(replace(labelled, flags=flags))
             yield Container(self.engine, name, host)
@@ -99,7 +100,13 @@ class Session:
 
 @contextmanager
 def open_session(
-    store: Store, log: Log, *, engine: str = "", keep: bool = False, locations: ImageLocations | None = None
+    store: Store,
+    log: Log,
+    *,
+    engine: str = "",
+    engine_options: Sequence[str] = (),
+    keep: bool = False,
+    locations: ImageLocations | None = None,
 ) -> Iterator[Session]:
     """Open a session after removing what killed processes left; remove its containers at the end.
 
@@ -121,6 +128,7 @@ def open_session(
         folder=folder,
         run_id=secrets.token_hex(4),
         keep=keep,
+        engine_options=tuple(engine_options),
     )
     with _sigterm_as_interrupt():
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic
 
 from kubeparcel.errors import KubeparcelError, UsageError
+from kubeparcel.files import sha256_of
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
@@ -20,6 +21,7 @@ from kubeparcel.model import Arch, Format
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.reports.results import Check, Finding, Report
+from kubeparcel.store import Store
 from kubeparcel.verify.progress import OnCheck, show_progress
 from kubeparcel.verify.scenario import Scenario, Step, Subject
 from kubeparcel.verify.selection import NOT_SELECTED, Selection
@@ -38,6 +40,10 @@ class PackageSets:
     def formats(self) -> frozenset[Format]:
         """The formats of the files, by their names."""
         return frozenset(Format(file.suffix.lstrip(".")) for file in self.files)
+
+    def not_in(self, store: Store) -> list[Path]:
+        """Return the files that a store does not have: this machine has not built them."""
+        return [file for file in self.files if not store.path(sha256_of(file)).is_file()]
 
     def get(self, format_: Format) -> PackageSet | None:
         """Return the packages of a format for this machine, or None if there are none."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
     from kubeparcel.hosts.session import Session
     from kubeparcel.packages.model import PackageContents
-    from kubeparcel.verify.level_runner import HostLevel, LevelRun
+    from kubeparcel.verify.level_runner import HostLevel, LevelRun, PackageSets
 
 LEVELS = ("layout", *catalog.LEVELS)
 
@@ -46,14 +46,16 @@ def _now() -> datetime:
 class VerifyRequest:
     """What to verify, and where. Empty fields leave the choice to the program.
 
-    `previous` are packages to upgrade from, `only` names or patterns of checks and scenarios. Without
-    a level, all levels run that `only` selects, or else the first.
+    `engine_options` are added to every container, `previous` are packages to upgrade from, `only` names
+    or patterns of checks and scenarios. Without a level, all levels run that `only` selects, or else
+    the first.
     """
 
     level: str
     paths: tuple[Path, ...]
     hosts: tuple[str, ...] = ()
     engine: str = ""
+    engine_options: tuple[str, ...] = ()
     previous: tuple[Path, ...] = ()
     keep: bool = False
     only: tuple[str, ...] = ()
@@ -168,7 +170,9 @@ def _run_host_levels(
 
     store = Store(cache_dir())
     with (
-        open_session(store, log, engine=request.engine, keep=request.keep) as session,
+        open_session(
+            store, log, engine=request.engine, engine_options=request.engine_options, keep=request.keep
+        ) as session,
         tempfile.TemporaryDirectory(dir=session.folder) as folder,
     ):
         run = _prepare(request, levels, session, previous, Path(folder))
@@ -206,6 +210,7 @@ def _prepare(
     from kubeparcel.verify.level_runner import LevelRun, PackageSets
 
     packages = PackageSets(request.paths, folder / "current")
+    _warn_about_scriptlets(packages, levels, session)
     other_layout: Sequence[Path] = ()
     if "service" in levels:
         other_layout = previous.build_other_layout(packages.contents, folder / "other-layout")
@@ -220,4 +225,16 @@ def _prepare(
         PackageSets(earlier, folder / "earlier"),
         PackageSets(other_layout, folder / "other"),
         "" if request.previous else "the packages under test, one revision earlier",
+    )
+
+
+def _warn_about_scriptlets(packages: PackageSets, levels: Sequence[str], session: Session) -> None:
+    foreign = packages.not_in(session.store)
+    if not foreign:
+        return
+    others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    container = "privileged containers" if {"service", "cluster"}.intersection(levels) else "containers"
+    session.log.warn(
+        f"{foreign[0].name}{others}: not built on this machine. The scriptlets run as root in {container}; "
+        "--engine-options can restrict these (see docs/explanation/levels-and-hosts.md)."
     )

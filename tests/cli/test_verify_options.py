@@ -1,4 +1,4 @@
-"""`verify --list` and `verify --only` on the command line."""
+"""The options of `verify` on the command line."""
 
 from __future__ import annotations
 
@@ -15,3 +15,12 @@ def test_unknown_name_is_wrong_usage(kubeparcel: Program) -> None:
     code, _, err = kubeparcel("verify", "--only", "mode")
     assert code == 2
     assert "unknown name 'mode'. Did you mean modes" in err
+
+
+def test_engine_options_are_options(kubeparcel: Program) -> None:
+    code, _, err = kubeparcel("verify", "--list", "--engine-options", "--memory 2g")
+    assert code == 2
+    assert "'2g' does not start with '--'" in err
+    code, _, err = kubeparcel("verify", "--list", "--engine-options", "--label='a")
+    assert code == 2
+    assert "No closing quotation" in err
