@@ -60,11 +60,18 @@ def check_yum_repository(
     return _check_packages(context, repomd, _REQUIRED, selection)
 
 
-def read_packages(reader: RepositoryReader, base: str, name: str) -> Subject:
-    """Return the packages of a repository from primary alone; findings are about what could not be read."""
+def read_packages(
+    reader: RepositoryReader, base: str, name: str, keys: TrustedKeys | None = None, selection: Selection | None = None
+) -> Subject:
+    """Return the packages of a repository from primary alone; findings are about what could not be read.
+
+    With `keys`, the signature of repomd.xml is checked too.
+    """
     context = _Context(reader, base, Subject(name))
     repomd = reader.read(context.path("repodata/repomd.xml")) or b""
-    return _check_packages(context, repomd, ("primary",), Selection())
+    if keys:
+        _check_signature(context, repomd, keys)
+    return _check_packages(context, repomd, ("primary",), selection or Selection())
 
 
 def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], selection: Selection) -> Subject:

@@ -1,0 +1,170 @@
+"""The packages of a repository, verified as clients do: signatures, indexes, and each file that is fetched."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kubeparcel.console import Log
+from kubeparcel.doctor import apt, locations, yum
+from kubeparcel.doctor.apt_entries import locate_files
+from kubeparcel.doctor.apt_release import SuiteContext, check_release
+from kubeparcel.doctor.discovery import Discovery, discover
+from kubeparcel.doctor.factory import open_location
+from kubeparcel.doctor.findings import CheckKind, Subject
+from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
+from kubeparcel.doctor.mirror_list import list_mirrors
+from kubeparcel.doctor.package_contents import FileCheck
+from kubeparcel.doctor.package_files import check_file
+from kubeparcel.doctor.reader import FolderReader, RepositoryReader
+from kubeparcel.doctor.selection import Selection
+from kubeparcel.errors import CheckFailed
+from kubeparcel.reports.results import Finding
+from kubeparcel.repository.model import Package
+from kubeparcel.sanitize import printable
+from kubeparcel.sources.http.urls import redact_url
+
+_INDEX_SIGNATURES = (CheckKind.INRELEASE, CheckKind.RELEASE_GPG, CheckKind.REPOMD)
+_ABSENT = "file not found"
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """Packages at a location; `fetch` returns the local file of one."""
+
+    location: str
+    packages: frozenset[Package]
+    fetch: Callable[[Package], Path]
+
+
+@contextmanager
+def open_published(
+    reader: RepositoryReader, suites: Sequence[str], key: str, arches: Sequence[str], log: Log
+) -> Iterator[PackageSource | None]:
+    """Yield the packages of a repository in all suites, or in these; None if there is no repository.
+
+    Of a mirrorlist or metalink, the first mirror is read. `key` is what to verify with, as for `doctor`. Raises
+    CheckFailed for an invalid signature, or an index that is missing or not the listed one.
+    """
+    discovery = discover(reader, suites)
+    if not (discovery.suites or discovery.yum_folders) and (mirrors := list_mirrors(reader)):
+        reader = open_location(mirrors[0])
+        discovery = discover(reader, suites)
+    if not (discovery.suites or discovery.yum_folders):
+        yield None
+        return
+    with (
+        load_trusted_keys(reader, discovery, key, time.time(), 0) as keys,
+        tempfile.TemporaryDirectory(prefix="kp-") as folder,
+    ):
+        subjects = [*_examine(reader, discovery, keys, Selection.of(arches, ()))]
+        for subject in subjects:
+            _require_valid(subject, keys, reader, log, key_required=bool(key))
+        files = {package: file for subject in subjects for package, file in _listed_files(subject)}
+        fetcher = _Fetcher(reader, keys, Path(folder), files)
+        yield PackageSource(reader.location, frozenset(files), fetcher.fetch)
+
+
+def _examine(
+    reader: RepositoryReader, discovery: Discovery, keys: TrustedKeys, selection: Selection
+) -> Iterator[Subject]:
+    """Yield each suite and yum repository with its packages; their files are not read."""
+    for suite in discovery.suites:
+        yield _examine_suite(SuiteContext(reader, suite, Subject(discovery.subject_name(suite)), selection), keys)
+    for folder in discovery.yum_folders:
+        yield yum.read_packages(reader, folder, discovery.subject_name(folder), keys, selection)
+
+
+def _examine_suite(context: SuiteContext, keys: TrustedKeys) -> Subject:
+    subject = context.subject
+    fields = check_release(context, keys)
+    packages = None if fields is None else apt.read_packages(context, fields)
+    if packages is None:
+        found = "not readable" if fields is None else "too large to be read"
+        subject.add_finding(CheckKind.INDEXES, "indexes of packages", found, context.path("Release"))
+        return subject
+    subject.packages = packages
+    subject.locations = locate_files(context, packages)
+    return subject
+
+
+def _require_valid(
+    subject: Subject, keys: TrustedKeys, reader: RepositoryReader, log: Log, *, key_required: bool
+) -> None:
+    """Raise CheckFailed if the indexes cannot be trusted; warn if nothing is signed, and of what clients reject."""
+    hint = f"Details: inv doctor {redact_url(reader.location)}"
+    signatures = [finding for kind in _INDEX_SIGNATURES for finding in subject.findings.get(kind, ())]
+    fatal = [finding for finding in signatures if finding.found != _ABSENT]
+    fatal += subject.findings.get(CheckKind.INDEXES, [])
+    is_signed = CheckKind.PACKET in subject.checks_run and keys.verifier is not None
+    if key_required and not is_signed:
+        fatal += signatures or [Finding("a signature by a trusted key", "none")]
+    if fatal:
+        raise CheckFailed(_describe(subject.name, fatal[0]), hint)
+    if not is_signed:
+        log.warn(printable(f"{subject.name} was not verified: {'it is unsigned' if keys.keys else 'no public key'}."))
+    others = [finding for kind in (CheckKind.DATES, CheckKind.ENTRIES) for finding in subject.findings.get(kind, ())]
+    if others:
+        log.warn(f"{_describe(subject.name, others[0])} {hint}")
+
+
+def _describe(name: str, finding: Finding) -> str:
+    location = f" ({finding.location})" if finding.location else ""
+    return printable(f"{name}: expected {finding.expected}, found {finding.found}{location}.")
+
+
+def _listed_files(subject: Subject) -> Iterator[tuple[Package, FileCheck]]:
+    """Yield each package, at the path of its file in the repository, with what its index lists."""
+    for package in subject.packages:
+        digests = subject.digests.get(package) or {"sha256": package.sha256}
+        location = subject.locations[package]
+        yield package._replace(path=location), FileCheck(package, location, digests)
+
+
+@dataclass(frozen=True)
+class _Fetcher:
+    """Fetches files of packages into a folder, and verifies them."""
+
+    reader: RepositoryReader
+    keys: TrustedKeys
+    folder: Path
+    files: Mapping[Package, FileCheck]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def fetch(self, package: Package) -> Path:
+        """Return the file of a package. Raises CheckFailed if it is not the listed one, or not signed by its key."""
+        check = self.files[package]
+        path = self._copy(check)
+        local = FolderReader(path.parent)
+        result = check_file(local, replace(check, path=path.name), self.keys)
+        if result.faults:
+            fault = result.faults[0]
+            finding = Finding(fault.expected, fault.found, check.path)
+            raise CheckFailed(
+                _describe(package.label, finding), f"Details: inv doctor {redact_url(self.reader.location)}"
+            )
+        return path
+
+    def _copy(self, check: FileCheck) -> Path:
+        """Return the local file, or a copy of a remote one with its own file name."""
+        if isinstance(self.reader, FolderReader) and "://" not in check.path:
+            return self.reader.root / check.path
+        target = self.folder / str(next(self.numbers)) / check.path.rpartition("/")[2]
+        target.parent.mkdir()
+
+        def write(blocks: Iterator[bytes]) -> int:
+            with target.open("wb") as file:
+                size = 0
+                for block in blocks:
+                    size += file.write(block)
+                    if size > check.package.size:
+                        break
+            return size
+
+        locations.stream(self.reader, check.path, write)
+        return target
