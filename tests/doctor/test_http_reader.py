@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.support.upstream_site import (
     Fault,
     UpstreamSite,
     other_content,
+    redirect,
     reset,
     serve_site,
     stalled,
@@ -183,6 +185,22 @@ def test_stalled_server_times_out(site: UpstreamSite) -> None:
 def test_truncated_index_is_a_finding(site: UpstreamSite, examine_site: Examine) -> None:
     site.files[INDEX] = site.files[INDEX][:100]
     assert examine_site().failed_checks == {"apt stable": {"indexes"}}
+
+
+@pytest.mark.parametrize("path", [RELEASE, INDEX, DEB])
+def test_other_hosts_are_asked_only_if_they_are_named(site: UpstreamSite, path: str) -> None:
+    with serve_site("127.0.0.2") as other:
+        other.files["/latest/meta-data"] = site.files[path]
+        site.faults[path] = [redirect(f"{other.url}/latest/meta-data")] * 30
+        reader = HttpReader(site.url, FAST_RETRIES)
+        with suppress(DownloadError):
+            report = examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ())
+            assert "redirects to another host, 127.0.0.2" in report.as_text()
+            assert "--follow 127.0.0.2" in report.as_text()
+        assert not other.requests
+        reader = HttpReader(site.url, FAST_RETRIES, frozenset({"127.0.0.2"}))
+        assert not examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ()).failed_checks
+        assert other.requests
 
 
 def test_paths_are_quoted_as_apt_quotes_them(site: UpstreamSite) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.doctor.report import DoctorReport
-from kubeparcel.errors import UsageError
+from kubeparcel.errors import DownloadError, UsageError
 from tests.doctor.conftest import Doctor
 from tests.support.package_builders import five
 from tests.support.web_server import WebServer, serve_folder
@@ -68,11 +68,11 @@ def test_packages_at_the_xml_base_of_primary_are_read_there(tmp_path: Path, web:
     root = yum(tmp_path / "repo", f"{web.address}/pool/")
     for path in root.glob("*.rpm"):
         path.unlink()
-    report = doctor(root)
+    report = doctor(root, follow=["127.0.0.1"])
     assert failed(report) == set(), report.as_text()
     assert sum(path.endswith(".rpm") for path in web.requested_paths) >= 5
     next(Path(web.root).rglob("kubelet-*.rpm")).unlink()
-    report = doctor(root)
+    report = doctor(root, follow=["127.0.0.1"])
     assert failed(report) == {"files"}
     assert f"location {web.address}/pool/kubelet-1.36.3-1.x86_64.rpm" in report.as_text()
 
@@ -81,7 +81,7 @@ def test_complete_url_in_href_is_read_there(tmp_path: Path, web: WebServer, doct
     root = yum(tmp_path / "repo", edit=lambda text: text.replace('href="', f'href="{web.address}/pool/'))
     for path in root.glob("*.rpm"):
         path.unlink()
-    assert failed(doctor(root)) == set()
+    assert failed(doctor(root, follow=["127.0.0.1"])) == set()
 
 
 def test_xml_base_of_the_repository_itself_needs_no_second_reader(tmp_path: Path, doctor: Doctor) -> None:
@@ -102,9 +102,11 @@ def test_metadata_at_the_xml_base_of_repomd_is_read_there(tmp_path: Path, web: W
         path.unlink()
     repomd = root / "repodata/repomd.xml"
     repomd.write_text(repomd.read_text().replace("<location ", f'<location xml:base="{web.address}" '))
-    report = doctor(root)
+    report = doctor(root, follow=["127.0.0.1"])
     assert failed(report) == set(), report.as_text()
     assert sum(len(subject.packages) for subject in report.subjects) == 5
+    with pytest.raises(DownloadError, match=r"An index leads to another host.*\n.*--follow 127\.0\.0\.1"):
+        doctor(root)
 
 
 def test_size_that_is_no_number_ends_in_no_traceback(tmp_path: Path, doctor: Doctor) -> None:

@@ -21,6 +21,7 @@ UNCHANGED = -1
 """The default of a number that stays as the repository has it."""
 
 _MAX_NAME = 80
+_FOLLOW = Option("hosts besides the repository's own that redirects and indexes may lead to", "HOST", several=True)
 
 _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
@@ -181,6 +182,7 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
     arch=Option("architectures to examine, separated by commas", "ARCH", "all", several=True),
     component=Option("components of apt suites to examine, separated by commas", "COMPONENT", "all", several=True),
+    follow=_FOLLOW,
 )
 def doctor(
     path: str,
@@ -188,6 +190,7 @@ def doctor(
     suite: str = "",
     arch: str = "",
     component: str = "",
+    follow: str = "",
     horizon: int = 365,
     quick: bool = False,
     json_: bool = False,
@@ -201,7 +204,7 @@ def doctor(
     if junit:
         require_writable(Path.cwd() / junit, "--junit")
     suites, arches, components = map(_names, (suite, arch, component))
-    request = ExaminationRequest(_absolute(path), key, suites, arches, components, quick, horizon)
+    request = ExaminationRequest(_absolute(path), key, suites, arches, components, _names(follow), quick, horizon)
     report = examine(request, console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
@@ -217,8 +220,9 @@ def doctor(
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
     all_=Option("list all versions of packages, not only the newest"),
+    follow=_FOLLOW,
 )
-def ls(path: str, suite: str = "", all_: bool = False, json_: bool = False) -> None:
+def ls(path: str, suite: str = "", all_: bool = False, follow: str = "", json_: bool = False) -> None:
     """List the suites, versions, keys and generations of a repository.
 
     Nothing is verified or changed. Of repositories that others published, the indexes are listed.
@@ -226,7 +230,7 @@ def ls(path: str, suite: str = "", all_: bool = False, json_: bool = False) -> N
     from kubeparcel.doctor import inventory_report
     from kubeparcel.doctor.inventory import read_inventory
 
-    inventory = read_inventory(_absolute(path), _names(suite), console.create_log())
+    inventory = read_inventory(_absolute(path), _names(suite), console.create_log(), _names(follow))
     write = inventory_report.as_json if json_ else inventory_report.as_text
     print_result(write(inventory, all_versions=all_))
 

@@ -13,12 +13,13 @@ from kubeparcel.doctor.discovery import Discovery, discover, nothing_found
 from kubeparcel.doctor.factory import open_location, open_reader
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
 from kubeparcel.doctor.keys import DEFAULT_HORIZON_DAYS, TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.mirror_list import list_mirrors
+from kubeparcel.doctor.mirror_list import first_permitted, list_mirrors
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import UsageError
+from kubeparcel.sources.http.urls import redact_url
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class ExaminationRequest:
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that
     the repository offers are trusted. `suites`, `arches` and `components` limit the examination.
+    `follow` has the hosts besides the URL's own that redirects, indexes and mirrorlists may lead to.
     `quick` skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
     (Unix time, the current time if None).
     """
@@ -36,6 +38,7 @@ class ExaminationRequest:
     suites: Sequence[str] = ()
     arches: Sequence[str] = ()
     components: Sequence[str] = ()
+    follow: Sequence[str] = ()
     quick: bool = False
     horizon_days: int = DEFAULT_HORIZON_DAYS
     now: float | None = None
@@ -49,10 +52,10 @@ class ExaminationRequest:
 def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
     """Examine the apt and yum repositories at, or below, a location.
 
-    Of a mirrorlist or metalink, the first mirror is examined. Raises UsageError if there is no
-    repository, Unreachable or DownloadError if it cannot be read.
+    Of a mirrorlist or metalink, the first mirror on its own host or one in `follow` is examined. Raises UsageError if
+    there is no repository, Unreachable or DownloadError if it cannot be read.
     """
-    reader, suite = open_reader(request.location)
+    reader, suite = open_reader(request.location, request.follow)
     suites = (*request.suites, *([suite] if suite else []))
     try:
         return examine_reader(reader, request, log, suites)
@@ -60,8 +63,9 @@ def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
         mirrors = list_mirrors(reader)
         if not mirrors:
             raise
-    log.info("Mirror", f"{mirrors[0]}, the first of {len(mirrors)} in {request.location}")
-    return examine_reader(open_location(mirrors[0]), request, log, suites)
+        mirror = first_permitted(reader, mirrors)
+    log.info("Mirror", f"{redact_url(mirror)}, one of {len(mirrors)} in {redact_url(request.location)}")
+    return examine_reader(open_location(mirror, request.follow), request, log, suites)
 
 
 def examine_reader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -14,8 +15,10 @@ from kubeparcel.sources.http.urls import check_url, redact_url
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
 
-def open_reader(location: str) -> tuple[RepositoryReader, str]:
+def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryReader, str]:
     """Return a reader, and the apt suite that the location names, if any.
+
+    `follow` has the hosts besides its own that redirects and indexes may lead to.
 
     The location is a folder or a URL, of the repository, of a suite (`…/dists/NAME`) or of a yum
     repository's repodata. Raises UsageError if it is neither, ToolError if obstore is needed and
@@ -23,19 +26,22 @@ def open_reader(location: str) -> tuple[RepositoryReader, str]:
     """
     match = _SUITE_OR_METADATA.search(location)
     if not match:
-        return open_location(location), ""
-    return open_location(location[: match.start()]), match["suite"] or ""
+        return open_location(location, follow), ""
+    return open_location(location[: match.start()], follow), match["suite"] or ""
 
 
-def open_location(location: str) -> RepositoryReader:
+def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader:
     """Return a reader of the folder or URL; raises as `open_reader`."""
     scheme, colon, _ = location.partition("://")
+    hosts = frozenset(host.lower() for host in follow)
     if scheme in ("http", "https"):
-        return HttpReader(check_url(location))
+        return HttpReader(check_url(location), follow=hosts)
     if scheme == "s3":
         from kubeparcel.doctor.s3_reader import S3Reader
 
-        return S3Reader.from_url(location)
+        bucket = S3Reader.from_url(location)
+        bucket.follow = hosts
+        return bucket
     path = Path(unquote(urlparse(check_url(location)).path) if scheme == "file" else location)
     if colon and scheme != "file":
         raise UsageError(
@@ -44,4 +50,4 @@ def open_location(location: str) -> RepositoryReader:
         )
     if not path.is_dir():
         raise UsageError(f"No repository at {path}: the folder does not exist.", "Give a folder or the URL of one.")
-    return FolderReader(path.absolute())
+    return FolderReader(path.absolute(), hosts)

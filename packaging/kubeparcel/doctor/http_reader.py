@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import unescape
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.sources.http.errors import connection_error
-from kubeparcel.sources.http.request import ABSENT, iter_body, status_error
+from kubeparcel.sources.http.request import ABSENT, first_bytes, iter_body, open_response
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
-from kubeparcel.sources.http.session import create_session
+from kubeparcel.sources.http.session import Session
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.threads import CancelToken
 
@@ -22,19 +21,31 @@ RETRY_POLICY = RetryPolicy(attempts=3)
 _FORBIDDEN = 403
 """Buckets also answer this for a missing file if listing is not allowed."""
 
+_ABSENT = ABSENT | {_FORBIDDEN}
+
 _LINK = re.compile(r"""href\s*=\s*["']([^"'?#]+)["']""", re.IGNORECASE)
 _MAX_FOLDERS = 2000
 
 
 class HttpReader:
-    """A repository at a URL; `forbidden_urls` were answered with 403."""
+    """A repository at a URL; `forbidden_urls` were answered with 403.
 
-    def __init__(self, url: str, retry_policy: RetryPolicy = RETRY_POLICY) -> None:
+    `follow` has the further hosts that redirects and indexes may lead to. `local_kinds` are the kinds of local
+    addresses that may be read if the URL is from an index; None for a URL from the user.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        retry_policy: RetryPolicy = RETRY_POLICY,
+        follow: frozenset[str] = frozenset(),
+        local_kinds: Iterable[str] | None = None,
+    ) -> None:
         self.location = url if url.endswith("/") else f"{url}/"
-        self.retry_policy = retry_policy
+        self.follow = follow
         self.forbidden_urls: list[str] = []
         self._cancel_token = CancelToken()
-        self._session = create_session()
+        self._session = Session(retry_policy, follow, local_kinds)
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         return self._get(check_path(path), use)
@@ -43,40 +54,35 @@ class HttpReader:
         if limit is None:
             return self._get(check_path(path), b"".join)
         headers = {"Range": f"bytes=0-{limit - 1}"}
-        data = self._get(check_path(path), lambda blocks: next(blocks, b""), headers)
-        return None if data is None else data[:limit]
+        return self._get(check_path(path), lambda blocks: first_bytes(blocks, limit), headers)
 
-    def read_url(self) -> bytes | None:
-        """Return the document at the URL itself; None if there is none."""
-        url = self.location.rstrip("/")
-        return retry(self.retry_policy, self._cancel_token, lambda: self._get_once(url, b"".join, {}))
+    @property
+    def local_kinds(self) -> frozenset[str]:
+        """Return the kinds of local addresses that the repository's server has."""
+        return self._session.local_kinds
+
+    def read_url(self, limit: int) -> bytes | None:
+        """Return the first `limit` bytes of the document at the URL itself; None if there is none."""
+        return self._get_url(self.location.rstrip("/"), lambda blocks: first_bytes(blocks, limit))
 
     def _get(
         self, path: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
     ) -> T | None:
         # Quoted as apt does: buckets take a bare + for a space.
-        url = self.location + quote(path, safe="/:~")
-        return retry(self.retry_policy, self._cancel_token, lambda: self._get_once(url, use, headers or {}))
+        return self._get_url(self.location + quote(path, safe="/:~"), use, headers)
 
-    def _get_once(self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str]) -> T | None:
-        from urllib3.exceptions import HTTPError
+    def _get_url(
+        self, url: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
+    ) -> T | None:
+        def attempt() -> T | None:
+            with open_response(self._session, url, self._cancel_token, headers, _ABSENT) as response:
+                if response.status_code == _FORBIDDEN:
+                    self.forbidden_urls.append(redact_url(url))
+                if response.status_code in _ABSENT:
+                    return None
+                return self._use(use, iter_body(response, redact_url(url), self._session.policy))
 
-        policy = self.retry_policy
-        timeouts = (policy.connect_timeout, policy.read_timeout)
-        try:
-            response = self._session.get(url, headers=dict(headers), stream=True, timeout=timeouts)
-        except (OSError, ValueError, HTTPError) as error:
-            raise connection_error(url, error, policy) from None
-        with response:
-            status = response.status_code
-            if status == _FORBIDDEN:
-                self.forbidden_urls.append(redact_url(url))
-            if status in {_FORBIDDEN, *ABSENT}:
-                return None
-            if status not in {200, 206}:
-                failure = status_error(url, status)
-                raise TransientError(failure) if status >= 500 or status == 429 else failure
-            return self._use(use, iter_body(response, redact_url(url), policy))
+        return retry(self._session.policy, self._cancel_token, attempt)
 
     @staticmethod
     def _use(use: Callable[[Iterator[bytes]], T], blocks: Iterator[bytes]) -> T:

@@ -84,13 +84,13 @@ class Inventory:
         return len({package.identity for package in packages})
 
 
-def read_inventory(location: str, suites: Sequence[str], log: Log) -> Inventory:
+def read_inventory(location: str, suites: Sequence[str], log: Log, follow: Sequence[str] = ()) -> Inventory:
     """Return what is in the repository at a URL or in a folder: all suites, or these.
 
-    Without a state file it is read from the indexes. Raises UsageError if there is no repository
-    or suite, and as `open_reader` and the reader do.
+    Without a state file it is read from the indexes. Redirects may lead to the hosts in `follow`. Raises UsageError
+    if there is no repository or suite, and as `open_reader` and the reader do.
     """
-    reader, suite = open_reader(location)
+    reader, suite = open_reader(location, follow)
     names = tuple(dict.fromkeys((*suites, *([suite] if suite else []))))
     now = time.time()
     state = _load_state(reader, log)

@@ -10,8 +10,10 @@ from urllib.parse import urljoin
 from kubeparcel.doctor.factory import open_location
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.repository.storage.base import T
+from kubeparcel.sources.http.redirects import check_reference
+from kubeparcel.sources.http.urls import check_url
 
 
 def locate(reader: RepositoryReader, folder: str, base: str, path: str) -> str:
@@ -37,6 +39,25 @@ def locate(reader: RepositoryReader, folder: str, base: str, path: str) -> str:
     return urljoin(root, relative)
 
 
+def is_permitted(reader: RepositoryReader, url: str) -> bool:
+    """Return whether `require_permitted` accepts a URL."""
+    try:
+        require_permitted(reader, url, "")
+    except DownloadError:
+        return False
+    return True
+
+
+def require_permitted(reader: RepositoryReader, url: str, subject: str) -> None:
+    """Raise DownloadError for a URL on another host than the repository's, unless its user named that host.
+
+    `subject` begins the message.
+    """
+    origin = reader.location if isinstance(reader, HttpReader) else ""
+    kinds = reader.local_kinds if isinstance(reader, HttpReader) else ()
+    check_reference(subject, origin, url, reader.follow, kinds)
+
+
 def _root_url(reader: RepositoryReader) -> str:
     if isinstance(reader, FolderReader):
         return f"{reader.root.as_uri()}/"
@@ -44,11 +65,21 @@ def _root_url(reader: RepositoryReader) -> str:
 
 
 def stream(reader: RepositoryReader, location: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
-    """Return what `use` makes of the blocks of a located file; None if it does not exist."""
+    """Return what `use` makes of the blocks of a located file; None if it does not exist.
+
+    Raises DownloadError for a URL on a host that is not to be asked.
+    """
     if "://" not in location:
         return reader.stream(location, use)
+    if not location.startswith("file://"):
+        require_permitted(reader, location, "An index leads to")
     base, _, name = location.rpartition("/")
-    return _elsewhere(base).stream(name, use)
+    kinds = reader.local_kinds if isinstance(reader, HttpReader) else frozenset({"loopback"})
+    return _elsewhere(base, reader.follow, kinds).stream(name, use)
 
 
-_elsewhere = functools.lru_cache(64)(open_location)
+@functools.lru_cache(64)
+def _elsewhere(base: str, follow: frozenset[str], local_kinds: frozenset[str]) -> RepositoryReader:
+    if base.startswith("file://"):
+        return open_location(base)
+    return HttpReader(check_url(base), follow=follow, local_kinds=local_kinds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from kubeparcel.repository.storage.base import StorageReader, check_path
@@ -16,7 +17,9 @@ BLOCK = 1 << 20
 
 
 class RepositoryReader(StorageReader, Protocol):
-    """A repository that can be examined."""
+    """A repository that can be examined. `follow` has the hosts that its indexes may lead to, besides its own."""
+
+    follow: frozenset[str]
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         """Return what `use` makes of a file's blocks; None if the file does not exist.
@@ -30,6 +33,10 @@ class RepositoryReader(StorageReader, Protocol):
 
 class FolderReader(FolderStorage):
     """A repository in a folder."""
+
+    def __init__(self, root: Path, follow: frozenset[str] = frozenset()) -> None:
+        super().__init__(root)
+        self.follow = follow
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         return super().read(path, limit) if (self.root / check_path(path)).is_file() else None

@@ -15,6 +15,8 @@ from kubeparcel.repository.storage.s3 import S3Storage
 class S3Reader(S3Storage):
     """A repository in a bucket."""
 
+    follow: frozenset[str] = frozenset()
+
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         def get() -> T:
             response = obstore.get(self.store, check_path(path))

@@ -6,8 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -15,7 +13,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sanitize import is_number
-from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, status_error
+from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, read_body, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.http.urls import host_of, redact_url
 from kubeparcel.sources.transport import FileStat, ProgressCallback
@@ -25,8 +23,14 @@ from kubeparcel.threads import CancelToken, parallel_map
 if TYPE_CHECKING:
     import requests
 
+    from kubeparcel.sources.http.session import Session
+
 MAX_TEXT = 1 << 16
 """Bytes of a text file that are read; the files have a few hundred."""
+
+
+MAX_FILE = 4 << 30
+"""Bytes of a download; the largest of Kubernetes have 150 MB."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,11 @@ class HttpTransport:
     verb: ClassVar[str] = "Download"
 
     @functools.cached_property
-    def session(self) -> requests.Session:
+    def session(self) -> Session:
         """One session for all threads, so that connections are reused."""
-        from kubeparcel.sources.http.session import create_session
+        from kubeparcel.sources.http.session import Session
 
-        return create_session()
+        return Session(self.policy)
 
     def url(self, address: str) -> str:
         """Return the URL to request for an address; it may contain credentials."""
@@ -71,23 +75,13 @@ class HttpTransport:
             raise status_error(self.url(address), 404)
 
     def read(self, address: str, token: CancelToken) -> str | None:
-        def attempt() -> str | None:
-            with self._open(address, token) as response:
-                if response.status_code in ABSENT:
-                    return None
-                text = bytearray()
-                for block in iter_body(response, self.location(address), self.policy):
-                    text += block
-                    if len(text) > MAX_TEXT:
-                        break
-                return text.decode("utf-8", "replace")
-
-        return retry(self.policy, token, attempt)
+        data = retry(self.policy, token, lambda: read_body(self.session, self.url(address), token, MAX_TEXT))
+        return None if data is None else data.decode("utf-8", "replace")
 
     def stat(self, address: str, token: CancelToken) -> FileStat | None:
         def attempt() -> FileStat | None:
             # Not HEAD: a URL that a redirect has signed may be valid for GET only.
-            with self._open(address, token, {"Range": "bytes=0-0"}) as response:
+            with open_response(self.session, self.url(address), token, {"Range": "bytes=0-0"}) as response:
                 if response.status_code in ABSENT:
                     return None
                 _, size = _content_range(response, 0) or (0, None)
@@ -101,7 +95,7 @@ class HttpTransport:
         def attempt() -> str:
             size = _size(part)
             headers = {"Range": f"bytes={size}-", **validator} if size else {}
-            with self._open(address, token, headers) as response:
+            with open_response(self.session, self.url(address), token, headers) as response:
                 if response.status_code in ABSENT:
                     raise status_error(self.url(address), response.status_code)
                 # Only a strong ETag identifies the exact bytes (RFC 9110, 13.1.5).
@@ -131,20 +125,14 @@ class HttpTransport:
                 file.write(block)
                 digest.update(block)
                 size += len(block)
+                if size > MAX_FILE:
+                    raise DownloadError(f"{location} has more than {MAX_FILE:,} bytes.", "It is not the expected file.")
                 on_progress(size, total)
         # A cancelled body looks like one that has ended.
         token.raise_if_cancelled()
         if total is not None and size != total:
             raise interrupted(location, "closed the connection")
         return digest.hexdigest()
-
-    @contextmanager
-    def _open(
-        self, address: str, token: CancelToken, headers: Mapping[str, str] | None = None
-    ) -> Iterator[requests.Response]:
-        url = self.url(address)
-        with open_response(self.session, url, headers or {}, self.policy, token) as response:
-            yield response
 
 
 def _size(part: Path) -> int:

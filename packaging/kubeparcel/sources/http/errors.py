@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 
 from kubeparcel.errors import ConfigurationError, Unreachable
-from kubeparcel.sources.http.retry import RetryPolicy, TransientError
+from kubeparcel.sources.http.retry import RetryPolicy, Stalled, TransientError, Unusable
 from kubeparcel.sources.http.urls import host_of
 
 _STATUS_NOTES: Mapping[int, tuple[str, str]] = {
@@ -80,6 +80,8 @@ _DESCRIPTIONS: tuple[tuple[type[BaseException], Callable[[BaseException, float],
     (ssl.SSLError, lambda e, _: f"failed the TLS handshake: {getattr(e, 'reason', None) or e}"),
     (socket.gaierror, lambda _, __: "cannot be resolved (DNS lookup failed)"),
     (ConnectionRefusedError, lambda _, __: "refused the connection"),
+    (Stalled, lambda e, _: str(e)),
+    (Unusable, lambda e, _: str(e)),
     (TimeoutError, lambda _, timeout: f"did not answer within {timeout:g} s"),
     (ConnectionError, lambda _, __: "closed the connection"),
     (http.client.HTTPException, lambda _, __: "closed the connection"),

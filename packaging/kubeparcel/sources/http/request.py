@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -18,52 +17,59 @@ from kubeparcel.threads import CancelToken
 if TYPE_CHECKING:
     import requests
 
+    from kubeparcel.sources.http.session import Session
+
 BLOCK_SIZE = 1 << 20
 ABSENT = frozenset({404, 410})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-def send_request(
-    session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy
-) -> requests.Response:
-    """Return the response to a GET request, before its body.
-
-    Raises Unreachable without a response, as TransientError if a retry may help.
-    """
-    from urllib3.exceptions import HTTPError
-
-    timeouts = (policy.connect_timeout, policy.read_timeout)
-    try:
-        return session.get(url, headers=headers, stream=True, timeout=timeouts)
-    except (OSError, ValueError, HTTPError) as error:
-        raise connection_error(url, error, policy) from None
-
-
 @contextmanager
 def open_response(
-    session: requests.Session, url: str, headers: Mapping[str, str], policy: RetryPolicy, token: CancelToken
+    session: Session,
+    url: str,
+    token: CancelToken,
+    headers: Mapping[str, str] | None = None,
+    absent: frozenset[int] = ABSENT,
 ) -> Iterator[requests.Response]:
-    """Yield the response for a file that exists, or one whose status is in ABSENT.
+    """Yield the response for a file that exists, or one whose status is in `absent`.
 
     The status may also be 416 if the request has a Range. Raises DownloadError for any other
     status and Unreachable without a response, as TransientError if a retry may help.
     """
+    from urllib3.exceptions import HTTPError
+
     token.raise_if_cancelled()
-    response = send_request(session, url, headers, policy)
+    try:
+        response = session.open(url, headers or {})
+    except (OSError, ValueError, HTTPError, HTTPException) as error:
+        raise connection_error(url, error, session.policy) from None
     with response, token.on_cancel(functools.partial(_interrupt, response)):
-        _check_status(response, url, ranged="Range" in headers)
+        code = response.status_code
+        if code in _TRANSIENT:
+            pause = parse_retry_after(response.headers.get("Retry-After"))
+            raise TransientError(status_error(url, code), pause)
+        if code not in {200, 206, *absent} and not (code == 416 and headers and "Range" in headers):
+            raise status_error(url, code)
         yield response
 
 
-def _check_status(response: requests.Response, url: str, *, ranged: bool) -> None:
-    if url.startswith("https:") and not response.url.startswith("https:"):
-        raise DownloadError(f"{redact_url(url)} redirects to an address without TLS.")
-    code = response.status_code
-    if code in _TRANSIENT:
-        pause = parse_retry_after(response.headers.get("Retry-After"))
-        raise TransientError(status_error(url, code), pause)
-    if code not in {200, 206, *ABSENT} and not (code == 416 and ranged):
-        raise status_error(url, code)
+def read_body(session: Session, url: str, token: CancelToken, limit: int) -> bytes | None:
+    """Return a file, or its first `limit` bytes; None if it does not exist. Raises as `open_response`."""
+    with open_response(session, url, token) as response:
+        if response.status_code in ABSENT:
+            return None
+        return first_bytes(iter_body(response, redact_url(url), session.policy), limit)
+
+
+def first_bytes(blocks: Iterator[bytes], limit: int) -> bytes:
+    """Return the first `limit` bytes of blocks, without reading many more."""
+    data = bytearray()
+    for block in blocks:
+        data += block
+        if len(data) >= limit:
+            break
+    return bytes(data[:limit])
 
 
 def status_error(url: str, code: int) -> DownloadError:
@@ -80,21 +86,15 @@ def iter_body(response: requests.Response, location: str, policy: RetryPolicy) -
     """
     from urllib3.exceptions import HTTPError
 
-    received, started = 0, time.monotonic()
     while True:
         try:
-            # read1 returns what has arrived; waiting for a full block would hide a slow server.
+            # read1 returns what has arrived: waiting for a full block would delay progress.
             block = response.raw.read1(BLOCK_SIZE, decode_content=False)
-        except (HTTPError, HTTPException, OSError) as error:
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             raise interrupted(location, describe_error(error, policy.read_timeout)[0]) from None
         if not block:
             return
         yield block
-        received, elapsed = received + len(block), time.monotonic() - started
-        if elapsed >= policy.read_timeout:
-            if received < elapsed * policy.min_rate:
-                raise interrupted(location, f"sent only {received} bytes in {elapsed:.0f} s")
-            received, started = 0, time.monotonic()
 
 
 def interrupted(location: str, predicate: str) -> TransientError:

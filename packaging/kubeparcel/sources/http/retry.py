@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import TypeVar
 
 from kubeparcel.errors import KubeparcelError
@@ -34,6 +35,14 @@ class RetryPolicy:
     min_rate: int = 1000
 
 
+class Stalled(TimeoutError):
+    """A server sends less than the minimum rate."""
+
+
+class Unusable(HTTPException):
+    """A response that has no end, or cannot be read in reasonable time."""
+
+
 class TransientError(Exception):
     """An attempt failed in a way that another attempt may not.
 
@@ -52,18 +61,20 @@ def retry(
 ) -> Result:
     """Return the result of the first attempt that succeeds, with exponential backoff in between.
 
-    An attempt that increases `progress` resets the count: a long download over a bad connection
-    succeeds as long as it advances.
+    An attempt that increases `progress` (bytes) by what the minimum rate gives in `read_timeout` resets the count:
+    a long download over a bad connection succeeds as long as it advances.
     """
     failures, best = 0, progress()
+    step = policy.min_rate * policy.read_timeout
     while True:
         try:
             return attempt()
         except TransientError as error:
             failure = error
         token.raise_if_cancelled()
-        failures = failures + 1 if progress() <= best else 1
-        best = max(best, progress())
+        failures += 1
+        if progress() >= best + step:
+            failures, best = 1, progress()
         if failures >= policy.attempts or failure.retry_after > policy.max_retry_after:
             raise failure.error
         # Several downloads that were interrupted together should not retry together.

@@ -1,0 +1,283 @@
+"""Servers that send a byte now and then, never end, or redirect to hosts that nobody named."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import DownloadError, ExternalError
+from kubeparcel.sources.http import download
+from kubeparcel.sources.http.redirects import local_kind, redirect_target
+from kubeparcel.sources.http.request import read_body
+from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
+from kubeparcel.sources.http.session import Session
+from kubeparcel.threads import CancelToken
+from tests.support import upstream_site as sites
+
+IMPATIENT = RetryPolicy(connect_timeout=5, read_timeout=0.2, attempts=2, backoff=0.01)
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+Send = Callable[[bytes], None]
+
+
+@contextmanager
+def raw_server(answer: Callable[[Send], None], connections: list[int]) -> Iterator[str]:
+    """Run a server that answers each connection with `answer`, which gets a function that sends bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    connections.append(1)
+                    threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+        def handle(connection: socket.socket) -> None:
+            with suppress(OSError), connection:
+                connection.recv(65536)
+                answer(connection.sendall)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def slowly(start: bytes, text: bytes) -> Callable[[Send], None]:
+    def answer(send: Send) -> None:
+        send(start)
+        while True:
+            for byte in text:
+                send(bytes([byte]))
+                time.sleep(0.03)
+
+    return answer
+
+
+def endlessly(start: bytes, text: bytes) -> Callable[[Send], None]:
+    def answer(send: Send) -> None:
+        send(start)
+        while True:
+            send(text * 1000)
+
+    return answer
+
+
+def read(url: str, policy: RetryPolicy = IMPATIENT) -> bytes | None:
+    token = CancelToken()
+    session = Session(policy)
+    return retry(policy, token, lambda: read_body(session, url, token, 10_000_000))
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        (b"", b"HTTP/1.1"),
+        (OK, b"X-Header: 1\r\n"),
+        (OK + b"Content-Length: 1000\r\n\r\n", b"body"),
+        (OK + b"\r\n", b"body"),
+        (CHUNKED, b"0000"),
+        (CHUNKED, b"1\r\nx\r\n"),
+        (CHUNKED + b"0\r\n", b"Trailer: 1\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+)
+def test_server_that_sends_a_byte_now_and_then_is_retried_then_reported(start: bytes, text: bytes) -> None:
+    connections: list[int] = []
+    began = time.monotonic()
+    with raw_server(slowly(start, text), connections) as url, pytest.raises(ExternalError, match=r"sent only|answer"):
+        read(url)
+    assert time.monotonic() - began < 4
+    assert len(connections) == IMPATIENT.attempts
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"x"),
+        (OK, b"X: " + b"x" * 1000 + b"\r\n"),
+        (CHUNKED, b"0"),
+        (CHUNKED, b"1\r\nx\r\n"),
+        (CHUNKED, b"1;" + b"x" * 1000),
+        (CHUNKED + b"0\r\n", b"Trailer: 1\r\n"),
+    ],
+)
+def test_response_without_an_end_is_reported(start: bytes, text: bytes) -> None:
+    began = time.monotonic()
+    policy = RetryPolicy(read_timeout=30, attempts=1)
+    with raw_server(endlessly(start, text), []) as url, pytest.raises(ExternalError):
+        read(url, policy)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Length: -5",
+        b"Content-Length: " + b"9" * 5000,
+        "Content-Length: \u00b2".encode(),
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5",
+        b"Location: http://[::1/",
+        b"Content-Range: bytes 5-1/9",
+        b"Set-Cookie: \xff=\xff; expires=" + b"9" * 1000,
+        b"X: " + b"x" * 70_000,
+        b"\xff\xfe\x00: \x00",
+        b"no colon",
+    ],
+)
+@pytest.mark.parametrize("code", [b"200 OK", b"302 Found", b"99999999 \xff", b"206 Partial"])
+def test_odd_headers_end_in_a_result_or_an_error(header: bytes, code: bytes) -> None:
+    answer = b"HTTP/1.1 " + code + b"\r\n" + header + b"\r\n\r\nhello"
+    with raw_server(lambda send: send(answer), []) as url, suppress(ExternalError):
+        read(url, RetryPolicy(read_timeout=5, attempts=1))
+
+
+def test_file_that_advances_a_byte_at_each_attempt_is_not_retried_without_end() -> None:
+    size = 0
+
+    def attempt() -> int:
+        nonlocal size
+        size += 1
+        raise TransientError(DownloadError("stalled"))
+
+    with pytest.raises(DownloadError, match="stalled"):
+        retry(IMPATIENT, CancelToken(), attempt, lambda: size)
+    assert size == IMPATIENT.attempts
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.1", "loopback"),
+        ("::1", "loopback"),
+        ("::ffff:127.0.0.1", "loopback"),
+        ("localhost", "loopback"),
+        ("a.localhost.", "loopback"),
+        ("0.0.0.0", "loopback"),  # Linux connects to itself
+        ("169.254.169.254", "link-local"),
+        ("2852039166", "link-local"),
+        ("0xa9fea9fe", "link-local"),
+        ("::ffff:a9fe:a9fe", "link-local"),
+        ("fe80::1%eth0", "link-local"),
+        ("10.0.0.1", ""),
+        ("example.org", ""),
+    ],
+)
+def test_local_addresses_are_recognized_in_every_notation(address: str, kind: str) -> None:
+    assert local_kind(address) == kind
+
+
+@pytest.fixture
+def site() -> Iterator[sites.UpstreamSite]:
+    with sites.serve_site() as served:
+        yield served
+
+
+def follow(session: Session, url: str) -> bytes | None:
+    return read_body(session, url, CancelToken(), 1000)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("http://127.0.0.2:{port}/y", "redirects to another host, 127.0.0.2"),
+        ("http://127.0.0.1:1/y", "redirects to another host, 127.0.0.1:1"),
+        ("//127.0.0.2:{port}/y", "another host"),
+        ("http://u:p@127.0.0.1.example.org/y", "another host"),
+        ("ftp://127.0.0.1/y", "not an http"),
+        ("file:///etc/passwd", "not an http"),
+        ("http://[::1/", "not an http"),
+        ("http://h\x1b[2J/", "not an http"),
+    ],
+)
+def test_redirect_to_a_host_that_nobody_named_is_not_followed(
+    site: sites.UpstreamSite, target: str, message: str
+) -> None:
+    with sites.serve_site("127.0.0.2") as other:
+        other.files["/y"] = b"secret"
+        site.faults["/x"] = [sites.redirect(target.format(port=other.url.rpartition(":")[2]))]
+        with pytest.raises(DownloadError, match=message) as caught:
+            follow(Session(IMPATIENT, follow=frozenset()), f"{site.url}/x")
+        assert "\x1b" not in str(caught.value)
+        assert not other.requests
+
+
+@pytest.mark.parametrize("origin", ["https://example.org/x", "http://example.org/x"])
+def test_tls_is_not_lost_at_any_hop(origin: str) -> None:
+    with pytest.raises(DownloadError, match="an address without TLS"):
+        redirect_target(origin, "https://example.org/x", "http://example.org/x", None, ())
+
+
+def test_password_stays_with_its_host() -> None:
+    origin = "http://u:p@example.org/x"
+    assert redirect_target(origin, origin, "https://example.org/y", None, ()) == "https://u:p@example.org/y"
+    assert redirect_target(origin, origin, "/y", None, ()) == "http://u:p@example.org/y"
+    assert redirect_target(origin, origin, "http://cdn.example.org/y", None, ()) == "http://cdn.example.org/y"
+
+
+def test_redirect_names_the_option_that_allows_its_host(site: sites.UpstreamSite) -> None:
+    with sites.serve_site("127.0.0.2") as other:
+        other.files["/y"] = b"data"
+        site.faults["/x"] = [sites.redirect(f"{other.url}/y")] * 2
+        with pytest.raises(DownloadError, match=r"--follow 127\.0\.0\.2"):
+            follow(Session(IMPATIENT, follow=frozenset()), f"{site.url}/x")
+        assert follow(Session(IMPATIENT, follow=frozenset({"127.0.0.2"})), f"{site.url}/x") == b"data"
+
+
+def test_redirects_within_the_host_are_followed_but_not_without_end(site: sites.UpstreamSite) -> None:
+    site.files["/y"] = b"data"
+    site.faults["/x"] = [sites.redirect("/y")]
+    session = Session(IMPATIENT, follow=frozenset())
+    assert follow(session, f"{site.url}/x") == b"data"
+    site.faults["/x"] = [sites.redirect("/x")] * 50
+    with pytest.raises(ExternalError, match="redirects more than"):
+        follow(session, f"{site.url}/x")
+    assert len(site.requests_for("/x")) < 20
+
+
+def test_download_without_an_end_stops_at_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(download, "MAX_FILE", 100_000)
+    answer = endlessly(OK + b"\r\n", b"x" * 1000)
+    with raw_server(answer, []) as url, pytest.raises(DownloadError, match="more than 100,000 bytes"):
+        download.HttpTransport("", IMPATIENT).copy(url, tmp_path / "part", lambda *_: None, CancelToken())
+    assert (tmp_path / "part").stat().st_size < 3_000_000
+
+
+def test_body_of_a_redirect_is_not_read(site: sites.UpstreamSite) -> None:
+    site.files["/y"] = b"data"
+
+    def endless(handler: sites.Handler, _: bytes) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/y")
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(b"x" * 100_000)
+
+    site.faults["/x"] = [endless]
+    assert follow(Session(IMPATIENT), f"{site.url}/x") == b"data"
+
+
+def test_named_host_is_asked_although_it_is_local_and_others_are_not(
+    site: sites.UpstreamSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that resolves to this machine is as local as the address itself."""
+    site.files["/y"] = b"secret"
+    port = int(site.url.rpartition(":")[2])
+    session = Session(IMPATIENT)
+    session.named_hosts.add("example.org")
+    resolved = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: resolved)
+    connection = session.get_adapter("http://inside.example").get_connection_with_tls_context(  # type: ignore[attr-defined]
+        session.prepare(f"http://inside.example:{port}/y"), True
+    )
+    with pytest.raises(DownloadError, match="loopback"):
+        connection.urlopen("GET", "/y", retries=False)
+    assert not site.requests
