@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.model import Format
-from kubeparcel.repository import directory_listing, package_cache
+from kubeparcel.repository import directory_listing, file_stamp, package_cache
 from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import FileStamp, IndexEntry, LastPublish, PackageMetadata
+from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import Publish
@@ -39,6 +40,7 @@ def test_packages_read_by_worker_processes_are_published(publish: Publish, repo:
 def test_publish_reads_only_files_that_are_not_cached(
     publish: Publish, repo: Path, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
     publish()
     names: list[str] = []
     read_files = read.read_files
@@ -76,15 +78,15 @@ def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
 
 
 def test_cache_returns_a_digest_only_for_an_unchanged_file(tmp_path: Path) -> None:
-    file = FileStamp.of("/a.deb", 3, 5)
+    file = FileStamp("/a.deb\x003\x0017\x005")
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_digests({file: "f" * 64})
         assert cache.digests([file]) == {file: "f" * 64}
-        assert cache.digests([FileStamp.of("/a.deb", 3, 6)]) == {}
+        assert cache.digests([FileStamp("/a.deb\x003\x0017\x006")]) == {}
 
 
 def test_cache_returns_the_last_publish_of_the_same_state_only(tmp_path: Path) -> None:
-    last = LastPublish("s4", frozenset({"stable"}), (FileStamp.of("/a\n.deb", 3, 5),))
+    last = LastPublish("s4", frozenset({"stable"}), (FileStamp("/a\n.deb\x003\x0017\x005"),))
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_last_publish("target", last)
         assert cache.last_publish("target", "s4") == last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from kubeparcel.packages.versions import version_key
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import read_packages
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import FileStamp, open_cache
+from kubeparcel.repository.package_cache import open_cache
 from kubeparcel.repository.suites import select_packages
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.store import Store
@@ -129,14 +131,14 @@ def _loose_files(path: Path) -> list[Path]:
 
 
 def _local_source(path: Path, files: Iterable[Path]) -> PackageSource:
+    moment = time.time_ns()
     stamps = []
     for file in files:
         with translate_os_errors(file):
-            status = file.stat()
-        stamps.append(FileStamp.of(str(file), status.st_size, status.st_mtime_ns))
+            stamps.append(FileStamp.of(str(file), file.stat(), moment))
     with open_cache() as cache:
         read = read_packages(stamps, cache)
-    paths = {package_from(metadata): Path(read.paths[sha256]) for sha256, metadata in read.metadata.items()}
+    paths = {package_from(metadata): Path(read.files[sha256].path) for sha256, metadata in read.metadata.items()}
     packages = {package._replace(path=str(file)): file for package, file in paths.items()}
     return PackageSource(str(path), frozenset(packages), packages.__getitem__)
 

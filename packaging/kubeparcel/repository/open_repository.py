@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from kubeparcel.console import Log
 from kubeparcel.repository import location, policy, state_file
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
 from kubeparcel.repository.package_cache import PackageCache, open_cache
 from kubeparcel.repository.result import ChangeResult
@@ -55,7 +56,7 @@ class OpenRepository:
     started: float
     confirm: Callable[[str], None]
 
-    def apply(self, target_suites: Suites, sources: Mapping[Package, str] | None = None) -> ChangeResult:
+    def apply(self, target_suites: Suites, sources: Mapping[Package, FileStamp] | None = None) -> ChangeResult:
         """Publish these suites; `sources` are the files of new packages.
 
         Raises PolicyViolation if packages could not be installed.

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
+from kubeparcel.repository.file_stamp import FileStamp
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-  path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT) WITHOUT ROWID;
+  path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS metadata (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
   content_digest TEXT, dependencies TEXT, signed INTEGER);
@@ -27,38 +28,8 @@ CREATE TABLE IF NOT EXISTS last_publish (
   target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 6
+_SCHEMA_VERSION = 7
 _FORMATS = {str(format_): format_ for format_ in Format}
-
-
-class FileStamp(str):
-    """What identifies the content of a local file: path, size in bytes, mtime in nanoseconds.
-
-    A text `PATH\\0SIZE\\0MTIME`: a folder has ten thousand of them, and texts are created, compared
-    and stored several times as fast as tuples.
-    """
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, path: str, size: int, mtime_ns: int) -> FileStamp:
-        """Return the stamp of a file."""
-        return cls(f"{path}\0{size}\0{mtime_ns}")
-
-    @property
-    def path(self) -> str:
-        """The path of the file."""
-        return self.partition("\0")[0]
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return int(self.split("\0")[1])
-
-    @property
-    def mtime_ns(self) -> int:
-        """The time of the last modification in nanoseconds since 1970."""
-        return int(self.rpartition("\0")[2])
 
 
 class PackageMetadata(NamedTuple):
@@ -87,7 +58,7 @@ class IndexEntry(NamedTuple):
 
 
 class LastPublish(NamedTuple):
-    """What was in a folder when it was last published.
+    """What was in a folder when it was last published; `files` are those with reliable stamps.
 
     `state` is the SHA-256 of the repository's state file afterwards. `home_suites` are the suites of the folder's
     Kubernetes core packages.
@@ -107,7 +78,7 @@ class PackageCache:
     def digests(self, files: Sequence[FileStamp]) -> dict[FileStamp, str]:
         """Return the SHA-256 of the files that have not changed since they were read."""
         rows = self._select("files", "path", (file.path for file in files))
-        digests = {FileStamp.of(*row[:3]): row[3] for row in rows}
+        digests = {stamp: sha256 for _, stamp, sha256 in rows}
         return {file: digests[file] for file in files if file in digests}
 
     def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
@@ -136,7 +107,8 @@ class PackageCache:
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
         """Store the SHA-256 of local files."""
-        self._insert("files", ((f.path, f.size, f.mtime_ns, sha256) for f, sha256 in digests.items()))
+        rows = ((file.path, str(file), sha256) for file, sha256 in digests.items() if file.is_reliable)
+        self._insert("files", rows)
 
     def store_metadata(self, packages: Iterable[PackageMetadata]) -> None:
         """Store the metadata of packages."""

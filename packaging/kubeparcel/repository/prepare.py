@@ -12,6 +12,7 @@ from kubeparcel.model import Format
 from kubeparcel.repository import client_files, state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.client_files import FolderPages
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.index_entries import load_index_entries
 from kubeparcel.repository.model import Indexes, Package, RepositoryOptions, State
 from kubeparcel.repository.package_cache import IndexEntry, PackageCache
@@ -52,7 +53,7 @@ class TargetState:
     """The state to publish, the files of new packages, and whether to sign all indexes again."""
 
     state: State
-    sources: Mapping[Package, str]
+    sources: Mapping[Package, FileStamp]
     rebuild_all: bool
 
     def packages(self, key: IndexKey) -> Sequence[Package]:

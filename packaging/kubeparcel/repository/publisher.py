@@ -63,7 +63,7 @@ def publish(
             candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
         result = repository.apply(suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources)
         if not target.dry_run:
-            published = LastPublish(result.state.digest, home_suites, files)
+            published = LastPublish(result.state.digest, home_suites, tuple(file for file in files if file.is_reliable))
             cache.store_last_publish(source, published)
         return dataclasses.replace(result, kept=kept)
 

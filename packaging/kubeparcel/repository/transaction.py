@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, state_file
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import DAY, Indexes, Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
@@ -27,7 +28,7 @@ class NewFile(NamedTuple):
     """A package file to add at `path`: from a local `source`, or a copy of a published file."""
 
     path: str
-    source: str
+    source: FileStamp | None
     copy_of: str
 
 
@@ -93,7 +94,7 @@ def _new_files(published: State, target: TargetState) -> list[NewFile]:
     files = []
     for path, package in missing.items():
         home = homes.setdefault(package, path)
-        source = target.sources[package] if home == path else ""
+        source = target.sources[package] if home == path else None
         files.append(NewFile(path, source, "" if source else home))
     return files
 

@@ -12,11 +12,11 @@ import pytest
 from kubeparcel import paths
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format
-from kubeparcel.repository import publisher, suites
+from kubeparcel.repository import file_stamp, publisher, suites
 from kubeparcel.repository.candidates import match
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
-from kubeparcel.repository.package_cache import FileStamp
 from tests.support import client_view
 from tests.support.package_builders import deb, five
 from tests.support.repository_fixtures import Publish
@@ -78,6 +78,7 @@ def test_incremental_publish_equals_a_full_publish(
 def test_incremental_publish_looks_at_new_files_only(
     publish: Publish, dist: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
     counts: list[int] = []
     match_packages = match.match_packages
 

@@ -69,7 +69,7 @@ def _compare(
     for change in changes:
         published.write_bytes(storage.read(paths[change.published]) or b"")
         try:
-            old, new = reader.read_packages([published, Path(candidates.sources[change.package])])
+            old, new = reader.read_packages([published, Path(candidates.sources[change.package].path)])
         except BrokenPackage:
             yield change, None
         else:

@@ -16,8 +16,9 @@ from kubeparcel.packages.versions import version_key
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.candidates.scan import new_files
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package, State
-from kubeparcel.repository.package_cache import FileStamp, LastPublish, PackageCache, PackageMetadata
+from kubeparcel.repository.package_cache import LastPublish, PackageCache, PackageMetadata
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class Candidates:
     """
 
     packages: frozenset[Package]
-    sources: Mapping[Package, str]
+    sources: Mapping[Package, FileStamp]
     signed: frozenset[Package]
 
     def without(self, dropped: Set[Package]) -> Candidates:
         """Return the candidates without some new packages."""
         return Candidates(
             self.packages - dropped,
-            {package: path for package, path in self.sources.items() if package not in dropped},
+            {package: file for package, file in self.sources.items() if package not in dropped},
             self.signed - dropped,
         )
 
@@ -64,7 +65,7 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
     """
     stored = {package.sha256: package for package in state.stored_packages}
     package_files = read_packages(files, cache, stored.keys())
-    published = {stored[sha256] for sha256 in package_files.paths.keys() & stored.keys()}
+    published = {stored[sha256] for sha256 in package_files.files.keys() & stored.keys()}
     if not package_files.metadata:
         return Candidates(frozenset(published), {}, frozenset())
     digests = {package_from(metadata): sha256 for sha256, metadata in package_files.metadata.items()}
@@ -79,7 +80,7 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
         if other := same_content.get((*package.identity, package.content_digest)):
             published.add(other)
         else:
-            sources[package] = package_files.paths[sha256]
+            sources[package] = package_files.files[sha256]
     signed = frozenset(p for p in sources if package_files.metadata[digests[p]].signed)
     return Candidates(frozenset(published | sources.keys()), sources, signed)
 
@@ -133,7 +134,7 @@ def package_from(metadata: PackageMetadata) -> Package:
 def check_layout(candidates: Candidates, cache: PackageCache, log: Log) -> None:
     """Run the layout check on new packages of the catalog. Raises PolicyViolation."""
     names = kubernetes_packages().names
-    paths = {package.sha256: path for package, path in candidates.sources.items() if package.name in names}
+    paths = {package.sha256: file.path for package, file in candidates.sources.items() if package.name in names}
     unchecked = paths.keys() - cache.layout_checked(paths)
     if not unchecked:
         return

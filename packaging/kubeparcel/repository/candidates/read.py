@@ -13,7 +13,8 @@ from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import header, rpm_metadata
-from kubeparcel.repository.package_cache import FileStamp, IndexEntry, PackageCache, PackageMetadata
+from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.package_cache import IndexEntry, PackageCache, PackageMetadata
 from kubeparcel.repository.yum import package_xml
 
 _BATCH = 500
@@ -34,7 +35,7 @@ class ParsedPackage(NamedTuple):
 class PackageFiles:
     """The package files of a folder by SHA-256, without metadata for those already published."""
 
-    paths: Mapping[str, str]
+    files: Mapping[str, FileStamp]
     metadata: Mapping[str, PackageMetadata]
 
 
@@ -46,17 +47,17 @@ def read_packages(files: Sequence[FileStamp], cache: PackageCache, published: Se
     digests = cache.digests(files)
     metadata = cache.metadata(set(digests.values()) - published)
     resolved = metadata.keys() | published
-    paths = {sha256: file.path for file, sha256 in digests.items() if sha256 in resolved}
+    found = {sha256: file for file, sha256 in digests.items() if sha256 in resolved}
     unread = [file for file in files if digests.get(file) not in resolved]
     for batch in read_files(unread):
         cache.store_digests({file: package.metadata.sha256 for file, package in batch})
         cache.store_metadata(package.metadata for _, package in batch)
         cache.store_index_entries({p.metadata.sha256: p.entry for _, p in batch})
         for file, package in batch:
-            paths[package.metadata.sha256] = file.path
+            found[package.metadata.sha256] = file
             if package.metadata.sha256 not in published:
                 metadata[package.metadata.sha256] = package.metadata
-    return PackageFiles(paths, metadata)
+    return PackageFiles(found, metadata)
 
 
 Batch = Sequence[tuple[FileStamp, ParsedPackage]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.repository.package_cache import FileStamp, LastPublish
+from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.storage.base import METADATA_FOLDER
 
 
@@ -20,7 +22,7 @@ def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
     """
     require_folder(folder)
     with translate_os_errors(folder):
-        files = sorted(_stamps(str(folder)))
+        files = sorted(_stamps(str(folder), time.time_ns()))
     if not files:
         raise UsageError(
             f"No .deb or .rpm files in {folder}.", "Build packages first (inv build), or pass --from FOLDER."
@@ -44,7 +46,7 @@ def new_files(files: Sequence[FileStamp], last: LastPublish) -> Sequence[FileSta
     return new if len(files) - len(new) == len(before) else None
 
 
-def _stamps(folder: str) -> Iterator[FileStamp]:
+def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -52,10 +54,9 @@ def _stamps(folder: str) -> Iterator[FileStamp]:
                 continue
             if name.endswith((".deb", ".rpm")):
                 if entry.is_file():
-                    status = entry.stat()
-                    yield FileStamp.of(entry.path, status.st_size, status.st_mtime_ns)
+                    yield FileStamp.of(entry.path, entry.stat(), moment)
             elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, METADATA_FOLDER).is_dir():
-                yield from _stamps(entry.path)
+                yield from _stamps(entry.path, moment)
 
 
 def _reject_invalid_names(files: Sequence[FileStamp]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from kubeparcel.packages.digest import HEAD_SIZE, hash_file
 from kubeparcel.packages.rpm import header
 from kubeparcel.repository.candidates.match import Candidates, package_from
 from kubeparcel.repository.candidates.read import ParsedPackage, parse_rpm
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.signing import rpm_signature
@@ -27,10 +29,10 @@ _BATCH = 250
 
 
 class SignedRpm(NamedTuple):
-    """The metadata of a signed copy and its path."""
+    """The metadata of a signed copy, and its file."""
 
     parsed: ParsedPackage
-    path: str
+    file: FileStamp
 
 
 def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: PackageCache, log: Log) -> Candidates:
@@ -56,8 +58,8 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
         candidates,
         packages=frozenset(copies.get(package, package) for package in candidates.packages),
         sources={
-            copies.get(package, package): signed[package].path if package in signed else path
-            for package, path in candidates.sources.items()
+            copies.get(package, package): signed[package].file if package in signed else file
+            for package, file in candidates.sources.items()
         },
     )
 
@@ -71,7 +73,7 @@ def _signed_by(signer: Signer, candidates: Candidates) -> set[Package]:
     packages = sorted(candidates.signed)
     if not packages:
         return set()
-    paths = [candidates.sources[package] for package in packages]
+    paths = [candidates.sources[package].path for package in packages]
     sizes = [package.size for package in packages]
     verify = partial(_verified_signers, signer.export_public_keys(armored=False))
     if len(packages) < _BATCH:
@@ -97,13 +99,15 @@ def _verified_signers(certificates: bytes, path: str, size: int) -> frozenset[st
     return rpm_signature.verified_signers(head, headers, certificates)
 
 
-def _sign(package: Package, source: str, signer: Signer, folder: Path) -> SignedRpm:
-    content = hash_file(source, header.head_length)
+def _sign(package: Package, source: FileStamp, signer: Signer, folder: Path) -> SignedRpm:
+    content = hash_file(source.path, header.head_length)
     if content.sha256 != package.sha256:
-        raise ConfigurationError(f"{source} changed while it was published.", "Run it again.")
+        raise ConfigurationError(f"{source.path} changed while it was published.", "Run it again.")
     headers = header.read_headers(content.head, content.size)
     signature = signer.sign_binary(content.head[headers.main.start : headers.main.end])
     target = folder / f"{package.sha256}.rpm"
     with translate_os_errors(target):
-        signed = rpm_signature.write_signed_copy(Path(source), content.head, headers, signature, target)
-    return SignedRpm(parse_rpm(signed.head, signed.size, signed.sha256), str(target))
+        signed = rpm_signature.write_signed_copy(Path(source.path), content.head, headers, signature, target)
+        source.require_unchanged(Path(source.path).stat())
+        file = FileStamp.of(str(target), target.stat(), time.time_ns())
+    return SignedRpm(parse_rpm(signed.head, signed.size, signed.sha256), file)

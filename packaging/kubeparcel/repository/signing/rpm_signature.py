@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import shutil
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -80,7 +79,6 @@ def write_signed_copy(source: Path, head: bytes, headers: Headers, signature: by
             hash_.update(block)
             new.write(block)
         size = new.tell()
-    shutil.copymode(source, target)
     return SignedCopy(hash_.hexdigest(), size, start + head[headers.main.start :])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from kubeparcel.errors import ConfigurationError, ExternalError
+from kubeparcel.repository.file_stamp import FileStamp
 
 T = TypeVar("T")
 
@@ -62,8 +63,11 @@ class Storage(StorageReader, Protocol):
     def top_names(self) -> Sequence[str]:
         """Return the names of the files and folders in the repository's own folder."""
 
-    def add(self, files: Sequence[tuple[str, str]]) -> None:
-        """Store local files: pairs of new path and local file. Durable on return."""
+    def add(self, files: Sequence[tuple[str, FileStamp]]) -> None:
+        """Store copies of local files: pairs of new path and local file. Durable on return.
+
+        Raises ConfigurationError for a file that has changed since its stamp was made.
+        """
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Copy stored files: pairs of existing and new path."""

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from kubeparcel.repository.file_stamp import FileStamp
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # renameat2(2)
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EXDEV}
+_CHUNK = 1 << 30
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
 
 SYNCFS_THRESHOLD = 64
@@ -87,38 +90,43 @@ def create_folder(folder: Path) -> None:
     folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o755)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link a file, or copy it where links are impossible; `target` must not exist."""
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Hard-link a file of the repository, or copy it where links are impossible; `target` must not exist."""
     try:
         os.link(source, target)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
         shutil.copyfile(source, target)
-        target.chmod(0o644)
+        Path(target).chmod(0o644)
 
 
-def try_hardlink(source: str, target: str) -> bool:
-    """Hard-link a user's file; return False if it is not world-readable or `target` exists."""
-    status = os.lstat(source)
-    if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o444 != 0o444:
-        return False
+def copy_file(source: FileStamp, target: str) -> None:
+    """Copy a user's file, where possible without copying its blocks; `target` must not exist.
+
+    Raises ConfigurationError if it has changed since its stamp was made.
+    """
+    old = os.open(source.path, os.O_RDONLY)
     try:
-        os.link(source, target)
-    except FileExistsError:
-        return False
+        new = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            os.fchmod(new, 0o644)
+            _copy_content(old, new, source.size)
+        finally:
+            os.close(new)
+        source.require_unchanged(os.fstat(old))
+    finally:
+        os.close(old)
+
+
+def _copy_content(old: int, new: int, size: int) -> None:
+    """Copy with copy_file_range(2), which shares the blocks on btrfs and XFS, or else with sendfile(2)."""
+    copied = 0
+    try:
+        while copied < size and (count := os.copy_file_range(old, new, _CHUNK)):
+            copied += count
     except OSError as error:
-        if error.errno not in _NO_LINK:
+        if error.errno not in _UNSUPPORTED | _NO_LINK:
             raise
-        return False
-    return True
-
-
-def import_file(source: Path, target: Path) -> None:
-    """Hard-link a user's file, or copy it if it is not world-readable or links are impossible."""
-    real = source.resolve() if source.is_symlink() else source
-    if real.stat().st_mode & 0o444 == 0o444:
-        link_or_copy(real, target)
-    else:
-        shutil.copyfile(real, target)
-        target.chmod(0o644)
+    while copied < size and (count := os.sendfile(new, old, None, _CHUNK)):
+        copied += count

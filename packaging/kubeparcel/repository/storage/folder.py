@@ -6,17 +6,20 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeparcel.errors import Busy, ConfigurationError
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.sanitize import is_number
 from kubeparcel.store import translate_os_errors
 
 _RETRY_SECONDS = 0.1
+_WORKERS = 2
 _STAGING = f"{METADATA_FOLDER}/half-made"
 
 
@@ -54,23 +57,33 @@ class FolderStorage:
             return [path.name for path in self.root.iterdir()]
         return []
 
-    def add(self, files: Sequence[tuple[str, str]]) -> None:
+    def add(self, files: Sequence[tuple[str, FileStamp]]) -> None:
+        self._add([path for path, _ in files], lambda number, staged: filesystem.copy_file(files[number][1], staged))
+
+    def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
+        stored = [f"{self.location}/{check_path(old)}" for old, _ in pairs]
+        self._add([new for _, new in pairs], lambda number, staged: filesystem.link_or_copy(stored[number], staged))
+
+    def _add(self, paths: Sequence[str], create: Callable[[int, str], None]) -> None:
+        """Add files: `create` makes the one with a number in the staging area. Durable on return."""
         with translate_os_errors(self.root):
-            staged = self._with_parent(f"{_STAGING}/part")
-            targets = [f"{self.location}/{check_path(path)}" for path, _ in files]
+            area = self._with_parent(f"{_STAGING}/added/x").parent
+            targets = [f"{self.location}/{check_path(path)}" for path in paths]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
                 self._reject_links(folder)
                 filesystem.create_folder(folder)
-            for target, (_, source) in zip(targets, files, strict=True):
-                if not filesystem.try_hardlink(source, target):
-                    staged.unlink(missing_ok=True)
-                    filesystem.import_file(Path(source), staged)
-                    staged.rename(target)
-            filesystem.fsync_many([*targets, *folders])
 
-    def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self.add([(new, f"{self.location}/{check_path(old)}") for old, new in pairs])
+            def add_part(start: int) -> None:
+                for number in range(start, len(targets), _WORKERS):
+                    staged, target = f"{area}/{number}", targets[number]
+                    with translate_os_errors(Path(target)):
+                        create(number, staged)
+                        os.replace(staged, target)  # noqa: PTH105 - for ten thousand files
+
+            with ThreadPoolExecutor(_WORKERS) as threads:
+                list(threads.map(add_part, range(_WORKERS)))
+            filesystem.fsync_many([*targets, *folders])
 
     def write(self, files: Mapping[str, bytes]) -> None:
         with translate_os_errors(self.root):

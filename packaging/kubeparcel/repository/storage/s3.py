@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from kubeparcel.errors import ExternalError, ToolError
+from kubeparcel.files import translate_os_errors
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import s3_errors, s3_lease
 from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError, FolderSwap, T, check_path
 
@@ -123,8 +125,14 @@ class S3Storage:
 
         return self._request(list_top)
 
-    def add(self, files: Sequence[tuple[str, str]]) -> None:
-        self._parallel(lambda pair: self._put(pair[0], Path(pair[1])), files)
+    def add(self, files: Sequence[tuple[str, FileStamp]]) -> None:
+        def upload(pair: tuple[str, FileStamp]) -> None:
+            path, file = pair
+            self._put(path, Path(file.path))
+            with translate_os_errors(Path(file.path)):
+                file.require_unchanged(Path(file.path).stat())
+
+        self._parallel(upload, files)
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         def copy_file(pair: tuple[str, str]) -> None:
