@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import json
 import random
 import struct
@@ -134,11 +135,11 @@ def damage_rpm(data: bytes, chance: random.Random) -> bytes:
 
 
 def _read_deb(data: bytes) -> object:
-    return deb_reader.read(Path("a.deb"), memoryview(data), InspectionCache())
+    return deb_reader.read(Path("a.deb"), io.BytesIO(data), InspectionCache())
 
 
 def _read_rpm(data: bytes) -> object:
-    return rpm_reader.read(Path("a.rpm"), memoryview(data), InspectionCache())
+    return rpm_reader.read(Path("a.rpm"), io.BytesIO(data), InspectionCache())
 
 
 def _index_deb(data: bytes) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import time
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def test_any_record_is_read_or_malformed(value: object) -> None:
 def _package(format_: Format) -> PackageContents:
     data = debs()[0] if format_ is Format.DEB else rpms()[0]
     read = next(read for magic, read in READERS.items() if data.startswith(magic))
-    return read(Path("a"), memoryview(data), InspectionCache())
+    return read(Path("a"), io.BytesIO(data), InspectionCache())
 
 
 LONG = 120_000

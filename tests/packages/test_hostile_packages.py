@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from kubeparcel.errors import CheckFailed, DiskError
-from kubeparcel.packages import compression, limits, reader
+from kubeparcel.packages import limits, reader
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.packages.model import FileType, PackageContents
 from tests.packages.conftest import Make
@@ -184,7 +184,6 @@ def test_zstd_frames_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_payload_above_the_limit_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compression, "_BLOCK", 1 << 10)
     monkeypatch.setattr(limits, "_adjusted", {limits.UNPACKED.name: 1 << 20})
     bomb = gzip.compress(bytes(1 << 21))
     assert "above the limit unpacked-size" in broken(tmp_path, deb(payload=("data.tar.gz", bomb)))

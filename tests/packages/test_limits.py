@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import struct
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -17,7 +19,8 @@ from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
-from tests.support.archive_builders import File, cpio, deb, member, rpm, tar
+from kubeparcel.packages.payload import FileInspector
+from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
 from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
 from tests.support.elf_files import elf as elf_file
 
@@ -72,13 +75,34 @@ def _many_sections() -> bytes:
     return bytes(data)
 
 
+def _slow_clock(folder: Path) -> object:
+    with mock.patch("kubeparcel.packages.payload_stream.time") as clock:
+        clock.thread_time.side_effect = itertools.count(0, 10)
+        return _package(deb(member("./a")))(folder)
+
+
+LARGE_WINDOW = b"\x5d" + struct.pack("<Iq", 1 << 28, -1) + bytes(99)
+"""The header of lzma data with a dictionary of 256 MiB."""
+
+ZSTD_FRAME = b"\x28\xb5\x2f\xfd\x20\0\x01\0\0"
+"""An empty zstd frame."""
+
+ZSTD_LARGE_WINDOW = b"\x28\xb5\x2f\xfd\x00\x90\x01\0\0"
+"""An empty zstd frame with a window of 256 MiB."""
+
 RECORD = Go().sections()[".go.buildinfo"]
 CASES: Mapping[str, Case] = {
     "FILE": _sparse_file,
     "UNPACKED": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(3 << 20))))),
     "RATIO": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(66 << 20), 1)))),
+    "READING_TIME": _slow_clock,
+    "WINDOW": _package(deb(payload=("data.tar.lzma", LARGE_WINDOW))),
+    "ZSTD_BLOCKS": _package(deb(payload=("data.tar.zst", ZSTD_FRAME + b"\x50\x2a\x4d\x18\0\0\0\0" * 20))),
+    "NAMES": _package(deb(*(member("./" + name * 90) for name in "ab"))),
+    "CONFIGURATION": _package(deb(*(member(f"./etc/{name}", bytes(900)) for name in "ab"))),
     "INDEX": lambda _: decompress_index("Packages.gz", gzip.compress(bytes(3 << 20))),
     "CONTROL": _package(deb(control={"triggers": "a" * (17 << 20)})),
+    "CONTROL_FILE": _package(deb(control={"control": CONTROL + " a\n" * (400 << 10)})),
     "SCRIPTLET": _package(deb(control={"postinst": "#!/bin/sh\n" + "#" * (128 << 10)})),
     "MEMBERS": _package(rpm(*(File(f"/{name}", b"") for name in "abcdefgh"))),
     "PATH": _package(deb(payload=("data.tar", tar(member("./" + "a" * 5000))))),
@@ -93,12 +117,20 @@ CASES: Mapping[str, Case] = {
     "GO_FILE_TABLE": _elf(go_buildinfo=RECORD, gopclntab=go_function_table("/a" * (5 << 20))),
     "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
 }
-SMALLER = {"UNPACKED": 1 << 20, "INDEX": 1 << 20, "MEMBERS": 4, "ELF_READS": 200}
+SMALLER = {
+    "UNPACKED": 1 << 20,
+    "INDEX": 1 << 20,
+    "MEMBERS": 4,
+    "ELF_READS": 200,
+    "ZSTD_BLOCKS": 10,
+    "NAMES": 160,
+    "CONFIGURATION": 1000,
+}
 """Limits that a test lowers, as their input would take too long to make."""
 
 
 def test_every_limit_has_a_case_and_a_reason() -> None:
-    assert CASES.keys() == TABLE.keys()
+    assert {*CASES} == {*TABLE}
     assert all(row.reason and row.default > 0 for row in TABLE.values())
     assert len({row.name for row in TABLE.values()}) == len(TABLE)
 
@@ -110,6 +142,31 @@ def test_input_above_a_limit_is_an_error_that_names_it(name: str, tmp_path: Path
     with pytest.raises((MalformedData, BrokenPackage), match=f"above the limit {TABLE[name].name} of ") as error:
         CASES[name](tmp_path)
     assert f"({TABLE[name].variable} raises it)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        deb(payload=("data.tar.zst", ZSTD_LARGE_WINDOW)),
+        rpm(File("/a"), payload=ZSTD_LARGE_WINDOW, values={1125: "zstd"}),
+        rpm(File("/a"), payload=LARGE_WINDOW, values={1125: "lzma"}),
+    ],
+)
+def test_a_window_above_the_limit_is_rejected_in_every_compression(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(BrokenPackage, match="above the limit window-size of "):
+        _package(data)(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "limit"),
+    [
+        (deb(control=dict.fromkeys(("postinst", "prerm"), "#" * (100 << 10))), "scriptlet-size"),
+        (deb(*[member("x", b"9 a=bcde\n" * 5000, tarfile.XHDTYPE)] * 2, member("./a")), "extended-header-size"),
+    ],
+)
+def test_parts_that_belong_together_have_one_limit(data: bytes, limit: str, tmp_path: Path) -> None:
+    with pytest.raises(BrokenPackage, match=f"above the limit {limit} of "):
+        _package(data)(tmp_path)
 
 
 def test_a_raised_limit_is_in_effect(tmp_path: Path) -> None:
@@ -131,8 +188,8 @@ def test_a_pipe_is_not_a_package(tmp_path: Path) -> None:
 
 def test_hard_links_of_a_file_are_inspected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    inspect = reader.deb.inspect_file
-    monkeypatch.setattr(reader.deb, "inspect_file", lambda *args: calls.append(args) or inspect(*args))  # type: ignore[func-returns-value]
+    inspect = FileInspector.inspect
+    monkeypatch.setattr(FileInspector, "inspect", lambda *args: calls.append(args) or inspect(*args))  # type: ignore[func-returns-value]
     links = (member(f"./{n}", kind=tarfile.LNKTYPE, linkname="./a") for n in range(50))
     (tmp_path / "a.deb").write_bytes(deb(member("./a", b"x\n"), *links))
     package = reader.read_package(tmp_path / "a.deb")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import gc
-import gzip
 import mmap
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from kubeparcel.model import Format
-from kubeparcel.packages import limits, reader
-from kubeparcel.packages.compression import decompress_payload
+from kubeparcel.packages import payload, reader
 from kubeparcel.packages.errors import BrokenPackage
 from tests.packages.conftest import Make
-from tests.support.archive_builders import File, deb, member, rpm
+from tests.support.archive_builders import File, deb, member, rpm, tar
 
 
 @pytest.fixture
@@ -77,5 +78,54 @@ def test_a_payload_is_not_kept_in_memory(nfpm: Make) -> None:
         gc.enable()
     assert package.entry("/usr/large")
     assert kept < 20 << 20
-    payload = decompress_payload(memoryview(gzip.compress(bytes(40 << 20))), "gzip", "a payload", limits.UNPACKED)
-    assert resident() - before > len(payload[0]) // 2
+
+
+READ_AND_MEASURE = """
+import resource, sys
+from pathlib import Path
+from kubeparcel.packages import limits, reader
+limits.adjust({"KUBEPARCEL_LIMIT_COMPRESSION_RATIO": "1M"})
+reader.read_package(Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+entries = reader.read_package(Path(sys.argv[2])).entries
+print(len(entries), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("head", [b"", b"\x7fELF"], ids=["data", "binary"])
+def test_a_file_of_any_size_is_read_in_constant_memory(tmp_path: Path, head: bytes) -> None:
+    large = tar(member("./usr/large", head + bytes(200 << 20)))
+    (tmp_path / "large").write_bytes(deb(payload=("data.tar.zst", zstandard.compress(large, 1))))
+    (tmp_path / "small").write_bytes(deb(payload=("data.tar.zst", zstandard.compress(tar(member("./a")), 1))))
+    command = [sys.executable, "-c", READ_AND_MEASURE, tmp_path / "small", tmp_path / "large"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    entries, kibibytes = map(int, output.split())
+    assert entries == 1
+    assert kibibytes < 24 << 10
+
+
+def test_a_binary_in_a_temporary_file_has_the_same_facts(nfpm: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Path("/bin/ls").read_bytes()
+    files = [nfpm(packager, {"/usr/bin/ls": program}) for packager in ("deb", "rpm")]
+    expected = [reader.read_package(file) for file in files]
+    monkeypatch.setattr(payload, "_IN_MEMORY", 1000)
+    assert [reader.read_package(file) for file in files] == expected
+    assert expected[0].entry("/usr/bin/ls").elf
+
+
+def test_data_of_small_files_is_kept_up_to_a_total_but_that_of_configuration_always(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payload, "_KEPT_TOTAL", 3)
+    paths = ("usr/a", "usr/b", "etc/c", "usr/lib/systemd/system/d.service", "usr/share/doc/e/provenance.json")
+    (tmp_path / "a.deb").write_bytes(deb(*(member(f"./{path}", b"12") for path in paths)))
+    entries = {entry.path[1:]: entry.data for entry in reader.read_package(tmp_path / "a.deb").entries}
+    assert entries == dict.fromkeys(paths, b"12") | {"usr/b": None}
+
+
+def test_of_very_many_faults_the_first_are_listed(tmp_path: Path) -> None:
+    files = [File(f"/{number}", digest="0" * 64) for number in range(250)]
+    (tmp_path / "a.rpm").write_bytes(rpm(*files))
+    faults = reader.read_package(tmp_path / "a.rpm").faults
+    assert len(faults) == 101
+    assert faults[-1] == "and 150 more faults"

@@ -23,7 +23,7 @@ def _unpacked(data: bytes | memoryview) -> bytes:
 def _change_deb(file: Path, member: str, change: Callable[[bytes], bytes]) -> None:
     """Replace the bytes of a member of a deb."""
     data = file.read_bytes()
-    entries = ar.members(data)
+    entries = ar.members(io.BytesIO(data))
     members = [(entry.name, data[entry.start : entry.end]) for entry in entries]
     changed = ((n, change(data) if n.startswith(member) else data) for n, data in members)
     file.write_bytes(archive_builders.ar(*changed, mtime=entries[0].mtime))

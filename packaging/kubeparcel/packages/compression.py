@@ -3,39 +3,84 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
-import mmap
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import zstandard
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.limits import Limit
-from kubeparcel.packages.memory_file import MemoryViewFile
 
-_BLOCK = 1 << 20
+ERRORS = (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+"""What the decompressors raise for damaged data."""
+
+_READ_SIZE = 1 << 17
 _FRAME_HEADER_MAX = 18
-_XZ_MEMORY = 128 << 20
-_ERRORS = (EOFError, OSError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+_XZ_OVERHEAD = 2 << 20
 
 
 class Compression(NamedTuple):
     """A compression by its file name suffix.
 
-    `open_stream` decompresses a file object; `decompress` small data, up to a number of bytes,
-    several times faster. It raises EOFError for incomplete data.
+    `open_stream` returns an object whose `readinto` decompresses a file object; `decompress` small
+    data, up to a number of bytes, several times faster. Both raise EOFError for incomplete data.
     """
 
     suffix: str
     magic: bytes
     open_stream: Callable[[Any], Any]
     decompress: Callable[[bytes, int], bytes]
+
+
+class _DecompressedFile:
+    """Decompresses a file with one of Python's decompressors, also several streams one after the other."""
+
+    def __init__(self, new: Callable[[], Any], file: BinaryIO) -> None:
+        self._new, self._file, self._decompressor = new, file, new()
+        self._packed = b""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer with the next plain bytes, and return their number; 0 at the end."""
+        while True:
+            if self._decompressor.eof and not self._next_stream():
+                return 0
+            starved = self._decompressor.needs_input
+            data = self._packed or (self._file.read(_READ_SIZE) if starved else b"")
+            self._packed = b""
+            plain = self._decompressor.decompress(data, len(buffer))
+            if plain:
+                buffer[: len(plain)] = plain
+                return len(plain)
+            if starved and not data and not self._decompressor.eof:
+                raise EOFError("truncated")
+
+    def _next_stream(self) -> bool:
+        """Start with the next stream, if there is one; zeros between streams are padding."""
+        data = self._decompressor.unused_data.lstrip(b"\0")
+        while not data and (more := self._file.read(_READ_SIZE)):
+            data = more.lstrip(b"\0")
+        self._packed = data
+        if data:
+            self._decompressor = self._new()
+        return bool(data)
+
+
+class _Gunzip:
+    """zlib's decompressor with the attributes of the others."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(31)
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, size)
+
+    needs_input = property(lambda self: not self._inner.unconsumed_tail)
+    eof = property(lambda self: self._inner.eof)
+    unused_data = property(lambda self: self._inner.unused_data)
 
 
 def _decompress(new: Callable[[], Any], data: bytes, limit: int) -> bytes:
@@ -46,38 +91,32 @@ def _decompress(new: Callable[[], Any], data: bytes, limit: int) -> bytes:
     return plain
 
 
+def _new_xz(container: int) -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(container, limits.WINDOW.maximum + _XZ_OVERHEAD)
+
+
+def _open_zstd(source: Any) -> Any:
+    window = min(limits.WINDOW.maximum, 1 << zstandard.WINDOWLOG_MAX)
+    return zstandard.ZstdDecompressor(max_window_size=window).stream_reader(source, read_across_frames=True)
+
+
 def _decompress_zstd(data: bytes, limit: int) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as stream:
-        return stream.read(limit)
+    with _open_zstd(data) as stream:
+        plain: bytes = stream.read(limit)
+    return plain
+
+
+def _python_compression(suffix: str, magic: bytes, new: Callable[[], Any]) -> Compression:
+    return Compression(suffix, magic, partial(_DecompressedFile, new), partial(_decompress, new))
 
 
 COMPRESSIONS: Mapping[str, Compression] = {
     "none": Compression("", b"", lambda file: file, lambda data, _: data),
-    "gzip": Compression(
-        ".gz",
-        b"\x1f\x8b",
-        lambda file: gzip.GzipFile(fileobj=file),
-        partial(_decompress, lambda: zlib.decompressobj(31)),
-    ),
-    "xz": Compression(
-        ".xz",
-        b"\xfd7zXZ\x00",
-        partial(lzma.LZMAFile, format=lzma.FORMAT_XZ),
-        partial(_decompress, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
-    ),
-    "zstd": Compression(
-        ".zst",
-        b"\x28\xb5\x2f\xfd",
-        lambda file: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True),
-        _decompress_zstd,
-    ),
-    "bzip2": Compression(".bz2", b"BZh", bz2.BZ2File, partial(_decompress, bz2.BZ2Decompressor)),
-    "lzma": Compression(
-        ".lzma",
-        b"",
-        partial(lzma.LZMAFile, format=lzma.FORMAT_ALONE),
-        partial(_decompress, lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _XZ_MEMORY)),
-    ),
+    "gzip": _python_compression(".gz", b"\x1f\x8b", _Gunzip),
+    "xz": _python_compression(".xz", b"\xfd7zXZ\x00", partial(_new_xz, lzma.FORMAT_XZ)),
+    "zstd": Compression(".zst", b"\x28\xb5\x2f\xfd", _open_zstd, _decompress_zstd),
+    "bzip2": _python_compression(".bz2", b"BZh", bz2.BZ2Decompressor),
+    "lzma": _python_compression(".lzma", b"", partial(_new_xz, lzma.FORMAT_ALONE)),
 }
 """The compressions of packages and indexes, by the names that rpm has for them."""
 
@@ -96,8 +135,8 @@ def decompress(data: bytes, compression: str, name: str, limit: Limit) -> bytes:
     """Return the plain bytes of something small; raise MalformedData, naming `name`."""
     try:
         plain = COMPRESSIONS[compression].decompress(data, limit.maximum + 1)
-    except _ERRORS as error:
-        raise MalformedData(f"{name} cannot be decompressed ({error})") from None
+    except ERRORS as error:
+        raise decompression_error(name, error) from None
     limit.check(len(plain), name)
     return plain
 
@@ -108,85 +147,54 @@ def decompress_index(name: str, data: bytes) -> bytes:
     return decompress(data, _BY_SUFFIX.get(suffix, "none"), name, limits.INDEX)
 
 
-def decompress_payload(packed: memoryview, compression: str, name: str, limit: Limit) -> tuple[memoryview, int]:
-    """Return the plain bytes and the number of zstd frames (0 for other compressions).
-
-    Raises MalformedData, naming `name`, for bytes that are compressed otherwise, damaged,
-    truncated, or larger than a limit when decompressed.
-    """
-    codec = COMPRESSIONS.get(compression)
-    if codec is None:
-        raise MalformedData(f"{name} has the unsupported compression {compression!r}")
-    if not packed[:6].tobytes().startswith(codec.magic):
-        raise MalformedData(f"{name} is not compressed with {compression}")
-    if compression == "none":
-        limit.check(len(packed), name)
-        return packed, 0
-    frames = _zstd_frames(packed, name) if compression == "zstd" else 0
-    try:
-        with MemoryViewFile(packed) as file, codec.open_stream(file) as stream:
-            return read_into_mmap(stream, name, 4 * len(packed), limit, len(packed)), frames
-    except MalformedData:
-        raise
-    except _ERRORS as error:
-        raise MalformedData(f"{name} cannot be decompressed ({error})") from None
+def decompression_error(name: str, error: BaseException) -> MalformedData:
+    """Return the error for one of ERRORS, raised while `name` was decompressed."""
+    if "memory" in str(error).lower():  # "Memory usage limit exceeded", "Frame requires too much memory for decoding"
+        return limits.WINDOW.exceeded(name)
+    return MalformedData(f"{name} cannot be decompressed ({error})")
 
 
-def read_into_mmap(stream: Any, name: str, size_hint: int, limit: Limit, packed_size: int = 0) -> memoryview:
-    """Read a stream to its end into anonymous memory, which grows without being copied.
-
-    `size_hint` is its probable size, `packed_size` its compressed size, if any, in bytes. Raises
-    MalformedData, naming `name`, above the limit, or above that of the ratio.
-    """
-    most = max(limits.RATIO_FREE, packed_size * limits.RATIO.maximum) if packed_size else limit.maximum
-    memory = mmap.mmap(-1, max(size_hint, _BLOCK), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages, which halve the time this takes
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    size = 0
-    while True:
-        if size == len(memory):
-            memory.resize(2 * size)
-        with memoryview(memory) as view, view[size : size + _BLOCK] as block:
-            count = stream.readinto(block)
-        if not count:
-            return memoryview(memory)[:size].toreadonly()
-        size += count
-        limit.check(size, name)
-        if size > most:
-            limits.RATIO.check(max(size // packed_size, limits.RATIO.maximum + 1), name)
-
-
-def _zstd_frames(packed: memoryview, name: str) -> int:
-    """Count the frames of zstd data (RFC 8878, 3.1), except skippable ones.
+def count_zstd_frames(file: BinaryIO, start: int, size: int, name: str) -> int:
+    """Count the frames of zstd data in a part of a file (RFC 8878, 3.1), except skippable ones.
 
     Raises MalformedData when the last one is truncated: the library's reader does not notice.
     """
-    count = offset = 0
-    while offset < len(packed):
-        magic = int.from_bytes(packed[offset : offset + 4], "little")
-        if magic & 0xFFFFFFF0 == 0x184D2A50:
-            offset += 8 + int.from_bytes(packed[offset + 4 : offset + 8], "little")
+    count = frames = blocks = 0
+    offset, end = start, start + size
+    while offset < end:
+        frames += 1
+        file.seek(offset)
+        header = file.read(_FRAME_HEADER_MAX)
+        if int.from_bytes(header[:4], "little") & 0xFFFFFFF0 == 0x184D2A50:
+            offset += 8 + int.from_bytes(header[4:8], "little")
         else:
-            offset = _frame_end(packed, offset, name)
+            offset, frame_blocks = _frame_end(file, header, offset, end, name)
+            blocks += frame_blocks
             count += 1
-    if offset > len(packed):
+        limits.ZSTD_BLOCKS.check(frames + blocks, name)
+    if offset > end:
         raise MalformedData(f"{name} is truncated")
     return count
 
 
-def _frame_end(packed: memoryview, offset: int, name: str) -> int:
-    start = packed[offset : offset + _FRAME_HEADER_MAX]
+def _frame_end(file: BinaryIO, header: bytes, offset: int, end: int, name: str) -> tuple[int, int]:
+    """Return the offset after a frame, and the number of its blocks."""
     try:
-        has_checksum = zstandard.get_frame_parameters(start).has_checksum
-        offset += zstandard.frame_header_size(start)
+        parameters = zstandard.get_frame_parameters(header)
+        offset += zstandard.frame_header_size(header)
     except zstandard.ZstdError as error:
         raise MalformedData(f"{name} cannot be decompressed ({error})") from None
+    limits.WINDOW.check(parameters.window_size, name)
+    blocks = 0
     last = False
     while not last:
-        if offset + 3 > len(packed):
+        if offset + 3 > end:
             raise MalformedData(f"{name} is truncated")
-        header = int.from_bytes(packed[offset : offset + 3], "little")
-        last = bool(header & 1)
-        run_length = header >> 1 & 3 == 1
-        offset += 3 + (1 if run_length else header >> 3)
-    return offset + (4 if has_checksum else 0)
+        file.seek(offset)
+        block = int.from_bytes(file.read(3), "little")
+        last = bool(block & 1)
+        run_length = block >> 1 & 3 == 1
+        offset += 3 + (1 if run_length else block >> 3)
+        blocks += 1
+        limits.ZSTD_BLOCKS.check(blocks, name)
+    return offset + (4 if parameters.has_checksum else 0), blocks

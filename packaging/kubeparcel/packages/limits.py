@@ -48,6 +48,12 @@ class Limit:
                 f" ({self.variable} raises it)"
             )
 
+    def exceeded(self, subject: str) -> LimitExceeded:
+        """Return the error for an unknown value above the limit."""
+        return LimitExceeded(
+            f"{subject} is above the limit {self.name} of {self.maximum:,} {self.unit} ({self.variable} raises it)"
+        )
+
 
 def adjust(environment: Mapping[str, str]) -> None:
     """Set the limits to what the environment has, and all others to their defaults.
@@ -78,13 +84,23 @@ def table() -> tuple[Limit, ...]:
     return tuple(row for row in globals().values() if isinstance(row, Limit))
 
 
-FILE = Limit("file-size", 1 << 30, "bytes", "a package file is in memory; those of Kubernetes have at most 100 MB")
-UNPACKED = Limit("unpacked-size", 1 << 30, "bytes", "a payload is in memory; those of Kubernetes have at most 250 MB")
+FILE = Limit("file-size", 1 << 30, "bytes", "packages of Kubernetes have at most 100 MB")
+UNPACKED = Limit("unpacked-size", 1 << 30, "bytes", "payloads of Kubernetes have at most 250 MB")
+READING_TIME = Limit(
+    "reading-time", 8, "seconds of processor time", "the largest packages of Kubernetes take less than 2"
+)
+WINDOW = Limit(
+    "window-size", 64 << 20, "bytes of memory", "the dictionary of `xz -9`, the largest preset; zstd has 8 MiB"
+)
+ZSTD_BLOCKS = Limit("zstd-blocks", 500_000, "blocks and frames", "1 GiB has 8,000")
+NAMES = Limit("names-size", 16 << 20, "characters in paths, links and owners", "kernel headers have 3 million")
+CONFIGURATION = Limit("configuration-size", 8 << 20, "bytes in /etc and in units", "they are kept in memory")
 RATIO = Limit(
     "compression-ratio", 40, "times its packed size", "above 64 MiB; binaries compress to a fifth, text to a twentieth"
 )
 INDEX = Limit("index-size", 1 << 30, "bytes", "the largest distributions have indexes of 250 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")
+CONTROL_FILE = Limit("control-file-size", 1 << 20, "bytes", "the longest have lists of 50 KB in Provides")
 SCRIPTLET = Limit("scriptlet-size", 128 << 10, "bytes", "the longest scriptlets of distributions have 60 KB")
 MEMBERS = Limit("members", 100_000, "members", "kernel headers, among the largest packages, have 30,000 files")
 PATH = Limit("path-length", 4096, "bytes", "PATH_MAX of Linux")

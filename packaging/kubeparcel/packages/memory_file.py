@@ -10,8 +10,8 @@ from collections.abc import Callable
 class MemoryViewFile(io.RawIOBase):
     """A file over a memory view, which it releases when closed.
 
-    Close it: the libraries' objects form reference cycles with their file, and would keep a whole
-    payload in memory until the next garbage collection.
+    Close it: the libraries' objects form reference cycles with their file, and would keep the bytes
+    in memory until the next garbage collection.
     """
 
     def __init__(self, view: memoryview, on_read: Callable[[int], None] | None = None) -> None:

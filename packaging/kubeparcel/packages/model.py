@@ -94,7 +94,7 @@ class Script:
     body: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PackageEntry:
     """One path of a package; the root directory has no entry.
 
@@ -104,7 +104,7 @@ class PackageEntry:
     or the path a hard link shares its file with. `flags` are rpm's names: `config`,
     `noreplace`, `doc`, `license`, `ghost` and so on; a conffile of a deb has `config`.
     `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes of a file of at
-    most 64 KiB that is not ELF.
+    most 64 KiB that is not ELF; those of a package together, except its configuration, up to 32 MiB.
     """
 
     path: str

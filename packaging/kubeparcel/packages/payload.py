@@ -3,45 +3,137 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
-from kubeparcel.packages import elf
+from kubeparcel.files import translate_os_errors
+from kubeparcel.packages import elf, limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.model import FileType, PackageEntry
+from kubeparcel.packages.model import ElfInfo, FileType, PackageEntry
+from kubeparcel.packages.payload_stream import PayloadStream
 
 MAX_KEPT_SIZE = 64 << 10
 """The data of files up to this size, in bytes, is kept."""
 
+_KEPT_TOTAL = 32 << 20
+"""The bytes of files other than configuration that are kept of a package."""
+
+_IN_MEMORY = 64 << 20
+"""Binaries up to this size are in memory while they are inspected, others in a temporary file."""
+
+_MAX_FAULTS = 100
+
 
 @dataclass(frozen=True)
 class FileInspection:
-    """A file's entry with the facts of its bytes, its requested digest, and faults."""
+    """The facts of a file's bytes: size and digests, what is in it, and faults.
 
-    entry: PackageEntry
+    `digest` is the requested one.
+    """
+
+    size: int
+    sha256: str
     digest: str
+    elf: ElfInfo | None = None
+    data: bytes | None = None
     faults: tuple[str, ...] = ()
 
-    def of_link(self, link: PackageEntry) -> FileInspection:
-        """Return the inspection of a hard link to the file, without reading it again."""
-        file = self.entry
-        entry = replace(link, size=file.size, sha256=file.sha256, elf=file.elf, data=file.data)
-        return replace(self, entry=entry)
+    def complete(self, entry: PackageEntry) -> PackageEntry:
+        """Return the entry with these facts."""
+        return replace(entry, size=self.size, sha256=self.sha256, elf=self.elf, data=self.data)
 
 
-def inspect_file(entry: PackageEntry, data: memoryview, cache: InspectionCache, algorithm: str) -> FileInspection:
-    """Inspect a file's bytes; `algorithm` is hashlib's name of the requested digest."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    digest = sha256 if algorithm == "sha256" else cache.digest(algorithm, sha256, data)
-    entry = replace(entry, size=len(data), sha256=sha256)
-    if data[:4] != elf.MAGIC:
-        kept = data.tobytes() if len(data) <= MAX_KEPT_SIZE else None
-        return FileInspection(replace(entry, data=kept), digest)
-    try:
-        return FileInspection(replace(entry, elf=cache.elf(sha256, data)), digest)
-    except MalformedData as error:
-        return FileInspection(entry, digest, (str(error),))
+class FileInspector:
+    """Inspects the files of one package, one after the other; `algorithm` is hashlib's name of the requested digest."""
+
+    def __init__(self, cache: InspectionCache, algorithm: str) -> None:
+        self._cache, self._algorithm = cache, algorithm
+        self._memory: mmap.mmap | None = None
+        self._kept = self._configuration = 0
+
+    def inspect(self, stream: PayloadStream, size: int, path: str) -> FileInspection:
+        """Read the next `size` bytes of the payload, the file at `path`, and return their facts."""
+        if size <= MAX_KEPT_SIZE:
+            data = b"".join(map(bytes, stream.blocks(size, path)))
+            if data[:4] == elf.MAGIC:
+                return self._elf(hashlib.sha256(data).hexdigest(), memoryview(data))
+            sha256 = hashlib.sha256(data).hexdigest()
+            kept = data if self._is_kept(path, size) else None
+            return FileInspection(size, sha256, self._digest(sha256, memoryview(data)), data=kept)
+        head = stream.read(len(elf.MAGIC))
+        blocks = chain((memoryview(head),), stream.blocks(size - len(head), path))
+        if head != elf.MAGIC:
+            sha256, digest = self._hash(blocks)
+            return FileInspection(size, sha256, digest)
+        return self._inspect_large_elf(blocks, size)
+
+    def _inspect_large_elf(self, blocks: Iterator[memoryview], size: int) -> FileInspection:
+        if size <= _IN_MEMORY:
+            view, sha256 = self._load(blocks, size)
+            return self._elf(sha256, view)
+        with _temporary_file() as file:
+            sha256, digest = self._hash(blocks, file)
+            file.flush()
+            with mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
+                return self._elf(sha256, view, digest)
+
+    def _load(self, blocks: Iterator[memoryview], size: int) -> tuple[memoryview, str]:
+        """Return the bytes of a file in memory, which the next one overwrites, and their SHA-256."""
+        if self._memory is None or len(self._memory) < size:
+            self._memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            with suppress(OSError):  # a kernel without huge pages, which halve the time this takes
+                self._memory.madvise(mmap.MADV_HUGEPAGE)
+        view = memoryview(self._memory)[:size]
+        state, offset = hashlib.sha256(), 0
+        for block in blocks:
+            state.update(block)
+            view[offset : offset + len(block)] = block
+            offset += len(block)
+        return view.toreadonly(), state.hexdigest()
+
+    def _hash(self, blocks: Iterator[memoryview], file: Any = None) -> tuple[str, str]:
+        """Return the SHA-256 and the requested digest of blocks, which are also written to a file, if any."""
+        sha256 = hashlib.sha256()
+        other = None if self._algorithm == "sha256" else hashlib.new(self._algorithm, usedforsecurity=False)
+        for block in blocks:
+            sha256.update(block)
+            if other:
+                other.update(block)
+            if file:
+                file.write(block)
+        return sha256.hexdigest(), (other or sha256).hexdigest()
+
+    def _elf(self, sha256: str, view: memoryview, digest: str = "") -> FileInspection:
+        digest = digest or self._digest(sha256, view)
+        try:
+            return FileInspection(len(view), sha256, digest, elf=self._cache.elf(sha256, view))
+        except MalformedData as error:
+            return FileInspection(len(view), sha256, digest, faults=(str(error),))
+
+    def _digest(self, sha256: str, data: memoryview) -> str:
+        return sha256 if self._algorithm == "sha256" else self._cache.digest(self._algorithm, sha256, data)
+
+    def _is_kept(self, path: str, size: int) -> bool:
+        """Return whether the data of a small file is kept: configuration always, others up to a total."""
+        if path.startswith("/etc/") or "/systemd/" in path or path.endswith("/provenance.json"):
+            self._configuration += size
+            limits.CONFIGURATION.check(self._configuration, "its configuration")
+            return True
+        self._kept += size
+        return self._kept <= _KEPT_TOTAL
+
+
+@contextmanager
+def _temporary_file() -> Iterator[Any]:
+    with translate_os_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile(prefix="kubeparcel-") as file:
+        yield file
 
 
 def absolute_path(name: str) -> str:
@@ -69,3 +161,9 @@ def installed_size_faults(field: str, declared: int | None, entries: Sequence[Pa
     actual = sum(entry.size for entry in entries if entry.kind is FileType.FILE)
     if declared is not None and abs(declared - actual) > max(actual // 10, 1 << 20):
         yield f"{field} is {declared:,} bytes, but the files have {actual:,}"
+
+
+def shorten_faults(faults: Sequence[str]) -> tuple[str, ...]:
+    """Return the first hundred faults, and the number of the others."""
+    more = len(faults) - _MAX_FAULTS
+    return (*faults[:_MAX_FAULTS], f"and {more:,} more faults") if more > 0 else tuple(faults)

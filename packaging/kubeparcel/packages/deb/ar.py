@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
@@ -25,15 +25,18 @@ class ArMember(NamedTuple):
         return self.start + self.size
 
 
-def members(data: bytes | memoryview) -> list[ArMember]:
-    """Return the members whose headers are in `data`, which may be the start of an archive.
+def members(file: BinaryIO) -> list[ArMember]:
+    """Return the members whose headers are in a file, which may be the start of an archive.
 
     Raises MalformedData.
     """
     entries: list[ArMember] = []
     offset = len(MAGIC)
-    while offset + HEADER_SIZE <= len(data):
-        header = bytes(data[offset : offset + HEADER_SIZE])
+    while True:
+        file.seek(offset)
+        header = file.read(HEADER_SIZE)
+        if len(header) < HEADER_SIZE:
+            return entries
         size_text, mtime_text = header[48:58].strip(), header[16:28].strip()
         if header[58:] != b"`\n" or not size_text.isdigit():
             raise MalformedData(f"the archive is damaged at byte {offset:,}")
@@ -42,7 +45,6 @@ def members(data: bytes | memoryview) -> list[ArMember]:
         limits.MEMBERS.check(len(entries), "the archive")
         entries.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
         offset = start + size + size % 2
-    return entries
 
 
 def check_complete(entries: list[ArMember], size: int) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.deb import tar
 from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.model import Script
+from kubeparcel.packages.limits import Limit
+from kubeparcel.packages.model import FileType, Script
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.payload import absolute_path
+from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.relations import normalize_relation
 
 _SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
@@ -19,6 +22,15 @@ _RELATIONS = (
     *("depends", "pre-depends", "recommends", "suggests", "enhances"),
     *("conflicts", "breaks", "replaces", "provides"),
 )
+
+
+_READ: Mapping[str, Limit] = {
+    "control": limits.CONTROL_FILE,
+    "conffiles": limits.CONTROL,
+    "md5sums": limits.CONTROL,
+    **dict.fromkeys(_SCRIPTS, limits.SCRIPTLET),
+}
+"""The files that are read, with their limits."""
 
 
 @dataclass(frozen=True)
@@ -53,33 +65,53 @@ class ControlArchive:
         return summary, "\n".join("" if line == "." else line for line in lines)
 
 
-def parse_control_archive(view: memoryview) -> ControlArchive:
-    """Parse a decompressed control.tar; raise MalformedData."""
-    archive = tar.members(view, "control.tar")
-    texts = {absolute_path(member.name)[1:]: str(member.data, "utf-8", "backslashreplace") for member in archive}
-    fields = parse_fields(texts.get("control", ""))
+def parse_control_archive(stream: PayloadStream) -> ControlArchive:
+    """Parse a control archive; raise MalformedData."""
+    files: dict[str, bytes] = {}
+    for member in tar.members(stream):
+        name = absolute_path(member.name)[1:]
+        if member.kind is FileType.FILE and name in _READ:
+            _READ[name].check(member.size, name)
+            files[name] = b"".join(map(bytes, stream.blocks(member.size, name)))
+    fields = parse_fields(_text(files.get("control", b"")))
     for name in ("package", "version", "architecture"):
         if not fields.get(name):
             raise MalformedData(f"its control file has no {name.capitalize()} field")
+    scripts = {name: _text(files[name]) for name in _SCRIPTS if name in files}
+    limits.SCRIPTLET.check(sum(map(len, scripts.values())), "the scriptlets together")
     return ControlArchive(
         fields=fields,
-        scripts={name: _script(name, texts[name]) for name in _SCRIPTS if name in texts},
-        conffiles=frozenset(_conffile(line) for line in texts.get("conffiles", "").split("\n")),
-        md5sums=_md5sums(texts["md5sums"]) if "md5sums" in texts else None,
+        scripts={name: _script(text) for name, text in scripts.items()},
+        conffiles=frozenset(map(_conffile, _lines(files.get("conffiles", b"")))),
+        md5sums=dict(map(_md5sum, _lines(files["md5sums"]))) if "md5sums" in files else None,
     )
 
 
-def _script(name: str, text: str) -> Script:
-    limits.SCRIPTLET.check(len(text), name)
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    """Yield the lines that are not empty; raise MalformedData if there are more than a package may have files."""
+    count = 0
+    for line in io.BytesIO(data):
+        if text := _text(line).strip():
+            count += 1
+            limits.MEMBERS.check(count, "a list of its files")
+            yield text
+
+
+def _script(text: str) -> Script:
     first = text.split("\n", 1)[0]
     return Script(first[2:].strip() if first.startswith("#!") else "", text)
 
 
 def _conffile(line: str) -> str:
     """Return the path in a line, which may begin with `remove-on-upgrade` (deb-conffiles(5))."""
-    return line.strip().removeprefix("remove-on-upgrade ").strip()
+    return line.removeprefix("remove-on-upgrade ").strip()
 
 
-def _md5sums(text: str) -> dict[str, str]:
-    lines = (line.partition("  ") for line in text.splitlines() if line.strip())
-    return {absolute_path(path): digest.lower() for digest, _, path in lines}
+def _md5sum(line: str) -> tuple[str, str]:
+    """Return the path and the digest in a line."""
+    digest, _, path = line.partition("  ")
+    return absolute_path(path), digest.lower()

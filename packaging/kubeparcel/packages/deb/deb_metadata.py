@@ -5,6 +5,7 @@ All of publishing reads no more of a deb, so this module stays fast and imports 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 
@@ -28,7 +29,7 @@ def head_length(head: bytes) -> int:
     """Return how many bytes lead up to the payload, as far as `head` tells; raise MalformedData."""
     if not head.startswith(ar.MAGIC):
         raise MalformedData("it is not a deb")
-    for member in ar.members(head):
+    for member in ar.members(io.BytesIO(head)):
         if member.name.startswith("control.tar"):
             limits.CONTROL.check(member.size, member.name)
             return member.end + member.size % 2 + ar.HEADER_SIZE
@@ -40,7 +41,7 @@ def control_text(head: bytes, size: int) -> str:
 
     Raises MalformedData.
     """
-    members = ar.members(head)
+    members = ar.members(io.BytesIO(head))
     if len(members) < 3 or members[0].name != "debian-binary":
         raise MalformedData("it is truncated, or not a deb")
     _, control, payload = members[:3]
@@ -67,6 +68,7 @@ def _control_file(archive: bytes) -> bytes:
             data = archive[start : start + size]
             if len(data) < size:
                 raise MalformedData("its control archive is truncated")
+            limits.CONTROL_FILE.check(size, "its control file")
             return data
         offset = start + -(-size // _TAR_BLOCK) * _TAR_BLOCK
     raise MalformedData("its control archive has no control file")

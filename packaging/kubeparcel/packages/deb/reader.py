@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
-from kubeparcel.packages.compression import compression_of, decompress_payload
+from kubeparcel.packages.compression import compression_of
 from kubeparcel.packages.deb import ar, tar
 from kubeparcel.packages.deb.control import ControlArchive, parse_control_archive
 from kubeparcel.packages.errors import MalformedData
@@ -17,59 +18,63 @@ from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from kubeparcel.packages.payload import (
     FileInspection,
+    FileInspector,
     absolute_path,
-    inspect_file,
     installed_size_faults,
     member_name_faults,
+    shorten_faults,
 )
+from kubeparcel.packages.payload_stream import FileSection, PayloadStream, open_payload
 from kubeparcel.packages.versions import split_version
 
 MAGIC = ar.MAGIC
 
 
-def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
-    """Return the contents of a deb with the bytes `raw`; raise MalformedData."""
-    marker, control_member, payload, *others = _members(raw)
-    control = parse_control_archive(_decompress(raw, control_member, "control.tar", limits.CONTROL)[0])
-    plain, frames = _decompress(raw, payload, "data.tar", limits.UNPACKED)
-    entries, md5s, faults = _entries(plain, control.conffiles, cache)
+def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
+    """Return the contents of a deb; raise MalformedData."""
+    size = file.seek(0, os.SEEK_END)
+    marker, control_member, payload, *others = _members(file, size)
+    control = parse_control_archive(_open(file, control_member, "control.tar", limits.CONTROL))
+    stream = _open(file, payload, "data.tar", limits.UNPACKED)
+    entries, md5s, faults = _entries(stream, control.conffiles, FileInspector(cache, "md5"))
     md5_faults = tuple(_md5_faults(control, entries, md5s))
     stray_members = (member.name for member in others if not member.name.startswith("_"))
     stray_faults = (f"unexpected archive member {m!r} after the payload" for m in stray_members)
     size_faults = installed_size_faults("Installed-Size", control.installed_size, entries)
     return PackageContents(
-        file=file,
+        file=path,
         format=Format.DEB,
-        size=len(raw),
+        size=size,
         **_declared(control),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression_of(payload.name, "data.tar"),
-        zstd_frames=frames,
+        zstd_frames=stream.zstd_frames,
         verified=("md5sums",) if control.md5sums and not md5_faults else (),
-        faults=(*md5_faults, *faults, *stray_faults, *size_faults),
+        faults=shorten_faults((*md5_faults, *faults, *stray_faults, *size_faults)),
         signatures=tuple(m.name for m in others if m.name.startswith("_gpg")),
         build_time=marker.mtime,
         has_changelog=_has_changelog(control, entries),
     )
 
 
-def _members(view: memoryview) -> list[ar.ArMember]:
-    members = ar.members(view)
+def _members(file: BinaryIO, size: int) -> list[ar.ArMember]:
+    members = ar.members(file)
     if members:
-        ar.check_complete(members, len(view))
+        ar.check_complete(members, size)
     expected = ("debian-binary", "control.tar", "data.tar")
-    names = [member.name for member in members]
+    names = [member.name for member in members[:3]]
     if len(names) < 3 or not all(map(str.startswith, names, expected)):
-        raise MalformedData(f"its first members are {names[:3]}, expected {', '.join(expected)}")
-    format_version = view[members[0].start : members[0].end].tobytes()
+        raise MalformedData(f"its first members are {names}, expected {', '.join(expected)}")
+    file.seek(members[0].start)
+    format_version = file.read(min(members[0].size, 8))
     if not format_version.startswith(b"2."):
-        raise MalformedData(f"its format version {format_version[:8]!r} is unsupported")
+        raise MalformedData(f"its format version {format_version!r} is unsupported")
     return members
 
 
-def _decompress(view: memoryview, member: ar.ArMember, stem: str, limit: Limit) -> tuple[memoryview, int]:
+def _open(file: BinaryIO, member: ar.ArMember, stem: str, limit: Limit) -> PayloadStream:
     compression = compression_of(member.name, stem)
-    return decompress_payload(view[member.start : member.end], compression, member.name, limit)
+    return open_payload(FileSection(file, member.start, member.size), compression, member.name, limit)
 
 
 def _declared(control: ControlArchive) -> dict[str, Any]:
@@ -94,13 +99,13 @@ def _declared(control: ControlArchive) -> dict[str, Any]:
 
 
 def _entries(
-    plain: memoryview, conffiles: frozenset[str], cache: InspectionCache
+    stream: PayloadStream, conffiles: frozenset[str], inspector: FileInspector
 ) -> tuple[list[PackageEntry], Mapping[str, str], list[str]]:
     """Return all entries, the md5 of each file by path, and faults."""
     entries: dict[str, PackageEntry] = {}
     inspections: dict[str, FileInspection] = {}
     faults: list[str] = []
-    for member in tar.members(plain, "data.tar"):
+    for member in tar.members(stream):
         path = absolute_path(member.name)
         if path == "/" and member.kind is FileType.DIR:
             continue
@@ -108,13 +113,11 @@ def _entries(
         entry = _entry(path, member, conffiles)
         inspection = None
         if member.kind is FileType.FILE:
-            inspection = inspect_file(entry, member.data, cache, "md5")
-        elif member.kind is FileType.HARDLINK and (inspection := inspections.get(entry.target)):
-            inspection = inspection.of_link(entry)
-        elif member.kind is FileType.HARDLINK:
+            inspection = inspector.inspect(stream, member.size, path)
+        elif member.kind is FileType.HARDLINK and not (inspection := inspections.get(entry.target)):
             faults.append(f"{path}: hard link to {entry.target}, which does not precede it")
         if inspection:
-            inspections[path], entry = inspection, inspection.entry
+            inspections[path], entry = inspection, inspection.complete(entry)
             faults += (f"{path}: {fault}" for fault in inspection.faults)
         entries[path] = entry
     return [*entries.values()], {path: inspection.digest for path, inspection in inspections.items()}, faults

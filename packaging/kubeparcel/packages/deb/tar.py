@@ -1,16 +1,18 @@
-"""Parse the tar archives in debs, without unpacking anything to disk."""
+"""Parse the tar archives in debs as they are decompressed: ustar, GNU and PAX (deb(5), tar(5))."""
 
 from __future__ import annotations
 
-import itertools
+import re
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.memory_file import MemoryViewFile
 from kubeparcel.packages.model import FileType
+from kubeparcel.packages.numbers import parse_number
+from kubeparcel.packages.payload_stream import PayloadStream
 
 _KINDS: Mapping[bytes, FileType] = {
     tarfile.REGTYPE: FileType.FILE,
@@ -22,19 +24,19 @@ _KINDS: Mapping[bytes, FileType] = {
     tarfile.BLKTYPE: FileType.BLOCK_DEVICE,
     tarfile.FIFOTYPE: FileType.FIFO,
 }
-
-
-_EXTENDED_HEADERS = frozenset(
-    (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-)
-
-# What the library raises for damaged archives; headers of headers make it recurse.
-_DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError)
+_WITHOUT_DATA = frozenset(_KINDS) - {tarfile.REGTYPE, tarfile.AREGTYPE}
+_LONG_NAMES: Mapping[bytes, str] = {tarfile.GNUTYPE_LONGNAME: "path", tarfile.GNUTYPE_LONGLINK: "linkpath"}
+_PAX = frozenset((tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE))
+_RECORD = re.compile(rb"([0-9]{1,7}) ")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
 class TarMember:
-    """A member; `owner` and `group` are names, or numbers where the archive has no name."""
+    """A member; `owner` and `group` are names, or numbers where the archive has no name.
+
+    `size` is the number of its bytes in the stream, in bytes.
+    """
 
     name: str
     kind: FileType
@@ -43,69 +45,122 @@ class TarMember:
     group: str
     mtime: int
     target: str
-    data: memoryview
+    size: int
 
 
-class _BoundedTarInfo(tarfile.TarInfo):
-    """A header whose long names and PAX records are not read above the limit."""
+def members(stream: PayloadStream) -> Iterator[TarMember]:
+    """Yield the members in order; raise MalformedData if the archive is damaged or truncated.
 
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.size < 0:
-            raise MalformedData(f"{self.name[:100]!r} has a negative size")
-        if self.type in _EXTENDED_HEADERS:
-            limits.EXTENDED_HEADER.check(self.size, "a member")
-        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
-
-
-def members(view: memoryview, archive_name: str) -> Iterator[TarMember]:
-    """Yield the members in order; raise MalformedData, naming the archive, if incomplete."""
-    try:
-        with (
-            MemoryViewFile(view) as file,
-            tarfile.open(fileobj=file, mode="r:", errors="backslashreplace", tarinfo=_BoundedTarInfo) as archive,
-        ):
-            for count in itertools.count(1):
-                info = _next(archive)
-                if info is None:
-                    break
-                limits.MEMBERS.check(count, archive_name)
-                size = info.size if info.isreg() else 0
-                data = view[info.offset_data : info.offset_data + size]
-                yield _member(info, data, size, archive_name)
-            _check_end(view, archive.offset, archive_name)
-    except MalformedData:
-        raise
-    except _DAMAGE as error:
-        raise MalformedData(f"{archive_name} is not a valid tar archive ({error})") from None
+    The bytes of a member are next in the stream until the next member is requested.
+    """
+    archive = stream.name
+    texts: dict[str, str] = {}
+    names = count = extended = 0
+    while header := _next_header(stream):
+        count += 1
+        limits.MEMBERS.check(count, archive)
+        kind, size = header[156:157], _number(header[124:136], "a size in " + archive)
+        if kind in _LONG_NAMES or kind in _PAX or kind == tarfile.XGLTYPE:
+            extended += size
+            limits.EXTENDED_HEADER.check(extended, "a member")
+            texts.update(_extension(stream, kind, size))
+            continue
+        member = _member(header, kind, size, texts)
+        texts, extended = {}, 0
+        names += len(member.name) + len(member.target) + len(member.owner) + len(member.group)
+        limits.NAMES.check(names, archive)
+        end = stream.position + member.size
+        yield member
+        stream.skip_to(end + -member.size % tarfile.BLOCKSIZE, member.name[:100])
 
 
-def _next(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
-    """Return the next member, of which the library keeps no list."""
-    info = archive.next()
-    archive.members.clear()  # type: ignore[attr-defined]
-    return info
+def _next_header(stream: PayloadStream) -> bytes | None:
+    """Return the next header; None at the end, which is zeros and nothing else."""
+    offset = stream.position
+    header = stream.read(tarfile.BLOCKSIZE)
+    if len(header) < tarfile.BLOCKSIZE:
+        raise MalformedData(f"{stream.name} is truncated at its end")
+    if any(header):
+        # unsigned, or signed as in archives of old systems; the checksum itself counts as spaces
+        unsigned = sum(header) - sum(header[148:156]) + 8 * 0x20
+        signed = unsigned - 256 * sum(byte > 0x7F for byte in header[:148] + header[156:])
+        if _number(header[148:156], "a checksum in " + stream.name) in (unsigned, signed):
+            return header
+    elif not any(bytes(block).strip(b"\0") for block in stream.rest()):
+        return None
+    raise MalformedData(f"{stream.name} is damaged at byte {offset:,}")
 
 
-def _member(info: tarfile.TarInfo, data: memoryview, size: int, archive_name: str) -> TarMember:
-    if info.size < 0 or len(data) < size:
-        raise MalformedData(f"{archive_name} is truncated in {info.name[:100]}")
-    limits.PATH.check(max(len(info.name), len(info.linkname)), "a path or link")
+def _number(field: bytes, name: str) -> int:
+    """Return a number in octal digits, or, as in GNU's archives, in base 256."""
+    if field[0] & 0x80:
+        number = int.from_bytes(field, "big", signed=field[0] == 0xFF)
+        return number if field[0] == 0xFF else number - (0x80 << 8 * (len(field) - 1))
+    digits = field.split(b"\0", 1)[0].strip()
+    return parse_number(digits.decode("latin-1"), name, 8) if digits else 0
+
+
+def _extension(stream: PayloadStream, kind: bytes, size: int) -> Mapping[str, str]:
+    """Return what an extended header says of the next member; global ones are ignored, as dpkg knows none."""
+    _check_size(size, "an extended header")
+    data = b"".join(map(bytes, stream.blocks(size, "an extended header")))
+    stream.skip_to(stream.position + -size % tarfile.BLOCKSIZE, "an extended header")
+    if kind in _LONG_NAMES:
+        return {_LONG_NAMES[kind]: _text(data)}
+    return dict(_pax_records(data)) if kind in _PAX else {}
+
+
+def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the records, each a length, a space, a key, `=`, a value and a newline."""
+    offset = 0
+    while offset < len(data) and data[offset]:
+        match = _RECORD.match(data, offset)
+        end = offset + int(match[1]) if match else 0
+        if match is None or not match.end() < end <= len(data):
+            raise MalformedData("an extended header is damaged")
+        key, _, value = data[match.end() : end - 1].partition(b"=")
+        yield key.decode("utf-8", "backslashreplace"), value.decode("utf-8", "backslashreplace")
+        offset = end
+
+
+def _member(header: bytes, kind: bytes, size: int, texts: Mapping[str, str]) -> TarMember:
+    name = texts.get("path") or _name(header)
+    target = texts.get("linkpath") or _text(header[157:257])
+    limits.PATH.check(max(len(name), len(target)), "a path or link")
+    if "size" in texts:
+        size = parse_number(texts["size"], "a size in an extended header")
+    size = 0 if kind in _WITHOUT_DATA else size
+    _check_size(size, repr(name[:100]))
+    mtime = _INTEGER.match(texts.get("mtime", ""))
+    is_directory = kind == tarfile.DIRTYPE or (kind == tarfile.AREGTYPE and name.endswith("/"))
+    is_sparse = any(key.startswith("GNU.sparse.") for key in texts)
     return TarMember(
-        name=info.name,
-        kind=FileType.OTHER if info.issparse() else _KINDS.get(info.type, FileType.OTHER),
-        mode=info.mode & 0o7777,
-        owner=info.uname or str(info.uid),
-        group=info.gname or str(info.gid),
-        mtime=int(info.mtime),  # of a PAX header, it may be any number, or none
-        target=info.linkname,
-        data=data,
+        name=name.rstrip("/") if is_directory else name,
+        kind=FileType.OTHER if is_sparse else FileType.DIR if is_directory else _KINDS.get(kind, FileType.OTHER),
+        mode=_number(header[100:108], "a mode") & 0o7777,
+        owner=_owner(texts, "uname", header[265:297], "uid", header[108:116]),
+        group=_owner(texts, "gname", header[297:329], "gid", header[116:124]),
+        mtime=int(mtime[0]) if mtime else _number(header[136:148], "a time"),
+        target=target,
+        size=size,
     )
 
 
-def _check_end(view: memoryview, offset: int, archive_name: str) -> None:
-    """An archive ends with blocks of zeros; tarfile also stops at a damaged header."""
-    rest = view[offset:]
-    if len(rest) < tarfile.BLOCKSIZE:
-        raise MalformedData(f"{archive_name} is truncated at its end")
-    if rest.tobytes().strip(b"\0"):
-        raise MalformedData(f"{archive_name} is damaged at byte {offset:,}")
+def _check_size(size: int, subject: str) -> None:
+    if size < 0:
+        raise MalformedData(f"{subject} has a negative size")
+
+
+def _name(header: bytes) -> str:
+    name = _text(header[:100])
+    prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _owner(texts: Mapping[str, str], name_key: str, name: bytes, number_key: str, number: bytes) -> str:
+    text = texts.get(name_key) or _text(name) or texts.get(number_key) or str(_number(number, "an owner"))
+    return sys.intern(text)
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")

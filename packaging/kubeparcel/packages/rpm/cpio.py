@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.payload_stream import PayloadStream
 
 _HEADER = 110
 _END = "TRAILER!!!"
@@ -16,33 +17,42 @@ _END = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class CpioMember:
-    """A member; members with the same `file` are hard links, and the last one has the data."""
+    """A member; members with the same `file` are hard links, and the last one has the data.
+
+    `size` is the number of its bytes in the stream, in bytes.
+    """
 
     name: str
     mode: int
     file: tuple[int, int, int]
     links: int
-    data: memoryview
+    size: int
 
 
-def members(view: memoryview) -> Iterator[CpioMember]:
-    """Yield the members in order; raise MalformedData if the archive is damaged or truncated."""
-    offset = 0
+def members(stream: PayloadStream) -> Iterator[CpioMember]:
+    """Yield the members in order; raise MalformedData if the archive is damaged or truncated.
+
+    The bytes of a member are next in the stream until the next member is requested.
+    """
+    names = 0
     for count in itertools.count():
         limits.MEMBERS.check(count, "its payload")
-        fields = _fields(view[offset : offset + _HEADER].tobytes(), offset)
+        offset = stream.position
+        fields = _fields(stream.read(_HEADER), offset)
         inode, mode, _, _, links, _, size, major, minor, _, _, name_size, _ = fields
         limits.PATH.check(name_size - 1, "the name of a member")
-        name_end = offset + _HEADER + name_size
-        start = _aligned(name_end)
-        end = start + size
-        if end > len(view):
+        padded = _aligned(_HEADER + name_size + offset) - offset - _HEADER
+        encoded = stream.read(padded)
+        if len(encoded) < padded:
             raise MalformedData("its payload is truncated")
-        name = str(view[offset + _HEADER : name_end], "utf-8", "replace").rstrip("\0")
+        name = str(encoded[:name_size], "utf-8", "replace").rstrip("\0")
         if name == _END:
             return
-        yield CpioMember(name, mode, (major, minor, inode), links, view[start:end])
-        offset = _aligned(end)
+        names += len(name)
+        limits.NAMES.check(names, "its payload")
+        end = stream.position + size
+        yield CpioMember(name, mode, (major, minor, inode), links, size)
+        stream.skip_to(_aligned(end), name[:100])
 
 
 def _aligned(offset: int) -> int:

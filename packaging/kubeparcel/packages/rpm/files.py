@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageEntry
-from kubeparcel.packages.payload import FileInspection, absolute_path, inspect_file, member_name_faults
+from kubeparcel.packages.payload import FileInspection, FileInspector, absolute_path, member_name_faults
+from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header, rows
 
@@ -59,30 +60,35 @@ class HeaderFile:
 
 @dataclass(frozen=True)
 class PayloadFile:
-    """A file as the payload has it; `link_target` is the path it shares its bytes with, if any."""
+    """A file as the payload has it; `link_target` is the path it shares its bytes with, if any.
+
+    A symlink has its `target` instead of an inspection.
+    """
 
     mode: int
-    data: memoryview
-    link_target: str
+    size: int
+    target: str
+    inspection: FileInspection | None
+    link_target: str = ""
 
 
-def entries(main: Header, payload: memoryview, cache: InspectionCache) -> tuple[list[PackageEntry], list[str]]:
+def entries(main: Header, stream: PayloadStream, cache: InspectionCache) -> tuple[list[PackageEntry], list[str]]:
     """Return all entries, and a fault for each difference between header and payload.
 
     Raises MalformedData for a damaged header or payload.
     """
     number = main.number(tags.FILEDIGESTALGO)
     algorithm = tags.DIGESTS.get(1 if number is None else number, "")
-    payload_files, faults = _payload_files(payload)
+    header_files = tuple(_header_files(main))
+    payload_files, faults = _payload_files(stream, FileInspector(cache, algorithm or "sha256"))
     merged = []
-    linked: dict[str, FileInspection] = {}
-    for file in _header_files(main):
-        entry, differences = _merge(file, payload_files.pop(file.path, None), algorithm, cache, linked)
+    for file in header_files:
+        entry, differences = _merge(file, payload_files.pop(file.path, None), algorithm)
         merged.append(entry)
         faults += (f"{file.path}: {difference}" for difference in differences)
     for path, stray in payload_files.items():
         faults.append(f"{path} is in the payload, but not in the header")
-        merged.append(HeaderFile(path, stray.mode, len(stray.data)).entry())
+        merged.append(HeaderFile(path, stray.mode, stray.size).entry())
     return merged, faults
 
 
@@ -109,64 +115,67 @@ def _paths(main: Header) -> tuple[str, ...]:
     if indexes and max(indexes) >= len(directories):
         raise MalformedData(f"its header has {len(directories)} directories, but files in number {max(indexes)}")
     names = rows(tags.BASENAMES, indexes, main.texts(tags.BASENAMES))
-    paths = tuple(directories[index] + name for index, name in names) or main.texts(tags.OLDFILENAMES)
-    limits.PATH.check(max(map(len, paths), default=0), "a path in its header")
+    rows_of_paths = ((directories[index], name) for index, name in names)
+    old_names = ((name,) for name in main.texts(tags.OLDFILENAMES))
+    return tuple(map("".join, _bounded(tuple(rows_of_paths) or tuple(old_names))))
+
+
+def _bounded(paths: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+    """Return the parts of all paths; raise MalformedData if they are too long: files may share a huge directory."""
+    lengths = [sum(map(len, parts)) for parts in paths]
+    limits.PATH.check(max(lengths, default=0), "a path in its header")
+    limits.NAMES.check(sum(lengths), "its header")
     return paths
 
 
-def _payload_files(payload: memoryview) -> tuple[dict[str, PayloadFile], list[str]]:
+def _payload_files(stream: PayloadStream, inspector: FileInspector) -> tuple[dict[str, PayloadFile], list[str]]:
     """Return the files of the payload by path, and a fault for each invalid name."""
     files: dict[str, PayloadFile] = {}
     faults: list[str] = []
-    members = list(cpio.members(payload))
-    with_data = {m.file: m for m in members if m.links > 1 and m.data}
-    for member in members:
+    linked: dict[tuple[int, int, int], list[str]] = {}
+    for member in cpio.members(stream):
         path = absolute_path(member.name)
         faults += member_name_faults(member.name, path in files)
-        source = with_data.get(member.file, member)
-        link_target = "" if source is member else absolute_path(source.name)
-        files[path] = PayloadFile(member.mode, source.data, link_target)
+        files[path] = _payload_file(member, path, stream, inspector)
+        if member.links > 1:
+            linked.setdefault(member.file, []).append(path)
+    for paths in linked.values():
+        source = next((path for path in reversed(paths) if files[path].size), None)
+        for path in paths:
+            if source and path != source:
+                files[path] = replace(files[source], mode=files[path].mode, link_target=source)
     return files, faults
 
 
-def _merge(
-    file: HeaderFile,
-    payload: PayloadFile | None,
-    algorithm: str,
-    cache: InspectionCache,
-    linked: dict[str, FileInspection],
-) -> tuple[PackageEntry, list[str]]:
-    """Return a file's entry, and where header and payload differ.
+def _payload_file(member: cpio.CpioMember, path: str, stream: PayloadStream, inspector: FileInspector) -> PayloadFile:
+    if not stat.S_ISLNK(member.mode):
+        return PayloadFile(member.mode, member.size, "", inspector.inspect(stream, member.size, path))
+    limits.PATH.check(member.size, "a link in its payload")
+    target = b"".join(map(bytes, stream.blocks(member.size, path))).decode("utf-8", "replace")
+    return PayloadFile(member.mode, member.size, target, None)
 
-    `linked` has the inspections of files with hard links, whose bytes are read once.
-    """
+
+def _merge(file: HeaderFile, payload: PayloadFile | None, algorithm: str) -> tuple[PackageEntry, list[str]]:
+    """Return a file's entry, and where header and payload differ."""
     entry = file.entry()
     if payload is None:
         is_ghost = "ghost" in entry.flags
         return entry, [] if is_ghost else ["in the header, but not in the payload"]
     faults = [*_differences(file, entry.kind, payload)]
-    if entry.kind is not FileType.FILE:
+    if entry.kind is not FileType.FILE or payload.inspection is None:
         return entry, faults
     if payload.link_target:
         entry = replace(entry, kind=FileType.HARDLINK, target=payload.link_target)
-    if payload.link_target in linked:
-        inspection = linked[payload.link_target].of_link(entry)
-    else:
-        inspection = inspect_file(entry, payload.data, cache, algorithm or "sha256")
-    if payload.link_target:
-        linked[payload.link_target] = inspection
+    inspection = payload.inspection
     if not algorithm or inspection.digest != file.digest.lower():
         faults.append(f"its digest in FILEDIGESTS is {file.digest}, in the payload {inspection.digest}")
-    return inspection.entry, [*faults, *inspection.faults]
+    return inspection.complete(entry), [*faults, *inspection.faults]
 
 
 def _differences(file: HeaderFile, kind: FileType, payload: PayloadFile) -> Iterator[str]:
     if payload.mode != file.mode:
         yield f"mode {file.mode:o} in the header, {payload.mode:o} in the payload"
-    if kind is FileType.FILE and len(payload.data) != file.size:
-        yield f"{file.size:,} bytes in the header, {len(payload.data):,} in the payload"
-    if kind is FileType.SYMLINK:
-        limits.PATH.check(len(payload.data), "a link in its payload")
-        target = payload.data.tobytes().decode("utf-8", "replace")
-        if target != file.target:
-            yield f"its target is {file.target} in the header, {target} in the payload"
+    if kind is FileType.FILE and payload.size != file.size:
+        yield f"{file.size:,} bytes in the header, {payload.size:,} in the payload"
+    if kind is FileType.SYMLINK and payload.target != file.target:
+        yield f"its target is {file.target} in the header, {payload.target} in the payload"

@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
-from kubeparcel.packages.compression import decompress_payload
+from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import FileType, PackageContents, Script
-from kubeparcel.packages.payload import installed_size_faults
+from kubeparcel.packages.payload import installed_size_faults, shorten_faults
+from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.relations import STRICT_OPERATORS, Relation
 from kubeparcel.packages.rpm import digests, files, tags
-from kubeparcel.packages.rpm.header import MAGIC, Header, read_headers, rows
+from kubeparcel.packages.rpm.header import MAGIC, Header, head_length, read_headers, rows
 
 __all__ = ["MAGIC", "read"]
 
 
-def read(file: Path, raw: memoryview, cache: InspectionCache) -> PackageContents:
-    """Return the contents of an rpm with the bytes `raw`; raise MalformedData."""
-    headers = read_headers(raw, len(raw))
-    main = headers.main
-    packed = raw[main.end :]
+def read(path: Path, file: BinaryIO, cache: InspectionCache) -> PackageContents:
+    """Return the contents of an rpm; raise MalformedData."""
+    size = file.seek(0, os.SEEK_END)
+    head = _head(file)
+    headers = read_headers(head, size)
+    main, header = headers.main, head[headers.main.start : headers.main.end]
+    hashes = digests.PayloadHashes.of(headers, header)
+    packed = FileSection(file, main.end, size - main.end, [*filter(None, (hashes.signed, hashes.packed))])
     compression = _compression(main, packed)
-    plain, frames = decompress_payload(packed, compression, "its payload", limits.UNPACKED)
-    entries, faults = files.entries(main, plain, cache)
-    verified, broken = digests.check(headers, raw, plain)
+    stream = open_payload(packed, compression, "its payload", limits.UNPACKED, [*filter(None, (hashes.plain,))])
+    entries, faults = files.entries(main, stream, cache)
+    for _ in stream.rest():
+        pass
+    packed.drain()
+    verified, broken = digests.check(headers, header, hashes, size, stream.position)
     files_match = not faults and any(entry.kind is FileType.FILE for entry in entries)
     declared_size = main.number(tags.LONGSIZE, tags.SIZE)
     return PackageContents(
-        file=file,
+        file=path,
         format=Format.RPM,
-        size=len(raw),
+        size=size,
         **_declared(main),
         entries=tuple(sorted(entries, key=lambda entry: entry.path)),
         compression=compression,
-        zstd_frames=frames,
+        zstd_frames=stream.zstd_frames,
         verified=(*verified, "FILEDIGESTS") if files_match else verified,
-        faults=(*broken, *faults, *installed_size_faults("SIZE", declared_size, entries)),
+        faults=shorten_faults((*broken, *faults, *installed_size_faults("SIZE", declared_size, entries))),
         signatures=tuple(n for n, tag in tags.SIGNATURES.items() if headers.signature.has(tag)),
     )
 
 
-def _compression(main: Header, packed: memoryview) -> str:
+def _head(file: BinaryIO) -> bytes:
+    """Return the lead and both headers, or what the file has of them."""
+    file.seek(0)
+    head = file.read(HEAD_SIZE)
+    while (more := head_length(head) - len(head)) > 0 and (block := file.read(more)):
+        head += block
+    return head
+
+
+def _compression(main: Header, packed: FileSection) -> str:
     """Return the declared compression; if none is declared, rpm assumes gzip or plain cpio."""
     if main.text(tags.PAYLOADFORMAT) not in ("", "cpio"):
         raise MalformedData(f"its payload is {main.text(tags.PAYLOADFORMAT)!r}, not cpio")
-    plain = packed[:4].tobytes() == b"0707"
-    return main.text(tags.PAYLOADCOMPRESSOR) or ("none" if plain else "gzip")
+    return main.text(tags.PAYLOADCOMPRESSOR) or ("none" if packed.peek(4) == b"0707" else "gzip")
 
 
 def _declared(main: Header) -> dict[str, Any]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LEVEL = "layout"
 SUMMARY = "the contents of each package"
 READER_THREADS = min(4, os.cpu_count() or 1)
-"""Packages read at a time: each keeps one unpacked payload in memory."""
+"""Packages read at a time: each may have a binary of 64 MiB in memory."""
 
 READABLE_CHECK = "readable"
 """The check that a file is a complete package. If it fails, no other check runs."""

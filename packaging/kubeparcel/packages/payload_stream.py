@@ -1,0 +1,149 @@
+"""Read payloads as streams: decompressed, hashed and limited on the way, in constant memory."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kubeparcel.files import translate_os_errors
+from kubeparcel.packages import limits
+from kubeparcel.packages.compression import COMPRESSIONS, ERRORS, count_zstd_frames, decompression_error
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.limits import Limit
+
+BLOCK_SIZE = 1 << 20
+_MAGIC_SIZE = 6
+
+
+class FileSection(io.RawIOBase):
+    """A part of a file that is read once, from its start to its end; `hashes` are updated with it."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int, hashes: Sequence[Any] = ()) -> None:
+        self._file, self._offset, self._end, self._hashes = file, start, start + size, hashes
+        self.size = size
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        rest = self._end - self._offset
+        with translate_os_errors(Path(str(getattr(self._file, "name", "the package")))):
+            self._file.seek(self._offset)
+            data = self._file.read(rest if size < 0 else min(size, rest))
+        self._offset += len(data)
+        for state in self._hashes:
+            state.update(data)
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """Return the first `size` bytes without reading them."""
+        self._file.seek(self._offset)
+        return self._file.read(min(size, self.size))
+
+    def count_zstd_frames(self, name: str) -> int:
+        """Return the number of zstd frames in an unread section; raise MalformedData."""
+        return count_zstd_frames(self._file, self._offset, self.size, name)
+
+    def drain(self) -> None:
+        """Read what is left, for the hashes."""
+        while self._hashes and self.read(BLOCK_SIZE):
+            pass
+
+
+class PayloadStream:
+    """The plain bytes of a payload, read once from its start to its end.
+
+    `zstd_frames` is the number of frames of zstd data, 0 for other compressions. `hashes` are updated with
+    what is read. Reading raises MalformedData for damaged data, and above the limits of
+    size, ratio and time.
+    """
+
+    def __init__(
+        self, source: Any, name: str, limit: Limit, packed_size: int, zstd_frames: int, hashes: Sequence[Any]
+    ) -> None:
+        self.name, self.zstd_frames = name, zstd_frames
+        self._source, self._limit, self._hashes = source, limit, hashes
+        self._packed_size = max(packed_size, 1)
+        self._buffer = memoryview(bytearray(min(BLOCK_SIZE, limit.maximum + 1)))
+        self._start = self._end = self._total = 0
+        self._started = time.thread_time()
+
+    @property
+    def position(self) -> int:
+        """The number of bytes read so far."""
+        return self._total - (self._end - self._start)
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer at the end of the payload."""
+        end = self._start + size
+        if end <= self._end:
+            data = bytes(self._buffer[self._start : end])
+            self._start = end
+            return data
+        return b"".join(map(bytes, self._blocks(size)))
+
+    def blocks(self, size: int, subject: str) -> Iterator[memoryview]:
+        """Yield the next `size` bytes, each block valid until the next; raise MalformedData if they are incomplete."""
+        for block in self._blocks(size):
+            size -= len(block)
+            yield block
+        if size:
+            raise MalformedData(f"{self.name} is truncated in {subject}")
+
+    def rest(self) -> Iterator[memoryview]:
+        """Yield all bytes up to the end."""
+        return self._blocks(self._limit.maximum + 1)
+
+    def skip_to(self, position: int, subject: str) -> None:
+        """Skip the bytes before a position; raise MalformedData if the payload ends before it."""
+        for _ in self.blocks(position - self.position, subject):
+            pass
+
+    def _blocks(self, size: int) -> Iterator[memoryview]:
+        while size > 0:
+            if self._start == self._end and not self._fill():
+                return
+            block = self._buffer[self._start : min(self._end, self._start + size)]
+            self._start += len(block)
+            size -= len(block)
+            yield block
+
+    def _fill(self) -> bool:
+        """Read the next block; return whether there is one."""
+        try:
+            count = self._source.readinto(self._buffer) or 0
+        except MalformedData:
+            raise
+        except ERRORS as error:
+            raise decompression_error(self.name, error) from None
+        self._start, self._end = 0, count
+        self._total += count
+        for state in self._hashes:
+            state.update(self._buffer[:count])
+        self._check_limits()
+        return bool(count)
+
+    def _check_limits(self) -> None:
+        self._limit.check(self._total, self.name)
+        if self._total > limits.RATIO_FREE:
+            limits.RATIO.check(self._total // self._packed_size, self.name)
+        if time.thread_time() - self._started > limits.READING_TIME.maximum:
+            raise limits.READING_TIME.exceeded(self.name)
+
+
+def open_payload(
+    section: FileSection, compression: str, name: str, limit: Limit, hashes: Sequence[Any] = ()
+) -> PayloadStream:
+    """Return the plain bytes of a section; raise MalformedData if it is compressed otherwise."""
+    codec = COMPRESSIONS.get(compression)
+    if codec is None:
+        raise MalformedData(f"{name} has the unsupported compression {compression!r}")
+    if not section.peek(_MAGIC_SIZE).startswith(codec.magic):
+        raise MalformedData(f"{name} is not compressed with {compression}")
+    frames = section.count_zstd_frames(name) if compression == "zstd" else 0
+    return PayloadStream(codec.open_stream(section), name, limit, section.size, frames, hashes)
