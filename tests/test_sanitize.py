@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from kubeparcel.sanitize import is_number, printable
+from kubeparcel.journal import redact
+from kubeparcel.sanitize import for_terminal, is_number, one_line, printable, without_credentials
+from kubeparcel.sources.http.urls import redact_url
 
 
 @pytest.mark.parametrize(
@@ -18,12 +22,49 @@ from kubeparcel.sanitize import is_number, printable
         ("nul\0bell\a", "nul␀bell␇"),
         ("file\u202egnp.exe", "file<U+202E>gnp.exe"),
         ("\ud800 \x9b31m", "<U+D800> <U+009B>31m"),
+        ("a\u200bb\u200fc\u2066d\ufeffe", "a<U+200B>b<U+200F>c<U+2066>d<U+FEFF>e"),
+        ("\x1b]0;a title without an end", "0;a title without an end"),
+        ("\x1b]0;not across\nlines\x07", "0;not across\nlines␇"),
         ("Zażółć ✓ 漢字 🙂", "Zażółć ✓ 漢字 🙂"),
     ],
 )
 def test_what_a_terminal_would_obey_is_taken_out_or_named(text: str, shown: str):
     assert printable(text) == shown
     assert printable(shown) == shown
+
+
+def test_printing_takes_linear_time():
+    started = time.monotonic()
+    for text in ("\x1b]" * 200_000, "\x1b[" * 200_000, "\x1b " * 200_000, "://a" * 200_000, "\x1b[31m✓" * 100_000):
+        for_terminal(without_credentials(text))
+    assert time.monotonic() - started < 5
+
+
+def test_only_coloured_marks_of_reports_reach_a_terminal():
+    text = "\x1b[32m✓\x1b[0m 1 \x1b[31m✗\x1b[0m \x1b[31mred\x1b[0m \x1b[2J\x9b2J\u202e"
+    assert for_terminal(text) == "\x1b[32m✓\x1b[0m 1 \x1b[31m✗\x1b[0m red <U+009B>2J<U+202E>"
+
+
+def test_foreign_text_on_one_line_cannot_imitate_another():
+    assert one_line("a\n✓ all pass\r\n\tb") == "a ✓ all pass b"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("get https://u:p@host/x now", "get https://***@host/x now"),
+        ("https://user:p/w#r?d@host/x", "https://***@host/x"),
+        ("https://token@host/x", "https://***@host/x"),
+        ("https://user:p@ss/@host/x", "https://***@host/x"),
+        ("https://proxy.golang.org/k8s.io/api/@v/list", "https://proxy.golang.org/k8s.io/api/@v/list"),
+        ("https://host/x y@z", "https://host/x y@z"),
+        ("s3://key:secret@bucket/x", "s3://***@bucket/x"),
+    ],
+)
+def test_credentials_of_urls_are_hidden(text: str, shown: str):
+    assert without_credentials(text, "***@") == shown
+    assert redact(text) == shown
+    assert redact_url(text) == shown.replace("***@", "")
 
 
 @pytest.mark.parametrize(

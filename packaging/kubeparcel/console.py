@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from kubeparcel import journal
 from kubeparcel.program_name import with_program_name
+from kubeparcel.sanitize import for_terminal, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,10 +50,13 @@ class Log(Protocol):
 
 
 def print_message(text: str, stream: TextIO | None = None) -> None:
-    """Print a line to standard error; work continues where nobody can read it (a full disk, a closed pipe)."""
+    """Print a line to standard error, without what a terminal would execute.
+
+    Work continues where nobody can read it (a full disk, a closed pipe).
+    """
     stream = stream or sys.stderr
     try:
-        stream.write(text + "\n")  # print() would write the newline apart
+        stream.write(for_terminal(text) + "\n")  # print() would write the newline apart
         stream.flush()
     except OSError:
         discard_output(stream)
@@ -141,17 +145,17 @@ class LiveLog:
 
     def info(self, label: str, text: str) -> None:
         journal.record(_labelled(label, text))
-        self.console.print(_labelled(label, text), markup=False, soft_wrap=True)
+        self.console.print(for_terminal(_labelled(label, text)), markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         text = _labelled("Warning", text)
         journal.record(text)
-        self.console.print(text, markup=False, style="yellow", soft_wrap=True)
+        self.console.print(for_terminal(text), markup=False, style="yellow", soft_wrap=True)
 
     @contextmanager
     def task(self, label: str, name: str, total: int | None, unit: str = "") -> Iterator[ProgressTask]:
         progress = self._start()
-        bar = progress.add_task("", label=label, name=name, total=total, note="")
+        bar = progress.add_task("", label=label, name=one_line(name), total=total, note="")
         try:
             yield _LiveTask(progress, bar, total, unit)
         finally:
@@ -192,7 +196,7 @@ class _LiveTask:
         total = f" of {quantity(self.total, self.unit)}" if self.total else ""
         unit = "" if total and self.unit != "B" else self.unit
         note = note or f"{quantity(self.completed, unit)}{total}"
-        self.progress.update(self.bar, advance=amount, note=note)
+        self.progress.update(self.bar, advance=amount, note=one_line(note))
 
     def info(self, text: str) -> None:
         """Print nothing: the bar shows it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kubeparcel.sanitize import printable
+from kubeparcel.sanitize import printable, without_credentials
 
 LOG_NAME = "kubeparcel.log"
 MAX_ENTRIES, MAX_ENTRY = 1000, 4000
@@ -20,7 +20,6 @@ MAX_ENTRIES, MAX_ENTRY = 1000, 4000
 _SECRET_VARIABLES = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|ACCESS_KEY")
 _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY.*?(-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----|\Z)", re.DOTALL), "***"),
-    (re.compile(r"(?<=://)[^/\s@]+@"), "***@"),
     (re.compile(r"(?i)([?&][\w-]*(?:signature|token|credential|key|secret|sig|password)[\w-]*=)[^&\s'\"]+"), r"\1***"),
     (re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"), "***"),  # a bootstrap token of kubeadm
 )
@@ -65,7 +64,7 @@ def redact(text: str) -> str:
         text = text.replace(value, "***")
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    return printable(text)
+    return printable(without_credentials(text, "***@"))
 
 
 def finish(heading: str, ending: str) -> Path | None:

@@ -18,6 +18,7 @@ from kubeparcel.console import discard_output, print_message
 from kubeparcel.errors import DiskError, KubeparcelError, UsageError
 from kubeparcel.paths import display_path
 from kubeparcel.program_name import with_program_name
+from kubeparcel.sanitize import for_terminal
 
 DEBUG = "KUBEPARCEL_DEBUG"
 INTERRUPTED = 130
@@ -30,7 +31,7 @@ class OutputError(DiskError):
 def print_result(text: str) -> None:
     """Print a result to standard output; a closed pipe (`| head -1`) is not an error. Raises OutputError."""
     try:
-        print(with_program_name(text), flush=True)
+        print(for_terminal(with_program_name(text)), flush=True)
     except BrokenPipeError:
         discard_output(sys.stdout)
     except OSError as error:
@@ -54,7 +55,7 @@ def confirm(question: str, *, yes: bool) -> None:
     statement = question.removesuffix("?")
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(f"{statement}: this needs confirmation; nothing was changed.", "Pass --yes to confirm.")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{for_terminal(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError(f"{statement}: not confirmed; nothing was changed.")
 
@@ -62,7 +63,7 @@ def confirm(question: str, *, yes: bool) -> None:
 def report_error(error: KubeparcelError, *, as_json: bool = False) -> None:
     """Print an error: text to standard error, or a JSON document to standard output."""
     if os.environ.get(DEBUG):
-        traceback.print_exception(error)
+        print_message("".join(traceback.format_exception(error)).rstrip())
     if as_json and not isinstance(error, OutputError):
         document = {"error": error.message, "hint": error.hint, "exit": error.exit_code}
         with suppress(OutputError):

@@ -11,7 +11,7 @@ from kubeparcel.doctor.inventory import Expiry, Inventory, ListedSuite
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.versions import deb_version_key, version_key
 from kubeparcel.repository.model import Package
-from kubeparcel.sanitize import printable
+from kubeparcel.sanitize import one_line
 
 
 class _Version(NamedTuple):
@@ -76,7 +76,7 @@ def as_text(inventory: Inventory, *, all_versions: bool) -> str:
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Return a table whose cells, which others may have written, are printable and have one line."""
-    cells = [[" ".join(printable(str(cell)).split()) for cell in row] for row in (headers, *rows)]
+    cells = [[one_line(str(cell)) for cell in row] for row in (headers, *rows)]
     return format_table(cells[0], cells[1:], right)
 
 

@@ -11,6 +11,7 @@ from kubeparcel.console import duration, quantity
 from kubeparcel.doctor.findings import NO_KEY, Subject
 from kubeparcel.reports.results import Check, CheckState, Report, count_states
 from kubeparcel.reports.text import TextStyle, failure_lines
+from kubeparcel.sanitize import one_line
 
 _MAX_NAMES = 3
 _MAX_NAME_WIDTH = 28
@@ -65,7 +66,7 @@ class DoctorReport:
     def as_text(self, style: TextStyle | None = None) -> str:
         """Return the text for a terminal or a log, without a newline at its end."""
         style = style or TextStyle.for_stdout()
-        width = min(max(len(subject.name) for subject in self.subjects), _MAX_NAME_WIDTH)
+        width = min(max(len(one_line(subject.name)) for subject in self.subjects), _MAX_NAME_WIDTH)
         lines = [line for subject in self.subjects for line in _subject_lines(subject, width, style)]
         lines += [*self._not_run(), *self._remarks(), self._summary()]
         return style.replace_unencodable("\n".join(lines))
@@ -95,7 +96,7 @@ class DoctorReport:
             for text in subject.remarks:
                 names_by_remark.setdefault(text, []).append(subject.name)
         for text, names in names_by_remark.items():
-            yield f"  remark   {_join_names(names)}: {text}"
+            yield f"  remark   {_join_names(names)}: {one_line(text)}"
 
     def _not_run(self) -> Iterator[str]:
         """Yield for each reason the checks that did not run, with the names of their subjects."""
@@ -106,7 +107,7 @@ class DoctorReport:
         for reason, checks in checks_by_reason.items():
             subjects = list(dict.fromkeys(check.subject for check in checks))
             names = ", ".join(dict.fromkeys(check.name for check in checks))
-            yield f"  not run  {_join_names(subjects)}: {names} ({reason})"
+            yield f"  not run  {_join_names(subjects)}: {names} ({one_line(reason)})"
 
     def _summary(self) -> str:
         report = self.report
@@ -115,7 +116,7 @@ class DoctorReport:
         remarks = len({text for subject in self.subjects for text in subject.remarks})
         counted = f" · {remarks} remark{'s' if remarks > 1 else ''}" if remarks else ""
         return (
-            f"{self.location} · {self._package_count:,} packages{files}, {read} · "
+            f"{one_line(self.location)} · {self._package_count:,} packages{files}, {read} · "
             f"{_describe_counts(report.checks, 'all pass')}{counted} · {duration(self.seconds)}"
         )
 
@@ -135,7 +136,7 @@ def _describe_counts(checks: Sequence[Check], all_pass: str = "") -> str:
 
 def _join_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"{', '.join(names[:_MAX_NAMES])}{more}"
+    return f"{', '.join(map(one_line, names[:_MAX_NAMES]))}{more}"
 
 
 def _state(checks: Sequence[Check]) -> CheckState:
@@ -169,7 +170,7 @@ def _subject_lines(subject: Subject, width: int, style: TextStyle) -> Iterator[s
     count = _describe_counts(checks)
     size = f", {quantity(subject.bytes_read, 'B')}" if subject.bytes_read else ""
     packages = f" · {len(subject.packages):,} packages{size}" if subject.packages else ""
-    description = f" · {subject.description}" if subject.description else ""
-    yield f"  {subject.name:<{width}}  {mark} {count}{packages}{description}"
+    description = f" · {one_line(subject.description)}" if subject.description else ""
+    yield f"  {one_line(subject.name):<{width}}  {mark} {count}{packages}{description}"
     for check in failed:
         yield from (f"{'':{width + 4}}{line}" for line in failure_lines(check, style))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kubeparcel.console import duration
 from kubeparcel.reports.results import Check, CheckState, Report, count_states
-from kubeparcel.sanitize import printable
+from kubeparcel.sanitize import one_line, printable
 
 MAX_ANNOTATIONS = 10
 """GitHub keeps this many error annotations of a step."""
@@ -146,4 +146,4 @@ def _fenced(text: str) -> str:
 
 def _escape_markdown(text: str) -> str:
     """Return the text on one line, with every character that Markdown interprets escaped."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(printable(text).split()))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", one_line(text))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as Xml
 
 from kubeparcel.reports.results import Check, CheckState, Report
+from kubeparcel.sanitize import printable
 
 _INVALID_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 """Characters that XML 1.0 does not allow (section 2.2)."""
@@ -76,4 +77,4 @@ def _attributes(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _INVALID_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _INVALID_XML.sub("\N{REPLACEMENT CHARACTER}", printable(text))

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from kubeparcel.console import duration, quantity
 from kubeparcel.reports.results import Check, CheckState, Report, count_states
-from kubeparcel.sanitize import printable
+from kubeparcel.sanitize import one_line, printable
 
 INDENT = 11
 SECONDS_COLUMN = 66
@@ -72,7 +72,7 @@ def render_text(reports: Sequence[Report], style: TextStyle) -> str:
 def _level(report: Report, style: TextStyle) -> Iterator[str]:
     label = f"  {report.level:<{INDENT - 2}}"
     if report.not_run:
-        yield f"{label}– not run: {report.not_run}"
+        yield f"{label}– not run: {one_line(report.not_run)}"
         return
     summary = "   ".join(_host(report, host, style) for host in _hosts(report))
     width = len(summary) - (style.colour and 9 * summary.count("\x1b[0m"))
@@ -81,7 +81,7 @@ def _level(report: Report, style: TextStyle) -> Iterator[str]:
     failures = sorted(report.failed, key=lambda check: (check.host, check.subject))
     for (host, subject), checks in groupby(failures, lambda check: (check.host, check.subject)):
         heading = " · ".join(part for part in (host, subject) if part)
-        yield f"{'':{INDENT}}{printable(heading)}"
+        yield f"{'':{INDENT}}{one_line(heading)}"
         for check in checks:
             yield from (f"{'':{INDENT}}{line}" for line in failure_lines(check, style))
     yield from (f"{'':{INDENT}}{line}" for line in not_run_lines(report.checks))
@@ -95,7 +95,7 @@ def not_run_lines(checks: Iterable[Check]) -> Iterator[str]:
             names.setdefault(check.not_run, {})[check.name] = None
     for reason, by_name in names.items():
         more = f" and {len(by_name) - MAX_NAMES} more" if len(by_name) > MAX_NAMES else ""
-        yield f"– not run: {', '.join([*by_name][:MAX_NAMES])}{more} ({reason})"
+        yield f"– not run: {', '.join([*by_name][:MAX_NAMES])}{more} ({one_line(reason)})"
 
 
 def _hosts(report: Report) -> list[str]:

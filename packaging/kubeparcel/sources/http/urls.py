@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError
-
-_CREDENTIALS = re.compile(r"(?<=://)\S*@")
+from kubeparcel.sanitize import without_credentials
 
 
 def host_of(url: str) -> str:
@@ -17,7 +15,7 @@ def host_of(url: str) -> str:
 
 def redact_url(url: str) -> str:
     """Return a URL without credentials, for messages; also one whose password has unescaped characters."""
-    return _CREDENTIALS.sub("", url)
+    return without_credentials(url)
 
 
 def check_url(url: str) -> str:
