@@ -161,7 +161,11 @@ VALUES = [
 @pytest.mark.parametrize(("task", "parameter"), VALUES, ids=lambda value: getattr(value, "name", value))
 @pytest.mark.parametrize("value", ["", " "])
 def test_empty_value_is_a_usage_error_that_names_the_option(kubeparcel, task, parameter, value):
-    needed = [parameter.opts[-1], value] if isinstance(parameter, click.Option) else [value]
+    arguments = [p for p in next(t for t in cli.TASKS if t.name == task).params if isinstance(p, click.Argument)]
+    if isinstance(parameter, click.Option):
+        needed = [parameter.opts[-1], value]
+    else:
+        needed = [*("x" for _ in arguments[: arguments.index(parameter)]), value]
     code, out, err = kubeparcel(task, *needed, *(["show"] if task == "key" and len(needed) == 2 else []))
     assert (code, out) == (2, "")
     assert err.startswith(f"{parameter.opts[-1]} is empty.\n")

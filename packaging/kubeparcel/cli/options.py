@@ -141,6 +141,7 @@ OPTIONS: Mapping[str, Option] = {
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
     "quick": Option("examine only the indexes, no package files"),
+    "follow": Option("hosts besides the repository's own that redirects and indexes may lead to", "HOST", several=True),
     "action": Option(
         "new, show, list, extend or rotate",
         "ACTION",
@@ -152,6 +153,16 @@ OPTIONS: Mapping[str, Option] = {
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
 }
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """Return the values in a list separated by commas."""
+    return tuple(value.strip() for value in text.split(",") if value.strip())
+
+
+def absolute_location(location: str) -> str:
+    """Return a URL, or the absolute path of a folder or file."""
+    return location if "://" in location else str(Path.cwd() / location)
 
 
 @dataclass(frozen=True)

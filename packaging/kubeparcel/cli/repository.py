@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel import console
-from kubeparcel.cli.options import COUNT, ChangeOptions, Option
+from kubeparcel.cli.options import COUNT, ChangeOptions, Option, absolute_location, split_list
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -21,8 +21,6 @@ UNCHANGED = -1
 """The default of a number that stays as the repository has it."""
 
 _MAX_NAME = 80
-_FOLLOW = Option("hosts besides the repository's own that redirects and indexes may lead to", "HOST", several=True)
-
 _URL = re.compile(r"(https?|file)://[A-Za-z0-9._~:/%@+\[\]-]+")
 
 
@@ -182,7 +180,6 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
     arch=Option("architectures to examine, separated by commas", "ARCH", "all", several=True),
     component=Option("components of apt suites to examine, separated by commas", "COMPONENT", "all", several=True),
-    follow=_FOLLOW,
 )
 def doctor(
     path: str,
@@ -203,8 +200,10 @@ def doctor(
 
     if junit:
         require_writable(Path.cwd() / junit, "--junit")
-    suites, arches, components = map(_names, (suite, arch, component))
-    request = ExaminationRequest(_absolute(path), key, suites, arches, components, _names(follow), quick, horizon)
+    suites, arches, components = map(split_list, (suite, arch, component))
+    request = ExaminationRequest(
+        absolute_location(path), key, suites, arches, components, split_list(follow), quick, horizon
+    )
     report = examine(request, console.create_log(quiet))
     if junit:
         write_junit([report.report], Path.cwd() / junit)
@@ -220,7 +219,6 @@ def doctor(
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
     suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
     all_=Option("list all versions of packages, not only the newest"),
-    follow=_FOLLOW,
 )
 def ls(path: str, suite: str = "", all_: bool = False, follow: str = "", json_: bool = False) -> None:
     """List the suites, versions, keys and generations of a repository.
@@ -230,16 +228,6 @@ def ls(path: str, suite: str = "", all_: bool = False, follow: str = "", json_: 
     from kubeparcel.doctor import inventory_report
     from kubeparcel.doctor.inventory import read_inventory
 
-    inventory = read_inventory(_absolute(path), _names(suite), console.create_log(), _names(follow))
+    inventory = read_inventory(absolute_location(path), split_list(suite), console.create_log(), split_list(follow))
     write = inventory_report.as_json if json_ else inventory_report.as_text
     print_result(write(inventory, all_versions=all_))
-
-
-def _absolute(location: str) -> str:
-    """Return a URL, or the absolute path of a folder."""
-    return location if "://" in location else str(Path.cwd() / location)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Return the names in a list separated by commas."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())

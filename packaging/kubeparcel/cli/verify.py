@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from kubeparcel import console, journal
-from kubeparcel.cli.options import Option
+from kubeparcel.cli.options import Option, split_list
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -57,12 +57,12 @@ def verify(
     request = VerifyRequest(
         level,
         paths=tuple(base / name for name in path or [settings.out]),
-        hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
+        hosts=split_list(on),
         engine=engine,
         engine_options=_split_options(engine_options),
         previous=(base / from_,) if from_ else (),
         keep=keep,
-        only=tuple(name.strip() for name in only.split(",") if name.strip()),
+        only=split_list(only),
     )
     if list_:
         print_result(list_checks(request, settings, as_json=json_))

@@ -42,7 +42,8 @@ class PackageQuery:
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that a repository offers
     are trusted. `suites` and `arches` limit the packages, none means all. `selectors` are NAME, NAME=VERSION or
-    =VERSION. Unless `all_versions`, only the newest version of each package is returned.
+    =VERSION. Unless `all_versions`, only the newest version of each package is returned. `follow` has the hosts besides
+    a repository's own that redirects, indexes and mirrorlists may lead to.
     """
 
     key: str = ""
@@ -50,6 +51,7 @@ class PackageQuery:
     arches: Sequence[str] = ()
     selectors: Sequence[str] = ()
     all_versions: bool = False
+    follow: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def open_packages(location: str, query: PackageQuery, log: Log) -> Iterator[Pack
     if path and files:
         yield _select(_local_source(path, files), query, cache)
         return
-    reader, suite = open_reader(location)
+    reader, suite = open_reader(location, query.follow)
     suites = (*query.suites, *([suite] if suite else []))
     with open_published(reader, suites, query.key, query.arches, log) as source:
         if source is None:

@@ -18,7 +18,7 @@ from kubeparcel.doctor.discovery import Discovery, discover
 from kubeparcel.doctor.factory import open_location
 from kubeparcel.doctor.findings import CheckKind, Subject
 from kubeparcel.doctor.keys import TrustedKeys, load_trusted_keys
-from kubeparcel.doctor.mirror_list import list_mirrors
+from kubeparcel.doctor.mirror_list import first_permitted, list_mirrors
 from kubeparcel.doctor.package_contents import FileCheck
 from kubeparcel.doctor.package_files import check_file
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
@@ -48,12 +48,12 @@ def open_published(
 ) -> Iterator[PackageSource | None]:
     """Yield the packages of a repository in all suites, or in these; None if there is no repository.
 
-    Of a mirrorlist or metalink, the first mirror is read. `key` is what to verify with, as for `doctor`. Raises
+    Of a mirrorlist or metalink, the first permitted mirror is read. `key` is what to verify with. Raises
     CheckFailed for an invalid signature, or an index that is missing or not the listed one.
     """
     discovery = discover(reader, suites)
     if not (discovery.suites or discovery.yum_folders) and (mirrors := list_mirrors(reader)):
-        reader = open_location(mirrors[0])
+        reader = open_location(first_permitted(reader, mirrors), reader.follow)
         discovery = discover(reader, suites)
     if not (discovery.suites or discovery.yum_folders):
         yield None

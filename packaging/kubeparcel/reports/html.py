@@ -97,12 +97,17 @@ def render_html(reports: Sequence[Report], started: datetime) -> str:
         "packages": packages,
         "started": started,
         "seconds": sum(report.seconds for report in reports),
-        "version": __version__,
     }
+    return render_page("report/page.html.j2", context)
+
+
+def render_page(template: str, values: Mapping[str, Any]) -> str:
+    """Return a page of a template in the reports' style, with values that others may have written."""
+    context = {**values, "version": __version__}
     for name, file in {"style": "style.css", "script": "script.js"}.items():
         text = (template_dir() / "report" / file).read_text("utf-8")
         context |= {name: text, f"{name}_digest": _csp_digest(text)}
-    return _render("report/page.html.j2", context)
+    return _render(template, context)
 
 
 def version_summary(packages: Sequence[CheckedPackage]) -> str:

@@ -46,12 +46,12 @@ def as_json(reports: Sequence[Report]) -> str:
 
 def write_junit(reports: Sequence[Report], path: Path) -> None:
     """Write the reports as one JUnit XML file. Raises DiskError."""
-    _write(render_junit(name_program(reports)), path)
+    write_file(render_junit(name_program(reports)), path)
 
 
 def write_html(reports: Sequence[Report], started: datetime, path: Path) -> None:
     """Write the reports as one self-contained HTML page. Raises DiskError."""
-    _write(render_html(name_program(reports), started).encode(), path)
+    write_file(render_html(name_program(reports), started).encode(), path)
 
 
 def name_program(reports: Sequence[Report]) -> list[Report]:
@@ -78,7 +78,8 @@ def require_writable(path: Path, option: str) -> None:
         raise DiskError(f"{option} {path}: {error.strerror}.", hint) from None
 
 
-def _write(data: bytes, path: Path) -> None:
+def write_file(data: bytes, path: Path) -> None:
+    """Write a report, at once where its path is no pipe or device. Raises DiskError."""
     if path.exists() and not path.is_file():  # a pipe, or /dev/stdout, cannot be replaced
         with translate_os_errors(path):
             path.write_bytes(data)

@@ -1,0 +1,126 @@
+"""Compares the files of two packages: paths, modes, owners, links, conffiles and contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from kubeparcel.console import quantity
+from kubeparcel.diff.binaries import compare_binaries
+from kubeparcel.diff.metadata import unified_diff
+from kubeparcel.diff.model import Change, ContentsPair, Topic, across_formats
+from kubeparcel.diff.units import is_unit_path
+from kubeparcel.packages.model import FileType, PackageEntry
+
+_INCIDENTAL_FOLDERS = ("/usr/share/doc/", "/usr/share/licenses/", "/usr/lib/.build-id/")
+"""Folders of documentation, which repeats dates and versions, and of links named by build IDs."""
+
+Entries = Mapping[str, PackageEntry]
+
+
+def compare_files(pair: ContentsPair) -> Iterator[Change]:
+    """Yield the differences of files, by path."""
+    old, new = ({pair.path(entry.path): entry for entry in package.entries} for package in (pair.old, pair.new))
+    moved = _moved(old, new)
+    for path, target in moved.items():
+        yield Change(Topic.INCIDENTAL if _is_incidental(path) else Topic.FILES, path, "moved", path, target)
+    for path in sorted(old.keys() - new.keys() - moved.keys()):
+        yield Change(_topic(path, old, new), _label(path, old[path]), old=str(old[path].kind))
+    for path in sorted(new.keys() - old.keys() - {*moved.values()}):
+        yield Change(_topic(path, new, old), _label(path, new[path]), new=str(new[path].kind))
+    times = False
+    for path in sorted(old.keys() & new.keys()):
+        yield from _compare_entries(pair, path, old[path], new[path])
+        times = times or old[path].mtime != new[path].mtime
+    for path, target in moved.items():
+        yield from _compare_attributes(pair, target, old[path], new[target])
+    if times:
+        yield Change(Topic.INCIDENTAL, "file times", "time")
+
+
+def _moved(old: Entries, new: Entries) -> dict[str, str]:
+    """Return the new path of each file that the new package has at another path, with the same bytes."""
+    removed, added = (
+        {
+            entry.sha256: path
+            for path, entry in sorted(entries.items())
+            if path not in others and entry.kind is FileType.FILE and entry.size
+        }
+        for entries, others in ((old, new), (new, old))
+    )
+    return {path: added[sha256] for sha256, path in sorted(removed.items(), key=lambda e: e[1]) if sha256 in added}
+
+
+def _topic(path: str, own: Entries, others: Entries) -> Topic:
+    """Return whether a path in one package matters. A directory with files in it is created all the same."""
+    is_implied = own[path].kind is FileType.DIR and any(e.startswith(f"{path}/") for e in (*own, *others))
+    return Topic.INCIDENTAL if is_implied or _is_incidental(path) else Topic.FILES
+
+
+def _is_incidental(path: str) -> bool:
+    return f"{path}/".startswith(_INCIDENTAL_FOLDERS)
+
+
+def _label(path: str, entry: PackageEntry) -> str:
+    return f"{path}/" if entry.kind is FileType.DIR else path
+
+
+def _compare_entries(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
+    yield from _compare_attributes(pair, path, old, new)
+    if old.sha256 != new.sha256 and old.kind is new.kind:
+        yield from _compare_contents(pair, path, old, new)
+
+
+def _compare_attributes(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
+    topic = Topic.INCIDENTAL if _is_incidental(path) else Topic.ATTRIBUTES
+    for attribute, before, after in (
+        ("type", str(old.kind), str(new.kind)),
+        ("mode", f"{old.mode:04o}", f"{new.mode:04o}"),
+        ("owner", f"{old.owner}:{old.group}", f"{new.owner}:{new.group}"),
+        ("target", _target(pair, old), _target(pair, new)),
+        ("capabilities", old.capabilities, new.capabilities),
+    ):
+        if before != after:
+            yield Change(topic, path, attribute, before or "none", after or "none")
+    yield from _compare_flags(pair, path, old, new)
+
+
+def _target(pair: ContentsPair, entry: PackageEntry) -> str:
+    return pair.path(entry.target)
+
+
+def _compare_flags(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
+    """Compare whether changes of the administrator are kept; debs have no other flags."""
+    names = {"config"} if pair.across else {"config", "noreplace", "ghost", "missingok"}
+    before, after = (", ".join(sorted(entry.flags & names)) or "none" for entry in (old, new))
+    if before != after:
+        yield Change(Topic.CONFFILES, path, "flags", before, after)
+    before, after = (", ".join(sorted(entry.flags - names)) or "none" for entry in (old, new))
+    if not pair.across and before != after:
+        yield Change(Topic.INCIDENTAL, path, "flags", before, after)
+
+
+def _compare_contents(pair: ContentsPair, path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
+    if old.elf and new.elf:
+        yield from compare_binaries(path, old, new)
+        return
+    # What units say is compared as systemd reads it: other differences of their text have no effect.
+    topic = Topic.INCIDENTAL if _is_incidental(path) or is_unit_path(path) else Topic.CONTENTS
+    lines = _text_diff(pair, old, new)
+    if lines == () and pair.across:
+        return
+    yield Change(topic, path, "contents", _describe(old), _describe(new), lines or ())
+
+
+def _describe(entry: PackageEntry) -> str:
+    size = quantity(entry.size, "B") if entry.size >= 1000 else f"{entry.size} B"
+    return f"{size}, sha256 {entry.sha256[:12]}"
+
+
+def _text_diff(pair: ContentsPair, old: PackageEntry, new: PackageEntry) -> tuple[str, ...] | None:
+    """Return the diff of two small texts, which is empty if they are compared as equal; None for other files."""
+    if old.data is None or new.data is None or b"\0" in old.data + new.data:
+        return None
+    texts = [entry.text for entry in (old, new)]
+    if pair.across:
+        texts = ["\n".join(across_formats(line) for line in text.split("\n")) for text in texts]
+    return unified_diff(*texts)

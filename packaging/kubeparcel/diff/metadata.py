@@ -1,0 +1,102 @@
+"""Compares the metadata of two packages: fields, scripts and relations."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from kubeparcel.console import utc_time
+from kubeparcel.diff.model import Change, ContentsPair, Topic
+from kubeparcel.packages.model import PackageContents, Script
+from kubeparcel.packages.relations import normalize_relation
+
+_FIELDS = ("summary", "description", "section", "license", "homepage", "maintainer", "vendor")
+_OF_ONE_FORMAT = ("section", "license", "vendor")
+_INCIDENTAL = ("compression", "build_host")
+
+
+def compare_metadata(pair: ContentsPair) -> Iterator[Change]:
+    """Yield the differences of the version and other fields, across formats only of those that both have."""
+    old, new = _version(pair.old), _version(pair.new)
+    if old != new:
+        yield Change(Topic.METADATA, "version", "version", old, new)
+    for field in _FIELDS:
+        old, new = getattr(pair.old, field), getattr(pair.new, field)
+        if not pair.across or field not in _OF_ONE_FORMAT:
+            yield from _values(Topic.METADATA, field, old, new)
+    for field in _INCIDENTAL:
+        label = field.replace("_", " ")
+        yield from _values(Topic.INCIDENTAL, label, getattr(pair.old, field), getattr(pair.new, field))
+    yield from _values(Topic.INCIDENTAL, "build time", _time(pair.old), _time(pair.new))
+    signatures = [", ".join(package.signatures) for package in (pair.old, pair.new)]
+    yield from _values(Topic.INCIDENTAL, "signatures", *signatures)
+
+
+def _version(package: PackageContents) -> str:
+    epoch = f"{package.epoch}:" if package.epoch else ""
+    return f"{epoch}{package.version}" + (f"-{package.revision}" if package.revision else "")
+
+
+def _time(package: PackageContents) -> str:
+    return utc_time(package.build_time) if package.build_time else ""
+
+
+def _values(topic: Topic, name: str, old: str, new: str) -> Iterator[Change]:
+    if old != new:
+        yield Change(topic, name, name, old, new)
+
+
+def compare_scripts(pair: ContentsPair) -> Iterator[Change]:
+    """Yield the differences of scripts; those of debs and rpms run at other times, and are not compared."""
+    if pair.across:
+        return
+    for name in sorted({*pair.old.scripts, *pair.new.scripts}):
+        old, new = (package.scripts.get(name) for package in (pair.old, pair.new))
+        if old and new and old.interpreter != new.interpreter:
+            yield Change(Topic.SCRIPTS, name, "interpreter", old.interpreter, new.interpreter)
+        if not (old and new) or old.body != new.body:
+            yield Change(Topic.SCRIPTS, name, *_presence(old, new), lines=unified_diff(_body(old), _body(new)))
+
+
+def _presence(old: Script | None, new: Script | None) -> tuple[str, str, str]:
+    """Return the attribute and its values for a script that only one package has, or that changed."""
+    return ("script", "" if old is None else "present", "" if new is None else "present")
+
+
+def _body(script: Script | None) -> str:
+    return script.body if script else ""
+
+
+def unified_diff(old: str, new: str) -> tuple[str, ...]:
+    """Return the lines of a diff with one line of context, without its header."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
+    return tuple(lines)[2:]
+
+
+def compare_relations(pair: ContentsPair) -> Iterator[Change]:
+    """Yield the differences of relations, as sets; a relation with another version is one difference."""
+    for kind in dict.fromkeys((*pair.old.relations, *pair.new.relations)):
+        yield from _relations(Topic.RELATIONS, kind, pair.old.relations, pair.new.relations)
+    if pair.across:
+        return
+    old, new = pair.old.automatic_relations, pair.new.automatic_relations
+    for kind in dict.fromkeys((*old, *new)):
+        yield from _relations(Topic.INCIDENTAL, kind, old, new)
+
+
+def _relations(
+    topic: Topic, kind: str, old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]
+) -> Iterator[Change]:
+    before, after = ({normalize_relation(text) for text in relations.get(kind, ())} for relations in (old, new))
+    removed, added = sorted(before - after), sorted(after - before)
+    for text in removed:
+        counterpart = next((other for other in added if _name(other) == _name(text)), "")
+        if counterpart:
+            added.remove(counterpart)
+        yield Change(topic, kind, "relation", text, counterpart)
+    for text in added:
+        yield Change(topic, kind, "relation", "", text)
+
+
+def _name(relation: str) -> str:
+    return relation.partition(" (")[0]
