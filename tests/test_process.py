@@ -187,7 +187,9 @@ def test_a_listener_that_fails_ends_the_program(tmp_path):
 def test_ctrl_c_ends_the_program_and_its_children(tmp_path, listening):
     inner = f"sleep 300 & echo $$ $! > {tmp_path}/pids; wait"
     script = (
-        f"from kubeparcel.process import run\nrun(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
+        "import signal; from kubeparcel.interrupts import handle_interrupts; from kubeparcel.process import run\n"
+        "handle_interrupts(signal.default_int_handler)\n"
+        f"run(['sh', '-c', {inner!r}], on_line={'print' if listening else None})"
     )
     with subprocess.Popen(
         python(script), env={**os.environ, "PYTHONPATH": str(PACKAGING)}, stderr=subprocess.PIPE

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 from kubeparcel import journal
 from kubeparcel.errors import ToolError
+from kubeparcel.interrupts import defer_signals
 
 TAIL = 60
 """The number of output lines that the error of a failed program shows."""
@@ -153,33 +153,6 @@ def kill_all_processes() -> None:
         _kill_group(group)
 
 
-@contextmanager
-def defer_signals() -> Iterator[None]:
-    """Defer SIGINT and SIGTERM until the end of the block.
-
-    Does nothing in other threads than the main thread, where Python handles signals.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pending: list[tuple[int, FrameType | None]] = []
-
-    def defer(number: int, frame: FrameType | None) -> None:
-        pending.append((number, frame))
-
-    current = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    handlers = {int(number): handler for number, handler in current.items() if callable(handler)}
-    for number in handlers:
-        signal.signal(number, defer)
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number, frame in pending:
-            handlers[number](number, frame)
-
-
 def _kill_group(group: int) -> None:
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
@@ -189,38 +162,44 @@ def _kill_group(group: int) -> None:
 def _started(
     argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, with_stdin: bool
 ) -> Iterator[subprocess.Popen[str]]:
-    """Start a program; kill its session if the block is left early."""
-    try:
-        process = start_process(
-            lambda: subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-                stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
+    """Start a program; kill its session if the block is left early.
+
+    SIGINT and SIGTERM wait until leaving the block kills it: a Ctrl-C between both would leave it running.
+    """
+    with ExitStack() as deferral:
+        deferral.enter_context(defer_signals())
+        try:
+            process = start_process(
+                lambda: subprocess.Popen(
+                    argv,
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    encoding="utf-8",
+                    errors="replace",
+                    start_new_session=True,
+                )
             )
-        )
-    except FileNotFoundError as error:
-        if cwd and not cwd.is_dir():
-            raise ToolError(f"{argv[0]} cannot be started: no such folder: {cwd}.") from error
-        raise ToolError(f"{argv[0]} is not installed (not found).") from None
-    except OSError as error:
-        raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
-    try:
-        yield process
-    except BaseException:
-        kill_process(process)
-        raise
-    finally:
-        forget_process(process)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                with suppress(OSError):  # the program may have ended without reading its input
-                    pipe.close()
+        except FileNotFoundError as error:
+            if cwd and not cwd.is_dir():
+                raise ToolError(f"{argv[0]} cannot be started: no such folder: {cwd}.") from error
+            raise ToolError(f"{argv[0]} is not installed (not found).") from None
+        except OSError as error:
+            raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
+        try:
+            deferral.close()
+            yield process
+        except BaseException:
+            kill_process(process)
+            raise
+        finally:
+            forget_process(process)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    with suppress(OSError):  # the program may have ended without reading its input
+                        pipe.close()
 
 
 def _communicate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
@@ -14,6 +13,7 @@ from kubeparcel import __version__, journal
 from kubeparcel.cli.options import Option
 from kubeparcel.cli.output import exit_code, prepare_streams, print_result
 from kubeparcel.cli.task import COMMON_PARAMETERS, CommandTask, click_parameter, usage_errors
+from kubeparcel.interrupts import handle_interrupts
 from kubeparcel.process import kill_all_processes
 from kubeparcel.program_name import COMPLETION_VARIABLE, program_name
 
@@ -140,9 +140,7 @@ class Program(click.Group):
 
 def run(words: Sequence[str], tasks: Mapping[str, CommandTask]) -> int:
     """Run a command line without the program's name; return the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    handle_interrupts(_interrupt)
     prepare_streams()
     journal.start()
     program = Program(tasks)

@@ -1,0 +1,72 @@
+"""Ctrl-C and SIGTERM: neither lost nor handled where that would leave something behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+WAKE_UP = signal.SIGURG
+"""A signal without effect: programs that do not handle it ignore it."""
+
+DELAYS = (0.01, 0.1, 1.0)
+"""Seconds after a signal, and between the repetitions that interrupt the main thread's system calls."""
+
+
+def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Call `handler` on Ctrl-C and SIGTERM, unless they are ignored. For the main thread, once.
+
+    Python runs a handler between two instructions. A signal that comes after the last of them and
+    before a system call that waits, for example for a child process, would only be handled when that
+    call returns. So a thread learns of each signal by a pipe and interrupts the main thread's call.
+    """
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.signal(WAKE_UP, lambda *_: None)
+    for number in INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    threading.Thread(target=_wake_main_thread, args=(read_end,), daemon=True).start()
+
+
+def _wake_main_thread(read_end: int) -> None:
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None  # noqa: S101 - it has started
+    while number := os.read(read_end, 1):
+        if number[0] in INTERRUPTS:
+            for delay in DELAYS:
+                time.sleep(delay)
+                signal.pthread_kill(main_thread, WAKE_UP)
+
+
+@contextmanager
+def defer_signals() -> Iterator[None]:
+    """Defer SIGINT and SIGTERM until the end of the block.
+
+    Does nothing in other threads than the main thread, where Python handles signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[tuple[int, FrameType | None]] = []
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        pending.append((number, frame))
+
+    current = {number: signal.getsignal(number) for number in INTERRUPTS}
+    handlers = {int(number): handler for number, handler in current.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, defer)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in pending:
+            handlers[number](number, frame)

@@ -1,0 +1,37 @@
+"""Ctrl-C reaches a program wherever it waits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import TIMEOUT
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'packaging'}"}
+TRIALS = 100
+
+
+def test_interrupts_at_random_moments_end_a_program_and_what_it_started() -> None:
+    """Once in some hundred trials an interrupt was lost, or a program left running."""
+    command = [sys.executable, "-m", "tests.support.interrupt_trials", str(TRIALS)]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout) == {"interrupted": TRIALS}
+
+
+def test_signal_that_does_not_interrupt_the_system_call_is_handled_while_it_waits() -> None:
+    """Another thread receives it, as between the main thread's last instruction and its system call."""
+    script = """
+import os, signal, threading
+from kubeparcel.interrupts import handle_interrupts
+handle_interrupts(signal.default_int_handler)
+interrupt = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+threading.Timer(0.2, interrupt).start()
+os.read(os.pipe()[0], 1)
+"""
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert "KeyboardInterrupt" in result.stderr
