@@ -32,6 +32,7 @@ RELEASED: Mapping[str, int] = {
     "cri-tools": 1_777_045_248,  # 2026-04-24 15:40:48 UTC
     "cni": 1_771_500_712,  # 2026-02-19 11:31:52 UTC
 }
+DEFAULT_VERSIONS: Mapping[str, str] = {"cri-tools": "", "cni": ""}
 BINARIES: Mapping[str, Sequence[str]] = {
     "kubernetes": ("kubeadm", "kubelet", "kubectl"),
     "cri-tools": ("crictl",),
@@ -118,7 +119,8 @@ def locked(
     source = FakeSource()
     versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": cni}
     components = [source.pin(name, Version.parse(v), arches) for name, v in versions.items()]
-    asked = Request(**{"kubernetes": kubernetes, "arches": tuple(arches), **request})
+    default = {"kubernetes": kubernetes, "versions": DEFAULT_VERSIONS, "arches": tuple(arches)}
+    asked = Request(**{**default, **request})
     return Lock(asked, source.name, tuple(components))
 
 

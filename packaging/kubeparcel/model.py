@@ -133,12 +133,12 @@ class Component:
 class Request:
     """The requested versions, before they are resolved.
 
-    `programs` are binaries that the catalog does not name, such as `kubernetes/kubectl-convert`.
+    `versions` are those of other components than Kubernetes by name; an empty one is the version that
+    fits. `programs` are binaries that the catalog does not name, such as `kubernetes/kubectl-convert`.
     """
 
     kubernetes: str = "stable"
-    cri_tools: str = ""
-    cni: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
     arches: tuple[Arch, ...] = (Arch.AMD64,)
     source: str = "auto"
     mirror: str = ""

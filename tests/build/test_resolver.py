@@ -12,7 +12,7 @@ from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Request
-from tests.conftest import FakeModules, FakeSource, RecordingLog
+from tests.conftest import DEFAULT_VERSIONS, FakeModules, FakeSource, RecordingLog
 
 CATALOG = catalog.load()
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
@@ -60,7 +60,7 @@ def test_resolve_without_any_cri_tools_names_the_searched_minors_and_the_option(
 
 def test_resolve_uses_requested_versions_of_cri_tools_and_cni(fake_sources, log):
     fake_sources(FakeSource(out=[]))
-    assert resolve_versions(Request("1.36", cri_tools="1.30.1", cni="1.8.0"), log) == {
+    assert resolve_versions(Request("1.36", {"cri-tools": "1.30.1", "cni": "1.8.0"}), log) == {
         "kubernetes": "1.36.3",
         "cri-tools": "1.30.1",
         "cni": "1.8.0",
@@ -76,14 +76,14 @@ def test_resolve_rejects_an_unpublished_kubernetes_version(fake_sources, log):
 def test_lock_records_request_source_and_toolchain(fake_sources, log):
     fake_sources(FakeSource(down=UNREACHABLE), FakeModules(toolchain="go1.26.8"))
     lock = resolve(Request("1.36", arches=(Arch.AMD64, Arch.S390X)), CATALOG, log)
-    assert lock.request == Request("1.36", arches=(Arch.AMD64, Arch.S390X))
+    assert lock.request == Request("1.36", DEFAULT_VERSIONS, arches=(Arch.AMD64, Arch.S390X))
     assert (lock.source, lock.toolchain) == ("go", "go1.26.8")
     assert {artifact.arch for artifact in lock.artifacts} == {Arch.AMD64, Arch.S390X}
 
 
 def test_lock_does_not_record_the_mirror(fake_sources, log):
     fake_sources()
-    assert resolve(Request("1.36", mirror="/srv/mirror"), CATALOG, log).request == Request("1.36")
+    assert resolve(Request("1.36", mirror="/srv/mirror"), CATALOG, log).request == Request("1.36", DEFAULT_VERSIONS)
 
 
 def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sources, log):

@@ -145,7 +145,7 @@ def test_kubernetes_is_a_channel_minor_or_version_with_or_without_v(workdir, tex
 def test_request_has_the_settings_that_select_releases(workdir):
     options = {"kubernetes": "1.36", "cni": "v1.9.1", "arch": "arm64", "source": "go", "mirror": "m"}
     request = load_settings(options).request()
-    assert (request.kubernetes, request.cri_tools, request.cni) == ("1.36", "", "1.9.1")
+    assert (request.kubernetes, request.versions) == ("1.36", {"cri-tools": "", "cni": "1.9.1"})
     assert (request.arches, request.source, request.mirror) == (("arm64",), "go", "m")
 
 

@@ -11,20 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kubeparcel.build import lockfile
+from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
-from kubeparcel.errors import ConfigurationError, UnknownVersion
-from kubeparcel.model import Lock, Request, Version
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Lock, Request
 from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_mirror
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import ComponentSpec
     from kubeparcel.config.settings import Settings
-    from kubeparcel.sources.source import Source
-
-MAX_OLDER_MINORS = 6
-"""How many minors back cri-tools is searched for if Kubernetes' own minor has none."""
 
 
 def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool = False) -> Lock:
@@ -89,61 +86,17 @@ def describe_lock(lock: Lock, remark: str) -> str:
 
 def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
+    others = [name for name in catalog.components if name != KUBERNETES]
+    request = dataclasses.replace(request, versions={name: request.versions.get(name, "") for name in others})
     source = select_source(request, catalog.with_programs(request.programs).components, log)
     kubernetes = source.resolve_kubernetes(request.kubernetes)
     warnings: list[str] = []
-    versions = {
-        "kubernetes": kubernetes,
-        "cri-tools": _cri_tools_version(request, kubernetes, source, warnings),
-        "cni": cni_version(request, kubernetes, catalog),
-    }
+    versions = resolve_versions(request, kubernetes, catalog.components, source, warnings)
     with ThreadPoolExecutor() as pool:
         pins = [pool.submit(source.pin, component, version, request.arches) for component, version in versions.items()]
         components = tuple(pin.result() for pin in pins)
     portable_request = dataclasses.replace(request, mirror="")
     return Lock(portable_request, source.name, components, source.toolchain, tuple(warnings))
-
-
-def _cri_tools_version(request: Request, kubernetes: Version, source: Source, warnings: list[str]) -> Version:
-    """Return the newest cri-tools of Kubernetes' minor, or of the newest minor that has one."""
-    if request.cri_tools:
-        return Version.parse(request.cri_tools)
-    minors = cri_tools_minors(kubernetes)
-    for first_patch in minors:
-        version = _newest_patch("cri-tools", first_patch, source)
-        if version is None:
-            continue
-        if version.minor != kubernetes.minor:
-            warnings.append(
-                f"cri-tools {kubernetes.series} is not published yet: using {version}, the newest earlier one."
-            )
-        return version
-    raise UnknownVersion(
-        f"No cri-tools is published for Kubernetes {kubernetes} (searched {minors[-1].series} to {kubernetes.series}).",
-        "Choose one with --cri-tools VERSION.",
-    )
-
-
-def cri_tools_minors(kubernetes: Version) -> list[Version]:
-    """Return the first patches of the minors that cri-tools is searched in, Kubernetes' own minor first."""
-    oldest = max(kubernetes.minor - MAX_OLDER_MINORS, 0)
-    return [Version(kubernetes.major, minor, 0) for minor in range(kubernetes.minor, oldest - 1, -1)]
-
-
-def _newest_patch(component: str, version: Version, source: Source) -> Version | None:
-    """Return the last published patch of a minor, counting up from its first one."""
-    newest = None
-    while source.is_published(component, version):
-        newest, version = version, version.next_patch()
-    return newest
-
-
-def cni_version(request: Request, kubernetes: Version, catalog: Catalog) -> Version:
-    """Return the requested version of the CNI plugins, or the one that upstream pairs with Kubernetes."""
-    if request.cni:
-        return Version.parse(request.cni)
-    pairs = catalog.components["cni"].pairs
-    return next(Version.parse(pair.version) for pair in pairs if pair.kubernetes.contains(kubernetes))
 
 
 @dataclass(frozen=True)

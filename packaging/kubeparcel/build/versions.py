@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.resolver import cni_version, cri_tools_minors
+from kubeparcel.build.component_versions import KUBERNETES, follows_minors, paired_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import UnknownVersion
-from kubeparcel.model import Request, Version
+from kubeparcel.model import Version
 from kubeparcel.sources.selection import select_source
 from kubeparcel.threads import parallel_map
 
@@ -79,15 +79,16 @@ def _status(version: Version, offered: Sequence[Version]) -> str:
 
 
 def _missing_part(version: Version, source: Source, catalog: Catalog) -> str:
-    """Return what a source lacks of a version: Kubernetes, its CNI plugins or any cri-tools; empty if nothing."""
-    cni = cni_version(Request(), version, catalog)
+    """Return what a source lacks of a Kubernetes version: its files, or any fitting version of a component."""
     try:
-        if not source.is_published("kubernetes", version):
+        if not source.is_published(KUBERNETES, version):
             return f"no files of Kubernetes {version}"
-        if not source.is_published("cni", cni):
-            return f"no CNI plugins {cni}"
-        if not any(source.is_published("cri-tools", first_patch) for first_patch in cri_tools_minors(version)):
-            return f"no cri-tools for Kubernetes {version}"
+        for name, spec in catalog.components.items():
+            if name == KUBERNETES:
+                continue
+            if not any(source.is_published(name, candidate) for candidate in paired_versions(spec, version)):
+                exact = "" if follows_minors(spec, version) else f" {paired_versions(spec, version)[0]}"
+                return f"no {spec.title}{exact} for Kubernetes {version}"
     except UnknownVersion as error:  # too old, or files without checksums
         return error.message.rstrip(".")
     return ""

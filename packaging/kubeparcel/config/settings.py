@@ -122,9 +122,8 @@ class Settings(StrictModel):
 
     def request(self) -> Request:
         """Return the settings that select the releases."""
-        return Request(
-            self.kubernetes, self.cri_tools, self.cni, self.arch, self.source, self.mirror, self._other_programs()
-        )
+        versions = {"cri-tools": self.cri_tools, "cni": self.cni}
+        return Request(self.kubernetes, versions, self.arch, self.source, self.mirror, self._other_programs())
 
     def _other_programs(self) -> tuple[str, ...]:
         """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""

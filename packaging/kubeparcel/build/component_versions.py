@@ -1,0 +1,89 @@
+"""The versions of other components that belong to a Kubernetes version, by the catalog's pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kubeparcel.errors import UnknownVersion
+from kubeparcel.model import Request, Version
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.sources.source import Source
+
+KUBERNETES = "kubernetes"
+
+MINOR = "minor"
+"""The version in a pair of a component that has a release for each minor of Kubernetes."""
+
+MAX_OLDER_MINORS = 6
+"""How many minors back such a component is searched for if Kubernetes' own minor has none."""
+
+
+def resolve_versions(
+    request: Request, kubernetes: Version, components: Mapping[str, ComponentSpec], source: Source, warnings: list[str]
+) -> dict[str, Version]:
+    """Return the exact version of each component; add to `warnings` what does not fit exactly.
+
+    Raises UnknownVersion if none is published.
+    """
+    versions = {KUBERNETES: kubernetes}
+    for name, requested in request.versions.items():
+        candidates = paired_versions(components[name], kubernetes)
+        if requested:
+            versions[name] = Version.parse(requested)
+        elif follows_minors(components[name], kubernetes):
+            versions[name] = _newest_of_minor(name, candidates, kubernetes, source, warnings)
+        else:
+            versions[name] = candidates[0]
+    return versions
+
+
+def paired_versions(spec: ComponentSpec, kubernetes: Version) -> list[Version]:
+    """Return the version that belongs to a Kubernetes version.
+
+    For a component that has a release for each minor, return the first patches of the minors in
+    which it is searched, Kubernetes' own minor first.
+    """
+    if not follows_minors(spec, kubernetes):
+        return [Version.parse(_paired(spec, kubernetes))]
+    oldest = max(kubernetes.minor - MAX_OLDER_MINORS, 0)
+    return [Version(kubernetes.major, minor, 0) for minor in range(kubernetes.minor, oldest - 1, -1)]
+
+
+def follows_minors(spec: ComponentSpec, kubernetes: Version) -> bool:
+    """Return whether a component has a release for each minor of Kubernetes."""
+    return _paired(spec, kubernetes) == MINOR
+
+
+def _paired(spec: ComponentSpec, kubernetes: Version) -> str:
+    return next(pair.version for pair in spec.pairs if pair.kubernetes.contains(kubernetes))
+
+
+def _newest_of_minor(
+    name: str, first_patches: list[Version], kubernetes: Version, source: Source, warnings: list[str]
+) -> Version:
+    """Return the newest release of Kubernetes' minor, or of the newest minor that has one."""
+    for first_patch in first_patches:
+        version = _newest_patch(name, first_patch, source)
+        if version is None:
+            continue
+        if version.minor != kubernetes.minor:
+            warnings.append(
+                f"{name} {kubernetes.series} is not published yet: using {version}, the newest earlier one."
+            )
+        return version
+    raise UnknownVersion(
+        f"No {name} is published for Kubernetes {kubernetes} "
+        f"(searched {first_patches[-1].series} to {kubernetes.series}).",
+        f"Choose one with --{name} VERSION.",
+    )
+
+
+def _newest_patch(name: str, version: Version, source: Source) -> Version | None:
+    """Return the last published patch of a minor, counting up from its first one."""
+    newest = None
+    while source.is_published(name, version):
+        newest, version = version, version.next_patch()
+    return newest
