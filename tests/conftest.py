@@ -217,7 +217,9 @@ def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(upstream: FakeSource | None = None, go: FakeSource | None = None) -> None:
         sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
 
-        def create_source(name: str, components: Any, mirror: str = "", toolchain: str = "") -> FakeSource:
+        def create_source(
+            name: str, components: Any, mirror: str = "", toolchain: str = "", *_: Any, **__: Any
+        ) -> FakeSource:
             sources[name].mirror = mirror
             sources[name].binaries = components["kubernetes"].binaries
             return sources[name]

@@ -68,6 +68,10 @@ class DigestError(ExternalError):
     """A file has another digest than expected; it was quarantined, not used."""
 
 
+class SignatureError(ExternalError):
+    """A signature is invalid, or a required one is missing; the signed file was not used."""
+
+
 class ArchiveError(ExternalError):
     """An archive is damaged or contains something forbidden; nothing of it was used."""
 

@@ -97,11 +97,36 @@ class Version(semver.Version):
 
 
 @dataclass(frozen=True)
+class Signature:
+    """Who signed a file, as its verified signature says.
+
+    `identity` is the signer's account, `issuer` the provider that authenticated it. `log_index` is
+    the position in the transparency log, `time` that of the log entry in seconds since 1970 (0 if
+    another time stamp was used).
+    """
+
+    identity: str
+    issuer: str
+    log_index: int
+    time: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.identity} ({self.issuer}), log entry {self.log_index}"
+
+
+UNCHECKED = "none"
+"""The `checksum` of a Go module whose sum was not checked against a checksum database."""
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file to download from upstream, or the Go module of some binaries.
 
     `origin` is the URL of the file, or `MODULE@vVERSION`. `digest` is `sha256:HEX` of the file, or
-    the module's `h1:BASE64` in Go's checksum database.
+    the module's sum, `h1:BASE64`. `checksum` is what the digest was checked against when the version
+    was resolved: for files `sha512` or `sha1` if upstream publishes no SHA-256, for modules the name
+    of the checksum database or `none`. It is empty for upstream's SHA-256, and in locks that do not
+    record it. `signature` is set if a signature of the file was verified.
     """
 
     component: str
@@ -109,6 +134,8 @@ class Artifact:
     arch: Arch
     origin: str
     digest: str
+    checksum: str = ""
+    signature: Signature | None = None
 
     @property
     def label(self) -> str:
@@ -121,12 +148,27 @@ class Component:
     """An upstream project at one version, with its artifacts for each architecture.
 
     `released` is the release date in seconds since 1970; it becomes the time stamp of packages.
+    `remarks` are what users should know about how its files were verified.
     """
 
     name: str
     version: Version
     released: int
     artifacts: tuple[Artifact, ...]
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class InputPolicy:
+    """Which of upstream's files are accepted.
+
+    `trust_root` is the path of a file with the certificates and keys that signatures are verified
+    with; by default those of the public Sigstore instance.
+    """
+
+    require_signatures: bool = False
+    accept_sha1: bool = False
+    trust_root: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +185,7 @@ class Request:
     source: str = "auto"
     mirror: str = ""
     programs: tuple[str, ...] = ()
+    policy: InputPolicy = field(default=InputPolicy(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "arch": (("amd64",), "arm64", "ppc64le,s390x", "s390x"),
     "format": (("deb", "rpm"), "deb", "rpm", "rpm,deb"),
     "source": ("auto", "go", "upstream", "go"),
+    "require_signatures": (False, "true", "false", "true"),
+    "accept_sha1": (False, "true", "false", "true"),
+    "trust_root": ("", "one.json", "/two.json", "three.json"),
     "mirror": ("", "https://a.example", "/srv/mirror", "mirror"),
     "layout": ("etc", "official", "etc", "official"),
     "revision": ("1", "2", "3.el9", "4~rc1"),
@@ -37,6 +40,8 @@ def dashed(field: str) -> str:
 
 def plain(value: Any) -> Any:
     """Return a value as text, with commas."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else value
 
 

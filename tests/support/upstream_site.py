@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
+import json
 import os
 import re
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from kubeparcel.model import Arch, Version
 from kubeparcel.sources.upstream import Upstream
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf_bytes
+from tests.support.sigstore_authority import SignedFile, authority
 
 RELEASED = 1_784_743_658
 
@@ -43,6 +46,8 @@ class UpstreamSite:
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     requests: list[RecordedRequest] = field(default_factory=list)
     etags: bool = True
+    log_entries: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The entries of the transparency log, by the SHA-256 of the signed file."""
 
     def publish_file(self, address: str, data: bytes) -> str:
         """Publish a file of upstream's with its digest beside it; give its path here."""
@@ -51,15 +56,39 @@ class UpstreamSite:
         self.files[f"{path}.sha256"] = hashlib.sha256(data).hexdigest().encode()
         return path
 
+    def sign_file(self, address: str, signed: SignedFile, *, bundle: bool = True) -> None:
+        """Publish a signature of a file: a bundle, or `.sig` and `.cert` with an entry in the transparency log."""
+        path = "/" + address.partition(":/")[2].lstrip("/")
+        if bundle:
+            self.files[f"{path}.sigstore.json"] = json.dumps(signed.bundle).encode()
+            return
+        self.files[f"{path}.sig"], self.files[f"{path}.cert"] = signed.sig.encode(), signed.cert.encode()
+        digest = hashlib.sha256(self.files[path]).hexdigest()
+        self.log_entries.setdefault(digest, []).append(signed.entry)
+
+    def replace_checksums(self, name: str, kind: str) -> None:
+        """Publish checksums of another kind than SHA-256 for the files with `name` in their paths."""
+        for path in [path for path in self.files if name in path and path.endswith(".sha256")]:
+            del self.files[path]
+            file = path.removesuffix(".sha256")
+            self.files[f"{file}.{kind}"] = hashlib.new(kind, self.files[file]).hexdigest().encode()
+
     def publish_marker(self, name: str, text: str) -> None:
         self.files[f"/dl.k8s.io/release/{name}.txt"] = text.encode()
+
+    def write_to(self, folder: Path) -> None:
+        """Write all files to a folder, as a mirror has them."""
+        for path, data in self.files.items():
+            target = folder / path[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
 
     def requests_for(self, end: str) -> list[RecordedRequest]:
         """The requests for paths that end so."""
         return [request for request in self.requests if request.path.endswith(end)]
 
     def publish_release(
-        self, upstream: Upstream, component: str, version: str, arch: Arch = Arch.AMD64
+        self, upstream: Upstream, component: str, version: str, arch: Arch = Arch.AMD64, *, signed: bool = False
     ) -> dict[str, bytes]:
         """Publish a whole release; give the programs that one should get, by name."""
         programs: dict[str, bytes] = {}
@@ -67,6 +96,8 @@ class UpstreamSite:
             if component == "kubernetes":
                 programs[artifact.name] = elf_bytes()
                 self.publish_file(artifact.origin, programs[artifact.name])
+                if signed:
+                    self.sign_file(artifact.origin, authority().sign(programs[artifact.name]))
             else:
                 names = {"cri-tools": ["crictl"], "cni": ["bridge", "loopback"]}[component]
                 programs = {name: elf_bytes() for name in names}
@@ -96,6 +127,21 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b"no such file")
         else:
             self.whole_or_range(data)
+
+    def do_POST(self) -> None:
+        """Answer as Rekor's log/entries/retrieve."""
+        path, body = urlsplit(self.path).path, self.rfile.read(int(self.headers["Content-Length"]))
+        self.site.requests.append(RecordedRequest(self.command, path, dict(self.headers.items())))
+        faults = self.site.faults[path]
+        if faults:
+            faults.pop(0)(self, b"")
+        elif not path.endswith("/api/v1/log/entries/retrieve"):
+            self.answer(405, b"no such service")
+        else:
+            (asked,) = json.loads(body)["entries"]
+            entries = self.site.log_entries.get(asked["spec"]["data"]["hash"]["value"], [])
+            answer = [{f"uuid-{number}": entry} for number, entry in enumerate(entries)]
+            self.answer(200, json.dumps(answer).encode())
 
     def whole_or_range(self, data: bytes) -> None:
         tag = f'"{hashlib.md5(data).hexdigest()}"'

@@ -145,7 +145,11 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
         "origins": [
-            {"origin": artifact.origin, "digest": artifact.digest}
+            {
+                "origin": artifact.origin,
+                "digest": artifact.digest,
+                **({"checksum": artifact.checksum} if artifact.checksum else {}),
+            }
             for artifact in component.artifacts
             if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)
         ],

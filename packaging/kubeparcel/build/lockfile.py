@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from kubeparcel.errors import ConfigurationError, KubeparcelError
-from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Version
+from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Signature, Version
 from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"
@@ -38,7 +38,7 @@ def dump(lock: Lock) -> str:
 
 
 def request_document(request: Request) -> dict[str, Any]:
-    """Return a request by the keys of the file; the mirror is not part of it."""
+    """Return a request by the keys of the file; the mirror and what is accepted are not part of it."""
     return {
         **requested_versions(request),
         "arches": [str(arch) for arch in request.arches],
@@ -62,9 +62,34 @@ def _dump_component(component: Component) -> dict[str, Any]:
     return {
         "version": str(component.version),
         "released": datetime.fromtimestamp(component.released, UTC).isoformat(),
-        "artifacts": [
-            {"name": a.name, "arch": str(a.arch), "origin": a.origin, "digest": a.digest} for a in component.artifacts
-        ],
+        "artifacts": [_dump_artifact(artifact) for artifact in component.artifacts],
+    }
+
+
+def artifact_documents(lock: Lock) -> list[dict[str, Any]]:
+    """Return all artifacts by the keys of the file, each with its component."""
+    return [{"component": artifact.component, **_dump_artifact(artifact)} for artifact in lock.artifacts]
+
+
+def _dump_artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "name": artifact.name,
+        "arch": str(artifact.arch),
+        "origin": artifact.origin,
+        "digest": artifact.digest,
+        **({"checksum": artifact.checksum} if artifact.checksum else {}),
+        **({"signature": signature_document(artifact.signature)} if artifact.signature else {}),
+    }
+
+
+def signature_document(signature: Signature) -> dict[str, Any]:
+    """Return a signature by the keys of the file."""
+    time = datetime.fromtimestamp(signature.time, UTC).isoformat()
+    return {
+        "identity": signature.identity,
+        "issuer": signature.issuer,
+        "log-index": signature.log_index,
+        **({"time": time} if signature.time else {}),
     }
 
 
@@ -120,14 +145,32 @@ def _parse_request(mapping: Mapping[str, Any]) -> Request:
 
 
 def _parse_component(name: str, mapping: Mapping[str, Any]) -> Component:
-    artifacts = tuple(
-        Artifact(name, _artifact_name(a), Arch(a["arch"]), _text(a, "origin"), _digest(a)) for a in mapping["artifacts"]
-    )
-    released = datetime.fromisoformat(_text(mapping, "released"))
-    if released.tzinfo is None:
-        raise ValueError(f"released: missing time zone in {mapping['released']} (expected +00:00)")
+    artifacts = tuple(_parse_artifact(name, artifact) for artifact in mapping["artifacts"])
     version = Version.parse(_text(mapping, "version"))
-    return Component(name, version, int(released.timestamp()), artifacts)
+    return Component(name, version, _time(mapping, "released"), artifacts)
+
+
+def _parse_artifact(component: str, mapping: Mapping[str, Any]) -> Artifact:
+    checksum = _match(_text(mapping, "checksum"), r"[\w.+/-]{1,200}", "checksum") if "checksum" in mapping else ""
+    signature = _parse_signature(mapping["signature"]) if "signature" in mapping else None
+    origin, digest = _text(mapping, "origin"), _digest(mapping)
+    return Artifact(component, _artifact_name(mapping), Arch(mapping["arch"]), origin, digest, checksum, signature)
+
+
+def _parse_signature(mapping: Mapping[str, Any]) -> Signature:
+    identity, issuer = (_match(_text(mapping, name), r"\S{1,500}", name) for name in ("identity", "issuer"))
+    index = mapping["log-index"]
+    if not isinstance(index, int) or isinstance(index, bool) or index < 0:
+        raise ValueError(f"invalid log-index {index!r}")
+    return Signature(identity, issuer, index, _time(mapping, "time") if "time" in mapping else 0)
+
+
+def _time(mapping: Mapping[str, Any], name: str) -> int:
+    """Return a time in seconds since 1970."""
+    time = datetime.fromisoformat(_text(mapping, name))
+    if time.tzinfo is None:
+        raise ValueError(f"{name}: missing time zone in {mapping[name]} (expected +00:00)")
+    return int(time.timestamp())
 
 
 def _text(mapping: Mapping[str, Any], name: str) -> str:
@@ -175,13 +218,36 @@ def keep_dates(lock: Lock, previous: Lock | None) -> Lock:
     components = []
     for component in lock.components:
         before = previous_components.get(component.name, component)
-        unchanged = before.version == component.version and set(before.artifacts) & set(component.artifacts)
+        unchanged = before.version == component.version and _files(before) & _files(component)
         components.append(dataclasses.replace(component, released=before.released) if unchanged else component)
     return dataclasses.replace(lock, components=tuple(components))
 
 
+def _files(component: Component) -> set[tuple[str, str]]:
+    return {(artifact.origin, artifact.digest) for artifact in component.artifacts}
+
+
+def keep_signatures(lock: Lock, previous: Lock | None) -> Lock:
+    """Return the lock with the signatures that are known of the same files.
+
+    Not every machine can verify them, and a signature that was verified stays valid.
+    """
+    known = {(a.origin, a.digest): a.signature for a in previous.artifacts} if previous else {}
+    components = []
+    for component in lock.components:
+        artifacts = tuple(
+            dataclasses.replace(a, signature=a.signature or known.get((a.origin, a.digest)))
+            for a in component.artifacts
+        )
+        components.append(dataclasses.replace(component, artifacts=artifacts))
+    return dataclasses.replace(lock, components=tuple(components))
+
+
 def differences(old: Lock, new: Lock) -> Iterator[str]:
-    """Yield one line for each difference between two locks, such as `cni: 1.9.0 → 1.9.1`."""
+    """Yield one line for each difference between two locks, such as `cni: 1.9.0 → 1.9.1`.
+
+    What the old lock did not record, such as a signature, is not a difference.
+    """
     if old.source != new.source:
         yield f"source: {old.source} → {new.source}"
     if old.toolchain != new.toolchain:
@@ -193,11 +259,19 @@ def differences(old: Lock, new: Lock) -> Iterator[str]:
             old_version = previous.version if previous else "none"
             yield f"{component.name}: {old_version} → {component.version}"
             continue
-        old_digests = {(a.name, a.arch): a.digest for a in previous.artifacts}
+        old_artifacts = {(a.name, a.arch): a for a in previous.artifacts}
         for artifact in component.artifacts:
-            old_digest = old_digests.get((artifact.name, artifact.arch))
-            if old_digest != artifact.digest:
-                yield f"{artifact.label}: {old_digest or 'none'} → {artifact.digest}"
+            yield from _artifact_differences(old_artifacts.get((artifact.name, artifact.arch)), artifact)
+
+
+def _artifact_differences(old: Artifact | None, new: Artifact) -> Iterator[str]:
+    if old is None or old.digest != new.digest:
+        yield f"{new.label}: {old.digest if old else 'none'} → {new.digest}"
+        return
+    if old.checksum and old.checksum != new.checksum:
+        yield f"{new.label}: checked against {old.checksum} → {new.checksum or 'unknown'}"
+    if old.signature and old.signature != new.signature:
+        yield f"{new.label}: signed by {old.signature} → {new.signature or 'unknown'}"
 
 
 def mismatches(lock: Lock, request: Request) -> list[str]:

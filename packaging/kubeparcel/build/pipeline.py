@@ -68,12 +68,14 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
     if lock is None or not lockfile.satisfies(lock, request):
         lock = resolve(request, catalog, log)
     log.info("Release", describe_lock(lock, "to mirror"))
-    return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log)
+    return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log, policy=settings.input_policy())
 
 
 def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the lock's binaries for the settings' architectures into the store."""
-    source = create_source(lock.source, locked_components(lock), settings.mirror, lock.toolchain)
+    source = create_source(
+        lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy()
+    )
     return source.fetch(requested_artifacts(lock, settings), store, log)
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build import lockfile
 from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
+from kubeparcel.build.inputs import describe_inputs
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Lock, Request
+from kubeparcel.model import InputPolicy, Lock, Request
 from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_mirror
 
 if TYPE_CHECKING:
@@ -34,15 +35,20 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
     request = effective_request(settings, current)
     if current and lockfile.satisfies(current, request):
         warn_of_unused_mirror(current.source, settings.mirror, log)
-        log.info("Release", describe_lock(current, lockfile.NAME))
+        _announce(current, lockfile.NAME, log)
         return current
     if locked:
         raise _locked_error(current, request)
     lock = _resolve(request, current, log)
     if not dry_run:
         lockfile.write(lock, path)
-    log.info("Release", describe_lock(lock, f"{lockfile.NAME} {'not ' * dry_run}written"))
+    _announce(lock, f"{lockfile.NAME} {'not ' * dry_run}written", log)
     return lock
+
+
+def _announce(lock: Lock, remark: str, log: Log) -> None:
+    log.info("Release", describe_lock(lock, remark))
+    log.info("Inputs", describe_inputs(lock))
 
 
 def _locked_error(current: Lock | None, request: Request) -> ConfigurationError:
@@ -67,6 +73,7 @@ def effective_request(settings: Settings, current: Lock | None) -> Request:
 
 def _resolve(request: Request, current: Lock | None, log: Log) -> Lock:
     lock = lockfile.keep_dates(resolve(request, catalogs.load(), log), current)
+    lock = lockfile.keep_signatures(lock, current)
     for warning in lock.warnings:
         log.warn(warning)
     return lock
@@ -95,8 +102,9 @@ def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     with ThreadPoolExecutor() as pool:
         pins = [pool.submit(source.pin, component, version, request.arches) for component, version in versions.items()]
         components = tuple(pin.result() for pin in pins)
-    portable_request = dataclasses.replace(request, mirror="")
-    return Lock(portable_request, source.name, components, source.toolchain, tuple(warnings))
+    warnings += (remark for component in components for remark in component.remarks)
+    portable_request = dataclasses.replace(request, mirror="", policy=InputPolicy())
+    return Lock(portable_request, source.name, components, source.toolchain, tuple(dict.fromkeys(warnings)))
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ class LockUpdate:
             "requested": lockfile.request_document(self.request),
             "locked": lockfile.summary(self.previous) if self.previous else None,
             "versions": {c.name: str(c.version) for c in self.lock.components},
+            "inputs": lockfile.artifact_documents(self.lock),
             "differences": self.differences,
         }
         return json.dumps(document, indent=2)
@@ -135,12 +144,15 @@ class LockUpdate:
             for name, title in {**titles, "arches": "Architectures", "source": "Source"}.items()
         ]
         state = ("written" if self.written else "is outdated") if self.differences else "is up to date"
-        digests = [_shorten_digests(line) for line in self.differences if _DIGEST.search(line)]
+        digests = [_shorten_digests(line) for line in self.differences if _FILE_DIFFERENCE.search(line)]
         table = format_table(["", "Requested", "Locked", "Available"], rows)
         return "\n".join([f"{lockfile.NAME} {state}:", table, *(f"  {line}" for line in digests)])
 
 
 _DIGEST = re.compile(r"(sha256:\w{12}|h1:.{10})\S+")
+
+
+_FILE_DIFFERENCE = re.compile(rf"{_DIGEST.pattern}|: checked against |: signed by ")
 
 
 def _shorten_digests(text: str) -> str:
@@ -164,17 +176,17 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     request = effective_request(settings, current)
     if refresh and current:
         warn_of_unused_mirror(current.source, settings.mirror, log)
-    lock = _refresh(current, refresh, settings.mirror) if refresh else _resolve(request, current, log)
+    lock = _refresh(current, refresh, settings, log) if refresh else _resolve(request, current, log)
     differences = tuple(lockfile.differences(current, lock)) if current else ("no previous lock",)
     if current and not differences:
         differences = tuple(lockfile.mismatches(current, request))
-    if not check and (differences or not current):
+    if not check and (differences or not current or lock.components != current.components):
         lockfile.write(lock, path)
-    log.info("Release", describe_lock(lock, lockfile.NAME))
+    _announce(lock, lockfile.NAME, log)
     return LockUpdate(request, current, lock, differences, written=not check)
 
 
-def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
+def _refresh(current: Lock | None, name: str, settings: Settings, log: Log) -> Lock:
     """Return the lock with the source's new digests of one binary or archive."""
     names = sorted({artifact.name for artifact in current.artifacts}) if current else []
     if not current or name not in names:
@@ -182,7 +194,10 @@ def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
             f"{lockfile.NAME} has no artifact {name!r}.",
             f"It has: {', '.join(names)}." if names else "Run inv resolve to create it.",
         )
-    source = create_source(current.source, locked_components(current), mirror, current.toolchain)
+    components_of_lock = locked_components(current)
+    source = create_source(
+        *(current.source, components_of_lock, settings.mirror, current.toolchain, settings.input_policy(), log)
+    )
     components = []
     for component in current.components:
         if name not in {artifact.name for artifact in component.artifacts}:
@@ -190,6 +205,8 @@ def _refresh(current: Lock | None, name: str, mirror: str) -> Lock:
             continue
         arches = list(dict.fromkeys(artifact.arch for artifact in component.artifacts))
         pinned = source.pin(component.name, component.version, arches)
+        for remark in pinned.remarks:
+            log.warn(remark)
         refreshed = {(a.name, a.arch): a for a in pinned.artifacts if a.name == name}
         artifacts = tuple(refreshed.get((a.name, a.arch), a) for a in component.artifacts)
         components.append(dataclasses.replace(component, artifacts=artifacts))

@@ -59,6 +59,7 @@ class BuildResult:
         document = {
             "kubernetes": str(self.lock.component("kubernetes").version),
             "source": self.lock.source,
+            "inputs": lockfile.artifact_documents(self.lock),
             "packages": self.package_entries(),
             "changed": [str(path) for path in self.changed],
             "others": [str(self.out / name) for name in self.others],
@@ -136,5 +137,6 @@ class FetchResult:
             for name, sha256 in sorted(digests.items())
         ]
         if as_json:
-            return json.dumps({"source": self.lock.source, "binaries": entries}, indent=2)
+            inputs = lockfile.artifact_documents(self.lock)
+            return json.dumps({"source": self.lock.source, "inputs": inputs, "binaries": entries}, indent=2)
         return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries)

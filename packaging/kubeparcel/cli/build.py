@@ -103,6 +103,9 @@ def mirror(
     cni: str = "",
     arch: str = "",
     mirror: str = "",
+    require_signatures: bool = False,
+    accept_sha1: bool = False,
+    trust_root: str = "",
     quiet: bool = False,
 ) -> None:
     """Copy a release's upstream files to a folder, for offline builds."""
@@ -111,7 +114,9 @@ def mirror(
 
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
-    release = ReleaseOptions(kubernetes, cri_tools, cni, arch, mirror=mirror, version=version)
+    release = ReleaseOptions(
+        *(kubernetes, cri_tools, cni, arch, "", mirror, require_signatures, accept_sha1, trust_root), version=version
+    )
     log = console.create_log(quiet)
     print_result(pipeline.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
 

@@ -70,6 +70,11 @@ OPTIONS: Mapping[str, Option] = {
         choices=SOURCES,
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
+    "require-signatures": Option("fail if upstream's signature of a file is missing or cannot be verified"),
+    "accept-sha1": Option("accept old releases of which upstream publishes SHA-1 checksums only"),
+    "trust-root": Option(
+        "certificates and keys that verify signatures, as Sigstore's JSON", "FILE", "the public Sigstore instance"
+    ),
     "format": Option("package formats, separated by commas", "FORMAT", "deb,rpm", choices=tuple(Format), several=True),
     "layout": Option(
         "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io)",
@@ -175,6 +180,9 @@ class ReleaseOptions:
     arch: str = ""
     source: str = ""
     mirror: str = ""
+    require_signatures: bool = False
+    accept_sha1: bool = False
+    trust_root: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

@@ -37,6 +37,7 @@ class Catalog(StrictModel):
         for name, component in self.components.items():
             _check_disjoint(f"components.{name}.pairs", [row.kubernetes for row in component.pairs])
             _check_disjoint(f"components.{name}.upstream", [row.versions for row in component.upstream])
+            _check_disjoint(f"components.{name}.signatures", [row.versions for row in component.signatures])
         return self
 
 

@@ -221,6 +221,20 @@ class UpstreamSpec(StrictModel):
     archive: str = Field("", description="URL of one archive with all binaries")
 
 
+class SignatureSpec(StrictModel):
+    """Who signs upstream's files, for a range of the component's own versions.
+
+    `identity` and `issuer` are the account and its provider in the certificate, `log` the URL of the
+    transparency log. `source` documents them.
+    """
+
+    versions: KubernetesRange = VersionRange()
+    identity: str
+    issuer: str
+    log: str
+    source: str
+
+
 class GoSpec(StrictModel):
     """How Go compiles a component: its module, main packages and link-time variables (`stamps`).
 
@@ -242,7 +256,12 @@ class ComponentSpec(StrictModel):
     binaries: tuple[str, ...] = ()
     pairs: tuple[PairSpec, ...] = ()
     upstream: tuple[UpstreamSpec, ...]
+    signatures: tuple[SignatureSpec, ...] = ()
     go: GoSpec
+
+    def signature_of(self, version: Version) -> SignatureSpec | None:
+        """Return who signs the files of a version; None if upstream does not sign them."""
+        return next((row for row in self.signatures if row.versions.contains(version)), None)
 
     @property
     def has_single_files(self) -> bool:

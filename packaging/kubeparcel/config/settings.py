@@ -30,7 +30,8 @@ from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
-from kubeparcel.model import Arch, Format, Request
+from kubeparcel.model import Arch, Format, InputPolicy, Request
+from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
 ENV_PREFIX = "KUBEPARCEL_"
@@ -90,6 +91,9 @@ class Settings(StrictModel):
     format: Formats = tuple(Format)
     source: Literal["auto", "upstream", "go"] = "auto"
     mirror: str = ""
+    require_signatures: bool = False
+    accept_sha1: bool = False
+    trust_root: str = ""
     layout: Layout = "etc"
     revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
@@ -123,7 +127,16 @@ class Settings(StrictModel):
     def request(self) -> Request:
         """Return the settings that select the releases."""
         versions = {"cri-tools": self.cri_tools, "cni": self.cni}
-        return Request(self.kubernetes, versions, self.arch, self.source, self.mirror, self._other_programs())
+        return Request(
+            *(self.kubernetes, versions, self.arch, self.source, self.mirror),
+            self._other_programs(),
+            self.input_policy(),
+        )
+
+    def input_policy(self) -> InputPolicy:
+        """Return the settings that decide which of upstream's files are accepted."""
+        trust_root = str(user_path(self.trust_root)) if self.trust_root else ""
+        return InputPolicy(self.require_signatures, self.accept_sha1, trust_root)
 
     def _other_programs(self) -> tuple[str, ...]:
         """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""
@@ -193,7 +206,7 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
         if field != "packages" and os.environ.get(variable):
             values[key], origins[key] = os.environ[variable], variable
-        if options.get(field) not in (None, "", [], ()):
+        if options.get(field) not in (None, "", [], (), False):
             values[key], origins[key] = options[field], f"--{key}"
     return values, origins
 

@@ -17,7 +17,8 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.go_modules import OUTSIDE_MODULES, GoModules
+from kubeparcel.sources.go_checksums import module_check
+from kubeparcel.sources.go_modules import OUTSIDE_MODULES, UNCHECKED_REMARK, GoModules
 from kubeparcel.store import Store
 
 COMPONENT = "control-plane"
@@ -83,6 +84,8 @@ class Compiler:
         component = catalog.load().components["kubernetes"].model_copy(update=update)
         source = GoModules({COMPONENT: component})
         pinned = source.pin(COMPONENT, version, [self.arch])
+        for remark in pinned.remarks:
+            self.log.warn(remark)
         binaries = source.fetch(pinned.artifacts, self.store, self.log)[COMPONENT, self.arch]
         return {name: CompiledProgram(binaries[name], pinned.released) for name in names}
 
@@ -90,7 +93,11 @@ class Compiler:
         """Return the image's own program, built with its module at the version of the tag."""
         go = go_toolchain.find_go()
         module = self._module(image, tag)
+        check = module_check(go.settings, [image.module] if image.module else [])
         recipe = [RECIPE, asdict(image), module, image.template_text, self.arch, go.toolchain]
+        if check.reason and module:
+            self.log.warn(f"{UNCHECKED_REMARK} ({check.reason}): {module}.")
+            recipe.append(check.database)
         key = json.dumps([*recipe, dict(go_toolchain.FIXED_ENVIRONMENT)])
         record = self.store.get_record(COMPONENT, key)
         if not (record and self.store.has(record[0])):

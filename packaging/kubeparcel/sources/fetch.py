@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,9 +10,13 @@ from pathlib import Path
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.model import Artifact
+from kubeparcel.sources.checksums import Checksum
 from kubeparcel.sources.transport import ProgressCallback, Transport
-from kubeparcel.store import Store
+from kubeparcel.store import Store, translate_os_errors
 from kubeparcel.threads import CancelToken
+
+_CHECKSUMS = "checksum"
+"""The kind of the records of files that were found by another digest than SHA-256."""
 
 
 def expected_sha256(artifact: Artifact) -> str:
@@ -46,6 +51,46 @@ def fetch_to_store(artifact: Artifact, transport: Transport, store: Store, log: 
             quarantined = store.quarantine(part, artifact.label, actual)
             raise _digest_error(artifact, actual, transport, quarantined)
         store.add_hashed(part, expected)
+
+
+def fetch_by_checksum(
+    artifact: Artifact, checksum: Checksum, transport: Transport, store: Store, log: Log, token: CancelToken
+) -> str:
+    """Fetch a file that upstream publishes no SHA-256 of; return its SHA-256.
+
+    Raises DigestError if the file does not have the published checksum.
+    """
+    key = f"{checksum.kind}:{checksum.digest}"
+    recorded = store.get_record(_CHECKSUMS, key)
+    if isinstance(recorded, str) and store.has(recorded) and _has_checksum(store.path(recorded), checksum):
+        return recorded
+    with store.lock(f"download-{checksum.digest[:64]}", token.raise_if_cancelled):
+        part = store.partial(f"{artifact.name}-{artifact.arch}-{checksum.digest[:64]}")
+        attempts = 2 if part.exists() else 1  # the partial file may have been of another file
+        for _ in range(attempts):
+            with _progress(log, transport.verb, artifact.label) as on_progress:
+                sha256 = transport.copy(artifact.origin, part, on_progress, token)
+            actual = file_checksum(part, checksum.kind)
+            if actual == checksum.digest:
+                store.add_hashed(part, sha256)
+                store.put_record(_CHECKSUMS, key, sha256)
+                return sha256
+            quarantined = store.quarantine(part, artifact.label, sha256)
+    raise DigestError(
+        f"{artifact.label}: the download's {checksum.kind} is {actual[:12]}…, "
+        f"{transport.location(artifact.origin)}.{checksum.kind} has {checksum.digest[:12]}….",
+        f"The file was moved to {quarantined}.\nIf a mirror is outdated: run inv mirror again.",
+    )
+
+
+def _has_checksum(path: Path, checksum: Checksum) -> bool:
+    return file_checksum(path, checksum.kind) == checksum.digest
+
+
+def file_checksum(path: Path, kind: str) -> str:
+    """Return a file's digest of a kind that hashlib knows, in hexadecimal."""
+    with translate_os_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def _digest_error(artifact: Artifact, actual: str, transport: Transport, quarantined: Path) -> DigestError:

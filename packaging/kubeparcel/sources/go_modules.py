@@ -1,7 +1,8 @@
-"""Source `go`: compiles the binaries from Go modules, checked against Go's checksum database."""
+"""Source `go`: compiles the binaries from Go modules, checked as Go's settings say."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
+from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, Component, Version
 from kubeparcel.sources import go_toolchain
+from kubeparcel.sources.go_checksums import ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.store import Store
 
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""
 
+_STAGED = re.compile(r"(\S+) => \./staging/\S+")
 _GO_LINE = re.compile(r"^go (\S+)$", re.MULTILINE)
+
+UNCHECKED_REMARK = "The sums of Go modules are not checked against a checksum database"
 
 OUTSIDE_MODULES = Path("/")
 """A folder without go.mod, where module queries depend on nothing else."""
@@ -95,7 +100,7 @@ class GoModules:
         return tuple(sorted(newest.values(), reverse=True))
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
-        """Download the module; return it with its sum, which the checksum database confirmed."""
+        """Download the module; return it with its sum, and what the sum was checked against."""
         spec = self.components[component]
         module = f"{spec.go.module}@v{version}"
         try:
@@ -107,12 +112,19 @@ class GoModules:
             ) from None
         _main_packages(spec, Path(info["Dir"]))
         self._upgrade_toolchain(info)
+        check = self._module_check(spec, Path(info["Dir"]))
         return Component(
             component,
             version,
             int(datetime.fromisoformat(_release_time(info)).timestamp()),
-            tuple(Artifact(component, component, arch, module, info["Sum"]) for arch in arches),
+            tuple(Artifact(component, component, arch, module, info["Sum"], check.database) for arch in arches),
+            (f"{UNCHECKED_REMARK} ({check.reason}).",) if check.reason else (),
         )
+
+    def _module_check(self, spec: ComponentSpec, source: Path) -> ModuleCheck:
+        """Return how Go checks the modules whose sums upstream's go.sum does not have."""
+        staged = _STAGED.findall((source / "go.mod").read_text("utf-8")) if spec.go.staging else []
+        return module_check(self.go.settings, [spec.go.module, *staged])
 
     def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
         """Switch to the toolchain that the module requires if ours is older."""
@@ -121,10 +133,10 @@ class GoModules:
         with self.guard:  # several components are pinned in parallel
             if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
                 exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"
-                self.go = Go(self.go.program, f"go{exact}")
+                self.go = dataclasses.replace(self.go, toolchain=f"go{exact}")
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
-        return _stored_binaries(store, self._recipe(artifact))
+        return next(filter(None, (_stored_binaries(store, recipe) for recipe in self._recipes(artifact))), None)
 
     def download_size(self, artifact: Artifact) -> int | None:
         return None
@@ -134,23 +146,29 @@ class GoModules:
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
-        recipe = self._recipe(artifact)
-        binaries = _stored_binaries(store, recipe)
+        binaries = self.cached(artifact, store)
         if binaries is None:
+            recipe = self._recipes(artifact)[0]
             with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
-                binaries = _stored_binaries(store, recipe)
-                if binaries is None:
-                    binaries = self._compile(artifact, store, log)
-                    store.put_record("go", recipe, binaries)
+                binaries = self.cached(artifact, store) or self._compile(artifact, store, log)
         return binaries
 
-    def _recipe(self, artifact: Artifact) -> str:
-        """Return all inputs that decide the bytes, as JSON."""
+    def _recipes(self, artifact: Artifact) -> list[str]:
+        """Return the keys of the binaries that may be used: whose modules were checked as the lock says."""
+        checks = {"": (True, False), UNCHECKED: (False,)}.get(artifact.checksum, (True,))
+        return [self._recipe(artifact, checked=checked) for checked in checks]
+
+    def _recipe(self, artifact: Artifact, *, checked: bool) -> str:
+        """Return all inputs that decide the bytes, as JSON.
+
+        Binaries of modules that no checksum database confirmed are kept apart.
+        """
         spec = self.components[artifact.component]
         toolchain = self.pinned_toolchain or self.toolchain
         inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
         environment = dict(go_toolchain.FIXED_ENVIRONMENT)
-        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment])
+        unchecked = () if checked else (UNCHECKED,)
+        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, *unchecked])
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
@@ -161,6 +179,8 @@ class GoModules:
                 "Nothing was compiled. If the lock is wrong: inv resolve",
             )
         source = Path(info["Dir"])
+        check = self._module_check(spec, source)
+        _require_check(artifact, check)
         packages = _main_packages(spec, source)
         version = Version.parse(artifact.origin.rpartition("@v")[2])
         with store.scratch() as folder:
@@ -172,6 +192,7 @@ class GoModules:
             binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
             store.cache_md5(sha256)
+        store.put_record("go", self._recipe(artifact, checked=check.database != UNCHECKED), binaries)
         return binaries
 
     def _build(
@@ -207,6 +228,17 @@ class GoModules:
             raise ExternalError(f"go build {artifact.origin} did not produce {', '.join(missing)}.")
 
 
+def _require_check(artifact: Artifact, check: ModuleCheck) -> None:
+    """Raise ConfigurationError if modules would not be checked as they were when the lock was written."""
+    if artifact.checksum in ("", UNCHECKED, check.database):
+        return
+    problem = f"Go would not check its modules ({check.reason})" if check.reason else f"Go uses {check.database}"
+    raise ConfigurationError(
+        f"{artifact.origin}: kubeparcel.lock was checked against {artifact.checksum}, and {problem}.",
+        "Change the setting (go env), or resolve again, so that kubeparcel.lock records what is checked: inv resolve",
+    )
+
+
 def _stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:
     binaries = store.get_record("go", recipe)
     if binaries and all(store.has(sha256) for sha256 in binaries.values()):
@@ -238,7 +270,7 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
     text = re.sub(r"^module .*$", "module kubeparcel.invalid/build", text, flags=re.MULTILINE)
     if spec.go.staging:
         staged = "v0." + str(version).partition(".")[2]
-        text = re.sub(r"(\S+) => \./staging/\S+", rf"\1 => \1 {staged}", text)
+        text = _STAGED.sub(rf"\1 => \1 {staged}", text)
     if re.search(r"=> \.", text):
         raise ConfigurationError(
             f"{spec.go.module} {version} replaces modules by folders of its repository, which is not supported."

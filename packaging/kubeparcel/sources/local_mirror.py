@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
@@ -48,6 +48,9 @@ class LocalMirror:
                 return None
             with path.open("rb") as file:
                 return file.read(MAX_TEXT).decode("utf-8", "replace")
+
+    def ask(self, address: str, document: Any, token: CancelToken) -> bytes | None:
+        return None
 
     def stat(self, address: str, token: CancelToken) -> FileStat | None:
         with self._open_errors(address) as path:

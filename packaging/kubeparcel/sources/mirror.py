@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log, quantity
-from kubeparcel.errors import ConfigurationError, DigestError
-from kubeparcel.model import Artifact, Component, Lock, Version
+from kubeparcel.errors import ConfigurationError, DigestError, ExternalError
+from kubeparcel.model import Artifact, Component, InputPolicy, Lock, Version
 from kubeparcel.paths import cache_dir
-from kubeparcel.sources.fetch import expected_sha256
+from kubeparcel.sources.checksums import DIGITS
+from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror
+from kubeparcel.sources.signatures import BUNDLE
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
@@ -23,24 +25,36 @@ if TYPE_CHECKING:
 
 
 def fill_mirror(
-    folder: Path, lock: Lock, components: Mapping[str, ComponentSpec], mirror: str, log: Log, store: Store | None = None
+    folder: Path,
+    lock: Lock,
+    components: Mapping[str, ComponentSpec],
+    mirror: str,
+    log: Log,
+    store: Store | None = None,
+    policy: InputPolicy | None = None,
 ) -> str:
     """Copy a lock's files to a folder that `--mirror FOLDER` reads; return a summary.
 
-    Each file is FOLDER/HOST/PATH with its .sha256, dated as its release. The markers (stable.txt,
-    stable-1.36.txt …) name the newest release in the folder. Files pass through the store; those
-    in the folder already are not transferred again.
+    Each file is FOLDER/HOST/PATH with its checksum file and, if upstream signs it, its bundle
+    (.sigstore.json), dated as its release. The markers (stable.txt, stable-1.36.txt …) name the newest
+    release in the folder. Files pass through the store; those in the folder already are not transferred
+    again.
     """
     if lock.source != "upstream":
         raise ConfigurationError(
             f"The lock's source is {lock.source}: only upstream's files can be mirrored.",
             "Resolve again where upstream can be reached: inv resolve --source upstream",
         )
-    upstream, target = Upstream(components, mirror), LocalMirror(folder)
-    new = _copy_files(lock, upstream, target, store or Store(cache_dir()), log)
+    store = store or Store(cache_dir())
+    upstream, target = Upstream(components, mirror, accepted=policy, store=store, log=log), LocalMirror(folder)
+    unsigned = [a for a in lock.artifacts if not target.path(a.origin + BUNDLE).is_file()]
+    upstream.signatures.check(unsigned, store, log)
+    new = _copy_files(lock, upstream, target, store, log)
+    new += _copy_bundles(unsigned, lock, upstream, target, store, log)
     # A release becomes visible after its files: first their checksums, then the markers.
     for component in lock.components:
         new += _copy_checksums(component, upstream, target)
+        new += _copy_earlier_checksums(component, upstream, target)
     new += _write_markers(lock.component("kubernetes").version, upstream, target)
     if not new:
         return f"Nothing to do: {folder} is complete."
@@ -79,35 +93,69 @@ def _write_text(url: str, text: str, released: int, target: LocalMirror) -> Path
     return path
 
 
+def _copy_bundles(
+    artifacts: Sequence[Artifact], lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
+) -> list[Path]:
+    """Copy the bundles of signed files; warn of those that cannot be had."""
+    new: list[Path] = []
+    reasons: list[str] = []
+    for artifact in artifacts:
+        try:
+            text = upstream.signatures.bundle(artifact, store)
+        except ExternalError as error:
+            reasons.append(str(error))
+            continue
+        released = lock.component(artifact.component).released
+        new += [_write_text(artifact.origin + BUNDLE, text, released, target)] if text is not None else []
+    if reasons:
+        log.warn(f"{quantity(len(reasons), 'files')} will have no signature in the mirror. {reasons[0]}")
+    return new
+
+
 def _copy_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
-    """Copy the .sha256 files of a release, and those of the patches before it."""
-    artifacts = {f"{artifact.origin}.sha256": artifact for artifact in component.artifacts}
-    digests = {url: expected_sha256(artifact) for url, artifact in artifacts.items()}
-    missing = [
-        url
-        for url in (*artifacts, *_earlier_checksums(component, upstream))
-        if not _contains_digest(target.read(url, CancelToken()), digests.get(url, ""))
-    ]
+    """Copy the checksum files of a release."""
+    artifacts = {f"{artifact.origin}.{artifact.checksum or 'sha256'}": artifact for artifact in component.artifacts}
+    digests = {url: _checksum(artifact, target) for url, artifact in artifacts.items()}
+    missing = [url for url in artifacts if not _contains_digest(target.read(url, CancelToken()), digests[url])]
     new = []
     for url, text in zip(missing, parallel_map(upstream.transport.read, missing), strict=True):
-        if text is not None and _contains_digest(text, digests.get(url, "")):
-            new.append(_write_text(url, text, component.released, target))
-        elif url in artifacts:
+        if not _contains_digest(text, digests[url]):
             raise DigestError(
                 f"{upstream.transport.location(url)} does not have the digest in kubeparcel.lock.",
                 f"If upstream replaced the file: inv resolve --refresh {artifacts[url].name}",
             )
+        new.append(_write_text(url, text or "", component.released, target))
     return new
 
 
-def _earlier_checksums(component: Component, upstream: Upstream) -> Iterator[str]:
-    """Yield the .sha256 URLs of earlier patches, if the newest is found by counting up."""
+def _checksum(artifact: Artifact, target: LocalMirror) -> str:
+    """Return the digest that the checksum file of a copied file must have."""
+    if not artifact.checksum:
+        return expected_sha256(artifact)
+    return file_checksum(target.path(artifact.origin), artifact.checksum)
+
+
+def _copy_earlier_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
+    """Copy checksum files of earlier patches, if the newest is found by counting up."""
+    earlier = [
+        artifact
+        for artifact in _earlier_artifacts(component, upstream)
+        if all(target.read(f"{artifact.origin}.{kind}", CancelToken()) is None for kind in DIGITS)
+    ]
+    found = parallel_map(upstream.published_checksum, earlier)
+    return [
+        _write_text(f"{artifact.origin}.{checksum.kind}", checksum.digest, component.released, target)
+        for artifact, checksum in zip(earlier, found, strict=True)
+        if checksum
+    ]
+
+
+def _earlier_artifacts(component: Component, upstream: Upstream) -> Iterator[Artifact]:
     if any(pair.version == "minor" for pair in upstream.components[component.name].pairs):
         newest, arch = component.version, component.artifacts[0].arch
         for patch in range(newest.patch):
             version = Version(newest.major, newest.minor, patch)
-            for artifact in upstream.artifacts(component.name, version, arch):
-                yield f"{artifact.origin}.sha256"
+            yield from upstream.artifacts(component.name, version, arch)
 
 
 def _contains_digest(text: str | None, digest: str) -> bool:

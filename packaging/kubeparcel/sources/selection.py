@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError, Unreachable
-from kubeparcel.model import Request
+from kubeparcel.model import InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.source import Source
 
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
 
 
-def create_source(name: str, components: Mapping[str, ComponentSpec], mirror: str = "", toolchain: str = "") -> Source:
+def create_source(
+    name: str,
+    components: Mapping[str, ComponentSpec],
+    mirror: str = "",
+    toolchain: str = "",
+    policy: InputPolicy | None = None,
+    log: Log | None = None,
+) -> Source:
     """Return the source `upstream` or `go`."""
     if name == "go":
         from kubeparcel.sources.go_modules import GoModules
@@ -23,7 +30,7 @@ def create_source(name: str, components: Mapping[str, ComponentSpec], mirror: st
         return GoModules(components, toolchain)
     from kubeparcel.sources.upstream import Upstream
 
-    return Upstream(components, mirror)
+    return Upstream(components, mirror, accepted=policy, log=log)
 
 
 def select_source(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
@@ -31,8 +38,8 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
         warn_of_unused_mirror(name, request.mirror, log)
-        return create_source(name, components, request.mirror)
-    upstream = create_source("upstream", components)
+        return create_source(name, components, request.mirror, policy=request.policy, log=log)
+    upstream = create_source("upstream", components, policy=request.policy, log=log)
     try:
         upstream.probe()
     except Unreachable as error:
@@ -50,8 +57,7 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
     log.info(
         "Source",
         f"{upstream_error.message.rstrip('.')}: building from Go modules instead.\n"
-        "Same versions, checked against Go's checksum database. "
-        "--source upstream requires downloads.",
+        "The same versions. --source upstream requires downloads.",
     )
     return modules
 

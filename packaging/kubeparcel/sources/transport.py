@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from kubeparcel.threads import CancelToken
 
@@ -34,6 +34,9 @@ class Transport(Protocol):
 
     def read(self, address: str, token: CancelToken) -> str | None:
         """Return the text of a small file; None if the file does not exist."""
+
+    def ask(self, address: str, document: Any, token: CancelToken) -> bytes | None:
+        """Return a service's answer to a JSON document; None if there is no such service, as in a folder."""
 
     def stat(self, address: str, token: CancelToken) -> FileStat | None:
         """Return size and time stamp of a file without reading it; None if it does not exist."""

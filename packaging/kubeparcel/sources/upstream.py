@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from kubeparcel.console import Log
-from kubeparcel.errors import ArchiveError, DownloadError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
-from kubeparcel.sources.checksums import NOT_UPSTREAM_HINT, published_digest
-from kubeparcel.sources.fetch import expected_sha256, fetch_to_store
+from kubeparcel.console import Log, QuietLog
+from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, UnknownVersion
+from kubeparcel.model import Arch, Artifact, Binaries, Component, InputPolicy, Version
+from kubeparcel.paths import cache_dir
+from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, published_digest
+from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sources.signatures import Signatures
 from kubeparcel.sources.transport_factory import create_transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
@@ -29,7 +32,8 @@ class Upstream:
     """Kubernetes, cri-tools and the CNI plugins as upstream publishes them.
 
     `mirror` is a URL or a folder that has upstream's https://HOST/PATH as MIRROR/HOST/PATH;
-    `workers` is the number of parallel downloads.
+    `workers` is the number of parallel downloads. `store` and `log` are for files that are needed
+    before their version is locked.
     """
 
     name: ClassVar[str] = "upstream"
@@ -41,8 +45,14 @@ class Upstream:
         mirror: str = "",
         policy: RetryPolicy | None = None,
         workers: int = 4,
+        accepted: InputPolicy | None = None,
+        store: Store | None = None,
+        log: Log | None = None,
     ) -> None:
         self.components = components
+        self.accepted = accepted or InputPolicy()
+        self.store = store or Store(cache_dir())
+        self.log = log or QuietLog()
         self.label = f"The mirror {redact_url(mirror)}" if mirror else "Upstream"
         self.workers = workers
         self.toolchain = ""
@@ -108,7 +118,7 @@ class Upstream:
     def is_published(self, component: str, version: Version) -> bool:
         # A mirror may have a release for some architectures only.
         artifacts = [self.artifacts(component, version, arch)[0] for arch in Arch]
-        if any(self._published_digest(artifact, CancelToken()) for artifact in artifacts):
+        if any(self.published_checksum(artifact, CancelToken()) for artifact in artifacts):
             return True
         self._require_no_files(artifacts)
         return False
@@ -135,14 +145,15 @@ class Upstream:
             for name in (spec.binaries if location.binary else (component,))
         ]
 
-    def _published_digest(self, artifact: Artifact, token: CancelToken) -> str | None:
-        """Return the SHA-256 that is published for a file; None if the file does not exist."""
-        url = f"{artifact.origin}.sha256"
-        text = self.transport.read(url, token)
-        if text is None:
-            return None
-        name = artifact.origin.rpartition("/")[2]
-        return published_digest(text, name, self.transport.location(url))
+    def published_checksum(self, artifact: Artifact, token: CancelToken) -> Checksum | None:
+        """Return the best checksum that is published for a file; None if there is none."""
+        for kind in DIGITS:
+            url = f"{artifact.origin}.{kind}"
+            text = self.transport.read(url, token)
+            if text is not None:
+                name = artifact.origin.rpartition("/")[2]
+                return Checksum(kind, published_digest(text, name, self.transport.location(url), kind))
+        return None
 
     def _require_no_files(self, artifacts: Sequence[Artifact]) -> None:
         """Raise UnknownVersion if a file exists whose checksum file is missing."""
@@ -158,24 +169,51 @@ class Upstream:
 
     def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
         artifacts = [a for arch in arches for a in self.artifacts(component, version, arch)]
-        digests = parallel_map(self._published_digest, artifacts, self.workers)
-        pinned = [
-            dataclasses.replace(artifact, digest=f"sha256:{digest}")
-            for artifact, digest in zip(artifacts, digests, strict=True)
-            if digest
-        ]
-        missing = [a for a, digest in zip(artifacts, digests, strict=True) if not digest]
+        published = parallel_map(self.published_checksum, artifacts, self.workers)
+        checksums = {artifact: checksum for artifact, checksum in zip(artifacts, published, strict=True) if checksum}
+        missing = [artifact for artifact in artifacts if artifact not in checksums]
         if missing:
             self._require_no_files(missing)
-            names = {artifact.name for artifact in missing}
-            has_others = bool({artifact.name for artifact in pinned} - names)
-            title = ", ".join(sorted(names)) if has_others else self.components[component].title
-            missing_arches = ", ".join(dict.fromkeys(str(artifact.arch) for artifact in missing))
-            raise UnknownVersion(
-                f"{self.label} has no {title} {version} for {missing_arches}.",
-                f"{self.transport.location(missing[0].origin)}.sha256 does not exist.",
+            raise self._incomplete(component, version, missing, artifacts)
+        self._require_accepted(component, version, checksums)
+        pinned = parallel_map(lambda a, token: self._pin_file(a, checksums[a], token), artifacts, self.workers)
+        signed, remarks = self.signatures.sign(component, version, pinned, self.store)
+        return Component(component, version, self._release_time(pinned[0]), signed, remarks)
+
+    @functools.cached_property
+    def signatures(self) -> Signatures:
+        """The signatures of these files."""
+        return Signatures(self.components, self.transport, self.accepted, self.workers)
+
+    def _incomplete(
+        self, component: str, version: Version, missing: Sequence[Artifact], artifacts: Sequence[Artifact]
+    ) -> UnknownVersion:
+        names = {artifact.name for artifact in missing}
+        has_others = bool({artifact.name for artifact in artifacts if artifact not in missing} - names)
+        title = ", ".join(sorted(names)) if has_others else self.components[component].title
+        missing_arches = ", ".join(dict.fromkeys(str(artifact.arch) for artifact in missing))
+        return UnknownVersion(
+            f"{self.label} has no {title} {version} for {missing_arches}.",
+            f"{self.transport.location(missing[0].origin)}.sha256 does not exist.",
+        )
+
+    def _require_accepted(self, component: str, version: Version, checksums: Mapping[Artifact, Checksum]) -> None:
+        """Raise ConfigurationError for files that only SHA-1 protects, unless they are accepted."""
+        weak = [artifact for artifact, checksum in checksums.items() if checksum.kind == "sha1"]
+        if weak and not self.accepted.accept_sha1:
+            raise ConfigurationError(
+                f"{self.label} has only SHA-1 checksums of {self.components[component].title} {version} "
+                f"({self.transport.location(weak[0].origin)}.sha1).",
+                "Files with the same SHA-1 can be forged. To accept them nevertheless: --accept-sha1\n"
+                "kubeparcel.lock then has the SHA-256 of the downloaded files, and records the SHA-1.",
             )
-        return Component(component, version, self._release_time(pinned[0]), tuple(pinned))
+
+    def _pin_file(self, artifact: Artifact, checksum: Checksum, token: CancelToken) -> Artifact:
+        """Return a file with its SHA-256, which is computed from the file if upstream publishes another checksum."""
+        if checksum.kind == "sha256":
+            return dataclasses.replace(artifact, digest=f"sha256:{checksum.digest}")
+        sha256 = fetch_by_checksum(artifact, checksum, self.transport, self.store, self.log, token)
+        return dataclasses.replace(artifact, digest=f"sha256:{sha256}", checksum=checksum.kind)
 
     def _release_time(self, artifact: Artifact) -> int:
         """Return the upload time of a release's first file, in seconds since 1970."""
@@ -208,6 +246,8 @@ class Upstream:
         )
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
+        required = self.accepted.require_signatures
+        self.signatures.check([a for a in artifacts if required or self.cached(a, store) is None], store, log)
         programs_by_artifact = parallel_map(
             lambda artifact, token: self._fetch_programs(artifact, store, log, token), artifacts, self.workers
         )

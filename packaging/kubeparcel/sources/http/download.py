@@ -8,11 +8,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sanitize import is_number
+from kubeparcel.sources.http.post import post_json
 from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, read_body, status_error
 from kubeparcel.sources.http.retry import RetryPolicy, parse_http_date, retry
 from kubeparcel.sources.http.urls import host_of, redact_url
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 1 << 16
 """Bytes of a text file that are read; the files have a few hundred."""
+MAX_ANSWER = 1 << 20
+"""The longest answer of a service in bytes; those of transparency logs have a few thousand."""
 
 
 MAX_FILE = 4 << 30
@@ -77,6 +80,9 @@ class HttpTransport:
     def read(self, address: str, token: CancelToken) -> str | None:
         data = retry(self.policy, token, lambda: read_body(self.session, self.url(address), token, MAX_TEXT))
         return None if data is None else data.decode("utf-8", "replace")
+
+    def ask(self, address: str, document: Any, token: CancelToken) -> bytes | None:
+        return retry(self.policy, token, lambda: post_json(self.session, self.url(address), document, MAX_ANSWER))
 
     def stat(self, address: str, token: CancelToken) -> FileStat | None:
         def attempt() -> FileStat | None:

@@ -1,0 +1,41 @@
+"""How the files of a release were verified, as its lock records it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.model import UNCHECKED, Component, Lock
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog_models import ComponentSpec
+
+
+def describe_inputs(lock: Lock) -> str:
+    """Return how the files of a lock were verified, a line for each way: `cri-tools, CNI plugins: SHA-256`."""
+    specs, titles = catalogs.load().components, defaultdict[str, list[str]](list)
+    for component in lock.components:
+        spec = specs[component.name]
+        titles[_describe_checks(component, spec)].append(spec.title)
+    return "\n".join(f"{', '.join(names)}: {checks}" for checks, names in titles.items())
+
+
+def _describe_checks(component: Component, spec: ComponentSpec) -> str:
+    checksums = {artifact.checksum for artifact in component.artifacts}
+    signers = {artifact.signature.identity if artifact.signature else "" for artifact in component.artifacts}
+    if any(artifact.digest.startswith("h1:") for artifact in component.artifacts):
+        return "checksum database not recorded" if "" in checksums else _describe_database(checksums)
+    if signers and "" not in signers:
+        return f"signed by {', '.join(sorted(signers))}"
+    kinds = ", ".join(sorted({"sha1": "SHA-1 only", "sha512": "SHA-512"}.get(kind, "SHA-256") for kind in checksums))
+    if spec.signature_of(component.version):
+        return f"{kinds}, signatures not verified"
+    since = min((row.versions.since for row in spec.signatures), default="")
+    return f"{kinds}, signed by upstream from {since} on" if since else kinds
+
+
+def _describe_database(checksums: set[str]) -> str:
+    if UNCHECKED in checksums:
+        return "not checked against a checksum database"
+    return f"checked against {', '.join(sorted(checksums))}"

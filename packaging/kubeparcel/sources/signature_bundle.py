@@ -1,0 +1,117 @@
+"""Sigstore bundles: a signature, its certificate and the entry of the transparency log in one JSON document.
+
+Nothing is verified here. The formats: https://docs.sigstore.dev/about/bundle/ and
+https://www.sigstore.dev/swagger/ (Rekor).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kubeparcel.errors import SignatureError
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.json_document import parse_json
+from kubeparcel.sanitize import printable
+
+MAX_SIZE = 60_000
+"""The largest bundle in bytes; those of releases have ten thousand."""
+
+HINT = "The signed file was not used."
+
+_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+_PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*")
+_MALFORMED = (MalformedData, KeyError, TypeError, ValueError, AttributeError, binascii.Error)
+
+
+def parse_bundle(text: str, location: str) -> dict[str, Any]:
+    """Return the document of a bundle; raise SignatureError, naming `location`, if it is not one."""
+    if len(text) > MAX_SIZE:
+        raise SignatureError(f"{location} is not a Sigstore bundle: it has more than {MAX_SIZE:,} bytes.", HINT)
+    try:
+        document = parse_json(text.encode(), "the file")
+    except MalformedData as error:
+        raise SignatureError(f"{location} is not a Sigstore bundle: {printable(str(error))}.", HINT) from None
+    if not isinstance(document, dict):
+        raise SignatureError(f"{location} is not a Sigstore bundle: it is no JSON object.", HINT)
+    return document
+
+
+def build_bundle(signature: str, certificate: str, entry: Mapping[str, Any], location: str) -> dict[str, Any]:
+    """Return the bundle of a `.sig` file, a `.cert` file and a log entry as Rekor returns it.
+
+    Raises SignatureError, naming `location`, if one of them is malformed.
+    """
+    try:
+        pem = _PEM.fullmatch(_pem(certificate))
+        body = parse_json(base64.b64decode(entry["body"], validate=True), "the log entry")
+        proof, promise = entry["verification"]["inclusionProof"], entry["verification"]["signedEntryTimestamp"]
+        log_entry = {
+            "logIndex": str(entry["logIndex"]),
+            "logId": {"keyId": _hex_to_base64(entry["logID"])},
+            "kindVersion": {"kind": body["kind"], "version": body["apiVersion"]},
+            "integratedTime": str(entry["integratedTime"]),
+            "inclusionPromise": {"signedEntryTimestamp": promise},
+            "inclusionProof": {
+                "logIndex": str(proof["logIndex"]),
+                "rootHash": _hex_to_base64(proof["rootHash"]),
+                "treeSize": str(proof["treeSize"]),
+                "hashes": [_hex_to_base64(node) for node in proof["hashes"]],
+                "checkpoint": {"envelope": proof["checkpoint"]},
+            },
+            "canonicalizedBody": entry["body"],
+        }
+        certificate_bytes = "".join(pem[1].split()) if pem else ""
+        base64.b64decode(signature.strip(), validate=True)
+    except _MALFORMED as error:
+        raise SignatureError(f"{location}: the signature is malformed ({printable(str(error))[:200]}).", HINT) from None
+    if not certificate_bytes:
+        raise SignatureError(f"{location}: the certificate is malformed.", HINT)
+    return {
+        "mediaType": _MEDIA_TYPE,
+        "verificationMaterial": {"certificate": {"rawBytes": certificate_bytes}, "tlogEntries": [log_entry]},
+        "messageSignature": {"signature": signature.strip()},
+    }
+
+
+def log_query(signature: str, certificate: str, sha256: str) -> dict[str, Any]:
+    """Return the question for the log entry of a signed file, for Rekor's `log/entries/retrieve`."""
+    key = base64.b64encode(_pem(certificate).encode()).decode()
+    spec = {
+        "signature": {"content": signature.strip(), "publicKey": {"content": key}},
+        "data": {"hash": {"algorithm": "sha256", "value": sha256}},
+    }
+    return {"entries": [{"kind": "hashedrekord", "apiVersion": "0.0.1", "spec": spec}]}
+
+
+def oldest_entry(answer: bytes | None, location: str) -> Mapping[str, Any] | None:
+    """Return the first entry that was made, of Rekor's answer to `log_query`; None if there is none.
+
+    Anybody can add a later entry for the same signature. Raises SignatureError for a malformed answer.
+    """
+    if answer is None:
+        return None
+    try:
+        entries = [entry for result in parse_json(answer, "the answer") for entry in result.values()]
+        return min(entries, key=lambda entry: int(entry["integratedTime"]), default=None)
+    except _MALFORMED as error:
+        raise SignatureError(
+            f"The transparency log {location} gave an invalid answer ({printable(str(error))[:200]}).", HINT
+        ) from None
+
+
+def _pem(certificate: str) -> str:
+    """Return a certificate in PEM, which cosign writes in Base64 once more."""
+    if "-----BEGIN" in certificate:
+        return certificate
+    try:
+        return base64.b64decode("".join(certificate.split()), validate=True).decode("ascii")
+    except ValueError:
+        return ""
+
+
+def _hex_to_base64(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()

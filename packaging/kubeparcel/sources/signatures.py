@@ -1,0 +1,223 @@
+"""Upstream's signatures: found beside the files, verified, and remembered in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kubeparcel.console import Log
+from kubeparcel.errors import ExternalError, SignatureError
+from kubeparcel.model import Artifact, InputPolicy, Signature, Version
+from kubeparcel.sources import signature_verifier
+from kubeparcel.sources.fetch import expected_sha256
+from kubeparcel.sources.signature_bundle import HINT, build_bundle, log_query, oldest_entry, parse_bundle
+from kubeparcel.sources.signature_verifier import INSTALL_HINT, RejectedSignature, SignatureVerifier
+from kubeparcel.sources.transport import Transport
+from kubeparcel.store import Store
+from kubeparcel.threads import CancelToken, parallel_map
+
+if TYPE_CHECKING:
+    from kubeparcel.config.catalog_models import ComponentSpec, SignatureSpec
+
+BUNDLE = ".sigstore.json"
+"""The suffix of a bundle beside the file that it signs."""
+
+_NEW_KEYS_HINT = "If Sigstore has new keys: pip install --upgrade sigstore, or --trust-root FILE with the current ones."
+
+_RECORDS = "signature"
+"""The kind of the store's records of verified signatures."""
+
+
+class _Unverified(Exception):
+    """The reason why a signature could not be verified, although nothing is wrong with it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Signatures:
+    """Upstream's signatures, as `transport` has them."""
+
+    components: Mapping[str, ComponentSpec]
+    transport: Transport
+    policy: InputPolicy
+    workers: int = 4
+
+    def sign(
+        self, component: str, version: Version, artifacts: Sequence[Artifact], store: Store
+    ) -> tuple[tuple[Artifact, ...], tuple[str, ...]]:
+        """Return the files of a release with their verified signatures, and remarks on missing ones.
+
+        Raises SignatureError for an invalid signature, and for a missing one if it is required.
+        """
+        spec = self.components[component]
+        if not spec.signature_of(version):
+            self._require_unsigned(spec, version)
+            return tuple(artifacts), ()
+        outcomes = self._verify(artifacts, store)
+        signed = [dataclasses.replace(a, signature=_signature(outcome)) for a, outcome in outcomes.items()]
+        reasons = [outcome for outcome in outcomes.values() if isinstance(outcome, str)]
+        if not reasons:
+            return tuple(signed), ()
+        remark = f"Upstream's signatures of {spec.title} {version} were not verified: {reasons[0]}"
+        return tuple(signed), (remark,)
+
+    def check(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> None:
+        """Verify the signatures of locked files before they are fetched.
+
+        Raises SignatureError for an invalid signature, for another one than the lock has, and for a
+        missing one if it is required. Warns if the lock has one that cannot be verified here.
+        """
+        signed = [artifact for artifact in artifacts if self._spec(artifact)]
+        missing: dict[str, list[str]] = {}
+        for artifact, outcome in self._verify(signed, store).items():
+            if isinstance(outcome, str):
+                if artifact.signature:
+                    missing.setdefault(outcome, []).append(artifact.label)
+            elif artifact.signature not in (None, outcome):
+                raise SignatureError(
+                    f"{artifact.label}: signed by {outcome}, kubeparcel.lock has {artifact.signature}.",
+                    f"{HINT} If upstream signed it again: inv resolve --refresh {artifact.name}",
+                )
+        for reason, labels in missing.items():
+            log.warn(f"The signatures in kubeparcel.lock ({', '.join(labels)}) were not verified here: {reason}")
+
+    def bundle(self, artifact: Artifact, store: Store) -> str | None:
+        """Return the bundle of a file as text; None if upstream does not sign the file.
+
+        It is the store's if it was verified before, otherwise unverified. Raises ExternalError if it
+        cannot be had.
+        """
+        spec = self._spec(artifact)
+        if spec is None:
+            return None
+        record = store.get_record(_RECORDS, self._key(artifact, spec))
+        if isinstance(record, dict) and store.has(str(record.get("bundle"))):
+            return store.get(record["bundle"], f"the signature of {artifact.label}").read_text("utf-8")
+        try:
+            return json.dumps(self._read(artifact, spec, CancelToken()), sort_keys=True)
+        except _Unverified as reason:
+            raise SignatureError(f"{artifact.label}: {reason}") from None
+
+    def _require_unsigned(self, spec: ComponentSpec, version: Version) -> None:
+        """Raise SignatureError for a version that is not signed, although others are, if signatures are required."""
+        if self.policy.require_signatures and spec.signatures:
+            raise SignatureError(
+                f"{spec.title} {version} is not signed: upstream signs from {spec.signatures[0].versions.since} on.",
+                "Choose a later version, or build without --require-signatures (require-signatures).",
+            )
+
+    def _spec(self, artifact: Artifact) -> SignatureSpec | None:
+        """Return who signs a file; None if upstream does not."""
+        spec = self.components[artifact.component]
+        version = _version_in(artifact, spec) if spec.signatures else None
+        return spec.signature_of(version) if version else None
+
+    def _verify(self, artifacts: Sequence[Artifact], store: Store) -> dict[Artifact, Signature | str]:
+        """Return the signature of each file, or the reason why it was not verified."""
+        specs = {artifact: spec for artifact in artifacts if (spec := self._spec(artifact))}
+        outcomes: dict[Artifact, Signature | str] = {}
+        for artifact, spec in specs.items():
+            if recorded := _recorded(store, self._key(artifact, spec)):
+                outcomes[artifact] = recorded
+        unknown = [artifact for artifact in specs if artifact not in outcomes]
+        if unknown and not signature_verifier.is_installed():
+            outcomes.update(dict.fromkeys(unknown, f"the library sigstore is not installed.\n{INSTALL_HINT}"))
+        else:
+            bundles = parallel_map(lambda a, token: self._try_read(a, specs[a], token), unknown, self.workers)
+            for artifact, bundle in zip(unknown, bundles, strict=True):
+                outcomes[artifact] = (
+                    bundle if isinstance(bundle, str) else self._verify_one(artifact, specs[artifact], bundle, store)
+                )
+        for artifact, outcome in outcomes.items():
+            if isinstance(outcome, str) and self.policy.require_signatures:
+                problem, _, hint = outcome.partition("\n")
+                raise SignatureError(f"{artifact.label}: the signature is required, and {problem}", hint)
+        return {artifact: outcomes[artifact] for artifact in specs}
+
+    def _verify_one(self, artifact: Artifact, spec: SignatureSpec, bundle: dict[str, Any], store: Store) -> Signature:
+        location = self.transport.location(artifact.origin + BUNDLE)
+        try:
+            verified = self._verifier.verify(bundle, expected_sha256(artifact), spec.identity, spec.issuer)
+        except RejectedSignature as reason:
+            raise SignatureError(
+                f"{artifact.label}: the signature was rejected ({location}): {reason}.", f"{HINT}\n{_NEW_KEYS_HINT}"
+            ) from None
+        sha256 = store.add_bytes(json.dumps(bundle, sort_keys=True).encode())
+        store.put_record(_RECORDS, self._key(artifact, spec), {"bundle": sha256, **dataclasses.asdict(verified)})
+        return verified
+
+    @functools.cached_property
+    def _verifier(self) -> SignatureVerifier:
+        return SignatureVerifier(self.policy.trust_root)
+
+    @functools.cached_property
+    def _root(self) -> str:
+        """The identity of the trust root in records."""
+        return signature_verifier.root_digest(self.policy.trust_root)
+
+    def _key(self, artifact: Artifact, spec: SignatureSpec) -> str:
+        return json.dumps([artifact.digest, spec.identity, spec.issuer, self._root])
+
+    def _try_read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any] | str:
+        """Return the bundle of a file, or the reason why it cannot be had."""
+        try:
+            return self._read(artifact, spec, token)
+        except _Unverified as reason:
+            return str(reason)
+
+    def _read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any]:
+        """Return the bundle beside a file, or one of its `.sig`, `.cert` and log entry; raise _Unverified."""
+        location = self.transport.location(artifact.origin + BUNDLE)
+        text = self.transport.read(artifact.origin + BUNDLE, token)
+        if text is not None:
+            return parse_bundle(text, location)
+        signature, certificate = (self.transport.read(artifact.origin + end, token) for end in (".sig", ".cert"))
+        if signature is None or certificate is None:
+            raise _Unverified(f"{location} does not exist.\nIf it is a mirror, fill it again: inv mirror")
+        log_url = f"{spec.log}/api/v1/log/entries/retrieve"
+        try:
+            question = log_query(signature, certificate, expected_sha256(artifact))
+            answer = self.transport.ask(log_url, question, token)
+        except SignatureError:
+            raise
+        except ExternalError as error:
+            raise _Unverified(f"the transparency log cannot be asked: {error.message}\n{error.hint}") from None
+        if answer is None:
+            raise _Unverified(
+                f"{location} does not exist, and {self.transport.location(spec.log)} is no transparency log.\n"
+                "If it is a mirror, fill it again: inv mirror"
+            )
+        entry = oldest_entry(answer, self.transport.location(spec.log))
+        if entry is None:
+            raise SignatureError(
+                f"{artifact.label}: the signature is not in the transparency log {self.transport.location(spec.log)}.",
+                HINT,
+            )
+        return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
+
+
+def _signature(outcome: Signature | str) -> Signature | None:
+    return outcome if isinstance(outcome, Signature) else None
+
+
+def _recorded(store: Store, key: str) -> Signature | None:
+    """Return the signature that was verified before."""
+    record = store.get_record(_RECORDS, key)
+    try:
+        return Signature(str(record["identity"]), str(record["issuer"]), int(record["log_index"]), int(record["time"]))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def _version_in(artifact: Artifact, spec: ComponentSpec) -> Version | None:
+    """Return the version of a file, by its URL; None for a URL that is not upstream's."""
+    for location in spec.upstream:
+        pattern = re.escape(location.binary or location.archive)
+        pattern = pattern.replace(r"\{version\}", r"(?P<version>[^/]+)", 1).replace(r"\{version\}", "(?P=version)")
+        pattern = pattern.replace(r"\{arch\}", re.escape(artifact.arch)).replace(r"\{name\}", re.escape(artifact.name))
+        if match := re.fullmatch(pattern, artifact.origin):
+            return Version.parse(match["version"])
+    return None
