@@ -9,7 +9,7 @@ import pytest
 from kubeparcel.build import lockfile
 from kubeparcel.build.lockfile import differences, dump, read, satisfies, write
 from kubeparcel.errors import ConfigurationError, DiskError
-from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Version
+from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Signature, Version
 from tests.conftest import DEFAULT_VERSIONS, locked
 
 FROM_GO = """\
@@ -267,3 +267,92 @@ def test_lock_of_an_explicit_version_does_not_satisfy_other_versions_or_the_defa
 
 def test_file_name_is_kubeparcel_lock():
     assert lockfile.NAME == "kubeparcel.lock"
+
+
+# --- How files were verified ---------------------------------------------------------------------
+
+SIGNATURE = Signature("signer@example.org", "https://accounts.example.org", 123, 1_784_743_658)
+
+
+def with_kubelet(lock: Lock, **changes: object) -> Lock:
+    """Return a lock with a changed kubelet."""
+    kubernetes, *others = lock.components
+    artifacts = tuple(dataclasses.replace(a, **changes) if a.name == "kubelet" else a for a in kubernetes.artifacts)
+    return dataclasses.replace(lock, components=(dataclasses.replace(kubernetes, artifacts=artifacts), *others))
+
+
+def test_signer_and_checksum_are_written_and_read(tmp_path):
+    lock = with_kubelet(locked(), signature=SIGNATURE, checksum="sha512")
+    write(lock, tmp_path / "kubeparcel.lock")
+    text = (tmp_path / "kubeparcel.lock").read_text()
+    assert (
+        "      checksum: sha512\n"
+        "      signature:\n"
+        "        identity: signer@example.org\n"
+        "        issuer: https://accounts.example.org\n"
+        "        log-index: 123\n"
+        "        time: '2026-07-22T18:07:38+00:00'\n"
+    ) in text
+    assert read(tmp_path / "kubeparcel.lock") == lock
+
+
+def test_signature_without_a_time_is_written_and_read(tmp_path):
+    lock = with_kubelet(locked(), signature=dataclasses.replace(SIGNATURE, time=0))
+    write(lock, tmp_path / "kubeparcel.lock")
+    assert read(tmp_path / "kubeparcel.lock") == lock
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("checksum: sha512", "checksum: ''"),
+        ("checksum: sha512", "checksum: 1"),
+        ("checksum: sha512", 'checksum: "sha512\\nx"'),
+        ("identity: signer@example.org", "identity: a b"),
+        ("identity: signer@example.org", 'identity: "\\x1b[31m"'),
+        ("issuer: https://accounts.example.org\n", ""),
+        ("log-index: 123", "log-index: -1"),
+        ("log-index: 123", "log-index: true"),
+        ("log-index: 123", "log-index: '123'"),
+        ("time: '2026-07-22T18:07:38+00:00'", "time: '2026-07-22T18:07:38'"),
+        ("time: '2026-07-22T18:07:38+00:00'", "time: 1"),
+        ("signature:\n", "signature: nobody\n      other:\n"),
+    ],
+)
+def test_invalid_signature_or_checksum_is_an_error(tmp_path, before, after):
+    text = dump(with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"))
+    assert before in text
+    (tmp_path / "kubeparcel.lock").write_text(text.replace(before, after))
+    with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid"):
+        read(tmp_path / "kubeparcel.lock")
+
+
+def test_changed_signer_and_checksum_are_differences():
+    other = dataclasses.replace(SIGNATURE, identity="other@example.org")
+    old, new = (
+        with_kubelet(locked(), signature=signature, checksum=checksum)
+        for signature, checksum in ((SIGNATURE, "sha512"), (other, "sha1"))
+    )
+    assert list(differences(old, new)) == [
+        "kubelet amd64: checked against sha512 → sha1",
+        f"kubelet amd64: signed by {SIGNATURE} → {other}",
+    ]
+
+
+def test_newly_recorded_signer_and_checksum_are_no_difference():
+    assert list(differences(locked(), with_kubelet(locked(), signature=SIGNATURE, checksum="sha512"))) == []
+
+
+def test_signature_is_kept_for_the_same_file_only():
+    old = with_kubelet(locked(), signature=SIGNATURE)
+    assert lockfile.keep_signatures(locked(), old) == old
+    changed = with_kubelet(locked(), digest="sha256:" + "0" * 64)
+    assert lockfile.keep_signatures(changed, old) == changed
+    assert lockfile.keep_signatures(locked(), None) == locked()
+
+
+def test_dates_are_kept_if_only_a_signature_is_new():
+    old = dataclasses.replace(locked().component("kubernetes"), released=1)
+    lock = with_kubelet(locked(), signature=SIGNATURE)
+    previous = dataclasses.replace(locked(), components=(old, *locked().components[1:]))
+    assert lockfile.keep_dates(lock, previous).component("kubernetes").released == 1

@@ -151,14 +151,16 @@ def _parse_component(name: str, mapping: Mapping[str, Any]) -> Component:
 
 
 def _parse_artifact(component: str, mapping: Mapping[str, Any]) -> Artifact:
-    checksum = _match(_text(mapping, "checksum"), r"[\w.+/-]{1,200}", "checksum") if "checksum" in mapping else ""
+    checksum = (
+        _match(_text(mapping, "checksum"), r"[A-Za-z0-9_.+/=-]{1,200}", "checksum") if "checksum" in mapping else ""
+    )
     signature = _parse_signature(mapping["signature"]) if "signature" in mapping else None
     origin, digest = _text(mapping, "origin"), _digest(mapping)
     return Artifact(component, _artifact_name(mapping), Arch(mapping["arch"]), origin, digest, checksum, signature)
 
 
 def _parse_signature(mapping: Mapping[str, Any]) -> Signature:
-    identity, issuer = (_match(_text(mapping, name), r"\S{1,500}", name) for name in ("identity", "issuer"))
+    identity, issuer = (_match(_text(mapping, name), r"[!-~]{1,500}", name) for name in ("identity", "issuer"))
     index = mapping["log-index"]
     if not isinstance(index, int) or isinstance(index, bool) or index < 0:
         raise ValueError(f"invalid log-index {index!r}")
