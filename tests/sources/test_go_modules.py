@@ -553,6 +553,20 @@ def test_binaries_of_unchecked_modules_are_not_used_for_a_checked_lock(published
     assert modules().cached(checked, store)
 
 
+def test_checked_binaries_are_used_for_an_unchecked_lock(published, store, log):
+    for checksum in ("sum.golang.org", "none", "", "none"):
+        modules().fetch([dataclasses.replace(AMD64, checksum=checksum)], store, log)
+    assert len(published.recorded_calls("build")) == 1
+
+
+def test_binaries_that_another_database_confirmed_are_kept_apart(published, store, log):
+    other = dataclasses.replace(AMD64, checksum="sum.example.org+1+A")
+    published.sets(GOSUMDB="sum.example.org+1+A")
+    modules().fetch([other], store, log)
+    assert modules().cached(other, store)
+    assert modules().cached(dataclasses.replace(AMD64, checksum="sum.golang.org"), store) is None
+
+
 def test_settings_that_are_written_by_go_env_apply(published, store, log):
     published.sets(GOPROXY="https://proxy.example.org", GOFLAGS="-tags=evil")
     modules().fetch([AMD64], store, log)

@@ -151,14 +151,16 @@ def test_signature_of_somebody_else_is_rejected(kubelet, site, changes, reason):
 
 def test_signature_of_another_authority_is_rejected(kubelet, site):
     resign(site, Authority().sign(site.files[KUBELET]))
-    with pytest.raises(SignatureError, match="its certificate was not issued by a trusted authority"):
+    with pytest.raises(SignatureError, match="its certificate was not issued by a trusted authority") as caught:
         kubelet()
+    assert "pip install --upgrade sigstore" in caught.value.hint
 
 
 def test_bundle_of_another_file_is_rejected(kubelet, site):
     resign(site, authority().sign(b"another file"))
-    with pytest.raises(SignatureError, match="it signs another file"):
+    with pytest.raises(SignatureError, match="it signs another file") as caught:
         kubelet()
+    assert "inv resolve --refresh kubelet" in caught.value.hint
 
 
 def test_signature_with_a_certificate_of_another_one_is_rejected(kubelet, site):

@@ -16,6 +16,9 @@ _GOLANG_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8Ou
 """The key of Go's own database, which is part of the go command."""
 
 
+GOLANG_DATABASE = "sum.golang.org"
+
+
 @dataclass(frozen=True)
 class ModuleCheck:
     """The database that modules are checked against, or `none` and the setting that prevents it."""

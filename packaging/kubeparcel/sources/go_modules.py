@@ -17,7 +17,7 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, Component, Version
 from kubeparcel.sources import go_toolchain
-from kubeparcel.sources.go_checksums import ModuleCheck, module_check
+from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.store import Store
 
@@ -154,21 +154,22 @@ class GoModules:
         return binaries
 
     def _recipes(self, artifact: Artifact) -> list[str]:
-        """Return the keys of the binaries that may be used: whose modules were checked as the lock says."""
-        checks = {"": (True, False), UNCHECKED: (False,)}.get(artifact.checksum, (True,))
-        return [self._recipe(artifact, checked=checked) for checked in checks]
+        """Return the keys of the binaries that may be used: whose modules were checked as the lock demands."""
+        any_database = artifact.checksum in ("", UNCHECKED)
+        databases = (GOLANG_DATABASE, UNCHECKED) if any_database else (artifact.checksum,)
+        return [self._recipe(artifact, database) for database in databases]
 
-    def _recipe(self, artifact: Artifact, *, checked: bool) -> str:
+    def _recipe(self, artifact: Artifact, database: str) -> str:
         """Return all inputs that decide the bytes, as JSON.
 
-        Binaries of modules that no checksum database confirmed are kept apart.
+        Binaries of modules that Go's checksum database did not confirm are kept apart.
         """
         spec = self.components[artifact.component]
         toolchain = self.pinned_toolchain or self.toolchain
         inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
         environment = dict(go_toolchain.FIXED_ENVIRONMENT)
-        unchecked = () if checked else (UNCHECKED,)
-        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, *unchecked])
+        other_database = () if database == GOLANG_DATABASE else (database,)
+        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, *other_database])
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
@@ -192,7 +193,7 @@ class GoModules:
             binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
             store.cache_md5(sha256)
-        store.put_record("go", self._recipe(artifact, checked=check.database != UNCHECKED), binaries)
+        store.put_record("go", self._recipe(artifact, check.database), binaries)
         return binaries
 
     def _build(

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
     from sigstore.models import TrustedRoot
 
+ANOTHER_FILE = "it signs another file"
+UNKNOWN_LOG = "its log entry is not signed by the transparency log"
+UNKNOWN_AUTHORITY = "its certificate was not issued by a trusted authority"
+
 INSTALL_HINT = "Install it: pip install 'kubeparcel[sigstore]'"
 
 _TRUSTED_ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot"
@@ -125,12 +129,12 @@ def _root_error(trust_root: str, problem: str) -> ConfigurationError:
 
 _PLAIN_WORDS = {
     "cert is not valid at validation time": "its certificate was not valid at the time of the log entry",
-    "Signature is invalid for input": "it signs another file",
-    "Bundle message digest mismatch": "it signs another file",
+    "Signature is invalid for input": ANOTHER_FILE,
+    "Bundle message digest mismatch": ANOTHER_FILE,
     "expected exactly one log entry": "it has no log entry, or several",
-    "invalid log entry": "its log entry is not signed by the transparency log",
+    "invalid log entry": UNKNOWN_LOG,
     "not enough sources of verified time": "it has no verified time",
-    "failed to build timestamp certificate chain": "its certificate was not issued by a trusted authority",
+    "failed to build timestamp certificate chain": UNKNOWN_AUTHORITY,
 }
 """What the library's messages mean, by a part of each."""
 

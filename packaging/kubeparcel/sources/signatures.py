@@ -15,7 +15,14 @@ from kubeparcel.model import Artifact, InputPolicy, Signature, Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.fetch import expected_sha256
 from kubeparcel.sources.signature_bundle import HINT, build_bundle, log_query, oldest_entry, parse_bundle
-from kubeparcel.sources.signature_verifier import INSTALL_HINT, RejectedSignature, SignatureVerifier
+from kubeparcel.sources.signature_verifier import (
+    ANOTHER_FILE,
+    INSTALL_HINT,
+    UNKNOWN_AUTHORITY,
+    UNKNOWN_LOG,
+    RejectedSignature,
+    SignatureVerifier,
+)
 from kubeparcel.sources.transport import Transport
 from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
@@ -25,8 +32,6 @@ if TYPE_CHECKING:
 
 BUNDLE = ".sigstore.json"
 """The suffix of a bundle beside the file that it signs."""
-
-_NEW_KEYS_HINT = "If Sigstore has new keys: pip install --upgrade sigstore, or --trust-root FILE with the current ones."
 
 _RECORDS = "signature"
 """The kind of the store's records of verified signatures."""
@@ -142,9 +147,8 @@ class Signatures:
         try:
             verified = self._verifier.verify(bundle, expected_sha256(artifact), spec.identity, spec.issuer)
         except RejectedSignature as reason:
-            raise SignatureError(
-                f"{artifact.label}: the signature was rejected ({location}): {reason}.", f"{HINT}\n{_NEW_KEYS_HINT}"
-            ) from None
+            message = f"{artifact.label}: the signature was rejected ({location}): {reason}."
+            raise SignatureError(message, HINT + _rejection_hint(str(reason), artifact)) from None
         sha256 = store.add_bytes(json.dumps(bundle, sort_keys=True).encode())
         store.put_record(_RECORDS, self._key(artifact, spec), {"bundle": sha256, **dataclasses.asdict(verified)})
         return verified
@@ -197,6 +201,13 @@ class Signatures:
                 HINT,
             )
         return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
+
+
+def _rejection_hint(reason: str, artifact: Artifact) -> str:
+    """Return a line with the harmless cause that a rejected signature may have."""
+    if reason in (UNKNOWN_AUTHORITY, UNKNOWN_LOG):
+        return "\nIf Sigstore has new keys: pip install --upgrade sigstore, or --trust-root FILE with the current ones."
+    return f"\nIf upstream replaced the file: inv resolve --refresh {artifact.name}" if reason == ANOTHER_FILE else ""
 
 
 def _signature(outcome: Signature | str) -> Signature | None:
