@@ -67,6 +67,7 @@ def isolate_environment(patch: pytest.MonkeyPatch, cache: Path) -> None:
         if name.startswith("KUBEPARCEL_") or name in ("SOURCE_DATE_EPOCH", "CI", "NO_COLOR"):
             patch.delenv(name)
     patch.setenv("KUBEPARCEL_CACHE", str(cache))
+    patch.setenv("KUBEPARCEL_CONFIG", str(cache.with_name("config")))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -180,3 +181,35 @@ def test_file_is_written_completely_or_not_at_all(tmp_path):
 def test_only_errors_of_the_disk_become_disk_errors(tmp_path):
     with pytest.raises(FileNotFoundError), translate_os_errors(tmp_path):
         (tmp_path / "none").read_bytes()
+
+
+def test_every_damaged_or_missing_file_is_named(store):
+    digests = {store.add_bytes(name.encode()): name for name in ("kubelet", "kubectl", "kubeadm", "crictl")}
+    damaged, removed, intact, other = digests
+    store.path(damaged).write_bytes(b"x")
+    store.path(other).write_bytes(b"y")
+    store.path(removed).unlink()
+    with pytest.raises(DigestError) as caught:
+        store.verify(digests)
+    lines = caught.value.message.splitlines()
+    assert [line.partition(":")[0].partition(" ")[0] for line in lines] == ["kubelet", "kubectl", "crictl"]
+    assert caught.value.hint.count("The damaged copy was moved to") == 2
+    assert store.get(intact)
+
+
+def test_read_only_store_offers_a_scratch_folder_elsewhere(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with Store(tmp_path / "file").scratch(elsewhere=True) as folder:
+        (folder / "x").write_bytes(b"x")
+    assert not folder.exists()
+
+
+def test_full_disk_is_reported_for_the_file_that_is_written(tmp_path):
+    for error in (
+        OSError(28, "No space left", "source", None, "target"),
+        OSError(30, "Read-only", "a", None, "target"),
+    ):
+        with pytest.raises(DiskError, match=r"^target:"), translate_os_errors(tmp_path):
+            raise error
+    with pytest.raises(DiskError, match=r"^source:"), translate_os_errors(tmp_path):
+        raise OSError(errno.EIO, "I/O error", "source", None, "target")

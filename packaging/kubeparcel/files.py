@@ -20,9 +20,13 @@ _HINTS = {
     errno.EPERM: "Permission denied: choose another place, or change its owner.",
     errno.ENOTDIR: "A file is in the way of a folder: choose another place.",
     errno.EEXIST: "A file is in the way of a folder: choose another place.",
+    errno.ELOOP: "A symbolic link is in the way: remove it.",
     errno.ENAMETOOLONG: "The path is too long: choose another place.",
     errno.EIO: "The disk reports an I/O error: check the system log.",
 }
+
+_WRITING_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors about the second of two files: the one that is written."""
 
 
 def sha256_of(path: Path) -> str:
@@ -40,7 +44,8 @@ def translate_os_errors(path: Path) -> Iterator[None]:
         hint = _HINTS.get(error.errno or 0)
         if hint is None:
             raise
-        raise DiskError(f"{error.filename or path}: {error.strerror}.", hint) from None
+        written = error.filename2 if error.errno in _WRITING_ERRORS else None
+        raise DiskError(f"{written or error.filename or path}: {error.strerror}.", hint) from None
 
 
 @contextmanager

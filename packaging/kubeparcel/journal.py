@@ -17,7 +17,7 @@ LOG_NAME = "kubeparcel.log"
 MAX_ENTRIES, MAX_ENTRY = 1000, 4000
 """Entries that a log file has, the newest, and characters of each."""
 
-_SECRET_VARIABLES = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|ACCESS_KEY")
+_SECRET_VARIABLES = re.compile(r"PASSPHRASE$|PASSWORD|SECRET|TOKEN|ACCESS_KEY|CACHE_KEY")
 _SECRETS = (
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY.*?(-----END [A-Z ]*PRIVATE KEY[A-Z ]*-----|\Z)", re.DOTALL), "***"),
     (re.compile(r"(?i)([?&][\w-]*(?:signature|token|credential|key|secret|sig|password)[\w-]*=)[^&\s'\"]+"), r"\1***"),

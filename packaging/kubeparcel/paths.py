@@ -27,6 +27,16 @@ def cache_dir() -> Path:
     return platformdirs.user_cache_path("kubeparcel")
 
 
+def config_dir() -> Path:
+    """Return the folder of signing keys and of the cache's key. KUBEPARCEL_CONFIG overrides it."""
+    override = os.environ.get("KUBEPARCEL_CONFIG")
+    if override:
+        return user_path(override)
+    import platformdirs
+
+    return platformdirs.user_config_path("kubeparcel")
+
+
 def user_path(text: str | Path) -> Path:
     """Return the absolute path of a user's text, with `~` and `~USER` expanded; raises ConfigurationError."""
     try:

@@ -2,7 +2,8 @@
 
 Several processes may share the folder. A file appears under its digest by one rename, once it is
 complete and verified. Records (`get_record`, `put_record`) say what was built from what, so that
-no work is done twice.
+no work is done twice; they are authenticated, since nothing else ties them to what they are about.
+Symbolic links below the folder are never followed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from kubeparcel.errors import DigestError
+from kubeparcel import record_key
+from kubeparcel.beneath import OwnFolder, is_folder, open_without_links
+from kubeparcel.errors import DigestError, DiskError
 from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 
 __all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
@@ -36,6 +40,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folder = OwnFolder(root)
         self._swept: set[str] = set()
 
     def path(self, sha256: str) -> Path:
@@ -44,28 +49,43 @@ class Store:
 
     def has(self, sha256: str) -> bool:
         """Return whether the file exists, and record that it is used; its content is not checked (see `get`)."""
-        return _mark_used(self.path(sha256))
+        path = self.path(sha256)
+        with translate_os_errors(path):
+            return self._mark_used(path)
 
     def get(self, sha256: str, label: str = "a file") -> Path:
-        """Return the path of a file after checking its content.
+        """Return the path of a file after checking its content; raises DigestError as `verify` does."""
+        self.verify({sha256: label})
+        return self.path(sha256)
 
-        Raises DigestError if it is missing or damaged; a damaged copy is quarantined, so that the
-        next run fetches it again.
+    def verify(self, labels: Mapping[str, str]) -> None:
+        """Check the content of files, with the labels by which errors name them.
+
+        Raises DigestError, which names all files that are missing or damaged. Damaged copies are
+        quarantined, so that the next run fetches or builds them again.
         """
+        with ThreadPoolExecutor(2) as pool:
+            problems = [*filter(None, pool.map(self._problem, labels, labels.values()))]
+        if problems:
+            hints = [hint for _, hint in problems if hint]
+            raise DigestError(
+                "\n".join(problem for problem, _ in problems),
+                "\n".join([*hints, "Run the same command again to fetch or build what is missing."]),
+            )
+
+    def _problem(self, sha256: str, label: str) -> tuple[str, str] | None:
+        """Return what is wrong with a file, and where a damaged copy was moved; None for an intact one."""
         path = self.path(sha256)
-        if not path.is_file():
-            raise DigestError(
-                f"{label} ({sha256[:12]}…) is missing from the store {self.root}.",
-                "Run the same command again to fetch or build it.",
-            )
+        if not self._folder.is_file(path):
+            return f"{label} ({sha256[:12]}…) is missing from the store {self.root}.", ""
         actual = sha256_of(path)
-        if actual != sha256:
-            quarantined = self.quarantine(path, label, actual)
-            raise DigestError(
-                f"{label}: the copy in the store is damaged: its sha256 is {actual[:12]}…, expected {sha256[:12]}….",
-                f"The damaged copy was moved to {quarantined}.\nRun the same command again to fetch or build it.",
-            )
-        return path
+        if actual == sha256:
+            return None
+        quarantined = self.quarantine(path, label, actual)
+        return (
+            f"{label}: the copy in the store is damaged: its sha256 is {actual[:12]}…, expected {sha256[:12]}….",
+            f"The damaged copy was moved to {quarantined}.",
+        )
 
     def add(self, path: Path, sha256: str | None = None, label: str = "") -> str:
         """Move a complete file into the store and return its digest.
@@ -87,9 +107,7 @@ class Store:
         """Move a file into the store whose digest was computed while it was written."""
         target = self.path(sha256)
         with translate_os_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o644)
-            path.replace(target)
+            self._folder.place(path, target)
 
     def add_bytes(self, data: bytes) -> str:
         """Store bytes and return their digest."""
@@ -100,14 +118,22 @@ class Store:
 
     def partial(self, name: str) -> Path:
         """Return the path for a download that can be resumed."""
-        return self._subfolder("partial") / name.replace("/", "_")
+        return self._reserve("partial", name.replace("/", "_"))
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """Yield a temporary folder on the file system of the store."""
-        parent = self._subfolder("scratch")
-        with translate_os_errors(parent):
-            folder = Path(tempfile.mkdtemp(dir=parent))
+    def scratch(self, *, elsewhere: bool = False) -> Iterator[Path]:
+        """Yield a temporary folder on the file system of the store.
+
+        With `elsewhere`, it is in the system's folder for temporary files if the store cannot be written.
+        """
+        try:
+            parent = self.subfolder("scratch")
+            with translate_os_errors(parent):
+                folder = Path(tempfile.mkdtemp(dir=parent))
+        except DiskError:
+            if not elsewhere:
+                raise
+            folder = Path(tempfile.mkdtemp(prefix="kubeparcel-"))
         try:
             yield folder
         finally:
@@ -121,7 +147,7 @@ class Store:
         """
         import filelock
 
-        lock = filelock.FileLock(self._subfolder("held") / name)
+        lock = filelock.FileLock(self._reserve("held", name))
         try:
             with translate_os_errors(self.root / "held"):
                 while not lock.is_locked:
@@ -132,16 +158,22 @@ class Store:
         finally:
             lock.release()
 
+    def open_lock_file(self, name: str) -> BinaryIO:
+        """Open a file for locks of one's own."""
+        path = self._reserve("held", name)
+        with translate_os_errors(path):
+            return os.fdopen(open_without_links(str(path), os.O_RDWR | os.O_CREAT), "r+b")
+
     def quarantine(self, path: Path, label: str, sha256: str = "") -> Path:
         """Move an unexpected file into the quarantine folder and return its new path.
 
         The name consists of `label` and the digest, so the same file is kept once.
         """
         name = "-".join(label.replace("/", " ").split()) or path.name
-        target = self._subfolder("quarantine") / f"{name}-{(sha256 or sha256_of(path))[:12]}"
+        target = self.root / "quarantine" / f"{name}-{(sha256 or sha256_of(path))[:12]}"
         # Another process may have quarantined it at the same time.
         with translate_os_errors(target), suppress(FileNotFoundError):
-            path.replace(target)
+            self._folder.place(path, target)
         return target
 
     def md5(self, sha256: str, data: memoryview) -> str:
@@ -162,62 +194,74 @@ class Store:
         self.md5(sha256, memoryview(self.path(sha256).read_bytes()))
 
     def get_record(self, kind: str, key: str) -> Any:
-        """Return the JSON value recorded under a key, or None."""
+        """Return the JSON value recorded under a key, None if there is none or it is not authentic."""
         path = self._record_path(kind, key)
-        _mark_used(path)
-        with translate_os_errors(path), suppress(FileNotFoundError, ValueError):
-            return json.loads(path.read_bytes())
-        return None
+        with translate_os_errors(path):
+            return self._read_record(path) if self._mark_used(path) else None
 
     def put_record(self, kind: str, key: str, value: Any) -> None:
         """Record a JSON value under a key."""
-        self._write(self._record_path(kind, key), json.dumps(value, sort_keys=True).encode())
+        path = self._record_path(kind, key)
+        self._write(path, record_key.seal(_purpose(path), json.dumps(value, sort_keys=True).encode()))
 
     def records(self, kind: str) -> Iterator[tuple[Path, Any]]:
-        """Yield the file and the JSON value of each record of a kind, the last used first."""
-        files = sorted(
-            (self.root / "memory" / kind).glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True
-        )
-        for file in files:
-            with suppress(FileNotFoundError, ValueError):
-                yield file, json.loads(file.read_bytes())
+        """Yield the file and the JSON value of each authentic record of a kind, the last used first."""
+        files = self.glob(f"memory/{kind}/*.json")
+        for file in sorted(files, key=lambda file: file.lstat().st_mtime, reverse=True):
+            value = self._read_record(file)
+            if value is not None:
+                yield file, value
 
     def delete_record(self, kind: str, key: str) -> None:
         """Delete the record of a key."""
         with translate_os_errors(self.root):
-            self._record_path(kind, key).unlink(missing_ok=True)
+            self._folder.unlink(self._record_path(kind, key))
 
-    def _write(self, target: Path, data: bytes) -> None:
-        with self.scratch() as folder, translate_os_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = folder / target.name
-            temporary.write_bytes(data)
-            temporary.chmod(0o644)
-            temporary.replace(target)
+    def glob(self, pattern: str) -> Iterator[Path]:
+        """Yield the files and folders below the store that match a pattern; nothing behind a link."""
+        return self._folder.glob(pattern)
 
-    def _record_path(self, kind: str, key: str) -> Path:
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        return self.root / "memory" / kind / f"{digest}.json"
-
-    def _subfolder(self, name: str) -> Path:
+    def subfolder(self, name: str) -> Path:
+        """Return the path of a folder directly in the store, which exists afterwards."""
         folder = self.root / name
-        with translate_os_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        with translate_os_errors(folder), self._folder.open(folder, create=True):
+            pass
         if name in STALE and name not in self._swept:
             self._swept.add(name)
             _sweep(folder, STALE[name])
         return folder
 
+    def _read_record(self, path: Path) -> Any:
+        with suppress(FileNotFoundError):
+            data = record_key.unseal(_purpose(path), self._folder.read(path))
+            return None if data is None else json.loads(data)
+        return None
 
-def _mark_used(path: Path) -> bool:
-    """Set a file's time stamp to now, where that is permitted; return whether it exists."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    except OSError:  # a read-only store
-        return path.is_file()
-    return True
+    def _write(self, target: Path, data: bytes) -> None:
+        with self.scratch() as folder, translate_os_errors(target):
+            temporary = folder / target.name
+            temporary.write_bytes(data)
+            self._folder.place(temporary, target)
+
+    def _mark_used(self, path: Path) -> bool:
+        """Set a file's time stamp to now, where that is permitted; return whether it exists."""
+        if not self._folder.is_file(path):
+            return False
+        self._folder.touch(path)
+        return True
+
+    def _record_path(self, kind: str, key: str) -> Path:
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return self.root / "memory" / kind / f"{digest}.json"
+
+    def _reserve(self, folder: str, name: str) -> Path:
+        with translate_os_errors(self.root / folder):
+            return self._folder.reserve(self.subfolder(folder) / name)
+
+
+def _purpose(record: Path) -> str:
+    """Return what a record may be used for: its kind and the digest of its key."""
+    return f"{record.parent.name}/{record.stem}"
 
 
 def _sweep(folder: Path, age: float) -> None:
@@ -225,8 +269,8 @@ def _sweep(folder: Path, age: float) -> None:
     limit = time.time() - age
     for path in folder.iterdir():
         with suppress(OSError):
-            if path.stat().st_mtime < limit:
-                if path.is_dir():
+            if path.lstat().st_mtime < limit:
+                if is_folder(path):
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     path.unlink()

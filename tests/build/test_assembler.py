@@ -329,10 +329,14 @@ def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, 
     assert {package.manifest.name for package in reported} == {package.manifest.name for package in packages_built}
     failed = [package for package in packages_built if package.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
-        discard_packages(failed, store)
+        discard_packages(failed, packages_built, store)
     assert store.get_record("package", manifest_digest(failed[0].manifest)) is None
     others = [package for package in packages_built if package not in failed]
-    discard_packages(others, store)
+    path.write_bytes(b"damaged")
+    kubectl = store.path(binaries["kubernetes", Arch.AMD64]["kubectl"])
+    kubectl.write_bytes(b"damaged")
+    with pytest.raises(DigestError, match=r"/usr/bin/kube(?s:.*)/usr/bin/kube"):
+        discard_packages(others[:1], packages_built, store)
 
 
 def test_missing_input_is_reported_even_if_inputs_were_not_verified_first(lock, binaries, store):

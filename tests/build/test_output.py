@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.output import lock_output_folder, write_output
+from kubeparcel.build.output import clean, lock_output_folder, write_output
+from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import Busy, DigestError, DiskError
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.manifest import PackageManifest
@@ -100,13 +101,27 @@ def test_write_output_replaces_damaged_checksums(store, tmp_path):
     assert sha256sum(tmp_path) == ["deb/a_1.0.0-1_amd64.deb: OK"]
 
 
-def test_write_output_rejects_a_package_that_is_damaged_in_the_store(store, tmp_path):
-    package = stored(store, "a", b"one")
-    store.path(package.sha256).chmod(0o644)
-    store.path(package.sha256).write_bytes(b"eno")
-    with pytest.raises(DigestError, match=r"deb/a_1\.0\.0-1_amd64\.deb"):
-        write_output([package], store, tmp_path / "dist")
+def test_write_output_names_every_package_that_is_damaged_in_the_store(store, tmp_path):
+    packages = [stored(store, name, name.encode()) for name in ("a", "b", "c")]
+    for package in packages[:2]:
+        store.path(package.sha256).write_bytes(b"x")
+    with pytest.raises(DigestError) as caught:
+        write_output(packages, store, tmp_path / "dist")
+    for name in ("a", "b"):
+        assert f"deb/{name}_1.0.0-1_amd64.deb: the copy in the store is damaged" in caught.value.message
+        assert f"quarantine/deb-{name}_1.0.0-1_amd64.deb-" in caught.value.hint
+    assert "deb/c_" not in str(caught.value)
     assert not [path for path in (tmp_path / "dist").rglob("*") if path.is_file()]
+
+
+def test_clean_removes_only_files_in_the_folders_of_packages(workdir):
+    names = ["deb/..", "deb/.hidden", "deb/folder", "deb/a.deb"]
+    (workdir / "dist/deb/folder").mkdir(parents=True)
+    for name in ("deb/.hidden", "deb/a.deb"):
+        (workdir / "dist" / name).write_bytes(b"x")
+    (workdir / "dist/SHA256SUMS").write_text("".join(f"{'0' * 64}  {name}\n" for name in names))
+    clean(load_settings({}))
+    assert {path.name for path in (workdir / "dist/deb").iterdir()} == {".hidden", "folder"}
 
 
 def test_write_output_reports_a_file_in_place_of_the_folder(store, tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from kubeparcel.model import Format
+from kubeparcel.paths import cache_dir
 from kubeparcel.repository import directory_listing, file_stamp, package_cache
 from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
@@ -113,3 +115,106 @@ def test_version_table_lists_the_newest_version_first() -> None:
     assert table.rows[0].packages == {"own": ("deb amd64 arm64", "rpm amd64")}
     assert table.older == 0
     assert version_table(packages, limit=1) == (table.rows[:1], 1)
+
+
+def forge(folder: Path, statement: str) -> None:
+    """Change the database as somebody does who has only the cache."""
+    connection = sqlite3.connect(folder / "publish.sqlite")
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        """UPDATE index_entries SET "primary" = 'Package: other'""",
+        "UPDATE index_entries SET mac = NULL",
+        "UPDATE metadata SET version = '2'",
+        "UPDATE metadata SET name = name || char(31), version = substr(version, 2)",
+        "UPDATE files SET sha256 = substr(sha256, 2) || '0'",
+        "UPDATE last_publish SET files = '[1]'",
+        "UPDATE layout_checked SET sha256 = substr(sha256, 2) || '0'",
+        "UPDATE index_entries SET sha256 = '{other}' WHERE sha256 = '{digest}'",
+        "INSERT INTO layout_checked VALUES ('{other}', x'00')",
+    ],
+)
+def test_row_that_was_changed_in_the_cache_is_as_good_as_none(tmp_path: Path, statement: str) -> None:
+    digest, other = "f" * 64, "e" * 64
+    file, last = FileStamp("/a.deb\x003\x0017\x005"), LastPublish("s", frozenset({"stable"}), ())
+    package = PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)
+    table = statement.split()[2 if statement.startswith("INSERT") else 1]
+    with package_cache.open_cache(tmp_path) as cache:
+        cache.store_digests({file: digest})
+        cache.store_metadata([package])
+        cache.store_index_entries({digest: IndexEntry("Package: a")})
+        cache.store_layout_checked([digest])
+        cache.store_last_publish("target", last)
+    forge(tmp_path, statement.format(digest=digest, other=other))
+    digests = {digest, other, digest[1:] + "0"}
+    with package_cache.open_cache(tmp_path) as cache:
+        intact = {
+            "files": bool(cache.digests([file])),
+            "metadata": bool(cache.metadata(digests)),
+            "index_entries": bool(cache.index_entries(digests)),
+            "last_publish": bool(cache.last_publish("target", "s")),
+            "layout_checked": bool(cache.layout_checked(digests)),
+        }
+        assert cache.layout_checked([other]) == frozenset()
+    assert intact == {name: name != table or statement.startswith("INSERT") for name in intact}
+
+
+def test_forged_index_entry_is_not_published(publish: Publish, repo: Path, dist: Path) -> None:
+    publish()
+    before = client_view.read_repository(repo)
+    forge(cache_dir(), """UPDATE index_entries SET "primary" = replace("primary", 'Depends: ', 'Depends: evil, ')""")
+    deb(dist, "own", "1.0-1")
+    publish()
+    assert "evil" not in "".join(path.read_text() for path in repo.rglob("Packages"))
+    assert set(client_view.read_repository(repo)["apt stable"]) > set(before["apt stable"])
+
+
+def test_link_in_place_of_the_cache_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    (tmp_path / "cache").mkdir()
+    for name in ("publish.sqlite", "publish.sqlite-wal", "publish.sqlite-shm"):
+        (tmp_path / "cache" / name).symlink_to(outside)
+    with package_cache.open_cache(tmp_path / "cache") as cache:
+        cache.store_layout_checked(["f" * 64])
+    assert outside.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"\xff" * 5000])
+def test_damaged_cache_is_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "publish.sqlite").write_bytes(content)
+    for _ in range(2):
+        with package_cache.open_cache(tmp_path) as cache:
+            cache.store_layout_checked(["f" * 64])
+    with package_cache.open_cache(tmp_path) as cache:
+        assert cache.layout_checked(["f" * 64])
+
+
+def test_full_disk_of_the_cache_does_not_stop_a_publish(
+    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection = prepare_connection(connection)
+        if connection.execute("PRAGMA database_list").fetchone()[2]:
+            connection.execute("PRAGMA max_page_count = 8")
+        return connection
+
+    prepare_connection = package_cache._prepare
+    monkeypatch.setattr(package_cache, "_prepare", prepare)
+    publish()
+    assert len(client_view.read_repository(repo)["apt stable"]) == 5
+
+
+def test_cache_that_cannot_be_written_does_not_stop_a_publish(
+    publish: Publish, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "file/cache"))
+    publish()
+    publish()
+    assert len(client_view.read_repository(repo)["yum stable"]) == 5

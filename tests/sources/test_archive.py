@@ -6,13 +6,14 @@ import bz2
 import gzip
 import hashlib
 import io
+import json
 import lzma
 import tarfile
 
 import pytest
 import zstandard
 
-from kubeparcel.errors import ArchiveError
+from kubeparcel.errors import ArchiveError, DigestError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import archive
 from tests.support.archive_builders import tar_archive
@@ -78,6 +79,26 @@ BAD = {
     "sparse": (member("sparse", tarfile.GNUTYPE_SPARSE), "not a regular file"),
     "long header": (member("x", tarfile.GNUTYPE_LONGNAME, size=2 << 20), "a header of 2.1 MB"),
 }
+
+
+def test_archive_that_was_replaced_in_the_store_is_not_unpacked(store):
+    digest = stored(store, tar_archive({"crictl": elf_bytes()}))
+    store.path(digest).write_bytes(tar_archive({"crictl": elf_bytes()}))
+    with pytest.raises(DigestError, match="x: the copy in the store is damaged"):
+        archive.unpack_programs(store, digest, "x")
+    assert archive.cached_programs(store, digest) is None
+
+
+def test_other_programs_in_the_record_of_an_archive_are_not_used(store):
+    """Somebody who can write to the cache puts another program into it, and its digest into the record."""
+    digest = stored(store, tar_archive({"crictl": elf_bytes()}))
+    programs = archive.unpack_programs(store, digest, "x")
+    other = store.add_bytes(elf_bytes())
+    [record] = (store.root / "memory/archive").iterdir()
+    text = record.read_text()
+    for forged in (json.dumps({"crictl": other}), text.replace(programs["crictl"], other)):
+        record.write_text(forged)
+        assert archive.cached_programs(store, digest) is None
 
 
 @pytest.mark.parametrize("kind", BAD)

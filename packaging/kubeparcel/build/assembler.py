@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -164,7 +164,7 @@ def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], stor
             key = f"{RECIPE} {file.sha256}"
             relations = store.get_record("libraries", key)
             if relations is None:
-                relations = shared_libraries.library_relations(store.path(file.sha256), file.path)
+                relations = shared_libraries.library_relations(store.get(file.sha256, file.path), file.path)
                 store.put_record("libraries", key, relations)
             yield from (("depends", library) for library in relations.get(plan.format, []))
 
@@ -219,23 +219,21 @@ def _input_size(package: PackageManifest, store: Store) -> int:
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
-def discard_packages(packages: Sequence[BuiltPackage], store: Store) -> None:
+def discard_packages(failed: Sequence[BuiltPackage], packages: Sequence[BuiltPackage], store: Store) -> None:
     """Forget packages that failed a check, so that the next run builds them again.
 
-    Raises DigestError if one of their input files is damaged.
+    Raises DigestError, which names every damaged file of all packages of the build.
     """
-    for package in packages:
+    for package in failed:
         store.delete_record("package", manifest_digest(package.manifest))
     _verify_inputs([package.manifest for package in packages], store)
 
 
 def _verify_inputs(packages: Sequence[PackageManifest], store: Store) -> None:
-    """Verify the digests of the packages' files, each once; raise DigestError for a damaged one."""
+    """Verify the digests of the packages' files, each once; raise DigestError for damaged ones."""
     paths = {file.sha256: file.path for package in packages for file in package.files}
     paths.pop("", None)
-    with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(store.get, paths, paths.values()):
-            pass
+    store.verify(paths)
 
 
 def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:

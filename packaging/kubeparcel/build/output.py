@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CHECKSUMS = "SHA256SUMS"
 LOCK, LOCK_HOLDER = ".lock", ".lock.holder"
 
-_CHECKSUM_LINE = re.compile(r"^([0-9a-f]{64})  ((?:deb|rpm)/[^/\n]+)$", re.MULTILINE)
+_CHECKSUM_LINE = re.compile(r"^([0-9a-f]{64})  ((?:deb|rpm)/[^/\n.][^/\n]*)$", re.MULTILINE)
 
 
 @contextmanager
@@ -57,8 +57,11 @@ def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> t
     SHA256SUMS is written last and lists every package in the folder, earlier ones included.
     """
     with ThreadPoolExecutor(2) as pool:
-        targets = pool.map(lambda package: _copy(package, store, out), packages)
-        changed = tuple(path for path in targets if path)
+        current = pool.map(lambda package: is_current(package, out), packages)
+        outdated = [package for package, same in zip(packages, current, strict=True) if not same]
+        # A package built in this run was read and checked a moment ago.
+        store.verify({package.sha256: package.manifest.file_name for package in outdated if not package.seconds})
+        changed = tuple(pool.map(lambda package: _copy(package, store, out), outdated))
     checksums = out / CHECKSUMS
     text = _checksums(packages, out)
     if not checksums.is_file() or checksums.read_bytes() != text.encode():
@@ -67,15 +70,10 @@ def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> t
     return changed
 
 
-def _copy(built: BuiltPackage, store: Store, out: Path) -> Path | None:
-    name = built.manifest.file_name
-    target = out / name
-    if is_current(built, out):
-        return None
-    # A package built in this run was read and checked a moment ago.
-    source = store.path(built.sha256) if built.seconds else store.get(built.sha256, name)
+def _copy(built: BuiltPackage, store: Store, out: Path) -> Path:
+    target = out / built.manifest.file_name
     with atomic_write(target) as temporary:
-        shutil.copyfile(source, temporary)
+        shutil.copyfile(store.path(built.sha256), temporary)
     return target
 
 
@@ -112,7 +110,8 @@ def clean(settings: Settings, *, store: bool = False) -> str:
     out = settings.base / settings.out
     packages = list(read_checksums(out))
     for name in (*packages, *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
-        (out / name).unlink(missing_ok=True)
+        with suppress(IsADirectoryError):  # not ours
+            (out / name).unlink(missing_ok=True)
     for folder in (out / "deb", out / "rpm", out):
         with suppress(OSError):  # other files stay
             folder.rmdir()

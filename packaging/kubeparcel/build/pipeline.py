@@ -19,9 +19,9 @@ from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, Lock
-from kubeparcel.paths import cache_dir
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
+from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
@@ -33,7 +33,7 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
     from kubeparcel.build.cache import record_build
 
     started = time.monotonic()
-    store, out = Store(cache_dir()), settings.base / settings.out
+    store, out = open_store(log), settings.base / settings.out
     with lock_output_folder(out):
         lock = resolve_or_load(settings, log, locked=locked)
         plans = plan_packages(settings, lock, catalogs.load())
@@ -55,7 +55,7 @@ def display_output(settings: Settings) -> Path:
 
 def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
     """Resolve the settings' release, and fetch its binaries into the store."""
-    lock, store = resolve_or_load(settings, log, locked=locked), Store(cache_dir())
+    lock, store = resolve_or_load(settings, log, locked=locked), open_store(log)
     return FetchResult(lock, fetch(lock, settings, store, log), store)
 
 

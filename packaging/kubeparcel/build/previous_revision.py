@@ -19,8 +19,8 @@ from kubeparcel.packages import provenance
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import ElfInfo, PackageContents
 from kubeparcel.packages.reader import read_package
-from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store
+from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import PackageSpec
@@ -84,13 +84,13 @@ class PreviousRevision:
         return max(catalogs.load().layouts, key=matches)
 
     def _assemble(self, plans: Sequence[PackagePlan], release: _Release, folder: Path) -> list[Path]:
-        store = Store(cache_dir())
+        store = open_store(self.log)
         release.store_binaries(store)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
         for built in pipeline.assemble_packages(plans, release.lock, release.binaries, store, self.log):
             paths.append(folder / Path(built.manifest.file_name).name)
-            shutil.copyfile(store.path(built.sha256), paths[-1])
+            shutil.copyfile(store.get(built.sha256, paths[-1].name), paths[-1])
         return paths
 
 

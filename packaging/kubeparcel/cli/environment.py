@@ -18,6 +18,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "KUBEPARCEL_DEBUG": "print the traceback of an error, as --debug does",
     "KUBEPARCEL_ENGINE": "container engine: podman or docker",
     "KUBEPARCEL_IMAGES": "images of hosts, as HOST=IMAGE separated by commas",
+    "KUBEPARCEL_CACHE_KEY": "secret text that authenticates the records of a cache that several machines share",
     "KUBEPARCEL_KEY_PASSPHRASE": "passphrase of the signing key",
     "KUBEPARCEL_KEY_PASSPHRASE_FILE": "file with the passphrase of the signing key",
     "KUBEPARCEL_RELEASE": "the release of kubeparcel that the GitLab component installs",

@@ -21,7 +21,6 @@ from kubeparcel.packages.contents_cache import ContentsCache
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.versions import version_key
-from kubeparcel.paths import cache_dir
 from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import read_packages
 from kubeparcel.repository.file_stamp import FileStamp
@@ -29,8 +28,8 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import open_cache
 from kubeparcel.repository.suites import select_packages
 from kubeparcel.sources.http.urls import redact_url
-from kubeparcel.store import Store
 from kubeparcel.threads import parallel_map
+from kubeparcel.user_cache import open_store
 
 _CONNECTIONS = 4
 _SUFFIXES = tuple(f".{format_}" for format_ in Format)
@@ -88,7 +87,7 @@ def open_packages(location: str, query: PackageQuery, log: Log) -> Iterator[Pack
     unless `query` has a key. Raises UsageError if there are no packages, Unreachable or DownloadError if they cannot
     be read.
     """
-    cache = ContentsCache(Store(cache_dir()))
+    cache = ContentsCache(open_store(log))
     path = None if "://" in location else Path(location)
     files = _loose_files(path) if path else []
     if path and files:

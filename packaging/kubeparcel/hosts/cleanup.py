@@ -47,13 +47,13 @@ def remove_labelled(
 def process_folder(store: Store) -> Path:
     """Return the path of the folder for this process's temporary files."""
     owner = str(ProcessIdentity.current()).replace("/", ",")
-    return store.root / "scratch" / f"{FOLDER_PREFIX}{owner}"
+    return store.subfolder("scratch") / f"{FOLDER_PREFIX}{owner}"
 
 
 def _remove_stale_folders(store: Store, keepers: Collection[str]) -> list[str]:
     """Remove the folders of exited processes, unless a kept container still mounts one."""
     removed = []
-    for folder in (store.root / "scratch").glob(f"{FOLDER_PREFIX}*"):
+    for folder in store.glob(f"scratch/{FOLDER_PREFIX}*"):
         owner = ProcessIdentity.parse(folder.name.removeprefix(FOLDER_PREFIX).replace(",", "/"))
         if owner and owner.has_exited and str(owner) not in keepers:
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,12 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import KubeparcelError, ToolError
-from kubeparcel.files import translate_os_errors
 from kubeparcel.hosts.engine import Engine
 from kubeparcel.hosts.engine_cli import ENGINES, select_engine
 from kubeparcel.store import Store
@@ -48,7 +46,7 @@ class ImageCache:
     engine: Engine
     store: Store
     log: Log
-    locks: dict[str, IO[bytes]] = field(default_factory=dict)
+    locks: dict[str, BinaryIO] = field(default_factory=dict)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def ensure(self, image: str, build: Callable[[], None]) -> None:
@@ -66,7 +64,7 @@ class ImageCache:
         """Record that an image is used now, and protect it from removal until `close()`."""
         with self.mutex:
             if image not in self.locks:
-                lock = self._lock_file(image).open("wb")
+                lock = self._lock_file(image)
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 self.locks[image] = lock
         self.store.put_record(RECORDS, self._key(image), time.time())
@@ -97,7 +95,7 @@ class ImageCache:
         return [image for image in images if self._remove(image)]
 
     def _remove(self, image: str) -> bool:
-        with self._lock_file(image).open("wb") as lock:
+        with self._lock_file(image) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -119,12 +117,9 @@ class ImageCache:
         """Return the time of the last use in seconds since 1970, 0 for images of other stores."""
         return float(self.store.get_record(RECORDS, self._key(image)) or 0)
 
-    def _lock_file(self, image: str) -> Path:
+    def _lock_file(self, image: str) -> BinaryIO:
         name = hashlib.sha256(self._key(image).encode()).hexdigest()[:16]
-        path = self.store.root / "held" / f"image-used-{name}"
-        with translate_os_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.store.open_lock_file(f"image-used-{name}")
 
     def _key(self, image: str) -> str:
         return f"{self.engine.name} {image}"

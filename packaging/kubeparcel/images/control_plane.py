@@ -82,7 +82,7 @@ class _ArchiveJob:
             return None
         if record["missing"] and self.sources.registries_reachable(record["missing"]):
             return None
-        return self.store.path(record["archive"])
+        return self.store.get(record["archive"], "the archive of control-plane images")
 
     def build(self) -> Path:
         """Collect the images and store their archive."""

@@ -19,8 +19,8 @@ from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.images.node_image import NodeImage, write_node_archive
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.find import find_package_files
-from kubeparcel.paths import cache_dir, display_path
-from kubeparcel.store import Store
+from kubeparcel.paths import display_path
+from kubeparcel.user_cache import open_store
 
 RECORDS = "node-images"
 
@@ -101,7 +101,7 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
     """
     files = find_package_files(request.paths)
     formats = {Format(file.suffix.lstrip(".")) for file in files}
-    with open_session(Store(cache_dir()), log, engine=request.engine) as session:
+    with open_session(open_store(log), log, engine=request.engine) as session:
         engine, locations = session.engine, session.locations
         hosts = selection.select_hosts(request.hosts, "cluster", formats, engine, locations)
         log.info("Hosts", selection.describe_hosts(hosts, engine))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
+from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.packages.architectures import common_name
 from kubeparcel.packages.versions import deb_version_key
@@ -119,11 +120,14 @@ def _entry_paths(state: State) -> set[str]:
     return paths
 
 
-def write_client_files(storage: Storage, state: State, files: Mapping[str, bytes], pages: FolderPages) -> None:
-    """Write the files that changed, and remove those of suites that no longer exist."""
-    changed = {path: data for path, data in files.items() if storage.read(path) != data}
-    storage.remove(pages.removed)
-    storage.write({**changed, **pages.changed})
+def write_client_files(
+    storage: Storage, state: State, files: Mapping[str, bytes], pages: FolderPages, log: Log
+) -> None:
+    """Write the files that changed, and remove those of suites that no longer exist; pages of others stay."""
+    kept = directory_listing.foreign_pages(storage, [INDEX_PAGE, *pages.changed, *pages.removed], log)
+    changed = {path: data for path, data in files.items() if path not in kept and storage.read(path) != data}
+    storage.remove(path for path in pages.removed if path not in kept)
+    storage.write(changed | {path: data for path, data in pages.changed.items() if path not in kept})
     storage.remove(
         path
         for path in storage.file_names("")

@@ -1,13 +1,24 @@
-"""An index.html for each folder, for servers that do not list folders."""
+"""An index.html for each folder, for servers that do not list folders; pages of others are kept."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from urllib.parse import quote
 
+from kubeparcel.console import Log
+from kubeparcel.repository.storage.base import StorageReader
+
 INDEX_PAGE = "index.html"
+GENERATOR = '<meta name="generator" content="kubeparcel">'
+"""The mark of our pages."""
+
+_MARKS = (GENERATOR.encode(), b'<link rel="icon" href="data:,">')
+"""Our mark, and the line by which pages of the first versions are recognised."""
+
+_HEAD, _READERS = 2048, 8
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;"
     "margin:0 auto;padding:1rem}h1,li{overflow-wrap:anywhere}h1{font-size:1.25rem}"
@@ -38,11 +49,25 @@ def render_page(title: str, names: Iterable[str]) -> bytes:
     heading = escape(title)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'{GENERATOR}\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>{heading}</title>\n<link rel="icon" href="data:,">\n'
         f"<style>{_STYLE}</style>\n<h1>{heading}/</h1>\n"
         f'<ul>\n<li><a href="../">../</a>\n{links}\n</ul>\n</html>\n'
     ).encode()
+
+
+def foreign_pages(storage: StorageReader, paths: Collection[str], log: Log) -> frozenset[str]:
+    """Return those of the pages that exist and that somebody else wrote, and log them."""
+    with ThreadPoolExecutor(_READERS) as threads:
+        pages = dict(zip(paths, threads.map(storage.read, paths), strict=True))
+    foreign = sorted(path for path, page in pages.items() if page is not None and not _is_ours(page))
+    if foreign:
+        log.info("Keep", f"{', '.join(foreign)}: not written by kubeparcel")
+    return frozenset(foreign)
+
+
+def _is_ours(page: bytes) -> bool:
+    return any(mark in page[:_HEAD] for mark in _MARKS)
 
 
 def _link(name: str) -> str:

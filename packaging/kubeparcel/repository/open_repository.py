@@ -6,7 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from kubeparcel.console import Log
@@ -55,6 +55,7 @@ class OpenRepository:
     cache: PackageCache
     started: float
     confirm: Callable[[str], None]
+    log: Log
 
     def apply(self, target_suites: Suites, sources: Mapping[Package, FileStamp] | None = None) -> ChangeResult:
         """Publish these suites; `sources` are the files of new packages.
@@ -77,6 +78,7 @@ class OpenRepository:
                 self.signer,
                 self.cache,
                 int(time.time()),
+                self.log,
             )
         return ChangeResult(
             self.storage.location,
@@ -113,19 +115,27 @@ def open_repository(target: Target, log: Log, *, create: bool = False) -> Iterat
     started = time.monotonic()
     storage = factory.open_storage(target.location)
     (location.require_free_location if create else location.require_repository)(storage)
-    with (
-        open_cache() as cache,
-        nullcontext() if target.dry_run else storage.lease(target.wait),
-        nullcontext() if target.dry_run else open_signer(target.key, log) as signer,
-    ):
+    with ExitStack() as stack:
+        cache = stack.enter_context(open_cache())
+        if not target.dry_run:
+            stack.enter_context(storage.lease(target.wait))
         published = _load_state(storage, cache, log)
+        signer = None
+        if not target.dry_run:
+            signer = stack.enter_context(open_signer(target.key, log, _signed_by(published)))
         state = dataclasses.replace(
             published,
             options=_updated_options(published.options, target.options, storage),
             identity=published.identity or os.urandom(16).hex(),
         )
         _warn_of_identity_change(published, state.options, log)
-        yield OpenRepository(storage, published, state, signer, cache, started, target.confirm)
+        yield OpenRepository(storage, published, state, signer, cache, started, target.confirm, log)
+
+
+def _signed_by(published: State) -> Sequence[str] | None:
+    """Return the fingerprints that signed a repository last; None for a new one, empty if they are unknown."""
+    fingerprints = [tag.partition(":")[0] for tag in published.signing_keys]
+    return fingerprints if fingerprints or published.suites else None
 
 
 def _load_state(storage: Storage, cache: PackageCache, log: Log) -> State:

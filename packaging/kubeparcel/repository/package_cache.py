@@ -1,34 +1,38 @@
 """A cache of package metadata in the user's cache folder, so that no file is read twice.
 
-It may be deleted at any time; a damaged one is replaced.
+It may be deleted at any time; a damaged one is replaced. Its rows decide what is signed, so each is authenticated:
+rows that somebody else wrote are as good as none.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
+from kubeparcel.record_key import authenticator
 from kubeparcel.repository.file_stamp import FileStamp
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-  path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT) WITHOUT ROWID;
+  path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, mac BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS metadata (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
-  content_digest TEXT, dependencies TEXT, signed INTEGER);
+  content_digest TEXT, dependencies TEXT, signed INTEGER, mac BLOB);
 CREATE TABLE IF NOT EXISTS index_entries (
-  sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT);
+  sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS last_publish (
-  target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT);
-CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+  target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT, mac BLOB);
+CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY, mac BLOB) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 7
+_SCHEMA_VERSION = 8
+_SEPARATOR = "\x1f"
 _FORMATS = {str(format_): format_ for format_ in Format}
 
 
@@ -91,7 +95,8 @@ class PackageCache:
         requested = frozenset(digests)
         # Publishing needs most entries: reading all 10,000 takes 8 ms, looking them up 40 ms.
         rows = self._connection.execute("SELECT * FROM index_entries")
-        return {row[0]: IndexEntry._make(row[1:]) for row in rows if row[0] in requested}
+        authentic = _authentic("index_entries", (row for row in rows if row[0] in requested))
+        return {row[0]: IndexEntry._make(row[1:]) for row in authentic}
 
     def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:
         """Return the SHA-256 of the packages that passed the layout check."""
@@ -99,11 +104,10 @@ class PackageCache:
 
     def last_publish(self, target: str, state: str) -> LastPublish | None:
         """Return the last publish to `target` if the repository still has the state with this SHA-256."""
-        query = "SELECT home_suites, files FROM last_publish WHERE target = ? AND state = ?"
-        row = self._connection.execute(query, (target, state)).fetchone()
-        if row is None:
-            return None
-        return LastPublish(state, frozenset(json.loads(row[0])), tuple(json.loads(row[1])))
+        query = "SELECT * FROM last_publish WHERE target = ? AND state = ?"
+        for *_, suites, files in _authentic("last_publish", self._connection.execute(query, (target, state))):
+            return LastPublish(state, frozenset(json.loads(suites)), tuple(json.loads(files)))
+        return None
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
         """Store the SHA-256 of local files."""
@@ -112,7 +116,7 @@ class PackageCache:
 
     def store_metadata(self, packages: Iterable[PackageMetadata]) -> None:
         """Store the metadata of packages."""
-        self._insert("metadata", packages)
+        self._insert("metadata", ((*package[:-1], int(package.signed)) for package in packages))
 
     def store_index_entries(self, entries: Mapping[str, IndexEntry]) -> None:
         """Store index entries by SHA-256."""
@@ -130,40 +134,72 @@ class PackageCache:
 
     def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:
         query = f"SELECT * FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608
-        return self._connection.execute(query, (json.dumps([*values]),))
+        return _authentic(table, self._connection.execute(query, (json.dumps([*values]),)))
 
     def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        rows = list(rows)
-        if rows:
-            places = ",".join("?" * len(rows[0]))
+        state = authenticator(table)
+        sealed = [(*row, _mac(state, row)) for row in rows]
+        if not sealed:
+            return
+        query = f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(sealed[0]))})"  # noqa: S608
+        try:
             with self._connection:
-                self._connection.executemany(
-                    f"INSERT OR REPLACE INTO {table} VALUES ({places})",  # noqa: S608
-                    rows,
-                )
+                self._connection.executemany(query, sealed)
+        except sqlite3.OperationalError:  # the disk is full, say
+            with closing(self._connection) as full:
+                self._connection = sqlite3.connect(":memory:")
+                full.backup(self._connection)
+            with self._connection:
+                self._connection.executemany(query, sealed)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+
+def _authentic(table: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows that we wrote, without their authentication."""
+    state = authenticator(table)
+    for row in rows:
+        if (mac := _mac(state, row[:-1])) and mac == row[-1]:
+            yield row[:-1]
+
+
+def _mac(state: hashlib.blake2b, row: Sequence[Any]) -> bytes | None:
+    """Return the authentication of a row; None for one whose parts could not be told apart."""
+    text = _SEPARATOR.join(map(str, row))
+    if text.count(_SEPARATOR) != len(row) - 1:
+        return None
+    keyed = state.copy()
+    keyed.update(text.encode())
+    return keyed.digest()
 
 
 @contextmanager
 def open_cache(folder: Path | None = None) -> Iterator[PackageCache]:
     """Open the user's cache, or an empty one in memory if it cannot be written."""
-    connection = _connect((folder or cache_dir()) / "publish.sqlite")
-    try:
-        yield PackageCache(connection)
-    finally:
-        connection.close()
+    with closing(PackageCache(_connect((folder or cache_dir()) / "publish.sqlite"))) as cache:
+        yield cache
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    for _ in range(2):
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove(link for link in path.parent.glob(f"{path.name}*") if link.is_symlink())
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             return _prepare(sqlite3.connect(path, timeout=30))
+        except sqlite3.OperationalError:  # read-only, or a full disk
+            raise
         except sqlite3.DatabaseError:
-            for name in (path, *path.parent.glob(f"{path.name}-*")):
-                name.unlink(missing_ok=True)
-        except OSError:
-            break
-    return _prepare(sqlite3.connect(":memory:"))
+            _remove(path.parent.glob(f"{path.name}*"))
+            return _prepare(sqlite3.connect(path, timeout=30))
+    except (OSError, sqlite3.DatabaseError):
+        return _prepare(sqlite3.connect(":memory:"))
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:

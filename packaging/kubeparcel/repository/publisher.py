@@ -6,21 +6,20 @@ What only a change needs is imported where something changed: it is an eighth of
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
-from kubeparcel.files import translate_os_errors
-from kubeparcel.paths import cache_dir
 from kubeparcel.repository import policy, state_file, suites
 from kubeparcel.repository.candidates.scan import scan_packages
-from kubeparcel.repository.open_repository import Target, open_repository
+from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.result import ChangeResult, KeptPackage
+
+if TYPE_CHECKING:
+    from kubeparcel.repository.candidates.match import Candidates
 
 
 def publish(
@@ -40,32 +39,43 @@ def publish(
     content. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
     files = scan_packages(folder)
-    with open_repository(target, log, create=True) as repository, _workspace() as workspace:
+    with open_repository(target, log, create=True) as repository:
         state, cache = repository.state, repository.cache
         source = f"{folder}\n{suite}\n{state.identity}\n{strict} {all_revisions}"
         last = cache.last_publish(source, state.digest)
         if last and last.files == files:
             return repository.apply(state.suites)
         from kubeparcel.repository.candidates import match
-        from kubeparcel.repository.candidates.sign import sign_rpms
+        from kubeparcel.user_cache import open_store
 
         candidates, home_suites = match.match_files(files, last, state, cache)
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
-        kept: tuple[KeptPackage, ...] = ()
-        if any(policy.changed_content(candidates.sources, state)):
-            from kubeparcel.repository.candidates.kept import keep_published
+        with open_store(log).scratch(elsewhere=True) as workspace:  # signed copies may be large
+            candidates, kept = _publishable(candidates, repository, workspace, log, strict=strict)
+            if not skip_layout_check:
+                match.check_layout(candidates, cache, log)
+            if state.options.sign_rpms and repository.signer:
+                from kubeparcel.repository.candidates.sign import sign_rpms
 
-            candidates, kept = keep_published(candidates, state, repository.storage, workspace, log, strict=strict)
-        if not skip_layout_check:
-            match.check_layout(candidates, cache, log)
-        if state.options.sign_rpms and repository.signer:
-            candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
-        result = repository.apply(suites.add(state.suites, candidates.packages, suite, home_suites), candidates.sources)
+                candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
+            target_suites = suites.add(state.suites, candidates.packages, suite, home_suites)
+            result = repository.apply(target_suites, candidates.sources)
         if not target.dry_run:
-            published = LastPublish(result.state.digest, home_suites, tuple(file for file in files if file.is_reliable))
-            cache.store_last_publish(source, published)
+            reliable = tuple(file for file in files if file.is_reliable)
+            cache.store_last_publish(source, LastPublish(result.state.digest, home_suites, reliable))
         return dataclasses.replace(result, kept=kept)
+
+
+def _publishable(
+    candidates: Candidates, repository: OpenRepository, workspace: Path, log: Log, *, strict: bool
+) -> tuple[Candidates, tuple[KeptPackage, ...]]:
+    """Return the candidates with published packages in place of other builds of them, and these."""
+    if not any(policy.changed_content(candidates.sources, repository.state)):
+        return candidates, ()
+    from kubeparcel.repository.candidates.kept import keep_published
+
+    return keep_published(candidates, repository.state, repository.storage, workspace, log, strict=strict)
 
 
 def remove(selectors: Sequence[str], target: Target, log: Log, *, suite: str = "") -> ChangeResult:
@@ -111,15 +121,3 @@ def rollback(target: Target, log: Log, *, generation: int = 0) -> ChangeResult:
                 f"Available generations: {', '.join(map(str, earlier)) or 'none'}.",
             )
         return repository.apply(state_file.parse(data, storage.location).suites)
-
-
-@contextmanager
-def _workspace() -> Iterator[Path]:
-    """A temporary folder for signed copies, in the cache folder: they may be large."""
-    with translate_os_errors(cache_dir()):
-        cache_dir().mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="publish-", dir=cache_dir()))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

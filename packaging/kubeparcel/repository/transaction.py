@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, state_file
 from kubeparcel.repository.file_stamp import FileStamp
@@ -33,7 +34,7 @@ class NewFile(NamedTuple):
 
 
 def commit(
-    storage: Storage, published: State, target: TargetState, signer: Signer, cache: PackageCache, now: int
+    storage: Storage, published: State, target: TargetState, signer: Signer, cache: PackageCache, now: int, log: Log
 ) -> State:
     """Publish the target state and return it as written, with its new generation."""
     keys = _changed_indexes(storage, published, target)
@@ -55,13 +56,13 @@ def commit(
     _store_history(storage, published)
     state_data = state_file.dump(state, prepared.state_packages)
     storage.swap(
-        [_folder_swap(storage, signed, retained) for signed in prepared.indexes.values()],
+        [_folder_swap(storage, signed, retained, log) for signed in prepared.indexes.values()],
         {
             state_file.PENDING: state_file.dump_names(sorted({suite for suite, _ in keys})),
             state_file.STATE_PATH: state_data,
         },
     )
-    client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages)
+    client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages, log)
     _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
     _remove_unused(storage, published, state)
     return dataclasses.replace(state, digest=state_file.digest(state_data))
@@ -151,7 +152,7 @@ def _store_history(storage: Storage, published: State) -> None:
         storage.write({path: state_file.dump(published)})
 
 
-def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained) -> FolderSwap:
+def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained, log: Log) -> FolderSwap:
     """Return the next content of an index folder: new, retained and entry files, and pages."""
     indexes = signed.indexes
     existing = {path.removeprefix(f"{indexes.folder}/") for path in storage.file_sizes(indexes.folder)}
@@ -159,8 +160,11 @@ def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained) ->
     new = {name: data for name, data in indexes.by_hash.items() if name not in kept}
     names = [*kept, *indexes.by_hash, *indexes.files, *signed.entry_files]
     pages = _pages(indexes, names)
-    files = {**new, **indexes.files, **pages, **signed.entry_files}
-    return FolderSwap(indexes.folder, files, frozenset(kept), indexes.entry_files)
+    paths = {f"{indexes.folder}/{name}": name for name in pages if name in existing}
+    foreign = {paths[path] for path in directory_listing.foreign_pages(storage, paths, log)}
+    own_pages = {name: page for name, page in pages.items() if name not in foreign}
+    files = {**new, **indexes.files, **own_pages, **signed.entry_files}
+    return FolderSwap(indexes.folder, files, frozenset(kept | foreign), indexes.entry_files)
 
 
 def _pages(indexes: Indexes, names: Sequence[str]) -> dict[str, bytes]:

@@ -48,11 +48,13 @@ def unpack_programs(store: Store, sha256: str, label: str) -> Mapping[str, str]:
     """Unpack the ELF files of an archive in the store; return the SHA-256 of each by its name.
 
     Owners and modes are ignored. Raises ArchiveError, naming `label`, if the archive is damaged
-    or has anything but files and folders inside it; then nothing of it is stored.
+    or has anything but files and folders inside it, and DigestError if the store's copy is another
+    file; then nothing of it is stored.
     """
+    archive = store.get(sha256, label)
     with store.scratch() as folder, translate_os_errors(folder):
         try:
-            programs = _unpack(store.path(sha256), folder)
+            programs = _unpack(archive, folder)
         except _DAMAGE_ERRORS as error:
             raise ArchiveError(f"{label}: the archive is damaged: {error}.", _HINT) from None
         except _Rejected as error:

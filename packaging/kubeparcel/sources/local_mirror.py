@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from kubeparcel.beneath import open_without_links
 from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.paths import user_path
 from kubeparcel.sources.transport import FileStat, ProgressCallback
@@ -63,7 +64,7 @@ class LocalMirror:
         digest = hashlib.sha256()
         with self._open_errors(address) as path:
             source = path.open("rb")
-        with source, translate_os_errors(part), part.open("wb") as target:
+        with source, translate_os_errors(part), open(part, "wb", opener=open_without_links) as target:
             total = path.stat().st_size
             on_progress(0, total)
             while block := source.read(BLOCK_SIZE):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError
 from kubeparcel.model import Artifact, Component, InputPolicy, Lock, Version
-from kubeparcel.paths import cache_dir
 from kubeparcel.sources.checksums import DIGITS
 from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror
@@ -19,6 +18,7 @@ from kubeparcel.sources.signatures import BUNDLE
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
 from kubeparcel.threads import CancelToken, parallel_map
+from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec
@@ -45,7 +45,7 @@ def fill_mirror(
             f"The lock's source is {lock.source}: only upstream's files can be mirrored.",
             "Resolve again where upstream can be reached: inv resolve --source upstream",
         )
-    store = store or Store(cache_dir())
+    store = store or open_store(log)
     upstream, target = Upstream(components, mirror, accepted=policy, store=store, log=log), LocalMirror(folder)
     unsigned = [a for a in lock.artifacts if not target.path(a.origin + BUNDLE).is_file()]
     upstream.signatures.check(unsigned, store, log)

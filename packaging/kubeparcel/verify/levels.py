@@ -13,9 +13,8 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
-from kubeparcel.paths import cache_dir
 from kubeparcel.reports.results import Report
-from kubeparcel.store import Store
+from kubeparcel.user_cache import open_store
 from kubeparcel.verify.layout import level as layout
 from kubeparcel.verify.selection import NOT_SELECTED, Entries, Selection, list_as_json, list_as_text
 
@@ -168,7 +167,7 @@ def _run_host_levels(
     from kubeparcel.hosts.session import open_session
     from kubeparcel.verify.level_runner import run_level
 
-    store = Store(cache_dir())
+    store = open_store(log)
     with (
         open_session(
             store, log, engine=request.engine, engine_options=request.engine_options, keep=request.keep

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
@@ -14,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.paths import user_path
+from kubeparcel.paths import config_dir
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.keyring import Key, list_keys
@@ -85,13 +84,8 @@ def key_folder(name: str) -> Path:
 
 
 def keys_folder() -> Path:
-    """Return the folder of all keys; KUBEPARCEL_CONFIG overrides its location."""
-    configured = os.environ.get("KUBEPARCEL_CONFIG")
-    if configured:
-        return user_path(configured) / "keys"
-    import platformdirs
-
-    return platformdirs.user_config_path("kubeparcel") / "keys"
+    """Return the folder of all keys."""
+    return config_dir() / "keys"
 
 
 def exists(name: str) -> bool:

@@ -21,6 +21,8 @@ GPG_PREFIX = "gpg:"
 """Prefix of a --key that names fingerprints, separated by commas, in the user's own GnuPG home.
 Keys on smart cards are used like this."""
 
+_REPLACE_KEY = "inv key new --name NEW, then publish with --key NEW; every client must fetch the new key."
+
 _CLEARSIGN_HEADER = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: {DIGEST_ALGORITHM}\n\n".encode()
 
 
@@ -41,6 +43,11 @@ class Signer:
     def fingerprints(self) -> tuple[str, ...]:
         """Return the keys or subkeys that make the signatures."""
         return tuple(key.signing_fingerprint for key in self.keys)
+
+    def has_any(self, fingerprints: Collection[str]) -> bool:
+        """Return whether one of these keys or subkeys signs, or has signed before."""
+        own = {f for k in (*self.keys, *self.retired) for f in (k.fingerprint, k.signing_fingerprint, *dict(k.subkeys))}
+        return not own.isdisjoint(fingerprints)
 
     @property
     def key_expiry_tags(self) -> tuple[str, ...]:
@@ -94,14 +101,17 @@ def _export(home: GpgHome, exported: Sequence[Key]) -> bytes:
 
 
 @contextmanager
-def open_signer(key: str, log: Log) -> Iterator[Signer]:
+def open_signer(key: str, log: Log, signed_by: Sequence[str] | None = None) -> Iterator[Signer]:
     """Yield the signer for `--key`: the name of a key, a file with private keys, or
     `gpg:FINGERPRINT`.
 
-    Without `--key` it is the key named `default`, which is created if it does not exist. Raises
-    ConfigurationError for a missing, expired or weak key; warns if the key expires soon.
+    Without `--key` it is the key named `default`. `signed_by` are the fingerprints of the last signatures of
+    a repository: it is not signed by another key without `--key`. A new repository (None) may get a new key.
+    Raises ConfigurationError for a missing, other, expired or weak key; warns if the key expires soon.
     """
-    with _find_signer(key, log) as signer:
+    with _find_signer(key, log, signed_by) as signer:
+        if signed_by and not signer.has_any(signed_by):
+            _reject_or_warn_of_other_key(key, signer, signed_by, log)
         for signing_key in signer.keys:
             _require_usable(signing_key)
         _warn_of_expiry(max(signer.keys, key=Key.days_left), log)
@@ -113,9 +123,11 @@ def open_signer(key: str, log: Log) -> Iterator[Signer]:
 
 
 @contextmanager
-def _find_signer(key: str, log: Log) -> Iterator[Signer]:
+def _find_signer(key: str, log: Log, signed_by: Sequence[str] | None) -> Iterator[Signer]:
     name = key or keys.DEFAULT_NAME
     if not key and not keys.exists(name):
+        if signed_by is not None:
+            raise _missing_key(name, signed_by)
         created = keys.create(name)
         log.info("Key", f"created signing key {created.current}\n{created.folder} (back it up)")
     if keys.exists(name):
@@ -136,6 +148,27 @@ def _find_signer(key: str, log: Log) -> Iterator[Signer]:
             "Create it: inv key new --name NAME. Or give a file with a private key, or "
             f"{GPG_PREFIX}FINGERPRINT for a key in your own GnuPG home.",
         )
+
+
+def _missing_key(name: str, signed_by: Sequence[str]) -> ConfigurationError:
+    fingerprints = f", {' and '.join(signed_by)}," if signed_by else ""
+    return ConfigurationError(
+        f"The key that signed this repository{fingerprints} is missing: {keys.key_folder(name)} does not exist.",
+        f"Restore that folder from a backup, or pass the key: --key NAME, FILE or {GPG_PREFIX}FINGERPRINT.\n"
+        f"If it is lost, replace it: {_REPLACE_KEY}",
+    )
+
+
+def _reject_or_warn_of_other_key(key: str, signer: Signer, signed_by: Sequence[str], log: Log) -> None:
+    """Raise ConfigurationError for a key that is used by default, and warn of one that was chosen."""
+    change = f"This repository was signed by {' and '.join(signed_by)}, not by {' and '.join(signer.fingerprints)}"
+    if key:
+        log.warn(f"{change}: clients reject it until they have fetched the new key.")
+        return
+    raise ConfigurationError(
+        f"{change}, the key {keys.DEFAULT_NAME!r}.",
+        f"Pass the key: --key NAME, FILE or {GPG_PREFIX}FINGERPRINT.\nTo replace it: {_REPLACE_KEY}",
+    )
 
 
 def _named_signer(named: NamedKey) -> Signer:

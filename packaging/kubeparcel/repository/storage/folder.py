@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kubeparcel.errors import Busy, ConfigurationError
+from kubeparcel.beneath import reject_links
+from kubeparcel.errors import Busy
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
@@ -71,7 +72,7 @@ class FolderStorage:
             targets = [f"{self.location}/{check_path(path)}" for path in paths]
             folders = {Path(name) for name in {target.rpartition("/")[0] for target in targets}}
             for folder in folders:
-                self._reject_links(folder)
+                reject_links(self.root, folder)
                 filesystem.create_folder(folder)
 
             def add_part(start: int) -> None:
@@ -103,7 +104,7 @@ class FolderStorage:
             folders: set[Path] = set()
             for path in paths:
                 target = self.root / check_path(path)
-                self._reject_links(target.parent)
+                reject_links(self.root, target.parent)
                 target.unlink(missing_ok=True)
                 folders.update(target.relative_to(self.root).parents)
             for folder in sorted(folders, key=lambda f: -len(f.parts)):
@@ -125,7 +126,7 @@ class FolderStorage:
     def _stage(self, swap: FolderSwap, area: Path) -> Path:
         """Build the next folder in the staging area; kept files are hard-linked."""
         live = self.root / check_path(swap.folder)
-        self._reject_links(live)
+        reject_links(self.root, live)
         folders = {area}
         filesystem.create_folder(area)
         for name in sorted((*swap.new_files, *swap.kept_files)):
@@ -172,7 +173,7 @@ class FolderStorage:
     def lease(self, wait: float) -> Iterator[int]:
         with translate_os_errors(self.root):
             path = self._with_parent(f"{METADATA_FOLDER}/lock")
-            self._reject_links(path)
+            reject_links(self.root, path)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 _lock(descriptor, self.location, wait)
@@ -192,20 +193,9 @@ class FolderStorage:
     def _with_parent(self, path: str) -> Path:
         """Return the full path of a file whose folder exists afterwards."""
         target = self.root / check_path(path)
-        self._reject_links(target.parent)
+        reject_links(self.root, target.parent)
         filesystem.create_folder(target.parent)
         return target
-
-    def _reject_links(self, path: Path) -> None:
-        """Raise ConfigurationError for a symbolic link below the repository: it could lead anywhere."""
-        for part in (path, *path.parents):
-            if part == self.root:
-                return
-            if part.is_symlink():
-                raise ConfigurationError(
-                    f"{part} is a symbolic link, and publishing would write where it leads.",
-                    "Replace it by a folder; mount or bind-mount other disks instead.",
-                )
 
     def _clear_staging(self) -> None:
         """Delete partial files: our own, or those of a publisher that was killed."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from kubeparcel.beneath import open_without_links
 from kubeparcel.errors import DownloadError, Unreachable
 from kubeparcel.sanitize import is_number
 from kubeparcel.sources.http.post import post_json
@@ -116,7 +117,7 @@ class HttpTransport:
     ) -> str:
         """Append the body to a partial file, and return the SHA-256 of the whole file."""
         location = self.location(address)
-        with translate_os_errors(part), part.open("a+b") as file:
+        with translate_os_errors(part), open(part, "a+b", opener=open_without_links) as file:
             span = _content_range(response, file.tell())
             size, total = span or (0, None)
             file.truncate(size)
