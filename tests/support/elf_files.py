@@ -28,14 +28,17 @@ class Go:
         default_factory=lambda: {"-trimpath": "true", "GOARCH": "amd64", "GOOS": "linux"}
     )
     sources: Sequence[str] = ("runtime/proc.go",)
+    functions: Sequence[str] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
 
     def sections(self) -> dict[str, bytes]:
         """Return the sections with the record."""
         lines = [f"path\t{self.module}/cmd", f"mod\t{self.module}\t{self.version}\th1:x="]
+        lines += [f"dep\t{path}\t{version}\th1:x=" for path, version in self.modules.items()]
         lines += [f"build\t{name}={value}" for name, value in self.settings.items()]
         return {
             ".go.buildinfo": go_build_info("".join(f"{line}\n" for line in lines), self.toolchain),
-            ".gopclntab": go_function_table(*self.sources),
+            ".gopclntab": go_function_table(*self.sources, functions=self.functions),
         }
 
 
@@ -59,14 +62,16 @@ def _length_prefixed(data: bytes) -> bytes:
     return varint + bytes([length]) + data
 
 
-def go_function_table(*sources: str, magic: int = 0xFFFFFFF1, order: str = "<") -> bytes:
-    """Return the section .gopclntab with nothing but the names of source files."""
+def go_function_table(*sources: str, functions: Sequence[str] = (), magic: int = 0xFFFFFFF1, order: str = "<") -> bytes:
+    """Return the section .gopclntab with nothing but the names of functions and source files."""
+    function_names = b"".join(function.encode() + b"\0" for function in functions)
     names = b"".join(source.encode() + b"\0" for source in sources)
     start = 8 + 8 * 8
-    offsets = [1, len(sources), 0, start, start, start, start + len(names), start]
+    files = start + len(function_names)
+    offsets = [1, len(sources), 0, start, files, files, files + len(names), start]
     if magic == 0xFFFFFFFA:  # Go 1.16 and 1.17 have no start of the text
         offsets = [*offsets[:2], *offsets[3:], 0]
-    return struct.pack(f"{order}IBBBB8Q", magic, 0, 0, 1, 8, *offsets) + names
+    return struct.pack(f"{order}IBBBB8Q", magic, 0, 0, 1, 8, *offsets) + function_names + names
 
 
 def elf(name: str = "", *, machine: int = AMD64, go: Go | None = None, needs: Sequence[str] = ()) -> bytes:

@@ -147,6 +147,16 @@ OPTIONS: Mapping[str, Option] = {
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
     "quick": Option("examine only the indexes, no package files"),
     "follow": Option("hosts besides the repository's own that redirects and indexes may lead to", "HOST", several=True),
+    "database": Option("Go vulnerability database: a URL, or a folder with a copy", "URL|DIR", "https://vuln.go.dev"),
+    "vex": Option("files with OpenVEX statements, separated by commas", "FILE", several=True),
+    "fail-on": Option(
+        "which findings fail: any, imported (of packages in the binary), called (of functions in it), or 'none'",
+        "LEVEL",
+        "any",
+        choices=("any", "imported", "called", "none"),
+    ),
+    "max-age": Option("days since the last change of the database that are accepted", "DAYS", "30", limits=DAYS),
+    "govulncheck": Option("the program govulncheck", "FILE", "the one on PATH or in ~/go/bin"),
     "action": Option(
         "new, show, list, extend or rotate",
         "ACTION",

@@ -113,6 +113,12 @@ class Settings(StrictModel):
     cni_bin_dir: Annotated[str, AfterValidator(plugin_folder)] = Field(
         CNI_BIN_DIR, description="folder of the CNI plugins, where the container runtime searches them"
     )
+    vulnerability_database: str = Field(
+        "", description="Go vulnerability database: a URL, or a folder with a copy; https://vuln.go.dev if empty"
+    )
+    vex: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = Field(
+        (), description="files with OpenVEX statements: vulnerabilities that do not matter for these packages"
+    )
     packages: Mapping[PackageName, PackageSpec] = Field(
         {}, description="changes to packages of the catalog, and new packages, by name"
     )

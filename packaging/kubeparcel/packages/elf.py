@@ -89,3 +89,16 @@ def _symbol_versions(elf: Any) -> Iterator[tuple[str, str]]:
         if isinstance(section, GNUVerNeedSection):
             for library, versions in islice(section.iter_versions(), _MANY):
                 yield from ((str(library.name), v.name) for v in islice(versions, _MANY))
+
+
+def go_functions(path: Path) -> frozenset[str] | None:
+    """Return the names of all functions in a stripped Go binary, inlined ones too, from the table for tracebacks.
+
+    None for a binary with a symbol table, or without that table.
+    """
+    with path.open("rb") as stream:
+        try:
+            elf = ELFFile(stream)
+            return None if elf.get_section_by_name(".symtab") else go_build_info.function_names(elf)
+        except Exception:  # as in `read`
+            return None

@@ -109,6 +109,26 @@ def _module(text: str) -> GoModule:
 
 def _build_paths(elf: Any) -> tuple[str, ...] | None:
     """Return the absolute paths in the table of source files, which tracebacks use."""
+    table = _names_table(elf, 0, limits.GO_FILE_TABLE)
+    if table is None:
+        return None
+    return tuple(sorted({f.decode("utf-8", "backslashreplace") for f in table.split(b"\0") if f[:1] == b"/"}))
+
+
+def function_names(elf: Any) -> frozenset[str] | None:
+    """Return the names of all functions in a binary, inlined ones too, which tracebacks use; None if unknown.
+
+    They are as in the symbol table: `net/http.(*Server).Serve`, with `%2e` for a dot in the last part of a path.
+    """
+    table = _names_table(elf, -2, limits.ELF_READS)
+    return None if table is None else frozenset(table.decode("utf-8", "backslashreplace").split("\0"))
+
+
+def _names_table(elf: Any, distance: int, limit: limits.Limit) -> bytes | None:
+    """Return a table of names that end with a zero, by its distance in the header from the file table's; None if none.
+
+    The file table follows two others: that of functions, and one of numbers.
+    """
     names = (".gopclntab", ".data.rel.ro.gopclntab")
     section = next((s for name in names if (s := elf.get_section_by_name(name))), None)
     if section is None:
@@ -122,8 +142,7 @@ def _build_paths(elf: Any) -> tuple[str, ...] | None:
     if index is None:
         return None
     offsets = struct.unpack_from(f"{order}8{'Q' if head[7] == 8 else 'I'}", head, 8)
-    begin, end = offsets[index], min(offsets[index + 1], section["sh_size"])
+    begin, end = offsets[index + distance], min(offsets[index + distance + 1], section["sh_size"])
     stream.seek(start + begin)
-    limits.GO_FILE_TABLE.check(end - begin, ".gopclntab")
-    files = stream.read(max(0, end - begin)).split(b"\0")
-    return tuple(sorted({f.decode("utf-8", "backslashreplace") for f in files if f[:1] == b"/"}))
+    limit.check(end - begin, ".gopclntab")
+    return bytes(stream.read(max(0, end - begin)))

@@ -1,0 +1,62 @@
+"""The task that looks for known vulnerabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubeparcel import console
+from kubeparcel.cli.options import Option, absolute_location, split_list
+from kubeparcel.cli.output import print_result
+from kubeparcel.cli.task import task
+
+
+@task(
+    "Verify",
+    ("audit dist", "Look for known vulnerabilities of the binaries in dist."),
+    ("audit https://packages.example.com/kubernetes --fail-on called", "Fail only if vulnerable code is used."),
+    ("audit dist --database /srv/vulndb --vex vex.json", "Use a copy of the database, and statements of your own."),
+    path=Option("package, folder with packages, or repository", "LOCATION", "the output folder", positional=True),
+    key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
+    suite=Option("suites of repositories, separated by commas", "SUITE", "all that are found", several=True),
+    arch=Option("architectures to audit, separated by commas", "ARCH", "all", several=True),
+    all_=Option("audit all versions in a repository, not only the newest"),
+    vex=Option("files with OpenVEX statements, besides those in kubeparcel.yaml", "FILE", several=True),
+)
+def audit(
+    path: str = "",
+    database: str = "",
+    vex: str = "",
+    fail_on: str = "any",
+    max_age: int = 30,
+    govulncheck: str = "",
+    key: str = "",
+    suite: str = "",
+    arch: str = "",
+    follow: str = "",
+    all_: bool = False,
+    json_: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Look for known vulnerabilities of the binaries in packages.
+
+    govulncheck compares the modules in each Go binary with Go's vulnerability database. Exit code 1 if there are
+    findings of the --fail-on level, 3 if nothing could be audited.
+    """
+    from kubeparcel.config.settings import load_settings
+    from kubeparcel.doctor.package_sets import PackageQuery, open_packages
+    from kubeparcel.trust.audit import report
+    from kubeparcel.trust.audit.examination import AuditRequest, audit_packages
+    from kubeparcel.trust.audit.model import FailOn
+
+    base, log = Path.cwd(), console.create_log(quiet)
+    settings = load_settings({"vulnerability_database": database}, base)
+    files = (*settings.vex, *split_list(vex))
+    request = AuditRequest(base, settings.vulnerability_database, files, govulncheck, max_age)
+    query = PackageQuery(key, split_list(suite), split_list(arch), all_versions=all_, follow=split_list(follow))
+    with open_packages(absolute_location(path or settings.out), query, log) as packages:
+        contents = packages.contents(packages.packages)
+        by_contents = {id(c): package for c, package in zip(contents, packages.packages, strict=True)}
+        result = audit_packages(contents, lambda c: packages.files([by_contents[id(c)]])[0], request, log)
+    write = report.as_json if json_ else report.as_text
+    print_result(write(result, FailOn(fail_on)))
+    return result.exit_code(FailOn(fail_on))

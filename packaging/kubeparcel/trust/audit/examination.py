@@ -1,0 +1,176 @@
+"""Audits packages: each different binary in them once."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeparcel.console import Log
+from kubeparcel.errors import UsageError
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.model import ElfInfo, GoBuildInfo, PackageContents
+from kubeparcel.packages.reader import read_package
+from kubeparcel.trust.audit import govulncheck
+from kubeparcel.trust.audit.database import check_copy, locate_database, require_recent
+from kubeparcel.trust.audit.govulncheck import Match, Scan
+from kubeparcel.trust.audit.model import Audit, Finding, Use, Vulnerability
+from kubeparcel.trust.audit.openvex import apply_statements, load_statements, unused_statements
+
+MAX_AGE_DAYS = 30
+_STANDARD_LIBRARY = "stdlib"
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """How to audit. Names of files and folders are relative to `base`.
+
+    `database` is a URL or a folder, Go's own if empty; it may be `max_age` days old. `vex` are files with OpenVEX
+    documents, `govulncheck` is the program if it is not found by itself.
+    """
+
+    base: Path
+    database: str = ""
+    vex: Sequence[str] = ()
+    govulncheck: str = ""
+    max_age: int = MAX_AGE_DAYS
+
+
+PackageFile = Callable[[PackageContents], Path]
+"""Returns the file of a package."""
+
+
+class _Extractor(InspectionCache):
+    """Writes the requested binaries of packages to files, while the packages are read."""
+
+    def __init__(self, targets: Mapping[str, Path]) -> None:
+        super().__init__(lambda *_: "")  # md5sums do not matter here
+        self._targets = targets
+
+    def elf(self, sha256: str, data: memoryview) -> ElfInfo:
+        if sha256 in self._targets:
+            self._targets[sha256].write_bytes(data)
+        return super().elf(sha256, data)
+
+
+def audit_packages(
+    packages: Sequence[PackageContents], package_file: PackageFile, request: AuditRequest, log: Log
+) -> Audit:
+    """Return the known vulnerabilities of the Go binaries in packages.
+
+    Raises DatabaseError for a database that is missing, damaged or too old, ToolError without a working govulncheck,
+    ConfigurationError for an invalid VEX document, and UsageError if there is no Go binary: never a result that looks
+    like good news without being one.
+    """
+    binaries, others = _binaries(packages)
+    if not binaries:
+        raise UsageError("No Go binaries in these packages: nothing to audit.", "Give packages with programs.")
+    statements = load_statements([request.base / file for file in request.vex])
+    address, folder = locate_database(request.database, request.base)
+    program = govulncheck.find_govulncheck(request.govulncheck, request.base)
+    if folder:
+        check_copy(folder, {_STANDARD_LIBRARY, *(module for binary in binaries.values() for module in binary.modules)})
+    scans = {}
+    with log.task("Audit", "Go binaries", len(binaries)) as task:
+        for sha256, path in _extract(packages, package_file, binaries):
+            scans[sha256] = govulncheck.scan(program, path, address)
+            database = require_recent(address, scans[sha256].modified, request.max_age)
+            task.advance()
+    findings = apply_statements(_findings(scans, binaries), statements)
+    remarks = [*_remarks(binaries)]
+    remarks += [
+        f"{statement.source}: the statement on {min(statement.vulnerability)} matches no finding"
+        for statement in unused_statements(findings, statements)
+    ]
+    return Audit(
+        database, next(iter(scans.values())).scanner, len(binaries), tuple(findings), tuple(others), tuple(remarks)
+    )
+
+
+@dataclass(frozen=True)
+class _Binary:
+    """A Go binary, and all packages with it."""
+
+    go: GoBuildInfo
+    uses: list[Use]
+
+    @property
+    def modules(self) -> set[str]:
+        return {module.path for module in (self.go.module, *self.go.dependencies)}
+
+
+def _binaries(packages: Sequence[PackageContents]) -> tuple[dict[str, _Binary], list[tuple[Use, str]]]:
+    """Return the Go binaries by SHA-256, and the other binaries with the reason why they are not audited."""
+    binaries: dict[str, _Binary] = {}
+    others: list[tuple[Use, str]] = []
+    for package in packages:
+        for entry in package.entries:
+            if entry.elf is None:
+                continue
+            go = entry.elf.go
+            main = (go.module.path, go.module.version) if go else ("", "")
+            version = f"{package.version}-{package.revision}" if package.revision else package.version
+            use = Use(package.name, version, str(package.format), package.arch, entry.path, *main)
+            if go is None:
+                others.append((use, "not built with Go"))
+            elif not go.module.path:
+                others.append((use, "built without modules"))
+            else:
+                binaries.setdefault(entry.sha256, _Binary(go, [])).uses.append(use)
+    return binaries, others
+
+
+def _extract(
+    packages: Sequence[PackageContents], package_file: PackageFile, binaries: Mapping[str, _Binary]
+) -> Iterator[tuple[str, Path]]:
+    """Yield each binary with its file, which is removed later; packages without new binaries are not read."""
+    seen: set[str] = set()
+    for package in packages:
+        wanted = {entry.sha256 for entry in package.entries} & binaries.keys() - seen
+        if not wanted:
+            continue
+        seen |= wanted
+        with _folder() as folder:
+            targets = {sha256: folder / sha256 for sha256 in wanted}
+            read_package(package_file(package), _Extractor(targets))
+            yield from sorted(targets.items())
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+        yield Path(folder)
+
+
+def _findings(scans: Mapping[str, Scan], binaries: Mapping[str, _Binary]) -> list[Finding]:
+    """Return each finding once, with all binaries that have it."""
+    uses: dict[Match, list[Use]] = {}
+    vulnerabilities: dict[str, Vulnerability] = {}
+    for sha256, scan in scans.items():
+        vulnerabilities |= scan.vulnerabilities
+        for match in scan.matches:
+            uses.setdefault(match, []).extend(binaries[sha256].uses)
+    return [
+        Finding(
+            vulnerabilities.get(match.vulnerability, Vulnerability(match.vulnerability, (), "", "")),
+            match.module,
+            match.version,
+            match.fixed,
+            match.level,
+            tuple(sorted(found)),
+        )
+        for match, found in sorted(uses.items(), key=lambda item: item[0].key)
+    ]
+
+
+def _remarks(binaries: Mapping[str, _Binary]) -> Iterator[str]:
+    """Yield what govulncheck cannot judge: modules without a version."""
+    unversioned: dict[str, set[str]] = {}
+    for binary in binaries.values():
+        for module in (binary.go.module, *binary.go.dependencies):
+            if module.version in ("", "(devel)", "v0.0.0"):
+                unversioned.setdefault(module.path, set()).update(use.package for use in binary.uses)
+    for path, packages in sorted(unversioned.items()):
+        yield f"{path} has no version in {', '.join(sorted(packages))}: its own vulnerabilities are not found"

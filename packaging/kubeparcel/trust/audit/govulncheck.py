@@ -1,0 +1,134 @@
+"""Runs govulncheck (golang.org/x/vuln) on a binary and parses its messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubeparcel.errors import ToolError
+from kubeparcel.process import run
+from kubeparcel.sanitize import printable
+from kubeparcel.trust.audit.database import COPY_HINT, DatabaseError
+from kubeparcel.trust.audit.functions import Functions
+from kubeparcel.trust.audit.model import Level, Vulnerability
+
+INSTALL_HINT = (
+    "Install it with Go: go install golang.org/x/vuln/cmd/govulncheck@v1.9.0, or pass --govulncheck FILE.\n"
+    "Nothing was audited."
+)
+_TIMEOUT = 600
+_DATABASE_MESSAGES = ("fetching vulnerabilities", "creating client", "vulndb")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A vulnerability of a module in a binary, as govulncheck reports it."""
+
+    vulnerability: str
+    module: str
+    version: str
+    fixed: str
+    level: Level
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Return what matches are sorted by."""
+        return self.module, self.vulnerability, self.level
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What govulncheck reports of a binary, and the date of the database as the database writes it."""
+
+    scanner: str
+    modified: str
+    vulnerabilities: Mapping[str, Vulnerability]
+    matches: Sequence[Match]
+
+
+def find_govulncheck(file: str, base: Path) -> Path:
+    """Return the program: `file`, or the one on PATH or where `go install` puts it. Raises ToolError."""
+    if file:
+        path = base / file
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            raise ToolError(f"--govulncheck {file} is not a program.", INSTALL_HINT)
+        return path
+    folders = [Path(folder) for folder in (os.environ.get("GOBIN", ""),) if folder]
+    folders += [Path(folder) / "bin" for folder in os.environ.get("GOPATH", "").split(os.pathsep) if folder]
+    search = os.pathsep.join([os.environ.get("PATH", ""), *map(str, folders), str(Path("~/go/bin").expanduser())])
+    if found := shutil.which("govulncheck", path=search):
+        return Path(found)
+    raise ToolError("govulncheck is not installed (not found on PATH).", INSTALL_HINT)
+
+
+def scan(program: Path, binary: Path, address: str) -> Scan:
+    """Return what govulncheck finds in a binary. Raises DatabaseError or ToolError.
+
+    Of a stripped binary govulncheck reports every vulnerable function: they are looked up in the table of functions
+    that Go binaries have for tracebacks.
+    """
+    argv: list[str | Path] = [program, "-mode", "binary", "-format", "json", "-db", address, binary]
+    completed = run(argv, check=False, timeout=_TIMEOUT)
+    error = printable((completed.stderr or "").strip())
+    last = error.rpartition("\n")[2].removeprefix("govulncheck: ")
+    if completed.exit_code:
+        if any(text in error for text in _DATABASE_MESSAGES):
+            raise DatabaseError(f"The vulnerability database {address} cannot be read: {last}.", COPY_HINT)
+        raise ToolError(f"govulncheck failed (exit code {completed.exit_code}): {last or 'no message'}.", INSTALL_HINT)
+    functions = Functions.of(binary)
+    messages = list(_parse(completed.stdout))
+    config = next((message["config"] for message in messages if isinstance(message.get("config"), dict)), None)
+    if config is None or config.get("scan_mode") != "binary":
+        raise ToolError(f"{program} is not govulncheck, or an older one without a binary mode.", INSTALL_HINT)
+    entries = (message["osv"] for message in messages if isinstance(message.get("osv"), dict))
+    found = (message["finding"] for message in messages if isinstance(message.get("finding"), dict))
+    return Scan(
+        f"{config.get('scanner_name')} {config.get('scanner_version')}",
+        str(config.get("db_last_modified", "")),
+        {entry.id: entry for entry in map(_vulnerability, entries)},
+        _strongest([_match(finding, functions) for finding in found]),
+    )
+
+
+def _parse(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the messages: JSON objects one after the other."""
+    decoder, position = json.JSONDecoder(), 0
+    while position < len(text := text.rstrip()):
+        try:
+            message, position = decoder.raw_decode(text, position)
+        except ValueError as error:
+            raise ToolError(f"govulncheck printed something other than JSON ({error}).", INSTALL_HINT) from None
+        if isinstance(message, dict):
+            yield message
+        while position < len(text) and text[position].isspace():
+            position += 1
+
+
+def _vulnerability(entry: Mapping[str, Any]) -> Vulnerability:
+    specific = entry.get("database_specific") or {}
+    aliases = tuple(sorted(str(alias) for alias in entry.get("aliases") or ()))
+    summary = str(entry.get("summary") or entry.get("details") or "").split("\n")[0]
+    return Vulnerability(str(entry.get("id")), aliases, summary, str(specific.get("url", "")))
+
+
+def _match(finding: Mapping[str, Any], functions: Functions) -> Match:
+    """Return one finding; its trace has a module, and perhaps a package and a function of it."""
+    try:
+        frame = finding["trace"][0]
+        vulnerability, module = str(finding["osv"]), str(frame["module"])
+    except (LookupError, TypeError):
+        raise ToolError("govulncheck printed a finding without a module.", INSTALL_HINT) from None
+    level = functions.level(*(str(frame.get(name, "")) for name in ("package", "receiver", "function")))
+    return Match(vulnerability, module, str(frame.get("version", "")), str(finding.get("fixed_version", "")), level)
+
+
+def _strongest(matches: Sequence[Match]) -> list[Match]:
+    """Return each vulnerability of a module once, at its closest level."""
+    order = list(Level)
+    by_level = sorted(matches, key=lambda match: order.index(match.level), reverse=True)
+    return [*{(match.vulnerability, match.module): match for match in by_level}.values()]
