@@ -218,7 +218,7 @@ def test_invalid_variable_is_ignored_if_an_option_overrides_it(workdir, monkeypa
         ("a: 1\na: 2\n", "kubeparcel.yaml:2: duplicate key a (first set on line 1)"),
         ("- layout\n", "kubeparcel.yaml:1: expected `name: value` lines."),
         ("layout: 'etc\n", "kubeparcel.yaml:2: invalid YAML: "),
-        ("packages: []\n", "kubeparcel.yaml:1: packages: expected `name: value` lines"),
+        ("packages: 5\n", "kubeparcel.yaml:1: packages: expected `name: value` lines"),
         (
             "packages:\n  Mine: {summary: x}\n",
             "kubeparcel.yaml:2: packages.Mine: invalid value 'Mine': expected a lowercase name like kubelet",

@@ -57,11 +57,16 @@ class PreviousRevision:
     def _plans(self, release: _Release, layout: str) -> list[PackagePlan]:
         """Return the plans of the release's packages in a layout."""
         catalog, names = catalogs.load(), {name for _, name in release.packages}
+        from kubeparcel.config.catalog_models import PackageSpec
+
+        # Naming packages also selects the optional ones.
+        unchanged = PackageSpec.model_validate({})
+        selected = {name: unchanged for name in names if name in catalog.packages} | dict(self.settings.packages)
         settings = self.settings.model_copy(
             update={
                 "layout": layout,
                 "arch": (Arch.native(),),
-                "packages": {name: spec for name, spec in self.settings.packages.items() if name in names},
+                "packages": {name: spec for name, spec in selected.items() if name in names},
             }
         )
         known = {name: spec for name, spec in catalog.packages.items() if name in names}
@@ -108,7 +113,8 @@ class _Release:
         components: dict[str, Component] = {}
         binaries: dict[tuple[str, Arch], dict[str, str]] = {}
         built: dict[tuple[str, str], PackageContents] = {}
-        specs = settings.catalog_packages(catalogs.load().packages)
+        catalog = catalogs.load().packages
+        specs = {**catalog, **settings.catalog_packages(catalog)}
         for package in packages:
             origin = _recorded_origin(package, specs.get(package.name))
             if origin is None:

@@ -93,8 +93,8 @@ def describe_lock(lock: Lock, remark: str) -> str:
 
 def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
     """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
-    others = [name for name in catalog.components if name != KUBERNETES]
-    request = dataclasses.replace(request, versions={name: request.versions.get(name, "") for name in others})
+    others = [name for name in catalog.default_components() if name != KUBERNETES]
+    request = dataclasses.replace(request, versions={**dict.fromkeys(others, ""), **request.versions})
     source = select_source(request, catalog.with_programs(request.programs).components, log)
     kubernetes = source.resolve_kubernetes(request.kubernetes)
     warnings: list[str] = []

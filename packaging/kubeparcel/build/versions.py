@@ -83,7 +83,8 @@ def _missing_part(version: Version, source: Source, catalog: Catalog) -> str:
     try:
         if not source.is_published(KUBERNETES, version):
             return f"no files of Kubernetes {version}"
-        for name, spec in catalog.components.items():
+        for name in catalog.default_components():
+            spec = catalog.components[name]
             if name == KUBERNETES:
                 continue
             if not any(source.is_published(name, candidate) for candidate in paired_versions(spec, version)):

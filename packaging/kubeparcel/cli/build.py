@@ -106,6 +106,7 @@ def mirror(
     require_signatures: bool = False,
     accept_sha1: bool = False,
     trust_root: str = "",
+    packages: str = "",
     quiet: bool = False,
 ) -> None:
     """Copy a release's upstream files to a folder, for offline builds."""
@@ -115,7 +116,9 @@ def mirror(
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
     release = ReleaseOptions(
-        *(kubernetes, cri_tools, cni, arch, "", mirror, require_signatures, accept_sha1, trust_root), version=version
+        *(kubernetes, cri_tools, cni, arch, "", mirror, require_signatures, accept_sha1, trust_root),
+        packages=packages,
+        version=version,
     )
     log = console.create_log(quiet)
     print_result(pipeline.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))

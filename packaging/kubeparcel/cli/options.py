@@ -52,6 +52,12 @@ def _check_names() -> Iterable[str]:
     return check_names()
 
 
+def _optional_packages() -> Iterable[str]:
+    from kubeparcel.config.catalog import load
+
+    return [name for name, spec in load().packages.items() if spec.optional]
+
+
 SOURCES = ("auto", "upstream", "go")
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
@@ -74,6 +80,9 @@ OPTIONS: Mapping[str, Option] = {
     "accept-sha1": Option("accept old releases of which upstream publishes SHA-1 checksums only"),
     "trust-root": Option(
         "certificates and keys that verify signatures, as Sigstore's JSON", "FILE", "the public Sigstore instance"
+    ),
+    "packages": Option(
+        "optional packages to build as well, separated by commas", "NAME", completions=_optional_packages, several=True
     ),
     "format": Option("package formats, separated by commas", "FORMAT", "deb,rpm", choices=tuple(Format), several=True),
     "layout": Option(
@@ -193,6 +202,7 @@ class ReleaseOptions:
     require_signatures: bool = False
     accept_sha1: bool = False
     trust_root: str = ""
+    packages: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

@@ -32,6 +32,11 @@ class Catalog(StrictModel):
             components[name] = components[name].model_copy(update={"binaries": binaries})
         return self.model_copy(update={"components": components})
 
+    def default_components(self) -> list[str]:
+        """Return the components of the packages that every build makes."""
+        needed = {spec.component for spec in self.packages.values() if not spec.optional}
+        return [name for name in self.components if name in needed]
+
     @model_validator(mode="after")
     def _check_ranges(self) -> Catalog:
         for name, component in self.components.items():

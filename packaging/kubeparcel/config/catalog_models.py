@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from kubeparcel.config.field_types import (
     ExactVersion,
@@ -182,6 +183,8 @@ class ScriptSpec(Conditional):
 class PackageSpec(StrictModel):
     """A package of the catalog, or a new one."""
 
+    optional: SkipJsonSchema[bool] = False
+    """For the catalog: built only if the user's `packages` names it."""
     component: str = Field("", description="upstream project of the binaries and the version")
     version: ExactVersion = Field("", description="version of a package without a component")
     arch: Literal["", "all"] = Field("", description="all, for a package without binaries")

@@ -20,7 +20,7 @@ CORE_COMPONENT = "kubernetes"
 
 @dataclass(frozen=True)
 class KubernetesPackages:
-    """The names of the catalog's packages by their role.
+    """The names of the catalog's packages by their role, without the optional ones.
 
     `core` packages are built from Kubernetes itself; `node_packages` are those of them that need
     the `companions` (cri-tools, kubernetes-cni). `version_coupled` companions follow the minor
@@ -45,7 +45,9 @@ def kubernetes_packages() -> KubernetesPackages:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     catalog = yaml.load((PACKAGE / "config/catalog.yaml").read_bytes(), loader)  # noqa: S506 - a safe loader
-    packages: Mapping[str, Mapping[str, Any]] = catalog["packages"]
+    packages: Mapping[str, Mapping[str, Any]] = {
+        name: spec for name, spec in catalog["packages"].items() if not spec.get("optional")
+    }
     core = {name for name, spec in packages.items() if spec["component"] == CORE_COMPONENT}
     companions = packages.keys() - core
     return KubernetesPackages(

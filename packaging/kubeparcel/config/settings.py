@@ -44,6 +44,13 @@ def _words(value: Any) -> Any:
     return value
 
 
+def _named(value: Any) -> Any:
+    """Return a mapping of packages without changes for a list of names."""
+    if isinstance(value, str | list | tuple) and all(isinstance(name, str) for name in value):
+        return {name: {} for name in _words(value)}
+    return value
+
+
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("expected at least one value")
@@ -119,8 +126,13 @@ class Settings(StrictModel):
     vex: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = Field(
         (), description="files with OpenVEX statements: vulnerabilities that do not matter for these packages"
     )
-    packages: Mapping[PackageName, PackageSpec] = Field(
-        {}, description="changes to packages of the catalog, and new packages, by name"
+    packages: Annotated[
+        Mapping[PackageName, PackageSpec],
+        BeforeValidator(_named, json_schema_input_type=Mapping[PackageName, PackageSpec] | tuple[PackageName, ...]),
+    ] = Field(
+        {},
+        description="changes to packages of the catalog, new packages, and optional ones to build, by name; a list "
+        "of names if there is nothing to change",
     )
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)
@@ -133,6 +145,7 @@ class Settings(StrictModel):
     def request(self) -> Request:
         """Return the settings that select the releases."""
         versions = {"cri-tools": self.cri_tools, "cni": self.cni}
+        versions |= {name: "" for name in self._other_components() if name not in ("kubernetes", *versions)}
         return Request(
             *(self.kubernetes, versions, self.arch, self.source, self.mirror),
             self._other_programs(),
@@ -143,6 +156,15 @@ class Settings(StrictModel):
         """Return the settings that decide which of upstream's files are accepted."""
         trust_root = str(user_path(self.trust_root)) if self.trust_root else ""
         return InputPolicy(self.require_signatures, self.accept_sha1, trust_root)
+
+    def _other_components(self) -> tuple[str, ...]:
+        """Return the components of all packages, if not only the default ones are built."""
+        if not self.packages:
+            return ()
+        from kubeparcel.config.catalog import load as load_catalog
+
+        packages = self.catalog_packages(load_catalog().packages)
+        return tuple(dict.fromkeys(spec.component for spec in packages.values() if spec.component))
 
     def _other_programs(self) -> tuple[str, ...]:
         """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""
@@ -169,7 +191,11 @@ class Settings(StrictModel):
         return {**self.model_dump(mode="json", by_alias=True), "packages": packages}
 
     def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
-        """Return the catalog's packages with the user's changes, and the user's own packages."""
+        """Return the packages to build: the catalog's with the user's changes, and the user's own.
+
+        Optional packages of the catalog are built if `packages` names them.
+        """
+        catalog = {name: spec for name, spec in catalog.items() if name in self.packages or not spec.optional}
         customized = {
             name: merge_package(catalog[name], spec) if name in catalog else spec
             for name, spec in self.packages.items()
@@ -210,11 +236,17 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
     values, origins = dict(file.data), {key: file.locate((key,)) for key in file.data}
     for field in Settings.model_fields:
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
-        if field != "packages" and os.environ.get(variable):
-            values[key], origins[key] = os.environ[variable], variable
-        if options.get(field) not in (None, "", [], (), False):
-            values[key], origins[key] = options[field], f"--{key}"
+        for value, origin in ((os.environ.get(variable), variable), (options.get(field), f"--{key}")):
+            if value not in (None, "", [], (), False):
+                values[key] = _add_packages(values.get(key), value) if field == "packages" else value
+                origins[key] = origin
     return values, origins
+
+
+def _add_packages(packages: Any, names: Any) -> Any:
+    """Add the names of an option or a variable to the `packages` of the file, which may be invalid yet."""
+    packages, more = _named(packages or {}), _named(names)
+    return {**more, **packages} if isinstance(packages, Mapping) else packages
 
 
 def _require_dashes(file: YamlFile) -> None:
@@ -254,7 +286,8 @@ def _check_packages(settings: Settings, file: YamlFile) -> None:
     catalog = load_catalog()
     merged = settings.catalog_packages(catalog.packages)
     for name in settings.packages:
-        spec, location = merged[name], file.locate(("packages", name))
+        spec = merged[name]
+        location = file.locate(("packages", name)) if name in (file.data.get("packages") or ()) else "--packages"
         missing = [] if spec.summary else ["summary"]
         missing += [] if spec.version or spec.component else ["version"]
         if missing:

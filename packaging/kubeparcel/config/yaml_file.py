@@ -135,7 +135,7 @@ def _syntax(path: Path, error: yaml.YAMLError) -> str:
 
 def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
     """Return the valid keys of a mapping at a path, by the JSON Schema."""
-    place: Any = schema
+    place: Mapping[str, Any] = schema
     for part in loc:
         place = _resolve(place, schema)
         if isinstance(part, int):
@@ -147,6 +147,8 @@ def _keys(schema: Mapping[str, Any], loc: Sequence[str | int]) -> list[str]:
     return list(_resolve(place, schema).get("properties", {}))
 
 
-def _resolve(place: Any, schema: Mapping[str, Any]) -> Any:
-    ref = place.get("$ref") if isinstance(place, dict) else None
+def _resolve(place: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "anyOf" in place:  # a mapping that may also be written as a list of names
+        place = next((choice for choice in place["anyOf"] if choice.get("type") != "array"), place)
+    ref = place.get("$ref")
     return schema["$defs"][ref.rsplit("/", 1)[1]] if ref else place
