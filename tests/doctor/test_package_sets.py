@@ -54,6 +54,14 @@ def test_folder_file_and_repository_have_the_same_packages(published: Path, tmp_
         assert names(packages) == [("deb", "kubelet")]
 
 
+def test_each_file_is_fetched_once(published: Path) -> None:
+    with serve_folder(published) as server, open_packages(server.address, PackageQuery(), QuietLog()) as packages:
+        packages.contents(packages.packages)
+        packages.files(packages.packages)
+        requested = [path for path in server.requested_paths if path.endswith((".deb", ".rpm"))]
+    assert len(requested) == len(set(requested)) == 10
+
+
 def test_bucket_has_the_same_packages(bucket: str, dist: Path, key: Path) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
     with open_packages(bucket, PackageQuery(), QuietLog()) as packages:

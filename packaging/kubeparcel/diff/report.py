@@ -200,7 +200,7 @@ def summary(comparison: Comparison, *, everything: bool) -> Iterator[str]:
     """Yield how many differences there are, and what is folded."""
     count = sum(map(len, comparison.listed(everything=everything).values()))
     unpaired = len(comparison.old.unpaired) + len(comparison.new.unpaired)
-    differences = quantity(count, "differences") if count or unpaired else "No differences"
+    differences = quantity(count, "differences") if count else "No differences"
     only = f" · {quantity(unpaired, 'packages')} in one set only" if unpaired else ""
     pairs = quantity(len(comparison.pairs), "packages")
     yield f"{differences}{only} · {comparison.equal} of {pairs} with the same bytes"

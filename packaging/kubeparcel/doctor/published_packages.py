@@ -135,9 +135,12 @@ class _Fetcher:
     folder: Path
     files: Mapping[Package, FileCheck]
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    fetched: dict[Package, Path] = field(default_factory=dict)
 
     def fetch(self, package: Package) -> Path:
         """Return the file of a package. Raises CheckFailed if it is not the listed one, or not signed by its key."""
+        if package in self.fetched:
+            return self.fetched[package]
         check = self.files[package]
         path = self._copy(check)
         local = FolderReader(path.parent)
@@ -148,6 +151,7 @@ class _Fetcher:
             raise CheckFailed(
                 _describe(package.label, finding), f"Details: inv doctor {redact_url(self.reader.location)}"
             )
+        self.fetched[package] = path
         return path
 
     def _copy(self, check: FileCheck) -> Path:
