@@ -72,7 +72,8 @@ def run(
     """
     arguments = tuple(str(argument) for argument in argv)
     started = time.monotonic()
-    with _started(arguments, cwd, env, stdin is not None) as process:
+    with _started(arguments, cwd, env, stdin is not None) as (process, deferral):
+        deferral.close()
         try:
             out, err = _communicate(process, stdin, timeout, on_line)
         except subprocess.TimeoutExpired:
@@ -161,10 +162,11 @@ def _kill_group(group: int) -> None:
 @contextmanager
 def _started(
     argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, with_stdin: bool
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[tuple[subprocess.Popen[str], ExitStack]]:
     """Start a program; kill its session if the block is left early.
 
-    SIGINT and SIGTERM wait until leaving the block kills it: a Ctrl-C between both would leave it running.
+    SIGINT and SIGTERM wait until the block closes their deferral. If they were handled on the way into
+    the block, the program would be left running.
     """
     with ExitStack() as deferral:
         deferral.enter_context(defer_signals())
@@ -189,8 +191,7 @@ def _started(
         except OSError as error:
             raise ToolError(f"{argv[0]} cannot be started: {error.strerror}.") from None
         try:
-            deferral.close()
-            yield process
+            yield process, deferral
         except BaseException:
             kill_process(process)
             raise
