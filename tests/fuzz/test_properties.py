@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,14 @@ from kubeparcel.packages.deb.deb_metadata import index_stanza, parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.json_document import parse_json
+from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import PackageContents, Script
 from kubeparcel.packages.numbers import digits_key, parse_number
 from kubeparcel.packages.reader import READERS
 from kubeparcel.packages.relations import Relation, normalize_relation, parse_relations, satisfies
+from kubeparcel.reports import github
+from kubeparcel.repository.signing import openpgp
+from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.layout.shell_parser import parse_commands
 from tests.fuzz.targets import check, debs, rpms
 
@@ -80,6 +84,13 @@ def test_fields_of_any_text_have_lower_case_names(text: str) -> None:
 @given(st.text(alphabet="ab $(){}[]|&;<>\"'`\\\n#=!-1", max_size=80))
 def test_any_script_has_commands_of_words(text: str) -> None:
     assert all(command.argv for command in parse_commands(text))
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udfff": 1}', '["\\ud83d\\ud83d"]', "NaN", "[-Infinity]"])
+def test_json_that_no_file_could_have_is_malformed(text: str) -> None:
+    assert parse_json(b'"\\ud83d\\ude00"', "it") == "\U0001f600"
+    with pytest.raises(MalformedData, match="it is not valid JSON"):
+        parse_json(text.encode(), "it")
 
 
 @quick
@@ -152,3 +163,41 @@ def test_hostile_fields_are_checked_in_seconds(
     parse_relations(text)
     check(change(_package(Format.DEB), text))
     assert time.monotonic() - started < 10
+
+
+PATTERNS: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "json quotes": (lambda text: _malformed(text.encode()), '"' + '\\"' * LONG),
+    "json quotes and backslash": (lambda text: _malformed(text.encode()), '"' + '\\"' * LONG + "\\"),
+    "armor": (lambda text: openpgp.dearmor(text.encode()), "-----BEGIN PGP SIGNATURE-----\n" * 20_000),
+    "workflow commands": (github.escape_workflow_commands, "\n" * LONG),
+    "unit continuations": (systemd_unit.parse_unit, "[Service]\nExecStart=a" + "\\\n" * LONG),
+    "unit settings": (
+        lambda text: systemd_unit.parse_unit(text).effective_list("S", "A"),
+        "[S]\n" + "A=1\n" * (LONG // 4),
+    ),
+    "unit quotes": (systemd_unit.split_words, '"' + '\\"' * LONG),
+    "unit mixed quotes": (systemd_unit.split_words, "\"'" * LONG),
+    "environment quotes": (systemd_unit.parse_environment_file, 'A="' + '\\"\n' * LONG),
+    "environment values": (systemd_unit.parse_environment_file, 'A="a"' * LONG),
+    "joined values": (systemd_unit.joined_variables, 'A="a" "b"  \n' * (LONG // 12)),
+}
+
+
+def _malformed(data: bytes) -> None:
+    with pytest.raises(MalformedData):
+        parse_json(data, "it")
+
+
+@pytest.mark.parametrize("name", [*PATTERNS])
+def test_hostile_text_is_parsed_in_linear_time(name: str) -> None:
+    function, text = PATTERNS[name]
+    started = time.thread_time()
+    function(text)
+    assert time.thread_time() - started < 3
+
+
+def test_directories_are_yielded_once_and_in_linear_time() -> None:
+    assert [*parent_directories(["/a/b/c", "/a/b/d", "/e", "/a/f/g"])] == ["/a/b", "/a", "/", "/a/f"]
+    started = time.thread_time()
+    assert len({*parent_directories(f"/x/{number}/y" for number in range(LONG))}) == LONG + 2
+    assert time.thread_time() - started < 3

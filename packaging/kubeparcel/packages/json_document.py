@@ -9,19 +9,31 @@ from typing import Any
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 
-_BRACKETS_AND_STRINGS = re.compile(r'[\[{]|[\]}]|"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS_AND_STRINGS = re.compile(r'[\[{]|[\]}]|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(data: bytes, name: str) -> Any:
-    """Return the value of a document; raise MalformedData, naming `name`, if it is invalid or too deep."""
+    """Return the value of a document; raise MalformedData, naming `name`, if it is invalid or too deep.
+
+    Text has no surrogates without their other half, which no file and no terminal could have, and
+    numbers are finite, as in RFC 8259.
+    """
     try:
         text = data.decode()
         _check_depth(text, name)
-        return json.loads(text)
+        document = json.loads(text, parse_constant=_reject_constant)
+        if _SURROGATE.search(text):
+            json.dumps(document, ensure_ascii=False).encode()
     except MalformedData:
         raise
     except ValueError as error:
         raise MalformedData(f"{name} is not valid JSON ({error})") from None
+    return document
+
+
+def _reject_constant(text: str) -> None:
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _check_depth(text: str, name: str) -> None:

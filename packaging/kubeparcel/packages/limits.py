@@ -87,7 +87,7 @@ def table() -> tuple[Limit, ...]:
 FILE = Limit("file-size", 1 << 30, "bytes", "packages of Kubernetes have at most 100 MB")
 UNPACKED = Limit("unpacked-size", 1 << 30, "bytes", "payloads of Kubernetes have at most 250 MB")
 READING_TIME = Limit(
-    "reading-time", 8, "seconds of processor time", "the largest packages of Kubernetes take less than 2"
+    "reading-time", 6, "seconds of processor time", "the largest packages of Kubernetes take less than 1"
 )
 WINDOW = Limit(
     "window-size", 64 << 20, "bytes of memory", "the dictionary of `xz -9`, the largest preset; zstd has 8 MiB"
@@ -101,7 +101,8 @@ RATIO = Limit(
 INDEX = Limit("index-size", 1 << 30, "bytes", "the largest distributions have indexes of 250 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")
 CONTROL_FILE = Limit("control-file-size", 1 << 20, "bytes", "the longest have lists of 50 KB in Provides")
-SCRIPTLET = Limit("scriptlet-size", 128 << 10, "bytes", "the longest scriptlets of distributions have 60 KB")
+SCRIPTLET = Limit("scriptlet-size", 128 << 10, "bytes in all scriptlets", "those of distributions have at most 60 KB")
+SCRIPTLETS = Limit("scriptlets", 100, "scriptlets", "packages with many triggers have 30")
 MEMBERS = Limit("members", 100_000, "members", "kernel headers, among the largest packages, have 30,000 files")
 PATH = Limit("path-length", 4096, "bytes", "PATH_MAX of Linux")
 EXTENDED_HEADER = Limit("extended-header-size", 64 << 10, "bytes", "long names and PAX records of a file have a few KB")

@@ -1,4 +1,4 @@
-"""Inspect the files of a payload: their paths, digests and content."""
+"""Inspect the files of a payload: their digests and content."""
 
 from __future__ import annotations
 
@@ -134,23 +134,6 @@ class FileInspector:
 def _temporary_file() -> Iterator[Any]:
     with translate_os_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile(prefix="kubeparcel-") as file:
         yield file
-
-
-def absolute_path(name: str) -> str:
-    """Return the absolute path of a member; member names are relative to the root."""
-    plain = name.removeprefix("./").strip("/")
-    return "/" if plain in ("", ".") else f"/{plain}"
-
-
-def member_name_faults(name: str, taken: bool) -> Iterator[str]:
-    """Yield what is wrong with a member's name: not relative, `..`, unprintable, duplicate."""
-    parts = name.removeprefix("./").removesuffix("/").split("/")
-    if name not in (".", "./") and not {"", ".", ".."}.isdisjoint(parts):
-        yield f"{name!r} in the payload is not a plain relative path"
-    if not name.isprintable():
-        yield f"{name!r} in the payload contains unprintable characters"
-    if taken:
-        yield f"{name!r} is in the payload twice"
 
 
 def installed_size_faults(field: str, declared: int | None, entries: Sequence[PackageEntry]) -> Iterator[str]:

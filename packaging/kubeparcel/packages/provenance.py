@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
@@ -64,6 +65,8 @@ def read_record(contents: PackageContents) -> Mapping[str, Any]:
 def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
     """Return what a record says about the contents; None if it is malformed, or of an older version."""
     try:
+        paths = record["contents"]["files"].keys()
+        limits.PATH.check(max(map(len, paths), default=0), "a path in the record")
         files = {
             path: ManifestFile(
                 path,

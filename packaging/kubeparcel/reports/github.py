@@ -79,7 +79,7 @@ def _escape_property(text: str) -> str:
 
 def escape_workflow_commands(text: str) -> str:
     """Return the text with every workflow command disabled, for output that packages control."""
-    return re.sub(r"^(\s*)::", r"\1: :", text, flags=re.MULTILINE).replace("##[", "# #[")
+    return re.sub(r"^([^\S\n]*)::", r"\1: :", text, flags=re.MULTILINE).replace("##[", "# #[")
 
 
 def append_summary(reports: Sequence[Report], path: Path) -> None:

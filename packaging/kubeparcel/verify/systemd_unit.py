@@ -32,7 +32,9 @@ class UnitFile:
         """Return the effective assignments of a list: an empty one clears those before it."""
         effective: list[Setting] = []
         for setting in self.assignments(section, key):
-            effective = [*effective, setting] if setting.value else []
+            effective.append(setting)
+            if not setting.value:
+                effective.clear()
         return tuple(effective)
 
     def effective_value(self, section: str, key: str) -> Setting | None:
@@ -124,6 +126,7 @@ def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
     Quotes count only before other text: `"a" "b"` is `ab`, and `a "b"` keeps its quotes.
     """
     variables = []
+    line, counted = 1, 0
     for match in _ASSIGNMENT.finditer(text):
         name = (match["name"] or "").strip()
         if name or match["value"]:
@@ -131,7 +134,8 @@ def parse_environment_file(text: str) -> tuple[tuple[str, str, int], ...]:
                 _unescape(double, '["\\\\`$]') or single for double, single in _QUOTED.findall(match["quoted"] or "")
             )
             value = "".join(pieces) + _unescape(match["plain"] or "", ".").rstrip(" \t\r")
-            variables.append((name, value, text.count("\n", 0, match.start("name")) + 1))
+            line, counted = line + text.count("\n", counted, match.start("name")), match.start("name")
+            variables.append((name, value, line))
     return tuple(variables)
 
 

@@ -20,6 +20,7 @@ from kubeparcel.paths import PACKAGE
 from kubeparcel.reports.output import as_json
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
+from tests.support.archive_builders import CONTROL, deb, member
 from tests.support.elf_files import Go
 from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
 
@@ -303,3 +304,14 @@ def test_upstream_binaries_without_module_information_pass(tmp_path: Path) -> No
     report = check_packages(built, samples.store, QuietLog())
     assert report.failed == ()
     assert not {"go-trimpath", "no-build-paths"} & {check.name for check in report.checks}
+
+
+def test_a_check_reports_its_first_findings_and_the_number_of_others(tmp_path: Path) -> None:
+    members = [member(f"./usr/bin/{number}", b"x" * 99, mode=0o777) for number in range(250)]
+    control = {"control": CONTROL + "Depends: " + "a" * 5000 + "\n", "postinst": "#!/bin/sh\n" + "exit 1\n" * 250}
+    (tmp_path / "a.deb").write_bytes(deb(*members, control=control))
+    report = level.check_paths([tmp_path / "a.deb"])
+    failed = next(check for check in report.checks if check.name == "scripts-succeed")
+    assert len(failed.findings) == 101
+    assert failed.findings[-1].found == "150 more findings"
+    assert all(len(finding.found) < 2100 for check in report.checks for finding in check.findings)

@@ -11,9 +11,9 @@ from kubeparcel.packages.deb import tar
 from kubeparcel.packages.deb.deb_metadata import parse_fields
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.limits import Limit
+from kubeparcel.packages.member_names import absolute_path
 from kubeparcel.packages.model import FileType, Script
 from kubeparcel.packages.numbers import parse_number
-from kubeparcel.packages.payload import absolute_path
 from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.relations import normalize_relation
 

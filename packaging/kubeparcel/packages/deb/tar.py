@@ -6,10 +6,12 @@ import re
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.member_names import NameBudget
 from kubeparcel.packages.model import FileType
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.payload_stream import PayloadStream
@@ -53,13 +55,13 @@ def members(stream: PayloadStream) -> Iterator[TarMember]:
 
     The bytes of a member are next in the stream until the next member is requested.
     """
-    archive = stream.name
+    budget = NameBudget(stream.name)
     texts: dict[str, str] = {}
-    names = count = extended = 0
+    extended = headers = 0
     while header := _next_header(stream):
-        count += 1
-        limits.MEMBERS.check(count, archive)
-        kind, size = header[156:157], _number(header[124:136], "a size in " + archive)
+        headers += 1
+        limits.MEMBERS.check(headers, stream.name)
+        kind, size = header[156:157], _number(header[124:136], "a size in " + stream.name)
         if kind in _LONG_NAMES or kind in _PAX or kind == tarfile.XGLTYPE:
             extended += size
             limits.EXTENDED_HEADER.check(extended, "a member")
@@ -67,8 +69,7 @@ def members(stream: PayloadStream) -> Iterator[TarMember]:
             continue
         member = _member(header, kind, size, texts)
         texts, extended = {}, 0
-        names += len(member.name) + len(member.target) + len(member.owner) + len(member.group)
-        limits.NAMES.check(names, archive)
+        budget.spend(member.name, member.target, member.owner, member.group)
         end = stream.position + member.size
         yield member
         stream.skip_to(end + -member.size % tarfile.BLOCKSIZE, member.name[:100])
@@ -81,11 +82,11 @@ def _next_header(stream: PayloadStream) -> bytes | None:
     if len(header) < tarfile.BLOCKSIZE:
         raise MalformedData(f"{stream.name} is truncated at its end")
     if any(header):
-        # unsigned, or signed as in archives of old systems; the checksum itself counts as spaces
-        unsigned = sum(header) - sum(header[148:156]) + 8 * 0x20
-        signed = unsigned - 256 * sum(byte > 0x7F for byte in header[:148] + header[156:])
-        if _number(header[148:156], "a checksum in " + stream.name) in (unsigned, signed):
-            return header
+        plain = header[:148] + b" " * 8 + header[156:]
+        with suppress(MalformedData):
+            checksum = _number(header[148:156], "its checksum")
+            if checksum == sum(plain) or checksum == sum(memoryview(plain).cast("b")):  # signed on old systems
+                return header
     elif not any(bytes(block).strip(b"\0") for block in stream.rest()):
         return None
     raise MalformedData(f"{stream.name} is damaged at byte {offset:,}")
@@ -126,7 +127,6 @@ def _pax_records(data: bytes) -> Iterator[tuple[str, str]]:
 def _member(header: bytes, kind: bytes, size: int, texts: Mapping[str, str]) -> TarMember:
     name = texts.get("path") or _name(header)
     target = texts.get("linkpath") or _text(header[157:257])
-    limits.PATH.check(max(len(name), len(target)), "a path or link")
     if "size" in texts:
         size = parse_number(texts["size"], "a size in an extended header")
     size = 0 if kind in _WITHOUT_DATA else size

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.member_names import NameBudget
 from kubeparcel.packages.payload_stream import PayloadStream
 
 _HEADER = 110
@@ -34,9 +34,8 @@ def members(stream: PayloadStream) -> Iterator[CpioMember]:
 
     The bytes of a member are next in the stream until the next member is requested.
     """
-    names = 0
-    for count in itertools.count():
-        limits.MEMBERS.check(count, "its payload")
+    budget = NameBudget("its payload")
+    while True:
         offset = stream.position
         fields = _fields(stream.read(_HEADER), offset)
         inode, mode, _, _, links, _, size, major, minor, _, _, name_size, _ = fields
@@ -48,8 +47,7 @@ def members(stream: PayloadStream) -> Iterator[CpioMember]:
         name = str(encoded[:name_size], "utf-8", "replace").rstrip("\0")
         if name == _END:
             return
-        names += len(name)
-        limits.NAMES.check(names, "its payload")
+        budget.spend(name)
         end = stream.position + size
         yield CpioMember(name, mode, (major, minor, inode), links, size)
         stream.skip_to(_aligned(end), name[:100])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.member_names import NameBudget, absolute_path, member_name_faults
 from kubeparcel.packages.model import FileType, PackageEntry
-from kubeparcel.packages.payload import FileInspection, FileInspector, absolute_path, member_name_faults
+from kubeparcel.packages.payload import FileInspection, FileInspector
 from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header, rows
@@ -115,17 +116,17 @@ def _paths(main: Header) -> tuple[str, ...]:
     if indexes and max(indexes) >= len(directories):
         raise MalformedData(f"its header has {len(directories)} directories, but files in number {max(indexes)}")
     names = rows(tags.BASENAMES, indexes, main.texts(tags.BASENAMES))
-    rows_of_paths = ((directories[index], name) for index, name in names)
-    old_names = ((name,) for name in main.texts(tags.OLDFILENAMES))
-    return tuple(map("".join, _bounded(tuple(rows_of_paths) or tuple(old_names))))
+    limits.PATH.check(max(map(len, directories), default=0), "a directory in its header")
+    paths = (directories[index] + name for index, name in names) if indexes else iter(main.texts(tags.OLDFILENAMES))
+    return tuple(_bounded(paths))
 
 
-def _bounded(paths: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-    """Return the parts of all paths; raise MalformedData if they are too long: files may share a huge directory."""
-    lengths = [sum(map(len, parts)) for parts in paths]
-    limits.PATH.check(max(lengths, default=0), "a path in its header")
-    limits.NAMES.check(sum(lengths), "its header")
-    return paths
+def _bounded(paths: Iterator[str]) -> Iterator[str]:
+    """Yield the paths; raise MalformedData above a limit: many files may have the same huge directory."""
+    budget = NameBudget("its header")
+    for path in paths:
+        budget.spend(path)
+        yield path
 
 
 def _payload_files(stream: PayloadStream, inspector: FileInspector) -> tuple[dict[str, PayloadFile], list[str]]:

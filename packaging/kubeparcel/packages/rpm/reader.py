@@ -106,12 +106,15 @@ def _identity(main: Header) -> dict[str, str]:
 def _relations(main: Header, *, automatic: bool) -> Mapping[str, tuple[str, ...]]:
     package = main.text(tags.NAME)
     relations = {}
+    count = size = 0
     for kind, (name_tag, flags_tag, version_tag) in tags.RELATIONS.items():
+        names, versions = main.texts(name_tag), main.texts(version_tag)
+        count, size = count + len(names), size + sum(map(len, names)) + sum(map(len, versions))
+        limits.HEADER_VALUES.check(count, "the relations in its header")
+        limits.NAMES.check(size, "the relations in its header")
         others = [
             str(_relation(name, flags, version))
-            for name, flags, version in rows(
-                name_tag, main.texts(name_tag), main.numbers(flags_tag), main.texts(version_tag)
-            )
+            for name, flags, version in rows(name_tag, names, main.numbers(flags_tag), versions)
             if _is_automatic(package, kind, name, flags) is automatic
         ]
         if others:
@@ -134,13 +137,20 @@ def _is_automatic(package: str, kind: str, name: str, flags: int) -> bool:
 
 
 def _scripts(main: Header) -> Iterator[tuple[str, Script]]:
+    size = 0
+    for number, (name, script) in enumerate(_all_scripts(main), 1):
+        limits.SCRIPTLETS.check(number, "its header")
+        size += len(script.body) + len(script.interpreter)
+        limits.SCRIPTLET.check(size, "its header")
+        yield name, script
+
+
+def _all_scripts(main: Header) -> Iterator[tuple[str, Script]]:
     for name, (body_tag, interpreter_tag) in tags.SCRIPTS.items():
         body, arguments = main.text(body_tag), main.texts(interpreter_tag)
         if body or arguments:
-            limits.SCRIPTLET.check(len(body), name)
             yield name, Script(" ".join(arguments), body)
     for name, (body_tag, interpreter_tag) in tags.TRIGGERS.items():
         triggers = rows(body_tag, main.texts(body_tag), main.texts(interpreter_tag))
         for number, (body, interpreter) in enumerate(triggers, 1):
-            limits.SCRIPTLET.check(len(body), name)
             yield f"{name} {number}", Script(interpreter, body)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pysequoia import Cert
     from pysequoia.packet import Packet
 
-_ARMOR = re.compile(rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n(.*?)-----END", re.DOTALL)
+_ARMOR = re.compile(rb"-----BEGIN PGP (?:SIGNATURE|PUBLIC KEY BLOCK)-----\r?\n([^-]*+(?:-(?!----)[^-]*+)*+)-----END")
 _WEAK_DIGESTS = {"MD5": "MD5", "SHA1": "SHA-1", "RipeMD": "RIPEMD-160"}
 _CERTIFICATIONS = {
     *("GenericCertification", "PersonaCertification", "CasualCertification"),

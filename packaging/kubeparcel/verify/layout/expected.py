@@ -12,6 +12,7 @@ from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Format, Version
 from kubeparcel.packages import provenance
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
+from kubeparcel.packages.member_names import parent_directories
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -56,8 +57,7 @@ class ExpectedPackage:
 
     def parent_folders(self) -> frozenset[str]:
         """Return the folders above the files: debs contain them too."""
-        parents = (parent for path in self.files for parent in PurePosixPath(path).parents)
-        return frozenset(str(parent) for parent in parents)
+        return frozenset(parent_directories(self.files))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from kubeparcel.model import Format
 from kubeparcel.packages.manifest import PackageManifest
+from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import FileType, PackageContents
 from kubeparcel.packages.relations import parse_relations, satisfies
 
@@ -18,6 +19,7 @@ Identity: TypeAlias = tuple[Format, str, str, str]
 
 _MANIFEST_KINDS = {"file": FileType.FILE, "dir": FileType.DIR, "link": FileType.SYMLINK}
 _EXCLUDING_RELATIONS = ("conflicts", "replaces", "obsoletes")
+_MERGED_STARTS = ("/bin", "/sbin", "/lib")
 _MERGED = re.compile(r"^/(bin|sbin|lib(?:32|64|x32)?)(?=/|$)")
 
 
@@ -81,7 +83,7 @@ class PathOwner:
 
 def merged_path(path: str) -> str:
     """Return the path's name on systems where /bin, /sbin and /lib are links into /usr."""
-    return _MERGED.sub(r"/usr/\1", path)
+    return _MERGED.sub(r"/usr/\1", path) if path.startswith(_MERGED_STARTS) else path
 
 
 @dataclass(frozen=True)
@@ -101,15 +103,24 @@ class PathOwners:
         """Return the owners of the paths, and of the directories above them."""
         owners: dict[str, dict[Identity, PathOwner]] = {}
         names: dict[Format, set[str]] = {}
+        packages: dict[Identity, Owner] = {}
+        paths_of: dict[Identity, list[str]] = {}
         for entry in paths:
             identity = entry.package.identity
+            packages[identity] = entry.package
+            paths_of.setdefault(identity, []).append(entry.path)
             names.setdefault(entry.package.format, set()).add(entry.package.name)
             owners.setdefault(merged_path(entry.path), {})[identity] = entry
-            for parent in PurePosixPath(entry.path).parents:
-                implied = PathOwner(entry.package, str(parent), FileType.DIR, implied=True)
-                owners.setdefault(merged_path(str(parent)), {}).setdefault(identity, implied)
+        for identity, package in packages.items():
+            for parent in parent_directories(paths_of[identity]):
+                implied = PathOwner(package, parent, FileType.DIR, implied=True)
+                owners.setdefault(merged_path(parent), {}).setdefault(identity, implied)
         return cls(
-            {path: tuple(entries.values()) for path, entries in owners.items() if _differ(entries.values())},
+            {
+                path: tuple(entries.values())
+                for path, entries in owners.items()
+                if len(entries) > 1 and _differ(entries.values())
+            },
             frozenset(p for p, entries in owners.items() if any(e.kind is FileType.DIR for e in entries.values())),
             {format_: frozenset(members) for format_, members in names.items()},
         )

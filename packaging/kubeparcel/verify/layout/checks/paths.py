@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from kubeparcel.config.distribution_directories import DISTRIBUTION_DIRECTORIES
+from kubeparcel.packages.member_names import parent_directories
 from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings, in_catalog
@@ -83,14 +84,13 @@ def file_types(context: CheckContext) -> Iterator[Finding]:
 )
 def owned_directories(context: CheckContext) -> Iterator[Finding]:
     """Report directories that would remain after removal, because no package owns them."""
-    differences = (
-        ("the package owns the directory", "not owned", str(parent))
-        for entry in context.files
-        if not (context.expected and entry.path.startswith(context.expected.unchecked_folders))
-        for parent in PurePosixPath(entry.path).parents
-        if str(parent) not in DISTRIBUTION_DIRECTORIES and str(parent) not in context.entries_by_path
+    unchecked = context.expected.unchecked_folders if context.expected else ()
+    paths = (entry.path for entry in context.files if not entry.path.startswith(unchecked))
+    yield from group_findings(
+        ("the package owns the directory", "not owned", directory)
+        for directory in parent_directories(paths)
+        if directory not in DISTRIBUTION_DIRECTORIES and directory not in context.entries_by_path
     )
-    yield from group_findings(dict.fromkeys(differences))
 
 
 @check(
