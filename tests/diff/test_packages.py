@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,3 +196,22 @@ def test_hostile_text_is_printed_without_control_characters(run_diff: RunDiff, o
     write_deb(new, {"/etc/a\x1b[31m": Entry("x\n")}, postinst="#!/bin/sh\n\x1b]0;title\x07\u202e\n")
     out = run_diff(old, new)[1]
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
+def test_large_packages_are_compared_in_linear_time(diff: Diff, old: Path, new: Path) -> None:
+    """Each of these takes minutes where every line, path or relation is compared with every other."""
+    count = 20_000
+    folders = {f"/d{number}/": Entry(folder=True) for number in range(count)}
+    lines = "".join(f"{number % 40}\n" for number in range(count))
+    relations = ", ".join(f"a{number}" for number in range(count))
+    write_deb(old, {"/etc/x": Entry(lines[:60_000])}, postinst=lines, fields=f"Depends: {relations}\n")
+    other_relations = relations.replace("a", "b")
+    write_deb(
+        new, folders | {"/etc/x": Entry(lines[7:60_000])}, postinst=lines[3:], fields=f"Depends: {other_relations}\n"
+    )
+    start = time.process_time()
+    code, document = diff(old, new)
+    assert time.process_time() - start < 20
+    assert code == 1
+    topics = Counter(change["topic"] for change in document["changes"])
+    assert topics == {"files": count, "relations": 2 * count, "scripts": 1, "contents": 1}

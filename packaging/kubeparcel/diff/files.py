@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kubeparcel.console import quantity
 from kubeparcel.diff.binaries import compare_binaries
@@ -23,10 +23,11 @@ def compare_files(pair: ContentsPair) -> Iterator[Change]:
     moved = _moved(old, new)
     for path, target in moved.items():
         yield Change(Topic.INCIDENTAL if _is_incidental(path) else Topic.FILES, path, "moved", path, target)
+    folders = _folders((*old, *new))
     for path in sorted(old.keys() - new.keys() - moved.keys()):
-        yield Change(_topic(path, old, new), _label(path, old[path]), old=str(old[path].kind))
+        yield Change(_topic(path, old[path], folders), _label(path, old[path]), old=str(old[path].kind))
     for path in sorted(new.keys() - old.keys() - {*moved.values()}):
-        yield Change(_topic(path, new, old), _label(path, new[path]), new=str(new[path].kind))
+        yield Change(_topic(path, new[path], folders), _label(path, new[path]), new=str(new[path].kind))
     times = False
     for path in sorted(old.keys() & new.keys()):
         yield from _compare_entries(pair, path, old[path], new[path])
@@ -50,9 +51,20 @@ def _moved(old: Entries, new: Entries) -> dict[str, str]:
     return {path: added[sha256] for sha256, path in sorted(removed.items(), key=lambda e: e[1]) if sha256 in added}
 
 
-def _topic(path: str, own: Entries, others: Entries) -> Topic:
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Return the directories that files or directories at these paths are in."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def _topic(path: str, entry: PackageEntry, folders: set[str]) -> Topic:
     """Return whether a path in one package matters. A directory with files in it is created all the same."""
-    is_implied = own[path].kind is FileType.DIR and any(e.startswith(f"{path}/") for e in (*own, *others))
+    is_implied = entry.kind is FileType.DIR and path in folders
     return Topic.INCIDENTAL if is_implied or _is_incidental(path) else Topic.FILES
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from kubeparcel.console import utc_time
 from kubeparcel.diff.model import Change, ContentsPair, Topic
@@ -12,6 +12,9 @@ from kubeparcel.packages.relations import normalize_relation
 
 _FIELDS = ("summary", "description", "section", "license", "homepage", "maintainer", "vendor")
 _OF_ONE_FORMAT = ("section", "license", "vendor")
+_MAX_LINES = 1500
+"""Above, comparing each line with all others takes too long."""
+
 _INCIDENTAL = ("compression", "build_host")
 
 
@@ -68,9 +71,23 @@ def _body(script: Script | None) -> str:
 
 
 def unified_diff(old: str, new: str) -> tuple[str, ...]:
-    """Return the lines of a diff with one line of context, without its header."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=1)
-    return tuple(lines)[2:]
+    """Return the lines of a diff with one line of context, without its header.
+
+    Of long texts, all lines between the first and the last difference are listed.
+    """
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) <= _MAX_LINES:
+        return tuple(difflib.unified_diff(before, after, lineterm="", n=1))[2:]
+    start = _common_start(before, after)
+    end = _common_start(before[start:][::-1], after[start:][::-1])
+    removed, added = (lines[start : len(lines) - end] for lines in (before, after))
+    return (*(f"-{line}" for line in removed), *(f"+{line}" for line in added))
+
+
+def _common_start(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return how many lines are equal before the first difference."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(old), len(new)))
 
 
 def compare_relations(pair: ContentsPair) -> Iterator[Change]:
@@ -89,12 +106,11 @@ def _relations(
 ) -> Iterator[Change]:
     before, after = ({normalize_relation(text) for text in relations.get(kind, ())} for relations in (old, new))
     removed, added = sorted(before - after), sorted(after - before)
-    for text in removed:
-        counterpart = next((other for other in added if _name(other) == _name(text)), "")
-        if counterpart:
-            added.remove(counterpart)
+    candidates = {_name(text): text for text in reversed(added)}
+    counterparts = {text: candidates.pop(_name(text), "") for text in removed}
+    for text, counterpart in counterparts.items():
         yield Change(topic, kind, "relation", text, counterpart)
-    for text in added:
+    for text in sorted({*added} - {*counterparts.values()}):
         yield Change(topic, kind, "relation", "", text)
 
 

@@ -62,8 +62,9 @@ class Group:
         if self.lines or not (self.attribute and self.is_long):
             return self.lines
         before, after = self.old.split("\n"), self.new.split("\n")
-        removed = [f"-{line}" for line in before if line and line not in after]
-        return (*removed, *(f"+{line}" for line in after if line and line not in before))
+        common = {"", *before} & {"", *after}
+        removed = [f"-{line}" for line in before if line and line not in common]
+        return (*removed, *(f"+{line}" for line in after if line and line not in common))
 
 
 def group_changes(comparison: Comparison, changes: Sequence[Change]) -> list[Group]:
