@@ -356,3 +356,32 @@ def test_dates_are_kept_if_only_a_signature_is_new():
     lock = with_kubelet(locked(), signature=SIGNATURE)
     previous = dataclasses.replace(locked(), components=(old, *locked().components[1:]))
     assert lockfile.keep_dates(lock, previous).component("kubernetes").released == 1
+
+
+BOMB = (
+    b"a: &a ["
+    + b"x, " * 20
+    + b"]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (c + 1, c + 1, b"*%c, " % c * 20) for c in range(97, 104))
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"[" * 5000, "recursion"),
+        (b"a: {" * 5000, "recursion"),
+        (BOMB + b"format: *h\n", "alias"),
+        (b"# " + b"x" * (1 << 20), "more than 1,048,576 bytes"),
+        (b"format: " + b"9" * 5000, "digits"),
+        (b"\xff", "decode"),
+        (b"format: 1\x00", "special characters"),
+        (b"format: !!python/object:os.system {}", "constructor"),
+    ],
+)
+def test_read_rejects_hostile_files_at_once(tmp_path, data, problem):
+    (tmp_path / "kubeparcel.lock").write_bytes(data)
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path / "kubeparcel.lock")
+    assert problem in caught.value.message
+    assert len(caught.value.message) < 600

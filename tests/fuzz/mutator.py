@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import yaml
 
 NUMBERS = (
     0,
@@ -103,3 +108,34 @@ _CHANGES: Sequence[Callable[[bytes, random.Random], bytes]] = (
     *(_flip, _number, _number, _number, _token, _token),
     *(_digits, _digits, _truncate, _remove, _repeat),
 )
+
+
+_VALUES: Sequence[Any] = (
+    *(None, True, -1, 0, 1.5, 1 << 70, float("inf"), "", "x", "²", "../../x", "a\nb", "a//b", "/a", "\u202e"),
+    *([], {}, [[]], ["x"], {"x": "x"}, [None], "9" * 5000, ["x"] * 50),
+)
+"""What a value of a document is replaced by: other types, and texts that must not become paths or lines."""
+
+
+def damage_document(data: bytes, chance: random.Random) -> bytes:
+    """Replace values of a JSON or YAML document, or damage its bytes."""
+    if chance.random() < 0.4:
+        return mutate(data, chance)
+    document = yaml.safe_load(data)
+    for _ in range(chance.randint(1, 2)):
+        _replace_value(document, chance)
+    return json.dumps(document, default=str).encode()
+
+
+def _replace_value(document: Any, chance: random.Random) -> None:
+    """Replace a value at a random depth."""
+    keys = [*document] if isinstance(document, dict) else [*range(len(document))]
+    if not keys:
+        return
+    key = chance.choice(keys)
+    if isinstance(document[key], dict | list) and document[key] and chance.random() < 0.75:
+        _replace_value(document[key], chance)
+    elif chance.random() < 0.1:
+        del document[key]
+    else:
+        document[key] = copy.deepcopy(chance.choice(_VALUES))

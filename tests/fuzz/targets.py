@@ -25,7 +25,8 @@ from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.expected import expected_from_package
 from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
-from tests.fuzz.mutator import NUMBERS, mutate
+from tests.fuzz.mutator import NUMBERS, damage_document, mutate
+from tests.fuzz.own_files import OWN_FILES
 from tests.support import package_builders
 from tests.support.archive_builders import CONTROL, File, cpio, deb, header, member, rpm, rpm_file, tar, tar_archive
 from tests.support.elf_files import Go
@@ -211,5 +212,6 @@ TARGETS: Mapping[str, Target] = {
     "elf": Target(elf.read, (elf_file(go=Go()), elf_file(needs=["libc.so.6"]), elf_file(machine=22, go=Go()))),
     "decompress": Target(_decompress, tuple(gzip.compress(part, mtime=0) for part in (b"a" * 99, RECORD))),
     "layout": Target(_check, (debs()[0], rpms()[0]), damage_inside),
+    **{name: Target(read, (seed,), damage_document) for name, (read, seed) in OWN_FILES.items()},
 }
 """The readers by the names that findings have."""

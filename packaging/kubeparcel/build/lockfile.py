@@ -17,6 +17,14 @@ from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"
 FORMAT = 1
+_MAX_SIZE = 1 << 20
+"""Bytes; the lock of a release for four architectures has 10,000."""
+
+_MAX_DETAIL = 500
+_INVALID = (
+    *(yaml.YAMLError, KubeparcelError, KeyError, TypeError, ValueError, AttributeError, OverflowError),
+    RecursionError,
+)
 SOURCES = ("upstream", "go")
 _REQUEST_FIELDS = ("kubernetes", "arches", "source", "programs")
 _HEADER = """\
@@ -102,20 +110,35 @@ def write(lock: Lock, path: Path) -> None:
 def read(path: Path) -> Lock | None:
     """Return the lock of the file, None if it is missing; raise ConfigurationError if invalid."""
     try:
-        text = path.read_text("utf-8")
+        with path.open("rb") as file:
+            return parse(file.read(_MAX_SIZE + 1))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from None
-    try:
-        return _parse(yaml.safe_load(text))
-    except (yaml.YAMLError, KubeparcelError, KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"{error} is missing" if isinstance(error, KeyError) else error
+    except _INVALID as error:
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ConfigurationError(
-            f"{path.name} is invalid: {problem}",
+            f"{path.name} is invalid: {problem[:_MAX_DETAIL]}",
             "This file is generated; do not edit it by hand. Restore it with git checkout, or\n"
             "delete it and run: inv resolve",
         ) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader without aliases, which we do not write: a few of them can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise ValueError("it contains an alias")
+        return super().compose_node(parent, index)
+
+
+def parse(data: bytes) -> Lock:
+    """Return the lock in the content of the file; raises one of many errors if it is invalid."""
+    if len(data) > _MAX_SIZE:
+        raise ValueError(f"it has more than {_MAX_SIZE:,} bytes")
+    return _parse(yaml.load(data.decode(), _Loader))  # noqa: S506 - derived from a safe loader
 
 
 def _parse(document: Any) -> Lock:

@@ -18,6 +18,7 @@ from kubeparcel import __version__
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.model import Format
 from kubeparcel.repository.model import Package, RepositoryOptions, State
+from kubeparcel.repository.state_check import require_valid
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage, StorageReader
 from kubeparcel.sanitize import is_number
 
@@ -39,6 +40,8 @@ _LATER_OPTIONS = ("label", "description")
 """Options that the first versions did not have; they are written only where they were set."""
 
 _OPTION_ATTRIBUTES = {key: attribute for attribute, key in OPTION_KEYS.items()}
+_DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+_MAX_DETAIL = 200
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _FORMATS = {str(format_): format_ for format_ in Format}
 
@@ -72,7 +75,10 @@ def parse(data: bytes, repository: str) -> State:
                 "Use that version or a newer one. Nothing was changed.",
             )
         packages = list(map(_package, document["packages"]))
-        return State(
+        numbers = [number for suite in document["suites"].values() for number in suite]
+        if min(numbers, default=0) < 0:
+            raise ValueError("negative number of a package")
+        state = State(
             generation=document["generation"],
             identity=document["identity"],
             suites={
@@ -90,8 +96,10 @@ def parse(data: bytes, repository: str) -> State:
                 **{_OPTION_ATTRIBUTES.get(key, key): value for key, value in document["terms"].items()}
             ),
         )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise StateFileError(f"{repository}/{STATE_PATH} is damaged ({error!r}).") from None
+        require_valid(state)
+    except _DAMAGE_ERRORS as error:
+        raise StateFileError(f"{repository}/{STATE_PATH} is damaged ({repr(error)[:_MAX_DETAIL]}).") from None
+    return state
 
 
 def _package(fields: list[Any]) -> Package:
@@ -154,8 +162,9 @@ def dump_names(names: Iterable[str]) -> bytes:
 
 
 def read_names(storage: Storage, path: str) -> tuple[str, ...]:
-    """Return the names in PENDING or ADDING; none if the file is missing or incomplete."""
+    """Return the names in PENDING or ADDING; none if the file is missing, incomplete or damaged."""
     try:
-        return tuple(map(str, json.loads(storage.read(path) or b"[]")))
-    except ValueError:
+        names = json.loads(storage.read(path) or b"[]")
+    except (ValueError, RecursionError):
         return ()
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()

@@ -8,6 +8,7 @@ or cleans up an interrupted one.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -21,6 +22,9 @@ from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import FolderSwap, Storage
+
+_PACKAGE_PATH = re.compile(r"(?:apt/pool|yum/[^/]+/packages)/(?!.*//)(?!.*/\.)[^\x00-\x1f\\]+\.(?:deb|rpm)")
+"""What a publish adds: nothing else is removed, whatever the note of an interrupted one says."""
 
 Retained = Mapping[str, tuple[tuple[str, ...], ...]]
 
@@ -188,7 +192,7 @@ def _remove_indexes(storage: Storage, keys: Sequence[IndexKey]) -> None:
 def _remove_unused(storage: Storage, published: State, state: State) -> None:
     """Remove package files and states that no retained generation needs, then the notes."""
     candidates = {
-        *state_file.read_names(storage, state_file.ADDING),
+        *filter(_PACKAGE_PATH.fullmatch, state_file.read_names(storage, state_file.ADDING)),
         *published.retired_packages,
         *_paths_not_in(state.suites, published),
     }

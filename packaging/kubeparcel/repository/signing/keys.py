@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.paths import config_dir
@@ -32,6 +33,7 @@ EXPIRY_WARNING_DAYS = 180
 DIGEST_ALGORITHM = "SHA512"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECORD = "kubeparcel.json"
+_FINGERPRINT = re.compile(r"[0-9A-F]{40,64}")
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,25 @@ def load(name: str) -> NamedKey:
     folder = key_folder(name)
     try:
         record = json.loads((folder / _RECORD).read_bytes())
-        return NamedKey(name, folder, record["current"], record["previous"], record["until"])
+        return _named_key(name, folder, record)
     except FileNotFoundError:
         raise ConfigurationError(
             f"Unknown key {name!r} (not in {folder.parent}).",
             f"Create it: inv key new --name {name}. Or name a file with a private key.",
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError(
             f"Cannot read {folder / _RECORD}: the file is damaged.", "Restore the folder of the key from a backup."
         ) from None
+
+
+def _named_key(name: str, folder: Path, record: Any) -> NamedKey:
+    """Return a key from its record; raises ValueError, KeyError or TypeError for a damaged one."""
+    current, previous, until = record["current"], record["previous"], record["until"]
+    fingerprints = _FINGERPRINT.fullmatch(current) and _FINGERPRINT.fullmatch(previous or current)
+    if not (fingerprints and isinstance(until, int)):
+        raise ValueError("a fingerprint or date is invalid")
+    return NamedKey(name, folder, current, previous, until)
 
 
 def create(name: str = DEFAULT_NAME, user_id: str = "", days: int = LIFETIME_DAYS) -> NamedKey:

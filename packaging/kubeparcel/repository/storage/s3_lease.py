@@ -25,6 +25,7 @@ LEASE_SECONDS = 60.0
 """A lease that was not renewed for this long may be taken by anyone."""
 
 _RETRY_SECONDS = 0.5
+_MAX_TOKEN = 1 << 53
 
 
 class LeaseStorage(Protocol):
@@ -117,7 +118,7 @@ def _is_free(record: Mapping[str, Any]) -> bool:
 
 def _token(record: Mapping[str, Any]) -> int:
     token = record.get("token", 0)
-    return token if isinstance(token, int) else 0
+    return token if isinstance(token, int) and 0 <= token < _MAX_TOKEN else 0
 
 
 def _parse(data: bytes | None) -> Mapping[str, Any]:

@@ -1,0 +1,87 @@
+"""Check the values of a state file: others may have damaged or edited it, and its paths are written to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.repository.model import MetadataCompression, Package, RepositoryOptions, State, validate_suite_name
+
+_MAX_NUMBER = 1 << 53
+_UNSAFE = ("/../", "/./", "//", "\\")
+_DIGESTS = re.compile(r"(?:[0-9a-f]{64})*")
+
+
+def require_valid(state: State) -> None:
+    """Raise ValueError, which names the value, for a state that no version has written."""
+    for name, value in (("generation", state.generation), ("renew", state.renew_at)):
+        _require_number(name, value)
+    _require_texts("identity", [state.identity])
+    _require_texts("signers", state.signing_keys)
+    _require_options(state.options)
+    for name in state.suites:
+        try:
+            validate_suite_name(name)
+        except ConfigurationError as error:
+            raise ValueError(error.message) from None
+    retired = [package for _, package in state.retired_packages.values()]
+    _require_packages([*state.packages, *retired])
+    for generation, _ in state.retired_packages.values():
+        _require_number("gone", generation)
+    _require_paths("gone", state.retired_packages)
+    _require_paths("kept", state.retained_indexes)
+    _require_paths("kept", chain.from_iterable(chain.from_iterable(state.retained_indexes.values())))
+
+
+def _require_packages(packages: list[Package]) -> None:
+    """Check the packages field by field: there may be ten thousand."""
+    if not packages:
+        return
+    fields = dict(zip(Package._fields, zip(*packages, strict=True), strict=True))
+    for size in fields["size"]:
+        _require_number("size", size)
+    for name in ("name", "version", "arch", "sha256", "content_digest"):
+        _require_texts(name, fields[name])
+    if {*map(type, fields["dependencies"])} != {str}:
+        raise ValueError("dependencies is not text")
+    digests = "".join(fields["sha256"])
+    if len(digests) != 64 * len(packages) or not _DIGESTS.fullmatch(digests):
+        raise ValueError("a sha256 is not a digest")
+    _require_paths("packages", fields["path"])
+
+
+def _require_options(options: RepositoryOptions) -> None:
+    names = ("origin", "label", "description", "base_url")
+    _require_texts("terms", [getattr(options, name) for name in names])
+    _require_number("terms", options.valid_days)
+    _require_number("terms", options.generations)
+    if options.sign_rpms not in (True, False) or options.metadata_compression not in tuple(MetadataCompression):
+        raise ValueError(f"invalid terms {options}")
+
+
+def _require_number(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MAX_NUMBER:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not a number")
+
+
+def _require_texts(name: str, values: Iterable[object]) -> None:
+    values = [*values]
+    if not {*map(type, values)} <= {str}:
+        raise ValueError(f"{name} is not text")
+    if not "".join(_strings(values)).isprintable():
+        raise ValueError(f"{name} contains control characters")
+
+
+def _require_paths(name: str, paths: Iterable[object]) -> None:
+    """Check relative paths of files: those of ten thousand packages take a millisecond."""
+    paths = [*paths]
+    _require_texts(name, paths)
+    text = "".join(f"/{path}/\n" for path in _strings(paths))
+    if any(part in text for part in _UNSAFE):
+        raise ValueError(f"{name} has a path that is not inside the repository")
+
+
+def _strings(values: Iterable[object]) -> Iterator[str]:
+    return (value for value in values if isinstance(value, str))

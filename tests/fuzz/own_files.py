@@ -1,0 +1,86 @@
+"""What is fuzzed of the files that kubeparcel writes itself, and others may have damaged or edited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from kubeparcel.build import lockfile
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Format
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.record_key import seal, unseal
+from kubeparcel.repository import state_file
+from kubeparcel.repository.model import Package, State
+from kubeparcel.repository.signing import keys
+from kubeparcel.repository.state_file import StateFileError
+from kubeparcel.repository.storage import s3_lease
+from kubeparcel.repository.storage.base import check_path
+from tests.conftest import locked
+
+PACKAGE = Package(Format.DEB, "own", "1-1", "amd64", "f" * 64, 3, "e" * 64, "a (>= 1),\n b", "pool/o/own.deb")
+STATE = state_file.dump(
+    State(
+        4,
+        "me",
+        {"stable": frozenset({PACKAGE}), "v1.36": frozenset({PACKAGE})},
+        {"apt/dists/stable": (("main/binary-amd64/by-hash/SHA256/x",),)},
+        {"apt/pool/own.deb": (3, PACKAGE)},
+        renew_at=7,
+        signing_keys=("A" * 40 + ":0",),
+    )
+)
+LOCK = lockfile.dump(locked()).encode()
+LEASE = json.dumps({"token": 3, "holder": "process 1 on a since b", "until": 1.5}).encode()
+KEY = json.dumps({"current": "A" * 40, "previous": "", "until": 0}).encode()
+RECORD = seal("go/key", b'{"kubelet": "ff"}')
+
+
+def read_state(data: bytes) -> object:
+    """Parse a state, and use it as a publish does."""
+    try:
+        state = state_file.parse(data, "repo")
+    except (StateFileError, ConfigurationError) as error:
+        raise MalformedData(error.message) from None
+    for path in (*state.packages_by_path, *state.retired_packages, *state.retained_indexes):
+        check_path(path)
+    return state_file.parse(state_file.dump(state), "repo"), state.formats_by_suite
+
+
+def read_lock(data: bytes) -> object:
+    """Parse a lock, and write it again."""
+    try:
+        return lockfile.parse(lockfile.dump(lockfile.parse(data)).encode())
+    except lockfile._INVALID as error:
+        raise MalformedData(str(error)[:100]) from None
+
+
+def read_lease(data: bytes) -> object:
+    """Read a lease as another publisher does."""
+    record = s3_lease._parse(data)
+    return s3_lease._record(s3_lease._token(record) + 1, 1.0), s3_lease._is_free(record)
+
+
+def read_key(data: bytes) -> object:
+    """Read the record of a signing key."""
+    try:
+        return keys._named_key("default", Path(), json.loads(data)).signing_fingerprints
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise MalformedData("the record is damaged") from None
+
+
+def read_record(data: bytes) -> object:
+    """Read a record of the cache: only what was sealed is accepted."""
+    value = unseal("go/key", data)
+    assert value is None or data == RECORD
+    return value
+
+
+OWN_FILES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "state": (read_state, STATE),
+    "lock": (read_lock, LOCK),
+    "lease": (read_lease, LEASE),
+    "key": (read_key, KEY),
+    "record": (read_record, RECORD),
+}
