@@ -248,6 +248,17 @@ def test_publish_without_address_warns_about_local_client_files(run: Run, own: P
     assert "https://here.example.invalid/k/apt" in (own / "stable.sources").read_text()
 
 
+@pytest.mark.parametrize(
+    ("option", "url"),
+    [("--to", "s3://user:pa/ss@bucket/x"), ("--to", "ftp://user:pa#ss@h/"), ("--address", "https://user:pa?ss@h/x")],
+)
+def test_passwords_in_urls_are_not_printed(run: Run, own: Path, option: str, url: str) -> None:
+    code, *output = run("publish", *(("--to", "repo") if option == "--address" else ()), option, url)
+    assert code == 2
+    assert "pa" not in "".join(output).partition("\n")[0].replace("was given", "")
+    assert "ss@" not in "".join(output)
+
+
 @pytest.mark.parametrize("address", ["packages.example.com/k", "https://a b", "https://a/'$(x)"])
 def test_address_that_is_not_a_url_is_rejected(run: Run, own: Path, address: str) -> None:
     code, _, output = run("publish", "--to", "repo", "--address", address)

@@ -13,6 +13,7 @@ from kubeparcel.cli.options import COUNT, ChangeOptions, Option, absolute_locati
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
+from kubeparcel.sanitize import without_credentials
 
 if TYPE_CHECKING:
     from kubeparcel.repository.result import ChangeResult
@@ -45,6 +46,11 @@ def _remembered(
     address: str, metadata: str, valid: int, generations: int, identity: IdentityOptions
 ) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
+    if without_credentials(address) != address:
+        raise UsageError(
+            f"--address {without_credentials(address)} was given with credentials, which client files would publish.",
+            "Give the URL without them. Clients have passwords in apt's auth.conf and in dnf's username and password.",
+        )
     if address and not _URL.fullmatch(address):
         raise UsageError(f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH.")
     values: dict[str, tuple[str | int, str | int]] = {

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.repository.storage.base import check_path
+from kubeparcel.sanitize import without_credentials
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _DEFAULT_REGION = "us-east-1"
@@ -84,6 +85,12 @@ def parse_url(url: str) -> tuple[str, str]:
     if not bucket:
         raise ConfigurationError(f"No bucket name in {url}.", "Write s3://BUCKET/PREFIX.")
     if not _BUCKET_NAME.fullmatch(bucket):
+        shown = without_credentials(url)
+        if shown != url:
+            raise ConfigurationError(
+                f"{shown} was given with credentials.",
+                f"Write s3://BUCKET/PREFIX, and set {' and '.join(CREDENTIALS)}.",
+            )
         raise ConfigurationError(f"Invalid bucket name {bucket!r} in {url}.", "Write s3://BUCKET/PREFIX.")
     return bucket, check_path(prefix) if prefix else ""
 
