@@ -164,6 +164,7 @@ CHANGES: dict[str, Any] = {
     "time": 1_784_743_659,
     "compression": "small",
     "file_name": "deb/small.deb",
+    "bundled": ("bundled(golang(stdlib)) (= 1.26.8)",),
 }
 FILE_CHANGES: dict[str, Any] = {
     "path": "/y",

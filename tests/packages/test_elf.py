@@ -90,7 +90,7 @@ def test_a_replaced_dependency_is_listed_as_its_replacement() -> None:
     assert go.version == "go1.26.8"
     assert go.module == GoModule("example.org/m", "v1.2.3", "h1:m=")
     assert go.dependencies == (
-        GoModule("example.org/fork", "v0.2.0", "h1:f="),
+        GoModule("example.org/fork", "v0.2.0", "h1:f=", replaced="example.org/d"),
         GoModule("example.org/e", "v3.0.0", "h1:e="),
     )
     assert go.settings == {"-trimpath": "true", "GOFLAGS": "-mod=mod"}

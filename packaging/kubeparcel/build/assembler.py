@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.planner import (
@@ -23,8 +24,9 @@ from kubeparcel.build.planner import (
 )
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.model import Binaries, Lock
-from kubeparcel.packages import nfpm, shared_libraries
+from kubeparcel.model import Binaries, Format, Lock
+from kubeparcel.packages import go_modules, nfpm, shared_libraries
+from kubeparcel.packages.go_modules import LinkedModule
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.provenance import describe_contents
 from kubeparcel.store import Store
@@ -69,6 +71,7 @@ def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) ->
         arch_name=plan.format.arch_name(plan.arch),
         files=files,
         relations=tuple(dict.fromkeys((*plan.relations, *dependencies))),
+        bundled=_bundled_modules(files, store) if plan.format is Format.RPM else (),
         note=f"Packaged {plan.component or plan.name} {plan.version} with kubeparcel.",
     )
     return _with_provenance(manifest, plan, lock, digests, store)
@@ -159,14 +162,29 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
 
 def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
     """Yield the C library dependencies of the package's programs, read from the files."""
+    for relations in _read_programs("libraries", shared_libraries.library_relations, files, store):
+        yield from (("depends", library) for library in relations.get(plan.format, []))
+
+
+def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, ...]:
+    """Return what an rpm provides for the Go modules in its programs, read from the files."""
+    records = _read_programs("modules", go_modules.read_linked_modules, files, store)
+    modules = (LinkedModule(*module) for record in records for module in record)
+    return tuple(go_modules.bundled_modules(modules))
+
+
+def _read_programs(
+    kind: str, read: Callable[[Path, str], Any], files: Sequence[ManifestFile], store: Store
+) -> Iterator[Any]:
+    """Yield what `read` returns for each program, cached in the store under this kind of record."""
     for file in files:
         if file.kind == "file" and file.sha256 and file.mode & 0o111:
             key = f"{RECIPE} {file.sha256}"
-            relations = store.get_record("libraries", key)
-            if relations is None:
-                relations = shared_libraries.library_relations(store.get(file.sha256, file.path), file.path)
-                store.put_record("libraries", key, relations)
-            yield from (("depends", library) for library in relations.get(plan.format, []))
+            record = store.get_record(kind, key)
+            if record is None:
+                record = read(store.get(file.sha256, file.path), file.path)
+                store.put_record(kind, key, record)
+            yield record
 
 
 def assemble(

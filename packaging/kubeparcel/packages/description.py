@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kubeparcel.console import quantity, utc_time
+from kubeparcel.packages.go_modules import BUNDLED
 from kubeparcel.packages.model import FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
 from kubeparcel.paths import display_path
@@ -94,7 +95,10 @@ def _relations(package: PackageContents) -> Iterator[str]:
     for note, relations in (("", package.relations), (" (automatic)", package.automatic_relations)):
         for kind, others in relations.items():
             # Lines break between relations only: `name (>= 1.2)` stays together.
-            text = ", ".join(other.replace(" ", "\0") for other in others) + note
+            listed = [other.replace(" ", "\0") for other in others if not other.startswith(BUNDLED)]
+            modules = len(others) - len(listed)
+            listed += [f"{BUNDLED}…)) for {quantity(modules, 'Go modules')}"] if modules else []
+            text = ", ".join(listed) + note
             yield from (line.replace("\0", " ") for line in _wrapped(kind, text))
 
 

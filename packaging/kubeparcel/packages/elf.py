@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
+from kubeparcel.errors import ExternalError
 from kubeparcel.packages import go_build_info, limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.memory_file import MemoryViewFile
@@ -37,6 +38,17 @@ def read(source: Path | bytes | memoryview) -> ElfInfo:
         except Exception as error:  # pyelftools raises many kinds for damaged tables, MemoryError among them
             why = str(error) or type(error).__name__
             raise MalformedData(f"not a valid ELF file ({why})") from None
+
+
+def read_file(path: Path, name: str) -> ElfInfo | None:
+    """Return the facts of a file; None if it is not ELF. `name` names it in errors; raises ExternalError."""
+    with path.open("rb") as file:
+        if file.read(4) != MAGIC:
+            return None
+    try:
+        return read(path)
+    except MalformedData as error:
+        raise ExternalError(f"{name} is damaged: {error}.", "Download it again: inv fetch") from None
 
 
 def _open(source: Path | bytes | memoryview) -> Any:

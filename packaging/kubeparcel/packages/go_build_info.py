@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kubeparcel.packages import limits
@@ -95,7 +96,7 @@ def _parse(version: bytes, text: bytes, paths: tuple[str, ...] | None) -> GoBuil
             case "dep":
                 dependencies.append(_module(rest))
             case "=>" if dependencies:
-                dependencies[-1] = _module(rest)
+                dependencies[-1] = replace(_module(rest), replaced=dependencies[-1].path)
             case "build":
                 name, _, value = rest.partition("=")
                 settings[name] = value

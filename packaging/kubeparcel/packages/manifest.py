@@ -33,7 +33,8 @@ class ManifestFile:
 class PackageManifest:
     """One package file: its metadata, files, scripts, time and compression.
 
-    `version` is the format's own, without revision. `arch` is None for a package for all
+    `bundled` is what an rpm provides for the Go modules in its binaries. `version` is the format's own,
+    without revision. `arch` is None for a package for all
     architectures; `arch_name` is the format's name for it. `relations` are pairs of a relation,
     such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
     """
@@ -53,6 +54,7 @@ class PackageManifest:
     time: int
     compression: str
     file_name: str
+    bundled: tuple[str, ...] = ()
 
     def format_relations(self) -> dict[str, list[str]]:
         """Return the other packages by relation, with the relations that the format has.

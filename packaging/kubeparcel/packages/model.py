@@ -29,11 +29,15 @@ class FileType(StrEnum):
 
 @dataclass(frozen=True)
 class GoModule:
-    """A Go module at a version, with the sum that Go's checksum database has."""
+    """A Go module at a version, with the sum that Go's checksum database has.
+
+    `replaced` is the path of the module that a `replace` line of go.mod exchanged for this one.
+    """
 
     path: str
     version: str = ""
     sum: str = ""
+    replaced: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class PackageContents:
     `depends`, `pre-depends`, `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`,
     `breaks`, `replaces`, `obsoletes` and `provides` where there are any, each other package as
     `name (>= 1.2)` whatever the format; `automatic_relations` has those that rpm itself adds:
-    rpmlib(...), config(...), interpreters, its own name. `scripts` go by the format's names:
+    rpmlib(...), config(...), bundled(...), interpreters, its own name. `scripts` go by the format's names:
     `postinst`, or `post`.
 
     `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `zstd_frames` is the

@@ -144,7 +144,10 @@ def _content(file: ManifestFile, sources: Mapping[str, Path], package: PackageMa
 def _relations(package: PackageManifest) -> dict[str, list[str]]:
     """Return the relations in the format's own notation."""
     notation = rpm_notation if package.format is Format.RPM else str
-    return {kind: [notation(other) for other in others] for kind, others in package.format_relations().items()}
+    relations = package.format_relations()
+    if package.bundled:
+        relations["provides"] = [*relations.get("provides", ()), *package.bundled]
+    return {kind: [notation(other) for other in others] for kind, others in relations.items()}
 
 
 def rpm_notation(other: str) -> str:

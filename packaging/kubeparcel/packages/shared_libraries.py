@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kubeparcel.errors import ConfigurationError, ExternalError
+from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 
 GLIBC = ("libc.so", "libpthread.so", "libdl.so", "libm.so", "librt.so", "libresolv.so", "ld")
@@ -18,16 +18,9 @@ def library_relations(path: Path, name: str) -> Mapping[str, list[str]]:
     `name` names the file in errors. Raises ConfigurationError for a library outside glibc.
     """
     from kubeparcel.packages import elf
-    from kubeparcel.packages.errors import MalformedData
 
-    with path.open("rb") as file:
-        if file.read(4) != elf.MAGIC:
-            return {}
-    try:
-        binary = elf.read(path)
-    except MalformedData as error:
-        raise ExternalError(f"{name} is damaged: {error}.", "Download it again: inv fetch") from None
-    if binary.is_static:
+    binary = elf.read_file(path, name)
+    if binary is None or binary.is_static:
         return {}
     unknown = [lib for lib in binary.libraries if not lib.startswith(GLIBC)]
     if unknown:

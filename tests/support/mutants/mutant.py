@@ -20,7 +20,7 @@ ENV_FILES = {"deb": "/etc/default/kubelet", "rpm": "/etc/sysconfig/kubelet"}
 STRAY_FILE = frozenset({"no-stray-files"})
 MISSING_FILE = frozenset({"files-present"})
 OTHER_IDENTITY = frozenset({"file-name", "provenance", "go-module-version"})
-OTHER_BINARY = frozenset({"provenance", "binary-digests"})
+OTHER_BINARY = frozenset({"provenance", "binary-digests", "bundled-modules"})
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,21 @@ RELATIONS = (
         "no-self-conflict",
         also_fails=frozenset({"relations"}),
     ),
+    Mutant("no Go modules", "kubectl", _without("provides"), "bundled-modules", formats=("rpm",), exact=True),
+    Mutant(
+        "a Go module of another version",
+        "kubectl",
+        lambda d: d.config.update(provides=["bundled(golang(stdlib)) = 1.20"]),
+        "bundled-modules",
+        formats=("rpm",),
+    ),
+    Mutant(
+        "a Go module that no binary contains",
+        "kubectl",
+        add_relations("bundled(golang(example.org/x)) = 1.0.0", relation="provides"),
+        "bundled-modules",
+        formats=("rpm",),
+    ),
     Mutant("no C library for a dynamic binary", "kubelet", _remove_libc, "c-library-dependency"),
     Mutant(
         "a C library for static binaries",

@@ -133,7 +133,7 @@ def _relation(name: str, flags: int, version: str) -> Relation:
 
 def _is_automatic(package: str, kind: str, name: str, flags: int) -> bool:
     own_name = kind == "provides" and (name == package or name.startswith(f"{package}("))
-    return own_name or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config("))
+    return own_name or bool(flags & tags.SENSE_AUTOMATIC) or name.startswith(("rpmlib(", "config(", "bundled("))
 
 
 def _scripts(main: Header) -> Iterator[tuple[str, Script]]:

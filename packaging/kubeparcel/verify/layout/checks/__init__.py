@@ -10,6 +10,7 @@ from kubeparcel.reports.results import Check, Finding
 from kubeparcel.verify.layout.check_context import CheckContext, CheckDefinition
 from kubeparcel.verify.layout.checks import (
     binaries,
+    contained_software,
     dropin,
     files,
     metadata,
@@ -28,7 +29,10 @@ MAX_FINDINGS = 100
 
 _MAX_TEXT = 2000
 
-_MODULES = (*(paths, files, metadata, relations, binaries, origins), *(dropin, units, scripts, services))
+_MODULES = (
+    *(paths, files, metadata, relations, binaries, origins, contained_software),
+    *(dropin, units, scripts, services),
+)
 
 CHECKS = tuple(
     definition for module in _MODULES for definition in vars(module).values() if isinstance(definition, CheckDefinition)
