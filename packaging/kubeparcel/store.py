@@ -27,8 +27,8 @@ from kubeparcel.files import atomic_write, sha256_of, translate_os_errors
 
 __all__ = ["Store", "atomic_write", "sha256_of", "translate_os_errors"]
 
-MD5_CACHE_SIZE = 1 << 20
-"""Size in bytes from which a file's MD5 is cached: below, computing it is faster."""
+DIGEST_CACHE_SIZE = 1 << 20
+"""Size in bytes from which a file's MD5 or SHA-1 is cached: below, computing it is faster."""
 
 DAY = 24 * 3600
 STALE = {"scratch": DAY, "partial": 7 * DAY}
@@ -176,22 +176,24 @@ class Store:
             self._folder.place(path, target)
         return target
 
-    def md5(self, sha256: str, data: memoryview) -> str:
-        """Return the MD5 of bytes with this digest, in hexadecimal; that of large ones is cached.
+    def digest(self, algorithm: str, sha256: str, data: memoryview) -> str:
+        """Return another digest of the bytes with this SHA-256, in hexadecimal; that of large ones is cached.
 
-        debs list it, and computing it takes as long as unpacking them.
+        debs list the MD5 of files, SPDX documents the SHA-1; computing either takes as long as unpacking.
         """
-        if len(data) < MD5_CACHE_SIZE:
-            return hashlib.md5(data, usedforsecurity=False).hexdigest()
-        digest = self.get_record("md5", sha256)
+        if len(data) < DIGEST_CACHE_SIZE:
+            return hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+        digest = self.get_record(algorithm, sha256)
         if not isinstance(digest, str):
-            digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-            self.put_record("md5", sha256, digest)
+            digest = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+            self.put_record(algorithm, sha256, digest)
         return digest
 
-    def cache_md5(self, sha256: str) -> None:
-        """Compute the MD5 of a file that was just added, while it is still in memory."""
-        self.md5(sha256, memoryview(self.path(sha256).read_bytes()))
+    def cache_digests(self, sha256: str) -> None:
+        """Compute the MD5 and SHA-1 of a file that was just added, while it is still in memory."""
+        data = memoryview(self.path(sha256).read_bytes())
+        for algorithm in ("md5", "sha1"):
+            self.digest(algorithm, sha256, data)
 
     def get_record(self, kind: str, key: str) -> Any:
         """Return the JSON value recorded under a key, None if there is none or it is not authentic."""

@@ -61,7 +61,7 @@ class Ground:
                 place = fetched.path(digest)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(self.store.path(digest), place)
-                fetched.cache_md5(digest)
+                fetched.cache_digests(digest)
         return {"KUBEPARCEL_CACHE": str(target)}
 
     def fresh_build(self, compression: str, scratch: Path) -> tuple[float, float]:

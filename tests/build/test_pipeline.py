@@ -43,7 +43,7 @@ def test_assemble_packages_builds_every_planned_package(fake_sources, log, workd
 
 
 def test_build_names_packages_of_earlier_builds(fake_sources, log, workdir, store, monkeypatch):
-    def assemble(plans, lock, binaries, store, log):
+    def assemble(plans, lock, binaries, store, log, *, sbom):
         return pipeline.assemble_packages(plans, lock, binaries, store, log), Report("layout", (), 0.0)
 
     fake_sources()

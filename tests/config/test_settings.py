@@ -27,6 +27,7 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "revision": ("1", "2", "3.el9", "4~rc1"),
     "compression": ("balanced", "fast", "small", "balanced"),
     "out": ("dist", "one", "two", "/three"),
+    "sbom": (True, "false", "true", "false"),
     "maintainer": ("kubeparcel <noreply@kubeparcel.invalid>", "A <a@x>", "B <b@x>", "C <c@x>"),
     "vendor": ("kubeparcel", "A", "B", "C"),
     "cni_bin_dir": ("/opt/cni/bin", "/usr/lib/cni", "/srv/cni", "/usr/libexec/cni"),

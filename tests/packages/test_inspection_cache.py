@@ -7,11 +7,11 @@ from pathlib import Path
 
 from kubeparcel.packages import elf, reader
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.store import MD5_CACHE_SIZE, Store
+from kubeparcel.store import DIGEST_CACHE_SIZE, Store
 from tests.packages.conftest import Make
 
 PROGRAM = Path("/bin/ls").read_bytes()
-LARGE = bytes(range(256)) * (MD5_CACHE_SIZE // 256)
+LARGE = bytes(range(256)) * (DIGEST_CACHE_SIZE // 256)
 
 
 def digest(algorithm: str, data: bytes) -> str:
@@ -32,7 +32,7 @@ def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
     file = nfpm("deb", {"/usr/bin/ls": PROGRAM, "/usr/share/other": "other"})
     digests: list[str] = []
 
-    def md5_wrong_for_the_program(sha256: str, data: memoryview) -> str:
+    def md5_wrong_for_the_program(algorithm: str, sha256: str, data: memoryview) -> str:
         digests.append(sha256)
         return digest("md5", bytes(data) + b"?" * (len(data) == len(PROGRAM)))
 
@@ -43,16 +43,17 @@ def test_a_cached_md5_is_requested_by_sha256(nfpm: Make) -> None:
     assert package.verified == ()
 
 
-def test_the_md5_of_a_large_file_is_cached(store: Store) -> None:
+def test_the_md5_and_sha1_of_a_large_file_are_cached(store: Store) -> None:
     sha256 = store.add_bytes(LARGE)
-    store.cache_md5(sha256)
-    assert store.md5(sha256, memoryview(LARGE)) == digest("md5", LARGE)
-    store.put_record("md5", sha256, "as remembered")
-    assert store.md5(sha256, memoryview(LARGE)) == "as remembered"
+    store.cache_digests(sha256)
+    for algorithm in ("md5", "sha1"):
+        assert store.digest(algorithm, sha256, memoryview(LARGE)) == digest(algorithm, LARGE)
+        store.put_record(algorithm, sha256, "as remembered")
+        assert store.digest(algorithm, sha256, memoryview(LARGE)) == "as remembered"
 
 
 def test_the_md5_of_a_small_file_is_not_cached(store: Store) -> None:
     sha256 = store.add_bytes(b"small")
-    store.cache_md5(sha256)
+    store.cache_digests(sha256)
     assert store.get_record("md5", sha256) is None
-    assert store.md5(sha256, memoryview(b"small")) == digest("md5", b"small")
+    assert store.digest("md5", sha256, memoryview(b"small")) == digest("md5", b"small")

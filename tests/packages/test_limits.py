@@ -20,6 +20,7 @@ from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload import FileInspector
+from kubeparcel.trust.sbom_files import read_sbom
 from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
 from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
 from tests.support.elf_files import elf as elf_file
@@ -47,6 +48,12 @@ def _sparse_file(folder: Path) -> object:
     (folder / "package").touch()
     os.truncate(folder / "package", limits.FILE.maximum + 1)
     return reader.read_package(folder / "package")
+
+
+def _large_sbom(folder: Path) -> object:
+    (folder / "a.cdx.json").touch()
+    os.truncate(folder / "a.cdx.json", limits.SBOM.maximum + 1)
+    return read_sbom(folder / "a.cdx.json")
 
 
 def _header_counts(rows: int, size: int) -> bytes:
@@ -116,6 +123,7 @@ CASES: Mapping[str, Case] = {
     "ELF_READS": lambda _: elf.read(elf_file(go=Go())),
     "GO_RECORD": _elf(go_buildinfo=go_build_info("dep\ta\tb\n" * (200 << 10))),
     "GO_FILE_TABLE": _elf(go_buildinfo=RECORD, gopclntab=go_function_table("/a" * (5 << 20))),
+    "SBOM": _large_sbom,
     "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
 }
 SMALLER = {

@@ -357,7 +357,7 @@ def test_binaries_of_a_component_are_compiled_in_one_call(published, store, log)
 
 def test_md5_of_compiled_binaries_is_cached(published, store, log, monkeypatch):
     noted = []
-    monkeypatch.setattr(Store, "cache_md5", lambda _, sha256: noted.append(sha256))
+    monkeypatch.setattr(Store, "cache_digests", lambda _, sha256: noted.append(sha256))
     binaries = modules("go1.26.8").fetch([AMD64], store, log)
     assert sorted(noted) == sorted(binaries["kubernetes", Arch.AMD64].values())
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kubeparcel.build import check_cache
 from kubeparcel.build.assembler import BuiltPackage, discard_packages, manifest_digest
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, duration
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report
@@ -21,17 +22,22 @@ from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths, mer
 
 if TYPE_CHECKING:
     from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.packages.model import PackageContents
+
+OnRead: TypeAlias = "Callable[[BuiltPackage, PackageContents, Store], object]"
 
 
 class ConcurrentChecker:
     """Checks packages in background threads; `report` waits for the results.
 
     `manifests` are those of all packages of the build. Checks that passed are cached in the store.
-    Leaving the context cancels checks that have not started.
+    `on_read` gets each package that was read, and its contents. Leaving the context cancels checks
+    that have not started.
     """
 
-    def __init__(self, manifests: Sequence[PackageManifest], store: Store) -> None:
+    def __init__(self, manifests: Sequence[PackageManifest], store: Store, on_read: OnRead | None = None) -> None:
         self._store = store
+        self._on_read = on_read
         self._pool = ThreadPoolExecutor(level.READER_THREADS, "checking")
         self._results: dict[str, Future[tuple[Check, ...]]] = {}
         self._path_owners = PathOwners.of(path for manifest in manifests for path in manifest_paths(manifest))
@@ -76,7 +82,7 @@ class ConcurrentChecker:
     def _inspections(self) -> InspectionCache:
         from kubeparcel.packages.inspection_cache import InspectionCache
 
-        return InspectionCache(self._store.md5)
+        return InspectionCache(self._store.digest, sha1=True)
 
     def _check(self, package: BuiltPackage) -> tuple[Check, ...]:
         name = package.manifest.file_name
@@ -92,6 +98,8 @@ class ConcurrentChecker:
             expected = expected_from_build(package.manifest, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._path_owners)
             check_cache.save_checks(self._store, key, checks)
+            if self._on_read and not isinstance(contents, KubeparcelError):
+                self._on_read(package, contents, self._store)
         return checks
 
     def _set_dependencies(self, manifest: PackageManifest) -> set[str]:

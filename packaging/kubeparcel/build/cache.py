@@ -144,10 +144,10 @@ def read_cache(store: Store) -> Cache:
     return Cache(store, tuple(entries), tuple(image_cache.list_images(store)), builds)
 
 
-def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store) -> None:
-    """Record which files a build used, so that pruning can keep them."""
+def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store, others: Iterable[str] = ()) -> None:
+    """Record which files a build used, so that pruning can keep them; `others` are digests of further files."""
     packages = tuple(packages)
-    files = {built.sha256 for built in packages}
+    files = {built.sha256 for built in packages} | {*others}
     files.update(file.sha256 for built in packages for file in built.manifest.files if file.sha256)
     files.update(digest for kind, _, digest in (a.digest.partition(":") for a in lock.artifacts) if kind == "sha256")
     value = {

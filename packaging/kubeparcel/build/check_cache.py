@@ -17,8 +17,13 @@ KIND = "checked"
 @functools.cache
 def checks_digest() -> str:
     """Return a digest of the checks, the package readers and the catalog."""
+    return source_digest("verify/**/*.py", "trust/*.py", "reports/*.py", "packages/**/*.py", "config/catalog.yaml")
+
+
+def source_digest(*patterns: str) -> str:
+    """Return a digest of kubeparcel's own files, by patterns of their paths."""
     digest = hashlib.sha256()
-    for pattern in ("verify/**/*.py", "reports/*.py", "packages/**/*.py", "config/catalog.yaml"):
+    for pattern in patterns:
         for path in sorted(PACKAGE.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

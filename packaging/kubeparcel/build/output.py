@@ -1,11 +1,11 @@
-"""The output folder: packages, SHA256SUMS, and a lock for one build at a time."""
+"""The output folder: packages, their SBOMs, SHA256SUMS, and a lock for one build at a time."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,6 +18,7 @@ from kubeparcel.errors import Busy
 from kubeparcel.journal import LOG_NAME
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import Store, atomic_write, sha256_of, translate_os_errors
+from kubeparcel.trust.sbom_files import FOLDER
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 CHECKSUMS = "SHA256SUMS"
 LOCK, LOCK_HOLDER = ".lock", ".lock.holder"
 
-_CHECKSUM_LINE = re.compile(r"^([0-9a-f]{64})  ((?:deb|rpm)/[^/\n.][^/\n]*)$", re.MULTILINE)
+_NO_SBOMS: Mapping[str, str | None] = {}
+
+_CHECKSUM_LINE = re.compile(rf"^([0-9a-f]{{64}})  ((?:deb|rpm|{FOLDER})/[^/\n.][^/\n]*)$", re.MULTILINE)
 
 
 @contextmanager
@@ -51,10 +54,13 @@ def lock_output_folder(out: Path) -> Iterator[None]:
             lock.release()
 
 
-def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> tuple[Path, ...]:
-    """Copy packages that are new or changed to the output folder, and return their paths.
+def write_output(
+    packages: Sequence[BuiltPackage], store: Store, out: Path, sboms: Mapping[str, str | None] = _NO_SBOMS
+) -> tuple[Path, ...]:
+    """Copy packages and SBOMs that are new or changed to the output folder, and return their paths.
 
-    SHA256SUMS is written last and lists every package in the folder, earlier ones included.
+    `sboms` has the digest of each SBOM by its path; None removes that of an earlier build. SHA256SUMS
+    is written last and lists every file, those of earlier builds included.
     """
     with ThreadPoolExecutor(2) as pool:
         current = pool.map(lambda package: is_current(package, out), packages)
@@ -62,8 +68,10 @@ def write_output(packages: Sequence[BuiltPackage], store: Store, out: Path) -> t
         # A package built in this run was read and checked a moment ago.
         store.verify({package.sha256: package.manifest.file_name for package in outdated if not package.seconds})
         changed = tuple(pool.map(lambda package: _copy(package, store, out), outdated))
+    changed += tuple(path for name, sha256 in sboms.items() if (path := _write_sbom(name, sha256, store, out)))
     checksums = out / CHECKSUMS
-    text = _checksums(packages, out)
+    written = {name: sha256 for name, sha256 in sboms.items() if sha256}
+    text = _checksums({**{built.manifest.file_name: built.sha256 for built in packages}, **written}, out)
     if not checksums.is_file() or checksums.read_bytes() != text.encode():
         with atomic_write(checksums) as temporary:
             temporary.write_text(text, "utf-8")
@@ -77,6 +85,20 @@ def _copy(built: BuiltPackage, store: Store, out: Path) -> Path:
     return target
 
 
+def _write_sbom(name: str, sha256: str | None, store: Store, out: Path) -> Path | None:
+    """Write an SBOM unless it is current; return its path if it was written."""
+    target = out / name
+    if sha256 is None:
+        target.unlink(missing_ok=True)
+        return None
+    source = store.get(sha256, name)
+    if target.is_file() and target.read_bytes() == source.read_bytes():
+        return None
+    with atomic_write(target) as temporary:
+        shutil.copyfile(source, temporary)
+    return target
+
+
 def is_current(built: BuiltPackage, out: Path) -> bool:
     """Return whether the output folder has a package with the same bytes."""
     target = out / built.manifest.file_name
@@ -84,15 +106,21 @@ def is_current(built: BuiltPackage, out: Path) -> bool:
     return same_size and sha256_of(target) == built.sha256
 
 
-def _checksums(packages: Sequence[BuiltPackage], out: Path) -> str:
-    earlier = read_checksums(out)
+def _checksums(written: Mapping[str, str], out: Path) -> str:
+    earlier = _read_all_checksums(out)
     digests = {name: digest for name, digest in earlier.items() if (out / name).is_file()}
-    digests.update({built.manifest.file_name: built.sha256 for built in packages})
+    digests.update(written)
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
 
 
 def read_checksums(out: Path) -> dict[str, str]:
     """Return the SHA-256 of each package in the folder's SHA256SUMS; other lines are skipped."""
+    checksums = _read_all_checksums(out)
+    return {name: digest for name, digest in checksums.items() if not name.startswith(f"{FOLDER}/")}
+
+
+def _read_all_checksums(out: Path) -> dict[str, str]:
+    """Return the SHA-256 of each package and SBOM in the folder's SHA256SUMS."""
     checksums = out / CHECKSUMS
     if not checksums.is_file():
         return {}
@@ -109,10 +137,10 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     out = settings.base / settings.out
     packages = list(read_checksums(out))
-    for name in (*packages, *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
+    for name in (*_read_all_checksums(out), *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
         with suppress(IsADirectoryError):  # not ours
             (out / name).unlink(missing_ok=True)
-    for folder in (out / "deb", out / "rpm", out):
+    for folder in (out / "deb", out / "rpm", out / FOLDER, out):
         with suppress(OSError):  # other files stay
             folder.rmdir()
     summary = [f"Removed {quantity(len(packages), 'packages')} from {settings.out}."]

@@ -16,11 +16,13 @@ from kubeparcel.build.output import lock_output_folder, read_checksums, write_ou
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
+from kubeparcel.build.sboms import add_sboms, build_sboms, sbom_subjects
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, Lock
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
+from kubeparcel.trust.sbom_files import sbom_paths
 from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
@@ -38,13 +40,19 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
         lock = resolve_or_load(settings, log, locked=locked)
         plans = plan_packages(settings, lock, catalogs.load())
         binaries = fetch(lock, settings, store, log)
-        packages, report = assemble_and_check(plans, lock, binaries, store, log)
-        changed = write_output(packages, store, out) if report.passed else ()
+        packages, report = assemble_and_check(plans, lock, binaries, store, log, sbom=settings.sbom)
+        sboms = build_sboms(lock, packages, store) if settings.sbom and report.passed else {}
         if report.passed:
-            record_build(lock, packages, store)
+            without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
+            changed = write_output(packages, store, out, {**without, **sboms})
+            record_build(lock, packages, store, sboms.values())
+        else:
+            changed = ()
         others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in packages})
     seconds = time.monotonic() - started
-    return BuildResult(display_output(settings), lock, packages, changed, tuple(others), report, seconds)
+    return BuildResult(
+        display_output(settings), lock, packages, changed, tuple(others), report, seconds, sboms=tuple(sboms)
+    )
 
 
 def display_output(settings: Settings) -> Path:
@@ -99,16 +107,16 @@ def assemble_packages(
 
 
 def assemble_and_check(
-    plans: Sequence[PackagePlan], lock: Lock, binaries: Binaries, store: Store, log: Log
+    plans: Sequence[PackagePlan], lock: Lock, binaries: Binaries, store: Store, log: Log, *, sbom: bool = False
 ) -> tuple[tuple[BuiltPackage, ...], Report]:
-    """Build packages, and check each finished one while the next is built.
+    """Build packages, and check each finished one while the next is built; with `sbom`, also write its SBOMs.
 
     A package that passed before is not read again.
     """
     from kubeparcel.build.build_check import ConcurrentChecker
 
     packages = [finalize(plan, lock, binaries, store) for plan in plans]
-    with ConcurrentChecker(packages, store) as checker:
+    with ConcurrentChecker(packages, store, add_sboms if sbom else None) as checker:
         with _create_executor() as pool:
             built = assemble(packages, store, log, pool, checker.submit)
         return built, checker.report(built, log)

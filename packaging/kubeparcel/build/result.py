@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class BuildResult:
     """The packages of a build, those that changed in the output folder, and the check report.
 
-    `others` are the packages of earlier builds in the output folder, as SHA256SUMS names them.
+    `others` are the packages of earlier builds in the output folder, as SHA256SUMS names them; `sboms`
+    are the paths of SBOMs there.
     """
 
     out: Path
@@ -31,6 +32,7 @@ class BuildResult:
     others: tuple[str, ...]
     report: Report
     seconds: float
+    sboms: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -62,6 +64,7 @@ class BuildResult:
             "inputs": lockfile.artifact_documents(self.lock),
             "packages": self.package_entries(),
             "changed": [str(path) for path in self.changed],
+            "sboms": [str(self.out / name) for name in self.sboms],
             "others": [str(self.out / name) for name in self.others],
             "checks": self.report.as_dict(),
             "seconds": round(self.seconds, 2),
@@ -91,9 +94,13 @@ class BuildResult:
         total = quantity(sum(built.size for built in self.packages), "B")
         return (
             f"{format_table(headers, rows, right=(3, 6))}\n"
-            f"{self.out} · {quantity(len(self.packages), 'packages')}, {total} · SHA256SUMS · "
+            f"{self.out} · {quantity(len(self.packages), 'packages')}, {total} · SHA256SUMS · {self._sbom_note}"
             f"{duration(self.seconds)}{self._others_line}"
         )
+
+    @property
+    def _sbom_note(self) -> str:
+        return f"{quantity(len(self.sboms), 'SBOMs')} · " if self.sboms else ""
 
     @property
     def _others_line(self) -> str:

@@ -40,7 +40,7 @@ def build(
     from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
-    settings = load_settings({**asdict(release), **asdict(package), "out": out})
+    settings = load_settings({**asdict(release), **package.settings(), "out": out})
     journal.keep_in(settings.base / settings.out)
     log = console.create_log(quiet)
     if dry_run:

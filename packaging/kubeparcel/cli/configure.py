@@ -83,7 +83,7 @@ def config(
     if schema:
         print_result(json.dumps(settings_schema(), indent=2))
         return
-    options = {**asdict(release), **asdict(package), "out": out}
+    options = {**asdict(release), **package.settings(), "out": out}
     values = load_settings(options).as_document()
     origins = setting_origins(options) if origin else {}
     if json_:

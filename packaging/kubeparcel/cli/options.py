@@ -7,10 +7,10 @@ that several tasks share are fields of a dataclass, an option group.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kubeparcel.cli.output import confirm
 from kubeparcel.errors import UsageError
@@ -94,6 +94,7 @@ OPTIONS: Mapping[str, Option] = {
     "revision": Option("package revision; raise it when packages change for the same version", "REVISION", "1"),
     "compression": Option("fast, balanced or small", "PRESET", "balanced", choices=("fast", "balanced", "small")),
     "out": Option("output folder", "DIR", "dist"),
+    "no-sbom": Option("write no SBOMs"),
     "locked": Option("fail instead of updating kubeparcel.lock when it does not match"),
     "check": Option("only check that kubeparcel.lock is current; exit code 1 if it is not"),
     "refresh": Option("accept upstream's new checksum for this binary or archive", "NAME"),
@@ -219,6 +220,11 @@ class PackageOptions:
     layout: str = ""
     revision: str = ""
     compression: str = ""
+    no_sbom: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options by the names of settings."""
+        return {**asdict(self), **({"sbom": "false"} if self.no_sbom else {})}
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
 ENV_PREFIX = "KUBEPARCEL_"
+OFF = "false"
+"""The value of a setting that an option `--no-SETTING` turns off."""
 
 
 def _words(value: Any) -> Any:
@@ -105,6 +107,9 @@ class Settings(StrictModel):
     revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"
     out: str = "dist"
+    sbom: bool = Field(
+        True, description="write SBOMs of the packages and the release, as CycloneDX and SPDX, into the output folder"
+    )
     maintainer: Annotated[
         str,
         Pattern(
@@ -236,7 +241,8 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
     values, origins = dict(file.data), {key: file.locate((key,)) for key in file.data}
     for field in Settings.model_fields:
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
-        for value, origin in ((os.environ.get(variable), variable), (options.get(field), f"--{key}")):
+        option = f"--no-{key}" if options.get(field) == OFF else f"--{key}"
+        for value, origin in ((os.environ.get(variable), variable), (options.get(field), option)):
             if value not in (None, "", [], (), False):
                 values[key] = _add_packages(values.get(key), value) if field == "packages" else value
                 origins[key] = origin

@@ -26,7 +26,7 @@ class ContentsCache:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._inspections = InspectionCache(store.md5)
+        self._inspections = InspectionCache(store.digest)
 
     def load(self, sha256: str, file: Path) -> PackageContents | None:
         """Return the contents of the package with this digest, whose file is `file`; None if unknown."""

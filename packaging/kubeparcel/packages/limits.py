@@ -114,6 +114,7 @@ SECTIONS = Limit("sections", 16_384, "sections and segments", "programs have few
 ELF_READS = Limit("elf-reads", 64 << 20, "bytes of tables", "the tables of the largest programs have 4 MB")
 GO_RECORD = Limit("go-record-size", 1 << 20, "bytes", "the record of the kubelet has 20 KB")
 GO_FILE_TABLE = Limit("go-file-table-size", 8 << 20, "bytes", "the file table of the kubelet has 400 KB")
+SBOM = Limit("sbom-size", 64 << 20, "bytes", "that of the kubelet has 120 KB")
 JSON_DEPTH = Limit("json-depth", 32, "levels", "a provenance record has 5")
 
 RATIO_FREE = 64 << 20

@@ -104,7 +104,8 @@ class PackageEntry:
 
     `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names,
     or numbers where the package gives none. `size` is in bytes, `mtime` in seconds since 1970.
-    `sha256` is computed from the payload; empty for all but files. `target` is a symlink's text,
+    `sha256` is computed from the payload; empty for all but files. `sha1` is computed only if the
+    reader was asked for it. `target` is a symlink's text,
     or the path a hard link shares its file with. `flags` are rpm's names: `config`,
     `noreplace`, `doc`, `license`, `ghost` and so on; a conffile of a deb has `config`.
     `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes of a file of at
@@ -119,6 +120,7 @@ class PackageEntry:
     mtime: int
     size: int = 0
     sha256: str = ""
+    sha1: str = ""
     target: str = ""
     flags: frozenset[str] = frozenset()
     capabilities: str = ""

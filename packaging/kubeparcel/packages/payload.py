@@ -35,19 +35,20 @@ _MAX_FAULTS = 100
 class FileInspection:
     """The facts of a file's bytes: size and digests, what is in it, and faults.
 
-    `digest` is the requested one.
+    `digest` is the requested one; `sha1` is empty unless the cache wants it.
     """
 
     size: int
     sha256: str
     digest: str
+    sha1: str = ""
     elf: ElfInfo | None = None
     data: bytes | None = None
     faults: tuple[str, ...] = ()
 
     def complete(self, entry: PackageEntry) -> PackageEntry:
         """Return the entry with these facts."""
-        return replace(entry, size=self.size, sha256=self.sha256, elf=self.elf, data=self.data)
+        return replace(entry, size=self.size, sha256=self.sha256, sha1=self.sha1, elf=self.elf, data=self.data)
 
 
 class FileInspector:
@@ -66,12 +67,12 @@ class FileInspector:
                 return self._elf(hashlib.sha256(data).hexdigest(), memoryview(data))
             sha256 = hashlib.sha256(data).hexdigest()
             kept = data if self._is_kept(path, size) else None
-            return FileInspection(size, sha256, self._digest(sha256, memoryview(data)), data=kept)
+            view = memoryview(data)
+            return FileInspection(size, sha256, self._digest(sha256, view), self._cache.sha1(sha256, view), data=kept)
         head = stream.read(len(elf.MAGIC))
         blocks = chain((memoryview(head),), stream.blocks(size - len(head), path))
         if head != elf.MAGIC:
-            sha256, digest = self._hash(blocks)
-            return FileInspection(size, sha256, digest)
+            return FileInspection(size, *self._hash(blocks))
         return self._inspect_large_elf(blocks, size)
 
     def _inspect_large_elf(self, blocks: Iterator[memoryview], size: int) -> FileInspection:
@@ -79,7 +80,7 @@ class FileInspector:
             view, sha256 = self._load(blocks, size)
             return self._elf(sha256, view)
         with _temporary_file() as file:
-            sha256, digest = self._hash(blocks, file)
+            sha256, digest, _ = self._hash(blocks, file)
             file.flush()
             with mmap.mmap(file.fileno(), size, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
                 return self._elf(sha256, view, digest)
@@ -98,24 +99,27 @@ class FileInspector:
             offset += len(block)
         return view.toreadonly(), state.hexdigest()
 
-    def _hash(self, blocks: Iterator[memoryview], file: Any = None) -> tuple[str, str]:
-        """Return the SHA-256 and the requested digest of blocks, which are also written to a file, if any."""
-        sha256 = hashlib.sha256()
-        other = None if self._algorithm == "sha256" else hashlib.new(self._algorithm, usedforsecurity=False)
+    def _hash(self, blocks: Iterator[memoryview], file: Any = None) -> tuple[str, str, str]:
+        """Return the SHA-256, the requested digest and the SHA-1, if it is wanted, of blocks.
+
+        They are also written to a file, if any.
+        """
+        names = {"sha256", self._algorithm, *(["sha1"] if self._cache.wants_sha1 and not file else [])}
+        states = {name: hashlib.new(name, usedforsecurity=False) for name in names}
         for block in blocks:
-            sha256.update(block)
-            if other:
-                other.update(block)
+            for state in states.values():
+                state.update(block)
             if file:
                 file.write(block)
-        return sha256.hexdigest(), (other or sha256).hexdigest()
+        digests = {name: state.hexdigest() for name, state in states.items()}
+        return digests["sha256"], digests[self._algorithm], digests.get("sha1", "")
 
     def _elf(self, sha256: str, view: memoryview, digest: str = "") -> FileInspection:
-        digest = digest or self._digest(sha256, view)
+        digest, sha1 = digest or self._digest(sha256, view), self._cache.sha1(sha256, view)
         try:
-            return FileInspection(len(view), sha256, digest, elf=self._cache.elf(sha256, view))
+            return FileInspection(len(view), sha256, digest, sha1, elf=self._cache.elf(sha256, view))
         except MalformedData as error:
-            return FileInspection(len(view), sha256, digest, faults=(str(error),))
+            return FileInspection(len(view), sha256, digest, sha1, faults=(str(error),))
 
     def _digest(self, sha256: str, data: memoryview) -> str:
         return sha256 if self._algorithm == "sha256" else self._cache.digest(self._algorithm, sha256, data)

@@ -192,7 +192,7 @@ class GoModules:
             outputs = sorted((folder / "out").iterdir())
             binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
-            store.cache_md5(sha256)
+            store.cache_digests(sha256)
         store.put_record("go", self._recipe(artifact, check.database), binaries)
         return binaries
 

@@ -22,6 +22,7 @@ from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.archive_builders import CONTROL, deb, member
 from tests.support.elf_files import Go
+from tests.support.mutants.sboms import write_sboms
 from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages
 
 
@@ -109,10 +110,13 @@ def test_every_check_applies_to_some_package(
     samples: SamplePackages, official_samples: SamplePackages, valid_packages: dict[str, BuiltPackage], tmp_path: Path
 ) -> None:
     package = official_samples.manifest("kubeadm", "deb")
-    built = official_samples.built(package, official_samples.write(package, None, tmp_path))
+    file = official_samples.write(package, None, tmp_path)
+    write_sboms(file)
+    built = official_samples.built(package, file)
     reports = (
         check_packages([*valid_packages.values()], samples.store, QuietLog()),
         check_packages([built], official_samples.store, QuietLog()),
+        level.check_paths([file]),
     )
     applied = {check.name for report in reports for check in report.checks}
     assert applied == {check.name for check in CHECKS} | {level.READABLE_CHECK}

@@ -9,12 +9,14 @@ import pytest
 
 from kubeparcel.build.build_check import check_packages
 from kubeparcel.console import QuietLog
+from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Report
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
 from tests.support.mutants import MUTANTS, Mutant
 from tests.support.mutants.paths import SHARED_PATHS, SharedPath
+from tests.support.mutants.sboms import SBOMS, SbomMutant, change_sbom, write_sboms
 from tests.support.sample_packages import SamplePackages
 
 BOTH = ("deb", "rpm")
@@ -71,8 +73,31 @@ def test_repacked_file_fails_its_check(
     assert failed(level.check_paths([tmp_path / "out"])) == {check}
 
 
+@pytest.mark.parametrize("folder", ["", "sbom", "../sbom"])
+@pytest.mark.parametrize("format_", BOTH)
+def test_sboms_of_the_package_pass(format_: str, folder: str, samples: SamplePackages, tmp_path: Path) -> None:
+    file = samples.write(samples.manifest("kubectl", format_), None, tmp_path / format_)
+    write_sboms(file, file.parent / folder)
+    report = level.check_paths([file])
+    assert report.passed
+    assert "sbom" in {check.name for check in report.checks}
+
+
+@pytest.mark.parametrize("mutant", SBOMS, ids=lambda mutant: f"{mutant.name} ({mutant.suffix})")
+def test_sbom_that_is_not_about_the_package_fails_its_check(
+    mutant: SbomMutant, samples: SamplePackages, tmp_path: Path
+) -> None:
+    file = samples.write(samples.manifest("kubectl", "deb"), None, tmp_path)
+    change_sbom(write_sboms(file)[mutant.suffix], mutant.change)
+    report = level.check_paths([file])
+    assert failed(report) == {"sbom"}
+    (check,) = report.failed
+    assert any(mutant.finding in finding.found for finding in check.findings)
+    assert {finding.location for finding in check.findings} == {f"{display_path(file)}{mutant.suffix}"}
+
+
 def test_every_check_has_a_mutant() -> None:
-    caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED}
+    caught = {mutant.check for mutant in MUTANTS} | {check for _, check, _ in REPACKED} | {"sbom"}
     assert {check.name for check in CHECKS} | {level.READABLE_CHECK} == caught | PACKAGE_SET_CHECKS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from kubeparcel.model import Arch, Format
 from kubeparcel.packages.model import ElfInfo, FileType, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record
 from kubeparcel.reports.results import Finding
+from kubeparcel.trust.sbom_files import SbomFile
 from kubeparcel.verify.kubelet_contract import DROP_IN, DROP_IN_DIR, UNIT
 from kubeparcel.verify.layout import shell_parser
 from kubeparcel.verify.layout.expected import ExpectedPackage, LayoutPaths
@@ -30,6 +31,7 @@ class CheckContext:
 
     `name` is the file name that reports show. `expected` is None for a package that is not in the
     catalog: only the general checks apply to it. `path_owners` are of all packages of the set.
+    `sboms` are the SBOM files next to the package.
     """
 
     name: str
@@ -37,6 +39,7 @@ class CheckContext:
     expected: ExpectedPackage | None
     layout_paths: LayoutPaths
     path_owners: PathOwners
+    sboms: Sequence[SbomFile] = ()
 
     @property
     def is_deb(self) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.packages.inspection_cache import InspectionCache
     from kubeparcel.packages.model import PackageContents
+    from kubeparcel.trust.sbom_files import SbomFile
     from kubeparcel.verify.layout.expected import ExpectedPackage
     from kubeparcel.verify.layout.path_owners import PathOwners
 
@@ -43,6 +44,7 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
     Raises UsageError if a path does not exist or there are no packages.
     """
     from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.trust.sbom_files import read_sboms
     from kubeparcel.verify.layout.expected import expected_from_package
     from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
 
@@ -56,10 +58,11 @@ def check_paths(paths: Sequence[Path], catalog: Catalog | None = None, selection
     kubernetes = _newest_kubernetes(packages, catalog)
     checks: list[Check] = []
     for file, result in zip(files, results, strict=True):
-        expected = None
+        expected: ExpectedPackage | None = None
+        sboms: tuple[SbomFile, ...] = ()
         if not isinstance(result, KubeparcelError):
-            expected = expected_from_package(result, catalog, kubernetes)
-        checks += check_package(result, display_path(file), expected, catalog, owners, selection)
+            expected, sboms = expected_from_package(result, catalog, kubernetes), read_sboms(file)
+        checks += check_package(result, display_path(file), expected, catalog, owners, selection, sboms)
     seconds = time.monotonic() - started
     return Report(LEVEL, tuple(checks), seconds, packages=tuple(map(_checked_package, packages)))
 
@@ -94,8 +97,9 @@ def check_package(
     catalog: Catalog,
     owners: PathOwners,
     selection: Selection = EVERYTHING,
+    sboms: Sequence[SbomFile] = (),
 ) -> tuple[Check, ...]:
-    """Return all checks of one package, with `name` as their subject.
+    """Return all checks of one package, with `name` as their subject; `sboms` are the files next to it.
 
     A package that cannot be read has a single, failed check.
     """
@@ -107,7 +111,7 @@ def check_package(
         finding = Finding("a complete package", package.message, hint=package.hint)
         return (Check(READABLE_CHECK, name, READABLE_MEANING, (finding,)),)
     layout_paths = LayoutPaths.from_catalog(catalog, package.format)
-    context = CheckContext(name, package, expected, layout_paths, owners)
+    context = CheckContext(name, package, expected, layout_paths, owners, sboms)
     return (Check(READABLE_CHECK, name, READABLE_MEANING), *run_checks(context, selection))
 
 

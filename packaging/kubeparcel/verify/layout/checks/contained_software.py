@@ -1,4 +1,4 @@
-"""Checks of what declares the software in a package: the modules that an rpm provides."""
+"""Checks of what declares the software in a package: SBOMs, and the modules that an rpm provides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from kubeparcel.packages import go_modules
 from kubeparcel.reports.results import Finding
+from kubeparcel.trust.sbom_files import contradictions, file_contradictions, package_version
 from kubeparcel.verify.layout.check_context import MAX_PATHS, CheckContext, check, is_exact
+
+_HINT = "Build the package again, or remove the SBOM."
 
 
 def _declared_modules(context: CheckContext) -> set[str]:
@@ -29,3 +32,27 @@ def bundled_modules(context: CheckContext) -> Iterator[Finding]:
     for text, modules in (("provided", expected - declared), ("in the binaries", declared - expected)):
         for module in sorted(modules)[:MAX_PATHS]:
             yield Finding(f"{module} {text}", f"not {text}")
+
+
+@check(
+    "sbom",
+    "SBOMs next to the package are about this package: name, version, digest and files",
+    applies=lambda context: bool(context.sboms),
+)
+def sbom(context: CheckContext) -> Iterator[Finding]:
+    """Report SBOMs that cannot be read, or name another package, version, digest or other files.
+
+    They are searched in the package's folder, and in a folder `sbom` there or next to it, by the
+    package's file name with the suffix `.cdx.json` or `.spdx.json`.
+    """
+    contents = context.contents
+    for found in context.sboms:
+        if found.claims is None:
+            yield Finding("an SBOM of the package", found.problem, found.path, hint=_HINT)
+            continue
+        differences = [
+            *contradictions(found.claims, contents.name, package_version(contents), found.package_sha256),
+            *file_contradictions(found.claims, contents),
+        ]
+        for expected, actual in differences[:MAX_PATHS]:
+            yield Finding(expected, actual, found.path, hint=_HINT)

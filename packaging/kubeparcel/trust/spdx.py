@@ -1,0 +1,204 @@
+"""SPDX 2.3 documents of packages and releases, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from kubeparcel.packages.model import PackageEntry
+from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, utc
+from kubeparcel.trust.licenses import NOASSERTION, reference, spdx_expression
+from kubeparcel.trust.subject import Component, Link, Subject, is_complete, linked_components, may_have_components
+
+SUFFIX = ".spdx.json"
+
+_DOCUMENT = "SPDXRef-DOCUMENT"
+_RELATIONSHIPS = {Link.STATIC: "STATIC_LINK", Link.DYNAMIC: "DYNAMIC_LINK"}
+_HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
+
+
+def package_document(subject: Subject) -> Document:
+    """Return the document of a package: its files, and what is linked into each binary."""
+    purl, licenses = subject.purl, subject.file_licenses()
+    files = {_id("File", f"{purl}#{entry.path}", entry.path): entry for entry in subject.files}
+    linked = {ref: [*linked_components(entry)] for ref, entry in files.items()}
+    components = {component.ref: component for row in linked.values() for component in row}
+    package = _package(subject)
+    return _document(
+        subject.file_name,
+        utc(subject.contents.build_time),
+        [f"Tool: {TOOL}-{TOOL_VERSION}", *([f"Organization: {subject.vendor}"] if subject.vendor else [])],
+        packages=[package, *map(_component, components.values())],
+        files=[_file(ref, entry, licenses.get(entry.path, "")) for ref, entry in files.items()],
+        relationships=[
+            _relationship(_DOCUMENT, "DESCRIBES", package["SPDXID"]),
+            *(_relationship(package["SPDXID"], "CONTAINS", ref) for ref in files),
+            *(_relationship(ref, *_link(component)) for ref, row in linked.items() for component in row),
+            *(_relationship(ref, "STATIC_LINK", NOASSERTION) for ref, entry in files.items() if _is_unknown(entry)),
+        ],
+        licenses=_other_licenses(subject.license),
+    )
+
+
+def release_document(name: str, version: str, packages: Sequence[Document]) -> Document:
+    """Return the document of a release from those of its packages; modules in several packages are listed once."""
+    release: Document = {
+        "SPDXID": _id("Release", f"{name}@{version}", f"{name}-{version}"),
+        "name": name,
+        "versionInfo": version,
+        "downloadLocation": NOASSERTION,
+        "filesAnalyzed": False,
+        "licenseConcluded": NOASSERTION,
+        "licenseDeclared": NOASSERTION,
+        "copyrightText": NOASSERTION,
+    }
+    relationships = [row for package in packages for row in package["relationships"]]
+    described = [row for row in relationships if row["relationshipType"] == "DESCRIBES"]
+    creation = [package["creationInfo"] for package in packages]
+    return _document(
+        f"{name}-{version}",
+        max(info["created"] for info in creation),
+        sorted({creator for info in creation for creator in info["creators"]}),
+        packages=_merged(packages, "packages", "SPDXID", release),
+        files=_merged(packages, "files", "SPDXID"),
+        relationships=[
+            _relationship(_DOCUMENT, "DESCRIBES", release["SPDXID"]),
+            *(_relationship(release["SPDXID"], "CONTAINS", row["relatedSpdxElement"]) for row in described),
+            *(row for row in relationships if row["relationshipType"] != "DESCRIBES"),
+        ],
+        licenses=_merged(packages, "hasExtractedLicensingInfos", "licenseId"),
+    )
+
+
+def _merged(documents: Sequence[Document], key: str, identifier: str, *first: Document) -> list[Document]:
+    rows = (*first, *(row for document in documents for row in document.get(key, ())))
+    return [*{row[identifier]: row for row in rows}.values()]
+
+
+def _document(
+    name: str,
+    created: str,
+    creators: Sequence[str],
+    packages: Sequence[Document],
+    files: Sequence[Document],
+    relationships: Sequence[Document],
+    licenses: Sequence[Document],
+) -> Document:
+    content = {
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "SPDXID": _DOCUMENT,
+        "name": name,
+        "creationInfo": {"created": created, "creators": creators},
+        "packages": packages,
+        "files": files,
+        "relationships": relationships,
+        **({"hasExtractedLicensingInfos": licenses} if licenses else {}),
+    }
+    return {**content, "documentNamespace": f"https://spdx.org/spdxdocs/{_plain(name)}-{content_uuid(content)}"}
+
+
+def _package(subject: Subject) -> Document:
+    contents = subject.contents
+    return {
+        "SPDXID": _id("Package", subject.purl, contents.name),
+        "name": contents.name,
+        "versionInfo": subject.version,
+        "packageFileName": subject.file_name,
+        **({"supplier": f"Organization: {subject.vendor}"} if subject.vendor else {}),
+        "downloadLocation": NOASSERTION,
+        "filesAnalyzed": True,
+        "packageVerificationCode": {"packageVerificationCodeValue": _verification_code(subject.files)},
+        "checksums": [_checksum("SHA256", subject.sha256)],
+        **({"homepage": contents.homepage} if contents.homepage else {}),
+        "licenseConcluded": NOASSERTION,
+        "licenseDeclared": _license(subject.license),
+        "copyrightText": NOASSERTION,
+        **({"summary": contents.summary} if contents.summary else {}),
+        "externalRefs": [_purl(subject.purl)],
+        "primaryPackagePurpose": "INSTALL",
+    }
+
+
+def _verification_code(files: Iterable[PackageEntry]) -> str:
+    """Return the code of SPDX 2.3, 7.9: the SHA-1 of all files' SHA-1, sorted."""
+    digests = "".join(sorted(entry.sha1 for entry in files))
+    return hashlib.sha1(digests.encode(), usedforsecurity=False).hexdigest()
+
+
+def _file(ref: str, entry: PackageEntry, license_: str) -> Document:
+    return {
+        "SPDXID": ref,
+        "fileName": f".{entry.path}",
+        "fileTypes": ["BINARY" if entry.elf else "TEXT" if _is_text(entry) else "OTHER"],
+        "checksums": [_checksum("SHA1", entry.sha1), _checksum("SHA256", entry.sha256)],
+        "licenseConcluded": _license(license_),
+        "copyrightText": NOASSERTION,
+    }
+
+
+def _component(component: Component) -> Document:
+    is_host_library = component.link is Link.DYNAMIC
+    return {
+        "SPDXID": _component_id(component),
+        "name": component.name,
+        **({"versionInfo": component.version} if component.version else {}),
+        "downloadLocation": NOASSERTION,
+        "filesAnalyzed": False,
+        **({"checksums": [_checksum("SHA256", component.sha256)]} if component.sha256 else {}),
+        "licenseConcluded": NOASSERTION,
+        "licenseDeclared": NOASSERTION,
+        "copyrightText": NOASSERTION,
+        **({"comment": _HOST_LIBRARY} if is_host_library else {}),
+        **({"sourceInfo": f"replaces the module {component.replaced}"} if component.replaced else {}),
+        **({"externalRefs": [_purl(component.purl)]} if component.purl else {}),
+        "primaryPackagePurpose": "LIBRARY",
+    }
+
+
+def _component_id(component: Component) -> str:
+    return _id("Library" if component.link is Link.DYNAMIC else "Module", component.ref, component.name)
+
+
+def _link(component: Component) -> tuple[str, str]:
+    return _RELATIONSHIPS[component.link], _component_id(component)
+
+
+def _is_unknown(entry: PackageEntry) -> bool:
+    return may_have_components(entry) and not is_complete(entry)
+
+
+def _is_text(entry: PackageEntry) -> bool:
+    return entry.data is not None and b"\0" not in entry.data
+
+
+def _license(text: str) -> str:
+    return (spdx_expression(text) or reference(text)) if text else NOASSERTION
+
+
+def _other_licenses(text: str) -> list[Document]:
+    if not text or spdx_expression(text):
+        return []
+    return [{"licenseId": reference(text), "name": text, "extractedText": text}]
+
+
+def _id(kind: str, key: str, name: str) -> str:
+    """Return an identifier that is the same in every document that mentions `key`."""
+    return f"SPDXRef-{kind}-{_plain(name)}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")
+
+
+def _checksum(algorithm: str, value: str) -> Document:
+    return {"algorithm": algorithm, "checksumValue": value}
+
+
+def _purl(purl: str) -> Document:
+    return {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}
+
+
+def _relationship(element: str, kind: str, other: str) -> Document:
+    return {"spdxElementId": element, "relationshipType": kind, "relatedSpdxElement": other}

@@ -1,0 +1,156 @@
+"""The package that an SBOM describes, and the components that are linked into its binaries."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kubeparcel.packages import go_modules
+from kubeparcel.packages.model import FileType, GoModule, PackageContents, PackageEntry
+from kubeparcel.packages.provenance import read_record, recorded_contents
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A package file: its contents, its digest, and what its own metadata may lack.
+
+    Debs do not record the vendor and the licence. `license` is the text of kubeparcel.yaml or the catalog.
+    """
+
+    contents: PackageContents
+    sha256: str
+    file_name: str
+    vendor: str = ""
+    license: str = ""
+
+    @property
+    def version(self) -> str:
+        """The whole version: epoch, version and revision."""
+        contents = self.contents
+        return full_version(contents.epoch, contents.version, contents.revision)
+
+    @property
+    def purl(self) -> str:
+        """The package URL. It names no distribution: the package is for all of them."""
+        from packageurl import PackageURL
+
+        contents = self.contents
+        version = full_version(0, contents.version, contents.revision)
+        qualifiers = {"arch": contents.arch, **({"epoch": str(contents.epoch)} if contents.epoch else {})}
+        vendor = "-".join(self.vendor.lower().split())
+        return PackageURL(str(contents.format), vendor, contents.name, version, qualifiers).to_string()
+
+    @property
+    def files(self) -> tuple[PackageEntry, ...]:
+        """The files with content; directories and symbolic links have none."""
+        return tuple(entry for entry in self.contents.entries if entry.kind in (FileType.FILE, FileType.HARDLINK))
+
+    def file_licenses(self) -> Mapping[str, str]:
+        """Return the licence of each file that kubeparcel wrote, by path: that of the package.
+
+        What a binary or a file of the user is licensed under is unknown.
+        """
+        recorded = recorded_contents(read_record(self.contents))
+        if recorded is None or not self.license:
+            return {}
+        own = {path for path, file in recorded.files.items() if not file.custom}
+        documents = f"/usr/share/doc/{self.contents.name}/"
+        return {
+            entry.path: self.license
+            for entry in self.files
+            if not entry.elf and (entry.path in own or entry.path.startswith(documents))
+        }
+
+    def origins(self) -> list[tuple[str, str]]:
+        """Return the URL and SHA-256 of each file that the binaries were downloaded as."""
+        origins: Any = read_record(self.contents).get("origins")
+        rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
+        pairs = [(str(row.get("origin", "")), str(row.get("digest", ""))) for row in rows]
+        return [(url, digest.removeprefix("sha256:")) for url, digest in pairs if digest.startswith("sha256:")]
+
+
+def full_version(epoch: int, version: str, revision: str) -> str:
+    """Return epoch, version and revision as package managers write them."""
+    return f"{epoch}:" * bool(epoch) + version + f"-{revision}" * bool(revision)
+
+
+class Link(StrEnum):
+    """How a binary is connected with a component."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A Go module in a binary, or a library of the host that it needs.
+
+    `version` is empty if it is unknown; `sha256` is the sum of Go's checksum database, in hexadecimal.
+    """
+
+    name: str
+    version: str
+    link: Link
+    purl: str = ""
+    sha256: str = ""
+    replaced: str = ""
+
+    @property
+    def ref(self) -> str:
+        """A reference that is the same in every document."""
+        return self.purl or self.name
+
+
+def linked_components(entry: PackageEntry) -> Iterator[Component]:
+    """Yield what is linked into a file, and what it needs of the host; nothing for other files than ELF."""
+    if entry.elf is None:
+        return
+    if go := entry.elf.go:
+        if go.module.path:
+            yield _module(go.module)
+        toolchain = go_modules.toolchain_version(go)
+        yield Component(
+            go_modules.STANDARD_LIBRARY, toolchain, Link.STATIC, _go_purl(go_modules.STANDARD_LIBRARY, toolchain)
+        )
+        yield from (_module(module) for module in go.dependencies)
+    yield from (Component(soname, "", Link.DYNAMIC) for soname in entry.elf.libraries)
+
+
+def is_complete(entry: PackageEntry) -> bool:
+    """Return whether all that is linked into a file is known: Go's linker records it, compilers of C do not."""
+    go = entry.elf.go if entry.elf else None
+    return go is not None and bool(go.module.path) and go.settings.get("CGO_ENABLED") == "0"
+
+
+def may_have_components(entry: PackageEntry) -> bool:
+    """Return whether a file may contain or need other software: a binary or a script."""
+    return entry.elf is not None or bool(entry.mode & 0o111) or (entry.data or b"").startswith(b"#!")
+
+
+def _module(module: GoModule) -> Component:
+    path = go_modules.module_path(module)
+    version = module.version if go_modules.module_version(module) else ""
+    replaced = module.replaced if module.replaced != path else ""
+    return Component(path, version, Link.STATIC, _go_purl(path, version), _sum_as_sha256(module.sum), replaced)
+
+
+@functools.cache
+def _go_purl(path: str, version: str) -> str:
+    from packageurl import PackageURL
+
+    namespace, _, name = path.rpartition("/")
+    return PackageURL("golang", namespace, name, version).to_string()
+
+
+def _sum_as_sha256(text: str) -> str:
+    """Return Go's `h1:BASE64` in hexadecimal, empty for any other text."""
+    try:
+        digest = base64.b64decode(text.removeprefix("h1:"), validate=True) if text.startswith("h1:") else b""
+    except binascii.Error:
+        return ""
+    return digest.hex() if len(digest) == 32 else ""
