@@ -81,6 +81,15 @@ class Version(semver.Version):
                 f"Invalid version {text!r}.", "Expected a version like 1.36.3, v1.36.3 or 1.37.0-rc.1."
             ) from None
 
+    @property
+    def release(self) -> Version:
+        """The version without build metadata, as upstream publishes it."""
+        return self.with_suffix("")
+
+    def with_suffix(self, suffix: str) -> Version:
+        """Return the version with build metadata; without any for an empty one."""
+        return Version(self.major, self.minor, self.patch, self.prerelease, suffix or None)
+
     def next_patch(self) -> Version:
         """Return the next patch release."""
         return Version(self.major, self.minor, self.patch + 1)
@@ -159,6 +168,32 @@ class Component:
 
 
 @dataclass(frozen=True)
+class BuildVariant:
+    """How binaries are compiled, where it differs from the default.
+
+    `fips` links Go's FIPS 140-3 module; `amd64` is the lowest level of x86-64 processors that run the
+    binaries (GOAMD64).
+    """
+
+    fips: bool = False
+    amd64: str = "v1"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything differs from the default."""
+        return self != BuildVariant()
+
+    @property
+    def version_suffix(self) -> str:
+        """The build metadata of versions, such as `fips` of 1.36.3+fips."""
+        return "fips" if self.fips else ""
+
+    def as_document(self) -> dict[str, bool | str]:
+        """Return what differs from the default, by the keys of kubeparcel.yaml."""
+        return {**({"fips": True} if self.fips else {}), **({"amd64": self.amd64} if self.amd64 != "v1" else {})}
+
+
+@dataclass(frozen=True)
 class InputPolicy:
     """Which of upstream's files are accepted.
 
@@ -185,6 +220,7 @@ class Request:
     source: str = "auto"
     mirror: str = ""
     programs: tuple[str, ...] = ()
+    variant: BuildVariant = BuildVariant()
     policy: InputPolicy = field(default=InputPolicy(), compare=False)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, KubeparcelError, UsageError
+from kubeparcel.model import BuildVariant
 
 # Each field: its default and three other values, as text.
 FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
@@ -30,6 +31,8 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "sbom": (True, "false", "true", "false"),
     "maintainer": ("kubeparcel <noreply@kubeparcel.invalid>", "A <a@x>", "B <b@x>", "C <c@x>"),
     "vendor": ("kubeparcel", "A", "B", "C"),
+    "vulnerability_database": ("", "https://a.example", "/srv/database", "database"),
+    "vex": ((), "a.json", "b.json,c.json", "d.json"),
     "cni_bin_dir": ("/opt/cni/bin", "/usr/lib/cni", "/srv/cni", "/usr/libexec/cni"),
     "kubelet_extra_args": ("", "--v=1", "--v=2", "--v=3 --node-ip=::1"),
 }
@@ -66,7 +69,7 @@ def write(workdir: Path) -> Iterator[Any]:
 
 
 def test_table_has_every_field():
-    assert {*FIELDS, "packages"} == set(Settings.model_fields)
+    assert {*FIELDS, "go", "packages"} == set(Settings.model_fields)
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -324,7 +327,7 @@ def test_folder_instead_of_the_file_is_an_error(workdir):
 def test_schema_describes_every_key():
     schema = Settings.model_json_schema()
     assert schema["additionalProperties"] is False
-    assert sorted(schema["properties"]) == sorted([*map(dashed, FIELDS), "packages"])
+    assert sorted(schema["properties"]) == sorted([*map(dashed, FIELDS), "go", "packages"])
     defined = schema["$defs"]
     assert sorted(defined["PackageSpec"]["properties"]) == [
         *["arch", "component", "description", "files", "homepage", "license", "relations"],
@@ -364,3 +367,22 @@ def test_every_reference_in_the_schema_is_defined():
     refs = set(references(schema))
     assert refs
     assert refs <= {f"#/$defs/{name}" for name in schema["$defs"]}
+
+
+def test_go_settings_are_requested(write):
+    write("go:\n  fips: true\n  amd64: v3\n")
+    assert load_settings({}).request().variant == BuildVariant(fips=True, amd64="v3")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("go: {fips: maybe}", "kubeparcel.yaml:1: go.fips: expected true or false"),
+        ("go: {amd64: v5}", "kubeparcel.yaml:1: go.amd64"),
+        ("go: {fip: true}", "go.fip is not a setting"),
+        ("go: fips", "kubeparcel.yaml:1: go"),
+    ],
+)
+def test_invalid_go_setting_is_an_error(write, text, message):
+    write(f"{text}\n")
+    assert message in error_of({})

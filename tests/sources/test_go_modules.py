@@ -17,11 +17,13 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Version
+from kubeparcel.model import Arch, Artifact, BuildVariant, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_modules import GoModules, link_variables, write_module
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
+from tests.support.elf_files import Go as GoRecord
+from tests.support.elf_files import elf
 
 SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
 KUBERNETES = "k8s.io/kubernetes"
@@ -32,6 +34,7 @@ folder = pathlib.Path({world!r})
 words = sys.argv[1:]
 recorded_calls = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
 recorded_calls["toolchain"] = os.environ["GOTOOLCHAIN"]
+recorded_calls["variant"] = {{name: os.environ.get(name) for name in ("GOFIPS140", "GOAMD64")}}
 recorded_calls["environment"] = {{name: os.environ.get(name) for name in ("GOENV", "GOFLAGS", "GOPROXY")}}
 with (folder / "recorded_calls").open("a") as log:
     log.write(json.dumps(recorded_calls) + "\\n")
@@ -57,7 +60,9 @@ elif words[0] == "build":
     for main in mains:
         print(main, file=sys.stderr)
         if main.rpartition("/")[2] not in world["broken"]:
-            pathlib.Path(out, main.rpartition("/")[2]).write_text(f"{{main}} {{recorded_calls['arch']}}")
+            program = pathlib.Path(out, main.rpartition("/")[2])
+            text = f"{{main}} {{recorded_calls['arch']}}"
+            program.write_bytes(bytes.fromhex(world.get("program", "")) or text.encode())
 else:
     sys.exit(f"unexpected: {{words}}")
 """
@@ -572,3 +577,70 @@ def test_settings_that_are_written_by_go_env_apply(published, store, log):
     modules().fetch([AMD64], store, log)
     (call,) = published.recorded_calls("build")
     assert call["environment"] == {"GOENV": "off", "GOFLAGS": " ", "GOPROXY": "https://proxy.example.org"}
+
+
+# --- Variants ------------------------------------------------------------------------------------
+
+FIPS, LEVEL3 = BuildVariant(fips=True), BuildVariant(amd64="v3")
+
+
+def built(world: World, **settings: str) -> None:
+    """Let go write ELF files that record these settings."""
+    world.facts["program"] = elf(go=GoRecord(settings={"-trimpath": "true", **settings})).hex()
+    world.save()
+
+
+def of_variant(variant: BuildVariant, toolchain: str = "go1.26.8") -> GoModules:
+    return GoModules(catalog.load().components, toolchain, variant)
+
+
+def test_fips_is_part_of_the_version_and_of_the_build(published, store, log):
+    built(published, GOFIPS140="v1.0.0-c2097c7c", GOAMD64="v1")
+    source = of_variant(FIPS)
+    component = source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    assert (str(component.version), component.version.package_version) == ("1.36.3+fips", "1.36.3+fips")
+    assert component.artifacts[0].origin == "k8s.io/kubernetes@v1.36.3"
+    source.fetch(component.artifacts, store, log)
+    (call,) = published.recorded_calls("build")
+    assert call["variant"] == {"GOFIPS140": "v1.0.0", "GOAMD64": "v1"}
+    (flags,) = [word for word in call["words"] if word.startswith("-ldflags=")]
+    assert "version.gitVersion=v1.36.3+fips " in flags
+    assert "require k8s.io/kubernetes v1.36.3\n" in (published.folder / "go.mod").read_text()
+
+
+def test_level_of_processors_is_part_of_the_build_for_amd64_only(published, store, log):
+    built(published, GOAMD64="v3")
+    component = of_variant(LEVEL3).pin("kubernetes", version("1.36.3"), [Arch.AMD64])
+    assert str(component.version) == "1.36.3"
+    of_variant(LEVEL3).fetch([AMD64, S390X], store, log)
+    assert [call["variant"]["GOAMD64"] for call in published.recorded_calls("build")] == ["v3", "v1"]
+
+
+def test_variants_are_cached_apart(published, store, log):
+    modules("go1.26.8").fetch([AMD64], store, log)
+    for variant in (FIPS, LEVEL3, BuildVariant(fips=True, amd64="v3")):
+        assert of_variant(variant).cached(AMD64, store) is None
+    assert of_variant(LEVEL3).cached(dataclasses.replace(S390X), store) is None
+    assert modules("go1.26.8").cached(AMD64, store)
+
+
+@pytest.mark.parametrize(
+    ("variant", "settings", "problem"),
+    [
+        (FIPS, {"GOAMD64": "v1"}, "GOFIPS140=not set, expected v1.0.0"),
+        (FIPS, {"GOFIPS140": "latest", "GOAMD64": "v1"}, "GOFIPS140=latest, expected v1.0.0"),
+        (LEVEL3, {"GOAMD64": "v1"}, "GOAMD64=v1, expected v3"),
+        (LEVEL3, {"GOAMD64": "v3", "GOFIPS140": "v1.0.0-c2097c7c"}, "GOFIPS140=v1.0.0-c2097c7c, expected off"),
+    ],
+)
+def test_binary_that_was_compiled_otherwise_is_an_error(published, store, log, variant, settings, problem):
+    built(published, **settings)
+    with pytest.raises(ExternalError, match="was not compiled as requested") as caught:
+        of_variant(variant).fetch([AMD64], store, log)
+    assert problem in caught.value.message
+    assert of_variant(variant).cached(AMD64, store) is None
+
+
+def test_fips_needs_a_compiler_that_has_the_module(published):
+    with pytest.raises(ConfigurationError, match=r"go1\.23\.4 has no FIPS 140-3 module"):
+        of_variant(FIPS, "go1.23.4")._require_fips_module()

@@ -147,6 +147,7 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "version": str(component.version),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        **({"go": lock.request.variant.as_document()} if lock.request.variant.is_set else {}),
         "origins": [
             {
                 "origin": artifact.origin,

@@ -19,7 +19,7 @@ from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.sboms import add_sboms, build_sboms, sbom_subjects
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
-from kubeparcel.model import Artifact, Binaries, Lock
+from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
 from kubeparcel.trust.sbom_files import sbom_paths
@@ -71,7 +71,7 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
     """Copy upstream's files of the settings' release to a folder; return a summary."""
     from kubeparcel.sources.mirror import fill_mirror
 
-    request = dataclasses.replace(settings.request(), source="upstream")
+    request = dataclasses.replace(settings.request(), source="upstream", variant=BuildVariant())
     lock, catalog = lockfile.read(settings.base / lockfile.NAME), catalogs.load()
     if lock is None or not lockfile.satisfies(lock, request):
         lock = resolve(request, catalog, log)
@@ -82,7 +82,8 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
 def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the lock's binaries for the settings' architectures into the store."""
     source = create_source(
-        lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy()
+        *(lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy(), log),
+        lock.request.variant,
     )
     return source.fetch(requested_artifacts(lock, settings), store, log)
 

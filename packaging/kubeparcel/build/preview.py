@@ -125,7 +125,9 @@ def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without writing anything, not even the lock."""
     lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
     catalog, store = catalogs.load(), _ReadOnlyStore(cache_dir())
-    source = create_source(lock.source, locked_components(lock), settings.mirror, lock.toolchain)
+    source = create_source(
+        *(lock.source, locked_components(lock), settings.mirror, lock.toolchain), variant=lock.request.variant
+    )
     artifacts = requested_artifacts(lock, settings)
     binaries = {artifact: source.cached(artifact, store) for artifact in artifacts}
     missing = [artifact for artifact, digests in binaries.items() if digests is None]

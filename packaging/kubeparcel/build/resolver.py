@@ -196,7 +196,8 @@ def _refresh(current: Lock | None, name: str, settings: Settings, log: Log) -> L
         )
     components_of_lock = locked_components(current)
     source = create_source(
-        *(current.source, components_of_lock, settings.mirror, current.toolchain, settings.input_policy(), log)
+        *(current.source, components_of_lock, settings.mirror, current.toolchain, settings.input_policy(), log),
+        current.request.variant,
     )
     components = []
     for component in current.components:
@@ -204,7 +205,7 @@ def _refresh(current: Lock | None, name: str, settings: Settings, log: Log) -> L
             components.append(component)
             continue
         arches = list(dict.fromkeys(artifact.arch for artifact in component.artifacts))
-        pinned = source.pin(component.name, component.version, arches)
+        pinned = source.pin(component.name, component.version.release, arches)
         for remark in pinned.remarks:
             log.warn(remark)
         refreshed = {(a.name, a.arch): a for a in pinned.artifacts if a.name == name}

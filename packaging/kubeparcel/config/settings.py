@@ -30,7 +30,7 @@ from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
-from kubeparcel.model import Arch, Format, InputPolicy, Request
+from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
 from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
@@ -90,6 +90,15 @@ Formats = Annotated[
 ]
 
 
+class GoSettings(StrictModel):
+    """How binaries are compiled. The settings are recorded in the lock and in the packages."""
+
+    fips: bool = Field(default=False, description="link Go's FIPS 140-3 module; versions end in +fips")
+    amd64: Literal["v1", "v2", "v3", "v4"] = Field(
+        default="v1", description="lowest level of x86-64 processors that run the binaries (GOAMD64)"
+    )
+
+
 class Settings(StrictModel):
     """All settings, with their defaults. Paths are as the user wrote them."""
 
@@ -125,6 +134,7 @@ class Settings(StrictModel):
     cni_bin_dir: Annotated[str, AfterValidator(plugin_folder)] = Field(
         CNI_BIN_DIR, description="folder of the CNI plugins, where the container runtime searches them"
     )
+    go: GoSettings = Field(GoSettings(), description="how binaries are compiled, with source go")
     vulnerability_database: str = Field(
         "", description="Go vulnerability database: a URL, or a folder with a copy; https://vuln.go.dev if empty"
     )
@@ -154,6 +164,7 @@ class Settings(StrictModel):
         return Request(
             *(self.kubernetes, versions, self.arch, self.source, self.mirror),
             self._other_programs(),
+            BuildVariant(self.go.fips, self.go.amd64),
             self.input_policy(),
         )
 
@@ -242,7 +253,8 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
     for field in Settings.model_fields:
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
         option = f"--no-{key}" if options.get(field) == OFF else f"--{key}"
-        for value, origin in ((os.environ.get(variable), variable), (options.get(field), option)):
+        from_environment = "" if field == "go" else os.environ.get(variable)
+        for value, origin in ((from_environment, variable), (options.get(field), option)):
             if value not in (None, "", [], (), False):
                 values[key] = _add_packages(values.get(key), value) if field == "packages" else value
                 origins[key] = origin

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, Component, Version
+from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
@@ -42,15 +42,18 @@ class GoModules:
     name: ClassVar[str] = "go"
     action: ClassVar[str] = "compile"
 
-    def __init__(self, components: Mapping[str, ComponentSpec], toolchain: str = "") -> None:
+    def __init__(
+        self, components: Mapping[str, ComponentSpec], toolchain: str = "", variant: BuildVariant | None = None
+    ) -> None:
         self.components = components
         self.pinned_toolchain = toolchain
+        self.variant = variant or BuildVariant()
         self.guard = threading.Lock()
 
     @functools.cached_property
     def go(self) -> Go:
         """The compiler, searched when it is first needed."""
-        return go_toolchain.find_go(self.pinned_toolchain)
+        return dataclasses.replace(go_toolchain.find_go(self.pinned_toolchain), variant=self.variant)
 
     @property
     def toolchain(self) -> str:
@@ -112,10 +115,11 @@ class GoModules:
             ) from None
         _main_packages(spec, Path(info["Dir"]))
         self._upgrade_toolchain(info)
+        self._require_fips_module()
         check = self._module_check(spec, Path(info["Dir"]))
         return Component(
             component,
-            version,
+            version.with_suffix(self.variant.version_suffix),
             int(datetime.fromisoformat(_release_time(info)).timestamp()),
             tuple(Artifact(component, component, arch, module, info["Sum"], check.database) for arch in arches),
             (f"{UNCHECKED_REMARK} ({check.reason}).",) if check.reason else (),
@@ -134,6 +138,15 @@ class GoModules:
             if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
                 exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"
                 self.go = dataclasses.replace(self.go, toolchain=f"go{exact}")
+
+    def _require_fips_module(self) -> None:
+        """Raise ConfigurationError if FIPS is requested of a compiler without the module."""
+        oldest = go_toolchain.OLDEST_FIPS_TOOLCHAIN
+        if self.variant.fips and _version_numbers(self.go.toolchain) < _version_numbers(oldest):
+            raise ConfigurationError(
+                f"go.fips: {self.go.toolchain} has no FIPS 140-3 module, which {oldest} is the first to have.",
+                "Install a newer Go, or remove the setting.",
+            )
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
         return next(filter(None, (_stored_binaries(store, recipe) for recipe in self._recipes(artifact))), None)
@@ -167,7 +180,7 @@ class GoModules:
         spec = self.components[artifact.component]
         toolchain = self.pinned_toolchain or self.toolchain
         inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
-        environment = dict(go_toolchain.FIXED_ENVIRONMENT)
+        environment = go_toolchain.environment(self.variant, artifact.arch)
         other_database = () if database == GOLANG_DATABASE else (database,)
         return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, *other_database])
 
@@ -186,10 +199,13 @@ class GoModules:
         version = Version.parse(artifact.origin.rpartition("@v")[2])
         with store.scratch() as folder:
             write_module(folder, spec, version, source)
-            variables = link_variables(spec, version, _release_time(info))
+            stamped = version.with_suffix(self.variant.version_suffix)
+            variables = link_variables(spec, stamped, _release_time(info))
             flags = ["-s -w", *(f"-X {name}={value}" for name, value in variables.items())]
             self._build(folder, artifact, spec, packages, " ".join(flags), log)
             outputs = sorted((folder / "out").iterdir())
+            for output in outputs if self.variant.is_set else ():
+                _require_variant(output, self.variant, artifact.arch)
             binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
             store.cache_digests(sha256)
@@ -238,6 +254,27 @@ def _require_check(artifact: Artifact, check: ModuleCheck) -> None:
         f"{artifact.origin}: kubeparcel.lock was checked against {artifact.checksum}, and {problem}.",
         "Change the setting (go env), or resolve again, so that kubeparcel.lock records what is checked: inv resolve",
     )
+
+
+def _require_variant(program: Path, variant: BuildVariant, arch: Arch) -> None:
+    """Raise ExternalError if a program does not record that it was compiled as requested."""
+    from kubeparcel.packages import elf
+
+    info = elf.read(program).go
+    recorded = info.settings if info else {}
+    expected = go_toolchain.environment(variant, arch)
+    problems = [
+        f"{name}={recorded.get(name) or 'not set'}, expected {expected[name]}"
+        for name in ("GOFIPS140", *(("GOAMD64",) if arch is Arch.AMD64 else ()))
+        if _variant_setting(recorded.get(name, "")) != _variant_setting(expected[name])
+    ]
+    if problems:
+        raise ExternalError(f"{program.name} was not compiled as requested: {'; '.join(problems)} (go version -m).")
+
+
+def _variant_setting(value: str) -> str:
+    """Return a setting of a binary without the digest that Go adds: v1.0.0 for v1.0.0-c2097c7c, empty for off."""
+    return value.partition("-")[0].replace("off", "")
 
 
 def _stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:

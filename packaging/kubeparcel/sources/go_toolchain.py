@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.errors import ToolError, UnknownVersion, Unreachable
-from kubeparcel.model import Arch
+from kubeparcel.model import Arch, BuildVariant
 from kubeparcel.paths import cache_dir
 from kubeparcel.process import CompletedProcess, failed_process, run
 from kubeparcel.store import Store, translate_os_errors
@@ -26,6 +26,12 @@ WHEEL = "go-wheel"
 """The kind of the record of the installed wheel."""
 
 # All variables that could change the bytes, with Go's defaults.
+FIPS_MODULE = "v1.0.0"
+"""The version of Go's FIPS 140-3 module that is linked: https://go.dev/doc/security/fips140."""
+
+OLDEST_FIPS_TOOLCHAIN = "go1.24"
+"""The first version of Go that has it."""
+
 FIXED_ENVIRONMENT: Mapping[str, str] = {
     "GO111MODULE": "on",
     "GOFLAGS": "",
@@ -54,6 +60,16 @@ _OFFLINE = re.compile(
 _COMPILER = re.compile(r"download (go\S+): golang\.org/toolchain@")
 
 
+def environment(variant: BuildVariant, arch: Arch | None = None) -> dict[str, str]:
+    """Return the variables that decide the bytes of binaries for an architecture."""
+    variables = dict(FIXED_ENVIRONMENT)
+    if variant.fips:
+        variables["GOFIPS140"] = FIPS_MODULE
+    if arch is Arch.AMD64:
+        variables["GOAMD64"] = variant.amd64
+    return variables
+
+
 @dataclass(frozen=True)
 class Go:
     """A go program that runs as one exact toolchain, which it downloads if needed."""
@@ -62,6 +78,7 @@ class Go:
     toolchain: str
     settings: Mapping[str, str] = field(default_factory=dict)
     """The user's settings, from the environment and `go env -w`."""
+    variant: BuildVariant = field(default_factory=BuildVariant)
 
     def run(
         self,
@@ -73,7 +90,7 @@ class Go:
     ) -> CompletedProcess:
         """Run `go ARGS` in a folder, for an architecture; raise ToolError or Unreachable."""
         env = {
-            **FIXED_ENVIRONMENT,
+            **environment(self.variant, arch),
             # An empty variable does not override what the user (GOENV) or the distribution has set.
             "GOENV": "off",
             "GOFLAGS": " ",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
-from kubeparcel.errors import KubeparcelError, Unreachable
-from kubeparcel.model import InputPolicy, Request
+from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
+from kubeparcel.model import BuildVariant, InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.source import Source
 
@@ -22,12 +22,13 @@ def create_source(
     toolchain: str = "",
     policy: InputPolicy | None = None,
     log: Log | None = None,
+    variant: BuildVariant | None = None,
 ) -> Source:
     """Return the source `upstream` or `go`."""
     if name == "go":
         from kubeparcel.sources.go_modules import GoModules
 
-        return GoModules(components, toolchain)
+        return GoModules(components, toolchain, variant or BuildVariant())
     from kubeparcel.sources.upstream import Upstream
 
     return Upstream(components, mirror, accepted=policy, log=log)
@@ -35,6 +36,8 @@ def create_source(
 
 def select_source(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
     """Return the requested source; `auto` is upstream if it can be reached, else Go modules."""
+    if request.variant.is_set:
+        return _source_of_variant(request, components, log)
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
         warn_of_unused_mirror(name, request.mirror, log)
@@ -60,6 +63,18 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
         "The same versions. --source upstream requires downloads.",
     )
     return modules
+
+
+def _source_of_variant(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
+    """Return the source that compiles; raise ConfigurationError if another one is requested."""
+    if request.source == "upstream":
+        keys = ", ".join(f"go.{key}" for key in request.variant.as_document())
+        raise ConfigurationError(
+            f"{keys}: upstream's binaries are not compiled this way.",
+            "Compile them: --source go (source: go in kubeparcel.yaml), or remove the setting.",
+        )
+    warn_of_unused_mirror("go", request.mirror, log)
+    return create_source("go", components, variant=request.variant)
 
 
 def warn_of_unused_mirror(source: str, mirror: str, log: Log) -> None:

@@ -70,6 +70,20 @@ BINARIES = (
         also_fails=OTHER_BINARY,
     ),
     Mutant(
+        "a FIPS module that is not recorded",
+        "kubectl",
+        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"})),
+        "provenance-go",
+        also_fails=OTHER_BINARY,
+    ),
+    Mutant(
+        "other x86-64 processors than recorded",
+        "kubectl",
+        replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOAMD64": "v3"})),
+        "provenance-go",
+        also_fails=OTHER_BINARY,
+    ),
+    Mutant(
         "a toolchain other than recorded",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(toolchain="go1.20")),

@@ -63,7 +63,7 @@ def _module_versions(context: CheckContext) -> Iterator[tuple[PackageEntry, str]
 )
 def go_module_version(context: CheckContext) -> Iterator[Finding]:
     """Report binaries built from another version of the module."""
-    expected = "v" + context.contents.upstream_version
+    expected = "v" + context.contents.upstream_version.partition("+")[0]
     yield from group_findings(
         (expected, version, entry.path) for entry, version in _module_versions(context) if version != expected
     )
@@ -109,6 +109,29 @@ def provenance_toolchain(context: CheckContext) -> Iterator[Finding]:
     for entry, elf in context.elf_files:
         if elf.go and elf.go.version.split(" ")[0] != expected:
             yield Finding(expected, elf.go.version, entry.path)
+
+
+def _recorded_variant(context: CheckContext) -> dict[str, object]:
+    recorded = context.provenance.get("go")
+    return recorded if isinstance(recorded, dict) else {}
+
+
+@check(
+    "provenance-go",
+    "binaries are compiled with the settings that the provenance records (FIPS, GOAMD64)",
+    applies=_is_compiled_from_source,
+)
+def provenance_go(context: CheckContext) -> Iterator[Finding]:
+    """Report binaries with another FIPS 140-3 module or for other x86-64 processors than recorded."""
+    recorded = _recorded_variant(context)
+    fips, level = bool(recorded.get("fips")), str(recorded.get("amd64", "v1"))
+    for entry, elf in context.elf_files:
+        settings = elf.go.settings if elf.go else {}
+        if bool(settings.get("GOFIPS140")) != fips:
+            module = settings.get("GOFIPS140") or "no FIPS 140-3 module"
+            yield Finding("a FIPS 140-3 module" if fips else "no FIPS 140-3 module", module, entry.path)
+        if settings.get("GOAMD64", level) != level:
+            yield Finding(f"GOAMD64={level}", f"GOAMD64={settings['GOAMD64']}", entry.path)
 
 
 @check(
