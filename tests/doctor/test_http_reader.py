@@ -18,6 +18,7 @@ from kubeparcel.errors import DownloadError, KubeparcelError, Unreachable, Usage
 from kubeparcel.sources.http.retry import RetryPolicy
 from tests.support.upstream_site import (
     Fault,
+    Handler,
     UpstreamSite,
     other_content,
     redirect,
@@ -201,6 +202,46 @@ def test_other_hosts_are_asked_only_if_they_are_named(site: UpstreamSite, path: 
         reader = HttpReader(site.url, FAST_RETRIES, frozenset({"127.0.0.2"}))
         assert not examine_reader(reader, ExaminationRequest(reader.location), QuietLog(), ()).failed_checks
         assert other.requests
+
+
+def test_listings_do_not_decide_how_many_requests_are_made(site: UpstreamSite, examine_site: Examine) -> None:
+    """Keys, folders and repositories that a page lists, every one of which lists as many again."""
+
+    class Endless(dict[str, bytes]):
+        def get(self, path: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+            links = (f"<a href='{kind}{number}{end}'>" for number in range(200) for kind, end in kinds)
+            return site_files.get(path, "".join(links).encode() if path.endswith("/") else default)
+
+    kinds = (("key", ".gpg"), ("folder", "/"), ("file", ".deb"))
+    site_files = dict(site.files)
+    del site_files["/.kubeparcel/state.json"]
+    site.files = Endless(site_files)
+    report = examine_site("", "stable")
+    assert "apt stable" in {subject.name for subject in report.subjects}
+    assert len(site.requests) < 400
+    site.requests.clear()
+    assert "the server lists too many folders" in examine_site().as_text()
+    assert len(site.requests) < 600
+
+
+def test_file_longer_than_listed_is_not_read_to_its_end(site: UpstreamSite, examine_site: Examine) -> None:
+    sent = 0
+
+    def endless(handler: Handler, _: bytes) -> None:
+        nonlocal sent
+        handler.send_response(200)
+        handler.end_headers()
+        handler.close_connection = True
+        with suppress(OSError):
+            while True:
+                sent += handler.wfile.write(bytes(1_000_000))
+
+    site.faults[DEB] = [endless]
+    site.faults[INDEX] = [endless]
+    report = examine_site()
+    assert report.failed_checks.keys() >= {"apt stable"}
+    assert "more than" in report.as_text()
+    assert sent < 50_000_000
 
 
 def test_paths_are_quoted_as_apt_quotes_them(site: UpstreamSite) -> None:

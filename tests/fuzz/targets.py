@@ -25,6 +25,7 @@ from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.expected import expected_from_package
 from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
+from tests.fuzz.index_targets import INDEX_TARGETS
 from tests.fuzz.mutator import NUMBERS, damage_document, mutate
 from tests.fuzz.own_files import OWN_FILES
 from tests.support import package_builders
@@ -213,5 +214,6 @@ TARGETS: Mapping[str, Target] = {
     "decompress": Target(_decompress, tuple(gzip.compress(part, mtime=0) for part in (b"a" * 99, RECORD))),
     "layout": Target(_check, (debs()[0], rpms()[0]), damage_inside),
     **{name: Target(read, (seed,), damage_document) for name, (read, seed) in OWN_FILES.items()},
+    **{name: Target(*target) for name, target in INDEX_TARGETS.items()},
 }
 """The readers by the names that findings have."""

@@ -13,17 +13,24 @@ from unittest import mock
 
 import pytest
 
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.doctor.apt_entries import read_entries
+from kubeparcel.doctor.apt_release import release_entries
+from kubeparcel.doctor.http_reader import HttpReader
+from kubeparcel.doctor.reader import FolderReader, read_limited
+from kubeparcel.doctor.yum import listed_files
+from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages import elf, limits, reader
-from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
+from kubeparcel.packages.index_stream import plain_blocks, stanzas
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload import FileInspector
+from kubeparcel.repository.yum.xml_elements import iterate_elements
 from kubeparcel.trust.sbom_files import read_sbom
 from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
 from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
 from tests.support.elf_files import elf as elf_file
+from tests.support.web_server import serve_folder
 
 Case = Callable[[Path], object]
 TABLE = {name: row for name, row in vars(limits).items() if isinstance(row, Limit)}
@@ -88,6 +95,47 @@ def _slow_clock(folder: Path) -> object:
         return _package(deb(member("./a")))(folder)
 
 
+def _slow_index() -> object:
+    with mock.patch("kubeparcel.packages.index_stream.time") as clock:
+        clock.thread_time.side_effect = itertools.count(0, 20)
+        return list(plain_blocks("Packages", [b"a: b\n"]))
+
+
+def _elements(data: bytes) -> object:
+    return list(iterate_elements("primary", [data]))
+
+
+def _read_file(limit: Limit) -> Case:
+    def read(folder: Path) -> object:
+        (folder / "file").write_bytes(bytes(limit.default + 1))
+        return read_limited(FolderReader(folder), "file", limit)
+
+    return read
+
+
+def _read_page(name: str, folder: str) -> Case:
+    """Read a document or a listing from a server, which is an error of the server."""
+
+    def read(root: Path) -> object:
+        (root / folder).mkdir(exist_ok=True)
+        (root / folder / name).write_text("<a href='x'>" * 10)
+        with serve_folder(root) as web:
+            reader = HttpReader(web.address)
+            return reader.list_folder(folder) if folder else reader.read(name)
+
+    return read
+
+
+DEB_ENTRY = f"""\
+Package: kubelet
+Version: 1.36.3-1
+Architecture: amd64
+Filename: pool/kubelet.deb
+Size: 10
+SHA256: {"0" * 64}
+"""
+
+REPOMD_XML = b'<a xmlns="http://linux.duke.edu/metadata/repo">' + b"<data/>" * 101 + b"</a>"
 LARGE_WINDOW = b"\x5d" + struct.pack("<Iq", 1 << 28, -1) + bytes(99)
 """The header of lzma data with a dictionary of 256 MiB."""
 
@@ -107,7 +155,20 @@ CASES: Mapping[str, Case] = {
     "ZSTD_BLOCKS": _package(deb(payload=("data.tar.zst", ZSTD_FRAME + b"\x50\x2a\x4d\x18\0\0\0\0" * 20))),
     "NAMES": _package(deb(*(member(f"./{name}/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p") for name in "ab"))),
     "CONFIGURATION": _package(deb(*(member(f"./etc/{name}", bytes(900)) for name in "ab"))),
-    "INDEX": lambda _: decompress_index("Packages.gz", gzip.compress(bytes(3 << 20))),
+    "INDEX": lambda _: list(plain_blocks("Packages.gz", [gzip.compress(bytes(3 << 20))])),
+    "INDEX_TIME": lambda _: _slow_index(),
+    "INDEX_ENTRIES": lambda _: list(stanzas("Packages", [b"a: b\n\n" * 9])),
+    "INDEX_ENTRY": lambda _: list(stanzas("Packages", [b"a" * (9 << 20)])),
+    "INDEX_TEXT": lambda _: read_entries("Packages", [DEB_ENTRY.encode()]),
+    "XML_ELEMENTS": lambda _: _elements(b"<a><b>" + b"<c/>" * 5),
+    "XML_DEPTH": lambda _: _elements(b"<a>" * 20),
+    "RELEASE": _read_file(limits.RELEASE),
+    "RELEASE_FILES": lambda _: release_entries({"sha256": "0 1 a\n0 1 b\n0 1 c\n"}),
+    "SIGNATURE": _read_file(limits.SIGNATURE),
+    "REPOMD": _read_file(limits.REPOMD),
+    "REPOMD_FILES": lambda _: listed_files(REPOMD_XML),
+    "DOCUMENT": _read_page("state.json", ""),
+    "LISTING": _read_page("index.html", "folder"),
     "CONTROL": _package(deb(control={"triggers": "a" * (17 << 20)})),
     "CONTROL_FILE": _package(deb(control={"control": CONTROL + " a\n" * (400 << 10)})),
     "SCRIPTLET": _package(deb(control={"postinst": "#!/bin/sh\n" + "#" * (128 << 10)})),
@@ -129,6 +190,12 @@ CASES: Mapping[str, Case] = {
 SMALLER = {
     "UNPACKED": 1 << 20,
     "INDEX": 1 << 20,
+    "INDEX_ENTRIES": 8,
+    "INDEX_TEXT": 10,
+    "XML_ELEMENTS": 4,
+    "RELEASE_FILES": 2,
+    "DOCUMENT": 10,
+    "LISTING": 10,
     "MEMBERS": 4,
     "ELF_READS": 200,
     "ZSTD_BLOCKS": 10,
@@ -148,7 +215,9 @@ def test_every_limit_has_a_case_and_a_reason() -> None:
 def test_input_above_a_limit_is_an_error_that_names_it(name: str, tmp_path: Path) -> None:
     if name in SMALLER:
         limits.adjust({TABLE[name].variable: str(SMALLER[name])})
-    with pytest.raises((MalformedData, BrokenPackage), match=f"above the limit {TABLE[name].name} of ") as error:
+    with pytest.raises(
+        (MalformedData, BrokenPackage, DownloadError), match=f"above the limit {TABLE[name].name} of "
+    ) as error:
         CASES[name](tmp_path)
     assert f"({TABLE[name].variable} raises it)" in str(error.value)
 

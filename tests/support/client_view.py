@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kubeparcel.packages.compression import decompress_index
+from kubeparcel.packages.index_stream import plain_blocks
 
 Suites = dict[str, dict[str, str]]
 """The SHA-256 of packages by file name, in each suite."""
@@ -49,7 +49,7 @@ def read_apt_suite(root: Path, suite: str) -> dict[str, str]:
             data = path.read_bytes()
             assert (hashlib.sha256(data).hexdigest(), len(data)) == (digest, int(size)), path
         if name.endswith(".gz"):
-            packages |= _debs(root, decompress_index(name, (folder / name).read_bytes()).decode())
+            packages |= _debs(root, b"".join(plain_blocks(name, [(folder / name).read_bytes()])).decode())
     return packages
 
 
@@ -73,7 +73,7 @@ def read_yum_suite(root: Path, suite: str) -> dict[str, str]:
         facts = {child.tag.removeprefix(_REPO): child for child in element}
         href = facts["location"].attrib["href"]
         data = (base / href).read_bytes()
-        plain = decompress_index(href, data)
+        plain = b"".join(plain_blocks(href, [data]))
         assert hashlib.sha256(data).hexdigest() == facts["checksum"].text
         assert hashlib.sha256(plain).hexdigest() == facts["open-checksum"].text
         assert (str(len(data)), str(len(plain))) == (facts["size"].text, facts["open-size"].text)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-from kubeparcel.packages.compression import decompress_index
+from kubeparcel.packages.index_stream import plain_blocks
 from tests.support import client_view
 from tests.support.kill_at_syscall import InterruptiblePublisher, KillPoint
 
@@ -118,7 +118,7 @@ def check_view(repo: Path) -> None:
         data = (repo / "yum/stable" / href).read_bytes()
         assert hashlib.sha256(data).hexdigest() == digest, href
         if "primary" in href:
-            for package in decompress_index(href, data).decode().split('<location href="')[1:]:
+            for package in b"".join(plain_blocks(href, [data])).decode().split('<location href="')[1:]:
                 assert (repo / "yum/stable" / package.partition('"')[0]).stat().st_size
 
 
@@ -129,7 +129,7 @@ def _read_apt_suite(base: Path, suite: Path) -> bytes:
             digest, _, name = line.split()
             data = ((suite / name).parent / "by-hash/SHA256" / digest).read_bytes()
             assert hashlib.sha256(data).hexdigest() == digest, name
-            for stanza in decompress_index(name, data).decode().split("\nFilename: ")[1:]:
+            for stanza in b"".join(plain_blocks(name, [data])).decode().split("\nFilename: ")[1:]:
                 assert (base / stanza.partition("\n")[0]).stat().st_size
     return inrelease
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from kubeparcel.doctor.apt_entries import check_entries, locate_files
+from kubeparcel.doctor.apt_entries import Entries, check_entries, locate_files, read_entries
 from kubeparcel.doctor.apt_release import SUFFIXES, SuiteContext, announces_by_hash, check_release, release_entries
 from kubeparcel.doctor.discovery import Suite
-from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences, hash_blocks
+from kubeparcel.doctor.findings import (
+    UNREADABLE_INDEX,
+    CheckKind,
+    Fault,
+    FileDigest,
+    Hasher,
+    Subject,
+    differences,
+    hash_blocks,
+)
 from kubeparcel.doctor.keys import TrustedKeys
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages.compression import decompress_index
-from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import LimitExceeded, MalformedData
+from kubeparcel.packages.index_stream import plain_blocks
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
@@ -44,8 +54,8 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
         subject.complete = False
         return subject
     packages: set[Package] = set()
-    for index, data in _check_indexes(context, fields):
-        packages |= set(check_entries(context, index, data))
+    for index, entries in _check_indexes(context, fields):
+        packages |= set(check_entries(context, index, entries))
     if not subject.complete:
         subject.mark_not_run(UNREADABLE_INDEX, CheckKind.ENTRIES)
     subject.packages = frozenset(packages)
@@ -54,13 +64,17 @@ def check_suite(reader: RepositoryReader, suite: Suite, name: str, keys: Trusted
 
 
 def read_packages(context: SuiteContext, fields: Mapping[str, str]) -> frozenset[Package] | None:
-    """Return the packages in a suite's indexes, one form of each; None if these are larger than MAX_LISTED.
+    """Return the packages in a suite's indexes, one form of each; None if these are more, or larger, than limits.
 
     Indexes that cannot be read and invalid entries are findings; nothing else is checked.
     """
+    try:
+        listed_indexes = _forms_by_index(fields, context.selection)
+    except LimitExceeded:
+        return None
     indexes = {
         index: forms
-        for index, forms in _forms_by_index(fields, context.selection).items()
+        for index, forms in listed_indexes.items()
         if index.rpartition("/")[2] == "Packages" and "/debian-installer/" not in index
     }
     if sum(min(listed.size for listed in forms.values()) for forms in indexes.values()) > MAX_LISTED:
@@ -70,20 +84,20 @@ def read_packages(context: SuiteContext, fields: Mapping[str, str]) -> frozenset
         supported = sorted(forms.keys() - set(_UNSUPPORTED_SUFFIXES), key=lambda suffix: forms[suffix].size)
         paths = ((suffix, _listed_path(context, index + suffix)) for suffix in supported)
         form = next((suffix for suffix, path in paths if path and context.reader.read(path, 1)), None)
-        data = _check_packages_index(context, index, forms if form is None else {form: forms[form]})
-        packages |= set(check_entries(context, index, data)) if data is not None else set()
+        entries = _check_packages_index(context, index, forms if form is None else {form: forms[form]})
+        packages |= set(check_entries(context, index, entries)) if entries is not None else set()
     return frozenset(packages)
 
 
-def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """Check the files that a Release lists; yield name and text of each Packages."""
+def _check_indexes(context: SuiteContext, fields: Mapping[str, str]) -> Iterator[tuple[str, Entries]]:
+    """Check the files that a Release lists; yield name and entries of each Packages."""
     context.subject.mark_run(CheckKind.INDEXES)
     listed_indexes = _forms_by_index(fields, context.selection)
     for index, forms in listed_indexes.items():
         if index.rpartition("/")[2] == "Packages":
-            data = _check_packages_index(context, index, forms)
-            if data is not None:
-                yield index, data
+            entries = _check_packages_index(context, index, forms)
+            if entries is not None:
+                yield index, entries
         else:
             _check_other_index(context, index, forms)
     indexes = {index for index in listed_indexes if index.rpartition("/")[2] == "Packages"}
@@ -120,7 +134,7 @@ def _check_other_index(context: SuiteContext, index: str, forms: Mapping[str, Fi
 
 
 def _digest(context: SuiteContext, path: str, listed: FileDigest) -> FileDigest | None:
-    return context.reader.stream(path, lambda blocks: hash_blocks(blocks, listed.digests))
+    return context.reader.stream(path, lambda blocks: hash_blocks(blocks, listed))
 
 
 def _listed_path(context: SuiteContext, name: str) -> str:
@@ -143,28 +157,70 @@ def _mismatches(path: str, listed: FileDigest, actual: FileDigest) -> Iterator[F
         yield Fault(CheckKind.INDEXES, expected, found, path, _MISMATCH_HINT)
 
 
-def _check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> bytes | None:
-    """Check each form of an index of packages; return the text of one, if possible a valid one."""
-    valid: list[bytes] = []
-    doubtful: list[bytes] = []
+class _Form(NamedTuple):
+    """One form of an index as it was read: its digest, that of its text, its entries, and why it cannot be read.
+
+    `text_digest` is empty if it cannot be decompressed, `entries` is None also if they were not wanted.
+    """
+
+    actual: FileDigest
+    text_digest: str
+    entries: Entries | None
+    problem: str
+
+
+def _check_packages_index(context: SuiteContext, index: str, forms: Mapping[str, FileDigest]) -> Entries | None:
+    """Check each form of an index of packages; return the entries of one, if possible a valid one."""
+    texts: set[str] = set()
+    valid: Entries | None = None
+    doubtful: Entries | None = None
     missing: list[str] = []
     for suffix in sorted(forms, key=SUFFIXES.index):
         path = _listed_path(context, index + suffix)
-        data = context.reader.read(path) if path else None
-        if data is None:
+        form = _read_form(context, path, forms[suffix], parse=valid is None) if path else None
+        if form is None:
             missing += [path] if path else []
             continue
-        actual = hash_blocks([data], forms[suffix].digests)
-        faults = list(_mismatches(path, forms[suffix], actual))
+        faults = list(_mismatches(path, forms[suffix], form.actual))
+        if form.problem and not faults:
+            faults.append(Fault(CheckKind.INDEXES, "a complete file", form.problem, path, _INCOMPLETE_HINT))
         context.subject.add_faults(faults)
-        text = _unpack(context, path, data, reported=bool(faults))
-        if text is not None:
-            (doubtful if faults else valid).append(text)
-    _report_missing(context, missing, fallback=bool(valid))
-    _check_forms_agree(context, index, forms, valid)
-    best = next(iter((*valid, *doubtful)), None)
+        if faults:
+            doubtful = doubtful or form.entries
+        elif form.text_digest:
+            valid = valid or form.entries
+            texts.add(form.text_digest)
+    _report_missing(context, missing, fallback=valid is not None)
+    _check_forms_agree(context, index, forms, texts)
+    best = valid or doubtful
     context.subject.complete = context.subject.complete and best is not None
     return best
+
+
+def _read_form(context: SuiteContext, path: str, listed: FileDigest, *, parse: bool) -> _Form | None:
+    """Read one form of an index in one pass; None if it does not exist."""
+    supported = posixpath.splitext(path)[1] not in _UNSUPPORTED_SUFFIXES
+
+    def use(blocks: Iterator[bytes]) -> _Form:
+        packed, text = Hasher(listed.digests), Hasher(["sha256"])
+        passed = packed.pass_on(blocks, min(listed.size, limits.INDEX.maximum))
+        entries, problem = None, ""
+        try:
+            plain = text.pass_on(plain_blocks(path, passed if supported else ()), limits.INDEX.maximum)
+            if parse:
+                entries = read_entries(path, plain)
+            for _ in plain:
+                pass
+        except MalformedData as error:
+            problem = str(error)
+        for _ in passed:
+            pass
+        usable = supported and not problem
+        return _Form(
+            packed.result, text.result.digests["sha256"] if usable else "", entries if usable else None, problem
+        )
+
+    return context.reader.stream(path, use)
 
 
 def _report_missing(context: SuiteContext, missing: list[str], *, fallback: bool) -> None:
@@ -182,20 +238,9 @@ def _report_missing(context: SuiteContext, missing: list[str], *, fallback: bool
         context.subject.add_finding(CheckKind.INDEXES, expected, "file not found", path, _MISSING_HINT)
 
 
-def _unpack(context: SuiteContext, path: str, data: bytes, *, reported: bool) -> bytes | None:
-    if posixpath.splitext(path)[1] in _UNSUPPORTED_SUFFIXES:
-        return None
-    try:
-        return decompress_index(path, data)
-    except MalformedData as error:
-        if not reported:
-            context.subject.add_finding(CheckKind.INDEXES, "a complete file", str(error), path, _INCOMPLETE_HINT)
-        return None
-
-
-def _check_forms_agree(context: SuiteContext, index: str, forms: Mapping[str, FileDigest], texts: list[bytes]) -> None:
+def _check_forms_agree(context: SuiteContext, index: str, forms: Mapping[str, FileDigest], texts: set[str]) -> None:
     """Check that clients read the same text whichever form they choose."""
-    digests = {hashlib.sha256(text).hexdigest() for text in texts}
+    digests = set(texts)
     if "" in forms:
         digests |= {forms[""].digests.get("sha256", "")} - {""}
     if len(digests) > 1:
@@ -220,10 +265,11 @@ def _check_by_hash(context: SuiteContext, forms: Mapping[str, FileDigest]) -> No
         digest = listed.digests.get(algorithm, "")
         folder = posixpath.dirname(name)
         path = context.path(f"{folder}/by-hash/{algorithm.upper()}/{digest}".lstrip("/"))
-        data = context.reader.read(path)
-        existing += data is not None
-        if data is None or hashlib.new(algorithm, data).hexdigest() != digest:
-            found = "file not found" if data is None else "other bytes"
+        wanted = FileDigest(listed.size, {algorithm: digest} if algorithm else {})
+        actual = _digest(context, path, wanted)
+        existing += actual is not None
+        if actual != wanted:
+            found = "file not found" if actual is None else "other bytes"
             findings.append(Fault(CheckKind.BY_HASH, f"{name} under its digest", found, path, _BY_HASH_HINT))
     if findings and not existing:
         context.subject.mark_not_run("there is no by-hash folder", CheckKind.BY_HASH)

@@ -4,35 +4,76 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from kubeparcel.doctor.apt_release import SuiteContext
 from kubeparcel.doctor.findings import CheckKind
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.index_stream import stanzas
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
 
 _DIGEST_FIELDS = {"sha256": "sha256", "sha512": "sha512", "sha1": "sha1", "md5": "md5sum"}
+_MAX_LABEL = 200
 _ENTRY_FIELDS = "Package, Version, Architecture, Filename, Size and SHA256"
 _ENTRY_HINT = "apt cannot install the package. Generate the index again, with SHA256."
 
 
-def check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[Package]:
-    """Check the stanzas of an index; yield the packages that are examined."""
+class Entries(NamedTuple):
+    """The packages of an index with their listed digests, and what is wrong with the entries that are invalid."""
+
+    packages: list[tuple[Package, Mapping[str, str]]]
+    problems: list[str]
+
+
+def read_entries(name: str, blocks: Iterable[bytes]) -> Entries:
+    """Parse the plain bytes of an index. Raises LimitExceeded."""
+    entries = Entries([], [])
+    kept = 0
+    for stanza in stanzas(name, blocks):
+        fields = deb_metadata.parse_fields(stanza)
+        if not fields:
+            continue
+        try:
+            package, digests = _parse_entry(fields)
+        except (MalformedData, ConfigurationError, KeyError) as error:
+            label = f"{fields.get('package', '?')} {fields.get('version', '?')}"
+            problem = f"field {error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
+            entries.problems.append(f"{label[:_MAX_LABEL]}: {problem[:_MAX_LABEL]}")
+        else:
+            entries.packages.append((package, digests))
+            kept += sum(map(len, digests.values())) + len(package.dependencies) + len(package.path)
+            limits.INDEX_TEXT.check(kept, name)
+    return entries
+
+
+def _parse_entry(fields: Mapping[str, str]) -> tuple[Package, Mapping[str, str]]:
+    identity = deb_metadata.identity(fields)
+    file_path = check_path(fields["filename"].removeprefix("./"))
+    size = parse_number(fields["size"], "its Size field")
+    digest = fields.get("sha256") or fields["sha512"]
+    package = Package(Format.DEB, *identity, digest, size, digest, deb_metadata.dependencies(fields), file_path)
+    return package, {algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)}
+
+
+def check_entries(context: SuiteContext, index: str, entries: Entries) -> Iterator[Package]:
+    """Check the entries of an index; yield the packages that are examined."""
     context.subject.mark_run(CheckKind.ENTRIES)
     path = context.path(index)
+    for problem in entries.problems:
+        context.subject.add_finding(CheckKind.ENTRIES, _ENTRY_FIELDS, problem, path, _ENTRY_HINT)
+        context.subject.complete = False
     arch = index.rpartition("/")[0].rpartition("binary-")[2]
     digests: dict[tuple[str, ...], str] = {}
-    for stanza in data.decode("utf-8", "replace").split("\n\n"):
-        fields = deb_metadata.parse_fields(stanza)
-        package = _parse_entry(context, path, fields) if fields else None
-        if package is None:
-            continue
+    for package, listed in entries.packages:
         if not context.selection.has_arch(package.arch):
             continue
+        context.subject.digests[package] = listed
         if arch and package.arch not in (arch, "all"):
             hint = f"Clients of {arch} cannot install it. Generate the index again."
             expected = f"packages for {arch}"
@@ -42,27 +83,6 @@ def check_entries(context: SuiteContext, index: str, data: bytes) -> Iterator[Pa
             hint = "Clients install either. Remove one, or publish it with a higher revision."
             context.subject.add_finding(CheckKind.ENTRIES, "one file for each version", found, path, hint)
         yield package
-
-
-def _parse_entry(context: SuiteContext, path: str, fields: Mapping[str, str]) -> Package | None:
-    try:
-        identity = deb_metadata.identity(fields)
-        file_path = check_path(fields["filename"].removeprefix("./"))
-        size = parse_number(fields["size"], "its Size field")
-        digest = fields.get("sha256") or fields["sha512"]
-    except (MalformedData, ConfigurationError, KeyError, ValueError) as error:
-        name = f"{fields.get('package', '?')} {fields.get('version', '?')}"
-        missing = isinstance(error, KeyError)
-        problem = f"field {error} is missing" if missing else str(error).split("\n")[0]
-        context.subject.add_finding(CheckKind.ENTRIES, _ENTRY_FIELDS, f"{name}: {problem}", path, _ENTRY_HINT)
-        context.subject.complete = False
-        return None
-    dependencies = deb_metadata.dependencies(fields)
-    package = Package(Format.DEB, *identity, digest, size, digest, dependencies, file_path)
-    context.subject.digests[package] = {
-        algorithm: fields[name] for algorithm, name in _DIGEST_FIELDS.items() if fields.get(name)
-    }
-    return package
 
 
 def locate_files(context: SuiteContext, packages: Iterable[Package]) -> dict[Package, str]:

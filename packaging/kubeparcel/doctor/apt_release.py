@@ -10,16 +10,19 @@ from email.utils import parsedate_to_datetime
 from kubeparcel.doctor.discovery import Suite
 from kubeparcel.doctor.findings import NO_SIGNATURE, CheckKind, FileDigest, Subject
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import RepositoryReader, read_limited
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature, cleartext
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
+from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.repository.model import DAY
 from kubeparcel.sanitize import is_number
 
 SUFFIXES = ("", ".xz", ".gz", ".bz2", ".zst", ".lz4", ".lzma")
 _ALGORITHMS = ("sha256", "sha512", "sha1", "md5sum")
 _TRUE = ("yes", "true", "with", "on", "enable", "1")
+_MAX_SHOWN = 100
 _CLOCK_SKEW = 60
 _EXPIRES_SOON = 7 * DAY
 _EXPIRED_HINT = "Publish again: apt rejects the suite until then."
@@ -39,8 +42,14 @@ class SuiteContext:
         return f"{self.suite.folder}/{name}".lstrip("/")
 
     def read(self, name: str) -> bytes | None:
-        """Return a file in the suite's folder; None if it does not exist."""
-        return self.reader.read(self.path(name))
+        """Return a small file in the suite's folder; None if it does not exist, empty with a finding if it is large."""
+        limit = limits.SIGNATURE if name.endswith(".gpg") else limits.RELEASE
+        try:
+            return read_limited(self.reader, self.path(name), limit)
+        except LimitExceeded as error:
+            hint = f"apt rejects it. {error.hint}"
+            self.subject.add_finding(CheckKind.FIELDS, f"a {name} of usual size", str(error), self.path(name), hint)
+            return b""
 
 
 def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str] | None:
@@ -49,9 +58,19 @@ def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str]
     if text is None:
         return None
     fields = deb_metadata.parse_fields(text)
-    _check_fields(context, fields)
-    _check_dates(context, fields, keys.now)
-    return fields
+    return fields if check_fields(context, fields, keys.now) else None
+
+
+def check_fields(context: SuiteContext, fields: Mapping[str, str], now: float) -> bool:
+    """Check the fields of a Release and its dates; return whether it is within the limits."""
+    try:
+        _check_fields(context, fields)
+    except LimitExceeded as error:
+        found, path = str(error), context.path("Release")
+        context.subject.add_finding(CheckKind.FIELDS, "a Release of usual size", found, path, error.hint)
+        return False
+    _check_dates(context, fields, now)
+    return True
 
 
 def _check_signatures(context: SuiteContext, keys: TrustedKeys) -> str | None:
@@ -148,8 +167,11 @@ def _check_listed_architectures(context: SuiteContext, fields: Mapping[str, str]
     entries = set(release_entries(fields))
     listed = entries | {name.rpartition(".")[0] or name for name in entries}
     selection = context.selection
-    for component in filter(selection.has_component, fields.get("components", "").split()):
-        for arch in filter(selection.has_arch, fields.get("architectures", "").split()):
+    components = list(filter(selection.has_component, fields.get("components", "").split()))
+    arches = list(filter(selection.has_arch, fields.get("architectures", "").split()))
+    limits.RELEASE_FILES.check(len(components) * len(arches), "the Release")
+    for component in components:
+        for arch in arches:
             index = f"{component.rpartition('/')[2]}/binary-{arch}/Packages"
             if not {index, f"{component}/binary-{arch}/Packages"} & listed and arch != "all":
                 context.subject.add_finding(
@@ -212,9 +234,9 @@ def parse_date(text: str) -> float | None:
         return None
     try:
         date = parsedate_to_datetime(text.replace("UTC", "+0000"))
-    except (ValueError, TypeError):
-        raise ValueError(text) from None
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(text[:_MAX_SHOWN]) from None
 
 
 def read_fields(context: SuiteContext) -> Mapping[str, str]:
@@ -229,13 +251,14 @@ def announces_by_hash(fields: Mapping[str, str]) -> bool:
 
 
 def release_entries(fields: Mapping[str, str]) -> dict[str, FileDigest]:
-    """Return the sizes and digests that a Release lists, by the names of the indexes."""
+    """Return the sizes and digests that a Release lists, by the names of the indexes. Raises LimitExceeded."""
     sizes: dict[str, int] = {}
     digests: dict[str, dict[str, str]] = {}
     for algorithm in _ALGORITHMS:
         for name, digest, size in _parse_entries(fields.get(algorithm, "")):
             sizes.setdefault(name, size)
             digests.setdefault(name, {})[algorithm.removesuffix("sum")] = digest.lower()
+    limits.RELEASE_FILES.check(len(sizes), "the Release")
     return {name: FileDigest(sizes[name], digests[name]) for name in sizes}
 
 

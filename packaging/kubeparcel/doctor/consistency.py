@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.doctor.discovery import Discovery, yum_label
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
+from kubeparcel.doctor.http_reader import HttpReader, LinkedFiles
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format
@@ -84,15 +85,24 @@ def check_orphans(
     known = set().union(*(subject.file_paths for subject in both))
     known |= set(discovery.state.retired_packages) if discovery.state else set()
     folders = _outermost({*(suite.base for suite in discovery.suites), *discovery.yum_folders})
-    listings = [paths for paths in map(reader.file_sizes, folders) if paths is not None]
+    listings = [listed for listed in (_list_files(reader, folder, known) for folder in folders) if listed is not None]
     if not listings:
         return orphans_not_run("the server does not list folders")
     files = Subject(_FILES)
     files.mark_run(CheckKind.ORPHANS)
-    for path in sorted(set().union(*listings) - known):
+    if not all(listed.complete for listed in listings):
+        files.add_remark("the server lists too many folders; those without listed packages were not all searched")
+    for path in sorted(set().union(*(listed.paths for listed in listings)) - known):
         if path.endswith(_PACKAGE_SUFFIXES):
             files.add_finding(CheckKind.ORPHANS, "listed in an index", "not listed", path, _ORPHAN_HINT)
     return files
+
+
+def _list_files(reader: RepositoryReader, folder: str, known: Iterable[str]) -> LinkedFiles | None:
+    if isinstance(reader, HttpReader):
+        return reader.linked_files(folder, known)
+    sizes = reader.file_sizes(folder)
+    return None if sizes is None else LinkedFiles(list(sizes), complete=True)
 
 
 def orphans_not_run(reason: str) -> Subject:

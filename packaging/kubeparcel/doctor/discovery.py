@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kubeparcel.doctor.http_reader import HttpReader
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import KubeparcelError, Unreachable, UsageError
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import State
@@ -18,6 +18,10 @@ _APT_FOLDERS = ("", "apt", "deb")
 _YUM_FOLDERS = ("", "yum", "rpm")
 _SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/"}
 _MAX_DEPTH, _MAX_FOLDERS = 6, 400
+_FREE_FOLDERS, _FOLDERS_PER_REPOSITORY = 60, 10
+"""Of a server's folders, which it may invent, so many are listed, and more for each repository in them."""
+
+_MAX_NAMES = 100
 _RELEASE_FILES = {"InRelease", "Release"}
 
 
@@ -75,6 +79,7 @@ def discover(reader: RepositoryReader, names: Sequence[str] = ()) -> Discovery:
     state = _read_state(reader)
     suites, yum_folders = _walk(reader)
     candidates = list(dict.fromkeys((*names, *(state.suites if state else ()), *_USUAL_SUITES)))
+    candidates = candidates[:_MAX_NAMES]
     suites = suites or list(_probe_suites(reader, candidates))
     yum_folders = yum_folders or list(_probe_yum_folders(reader, candidates))
     if names:
@@ -95,8 +100,10 @@ def _walk(reader: RepositoryReader) -> tuple[list[Suite], list[str]]:
     suites: list[Suite] = []
     yum_folders: list[str] = []
     pending = deque([""])
-    for _ in range(_MAX_FOLDERS):
-        if not pending:
+    for visited in range(_MAX_FOLDERS):
+        found = len(suites) + len(yum_folders)
+        exhausted = visited >= _FREE_FOLDERS + _FOLDERS_PER_REPOSITORY * found and not isinstance(reader, FolderReader)
+        if not pending or exhausted:
             break
         folder = pending.popleft()
         names = reader.list_folder(folder) or ()

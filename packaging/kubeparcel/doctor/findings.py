@@ -149,6 +149,14 @@ class Hasher:
         for hash_ in self._hashes.values():
             hash_.update(block)
 
+    def pass_on(self, blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+        """Yield blocks and add them, until the file is known to be larger than `size`."""
+        for block in blocks:
+            self.update(block)
+            yield block
+            if self._size > size:
+                return
+
     @property
     def result(self) -> FileDigest:
         """Return size and digests of the data so far."""
@@ -156,18 +164,19 @@ class Hasher:
         return FileDigest(self._size, digests)
 
 
-def hash_blocks(blocks: Iterable[bytes], algorithms: Iterable[str]) -> FileDigest:
-    """Return size and digests of all blocks."""
-    hasher = Hasher(algorithms)
-    for block in blocks:
-        hasher.update(block)
+def hash_blocks(blocks: Iterable[bytes], listed: FileDigest) -> FileDigest:
+    """Return size and digests of blocks; of a file larger than listed, only the beginning is read."""
+    hasher = Hasher(listed.digests)
+    for _ in hasher.pass_on(blocks, listed.size):
+        pass
     return hasher.result
 
 
 def differences(listed: FileDigest, actual: FileDigest) -> Iterator[tuple[str, str]]:
     """Yield what is listed and what was found instead: the size, or the first other digest."""
     if actual.size != listed.size:
-        yield f"{listed.size:,} bytes", f"{actual.size:,} bytes"
+        more = f"more than {listed.size:,} bytes"
+        yield f"{listed.size:,} bytes", more if actual.size > listed.size else f"{actual.size:,} bytes"
         return
     for algorithm, digest in listed.digests.items():
         if actual.digests[algorithm] != digest:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import unescape
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 from kubeparcel.errors import ConfigurationError, DownloadError
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import LimitExceeded
+from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.sources.http.request import ABSENT, first_bytes, iter_body, open_response
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
@@ -24,7 +27,15 @@ _FORBIDDEN = 403
 _ABSENT = ABSENT | {_FORBIDDEN}
 
 _LINK = re.compile(r"""href\s*=\s*["']([^"'?#]+)["']""", re.IGNORECASE)
-_MAX_FOLDERS = 2000
+MAX_UNKNOWN_FOLDERS = 100
+"""Folders that are visited although no index names a file in them."""
+
+
+class LinkedFiles(NamedTuple):
+    """The paths that a server's pages list; `complete` is false if not all folders were visited."""
+
+    paths: list[str]
+    complete: bool
 
 
 class HttpReader:
@@ -52,7 +63,7 @@ class HttpReader:
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         if limit is None:
-            return self._get(check_path(path), b"".join)
+            return self._read_limited(check_path(path), limits.DOCUMENT)
         headers = {"Range": f"bytes=0-{limit - 1}"}
         return self._get(check_path(path), lambda blocks: first_bytes(blocks, limit), headers)
 
@@ -64,6 +75,14 @@ class HttpReader:
     def read_url(self, limit: int) -> bytes | None:
         """Return the first `limit` bytes of the document at the URL itself; None if there is none."""
         return self._get_url(self.location.rstrip("/"), lambda blocks: first_bytes(blocks, limit))
+
+    def _read_limited(self, path: str, limit: Limit) -> bytes | None:
+        data = self._get(path, lambda blocks: first_bytes(blocks, limit.maximum + 1))
+        try:
+            limit.check(len(data or b""), redact_url(self.location + path))
+        except LimitExceeded as error:
+            raise DownloadError(f"{error}.", error.hint) from None
+        return data
 
     def _get(
         self, path: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
@@ -94,31 +113,53 @@ class HttpReader:
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
         """Return the names that the server's HTML page of a folder links to."""
-        data = self._get(f"{folder}/" if folder else "", b"".join)
-        if data is None or b"href" not in data.lower():
-            return None
-        links = _LINK.findall(data.decode("utf-8", "replace"))
-        names = (unquote(unescape(link)).removeprefix("./") for link in links)
-        return [name for name in dict.fromkeys(names) if _is_name(name)]
+        data = self._read_limited(f"{folder}/" if folder else "", limits.LISTING)
+        return None if data is None or b"href" not in data.lower() else link_names(data)
 
     def file_sizes(self, prefix: str) -> dict[str, int] | None:
         """Return the files that such pages list; their sizes are unknown (-1)."""
-        sizes: dict[str, int] = {}
-        pending = [prefix]
+        listed = self.linked_files(prefix, ())
+        return None if listed is None else dict.fromkeys(listed.paths, -1)
+
+    def linked_files(self, prefix: str, known: Iterable[str]) -> LinkedFiles | None:
+        """Return the files that such pages list below a folder; None if the server lists no folders.
+
+        Folders that lead to `known` files are all visited, of others a limited number: a server can link to any.
+        """
+        justified = {folder for path in known for folder in _folders_above(path)}
+        paths: list[str] = []
+        pending, unjustified = [prefix], 0
         visited = set(pending)
-        while pending and len(visited) < _MAX_FOLDERS:
+        while pending:
             folder = pending.pop()
+            unjustified += folder not in justified
+            if unjustified > MAX_UNKNOWN_FOLDERS or len(paths) > limits.INDEX_ENTRIES.maximum:
+                return LinkedFiles(paths, complete=False)
             names = self.list_folder(folder)
             if names is None and folder == prefix:
                 return None
             for name in names or ():
                 path = f"{folder}/{name.rstrip('/')}".lstrip("/")
                 if not name.endswith("/"):
-                    sizes[path] = -1
+                    paths.append(path)
                 elif path not in visited:
                     visited.add(path)
-                    pending.append(path)
-        return sizes
+                    # Those that lead to known files come first.
+                    pending.insert(len(pending) if path in justified else 0, path)
+        return LinkedFiles(paths, complete=True)
+
+
+def link_names(page: bytes) -> list[str]:
+    """Return the names of files and folders directly in the listed folder that a page links to."""
+    links = _LINK.findall(page.decode("utf-8", "replace"))
+    names = (unquote(unescape(link)).removeprefix("./") for link in links)
+    return [name for name in dict.fromkeys(names) if _is_name(name)]
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _is_name(link: str) -> bool:

@@ -23,6 +23,9 @@ DEFAULT_HORIZON_DAYS = 365
 _KEY_NAMES = ("key.gpg", "key.asc", "Release.key", "RPM-GPG-KEY", "gpg.key", "public.key")
 _KEY_SUFFIXES = (".gpg", ".asc", ".key", ".pgp")
 _MAX_KEY_SIZE = 1 << 20
+_MAX_LISTED_KEYS, _MAX_KEY_FILES = 10, 200
+"""Key files with other names that are read of a folder, and key files of a repository."""
+
 _RENEW_HINT = (
     "Run inv key extend or inv key rotate and publish again: installed clients keep the key that "
     "they have, and reject signatures by an expired one."
@@ -160,9 +163,10 @@ def _offered_keys(reader: RepositoryReader, discovery: Discovery) -> bytes:
     paths = [_join(folder, "repodata/repomd.xml.key") for folder in discovery.yum_folders]
     for folder in dict.fromkeys(("", *bases, *discovery.yum_folders)):
         names = reader.list_folder(folder) or ()
-        listed = [name for name in names if name.endswith(_KEY_SUFFIXES) and name != "Release.gpg"]
+        listed = [name for name in names if name.endswith(_KEY_SUFFIXES) and name != "Release.gpg"][:_MAX_LISTED_KEYS]
         paths += [_join(folder, name) for name in dict.fromkeys((*_KEY_NAMES, *listed))]
-    files = (reader.read(path, _MAX_KEY_SIZE) or b"" for path in dict.fromkeys(paths))
+    distinct = list(dict.fromkeys(paths))[:_MAX_KEY_FILES]
+    files = (reader.read(path, _MAX_KEY_SIZE) or b"" for path in distinct)
     return b"".join(dict.fromkeys(openpgp.dearmor(f) for f in files if openpgp.is_key(f)))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, Hasher
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
@@ -44,16 +45,15 @@ class PackageBytes:
 def read_bytes(check: FileCheck, blocks: Iterator[bytes]) -> PackageBytes:
     """Hash a package in one pass, and keep the bytes with its metadata."""
     hasher = Hasher(check.digests)
+    blocks = hasher.pass_on(blocks, min(check.package.size, limits.FILE.maximum))
     head = b""
     for block in blocks:
-        hasher.update(block)
         head += block
         if len(head) >= _head_length(check.package.format, head):
             break
     start = _payload_start(head) if check.package.format is Format.RPM else None
     payload = None if start is None else hashlib.sha256(head[start:])
     for block in blocks:
-        hasher.update(block)
         if payload:
             payload.update(block)
     return PackageBytes(head, hasher.result, payload.hexdigest() if payload else "")

@@ -8,8 +8,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.storage.base import StorageReader, check_path
 from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.sources.http.request import first_bytes
 from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
@@ -29,6 +31,14 @@ class RepositoryReader(StorageReader, Protocol):
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
         """Return the names in a folder, folders with `/` at the end; None if listing fails."""
+
+
+def read_limited(reader: RepositoryReader, path: str, limit: Limit) -> bytes | None:
+    """Return a small file; None if it does not exist. Raises LimitExceeded if it is larger than the limit."""
+    data = reader.stream(path, lambda blocks: first_bytes(blocks, limit.maximum + 1))
+    if data is not None:
+        limit.check(len(data), path)
+    return data
 
 
 class FolderReader(FolderStorage):

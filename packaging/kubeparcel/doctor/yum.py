@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from kubeparcel.doctor import locations, yum_primary
@@ -14,19 +14,22 @@ from kubeparcel.doctor.findings import (
     UNREADABLE_INDEX,
     CheckKind,
     FileDigest,
+    Hasher,
     Subject,
     differences,
-    hash_blocks,
 )
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import RepositoryReader, read_limited
 from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.signatures import check_signature
+from kubeparcel.doctor.yum_primary import MetadataEntries
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.packages.compression import decompress_index
-from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import LimitExceeded, MalformedData
+from kubeparcel.packages.index_stream import plain_blocks
 from kubeparcel.repository.storage.base import check_path
-from kubeparcel.repository.yum.primary import base_and_path, declares_entities
+from kubeparcel.repository.yum.primary import base_and_path
+from kubeparcel.repository.yum.xml_elements import iterate_elements
 from kubeparcel.sanitize import is_number
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
@@ -55,7 +58,7 @@ def check_yum_repository(
 ) -> Subject:
     """Check the metadata of a repository; package files are checked separately."""
     context = _Context(reader, base, Subject(name))
-    repomd = reader.read(context.path("repodata/repomd.xml")) or b""
+    repomd = _read_repomd(context)
     _check_signature(context, repomd, keys)
     return _check_packages(context, repomd, _REQUIRED, selection)
 
@@ -68,10 +71,19 @@ def read_packages(
     With `keys`, the signature of repomd.xml is checked too.
     """
     context = _Context(reader, base, Subject(name))
-    repomd = reader.read(context.path("repodata/repomd.xml")) or b""
+    repomd = _read_repomd(context)
     if keys:
         _check_signature(context, repomd, keys)
     return _check_packages(context, repomd, ("primary",), selection or Selection())
+
+
+def _read_repomd(context: _Context) -> bytes:
+    path = context.path("repodata/repomd.xml")
+    try:
+        return read_limited(context.reader, path, limits.REPOMD) or b""
+    except LimitExceeded as error:
+        context.add_finding("a repomd.xml of usual size", str(error), path)
+        return b""
 
 
 def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], selection: Selection) -> Subject:
@@ -91,7 +103,7 @@ def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], sele
 
 def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> None:
     path = context.path("repodata/repomd.xml.asc")
-    signature = context.reader.read(path)
+    signature = context.reader.read(path, limits.SIGNATURE.maximum)
     if signature is None:
         context.subject.add_finding(
             CheckKind.REPOMD,
@@ -105,41 +117,51 @@ def _check_signature(context: _Context, repomd: bytes, keys: TrustedKeys) -> Non
     context.subject.mark_not_run(NO_SIGNATURE, CheckKind.PACKET, CheckKind.SQV)
 
 
-def _check_metadata(context: _Context, repomd: bytes, required: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Check the files that repomd.xml lists; yield kind and text of the required ones, which are about packages.
+def _check_metadata(context: _Context, repomd: bytes, required: Sequence[str]) -> Iterator[tuple[str, MetadataEntries]]:
+    """Check the files that repomd.xml lists; yield kind and entries of the required ones, which are about packages.
 
     Files of other kinds are checked only if all that clients require are.
     """
     context.subject.mark_run(CheckKind.INDEXES)
     path = context.path("repodata/repomd.xml")
-    root = _parse(context, repomd, path)
-    if root is None:
-        return
     kinds = set()
-    for entry in root.iter(f"{_REPO}data"):
+    for entry in _listed_files(context, repomd, path):
         kind = entry.attrib.get("type", "")
         kinds.add(kind)
-        text = _check_file(context, entry, kind) if kind in required or required == _REQUIRED else None
-        if text is not None and kind in required:
-            yield kind, text
+        entries = _check_file(context, entry, kind) if kind in required or required == _REQUIRED else None
+        if entries is not None and kind in required:
+            yield kind, entries
     for kind in required:
         if kind not in kinds:
             context.add_finding(f"{kind} in repomd.xml", "not listed", path)
 
 
-def _parse(context: _Context, text: bytes, path: str) -> Element | None:
-    if declares_entities(text):
-        context.add_finding("XML without entities", "it declares entities", path)
-        return None
+def _listed_files(context: _Context, repomd: bytes, path: str) -> list[Element]:
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 - without entities
-    except ElementTree.ParseError as error:
+        return listed_files(repomd)
+    except MalformedData as error:
         context.add_finding("XML", str(error), path)
-        return None
+        return []
 
 
-def _check_file(context: _Context, entry: Element, kind: str) -> bytes | None:
-    """Check a metadata file, compressed and decompressed; return its text if it is required."""
+def listed_files(repomd: bytes) -> list[Element]:
+    """Return the entries of a repomd.xml, one for each file. Raises MalformedData."""
+    files = [element for element in iterate_elements("repomd.xml", [repomd]) if element.tag == f"{_REPO}data"]
+    limits.REPOMD_FILES.check(len(files), "repomd.xml")
+    return files
+
+
+class _MetadataFile(NamedTuple):
+    """A metadata file as it was read: its digest, that of its text, its entries, and why it cannot be read."""
+
+    packed: FileDigest
+    text: FileDigest
+    entries: MetadataEntries | None
+    problem: str
+
+
+def _check_file(context: _Context, entry: Element, kind: str) -> MetadataEntries | None:
+    """Check a metadata file, compressed and decompressed; return its entries if it is required."""
     location = entry.find(f"{_REPO}location")
     try:
         base, name = ("", check_path("")) if location is None else base_and_path(location)
@@ -147,47 +169,65 @@ def _check_file(context: _Context, entry: Element, kind: str) -> bytes | None:
     except (ConfigurationError, ValueError) as error:
         context.add_finding("a path below the repository, or a URL", str(error).splitlines()[0], kind)
         return None
-    data = locations.stream(context.reader, path, b"".join)
-    if data is None:
+    listed, listed_text = (listed_digest(entry, prefix) for prefix in ("", "open-"))
+    file = locations.stream(context.reader, path, functools.partial(_read_file, name, kind, listed, listed_text))
+    if file is None:
         context.add_finding(f"the file of {kind}", "file not found", path)
         return None
-    valid = _matches(context, entry, "", data, path)
-    if kind not in _REQUIRED:
-        return None
-    try:
-        text = decompress_index(name, data)
-    except MalformedData as error:
+    valid = _matches(context, entry, "", listed, file.packed, path)
+    if file.problem:
         if valid:
-            context.add_finding("a complete file", str(error), path)
+            context.add_finding("a complete file", file.problem, path)
         return None
-    if valid:
-        _matches(context, entry, "open-", text, path)
-    return text
+    if valid and kind in _REQUIRED:
+        _matches(context, entry, "open-", listed_text, file.text, path)
+    return file.entries
 
 
-def _matches(context: _Context, entry: Element, prefix: str, data: bytes, path: str) -> bool:
-    """Check the listed size and digest; those of decompressed data have the prefix `open-`."""
-    label = "decompressed: " if prefix else ""
-    digests = _listed_digests(context, entry, prefix, path)
-    size = entry.findtext(f"{_REPO}{prefix}size") or ""
-    listed = FileDigest(int(size) if is_number(size) else len(data), digests)
-    mismatches = list(differences(listed, hash_blocks([data], digests)))
-    for expected, found in mismatches:
-        context.add_finding(label + expected, label + found, path)
-    return not mismatches
+def _read_file(
+    name: str, kind: str, listed: FileDigest, listed_text: FileDigest, blocks: Iterator[bytes]
+) -> _MetadataFile:
+    """Read a metadata file in one pass."""
+    packed, text = Hasher(listed.digests), Hasher(listed_text.digests)
+    most = limits.INDEX.maximum
+    passed = packed.pass_on(blocks, min(listed.size, most) if listed.size >= 0 else most)
+    entries, problem = None, ""
+    if kind in _REQUIRED:
+        try:
+            entries = yum_primary.read_entries(kind, text.pass_on(plain_blocks(name, passed), most))
+        except MalformedData as error:
+            problem = str(error)
+    for _ in passed:
+        pass
+    return _MetadataFile(packed.result, text.result, entries, problem)
 
 
-def _listed_digests(context: _Context, entry: Element, prefix: str, path: str) -> Mapping[str, str]:
+def listed_digest(entry: Element, prefix: str) -> FileDigest:
+    """Return the listed size and digest, as far as they are usable: otherwise the size is -1, and there is no digest.
+
+    Those of decompressed data have the prefix `open-`.
+    """
     checksum = entry.find(f"{_REPO}{prefix}checksum")
     algorithm = "none" if checksum is None else checksum.attrib.get("type", "none")
-    if checksum is not None and algorithm in _ALGORITHMS:
-        return {algorithm: (checksum.text or "").strip()}
-    if checksum is not None or not prefix:
+    size = entry.findtext(f"{_REPO}{prefix}size") or ""
+    digests = {algorithm: (checksum.text or "").strip()} if checksum is not None and algorithm in _ALGORITHMS else {}
+    return FileDigest(int(size) if is_number(size) else -1, digests)
+
+
+def _matches(context: _Context, entry: Element, prefix: str, listed: FileDigest, actual: FileDigest, path: str) -> bool:
+    """Check the size and digest of a file, or with the prefix `open-`, of its decompressed data."""
+    label = "decompressed: " if prefix else ""
+    checksum = entry.find(f"{_REPO}{prefix}checksum")
+    if not listed.digests and (checksum is not None or not prefix):
         context.subject.add_finding(
             CheckKind.INDEXES,
             f"{prefix}checksum with SHA-256 or better",
-            algorithm,
+            "none" if checksum is None else checksum.attrib.get("type", "none"),
             path,
             "Current systems reject weaker checksums. Run createrepo_c --checksum sha256.",
         )
-    return {}
+    expected_size = listed.size if listed.size >= 0 else actual.size
+    mismatches = list(differences(FileDigest(expected_size, listed.digests), actual))
+    for expected, found in mismatches:
+        context.add_finding(label + expected, label + found, path)
+    return not mismatches

@@ -141,10 +141,9 @@ def decompress(data: bytes, compression: str, name: str, limit: Limit) -> bytes:
     return plain
 
 
-def decompress_index(name: str, data: bytes) -> bytes:
-    """Return the plain bytes of an index, compressed as its suffix says; raise MalformedData."""
-    suffix = f".{name.rpartition('.')[2]}"
-    return decompress(data, _BY_SUFFIX.get(suffix, "none"), name, limits.INDEX)
+def compression_by_suffix(name: str) -> str:
+    """Return the compression that the suffix of a file's name says."""
+    return _BY_SUFFIX.get(f".{name.rpartition('.')[2]}", "none")
 
 
 def decompression_error(name: str, error: BaseException) -> MalformedData:

@@ -99,6 +99,21 @@ RATIO = Limit(
     "compression-ratio", 40, "times its packed size", "above 64 MiB; binaries compress to a fifth, text to a twentieth"
 )
 INDEX = Limit("index-size", 1 << 30, "bytes", "the largest distributions have indexes of 250 MB")
+INDEX_TIME = Limit("index-time", 10, "seconds of processor time", "the index of Debian's main takes 3")
+INDEX_ENTRIES = Limit("index-entries", 100_000, "packages", "Debian's main has 65,000")
+INDEX_ENTRY = Limit("index-entry-size", 8 << 20, "bytes", "the kernels of distributions provide 2 MB of symbols")
+INDEX_TEXT = Limit(
+    "index-text-size", 64 << 20, "characters of names, digests, paths and dependencies", "Debian's main has 30 million"
+)
+XML_ELEMENTS = Limit("xml-elements", 200_000, "elements in an entry", "the largest packages have 30,000 files")
+XML_DEPTH = Limit("xml-depth", 16, "levels", "metadata of rpms has 5")
+RELEASE = Limit("release-size", 8 << 20, "bytes", "the Releases of Debian and Ubuntu have less than 1 MB")
+RELEASE_FILES = Limit("release-files", 20_000, "files", "the Releases of Debian and Ubuntu list 2,500")
+SIGNATURE = Limit("signature-size", 1 << 20, "bytes", "a signature has less than 2 KB, a key with many names 100 KB")
+REPOMD = Limit("repomd-size", 1 << 20, "bytes", "the longest have 10 KB")
+REPOMD_FILES = Limit("repomd-files", 100, "files", "distributions list 15")
+DOCUMENT = Limit("document-size", 32 << 20, "bytes", "the state of a repository with 50,000 packages has 20 MB")
+LISTING = Limit("listing-size", 8 << 20, "bytes", "a page of 10,000 files has 2 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")
 CONTROL_FILE = Limit("control-file-size", 1 << 20, "bytes", "the longest have lists of 50 KB in Provides")
 SCRIPTLET = Limit("scriptlet-size", 128 << 10, "bytes in all scriptlets", "those of distributions have at most 60 KB")

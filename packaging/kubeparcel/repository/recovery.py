@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from kubeparcel.model import Format
-from kubeparcel.packages.compression import decompress_index
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
+from kubeparcel.packages.index_stream import plain_blocks, stanzas
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.repository import state_file
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.match import package_from
@@ -20,6 +21,7 @@ from kubeparcel.repository.model import Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import primary, repodata
+from kubeparcel.repository.yum.xml_elements import iterate_elements
 
 _HASHED_NAME = re.compile(r"/by-hash/|^[0-9a-f]{64}-")
 
@@ -53,15 +55,14 @@ def recover_state(storage: Storage, cache: PackageCache) -> State:
 
 
 def _debs(compressed: bytes) -> Iterator[Package]:
-    packages = decompress_index("Packages.gz", compressed).decode("utf-8", "replace")
-    for stanza in packages.split("\n\n"):
+    for stanza in stanzas("Packages.gz", plain_blocks("Packages.gz", [compressed])):
         fields = deb_metadata.parse_fields(stanza)
         if "package" in fields:
             yield Package(
                 Format.DEB,
                 *deb_metadata.identity(fields),
                 sha256=fields["sha256"],
-                size=int(fields["size"]),
+                size=parse_number(fields["size"], "its Size field"),
                 content_digest=fields["sha256"],
                 dependencies=deb_metadata.dependencies(fields),
                 path=fields["filename"],
@@ -74,8 +75,8 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
     location = primary.metadata_locations(repomd).get("primary")
     if location is None:
         return
-    data = decompress_index(location, storage.read(f"{folder}/{location}") or b"")
-    elements = primary.iterate_elements(data)
+    data = storage.read(f"{folder}/{location}") or b""
+    elements = iterate_elements(location, plain_blocks(location, [data]), primary.PACKAGE_TAGS)
     next(elements)  # the root element
     for element in elements:
         listed = primary.parse_package(element).package

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from kubeparcel.model import Format
-from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.numbers import parse_number
 from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.packages.rpm.tags import XML_OPERATORS
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.storage.base import check_path
+from kubeparcel.repository.yum.xml_elements import iterate_elements
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
@@ -23,6 +22,13 @@ _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _UPWARDS = re.compile(r"(?:\.\./)*")
 _OPERATORS = {name: operator for operator, name in XML_OPERATORS.items()}
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+
+PACKAGE_TAGS = frozenset(
+    {_COMMON + name for name in ("name", "arch", "version", "checksum", "size", "location", "format")}
+    | {f"{_RPM}requires", f"{_RPM}entry"}
+)
+"""The elements of a package in primary that `parse_package` reads."""
 
 
 class PrimaryEntry(NamedTuple):
@@ -52,38 +58,10 @@ def base_and_path(location: Element) -> tuple[str, str]:
     return base, check_path(path)
 
 
-def declares_entities(data: bytes) -> bool:
-    """Whether XML declares a document type or entities, which no valid metadata does."""
-    return b"<!DOCTYPE" in data[:1024] or b"<!ENTITY" in data
-
-
-def iterate_elements(data: bytes) -> Iterator[Element]:
-    """Yield the root element, still empty, then its children, each valid until the next one.
-
-    Raises MalformedData for invalid XML and for entities.
-    """
-    if declares_entities(data):
-        raise MalformedData("it declares entities")
-    depth = 0
-    root: Element | None = None
-    try:
-        events = ElementTree.iterparse(io.BytesIO(data), ("start", "end"))  # noqa: S314 - checked above
-        for event, element in events:
-            depth += 1 if event == "start" else -1
-            if root is None:
-                root = element
-                yield root
-            elif event == "end" and depth == 1:
-                yield element
-                root.clear()
-    except ElementTree.ParseError as error:
-        raise MalformedData(str(error)) from None
-
-
 def metadata_locations(repomd: bytes) -> dict[str, str]:
     """Return the path of each metadata file by its type. Raises MalformedData."""
     locations = {}
-    for element in iterate_elements(repomd):
+    for element in iterate_elements("repomd.xml", [repomd]):
         location = element.find(f"{_REPO}location")
         if location is not None:
             locations[element.get("type", "")] = location.get("href", "")
@@ -110,7 +88,7 @@ def parse_package(element: Element) -> PrimaryEntry:
         _with_epoch(version.get("epoch"), f"{version['ver']}-{version['rel']}"),
         arch,
         sha256=digest,
-        size=int(_child(element, "size").attrib["package"]),
+        size=parse_number(_child(element, "size").attrib["package"], "its size"),
         content_digest=digest,
         dependencies=", ".join(_dependencies(element)),
         path=path,

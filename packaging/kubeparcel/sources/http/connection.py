@@ -95,7 +95,9 @@ class _Lines(io.BufferedReader):
         return data
 
 
-class _Response(http.client.HTTPResponse):
+class GuardedResponse(http.client.HTTPResponse):
+    """A response that arrives in time and has an end."""
+
     def __init__(self, sock: socket.socket, *args: Any, policy: RetryPolicy, **keywords: Any) -> None:
         super().__init__(sock, *args, **keywords)
         self._watched = _Watched(self.fp.detach(), policy)
@@ -133,7 +135,7 @@ class _Guarded:
 
     def _new_conn(self: Any) -> socket.socket:
         sock: socket.socket = super()._new_conn()  # type: ignore[misc]
-        self.response_class = partial(_Response, policy=self.policy)
+        self.response_class = partial(GuardedResponse, policy=self.policy)
         if self.proxy is None:
             try:
                 self.rule.check(self.host, sock.getpeername()[0])

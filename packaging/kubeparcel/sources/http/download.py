@@ -8,7 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from kubeparcel.beneath import open_without_links
@@ -91,7 +91,7 @@ class HttpTransport:
             with open_response(self.session, self.url(address), token, {"Range": "bytes=0-0"}) as response:
                 if response.status_code in ABSENT:
                     return None
-                _, size = _content_range(response, 0) or (0, None)
+                _, size = content_range(response.status_code, response.headers, 0) or (0, None)
                 return FileStat(size, parse_http_date(response.headers.get("Last-Modified")))
 
         return retry(self.policy, token, attempt)
@@ -118,7 +118,7 @@ class HttpTransport:
         """Append the body to a partial file, and return the SHA-256 of the whole file."""
         location = self.location(address)
         with translate_os_errors(part), open(part, "a+b", opener=open_without_links) as file:
-            span = _content_range(response, file.tell())
+            span = content_range(response.status_code, response.headers, file.tell())
             size, total = span or (0, None)
             file.truncate(size)
             if span is None:
@@ -142,20 +142,27 @@ class HttpTransport:
         return digest.hexdigest()
 
 
+class Headers(Protocol):
+    """The headers of a response."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """Return the value of a header."""
+
+
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _content_range(response: requests.Response, size: int) -> tuple[int, int | None] | None:
+def content_range(status: int, headers: Headers, size: int) -> tuple[int, int | None] | None:
     """Return the offset of the body in the file, and the size of the file (None if unknown).
 
     A server without ranges sends the whole file. Returns None if the body does not continue a
     partial file of `size` bytes, which must then be of another file.
     """
-    if response.status_code == 200:
-        length = response.headers.get("Content-Length", "")
+    if status == 200:
+        length = headers.get("Content-Length", "")
         return 0, int(length) if is_number(length) else None
-    header = response.headers.get("Content-Range", "")
+    header = headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (?:([0-9]{1,19})-[0-9]{1,19}|\*)/([0-9]{1,19}|\*)", header)
     total = int(match[2]) if match and match[2] != "*" else None
     offset = int(match[1]) if match and match[1] else total
