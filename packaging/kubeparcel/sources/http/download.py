@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 1 << 16
 """Bytes of a text file that are read; the files have a few hundred."""
+
 MAX_ANSWER = 1 << 20
 """The longest answer of a service in bytes; those of transparency logs have a few thousand."""
-
 
 MAX_FILE = 4 << 30
 """Bytes of a download; the largest of Kubernetes have 150 MB."""

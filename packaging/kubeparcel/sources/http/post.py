@@ -30,6 +30,7 @@ def post_json(session: Session, url: str, document: Any, max_size: int) -> bytes
     timeouts = (session.policy.connect_timeout, session.policy.read_timeout)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     try:
+        session.name_host(url)
         response = session.post(
             url, data=json.dumps(document), headers=headers, stream=True, timeout=timeouts, allow_redirects=False
         )

@@ -84,13 +84,17 @@ class Session(requests.Session):
         """Return a GET request."""
         return self.prepare_request(requests.Request("GET", url))
 
+    def name_host(self, url: str) -> None:
+        """Record that a user or the program itself named the host of a URL."""
+        if self._are_named:
+            self.named_hosts.add((urlsplit(url).hostname or "").lower())
+
     def open(self, origin: str, headers: Mapping[str, str]) -> requests.Response:
         """Return the response to a GET request before its body, after redirects, each of which is judged.
 
         Raises DownloadError for a redirect that is not followed, and as requests does.
         """
-        if self._are_named:
-            self.named_hosts.add((urlsplit(origin).hostname or "").lower())
+        self.name_host(origin)
         timeouts = (self.policy.connect_timeout, self.policy.read_timeout)
         url = origin
         for _ in range(MAX_REDIRECTS):
