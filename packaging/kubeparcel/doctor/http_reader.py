@@ -8,10 +8,9 @@ from html import unescape
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
+from kubeparcel.doctor.reader import check_size, read_document
 from kubeparcel.errors import ConfigurationError, DownloadError
 from kubeparcel.packages import limits
-from kubeparcel.packages.errors import LimitExceeded
-from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.sources.http.request import ABSENT, first_bytes, iter_body, open_response
 from kubeparcel.sources.http.retry import RetryPolicy, TransientError, retry
@@ -63,7 +62,7 @@ class HttpReader:
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
         if limit is None:
-            return self._read_limited(check_path(path), limits.DOCUMENT)
+            return read_document(self, path)
         headers = {"Range": f"bytes=0-{limit - 1}"}
         return self._get(check_path(path), lambda blocks: first_bytes(blocks, limit), headers)
 
@@ -75,14 +74,6 @@ class HttpReader:
     def read_url(self, limit: int) -> bytes | None:
         """Return the first `limit` bytes of the document at the URL itself; None if there is none."""
         return self._get_url(self.location.rstrip("/"), lambda blocks: first_bytes(blocks, limit))
-
-    def _read_limited(self, path: str, limit: Limit) -> bytes | None:
-        data = self._get(path, lambda blocks: first_bytes(blocks, limit.maximum + 1))
-        try:
-            limit.check(len(data or b""), redact_url(self.location + path))
-        except LimitExceeded as error:
-            raise DownloadError(f"{error}.", error.hint) from None
-        return data
 
     def _get(
         self, path: str, use: Callable[[Iterator[bytes]], T], headers: Mapping[str, str] | None = None
@@ -113,7 +104,9 @@ class HttpReader:
 
     def list_folder(self, folder: str) -> Sequence[str] | None:
         """Return the names that the server's HTML page of a folder links to."""
-        data = self._read_limited(f"{folder}/" if folder else "", limits.LISTING)
+        most = limits.LISTING.maximum + 1
+        data = self._get(f"{folder}/" if folder else "", lambda blocks: first_bytes(blocks, most))
+        check_size(limits.LISTING, data, redact_url(f"{self.location}{folder}"))
         return None if data is None or b"href" not in data.lower() else link_names(data)
 
     def file_sizes(self, prefix: str) -> dict[str, int] | None:

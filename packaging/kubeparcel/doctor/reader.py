@@ -8,10 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from kubeparcel.errors import DownloadError
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.packages.limits import Limit
 from kubeparcel.repository.storage.base import StorageReader, check_path
 from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.sources.http.request import first_bytes
+from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.store import translate_os_errors
 
 T = TypeVar("T")
@@ -41,6 +45,21 @@ def read_limited(reader: RepositoryReader, path: str, limit: Limit) -> bytes | N
     return data
 
 
+def read_document(reader: RepositoryReader, path: str) -> bytes | None:
+    """Return a whole file; None if it does not exist. Raises DownloadError if it is larger than any document."""
+    data = reader.stream(path, lambda blocks: first_bytes(blocks, limits.DOCUMENT.maximum + 1))
+    check_size(limits.DOCUMENT, data, redact_url(f"{reader.location.rstrip('/')}/{path}"))
+    return data
+
+
+def check_size(limit: Limit, data: bytes | None, name: str) -> None:
+    """Raise DownloadError for a document above a limit."""
+    try:
+        limit.check(len(data or b""), name)
+    except LimitExceeded as error:
+        raise DownloadError(f"{error}.", error.hint) from None
+
+
 class FolderReader(FolderStorage):
     """A repository in a folder."""
 
@@ -49,6 +68,8 @@ class FolderReader(FolderStorage):
         self.follow = follow
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
+        if limit is None:
+            return read_document(self, path)
         return super().read(path, limit) if (self.root / check_path(path)).is_file() else None
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:

@@ -7,7 +7,7 @@ from itertools import chain
 
 import obstore
 
-from kubeparcel.doctor.reader import BLOCK
+from kubeparcel.doctor.reader import BLOCK, read_document
 from kubeparcel.repository.storage.base import T, check_path
 from kubeparcel.repository.storage.s3 import S3Storage
 
@@ -16,6 +16,9 @@ class S3Reader(S3Storage):
     """A repository in a bucket."""
 
     follow: frozenset[str] = frozenset()
+
+    def read(self, path: str, limit: int | None = None) -> bytes | None:
+        return super().read(path, limit) if limit is not None else read_document(self, path)
 
     def stream(self, path: str, use: Callable[[Iterator[bytes]], T]) -> T | None:
         def get() -> T:
