@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,6 +50,8 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 @contextmanager
 def atomic_write(target: Path, mode: int = 0o644) -> Iterator[Path]:
     """Yield a temporary file that replaces `target` if the block succeeds."""
+    import tempfile
+
     with translate_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

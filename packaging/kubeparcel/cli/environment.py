@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages import limits
@@ -42,6 +41,8 @@ def apply_environment() -> None:
     unknown = {name for name in os.environ if name.startswith(_PREFIX)} - known
     if not unknown:
         return
+    from difflib import get_close_matches
+
     from kubeparcel.config.settings import Settings
 
     settings = {_PREFIX + name.upper() for name in Settings.model_fields if name != "packages"}

@@ -8,7 +8,6 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -71,6 +70,8 @@ class ValueType(click.ParamType[Any]):
         choices = self.option.choices
         with suppress(ValueError):
             return choices[choices.index(type(choices[0])(word))]
+        from difflib import get_close_matches
+
         nearest = get_close_matches(word.lower(), choices, 1)
         suggestion = f" Did you mean {str(nearest[0])!r}?" if nearest else ""
         alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"

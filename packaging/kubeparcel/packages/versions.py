@@ -45,6 +45,7 @@ def deb_version_key(version: str) -> tuple[object, ...]:
     return epoch, _deb_part(upstream), _deb_part(revision or "0")
 
 
+@functools.lru_cache(1_000)  # most revisions are equal
 def _deb_part(text: str) -> tuple[object, ...]:
     key: list[object] = []
     for letters, digits in _DEB_PARTS.findall(text):

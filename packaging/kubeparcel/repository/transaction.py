@@ -68,7 +68,7 @@ def commit(
     )
     client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages, log)
     _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
-    _remove_unused(storage, published, state)
+    _remove_unused(storage, published, target.state, state)
     return dataclasses.replace(state, digest=state_file.digest(state_data))
 
 
@@ -189,14 +189,17 @@ def _remove_indexes(storage: Storage, keys: Sequence[IndexKey]) -> None:
         storage.remove(storage.file_sizes(folder))
 
 
-def _remove_unused(storage: Storage, published: State, state: State) -> None:
-    """Remove package files and states that no retained generation needs, then the notes."""
+def _remove_unused(storage: Storage, published: State, target: State, state: State) -> None:
+    """Remove package files and states that no retained generation needs, then the notes.
+
+    `target` has the same packages as `state`, already by their paths.
+    """
     candidates = {
         *filter(_PACKAGE_PATH.fullmatch, state_file.read_names(storage, state_file.ADDING)),
         *published.retired_packages,
         *_paths_not_in(state.suites, published),
     }
-    storage.remove(sorted(candidates.difference(state.retired_packages, state.packages_by_path)))
+    storage.remove(sorted(candidates.difference(state.retired_packages, target.packages_by_path)))
     oldest = state.generation - state.options.generations
     storage.remove(
         state_file.history_path(number) for number in state_file.stored_generations(storage) if number < oldest

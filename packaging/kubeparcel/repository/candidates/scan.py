@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import filterfalse
 from pathlib import Path
 
 from kubeparcel.errors import UsageError
@@ -60,7 +61,7 @@ def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
 
 
 def _reject_invalid_names(files: Sequence[FileStamp]) -> None:
-    for file in files:
+    for file in filterfalse(str.isascii, files):
         try:
             file.encode()
         except UnicodeEncodeError:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.errors import ConfigurationError
+from kubeparcel.files import atomic_write, translate_os_errors
 from kubeparcel.paths import config_dir
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.signing import gpg
 from kubeparcel.repository.signing.keyring import Key, list_keys
-from kubeparcel.store import atomic_write, translate_os_errors
 
 DEFAULT_NAME = "default"
 LIFETIME_DAYS = 3 * 365

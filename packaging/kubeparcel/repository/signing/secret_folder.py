@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,6 +22,8 @@ def private_folder() -> Path:
 
     Raises ConfigurationError if others could, or it belongs to somebody else.
     """
+    import tempfile
+
     folder = Path(tempfile.gettempdir(), f"kubeparcel-{os.getuid()}")
     with translate_os_errors(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -66,6 +67,8 @@ def remove_abandoned() -> int:
 
 
 def _create_lock(parent: Path) -> tuple[int, Path]:
+    import tempfile
+
     while True:
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, suffix=_LOCK, dir=parent)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

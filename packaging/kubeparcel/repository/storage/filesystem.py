@@ -1,14 +1,15 @@
-"""File system calls for publishing: atomic exchange of folders, fsync of many files, hard links."""
+"""File system calls for publishing: atomic exchange of folders, fsync of many files, hard links.
+
+What only a change needs is imported in the functions.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import shutil
 import stat
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kubeparcel.repository.file_stamp import FileStamp
@@ -25,6 +26,8 @@ SYNCFS_THRESHOLD = 64
 
 def exchange_folders(first: Path, second: Path) -> bool:
     """Exchange two folders atomically; return False if unsupported (NFS, old kernels)."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
@@ -46,6 +49,8 @@ def fsync_many(paths: Iterable[str | Path]) -> None:
         for path in pending:
             _fsync(path)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(_fsync, pending))
 
@@ -63,6 +68,8 @@ def _fsync(path: str | Path) -> None:
 
 def _syncfs(path: str | Path) -> bool:
     """Flush the file system that contains a path (syncfs(2)); return False if unsupported."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "syncfs"):
         return False

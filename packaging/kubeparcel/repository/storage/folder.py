@@ -7,17 +7,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kubeparcel.beneath import reject_links
 from kubeparcel.errors import Busy
+from kubeparcel.files import translate_os_errors
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import filesystem, lock_holder
 from kubeparcel.repository.storage.base import METADATA_FOLDER, FolderSwap, check_path
 from kubeparcel.sanitize import is_number
-from kubeparcel.store import translate_os_errors
 
 _RETRY_SECONDS = 0.1
 _WORKERS = 2
@@ -81,6 +80,8 @@ class FolderStorage:
                     with translate_os_errors(Path(target)):
                         create(number, staged)
                         os.replace(staged, target)  # noqa: PTH105 - for ten thousand files
+
+            from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(_WORKERS) as threads:
                 list(threads.map(add_part, range(_WORKERS)))
