@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
 from kubeparcel import errors, journal
@@ -51,6 +53,12 @@ def test_failure_leaves_a_log_file_that_the_error_names(kubeparcel, build_runs, 
     assert "exit 4 · 0." in text
     assert "the reason" in text
     assert "ToolError" in text
+
+
+def test_success_starts_no_program_to_describe_the_platform(kubeparcel, build_runs, monkeypatch):
+    monkeypatch.setattr(platform, "platform", lambda: pytest.fail("platform.platform() starts uname"))
+    build_runs("true")
+    assert kubeparcel("build")[0] == 0
 
 
 def test_success_leaves_no_log_file_and_removes_that_of_a_failure(kubeparcel, build_runs, workdir):

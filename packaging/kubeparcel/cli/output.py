@@ -104,9 +104,13 @@ def _finish_log(code: int, ending: str) -> None:
     """Leave a log file after a failure, and name it on standard error; remove an earlier one after success."""
     if code == UsageError.exit_code:
         return
-    heading = f"kubeparcel {__version__} · {shlex.join(sys.argv)}\n{platform.platform()} · Python {sys.version}"
-    if path := journal.finish(heading, ending if code else ""):
+    if path := journal.finish(_describe_run() if code else "", ending if code else ""):
         print_message(f"Log: {display_path(path)}")
+
+
+def _describe_run() -> str:
+    """Return the program, its command line and its platform, for which `platform` starts another program."""
+    return f"kubeparcel {__version__} · {shlex.join(sys.argv)}\n{platform.platform()} · Python {sys.version}"
 
 
 def _place() -> str:
