@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubeparcel.cli.output import confirm
 from kubeparcel.errors import UsageError
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from kubeparcel.repository.open_repository import Target
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """What users are told about an option.
 
     `value` is the placeholder in help, `default` what applies without the option. Values outside

@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.open_repository import Target
-from kubeparcel.repository.signing import gpg, keyring, keys, openpgp, secret_folder, signer
+from kubeparcel.repository.signing import gpg, keyring, keys, openpgp, signer
 from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.repository_fixtures import Publish
@@ -349,7 +350,7 @@ def test_key_in_the_users_gpg_home_signs_through_the_agent(
 ) -> None:
     home = tmp_path / "g"
     fingerprint = create_gpg_key(home, *quick())
-    monkeypatch.setattr(secret_folder.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setenv("GNUPGHOME", str(home))
     target = Target(str(repo), f"{signer.GPG_PREFIX}{fingerprint}")
     try:
@@ -383,7 +384,7 @@ def with_subkeys(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list
 def test_subkey_signs_for_a_certification_only_key(
     dist: Path, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: int
 ) -> None:
-    monkeypatch.setattr(secret_folder.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     log = RecordingLog()
     try:
         primary, subkeys = with_subkeys(tmp_path / "g", monkeypatch)
