@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+
+PROCESSORS = max(2, len(os.sched_getaffinity(0)))
+"""The number of processors that this process may use, but at least 2."""
 
 GRACE = 1.0
 """The time each thread gets to end after a cancellation, in seconds."""

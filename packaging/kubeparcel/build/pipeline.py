@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
+from kubeparcel.threads import PROCESSORS
 from kubeparcel.trust.sbom_files import sbom_paths
 from kubeparcel.user_cache import open_store
 
@@ -103,7 +103,7 @@ def assemble_packages(
 ) -> tuple[BuiltPackage, ...]:
     """Build the packages that are not in the store yet, unchecked."""
     packages = [finalize(plan, lock, binaries, store) for plan in plans]
-    with executor or _create_executor() as pool:
+    with executor or ThreadPoolExecutor(PROCESSORS) as pool:
         return assemble(packages, store, log, pool)
 
 
@@ -118,10 +118,6 @@ def assemble_and_check(
 
     packages = [finalize(plan, lock, binaries, store) for plan in plans]
     with ConcurrentChecker(packages, store, add_sboms if sbom else None) as checker:
-        with _create_executor() as pool:
+        with ThreadPoolExecutor(PROCESSORS) as pool:
             built = assemble(packages, store, log, pool, checker.submit)
         return built, checker.report(built, log)
-
-
-def _create_executor() -> Executor:
-    return ThreadPoolExecutor(max(2, len(os.sched_getaffinity(0))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from kubeparcel.errors import ExternalError
 from kubeparcel.model import Format
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
-from kubeparcel.threads import CancelToken, parallel_map
+from kubeparcel.threads import PROCESSORS, CancelToken, parallel_map
 
 _CONNECTIONS = 8
 _MAX_CONSECUTIVE_ERRORS = 5
@@ -90,8 +89,7 @@ def _check_all(reader: RepositoryReader, checks: Sequence[FileCheck], keys: Trus
             task.advance(check.package.size)
         return result
 
-    processors = max(2, len(os.sched_getaffinity(0)))
-    workers = _CONNECTIONS if isinstance(reader, HttpReader) else processors
+    workers = _CONNECTIONS if isinstance(reader, HttpReader) else PROCESSORS
     total = sum(check.package.size for check in checks)
     with log.task("Examine", f"{len(checks):,} package files", total, "B") as task:
         return parallel_map(work, checks, workers)

@@ -16,12 +16,12 @@ from kubeparcel.packages.rpm import header, rpm_metadata
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.package_cache import IndexEntry, PackageCache, PackageMetadata
 from kubeparcel.repository.yum import package_xml
+from kubeparcel.threads import PROCESSORS
 
 _BATCH = 500
 """The number of files that a worker process reads, and the cache stores, at a time."""
 
 _LARGE = 1 << 20
-_WORKERS = 2
 
 
 class ParsedPackage(NamedTuple):
@@ -69,14 +69,14 @@ def read_files(files: Sequence[FileStamp]) -> Iterator[Batch]:
         return
     large = sum(file.size for file in files) > len(files) * _LARGE
     if len(files) < _BATCH or large:
-        with ThreadPoolExecutor(_WORKERS) as threads:
+        with ThreadPoolExecutor(PROCESSORS) as threads:
             yield list(zip(files, threads.map(_read_file, files), strict=True))
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-    with ProcessPoolExecutor(_WORKERS, mp_context=get_context("fork")) as processes:
+    with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as processes:
         yield from processes.map(_read_batch, batches)
 
 

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +23,8 @@ from kubeparcel.repository.model import Package
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer
+from kubeparcel.threads import PROCESSORS
 
-_WORKERS = 2
 _BATCH = 250
 """The number of signatures from which on, and in groups of which, worker processes verify them."""
 
@@ -44,7 +45,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
     signer.home.start_agent()
     signed: dict[Package, SignedRpm] = {}
     with (
-        ThreadPoolExecutor(_WORKERS) as threads,
+        ThreadPoolExecutor(PROCESSORS) as threads,
         log.task("Sign", quantity(len(unsigned), "rpms"), len(unsigned), "rpms") as task,
     ):
         results = threads.map(lambda rpm: _sign(rpm, candidates.sources[rpm], signer, folder), unsigned)
@@ -82,7 +83,7 @@ def _signed_by(signer: Signer, candidates: Candidates) -> set[Package]:
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        with ProcessPoolExecutor(_WORKERS, mp_context=get_context("fork")) as processes:
+        with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as processes:
             signers = list(processes.map(verify, paths, sizes, chunksize=_BATCH))
     return {
         package
@@ -92,8 +93,8 @@ def _signed_by(signer: Signer, candidates: Candidates) -> set[Package]:
 
 
 def _verified_signers(certificates: bytes, path: str, size: int) -> frozenset[str]:
-    with translate_os_errors(Path(path)), Path(path).open("rb") as file:
-        head = file.read(HEAD_SIZE)
+    with translate_os_errors(Path(path)), FileIO(path) as file:
+        head = file.read(min(size, HEAD_SIZE))
         head += file.read(max(header.head_length(head) - len(head), 0))
     headers = header.read_headers(head, size)
     return rpm_signature.verified_signers(head, headers, certificates)
