@@ -1,6 +1,6 @@
 """Errors that a user, a file or the network can cause, each class with its exit code.
 
-A message names the offending value and where it stands; the hint names the next step.
+A message names the offending value and its place; the hint names the next step.
 """
 
 from typing import ClassVar
@@ -9,7 +9,7 @@ from typing import ClassVar
 class KubeparcelError(Exception):
     """The base of all errors that are reported as text, without a traceback.
 
-    `message` names what is wrong and where; `hint` says what to do about it.
+    `message` names what is wrong and where; `hint` is what to do about it.
     """
 
     exit_code: ClassVar[int] = 3
@@ -85,4 +85,4 @@ class DiskError(ExternalError):
 
 
 class Busy(ExternalError):
-    """Another process holds the lock on the same output or repository."""
+    """Another process has the lock on the same output or repository."""

@@ -113,7 +113,7 @@ def start_interactive(argv: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def start_process(start: Callable[[], Process]) -> Process:
-    """Start a program, the leader of a session of its own, and register it.
+    """Start a program, the leader of a new session, and register it.
 
     SIGINT and SIGTERM wait until it is registered, so that their handlers can kill it.
     """

@@ -33,7 +33,7 @@ class CancelToken:
         self._interrupts: dict[object, Callable[[], None]] = {}
 
     def cancel(self) -> None:
-        """Cancel all work that holds this token."""
+        """Cancel all work with this token."""
         self._event.set()
         with self._guard:
             for interrupt in self._interrupts.values():

@@ -155,7 +155,7 @@ OPTIONS: Mapping[str, Option] = {
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
     "quick": Option("examine only the indexes, no package files"),
-    "follow": Option("hosts besides the repository's own that redirects and indexes may lead to", "HOST", several=True),
+    "follow": Option("further hosts that redirects and indexes may lead to", "HOST", several=True),
     "database": Option("Go vulnerability database: a URL, or a folder with a copy", "URL|DIR", "https://vuln.go.dev"),
     "vex": Option("files with OpenVEX statements, separated by commas", "FILE", several=True),
     "fail-on": Option(

@@ -59,8 +59,8 @@ def _remembered(
         "valid_days": (valid, UNCHANGED),
         "generations": (generations, 0),
     }
-    given = {name: value for name, (value, default) in values.items() if value != default}
-    return {**given, **identity.validated()}
+    changes = {name: value for name, (value, default) in values.items() if value != default}
+    return {**changes, **identity.validated()}
 
 
 def _print_change(result: ChangeResult, change: ChangeOptions) -> int:

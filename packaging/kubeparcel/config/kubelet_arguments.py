@@ -1,7 +1,7 @@
 """The kubelet's extra arguments: from the setting to the environment file that systemd reads.
 
 systemd reads the file almost as a shell does (EnvironmentFile= in systemd.exec(5)), and splits the
-variable into arguments by rules of its own (COMMAND LINES in systemd.service(5)).
+variable into arguments by its own rules (COMMAND LINES in systemd.service(5)).
 """
 
 from __future__ import annotations

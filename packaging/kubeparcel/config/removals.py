@@ -57,7 +57,7 @@ def _removals(
 
 
 def _paths(name: str, base: PackageSpec, catalog: Catalog, cni_bin_dir: str) -> set[str]:
-    """Return all paths of a package of the catalog; `/*` stands for all binaries in a folder."""
+    """Return all paths of a package of the catalog; `/*` means all binaries in a folder."""
     paths = set()
     for variant in _variants(name, base, catalog, cni_bin_dir):
         for file in (*catalog.common, *variant.spec.files):

@@ -46,7 +46,7 @@ class ContainerSpec:
     `network` is `none`, `host` or the name of a network. `volumes` are paths with a file system of
     their own, removed with the container. `capabilities` are added to the engine's defaults.
     `systemd` prepares the container for an init system as `command`: privileged, /run and /tmp in
-    memory, a cgroup namespace of its own. The session adds its `labels`, and the `flags` that the
+    memory, its own cgroup namespace. The session adds its `labels`, and the `flags` that the
     engine needs on this machine.
     """
 

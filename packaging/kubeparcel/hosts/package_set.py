@@ -22,7 +22,7 @@ REFERENCE_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 
 @dataclass(frozen=True)
 class PackageSet:
-    """Packages of one format for this machine, one of each name, in a folder of their own."""
+    """Packages of one format for this machine, one of each name, in their own folder."""
 
     format: Format
     folder: Path

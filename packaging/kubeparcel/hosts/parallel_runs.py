@@ -1,4 +1,4 @@
-"""Run work in parallel, each part with containers of its own; all end at an error or Ctrl-C."""
+"""Run work in parallel, each item in its own containers; an error or Ctrl-C ends all of it."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def describe_hosts(hosts: Iterable[Host], engine: Engine) -> str:
 class HostAvailability:
     """The engine, and by host the reason why it is unavailable; empty if it is available.
 
-    `engine_error` says why there is no engine.
+    `engine_error` is the reason if no engine is available.
     """
 
     engine: str

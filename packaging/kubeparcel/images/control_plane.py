@@ -47,7 +47,7 @@ def build_archive(
     """Return an archive with the images that kubeadm names, for this machine's architecture.
 
     `image_names` are the lines of `kubeadm config images list`. Images that no source has and that
-    cannot be built here, coredns and kube-proxy, are left out, which is logged. An archive with the
+    cannot be built here (coredns, kube-proxy) are left out; the log names them. An archive with the
     same contents is built once. Raises UnknownVersion if a module version does not exist,
     UsageError if the folder of archives does not exist.
     """

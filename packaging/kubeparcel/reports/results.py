@@ -47,7 +47,7 @@ class Check:
 
     It failed if it has findings. `not_run` is the reason why it did not run. Levels that run on
     hosts set `host`, and keep the commands they ran with their output in `evidence`, by title.
-    `seconds` is 0 where it was not measured. `packages` says which set the check concerns, where a
+    `seconds` is 0 where it was not measured. `packages` is the set that the check concerns, where a
     scenario has the previous packages too.
     """
 

@@ -154,7 +154,7 @@ class HostLevel(Generic[Subject]):
 def run_level(level: HostLevel[Subject], run: LevelRun, hosts: Sequence[Host], only: Sequence[str] = ()) -> Report:
     """Run a level's scenarios, or `only` those that some patterns match; return all checks by host.
 
-    Each scenario that did not run has a check that says why. Raises UsageError for packages that the
+    Each scenario that did not run has a check with the reason. Raises UsageError for packages that the
     level cannot test, ToolError when a host cannot be created or started.
     """
     started = time.monotonic()
@@ -192,7 +192,7 @@ def _not_run_check(item: PlannedScenario[Subject]) -> Check:
 def run_scenario(
     level: HostLevel[Subject], session: Session, planned: PlannedScenario[Subject], on_check: OnCheck = lambda _: None
 ) -> list[Check]:
-    """Run a scenario on hosts of its own, up to a vital step that fails, and return its checks.
+    """Run a scenario on new hosts, up to a vital step that fails, and return its checks.
 
     Hosts on which a check has failed are kept if the session keeps any.
     """

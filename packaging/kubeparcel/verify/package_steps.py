@@ -12,7 +12,7 @@ from kubeparcel.verify.scenario import HostContext, StepFunction
 def manage(command: str, *names: str, then: StepFunction = lambda _: ()) -> StepFunction:
     """Return a step that runs a package manager's command, by its name, then another step.
 
-    Without names, it is for the packages under test. `purge` is `remove` where there is no such command.
+    Without names, it is for the packages under test. `purge` is `remove` where the package manager has no purge.
     """
 
     def run(context: HostContext) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""A cluster of two machines on a network of their own: a control plane and a worker."""
+"""A cluster of two machines on their own network: a control plane and a worker."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def remove_edits_and_plugin(context: HostContext) -> NoFindings:
 
 
 def install_previous(context: HostContext) -> Iterator[Finding]:
-    """Install the previous packages, from a repository of their own."""
+    """Install the previous packages, from their own repository."""
     context.use_repositories(PREVIOUS_DIR)
     yield from context.run_manager(context.package_manager.install, context.previous_packages.names)
     yield from context.assert_versions(context.previous_packages.versions)

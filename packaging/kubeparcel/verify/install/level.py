@@ -31,7 +31,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
 def plan_scenario(
     session: Session, host: Host, scenario: Scenario[HostContext], packages: PackageSet, previous: PackageSet | None
 ) -> PlannedScenario[HostContext]:
-    """Return a scenario that runs in a container of its own."""
+    """Return a scenario that runs in its own container."""
 
     @contextmanager
     def start() -> Iterator[HostContext]:

@@ -160,7 +160,7 @@ SCENARIOS = (LIFECYCLE, UPGRADE, ORDERS, WITHOUT_SYSTEMD, WITH_DEBIAN_PLUGINS)
 
 
 def all_scenarios(names: Sequence[str]) -> tuple[Scenario[HostContext], ...]:
-    """Return all scenarios; each package alone is a scenario of its own."""
+    """Return all scenarios; each package alone has one."""
     return (*SCENARIOS, *map(_alone, names))
 
 

@@ -137,7 +137,7 @@ class CheckDefinition:
 
     @property
     def details(self) -> str:
-        """Return the docstring of the function, which says what is reported and why."""
+        """Return the docstring of the function, which describes what is reported and why."""
         return inspect.cleandoc(self.function.__doc__ or "")
 
 

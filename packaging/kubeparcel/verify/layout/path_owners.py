@@ -126,7 +126,7 @@ class PathOwners:
         )
 
     def clashes(self, path: str, package: Identity) -> tuple[PathOwner, ...]:
-        """Return what dpkg or rpm would not accept beside a package's path."""
+        """Return what dpkg or rpm would not accept together with a package's path."""
         entries = self.shared.get(merged_path(path), ())
         return tuple(
             other
@@ -193,7 +193,7 @@ def _clash(entry: PathOwner, other: PathOwner, directories: frozenset[str]) -> b
 def _same_directory(entry: PathOwner, other: PathOwner, directories: frozenset[str]) -> bool:
     """Return whether both are the same directory, or symlinks to it.
 
-    Dpkg accepts nothing else beside each other (dpkg 1.21, archive.c: tarobject).
+    dpkg accepts no other combination (dpkg 1.21, archive.c: tarobject).
     """
     targets = [e.target for e in (entry, other) if e.kind is FileType.SYMLINK]
     if {entry.kind, other.kind} == {FileType.DIR, FileType.SYMLINK} or len(targets) == 2:

@@ -30,7 +30,7 @@ PHASES = ("certs all", "kubeconfig all", "kubelet-start")
 KUBEADM_CONFIG = "/root/kubeadm.yaml"
 
 CONFIG_MAX_PODS = 42
-"""maxPods in the KubeletConfiguration, to be found again in the running kubelet."""
+"""maxPods in the KubeletConfiguration; the running kubelet must have it."""
 
 FLAG_MAX_PODS = 33
 """--max-pods in kubeadm's flags for the kubelet, which takes precedence."""
@@ -219,7 +219,7 @@ def reboot(context: HostContext) -> Iterator[Finding]:
 
 
 def _runs_again(context: HostContext) -> Iterator[Finding]:
-    """The kubelet is healthy; yields a finding at once if systemd does not start it."""
+    """Report a kubelet that systemd does not start, or that does not become healthy."""
     state = kubelet.stopped_state(context)
     if state:
         yield Finding("a running kubelet", state, UNIT)

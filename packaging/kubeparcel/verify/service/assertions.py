@@ -16,7 +16,7 @@ from kubeparcel.verify.package_expectations import binaries
 from kubeparcel.verify.scenario import HostContext, StepFunction
 
 RESTART_COMMAND = "systemctl restart kubelet"
-"""What an upgrade tells the administrator to run, because it does not restart the kubelet."""
+"""The command that an upgrade prints for the administrator, because it does not restart the kubelet."""
 
 BACKUP_SUFFIXES = (".dpkg-bak", ".dpkg-old", ".rpmsave", ".rpmnew", ".rpmorig")
 """The suffixes that package managers give to files that an administrator has edited."""

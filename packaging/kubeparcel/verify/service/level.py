@@ -40,7 +40,7 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
 def plan_scenario(
     session: Session, host: Host, scenario: Scenario[HostContext], packages: PackageSet, initial: PackageSet | None
 ) -> PlannedScenario[HostContext]:
-    """Return a scenario that runs in a container of its own, with systemd and containerd.
+    """Return a scenario that runs in its own container, with systemd and containerd.
 
     `initial` are the packages that it starts with, if those differ from the ones under test.
     """

@@ -51,7 +51,7 @@ def scripts_parse(context: CheckContext) -> Iterator[Finding]:
 
 @_check("scripts-posix", "scriptlets are POSIX shell")
 def scripts_posix(context: CheckContext) -> Iterator[Finding]:
-    """Report syntax that only bash knows: on Debian, /bin/sh is dash."""
+    """Report syntax that only bash supports: on Debian, /bin/sh is dash."""
     for name, body in _shell_scripts(context):
         for number, line in enumerate(body.splitlines(), 1):
             code = line.partition(" #")[0]
