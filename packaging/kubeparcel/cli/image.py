@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeparcel import console, journal
-from kubeparcel.cli.options import Option
+from kubeparcel.cli.options import Option, split_list
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 
@@ -39,7 +39,7 @@ def image(
     journal.keep_in(base / packages)
     request = export.ImageRequest(
         paths=tuple(base / name for name in path or [packages]),
-        hosts=tuple(name.strip() for name in on.split(",") if name.strip()),
+        hosts=split_list(on),
         engine=engine,
         out=base / out if out else base / packages / "images",
         load=load,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubeparcel.model import Version
-from kubeparcel.paths import PACKAGE
 
 CORE_COMPONENT = "kubernetes"
 """The component whose minor version names a suite."""
@@ -41,10 +40,9 @@ class KubernetesPackages:
 @functools.cache
 def kubernetes_packages() -> KubernetesPackages:
     """Return the packages in catalog.yaml."""
-    import yaml
+    from kubeparcel.config.data_files import load_data_file
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    catalog = yaml.load((PACKAGE / "config/catalog.yaml").read_bytes(), loader)  # noqa: S506 - a safe loader
+    catalog = load_data_file("config/catalog.yaml")
     packages: Mapping[str, Mapping[str, Any]] = {
         name: spec for name, spec in catalog["packages"].items() if not spec.get("optional")
     }
