@@ -8,7 +8,7 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import DownloadError, ToolError, Unreachable
-from kubeparcel.model import Request
+from kubeparcel.model import InputPolicy, Request
 from kubeparcel.sources.selection import create_source, select_source
 from tests.conftest import FakeModules, FakeSource, RecordingLog
 
@@ -82,3 +82,16 @@ def test_requested_source_is_selected_without_a_probe(fake_sources, log, request
 def test_create_source_returns_the_source_of_that_name():
     assert create_source("upstream", COMPONENTS).name == "upstream"
     assert create_source("go", COMPONENTS, toolchain="go1.26.8").name == "go"
+
+
+def test_auto_does_not_fall_back_to_modules_without_signatures_if_they_are_required(fake_sources, log):
+    fake_sources(upstream=FakeSource(down=UNREACHABLE))
+    with pytest.raises(Unreachable, match=r"dl\.k8s\.io does not answer") as caught:
+        select_source(Request(policy=InputPolicy(require_signatures=True)), COMPONENTS, log)
+    assert "they have no signatures" in caught.value.hint
+
+
+def test_required_signatures_do_not_apply_to_go_modules_which_is_said(fake_sources, log):
+    fake_sources()
+    select_source(Request(source="go", policy=InputPolicy(require_signatures=True)), COMPONENTS, log)
+    assert log.warnings == ["Go modules have no signatures: required ones do not apply to source go."]

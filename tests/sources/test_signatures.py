@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kubeparcel.errors import ConfigurationError, SignatureError
 from kubeparcel.model import Arch, Artifact, InputPolicy, Signature, Version
 from kubeparcel.sources import signature_verifier
+from kubeparcel.sources.signature_bundle import build_bundle, oldest_entry, parse_bundle
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
@@ -25,11 +29,15 @@ from tests.support.sigstore_authority import (
     authority,
     with_certificate_of,
 )
-from tests.support.upstream_site import other_content, status
+from tests.support.upstream_site import other_content, redirect, status
 
 V1363 = Version.parse("1.36.3")
 SIGNED = Signature(IDENTITY, ISSUER, LOG_INDEX, SIGNED_AT)
 LOG = "/rekor.sigstore.dev/api/v1/log/entries/retrieve"
+LOG_KEYS = [
+    *("body", "integratedTime", "logID", "logIndex", "verification", "signedEntryTimestamp", "inclusionProof"),
+    *("rootHash", "treeSize", "hashes", "checkpoint"),
+]
 
 
 @pytest.fixture
@@ -283,6 +291,48 @@ def test_log_that_does_not_answer_leaves_the_file_unverified(parts, site, source
         parts(source(require_signatures=True))
 
 
+@pytest.mark.parametrize("fault", [status(404), status(405)])
+def test_server_of_files_is_no_transparency_log(parts, site, source, fault):
+    site.faults[LOG] = [fault] * 3
+    (remark,) = source().pin("kubernetes", V1363, [Arch.AMD64]).remarks
+    assert f"and {site.url}/rekor.sigstore.dev is no transparency log.\n" in remark
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (other_content(b"[" + b" " * (1 << 20)), "answered with more than 1048576 bytes"),
+        (redirect("http://127.0.0.1:1/"), "answered 302"),
+        (status(403), "answered 403"),
+    ],
+)
+def test_log_without_a_usable_answer_leaves_the_file_unverified(parts, site, source, fault, reason):
+    site.faults[LOG] = [fault] * 3
+    (remark,) = source().pin("kubernetes", V1363, [Arch.AMD64]).remarks
+    assert f"the transparency log cannot be asked: {site.url}{LOG} {reason}" in remark
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.sampled_from(LOG_KEYS), children, max_size=6),
+)
+
+
+@given(JSON, st.text(max_size=50), st.sampled_from(["", authority().sign(b"").cert]))
+@settings(max_examples=100, deadline=None)
+def test_any_answer_of_the_log_gives_a_bundle_or_one_kind_of_error(answer, signature, certificate):
+    with suppress(SignatureError):
+        entry = oldest_entry(json.dumps(answer).encode(), "the log")
+        build_bundle(signature, certificate, entry or {}, "kubelet.sig")
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+@settings(max_examples=100, deadline=None)
+def test_any_file_is_a_bundle_or_one_kind_of_error(data):
+    with suppress(SignatureError):
+        assert isinstance(parse_bundle(data.decode("utf-8", "replace"), "kubelet.sigstore.json"), dict)
+
+
 def test_mirror_in_a_folder_needs_bundles(parts, site, source, tmp_path):
     site.write_to(tmp_path / "mirror")
     (remark,) = source(str(tmp_path / "mirror")).pin("kubernetes", V1363, [Arch.AMD64]).remarks
@@ -385,6 +435,25 @@ def test_locked_digest_without_a_valid_signature_is_not_fetched(kubelet, site, s
     artifact = dataclasses.replace(kubelet(), digest=f"sha256:{hashlib.sha256(data).hexdigest()}")
     with pytest.raises(SignatureError, match="it signs another file"):
         source().fetch([artifact], Store(tmp_path / "other"), recording)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("v1.36.3", "v1.25.16"),
+        ("/kubelet", "/kubelet-signed-by-nobody"),
+        ("https://dl.k8s.io", "https://other.invalid"),
+    ],
+)
+def test_locked_file_that_upstream_does_not_sign_is_not_fetched_if_signatures_are_required(
+    kubelet, site, source, tmp_path, recording, before, after
+):
+    """Somebody edited the lock, to lead to a file without a signature."""
+    locked = kubelet()
+    artifact = dataclasses.replace(locked, origin=locked.origin.replace(before, after), signature=None)
+    with pytest.raises(SignatureError, match=r"the signature is required, and upstream does not sign https://"):
+        source(require_signatures=True).fetch([artifact], Store(tmp_path / "other"), recording)
+    assert not site.requests_for(after)
 
 
 def test_signature_that_a_mirror_dropped_is_said(kubelet, site, source, tmp_path, recording):

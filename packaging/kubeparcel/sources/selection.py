@@ -41,11 +41,17 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
         warn_of_unused_mirror(name, request.mirror, log)
+        if name == "go" and request.policy.require_signatures:
+            log.warn("Go modules have no signatures: required ones do not apply to source go.")
         return create_source(name, components, request.mirror, policy=request.policy, log=log)
     upstream = create_source("upstream", components, policy=request.policy, log=log)
     try:
         upstream.probe()
     except Unreachable as error:
+        if request.policy.require_signatures:
+            raise Unreachable(
+                error.message, f"{error.hint}\nGo modules are not used instead: they have no signatures (--source go)."
+            ) from None
         upstream_error = error
     else:
         return upstream

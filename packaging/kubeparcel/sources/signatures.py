@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.console import Log
@@ -76,6 +76,7 @@ class Signatures:
         missing one if it is required. Warns if the lock has one that cannot be verified here.
         """
         signed = [artifact for artifact in artifacts if self._spec(artifact)]
+        self._require_signed(artifact for artifact in artifacts if artifact not in signed)
         missing: dict[str, list[str]] = {}
         for artifact, outcome in self._verify(signed, store).items():
             if isinstance(outcome, str):
@@ -113,6 +114,15 @@ class Signatures:
                 f"{spec.title} {version} is not signed: upstream signs from {spec.signatures[0].versions.since} on.",
                 "Choose a later version, or build without --require-signatures (require-signatures).",
             )
+
+    def _require_signed(self, unsigned: Iterable[Artifact]) -> None:
+        """Raise SignatureError for a locked file that upstream does not sign, although it signs others."""
+        for artifact in unsigned:
+            if self.policy.require_signatures and self.components[artifact.component].signatures:
+                raise SignatureError(
+                    f"{artifact.label}: the signature is required, and upstream does not sign {artifact.origin}.",
+                    f"{HINT} If kubeparcel.lock is as you resolved it: inv resolve",
+                )
 
     def _spec(self, artifact: Artifact) -> SignatureSpec | None:
         """Return who signs a file; None if upstream does not."""
