@@ -29,10 +29,11 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "compression": ("balanced", "fast", "small", "balanced"),
     "out": ("dist", "one", "two", "/three"),
     "sbom": (True, "false", "true", "false"),
+    "vulnerability_database": ("", "/srv/vulndb", "https://a.example/db", "vulndb"),
+    "vex": ((), "one.json", "one.json,two.json", "three.json"),
+    "audit_fail_on": ("any", "called", "imported", "none"),
     "maintainer": ("kubeparcel <noreply@kubeparcel.invalid>", "A <a@x>", "B <b@x>", "C <c@x>"),
     "vendor": ("kubeparcel", "A", "B", "C"),
-    "vulnerability_database": ("", "https://a.example", "/srv/database", "database"),
-    "vex": ((), "a.json", "b.json,c.json", "d.json"),
     "cni_bin_dir": ("/opt/cni/bin", "/usr/lib/cni", "/srv/cni", "/usr/libexec/cni"),
     "kubelet_extra_args": ("", "--v=1", "--v=2", "--v=3 --node-ip=::1"),
 }

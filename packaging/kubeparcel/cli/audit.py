@@ -26,7 +26,7 @@ def audit(
     path: str = "",
     database: str = "",
     vex: str = "",
-    fail_on: str = "any",
+    fail_on: str = "",
     max_age: int = 30,
     govulncheck: str = "",
     key: str = "",
@@ -49,7 +49,7 @@ def audit(
     from kubeparcel.trust.audit.model import FailOn
 
     base, log = Path.cwd(), console.create_log(quiet)
-    settings = load_settings({"vulnerability_database": database}, base)
+    settings = load_settings({"vulnerability_database": database, "audit_fail_on": fail_on}, base)
     files = (*settings.vex, *split_list(vex))
     request = AuditRequest(base, settings.vulnerability_database, files, govulncheck, max_age)
     query = PackageQuery(key, split_list(suite), split_list(arch), all_versions=all_, follow=split_list(follow))
@@ -58,5 +58,6 @@ def audit(
         by_contents = {id(c): package for c, package in zip(contents, packages.packages, strict=True)}
         result = audit_packages(contents, lambda c: packages.files([by_contents[id(c)]])[0], request, log)
     write = report.as_json if json_ else report.as_text
-    print_result(write(result, FailOn(fail_on)))
-    return result.exit_code(FailOn(fail_on))
+    level = FailOn(settings.audit_fail_on)
+    print_result(write(result, level))
+    return result.exit_code(level)
