@@ -15,13 +15,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.doctor.package_contents import FileCheck, contents_faults, read_bytes
+from kubeparcel.model import Format
 from kubeparcel.packages import compression, elf, limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.deb import reader as deb_reader
+from kubeparcel.packages.deb.control import parse_control_archive
 from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.payload_stream import FileSection, open_payload
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import reader as rpm_reader
 from kubeparcel.packages.rpm import rpm_metadata
+from kubeparcel.repository.model import Package
+from kubeparcel.repository.yum import package_xml
+from kubeparcel.verify import systemd_unit
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.expected import expected_from_package
 from kubeparcel.verify.layout.path_owners import PathOwners, contents_paths
@@ -48,6 +55,18 @@ RECORD = json.dumps(
         "contents": {"files": {"/usr/bin/kubelet": {"mode": "0755"}}, "relations": {"depends": ["a (>= 1)"]}},
     }
 ).encode()
+
+
+UNIT = b"""\
+# a comment
+[Service]
+EnvironmentFile=-/etc/default/kubelet
+Environment="A=b c" 'D=e'
+ExecStart=/usr/bin/kubelet \\
+    $ARGS "quoted \\" word"
+KUBELET_EXTRA_ARGS="--v=4" --x='y' \\
+    more
+"""
 
 
 class Target(NamedTuple):
@@ -157,7 +176,30 @@ def _index_rpm(data: bytes) -> object:
     rpm_header.head_length(data)
     headers = rpm_header.read_headers(data, len(data))
     rpm_metadata.dependencies(headers.main)
+    package_xml.render_entry(headers, "1-1", "", len(data), "a.rpm")
     return rpm_metadata.file_name(*rpm_metadata.identity(headers.main))
+
+
+def _examine(data: bytes) -> object:
+    """Read a package as the doctor does, in small blocks."""
+    format_ = Format.DEB if data.startswith(b"!<arch>") else Format.RPM
+    package = Package(format_, "kubelet", "1", "amd64", "", len(data), "", "", "a")
+    check = FileCheck(package, "a", {"sha256": ""})
+    blocks = (data[start : start + 999] for start in range(0, len(data), 999))
+    return list(contents_faults(check, read_bytes(check, blocks)))
+
+
+def _control_archive(data: bytes) -> object:
+    section = FileSection(io.BytesIO(data), 0, len(data))
+    return parse_control_archive(open_payload(section, "none", "control.tar", limits.CONTROL))
+
+
+def _unit(data: bytes) -> object:
+    """Read a unit and an environment file, and the words of their values."""
+    text = data.decode("utf-8", "backslashreplace")
+    values = [setting.value for setting in systemd_unit.parse_unit(text).settings]
+    values += [value for _, value, _ in systemd_unit.parse_environment_file(text)]
+    return [*map(systemd_unit.split_words, values), systemd_unit.joined_variables(text)]
 
 
 def _check(data: bytes) -> object:
@@ -212,6 +254,9 @@ TARGETS: Mapping[str, Target] = {
     "yum-index": Target(_index_rpm, rpms(), damage_rpm),
     "elf": Target(elf.read, (elf_file(go=Go()), elf_file(needs=["libc.so.6"]), elf_file(machine=22, go=Go()))),
     "decompress": Target(_decompress, tuple(gzip.compress(part, mtime=0) for part in (b"a" * 99, RECORD))),
+    "doctor": Target(_examine, (*debs(), *rpms())),
+    "control-archive": Target(_control_archive, (tar(*(member(n, t.encode()) for n, t in _control().items())),)),
+    "unit": Target(_unit, (UNIT,)),
     "layout": Target(_check, (debs()[0], rpms()[0]), damage_inside),
     **{name: Target(read, (seed,), damage_document) for name, (read, seed) in OWN_FILES.items()},
     **{name: Target(*target) for name, target in INDEX_TARGETS.items()},

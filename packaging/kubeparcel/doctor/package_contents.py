@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from kubeparcel.doctor.findings import CheckKind, Fault, FileDigest, Hasher
@@ -15,9 +16,6 @@ from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import rpm_metadata, tags
 from kubeparcel.repository.model import Package
-
-_MAX_HEAD = 64 << 20
-"""Limit of a package's headers in bytes: those of an rpm with ten thousand files take 5 MB."""
 
 _HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
 BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
@@ -46,11 +44,7 @@ def read_bytes(check: FileCheck, blocks: Iterator[bytes]) -> PackageBytes:
     """Hash a package in one pass, and keep the bytes with its metadata."""
     hasher = Hasher(check.digests)
     blocks = hasher.pass_on(blocks, min(check.package.size, limits.FILE.maximum))
-    head = b""
-    for block in blocks:
-        head += block
-        if len(head) >= _head_length(check.package.format, head):
-            break
+    head = _read_head(check.package.format, blocks)
     start = _payload_start(head) if check.package.format is Format.RPM else None
     payload = None if start is None else hashlib.sha256(head[start:])
     for block in blocks:
@@ -59,14 +53,17 @@ def read_bytes(check: FileCheck, blocks: Iterator[bytes]) -> PackageBytes:
     return PackageBytes(head, hasher.result, payload.hexdigest() if payload else "")
 
 
-def _head_length(format_: Format, head: bytes) -> int:
-    """Return how many bytes contain the package's metadata; 0 for a malformed package."""
-    if len(head) < HEAD_SIZE:
-        return HEAD_SIZE
-    try:
-        return min(_HEAD_LENGTH[format_](head), _MAX_HEAD)
-    except MalformedData:
-        return 0
+def _read_head(format_: Format, blocks: Iterator[bytes]) -> bytes:
+    """Return the bytes with the package's metadata, or the first bytes of a malformed package."""
+    head, length = bytearray(), HEAD_SIZE
+    for block in blocks:
+        head += block
+        if len(head) >= length:
+            with suppress(MalformedData):  # contents_faults reports it
+                length = _HEAD_LENGTH[format_](bytes(head))
+            if len(head) >= length:
+                break
+    return bytes(head)
 
 
 def _payload_start(head: bytes) -> int | None:
@@ -80,6 +77,7 @@ def _payload_start(head: bytes) -> int | None:
 def contents_faults(check: FileCheck, file: PackageBytes) -> Iterator[Fault]:
     """Compare the package's own metadata with its index entry."""
     package = check.package
+    _HEAD_LENGTH[package.format](file.head)
     if package.format is Format.DEB:
         text = deb_metadata.control_text(file.head, file.digest.size)
         fields = deb_metadata.parse_fields(text)

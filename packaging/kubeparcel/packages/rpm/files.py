@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kubeparcel.packages import limits
-from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.inspection_cache import InspectionCache
-from kubeparcel.packages.member_names import NameBudget, absolute_path, member_name_faults
+from kubeparcel.packages.member_names import absolute_path, member_name_faults
 from kubeparcel.packages.model import FileType, PackageEntry
 from kubeparcel.packages.payload import FileInspection, FileInspector
 from kubeparcel.packages.payload_stream import PayloadStream
 from kubeparcel.packages.rpm import cpio, tags
 from kubeparcel.packages.rpm.header import Header, rows
+from kubeparcel.packages.rpm.rpm_metadata import file_paths
 
 _FILE_TYPES: Mapping[int, FileType] = {
     stat.S_IFREG: FileType.FILE,
@@ -96,7 +96,7 @@ def entries(main: Header, stream: PayloadStream, cache: InspectionCache) -> tupl
 def _header_files(main: Header) -> Iterator[HeaderFile]:
     modes = main.numbers(tags.FILEMODES)
     columns = (
-        _paths(main),
+        file_paths(main),
         modes,
         main.numbers(tags.LONGFILESIZES) or main.numbers(tags.FILESIZES),
         main.numbers(tags.FILEMTIMES),
@@ -108,25 +108,6 @@ def _header_files(main: Header) -> Iterator[HeaderFile]:
         main.texts(tags.FILECAPS) or ("",) * len(modes),
     )
     return (HeaderFile(*values) for values in rows(tags.BASENAMES, *columns))
-
-
-def _paths(main: Header) -> tuple[str, ...]:
-    directories = main.texts(tags.DIRNAMES)
-    indexes = main.numbers(tags.DIRINDEXES)
-    if indexes and max(indexes) >= len(directories):
-        raise MalformedData(f"its header has {len(directories)} directories, but files in number {max(indexes)}")
-    names = rows(tags.BASENAMES, indexes, main.texts(tags.BASENAMES))
-    limits.PATH.check(max(map(len, directories), default=0), "a directory in its header")
-    paths = (directories[index] + name for index, name in names) if indexes else iter(main.texts(tags.OLDFILENAMES))
-    return tuple(_bounded(paths))
-
-
-def _bounded(paths: Iterator[str]) -> Iterator[str]:
-    """Yield the paths; raise MalformedData above a limit: many files may have the same huge directory."""
-    budget = NameBudget("its header")
-    for path in paths:
-        budget.spend(path)
-        yield path
 
 
 def _payload_files(stream: PayloadStream, inspector: FileInspector) -> tuple[dict[str, PayloadFile], list[str]]:

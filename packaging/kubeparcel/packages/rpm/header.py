@@ -179,7 +179,7 @@ def _extent(data: bytes | memoryview, start: int) -> tuple[int, int]:
         raise MalformedData(f"it is not an rpm, or damaged: no header at byte {start:,}")
     count, size = _COUNTS.unpack_from(data, start)
     limits.HEADER_ROWS.check(count, "its header")
-    limits.HEADER_SIZE.check(size, "its header")
+    limits.HEADER_SIZE.check(start + size, "its headers")
     return start + _INTRO_SIZE + count * _INDEX_ENTRY.size, size
 
 

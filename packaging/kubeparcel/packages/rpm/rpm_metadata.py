@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.architectures import RPM_ARCHITECTURES
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.member_names import NameBudget
 from kubeparcel.packages.relations import PACKAGE_NAME, Relation
 from kubeparcel.packages.rpm import tags
 from kubeparcel.packages.rpm.header import Header, rows
@@ -27,6 +30,26 @@ def identity(main: Header) -> tuple[str, str, str]:
         raise MalformedData(f"its architecture {arch!r} is unknown to rpm")
     epoch = main.number(tags.EPOCH)
     return name, f"{epoch}:{version}-{release}" if epoch else f"{version}-{release}", arch
+
+
+def file_paths(main: Header) -> tuple[str, ...]:
+    """Return the paths of its files, in the order of their other tags; raise MalformedData."""
+    directories = main.texts(tags.DIRNAMES)
+    indexes = main.numbers(tags.DIRINDEXES)
+    if indexes and max(indexes) >= len(directories):
+        raise MalformedData(f"its header has {len(directories)} directories, but files in number {max(indexes)}")
+    names = rows(tags.BASENAMES, indexes, main.texts(tags.BASENAMES))
+    limits.PATH.check(max(map(len, directories), default=0), "a directory in its header")
+    paths = (directories[index] + name for index, name in names) if indexes else iter(main.texts(tags.OLDFILENAMES))
+    return tuple(_bounded(paths))
+
+
+def _bounded(paths: Iterator[str]) -> Iterator[str]:
+    """Yield the paths; raise MalformedData above a limit: many files may have the same huge directory."""
+    budget = NameBudget("its header")
+    for path in paths:
+        budget.spend(path)
+        yield path
 
 
 def dependencies(main: Header) -> str:

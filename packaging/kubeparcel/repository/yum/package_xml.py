@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kubeparcel.packages.rpm import tags
 from kubeparcel.packages.rpm.header import Header, Headers
+from kubeparcel.packages.rpm.rpm_metadata import file_paths
 from kubeparcel.repository.package_cache import IndexEntry
 
 _RELATIONS = {
@@ -78,10 +79,7 @@ def _in_primary(path: str) -> bool:
 
 
 def _files(main: Header) -> Iterator[_File]:
-    folders, indexes = main.texts(tags.DIRNAMES), main.numbers(tags.DIRINDEXES)
-    names = main.texts(tags.BASENAMES)
-    paths = [folders[i] + name for i, name in zip(indexes, names, strict=True)]
-    paths = paths or list(main.texts(tags.OLDFILENAMES))
+    paths = file_paths(main)
     flags = main.numbers(tags.FILEFLAGS) or (0,) * len(paths)
     modes = main.numbers(tags.FILEMODES) or (0,) * len(paths)
     for path, flag, mode in zip(paths, flags, modes, strict=False):

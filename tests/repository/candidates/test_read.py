@@ -1,0 +1,31 @@
+"""Reading the metadata of package files, also of hostile ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.packages.errors import BrokenPackage
+from kubeparcel.repository.candidates.read import read_files
+from kubeparcel.repository.file_stamp import FileStamp
+from tests.support.archive_builders import File, Value, rpm
+
+ROWS: Mapping[int, Value] = {1037: [0], 1030: [0o100644]}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({1117: ["a"], 1116: [5], 1118: ["/"]}, "has 1 directories, but files in number 5"),
+        ({1117: ["a", "b"], 1116: [0], 1118: ["/"]}, "have different lengths"),
+        ({1117: ["a"] * 9, 1116: [0] * 9, 1118: ["/" + "d" * 5000]}, "above the limit path-length"),
+        ({1117: ["a"] * 9000, 1116: [0] * 9000, 1118: ["/" + "d" * 4000]}, "above the limit names-size"),
+    ],
+)
+def test_an_rpm_with_invalid_paths_is_broken(values: Mapping[int, Value], message: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.rpm"
+    file.write_bytes(rpm(File("/a"), values={1044: "a.src.rpm", **ROWS, **values}))
+    with pytest.raises(BrokenPackage, match=message):
+        list(read_files([FileStamp.of(str(file), file.stat(), 0)]))
