@@ -18,6 +18,7 @@ from tests.support.package_builders import five
 from tests.support.repository_fixtures import bucket, configuration, dist, key, publish, repo, server, session_key
 
 Doctor = Callable[..., DoctorReport]
+PACKAGE_FILE_CHECKS = {"files", "inside", "rpm-signature"}
 
 
 @pytest.fixture(scope="package")

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 import yaml
 
+from tests.packages.nfpm_packages import write
+
 TIME = 1_700_000_000
 
 Make: TypeAlias = Callable[..., Path]

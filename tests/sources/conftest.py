@@ -14,6 +14,7 @@ from kubeparcel.model import InputPolicy
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
+from tests.sources.go_world import published, world
 from tests.support.upstream_site import UpstreamSite, serve_site
 
 FAST = RetryPolicy(connect_timeout=30, read_timeout=30, probe_timeout=30, attempts=3, backoff=0.01, max_retry_after=1)

@@ -1,0 +1,103 @@
+"""Keys are rotated: the old key signs as well until the overlap ends or it expires."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.repository import publisher
+from kubeparcel.repository.model import DAY
+from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.signing import gpg, keyring, keys
+from tests.conftest import RecordingLog
+from tests.support import client_view
+from tests.support.published_keys import date, issuers, published_keys
+from tests.support.repository_fixtures import Publish
+
+
+def test_rotation_signs_with_both_keys_until_the_overlap_ends(
+    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    old = keys.load("default").current
+    new = keys.rotate("default").current
+    assert publish().signatures_renewed
+    both = {old[-16:], new[-16:]}
+    assert issuers(repo) == published_keys(repo) == both
+    client_view.read_repository(repo)
+    later = time.time() + (keys.OVERLAP_DAYS + 1) * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    publish()
+    assert issuers(repo) == published_keys(repo, "stable.sources") == {new[-16:]}
+    assert published_keys(repo) == both, "rpms signed by the old key are still published"
+
+
+def test_old_key_that_expires_during_the_overlap_no_longer_signs(
+    publish: Publish, dist: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys.extend("default", 60)
+    new = keys.rotate("default").current
+    log = RecordingLog()
+    later = time.time() + 90 * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+    publisher.publish(dist, Target(str(repo)), log, skip_layout_check=True)
+    assert issuers(repo) == {new[-16:]}
+    assert not log.warnings
+
+
+def moved_clock(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Move the clock of this process forward."""
+    later = time.time() + days * DAY
+    monkeypatch.setattr(time, "time", lambda: later)
+
+
+def test_second_rotation_during_the_overlap_is_refused_with_dates(
+    publish: Publish, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = keys.load("default").current
+    rotated = keys.rotate("default")
+    before = keyring.list_keys(gpg.open_home(rotated.folder))
+    with pytest.raises(ConfigurationError, match="is already being rotated") as error:
+        keys.rotate("default")
+    text = str(error.value)
+    new_key = next(key for key in before if key.fingerprint == rotated.current)
+    assert f"{old} signs until {date(rotated.previous_until)}" in text
+    assert f"{rotated.current} signs until {date(new_key.expires)}" in text
+    assert f"Rotate again from {date(rotated.previous_until + DAY)} on" in text
+    assert "inv key new --name" in text
+    assert keys.load("default") == rotated, "no key was retired"
+    assert keyring.list_keys(gpg.open_home(rotated.folder)) == before, "no key was created"
+    publish()
+    assert issuers(repo) == {old[-16:], rotated.current[-16:]}
+    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    assert keys.rotate("default").previous == rotated.current
+
+
+def test_rotation_is_possible_once_the_previous_key_has_expired(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys.extend("default", 60)
+    rotated = keys.rotate("default")
+    moved_clock(monkeypatch, 90)
+    assert keys.rotate("default").previous == rotated.current
+
+
+def test_key_of_a_rotation_signs_until_the_overlap_ends_or_it_expires(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = keys.load("default").current
+    rotated = keys.rotate("default")
+    statuses = {status.key.fingerprint: status for status in keys.statuses(rotated)}
+    assert (statuses[first].state, statuses[rotated.current].state) == ("retiring", "active")
+    assert statuses[first].signs_until == rotated.previous_until
+    assert statuses[rotated.current].signs_until == statuses[rotated.current].key.expires
+    short = dataclasses.replace(rotated, previous_until=statuses[first].key.expires + DAY)
+    (status,) = (status for status in keys.statuses(short) if status.key.fingerprint == first)
+    assert status.signs_until == status.key.expires
+    moved_clock(monkeypatch, keys.OVERLAP_DAYS + 1)
+    (status,) = (status for status in keys.statuses(rotated) if status.key.fingerprint == first)
+    assert (status.state, status.signs_until) == ("retired", rotated.previous_until)
+    moved_clock(monkeypatch, 4 * 365)
+    assert {status.state for status in keys.statuses(rotated)} == {"retired", "expired"}

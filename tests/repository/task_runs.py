@@ -1,0 +1,45 @@
+"""Run repository tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubeparcel import cli
+from tests.support.package_builders import deb
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(workdir: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a task in an empty folder; return its exit code, stdout and stderr."""
+    del key  # only has to exist
+
+    def run_task(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["kubeparcel", *map(str, words)])
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
+
+    return run_task
+
+
+@pytest.fixture
+def own(workdir: Path) -> Path:
+    """Build three versions of a package that is not in the catalog; return the repository."""
+    (workdir / "dist").mkdir()
+    for version in ("1.0-1", "1.1-1", "1.2-1"):
+        deb(workdir / "dist", "own", version)
+    return workdir / "repo"
+
+
+def run_json(run: Run, *words: object) -> dict[str, Any]:
+    code, out, _ = run(*words, "--json")
+    assert code == 0
+    document: dict[str, Any] = json.loads(out)
+    return document

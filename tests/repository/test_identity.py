@@ -1,0 +1,95 @@
+"""The origin, label and description of a repository, and the sources and scripts of its clients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.repository.task_runs import Run, run_json
+from tests.support.package_builders import deb
+
+
+def test_repository_keeps_its_identity(run: Run, own: Path, workdir: Path) -> None:
+    identity = ("--origin", "Example Corp", "--label", "k8s", "--description", "Clusters of <Example> & Co")
+    run_json(run, "publish", "--to", "repo", *identity)
+    deb(workdir / "dist", "own", "1.3-1")
+    assert "Origin" not in run("publish", "--to", "repo")[2]
+    release = (own / "apt/dists/stable/Release").read_text()
+    assert {"Origin: Example Corp", "Label: k8s"} < set(release.splitlines())
+    assert "Description: Clusters of <Example> & Co (stable)\n" in release
+    assert "<title>Clusters of &lt;Example&gt; &amp; Co" in (own / "index.html").read_text()
+
+
+def test_default_identity_and_label(run: Run, own: Path) -> None:
+    run_json(run, "publish", "--to", "repo", "--origin", "Example")
+    assert "Origin: Example\nLabel: Example\n" in (own / "apt/dists/stable/Release").read_text()
+
+
+@pytest.mark.parametrize("option", ["--origin", "--label"])
+def test_change_of_the_identity_is_warned_of(run: Run, own: Path, option: str) -> None:
+    run_json(run, "publish", "--to", "repo")
+    code, _, error = run("publish", "--to", "repo", option, "Other")
+    assert code == 0
+    assert "from 'kubeparcel' to 'Other'" in error
+    assert "--allow-releaseinfo-change" in error
+    assert "Other" in (own / "apt/dists/stable/Release").read_text()
+    assert "releaseinfo" not in run("publish", "--to", "repo", option, "Other")[2]
+
+
+@pytest.mark.parametrize("option", ["--origin", "--label", "--description"])
+@pytest.mark.parametrize("value", ["a\nValid-Until: x", " x", "x" * 81, "a\x1b[31m"])
+def test_identity_has_to_be_one_printable_line(run: Run, own: Path, option: str, value: str) -> None:
+    code, _, error = run("publish", "--to", "repo", option, value)
+    assert (code, f"Invalid {option}" in error) == (2, True)
+    assert not own.exists()
+
+
+def test_apt_sources_name_the_architectures_of_the_suite(run: Run, own: Path, workdir: Path) -> None:
+    for arch in ("amd64", "arm64", "all"):
+        deb(workdir / "dist", "tool", "1-1", arch)
+    run_json(run, "publish", "--to", "repo", "--address", "https://here.example.invalid/k")
+    assert "\nArchitectures: amd64 arm64\n" in (own / "stable.sources").read_text()
+    options = "[arch=amd64,arm64 signed-by=/usr/share/keyrings/kubernetes.gpg]"
+    line = (own / "stable.list").read_text().splitlines()[1]
+    assert line == f"deb {options} https://here.example.invalid/k/apt stable main"
+    run_json(run, "remove", "--to", "repo", "*", "--yes")
+    assert not list(own.glob("stable.*"))
+
+
+@pytest.mark.parametrize(
+    ("apt", "suffix"), [("2.2.4", ".list"), ("2.0.9", ".list"), ("2.3.10", ".sources"), ("3.0", ".sources")]
+)
+def test_install_script_chooses_the_file_by_the_version_of_apt(
+    run: Run, own: Path, workdir: Path, apt: str, suffix: str
+) -> None:
+    """The programs that the script runs as root are replaced; it installs into a folder."""
+    deb(workdir / "dist", "own", "1.2-1", "arm64")
+    run_json(run, "publish", "--to", "repo")
+    programs = workdir / "bin"
+    programs.mkdir()
+    scripts = {
+        "id": "echo 0",
+        "apt-get": "true",
+        "dpkg-query": f"echo {apt}",
+        "dpkg": 'test "$1" = --print-architecture && echo arm64 || exec /usr/bin/dpkg "$@"',
+        "install": f'shift 3; set -- "$1" "{workdir}/root$2"; mkdir -p "${{2%/*}}"; cp "$1" "$2"',
+    }
+    for name, text in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run(["sh", own / "install-apt.sh"], env=environment, check=True, capture_output=True)
+    installed = {
+        path.relative_to(workdir / "root").as_posix() for path in (workdir / "root").rglob("*") if path.is_file()
+    }
+    keyring = {"usr/share/keyrings/kubernetes.gpg"} if suffix == ".list" else set()
+    source = f"etc/apt/sources.list.d/kubernetes-stable{suffix}"
+    assert installed == {source, *keyring}
+    text = (workdir / "root" / source).read_text()
+    published = (own / f"stable{suffix}").read_text()
+    narrowed = published.replace("Architectures: amd64 arm64\n", "Architectures: arm64\n")
+    narrowed = narrowed.replace("arch=amd64,arm64 ", "arch=arm64 ")
+    assert text == narrowed != published

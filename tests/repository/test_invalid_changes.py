@@ -1,0 +1,157 @@
+"""Changes of a wrong place, of nothing, or of most packages are refused or confirmed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.repository.storage.s3 import S3Storage
+from tests.repository.task_runs import Run, run_json
+from tests.support import client_view
+from tests.support.package_builders import deb
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "output"),
+    [
+        ("publish", 2, "Missing option --to"),
+        ("publish --to repo --from nowhere", 2, "does not exist"),
+        ("publish --to ftp://x", 2, "Unsupported repository location"),
+        ("publish --to s3://", 2, "No bucket name in s3://."),
+        ("publish --to s3://bucket/../x", 2, "it is not inside the repository"),
+        ("publish --to repo --metadata lzma", 2, "use zstd or gzip"),
+        ("publish --to repo --valid=-2", 2, "Invalid --valid '-2'"),
+        ("publish --to repo --suite ../x", 2, "Invalid suite name"),
+        ("publish --to repo --key nobody", 2, "Unknown key 'nobody'"),
+        ("remove --to repo", 2, "No package given"),
+        ("copy --to repo --suite stable", 2, "needs two suites"),
+    ],
+)
+def test_invalid_input_is_reported_with_its_exit_code(run: Run, own: Path, words: str, code: int, output: str) -> None:
+    exit_code, _, error = run(*words.split())
+    assert exit_code == code
+    assert output in error
+    assert "Traceback" not in error
+    assert not (own / "apt").exists()
+
+
+CHANGES = (
+    "remove --to {to} own",
+    "retain --to {to}",
+    "rollback --to {to}",
+    "copy --to {to} --suite stable --into x",
+    "remove --to {to} own --dry-run",
+)
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_change_of_a_missing_repository_creates_nothing(run: Run, workdir: Path, words: str) -> None:
+    for location in ("nowhere", "empty"):
+        (workdir / "empty").mkdir(exist_ok=True)
+        code, _, error = run(*words.format(to=location).split())
+        assert code == 2
+        assert f"No repository at {workdir / location}." in error
+    assert [path.name for path in workdir.rglob("*")] == ["empty"]
+
+
+@pytest.mark.parametrize("words", CHANGES)
+def test_change_of_a_missing_repository_in_a_bucket_creates_nothing(run: Run, bucket: str, words: str) -> None:
+    code, _, error = run(*words.format(to=bucket).split())
+    assert code == 2
+    assert f"No repository at {bucket}." in error
+    assert not S3Storage.from_url(bucket).top_names()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("remove nobody", "No package in the repository matches"),
+        ("remove =", "Empty package selector '='"),
+        ("remove own =", "Empty package selector '='"),
+        ("copy = --suite stable --into x", "Empty package selector '='"),
+        ("retain --keep 0", "Invalid --keep '0'"),
+        ("rollback", "No earlier generation"),
+        ("rollback --generation 7", "Unknown generation 7"),
+        ("copy --suite nowhere --into x", "Unknown suite 'nowhere'"),
+        ("remove * --suite stable", "Remove 3 of 3 packages in the suites of"),
+        ("remove own", "Pass --yes to confirm."),
+    ],
+)
+def test_invalid_change_leaves_the_repository_unchanged(run: Run, own: Path, words: str, message: str) -> None:
+    run_json(run, "publish", "--to", "repo")
+    before = client_view.read_files(own)
+    code, _, error = run(*words.split(), "--to", "repo")
+    assert code == 2
+    assert message in error
+    assert client_view.read_files(own) == before
+
+
+def test_empty_selector_is_rejected(run: Run, own: Path) -> None:
+    run_json(run, "publish", "--to", "repo")
+    code, _, error = run("remove", "--to", "repo", "")
+    assert (code, "path is empty." in error) == (2, True)
+
+
+def test_yes_confirms_the_removal_of_most_packages(run: Run, own: Path) -> None:
+    run_json(run, "publish", "--to", "repo")
+    code, output, _ = run("remove", "--to", "repo", "own=1.0-1")  # a third needs no confirmation
+    assert code == 0
+    assert "contains 2 packages · generation 2" in output
+    code, output, _ = run("remove", "--to", "repo", "own=1.1-1", "own=1.2-1", "--dry-run")
+    assert (code, "would contain 0 packages" in output) == (0, True)
+    code, output, _ = run("remove", "--to", "repo", "own=1.1-1")  # nor does half
+    assert (code, "contains 1 package · generation 3" in output) == (0, True)
+    code, output, _ = run("remove", "--to", "repo", "own", "--yes")
+    assert (code, "contains 0 packages" in output) == (0, True)
+
+
+def test_retain_needs_confirmation_to_remove_most_packages(run: Run, own: Path, workdir: Path) -> None:
+    for patch in range(1, 7):
+        deb(workdir / "dist", "own", f"1.2.{patch}-1")
+    run_json(run, "publish", "--to", "repo")
+    code, _, error = run("retain", "--to", "repo", "--keep", 1)
+    assert (code, "Remove 6 of 9 packages" in error) == (2, True)
+    code, output, _ = run("retain", "--to", "repo", "--keep", 1, "--yes")
+    assert (code, "contains 3 packages" in output) == (0, True)
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("y", 0), ("yes", 0), ("n", 2), ("", 2)])
+def test_removal_of_most_packages_is_confirmed_at_a_terminal(
+    run: Run, own: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: int
+) -> None:
+    run_json(run, "publish", "--to", "repo")
+    terminal = io.StringIO(f"{answer}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    code, _, error = run("remove", "--to", "repo", "own")
+    assert code == expected
+    assert f"Remove 3 of 3 packages in the suites of {own}? [y/N]" in error
+    assert ("stable" in {name.split()[1] for name in client_view.read_repository(own)}) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("index.html", "html/index.html", "apt/sources.list"),
+        *("apt/dists/stable/Release", "yum/el9/repodata/repomd.xml"),
+    ],
+)
+def test_folder_with_other_files_is_not_published_to(run: Run, own: Path, name: str) -> None:
+    (own / name).parent.mkdir(parents=True)
+    (own / name).write_text("mine")
+    code, _, error = run("publish", "--to", "repo")
+    assert code == 2
+    assert f"{own} is not a repository, but contains other files ({name.partition('/')[0]})." in error
+    assert f"such as {own}/kubernetes" in error
+    assert {path for path in own.rglob("*") if path.is_file()} == {own / name}
+    assert (own / name).read_text() == "mine"
+
+
+def test_hidden_files_do_not_prevent_a_publish(run: Run, own: Path) -> None:
+    (own / ".well-known").mkdir(parents=True)
+    run_json(run, "publish", "--to", "repo")
+    (own / "robots.txt").write_text("")
+    run_json(run, "publish", "--to", "repo", "--metadata", "gzip")

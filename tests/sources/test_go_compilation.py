@@ -1,0 +1,147 @@
+"""Source `go`: the binaries of a component are compiled in one call, reproducibly, and cached."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from kubeparcel.errors import DigestError, ExternalError, UnknownVersion
+from kubeparcel.model import Arch, Artifact, Version
+from kubeparcel.store import Store
+from tests.conftest import RecordingLog
+from tests.sources.go_world import AMD64, KUBERNETES, S390X, SUM, modules
+
+CNI = Artifact("cni", "cni", Arch.AMD64, "github.com/containernetworking/plugins@v1.9.1", SUM)
+
+
+def test_binaries_of_a_component_are_compiled_in_one_call(published, store, log):
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    names = binaries["kubernetes", Arch.AMD64]
+    assert list(names) == ["kubeadm", "kubectl", "kubelet"]
+    assert store.path(names["kubelet"]).read_text() == "k8s.io/kubernetes/cmd/kubelet amd64"
+    (call,) = published.recorded_calls("build")
+    assert call["words"][-3:] == [
+        *["k8s.io/kubernetes/cmd/kubeadm", "k8s.io/kubernetes/cmd/kubelet"],
+        "k8s.io/kubernetes/cmd/kubectl",
+    ]
+
+
+def test_md5_of_compiled_binaries_is_cached(published, store, log, monkeypatch):
+    noted = []
+    monkeypatch.setattr(Store, "cache_digests", lambda _, sha256: noted.append(sha256))
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    assert sorted(noted) == sorted(binaries["kubernetes", Arch.AMD64].values())
+
+
+def test_compiler_options_make_builds_reproducible(published, store, log):
+    modules("go1.26.7").fetch([S390X], store, log)
+    (call,) = published.recorded_calls("build")
+    assert (call["arch"], call["toolchain"]) == ("s390x", "go1.26.7")
+    assert {"-trimpath", "-buildvcs=false", "-mod=mod"} <= set(call["words"])
+    (flags,) = [word for word in call["words"] if word.startswith("-ldflags=")]
+    assert flags.startswith("-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 ")
+    assert "buildDate=2026-07-22T18:07:38Z" in flags
+    mod = (published.folder / "go.mod").read_text()
+    assert "k8s.io/api => k8s.io/api v0.36.3" in mod
+
+
+def test_temporary_folder_is_removed_after_compiling(published, store, log):
+    modules("go1.26.8").fetch([AMD64], store, log)
+    assert not list((store.root / "scratch").iterdir())
+
+
+def test_all_plugins_except_windows_are_compiled(published, store, log):
+    binaries = modules("go1.26.8").fetch([CNI], store, log)
+    assert list(binaries["cni", Arch.AMD64]) == ["bridge", "dhcp", "portmap"]
+
+
+def test_cached_returns_the_binaries_that_were_compiled_before(published, store, log):
+    source = modules("go1.26.8")
+    assert source.cached(AMD64, store) is None
+    binaries = source.fetch([AMD64], store, log)
+    assert source.cached(AMD64, store) == binaries["kubernetes", Arch.AMD64]
+    assert source.cached(S390X, store) is None
+
+
+def test_compiled_binaries_are_reused(published, store, log):
+    first = modules("go1.26.8").fetch([AMD64, S390X], store, log)
+    assert len(published.recorded_calls("build")) == 2
+    (published.folder / "recorded_calls").unlink()
+    assert modules("go1.26.8").fetch([AMD64, S390X], store, log) == first
+    assert not (published.folder / "recorded_calls").exists()
+
+
+@pytest.mark.parametrize(
+    ("toolchain", "artifact"),
+    [("go1.26.7", AMD64), ("go1.26.8", S390X)],
+    ids=["another compiler", "another architecture"],
+)
+def test_another_compiler_or_architecture_compiles_again(published, store, log, toolchain, artifact):
+    modules("go1.26.8").fetch([AMD64], store, log)
+    modules(toolchain).fetch([artifact], store, log)
+    assert len(published.recorded_calls("build")) == 2
+
+
+def test_binary_missing_from_the_store_is_compiled_again(published, store, log):
+    binaries = modules("go1.26.8").fetch([AMD64], store, log)
+    store.path(binaries["kubernetes", Arch.AMD64]["kubectl"]).unlink()
+    assert modules("go1.26.8").fetch([AMD64], store, log) == binaries
+    assert store.has(binaries["kubernetes", Arch.AMD64]["kubectl"])
+
+
+def test_sum_that_differs_from_the_lock_is_an_error(published, store, log):
+    other = dataclasses.replace(AMD64, digest="h1:" + "A" * 43 + "=")
+    with pytest.raises(DigestError) as caught:
+        modules("go1.26.8").fetch([other], store, log)
+    assert SUM in caught.value.message
+    assert other.digest in caught.value.message
+    assert published.recorded_calls("build") == []
+
+
+def test_missing_output_of_the_compiler_is_an_error(published, store, log):
+    published.breaks("kubectl")
+    with pytest.raises(ExternalError, match="did not produce kubectl"):
+        modules("go1.26.8").fetch([AMD64], store, log)
+
+
+def test_release_without_a_main_package_is_an_error(world, store, log):
+    world.publishes(KUBERNETES, "1.36.3", ("cmd/kubeadm", "cmd/kubelet"))
+    with pytest.raises(UnknownVersion, match="kubectl"):
+        modules("go1.26.8").fetch([AMD64], store, log)
+    with pytest.raises(UnknownVersion, match="kubectl"):
+        modules("go1.26.8").pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64])
+
+
+def test_progress_counts_packages_and_names_finished_binaries(published, store):
+    class Counting(RecordingLog):
+        def __init__(self) -> None:
+            super().__init__()
+            self.notes: list[str] = []
+            self.totals: list[int | None] = []
+
+        def task(self, label, name, total, unit=""):
+            self.totals.append(total)
+            self.tasks.append(f"{label} {name}")
+            return _Noting(self.notes)
+
+    log = Counting()
+    modules("go1.26.8").fetch([AMD64], store, log)
+    assert log.tasks == ["Compile Kubernetes amd64"]
+    assert log.totals == [5]
+    assert len(log.notes) == 3
+    assert log.notes[-1].endswith("3 of 5 packages")
+
+
+class _Noting:
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    def __enter__(self) -> _Noting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.notes.append(note)
