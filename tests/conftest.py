@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -214,21 +215,24 @@ class FakeModules(FakeSource):
 @pytest.fixture
 def fake_sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that replaces the real sources."""
+    return partial(replace_sources, monkeypatch)
 
-    def use(upstream: FakeSource | None = None, go: FakeSource | None = None) -> None:
-        sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
 
-        def create_source(
-            name: str, components: Any, mirror: str = "", toolchain: str = "", *_: Any, **__: Any
-        ) -> FakeSource:
-            sources[name].mirror = mirror
-            sources[name].binaries = components["kubernetes"].binaries
-            return sources[name]
+def replace_sources(
+    patch: pytest.MonkeyPatch, upstream: FakeSource | None = None, go: FakeSource | None = None
+) -> None:
+    """Replace the real sources."""
+    sources = {"upstream": upstream or FakeSource(), "go": go or FakeModules()}
 
-        for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):
-            monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
+    def create_source(
+        name: str, components: Any, mirror: str = "", toolchain: str = "", *_: Any, **__: Any
+    ) -> FakeSource:
+        sources[name].mirror = mirror
+        sources[name].binaries = components["kubernetes"].binaries
+        return sources[name]
 
-    return use
+    for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):
+        patch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
 
 TIMEOUT = 60.0

@@ -17,12 +17,13 @@ def parse_json(data: bytes, name: str) -> Any:
     """Return the value of a document; raise MalformedData, naming `name`, if it is invalid or too deep.
 
     Text has no surrogates without their other half, which no file and no terminal could have, and
-    numbers are finite, as in RFC 8259.
+    numbers are finite, as in RFC 8259. No object has a key twice: one reader takes the first, another
+    the last.
     """
     try:
         text = data.decode()
         _check_depth(text, name)
-        document = json.loads(text, parse_constant=_reject_constant)
+        document = json.loads(text, parse_constant=_reject_constant, object_pairs_hook=_unique)
         if _SURROGATE.search(text):
             json.dumps(document, ensure_ascii=False).encode()
     except MalformedData:
@@ -34,6 +35,14 @@ def parse_json(data: bytes, name: str) -> Any:
 
 def _reject_constant(text: str) -> None:
     raise ValueError(f"{text} is not a number of JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"duplicate key {next(key for key in keys if keys.count(key) > 1)!r:.80}")
+    return values
 
 
 def _check_depth(text: str, name: str) -> None:

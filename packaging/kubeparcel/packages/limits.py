@@ -131,6 +131,7 @@ GO_RECORD = Limit("go-record-size", 1 << 20, "bytes", "the record of the kubelet
 GO_FILE_TABLE = Limit("go-file-table-size", 8 << 20, "bytes", "the file table of the kubelet has 400 KB")
 SBOM = Limit("sbom-size", 64 << 20, "bytes", "that of the kubelet has 120 KB")
 JSON_DEPTH = Limit("json-depth", 32, "levels", "a provenance record has 5")
+ENVELOPE = Limit("envelope-size", 64 << 20, "bytes", "a statement about 50,000 packages and their files has 25 MB")
 
 RATIO_FREE = 64 << 20
 """Payloads up to this size, in bytes, may have any ratio: files of zeros, for example."""
