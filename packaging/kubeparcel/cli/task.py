@@ -74,7 +74,7 @@ class ValueType(click.ParamType[Any]):
 
         nearest = get_close_matches(word.lower(), choices, 1)
         suggestion = f" Did you mean {str(nearest[0])!r}?" if nearest else ""
-        alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
         raise UsageError(f"Invalid {label} {word!r}: use {alternatives}.{suggestion}")
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
