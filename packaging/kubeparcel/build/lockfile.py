@@ -35,14 +35,18 @@ _HEADER = """\
 
 def dump(lock: Lock) -> str:
     """Return the text of the file; equal locks give equal text."""
-    document = {
+    return _HEADER + yaml.safe_dump(document(lock), sort_keys=False, width=200)
+
+
+def document(lock: Lock) -> dict[str, Any]:
+    """Return the content of the file; `parse_document` is the reverse."""
+    return {
         "format": FORMAT,
         "request": request_document(lock.request),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
         "components": {c.name: _dump_component(c) for c in lock.components},
     }
-    return _HEADER + yaml.safe_dump(document, sort_keys=False, width=200)
 
 
 def request_document(request: Request) -> dict[str, Any]:
@@ -140,6 +144,14 @@ def parse(data: bytes) -> Lock:
     if len(data) > _MAX_SIZE:
         raise ValueError(f"it has more than {_MAX_SIZE:,} bytes")
     return _parse(yaml.load(data.decode(), _Loader))  # noqa: S506 - derived from a safe loader
+
+
+def parse_document(document: Any, name: str) -> Lock:
+    """Return the lock of a document that others wrote; raise ConfigurationError, naming it, if it is invalid."""
+    try:
+        return _parse(document)
+    except _INVALID as error:
+        raise ConfigurationError(f"{name}: the lock in it is invalid: {str(error)[:_MAX_DETAIL]}") from None
 
 
 def _parse(document: Any) -> Lock:

@@ -133,14 +133,16 @@ def clean(settings: Settings, *, store: bool = False) -> str:
 
     With `store`, also remove the cache, and the container images that it tracks. Other files stay.
     """
+    from kubeparcel.build import statements
     from kubeparcel.reports.output import REPORT_NAMES
 
     out = settings.base / settings.out
     packages = list(read_checksums(out))
-    for name in (*_read_all_checksums(out), *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
+    described = [str(statements.statement_path(out, package)) for package in packages]
+    for name in (*_read_all_checksums(out), *described, *REPORT_NAMES, LOG_NAME, CHECKSUMS, LOCK, LOCK_HOLDER):
         with suppress(IsADirectoryError):  # not ours
             (out / name).unlink(missing_ok=True)
-    for folder in (out / "deb", out / "rpm", out / FOLDER, out):
+    for folder in (out / "deb", out / "rpm", out / FOLDER, out / statements.FOLDER, out):
         with suppress(OSError):  # other files stay
             folder.rmdir()
     summary = [f"Removed {quantity(len(packages), 'packages')} from {settings.out}."]

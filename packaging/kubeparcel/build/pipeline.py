@@ -16,6 +16,7 @@ from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.sboms import add_sboms, build_sboms, sbom_subjects
+from kubeparcel.build.statements import write_statements
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
@@ -45,6 +46,7 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
         if report.passed:
             without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
             changed = write_output(packages, store, out, {**without, **sboms})
+            write_statements(packages, settings, lock, binaries, out)
             record_build(lock, packages, store, sboms.values())
         else:
             changed = ()
@@ -81,11 +83,16 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
 
 def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the lock's binaries for the settings' architectures into the store."""
+    return fetch_artifacts(requested_artifacts(lock, settings), lock, settings, store, log)
+
+
+def fetch_artifacts(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
+    """Fetch the binaries of some artifacts of a lock into the store."""
     source = create_source(
         *(lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy(), log),
         lock.request.variant,
     )
-    return source.fetch(requested_artifacts(lock, settings), store, log)
+    return source.fetch(artifacts, store, log)
 
 
 def requested_artifacts(lock: Lock, settings: Settings) -> list[Artifact]:

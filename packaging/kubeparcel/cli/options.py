@@ -58,6 +58,7 @@ def _optional_packages() -> Iterable[str]:
 
 
 SOURCES = ("auto", "upstream", "go")
+REQUIREMENTS, NO_REQUIREMENTS = ("sbom", "provenance", "signatures"), "none"
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
 """A century: OpenPGP dates end in 2106."""
@@ -154,6 +155,14 @@ OPTIONS: Mapping[str, Option] = {
     "generation": Option("generation to restore", "NUMBER", "the previous one", limits=COUNT),
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
+    "rebuild": Option("build the packages again from the materials that their statements name, and compare the bytes"),
+    "require": Option(
+        "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified); "
+        "none takes it back",
+        "NAME",
+        choices=(*REQUIREMENTS, NO_REQUIREMENTS),
+        several=True,
+    ),
     "quick": Option("examine only the indexes, no package files"),
     "follow": Option("further hosts that redirects and indexes may lead to", "HOST", several=True),
     "database": Option("Go vulnerability database: a URL, or a folder with a copy", "URL|DIR", "https://vuln.go.dev"),

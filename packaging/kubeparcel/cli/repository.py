@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel import console
-from kubeparcel.cli.options import COUNT, ChangeOptions, Option, absolute_location, split_list
+from kubeparcel.cli.options import (
+    COUNT,
+    NO_REQUIREMENTS,
+    REQUIREMENTS,
+    ChangeOptions,
+    Option,
+    absolute_location,
+    split_list,
+)
 from kubeparcel.cli.output import print_result
 from kubeparcel.cli.task import task
 from kubeparcel.errors import UsageError
@@ -63,6 +71,14 @@ def _remembered(
     return {**changes, **identity.validated()}
 
 
+def _required(require: str) -> dict[str, str]:
+    """Return the promises to remember; none takes all back. Raises UsageError for none with others."""
+    names = [name for name in (*REQUIREMENTS, NO_REQUIREMENTS) if name in require.split(",")]
+    if NO_REQUIREMENTS in names and len(names) > 1:
+        raise UsageError(f"Invalid --require {require!r}: none cannot be combined.")
+    return {"required": ",".join(names).replace(NO_REQUIREMENTS, "")} if names else {}
+
+
 def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
     print_result(result.as_json() if change.json_ else result.as_text())
     return result.exit_code
@@ -75,6 +91,7 @@ def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
         "Create the repository, with client files for its URL.",
     ),
     ("publish --to s3://BUCKET/PREFIX --dry-run", "Print what would change in a bucket."),
+    ("publish --to DIR --require provenance,sbom", "Refuse packages without a statement or an SBOM, from now on."),
     ("publish --from build --to /srv/www/k8s --suite testing", "Fill the suite testing."),
     to=Option("the repository, created if it does not exist: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
     from_=Option("folder with the packages", "DIR", "the output folder"),
@@ -94,18 +111,20 @@ def publish(
     generations: int = 0,
     strict: bool = False,
     all_revisions: bool = False,
+    require: str = "",
     quiet: bool = False,
 ) -> int:
     """Add packages to a signed apt and yum repository.
 
     The repository is created if it does not exist. It remembers --address, --origin, --label,
-    --description, --metadata, --valid and --generations. Published packages never change: a new
+    --description, --metadata, --valid, --generations and --require. Published packages never change: a new
     build of a published version is left out.
     """
     from kubeparcel.repository import publisher
 
     folder = Path.cwd() / (from_ or _output_folder())
-    target = change.target(_remembered(address, metadata, valid, generations, identity))
+    terms = {**_remembered(address, metadata, valid, generations, identity), **_required(require)}
+    target = change.target(terms)
     result = publisher.publish(
         folder, target, console.create_log(quiet), suite=suite, strict=strict, all_revisions=all_revisions
     )

@@ -98,14 +98,23 @@ def render_folder_pages(published: State, state: State) -> FolderPages:
     paths = _entry_paths(published) ^ _entry_paths(state)
     for change in compare_suites(published.suites, state.suites):
         paths |= {p.repository_path(change.suite) for p in (*change.added, *change.removed)}
+    side_paths: set[str] = set()
+    if state.side_files or published.side_files:
+        side_paths, before = _side_paths(state), _side_paths(published)
+        paths |= side_paths ^ before
     folders = directory_listing.group_by_folder(paths).keys() - {""}
-    contents = directory_listing.group_by_folder(chain(state.packages_by_path, _entry_paths(state)))
+    contents = directory_listing.group_by_folder(chain(state.packages_by_path, side_paths, _entry_paths(state)))
     changed = {
         f"{folder}/{INDEX_PAGE}": directory_listing.render_page(folder, contents[folder])
         for folder in folders & contents.keys()
         if not contents[folder] & _ENTRY_FILES
     }
     return FolderPages(changed, [f"{folder}/{INDEX_PAGE}" for folder in folders - contents.keys()])
+
+
+def _side_paths(state: State) -> set[str]:
+    items = state.packages_by_path.items()
+    return {side_path for path, package in items for side_path, _ in state.side_paths(path, package)}
 
 
 def _entry_paths(state: State) -> set[str]:
@@ -191,6 +200,7 @@ def _template_context(state: State, signer: Signer, base_url: str) -> dict[str, 
         "tables": {suite: version_table(packages) for suite, packages in state.suites.items()},
         "package_count": len(state.packages),
         "sign_rpms": state.options.sign_rpms,
+        "attested": not signer.statement_problem,
     }
 
 

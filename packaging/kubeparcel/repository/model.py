@@ -50,6 +50,14 @@ class Package(NamedTuple):
         return f"{self.name} {self.version} {self.arch} ({self.format})"
 
 
+STATEMENT_SUFFIX = ".intoto.jsonl"
+SBOM_SUFFIXES = (".cdx.json", ".spdx.json")
+SIDE_SUFFIXES = (STATEMENT_SUFFIX, *SBOM_SUFFIXES)
+"""What is appended to a package's path: for its signed statement of provenance, and for its SBOMs."""
+
+SideFileKey = tuple[str, str]
+"""The SHA-256 of a package and the suffix of a file about it."""
+
 Suites = Mapping[str, frozenset[Package]]
 """The packages of each suite, by the suite's name."""
 
@@ -68,7 +76,8 @@ class RepositoryOptions:
     `valid_days` limits the validity of apt indexes (0: no limit). `generations` is the number of
     publishes for which old indexes and retired packages are kept. `base_url` is the public URL.
     `origin` and `label` identify the repository to apt, which pins by them and asks its users when
-    they change; without a label it is the origin. `description` is its title for people.
+    they change; without a label it is the origin. `description` is its title for people. `required` names
+    what every package must have, separated by commas (`repository.requirements`).
     """
 
     origin: str = "kubeparcel"
@@ -79,6 +88,7 @@ class RepositoryOptions:
     sign_rpms: bool = True
     label: str = ""
     description: str = "Kubernetes packages"
+    required: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,9 @@ class State:
     newest first. `retired_packages` are files that no suite contains any more, by path, with the
     generation that removed them; they are kept for clients with older indexes. After `renew_at`
     (Unix time) indexes are signed again even without a change. `signing_keys` are the keys of the
-    last signatures as `FINGERPRINT:EXPIRY`. `digest` is the SHA-256 of the state file with this state,
+    last signatures as `FINGERPRINT:EXPIRY`. `side_files` are the files beside each package, by its SHA-256:
+    their SHA-256 by the suffix that the package's path gets. `index_digests` are the SHA-256 of entry files by
+    path. `digest` is the SHA-256 of the state file with this state,
     empty if there is none.
     """
 
@@ -102,6 +114,8 @@ class State:
     renew_at: int = 0
     signing_keys: tuple[str, ...] = ()
     options: RepositoryOptions = RepositoryOptions()
+    side_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    index_digests: Mapping[str, str] = field(default_factory=dict)
     digest: str = field(default="", compare=False)
 
     @functools.cached_property
@@ -124,6 +138,11 @@ class State:
     def formats_by_suite(self) -> Mapping[str, frozenset[Format]]:
         """The package formats in each suite."""
         return {suite: frozenset(package.format for package in packages) for suite, packages in self.suites.items()}
+
+    def side_paths(self, path: str, package: Package) -> Iterator[tuple[str, str]]:
+        """Yield path and SHA-256 of each file beside a package file at `path`."""
+        for suffix, sha256 in self.side_files.get(package.sha256, {}).items():
+            yield f"{path}{suffix}", sha256
 
     @functools.cached_property
     def packages_by_path(self) -> dict[str, Package]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
 from kubeparcel.repository import location, policy, state_file
@@ -18,6 +19,9 @@ from kubeparcel.repository.result import ChangeResult
 from kubeparcel.repository.signing.signer import Signer, open_signer
 from kubeparcel.repository.storage import factory
 from kubeparcel.repository.storage.base import Storage
+
+if TYPE_CHECKING:
+    from kubeparcel.repository.candidates.side_files import SideFiles
 
 WAIT = 30.0
 """The default time to wait for another publisher, in seconds."""
@@ -57,24 +61,34 @@ class OpenRepository:
     confirm: Callable[[str], None]
     log: Log
 
-    def apply(self, target_suites: Suites, sources: Mapping[Package, FileStamp] | None = None) -> ChangeResult:
-        """Publish these suites; `sources` are the files of new packages.
+    def apply(
+        self,
+        target_suites: Suites,
+        sources: Mapping[Package, FileStamp] | None = None,
+        side_files: SideFiles | None = None,
+    ) -> ChangeResult:
+        """Publish these suites; `sources` are the files of new packages, `side_files` those about packages.
 
-        Raises PolicyViolation if packages could not be installed.
+        Raises PolicyViolation if packages could not be installed, or lack what the repository promises.
         """
         target = dataclasses.replace(self.state, suites=target_suites)
+        if side_files:
+            target = dataclasses.replace(target, side_files=side_files.merged(target.side_files))
         changes = compare_suites(self.published.suites, target_suites)
         policy.require_resolvable(target_suites, changes)
+        if target.options.required and (changes or target.options != self.published.options):
+            self._require(target, side_files)
         self._confirm_removal(changes)
         renew = self.signer is not None and self._signatures_outdated(self.signer)
-        if self.signer is not None and (changes or renew):
+        described = target.side_files != self.published.side_files
+        if self.signer is not None and (changes or renew or described):
             from kubeparcel.repository.prepare import TargetState
             from kubeparcel.repository.transaction import commit
 
             target = commit(
                 self.storage,
                 self.published,
-                TargetState(target, sources or {}, renew),
+                TargetState(target, sources or {}, side_files.sources if side_files else {}, renew),
                 self.signer,
                 self.cache,
                 int(time.time()),
@@ -85,9 +99,18 @@ class OpenRepository:
             changes,
             target,
             renew,
+            described=described,
             dry_run=self.signer is None,
             seconds=time.monotonic() - self.started,
         )
+
+    def _require(self, target: State, side_files: SideFiles | None) -> None:
+        from kubeparcel.repository import requirements
+
+        paths = {package: path for path, package in self.published.packages_by_path.items()}
+        statements, problems = (side_files.statements, side_files.problems) if side_files else ({}, {})
+        evidence = requirements.Evidence(target, self.storage, statements, problems, paths)
+        requirements.require(evidence, self.published)
 
     def _confirm_removal(self, changes: Sequence[SuiteChange]) -> None:
         """Ask before more than half of the entries of all suites are removed."""

@@ -28,10 +28,10 @@ CREATE TABLE IF NOT EXISTS metadata (
 CREATE TABLE IF NOT EXISTS index_entries (
   sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS last_publish (
-  target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT, mac BLOB);
+  target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT, side_files TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY, mac BLOB) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 8
+_SCHEMA_VERSION = 9
 _SEPARATOR = "\x1f"
 _FORMATS = {str(format_): format_ for format_ in Format}
 
@@ -65,12 +65,13 @@ class LastPublish(NamedTuple):
     """What was in a folder when it was last published; `files` are those with reliable stamps.
 
     `state` is the SHA-256 of the repository's state file afterwards. `home_suites` are the suites of the folder's
-    Kubernetes core packages.
+    Kubernetes core packages. `side_files` are the files about the packages.
     """
 
     state: str
     home_suites: frozenset[str]
     files: tuple[FileStamp, ...]
+    side_files: tuple[FileStamp, ...] = ()
 
 
 class PackageCache:
@@ -105,8 +106,9 @@ class PackageCache:
     def last_publish(self, target: str, state: str) -> LastPublish | None:
         """Return the last publish to `target` if the repository still has the state with this SHA-256."""
         query = "SELECT * FROM last_publish WHERE target = ? AND state = ?"
-        for *_, suites, files in _authentic("last_publish", self._connection.execute(query, (target, state))):
-            return LastPublish(state, frozenset(json.loads(suites)), tuple(json.loads(files)))
+        for row in _authentic("last_publish", self._connection.execute(query, (target, state))):
+            home_suites, files, side_files = map(json.loads, row[2:])
+            return LastPublish(state, frozenset(home_suites), tuple(files), tuple(side_files))
         return None
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
@@ -129,7 +131,7 @@ class PackageCache:
     def store_last_publish(self, target: str, publish: LastPublish) -> None:
         """Store what was published to `target`."""
         home_suites = json.dumps(sorted(publish.home_suites))
-        row = (target, publish.state, home_suites, json.dumps(publish.files))
+        row = (target, publish.state, home_suites, json.dumps(publish.files), json.dumps(publish.side_files))
         self._insert("last_publish", [row])
 
     def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from kubeparcel.repository.apt import release
 from kubeparcel.repository.client_files import FolderPages
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.index_entries import load_index_entries
-from kubeparcel.repository.model import Indexes, Package, RepositoryOptions, State
+from kubeparcel.repository.model import Indexes, Package, RepositoryOptions, SideFileKey, State
 from kubeparcel.repository.package_cache import IndexEntry, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
@@ -50,10 +50,11 @@ _WORKERS = 3
 
 @dataclass(frozen=True)
 class TargetState:
-    """The state to publish, the files of new packages, and whether to sign all indexes again."""
+    """The state to publish, the files of new packages and about packages, and whether to sign all indexes again."""
 
     state: State
     sources: Mapping[Package, FileStamp]
+    side_sources: Mapping[SideFileKey, FileStamp]
     rebuild_all: bool
 
     def packages(self, key: IndexKey) -> Sequence[Package]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import policy, state_file, suites
-from kubeparcel.repository.candidates.scan import scan_packages
+from kubeparcel.repository.candidates.scan import scan_folder
 from kubeparcel.repository.open_repository import OpenRepository, Target, open_repository
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.result import ChangeResult, KeptPackage
@@ -38,17 +38,19 @@ def publish(
     `all_revisions` all. With `strict`, a version that is already published must have the same
     content. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
-    files = scan_packages(folder)
+    scanned = scan_folder(folder)
     with open_repository(target, log, create=True) as repository:
         state, cache = repository.state, repository.cache
         source = f"{folder}\n{suite}\n{state.identity}\n{strict} {all_revisions}"
-        last = cache.last_publish(source, state.digest)
-        if last and last.files == files:
+        promised = state.options.required != repository.published.options.required
+        last = None if promised else cache.last_publish(source, state.digest)
+        if last and (last.files, last.side_files) == scanned:
             return repository.apply(state.suites)
         from kubeparcel.repository.candidates import match
+        from kubeparcel.repository.candidates.side_files import read_side_files
         from kubeparcel.user_cache import open_store
 
-        candidates, home_suites = match.match_files(files, last, state, cache)
+        candidates, home_suites = match.match_files(scanned, last, state, cache)
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
         with open_store(log).scratch(elsewhere=True) as workspace:  # signed copies may be large
@@ -59,11 +61,11 @@ def publish(
                 from kubeparcel.repository.candidates.sign import sign_rpms
 
                 candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
+            side_files = read_side_files(scanned, candidates, state, repository.signer, workspace, log)
             target_suites = suites.add(state.suites, candidates.packages, suite, home_suites)
-            result = repository.apply(target_suites, candidates.sources)
+            result = repository.apply(target_suites, candidates.sources, side_files)
         if not target.dry_run:
-            reliable = tuple(file for file in files if file.is_reliable)
-            cache.store_last_publish(source, LastPublish(result.state.digest, home_suites, reliable))
+            cache.store_last_publish(source, LastPublish(result.state.digest, home_suites, *scanned.reliable))
         return dataclasses.replace(result, kept=kept)
 
 

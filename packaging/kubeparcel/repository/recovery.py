@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import deb_metadata
@@ -17,7 +18,7 @@ from kubeparcel.repository.apt import release
 from kubeparcel.repository.candidates.match import package_from
 from kubeparcel.repository.candidates.read import parse_deb, parse_rpm
 from kubeparcel.repository.index_entries import read_published
-from kubeparcel.repository.model import Package, State, Suites
+from kubeparcel.repository.model import SIDE_SUFFIXES, Package, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import primary, repodata
@@ -46,12 +47,26 @@ def recover_state(storage: Storage, cache: PackageCache) -> State:
     if not recovered:
         return State()
     generation = max(state_file.stored_generations(storage), default=0) + 1
-    return State(
+    state = State(
         generation,
         suites=recovered,
         retained_indexes=retained,
         retired_packages=_unlisted_packages(storage, recovered, generation),
     )
+    return replace(state, side_files=_side_files(storage, state))
+
+
+def _side_files(storage: Storage, state: State) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of the files beside packages by suffix, by the package's SHA-256."""
+    packages = {**state.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
+    found: dict[str, dict[str, str]] = {}
+    for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
+        suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
+        package = packages.get(path.removesuffix(suffix)) if suffix else None
+        if package:
+            digest = hashlib.sha256(storage.read(path) or b"").hexdigest()
+            found.setdefault(package.sha256, {})[suffix] = digest
+    return found
 
 
 def _debs(compressed: bytes) -> Iterator[Package]:

@@ -24,8 +24,9 @@ class KeptPackage(NamedTuple):
 class ChangeResult:
     """What a change did, or with `dry_run` would do.
 
-    `state` is the state afterwards. `signatures_renewed` says that all indexes were signed again.
-    `kept` are published packages of which the folder has other builds.
+    `state` is the state afterwards. `described` says that files about published packages were added.
+    `signatures_renewed` says that all indexes were signed again. `kept` are published packages of which the folder
+    has other builds.
     """
 
     repository: str
@@ -35,11 +36,16 @@ class ChangeResult:
     dry_run: bool
     seconds: float
     kept: tuple[KeptPackage, ...] = ()
+    described: bool = False
 
     @property
     def exit_code(self) -> int:
         """Return 0: failures are reported as errors."""
         return 0
+
+    @property
+    def _changed(self) -> bool:
+        return bool(self.changes or self.signatures_renewed or self.described)
 
     def as_json(self) -> str:
         """Return the JSON document of `--json`."""
@@ -49,7 +55,7 @@ class ChangeResult:
                 "generation": self.state.generation,
                 "dry-run": self.dry_run,
                 "changed": bool(self.changes),
-                "signed": bool(self.changes or self.signatures_renewed) and not self.dry_run,
+                "signed": self._changed and not self.dry_run,
                 "keys": [key.partition(":")[0] for key in self.state.signing_keys],
                 "suites": {
                     change.suite: {
@@ -67,11 +73,13 @@ class ChangeResult:
 
     def as_text(self) -> str:
         """Return the text for the terminal."""
-        if not self.changes and not self.signatures_renewed:
+        if not self._changed:
             return f"Nothing to do: {self.repository} is up to date ({duration(self.seconds)})"
         lines = [line for change in self.changes for line in _change_lines(change)]
         if not self.changes:
-            lines = ["No package changed; the indexes were signed again."]
+            verb = "would be" if self.dry_run else "were"
+            done = "indexes {} signed again" if self.signatures_renewed else "statements and SBOMs of packages {} added"
+            lines = [f"No package changed; the {done.format(verb)}."]
         total = quantity(len(self.state.packages), "packages")
         if self.dry_run:
             outcome = f"would contain {total} (--dry-run: nothing was changed)"

@@ -2,7 +2,8 @@
 
 The file format is older than the names in `model`; its keys stay, so that every published
 repository can be read. `kept` is State.retained_indexes, `gone` retired_packages, `renew`
-renew_at, `signers` signing_keys, and `terms` options, with the keys in OPTION_KEYS.
+renew_at, `signers` signing_keys, `beside` side_files, `indexes` index_digests, and `terms` options, with
+the keys in OPTION_KEYS.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ FILE_FORMAT = 1
 OPTION_KEYS = {"valid_days": "valid", "metadata_compression": "metadata", "base_url": "address"}
 """The key in the file of each option whose attribute has another name."""
 
-_LATER_OPTIONS = ("label", "description")
+_LATER_OPTIONS = ("label", "description", "required")
 """Options that the first versions did not have; they are written only where they were set."""
 
 _OPTION_ATTRIBUTES = {key: attribute for attribute, key in OPTION_KEYS.items()}
@@ -92,6 +93,8 @@ def parse(data: bytes, repository: str) -> State:
             },
             renew_at=document["renew"],
             signing_keys=tuple(document["signers"]),
+            side_files={key: dict(files) for key, files in document.get("beside", {}).items()},
+            index_digests=dict(document.get("indexes", {})),
             options=RepositoryOptions(
                 **{_OPTION_ATTRIBUTES.get(key, key): value for key, value in document["terms"].items()}
             ),
@@ -125,6 +128,8 @@ def dump(state: State, packages: str = "") -> bytes:
         "terms": {OPTION_KEYS.get(name, name): value for name, value in options.items()},
         "kept": state.retained_indexes,
         "gone": dict(sorted(state.retired_packages.items())),
+        **({"beside": dict(sorted(state.side_files.items()))} if state.side_files else {}),
+        **({"indexes": dict(sorted(state.index_digests.items()))} if state.index_digests else {}),
     }
     start = _encode(document).removesuffix("}")
     return f"{start},{(packages or dump_packages(state)).removeprefix('{')}\n".encode()

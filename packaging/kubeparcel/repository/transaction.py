@@ -15,15 +15,18 @@ from typing import NamedTuple
 
 from kubeparcel.console import Log
 from kubeparcel.model import Format
-from kubeparcel.repository import client_files, directory_listing, state_file
+from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import DAY, Indexes, Package, State, Suites
+from kubeparcel.repository.model import DAY, SIDE_SUFFIXES, Indexes, Package, SideFileKey, State, Suites
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import FolderSwap, Storage
 
-_PACKAGE_PATH = re.compile(r"(?:apt/pool|yum/[^/]+/packages)/(?!.*//)(?!.*/\.)[^\x00-\x1f\\]+\.(?:deb|rpm)")
+_ADDED_PATH = re.compile(
+    r"(?:apt/pool|yum/[^/]+/packages)/(?!.*//)(?!.*/\.)[^\x00-\x1f\\]+\.(?:deb|rpm)"
+    rf"(?:{'|'.join(map(re.escape, SIDE_SUFFIXES))})?"
+)
 """What a publish adds: nothing else is removed, whatever the note of an interrupted one says."""
 
 Retained = Mapping[str, tuple[tuple[str, ...], ...]]
@@ -48,15 +51,21 @@ def commit(
         added.result()
     retained = _retained_indexes(published, target.state, prepared.indexes)
     generation = published.generation + 1
+    retired = _retired_packages(published, target.state, generation)
     valid_days = target.state.options.valid_days
     state = dataclasses.replace(
         target.state,
         generation=generation,
         retained_indexes=retained,
-        retired_packages=_retired_packages(published, target.state, generation),
+        retired_packages=retired,
+        side_files=_stored_side_files(target.state, retired),
+        index_digests=generation_statement.index_digests(published, target.state, prepared.indexes, storage),
         renew_at=now + valid_days * DAY // 2 if valid_days else 0,
         signing_keys=signer.key_expiry_tags,
     )
+    statement = generation_statement.sign(state, signer)
+    if statement:
+        storage.write({generation_statement.generation_path(generation): statement})
     _store_history(storage, published)
     state_data = state_file.dump(state, prepared.state_packages)
     storage.swap(
@@ -66,7 +75,9 @@ def commit(
             state_file.STATE_PATH: state_data,
         },
     )
-    client_files.write_client_files(storage, state, prepared.client_files, prepared.folder_pages, log)
+    attested = generation_statement.client_files(statement, signer, storage, state)
+    all_files = {**prepared.client_files, **attested}
+    client_files.write_client_files(storage, state, all_files, prepared.folder_pages, log)
     _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
     _remove_unused(storage, published, target.state, state)
     return dataclasses.replace(state, digest=state_file.digest(state_data))
@@ -87,6 +98,7 @@ def _changed_indexes(storage: Storage, published: State, target: TargetState) ->
 
 def _new_files(published: State, target: TargetState) -> list[NewFile]:
     """Return the package files to add: each from its source, or from where it already is."""
+    files = _new_side_files(published, target)
     missing = _paths_not_in(published.suites, target.state)
     retired = {path: package for path, (_, package) in published.retired_packages.items()}
     stored_packages = published.packages.union(retired.values())
@@ -96,12 +108,46 @@ def _new_files(published: State, target: TargetState) -> list[NewFile]:
         missing = {path: p for path, p in missing.items() if stored.get(path) != p}
         reused -= target.sources.keys()
         homes = {package: path for path, package in stored.items() if package in reused}
-    files = []
     for path, package in missing.items():
         home = homes.setdefault(package, path)
         source = target.sources[package] if home == path else None
         files.append(NewFile(path, source, "" if source else home))
     return files
+
+
+def _new_side_files(published: State, target: TargetState) -> list[NewFile]:
+    """Return the files beside packages to add: of new paths, and new files about published packages."""
+    state = target.state
+    if not state.side_files:
+        return []
+    changed = {sha256 for sha256, files in state.side_files.items() if published.side_files.get(sha256) != files}
+    stored = {
+        **published.packages_by_path,
+        **{path: package for path, (_, package) in published.retired_packages.items()},
+    }
+    existing = {package.sha256: path for path, package in stored.items() if package.sha256 in state.side_files}
+    added = []
+    homes: dict[SideFileKey, str] = {}
+    for path, package in sorted(state.packages_by_path.items()):
+        if path in stored and package.sha256 not in changed:
+            continue
+        before = published.side_files.get(package.sha256, {})
+        for suffix in state.side_files.get(package.sha256, {}):
+            if path in stored and suffix in before:
+                continue
+            home = f"{existing[package.sha256]}{suffix}" if suffix in before else ""
+            home = home or homes.setdefault((package.sha256, suffix), f"{path}{suffix}")
+            source = target.side_sources[package.sha256, suffix] if home == f"{path}{suffix}" else None
+            added.append(NewFile(f"{path}{suffix}", source, "" if source else home))
+    return added
+
+
+def _stored_side_files(target: State, retired: Mapping[str, tuple[int, Package]]) -> Mapping[str, Mapping[str, str]]:
+    """Return the files beside packages that are still stored, by the package's SHA-256."""
+    if not target.side_files:
+        return {}
+    stored = {package.sha256 for package in (*target.packages, *(package for _, package in retired.values()))}
+    return {sha256: files for sha256, files in target.side_files.items() if sha256 in stored}
 
 
 def _add_files(storage: Storage, files: Sequence[NewFile]) -> None:
@@ -194,14 +240,23 @@ def _remove_unused(storage: Storage, published: State, target: State, state: Sta
 
     `target` has the same packages as `state`, already by their paths.
     """
-    candidates = {
-        *filter(_PACKAGE_PATH.fullmatch, state_file.read_names(storage, state_file.ADDING)),
-        *published.retired_packages,
-        *_paths_not_in(state.suites, published),
-    }
-    storage.remove(sorted(candidates.difference(state.retired_packages, target.packages_by_path)))
+    removed = {path: package for path, (_, package) in published.retired_packages.items()}
+    removed |= _paths_not_in(state.suites, published)
+    side_paths = (path for item in removed.items() for path, _ in published.side_paths(*item))
+    added = filter(_ADDED_PATH.fullmatch, state_file.read_names(storage, state_file.ADDING))
+    current = {**target.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
+    unused = {path for path in {*added, *removed, *side_paths} if not _is_in_use(path, state, current)}
+    storage.remove(sorted(unused))
+    storage.remove(generation_statement.outdated_files(storage, state))
     oldest = state.generation - state.options.generations
     storage.remove(
         state_file.history_path(number) for number in state_file.stored_generations(storage) if number < oldest
     )
     storage.remove([state_file.ADDING, state_file.PENDING])
+
+
+def _is_in_use(path: str, state: State, packages: Mapping[str, Package]) -> bool:
+    """Return whether a state has a package file, or a file beside one, at a path."""
+    suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
+    package = packages.get(path.removesuffix(suffix))
+    return package is not None and (not suffix or suffix in state.side_files.get(package.sha256, {}))

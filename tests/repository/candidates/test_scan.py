@@ -10,7 +10,7 @@ import pytest
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.repository import file_stamp, publisher
-from kubeparcel.repository.candidates.scan import new_files, scan_packages
+from kubeparcel.repository.candidates.scan import new_files, scan_folder
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import LastPublish
 from tests.support.package_builders import deb
@@ -23,7 +23,7 @@ def test_scan_includes_subfolders_but_no_repositories(publish: Publish, dist: Pa
         deb(dist / name, "own", "1-1")
     (dist / "notes.txt").write_text("not a package")
     publisher.publish(dist, Target(str(dist / "repo")), QuietLog(), skip_layout_check=True)
-    files = scan_packages(dist)
+    files = scan_folder(dist).packages
     assert len(files) == 11
     assert {Path(file.path).parent for file in files} == {dist, dist / "deep" / "er"}
     for file in files:
@@ -36,15 +36,15 @@ def test_scan_without_packages_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder, message in ((tmp_path, "No .deb or .rpm files"), (tmp_path / "x", "not exist")):
         with pytest.raises(UsageError, match=message):
-            scan_packages(folder)
+            scan_folder(folder)
     with pytest.raises(UsageError, match="not a folder"):
-        scan_packages(tmp_path / "file")
+        scan_folder(tmp_path / "file")
 
 
 def test_scan_rejects_file_names_that_are_not_utf8(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.deb")).touch()
     with pytest.raises(UsageError, match=r"a\\udcff.deb' is not valid UTF-8"):
-        scan_packages(tmp_path)
+        scan_folder(tmp_path)
 
 
 def test_publish_of_a_missing_folder_creates_no_key(configuration: Path, tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_new_files_compares_with_the_last_publish_for_unusual_names(
     for name in names:
         (tmp_path / name).write_bytes(b"x")
     monkeypatch.setattr(file_stamp, "CLOCK_TICK", 0)
-    files = scan_packages(tmp_path)
-    assert [Path(file.path).name for file in files] == sorted(names)
-    last = LastPublish("", frozenset(), files)
+    files = scan_folder(tmp_path)
+    assert [Path(file.path).name for file in files.packages] == sorted(names)
+    last = LastPublish("", frozenset(), *files)
     assert new_files(files, last) == []
     (tmp_path / "c.deb").write_bytes(b"xyz")
-    [new] = new_files(scan_packages(tmp_path), last) or ()
+    [new] = new_files(scan_folder(tmp_path), last) or ()
     assert (new.path, new.size) == (str(tmp_path / "c.deb"), 3)
     (tmp_path / names[0]).unlink()
-    assert new_files(scan_packages(tmp_path), last) is None
+    assert new_files(scan_folder(tmp_path), last) is None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages
 from kubeparcel.console import Log
@@ -15,22 +16,31 @@ from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.packages.versions import version_key
 from kubeparcel.repository import policy, suites
 from kubeparcel.repository.candidates.read import read_packages
-from kubeparcel.repository.candidates.scan import new_files
+from kubeparcel.repository.candidates.scan import ScannedFolder, new_files
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.package_cache import LastPublish, PackageCache, PackageMetadata
+
+
+class LocalFile(NamedTuple):
+    """A package file of the user, and its SHA-256: an RPM may be published with another signature."""
+
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Candidates:
     """The packages to publish, and the files of the new ones.
 
-    `signed` are the new RPMs with a signature, which has not been verified.
+    `signed` are the new RPMs with a signature, which has not been verified. `files` are the user's files of all
+    packages.
     """
 
     packages: frozenset[Package]
     sources: Mapping[Package, FileStamp]
     signed: frozenset[Package]
+    files: Mapping[Package, LocalFile] = field(default_factory=dict)
 
     def without(self, dropped: Set[Package]) -> Candidates:
         """Return the candidates without some new packages."""
@@ -38,23 +48,24 @@ class Candidates:
             self.packages - dropped,
             {package: file for package, file in self.sources.items() if package not in dropped},
             self.signed - dropped,
+            {package: file for package, file in self.files.items() if package not in dropped},
         )
 
 
 def match_files(
-    files: Sequence[FileStamp], last: LastPublish | None, state: State, cache: PackageCache
+    scanned: ScannedFolder, last: LastPublish | None, state: State, cache: PackageCache
 ) -> tuple[Candidates, frozenset[str]]:
-    """Return the packages in `files` and the home suites of their Kubernetes core packages.
+    """Return the packages of a folder and the home suites of their Kubernetes core packages.
 
     If the repository did not change since the `last` publish of the same folder, only its new
     files are read, unless they change the home suites.
     """
-    new = new_files(files, last) if last else None
+    new = new_files(scanned, last) if last else None
     if last and new is not None:
         candidates = match_packages(new, state, cache)
         if suites.home_suites(candidates.packages) <= last.home_suites:
             return candidates, last.home_suites
-    candidates = match_packages(files, state, cache)
+    candidates = match_packages(scanned.packages, state, cache)
     return candidates, suites.home_suites(candidates.packages)
 
 
@@ -65,9 +76,12 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
     """
     stored = {package.sha256: package for package in state.stored_packages}
     package_files = read_packages(files, cache, stored.keys())
-    published = {stored[sha256] for sha256 in package_files.files.keys() & stored.keys()}
+    local_files = package_files.files
+    published = {
+        stored[sha256]: LocalFile(local_files[sha256].path, sha256) for sha256 in local_files.keys() & stored.keys()
+    }
     if not package_files.metadata:
-        return Candidates(frozenset(published), {}, frozenset())
+        return Candidates(frozenset(published), {}, frozenset(), published)
     digests = {package_from(metadata): sha256 for sha256, metadata in package_files.metadata.items()}
     policy.reject_duplicates(digests)
     digests = _prefer_signed(digests, package_files.metadata)
@@ -78,11 +92,12 @@ def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache
     sources = {}
     for package, sha256 in digests.items():
         if other := same_content.get((*package.identity, package.content_digest)):
-            published.add(other)
+            published.setdefault(other, LocalFile(local_files[sha256].path, sha256))
         else:
-            sources[package] = package_files.files[sha256]
+            sources[package] = local_files[sha256]
     signed = frozenset(p for p in sources if package_files.metadata[digests[p]].signed)
-    return Candidates(frozenset(published | sources.keys()), sources, signed)
+    local = published | {package: LocalFile(file.path, digests[package]) for package, file in sources.items()}
+    return Candidates(frozenset(local), sources, signed, local)
 
 
 def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidates:

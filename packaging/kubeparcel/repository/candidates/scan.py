@@ -7,16 +7,36 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import filterfalse
 from pathlib import Path
+from typing import NamedTuple
 
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.model import SBOM_SUFFIXES
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.storage.base import METADATA_FOLDER
 
+SIDE_FOLDERS = {"attestations": (".intoto.json",), "sbom": SBOM_SUFFIXES}
+"""The folders of a build's output with files about its packages, and how their names end."""
 
-def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
-    """Return all debs and RPMs below a folder, sorted by path.
+PACKAGE_SUFFIXES = (".deb", ".rpm")
+_WANTED = (*PACKAGE_SUFFIXES, *(suffix for suffixes in SIDE_FOLDERS.values() for suffix in suffixes))
+
+
+class ScannedFolder(NamedTuple):
+    """The debs and RPMs below a folder, and the files about them, both sorted by path."""
+
+    packages: tuple[FileStamp, ...]
+    side_files: tuple[FileStamp, ...]
+
+    @property
+    def reliable(self) -> ScannedFolder:
+        """The files whose stamps identify them."""
+        return ScannedFolder(*(tuple(file for file in files if file.is_reliable) for files in self))
+
+
+def scan_folder(folder: Path) -> ScannedFolder:
+    """Return all debs and RPMs below a folder, and statements and SBOMs about them.
 
     Hidden files and repositories made by kubeparcel, such as dist/repo, are skipped. Raises
     UsageError if there is no package.
@@ -24,12 +44,13 @@ def scan_packages(folder: Path) -> tuple[FileStamp, ...]:
     require_folder(folder)
     with translate_os_errors(folder):
         files = sorted(_stamps(str(folder), time.time_ns()))
-    if not files:
+    if not any(file.path.endswith(PACKAGE_SUFFIXES) for file in files):
         raise UsageError(
             f"No .deb or .rpm files in {folder}.", "Build packages first (inv build), or pass --from FOLDER."
         )
     _reject_invalid_names(files)
-    return tuple(files)
+    packages = tuple(file for file in files if file.path.endswith(PACKAGE_SUFFIXES))
+    return ScannedFolder(packages, tuple(file for file in files if not file.path.endswith(PACKAGE_SUFFIXES)))
 
 
 def require_folder(folder: Path) -> None:
@@ -40,11 +61,42 @@ def require_folder(folder: Path) -> None:
         raise UsageError(f"{folder} is not a folder.", "Pass a folder with --from.")
 
 
-def new_files(files: Sequence[FileStamp], last: LastPublish) -> Sequence[FileStamp] | None:
-    """Return the files that are new since the last publish, None if one of its files is gone."""
+def new_files(scanned: ScannedFolder, last: LastPublish) -> Sequence[FileStamp] | None:
+    """Return the packages that are new since the last publish, themselves or a file about them.
+
+    None if one of its packages is gone.
+    """
     before = frozenset(last.files)
-    new = [file for file in files if file not in before]
-    return new if len(files) - len(new) == len(before) else None
+    new = [file for file in scanned.packages if file not in before]
+    if len(scanned.packages) - len(new) != len(before):
+        return None
+    if scanned.side_files == last.side_files:
+        return new
+    known = frozenset(last.side_files)
+    described = {path for file in scanned.side_files if file not in known for path in _described_packages(file.path)[0]}
+    return new + [file for file in scanned.packages if file in before and file.path in described]
+
+
+def side_files(scanned: ScannedFolder) -> dict[str, dict[str, str]]:
+    """Return the files about each package: their paths by suffix, by the path of the package."""
+    described: dict[str, dict[str, str]] = {}
+    for file in scanned.side_files:
+        paths, suffix = _described_packages(file.path)
+        for path in paths:
+            described.setdefault(path, {})[suffix] = file.path
+    return described
+
+
+def _described_packages(path: str) -> tuple[Sequence[str], str]:
+    """Return where the package may be that a file is about, and the suffix of the file.
+
+    It is beside the package, or in a folder beside it or beside its folder.
+    """
+    suffix = next(suffix for suffix in _WANTED if path.endswith(suffix))
+    folder, _, name = path.removesuffix(suffix).rpartition("/")
+    parent, _, last = folder.rpartition("/")
+    places = (parent, f"{parent}/deb", f"{parent}/rpm") if last in SIDE_FOLDERS else (folder,)
+    return [f"{place}/{name}" for place in places], suffix
 
 
 def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
@@ -53,7 +105,7 @@ def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
             name = entry.name
             if name.startswith("."):
                 continue
-            if name.endswith((".deb", ".rpm")):
+            if name.endswith(_WANTED):
                 if entry.is_file():
                     yield FileStamp.of(entry.path, entry.stat(), moment)
             elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, METADATA_FOLDER).is_dir():

@@ -62,6 +62,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
             copies.get(package, package): signed[package].file if package in signed else file
             for package, file in candidates.sources.items()
         },
+        files={copies.get(package, package): file for package, file in candidates.files.items()},
     )
 
 

@@ -56,7 +56,7 @@ class GpgHome:
         argv = ("gpg", *_QUIET, *with_passphrase, *arguments)
         completed = run(argv, env=self.environment, stdin=passphrase, check=False)
         if check and completed.exit_code:
-            raise _error(completed)
+            raise signing_error(completed.stderr) or failed_process(completed)
         return completed
 
     def start_agent(self) -> None:
@@ -73,20 +73,20 @@ class GpgHome:
         return {"LC_ALL": "C", **({"GNUPGHOME": str(self.folder)} if self.folder else {})}
 
 
-def _error(completed: CompletedProcess) -> ToolError:
-    if "Bad passphrase" in completed.stderr:
+def signing_error(output: str) -> ToolError | None:
+    """Return the error for a signature that failed for want of a passphrase; None for another reason."""
+    if "Bad passphrase" in output:
         return ToolError(
             "Bad passphrase for the signing key.",
-            f"It was read from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. "
-            f"Output of gpg:\n{completed.stderr.strip()}",
+            f"It was read from {PASSPHRASE_VARIABLE} or {PASSPHRASE_VARIABLE}_FILE. Output of gpg:\n{output.strip()}",
         )
-    if _NO_PROMPT.search(completed.stderr):
+    if _NO_PROMPT.search(output):
         return ToolError(
             "The signing key has a passphrase, and gpg-agent has no terminal to prompt on.",
             f"Set {PASSPHRASE_VARIABLE} to the passphrase, or {PASSPHRASE_VARIABLE}_FILE to a file "
             "with it. Or at a terminal: export GPG_TTY=$(tty)",
         )
-    return failed_process(completed)
+    return None
 
 
 def open_home(folder: Path) -> GpgHome:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.console import Log
-from kubeparcel.errors import ConfigurationError
+from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository.signing import gpg, keyring, keys, openpgp
 from kubeparcel.repository.signing.gpg import GpgHome
 from kubeparcel.repository.signing.keyring import Key
@@ -72,6 +72,34 @@ class Signer:
     def sign_binary(self, data: bytes) -> bytes:
         """Return one binary signature by the first key, as rpm headers have it."""
         return self._sign(data, self.fingerprints[:1], "--detach-sign")
+
+    @functools.cached_property
+    def statement_problem(self) -> str:
+        """Why the keys cannot sign statements; empty if they can."""
+        try:
+            self.public_pems()
+        except ToolError as error:
+            return f"statements cannot be signed: {error.message.rstrip('.')}"
+        return ""
+
+    def sign_payloads(self, payloads: Sequence[bytes]) -> list[bytes]:
+        """Return a DSSE envelope of each in-toto statement, signed by all keys. Raises as `raw_signature.sign`."""
+        from kubeparcel.repository.signing import raw_signature
+        from kubeparcel.trust import dsse
+        from kubeparcel.trust.dsse import EnvelopeSignature
+
+        messages = [dsse.signed_bytes(payload) for payload in payloads]
+        by_key = [(f, raw_signature.sign(self.home, f, messages)) for f in self.fingerprints]
+        return [
+            dsse.join(payload, [EnvelopeSignature(fingerprint, signatures[i]) for fingerprint, signatures in by_key])
+            for i, payload in enumerate(payloads)
+        ]
+
+    def public_pems(self) -> dict[str, bytes]:
+        """Return the keys that sign statements, in PEM by fingerprint. Raises UnsupportedKey."""
+        from kubeparcel.repository.signing import raw_signature
+
+        return {fingerprint: raw_signature.public_key(self.home, fingerprint).pem for fingerprint in self.fingerprints}
 
     def _sign(self, data: bytes, fingerprints: Sequence[str], *command: str) -> bytes:
         with secret_folder() as folder:

@@ -39,6 +39,8 @@ _CACHE_BRIEFLY = "public, max-age=60, must-revalidate"
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".pem": "application/x-pem-file",
     ".xml": "application/xml",
     ".gz": "application/gzip",
     ".zst": "application/zstd",

@@ -1,0 +1,113 @@
+"""The statement about a generation of the repository: what it consists of, signed by its key.
+
+Published under a name of its own before the indexes are replaced, and afterwards as the current one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from kubeparcel.model import Format
+from kubeparcel.repository import directory_listing
+from kubeparcel.repository.apt import release
+from kubeparcel.repository.model import State
+from kubeparcel.repository.prepare import IndexKey, SignedIndexes
+from kubeparcel.repository.signing.signer import Signer
+from kubeparcel.repository.storage.base import Storage
+from kubeparcel.repository.yum import repodata
+from kubeparcel.sanitize import is_number
+from kubeparcel.trust.statement import REPOSITORY_BUILD_TYPE, Resource, Statement
+
+FOLDER = "attestations"
+CURRENT = f"{FOLDER}/repository.intoto.jsonl"
+KEY, KEY_SIGNATURE = "key.pem", "key.pem.asc"
+"""The first signing key for programs that do not read OpenPGP, and the repository's signature of it."""
+
+_GENERATION, _SUFFIX = "generation-", ".intoto.jsonl"
+_LISTED = {Format.DEB: ("Release", "InRelease"), Format.RPM: ("repomd.xml",)}
+_FOLDERS = {Format.DEB: release.index_folder, Format.RPM: repodata.index_folder}
+
+
+def generation_path(generation: int) -> str:
+    """Return the path of the statement about a generation."""
+    return f"{FOLDER}/{_GENERATION}{generation}{_SUFFIX}"
+
+
+def index_digests(
+    published: State, state: State, prepared: Mapping[IndexKey, SignedIndexes], storage: Storage
+) -> dict[str, str]:
+    """Return the SHA-256 of the entry files of all suites; those of unchanged ones are known or read."""
+    digests = {}
+    for suite, formats in state.formats_by_suite.items():
+        for format_ in formats:
+            signed = prepared.get((suite, format_))
+            for name in _LISTED[format_]:
+                path = f"{_FOLDERS[format_](suite)}/{name}"
+                if signed:
+                    digests[path] = _sha256(signed.entry_files[name])
+                else:
+                    known = published.index_digests.get(path)
+                    digests[path] = known or _sha256(storage.read(path) or b"")
+    return digests
+
+
+def describe(state: State) -> Statement:
+    """Return the statement about a state: its indexes and packages, and the files about packages as byproducts."""
+    packages = sorted(state.packages_by_path.items())
+    return Statement(
+        subjects=(
+            *(Resource(path, digest={"sha256": sha256}) for path, sha256 in sorted(state.index_digests.items())),
+            *(Resource(path, digest={"sha256": package.sha256}) for path, package in packages),
+        ),
+        build_type=REPOSITORY_BUILD_TYPE,
+        external={
+            "repository": state.identity,
+            "address": state.options.base_url,
+            "generation": state.generation,
+            "suites": sorted(state.suites),
+            "required": state.options.required.split(",") if state.options.required else [],
+        },
+        byproducts=tuple(
+            Resource(side_path, digest={"sha256": sha256})
+            for path, package in packages
+            for side_path, sha256 in state.side_paths(path, package)
+        ),
+    )
+
+
+def sign(state: State, signer: Signer) -> bytes:
+    """Return the signed statement about a state; empty if the key cannot sign statements or nothing is published."""
+    if signer.statement_problem or not state.suites:
+        return b""
+    return signer.sign_payloads([describe(state).dump()])[0]
+
+
+def client_files(statement: bytes, signer: Signer, storage: Storage, state: State) -> dict[str, bytes]:
+    """Return the files for who verifies: the current statement, the keys in PEM, and a page that lists them."""
+    if not statement:
+        return {}
+    pems = signer.public_pems()
+    files = {CURRENT: statement, **{f"{FOLDER}/{fingerprint}.pem": pem for fingerprint, pem in pems.items()}}
+    files[KEY] = next(iter(pems.values()))
+    if storage.read(KEY) != files[KEY] or storage.read(KEY_SIGNATURE, 1) is None:
+        files[KEY_SIGNATURE] = signer.sign_detached(files[KEY])
+    outdated = set(outdated_files(storage, state))
+    names = {name for name in storage.file_sizes(FOLDER) if name not in outdated}
+    names |= {path for path in files if path.startswith(FOLDER)}
+    listed = {name.removeprefix(f"{FOLDER}/") for name in names} - {directory_listing.INDEX_PAGE}
+    files[f"{FOLDER}/{directory_listing.INDEX_PAGE}"] = directory_listing.render_page(FOLDER, listed)
+    return files
+
+
+def outdated_files(storage: Storage, state: State) -> Iterator[str]:
+    """Yield the statements about generations that are not retained."""
+    oldest = state.generation - state.options.generations
+    for path in storage.file_sizes(FOLDER):
+        number = path.removeprefix(f"{FOLDER}/{_GENERATION}").removesuffix(_SUFFIX)
+        if is_number(number) and not oldest <= int(number) <= state.generation:
+            yield path
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

