@@ -16,7 +16,7 @@ from kubeparcel.sources.http.urls import redact_url
 _USUAL_SUITES = ("stable", "testing", "unstable", "prerelease", "main")
 _APT_FOLDERS = ("", "apt", "deb")
 _YUM_FOLDERS = ("", "yum", "rpm")
-_SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/"}
+_SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/", "attestations/"}
 _MAX_DEPTH, _MAX_FOLDERS = 6, 400
 _FREE_FOLDERS, _FOLDERS_PER_REPOSITORY = 60, 10
 """Of a server's folders, which it may invent, so many are listed, and more for each repository in them."""

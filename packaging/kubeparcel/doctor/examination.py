@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kubeparcel.console import Log
 from kubeparcel.doctor import consistency, package_files
 from kubeparcel.doctor.apt import check_suite
+from kubeparcel.doctor.attestations import check_attestations, is_promised
 from kubeparcel.doctor.discovery import Discovery, discover, nothing_found
 from kubeparcel.doctor.factory import open_location, open_reader
 from kubeparcel.doctor.findings import UNREADABLE_INDEX, CheckKind, Subject
@@ -17,6 +18,7 @@ from kubeparcel.doctor.mirror_list import first_permitted, list_mirrors
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.report import DoctorReport
 from kubeparcel.doctor.selection import Selection
+from kubeparcel.doctor.statement_keys import certificate_keys
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import UsageError
 from kubeparcel.sources.http.urls import redact_url
@@ -80,6 +82,7 @@ def examine_reader(
     with load_trusted_keys(reader, discovery, request.key, now, request.horizon_days) as keys:
         subjects = _check_repositories(reader, discovery, keys, request, log)
         keys.check_keys()
+        attested = _check_attestations(reader, discovery, keys, subjects, request, suites, log)
     count = len(discovery.suites)
     yum_subjects = subjects[count : count + len(discovery.yum_folders)]
     if suites or request.selection:
@@ -87,6 +90,7 @@ def examine_reader(
         subjects.append(consistency.orphans_not_run(f"only some {part} were examined"))
     else:
         subjects.append(consistency.check_orphans(reader, discovery, subjects[:count], yum_subjects))
+    subjects += attested
     seconds = time.monotonic() - started
     return DoctorReport(reader.location, (keys.subject, *subjects), seconds, request.quick)
 
@@ -116,3 +120,21 @@ def _check_repositories(
         else:
             subject.mark_not_run(UNREADABLE_INDEX, CheckKind.CLOSURE, CheckKind.COMPANIONS)
     return [*both, *consistency.check_formats(discovery, apt_subjects, yum_subjects)]
+
+
+def _check_attestations(
+    reader: RepositoryReader,
+    discovery: Discovery,
+    keys: TrustedKeys,
+    subjects: Sequence[Subject],
+    request: ExaminationRequest,
+    suites: Sequence[str],
+    log: Log,
+) -> list[Subject]:
+    """Return the subject of the repository's statement, if it has or promises one."""
+    if not is_promised(reader, discovery.state):
+        return []
+    known = {path: package.sha256 for subject in subjects for package, path in subject.locations.items()}
+    whole = not (request.quick or suites or request.selection)
+    public_keys = certificate_keys(keys.certificates)
+    return [check_attestations(reader, public_keys, known, log, whole=whole).subject]

@@ -42,6 +42,11 @@ class CheckKind(Enum):
     CLOSURE = ("closure", "dependencies among packages are met in the same suite")
     COMPANIONS = ("companions", "each minor with a kubelet has cri-tools and kubernetes-cni")
     ORPHANS = ("orphans", "every package file is listed in an index")
+    STATEMENT = ("statement", "the repository has a statement about itself")
+    STATEMENT_SIGNATURE = ("statement-signature", "a trusted key signed the statement")
+    SUBJECTS = ("subjects", "the indexes and packages are those that the statement lists")
+    SIDE_FILES = ("side-files", "statements and SBOMs of packages are those that the statement lists")
+    PROVENANCE = ("provenance", "statements about packages are signed by a trusted key and name their package")
     FORMATS = ("formats", "apt and yum suites of a name have the same versions")
 
 

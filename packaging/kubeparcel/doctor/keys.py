@@ -109,7 +109,7 @@ def load_trusted_keys(
     """
     trusted = TrustedKeys(now, horizon_days)
     with gpg.temporary_home() as home:
-        trusted.certificates = _read_key(key) if key else _offered_keys(reader, discovery)
+        trusted.certificates = read_key(key) if key else _offered_keys(reader, discovery)
         if not trusted.certificates:
             trusted.subject.add_finding(
                 CheckKind.KEY,
@@ -141,7 +141,8 @@ def load_trusted_keys(
         yield trusted
 
 
-def _read_key(key: str) -> bytes:
+def read_key(key: str) -> bytes:
+    """Return the public keys of a file or of a key by its name, as packets. Raises ConfigurationError."""
     if not Path(key).is_file() and keys.exists(key):
         home = gpg.open_home(keys.load(key).folder)
         return openpgp.dearmor(home.run("--armor", "--export").stdout.encode())

@@ -1,0 +1,212 @@
+"""Checks what a repository of kubeparcel promises: its own statement, and the files beside packages that it lists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kubeparcel.console import Log
+from kubeparcel.doctor.findings import NO_KEY, CheckKind, Fault, Subject
+from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.errors import ConfigurationError, ExternalError
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import MalformedData
+from kubeparcel.repository import generation_statement
+from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, State
+from kubeparcel.repository.storage.base import T, check_path
+from kubeparcel.threads import CancelToken, parallel_map
+from kubeparcel.trust.dsse import Envelope, parse_envelope
+from kubeparcel.trust.public_keys import PublicKey, signers
+from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, REPOSITORY_BUILD_TYPE, Statement, parse_statement
+
+_CONNECTIONS = 8
+_PROMISES = {"sbom": SBOM_SUFFIXES, "provenance": (STATEMENT_SUFFIX,)}
+_PACKAGE_SUFFIXES = (".deb", ".rpm")
+_REPUBLISH_HINT = "Publish again: every change signs a new statement."
+_RESTORE_HINT = (
+    "Somebody changed the repository. Restore the file from a copy, or publish the package as a new revision."
+)
+
+
+@dataclass
+class Attestations:
+    """The statement of a repository, and the statements about its packages by the path of the package.
+
+    Only valid statements by a trusted key are in it. `statement` is None without one.
+    """
+
+    subject: Subject
+    statement: Statement | None = None
+    packages: dict[str, Statement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is examined, and whether packages are read that no index listed."""
+
+    subject: Subject
+    log: Log
+    whole: bool
+
+
+def is_promised(reader: RepositoryReader, state: State | None) -> bool:
+    """Return whether a repository has a statement, or its state says so."""
+    return bool(state and state.index_digests) or reader.read(generation_statement.CURRENT, 1) is not None
+
+
+def check_attestations(
+    reader: RepositoryReader,
+    keys: Sequence[PublicKey],
+    known_digests: Mapping[str, str],
+    log: Log,
+    *,
+    whole: bool = True,
+) -> Attestations:
+    """Check the repository's statement, what it is about, and the files beside packages.
+
+    `known_digests` are SHA-256 by path that need not be computed again; unless `whole`, no other package is read.
+    """
+    result = Attestations(Subject("attestations"))
+    request = _Request(result.subject, log, whole)
+    subject = result.subject
+    statement = _repository_statement(reader, keys, subject)
+    if statement is None:
+        subject.mark_not_run("there is no valid statement", CheckKind.SUBJECTS, CheckKind.SIDE_FILES)
+        return result
+    result.statement = statement
+    subject.description = f"generation {statement.external.get('generation')}"
+    _check_subjects(reader, statement, known_digests, request)
+    _check_side_files(reader, keys, result, request)
+    _check_promises(statement, subject)
+    return result
+
+
+def _repository_statement(reader: RepositoryReader, keys: Sequence[PublicKey], subject: Subject) -> Statement | None:
+    path = generation_statement.CURRENT
+    subject.mark_run(CheckKind.STATEMENT)
+    data = reader.read(path, limits.ENVELOPE.maximum + 1)
+    if data is None:
+        subject.add_finding(
+            CheckKind.STATEMENT, "the statement about the repository", "file not found", path, _REPUBLISH_HINT
+        )
+        return None
+    try:
+        envelope = parse_envelope(data, path)
+        statement = parse_statement(envelope.payload, path, REPOSITORY_BUILD_TYPE)
+    except MalformedData as error:
+        subject.add_finding(CheckKind.STATEMENT, "a statement about the repository", str(error), path, _REPUBLISH_HINT)
+        return None
+    if not keys:
+        subject.mark_not_run(NO_KEY, CheckKind.STATEMENT_SIGNATURE)
+    else:
+        subject.mark_run(CheckKind.STATEMENT_SIGNATURE)
+        subject.add_faults(signature_faults(envelope, keys, path))
+    return None if CheckKind.STATEMENT_SIGNATURE in subject.findings else statement
+
+
+def signature_faults(envelope: Envelope, keys: Sequence[PublicKey], path: str) -> Iterable[Fault]:
+    """Return the fault of a statement that no key has signed."""
+    if signers(envelope, tuple(keys)):
+        return ()
+    named = ", ".join(signature.key_id[-16:] or "an unnamed key" for signature in envelope.signatures)
+    found = f"no signature by a trusted key is valid (signed by {named})"
+    return [Fault(CheckKind.STATEMENT_SIGNATURE, "a valid signature by a trusted key", found, path, _REPUBLISH_HINT)]
+
+
+def _check_subjects(
+    reader: RepositoryReader, statement: Statement, known: Mapping[str, str], request: _Request
+) -> None:
+    subject = request.subject
+    subject.mark_run(CheckKind.SUBJECTS)
+    listed = {
+        path: sha256
+        for path, sha256 in statement.digests.items()
+        if request.whole or path in known or not path.endswith(_PACKAGE_SUFFIXES)
+    }
+    digests = _parallel(request, listed, "files", lambda path: known.get(path) or reader.stream(path, _hash))
+    for path, expected in listed.items():
+        _compare(subject, CheckKind.SUBJECTS, path, expected, digests[path])
+
+
+def _parallel(
+    request: _Request, paths: Iterable[str], what: str, read: Callable[[str], T | None]
+) -> dict[str, T | str | None]:
+    """Return what was read at each path: None if it does not exist, or the error's message."""
+
+    def work(path: str, _: CancelToken) -> T | str | None:
+        try:
+            return read(check_path(path))
+        except (ExternalError, ConfigurationError) as error:
+            return error.message
+        finally:
+            task.advance()
+
+    names = tuple(paths)
+    with request.log.task("Attest", f"{len(names):,} {what}", len(names), what) as task:
+        return dict(zip(names, parallel_map(work, names, _CONNECTIONS), strict=True))
+
+
+def _compare(subject: Subject, kind: CheckKind, path: str, expected: str, actual: str | None) -> bool:
+    if actual != expected:
+        subject.add_finding(kind, f"sha256 {expected}", actual or "file not found", path, _RESTORE_HINT)
+    return actual == expected
+
+
+def _hash(blocks: Iterable[bytes]) -> str:
+    hash_ = hashlib.sha256()
+    for block in blocks:
+        hash_.update(block)
+    return hash_.hexdigest()
+
+
+def _check_side_files(
+    reader: RepositoryReader, keys: Sequence[PublicKey], result: Attestations, request: _Request
+) -> None:
+    """Check the digests of the files beside packages, and the signatures of the statements among them."""
+    subject, statement = result.subject, result.statement
+    if statement is None or not statement.byproducts:
+        return
+    subject.mark_run(CheckKind.SIDE_FILES)
+    listed = {resource.name: resource.digest.get("sha256", "") for resource in statement.byproducts}
+    files = _parallel(
+        request, listed, "files beside packages", lambda path: reader.read(path, limits.ENVELOPE.maximum + 1)
+    )
+    for path, expected in listed.items():
+        data = files[path]
+        actual = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else data
+        matches = _compare(subject, CheckKind.SIDE_FILES, path, expected, actual)
+        if matches and isinstance(data, bytes) and path.endswith(STATEMENT_SUFFIX):
+            _check_package_statement(data, path, keys, result)
+
+
+def _check_package_statement(data: bytes, path: str, keys: Sequence[PublicKey], result: Attestations) -> None:
+    subject, package = result.subject, path.removesuffix(STATEMENT_SUFFIX)
+    sha256 = result.statement.digests.get(package, "") if result.statement else ""
+    subject.mark_run(CheckKind.PROVENANCE)
+    try:
+        envelope = parse_envelope(data, path)
+        statement = parse_statement(envelope.payload, path, PACKAGE_BUILD_TYPE)
+    except MalformedData as error:
+        subject.add_finding(CheckKind.PROVENANCE, "a statement about the package", str(error), path, _RESTORE_HINT)
+        return
+    if sha256 not in statement.digests.values():
+        expected, found = f"a statement about sha256 {sha256}", f"sha256 {next(iter(statement.digests.values()))}"
+        subject.add_finding(CheckKind.PROVENANCE, expected, found, path, _RESTORE_HINT)
+        return
+    faults = list(signature_faults(envelope, keys, path)) if keys else []
+    subject.add_faults(fault._replace(kind=CheckKind.PROVENANCE) for fault in faults)
+    if not faults:
+        result.packages[package] = statement
+
+
+def _check_promises(statement: Statement, subject: Subject) -> None:
+    required = statement.external.get("required", [])
+    suffixes = [suffix for name in _PROMISES if name in required for suffix in _PROMISES[name]]
+    listed = {resource.name for resource in statement.byproducts}
+    packages = [path for path in statement.digests if path.endswith(_PACKAGE_SUFFIXES)]
+    missing = [f"{path}{suffix}" for path in packages for suffix in suffixes if f"{path}{suffix}" not in listed]
+    if suffixes:
+        subject.mark_run(CheckKind.SIDE_FILES)
+    for path in missing:
+        subject.add_finding(CheckKind.SIDE_FILES, "what the repository requires", "not listed", path, _REPUBLISH_HINT)

@@ -1,0 +1,104 @@
+"""The doctor checks what a repository promises: its statement, and the files beside packages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.console import QuietLog
+from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
+from tests.conftest import isolate_environment
+from tests.doctor.conftest import Doctor
+from tests.support.package_builders import deb, five
+from tests.support.statements import write_sboms, write_statements
+
+CURRENT = "attestations/repository.intoto.jsonl"
+
+
+@pytest.fixture(scope="module")
+def attested(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A repository with statements and SBOMs, which requires them."""
+    base = tmp_path_factory.mktemp("attested")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate_environment(patch, base / "cache")
+        patch.setenv("KUBEPARCEL_CONFIG", str(session_key))
+        dist = five(base / "dist")
+        write_statements(dist)
+        write_sboms(dist)
+        target = Target(str(base / "repo"), options={"required": "sbom,provenance", "generations": 1})
+        publisher.publish(dist, target, QuietLog(), skip_layout_check=True)
+        yield base / "repo"
+
+
+@pytest.fixture
+def repo(attested: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(attested, tmp_path / "repo"))
+
+
+def kubelet(repo: Path, suffix: str) -> Path:
+    (path,) = repo.glob(f"apt/pool/main/k/kubelet/*.deb{suffix}")
+    return path
+
+
+def test_a_sound_repository_passes(doctor: Doctor, attested: Path) -> None:
+    report = doctor(attested)
+    assert not report.failed_checks
+    (subject,) = (subject for subject in report.subjects if subject.name == "attestations")
+    names = {check.name for check in subject.checks}
+    assert names == {"statement", "statement-signature", "subjects", "side-files", "provenance"}
+    assert not doctor(attested, quick=True, suites=["stable"]).failed_checks
+
+
+def test_a_lost_statement_is_a_broken_promise(doctor: Doctor, repo: Path) -> None:
+    (repo / CURRENT).unlink()
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement"}}
+
+
+def test_the_statement_of_an_earlier_generation_is_noticed(
+    doctor: Doctor, key: Path, repo: Path, tmp_path: Path
+) -> None:
+    before = (repo / CURRENT).read_bytes()
+    publisher.publish(
+        five(tmp_path / "newer", "1.36.4"),
+        Target(str(repo), options={"required": ""}),
+        QuietLog(),
+        skip_layout_check=True,
+    )
+    assert not doctor(repo, quick=True).failed_checks
+    (repo / CURRENT).write_bytes(before)
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"subjects"}}
+
+
+@pytest.mark.parametrize("suffix", [".intoto.jsonl", ".cdx.json", ".spdx.json"])
+def test_a_lost_or_changed_file_beside_a_package_is_noticed(doctor: Doctor, repo: Path, suffix: str) -> None:
+    path = kubelet(repo, suffix)
+    data = path.read_bytes()
+    path.write_bytes(data + b" ")
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"side-files"}}
+    path.unlink()
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"side-files"}}
+
+
+def test_an_unsigned_statement_about_the_repository_is_refused(doctor: Doctor, repo: Path) -> None:
+    document = json.loads((repo / CURRENT).read_bytes())
+    document["signatures"][0]["sig"] = "AAAA" + document["signatures"][0]["sig"][4:]
+    (repo / CURRENT).write_text(json.dumps(document))
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement-signature"}}
+
+
+def test_a_package_that_the_statement_does_not_list_so_is_noticed(doctor: Doctor, repo: Path) -> None:
+    deb(kubelet(repo, "").parent, "kubelet", "1.36.3-1", body=b"other\n")
+    assert "files" in doctor(repo).failed_checks["apt stable"]
+
+
+def test_repositories_without_statements_are_not_asked_for_any(doctor: Doctor, repo: Path) -> None:
+    shutil.rmtree(repo / "attestations")
+    shutil.rmtree(repo / ".kubeparcel")
+    report = doctor(repo, quick=True)
+    assert not report.failed_checks
+    assert "attestations" not in {subject.name for subject in report.subjects}
