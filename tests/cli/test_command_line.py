@@ -165,7 +165,8 @@ def test_empty_value_is_a_usage_error_that_names_the_option(kubeparcel, task, pa
     if isinstance(parameter, click.Option):
         needed = [parameter.opts[-1], value]
     else:
-        needed = [*("x" for _ in arguments[: arguments.index(parameter)]), value]
+        before = arguments[: arguments.index(parameter)]
+        needed = [*(next(iter(argument.type.option.choices), "x") for argument in before), value]
     code, out, err = kubeparcel(task, *needed, *(["show"] if task == "key" and len(needed) == 2 else []))
     assert (code, out) == (2, "")
     assert err.startswith(f"{parameter.opts[-1]} is empty.\n")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from kubeparcel.cli import audit, build, configure, diff, image, keys, program, repository, show, verify
+from kubeparcel.cli import attest, audit, build, configure, diff, image, keys, program, repository, show, verify
 from kubeparcel.cli.task import CommandTask
 
 TASKS: tuple[CommandTask, ...] = (
     *(configure.init, configure.config),
     *(build.versions, build.resolve, build.fetch, build.build, build.mirror),
     *(image.image, build.cache, build.clean),
-    *(verify.verify, show.show, diff.diff, audit.audit, verify.hosts),
+    *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
     *(repository.publish, repository.remove, repository.retain, repository.rollback),
     *(repository.copy, repository.ls, repository.doctor),
     keys.key,

@@ -58,7 +58,7 @@ def _optional_packages() -> Iterable[str]:
 
 
 SOURCES = ("auto", "upstream", "go")
-REQUIREMENTS, NO_REQUIREMENTS = ("sbom", "provenance", "signatures"), "none"
+REQUIREMENTS, NO_REQUIREMENTS = ("sbom", "provenance", "signatures"), "nothing"
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
 """A century: OpenPGP dates end in 2106."""
@@ -158,7 +158,7 @@ OPTIONS: Mapping[str, Option] = {
     "rebuild": Option("build the packages again from the materials that their statements name, and compare the bytes"),
     "require": Option(
         "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified); "
-        "none takes it back",
+        "nothing takes it back",
         "NAME",
         choices=(*REQUIREMENTS, NO_REQUIREMENTS),
         several=True,

@@ -72,10 +72,10 @@ def _remembered(
 
 
 def _required(require: str) -> dict[str, str]:
-    """Return the promises to remember; none takes all back. Raises UsageError for none with others."""
+    """Return the promises to remember; `nothing` takes all back. Raises UsageError for nothing with others."""
     names = [name for name in (*REQUIREMENTS, NO_REQUIREMENTS) if name in require.split(",")]
     if NO_REQUIREMENTS in names and len(names) > 1:
-        raise UsageError(f"Invalid --require {require!r}: none cannot be combined.")
+        raise UsageError(f"Invalid --require {require!r}: nothing cannot be combined.")
     return {"required": ",".join(names).replace(NO_REQUIREMENTS, "")} if names else {}
 
 

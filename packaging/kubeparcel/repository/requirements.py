@@ -91,7 +91,7 @@ def require(evidence: Evidence, published: State) -> None:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         hint = (
             "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
-            "An earlier --require applies until it is taken back: --require none."
+            "An earlier --require applies until it is taken back: --require nothing."
         )
         raise PolicyViolation(
             f"The repository requires {' and '.join(names)} of every package; nothing was changed.",

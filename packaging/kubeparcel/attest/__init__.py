@@ -1,0 +1,1 @@
+"""Verifies statements about packages and repositories, also by building packages again."""

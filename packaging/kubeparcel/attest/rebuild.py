@@ -1,0 +1,152 @@
+"""Builds a package again from the materials that its statement names, and compares the bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kubeparcel import __version__
+from kubeparcel.attest.materials import recorded_lock
+from kubeparcel.build import pipeline
+from kubeparcel.build.assembler import assemble_package, finalize
+from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.settings import Settings
+from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.files import sha256_of, translate_os_errors
+from kubeparcel.model import Lock
+from kubeparcel.packages import nfpm, reader
+from kubeparcel.packages.differences import compare_packages
+from kubeparcel.packages.rpm import header
+from kubeparcel.reports.results import Finding
+from kubeparcel.trust.package_statement import built_digest
+from kubeparcel.trust.statement import Statement
+from kubeparcel.user_cache import open_store
+
+_BLOCK = 1 << 20
+_RPM_MAGIC = b"\xed\xab\xee\xdb"
+
+
+def rebuild(package: Path, statement: Statement, base: Path, mirror: str, log: Log) -> list[Finding]:
+    """Build a package again and return how it differs.
+
+    Files of the user are read below `base`, upstream's from `mirror` if it is given. Raises ConfigurationError for
+    a statement whose settings or lock are invalid, and whatever fetching the materials raises.
+    """
+    settings, lock = _settings(statement, base, mirror), recorded_lock(statement)
+    plan = _plan(statement, settings, lock)
+    _require_local_files(statement, base)
+    store = open_store(log)
+    artifacts = [a for a in lock.artifacts if a.component == plan.component and a.arch == plan.arch]
+    binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}
+    log.info("Rebuild", statement.subjects[0].name)
+    built = assemble_package(finalize(plan, lock, binaries, store), store)
+    with store.scratch() as folder:
+        copy = folder / statement.subjects[0].name
+        shutil.copyfile(store.path(built.sha256), copy)
+        return list(_differences(package, statement, copy, built.sha256))
+
+
+def _settings(statement: Statement, base: Path, mirror: str) -> Settings:
+    """Return the settings of the build; the environment and kubeparcel.yaml do not matter."""
+    recorded: dict[str, Any] = dict(statement.external.get("settings") or {})
+    format_, arch = statement.external.get("format"), statement.external.get("architecture")
+    recorded |= {"format": [format_], "mirror": mirror}
+    if arch not in ("all", "noarch"):
+        recorded["arch"] = [arch]
+    try:
+        settings = Settings.model_validate(recorded)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"{statement.subjects[0].name}: the settings in its statement are invalid ({error.errors()[0]['msg']}).",
+            "Verify it with the version of kubeparcel that built it.",
+        ) from None
+    settings._base = base
+    return settings
+
+
+def _plan(statement: Statement, settings: Settings, lock: Lock) -> PackagePlan:
+    name = statement.subjects[0].name
+    for plan in plan_packages(settings, lock, catalogs.load()):
+        if plan.file_name.rpartition("/")[2] == name:
+            time = statement.internal.get("time")
+            return dataclasses.replace(plan, time=time) if isinstance(time, int) and time >= 0 else plan
+    raise ConfigurationError(
+        f"The settings in the statement about {name} do not give a package of this name.",
+        "Verify it with the version of kubeparcel that built it.",
+    )
+
+
+def _require_local_files(statement: Statement, base: Path) -> None:
+    """Raise ConfigurationError unless the user's files are those of the build."""
+    for material in statement.materials:
+        if material.name.startswith("file:"):
+            name = material.name.removeprefix("file:")
+            path = base / name
+            if not path.is_file() or sha256_of(path) != material.digest.get("sha256"):
+                state = "is not the file that the package was built with" if path.is_file() else "is missing"
+                raise ConfigurationError(
+                    f"{name}, which {statement.subjects[0].name} contains, {state}.",
+                    "Run this in the folder of the kubeparcel.yaml that it was built with.",
+                )
+
+
+def _differences(package: Path, statement: Statement, built: Path, sha256: str) -> Iterator[Finding]:
+    """Yield the first difference of a package and the one built again; signatures of RPMs do not count."""
+    if sha256 == built_digest(statement) == sha256_of(package):
+        return
+    start = _content_start(package)
+    first = _first_difference(package, start, built, _content_start(built))
+    if first is None:
+        if sha256 != built_digest(statement):
+            yield Finding(f"sha256 {built_digest(statement)} before it was signed", f"sha256 {sha256}", package.name)
+        return
+    old, new = reader.read_packages([package, built])
+    yield Finding(
+        f"the bytes of {package.name}",
+        f"{compare_packages(old, new)}; first at byte {first:,}",
+        package.name,
+        _hint(statement),
+    )
+
+
+def _hint(statement: Statement) -> str:
+    versions, own = dict(statement.versions), {"kubeparcel": __version__, "nfpm": nfpm.version()}
+    if versions == own:
+        return "Built with the same versions of kubeparcel and nfpm: somebody changed the package or its materials."
+    return (
+        f"It was built by {', '.join(f'{n} {v}' for n, v in versions.items())}, and now by "
+        f"{', '.join(f'{n} {v}' for n, v in own.items())}: try again with those."
+    )
+
+
+def _content_start(package: Path) -> int:
+    """Return where the content begins that a signature does not change: an RPM's main header."""
+    with translate_os_errors(package), package.open("rb") as file:
+        head = file.read(_BLOCK)
+        if not head.startswith(_RPM_MAGIC):
+            return 0
+        head += file.read(max(header.head_length(head) - len(head), 0))
+    return header.read_headers(head, package.stat().st_size).main.start
+
+
+def _first_difference(old: Path, old_start: int, new: Path, new_start: int) -> int | None:
+    """Return the position in the old file of the first byte that differs; None if there is none."""
+    with translate_os_errors(old), old.open("rb") as first, new.open("rb") as second:
+        first.seek(old_start)
+        second.seek(new_start)
+        position = old_start
+        while True:
+            a, b = first.read(_BLOCK), second.read(_BLOCK)
+            if a != b:
+                common = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+                return position + common
+            if not a:
+                return None
+            position += len(a)

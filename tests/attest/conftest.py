@@ -1,0 +1,80 @@
+"""Fixtures: packages of a build with fake binaries, and a repository of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.attest.verify import AttestRequest, verify
+from kubeparcel.build import pipeline
+from kubeparcel.config.settings import load_settings
+from kubeparcel.console import QuietLog
+from kubeparcel.reports.results import Check, CheckState, Report
+from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
+from tests.conftest import isolate_environment, replace_sources
+from tests.support.repository_fixtures import bucket, configuration, key, server, session_key
+
+OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
+
+
+def build(workdir: Path) -> None:
+    """Build into `dist`; the checks are left out, since the binaries are no programs."""
+
+    def assemble(plans, lock, binaries, store, log, **_):  # type: ignore[no-untyped-def]
+        return pipeline.assemble_packages(plans, lock, binaries, store, log), Report("layout", (Check("x", "x"),), 0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "assemble_and_check", assemble)
+        pipeline.build(load_settings(OPTIONS, workdir), QuietLog())
+
+
+@pytest.fixture(scope="package")
+def originals(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a build in `workdir` and a repository of it in `repo`, made once."""
+    base = tmp_path_factory.mktemp("attested")
+    (base / "workdir").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        isolate_environment(patch, base / "cache")
+        patch.setenv("KUBEPARCEL_CONFIG", str(session_key))
+        replace_sources(patch)
+        build(base / "workdir")
+        source = base / "workdir/dist"
+        publisher.publish(source, Target(str(base / "repo")), QuietLog(), skip_layout_check=True)
+    return base
+
+
+@pytest.fixture
+def built(originals: Path, workdir: Path, fake_sources: Callable[..., None]) -> Path:
+    """The output folder of a build, in the current folder."""
+    fake_sources()
+    shutil.copytree(originals / "workdir", workdir, dirs_exist_ok=True)
+    return workdir / "dist"
+
+
+@pytest.fixture
+def published(originals: Path, built: Path, tmp_path: Path) -> Path:
+    """A repository with the packages."""
+    return Path(shutil.copytree(originals / "repo", tmp_path / "repo"))
+
+
+def attest(*locations: object, base: Path, **options: object) -> Report:
+    """Verify locations with the lock in `base`."""
+    request = AttestRequest(tuple(map(str, locations)), base=base, **options)  # type: ignore[arg-type]
+    return verify(request, QuietLog())
+
+
+def states(report: Report) -> dict[str, set[CheckState]]:
+    """Return the states of the checks by name."""
+    found: dict[str, set[CheckState]] = {}
+    for check in report.checks:
+        found.setdefault(check.name, set()).add(check.state)
+    return found
+
+
+def findings(report: Report) -> dict[str, str]:
+    """Return what the failed checks found, by name."""
+    return {check.name: "; ".join(f"{f.found} {f.hint}" for f in check.findings) for check in report.failed}
