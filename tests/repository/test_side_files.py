@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
-from kubeparcel.repository import publisher
+from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.signing import raw_signature
 from kubeparcel.repository.signing.signer import open_signer
+from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import built_digest
 from kubeparcel.trust.public_keys import parse_pem, signers
@@ -196,3 +197,21 @@ def test_the_pem_key_is_the_repositorys_own(publish: Publish, described: Path, r
         (fingerprint,) = signer.fingerprints
     assert (repo / "key.pem").read_bytes() == (repo / f"attestations/{fingerprint}.pem").read_bytes()
     assert (repo / "key.pem.asc").read_bytes().startswith(b"-----BEGIN PGP SIGNATURE")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("beside", {"ab" * 32: {"/../../other": "ab" * 32}}),
+        ("beside", {"ab" * 32: {".cdx.json": 7}}),
+        ("beside", [1]),
+        ("indexes", {"../outside": "ab" * 32}),
+        ("indexes", {"apt/dists/stable/Release": 7}),
+    ],
+)
+def test_a_state_with_other_side_files_is_damaged(publish: Publish, repo: Path, key: str, value: object) -> None:
+    publish()
+    path = repo / state_file.STATE_PATH
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), key: value}))
+    with pytest.raises(state_file.StateFileError):
+        state_file.load(FolderStorage(repo))

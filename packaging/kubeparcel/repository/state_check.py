@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.repository.model import MetadataCompression, Package, RepositoryOptions, State, validate_suite_name
+from kubeparcel.repository.model import (
+    SIDE_SUFFIXES,
+    MetadataCompression,
+    Package,
+    RepositoryOptions,
+    State,
+    validate_suite_name,
+)
 
 _MAX_NUMBER = 1 << 53
 _UNSAFE = ("/../", "/./", "//", "\\")
@@ -31,8 +38,18 @@ def require_valid(state: State) -> None:
     for generation, _ in state.retired_packages.values():
         _require_number("gone", generation)
     _require_paths("gone", state.retired_packages)
+    _require_side_files(state)
+    _require_paths("indexes", state.index_digests)
+    _require_texts("indexes", state.index_digests.values())
     _require_paths("kept", state.retained_indexes)
     _require_paths("kept", chain.from_iterable(chain.from_iterable(state.retained_indexes.values())))
+
+
+def _require_side_files(state: State) -> None:
+    suffixes = {suffix for files in state.side_files.values() for suffix in files}
+    if unknown := suffixes.difference(SIDE_SUFFIXES):
+        raise ValueError(f"beside has the unknown suffix {min(unknown)!r}")
+    _require_texts("beside", [digest for files in state.side_files.values() for digest in files.values()])
 
 
 def _require_packages(packages: list[Package]) -> None:
@@ -53,7 +70,7 @@ def _require_packages(packages: list[Package]) -> None:
 
 
 def _require_options(options: RepositoryOptions) -> None:
-    names = ("origin", "label", "description", "base_url")
+    names = ("origin", "label", "description", "base_url", "required")
     _require_texts("terms", [getattr(options, name) for name in names])
     _require_number("terms", options.valid_days)
     _require_number("terms", options.generations)
