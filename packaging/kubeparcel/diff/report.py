@@ -155,7 +155,8 @@ def as_text(comparison: Comparison, *, everything: bool) -> str:
         lines += ["", topic.title]
         for group in group_changes(comparison, changes):
             lines += _group_lines(group, topic)
-    return printable("\n".join([*lines, "", *_notes(comparison), *summary(comparison, everything=everything)]))
+    ending = [*_notes(comparison), *summary(comparison, everything=everything)]
+    return printable("\n".join([*lines, "", *(part for line in ending for part in _wrapped(line, "  "))]))
 
 
 def _describe(side: Side) -> str:
@@ -172,13 +173,15 @@ def _group_lines(group: Group, topic: Topic) -> Iterator[str]:
         line = f"  {group.values}"
     yield from [line + packages] if len(line + packages) <= WIDTH else [line, f"   {packages}"]
     if len(subjects) > 1 and topic is Topic.MODULES:
-        text = ", ".join(subjects)
-        yield from textwrap.wrap(
-            text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-        )
+        yield from _wrapped(f"    {', '.join(subjects)}", "    ")
     elif len(subjects) > 1:
         yield from _limited([f"    {subject}" for subject in subjects])
     yield from _limited([f"      {line}".rstrip() for line in group.details])
+
+
+def _wrapped(line: str, indent: str) -> list[str]:
+    """Return a line in several, if it is too long; those after the first are indented."""
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _limited(lines: Sequence[str]) -> Iterator[str]:
@@ -193,8 +196,10 @@ def _incidental(comparison: Comparison) -> list[Change]:
 
 def _notes(comparison: Comparison) -> Iterator[str]:
     if any(pair.old.format is not pair.new.format for pair in comparison.pairs):
-        yield "Debs are compared with rpms: without scripts, automatic relations, licences and"
-        yield "sections; /lib and /etc/sysconfig count as /usr/lib and /etc/default."
+        yield (
+            "Debs are compared with rpms: without scripts, automatic relations, licences and sections; "
+            "/lib and /etc/sysconfig count as /usr/lib and /etc/default."
+        )
 
 
 def summary(comparison: Comparison, *, everything: bool) -> Iterator[str]:
