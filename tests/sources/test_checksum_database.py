@@ -42,6 +42,7 @@ def test_pin_names_the_checksum_database(published, settings, database):
         ({"GONOSUMDB": "example.org,k8s.io/*"}, "GONOSUMDB=example.org,k8s.io/*"),
         ({"GOPRIVATE": "*"}, "GOPRIVATE=*"),
         ({"GOPRIVATE": "k8s.io/"}, "GOPRIVATE=k8s.io/"),
+        ({"GOPRIVATE": "k8s.io/*", "GONOSUMDB": "k8s.io/*"}, "GOPRIVATE=k8s.io/*"),
         ({"GOPRIVATE": "k[^x]s.io"}, "GOPRIVATE=k[^x]s.io"),
         ({"GONOSUMDB": "k8s.io/client-go"}, "GONOSUMDB=k8s.io/client-go"),
     ],

@@ -319,7 +319,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.text(max_size=50), st.sampled_from(["", authority().sign(b"").cert]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_answer_of_the_log_gives_a_bundle_or_one_kind_of_error(answer, signature, certificate):
     with suppress(SignatureError):
         entry = oldest_entry(json.dumps(answer).encode(), "the log")
@@ -327,7 +327,7 @@ def test_any_answer_of_the_log_gives_a_bundle_or_one_kind_of_error(answer, signa
 
 
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_file_is_a_bundle_or_one_kind_of_error(data):
     with suppress(SignatureError):
         assert isinstance(parse_bundle(data.decode("utf-8", "replace"), "kubelet.sigstore.json"), dict)

@@ -32,8 +32,8 @@ def module_check(settings: Mapping[str, str], modules: Iterable[str]) -> ModuleC
     database = next(iter(settings.get("GOSUMDB", "").split()), "")
     if database in ("", "off"):
         return ModuleCheck(UNCHECKED, "GOSUMDB=off")
-    name = "GONOSUMDB" if settings.get("GONOSUMDB") else "GOPRIVATE"
-    patterns = settings.get(name, "")
+    private, patterns = settings.get("GOPRIVATE", ""), settings.get("GONOSUMDB") or settings.get("GOPRIVATE", "")
+    name = "GOPRIVATE" if patterns == private else "GONOSUMDB"  # `go env` prints it as the default of the other
     if any(_matches(pattern, module) for pattern in patterns.split(",") for module in modules):
         return ModuleCheck(UNCHECKED, f"{name}={patterns}")
     return ModuleCheck(database.partition("+")[0] if database == _GOLANG_KEY else database)
