@@ -27,10 +27,10 @@ class ImageSources:
     log: Log
 
     @property
-    def folder_state(self) -> list[tuple[str, int, int]]:
-        """The name, size and modification time of each archive in the folder."""
+    def folder_state(self) -> list[tuple[str, int, int, int]]:
+        """The name, size, inode and ctime of each archive in the folder: programs set mtimes, but not ctimes."""
         stats = ((archive.name, archive.stat()) for archive in self._archives())
-        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        return [(name, stat.st_size, stat.st_ino, stat.st_ctime_ns) for name, stat in stats]
 
     def from_folder(self, image_names: Collection[str], scratch: Path) -> dict[str, Image]:
         """Return those of the images that are in the folder of archives.

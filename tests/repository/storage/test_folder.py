@@ -54,6 +54,16 @@ def test_symbolic_link_in_a_repository_is_not_followed(publish: Publish, repo: P
     assert (client_view.read_files(outside) if outside.is_dir() else outside.read_bytes()) == before
 
 
+def test_symbolic_link_in_place_of_the_staging_area_is_named(publish: Publish, repo: Path, tmp_path: Path) -> None:
+    publish()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_bytes(b"precious")
+    (repo / ".kubeparcel/half-made").symlink_to(tmp_path / "outside")
+    with pytest.raises(ConfigurationError, match="half-made is a symbolic link"):
+        publish(five(tmp_path / "newer", "1.36.4"))
+    assert (tmp_path / "outside/file").read_bytes() == b"precious"
+
+
 def test_repository_may_be_reached_through_a_link(publish: Publish, repo: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     repo.symlink_to(tmp_path / "disk")

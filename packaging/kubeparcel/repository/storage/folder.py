@@ -200,6 +200,7 @@ class FolderStorage:
 
     def _clear_staging(self) -> None:
         """Delete partial files: our own, or those of a publisher that was killed."""
+        reject_links(self.root, self.root / _STAGING)
         if (self.root / _STAGING).exists():
             shutil.rmtree(self.root / _STAGING)
 
