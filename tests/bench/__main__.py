@@ -29,6 +29,7 @@ PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
     "template": packages.template,
     "download": download.fetched,
     "balanced": packages.balanced,
+    "sboms": packages.sboms,
     "small": packages.small,
     "publish-deb": publishing.debs,
     "publish-rpm": publishing.rpms,

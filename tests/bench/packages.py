@@ -64,13 +64,13 @@ class Ground:
                 fetched.cache_digests(digest)
         return {"KUBEPARCEL_CACHE": str(target)}
 
-    def fresh_build(self, compression: str, scratch: Path) -> tuple[float, float]:
+    def fresh_build(self, compression: str, scratch: Path, *options: str) -> tuple[float, float]:
         """Seconds and megabytes of ten packages from binaries that are there."""
         site = scratch / f"site-{compression}"
         site.mkdir()
         shutil.copy(self.folder / lockfile.NAME, site)
         env = self.cache_with_binaries_only(scratch / f"cache-{compression}")
-        argv = [*PROGRAM, "build", "--locked", "--compression", compression]
+        argv = [*PROGRAM, "build", "--locked", "--compression", compression, *options]
         os.sync()  # the copies above are not to be written while the clock runs
         seconds = timed(argv, site, env)
         return seconds, megabytes([*site.glob("dist/*/*.deb"), *site.glob("dist/*/*.rpm")])
@@ -172,6 +172,26 @@ def rpmbuild(ground: Ground, scratch: Path) -> tuple[float, float]:
         defines = ["--define", f"_topdir {top}", "--define", "debug_package %nil"]
         seconds += timed(["rpmbuild", "--quiet", "-bb", *defines, spec], scratch)
     return seconds, megabytes(list(top.glob("RPMS/*/*.rpm")))
+
+
+def sboms(ground: Ground, scratch: Path) -> Iterator[Figure]:
+    """The same build with and without SBOMs, in turn."""
+    seconds: dict[str, list[float]] = {"": [], "--no-sbom": []}
+    for number in range(3):
+        for option, rounds in seconds.items():
+            place = scratch / f"sboms{option}-{number}"
+            place.mkdir()
+            rounds.append(ground.fresh_build("balanced", place, *filter(None, [option]))[0])
+            shutil.rmtree(place)
+    with_sboms, without = map(min, seconds.values())  # noise only adds to the seconds
+    slower = with_sboms / without - 1
+    yield Figure(
+        "sboms",
+        f"ten packages {with_sboms:.1f} s, without SBOMs {without:.1f} s",
+        f"{slower:.1%} slower",
+        "≤ 15%",
+        slower <= 0.15,
+    )
 
 
 def again(ground: Ground, _: Path) -> Iterator[Figure]:

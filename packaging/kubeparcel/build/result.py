@@ -12,6 +12,7 @@ from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import duration, format_table, quantity
 from kubeparcel.model import Binaries, Lock
 from kubeparcel.store import Store
+from kubeparcel.trust.sbom_files import FOLDER
 
 if TYPE_CHECKING:
     from kubeparcel.reports.results import Report
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuildResult:
-    """The packages of a build, those that changed in the output folder, and the check report.
+    """The packages of a build, the files that changed in the output folder, and the check report.
 
     `others` are the packages of earlier builds in the output folder, as SHA256SUMS names them; `sboms`
     are the paths of SBOMs there.
@@ -63,7 +64,7 @@ class BuildResult:
             "source": self.lock.source,
             "inputs": lockfile.artifact_documents(self.lock),
             "packages": self.package_entries(),
-            "changed": [str(path) for path in self.changed],
+            "changed": [str(path) for path in self.changed if path.parent.name != FOLDER],
             "sboms": [str(self.out / name) for name in self.sboms],
             "others": [str(self.out / name) for name in self.others],
             "checks": self.report.as_dict(),

@@ -50,9 +50,7 @@ def sbom(context: CheckContext) -> Iterator[Finding]:
         if found.claims is None:
             yield Finding("an SBOM of the package", found.problem, found.path, hint=_HINT)
             continue
-        differences = [
-            *contradictions(found.claims, contents.name, package_version(contents), found.package_sha256),
-            *file_contradictions(found.claims, contents),
-        ]
+        other_package = [*contradictions(found.claims, contents.name, package_version(contents), found.package_sha256)]
+        differences = other_package or [*file_contradictions(found.claims, contents)]
         for expected, actual in differences[:MAX_PATHS]:
             yield Finding(expected, actual, found.path, hint=_HINT)
