@@ -15,16 +15,19 @@ import pytest
 
 from kubeparcel.doctor.apt_entries import read_entries
 from kubeparcel.doctor.apt_release import release_entries
+from kubeparcel.doctor.consistency import dependent_packages
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, read_limited
 from kubeparcel.doctor.yum import listed_files
 from kubeparcel.errors import ConfigurationError, DownloadError
+from kubeparcel.model import Format
 from kubeparcel.packages import elf, limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas
 from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload import FileInspector
+from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.xml_elements import iterate_elements
 from kubeparcel.trust.sbom_files import read_sbom
 from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
@@ -101,6 +104,10 @@ def _slow_index() -> object:
         return list(plain_blocks("Packages", [b"a: b\n"]))
 
 
+def _dependent(dependencies: str) -> Package:
+    return Package(Format.DEB, "a", "1", "amd64", "", 1, "", dependencies, "a.deb")
+
+
 def _elements(data: bytes) -> object:
     return list(iterate_elements("primary", [data]))
 
@@ -158,8 +165,9 @@ CASES: Mapping[str, Case] = {
     "INDEX": lambda _: list(plain_blocks("Packages.gz", [gzip.compress(bytes(3 << 20))])),
     "INDEX_TIME": lambda _: _slow_index(),
     "INDEX_ENTRIES": lambda _: list(stanzas("Packages", [b"a: b\n\n" * 9])),
-    "INDEX_ENTRY": lambda _: list(stanzas("Packages", [b"a" * (9 << 20)])),
+    "INDEX_ENTRY": lambda _: _elements(b"<a><b>" + b" " * (9 << 20)),
     "INDEX_TEXT": lambda _: read_entries("Packages", [DEB_ENTRY.encode()]),
+    "COMPARISONS": lambda _: dependent_packages(frozenset({_dependent("kubectl, " * 9)})),
     "XML_ELEMENTS": lambda _: _elements(b"<a><b>" + b"<c/>" * 5),
     "XML_DEPTH": lambda _: _elements(b"<a>" * 20),
     "RELEASE": _read_file(limits.RELEASE),
@@ -192,6 +200,7 @@ SMALLER = {
     "INDEX": 1 << 20,
     "INDEX_ENTRIES": 8,
     "INDEX_TEXT": 10,
+    "COMPARISONS": 100,
     "XML_ELEMENTS": 4,
     "RELEASE_FILES": 2,
     "DOCUMENT": 10,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
@@ -12,12 +13,17 @@ from kubeparcel.doctor.http_reader import HttpReader, LinkedFiles
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.architectures import common_name
+from kubeparcel.packages.errors import LimitExceeded
 from kubeparcel.repository import policy
 from kubeparcel.repository.model import Package
 
 _PACKAGE_SUFFIXES = (".deb", ".rpm", ".part", ".tmp")
 _FILES = "files"
+_PARSING = 20
+"""Comparisons that take as long as parsing one dependency."""
+
 _CLOSURE_HINT = (
     "Clients cannot install it. Publish the missing package into the suite, or remove the one that needs it."
 )
@@ -27,10 +33,32 @@ _FORMATS_HINT = "Nodes of different distributions get different versions. Publis
 
 def check_closure(subject: Subject) -> None:
     """Check that dependencies among the packages of a suite are met in it."""
-    subject.mark_run(CheckKind.CLOSURE)
     packages = subject.packages
-    for problem in policy.unmet_dependencies(packages, packages):
+    try:
+        affected = dependent_packages(packages)
+    except LimitExceeded as error:
+        subject.mark_not_run(str(error), CheckKind.CLOSURE)
+        return
+    subject.mark_run(CheckKind.CLOSURE)
+    for problem in policy.unmet_dependencies(packages, affected):
         subject.add_finding(CheckKind.CLOSURE, "dependencies met in the suite", problem, hint=_CLOSURE_HINT)
+
+
+def dependent_packages(packages: frozenset[Package]) -> list[Package]:
+    """Return those that name a package of Kubernetes in their dependencies. Raises LimitExceeded."""
+    names = kubernetes_packages().names
+    mention = re.compile("|".join(map(re.escape, names)))
+    affected = [package for package in packages if mention.search(package.dependencies)]
+    distinct = {(package.format, package.arch, package.dependencies) for package in affected}
+    versions = Counter(package.name for package in packages if package.name in names)
+    most = _PARSING + max(versions.values(), default=0)
+    comparisons = most * sum(_relations(text) for _, _, text in distinct)
+    limits.COMPARISONS.check(comparisons + sum(_relations(package.dependencies) for package in affected), "the suite")
+    return affected
+
+
+def _relations(dependencies: str) -> int:
+    return dependencies.count(",") + dependencies.count("|") + 1
 
 
 def check_companions(subject: Subject) -> None:

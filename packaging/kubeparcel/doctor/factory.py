@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlparse
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, RepositoryReader
 from kubeparcel.errors import UsageError
-from kubeparcel.sources.http.urls import check_url, redact_url
+from kubeparcel.sanitize import is_number
+from kubeparcel.sources.http.urls import check_url, is_host, redact_url
 
 _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?Release|/repomd\.xml)?/*$")
 
@@ -33,7 +34,7 @@ def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryRe
 def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader:
     """Return a reader of the folder or URL; raises as `open_reader`."""
     scheme, colon, _ = location.partition("://")
-    hosts = frozenset(host.lower() for host in follow)
+    hosts = frozenset(map(_check_host, follow))
     if scheme in ("http", "https"):
         return HttpReader(check_url(location), follow=hosts)
     if scheme == "s3":
@@ -51,3 +52,12 @@ def open_location(location: str, follow: Iterable[str] = ()) -> RepositoryReader
     if not path.is_dir():
         raise UsageError(f"No repository at {path}: the folder does not exist.", "Give a folder or the URL of one.")
     return FolderReader(path.absolute(), hosts)
+
+
+def _check_host(text: str) -> str:
+    """Return a host, or HOST:PORT, in lower case. Raises UsageError."""
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    name, _, port = host.partition(":") if host.count(":") == 1 else (host, "", "0")
+    if not (is_host(name) and is_number(port)):
+        raise UsageError(f"Invalid --follow {text!r}.", "Give the name of a host, or HOST:PORT, not a URL.")
+    return host.lower()

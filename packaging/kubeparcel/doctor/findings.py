@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -79,6 +79,7 @@ class Subject:
     checks_run: dict[CheckKind, None] = field(default_factory=dict)
     checks_not_run: dict[CheckKind, str] = field(default_factory=dict)
     findings: dict[CheckKind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    finding_counts: Counter[CheckKind] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
     description: str = ""
     bytes_by_path: dict[str, int] = field(default_factory=dict)
@@ -96,7 +97,9 @@ class Subject:
     def add_finding(self, kind: CheckKind, expected: str, found: str, location: str = "", hint: str = "") -> None:
         """Record a finding; its check fails."""
         self.mark_run(kind)
-        self.findings[kind].append(Finding(expected, found, location, hint))
+        self.finding_counts[kind] += 1
+        if self.finding_counts[kind] <= MAX_FINDINGS:
+            self.findings[kind].append(Finding(expected, found, location, hint))
 
     def add_faults(self, faults: Iterable[Fault]) -> None:
         """Record findings of several checks."""
@@ -125,10 +128,9 @@ class Subject:
 
     def _check(self, kind: CheckKind) -> Check:
         name, meaning = kind.value
-        findings = self.findings.get(kind, [])
-        shown = findings[:MAX_FINDINGS]
-        if len(findings) > MAX_FINDINGS:
-            shown = [*shown, Finding("", f"and {len(findings) - MAX_FINDINGS:,} more")]
+        shown = self.findings.get(kind, [])
+        if self.finding_counts[kind] > MAX_FINDINGS:
+            shown = [*shown, Finding("", f"and {self.finding_counts[kind] - MAX_FINDINGS:,} more")]
         not_run = "" if kind in self.checks_run else self.checks_not_run[kind]
         return Check(name, self.name, meaning, tuple(shown), not_run=not_run)
 

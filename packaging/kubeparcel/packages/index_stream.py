@@ -84,7 +84,7 @@ def stanzas(name: str, blocks: Iterable[bytes]) -> Iterator[str]:
     rest, count = b"", 0
     for block in blocks:
         *complete, rest = (rest + block).split(_BLANK_LINE)
-        limits.INDEX_ENTRY.check(len(rest), f"an entry in {name}")
+        limits.CONTROL_FILE.check(len(rest), f"an entry in {name}")
         for stanza in complete:
             if stanza:
                 count += 1
@@ -94,6 +94,6 @@ def stanzas(name: str, blocks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _checked(name: str, stanza: bytes, count: int) -> str:
-    limits.INDEX_ENTRY.check(len(stanza), f"an entry in {name}")
+    limits.CONTROL_FILE.check(len(stanza), f"an entry in {name}")
     limits.INDEX_ENTRIES.check(count, name)
     return stanza.decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
@@ -108,9 +109,14 @@ def unmet_dependencies(packages: frozenset[Package], affected: Collection[Packag
     }
     relations = chain.from_iterable(chain.from_iterable(dependencies.values()))
     available = _by_name(packages, {relation.name for relation in relations})
+
+    @functools.cache
+    def is_satisfied(format_: Format, arch: str, relation: Relation) -> bool:
+        return _satisfied(format_, arch, relation, available)
+
     for package in sorted(p for p in affected if dependencies[p.dependencies]):
         for group in dependencies[package.dependencies]:
-            if not any(_satisfied(package, relation, available) for relation in group):
+            if not any(is_satisfied(package.format, package.arch, relation) for relation in group):
                 yield f"{package.label} needs {_alternatives(group)}, which is missing"
 
 
@@ -125,12 +131,11 @@ def _by_name(packages: Iterable[Package], names: Set[str]) -> PackagesByName:
     return by_name
 
 
-def _satisfied(package: Package, relation: Relation, available: PackagesByName) -> bool:
-    independent = ARCH_INDEPENDENT[package.format]
+def _satisfied(format_: Format, arch: str, relation: Relation, available: PackagesByName) -> bool:
+    independent = ARCH_INDEPENDENT[format_]
     return any(
-        (package.arch == independent or other.arch in {package.arch, independent})
-        and satisfies(other.format, other.version, relation)
-        for other in available.get((package.format, relation.name), ())
+        (arch == independent or other.arch in {arch, independent}) and satisfies(format_, other.version, relation)
+        for other in available.get((format_, relation.name), ())
     )
 
 

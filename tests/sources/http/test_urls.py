@@ -9,9 +9,19 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.sources.http.urls import check_url, redact_url
 
 INVALID = ("http://[::1/", "https://", "https:///path", "http://host:port/", "http://host:99999/", "file://[::1/")
+INVALID += ("http://a b/", "http://h\x1b[2J/", "http://./", "http://..", f"http://{'a' * 300}.example/", "http://h|t/")
 
 
-@pytest.mark.parametrize("url", ["http://[::1]:8080/x", "https://user:p%2Fw@host/x", "file:///srv/mirror"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1]:8080/x",
+        "http://\u00e4.example.org./",
+        "http://a_b",
+        "https://user:p%2Fw@host/x",
+        "file:///srv/mirror",
+    ],
+)
 def test_valid_url_is_returned(url: str) -> None:
     assert check_url(url) == url
 
@@ -34,6 +44,7 @@ def test_password_is_never_shown(password: str) -> None:
         "build --kubernetes 1.36.3 --source upstream --mirror {}",
         "versions --mirror {}",
         "doctor {}",
+        "ls {}",
         "publish --from . --to {}",
     ],
 )
@@ -48,3 +59,19 @@ def test_tasks_report_a_url_without_its_password(workdir, capsys, command: str, 
     assert output.err
     for part in ("secret", "user:se", "c?r#et", "u:"):
         assert part not in output.out + output.err
+
+
+@pytest.mark.parametrize("host", ["http://cdn.example.org/", "a b", "cdn.example.org:x", "[::1", "\x1b[2J"])
+def test_hosts_to_follow_are_checked(workdir, capsys, host: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["kubeparcel", "ls", "http://127.0.0.1:9/", "--follow", host])
+    assert ended.value.code == 2
+    assert "Invalid --follow" in capsys.readouterr().err
+
+
+def test_proxy_without_its_library_is_an_error(workdir, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "socks5://h")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["kubeparcel", "ls", "http://example.invalid/"])
+    assert ended.value.code == 3
+    assert "example.invalid" in capsys.readouterr().err

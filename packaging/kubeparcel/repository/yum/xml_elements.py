@@ -50,6 +50,8 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         depth = self._depth
         self._depth = depth + 1
+        if depth > self._max_depth:
+            limits.XML_DEPTH.check(depth, self.name)
         if depth > self._skipped:
             return
         if depth > 1 and self._wanted is not None and name not in self._wanted:
@@ -64,9 +66,8 @@ class _Reader:
         if depth == 1:
             self._builder, self._elements = TreeBuilder(), 0
         self._elements += 1
-        if self._elements > self._max_elements or depth > self._max_depth:
+        if self._elements > self._max_elements:
             limits.XML_ELEMENTS.check(self._elements, f"an entry in {self.name}")
-            limits.XML_DEPTH.check(depth, self.name)
         if self._builder is not None:
             self._builder.start(self._tag(name), attributes)
 

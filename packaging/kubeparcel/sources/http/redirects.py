@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from kubeparcel.errors import DownloadError
 from kubeparcel.sanitize import printable
-from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sources.http.urls import is_host, redact_url
 
 MAX_REDIRECTS = 10
 _PORTS = {"http": 80, "https": 443}
@@ -81,7 +81,7 @@ def _split(url: str) -> SplitResult | None:
     """Return the parts of a URL that can be requested; None for any other text."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+        valid = parts.scheme in _PORTS and is_host(parts.hostname or "") and parts.port != 0 and url.isprintable()
     except ValueError:
         return None
     return parts if valid else None

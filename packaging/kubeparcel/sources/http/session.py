@@ -39,7 +39,8 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **keywords: Any) -> Any:
         manager = super().proxy_manager_for(proxy, ssl_context=self.context, **keywords)
-        manager.pool_classes_by_scheme = self.pool_classes
+        if not proxy.startswith("socks"):
+            manager.pool_classes_by_scheme = self.pool_classes
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.sanitize import without_credentials
 
+_NOT_IN_HOSTS = set("[] /\\?#@<>\"'`{}|^")
+
 
 def host_of(url: str) -> str:
     """Return the host and port of a URL, without credentials."""
@@ -18,11 +20,20 @@ def redact_url(url: str) -> str:
     return without_credentials(url)
 
 
+def is_host(name: str) -> bool:
+    """Return whether a text can be a host's name or address."""
+    try:
+        name.encode("idna")  # no empty or too long label
+    except UnicodeError:
+        return False
+    return bool(name.strip(".")) and name.isprintable() and not _NOT_IN_HOSTS & set(name)
+
+
 def check_url(url: str) -> str:
     """Return a URL. Raises ConfigurationError if it has no valid host and port, although its scheme needs them."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme == "file" or (bool(parts.hostname) and parts.port != 0)
+        valid = parts.scheme == "file" or (is_host(parts.hostname or "") and parts.port != 0)
     except ValueError:
         valid = False
     if not valid:
