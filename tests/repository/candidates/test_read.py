@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kubeparcel.packages import limits
 from kubeparcel.packages.errors import BrokenPackage
 from kubeparcel.repository.candidates.read import read_files
 from kubeparcel.repository.file_stamp import FileStamp
-from tests.support.archive_builders import File, Value, rpm
+from tests.support.archive_builders import CONTROL, File, Value, deb, rpm
 
 ROWS: Mapping[int, Value] = {1037: [0], 1030: [0o100644]}
 
@@ -29,3 +30,14 @@ def test_an_rpm_with_invalid_paths_is_broken(values: Mapping[int, Value], messag
     file.write_bytes(rpm(File("/a"), values={1044: "a.src.rpm", **ROWS, **values}))
     with pytest.raises(BrokenPackage, match=message):
         list(read_files([FileStamp.of(str(file), file.stat(), 0)]))
+
+
+def test_an_entry_that_readers_of_the_index_would_reject_is_not_published(tmp_path: Path) -> None:
+    file = tmp_path / "a.deb"
+    file.write_bytes(deb(control={"control": CONTROL + " and more\n" * 9000}))
+    limits.adjust({limits.INDEX_ENTRY.variable: "64K"})
+    try:
+        with pytest.raises(BrokenPackage, match=r"its index entry has .* above the limit index-entry-size"):
+            list(read_files([FileStamp.of(str(file), file.stat(), 0)]))
+    finally:
+        limits.adjust({})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
@@ -86,13 +87,20 @@ def _read_batch(files: Sequence[FileStamp]) -> Batch:
 
 def _read_file(file: FileStamp) -> ParsedPackage:
     try:
-        if file.path.endswith(".rpm"):
-            content = hash_file(file.path, header.head_length, file.size)
-            return parse_rpm(content.head, content.size, content.sha256)
-        content = hash_file(file.path, deb_metadata.head_length, file.size)
-        return parse_deb(content.head, content.size, content.sha256)
+        package = _parse_file(file)
+        for text in package.entry:
+            limits.INDEX_ENTRY.check(len(text.encode()), "its index entry")
     except MalformedData as error:
         raise BrokenPackage(f"{file.path}: {error}.", error.hint) from None
+    return package
+
+
+def _parse_file(file: FileStamp) -> ParsedPackage:
+    if file.path.endswith(".rpm"):
+        content = hash_file(file.path, header.head_length, file.size)
+        return parse_rpm(content.head, content.size, content.sha256)
+    content = hash_file(file.path, deb_metadata.head_length, file.size)
+    return parse_deb(content.head, content.size, content.sha256)
 
 
 def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:

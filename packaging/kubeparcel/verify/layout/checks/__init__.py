@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import islice
 
 from kubeparcel.reports.results import Check, Finding
@@ -47,10 +47,7 @@ def run_checks(context: CheckContext, selection: Selection = EVERYTHING) -> tupl
 def _first_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the first findings and the number of the others; a hostile package may cause any number, of any length."""
     rest = iter(findings)
-    first = [
-        replace(finding, expected=_shorten(finding.expected), found=_shorten(finding.found))
-        for finding in islice(rest, MAX_FINDINGS)
-    ]
+    first = [Finding(*map(_shorten, astuple(finding))) for finding in islice(rest, MAX_FINDINGS)]
     more = sum(1 for _ in rest)
     return (*first, Finding("no findings", f"{more:,} more findings")) if more else tuple(first)
 
