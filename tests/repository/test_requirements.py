@@ -96,5 +96,5 @@ def test_signatures_of_binaries_are_read_from_statements(publish: Publish, dist:
         publish()
     with pytest.raises(PolicyViolation, match="requires signatures") as error:
         publish(options={"required": "signatures"})
-    lacking = {line.partition(" ")[0] for line in error.value.hint.splitlines() if "unverified signature of" in line}
+    lacking = {line.partition(" ")[0] for line in error.value.hint.splitlines() if ": unverified " in line}
     assert lacking == {"kubectl", "kubelet"}

@@ -19,6 +19,7 @@ from kubeparcel.repository.storage.folder import FolderStorage
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import built_digest
 from kubeparcel.trust.public_keys import parse_pem, signers
+from kubeparcel.trust.sbom_files import read_sbom
 from kubeparcel.trust.statement import parse_statement
 from tests.support import kill_at_change
 from tests.support.package_builders import five
@@ -51,7 +52,7 @@ def check(repo: Path) -> None:
         statement = parse_statement(envelope.payload, package.name)
         assert statement.digests == {package.name: digest(package)}
         for suffix in SUFFIXES[1:]:
-            assert json.loads(package.with_name(f"{package.name}{suffix}").read_bytes()) == {"sha256": digest(package)}
+            assert read_sbom(package.with_name(f"{package.name}{suffix}")).sha256 == digest(package)
     check_generation(repo)
 
 
@@ -148,6 +149,16 @@ def test_a_statement_about_another_file_is_left_out(publish: Publish, described:
         publish(options={"required": "provenance"})
     assert "kubelet 1.36.3-1 amd64 (deb): no statement of provenance" in error.value.hint
     assert "is about another file" in error.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".cdx.json", ".spdx.json"])
+def test_an_sbom_of_another_package_is_left_out(publish: Publish, described: Path, repo: Path, suffix: str) -> None:
+    folder = described / "sbom"
+    shutil.copyfile(folder / f"kubeadm_1.36.3-1_amd64.deb{suffix}", folder / f"kubelet_1.36.3-1_amd64.deb{suffix}")
+    (folder / f"kubectl_1.36.3-1_amd64.deb{suffix}").write_text("[" * 60_000)
+    publish()
+    published = {path.name.partition("_")[0] for path in repo.glob(f"apt/pool/main/*/*/*{suffix}")}
+    assert published == {"kubeadm", "cri-tools", "kubernetes-cni"}
 
 
 def test_killed_publish_leaves_no_side_files_behind(

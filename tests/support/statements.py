@@ -34,8 +34,25 @@ def write_sboms(out: Path, packages: Iterable[Path] | None = None) -> None:
     folder = out / "sbom"
     folder.mkdir(exist_ok=True)
     for package in packages_in(out) if packages is None else packages:
-        for suffix in (".cdx.json", ".spdx.json"):
-            (folder / f"{package.name}{suffix}").write_text(json.dumps({"sha256": _sha256(package)}))
+        for suffix, document in _sboms(package).items():
+            (folder / f"{package.name}{suffix}").write_text(json.dumps(document))
+
+
+def _sboms(package: Path) -> dict[str, object]:
+    """Return the smallest documents about a package in both formats, by suffix."""
+    name, sha256 = package.name, _sha256(package)
+    component = {"name": name, "version": "1", "hashes": [{"alg": "SHA-256", "content": sha256}]}
+    described = {"SPDXID": "SPDXRef-p", "name": name, "versionInfo": "1"}
+    checksums = [{"algorithm": "SHA256", "checksumValue": sha256}]
+    relationship = {"relationshipType": "DESCRIBES", "relatedSpdxElement": "SPDXRef-p"}
+    return {
+        ".cdx.json": {"bomFormat": "CycloneDX", "metadata": {"component": component}, "components": []},
+        ".spdx.json": {
+            "spdxVersion": "SPDX-2.3",
+            "packages": [{**described, "checksums": checksums}],
+            "relationships": [relationship],
+        },
+    }
 
 
 def _sha256(path: Path) -> str:

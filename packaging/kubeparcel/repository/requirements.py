@@ -67,7 +67,7 @@ def _signatures(evidence: Evidence, package: Package) -> str:
     if statement is None:
         return "no statement that says how its binaries were verified"
     unverified = unverified_materials(statement)
-    return f"unverified signature of {', '.join(unverified[:3])}" if unverified else ""
+    return f"unverified {', '.join(unverified[:3])}" if unverified else ""
 
 
 REQUIREMENTS: Mapping[str, Requirement] = {"sbom": _sbom, "provenance": _provenance, "signatures": _signatures}
@@ -91,6 +91,7 @@ def require(evidence: Evidence, published: State) -> None:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
         hint = (
             "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
+            "inv resolve verifies signatures and sums of binaries, and records it in kubeparcel.lock.\n"
             "An earlier --require applies until it is taken back: --require nothing."
         )
         raise PolicyViolation(

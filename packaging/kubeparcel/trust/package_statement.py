@@ -74,17 +74,18 @@ def toolchain_materials(toolchain: str, nfpm: str) -> tuple[Resource, ...]:
 
 
 def unverified_materials(statement: Statement) -> list[str]:
-    """Return the materials from outside whose signature, or sum in a checksum database, nobody verified.
+    """Return what nobody verified of the materials from outside: `signature of kubelet`, `sum of kubernetes`.
 
     Files of projects that sign nothing are not among them, nor are the builder's own programs.
     """
-    return [
-        material.label
-        for material in statement.materials
-        if (material.uri.startswith("pkg:golang/") and material.name != GO)
-        or (material.uri and not material.uri.startswith("pkg:"))
-        if (material.annotations.get(SIGNER) or material.annotations.get(CHECKSUM, UNCHECKED)) == UNCHECKED
-    ]
+    unverified = []
+    for material in statement.materials:
+        is_module = material.uri.startswith("pkg:golang/") and material.name != GO
+        is_file = material.uri and not material.uri.startswith("pkg:")
+        key, kind = (CHECKSUM, "sum") if is_module else (SIGNER, "signature")
+        if (is_module or is_file) and material.annotations.get(key, UNCHECKED) == UNCHECKED:
+            unverified.append(f"{kind} of {material.label}")
+    return unverified
 
 
 def for_signed_copy(statement: Statement, sha256: str) -> Statement:

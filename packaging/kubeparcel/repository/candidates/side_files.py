@@ -13,13 +13,13 @@ from kubeparcel.console import Log, quantity
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
-from kubeparcel.packages.json_document import parse_json
 from kubeparcel.repository.candidates.match import Candidates, LocalFile
 from kubeparcel.repository.candidates.scan import ScannedFolder, side_files
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import STATEMENT_SUFFIX, SideFileKey, State
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.trust.package_statement import for_signed_copy
+from kubeparcel.trust.sbom_files import parse_sbom
 from kubeparcel.trust.statement import Statement, parse_statement
 
 _UNSIGNED_SUFFIX = ".intoto.json"
@@ -125,7 +125,7 @@ def _sbom(data: bytes, path: str, file: LocalFile, published: str) -> bytes:
 
     Raises MalformedData if it is not about the package.
     """
-    parse_json(data, path)
-    if file.sha256.encode() not in data:
-        raise MalformedData(f"{path} is about another file (it does not name sha256 {file.sha256[:12]}…)")
+    claimed = parse_sbom(data, path).sha256
+    if claimed != file.sha256:
+        raise MalformedData(f"{path} is about another file (sha256 {claimed[:12]}…, not {file.sha256[:12]}…)")
     return data.replace(file.sha256.encode(), published.encode())
