@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 from kubeparcel.build import lockfile
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
+from kubeparcel.packages.deb import reader
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.record_key import seal, unseal
 from kubeparcel.repository import state_file
 from kubeparcel.repository.model import Package, State
@@ -17,7 +21,11 @@ from kubeparcel.repository.signing import keys
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage import s3_lease
 from kubeparcel.repository.storage.base import check_path
+from kubeparcel.trust.document import serialize
+from kubeparcel.trust.sbom_files import FORMATS, contradictions, file_contradictions, parse_sbom
+from kubeparcel.trust.subject import Subject
 from tests.conftest import locked
+from tests.support.archive_builders import deb, member
 
 PACKAGE = Package(Format.DEB, "own", "1-1", "amd64", "f" * 64, 3, "e" * 64, "a (>= 1),\n b", "pool/o/own.deb")
 STATE = state_file.dump(
@@ -77,7 +85,25 @@ def read_record(data: bytes) -> object:
     return value
 
 
+SBOM_SUBJECT = Subject(
+    reader.read(Path("a.deb"), io.BytesIO(deb(member("./a", b"x"))), InspectionCache(sha1=True)), "f" * 64, "a.deb"
+)
+
+
+def read_sbom(suffix: str, data: bytes) -> object:
+    """Parse an SBOM, and compare it with a package."""
+    claims = parse_sbom(data, f"a.deb{suffix}")
+    return [*contradictions(claims, "a", "1", "f" * 64), *file_contradictions(claims, SBOM_SUBJECT.contents)]
+
+
 OWN_FILES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    **{
+        f"sbom-{suffix.split('.')[1]}": (
+            functools.partial(read_sbom, suffix),
+            serialize(format_.package_document(SBOM_SUBJECT)),
+        )
+        for suffix, format_ in FORMATS.items()
+    },
     "state": (read_state, STATE),
     "lock": (read_lock, LOCK),
     "lease": (read_lease, LEASE),

@@ -94,7 +94,7 @@ def _parse_cyclonedx(document: Mapping[str, Any]) -> SbomClaims:
     if document["bomFormat"] != "CycloneDX":
         raise ValueError
     package = document["metadata"]["component"]
-    files = {part["name"]: _hash(part) for part in document["components"] if part["type"] == "file"}
+    files = {str(part["name"]): _hash(part) for part in document["components"] if part["type"] == "file"}
     return SbomClaims(str(package["name"]), str(package["version"]), _hash(package), files)
 
 
