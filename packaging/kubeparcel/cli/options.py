@@ -58,7 +58,7 @@ def _optional_packages() -> Iterable[str]:
 
 
 SOURCES = ("auto", "upstream", "go")
-REQUIREMENTS, NO_REQUIREMENTS = ("sbom", "provenance", "signatures"), "nothing"
+REQUIREMENTS, NO_REQUIREMENTS = ("sbom", "provenance", "signatures", "audit"), "nothing"
 COUNT = (1, 1_000_000)
 DAYS = (0, 36_500)
 """A century: OpenPGP dates end in 2106."""
@@ -157,8 +157,8 @@ OPTIONS: Mapping[str, Option] = {
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
     "rebuild": Option("build the packages again from the materials that their statements name, and compare the bytes"),
     "require": Option(
-        "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified); "
-        "nothing takes it back",
+        "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified), "
+        "audit (no known vulnerabilities); nothing takes it back",
         "NAME",
         choices=(*REQUIREMENTS, NO_REQUIREMENTS),
         several=True,

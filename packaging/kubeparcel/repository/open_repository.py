@@ -77,7 +77,7 @@ class OpenRepository:
         changes = compare_suites(self.published.suites, target_suites)
         policy.require_resolvable(target_suites, changes)
         if target.options.required and (changes or target.options != self.published.options):
-            self._require(target, side_files)
+            self._require(target, sources or {}, side_files)
         self._confirm_removal(changes)
         renew = self.signer is not None and self._signatures_outdated(self.signer)
         described = target.side_files != self.published.side_files
@@ -104,12 +104,12 @@ class OpenRepository:
             seconds=time.monotonic() - self.started,
         )
 
-    def _require(self, target: State, side_files: SideFiles | None) -> None:
+    def _require(self, target: State, sources: Mapping[Package, FileStamp], side_files: SideFiles | None) -> None:
         from kubeparcel.repository import requirements
 
         paths = {package: path for path, package in self.published.packages_by_path.items()}
         statements, problems = (side_files.statements, side_files.problems) if side_files else ({}, {})
-        evidence = requirements.Evidence(target, self.storage, statements, problems, paths)
+        evidence = requirements.Evidence(target, self.storage, statements, problems, paths, sources)
         requirements.require(evidence, self.published)
 
     def _confirm_removal(self, changes: Sequence[SuiteChange]) -> None:

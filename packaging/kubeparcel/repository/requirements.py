@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package, SideFileKey, State
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.storage.base import StorageReader
@@ -14,17 +18,38 @@ from kubeparcel.trust.package_statement import unverified_materials
 from kubeparcel.trust.statement import Statement, parse_statement
 
 _SHOWN = 20
+_BUILD_HINT = (
+    "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
+    "inv resolve verifies signatures and sums of binaries, and records it in kubeparcel.lock.\n"
+    "An earlier --require applies until it is taken back: --require nothing."
+)
+_AUDIT_HINT = "inv audit describes vulnerabilities; OpenVEX statements exempt those that do not matter."
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about packages: the state with their side files, new statements, and why files are left out."""
+    """What is known about packages: the state with their side files, new statements, and why files are left out.
+
+    `paths` are those of published packages in the repository, `sources` the files of new ones.
+    """
 
     state: State
     storage: StorageReader
     statements: Mapping[str, Statement] = field(default_factory=dict)
     problems: Mapping[SideFileKey, str] = field(default_factory=dict)
     paths: Mapping[Package, str] = field(default_factory=dict)
+    sources: Mapping[Package, FileStamp] = field(default_factory=dict)
+
+    @contextmanager
+    def file(self, package: Package) -> Iterator[Path]:
+        """Yield the file of a package: a new one, or a copy of the published one."""
+        if package in self.sources:
+            yield Path(self.sources[package].path)
+            return
+        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+            path = Path(folder) / f"package.{package.format}"
+            path.write_bytes(self.storage.read(self.paths.get(package, "")) or b"")
+            yield path
 
     def missing_file(self, package: Package, suffix: str) -> bool:
         """Return whether a package has no side file with a suffix."""
@@ -70,7 +95,19 @@ def _signatures(evidence: Evidence, package: Package) -> str:
     return f"unverified {', '.join(unverified[:3])}" if unverified else ""
 
 
-REQUIREMENTS: Mapping[str, Requirement] = {"sbom": _sbom, "provenance": _provenance, "signatures": _signatures}
+def _audit(evidence: Evidence, package: Package) -> str:
+    from kubeparcel.trust.audit.requirement import audit_problem
+
+    with evidence.file(package) as file:
+        return audit_problem(file, Path.cwd())
+
+
+REQUIREMENTS: Mapping[str, Requirement] = {
+    "sbom": _sbom,
+    "provenance": _provenance,
+    "signatures": _signatures,
+    "audit": _audit,
+}
 """The checks by the name that `--require` takes."""
 
 
@@ -89,14 +126,10 @@ def require(evidence: Evidence, published: State) -> None:
         problems += [f"{package.label}: {lack}" for package, lack in lacks if lack]
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        hint = (
-            "inv build writes statements and SBOMs next to the packages; publish the folder that it wrote.\n"
-            "inv resolve verifies signatures and sums of binaries, and records it in kubeparcel.lock.\n"
-            "An earlier --require applies until it is taken back: --require nothing."
-        )
+        hints = [hint for hint in (_BUILD_HINT, _AUDIT_HINT) if hint is _BUILD_HINT or "audit" in names]
         raise PolicyViolation(
             f"The repository requires {' and '.join(names)} of every package; nothing was changed.",
-            "\n".join((*problems[:_SHOWN], *more, hint)),
+            "\n".join((*problems[:_SHOWN], *more, *hints)),
         )
 
 

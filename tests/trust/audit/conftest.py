@@ -15,6 +15,7 @@ from kubeparcel import cli
 from tests.diff.conftest import Entry, write_deb, write_rpm
 from tests.support.archive_builders import File
 from tests.support.elf_files import Go, elf
+from tests.support.repository_fixtures import configuration, dist, key, publish, repo, session_key
 from tests.support.vulnerability_databases import entry, write_database
 
 RunAudit = Callable[..., tuple[int, str, str]]
