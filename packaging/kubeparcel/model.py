@@ -100,6 +100,11 @@ class Version(semver.Version):
         return f"{self.major}.{self.minor}"
 
     @property
+    def after_major(self) -> str:
+        """All but the major version, such as `36.3` or `37.0-rc.1`: staging modules of v1.36.3 are v0.36.3."""
+        return str(self).partition(".")[2]
+
+    @property
     def package_version(self) -> str:
         """The upstream part of a package version; `~` sorts a pre-release before the final one."""
         return str(self).replace("-", "~", 1).replace("-", ".")

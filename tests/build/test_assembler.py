@@ -52,7 +52,7 @@ BOTH = ("deb", "rpm")
         ("10-kubeadm.conf", {f"kubeadm {f}" for f in BOTH}),
         ("kubelet.service", {f"kubelet {f}" for f in BOTH}),
         ("kubelet.env", {f"kubelet {f}" for f in BOTH}),
-        ("deb/kubelet.postinst", {"kubelet deb"}),
+        ("deb/service.postinst", {"kubelet deb"}),
         ("rpm/kubeadm.post", {"kubeadm rpm"}),
         ("completion.fish", {f"{p} {f}" for p in ("kubectl", "cri-tools") for f in BOTH}),
         ("LICENSE", {f"{p} rpm" for p in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")}),

@@ -45,13 +45,14 @@ elif words[:3] == ["list", "-mod=mod", "-deps"]:
 elif words[0] == "build":
     (out,) = [word[3:] for word in words if word.startswith("-o=")]
     mains = [word for word in words[1:] if not word.startswith("-")]
-    pathlib.Path(out).mkdir()
+    into_folder = out.endswith("/")
+    (pathlib.Path(out) if into_folder else pathlib.Path(out).parent).mkdir()
     (folder / "go.mod").write_text(pathlib.Path("go.mod").read_text())
     print("go: downloading golang.org/x/sys v0.1.0", file=sys.stderr)
     for main in mains:
         print(main, file=sys.stderr)
         if main.rpartition("/")[2] not in world["broken"]:
-            program = pathlib.Path(out, main.rpartition("/")[2])
+            program = pathlib.Path(out, main.rpartition("/")[2]) if into_folder else pathlib.Path(out)
             text = f"{{main}} {{recorded_calls['arch']}}"
             program.write_bytes(bytes.fromhex(world.get("program", "")) or text.encode())
 else:

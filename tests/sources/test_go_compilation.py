@@ -145,3 +145,13 @@ class _Noting:
 
     def advance(self, amount: int = 1, note: str = "") -> None:
         self.notes.append(note)
+
+
+def test_only_program_of_a_component_has_the_name_in_the_catalog(world, store, log):
+    """The main package of etcd is the module itself, `go.etcd.io/etcd/server/v3`."""
+    world.publishes("go.etcd.io/etcd/server/v3", "3.6.8", ())
+    etcd = Artifact("etcd", "etcd", Arch.AMD64, "go.etcd.io/etcd/server/v3@v3.6.8", SUM)
+    binaries = modules("go1.26.8").fetch([etcd], store, log)
+    assert list(binaries["etcd", Arch.AMD64]) == ["etcd"]
+    (call,) = world.recorded_calls("build")
+    assert call["words"][-1] == "go.etcd.io/etcd/server/v3"

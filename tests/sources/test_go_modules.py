@@ -138,6 +138,21 @@ def test_staging_folders_are_replaced_by_published_modules(tmp_path):
     assert (tmp_path / "out/go.sum").read_text() == "sums\n"
 
 
+def test_folders_beside_a_module_are_replaced_by_the_modules_of_the_same_release(tmp_path):
+    """As etcd's server does, whose repository has several modules."""
+    (tmp_path / "go.mod").write_text(
+        "module go.etcd.io/etcd/server/v3\n\nreplace (\n\tgo.etcd.io/etcd/api/v3 => ../api\n"
+        ")\n\nreplace go.etcd.io/etcd => ./FORBIDDEN_DEPENDENCY\n"
+    )
+    (tmp_path / "go.sum").write_text("sums\n")
+    (tmp_path / "out").mkdir()
+    write_module(tmp_path / "out", catalog.load().components["etcd"], version("3.6.8"), tmp_path)
+    assert (tmp_path / "out/go.mod").read_text() == (
+        "module kubeparcel.invalid/build\n\nreplace (\n\tgo.etcd.io/etcd/api/v3 => go.etcd.io/etcd/api/v3 v3.6.8\n"
+        ")\n\n\nrequire go.etcd.io/etcd/server/v3 v3.6.8\n"
+    )
+
+
 def test_other_replaced_folders_are_rejected(tmp_path):
     (tmp_path / "go.mod").write_text("module x\n\nreplace y => ../y\n")
     spec = catalog.load().components["cri-tools"]

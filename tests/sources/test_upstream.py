@@ -131,6 +131,23 @@ def test_invalid_checksum_file_is_reported_with_its_url(site, upstream, text):
     assert f"{site.url}{path} contains no sha256 of kubelet" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("component", "version", "file", "checksums"),
+    [
+        ("etcd", "3.6.8", "etcd-v3.6.8-linux-amd64.tar.gz", "SHA256SUMS"),
+        ("etcdctl", "3.6.8", "etcd-v3.6.8-linux-amd64.tar.gz", "SHA256SUMS"),
+        ("helm", "4.3.1", "helm-v4.3.1-linux-amd64.tar.gz", "helm-v4.3.1-linux-amd64.tar.gz.sha256sum"),
+    ],
+)
+def test_checksum_files_have_the_name_that_the_project_gives_them(site, upstream, component, version, file, checksums):
+    (artifact,) = upstream.artifacts(component, Version.parse(version), Arch.AMD64)
+    path = site.publish_file(artifact.origin, b"archive")
+    digest = site.files.pop(f"{path}.sha256").decode()
+    site.files[f"{path.rpartition('/')[0]}/{checksums}"] = f"{'0' * 64}  other\n{digest}  {file}\n".encode()
+    pinned = upstream.pin(component, Version.parse(version), [Arch.AMD64])
+    assert pinned.artifacts[0].digest == f"sha256:{digest}"
+
+
 def test_unpublished_architecture_is_reported(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     with pytest.raises(UnknownVersion, match=r"no Kubernetes 1\.36\.3 for s390x"):
@@ -187,7 +204,7 @@ def test_missing_checksum_file_is_not_taken_for_a_missing_release(mirror_without
         with pytest.raises(UnknownVersion) as caught:
             look_up()
         assert caught.value.message.endswith(f"{file}.sha256 is missing, although {file.rpartition('/')[2]} exists.")
-        assert "copy the .sha256 files" in caught.value.hint.lower()
+        assert "copy the checksum files" in caught.value.hint.lower()
         assert "inv mirror" in caught.value.hint
 
 

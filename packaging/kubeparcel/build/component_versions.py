@@ -58,7 +58,10 @@ def follows_minors(spec: ComponentSpec, kubernetes: Version) -> bool:
 
 
 def _paired(spec: ComponentSpec, kubernetes: Version) -> str:
-    return next(pair.version for pair in spec.pairs if pair.kubernetes.contains(kubernetes))
+    for pair in spec.pairs:
+        if pair.kubernetes.contains(kubernetes):
+            return pair.version
+    raise UnknownVersion(f"The catalog has no {spec.title} for Kubernetes {kubernetes}.")
 
 
 def _newest_of_minor(

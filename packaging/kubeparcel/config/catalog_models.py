@@ -241,24 +241,30 @@ class SignatureSpec(StrictModel):
 class GoSpec(StrictModel):
     """How Go compiles a component: its module, main packages and link-time variables (`stamps`).
 
-    `staging`: the module replaces others by folders of its repository, which are also published as
-    separate modules, v1.X.Y as v0.X.Y.
+    `siblings` is the version of the modules that the module replaces by other folders of its
+    repository, if these are published as well. `unused` are modules that it replaces by a folder that
+    does not exist, so that nobody imports them.
     """
 
     module: str
-    staging: bool = False
+    siblings: str = ""
+    unused: tuple[str, ...] = ()
     mains: tuple[str, ...]
     skip: tuple[str, ...] = ()
     stamps: Mapping[str, str] = {}
 
 
 class ComponentSpec(StrictModel):
-    """An upstream project. If `binaries` is empty, a release decides which it has."""
+    """An upstream project. If `binaries` is empty, a release decides which it has.
+
+    `checksums` is the name of the file with SHA-256 checksums next to a file of upstream.
+    """
 
     title: str
     binaries: tuple[str, ...] = ()
     pairs: tuple[PairSpec, ...] = ()
     upstream: tuple[UpstreamSpec, ...]
+    checksums: str = "{file}.sha256"
     signatures: tuple[SignatureSpec, ...] = ()
     go: GoSpec
 

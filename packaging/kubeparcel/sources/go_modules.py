@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""
 
-_STAGED = re.compile(r"(\S+) => \./staging/\S+")
+_SIBLING = re.compile(r"(\S+) => \.\.?/\S+")
 _GO_LINE = re.compile(r"^go (\S+)$", re.MULTILINE)
 
 UNCHECKED_REMARK = "The sums of Go modules are not checked against a checksum database"
@@ -127,8 +127,8 @@ class GoModules:
 
     def _module_check(self, spec: ComponentSpec, source: Path) -> ModuleCheck:
         """Return how Go checks the modules whose sums upstream's go.sum does not have."""
-        staged = _STAGED.findall((source / "go.mod").read_text("utf-8")) if spec.go.staging else []
-        return module_check(self.go.settings, [spec.go.module, *staged])
+        siblings = _SIBLING.findall((source / "go.mod").read_text("utf-8")) if spec.go.siblings else []
+        return module_check(self.go.settings, [spec.go.module, *siblings])
 
     def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
         """Switch to the toolchain that the module requires if ours is older."""
@@ -226,7 +226,7 @@ class GoModules:
         run = functools.partial(self.go.run, cwd=folder, arch=artifact.arch)
         dependencies = run("list", "-mod=mod", "-deps", *main_packages)
         total = len(set(dependencies.stdout.split()))
-        names = [package.rpartition("/")[2] for package in main_packages]
+        names = _output_names(spec, main_packages)
         with log.task("Compile", f"{spec.title} {artifact.arch}", total, "packages") as task:
             compiled = 0
 
@@ -239,7 +239,8 @@ class GoModules:
                 task.advance(1, f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages")
 
             flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
-            run("build", *flags, f"-o={out}/", *main_packages, on_line=on_line)
+            target = out / names[0] if len(names) == 1 else f"{out}/"
+            run("build", *flags, f"-o={target}", *main_packages, on_line=on_line)
         missing = [name for name in names if not (out / name).is_file()]
         if missing:
             raise ExternalError(f"go build {artifact.origin} did not produce {', '.join(missing)}.")
@@ -306,9 +307,10 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
         )
     text = (source / "go.mod").read_text("utf-8")
     text = re.sub(r"^module .*$", "module kubeparcel.invalid/build", text, flags=re.MULTILINE)
-    if spec.go.staging:
-        staged = "v0." + str(version).partition(".")[2]
-        text = _STAGED.sub(rf"\1 => \1 {staged}", text)
+    for module in spec.go.unused:
+        text = re.sub(rf"^[ \t]*(replace )?{re.escape(module)} => \S+\n", "", text, flags=re.MULTILINE)
+    if spec.go.siblings:
+        text = _SIBLING.sub(rf"\1 => \1 {spec.go.siblings.format(version=version)}", text)
     if re.search(r"=> \.", text):
         raise ConfigurationError(
             f"{spec.go.module} {version} replaces modules by folders of its repository, which is not supported."
@@ -321,18 +323,30 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
 def _main_packages(spec: ComponentSpec, source: Path) -> list[str]:
     """Return the import paths of the main packages."""
     patterns = [pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)]
-    folders = {pattern: sorted(filter(Path.is_dir, source.glob(pattern))) for pattern in patterns}
+    folders = {pattern: _folders(source, pattern) for pattern in patterns}
     missing = [pattern for pattern, paths in folders.items() if not paths]
     if missing:
         raise UnknownVersion(
             f"{spec.go.module} has no {', '.join(missing)} in {source}.", "Check `binary` in kubeparcel.yaml."
         )
     return [
-        f"{spec.go.module}/{path.relative_to(source).as_posix()}"
+        f"{spec.go.module}/{path.relative_to(source).as_posix()}".removesuffix("/.")
         for paths in folders.values()
         for path in paths
         if path.name not in spec.go.skip
     ]
+
+
+def _folders(source: Path, pattern: str) -> list[Path]:
+    """Return the folders of a module that match a pattern; `.` is the module's own."""
+    return [source] if pattern == "." else sorted(filter(Path.is_dir, source.glob(pattern)))
+
+
+def _output_names(spec: ComponentSpec, main_packages: Sequence[str]) -> list[str]:
+    """Return the names of compiled programs: those of the packages, unless there is only one."""
+    if len(main_packages) == len(spec.binaries) == 1:
+        return list(spec.binaries)
+    return [package.rpartition("/")[2] for package in main_packages]
 
 
 def _version_numbers(version: str) -> tuple[int, ...]:

@@ -114,7 +114,7 @@ def _copy_bundles(
 
 def _copy_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
     """Copy the checksum files of a release."""
-    artifacts = {f"{artifact.origin}.{artifact.checksum or 'sha256'}": artifact for artifact in component.artifacts}
+    artifacts = {upstream.checksum_url(a, a.checksum or "sha256"): a for a in component.artifacts}
     digests = {url: _checksum(artifact, target) for url, artifact in artifacts.items()}
     missing = [url for url in artifacts if not _contains_digest(target.read(url, CancelToken()), digests[url])]
     new = []
@@ -140,11 +140,11 @@ def _copy_earlier_checksums(component: Component, upstream: Upstream, target: Lo
     earlier = [
         artifact
         for artifact in _earlier_artifacts(component, upstream)
-        if all(target.read(f"{artifact.origin}.{kind}", CancelToken()) is None for kind in DIGITS)
+        if all(target.read(upstream.checksum_url(artifact, kind), CancelToken()) is None for kind in DIGITS)
     ]
     found = parallel_map(upstream.published_checksum, earlier)
     return [
-        _write_text(f"{artifact.origin}.{checksum.kind}", checksum.digest, component.released, target)
+        _write_text(upstream.checksum_url(artifact, checksum.kind), checksum.digest, component.released, target)
         for artifact, checksum in zip(earlier, found, strict=True)
         if checksum
     ]

@@ -145,10 +145,16 @@ class Upstream:
             for name in (spec.binaries if location.binary else (component,))
         ]
 
+    def checksum_url(self, artifact: Artifact, kind: str = "sha256") -> str:
+        """Return the URL of the file with a checksum of a file."""
+        folder, _, file = artifact.origin.rpartition("/")
+        name = self.components[artifact.component].checksums if kind == "sha256" else f"{{file}}.{kind}"
+        return f"{folder}/{name.format(file=file)}"
+
     def published_checksum(self, artifact: Artifact, token: CancelToken) -> Checksum | None:
         """Return the best checksum that is published for a file; None if there is none."""
         for kind in DIGITS:
-            url = f"{artifact.origin}.{kind}"
+            url = self.checksum_url(artifact, kind)
             text = self.transport.read(url, token)
             if text is not None:
                 name = artifact.origin.rpartition("/")[2]
@@ -161,9 +167,9 @@ class Upstream:
         for artifact, stat in zip(artifacts, stats, strict=True):
             if stat:
                 raise UnknownVersion(
-                    f"{self.transport.location(artifact.origin)}.sha256 is missing, although "
+                    f"{self.transport.location(self.checksum_url(artifact))} is missing, although "
                     f"{artifact.origin.rpartition('/')[2]} exists.",
-                    "Downloads are verified against upstream's checksums: copy the .sha256 files as well.\n"
+                    "Downloads are verified against upstream's checksums: copy the checksum files as well.\n"
                     "inv mirror copies everything that a build needs.",
                 )
 
@@ -194,7 +200,7 @@ class Upstream:
         missing_arches = ", ".join(dict.fromkeys(str(artifact.arch) for artifact in missing))
         return UnknownVersion(
             f"{self.label} has no {title} {version} for {missing_arches}.",
-            f"{self.transport.location(missing[0].origin)}.sha256 does not exist.",
+            f"{self.transport.location(self.checksum_url(missing[0]))} does not exist.",
         )
 
     def _require_accepted(self, component: str, version: Version, checksums: Mapping[Artifact, Checksum]) -> None:
