@@ -45,7 +45,7 @@ def test_location_of_a_part_of_a_repository_is_accepted(
 
 def test_suite_option_limits_the_examination(published: Path, doctor: Doctor) -> None:
     subjects = {subject.name for subject in doctor(published, suites=["v1.36"]).subjects}
-    assert subjects == {"key", "apt v1.36", "yum v1.36", "debs and rpms", "files"}
+    assert subjects == {"key", "apt v1.36", "yum v1.36", "debs and rpms", "files", "attestations"}
 
 
 def test_suites_of_the_same_name_are_reported_with_their_folders(published: Path, tmp_path: Path) -> None:

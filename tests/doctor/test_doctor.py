@@ -30,7 +30,7 @@ def test_published_repository_passes_all_checks(published: Path, doctor: Doctor)
     report = doctor(published)
     assert report.failed_checks == {}
     assert {subject.name for subject in report.subjects} == {
-        *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files")
+        *("key", "apt stable", "apt v1.36", "yum stable", "yum v1.36", "debs and rpms", "files", "attestations")
     }
     states = {(check.name, check.state) for check in report.report.checks}
     assert {name for name, state in states if state is CheckState.NOT_RUN} <= {"sqv"}
@@ -38,7 +38,7 @@ def test_published_repository_passes_all_checks(published: Path, doctor: Doctor)
         assert "all pass" in report.as_text()
     else:
         assert "sqv (sqv is not installed)" in report.as_text()
-        assert re.search(r"50 checks: 46 pass, 4 not run", report.as_text())
+        assert re.search(r"53 checks: 49 pass, 4 not run", report.as_text())
 
 
 def test_missing_file_fails_in_each_suite_that_lists_it(damaged: Path, doctor: Doctor) -> None:

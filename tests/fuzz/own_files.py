@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from kubeparcel.attest.materials import compare_materials
 from kubeparcel.build import lockfile
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
@@ -22,7 +23,10 @@ from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage import s3_lease
 from kubeparcel.repository.storage.base import check_path
 from kubeparcel.trust.document import serialize
+from kubeparcel.trust.dsse import Envelope, EnvelopeSignature, parse_envelope
+from kubeparcel.trust.package_statement import artifact_material, unverified_materials
 from kubeparcel.trust.sbom_files import FORMATS, contradictions, file_contradictions, parse_sbom
+from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, parse_statement
 from kubeparcel.trust.subject import Subject
 from tests.conftest import locked
 from tests.support.archive_builders import deb, member
@@ -37,12 +41,25 @@ STATE = state_file.dump(
         {"apt/pool/own.deb": (3, PACKAGE)},
         renew_at=7,
         signing_keys=("A" * 40 + ":0",),
+        side_files={"f" * 64: {".cdx.json": "e" * 64}},
+        index_digests={"apt/dists/stable/Release": "d" * 64},
     )
 )
 LOCK = lockfile.dump(locked()).encode()
 LEASE = json.dumps({"token": 3, "holder": "process 1 on a since b", "until": 1.5}).encode()
 KEY = json.dumps({"current": "A" * 40, "previous": "", "until": 0}).encode()
 RECORD = seal("go/key", b'{"kubelet": "ff"}')
+
+
+STATEMENT = Statement(
+    (Resource("kubelet.deb", digest={"sha256": "f" * 64}),),
+    PACKAGE_BUILD_TYPE,
+    {"package": "kubelet", "settings": {"layout": "etc"}},
+    {"lock": lockfile.document(locked()), "time": 1_700_000_000},
+    tuple(map(artifact_material, locked().artifacts)),
+    (Resource("kubelet", digest={"sha256": "e" * 64}),),
+)
+ENVELOPE = Envelope(STATEMENT.dump(), (EnvelopeSignature("A" * 40, b"signature"),)).dump()
 
 
 def read_state(data: bytes) -> object:
@@ -62,6 +79,21 @@ def read_lock(data: bytes) -> object:
         return lockfile.parse(lockfile.dump(lockfile.parse(data)).encode())
     except lockfile._INVALID as error:
         raise MalformedData(str(error)[:100]) from None
+
+
+def read_envelope(data: bytes) -> object:
+    """Read a signed statement."""
+    return parse_envelope(data, "kubelet.intoto.jsonl").dump()
+
+
+def read_statement(data: bytes) -> object:
+    """Read a statement about a package, and what is done with a signed one."""
+    statement = parse_statement(data, "kubelet.intoto.json", PACKAGE_BUILD_TYPE)
+    try:
+        difference, not_run = compare_materials(statement, locked())
+    except ConfigurationError as error:
+        raise MalformedData(error.message) from None
+    return statement.dump(), unverified_materials(statement), difference, not_run
 
 
 def read_lease(data: bytes) -> object:
@@ -104,6 +136,8 @@ OWN_FILES: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         )
         for suffix, format_ in FORMATS.items()
     },
+    "envelope": (read_envelope, ENVELOPE),
+    "statement": (read_statement, STATEMENT.dump()),
     "state": (read_state, STATE),
     "lock": (read_lock, LOCK),
     "lease": (read_lease, LEASE),
