@@ -79,7 +79,8 @@ class OwnFolder:
     def read(self, path: Path) -> bytes:
         """Return the content of a file. Raises FileNotFoundError, and OSError (ELOOP) for a link."""
         with self.open(path.parent) as folder:
-            descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            with _named(path):
+                descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as file:
             return file.read()
 
@@ -92,11 +93,12 @@ class OwnFolder:
         """Move a file to its place below the folder, replacing what is there."""
         with self.open(target.parent, create=True) as folder:
             path.chmod(0o644)
-            os.replace(path, target.name, dst_dir_fd=folder)
+            with _named(target):
+                os.replace(path, target.name, dst_dir_fd=folder)
 
     def unlink(self, path: Path) -> None:
         """Remove a file, if it exists."""
-        with suppress(FileNotFoundError), self.open(path.parent) as folder:
+        with suppress(FileNotFoundError), self.open(path.parent) as folder, _named(path):
             os.unlink(path.name, dir_fd=folder)
 
     def reserve(self, path: Path) -> Path:
@@ -122,14 +124,24 @@ def _between(root: Path, path: Path) -> Iterator[Path]:
         yield part
 
 
-def _open_component(path: Path, parent: int, *, create: bool) -> int:
-    if create:
-        with suppress(FileExistsError):
-            os.mkdir(path.name, dir_fd=parent)
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an OSError the whole path instead of the name that was relative to a descriptor."""
     try:
-        return os.open(path.name, _FOLDER, dir_fd=parent)
-    except NotADirectoryError as error:
-        if stat.S_ISLNK(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
-            raise link_error(path) from None
-        error.filename = str(path)
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
+
+
+def _open_component(path: Path, parent: int, *, create: bool) -> int:
+    with _named(path):
+        if create:
+            with suppress(FileExistsError):
+                os.mkdir(path.name, dir_fd=parent)
+        try:
+            return os.open(path.name, _FOLDER, dir_fd=parent)
+        except NotADirectoryError:
+            if stat.S_ISLNK(os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode):
+                raise link_error(path) from None
+            raise

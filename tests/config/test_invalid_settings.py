@@ -127,7 +127,7 @@ def test_invalid_file_is_reported_with_line_and_correction(write, text, message)
         ("{summary: x}", "unknown package 'site'. To define a new package, add version."),
         ("{component: cni}", "unknown package 'site'. To define a new package, add summary."),
         ("{summary: x, version: '1'}", "packages.site.version: Invalid version '1'."),
-        ("{summary: x, component: etcd}", "packages.site.component: unknown component 'etcd'."),
+        ("{summary: x, component: flannel}", "packages.site.component: unknown component 'flannel'."),
         (
             "{summary: x, version: 1.0.0, files: [{path: /x, binary: x}]}",
             "package site contains binaries, so it needs `component` and must not set `arch`.",

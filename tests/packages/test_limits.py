@@ -29,6 +29,7 @@ from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload import FileInspector
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.xml_elements import iterate_elements
+from kubeparcel.trust import dsse
 from kubeparcel.trust.sbom_files import read_sbom
 from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
 from tests.support.elf_files import Go, elf_of_sections, go_build_info, go_function_table
@@ -125,7 +126,7 @@ def _read_page(name: str, folder: str) -> Case:
 
     def read(root: Path) -> object:
         (root / folder).mkdir(exist_ok=True)
-        (root / folder / name).write_text("<a href='x'>" * 10)
+        (root / folder / name).write_text("<a href='x,y'>" * 10)
         with serve_folder(root) as web:
             reader = HttpReader(web.address)
             return reader.list_folder(folder) if folder else reader.read(name)
@@ -176,6 +177,8 @@ CASES: Mapping[str, Case] = {
     "REPOMD": _read_file(limits.REPOMD),
     "REPOMD_FILES": lambda _: listed_files(REPOMD_XML),
     "DOCUMENT": _read_page("state.json", ""),
+    "DOCUMENT_VALUES": _read_page("state.json", ""),
+    "ENVELOPE": lambda _: dsse.parse_envelope(b" " * 20, "statement"),
     "LISTING": _read_page("index.html", "folder"),
     "CONTROL": _package(deb(control={"triggers": "a" * (17 << 20)})),
     "CONTROL_FILE": _package(deb(control={"control": CONTROL + " a\n" * (400 << 10)})),
@@ -204,6 +207,8 @@ SMALLER = {
     "XML_ELEMENTS": 4,
     "RELEASE_FILES": 2,
     "DOCUMENT": 10,
+    "DOCUMENT_VALUES": 5,
+    "ENVELOPE": 10,
     "LISTING": 10,
     "MEMBERS": 4,
     "ELF_READS": 200,

@@ -106,7 +106,7 @@ class HttpReader:
         """Return the names that the server's HTML page of a folder links to."""
         most = limits.LISTING.maximum + 1
         data = self._get(f"{folder}/" if folder else "", lambda blocks: first_bytes(blocks, most))
-        check_size(limits.LISTING, data, redact_url(f"{self.location}{folder}"))
+        check_size(limits.LISTING, len(data or b""), redact_url(f"{self.location}{folder}"))
         return None if data is None or b"href" not in data.lower() else link_names(data)
 
     def file_sizes(self, prefix: str) -> dict[str, int] | None:

@@ -48,14 +48,16 @@ def read_limited(reader: RepositoryReader, path: str, limit: Limit) -> bytes | N
 def read_document(reader: RepositoryReader, path: str) -> bytes | None:
     """Return a whole file; None if it does not exist. Raises DownloadError if it is larger than any document."""
     data = reader.stream(path, lambda blocks: first_bytes(blocks, limits.DOCUMENT.maximum + 1))
-    check_size(limits.DOCUMENT, data, redact_url(f"{reader.location.rstrip('/')}/{path}"))
+    url = redact_url(f"{reader.location.rstrip('/')}/{path}")
+    check_size(limits.DOCUMENT, len(data or b""), url)
+    check_size(limits.DOCUMENT_VALUES, (data or b"").count(b","), url)
     return data
 
 
-def check_size(limit: Limit, data: bytes | None, name: str) -> None:
+def check_size(limit: Limit, value: int, name: str) -> None:
     """Raise DownloadError for a document above a limit."""
     try:
-        limit.check(len(data or b""), name)
+        limit.check(value, name)
     except LimitExceeded as error:
         raise DownloadError(f"{error}.", error.hint) from None
 

@@ -116,6 +116,7 @@ SIGNATURE = Limit("signature-size", 1 << 20, "bytes", "a signature has less than
 REPOMD = Limit("repomd-size", 1 << 20, "bytes", "the longest have 10 KB")
 REPOMD_FILES = Limit("repomd-files", 100, "files", "distributions list 15")
 DOCUMENT = Limit("document-size", 32 << 20, "bytes", "the state of a repository with 50,000 packages has 20 MB")
+DOCUMENT_VALUES = Limit("document-values", 3_000_000, "values", "the state of 100,000 packages has 1.2 million")
 LISTING = Limit("listing-size", 8 << 20, "bytes", "a page of 10,000 files has 2 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")
 CONTROL_FILE = Limit("control-file-size", 1 << 20, "bytes", "the longest have lists of 50 KB in Provides")
