@@ -78,9 +78,8 @@ class OwnFolder:
 
     def read(self, path: Path) -> bytes:
         """Return the content of a file. Raises FileNotFoundError, and OSError (ELOOP) for a link."""
-        with self.open(path.parent) as folder:
-            with _named(path):
-                descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        with self.open(path.parent) as folder, _named(path):
+            descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as file:
             return file.read()
 
