@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -70,3 +70,10 @@ def defer_signals() -> Iterator[None]:
             signal.signal(number, handler)
         for number, frame in pending:
             handlers[number](number, frame)
+
+
+def start_threads(threads: Iterable[threading.Thread]) -> None:
+    """Start threads; a KeyboardInterrupt within `Thread.start` can become a RuntimeError of its lock."""
+    with defer_signals():
+        for thread in threads:
+            thread.start()

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from kubeparcel import journal
 from kubeparcel.errors import ToolError
-from kubeparcel.interrupts import defer_signals
+from kubeparcel.interrupts import defer_signals, start_threads
 
 TAIL = 60
 """The number of output lines that the error of a failed program shows."""
@@ -210,7 +210,7 @@ def _communicate(
         return process.communicate(stdin, timeout)
     out: list[str] = []
     reader = threading.Thread(target=lambda: out.extend(process.stdout or ()), daemon=True)
-    reader.start()
+    start_threads([reader])
     if process.stdin:
         with suppress(BrokenPipeError):
             process.stdin.write(stdin or "")

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from kubeparcel.interrupts import start_threads
+
 PROCESSORS = max(2, len(os.sched_getaffinity(0)))
 """The number of processors that this process may use, but at least 2."""
 
@@ -87,8 +89,7 @@ def parallel_map(
             outcomes.put(None)
 
     threads = [threading.Thread(target=process_items, daemon=True) for _ in items[:workers]]
-    for thread in threads:
-        thread.start()
+    start_threads(threads)
     _join(threads, outcomes, token, timeout)
     return [results[index] for index in range(len(items))]
 
