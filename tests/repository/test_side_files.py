@@ -10,23 +10,28 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.packages.inspection_cache import InspectionCache
+from kubeparcel.packages.reader import read_package
 from kubeparcel.repository import publisher, state_file
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.signing import raw_signature
 from kubeparcel.repository.signing.signer import open_signer
 from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.trust.document import serialize
 from kubeparcel.trust.dsse import parse_envelope
 from kubeparcel.trust.package_statement import built_digest
 from kubeparcel.trust.public_keys import parse_pem, signers
-from kubeparcel.trust.sbom_files import read_sbom
+from kubeparcel.trust.sbom_files import FORMATS, read_sbom
 from kubeparcel.trust.statement import parse_statement
+from kubeparcel.trust.subject import Subject
 from tests.support import kill_at_change
 from tests.support.package_builders import five
 from tests.support.repository_fixtures import Publish
 from tests.support.statements import packages_in, write_sboms, write_statements
 
 SUFFIXES = (".intoto.jsonl", ".cdx.json", ".spdx.json")
+IDENTIFIERS = {".cdx": "serialNumber", ".spdx": "documentNamespace"}
 
 
 @pytest.fixture
@@ -92,6 +97,40 @@ def test_a_statement_about_a_signed_rpm_names_the_file_that_was_built(
     statement = parse_statement(parse_envelope(path.read_bytes(), path.name).payload, path.name)
     assert built_digest(statement) == digest(described / path.name.removesuffix(".intoto.jsonl"))
     assert built_digest(statement) not in statement.digests.values()
+
+
+def test_the_sbom_of_a_signed_rpm_is_the_one_that_a_build_would_write_of_it(
+    publish: Publish, dist: Path, repo: Path
+) -> None:
+    built = {path.name: path for path in write_built_sboms(dist, dist / "sbom")}
+    publish()
+    published = sorted(path for path in repo.glob("yum/stable/packages/*") if path.name.endswith(SUFFIXES))
+    expected = write_built_sboms(repo / "yum/stable/packages", dist / "expected")
+    assert [path.read_bytes() for path in published] == [path.read_bytes() for path in expected]
+    for path in published:
+        identifiers = [
+            json.loads(file.read_bytes())[IDENTIFIERS[path.suffixes[-2]]] for file in (path, built[path.name])
+        ]
+        assert identifiers[0] != identifiers[1]
+
+
+def write_built_sboms(packages: Path, folder: Path) -> list[Path]:
+    """Write the SBOMs of packages as a build does; return those of RPMs, sorted."""
+    folder.mkdir()
+    for package in packages_in(packages):
+        cache = InspectionCache(sha1=True)
+        subject = Subject(read_package(package, cache), digest(package), package.name, "Acme", "Apache-2.0")
+        for suffix, format_ in FORMATS.items():
+            (folder / f"{package.name}{suffix}").write_bytes(serialize(format_.package_document(subject)))
+    return sorted(folder.glob("*.rpm.*"))
+
+
+def test_the_digest_in_an_sbom_may_have_capital_letters(publish: Publish, described: Path, repo: Path) -> None:
+    for path in (described / "sbom").glob("*.rpm.*"):
+        sha256 = digest(described / path.name.removesuffix("".join(path.suffixes[-2:])))
+        path.write_text(path.read_text().replace(sha256, sha256.upper()))
+    publish()
+    check(repo)
 
 
 def test_a_folder_without_statements_is_published_as_before(publish: Publish, repo: Path) -> None:

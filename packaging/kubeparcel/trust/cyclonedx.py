@@ -11,6 +11,8 @@ from kubeparcel.trust.subject import Component, Link, Subject, is_complete, link
 
 SUFFIX = ".cdx.json"
 HASH = "SHA-256"
+IDENTIFIER = "serialNumber"
+"""The field that tells documents apart."""
 
 _PROPERTY = "kubeparcel"
 _HOST_LIBRARY = "Shared library that the host provides; it is not in the package."
@@ -93,7 +95,12 @@ def _document(
         "dependencies": dependencies,
         "compositions": compositions,
     }
-    return {**content, "serialNumber": content_uuid(content).urn}
+    return {**content, IDENTIFIER: identifier(content)}
+
+
+def identifier(content: Document) -> str:
+    """Return the serial number of a document with this content."""
+    return content_uuid(content).urn
 
 
 def _package(subject: Subject) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from kubeparcel.packages.json_document import parse_json
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.paths import display_path
 from kubeparcel.trust import cyclonedx, spdx
+from kubeparcel.trust.document import serialize
 from kubeparcel.trust.subject import full_version
 
 FOLDER = "sbom"
@@ -88,6 +90,20 @@ def parse_sbom(data: bytes, name: str) -> SbomClaims:
     except _MALFORMED:
         format_ = "CycloneDX" if name.endswith(cyclonedx.SUFFIX) else "SPDX"
         raise MalformedData(f"{name} is not a {format_} document of a package") from None
+
+
+def for_signed_copy(data: bytes, name: str, built: str, published: str) -> bytes:
+    """Return the SBOM `name` of a package for a copy with another SHA-256, with an identifier of its own.
+
+    A package's signature changes its SHA-256 from `built` to `published`. Raises MalformedData.
+    """
+    text = re.sub(re.escape(built), published, data.decode(), flags=re.IGNORECASE)
+    document = parse_json(text.encode(), name)
+    format_ = next(module for suffix, module in FORMATS.items() if name.endswith(suffix))
+    if document.get(format_.IDENTIFIER):
+        content = {key: value for key, value in document.items() if key != format_.IDENTIFIER}
+        document[format_.IDENTIFIER] = format_.identifier(content)
+    return serialize(document)
 
 
 def _parse_cyclonedx(document: Mapping[str, Any]) -> SbomClaims:

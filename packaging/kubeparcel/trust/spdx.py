@@ -12,6 +12,8 @@ from kubeparcel.trust.licenses import NOASSERTION, reference, spdx_expression
 from kubeparcel.trust.subject import Component, Link, Subject, is_complete, linked_components, may_have_components
 
 SUFFIX = ".spdx.json"
+IDENTIFIER = "documentNamespace"
+"""The field that tells documents apart."""
 
 _DOCUMENT = "SPDXRef-DOCUMENT"
 _RELATIONSHIPS = {Link.STATIC: "STATIC_LINK", Link.DYNAMIC: "DYNAMIC_LINK"}
@@ -96,7 +98,12 @@ def _document(
         "relationships": relationships,
         **({"hasExtractedLicensingInfos": licenses} if licenses else {}),
     }
-    return {**content, "documentNamespace": f"https://spdx.org/spdxdocs/{_plain(name)}-{content_uuid(content)}"}
+    return {**content, IDENTIFIER: identifier(content)}
+
+
+def identifier(content: Document) -> str:
+    """Return the namespace of a document with this content."""
+    return f"https://spdx.org/spdxdocs/{_plain(str(content.get('name', '')))}-{content_uuid(content)}"
 
 
 def _package(subject: Subject) -> Document:

@@ -18,8 +18,8 @@ from kubeparcel.repository.candidates.scan import ScannedFolder, side_files
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import STATEMENT_SUFFIX, SideFileKey, State
 from kubeparcel.repository.signing.signer import Signer
-from kubeparcel.trust.package_statement import for_signed_copy
-from kubeparcel.trust.sbom_files import parse_sbom
+from kubeparcel.trust import package_statement
+from kubeparcel.trust.sbom_files import for_signed_copy, parse_sbom
 from kubeparcel.trust.statement import Statement, parse_statement
 
 _UNSIGNED_SUFFIX = ".intoto.json"
@@ -83,7 +83,7 @@ def _add(
     if statement_problem:
         result.problems[key] = statement_problem
     else:
-        result.digests[key], result.statements[key[0]] = "", for_signed_copy(statement, key[0])
+        result.digests[key], result.statements[key[0]] = "", package_statement.for_signed_copy(statement, key[0])
 
 
 def _put(result: SideFiles, key: SideFileKey, data: bytes, folder: Path) -> None:
@@ -128,4 +128,4 @@ def _sbom(data: bytes, path: str, file: LocalFile, published: str) -> bytes:
     claimed = parse_sbom(data, path).sha256
     if claimed != file.sha256:
         raise MalformedData(f"{path} is about another file (sha256 {claimed[:12]}…, not {file.sha256[:12]}…)")
-    return data.replace(file.sha256.encode(), published.encode())
+    return data if claimed == published else for_signed_copy(data, path, claimed, published)
