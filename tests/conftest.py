@@ -32,12 +32,16 @@ RELEASED: Mapping[str, int] = {
     "kubernetes": 1_784_743_658,  # 2026-07-22 18:07:38 UTC
     "cri-tools": 1_777_045_248,  # 2026-04-24 15:40:48 UTC
     "cni": 1_771_500_712,  # 2026-02-19 11:31:52 UTC
+    "etcd": 1_770_000_000,
+    "etcdctl": 1_770_000_000,
 }
 DEFAULT_VERSIONS: Mapping[str, str] = {"cri-tools": "", "cni": ""}
 BINARIES: Mapping[str, Sequence[str]] = {
     "kubernetes": ("kubeadm", "kubelet", "kubectl"),
     "cri-tools": ("crictl",),
     "cni": ("bridge", "host-local", "loopback", "portmap"),
+    "etcd": ("etcd",),
+    "etcdctl": ("etcdctl",),
 }
 
 

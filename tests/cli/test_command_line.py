@@ -244,3 +244,8 @@ def test_home_folder_of_an_unknown_user_is_an_error_of_the_configuration(kubepar
 def test_unknown_host_names_the_nearest(kubeparcel):
     with pytest.raises(UsageError, match=r"Unknown host 'trixi'\. Did you mean 'trixie'\?"):
         load_hosts().get("trixi")
+
+
+def test_packages_may_be_named_by_a_variable(kubeparcel, monkeypatch):
+    monkeypatch.setenv("KUBEPARCEL_PACKAGES", "helm")
+    assert "helm" in kubeparcel("config")[1]

@@ -117,7 +117,7 @@ def test_dry_run_lists_the_changes_and_needs_no_key(dist: Path, repo: Path, conf
     result = publisher.publish(dist, Target(str(repo), dry_run=True), QuietLog(), skip_layout_check=True)
     assert json.loads(result.as_json())["suites"]["stable"]["added"]
     assert not repo.exists()
-    assert not configuration.exists()
+    assert not (configuration / "keys").exists()
 
 
 @pytest.mark.parametrize("ahead", [0, 5])

@@ -138,7 +138,9 @@ class LockUpdate:
         """Return a table of what is requested, locked and available, and the changed digests."""
         requested, available = lockfile.request_document(self.request), lockfile.summary(self.lock)
         locked = lockfile.summary(self.previous) if self.previous else {}
-        titles = {name: spec.title for name, spec in catalogs.load().components.items()}
+        catalog = catalogs.load()
+        names = [name for name in catalog.components if name in {*requested, *locked, *available}]
+        titles = {name: catalog.components[name].title for name in names}
         rows = [
             [title, *(_cell(values.get(name, "none")) for values in (requested, locked, available))]
             for name, title in {**titles, "arches": "Architectures", "source": "Source"}.items()

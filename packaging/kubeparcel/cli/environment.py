@@ -45,12 +45,13 @@ def apply_environment() -> None:
 
     from kubeparcel.config.settings import Settings
 
-    settings = {_PREFIX + name.upper() for name in Settings.model_fields if name != "packages"}
+    settings = {_PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(unknown - settings):
         if _SERVICE.fullmatch(name):
             continue
-        nearest = get_close_matches(name, [*known, *settings], 1, 0.8)
-        suggestion = f' Did you mean "{nearest[0]}"?' if nearest else ""
+        names = [other.removeprefix(_PREFIX) for other in (*known, *settings)]
+        nearest = get_close_matches(name.removeprefix(_PREFIX), names, 1, 0.8)
+        suggestion = f' Did you mean "{_PREFIX}{nearest[0]}"?' if nearest else ""
         raise ConfigurationError(
             f"{name} is not a variable of kubeparcel.{suggestion}",
             "All variables: docs/reference/commands.md, configuration.md and limits.md",

@@ -120,7 +120,8 @@ def export_images(request: ImageRequest, log: Log) -> ExportResult:
 def require_all_packages(host: Host, packages: PackageSet | None, paths: Sequence[Path]) -> None:
     """Raise UsageError unless all packages of Kubernetes are present: a node needs them."""
     names = packages.names if packages else ()
-    missing = [name for name in catalog.load().packages if name not in names]
+    required = (name for name, spec in catalog.load().packages.items() if not spec.optional)
+    missing = [name for name in required if name not in names]
     if missing:
         raise UsageError(
             f"{host.name} needs {host.format} packages for {Arch.native()}; missing in "

@@ -142,7 +142,7 @@ def list_checks(request: VerifyRequest, settings: Settings, *, as_json: bool) ->
 
 
 def _package_names(settings: Settings) -> list[str]:
-    return list(settings.catalog_packages(catalogs.load().packages))
+    return list({**catalogs.load().packages, **settings.packages})
 
 
 def check_names() -> list[str]:
