@@ -173,28 +173,53 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Patch:
+    """A change to the source of a component, as `git diff` and `git format-patch` write it.
+
+    `location` is a path relative to kubeparcel.yaml, or an https URL; `sha256` the digest of the file in
+    hexadecimal. `versions` is the range of the component's versions to patch, such as
+    `>=1.36.0 <1.37.0`; all if it is empty.
+    """
+
+    component: str
+    location: str
+    sha256: str
+    versions: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.location.rpartition("/")[2]
+
+    def as_document(self) -> dict[str, str]:
+        """Return the file and its digest, by the keys of provenance.json."""
+        return {"file": self.location, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
 class BuildVariant:
     """How binaries are compiled, where it differs from the default.
 
     `fips` links Go's FIPS 140-3 module; `amd64` is the lowest level of x86-64 processors that run the
-    binaries (GOAMD64).
+    binaries (GOAMD64). `suffix` is the build metadata of patched versions, without `+`.
     """
 
     fips: bool = False
     amd64: str = "v1"
+    suffix: str = ""
+    patches: tuple[Patch, ...] = ()
 
     @property
     def is_set(self) -> bool:
         """Whether anything differs from the default."""
         return self != BuildVariant()
 
-    @property
-    def version_suffix(self) -> str:
-        """The build metadata of versions, such as `fips` of 1.36.3+fips."""
-        return "fips" if self.fips else ""
+    def version_suffix(self, *, patched: bool) -> str:
+        """Return the build metadata of a version, such as `fips.acme.1` of 1.36.3+fips.acme.1."""
+        return ".".join(filter(None, ["fips" if self.fips else "", self.suffix if patched else ""]))
 
     def as_document(self) -> dict[str, bool | str]:
-        """Return what differs from the default, by the keys of kubeparcel.yaml."""
+        """Return the settings of the compiler that differ from the default, by the keys of `go` in kubeparcel.yaml."""
         return {**({"fips": True} if self.fips else {}), **({"amd64": self.amd64} if self.amd64 != "v1" else {})}
 
 

@@ -9,12 +9,14 @@ import yaml
 
 from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import provenance
+from kubeparcel.build.inputs import describe_inputs
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.resolver import resolve_or_load, update_lock
 from kubeparcel.config import catalog
+from kubeparcel.config.patch_settings import stamped_version
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import BuildVariant, Lock, Request
+from kubeparcel.model import BuildVariant, Lock, Patch, Request
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from tests.conftest import FakeModules, FakeSource, locked
 
@@ -92,6 +94,101 @@ def test_packages_of_a_variant_name_it(workdir):
     record = provenance(plans[0], lock, {"kubeadm": "0" * 64})
     assert (record["go"], record["version"]) == ({"fips": True}, "1.36.3+fips")
     assert "go" not in provenance(plans[0], locked(), {})
+
+
+PATCHES = (
+    Patch("kubernetes", "fix-1.patch", "a" * 64, ">=1.36.0 <1.37.0"),
+    Patch("kubernetes", "fix-2.patch", "b" * 64, "<1.36.0"),
+)
+PATCHED = BuildVariant(suffix="acme.1", patches=PATCHES)
+
+
+def patched_lock() -> Lock:
+    """Return a lock of Kubernetes with a patch."""
+    lock = locked(source="go", variant=PATCHED)
+    components = tuple(
+        dataclasses.replace(c, version=stamped_version(PATCHED, c.name, c.version)) for c in lock.components
+    )
+    return dataclasses.replace(lock, source="go", components=components)
+
+
+def test_patches_are_written_to_the_lock_and_read(tmp_path):
+    lock = patched_lock()
+    lockfile.write(lock, tmp_path / "kubeparcel.lock")
+    request = yaml.safe_load((tmp_path / "kubeparcel.lock").read_text())["request"]
+    assert "go" not in request
+    assert request["version-suffix"] == "+acme.1"
+    assert request["patches"]["kubernetes"][0] == {
+        "file": "fix-1.patch",
+        "sha256": "a" * 64,
+        "versions": ">=1.36.0 <1.37.0",
+    }
+    assert [str(c.version) for c in lock.components] == ["1.36.3+acme.1", "1.36.0", "1.9.1"]
+    assert lockfile.read(tmp_path / "kubeparcel.lock") == lock
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a" * 64, "a" * 63),
+        ("file: fix-1.patch", "file: /etc/fix-1.patch"),
+        ("file: fix-1.patch", "other: fix-1.patch"),
+        ("+acme.1\n", "-acme.1\n"),
+        ("version-suffix:", "version:"),
+        (">=1.36.0 <1.37.0", "=1.36"),
+        ("patches:\n    kubernetes:", "patches:"),
+    ],
+)
+def test_invalid_patch_in_the_lock_is_an_error(tmp_path, old, new):
+    path = tmp_path / "kubeparcel.lock"
+    text = lockfile.dump(patched_lock())
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid"):
+        lockfile.read(path)
+
+
+def test_changed_patch_needs_another_lock(fake_sources, workdir, log):
+    fake_sources(FakeSource(down=ConfigurationError("never asked")), FakeModules())
+    (workdir / "kubeparcel.yaml").write_text("patches: {kubernetes: [fix.patch]}\nversion-suffix: +acme.1\n")
+    (workdir / "fix.patch").write_text("one")
+    settings = load_settings({"kubernetes": "1.36"})
+    lock = resolve_or_load(settings, log, locked=False)
+    assert resolve_or_load(settings, log, locked=True) == lock
+    (workdir / "fix.patch").write_text("two")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_or_load(settings, log, locked=True)
+    assert (
+        "compiled with go: locked kubernetes: fix.patch (sha256 7692c3ad3540…), +acme.1, "
+        "requested kubernetes: fix.patch (sha256 3fc4ccfe7458…), +acme.1" in caught.value.message
+    )
+    assert update_lock(settings, log).exit_code == 1
+    assert resolve_or_load(settings, log, locked=True) != lock
+
+
+def test_upstreams_binaries_are_not_patched(fake_sources, workdir, log):
+    fake_sources()
+    (workdir / "kubeparcel.yaml").write_text("patches: {cni: [fix.patch]}\nversion-suffix: +acme.1\n")
+    (workdir / "fix.patch").touch()
+    with pytest.raises(ConfigurationError, match=r"^patches: upstream's binaries are not compiled this way"):
+        resolve_or_load(load_settings({"kubernetes": "1.36", "source": "upstream"}), log, locked=False)
+
+
+def test_packages_and_output_name_the_patches(workdir):
+    lock = patched_lock()
+    plans = plan_packages(load_settings({}), lock, catalog.load())
+    names = [plan.file_name for plan in plans if plan.name in ("kubelet", "cri-tools")]
+    assert names[:3] == [
+        "deb/kubelet_1.36.3+acme.1-1_amd64.deb",
+        "rpm/kubelet-1.36.3+acme.1-1.x86_64.rpm",
+        "deb/cri-tools_1.36.0-1_amd64.deb",
+    ]
+    record = provenance(plans[0], lock, {"kubeadm": "0" * 64})
+    assert record["patches"] == [{"file": "fix-1.patch", "sha256": "a" * 64}]
+    assert record["version"] == "1.36.3+acme.1"
+    plugins = next(plan for plan in plans if plan.component == "cni")
+    assert not {"patches", "go"} & provenance(plugins, lock, {}).keys()
+    assert describe_inputs(lock).splitlines()[-1] == "Kubernetes patched: fix-1.patch"
 
 
 def test_versions_of_a_variant_sort_after_the_release_and_before_the_next():

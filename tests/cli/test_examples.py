@@ -70,7 +70,7 @@ def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program,
 def test_every_file_of_an_example_is_used(document: Path) -> None:
     content = document.read_text()
     for name in named_files(document):
-        assert re.search(rf"(source|template): {re.escape(name)}\b", content), f"{document}: {name} is unused"
+        assert re.search(rf"(source|template|file): {re.escape(name)}\b", content), f"{document}: {name} is unused"
 
 
 @pytest.mark.parametrize(("place", "text"), examples("github-workflows", "gitlab-ci"))

@@ -20,7 +20,7 @@ SUM = "h1:qDQdoMiluAE2Eab6Fa52YV+WjiGz9mZFFoagEA6cI+o="
 KUBERNETES = "k8s.io/kubernetes"
 GO = """\
 #!{python}
-import json, os, pathlib, sys
+import json, os, pathlib, shutil, sys
 folder = pathlib.Path({world!r})
 words = sys.argv[1:]
 recorded_calls = {{"words": words, "cwd": os.getcwd(), "arch": os.environ.get("GOARCH", "")}}
@@ -48,6 +48,8 @@ elif words[0] == "build":
     into_folder = out.endswith("/")
     (pathlib.Path(out) if into_folder else pathlib.Path(out).parent).mkdir()
     (folder / "go.mod").write_text(pathlib.Path("go.mod").read_text())
+    if pathlib.Path("patched").exists():
+        shutil.copytree("patched", folder / "patched")
     print("go: downloading golang.org/x/sys v0.1.0", file=sys.stderr)
     for main in mains:
         print(main, file=sys.stderr)
@@ -130,9 +132,14 @@ class World:
         }
         self.save()
 
+    def compiled(self, path: str) -> str:
+        """Return the compiled go.mod, or a file of a patched module."""
+        return (self.folder / path).read_text()
+
     def recorded_calls(self, *start: str) -> list[Mapping[str, Any]]:
         """Return the calls of go whose arguments start with these."""
-        lines = (self.folder / "recorded_calls").read_text().splitlines()
+        log = self.folder / "recorded_calls"
+        lines = log.read_text().splitlines() if log.exists() else []
         calls = [json.loads(line) for line in lines]
         return [call for call in calls if tuple(call["words"][: len(start)]) == start]
 

@@ -22,6 +22,7 @@ from kubeparcel.build.planner import (
     Symlink,
     TextContent,
 )
+from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.model import Binaries, Format, Lock
@@ -135,7 +136,8 @@ def _require_binary(name: str, plan: PackagePlan, digests: Mapping[str, str], pu
 
 def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where the package's binaries came from, and their digests."""
-    component = lock.component(plan.component)
+    component, variant = lock.component(plan.component), lock.request.variant
+    patches = applicable_patches(variant, component.name, component.version.release)
     binaries = [(file.path, file.content.name) for file in plan.files if isinstance(file.content, ComponentBinary)]
     used = {name for _, name in binaries}
     replaced = {file.path for file in plan.files} - {path for path, _ in binaries}
@@ -147,7 +149,8 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "version": str(component.version),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),
-        **({"go": lock.request.variant.as_document()} if lock.request.variant.is_set else {}),
+        **({"go": variant.as_document()} if variant.as_document() else {}),
+        **({"patches": [patch.as_document() for patch in patches]} if patches else {}),
         "origins": [
             {
                 "origin": artifact.origin,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.model import UNCHECKED, Component, Lock
 
 if TYPE_CHECKING:
@@ -18,7 +20,17 @@ def describe_inputs(lock: Lock) -> str:
     for component in lock.components:
         spec = specs[component.name]
         titles[_describe_checks(component, spec)].append(spec.title)
-    return "\n".join(f"{', '.join(names)}: {checks}" for checks, names in titles.items())
+    checks = [f"{', '.join(names)}: {checks}" for checks, names in titles.items()]
+    return "\n".join([*checks, *_describe_patches(lock)])
+
+
+def _describe_patches(lock: Lock) -> Iterator[str]:
+    """Yield a line for each patched component, such as `Kubernetes patched: fix-1.patch`."""
+    for component in lock.components:
+        patches = applicable_patches(lock.request.variant, component.name, component.version.release)
+        if patches:
+            title = catalogs.load().components[component.name].title
+            yield f"{title} patched: {', '.join(patch.name for patch in patches)}"
 
 
 def _describe_checks(component: Component, spec: ComponentSpec) -> str:

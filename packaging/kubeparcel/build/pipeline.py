@@ -20,6 +20,7 @@ from kubeparcel.build.statements import write_statements
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
+from kubeparcel.sources.patch_files import store_patches
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS
@@ -92,6 +93,9 @@ def fetch_artifacts(artifacts: Sequence[Artifact], lock: Lock, settings: Setting
         *(lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy(), log),
         lock.request.variant,
     )
+    components = {artifact.component for artifact in artifacts}
+    patches = [patch for patch in lock.request.variant.patches if patch.component in components]
+    store_patches(patches, settings.base, store, log)
     return source.fetch(artifacts, store, log)
 
 

@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.model import Binaries, Lock
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
-from kubeparcel.trust.package_statement import artifact_material, describe_package, toolchain_materials
+from kubeparcel.trust.package_statement import (
+    NOT_SIGNED,
+    SIGNER,
+    artifact_material,
+    describe_package,
+    toolchain_materials,
+)
 from kubeparcel.trust.statement import Resource, Statement
 
 if TYPE_CHECKING:
@@ -66,6 +73,7 @@ class _Describer:
         materials = (
             *(artifact_material(a, signed=self._is_signed(a.component)) for a in artifacts),
             *toolchain_materials(self._lock.toolchain if binaries else "", self._nfpm),
+            *(_patches(self._lock, manifest.component) if binaries else ()),
             *_local_files(self._settings, manifest.name),
         )
         return describe_package(
@@ -76,6 +84,17 @@ class _Describer:
     def _is_signed(self, component: str) -> bool:
         """Return whether upstream signs the files of a component, in this version or later ones."""
         return bool(catalogs.load().components[component].signatures)
+
+
+def _patches(lock: Lock, component: str) -> Iterator[Resource]:
+    """Yield the patches of a component."""
+    version = lock.component(component).version.release
+    for patch in applicable_patches(lock.request.variant, component, version):
+        digest = {"sha256": patch.sha256}
+        if "://" in patch.location:
+            yield Resource(patch.name, patch.location, digest, {SIGNER: NOT_SIGNED})
+        else:
+            yield Resource(f"file:{patch.location}", digest=digest)
 
 
 def _local_files(settings: Settings, package: str) -> Iterator[Resource]:

@@ -241,12 +241,13 @@ class SignatureSpec(StrictModel):
 class GoSpec(StrictModel):
     """How Go compiles a component: its module, main packages and link-time variables (`stamps`).
 
-    `siblings` is the version of the modules that the module replaces by other folders of its
-    repository, if these are published as well. `unused` are modules that it replaces by a folder that
-    does not exist, so that nobody imports them.
+    `folder` is the module's folder in its repository. `siblings` is the version of the modules that the
+    module replaces by other folders of its repository, if these are published as well. `unused` are
+    modules that it replaces by a folder that does not exist, so that nobody imports them.
     """
 
     module: str
+    folder: str = ""
     siblings: str = ""
     unused: tuple[str, ...] = ()
     mains: tuple[str, ...]

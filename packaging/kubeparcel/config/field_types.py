@@ -55,7 +55,12 @@ class VersionRange(StrictModel):
         return _before(self.since, other.until) and _before(other.since, self.until)
 
     @model_serializer
-    def _notation(self) -> str:
+    def _serialize(self) -> str:
+        return self.notation
+
+    @property
+    def notation(self) -> str:
+        """The range as YAML has it; empty for all versions."""
         return " ".join(filter(None, [self.since and f">={self.since}", self.until and f"<{self.until}"]))
 
     def __str__(self) -> str:
@@ -89,6 +94,11 @@ def exact_version(text: str) -> str:
         return str(Version.parse(text)) if text else text
     except UnknownVersion as error:
         raise ValueError(f"{error.message} {error.hint}") from None
+
+
+def parse_range(text: str) -> VersionRange:
+    """Return the range of a text such as `>=1.28.0 <1.32.0`; raise ValueError."""
+    return VersionRange.model_validate(_range(text))
 
 
 KubernetesRange = Annotated[VersionRange, BeforeValidator(_range, json_schema_input_type=str)]

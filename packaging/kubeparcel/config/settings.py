@@ -27,6 +27,7 @@ from kubeparcel.config.field_types import (
 )
 from kubeparcel.config.kubelet_arguments import valid_arguments
 from kubeparcel.config.package_spec import CNI_BIN_DIR
+from kubeparcel.config.patch_settings import Patches, VersionSuffix, check_patches, read_patches
 from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
@@ -135,6 +136,14 @@ class Settings(StrictModel):
         CNI_BIN_DIR, description="folder of the CNI plugins, where the container runtime searches them"
     )
     go: GoSettings = Field(GoSettings(), description="how binaries are compiled, with source go")
+    patches: Mapping[str, Patches] = Field(
+        {},
+        description="patches of the source by component, in the order in which they are applied, with source go: "
+        "files, or rows with `file` and `versions`",
+    )
+    version_suffix: VersionSuffix = Field(
+        "", description="end of the versions of patched components, such as +acme.1; required with patches"
+    )
     vulnerability_database: str = Field(
         "", description="Go vulnerability database: a URL, or a folder with a copy; https://vuln.go.dev if empty"
     )
@@ -167,9 +176,14 @@ class Settings(StrictModel):
         return Request(
             *(self.kubernetes, versions, self.arch, self.source, self.mirror),
             self._other_programs(),
-            BuildVariant(self.go.fips, self.go.amd64),
+            self.variant(),
             self.input_policy(),
         )
+
+    def variant(self) -> BuildVariant:
+        """Return how binaries are compiled, with the digests of the patches; raise ConfigurationError for a bad one."""
+        patches = read_patches(self.patches, self.base)
+        return BuildVariant(self.go.fips, self.go.amd64, self.version_suffix.removeprefix("+"), patches)
 
     def input_policy(self) -> InputPolicy:
         """Return the settings that decide which of upstream's files are accepted."""
@@ -237,6 +251,9 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
         raise _explain(error, origins, file) from None
     settings._base = base
     _check_packages(settings, file)
+    if settings.patches or settings.version_suffix:
+        built = dict.fromkeys(["kubernetes", "cri-tools", "cni", *settings._other_components()])
+        check_patches(settings.patches, settings.version_suffix, built, file)
     return settings
 
 
@@ -256,7 +273,7 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
     for field in Settings.model_fields:
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
         option = f"--no-{key}" if options.get(field) == OFF else f"--{key}"
-        from_environment = "" if field == "go" else os.environ.get(variable)
+        from_environment = "" if field in ("go", "patches") else os.environ.get(variable)
         for value, origin in ((from_environment, variable), (options.get(field), option)):
             if value not in (None, "", [], (), False):
                 values[key] = _add_packages(values.get(key), value) if field == "packages" else value

@@ -13,12 +13,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from kubeparcel.config.patch_settings import applicable_patches, stamped_version, unused_patches
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Version
+from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Patch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
+from kubeparcel.sources.patched_modules import (
+    PATCHED,
+    SIBLING,
+    PatchedFiles,
+    Repository,
+    patched_files,
+    replace_modules,
+    sibling_folders,
+    write_modules,
+)
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +38,6 @@ if TYPE_CHECKING:
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""
 
-_SIBLING = re.compile(r"(\S+) => \.\.?/\S+")
 _GO_LINE = re.compile(r"^go (\S+)$", re.MULTILINE)
 
 UNCHECKED_REMARK = "The sums of Go modules are not checked against a checksum database"
@@ -119,15 +129,18 @@ class GoModules:
         check = self._module_check(spec, Path(info["Dir"]))
         return Component(
             component,
-            version.with_suffix(self.variant.version_suffix),
+            stamped_version(self.variant, component, version),
             int(datetime.fromisoformat(_release_time(info)).timestamp()),
             tuple(Artifact(component, component, arch, module, info["Sum"], check.database) for arch in arches),
-            (f"{UNCHECKED_REMARK} ({check.reason}).",) if check.reason else (),
+            (
+                *((f"{UNCHECKED_REMARK} ({check.reason}).",) if check.reason else ()),
+                *unused_patches(self.variant, component, version),
+            ),
         )
 
     def _module_check(self, spec: ComponentSpec, source: Path) -> ModuleCheck:
         """Return how Go checks the modules whose sums upstream's go.sum does not have."""
-        siblings = _SIBLING.findall((source / "go.mod").read_text("utf-8")) if spec.go.siblings else []
+        siblings = list(sibling_folders(source)) if spec.go.siblings else []
         return module_check(self.go.settings, [spec.go.module, *siblings])
 
     def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
@@ -155,7 +168,13 @@ class GoModules:
         return None
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
-        """Compile what the store does not have, with one `go build` for each component."""
+        """Compile what the store does not have, with one `go build` for each component.
+
+        Raises PatchError before anything is compiled if a patch does not apply.
+        """
+        for artifact in {a.component: a for a in artifacts if self._patches(a)}.values():
+            if self.cached(artifact, store) is None:
+                self._patched_files(artifact, store)
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
@@ -182,7 +201,13 @@ class GoModules:
         inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
         environment = go_toolchain.environment(self.variant, artifact.arch)
         other_database = () if database == GOLANG_DATABASE else (database,)
-        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, *other_database])
+        go = spec.go.model_dump(exclude={"folder"})
+        patches = [patch.sha256 for patch in self._patches(artifact)]
+        changes = ({"patches": patches, "suffix": self.variant.suffix},) if patches else ()
+        return json.dumps([RECIPE, *inputs, go, spec.binaries, environment, *other_database, *changes])
+
+    def _patches(self, artifact: Artifact) -> tuple[Patch, ...]:
+        return applicable_patches(self.variant, artifact.component, _module_version(artifact))
 
     def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
         spec = self.components[artifact.component]
@@ -195,22 +220,44 @@ class GoModules:
         source = Path(info["Dir"])
         check = self._module_check(spec, source)
         _require_check(artifact, check)
-        packages = _main_packages(spec, source)
-        version = Version.parse(artifact.origin.rpartition("@v")[2])
+        version = _module_version(artifact)
         with store.scratch() as folder:
+            files = self._patched_files(artifact, store)
+            patched = write_modules(files, self._repository(artifact), folder / PATCHED)
+            source = patched.get(spec.go.module, source)
+            packages = _main_packages(spec, source)
             write_module(folder, spec, version, source)
-            stamped = version.with_suffix(self.variant.version_suffix)
+            replace_modules(folder, spec.go.module, patched)
+            stamped = stamped_version(self.variant, artifact.component, version)
             variables = link_variables(spec, stamped, _release_time(info))
             flags = ["-s -w", *(f"-X {name}={value}" for name, value in variables.items())]
             self._build(folder, artifact, spec, packages, " ".join(flags), log)
             outputs = sorted((folder / "out").iterdir())
-            for output in outputs if self.variant.is_set else ():
+            for output in outputs if self.variant.as_document() else ():
                 _require_variant(output, self.variant, artifact.arch)
             binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
             store.cache_digests(sha256)
         store.put_record("go", self._recipe(artifact, check.database), binaries)
         return binaries
+
+    def _patched_files(self, artifact: Artifact, store: Store) -> PatchedFiles:
+        """Return the files that the patches change."""
+        patches = [(p.name, store.get(p.sha256, p.name).read_bytes()) for p in self._patches(artifact)]
+        release = f"{self.components[artifact.component].title} {_module_version(artifact)}"
+        return patched_files(patches, release, self._repository(artifact)) if patches else {}
+
+    def _repository(self, artifact: Artifact) -> Repository:
+        go = self.components[artifact.component].go
+        versions = {go.module: f"v{_module_version(artifact)}"}
+        siblings = go.siblings.format(version=_module_version(artifact))
+
+        @functools.cache
+        def folder(module: str) -> Path:
+            query = f"{module}@{versions.get(module, siblings)}"
+            return Path(self.go.module(query, OUTSIDE_MODULES, download=True)["Dir"])
+
+        return Repository(go, folder)
 
     def _build(
         self,
@@ -285,6 +332,10 @@ def _stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:
     return None
 
 
+def _module_version(artifact: Artifact) -> Version:
+    return Version.parse(artifact.origin.rpartition("@v")[2])
+
+
 def _release_time(info: Mapping[str, str]) -> str:
     """Return the time of a module version, in ISO 8601."""
     return str(json.loads(Path(info["Info"]).read_bytes())["Time"])
@@ -310,7 +361,7 @@ def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Pa
     for module in spec.go.unused:
         text = re.sub(rf"^[ \t]*(replace )?{re.escape(module)} => \S+\n", "", text, flags=re.MULTILINE)
     if spec.go.siblings:
-        text = _SIBLING.sub(rf"\1 => \1 {spec.go.siblings.format(version=version)}", text)
+        text = SIBLING.sub(rf"\1 => \1 {spec.go.siblings.format(version=version)}", text)
     if re.search(r"=> \.", text):
         raise ConfigurationError(
             f"{spec.go.module} {version} replaces modules by folders of its repository, which is not supported."

@@ -74,7 +74,9 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
 def _source_of_variant(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
     """Return the source that compiles; raise ConfigurationError if another one is requested."""
     if request.source == "upstream":
-        keys = ", ".join(f"go.{key}" for key in request.variant.as_document())
+        keys = ", ".join(
+            [*(f"go.{key}" for key in request.variant.as_document()), *(["patches"] if request.variant.patches else [])]
+        )
         raise ConfigurationError(
             f"{keys}: upstream's binaries are not compiled this way.",
             "Compile them: --source go (source: go in kubeparcel.yaml), or remove the setting.",
