@@ -109,7 +109,7 @@ def test_link_to_a_folder_is_named(store: Store, tmp_path: Path) -> None:
     (store.root / "memory").symlink_to(tmp_path / "outside")
     with pytest.raises(ConfigurationError, match=r"cache/memory is a symbolic link") as caught:
         store.put_record("go", "key", 1)
-    assert "Replace it by a folder" in caught.value.hint
+    assert "Replace it with a folder" in caught.value.hint
 
 
 def test_cache_may_be_reached_through_a_link(tmp_path: Path) -> None:

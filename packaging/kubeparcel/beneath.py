@@ -16,8 +16,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def link_error(path: Path) -> ConfigurationError:
     """Return the error for a symbolic link in a folder that is ours to write to."""
     return ConfigurationError(
-        f"{path} is a symbolic link, and kubeparcel would write where it leads.",
-        "Replace it by a folder; mount or bind-mount other disks instead.",
+        f"{path} is a symbolic link, and kubeparcel would write to its target.",
+        "Replace it with a folder; mount or bind-mount other disks instead.",
     )
 
 
@@ -43,8 +43,8 @@ def open_without_links(path: str, flags: int) -> int:
 class OwnFolder:
     """A folder of ours. Paths are below it; ConfigurationError is raised for a folder that is a link.
 
-    Each component is opened relative to the one before it, so a link put in its place meanwhile is not
-    followed either. The folder itself may be reached through links.
+    Each component is opened relative to the one before it, so a link that replaces it in the meantime is
+    not followed either. The folder itself may be reached through links.
     """
 
     def __init__(self, root: Path) -> None:

@@ -112,7 +112,7 @@ class Version(semver.Version):
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signed a file, as its verified signature says.
+    """The signer of a file, from its verified signature.
 
     `identity` is the signer's account, `issuer` the provider that authenticated it. `log_index` is
     the position in the transparency log, `time` that of the log entry in seconds since 1970 (0 if

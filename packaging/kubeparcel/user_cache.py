@@ -28,7 +28,7 @@ def open_store(log: Log) -> Store:
 
 
 def other_writers(folder: Path) -> str:
-    """Return who besides this user and root can write to a folder; empty if nobody can, or it does not exist."""
+    """Return who other than this user and root can write to a folder; empty if nobody can, or it does not exist."""
     try:
         status = folder.stat()
     except OSError:

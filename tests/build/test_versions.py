@@ -56,7 +56,7 @@ def test_version_without_a_component_is_not_listed_but_named(workdir, fake_sourc
     names = {"cni 1.7.1": ("1.34.4",), "cri-tools": ("1.34.4", "1.33.9", "1.31.4")}[missing]
     assert tuple(map(str, versions.incomplete)) == names
     assert not set(names) & {str(version) for version in versions.status}
-    assert f"Not listed, as the source lacks a part of them: {', '.join(names)}" in versions.as_text()
+    assert f"Not listed, because the source has only parts of them: {', '.join(names)}" in versions.as_text()
     assert json.loads(versions.as_json())["incomplete"] == list(names)
 
 

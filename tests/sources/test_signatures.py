@@ -285,9 +285,9 @@ def test_log_that_does_not_answer_leaves_the_file_unverified(parts, site, source
     component = source().pin("kubernetes", V1363, [Arch.AMD64])
     assert [artifact.name for artifact in component.artifacts if not artifact.signature] == ["kubelet"]
     (remark,) = component.remarks
-    assert "signatures of Kubernetes 1.36.3 were not verified: the transparency log cannot be asked" in remark
+    assert "signatures of Kubernetes 1.36.3 were not verified: the transparency log cannot be queried" in remark
     site.faults[LOG] = [status(503)] * 9
-    with pytest.raises(SignatureError, match="the signature is required, and the transparency log cannot be asked"):
+    with pytest.raises(SignatureError, match="the signature is required, and the transparency log cannot be queried"):
         parts(source(require_signatures=True))
 
 
@@ -309,7 +309,7 @@ def test_server_of_files_is_no_transparency_log(parts, site, source, fault):
 def test_log_without_a_usable_answer_leaves_the_file_unverified(parts, site, source, fault, reason):
     site.faults[LOG] = [fault] * 3
     (remark,) = source().pin("kubernetes", V1363, [Arch.AMD64]).remarks
-    assert f"the transparency log cannot be asked: {site.url}{LOG} {reason}" in remark
+    assert f"the transparency log cannot be queried: {site.url}{LOG} {reason}" in remark
 
 
 JSON = st.recursive(

@@ -13,7 +13,7 @@ from kubeparcel.trust.statement import Statement
 
 _HINT = (
     "Built from another file than the lock names: find out which is right before you trust either. "
-    "inv resolve --check says whether upstream changed it."
+    "inv resolve --check shows whether upstream changed it."
 )
 
 

@@ -62,7 +62,7 @@ _COPIED_FIELDS = (
 def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
     """Return the plan's manifest, with file digests, provenance and library dependencies.
 
-    Raises ConfigurationError if the release lacks a binary of the plan.
+    Raises ConfigurationError if a binary of the plan is missing from the release.
     """
     digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
     files = tuple(manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, digests, store))

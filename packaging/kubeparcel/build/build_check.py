@@ -103,7 +103,7 @@ class ConcurrentChecker:
         return checks
 
     def _set_dependencies(self, manifest: PackageManifest) -> set[str]:
-        """Return what the checks depend on besides the package: paths it shares with others."""
+        """Return the inputs of the checks other than the package: paths it shares with others."""
         paths = {merged_path(file.path) for file in manifest.files}
         shared = {f"{path} {owners}" for path, owners in self._path_owners.shared.items() if path in paths}
         alone = self._path_owners.names[manifest.format] == {manifest.name}

@@ -41,7 +41,7 @@ def cache_as_json(cache: Cache, unused: Cache, removed: tuple[int, int] | None) 
 
 
 def cache_as_text(cache: Cache, unused: Cache, description: str) -> str:
-    """Return tables of the contents and builds, and what pruning would remove; `description` says which that is."""
+    """Return tables of the contents and builds, and what pruning would remove; `description` names the latter."""
     if not cache.entries and not cache.images:
         return f"{cache.store.root} is empty."
     rows = [

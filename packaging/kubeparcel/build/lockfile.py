@@ -145,7 +145,7 @@ def read(path: Path) -> Lock | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader without aliases, which we do not write: a few of them can stand for gigabytes."""
+    """A loader without aliases, which we do not write: a few of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):

@@ -1,4 +1,4 @@
-"""Writes a statement of provenance about each package to the output folder; publishing signs it."""
+"""Writes a provenance statement for each package to the output folder; publishing signs it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class VersionList:
         lines = [format_table(["Version", "Status"], [[str(v), status] for v, status in self.status.items()])]
         if self.incomplete:
             names = ", ".join(map(str, self.incomplete))
-            lines.append(f"Not listed, as the source lacks a part of them: {names}")
+            lines.append(f"Not listed, because the source has only parts of them: {names}")
         return "\n".join(lines)
 
 
@@ -79,7 +79,7 @@ def _status(version: Version, offered: Sequence[Version]) -> str:
 
 
 def _missing_part(version: Version, source: Source, catalog: Catalog) -> str:
-    """Return what a source lacks of a Kubernetes version: its files, or any fitting version of a component."""
+    """Return what is missing of a Kubernetes version in a source: its files, or any fitting version of a component."""
     try:
         if not source.is_published(KUBERNETES, version):
             return f"no files of Kubernetes {version}"

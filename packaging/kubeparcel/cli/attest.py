@@ -1,4 +1,4 @@
-"""The task about statements of provenance."""
+"""The task that verifies provenance statements."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def attest(
 ) -> int:
     """Verify where packages come from: signatures, digests and materials.
 
-    A package's statement of provenance is next to it (PACKAGE.intoto.jsonl), or in the folder attestations of a
+    A package's provenance statement is next to it (PACKAGE.intoto.jsonl), or in the folder attestations of a
     build. Materials are compared with kubeparcel.lock in the current folder.
     """
     from kubeparcel.attest.verify import AttestRequest, verify

@@ -17,10 +17,10 @@ from kubeparcel.cli.task import task
     ("audit dist --database /srv/vulndb --vex vex.json", "Use a copy of the database, and statements of your own."),
     path=Option("package, folder with packages, or repository", "LOCATION", "the output folder", positional=True),
     key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
-    suite=Option("suites of repositories, separated by commas", "SUITE", "all that are found", several=True),
+    suite=Option("suites of repositories, separated by commas", "SUITE", "all", several=True),
     arch=Option("architectures to audit, separated by commas", "ARCH", "all", several=True),
     all_=Option("audit all versions in a repository, not only the newest"),
-    vex=Option("files with OpenVEX statements, besides those in kubeparcel.yaml", "FILE", several=True),
+    vex=Option("files with OpenVEX statements, in addition to those in kubeparcel.yaml", "FILE", several=True),
 )
 def audit(
     path: str = "",

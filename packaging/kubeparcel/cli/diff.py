@@ -28,7 +28,7 @@ _SOURCE = "package, folder, repository, NAME=VERSION or VERSION"
     new=Option(f"what to compare with it: {_SOURCE}", "NEW", positional=True),
     in_=Option("folder or repository in which OLD and NEW are names or versions", "LOCATION", "the output folder"),
     key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
-    suite=Option("suites of repositories, separated by commas", "SUITE", "all that are found", several=True),
+    suite=Option("suites of repositories, separated by commas", "SUITE", "all", several=True),
     arch=Option("architectures to compare, separated by commas", "ARCH", "all", several=True),
     all_=Option("also list what is folded: times, compression, documentation, directories of files"),
 )

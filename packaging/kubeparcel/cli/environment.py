@@ -35,7 +35,7 @@ _SERVICE = re.compile(r"KUBEPARCEL(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT
 
 
 def apply_environment() -> None:
-    """Set the limits; raise ConfigurationError for a KUBEPARCEL_* variable that is neither known nor a setting's."""
+    """Set the limits; raise ConfigurationError for an unknown KUBEPARCEL_* variable."""
     limits.adjust(os.environ)
     known = {*ENVIRONMENT, *(limit.variable for limit in limits.table())}
     unknown = {name for name in os.environ if name.startswith(_PREFIX)} - known

@@ -77,9 +77,9 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
     "require-signatures": Option("fail if upstream's signature of a file is missing or cannot be verified"),
-    "accept-sha1": Option("accept old releases of which upstream publishes SHA-1 checksums only"),
+    "accept-sha1": Option("accept old releases for which upstream publishes only SHA-1 checksums"),
     "trust-root": Option(
-        "certificates and keys that verify signatures, as Sigstore's JSON", "FILE", "the public Sigstore instance"
+        "trusted certificates and keys for signatures, as Sigstore's JSON", "FILE", "the public Sigstore instance"
     ),
     "packages": Option(
         "optional packages to build as well, separated by commas", "NAME", completions=_optional_packages, several=True
@@ -104,8 +104,8 @@ OPTIONS: Mapping[str, Option] = {
     "origin": Option("also show where each value comes from: default, file and line, variable or option"),
     "schema": Option("print the JSON Schema of kubeparcel.yaml"),
     "store": Option("also empty the cache of downloads, compiled binaries and packages"),
-    "prune": Option("remove what is not used any more"),
-    "older-than": Option("days without use after which something is unused", "DAYS", "30"),
+    "prune": Option("remove what is no longer used"),
+    "older-than": Option("days without use after which an entry counts as unused", "DAYS", "30"),
     "path": Option("package files, or folders with packages", "PATH", positional=True),
     "level": Option(
         "layout (package contents), install (on real distributions), service (the kubelet under "
@@ -129,7 +129,9 @@ OPTIONS: Mapping[str, Option] = {
         several=True,
     ),
     "engine": Option("container engine", "ENGINE", "the first available", choices=("podman", "docker")),
-    "engine-options": Option("options of the engine's run for every container, such as '--memory=2g'", "OPTIONS"),
+    "engine-options": Option(
+        "options of podman run or docker run for every container, such as '--memory=2g'", "OPTIONS"
+    ),
     "all": Option("also list the hosts that are unavailable here, and why"),
     "keep": Option("keep the container of a failed check, and print how to enter it"),
     "junit": Option("write a JUnit XML report", "FILE"),
@@ -155,16 +157,16 @@ OPTIONS: Mapping[str, Option] = {
     "generation": Option("generation to restore", "NUMBER", "the previous one", limits=COUNT),
     "wait": Option("seconds to wait for another publisher", "SECONDS", "30"),
     "horizon": Option("days for which keys and signatures must remain valid", "DAYS", "365", limits=DAYS),
-    "rebuild": Option("build the packages again from the materials that their statements name, and compare the bytes"),
+    "rebuild": Option("build the packages again from the materials in their statements, and compare the bytes"),
     "require": Option(
         "what every package must have: sbom, provenance (a signed statement), signatures (of its binaries, verified), "
-        "audit (no known vulnerabilities); nothing takes it back",
+        "audit (no known vulnerabilities); nothing clears the list",
         "NAME",
         choices=(*REQUIREMENTS, NO_REQUIREMENTS),
         several=True,
     ),
     "quick": Option("examine only the indexes, no package files"),
-    "follow": Option("further hosts that redirects and indexes may lead to", "HOST", several=True),
+    "follow": Option("additional hosts that redirects and indexes may lead to", "HOST", several=True),
     "database": Option("Go vulnerability database: a URL, or a folder with a copy", "URL|DIR", "https://vuln.go.dev"),
     "vex": Option("files with OpenVEX statements, separated by commas", "FILE", several=True),
     "fail-on": Option(
@@ -173,16 +175,16 @@ OPTIONS: Mapping[str, Option] = {
         "any",
         choices=("any", "imported", "called", "none"),
     ),
-    "max-age": Option("days since the last change of the database that are accepted", "DAYS", "30", limits=DAYS),
-    "govulncheck": Option("the program govulncheck", "FILE", "the one on PATH or in ~/go/bin"),
+    "max-age": Option("maximum age of the database, in days since its last change", "DAYS", "30", limits=DAYS),
+    "govulncheck": Option("path of govulncheck", "FILE", "the one on PATH or in ~/go/bin"),
     "action": Option(
         "new, show, list, extend or rotate",
         "ACTION",
         choices=("new", "show", "list", "extend", "rotate"),
         positional=True,
     ),
-    "strict": Option("fail if a published version was built again with other bytes, instead of keeping it"),
-    "all-revisions": Option("also publish revisions of which the folder has a newer one"),
+    "strict": Option("fail if a published version was built again with different bytes, instead of keeping it"),
+    "all-revisions": Option("also publish revisions that a newer one in the folder replaces"),
     "yes": Option("do not ask for confirmation"),
     "name": Option("name of the key", "NAME", "default"),
 }

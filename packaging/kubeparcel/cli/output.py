@@ -40,7 +40,7 @@ def print_result(text: str) -> None:
 
 
 def prepare_streams() -> None:
-    """Open the standard streams that are closed (`>&-`), and replace characters that their encoding lacks."""
+    """Open closed standard streams (`>&-`), and replace characters that their encoding cannot represent."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123  # until the end

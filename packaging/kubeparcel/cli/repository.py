@@ -57,7 +57,7 @@ def _remembered(
     if without_credentials(address) != address:
         raise UsageError(
             f"--address {without_credentials(address)} was given with credentials, which client files would publish.",
-            "Give the URL without them. Clients have passwords in apt's auth.conf and in dnf's username and password.",
+            "Give the URL without them. Clients take them from apt's auth.conf and dnf's options username, password.",
         )
     if address and not _URL.fullmatch(address):
         raise UsageError(f"Invalid --address {address!r}: use the URL that clients see, as https://HOST/PATH.")
@@ -72,10 +72,10 @@ def _remembered(
 
 
 def _required(require: str) -> dict[str, str]:
-    """Return the promises to remember; `nothing` takes all back. Raises UsageError for nothing with others."""
+    """Return the requirements to remember; `nothing` clears them. Raises UsageError for it with others."""
     names = [name for name in (*REQUIREMENTS, NO_REQUIREMENTS) if name in require.split(",")]
     if NO_REQUIREMENTS in names and len(names) > 1:
-        raise UsageError(f"Invalid --require {require!r}: nothing cannot be combined.")
+        raise UsageError(f"Invalid --require {require!r}: 'nothing' cannot be combined with others.")
     return {"required": ",".join(names).replace(NO_REQUIREMENTS, "")} if names else {}
 
 
@@ -202,7 +202,7 @@ def copy(change: ChangeOptions, path: list[str], suite: str = "", into: str = ""
     ("doctor MIRROR --arch amd64 --component main", "Examine a copy of one architecture."),
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
     key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
-    suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
+    suite=Option("suites, separated by commas", "SUITE", "all", several=True),
     arch=Option("architectures to examine, separated by commas", "ARCH", "all", several=True),
     component=Option("components of apt suites to examine, separated by commas", "COMPONENT", "all", several=True),
 )
@@ -242,7 +242,7 @@ def doctor(
     ("ls s3://BUCKET/PREFIX --suite v1.36 --all", "List all versions in one suite of a bucket."),
     ("ls DIR --json", "Print the same as JSON."),
     path=Option("URL, folder or s3://BUCKET/PREFIX of a repository", "REPOSITORY", positional=True),
-    suite=Option("suites, separated by commas", "SUITE", "all that are found", several=True),
+    suite=Option("suites, separated by commas", "SUITE", "all", several=True),
     all_=Option("list all versions of packages, not only the newest"),
 )
 def ls(path: str, suite: str = "", all_: bool = False, follow: str = "", json_: bool = False) -> None:

@@ -11,7 +11,7 @@ _INCIDENTAL_SETTINGS = ("vcs.revision", "vcs.time", "vcs.modified")
 
 
 def compare_binaries(path: str, old: PackageEntry, new: PackageEntry) -> Iterator[Change]:
-    """Yield why two binaries with other bytes differ, or that nothing in them tells why."""
+    """Yield why two binaries with different bytes differ, or that no recorded reason exists."""
     changes = list(_compare_elf(path, old.elf, new.elf)) if old.elf and new.elf else []
     yield from changes
     if not any(change.topic is not Topic.INCIDENTAL for change in changes):

@@ -117,7 +117,7 @@ def across_formats(text: str) -> str:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sets: its location, and the packages that the other set lacks."""
+    """One of the two sets: its location, and the packages that are missing from the other set."""
 
     location: str
     count: int

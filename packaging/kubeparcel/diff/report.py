@@ -197,7 +197,7 @@ def _incidental(comparison: Comparison) -> list[Change]:
 def _notes(comparison: Comparison) -> Iterator[str]:
     if any(pair.old.format is not pair.new.format for pair in comparison.pairs):
         yield (
-            "Debs are compared with rpms: without scripts, automatic relations, licences and sections; "
+            "Debs are compared with rpms: without scripts, automatic relations, licenses and sections; "
             "/lib and /etc/sysconfig count as /usr/lib and /etc/default."
         )
 

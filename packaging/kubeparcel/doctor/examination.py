@@ -30,7 +30,7 @@ class ExaminationRequest:
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that
     the repository offers are trusted. `suites`, `arches` and `components` limit the examination.
-    `follow` has the hosts besides the URL's own that redirects, indexes and mirrorlists may lead to.
+    `follow` has additional hosts that redirects, indexes and mirrorlists may lead to.
     `quick` skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
     (Unix time, the current time if None).
     """

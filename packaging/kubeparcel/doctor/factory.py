@@ -19,7 +19,7 @@ _SUITE_OR_METADATA = re.compile(r"/(?:dists/(?P<suite>.+?)|repodata)(?:/(?:In)?R
 def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryReader, str]:
     """Return a reader, and the apt suite that the location names, if any.
 
-    `follow` has the hosts besides its own that redirects and indexes may lead to.
+    `follow` has additional hosts that redirects and indexes may lead to.
 
     The location is a folder or a URL, of the repository, of a suite (`…/dists/NAME`) or of a yum
     repository's repodata. Raises UsageError if it is neither, ToolError if obstore is needed and

@@ -41,8 +41,8 @@ class PackageQuery:
 
     `key` is a file with the public keys to trust, or the name of a key; without it, the keys that a repository offers
     are trusted. `suites` and `arches` limit the packages, none means all. `selectors` are NAME, NAME=VERSION or
-    =VERSION. Unless `all_versions`, only the newest version of each package is returned. `follow` has the hosts besides
-    a repository's own that redirects, indexes and mirrorlists may lead to.
+    =VERSION. Unless `all_versions`, only the newest version of each package is returned. `follow` has
+    additional hosts that redirects, indexes and mirrorlists may lead to.
     """
 
     key: str = ""

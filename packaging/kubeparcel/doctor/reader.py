@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 
 
 class RepositoryReader(StorageReader, Protocol):
-    """A repository that can be examined. `follow` has the hosts that its indexes may lead to, besides its own."""
+    """A repository that can be examined. `follow` has additional hosts that its indexes may lead to."""
 
     follow: frozenset[str]
 

@@ -22,7 +22,7 @@ _HINT = "dnf and zypper reject it or show wrong packages. Run createrepo_c again
 class MetadataEntries:
     """What a metadata file lists: identifiers of packages and, of primary, the packages with the base of their paths.
 
-    `declared` is how many packages the file says it has, `problems` what is wrong with invalid entries.
+    `declared` is the number of packages that the file claims, `problems` what is wrong with invalid entries.
     """
 
     count: int = 0

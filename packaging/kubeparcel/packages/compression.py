@@ -142,7 +142,7 @@ def decompress(data: bytes, compression: str, name: str, limit: Limit) -> bytes:
 
 
 def compression_by_suffix(name: str) -> str:
-    """Return the compression that the suffix of a file's name says."""
+    """Return the compression that the suffix of a file's name stands for."""
     return _BY_SUFFIX.get(f".{name.rpartition('.')[2]}", "none")
 
 

@@ -1,6 +1,6 @@
 """Errors of the package readers.
 
-The readers parse bytes, not files: they raise MalformedData, which says what is wrong. Whoever
+The readers parse bytes, not files: they raise MalformedData with the reason. Whoever
 opened the file turns it into a BrokenPackage, which adds the path and the next step.
 """
 

@@ -45,7 +45,7 @@ class ReadingClock:
 
 
 def plain_blocks(name: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the plain bytes of an index, compressed as its suffix says.
+    """Yield the plain bytes of an index, decompressed by its suffix.
 
     Raises MalformedData for damaged data and beyond the limits of size, ratio and time.
     """

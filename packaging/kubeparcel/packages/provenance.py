@@ -63,7 +63,7 @@ def read_record(contents: PackageContents) -> Mapping[str, Any]:
 
 
 def recorded_contents(record: Mapping[str, Any]) -> RecordedContents | None:
-    """Return what a record says about the contents; None if it is malformed, or of an older version."""
+    """Return what a record contains about the package's contents; None if it is malformed, or of an older version."""
     try:
         paths = record["contents"]["files"].keys()
         limits.PATH.check(max(map(len, paths), default=0), "a path in the record")

@@ -59,7 +59,7 @@ def render_client_files(state: State, signer: Signer) -> dict[str, bytes]:
 def apt_sources(base_url: str, suite: str, architectures: Iterable[str], armored_key: str) -> str:
     """Return a deb822 source for apt with the key in it (sources.list(5)); apt 2.3.10 is the first to read it.
 
-    The architectures are stated, so that apt does not ask for those that the host has besides.
+    The architectures are stated, so that apt does not request the host's foreign ones.
     """
     key = "\n".join(f" {line}" if line else " ." for line in armored_key.strip().splitlines())
     return (

@@ -57,7 +57,7 @@ def render_page(title: str, names: Iterable[str]) -> bytes:
 
 
 def foreign_pages(storage: StorageReader, paths: Collection[str], log: Log) -> frozenset[str]:
-    """Return those of the pages that exist and that somebody else wrote, and log them."""
+    """Return and log the existing pages that kubeparcel did not write."""
     with ThreadPoolExecutor(_READERS) as threads:
         pages = dict(zip(paths, threads.map(storage.read, paths), strict=True))
     foreign = sorted(path for path, page in pages.items() if page is not None and not _is_ours(page))

@@ -17,8 +17,8 @@ class FileStamp(str):
 
     Unlike the mtime, no program can set the ctime. A text `PATH\\0SIZE\\0INODE\\0CTIME`: a folder has ten
     thousand of them, and texts are created, compared and stored several times as fast as tuples. A file that
-    changed just before it was looked at could change again without another ctime: its stamp ends with the
-    moment of the look, so it equals no later one and the file is read again.
+    changed just before it was examined could change again without another ctime: its stamp ends with the
+    time of the examination, so it equals no later one and the file is read again.
     """
 
     __slots__ = ()

@@ -100,7 +100,7 @@ class State:
     newest first. `retired_packages` are files that no suite contains any more, by path, with the
     generation that removed them; they are kept for clients with older indexes. After `renew_at`
     (Unix time) indexes are signed again even without a change. `signing_keys` are the keys of the
-    last signatures as `FINGERPRINT:EXPIRY`. `side_files` are the files beside each package, by its SHA-256:
+    last signatures as `FINGERPRINT:EXPIRY`. `side_files` are the files next to each package, by its SHA-256:
     their SHA-256 by the suffix that the package's path gets. `index_digests` are the SHA-256 of entry files by
     path. `digest` is the SHA-256 of the state file with this state,
     empty if there is none.
@@ -140,7 +140,7 @@ class State:
         return {suite: frozenset(package.format for package in packages) for suite, packages in self.suites.items()}
 
     def side_paths(self, path: str, package: Package) -> Iterator[tuple[str, str]]:
-        """Yield path and SHA-256 of each file beside a package file at `path`."""
+        """Yield path and SHA-256 of each file next to a package file at `path`."""
         for suffix, sha256 in self.side_files.get(package.sha256, {}).items():
             yield f"{path}{suffix}", sha256
 

@@ -1,7 +1,7 @@
 """A cache of package metadata in the user's cache folder, so that no file is read twice.
 
 It may be deleted at any time; a damaged one is replaced. Its rows decide what is signed, so each is authenticated:
-rows that somebody else wrote are as good as none.
+rows written by anyone else are ignored.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class PackageCache:
         try:
             with self._connection:
                 self._connection.executemany(query, sealed)
-        except sqlite3.OperationalError:  # the disk is full, say
+        except sqlite3.OperationalError:  # such as a full disk
             with closing(self._connection) as full:
                 self._connection = sqlite3.connect(":memory:")
                 full.backup(self._connection)

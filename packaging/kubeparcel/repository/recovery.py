@@ -57,7 +57,7 @@ def recover_state(storage: Storage, cache: PackageCache) -> State:
 
 
 def _side_files(storage: Storage, state: State) -> dict[str, dict[str, str]]:
-    """Return the SHA-256 of the files beside packages by suffix, by the package's SHA-256."""
+    """Return the SHA-256 of the files next to packages by suffix, by the package's SHA-256."""
     packages = {**state.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
     found: dict[str, dict[str, str]] = {}
     for path in (*storage.file_sizes("apt/pool"), *storage.file_sizes("yum")):
@@ -85,7 +85,7 @@ def _debs(compressed: bytes) -> Iterator[Package]:
 
 
 def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Package]:
-    """Yield the RPMs of a yum repository. Primary lacks some metadata: read their headers."""
+    """Yield the RPMs of a yum repository. Primary omits some metadata, so their headers are read."""
     repomd = storage.read(f"{folder}/repodata/repomd.xml") or b""
     location = primary.metadata_locations(repomd).get("primary")
     if location is None:

@@ -24,8 +24,8 @@ class KeptPackage(NamedTuple):
 class ChangeResult:
     """What a change did, or with `dry_run` would do.
 
-    `state` is the state afterwards. `described` says that files about published packages were added.
-    `signatures_renewed` says that all indexes were signed again. `kept` are published packages of which the folder
+    `state` is the state afterwards. `described`: files about published packages were added.
+    `signatures_renewed`: all indexes were signed again. `kept` are published packages of which the folder
     has other builds.
     """
 

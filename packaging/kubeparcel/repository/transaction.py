@@ -27,7 +27,7 @@ _ADDED_PATH = re.compile(
     r"(?:apt/pool|yum/[^/]+/packages)/(?!.*//)(?!.*/\.)[^\x00-\x1f\\]+\.(?:deb|rpm)"
     rf"(?:{'|'.join(map(re.escape, SIDE_SUFFIXES))})?"
 )
-"""What a publish adds: nothing else is removed, whatever the note of an interrupted one says."""
+"""What a publish adds: nothing else is removed, whatever an interrupted one noted."""
 
 Retained = Mapping[str, tuple[tuple[str, ...], ...]]
 

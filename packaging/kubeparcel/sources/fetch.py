@@ -88,7 +88,7 @@ def _has_checksum(path: Path, checksum: Checksum) -> bool:
 
 
 def file_checksum(path: Path, kind: str) -> str:
-    """Return a file's digest of a kind that hashlib knows, in hexadecimal."""
+    """Return a file's digest by an algorithm of hashlib, in hexadecimal."""
     with translate_os_errors(path), path.open("rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
 

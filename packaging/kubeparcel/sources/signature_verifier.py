@@ -88,13 +88,13 @@ class SignatureVerifier:
 
 
 class _Signer:
-    """The policy that the certificate is of one signer, exactly."""
+    """Verification policy: the certificate must name exactly this signer."""
 
     def __init__(self, identity: str, issuer: str) -> None:
         self.identity, self.issuer = identity, issuer
 
     def verify(self, cert: Certificate) -> None:
-        """Raise VerificationError for a certificate of somebody else."""
+        """Raise VerificationError for a certificate of another signer."""
         from cryptography import x509
         from sigstore.errors import VerificationError
         from sigstore.verify.policy import Identity

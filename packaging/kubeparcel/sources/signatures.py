@@ -1,4 +1,4 @@
-"""Upstream's signatures: found beside the files, verified, and remembered in the store."""
+"""Upstream's signatures: fetched from next to the files, verified, and recorded in the store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog_models import ComponentSpec, SignatureSpec
 
 BUNDLE = ".sigstore.json"
-"""The suffix of a bundle beside the file that it signs."""
+"""The suffix of a bundle, next to the file that it signs."""
 
 _RECORDS = "signature"
 """The kind of the store's records of verified signatures."""
@@ -176,14 +176,14 @@ class Signatures:
         return json.dumps([artifact.digest, spec.identity, spec.issuer, self._root])
 
     def _try_read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any] | str:
-        """Return the bundle of a file, or the reason why it cannot be had."""
+        """Return the bundle of a file, or the reason why it is unavailable."""
         try:
             return self._read(artifact, spec, token)
         except _Unverified as reason:
             return str(reason)
 
     def _read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any]:
-        """Return the bundle beside a file, or one of its `.sig`, `.cert` and log entry; raise _Unverified."""
+        """Return the bundle next to a file, or one of its `.sig`, `.cert` and log entry; raise _Unverified."""
         location = self.transport.location(artifact.origin + BUNDLE)
         text = self.transport.read(artifact.origin + BUNDLE, token)
         if text is not None:
@@ -198,7 +198,7 @@ class Signatures:
         except SignatureError:
             raise
         except ExternalError as error:
-            raise _Unverified(f"the transparency log cannot be asked: {error.message}\n{error.hint}") from None
+            raise _Unverified(f"the transparency log cannot be queried: {error.message}\n{error.hint}") from None
         if answer is None:
             raise _Unverified(
                 f"{location} does not exist, and {self.transport.location(spec.log)} is no transparency log.\n"

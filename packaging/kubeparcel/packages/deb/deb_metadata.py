@@ -1,4 +1,4 @@
-"""What an apt index says about a deb, from its control file alone (deb(5), deb-control(5)).
+"""The apt index entry of a deb, from its control file alone (deb(5), deb-control(5)).
 
 All of publishing reads no more of a deb, so this module stays fast and imports little.
 """
@@ -26,7 +26,7 @@ _FIELD = re.compile(r"^([!-9;-~]+)[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE
 
 
 def head_length(head: bytes) -> int:
-    """Return how many bytes lead up to the payload, as far as `head` tells; raise MalformedData."""
+    """Return how many bytes precede the payload; 0 if `head` is too short to know. Raises MalformedData."""
     if not head.startswith(ar.MAGIC):
         raise MalformedData("it is not a deb")
     for member in ar.members(io.BytesIO(head)):

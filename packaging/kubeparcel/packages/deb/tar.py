@@ -102,7 +102,7 @@ def _number(field: bytes, name: str) -> int:
 
 
 def _extension(stream: PayloadStream, kind: bytes, size: int) -> Mapping[str, str]:
-    """Return what an extended header says of the next member; global ones are ignored, as dpkg knows none."""
+    """Return the fields that an extended header sets for the next member; global ones are ignored, as in dpkg."""
     _check_size(size, "an extended header")
     data = b"".join(map(bytes, stream.blocks(size, "an extended header")))
     stream.skip_to(stream.position + -size % tarfile.BLOCKSIZE, "an extended header")

@@ -1,4 +1,4 @@
-"""The files of an rpm: what its header says about each, compared with the payload."""
+"""The files of an rpm: the header's entry for each, compared with the payload."""
 
 from __future__ import annotations
 

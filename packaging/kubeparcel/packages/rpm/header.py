@@ -134,7 +134,7 @@ class Headers(NamedTuple):
 
 
 def head_length(head: bytes) -> int:
-    """Return how many bytes the lead and both headers take, as far as `head` tells.
+    """Return how many bytes the lead and both headers take, or as many as must be read to know.
 
     Raises MalformedData.
     """

@@ -1,4 +1,4 @@
-"""What a yum index says about an rpm, from its headers."""
+"""The yum index entry of an rpm, from its headers."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def side_files(scanned: ScannedFolder) -> dict[str, dict[str, str]]:
 def _described_packages(path: str) -> tuple[Sequence[str], str]:
     """Return where the package may be that a file is about, and the suffix of the file.
 
-    It is beside the package, or in a folder beside it or beside its folder.
+    It is next to the package, or in a folder next to it or next to its folder.
     """
     suffix = next(suffix for suffix in _WANTED if path.endswith(suffix))
     folder, _, name = path.removesuffix(suffix).rpartition("/")

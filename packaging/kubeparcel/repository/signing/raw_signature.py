@@ -1,6 +1,6 @@
 """Signatures without OpenPGP's packets, by the repository's key: those that cosign and OpenSSL verify.
 
-gpg-agent signs a digest for whoever asks (`PKSIGN`, gnupg.org/documentation, Agent Protocol); gpg itself uses it.
+gpg-agent signs a digest for any client (`PKSIGN`, gnupg.org/documentation, Agent Protocol); gpg itself uses it.
 The key stays where it is, also on a smart card. Up to version 2.4 the agent accepts digests only,
 and EdDSA signs data, so Ed25519 keys cannot sign like this.
 """

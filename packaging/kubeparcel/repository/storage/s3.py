@@ -199,7 +199,7 @@ class S3Storage:
     def age(self, path: str) -> float:
         """Return the seconds since a file was written, by the storage's clock; infinity if it does not exist.
 
-        A new file tells the storage's time: its answers do not reach us with their Date header.
+        The time is that of a new file, since responses reach us without their Date header.
         """
         self._put(_CLOCK_PATH, b"")
         written, now = self._modified(path), self._modified(_CLOCK_PATH)

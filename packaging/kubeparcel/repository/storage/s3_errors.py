@@ -131,7 +131,7 @@ def _check_endpoint(name: str, endpoint: str) -> None:
 def external_error(location: str, text: str, progress: str = "") -> ExternalError:
     """Return the error about a request that failed with this text of obstore.
 
-    `progress` tells what a failed publish left behind.
+    `progress` describes what a failed publish left behind.
     """
     values = {
         "region": _region(),

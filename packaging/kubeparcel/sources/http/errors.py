@@ -1,4 +1,4 @@
-"""Describes network errors in plain words, and tells transient from permanent ones."""
+"""Describes network errors in plain words, and distinguishes transient from permanent ones."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def local_kind(host: str) -> str:
-    """Return `loopback` or `link-local` if a host name or address says so in any notation, else an empty text.
+    """Return `loopback` or `link-local` if a host name or address is one in any notation, else an empty text.
 
     Metadata services of clouds, which hand out credentials, have link-local addresses.
     """

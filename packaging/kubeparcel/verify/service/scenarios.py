@@ -165,7 +165,7 @@ def _upgrades(names: Sequence[str]) -> Iterator[Step[HostContext]]:
         yield Step(f"upgrade-{name}", "the kubelet is not restarted", package_changes.upgrade(name))
         if name == ENV_HOLDER:
             check = assertions.upgrade_advises_restart(name)
-            yield Step("restart-advice", "the upgrade tells how to restart the kubelet", check)
+            yield Step("restart-advice", "the upgrade prints how to restart the kubelet", check)
     yield Step(
         "restart",
         "the new kubelet runs with the arguments of the old one",
