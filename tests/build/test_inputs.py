@@ -48,7 +48,7 @@ def locked_document(workdir) -> dict[str, Any]:
     return yaml.safe_load((workdir / "kubeparcel.lock").read_text())
 
 
-def test_lock_has_the_signers_and_the_log_says_so(options, workdir, log):
+def test_lock_has_the_signers_and_the_log_lists_them(options, workdir, log):
     resolve_or_load(load_settings(options), log, locked=False)
     artifacts = locked_document(workdir)["components"]["kubernetes"]["artifacts"]
     assert [artifact["signature"]["identity"] for artifact in artifacts] == [IDENTITY] * 3
@@ -109,7 +109,7 @@ def test_refreshed_file_is_verified(options, workdir, log):
         update_lock(load_settings(options), log, refresh="kubelet")
 
 
-def test_release_before_signatures_is_said(workdir, log):
+def test_release_before_signatures_is_reported(workdir, log):
     versions = {**VERSIONS, "kubernetes": "1.25.16", "cri-tools": "1.25.0", "cni": "1.1.1"}
     options = {"kubernetes": "1.25.16", "mirror": str(fill(workdir / "mirror", versions, signed=False))}
     lock = resolve_or_load(load_settings(options), log, locked=False)

@@ -139,7 +139,7 @@ def forge(folder: Path, statement: str) -> None:
         "INSERT INTO layout_checked VALUES ('{other}', x'00')",
     ],
 )
-def test_row_that_was_changed_in_the_cache_is_as_good_as_none(tmp_path: Path, statement: str) -> None:
+def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement: str) -> None:
     digest, other = "f" * 64, "e" * 64
     file, last = FileStamp("/a.deb\x003\x0017\x005"), LastPublish("s", frozenset({"stable"}), ())
     package = PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False)

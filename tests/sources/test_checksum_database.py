@@ -47,7 +47,7 @@ def test_pin_names_the_checksum_database(published, settings, database):
         ({"GONOSUMDB": "k8s.io/client-go"}, "GONOSUMDB=k8s.io/client-go"),
     ],
 )
-def test_sum_that_no_database_confirmed_is_said(published, settings, reason):
+def test_sum_that_no_database_confirmed_is_reported(published, settings, reason):
     """Also for modules that Kubernetes' go.sum does not have."""
     published.sets(**settings)
     component = modules().pin("kubernetes", version("1.36.3"), [Arch.AMD64])

@@ -144,7 +144,7 @@ def test_mirror_of_separate_signatures_has_bundles(site, upstream, from_mirror, 
     assert mirror_source.pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64]) == lock.component("kubernetes")
 
 
-def test_unsigned_files_of_a_mirror_are_said(site, upstream, store, tmp_path):
+def test_unsigned_files_of_a_mirror_are_reported(site, upstream, store, tmp_path):
     lock, log = lock_of(upstream, site), RecordingLog()
     fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, log, store, upstream.accepted)
     (warning,) = log.warnings

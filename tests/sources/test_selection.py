@@ -91,7 +91,7 @@ def test_auto_does_not_fall_back_to_modules_without_signatures_if_they_are_requi
     assert "they have no signatures" in caught.value.hint
 
 
-def test_required_signatures_do_not_apply_to_go_modules_which_is_said(fake_sources, log):
+def test_required_signatures_do_not_apply_to_go_modules_which_is_reported(fake_sources, log):
     fake_sources()
     select_source(Request(source="go", policy=InputPolicy(require_signatures=True)), COMPONENTS, log)
     assert log.warnings == ["Go modules have no signatures: required ones do not apply to source go."]

@@ -148,7 +148,7 @@ def test_trusted_root_without_a_signing_configuration_is_accepted(kubelet, sourc
         ({"valid_until": SIGNED_AT - 1}, "its certificate was not valid at the time of the log entry."),
     ],
 )
-def test_signature_of_somebody_else_is_rejected(kubelet, site, changes, reason):
+def test_signature_of_another_signer_is_rejected(kubelet, site, changes, reason):
     resign(site, **changes)
     with pytest.raises(SignatureError) as caught:
         kubelet()
@@ -171,7 +171,7 @@ def test_bundle_of_another_file_is_rejected(kubelet, site):
     assert "inv resolve --refresh kubelet" in caught.value.hint
 
 
-def test_signature_with_a_certificate_of_another_one_is_rejected(kubelet, site):
+def test_signature_with_a_certificate_of_another_signature_is_rejected(kubelet, site):
     data = site.files[KUBELET]
     resign(site, with_certificate_of(authority().sign(data), authority().sign(data)))
     with pytest.raises(SignatureError, match="it signs another file"):
@@ -343,7 +343,7 @@ def test_mirror_in_a_folder_needs_bundles(parts, site, source, tmp_path):
 # --- Missing signatures --------------------------------------------------------------------------
 
 
-def test_missing_signature_is_said(site, source):
+def test_missing_signature_is_reported(site, source):
     site.publish_release(source(), "kubernetes", "1.36.3")
     component = source().pin("kubernetes", V1363, [Arch.AMD64])
     assert {artifact.signature for artifact in component.artifacts} == {None}
@@ -385,7 +385,7 @@ def without_sigstore(monkeypatch) -> None:
     monkeypatch.setattr(signature_verifier.importlib.util, "find_spec", lambda _: None)
 
 
-def test_without_the_library_signatures_are_said_to_be_unverified(kubelet, site, source, without_sigstore):
+def test_without_the_library_signatures_are_reported_as_unverified(kubelet, site, source, without_sigstore):
     (remark,) = source().pin("kubernetes", V1363, [Arch.AMD64]).remarks
     assert "were not verified: the library sigstore is not installed" in remark
     assert "pip install 'kubeparcel[sigstore]'" in remark
@@ -456,7 +456,7 @@ def test_locked_file_that_upstream_does_not_sign_is_not_fetched_if_signatures_ar
     assert not site.requests_for(after)
 
 
-def test_signature_that_a_mirror_dropped_is_said(kubelet, site, source, tmp_path, recording):
+def test_signature_that_a_mirror_dropped_is_reported(kubelet, site, source, tmp_path, recording):
     artifact = kubelet()
     del site.files[f"{KUBELET}.sigstore.json"]
     assert source().fetch([artifact], Store(tmp_path / "other"), recording)
