@@ -134,3 +134,21 @@ def test_a_tag_without_a_version_is_an_error(tmp_path):
     image = BuildableImage(path="/etcd", program="hosts/etcd.go", module="go.etcd.io/etcd/server/v3")
     with pytest.raises(ExternalError, match="'latest'"):
         compiler.compile_program(image, "latest")
+
+
+def test_images_of_a_patched_release_are_of_upstreams_release(tmp_path, monkeypatch):
+    """Go's module proxy and registries have no versions with build metadata."""
+    monkeypatch.setattr(image_sources, "is_reachable", lambda registry: False)
+    compiled = []
+
+    def compile_commands(_: Compiler, version: Version, names: object) -> dict[str, object]:
+        compiled.append(str(version))
+        raise ExternalError("enough")
+
+    monkeypatch.setattr(Compiler, "compile_commands", compile_commands)
+    with pytest.raises(ExternalError, match="enough"):
+        control_plane.build_archive(
+            *(Version.parse("1.36.3+acme.1"), [APISERVER], Store(tmp_path / "store"), RecordingLog()),
+            locations=ImageLocations(archive_folder=None),
+        )
+    assert compiled == ["1.36.3"]

@@ -48,12 +48,13 @@ def build_archive(
 
     `image_names` are the lines of `kubeadm config images list`. Images that no source has and that
     cannot be built here (coredns, kube-proxy) are left out; the log names them. An archive with the
-    same contents is built once. Raises UnknownVersion if a module version does not exist,
-    UsageError if the folder of archives does not exist.
+    same contents is built once. The images are upstream's release, also for a version with build
+    metadata. Raises UnknownVersion if a module version does not exist, UsageError if the folder of
+    archives does not exist.
     """
     locations = locations or ImageLocations.from_environment()
     sources = ImageSources(locations, engine, arch or Arch.native(), log)
-    job = _ArchiveJob(version, tuple(sorted(image_names)), store, sources)
+    job = _ArchiveJob(version.release, tuple(sorted(image_names)), store, sources)
     if archive := job.cached():
         return archive
     digest = hashlib.sha256(job.key.encode()).hexdigest()[:16]

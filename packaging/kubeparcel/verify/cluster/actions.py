@@ -64,7 +64,7 @@ def _import(machine: Machine, path: str) -> None:
 def kubeadm_init(cluster: Cluster) -> Iterator[Finding]:
     """Run `kubeadm init` from a configuration file with a KubeletConfiguration."""
     machine = cluster.control_plane
-    config = documents.init(f"v{cluster.initial_release}", machine.name, machine.address)
+    config = documents.init(f"v{cluster.initial_release.release}", machine.name, machine.address)
     machine.container.write_file(INIT_CONFIG, kubeadm_configuration(machine.container, *config))
     machine.context.run("cat", INIT_CONFIG)
     yield from machine.context.run_successfully("kubeadm", "init", "--config", INIT_CONFIG, timeout=INIT_TIMEOUT)

@@ -76,7 +76,7 @@ class Cluster:
 
     def images(self, version: Version) -> list[str]:
         """Return the images that the control plane's kubeadm needs for a Kubernetes."""
-        argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version}")
+        argv = ("kubeadm", "config", "images", "list", f"--kubernetes-version=v{version.release}")
         return self.control_plane.container.run(*argv).stdout.split()
 
     @functools.cached_property

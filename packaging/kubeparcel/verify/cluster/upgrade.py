@@ -58,7 +58,7 @@ def kubeadm_upgrade_node(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _kubeadm_upgrade(cluster: Cluster, machine: Machine, command: str, timeout: float) -> Iterator[Finding]:
-    config = documents.upgrade(f"v{cluster.release}")
+    config = documents.upgrade(f"v{cluster.release.release}")
     machine.container.write_file(UPGRADE_CONFIG, yaml.safe_dump(config))
     argv = ("kubeadm", "upgrade", command, "--config", UPGRADE_CONFIG)
     yield from machine.context.run_successfully(*argv, timeout=timeout)
@@ -69,8 +69,9 @@ def control_plane_is_upgraded(cluster: Cluster) -> Iterator[Finding]:
     yield from assertions.control_plane_runs(cluster)
     output = cluster.kubectl("version", "--output=yaml").stdout
     version = (yaml.safe_load(output) or {}).get("serverVersion", {}).get("gitVersion")
-    if version != f"v{cluster.release}":
-        yield Finding(f"API server v{cluster.release}", str(version), "kubectl version")
+    expected = f"v{cluster.release.release}"
+    if version != expected:
+        yield Finding(f"API server {expected}", str(version), "kubectl version")
 
 
 def upgrade_kubelet(choose: Callable[[Cluster], Machine]) -> Callable[[Cluster], Iterator[Finding]]:
