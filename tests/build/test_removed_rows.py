@@ -126,7 +126,7 @@ def test_error_names_what_is_similar(write):
 
 def test_removal_has_no_content(write):
     write("kubelet", "files: [{path: /etc/kubernetes, remove: true, dir: true}]")
-    with pytest.raises(ConfigurationError, match="remove: true takes the path away, so it has no content"):
+    with pytest.raises(ConfigurationError, match="remove: true removes the path, so it has no content"):
         load_settings({})
 
 

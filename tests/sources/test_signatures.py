@@ -269,7 +269,7 @@ def test_signature_that_is_not_in_the_log_is_rejected(parts, site):
 )
 def test_invalid_answer_of_the_log_is_rejected(parts, site, answer):
     site.faults[LOG] = [other_content(answer)] * 3
-    with pytest.raises(SignatureError, match=r"gave an invalid answer|the signature is malformed|is not in the"):
+    with pytest.raises(SignatureError, match=r"returned an invalid response|the signature is malformed|is not in the"):
         parts()
 
 

@@ -97,7 +97,7 @@ def test_only_the_selected_checks_run_and_the_others_have_not_passed(package: Pa
 
 
 def test_selection_that_applies_to_nothing_is_an_error(package: Path) -> None:
-    with pytest.raises(UsageError, match="--only unit-restart: nothing of this applies"):
+    with pytest.raises(UsageError, match="--only unit-restart: no such check or scenario applies"):
         verify(package, "unit-restart")
 
 

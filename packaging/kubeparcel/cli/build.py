@@ -150,7 +150,7 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
     "Build",
     ("clean", "Remove the packages in dist."),
     ("clean --store", "Remove the cache as well; the next build downloads everything again."),
-    ("cache --prune", "Remove only what is not used any more from the cache."),
+    ("cache --prune", "Remove only unused files from the cache."),
 )
 def clean(out: str = "", store: bool = False, yes: bool = False) -> None:
     """Remove the packages in the output folder, with --store the cache."""

@@ -60,7 +60,7 @@ def init(directory: str = ".", ci: str = "") -> None:
 @task(
     "Configure",
     ("config", "Show the settings as YAML, as kubeparcel.yaml would state them."),
-    ("config --origin", "Show also where each value comes from."),
+    ("config --origin", "Also show where each value comes from."),
     (
         "config --schema > kubeparcel.schema.json",
         "Write the schema that editors complete and check kubeparcel.yaml with.",

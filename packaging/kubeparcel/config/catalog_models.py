@@ -71,14 +71,14 @@ class FileSpec(Conditional):
     dir: bool = Field(False, description="a directory that the package owns")
     parents: bool = Field(False, description="with dir: own the folders above it too, except the distribution's")
     provenance: bool = Field(False, description="content: the provenance of the binaries, as JSON")
-    remove: bool = Field(False, description="take the path away from the package of the catalog; it has no content")
+    remove: bool = Field(False, description="remove the path from the catalog's package; it has no content")
 
     @model_validator(mode="after")
     def _check_content(self) -> FileSpec:
         if not self.remove:
             _exactly_one(self, CONTENT_FIELDS)
         elif any(getattr(self, name) for name in CONTENT_FIELDS):
-            raise ValueError("remove: true takes the path away, so it has no content")
+            raise ValueError("remove: true removes the path, so it has no content")
         return self
 
     @model_validator(mode="after")
@@ -119,7 +119,7 @@ class RelationSpec(Conditional):
     breaks: RelationText = Field("", description="package that stops working, within the bound")
     replaces: RelationText = Field("", description="package whose files this one takes over; Obsoletes in rpms")
     provides: RelationText = Field("", description="virtual package that this one provides")
-    remove: bool = Field(False, description="take the relations of this kind to this package away")
+    remove: bool = Field(False, description="remove the relations of this kind to this package")
 
     @model_validator(mode="after")
     def _check_kind(self) -> RelationSpec:
@@ -164,7 +164,7 @@ class ScriptSpec(Conditional):
 
     at: Literal["preinstall", "postinstall", "preremove", "postremove"] = Field(description="when the script runs")
     template: str = Field("", description="template of the script")
-    remove: bool = Field(False, description="take the script away from the package of the catalog")
+    remove: bool = Field(False, description="remove the script from the catalog's package")
 
     @model_validator(mode="after")
     def _check_template(self) -> ScriptSpec:

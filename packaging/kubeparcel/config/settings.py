@@ -148,7 +148,8 @@ class Settings(StrictModel):
         "", description="Go vulnerability database: a URL, or a folder with a copy; https://vuln.go.dev if empty"
     )
     audit_fail_on: Literal["any", "imported", "called", "none"] = Field(
-        "any", description="vulnerabilities with which an audit fails, by what of the vulnerable code is in a binary"
+        "any",
+        description="findings that fail an audit: any, imported (package in a binary), called (function in it), none",
     )
     vex: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = Field(
         (), description="files with OpenVEX statements: vulnerabilities that do not matter for these packages"

@@ -191,7 +191,7 @@ def _warn_of_identity_change(published: State, options: RepositoryOptions, log: 
     ]
     if published.suites and changes:
         log.warn(
-            f"Changing {' and '.join(changes)}: apt-get update fails on every host until somebody confirms it there "
+            f"Changing {' and '.join(changes)}: apt-get update fails on every host until its administrator confirms it "
             "(apt-get update --allow-releaseinfo-change), and pins by the old name no longer match."
         )
 

@@ -31,7 +31,7 @@ _PROGRAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 _DAMAGE_ERRORS = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zstandard.ZstdError)
 
-_HINT = "Nothing of it was used. Its digest is correct: report this to the publisher."
+_HINT = "Nothing from it was used. Its digest is correct: report this to the publisher."
 
 
 class _Rejected(Exception):

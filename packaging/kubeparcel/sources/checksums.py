@@ -10,9 +10,7 @@ from kubeparcel.errors import DownloadError
 DIGITS = {"sha256": 64, "sha512": 128, "sha1": 40}
 """The kinds of checksum files, in the order in which they are looked for, with their hexadecimal digits."""
 
-NOT_UPSTREAM_HINT = (
-    "A proxy's login page may have answered instead of upstream, or the mirror is damaged: open the URL to find out."
-)
+NOT_UPSTREAM_HINT = "It may be a proxy's login page, or the mirror is damaged: open the URL to find out."
 
 
 @dataclass(frozen=True)

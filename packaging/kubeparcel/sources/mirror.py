@@ -96,7 +96,7 @@ def _write_text(url: str, text: str, released: int, target: LocalMirror) -> Path
 def _copy_bundles(
     artifacts: Sequence[Artifact], lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
 ) -> list[Path]:
-    """Copy the bundles of signed files; warn of those that cannot be had."""
+    """Copy the bundles of signed files; warn of those that are unavailable."""
     new: list[Path] = []
     reasons: list[str] = []
     for artifact in artifacts:

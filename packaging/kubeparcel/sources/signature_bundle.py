@@ -99,7 +99,7 @@ def oldest_entry(answer: bytes | None, location: str) -> Mapping[str, Any] | Non
         return min(entries, key=lambda entry: int(entry["integratedTime"]), default=None)
     except _MALFORMED as error:
         raise SignatureError(
-            f"The transparency log {location} gave an invalid answer ({printable(str(error))[:200]}).", HINT
+            f"The transparency log {location} returned an invalid response ({printable(str(error))[:200]}).", HINT
         ) from None
 
 

@@ -92,7 +92,7 @@ def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: P
         reports += _run_host_levels(request, levels, log, previous)
     if request.only and not any(_runs_selected(report, request.only) for report in reports):
         raise UsageError(
-            f"--only {','.join(request.only)}: nothing of this applies to these packages and hosts.",
+            f"--only {','.join(request.only)}: no such check or scenario applies to these packages and hosts.",
             "What each check and scenario needs: inv verify --list",
         )
     return VerifyResult(tuple(_complete(reports, levels)), started)

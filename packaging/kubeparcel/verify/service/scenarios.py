@@ -121,13 +121,13 @@ LAYOUTS: Scenario[HostContext] = Scenario(
         RUNNING_PREVIOUS,
         Step(
             "to-this-layout",
-            "the other layout's drop-in goes, this one's is in effect, the kubelet runs on",
+            "the other layout's drop-in is removed, this one's is in effect, the kubelet keeps running",
             package_changes.change_to_this_layout,
         ),
         replace(EXEC_START, name="this-command"),
         Step(
             "to-other-layout",
-            "this layout's drop-in goes, the other one's is in effect, the kubelet runs on",
+            "this layout's drop-in is removed, the other one's is in effect, the kubelet keeps running",
             package_changes.change_to_other_layout,
             previous=True,
         ),
