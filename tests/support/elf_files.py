@@ -19,7 +19,7 @@ _SECTION_TYPES = {".shstrtab": 3, ".dynstr": 3, ".dynamic": 6}
 
 @dataclass(frozen=True)
 class Go:
-    """What Go records: its own version, the main module, settings, the names of source files."""
+    """What Go records: its own version, the main module (without a sum if it is patched), settings, source files."""
 
     module: str = "k8s.io/kubernetes"
     version: str = "v1.36.3"
@@ -30,10 +30,11 @@ class Go:
     sources: Sequence[str] = ("runtime/proc.go",)
     functions: Sequence[str] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
+    sum: str = "h1:x="
 
     def sections(self) -> dict[str, bytes]:
         """Return the sections with the record."""
-        lines = [f"path\t{self.module}/cmd", f"mod\t{self.module}\t{self.version}\th1:x="]
+        lines = [f"path\t{self.module}/cmd", f"mod\t{self.module}\t{self.version}\t{self.sum}"]
         lines += [f"dep\t{path}\t{version}\th1:x=" for path, version in self.modules.items()]
         lines += [f"build\t{name}={value}" for name, value in self.settings.items()]
         return {

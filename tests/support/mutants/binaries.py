@@ -84,6 +84,20 @@ BINARIES = (
         also_fails=OTHER_BINARY,
     ),
     Mutant(
+        "a patched module that is not recorded",
+        "kubectl",
+        replace_binary("/usr/bin/kubectl", go=go_build(modules={"./patched/k8s.io/kubectl": "(devel)"})),
+        "provenance-patches",
+        also_fails=OTHER_BINARY,
+    ),
+    Mutant(
+        "a patched main module that is not recorded",
+        "kubectl",
+        replace_binary("/usr/bin/kubectl", go=go_build(sum="")),
+        "provenance-patches",
+        also_fails=OTHER_BINARY,
+    ),
+    Mutant(
         "a toolchain other than recorded",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(toolchain="go1.20")),

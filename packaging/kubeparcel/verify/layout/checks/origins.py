@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from kubeparcel.packages.go_modules import is_local, module_path
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify.layout.check_context import CheckContext, check, group_findings
@@ -132,6 +133,24 @@ def provenance_go(context: CheckContext) -> Iterator[Finding]:
             yield Finding("a FIPS 140-3 module" if fips else "no FIPS 140-3 module", module, entry.path)
         if settings.get("GOAMD64", level) != level:
             yield Finding(f"GOAMD64={level}", f"GOAMD64={settings['GOAMD64']}", entry.path)
+
+
+@check(
+    "provenance-patches",
+    "binaries contain patched modules only if the provenance records patches",
+    applies=_is_compiled_from_source,
+)
+def provenance_patches(context: CheckContext) -> Iterator[Finding]:
+    """Report modules that are not the published ones: Go records no sum for those of a folder."""
+    if context.provenance.get("patches"):
+        return
+    for entry, elf in context.elf_files:
+        dependencies = elf.go.dependencies if elf.go else ()
+        modules = [module_path(module) for module in dependencies if is_local(module)]
+        if elf.go and _RELEASE_VERSION.fullmatch(elf.go.module.version) and not elf.go.module.sum:
+            modules.insert(0, elf.go.module.path)
+        if modules:
+            yield Finding("published modules, or patches in the provenance", ", ".join(modules), entry.path)
 
 
 @check(
