@@ -39,7 +39,7 @@ def render_entry(headers: Headers, evr: str, sha256: str, size: int, path: str) 
     main = headers.main
     version = f"<version {_evr_attributes(evr)}/>"
     files = list(_files(main))
-    name, arch = _attribute(main.text(tags.NAME)), _attribute(main.text(tags.ARCH))
+    name, arch = xml_attribute(main.text(tags.NAME)), xml_attribute(main.text(tags.ARCH))
     start = f'<package pkgid="{sha256}" name="{name}" arch="{arch}">\n  {version}\n'
     listed = "".join(f"  {file.element}\n" for file in files)
     return IndexEntry(
@@ -54,20 +54,20 @@ def _primary(headers: Headers, version: str, sha256: str, size: int, path: str, 
     build_time = main.number(tags.BUILDTIME) or 0
     archive = signature.number(tags.SIG_PAYLOADSIZE, tags.SIG_LONGPAYLOADSIZE) or 0
     installed = main.number(tags.SIZE, tags.LONGSIZE) or 0
-    fields = "".join(f"    <rpm:{name}>{_text(main.text(tag))}</rpm:{name}>\n" for name, tag in _FORMAT_FIELDS.items())
+    fields = "".join(f"    <rpm:{name}>{xml_text(main.text(tag))}</rpm:{name}>\n" for name, tag in _FORMAT_FIELDS.items())
     listed = "".join(f"    {file.element}\n" for file in files if _in_primary(file.path))
     return (
-        f'<package type="rpm">\n  <name>{_text(main.text(tags.NAME))}</name>\n'
-        f"  <arch>{_text(main.text(tags.ARCH))}</arch>\n  {version}\n"
+        f'<package type="rpm">\n  <name>{xml_text(main.text(tags.NAME))}</name>\n'
+        f"  <arch>{xml_text(main.text(tags.ARCH))}</arch>\n  {version}\n"
         f'  <checksum type="sha256" pkgid="YES">{sha256}</checksum>\n'
-        f"  <summary>{_text(main.text(tags.SUMMARY))}</summary>\n"
-        f"  <description>{_text(main.text(tags.DESCRIPTION))}</description>\n"
-        f"  <packager>{_text(main.text(tags.PACKAGER))}</packager>\n"
-        f"  <url>{_text(main.text(tags.URL))}</url>\n"
+        f"  <summary>{xml_text(main.text(tags.SUMMARY))}</summary>\n"
+        f"  <description>{xml_text(main.text(tags.DESCRIPTION))}</description>\n"
+        f"  <packager>{xml_text(main.text(tags.PACKAGER))}</packager>\n"
+        f"  <url>{xml_text(main.text(tags.URL))}</url>\n"
         f'  <time file="{build_time}" build="{build_time}"/>\n'
         f'  <size package="{size}" installed="{installed}" archive="{archive}"/>\n'
-        f'  <location href="{_attribute(path)}"/>\n  <format>\n{fields}'
-        f"    <rpm:sourcerpm>{_text(main.text(tags.SOURCERPM))}</rpm:sourcerpm>\n"
+        f'  <location href="{xml_attribute(path)}"/>\n  <format>\n{fields}'
+        f"    <rpm:sourcerpm>{xml_text(main.text(tags.SOURCERPM))}</rpm:sourcerpm>\n"
         f'    <rpm:header-range start="{main.start}" end="{main.end}"/>\n'
         f"{''.join(_relations(main))}{listed}  </format>\n</package>\n"
     )
@@ -85,7 +85,7 @@ def _files(main: Header) -> Iterator[_File]:
     for path, flag, mode in zip(paths, flags, modes, strict=False):
         kind = ' type="ghost"' if flag & tags.FILE_GHOST else ""
         kind = ' type="dir"' if stat.S_ISDIR(mode) else kind
-        yield _File(path, f"<file{kind}>{_text(path)}</file>")
+        yield _File(path, f"<file{kind}>{xml_text(path)}</file>")
 
 
 def _relations(main: Header) -> Iterator[str]:
@@ -107,29 +107,30 @@ def _relation(name: str, flag: int, version: str, kind: str) -> str:
     if operator and version:
         condition = f' flags="{tags.XML_OPERATORS[operator]}" {_evr_attributes(version)}'
     pre = ' pre="1"' if kind == "requires" and flag & tags.SENSE_PRE else ""
-    return f'      <rpm:entry name="{_attribute(name)}"{condition}{pre}/>\n'
+    return f'      <rpm:entry name="{xml_attribute(name)}"{condition}{pre}/>\n'
 
 
 def _evr_attributes(evr: str) -> str:
     """Return `1:2.3-4` as attributes; a relation's version may have no release."""
     epoch, _, rest = evr.rpartition(":")
     version, dash, release = rest.partition("-")
-    rel = f' rel="{_attribute(release)}"' if dash else ""
-    return f'epoch="{epoch or 0}" ver="{_attribute(version)}"{rel}'
+    rel = f' rel="{xml_attribute(release)}"' if dash else ""
+    return f'epoch="{epoch or 0}" ver="{xml_attribute(version)}"{rel}'
 
 
 def _changelog(main: Header) -> Iterator[str]:
     times, authors = main.numbers(tags.CHANGELOGTIME), main.texts(tags.CHANGELOGNAME)
     entries = list(zip(times, authors, main.texts(tags.CHANGELOGTEXT), strict=False))
     for time, author, text in reversed(entries[:_CHANGELOG_ENTRIES]):
-        attributes = f'author="{_attribute(author)}" date="{time}"'
-        yield f"  <changelog {attributes}>{_text(text)}</changelog>\n"
+        attributes = f'author="{xml_attribute(author)}" date="{time}"'
+        yield f"  <changelog {attributes}>{xml_text(text)}</changelog>\n"
 
 
-def _text(value: str) -> str:
+def xml_text(value: str) -> str:
     """Escape text between tags; characters that XML does not allow become `?`."""
     return html.escape(_INVALID.sub("?", value), quote=False)
 
 
-def _attribute(value: str) -> str:
-    return _text(value).replace('"', "&quot;").replace("\n", "&#10;")
+def xml_attribute(value: str) -> str:
+    """Escape the value of an attribute."""
+    return xml_text(value).replace('"', "&quot;").replace("\n", "&#10;")
