@@ -15,11 +15,13 @@ from kubeparcel.cli.task import task
     ("audit dist", "Look for known vulnerabilities of the binaries in dist."),
     ("audit https://packages.example.com/kubernetes --fail-on called", "Fail only if vulnerable code is used."),
     ("audit dist --database /srv/vulndb --vex vex.json", "Use a copy of the database, and statements of your own."),
+    ("audit dist --since https://packages.example.com/kubernetes", "Write advisories about what the packages fix."),
     path=Option("package, folder with packages, or repository", "LOCATION", "the output folder", positional=True),
     key=Option("file with the public keys to trust, or the name of a key", "KEY", "the repository's own"),
     suite=Option("suites of repositories, separated by commas", "SUITE", "all", several=True),
     arch=Option("architectures to audit, separated by commas", "ARCH", "all", several=True),
     all_=Option("audit all versions in a repository, not only the newest"),
+    since=Option("repository or folder with earlier versions; writes DIR/advisories, for dnf updateinfo", "LOCATION"),
     vex=Option("files with OpenVEX statements, in addition to those in kubeparcel.yaml", "FILE", several=True),
 )
 def audit(
@@ -33,6 +35,7 @@ def audit(
     suite: str = "",
     arch: str = "",
     follow: str = "",
+    since: str = "",
     all_: bool = False,
     json_: bool = False,
     quiet: bool = False,
@@ -40,24 +43,31 @@ def audit(
     """Look for known vulnerabilities of the binaries in packages.
 
     govulncheck compares the modules in each Go binary with Go's vulnerability database. Exit code 1 if there are
-    findings of the --fail-on level, 3 if nothing could be audited.
+    findings of the --fail-on level, 3 if nothing could be audited. With --since, advisories are written about what the
+    packages fix; publish adds those of RPMs to updateinfo.xml.
     """
     from kubeparcel.config.settings import load_settings
+    from kubeparcel.console import quantity
+    from kubeparcel.doctor.advisories import audit_set, write_advisories
     from kubeparcel.doctor.package_sets import PackageQuery, open_packages
     from kubeparcel.trust.audit import report
-    from kubeparcel.trust.audit.examination import AuditRequest, audit_packages
+    from kubeparcel.trust.audit.examination import AuditRequest
     from kubeparcel.trust.audit.model import FailOn
 
     base, log = Path.cwd(), console.create_log(quiet)
     settings = load_settings({"vulnerability_database": database, "audit_fail_on": fail_on}, base)
     files = (*settings.vex, *split_list(vex))
     request = AuditRequest(base, settings.vulnerability_database, files, govulncheck, max_age)
+    level = FailOn(settings.audit_fail_on)
     query = PackageQuery(key, split_list(suite), split_list(arch), all_versions=all_, follow=split_list(follow))
     with open_packages(absolute_location(path or settings.out), query, log) as packages:
-        contents = packages.contents(packages.packages)
-        by_contents = {id(c): package for c, package in zip(contents, packages.packages, strict=True)}
-        result = audit_packages(contents, lambda c: packages.files([by_contents[id(c)]])[0], request, log)
+        result = audit_set(packages, packages.packages, request, log)
+        if since:
+            location = absolute_location(since)
+            advisories = write_advisories(
+                packages, result, location, query, request, level if level is not FailOn.NONE else FailOn.ANY, log
+            )
+            log.info("Fixed", f"{quantity(len(advisories), 'advisories')} written for publish")
     write = report.as_json if json_ else report.as_text
-    level = FailOn(settings.audit_fail_on)
     print_result(write(result, level))
     return result.exit_code(level)

@@ -45,7 +45,7 @@ class CheckKind(Enum):
     STATEMENT = ("statement", "the repository has a statement about itself")
     STATEMENT_SIGNATURE = ("statement-signature", "a trusted key signed the statement")
     SUBJECTS = ("subjects", "the indexes and packages are those that the statement lists")
-    SIDE_FILES = ("side-files", "statements and SBOMs of packages are those that the statement lists")
+    SIDE_FILES = ("side-files", "statements, SBOMs and advisories are those that the statement lists")
     PROVENANCE = ("provenance", "statements about packages are signed by a trusted key and name their package")
     FORMATS = ("formats", "apt and yum suites of a name have the same versions")
 

@@ -52,8 +52,9 @@ class Package(NamedTuple):
 
 STATEMENT_SUFFIX = ".intoto.jsonl"
 SBOM_SUFFIXES = (".cdx.json", ".spdx.json")
-SIDE_SUFFIXES = (STATEMENT_SUFFIX, *SBOM_SUFFIXES)
-"""What is appended to a package's path: for its signed statement of provenance, and for its SBOMs."""
+ADVISORY_SUFFIX = ".openvex.json"
+SIDE_SUFFIXES = (STATEMENT_SUFFIX, *SBOM_SUFFIXES, ADVISORY_SUFFIX)
+"""What is appended to a package's path: for its signed statement of provenance, its SBOMs, and what it fixes."""
 
 SideFileKey = tuple[str, str]
 """The SHA-256 of a package and the suffix of a file about it."""

@@ -14,7 +14,7 @@ from kubeparcel.repository.apt import release
 from kubeparcel.repository.client_files import FolderPages
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.index_entries import load_index_entries
-from kubeparcel.repository.model import Indexes, Package, RepositoryOptions, SideFileKey, State
+from kubeparcel.repository.model import ADVISORY_SUFFIX, Indexes, Package, RepositoryOptions, SideFileKey, State
 from kubeparcel.repository.package_cache import IndexEntry, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
@@ -109,7 +109,14 @@ def prepare_indexes(
 
         # Texts are joined in this thread: in others they would compete for the interpreter lock.
         jobs = {
-            key: threads.submit(build, key, INDEX_FORMATS[key[1]].index_texts(members, entries))
+            key: threads.submit(
+                build,
+                key,
+                {
+                    **INDEX_FORMATS[key[1]].index_texts(members, entries),
+                    **_updateinfo(key, members, storage, published, target),
+                },
+            )
             for key, members in packages.items()
         }
         ready.result()
@@ -119,6 +126,20 @@ def prepare_indexes(
             state_packages=state_file.dump_packages(target.state),
             indexes={key: job.result() for key, job in jobs.items()},
         )
+
+
+def _updateinfo(
+    key: IndexKey, packages: Sequence[Package], storage: Storage, published: State, target: TargetState
+) -> dict[str, bytes]:
+    """Return updateinfo.xml by its kind; none without advisories about RPMs of the suite."""
+    suite, format_ = key
+    if format_ is not Format.RPM or not any(ADVISORY_SUFFIX in files for files in target.state.side_files.values()):
+        return {}
+    from kubeparcel.repository.advisories import load_advisories
+    from kubeparcel.repository.yum.updateinfo import updateinfo_text
+
+    advisories = load_advisories(packages, target.state, target.side_sources, published, storage)
+    return {"updateinfo": updateinfo_text(advisories, suite, target.state.options.origin)} if advisories else {}
 
 
 def _start_gpg(signer: Signer) -> None:

@@ -78,7 +78,7 @@ class ChangeResult:
         lines = [line for change in self.changes for line in _change_lines(change)]
         if not self.changes:
             verb = "would be" if self.dry_run else "were"
-            done = "indexes {} signed again" if self.signatures_renewed else "statements and SBOMs of packages {} added"
+            done = "indexes {} signed again" if self.signatures_renewed else "files about packages {} added"
             lines = [f"No package changed; the {done.format(verb)}."]
         total = quantity(len(self.state.packages), "packages")
         if self.dry_run:

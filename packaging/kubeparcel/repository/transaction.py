@@ -17,7 +17,16 @@ from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import DAY, SIDE_SUFFIXES, Indexes, Package, SideFileKey, State, Suites
+from kubeparcel.repository.model import (
+    ADVISORY_SUFFIX,
+    DAY,
+    SIDE_SUFFIXES,
+    Indexes,
+    Package,
+    SideFileKey,
+    State,
+    Suites,
+)
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
@@ -86,14 +95,23 @@ def commit(
 def _changed_indexes(storage: Storage, published: State, target: TargetState) -> list[IndexKey]:
     """Return the indexes to build again, or to remove."""
     interrupted = set(state_file.read_names(storage, state_file.PENDING))
+    described = target.state.side_files != published.side_files
     keys: list[IndexKey] = []
     for suite in sorted({*published.suites, *target.state.suites}):
         old = published.suites.get(suite, frozenset())
         new = target.state.suites.get(suite, frozenset())
         everything = target.rebuild_all or suite in interrupted
         formats = {package.format for package in (old | new if everything else old ^ new)}
+        if described and any(_has_new_advisory(package, published, target.state) for package in new):
+            formats.add(Format.RPM)
         keys += [(suite, format_) for format_ in Format if format_ in formats]
     return keys
+
+
+def _has_new_advisory(package: Package, published: State, target: State) -> bool:
+    """Return whether updateinfo.xml changes with an advisory about a published RPM."""
+    before, after = (state.side_files.get(package.sha256, {}) for state in (published, target))
+    return package.format is Format.RPM and after.get(ADVISORY_SUFFIX) != before.get(ADVISORY_SUFFIX)
 
 
 def _new_files(published: State, target: TargetState) -> list[NewFile]:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from kubeparcel.errors import UsageError
 from kubeparcel.files import translate_os_errors
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import SBOM_SUFFIXES
+from kubeparcel.repository.model import ADVISORY_SUFFIX, SBOM_SUFFIXES
 from kubeparcel.repository.package_cache import LastPublish
 from kubeparcel.repository.storage.base import METADATA_FOLDER
 
-SIDE_FOLDERS = {"attestations": (".intoto.json",), "sbom": SBOM_SUFFIXES}
+SIDE_FOLDERS = {"attestations": (".intoto.json",), "sbom": SBOM_SUFFIXES, "advisories": (ADVISORY_SUFFIX,)}
 """The folders of a build's output with files about its packages, and how their names end."""
 
 PACKAGE_SUFFIXES = (".deb", ".rpm")
@@ -36,7 +36,7 @@ class ScannedFolder(NamedTuple):
 
 
 def scan_folder(folder: Path) -> ScannedFolder:
-    """Return all debs and RPMs below a folder, and statements and SBOMs about them.
+    """Return all debs and RPMs below a folder, and the files about them.
 
     Hidden files and repositories made by kubeparcel, such as dist/repo, are skipped. Raises
     UsageError if there is no package.

@@ -1,4 +1,4 @@
-"""Files that are published beside packages: SBOMs, and statements of provenance, which are signed here."""
+"""Files that are published beside packages: SBOMs, advisories, and statements of provenance, which are signed here."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from kubeparcel.console import Log, quantity
 from kubeparcel.files import translate_os_errors
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
+from kubeparcel.repository.advisories import parse_about
 from kubeparcel.repository.candidates.match import Candidates, LocalFile
 from kubeparcel.repository.candidates.scan import ScannedFolder, side_files
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import STATEMENT_SUFFIX, SideFileKey, State
+from kubeparcel.repository.model import ADVISORY_SUFFIX, STATEMENT_SUFFIX, Package, SideFileKey, State
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.trust import package_statement
 from kubeparcel.trust.sbom_files import for_signed_copy, parse_sbom
@@ -60,7 +61,7 @@ def read_side_files(
             if target not in published:
                 key = (package.sha256, target)
                 try:
-                    _add(result, key, path, file, statement_problem, workspace)
+                    _add(result, key, path, package, file, statement_problem, workspace)
                 except MalformedData as error:
                     result.problems[key] = str(error)
     if signer and result.statements:
@@ -72,10 +73,20 @@ def read_side_files(
 
 
 def _add(
-    result: SideFiles, key: SideFileKey, path: str, file: LocalFile, statement_problem: str, workspace: Path
+    result: SideFiles,
+    key: SideFileKey,
+    path: str,
+    package: Package,
+    file: LocalFile,
+    statement_problem: str,
+    workspace: Path,
 ) -> None:
     """Add a file about a package. Raises MalformedData."""
     data = _read(Path(path))
+    if key[1] == ADVISORY_SUFFIX:
+        parse_about(package, data, path)
+        _put(result, key, data, workspace)
+        return
     if key[1] != STATEMENT_SUFFIX:
         _put(result, key, _sbom(data, path, file, key[0]), workspace)
         return

@@ -54,7 +54,9 @@ def _primary(headers: Headers, version: str, sha256: str, size: int, path: str, 
     build_time = main.number(tags.BUILDTIME) or 0
     archive = signature.number(tags.SIG_PAYLOADSIZE, tags.SIG_LONGPAYLOADSIZE) or 0
     installed = main.number(tags.SIZE, tags.LONGSIZE) or 0
-    fields = "".join(f"    <rpm:{name}>{xml_text(main.text(tag))}</rpm:{name}>\n" for name, tag in _FORMAT_FIELDS.items())
+    fields = "".join(
+        f"    <rpm:{name}>{xml_text(main.text(tag))}</rpm:{name}>\n" for name, tag in _FORMAT_FIELDS.items()
+    )
     listed = "".join(f"    {file.element}\n" for file in files if _in_primary(file.path))
     return (
         f'<package type="rpm">\n  <name>{xml_text(main.text(tags.NAME))}</name>\n'

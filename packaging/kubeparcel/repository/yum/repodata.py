@@ -1,7 +1,4 @@
-"""The metadata of a yum repository: primary, filelists and other, listed in repomd.xml.
-
-updateinfo is missing on purpose: nothing tells which package fixes which bug.
-"""
+"""The metadata of a yum repository: primary, filelists and other, listed in repomd.xml."""
 
 from __future__ import annotations
 

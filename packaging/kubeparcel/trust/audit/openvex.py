@@ -17,7 +17,9 @@ from kubeparcel.trust.audit.model import Exemption, Finding, Use
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
-_CONTEXT = "https://openvex.dev/ns"
+CONTEXT = "https://openvex.dev/ns"
+"""How the context of every document starts."""
+
 _STATUSES = ("not_affected", "affected", "fixed", "under_investigation")
 _EXEMPTING = ("not_affected", "fixed")
 _JUSTIFICATIONS = (
@@ -42,14 +44,15 @@ class Product:
         module = ("golang", finding.module, finding.version)
         if not self.subcomponents and _matches(self.purl, *module):
             return True
-        is_package = _matches(self.purl, use.format, use.package, use.version) and self._has_arch(use)
         is_program = _matches(self.purl, "golang", use.main_module, use.main_version)
         has_module = not self.subcomponents or any(_matches(purl, *module) for purl in self.subcomponents)
-        return (is_package or is_program) and has_module
+        return (self.is_package(use) or is_program) and has_module
 
-    def _has_arch(self, use: Use) -> bool:
+    def is_package(self, use: Use) -> bool:
+        """Return whether the package of a binary is meant, not a module in it."""
         qualifiers = self.purl.to_dict()["qualifiers"] or {}
-        return bool(qualifiers.get("arch", use.arch) == use.arch)
+        same_arch = bool(qualifiers.get("arch", use.arch) == use.arch)
+        return same_arch and _matches(self.purl, use.format, use.package, use.version)
 
 
 def _matches(purl: PackageURL, kind: str, name: str, version: str) -> bool:
@@ -83,20 +86,31 @@ class Statement:
 
 def load_statements(files: Sequence[Path]) -> tuple[Statement, ...]:
     """Return the statements of OpenVEX documents, the oldest first. Raises ConfigurationError for an invalid one."""
-    statements = (statement for file in files for statement in _document(file))
+    statements = (statement for file in files for statement in _read(file))
     return tuple(sorted(statements, key=lambda statement: statement.time))
 
 
-def _document(file: Path) -> Iterator[Statement]:
+def _read(file: Path) -> tuple[Statement, ...]:
     name = display_path(file)
     try:
-        document = parse_json(file.read_bytes(), name)
+        data = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"Cannot read {name}: {error.strerror}.", _HINT) from None
+    return parse_statements(data, name)
+
+
+def parse_statements(data: bytes, name: str) -> tuple[Statement, ...]:
+    """Return the statements of the OpenVEX document `name`, at least one. Raises ConfigurationError."""
+    return tuple(_statements(data, name))
+
+
+def _statements(data: bytes, name: str) -> Iterator[Statement]:
+    try:
+        document = parse_json(data, name)
     except MalformedData as error:
         raise ConfigurationError(f"{error}.", _HINT) from None
-    if not isinstance(document, dict) or not str(document.get("@context", "")).startswith(_CONTEXT):
-        raise ConfigurationError(f"{name} is not an OpenVEX document: its @context is not {_CONTEXT}.", _HINT)
+    if not isinstance(document, dict) or not str(document.get("@context", "")).startswith(CONTEXT):
+        raise ConfigurationError(f"{name} is not an OpenVEX document: its @context is not {CONTEXT}.", _HINT)
     rows = document.get("statements")
     if not isinstance(rows, list) or not rows:
         raise ConfigurationError(f"{name} has no statements.", _HINT)
