@@ -14,7 +14,8 @@ import pytest
 from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, ExternalError, ToolError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, BuildVariant
-from kubeparcel.sources.go_modules import GoModules, link_variables, write_module
+from kubeparcel.sources.compiled_module import link_variables, write_module
+from kubeparcel.sources.go_modules import GoModules
 from tests.sources.go_world import AMD64, GO_MOD, KUBERNETES, S390X, SUM, World, modules, version
 from tests.support.elf_files import Go as GoRecord
 from tests.support.elf_files import elf

@@ -18,11 +18,11 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Patch, Version
 from kubeparcel.sources import go_toolchain
+from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names, write_module
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.sources.patched_modules import (
     PATCHED,
-    SIBLING,
     PatchedFiles,
     Repository,
     patched_files,
@@ -123,7 +123,7 @@ class GoModules:
                 f"{spec.title} {version} is not published as a Go module.",
                 f"Choose another version: --{component} VERSION.",
             ) from None
-        _main_packages(spec, Path(info["Dir"]))
+        main_packages(spec, Path(info["Dir"]))
         self._upgrade_toolchain(info)
         self._require_fips_module()
         check = self._module_check(spec, Path(info["Dir"]))
@@ -225,7 +225,7 @@ class GoModules:
             files = self._patched_files(artifact, store)
             patched = write_modules(files, self._repository(artifact), folder / PATCHED)
             source = patched.get(spec.go.module, source)
-            packages = _main_packages(spec, source)
+            packages = main_packages(spec, source)
             write_module(folder, spec, version, source)
             replace_modules(folder, spec.go.module, patched)
             stamped = stamped_version(self.variant, artifact.component, version)
@@ -264,16 +264,16 @@ class GoModules:
         folder: Path,
         artifact: Artifact,
         spec: ComponentSpec,
-        main_packages: Sequence[str],
+        packages: Sequence[str],
         link_flags: str,
         log: Log,
     ) -> None:
         """Run one `go build` of all main packages, with progress."""
         out = folder / "out"
         run = functools.partial(self.go.run, cwd=folder, arch=artifact.arch)
-        dependencies = run("list", "-mod=mod", "-deps", *main_packages)
+        dependencies = run("list", "-mod=mod", "-deps", *packages)
         total = len(set(dependencies.stdout.split()))
-        names = _output_names(spec, main_packages)
+        names = output_names(spec, packages)
         with log.task("Compile", f"{spec.title} {artifact.arch}", total, "packages") as task:
             compiled = 0
 
@@ -287,7 +287,7 @@ class GoModules:
 
             flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
             target = out / names[0] if len(names) == 1 else f"{out}/"
-            run("build", *flags, f"-o={target}", *main_packages, on_line=on_line)
+            run("build", *flags, f"-o={target}", *packages, on_line=on_line)
         missing = [name for name in names if not (out / name).is_file()]
         if missing:
             raise ExternalError(f"go build {artifact.origin} did not produce {', '.join(missing)}.")
@@ -339,65 +339,6 @@ def _module_version(artifact: Artifact) -> Version:
 def _release_time(info: Mapping[str, str]) -> str:
     """Return the time of a module version, in ISO 8601."""
     return str(json.loads(Path(info["Info"]).read_bytes())["Time"])
-
-
-def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:
-    """Return the variables to set at link time. The date is the module's, never today's."""
-    return {name: value.format(version=version, date=date) for name, value in spec.go.stamps.items()}
-
-
-def write_module(folder: Path, spec: ComponentSpec, version: Version, source: Path) -> None:
-    """Write a module that requires the upstream one with upstream's own dependencies and sums.
-
-    Upstream's replacements by folders of its repository become those by published modules.
-    """
-    if not (source / "go.mod").is_file():
-        raise UnknownVersion(
-            f"{spec.title} {version} is older than Go modules and cannot be compiled from them.",
-            "Use --source upstream, or --mirror with a copy of upstream's files.",
-        )
-    text = (source / "go.mod").read_text("utf-8")
-    text = re.sub(r"^module .*$", "module kubeparcel.invalid/build", text, flags=re.MULTILINE)
-    for module in spec.go.unused:
-        text = re.sub(rf"^[ \t]*(replace )?{re.escape(module)} => \S+\n", "", text, flags=re.MULTILINE)
-    if spec.go.siblings:
-        text = SIBLING.sub(rf"\1 => \1 {spec.go.siblings.format(version=version)}", text)
-    if re.search(r"=> \.", text):
-        raise ConfigurationError(
-            f"{spec.go.module} {version} replaces modules by folders of its repository, which is not supported."
-        )
-    text += f"\nrequire {spec.go.module} v{version}\n"
-    (folder / "go.mod").write_text(text, "utf-8")
-    (folder / "go.sum").write_bytes((source / "go.sum").read_bytes())
-
-
-def _main_packages(spec: ComponentSpec, source: Path) -> list[str]:
-    """Return the import paths of the main packages."""
-    patterns = [pattern.format(name=name) for pattern in spec.go.mains for name in spec.binaries or ("",)]
-    folders = {pattern: _folders(source, pattern) for pattern in patterns}
-    missing = [pattern for pattern, paths in folders.items() if not paths]
-    if missing:
-        raise UnknownVersion(
-            f"{spec.go.module} has no {', '.join(missing)} in {source}.", "Check `binary` in kubeparcel.yaml."
-        )
-    return [
-        f"{spec.go.module}/{path.relative_to(source).as_posix()}".removesuffix("/.")
-        for paths in folders.values()
-        for path in paths
-        if path.name not in spec.go.skip
-    ]
-
-
-def _folders(source: Path, pattern: str) -> list[Path]:
-    """Return the folders of a module that match a pattern; `.` is the module's own."""
-    return [source] if pattern == "." else sorted(filter(Path.is_dir, source.glob(pattern)))
-
-
-def _output_names(spec: ComponentSpec, main_packages: Sequence[str]) -> list[str]:
-    """Return the names of compiled programs: those of the packages, unless there is only one."""
-    if len(main_packages) == len(spec.binaries) == 1:
-        return list(spec.binaries)
-    return [package.rpartition("/")[2] for package in main_packages]
 
 
 def _version_numbers(version: str) -> tuple[int, ...]:
