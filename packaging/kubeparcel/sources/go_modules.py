@@ -260,13 +260,7 @@ class GoModules:
         return Repository(go, folder)
 
     def _build(
-        self,
-        folder: Path,
-        artifact: Artifact,
-        spec: ComponentSpec,
-        packages: Sequence[str],
-        link_flags: str,
-        log: Log,
+        self, folder: Path, artifact: Artifact, spec: ComponentSpec, packages: Sequence[str], link_flags: str, log: Log
     ) -> None:
         """Run one `go build` of all main packages, with progress."""
         out = folder / "out"
