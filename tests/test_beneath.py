@@ -77,9 +77,9 @@ COUNT = 13
 def test_symbolic_link_in_the_cache_leads_no_write_outside(
     filled: Store, tmp_path: Path, number: int, age: int
 ) -> None:
-    found = entries(filled)
-    assert len(found) == COUNT
-    planted = found[number]
+    paths = entries(filled)
+    assert len(paths) == COUNT
+    planted = paths[number]
     outside = tmp_path / "outside"
     planted.rename(outside)
     planted.symlink_to(outside)

@@ -17,8 +17,8 @@ def issuers(repo: Path) -> set[str]:
 def published_keys(repo: Path, name: str = "key.asc") -> set[str]:
     """Return the IDs of the keys in a file of the repository."""
     text = (repo / name).read_text().replace("\n .\n", "\n\n").replace("\n ", "\n")
-    found = openpgp.self_signatures(openpgp.dearmor(text.encode()))
-    return {number for number, _ in found}
+    signatures = openpgp.self_signatures(openpgp.dearmor(text.encode()))
+    return {number for number, _ in signatures}
 
 
 def date(moment: float) -> str:

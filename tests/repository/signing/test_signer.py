@@ -188,5 +188,5 @@ def test_subkey_signs_for_a_certification_only_key(
     assert issuers(repo) == {subkeys[1 if named == 0 else named - 1][-16:]}
     assert not again.signatures_renewed
     assert client_view.read_repository(repo)
-    found = examine(ExaminationRequest(str(repo)), log)
-    assert found.exit_code == 0, found.as_text()
+    report = examine(ExaminationRequest(str(repo)), log)
+    assert report.exit_code == 0, report.as_text()

@@ -42,15 +42,15 @@ def bundled_modules(context: CheckContext) -> Iterator[Finding]:
 def sbom(context: CheckContext) -> Iterator[Finding]:
     """Report SBOMs that cannot be read, or name another package, version, digest or other files.
 
-    They are searched in the package's folder, and in a folder `sbom` there or next to it, by the
+    They are looked up in the package's folder, and in a folder `sbom` there or next to it, by the
     package's file name with the suffix `.cdx.json` or `.spdx.json`.
     """
     contents = context.contents
-    for found in context.sboms:
-        if found.claims is None:
-            yield Finding("an SBOM of the package", found.problem, found.path, hint=_HINT)
+    for file in context.sboms:
+        if file.claims is None:
+            yield Finding("an SBOM of the package", file.problem, file.path, hint=_HINT)
             continue
-        other_package = [*contradictions(found.claims, contents.name, package_version(contents), found.package_sha256)]
-        differences = other_package or [*file_contradictions(found.claims, contents)]
+        other_package = [*contradictions(file.claims, contents.name, package_version(contents), file.package_sha256)]
+        differences = other_package or [*file_contradictions(file.claims, contents)]
         for expected, actual in differences[:MAX_PATHS]:
-            yield Finding(expected, actual, found.path, hint=_HINT)
+            yield Finding(expected, actual, file.path, hint=_HINT)
