@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from kubeparcel.build import lockfile
-from kubeparcel.build.lockfile import differences, dump, read, satisfies, write
+from kubeparcel.build import lock_comparison, lockfile
+from kubeparcel.build.lock_comparison import differences, satisfies
+from kubeparcel.build.lockfile import dump, read, write
 from kubeparcel.errors import ConfigurationError, DiskError
 from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Signature, Version
 from tests.conftest import DEFAULT_VERSIONS, locked
@@ -345,17 +346,17 @@ def test_newly_recorded_signer_and_checksum_are_no_difference():
 
 def test_signature_is_kept_for_the_same_file_only():
     old = with_kubelet(locked(), signature=SIGNATURE)
-    assert lockfile.keep_signatures(locked(), old) == old
+    assert lock_comparison.keep_signatures(locked(), old) == old
     changed = with_kubelet(locked(), digest="sha256:" + "0" * 64)
-    assert lockfile.keep_signatures(changed, old) == changed
-    assert lockfile.keep_signatures(locked(), None) == locked()
+    assert lock_comparison.keep_signatures(changed, old) == changed
+    assert lock_comparison.keep_signatures(locked(), None) == locked()
 
 
 def test_dates_are_kept_if_only_a_signature_is_new():
     old = dataclasses.replace(locked().component("kubernetes"), released=1)
     lock = with_kubelet(locked(), signature=SIGNATURE)
     previous = dataclasses.replace(locked(), components=(old, *locked().components[1:]))
-    assert lockfile.keep_dates(lock, previous).component("kubernetes").released == 1
+    assert lock_comparison.keep_dates(lock, previous).component("kubernetes").released == 1
 
 
 BOMB = (

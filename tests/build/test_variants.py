@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import yaml
 
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.assembler import provenance
 from kubeparcel.build.inputs import describe_inputs
 from kubeparcel.build.planner import plan_packages
@@ -53,15 +53,18 @@ def test_invalid_variant_in_the_lock_is_an_error(tmp_path, text):
 
 def test_lock_of_a_variant_satisfies_the_same_variant_only():
     lock, request = fips_lock(), Request("1.36.3", fips_lock().request.versions)
-    assert lockfile.mismatches(lock, dataclasses.replace(request, variant=FIPS)) == []
-    assert lockfile.mismatches(lock, request) == ["compiled with go: locked fips, requested default"]
-    assert lockfile.mismatches(lock, dataclasses.replace(request, variant=BuildVariant(True, "v3"))) == [
+    assert lock_comparison.mismatches(lock, dataclasses.replace(request, variant=FIPS)) == []
+    assert lock_comparison.mismatches(lock, request) == ["compiled with go: locked fips, requested default"]
+    assert lock_comparison.mismatches(lock, dataclasses.replace(request, variant=BuildVariant(True, "v3"))) == [
         "compiled with go: locked fips, requested fips, amd64: v3"
     ]
 
 
 def test_changed_variant_is_a_difference():
-    assert list(lockfile.differences(locked(), fips_lock()))[:2] == ["source: upstream → go", "go: default → fips"]
+    assert list(lock_comparison.differences(locked(), fips_lock()))[:2] == [
+        "source: upstream → go",
+        "go: default → fips",
+    ]
 
 
 def test_variant_is_compiled_without_asking_upstream(fake_sources, workdir, log):

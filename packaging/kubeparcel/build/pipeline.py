@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
 from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
@@ -76,7 +76,7 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
 
     request = dataclasses.replace(settings.request(), source="upstream", variant=BuildVariant())
     lock, catalog = lockfile.read(settings.base / lockfile.NAME), catalogs.load()
-    if lock is None or not lockfile.satisfies(lock, request):
+    if lock is None or not lock_comparison.satisfies(lock, request):
         lock = resolve(request, catalog, log)
     log.info("Release", describe_lock(lock, "to mirror"))
     return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log, policy=settings.input_policy())

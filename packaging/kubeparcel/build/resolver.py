@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
 from kubeparcel.build.inputs import describe_inputs
 from kubeparcel.config import catalog as catalogs
@@ -33,7 +33,7 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
     path = settings.base / lockfile.NAME
     current = lockfile.read(path)
     request = effective_request(settings, current)
-    if current and lockfile.satisfies(current, request):
+    if current and lock_comparison.satisfies(current, request):
         warn_of_unused_mirror(current.source, settings.mirror, log)
         _announce(current, lockfile.NAME, log)
         return current
@@ -57,7 +57,7 @@ def _locked_error(current: Lock | None, request: Request) -> ConfigurationError:
     if current:
         problem = (
             f"{lockfile.NAME} does not match this request "
-            f"({'; '.join(lockfile.mismatches(current, request))}), "
+            f"({'; '.join(lock_comparison.mismatches(current, request))}), "
             "and --locked prevents updating it."
         )
     return ConfigurationError(problem, "Run inv resolve with the same options, review the change, and commit it.")
@@ -72,8 +72,8 @@ def effective_request(settings: Settings, current: Lock | None) -> Request:
 
 
 def _resolve(request: Request, current: Lock | None, log: Log) -> Lock:
-    lock = lockfile.keep_dates(resolve(request, catalogs.load(), log), current)
-    lock = lockfile.keep_signatures(lock, current)
+    lock = lock_comparison.keep_dates(resolve(request, catalogs.load(), log), current)
+    lock = lock_comparison.keep_signatures(lock, current)
     for warning in lock.warnings:
         log.warn(warning)
     return lock
@@ -179,9 +179,9 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     if refresh and current:
         warn_of_unused_mirror(current.source, settings.mirror, log)
     lock = _refresh(current, refresh, settings, log) if refresh else _resolve(request, current, log)
-    differences = tuple(lockfile.differences(current, lock)) if current else ("no previous lock",)
+    differences = tuple(lock_comparison.differences(current, lock)) if current else ("no previous lock",)
     if current and not differences:
-        differences = tuple(lockfile.mismatches(current, request))
+        differences = tuple(lock_comparison.mismatches(current, request))
     if not check and (differences or not current or lock.components != current.components):
         lockfile.write(lock, path)
     _announce(lock, lockfile.NAME, log)

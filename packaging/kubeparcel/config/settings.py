@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -11,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
+from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.catalog import merge_package
-from kubeparcel.config.catalog_models import ComponentSpec, PackageSpec
+from kubeparcel.config.catalog_models import PackageSpec
 from kubeparcel.config.field_types import (
     CONTROL,
     ExactVersion,
@@ -26,9 +26,9 @@ from kubeparcel.config.field_types import (
     yaml_key,
 )
 from kubeparcel.config.kubelet_arguments import valid_arguments
+from kubeparcel.config.package_checks import check_packages
 from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.config.patch_settings import Patches, VersionSuffix, check_patches, read_patches
-from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
@@ -195,21 +195,17 @@ class Settings(StrictModel):
         """Return the components of all packages, if not only the default ones are built."""
         if not self.packages:
             return ()
-        from kubeparcel.config.catalog import load as load_catalog
-
-        packages = self.catalog_packages(load_catalog().packages)
+        packages = self.catalog_packages(catalogs.load().packages)
         return tuple(dict.fromkeys(spec.component for spec in packages.values() if spec.component))
 
     def _other_programs(self) -> tuple[str, ...]:
         """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""
         if not self.packages:
             return ()
-        from kubeparcel.config.catalog import load as load_catalog
-
-        components = load_catalog().components
+        components = catalogs.load().components
         programs = {
             f"{spec.component}/{row.binary}"
-            for spec in self.catalog_packages(load_catalog().packages).values()
+            for spec in self.catalog_packages(catalogs.load().packages).values()
             for row in spec.files
             if row.binary and components[spec.component].has_single_files
             if row.binary not in components[spec.component].binaries
@@ -251,7 +247,10 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     except ValidationError as error:
         raise _explain(error, origins, file) from None
     settings._base = base
-    _check_packages(settings, file)
+    if settings.packages:
+        catalog = catalogs.load()
+        merged = settings.catalog_packages(catalog.packages)
+        check_packages(settings.packages, merged, catalog, settings.cni_bin_dir, file)
     if settings.patches or settings.version_suffix:
         built = dict.fromkeys(["kubernetes", "cri-tools", "cni", *settings._other_components()])
         check_patches(settings.patches, settings.version_suffix, built, file)
@@ -314,62 +313,3 @@ def _explain(error: ValidationError, origins: Mapping[str, str], file: YamlFile)
     return ConfigurationError(
         "\n".join(other_errors), "All settings: inv config --schema, docs/reference/configuration.md"
     )
-
-
-def _check_packages(settings: Settings, file: YamlFile) -> None:
-    """Raise ConfigurationError for an incomplete new package, or a component or binary that does not exist."""
-    if not settings.packages:
-        return
-    from kubeparcel.config.catalog import load as load_catalog
-
-    catalog = load_catalog()
-    merged = settings.catalog_packages(catalog.packages)
-    for name in settings.packages:
-        spec = merged[name]
-        location = file.locate(("packages", name)) if name in (file.data.get("packages") or ()) else "--packages"
-        missing = [] if spec.summary else ["summary"]
-        missing += [] if spec.version or spec.component else ["version"]
-        if missing:
-            suggestion = _did_you_mean(difflib.get_close_matches(name, catalog.packages, 1))
-            raise ConfigurationError(
-                f"{location}: unknown package {name!r}. "
-                f"To define a new package, add {' and '.join(missing)}.{suggestion}",
-                f"Packages in the catalog: {', '.join(catalog.packages)}. "
-                "docs/how-to/customize-packages.md has an example.",
-            )
-        if spec.component and spec.component not in catalog.components:
-            raise ConfigurationError(
-                f"{file.locate(('packages', name, 'component'))}: packages.{name}.component: "
-                f"unknown component {spec.component!r}.",
-                f"Components: {', '.join(catalog.components)}.",
-            )
-        _check_binaries(name, spec, catalog.components, location)
-        for (field, index), problem in unknown_removals(name, settings.packages[name], catalog, settings.cni_bin_dir):
-            row = file.locate(("packages", name, field, index))
-            raise ConfigurationError(f"{row}: packages.{name}.{field}.{index}: {problem}")
-
-
-def _did_you_mean(names: list[str]) -> str:
-    return f" Did you mean {names[0]}?" if names else ""
-
-
-def _check_binaries(name: str, spec: PackageSpec, components: Mapping[str, ComponentSpec], location: str) -> None:
-    requested = [row.binary for row in spec.files if row.binary or row.binaries]
-    if not requested:
-        return
-    if not spec.component or spec.arch == "all":
-        raise ConfigurationError(
-            f"{location}: package {name} contains binaries, so it needs `component` and must not set `arch`.",
-            f"Components: {', '.join(components)}.",
-        )
-    component = components[spec.component]
-    available = component.binaries
-    for binary in requested:
-        if not binary or not available or binary in available:
-            continue
-        nearest = difflib.get_close_matches(binary, available, 1, 0.85)
-        if nearest or not component.has_single_files:
-            raise ConfigurationError(
-                f"{location}: {spec.component} has no binary {binary}.{_did_you_mean(nearest)}",
-                f"It has: {', '.join(available)}.",
-            )

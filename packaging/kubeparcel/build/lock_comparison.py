@@ -1,0 +1,118 @@
+"""Compares locks with one another and with requests, and keeps what has not changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from kubeparcel.build.lockfile import requested_versions
+from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request
+
+
+def keep_dates(lock: Lock, previous: Lock | None) -> Lock:
+    """Return the lock with the previous dates of components that have the same files.
+
+    Mirrors date files differently, and packages of unchanged components must have unchanged bytes.
+    """
+    previous_components = {component.name: component for component in previous.components} if previous else {}
+    components = []
+    for component in lock.components:
+        before = previous_components.get(component.name, component)
+        unchanged = before.version == component.version and _files(before) & _files(component)
+        components.append(dataclasses.replace(component, released=before.released) if unchanged else component)
+    return dataclasses.replace(lock, components=tuple(components))
+
+
+def _files(component: Component) -> set[tuple[str, str]]:
+    return {(artifact.origin, artifact.digest) for artifact in component.artifacts}
+
+
+def keep_signatures(lock: Lock, previous: Lock | None) -> Lock:
+    """Return the lock with the signatures that are known of the same files.
+
+    Not every machine can verify them, and a signature that was verified stays valid.
+    """
+    known = {(a.origin, a.digest): a.signature for a in previous.artifacts} if previous else {}
+    components = []
+    for component in lock.components:
+        artifacts = tuple(
+            dataclasses.replace(a, signature=a.signature or known.get((a.origin, a.digest)))
+            for a in component.artifacts
+        )
+        components.append(dataclasses.replace(component, artifacts=artifacts))
+    return dataclasses.replace(lock, components=tuple(components))
+
+
+def differences(old: Lock, new: Lock) -> Iterator[str]:
+    """Yield one line for each difference between two locks, such as `cni: 1.9.0 → 1.9.1`.
+
+    What the old lock did not record, such as a signature, is not a difference.
+    """
+    if old.source != new.source:
+        yield f"source: {old.source} → {new.source}"
+    if old.request.variant != new.request.variant:
+        yield f"go: {_describe_variant(old.request.variant)} → {_describe_variant(new.request.variant)}"
+    if old.toolchain != new.toolchain:
+        yield f"toolchain: {old.toolchain} → {new.toolchain}"
+    old_components = {component.name: component for component in old.components}
+    for component in new.components:
+        previous = old_components.get(component.name)
+        if previous is None or previous.version != component.version:
+            old_version = previous.version if previous else "none"
+            yield f"{component.name}: {old_version} → {component.version}"
+            continue
+        old_artifacts = {(a.name, a.arch): a for a in previous.artifacts}
+        for artifact in component.artifacts:
+            yield from _artifact_differences(old_artifacts.get((artifact.name, artifact.arch)), artifact)
+
+
+def _artifact_differences(old: Artifact | None, new: Artifact) -> Iterator[str]:
+    if old is None or old.digest != new.digest:
+        yield f"{new.label}: {old.digest if old else 'none'} → {new.digest}"
+        return
+    if old.checksum and old.checksum != new.checksum:
+        yield f"{new.label}: checked against {old.checksum} → {new.checksum or 'unknown'}"
+    if old.signature and old.signature != new.signature:
+        yield f"{new.label}: signed by {old.signature} → {new.signature or 'unknown'}"
+
+
+def _describe_variant(variant: BuildVariant) -> str:
+    """Return a variant such as `fips, amd64: v3`."""
+    words = (name if value is True else f"{name}: {value}" for name, value in variant.as_document().items())
+    patches = (f"{patch.component}: {patch.name} (sha256 {patch.sha256[:12]}…)" for patch in variant.patches)
+    return ", ".join([*words, *patches, *([f"+{variant.suffix}"] if variant.suffix else [])]) or "default"
+
+
+def mismatches(lock: Lock, request: Request) -> list[str]:
+    """Return what a lock has differently from a request, such as `locked 1.36.3, requested 1.35.4`.
+
+    A request for the exact locked versions, or for fewer architectures, has no mismatches.
+    """
+    previous = requested_versions(lock.request)
+    lines = []
+    for name, version in requested_versions(request).items():
+        if name not in previous:
+            lines.append(f"locked without {name}")
+            continue
+        locked = str(lock.component(name).version.release)
+        if version not in (previous[name], locked):
+            prefix = "" if name == "kubernetes" else f"{name}: "
+            lines.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
+    if not set(lock.request.arches).issuperset(request.arches):
+        lines.append(f"locked for {', '.join(lock.request.arches)}, requested {', '.join(request.arches)}")
+    programs = [program for program in request.programs if program not in lock.request.programs]
+    if programs:
+        lines.append(f"locked without {', '.join(programs)}")
+    if request.variant != lock.request.variant:
+        variants = (_describe_variant(lock.request.variant), _describe_variant(request.variant))
+        lines.append("compiled with go: locked {}, requested {}".format(*variants))
+    if request.source not in ("auto", lock.source):
+        lines.append(f"locked source {lock.source}, requested {request.source}")
+    elif request.source == "auto" and request.mirror and lock.source != "upstream" and not lock.request.variant.is_set:
+        lines.append(f"locked source {lock.source}, requested a mirror of upstream")
+    return lines
+
+
+def satisfies(lock: Lock, request: Request) -> bool:
+    """Return whether a lock can be used for a request."""
+    return not mismatches(lock, request)
