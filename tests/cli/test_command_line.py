@@ -215,6 +215,7 @@ def test_help_is_a_word_too(kubeparcel, words):
         ("KUBEPARCEL_KEY_PASSPHRASES", ' Did you mean "KUBEPARCEL_KEY_PASSPHRASE"?'),
         ("KUBEPARCEL_LIMIT_MEMBER", ' Did you mean "KUBEPARCEL_LIMIT_MEMBERS"?'),
         ("KUBEPARCEL_SOMETHING", ""),
+        ("KUBEPARCEL_PATCHES", ""),
     ],
 )
 @pytest.mark.parametrize("task", ["config", "hosts", "key list"])

@@ -43,9 +43,9 @@ def apply_environment() -> None:
         return
     from difflib import get_close_matches
 
-    from kubeparcel.config.settings import Settings
+    from kubeparcel.config.settings import FILE_ONLY, Settings
 
-    settings = {_PREFIX + name.upper() for name in Settings.model_fields}
+    settings = {_PREFIX + name.upper() for name in Settings.model_fields if name not in FILE_ONLY}
     for name in sorted(unknown - settings):
         if _SERVICE.fullmatch(name):
             continue

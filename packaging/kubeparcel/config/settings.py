@@ -36,6 +36,9 @@ from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
 ENV_PREFIX = "KUBEPARCEL_"
+FILE_ONLY = ("go", "patches")
+"""Settings that are mappings, so that no variable can have them."""
+
 OFF = "false"
 """The value of a setting that an option `--no-SETTING` turns off."""
 
@@ -273,7 +276,7 @@ def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str,
     for field in Settings.model_fields:
         key, variable = yaml_key(field), ENV_PREFIX + field.upper()
         option = f"--no-{key}" if options.get(field) == OFF else f"--{key}"
-        from_environment = "" if field in ("go", "patches") else os.environ.get(variable)
+        from_environment = "" if field in FILE_ONLY else os.environ.get(variable)
         for value, origin in ((from_environment, variable), (options.get(field), option)):
             if value not in (None, "", [], (), False):
                 values[key] = _add_packages(values.get(key), value) if field == "packages" else value
