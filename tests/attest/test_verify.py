@@ -9,8 +9,10 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kubeparcel.build import lockfile
 from kubeparcel.console import QuietLog
@@ -173,6 +175,75 @@ def test_invalid_parameters_are_no_traceback(built: Path, workdir: Path, change:
     path.write_text(json.dumps(document))
     report = attest(built / "deb/kubelet_1.36.3-1_amd64.deb", base=workdir, rebuild=True)
     assert problem in findings(report)["rebuild"]
+
+
+def change_statement(built: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Change the unsigned statement about the kubelet's deb; return the package."""
+    path = built / "attestations/kubelet_1.36.3-1_amd64.deb.intoto.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+    return built / "deb/kubelet_1.36.3-1_amd64.deb"
+
+
+def rename_subject(name: str) -> Callable[[dict[str, Any]], object]:
+    return lambda document: document["subject"][0].update(name=name)
+
+
+def add_subject(document: dict[str, Any]) -> None:
+    document["subject"].append({**document["subject"][0], "name": "other.deb"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [rename_subject("../../kubelet.deb"), rename_subject("/tmp/kubelet.deb"), rename_subject("profile"), add_subject],
+)
+def test_a_statement_about_anything_but_one_package_file_is_refused(
+    built: Path, workdir: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    report = attest(change_statement(built, change), base=workdir, rebuild=True)
+    assert "package" in findings(report)["statement"]
+    assert "rebuild" not in states(report)
+
+
+def test_an_unsigned_statement_is_refused_if_a_key_is_required(published: Path, built: Path, workdir: Path) -> None:
+    report = attest(built / "deb/kubelet_1.36.3-1_amd64.deb", base=workdir, key=str(published / "key.pem"))
+    assert "not signed" in findings(report)["signature"]
+    assert report.exit_code == 1
+
+
+def test_a_repository_that_offers_no_key_is_not_called_verified(published: Path, workdir: Path) -> None:
+    for path in [*published.rglob("*.asc"), *published.rglob("*.gpg"), *published.rglob("*.key")]:
+        path.unlink()
+    report = attest(published, base=workdir, rebuild=True)
+    assert "Pass --key FILE" in findings(report)["signature"]
+    assert "rebuild" not in states(report)
+
+
+def test_a_lock_without_the_component_of_a_package_is_not_compared(built: Path, workdir: Path) -> None:
+    path = workdir / lockfile.NAME
+    document = yaml.safe_load(path.read_text())
+    del document["components"]["cni"], document["request"]["cni"]
+    path.write_text(yaml.safe_dump(document))
+    report = attest(built, base=workdir)
+    assert states(report)["materials"] > NOT_RUN
+    assert not report.failed
+
+
+@pytest.mark.parametrize("settings", [[1, 2], "text", {"packages": 7}, {"packages": {"other": {"component": "etcd"}}}])
+def test_settings_of_any_type_are_no_traceback(built: Path, workdir: Path, settings: object) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["predicate"]["buildDefinition"]["externalParameters"]["settings"] = settings
+
+    assert "rebuild" in findings(attest(change_statement(built, change), base=workdir, rebuild=True))
+
+
+@pytest.mark.parametrize("time", [2**70, True, "now"])
+def test_a_time_that_no_package_can_have_is_no_traceback(built: Path, workdir: Path, time: object) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["predicate"]["buildDefinition"]["internalParameters"]["time"] = time
+
+    assert "rebuild" in states(attest(change_statement(built, change), base=workdir, rebuild=True))
 
 
 def test_the_users_files_are_materials(built: Path, workdir: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kubeparcel.build import lockfile
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Lock
+from kubeparcel.model import Component, Lock
 from kubeparcel.reports.results import Finding
 from kubeparcel.trust.package_statement import artifact_material
 from kubeparcel.trust.statement import Statement
@@ -35,14 +35,17 @@ def compare_materials(statement: Statement, lock: Lock | None) -> tuple[list[Fin
     if not own:
         return [], "it contains no binaries of a release"
     component = own[0].component
-    before, now = recorded.component(component).version, lock.component(component).version
+    locked = next((other for other in lock.components if other.name == component), None)
+    if locked is None:
+        return [], f"{lockfile.NAME} has no {component}"
+    before, now = recorded.component(component).version, locked.version
     if (before, recorded.source) != (now, lock.source):
         return [], f"{lockfile.NAME} is of {component} {now} from {lock.source}, not {before} from {recorded.source}"
-    return list(_differences(statement, lock, component)), ""
+    return list(_differences(statement, locked)), ""
 
 
-def _differences(statement: Statement, lock: Lock, component: str) -> Iterator[Finding]:
-    locked = {artifact_material(artifact).uri: artifact for artifact in lock.component(component).artifacts}
+def _differences(statement: Statement, component: Component) -> Iterator[Finding]:
+    locked = {artifact_material(artifact).uri: artifact for artifact in component.artifacts}
     for material in statement.materials:
         artifact = locked.get(material.uri)
         if artifact and dict(material.digest) != dict(artifact_material(artifact).digest):

@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
@@ -14,7 +14,7 @@ from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock
 from kubeparcel.build import pipeline
 from kubeparcel.build.assembler import assemble_package, finalize
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log
@@ -29,6 +29,7 @@ from kubeparcel.trust.package_statement import built_digest
 from kubeparcel.trust.statement import Statement
 from kubeparcel.user_cache import open_store
 
+_VERSION_HINT = "Verify it with the version of kubeparcel that built it."
 _BLOCK = 1 << 20
 _RPM_MAGIC = b"\xed\xab\xee\xdb"
 
@@ -55,32 +56,41 @@ def rebuild(package: Path, statement: Statement, base: Path, mirror: str, log: L
 
 def _settings(statement: Statement, base: Path, mirror: str) -> Settings:
     """Return the settings of the build; the environment and kubeparcel.yaml do not matter."""
-    recorded: dict[str, Any] = dict(statement.external.get("settings") or {})
+    name, settings = statement.subjects[0].name, statement.external.get("settings")
+    if not isinstance(settings, dict):
+        raise ConfigurationError(f"{name}: its statement has no settings.", _VERSION_HINT)
+    recorded: dict[str, Any] = dict(settings)
     format_, arch = statement.external.get("format"), statement.external.get("architecture")
     recorded |= {"format": [format_], "mirror": mirror}
     if arch not in ("all", "noarch"):
         recorded["arch"] = [arch]
     try:
-        settings = Settings.model_validate(recorded)
+        validated = Settings.model_validate(recorded)
     except ValidationError as error:
         raise ConfigurationError(
-            f"{statement.subjects[0].name}: the settings in its statement are invalid ({error.errors()[0]['msg']}).",
-            "Verify it with the version of kubeparcel that built it.",
+            f"{name}: the settings in its statement are invalid ({error.errors()[0]['msg']}).", _VERSION_HINT
         ) from None
-    settings._base = base
-    return settings
+    validated._base = base
+    return validated
 
 
 def _plan(statement: Statement, settings: Settings, lock: Lock) -> PackagePlan:
     name = statement.subjects[0].name
-    for plan in plan_packages(settings, lock, catalogs.load()):
+    try:
+        plans = plan_packages(settings, lock, catalogs.load())
+    except KeyError as error:
+        raise ConfigurationError(f"{name}: the lock in its statement has no {error.args[0]}.", _VERSION_HINT) from None
+    for plan in plans:
         if plan.file_name.rpartition("/")[2] == name:
             time = statement.internal.get("time")
-            return dataclasses.replace(plan, time=time) if isinstance(time, int) and time >= 0 else plan
+            return dataclasses.replace(plan, time=time) if _is_time(time) else plan
     raise ConfigurationError(
-        f"The settings in the statement about {name} do not give a package of this name.",
-        "Verify it with the version of kubeparcel that built it.",
+        f"The settings in the statement about {name} do not give a package of this name.", _VERSION_HINT
     )
+
+
+def _is_time(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < TIMESTAMP_LIMIT
 
 
 def _require_local_files(statement: Statement, base: Path) -> None:

@@ -28,12 +28,16 @@ from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.repository.generation_statement import CURRENT
 from kubeparcel.repository.model import STATEMENT_SUFFIX
+from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.trust.dsse import Envelope, parse_envelope
+from kubeparcel.trust.package_statement import parse_package_statement
 from kubeparcel.trust.public_keys import PublicKey, signers
-from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Statement, parse_statement
+from kubeparcel.trust.statement import Statement
 
 _NO_STATEMENT_HINT = "Download it from the repository, where it is next to the package."
 _KEY_HINT = "Pass --key FILE with the public key of the publisher: key.pem or key.asc of its repository."
+_NO_KEY = Finding("a key to verify the signature with", "none", hint=_KEY_HINT)
+_UNSIGNED_HINT = "inv publish signs statements. Without --key, statements of your own builds are accepted unsigned."
 _ANOTHER_FILE_HINT = "Somebody changed the file, or it has the statement of another build. Do not install it."
 
 
@@ -89,6 +93,9 @@ def _open_repository(location: str) -> RepositoryReader | None:
 
 def _check_repository(request: AttestRequest, reader: RepositoryReader, lock: Lock | None, log: Log) -> Iterator[Check]:
     keys = read_keys(request.key) if request.key else _offered_keys(reader)
+    if not keys:
+        yield AttestCheck.SIGNATURE.result(redact_url(reader.location), [_NO_KEY])
+        return
     result = check_attestations(reader, keys, {}, log)
     yield from result.subject.checks
     for path, statement in result.packages.items():
@@ -114,7 +121,7 @@ def _rebuild_published(request: AttestRequest, reader: RepositoryReader, package
             continue
         seen.add(subject.digest["sha256"])
         with open_store(log).scratch(elsewhere=True) as folder:
-            file = folder / subject.name
+            file = folder / path.rpartition("/")[2]
             if reader.stream(path, lambda blocks, file=file: _write(file, blocks)):  # type: ignore[misc]
                 yield _rebuild(request, _Attested(file, statement, None), path, log)
 
@@ -161,11 +168,11 @@ def _read(file: Path) -> _Attested | None:
     signed = file.with_name(f"{file.name}{STATEMENT_SUFFIX}")
     if signed.is_file():
         envelope = parse_envelope(_bytes(signed), signed.name)
-        return _Attested(file, parse_statement(envelope.payload, signed.name, PACKAGE_BUILD_TYPE), envelope)
+        return _Attested(file, parse_package_statement(envelope.payload, signed.name), envelope)
     for folder in (file.parent / FOLDER, file.parent.parent / FOLDER):
         unsigned = folder / f"{file.name}{SUFFIX}"
         if unsigned.is_file():
-            return _Attested(file, parse_statement(_bytes(unsigned), unsigned.name, PACKAGE_BUILD_TYPE), None)
+            return _Attested(file, parse_package_statement(_bytes(unsigned), unsigned.name), None)
     return None
 
 
@@ -183,11 +190,13 @@ def _subject(attested: _Attested, name: str) -> Check:
 
 
 def _signature(attested: _Attested, name: str, keys: Sequence[PublicKey]) -> Check:
+    if attested.envelope is None and keys:
+        finding = Finding("a signature by a trusted key", "the statement is not signed", hint=_UNSIGNED_HINT)
+        return AttestCheck.SIGNATURE.result(name, [finding])
     if attested.envelope is None:
         return AttestCheck.SIGNATURE.result(name, not_run="not signed yet; inv publish signs statements")
     if not keys:
-        finding = Finding("a key to verify the signature with", "none", hint=_KEY_HINT)
-        return AttestCheck.SIGNATURE.result(name, [finding])
+        return AttestCheck.SIGNATURE.result(name, [_NO_KEY])
     if signers(attested.envelope, tuple(keys)):
         return AttestCheck.SIGNATURE.result(name)
     named = ", ".join(signature.key_id or "an unnamed key" for signature in attested.envelope.signatures)

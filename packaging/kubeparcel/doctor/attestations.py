@@ -17,8 +17,9 @@ from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, State
 from kubeparcel.repository.storage.base import T, check_path
 from kubeparcel.threads import CancelToken, parallel_map
 from kubeparcel.trust.dsse import Envelope, parse_envelope
+from kubeparcel.trust.package_statement import parse_package_statement
 from kubeparcel.trust.public_keys import PublicKey, signers
-from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, REPOSITORY_BUILD_TYPE, Statement, parse_statement
+from kubeparcel.trust.statement import REPOSITORY_BUILD_TYPE, Statement, parse_statement
 
 _CONNECTIONS = 8
 _PROMISES = {"sbom": SBOM_SUFFIXES, "provenance": (STATEMENT_SUFFIX,)}
@@ -186,7 +187,7 @@ def _check_package_statement(data: bytes, path: str, keys: Sequence[PublicKey], 
     subject.mark_run(CheckKind.PROVENANCE)
     try:
         envelope = parse_envelope(data, path)
-        statement = parse_statement(envelope.payload, path, PACKAGE_BUILD_TYPE)
+        statement = parse_package_statement(envelope.payload, path)
     except MalformedData as error:
         subject.add_finding(CheckKind.PROVENANCE, "a statement about the package", str(error), path, _RESTORE_HINT)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,13 +24,14 @@ def read_keys(key: str) -> tuple[PublicKey, ...]:
 
 
 def certificate_keys(certificates: bytes) -> tuple[PublicKey, ...]:
-    """Return the keys and subkeys of OpenPGP certificates that statements can be verified with."""
+    """Return the keys and subkeys of OpenPGP certificates that statements can be verified with; not those revoked."""
     if not certificates:
         return ()
     with gpg.temporary_home() as home:
         file = (home.folder or Path()) / "certificates.gpg"
         file.write_bytes(certificates)
         home.run("--import", file, check=False)
-        fingerprints: Sequence[str] = [key.fingerprint for key in (*list_keys(home), *list_subkeys(home))]
+        both = (*list_keys(home), *list_subkeys(home))
+        fingerprints = [key.fingerprint for key in both if not key.revoked]
         exported = ((f, home.run("--export-ssh-key", f"{f}!", check=False).stdout) for f in fingerprints)
         return tuple(key for name, text in exported if text and (key := parse_ssh(text, name)))

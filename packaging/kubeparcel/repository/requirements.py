@@ -14,8 +14,8 @@ from kubeparcel.repository.model import SBOM_SUFFIXES, STATEMENT_SUFFIX, Package
 from kubeparcel.repository.policy import PolicyViolation
 from kubeparcel.repository.storage.base import StorageReader
 from kubeparcel.trust.dsse import parse_envelope
-from kubeparcel.trust.package_statement import unverified_materials
-from kubeparcel.trust.statement import Statement, parse_statement
+from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
+from kubeparcel.trust.statement import Statement
 
 _SHOWN = 20
 _BUILD_HINT = (
@@ -67,7 +67,7 @@ class Evidence:
         path = f"{self.paths.get(package, '')}{STATEMENT_SUFFIX}"
         data = None if self.missing_file(package, STATEMENT_SUFFIX) else self.storage.read(path)
         try:
-            return parse_statement(parse_envelope(data, path).payload, path) if data else None
+            return parse_package_statement(parse_envelope(data, path).payload, path) if data else None
         except MalformedData:
             return None
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from kubeparcel import __version__
 from kubeparcel.model import UNCHECKED, Artifact
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.manifest import PackageManifest
-from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, resource_digest
+from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, parse_statement, resource_digest
 
 SIGNER, CHECKSUM = "signer", "checksumDatabase"
 """The annotations of a material: the identity whose signature was verified, the database that has the module's sum."""
@@ -50,6 +51,17 @@ def describe_package(
         byproducts=tuple(Resource(name, digest={"sha256": digest}) for name, digest in sorted(binaries.items())),
         versions={"kubeparcel": __version__, "nfpm": nfpm},
     )
+
+
+def parse_package_statement(payload: bytes, name: str) -> Statement:
+    """Parse a statement about one package file; `name` is for errors. Raises MalformedData."""
+    statement = parse_statement(payload, name, PACKAGE_BUILD_TYPE)
+    subject = statement.subjects[0].name
+    if len(statement.subjects) != 1:
+        raise MalformedData(f"{name} is about {len(statement.subjects)} files, not about one package")
+    if "/" in subject or not subject.isprintable() or not subject.endswith((".deb", ".rpm")):
+        raise MalformedData(f"{name} is about {subject[:100]!r}, which is not the file name of a package")
+    return statement
 
 
 def artifact_material(artifact: Artifact, *, signed: bool = False) -> Resource:

@@ -21,7 +21,7 @@ from kubeparcel.repository.model import ADVISORY_SUFFIX, STATEMENT_SUFFIX, Packa
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.trust import package_statement
 from kubeparcel.trust.sbom_files import for_signed_copy, parse_sbom
-from kubeparcel.trust.statement import Statement, parse_statement
+from kubeparcel.trust.statement import Statement
 
 _UNSIGNED_SUFFIX = ".intoto.json"
 
@@ -124,7 +124,7 @@ def _read(path: Path) -> bytes:
 
 def _statement(data: bytes, path: str, file: LocalFile) -> Statement:
     """Return the statement about a package file. Raises MalformedData if it is about another one."""
-    statement = parse_statement(data, path)
+    statement = package_statement.parse_package_statement(data, path)
     digests = sorted(statement.digests.values())
     if digests != [file.sha256]:
         raise MalformedData(f"{path} is about another file (sha256 {digests[0][:12]}…, not {file.sha256[:12]}…)")

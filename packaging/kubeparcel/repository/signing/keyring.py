@@ -35,6 +35,7 @@ class Key:
     bits: int
     created: int
     expires: int
+    revoked: bool = False
     self_signature_digest: str = ""
     signing_fingerprint: str = ""
     subkeys: tuple[tuple[str, int], ...] = ()
@@ -118,7 +119,8 @@ def secret_fingerprints(home: GpgHome) -> frozenset[str]:
 
 def _plain_key(fields: list[str], fingerprint: str) -> Key:
     algorithm = _ALGORITHMS.get(fields[3], fields[3])
-    return Key(fingerprint, "", algorithm, int(fields[2]), int(fields[5]), int(fields[6] or 0))
+    revoked = fields[1] == "r"
+    return Key(fingerprint, "", algorithm, int(fields[2]), int(fields[5]), int(fields[6] or 0), revoked)
 
 
 def _key(listing: _Listing) -> Key:
