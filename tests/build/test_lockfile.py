@@ -177,6 +177,13 @@ def test_read_names_the_problem_of_an_invalid_lock(path, text, replacement, mess
     assert error.value.exit_code == 2
 
 
+def test_component_that_the_catalog_does_not_have_is_an_error(path):
+    """A later version of kubeparcel may have it."""
+    path.write_text(FROM_GO.replace("  cni:", "  cilium:"))
+    with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid: unknown component cilium: it needs "):
+        read(path)
+
+
 @pytest.mark.parametrize("text", ["", "[]\n", "words\n", "format: 1\nrequest: []\ncomponents: x\n"])
 def test_read_rejects_other_yaml(path, text):
     path.write_text(text)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from kubeparcel.config import catalog as catalogs
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.model import Arch, Artifact, BuildVariant, Component, Lock, Patch, Request, Signature, Version
 from kubeparcel.store import atomic_write
@@ -174,6 +175,9 @@ def _parse(document: Any) -> Lock:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']} needs another version of kubeparcel")
     components = tuple(_parse_component(name, mapping) for name, mapping in document["components"].items())
+    if unknown := {component.name for component in components} - set(catalogs.load().components):
+        names = ", ".join(sorted(map(str, unknown)))
+        raise ValueError(f"unknown component {names}: it needs another version of kubeparcel")
     request = _parse_request(document["request"])
     expected = requested_versions(request)
     if {component.name for component in components} != set(expected):
