@@ -44,6 +44,7 @@ def test_patches_are_read_with_their_digests(write, workdir):
     ("patches", "message"),
     [
         ("{kubernetes: [none.patch]}", "patches.kubernetes: {}/none.patch: no such file.\n  Paths are rel"),
+        (f"{{kubernetes: [{'a' * 300}]}}", "patches.kubernetes: {}/" + "a" * 300 + ": File name too long."),
         ("{kubernetes: [.]}", "patches.kubernetes: {}: not a file."),
         ("{cri-tools: [/etc/fix.patch]}", "patches.cri-tools.0.file: invalid path '/etc/fix.patch': expected one rel"),
         ("{cni: [https://example.org/a.patch]}", "patches.cni.0.file: a.patch: the digest of the patch is missing"),

@@ -141,17 +141,16 @@ def read_patches(patches: Mapping[str, Collection[PatchSpec]], base: Path) -> tu
 
 def read_patch(path: Path, component: str) -> bytes:
     """Return the content of a local patch; raise ConfigurationError."""
-    problem = "not a file" if path.exists() else "no such file"
-    if path.is_file():
-        try:
+    try:
+        problem = "not a file" if path.exists() else "no such file"
+        if path.is_file():
             with path.open("rb") as file:
                 data = file.read(MAX_PATCH_SIZE + 1)
-        except OSError as error:
-            problem = error.strerror or str(error)
-        else:
             if len(data) <= MAX_PATCH_SIZE:
                 return data
             problem = f"larger than {MAX_PATCH_SIZE:,} bytes"
+    except OSError as error:
+        problem = error.strerror or str(error)
     raise ConfigurationError(
         f"kubeparcel.yaml: patches.{component}: {path}: {problem}.",
         "Paths are relative to the folder of kubeparcel.yaml.",
