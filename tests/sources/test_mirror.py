@@ -79,12 +79,12 @@ def test_second_run_transfers_nothing(filled, site, tmp_path):
     assert len(site.requests) == before
 
 
-def test_damaged_file_is_replaced(filled, site, store):
+def test_damaged_file_is_replaced(filled, site, upstream, store):
     lock, folder = filled
     kubelet = folder / "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
     good = kubelet.read_bytes()
     kubelet.write_bytes(b"damaged")
-    assert "1 new file," in fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store)
+    assert "1 new file," in fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
     assert kubelet.read_bytes() == good
 
 
@@ -142,6 +142,17 @@ def test_mirror_of_separate_signatures_has_bundles(site, upstream, from_mirror, 
     fill_mirror(tmp_path / "mirror", lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
     mirror_source = from_mirror(str(tmp_path / "mirror"), accepted=upstream.accepted)
     assert mirror_source.pin("kubernetes", Version.parse("1.36.3"), [Arch.AMD64]) == lock.component("kubernetes")
+
+
+def test_bundle_of_a_replaced_file_is_replaced(filled, site, upstream, from_mirror, store, tmp_path):
+    lock, folder = filled
+    origin = lock.component("kubernetes").artifacts[0].origin
+    site.publish_file(origin, b"rebuilt")
+    site.sign_file(origin, authority().sign(b"rebuilt"))
+    lock = lock_of_published(upstream)
+    fill_mirror(folder, lock, COMPONENTS, site.url, QuietLog(), store, upstream.accepted)
+    mirror_source = from_mirror(str(folder), accepted=upstream.accepted)
+    assert mirror_source.fetch(lock.artifacts, Store(tmp_path / "another"), QuietLog())
 
 
 def test_unsigned_files_of_a_mirror_are_reported(site, upstream, store, tmp_path):

@@ -47,9 +47,12 @@ def fill_mirror(
         )
     store = store or open_store(log)
     upstream, target = Upstream(components, mirror, accepted=policy, store=store, log=log), LocalMirror(folder)
-    unsigned = [a for a in lock.artifacts if not target.path(a.origin + BUNDLE).is_file()]
+    current = parallel_map(lambda a, _: _has_digest(target.path(a.origin), expected_sha256(a)), lock.artifacts)
+    missing = [a for a, is_current in zip(lock.artifacts, current, strict=True) if not is_current]
+    # The bundle of a file that upstream replaced is replaced with it.
+    unsigned = [a for a in lock.artifacts if a in missing or not target.path(a.origin + BUNDLE).is_file()]
     upstream.signatures.check(unsigned, store, log)
-    new = _copy_files(lock, upstream, target, store, log)
+    new = _copy_files(missing, lock, upstream, target, store, log)
     new += _copy_bundles(unsigned, lock, upstream, target, store, log)
     # A release becomes visible after its files: first their checksums, then the markers.
     for component in lock.components:
@@ -62,13 +65,13 @@ def fill_mirror(
     return f"{folder} · {quantity(len(new), 'new files')}, {size}\nNext: inv build --mirror {folder}"
 
 
-def _copy_files(lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log) -> list[Path]:
-    """Copy the files that are missing, or that differ from the lock."""
-    current = parallel_map(lambda a, _: _has_digest(target.path(a.origin), expected_sha256(a)), lock.artifacts)
-    missing = [a for a, is_current in zip(lock.artifacts, current, strict=True) if not is_current]
-    upstream.download(missing, store, log)
+def _copy_files(
+    artifacts: Sequence[Artifact], lock: Lock, upstream: Upstream, target: LocalMirror, store: Store, log: Log
+) -> list[Path]:
+    """Copy files that are missing, or that differ from the lock."""
+    upstream.download(artifacts, store, log)
     dates = {component.name: component.released for component in lock.components}
-    return [_copy_file(artifact, dates[artifact.component], target, store) for artifact in missing]
+    return [_copy_file(artifact, dates[artifact.component], target, store) for artifact in artifacts]
 
 
 def _has_digest(path: Path, digest: str) -> bool:
@@ -105,8 +108,9 @@ def _copy_bundles(
         except ExternalError as error:
             reasons.append(str(error))
             continue
-        released = lock.component(artifact.component).released
-        new += [_write_text(artifact.origin + BUNDLE, text, released, target)] if text is not None else []
+        if text is not None and text != target.read(artifact.origin + BUNDLE, CancelToken()):
+            released = lock.component(artifact.component).released
+            new.append(_write_text(artifact.origin + BUNDLE, text, released, target))
     if reasons:
         log.warn(f"{quantity(len(reasons), 'files')} will have no signature in the mirror. {reasons[0]}")
     return new
