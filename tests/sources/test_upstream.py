@@ -154,6 +154,17 @@ def test_unpublished_architecture_is_reported(site, upstream):
         upstream.pin("kubernetes", V1363, [Arch.AMD64, Arch.S390X])
 
 
+@pytest.mark.parametrize("others", [1, 2])
+def test_architecture_that_a_list_of_checksums_lacks_is_unpublished(site, upstream, others):
+    version = Version.parse("3.6.8")
+    (artifact,) = upstream.artifacts("etcd", version, Arch.S390X)
+    names = [f"etcd-v3.6.8-linux-{arch}.tar.gz" for arch in ("amd64", "arm64")][:others]
+    path = "/" + upstream.checksum_url(artifact).partition("://")[2]
+    site.files[path] = "".join(f"{'0' * 64}  {name}\n" for name in names).encode()
+    with pytest.raises(UnknownVersion, match=r"no etcd 3\.6\.8 for s390x"):
+        upstream.pin("etcd", version, [Arch.S390X])
+
+
 def test_mirror_without_last_modified_is_reported(site, upstream):
     site.publish_release(upstream, "kubernetes", "1.36.3")
     path = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm"

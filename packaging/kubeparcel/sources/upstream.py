@@ -12,7 +12,7 @@ from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, Binaries, Component, InputPolicy, Version
 from kubeparcel.paths import cache_dir
-from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, published_digest
+from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, lists_only_others, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.http.urls import redact_url
@@ -153,11 +153,14 @@ class Upstream:
 
     def published_checksum(self, artifact: Artifact, token: CancelToken) -> Checksum | None:
         """Return the best checksum that is published for a file; None if there is none."""
+        name = artifact.origin.rpartition("/")[2]
+        is_list = "{file}" not in self.components[artifact.component].checksums
         for kind in DIGITS:
             url = self.checksum_url(artifact, kind)
             text = self.transport.read(url, token)
+            if text is not None and is_list and kind == "sha256" and lists_only_others(text, name):
+                continue
             if text is not None:
-                name = artifact.origin.rpartition("/")[2]
                 return Checksum(kind, published_digest(text, name, self.transport.location(url), kind))
         return None
 
