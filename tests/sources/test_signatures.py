@@ -291,6 +291,17 @@ def test_log_that_does_not_answer_leaves_the_file_unverified(parts, site, source
         parts(source(require_signatures=True))
 
 
+def test_unavailable_log_is_asked_for_one_file_only(site, from_mirror, source):
+    """Where a firewall drops the connections, each question takes a minute."""
+    upstream = from_mirror(site.url, workers=1, accepted=source().accepted)
+    for name, data in site.publish_release(upstream, "kubernetes", "1.36.3").items():
+        site.sign_file(f"https:/{FOLDER}/{name}", authority().sign(data), bundle=False)
+    site.faults[LOG] = [status(503)] * 99
+    component = upstream.pin("kubernetes", V1363, [Arch.AMD64])
+    assert not any(artifact.signature for artifact in component.artifacts)
+    assert len(site.requests_for(LOG)) == 3  # the attempts for the first file
+
+
 @pytest.mark.parametrize("fault", [status(404), status(405)])
 def test_server_of_files_is_no_transparency_log(parts, site, source, fault):
     site.faults[LOG] = [fault] * 3

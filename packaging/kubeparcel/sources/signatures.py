@@ -49,6 +49,8 @@ class Signatures:
     transport: Transport
     policy: InputPolicy
     workers: int = 4
+    _unavailable: dict[str, str] = dataclasses.field(default_factory=dict, init=False)
+    """The problems of transparency logs that could not be queried, by their URLs."""
 
     def sign(
         self, component: str, version: Version, artifacts: Sequence[Artifact], store: Store
@@ -191,14 +193,7 @@ class Signatures:
         signature, certificate = (self.transport.read(artifact.origin + end, token) for end in (".sig", ".cert"))
         if signature is None or certificate is None:
             raise _Unverified(f"{location} does not exist.\nIf it is a mirror, fill it again: inv mirror")
-        log_url = f"{spec.log}/api/v1/log/entries/retrieve"
-        try:
-            question = log_query(signature, certificate, expected_sha256(artifact))
-            answer = self.transport.ask(log_url, question, token)
-        except SignatureError:
-            raise
-        except ExternalError as error:
-            raise _Unverified(f"the transparency log cannot be queried: {error.message}\n{error.hint}") from None
+        answer = self._ask_log(spec.log, log_query(signature, certificate, expected_sha256(artifact)), token)
         if answer is None:
             raise _Unverified(
                 f"{location} does not exist, and {self.transport.location(spec.log)} is no transparency log.\n"
@@ -211,6 +206,18 @@ class Signatures:
                 HINT,
             )
         return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
+
+    def _ask_log(self, log: str, question: Mapping[str, Any], token: CancelToken) -> bytes | None:
+        """Return the answer of a transparency log; raise _Unverified if it cannot be queried.
+
+        It is not asked again then: where a firewall drops connections, each attempt takes a minute.
+        """
+        if log not in self._unavailable:
+            try:
+                return self.transport.ask(f"{log}/api/v1/log/entries/retrieve", question, token)
+            except ExternalError as error:
+                self._unavailable[log] = f"{error.message}\n{error.hint}"
+        raise _Unverified(f"the transparency log cannot be queried: {self._unavailable[log]}")
 
 
 def _rejection_hint(reason: str, artifact: Artifact) -> str:
