@@ -111,3 +111,12 @@ def test_a_template_cannot_come_from_elsewhere(tmp_path, write, name):
     folder.mkdir()
     write("secret", "secret")
     assert "not found" in error_message(name, folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ ''.__class__.__mro__[1].__subclasses__() }}", "{{ cycler.__init__.__globals__.os.getcwd() }}"]
+)
+def test_a_template_cannot_reach_python(tmp_path, write, text):
+    """Those of a foreign statement are rendered as well."""
+    write(text)
+    assert "unsafe" in error_message("mine.conf", tmp_path)

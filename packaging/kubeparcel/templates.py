@@ -1,4 +1,7 @@
-"""Render templates; an undefined name in a template is an error."""
+"""Render templates; an undefined name in a template is an error.
+
+The environment is a sandbox: `attest --rebuild` renders what the settings of a foreign statement name.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from kubeparcel import paths
 from kubeparcel.errors import ConfigurationError
@@ -37,8 +41,8 @@ def render(name: str, context: Mapping[str, Any], base: Path | None = None) -> s
 
 
 @functools.cache
-def _environment(base: Path | None) -> jinja2.Environment:
-    return jinja2.Environment(
+def _environment(base: Path | None) -> SandboxedEnvironment:
+    return SandboxedEnvironment(
         autoescape=jinja2.select_autoescape(("html", "html.j2")),
         loader=jinja2.FileSystemLoader(_search_path(base)),
         undefined=jinja2.StrictUndefined,

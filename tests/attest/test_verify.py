@@ -246,6 +246,18 @@ def test_a_time_that_no_package_can_have_is_no_traceback(built: Path, workdir: P
     assert "rebuild" in states(attest(change_statement(built, change), base=workdir, rebuild=True))
 
 
+def test_a_lock_that_contradicts_the_materials_is_refused(built: Path, workdir: Path) -> None:
+    """The package is what the lock gives, but the statement claims another origin."""
+
+    def change(document: dict[str, Any]) -> None:
+        materials = document["predicate"]["buildDefinition"]["resolvedDependencies"]
+        materials[0]["digest"]["sha256"] = "0" * 64
+
+    report = attest(change_statement(built, change), base=workdir, rebuild=True)
+    assert "used, but not listed" in findings(report)["rebuild"]
+    assert "contradict each other" in findings(report)["materials"]
+
+
 def test_the_users_files_are_materials(built: Path, workdir: Path) -> None:
     (workdir / "motd").write_text("one\n")
     (workdir / "kubeparcel.yaml").write_text(

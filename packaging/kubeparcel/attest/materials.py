@@ -9,12 +9,13 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Component, Lock
 from kubeparcel.reports.results import Finding
 from kubeparcel.trust.package_statement import artifact_material
-from kubeparcel.trust.statement import Statement
+from kubeparcel.trust.statement import Resource, Statement
 
 _HINT = (
     "Built from another file than the lock names: find out which is right before you trust either. "
     "inv resolve --check shows whether upstream changed it."
 )
+_CONTRADICTION_HINT = "The lock in its statement and the materials contradict each other: do not trust the package."
 
 
 def recorded_lock(statement: Statement) -> Lock:
@@ -30,18 +31,31 @@ def compare_materials(statement: Statement, lock: Lock | None) -> tuple[list[Fin
         recorded = recorded_lock(statement)
     except ConfigurationError as error:
         return [Finding("the lock of the build", error.message)], ""
+    if contradictions := list(_contradictions(statement, recorded)):
+        return contradictions, ""
     listed = {material.uri: dict(material.digest) for material in statement.materials}
     own = [a for a in recorded.artifacts if listed.get(artifact_material(a).uri) == artifact_material(a).digest]
     if not own:
         return [], "it contains no binaries of a release"
-    component = own[0].component
-    locked = next((other for other in lock.components if other.name == component), None)
-    if locked is None:
-        return [], f"{lockfile.NAME} has no {component}"
-    before, now = recorded.component(component).version, locked.version
-    if (before, recorded.source) != (now, lock.source):
-        return [], f"{lockfile.NAME} is of {component} {now} from {lock.source}, not {before} from {recorded.source}"
-    return list(_differences(statement, locked)), ""
+    built = recorded.component(own[0].component)
+    locked = next((component for component in lock.components if component.name == built.name), None)
+    if locked and (built.version, recorded.source) == (locked.version, lock.source):
+        return list(_differences(statement, locked)), ""
+    now = f"is of {built.name} {locked.version} from {lock.source}" if locked else f"has no {built.name}"
+    return [], f"{lockfile.NAME} {now}, not {built.version} from {recorded.source}"
+
+
+def _contradictions(statement: Statement, recorded: Lock) -> Iterator[Finding]:
+    """Yield the materials that are not those of the statement's own lock."""
+    by_uri = {material.uri: material for material in map(artifact_material, recorded.artifacts)}
+    for material in statement.materials:
+        own = by_uri.get(material.uri)
+        if own and dict(own.digest) != dict(material.digest):
+            yield Finding(_digest(own), _digest(material), material.uri, _CONTRADICTION_HINT)
+
+
+def _digest(resource: Resource) -> str:
+    return next(iter(resource.digest.values()), "no digest")
 
 
 def _differences(statement: Statement, component: Component) -> Iterator[Finding]:
@@ -49,4 +63,4 @@ def _differences(statement: Statement, component: Component) -> Iterator[Finding
     for material in statement.materials:
         artifact = locked.get(material.uri)
         if artifact and dict(material.digest) != dict(artifact_material(artifact).digest):
-            yield Finding(artifact.digest, next(iter(material.digest.values()), "no digest"), artifact.origin, _HINT)
+            yield Finding(artifact.digest, _digest(material), artifact.origin, _HINT)

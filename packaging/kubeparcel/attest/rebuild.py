@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock
+from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
 from kubeparcel.build import pipeline
 from kubeparcel.build.assembler import assemble_package, finalize
 from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
+from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log
@@ -25,33 +27,55 @@ from kubeparcel.packages import nfpm, reader
 from kubeparcel.packages.differences import compare_packages
 from kubeparcel.packages.rpm import header
 from kubeparcel.reports.results import Finding
-from kubeparcel.trust.package_statement import built_digest
-from kubeparcel.trust.statement import Statement
+from kubeparcel.trust.package_statement import NFPM, built_digest
+from kubeparcel.trust.statement import Resource, Statement
 from kubeparcel.user_cache import open_store
 
+_CONCEALED_HINT = "Its lock and its materials contradict each other: do not trust the package."
 _VERSION_HINT = "Verify it with the version of kubeparcel that built it."
 _BLOCK = 1 << 20
 _RPM_MAGIC = b"\xed\xab\xee\xdb"
 
 
-def rebuild(package: Path, statement: Statement, base: Path, mirror: str, log: Log) -> list[Finding]:
-    """Build a package again and return how it differs.
+def rebuild(
+    package: Path, statement: Statement, base: Path, mirror: str, log: Log, *, trusted: bool = False
+) -> list[Finding]:
+    """Build a package again and return how it differs, and which materials its statement conceals.
 
-    Files of the user are read below `base`, upstream's from `mirror` if it is given. Raises ConfigurationError for
-    a statement whose settings or lock are invalid, and whatever fetching the materials raises.
+    Files of the user are read below `base`, upstream's from `mirror` if it is given; nothing is fetched from other
+    places than the catalog names, except patches if the statement is `trusted`. Raises ConfigurationError for a
+    statement whose settings or lock are invalid, and whatever fetching the materials raises.
     """
+    name = statement.subjects[0].name
     settings, lock = _settings(statement, base, mirror), recorded_lock(statement)
     plan = _plan(statement, settings, lock)
     _require_local_files(statement, base)
     store = open_store(log)
     artifacts = [a for a in lock.artifacts if a.component == plan.component and a.arch == plan.arch]
+    require_upstream_origins(artifacts, lock, name)
+    if not trusted:
+        require_stored_patches(lock, store, name)
     binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}
-    log.info("Rebuild", statement.subjects[0].name)
+    log.info("Rebuild", name)
     built = assemble_package(finalize(plan, lock, binaries, store), store)
+    used = StatementWriter(settings, lock, binaries)(built.manifest, built.sha256)
     with store.scratch() as folder:
-        copy = folder / statement.subjects[0].name
+        copy = folder / name
         shutil.copyfile(store.path(built.sha256), copy)
-        return list(_differences(package, statement, copy, built.sha256))
+        return [*_concealed(statement, used), *_differences(package, statement, copy, built.sha256)]
+
+
+def _concealed(statement: Statement, used: Statement) -> Iterator[Finding]:
+    """Yield the materials that the statement lists or its lock leads to, but not both; nfpm may be another version."""
+    listed, own = ({_identity(m): m for m in s.materials if m.name != NFPM} for s in (statement, used))
+    for key in sorted(listed.keys() ^ own.keys()):
+        material, found = (own[key], "used, but not listed") if key in own else (listed[key], "listed, but not used")
+        digest = next(iter(material.digest.values()), "no digest")
+        yield Finding("the materials that the statement lists", f"{found}: {key[0]} ({digest})", hint=_CONCEALED_HINT)
+
+
+def _identity(material: Resource) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return material.uri or material.name, tuple(sorted(material.digest.items()))
 
 
 def _settings(statement: Statement, base: Path, mirror: str) -> Settings:
@@ -59,7 +83,7 @@ def _settings(statement: Statement, base: Path, mirror: str) -> Settings:
     name, settings = statement.subjects[0].name, statement.external.get("settings")
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{name}: its statement has no settings.", _VERSION_HINT)
-    recorded: dict[str, Any] = dict(settings)
+    recorded: dict[str, Any] = {key: value for key, value in settings.items() if key not in NOT_INPUTS}
     format_, arch = statement.external.get("format"), statement.external.get("architecture")
     recorded |= {"format": [format_], "mirror": mirror}
     if arch not in ("all", "noarch"):

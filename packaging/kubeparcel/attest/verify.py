@@ -209,7 +209,9 @@ def _rebuild(request: AttestRequest, attested: _Attested, name: str, log: Log) -
     from kubeparcel.attest.rebuild import rebuild
 
     try:
-        findings = rebuild(attested.file, attested.statement, request.base, request.mirror, log)
+        findings = rebuild(
+            attested.file, attested.statement, request.base, request.mirror, log, trusted=bool(request.key)
+        )
     except KubeparcelError as error:
         findings = [Finding("a package built from its materials", error.message, hint=error.hint)]
     return AttestCheck.REBUILD.result(name, findings)

