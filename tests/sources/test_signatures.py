@@ -291,6 +291,18 @@ def test_log_that_does_not_answer_leaves_the_file_unverified(parts, site, source
         parts(source(require_signatures=True))
 
 
+def test_bucket_without_listing_answers_403_for_a_missing_bundle(parts, site):
+    site.faults[f"{KUBELET}.sigstore.json"] = [status(403)]
+    assert parts().signature == SIGNED
+
+
+def test_forbidden_signature_leaves_the_file_unverified(parts, site, source):
+    for end in (".sigstore.json", ".sig"):
+        site.faults[KUBELET + end] = [status(403)]
+    (remark,) = source().pin("kubernetes", V1363, [Arch.AMD64]).remarks
+    assert f"were not verified: {site.url}{KUBELET}.sigstore.json answered 403" in remark
+
+
 def test_unavailable_log_is_asked_for_one_file_only(site, from_mirror, source):
     """Where a firewall drops the connections, each question takes a minute."""
     upstream = from_mirror(site.url, workers=1, accepted=source().accepted)

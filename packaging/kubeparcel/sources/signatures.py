@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.console import Log
-from kubeparcel.errors import ExternalError, SignatureError
+from kubeparcel.errors import DownloadError, ExternalError, SignatureError
 from kubeparcel.model import Artifact, InputPolicy, Signature, Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.fetch import expected_sha256
@@ -187,12 +187,15 @@ class Signatures:
     def _read(self, artifact: Artifact, spec: SignatureSpec, token: CancelToken) -> dict[str, Any]:
         """Return the bundle next to a file, or one of its `.sig`, `.cert` and log entry; raise _Unverified."""
         location = self.transport.location(artifact.origin + BUNDLE)
-        text = self.transport.read(artifact.origin + BUNDLE, token)
+        problems: list[str] = []
+        read = functools.partial(self._read_optional, token=token, problems=problems)
+        text = read(artifact.origin + BUNDLE)
         if text is not None:
             return parse_bundle(text, location)
-        signature, certificate = (self.transport.read(artifact.origin + end, token) for end in (".sig", ".cert"))
+        signature, certificate = (read(artifact.origin + end) for end in (".sig", ".cert"))
         if signature is None or certificate is None:
-            raise _Unverified(f"{location} does not exist.\nIf it is a mirror, fill it again: inv mirror")
+            problems.append(f"{location} does not exist.\nIf it is a mirror, fill it again: inv mirror")
+            raise _Unverified(problems[0])
         answer = self._ask_log(spec.log, log_query(signature, certificate, expected_sha256(artifact)), token)
         if answer is None:
             raise _Unverified(
@@ -206,6 +209,17 @@ class Signatures:
                 HINT,
             )
         return build_bundle(signature, certificate, entry, self.transport.location(artifact.origin + ".sig"))
+
+    def _read_optional(self, address: str, token: CancelToken, problems: list[str]) -> str | None:
+        """Return the text of a file; None if it does not exist or, as `problems` then says, cannot be read.
+
+        Buckets answer 403 for a missing file if listing is not allowed.
+        """
+        try:
+            return self.transport.read(address, token)
+        except DownloadError as error:
+            problems.append(f"{error.message}\n{error.hint}")
+            return None
 
     def _ask_log(self, log: str, question: Mapping[str, Any], token: CancelToken) -> bytes | None:
         """Return the answer of a transparency log; raise _Unverified if it cannot be queried.
