@@ -177,9 +177,10 @@ def test_read_names_the_problem_of_an_invalid_lock(path, text, replacement, mess
     assert error.value.exit_code == 2
 
 
-def test_component_that_the_catalog_does_not_have_is_an_error(path):
+@pytest.mark.parametrize(("text", "replacement"), [("  cni:", "  cilium:"), ("\ns", "\n  programs: [cilium/x]\ns")])
+def test_component_that_the_catalog_does_not_have_is_an_error(path, text, replacement):
     """A later version of kubeparcel may have it."""
-    path.write_text(FROM_GO.replace("  cni:", "  cilium:"))
+    path.write_text(FROM_GO.replace(text, replacement))
     with pytest.raises(ConfigurationError, match=r"kubeparcel\.lock is invalid: unknown component cilium: it needs "):
         read(path)
 

@@ -175,10 +175,11 @@ def _parse(document: Any) -> Lock:
     if document["format"] != FORMAT:
         raise ValueError(f"format {document['format']} needs another version of kubeparcel")
     components = tuple(_parse_component(name, mapping) for name, mapping in document["components"].items())
-    if unknown := {component.name for component in components} - set(catalogs.load().components):
-        names = ", ".join(sorted(map(str, unknown)))
-        raise ValueError(f"unknown component {names}: it needs another version of kubeparcel")
     request = _parse_request(document["request"])
+    names = {*(component.name for component in components), *(name.partition("/")[0] for name in request.programs)}
+    if unknown := names - set(catalogs.load().components):
+        text = ", ".join(sorted(map(str, unknown)))
+        raise ValueError(f"unknown component {text}: it needs another version of kubeparcel")
     expected = requested_versions(request)
     if {component.name for component in components} != set(expected):
         raise ValueError(f"expected the components {', '.join(expected)}")
