@@ -58,6 +58,14 @@ def test_resolve_without_any_cri_tools_names_the_searched_minors_and_the_option(
     assert caught.value.exit_code == 2
 
 
+def test_release_that_is_too_old_for_an_optional_component_is_reported_with_the_first(fake_sources, log):
+    fake_sources(FakeSource({"1.21": "1.21.5"}, ["cri-tools 1.21.0"]))
+    with pytest.raises(UnknownVersion) as caught:
+        resolve(Request("1.21", {"etcd": ""}), CATALOG, log)
+    assert caught.value.message == "The catalog has no etcd for Kubernetes 1.21.5."
+    assert caught.value.hint.startswith("It has etcd from Kubernetes 1.22.0 on: ")
+
+
 def test_resolve_uses_requested_versions_of_cri_tools_and_cni(fake_sources, log):
     fake_sources(FakeSource(out=[]))
     assert resolve_versions(Request("1.36", {"cri-tools": "1.30.1", "cni": "1.8.0"}), log) == {

@@ -61,7 +61,11 @@ def _paired(spec: ComponentSpec, kubernetes: Version) -> str:
     for pair in spec.pairs:
         if pair.kubernetes.contains(kubernetes):
             return pair.version
-    raise UnknownVersion(f"The catalog has no {spec.title} for Kubernetes {kubernetes}.")
+    oldest = min((Version.parse(pair.kubernetes.since) for pair in spec.pairs if pair.kubernetes.since), default=None)
+    raise UnknownVersion(
+        f"The catalog has no {spec.title} for Kubernetes {kubernetes}.",
+        f"It has {spec.title} from Kubernetes {oldest} on: choose such a version, or remove the package (packages).",
+    )
 
 
 def _newest_of_minor(
