@@ -124,6 +124,16 @@ def test_context_is_never_ignored():
     assert "does not apply" in problem_of(CHANGE, {"cmd/main.go": MAIN.replace(b"}\n", b"} // end\n")})
 
 
+def test_lines_without_context_are_not_added(repository):
+    """Their place cannot be checked: `git apply` refuses them too."""
+    before = files_of(repository)
+    (repository / "cmd/main.go").write_bytes(MAIN.replace(b"\tprintln", b"\tcheck()\n\tprintln"))
+    patch = git(repository, "diff", "-U0")
+    assert "@@ -3,0 +4 @@" in patch.decode()
+    text = problem_of(patch, {**before, "cmd/main.go": b"// another\n" + MAIN})
+    assert "cmd/main.go, hunk 1 (line 5 of the patch): it adds lines without context" in text
+
+
 def test_change_that_the_release_has_is_said():
     assert "seems to contain the change" in problem_of(CHANGE, {"cmd/main.go": MAIN.replace(b"1", b"2")})
 

@@ -249,6 +249,12 @@ def _apply_hunks(content: bytes, change: FileChange, problem: str) -> bytes:
     position = 0
     shift = 0
     for hunk in change.hunks:
+        if lines and not hunk.old:
+            raise PatchError(
+                f"{problem}{change.old}, hunk {hunk.number} (line {hunk.patch_line} of the patch): it adds lines "
+                "without context, so that their place cannot be checked.",
+                "Write the patch with context: git format-patch or git diff, without -U0.",
+            )
         expected = hunk.start + shift - (1 if hunk.old else 0)
         index = _locate(lines, hunk.old, expected, position)
         if index is None:
