@@ -10,7 +10,7 @@ from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.lock_comparison import differences, satisfies
 from kubeparcel.build.lockfile import dump, read, write
 from kubeparcel.errors import ConfigurationError, DiskError
-from kubeparcel.model import Arch, Artifact, Component, Lock, Request, Signature, Version
+from kubeparcel.model import Arch, Artifact, Component, InputPolicy, Lock, Request, Signature, Version
 from tests.conftest import DEFAULT_VERSIONS, locked
 
 FROM_GO = """\
@@ -265,6 +265,15 @@ def test_lock_satisfies_equal_requests_exact_versions_and_fewer_architectures(re
     assert (
         satisfies(lock, Request(**{"kubernetes": "1.36", "versions": DEFAULT_VERSIONS, **request_fields})) is expected
     )
+
+
+def test_lock_of_go_modules_does_not_satisfy_required_signatures():
+    lock, required = dataclasses.replace(locked(), source="go"), InputPolicy(require_signatures=True)
+    assert satisfies(lock, lock.request)
+    request = dataclasses.replace(lock.request, policy=required)
+    assert lock_comparison.mismatches(lock, request) == ["locked source go, requested signatures, which it has not"]
+    assert satisfies(lock, dataclasses.replace(request, source="go"))
+    assert satisfies(locked(), request)
 
 
 def test_lock_of_an_explicit_version_does_not_satisfy_other_versions_or_the_default():

@@ -106,6 +106,15 @@ def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sour
         resolve(Request("1.36"), CATALOG, log)
 
 
+def test_signatures_that_a_locked_source_has_not_are_reported(fake_sources, log, workdir):
+    fake_sources()
+    settings = load_settings({"source": "go", "require_signatures": True})
+    for locked in (False, True):
+        log.warnings.clear()
+        resolve_or_load(settings, log, locked=locked)
+        assert log.warnings == ["Go modules have no signatures: required ones do not apply to source go."]
+
+
 def test_unchanged_components_keep_the_dates_of_the_lock(fake_sources, log, workdir):
     """Mirrors date files differently: cri-tools of the next patch must have the same bytes."""
     source = FakeSource({"1.36.3": "1.36.3", "1.36.4": "1.36.4"})

@@ -110,6 +110,8 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
         lines.append(f"locked source {lock.source}, requested {request.source}")
     elif request.source == "auto" and request.mirror and lock.source != "upstream" and not lock.request.variant.is_set:
         lines.append(f"locked source {lock.source}, requested a mirror of upstream")
+    elif request.source == "auto" and request.policy.require_signatures and lock.source == "go":
+        lines += [] if lock.request.variant.is_set else ["locked source go, requested signatures, which it has not"]
     return lines
 
 

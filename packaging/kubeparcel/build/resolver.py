@@ -17,7 +17,7 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import InputPolicy, Lock, Request
-from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_mirror
+from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_settings
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
@@ -34,7 +34,7 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
     current = lockfile.read(path)
     request = effective_request(settings, current)
     if current and lock_comparison.satisfies(current, request):
-        warn_of_unused_mirror(current.source, settings.mirror, log)
+        warn_of_unused_settings(current.source, request, log)
         _announce(current, lockfile.NAME, log)
         return current
     if locked:
@@ -177,7 +177,7 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
     current = lockfile.read(path)
     request = effective_request(settings, current)
     if refresh and current:
-        warn_of_unused_mirror(current.source, settings.mirror, log)
+        warn_of_unused_settings(current.source, request, log)
     lock = _refresh(current, refresh, settings, log) if refresh else _resolve(request, current, log)
     differences = tuple(lock_comparison.differences(current, lock)) if current else ("no previous lock",)
     if current and not differences:

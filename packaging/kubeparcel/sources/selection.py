@@ -40,9 +40,7 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
         return _source_of_variant(request, components, log)
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
-        warn_of_unused_mirror(name, request.mirror, log)
-        if name == "go" and request.policy.require_signatures:
-            log.warn("Go modules have no signatures: required ones do not apply to source go.")
+        warn_of_unused_settings(name, request, log)
         return create_source(name, components, request.mirror, policy=request.policy, log=log)
     upstream = create_source("upstream", components, policy=request.policy, log=log)
     try:
@@ -81,11 +79,15 @@ def _source_of_variant(request: Request, components: Mapping[str, ComponentSpec]
             f"{keys}: upstream's binaries are not compiled this way.",
             "Compile them: --source go (source: go in kubeparcel.yaml), or remove the setting.",
         )
-    warn_of_unused_mirror("go", request.mirror, log)
+    warn_of_unused_settings("go", request, log)
     return create_source("go", components, variant=request.variant)
 
 
-def warn_of_unused_mirror(source: str, mirror: str, log: Log) -> None:
-    """Warn if a mirror of upstream's files is set for a source that does not read it."""
-    if mirror and source == "go":
-        log.warn(f"The mirror {redact_url(mirror)} is not used: source go takes modules from GOPROXY.")
+def warn_of_unused_settings(source: str, request: Request, log: Log) -> None:
+    """Warn if a mirror of upstream's files, or their signatures, are requested of a source that has neither."""
+    if source != "go":
+        return
+    if request.mirror:
+        log.warn(f"The mirror {redact_url(request.mirror)} is not used: source go takes modules from GOPROXY.")
+    if request.policy.require_signatures:
+        log.warn("Go modules have no signatures: required ones do not apply to source go.")
