@@ -36,6 +36,15 @@ def test_invalid_option_is_named_with_valid_values(workdir, option, value, messa
     assert error_of({option: value}, UsageError).startswith(message)
 
 
+@pytest.mark.parametrize("name", ["../kubelet", "a/b", ".hidden", "two words", "a@v1"])
+def test_binary_has_the_name_of_a_file(write, name):
+    """It becomes a part of URLs, and kubeparcel.lock records it."""
+    write(f"packages: {{tool: {{summary: x, component: kubernetes, files: [{{path: /usr/bin/x, binary: {name}}}]}}}}\n")
+    assert error_of({}).startswith(
+        f"kubeparcel.yaml:1: packages.tool.files.0.binary: invalid value '{name}': expected "
+    )
+
+
 def test_invalid_variable_is_named(workdir, monkeypatch):
     monkeypatch.setenv("KUBEPARCEL_CRI_TOOLS", "newest")
     assert error_of({}).startswith("KUBEPARCEL_CRI_TOOLS: Invalid version 'newest'.")

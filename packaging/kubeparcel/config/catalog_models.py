@@ -15,6 +15,7 @@ from kubeparcel.config.field_types import (
     KubernetesRange,
     Layout,
     Paragraphs,
+    Pattern,
     RelationText,
     SingleLine,
     StrictModel,
@@ -62,7 +63,9 @@ class FileSpec(Conditional):
     mode: FileMode | None = Field(None, description="octal; by default 0755 for programs and folders, otherwise 0644")
     config: bool = Field(False, description="mark as configuration: local edits survive upgrades")
     role: Literal["", "doc", "license"] = Field("", description="mark as documentation or license")
-    binary: str = Field("", description="content: this binary of the component")
+    binary: Annotated[str, Pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)?", "a name like kubectl-convert")] = Field(
+        "", description="content: this binary of the component"
+    )
     binaries: bool = Field(False, description="content: all binaries of the component")
     template: str = Field("", description="content: a template, from the catalog or a file")
     source: str = Field("", description="content: a file, relative to kubeparcel.yaml")
