@@ -37,6 +37,7 @@ def _edit(name: str, change: Callable[[object], object]) -> Damage:
         (lambda folder: (folder / ENTRY).write_text("[]"), "is not the entry of GO-2026-0001"),
         (_edit(ENTRY, lambda e: {**e, "id": "GO-2026-0002"}), "is not the entry of GO-2026-0001"),
         (_edit(ENTRY, lambda e: {**e, "affected": []}), f"does not affect {NET}"),
+        (_edit(ENTRY, lambda e: {**e, "affected": [{"package": NET}]}), f"does not affect {NET}"),
         (lambda folder: write_json(folder / "ID/GO-2026-0009.json", {}), "GO-2026-0009 is in one of"),
         (_edit("index/vulns.json", lambda rows: [{**rows[0], "id": "GO-2026-0007"}]), "GO-2026-000. is in one of"),
         (_edit("index/modules.json", lambda rows: [{**rows[0], "vulns": [{"id": "GO-1"}]}]), "GO-1 is in one of"),

@@ -141,6 +141,14 @@ def test_exemptions_and_unused_statements_are_listed(
         (lambda path: write_vex(path, statement(products=[])), "it has no products"),
         (lambda path: write_vex(path, statement(products=["kubelet"])), "'kubelet' is not a package URL"),
         (lambda path: write_vex(path, statement(), timestamp="now"), "timestamp 'now' is not a date"),
+        (
+            lambda path: write_vex(path, statement(), timestamp="0001-01-01T00:00:00+14:00"),
+            "is not between 1970 and 2106",
+        ),
+        (
+            lambda path: write_vex(path, statement(vulnerability={"name": "CVE-1", "aliases": "GO-1"})),
+            "its aliases are not a list",
+        ),
     ],
 )
 def test_invalid_document_is_an_error(

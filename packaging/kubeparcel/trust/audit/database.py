@@ -70,7 +70,8 @@ def _check_entry(path: Path, vulnerability: str, module: str) -> None:
     entry = _read(path)
     if not isinstance(entry, dict) or entry.get("id") != vulnerability:
         raise DatabaseError(f"{path} is not the entry of {vulnerability}.", COPY_HINT)
-    affected = {str((row.get("package") or {}).get("name")) for row in _rows(entry.get("affected"))}
+    packages = _rows([row.get("package") for row in _rows(entry.get("affected"))])
+    affected = {str(package.get("name")) for package in packages}
     if module not in affected:
         raise DatabaseError(f"{path} does not affect {module}, for which the index lists it.", COPY_HINT)
 

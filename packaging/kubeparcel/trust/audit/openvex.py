@@ -22,6 +22,7 @@ CONTEXT = "https://openvex.dev/ns"
 
 _STATUSES = ("not_affected", "affected", "fixed", "under_investigation")
 _EXEMPTING = ("not_affected", "fixed")
+_MAX_TIME = 2**32  # as time stamps of packages
 _JUSTIFICATIONS = (
     "component_not_present",
     "vulnerable_code_not_present",
@@ -146,7 +147,10 @@ def _vulnerability_names(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         yield from (str(value[key]).rpartition("/")[2] for key in ("name", "@id") if value.get(key))
-        yield from map(str, value.get("aliases") or ())
+        aliases = value.get("aliases") or []
+        if not isinstance(aliases, list):
+            raise TypeError("its aliases are not a list")
+        yield from map(str, aliases)
 
 
 def _product(value: Any) -> Product:
@@ -173,8 +177,11 @@ def _time(row: Mapping[str, Any], document: Mapping[str, Any]) -> float:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"its timestamp {text!r} is not a date") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+        raise ValueError(f"its timestamp {text[:40]!r} is not a date") from None
+    seconds = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < _MAX_TIME:
+        raise ValueError(f"its timestamp {text!r} is not between 1970 and 2106")
+    return seconds
 
 
 def apply_statements(findings: Sequence[Finding], statements: Sequence[Statement]) -> list[Finding]:
