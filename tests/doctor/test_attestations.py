@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.doctor.reader import FolderReader
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
+from kubeparcel.trust.dsse import parse_envelope
 from tests.conftest import isolate_environment
 from tests.doctor.conftest import Doctor
 from tests.support.package_builders import deb, five
@@ -102,3 +105,30 @@ def test_repositories_without_statements_are_not_asked_for_any(doctor: Doctor, r
     report = doctor(repo, quick=True)
     assert not report.failed_checks
     assert "attestations" not in {subject.name for subject in report.subjects}
+
+
+def test_files_beside_packages_are_not_kept_in_memory(
+    doctor: Doctor, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[str] = []
+    read = FolderReader.read
+
+    def recording(reader: FolderReader, path: str, limit: int | None = None) -> bytes | None:
+        whole.append(path)
+        return read(reader, path, limit)
+
+    monkeypatch.setattr(FolderReader, "read", recording)
+    assert not doctor(repo, quick=True).failed_checks
+    assert not [path for path in whole if path.endswith((".cdx.json", ".spdx.json"))]
+
+
+@pytest.mark.parametrize("required", [None, 7, "sbom", {"sbom": True}])
+def test_a_promise_of_any_type_is_a_finding(
+    doctor: Doctor, repo: Path, monkeypatch: pytest.MonkeyPatch, required: object
+) -> None:
+    monkeypatch.setattr("kubeparcel.doctor.attestations.signers", lambda _, keys: keys)
+    envelope = parse_envelope((repo / CURRENT).read_bytes(), CURRENT)
+    document = json.loads(envelope.payload)
+    document["predicate"]["buildDefinition"]["externalParameters"]["required"] = required
+    (repo / CURRENT).write_bytes(dataclasses.replace(envelope, payload=json.dumps(document).encode()).dump())
+    assert doctor(repo, quick=True).failed_checks == {"attestations": {"statement"}}

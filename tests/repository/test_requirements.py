@@ -98,3 +98,13 @@ def test_signatures_of_binaries_are_read_from_statements(publish: Publish, dist:
         publish(options={"required": "signatures"})
     lacking = {line.partition(" ")[0] for line in error.value.hint.splitlines() if ": unverified " in line}
     assert lacking == {"kubectl", "kubelet"}
+
+
+def test_a_published_statement_that_was_replaced_proves_nothing(publish: Publish, dist: Path, repo: Path) -> None:
+    write_statements(dist)
+    publish()
+    statements = sorted(repo.rglob("*.deb.intoto.jsonl"))
+    statements[0].write_bytes(statements[1].read_bytes())
+    with pytest.raises(PolicyViolation, match="requires signatures") as error:
+        publish(options={"required": "signatures"})
+    assert error.value.hint.count("no statement that says how its binaries were verified") == 1

@@ -170,14 +170,20 @@ def _check_side_files(
         return
     subject.mark_run(CheckKind.SIDE_FILES)
     listed = {resource.name: resource.digest.get("sha256", "") for resource in statement.byproducts}
-    files = _parallel(
-        request, listed, "files beside packages", lambda path: reader.read(path, limits.ENVELOPE.maximum + 1)
-    )
+
+    def read(path: str) -> tuple[str, bytes] | None:
+        """Return the SHA-256 of a file, and the content of a statement; other files are larger."""
+        if not path.endswith(STATEMENT_SUFFIX):
+            digest = reader.stream(path, _hash)
+            return (digest, b"") if digest else None
+        data = reader.read(path, limits.ENVELOPE.maximum + 1)
+        return None if data is None else (hashlib.sha256(data).hexdigest(), data)
+
+    files = _parallel(request, listed, "files beside packages", read)
     for path, expected in listed.items():
-        data = files[path]
-        actual = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else data
-        matches = _compare(subject, CheckKind.SIDE_FILES, path, expected, actual)
-        if matches and isinstance(data, bytes) and path.endswith(STATEMENT_SUFFIX):
+        content = files[path]
+        actual, data = content if isinstance(content, tuple) else (content, b"")
+        if _compare(subject, CheckKind.SIDE_FILES, path, expected, actual) and path.endswith(STATEMENT_SUFFIX):
             _check_package_statement(data, path, keys, result)
 
 
@@ -203,6 +209,10 @@ def _check_package_statement(data: bytes, path: str, keys: Sequence[PublicKey], 
 
 def _check_promises(statement: Statement, subject: Subject) -> None:
     required = statement.external.get("required", [])
+    if not isinstance(required, list):
+        found = f"{required!r:.100}"
+        subject.add_finding(CheckKind.STATEMENT, "a list of requirements", found, generation_statement.CURRENT)
+        return
     suffixes = [suffix for name in _PROMISES if name in required for suffix in _PROMISES[name]]
     listed = {resource.name for resource in statement.byproducts}
     packages = [path for path in statement.digests if path.endswith(_PACKAGE_SUFFIXES)]

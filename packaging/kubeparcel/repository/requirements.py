@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -61,11 +62,16 @@ class Evidence:
         return f" ({problem})" if problem else ""
 
     def statement(self, package: Package) -> Statement | None:
-        """Return the statement about a package: a new one, or the published one. None without a valid one."""
+        """Return the statement about a package: a new one, or the published one. None without a valid one, or if
+        somebody changed it.
+        """
         if package.sha256 in self.statements:
             return self.statements[package.sha256]
         path = f"{self.paths.get(package, '')}{STATEMENT_SUFFIX}"
-        data = None if self.missing_file(package, STATEMENT_SUFFIX) else self.storage.read(path)
+        sha256 = self.state.side_files.get(package.sha256, {}).get(STATEMENT_SUFFIX)
+        data = self.storage.read(path) if sha256 else None
+        if data and hashlib.sha256(data).hexdigest() != sha256:
+            return None
         try:
             return parse_package_statement(parse_envelope(data, path).payload, path) if data else None
         except MalformedData:

@@ -62,9 +62,9 @@ def parse_envelope(data: bytes, name: str) -> Envelope:
     if not isinstance(document, dict) or not document.keys() >= _FIELDS:
         raise MalformedData(f"{name} is not a DSSE envelope: it needs {', '.join(sorted(_FIELDS))}")
     if unknown := sorted(document.keys() - _FIELDS):
-        raise MalformedData(f"{name} has the unknown field {unknown[0]!r}")
+        raise MalformedData(f"{name} has the unknown field {unknown[0]!r:.100}")
     if document["payloadType"] != PAYLOAD_TYPE:
-        raise MalformedData(f"{name} has the payload type {document['payloadType']!r}, not {PAYLOAD_TYPE}")
+        raise MalformedData(f"{name} has the payload type {document['payloadType']!r:.100}, not {PAYLOAD_TYPE}")
     signatures = document["signatures"]
     if not isinstance(signatures, list) or len(signatures) > _MAX_SIGNATURES:
         raise MalformedData(f"{name} needs a list of up to {_MAX_SIGNATURES} signatures")
