@@ -42,6 +42,13 @@ def test_two_releases_are_named_by_their_versions(diff: Diff, workdir: Path) -> 
     assert (code, document["pairs"]) == (1, 2)
 
 
+def test_patched_releases_are_named_by_their_versions(diff: Diff, workdir: Path) -> None:
+    for version in ("1.36.3", "1.36.3+acme.1"):
+        five(workdir / "dist", version)
+    _, document = diff("1.36.3", "1.36.3+acme.1")
+    assert {change[3:] for change in brief(document)} == {("1.36.3-1", "1.36.3+acme.1-1")}
+
+
 def test_unknown_names_are_errors_with_exit_code_2(run_diff: RunDiff, workdir: Path) -> None:
     five(workdir / "dist")
     for words in (("1.35.9", "1.36.3"), ("./missing", "dist"), ("dist", "kubelte"), ("ftp://x/y", "dist")):

@@ -86,6 +86,6 @@ def _selectors(word: str) -> tuple[str, ...]:
     """Return the selector of packages of a release, of a package, or of a version of it."""
     from kubeparcel.model import Version
 
-    if re.fullmatch(r"v?\d+\.\d+\.\d+(-.+)?", word):
+    if re.fullmatch(r"v?\d+\.\d+\.\d+([-+].+)?", word):
         return (f"={Version.parse(word).package_version}-*",)
     return (word,)
