@@ -178,6 +178,12 @@ def test_invalid_patch_is_refused_with_its_line(old, new, problem):
     assert problem in text
 
 
+@pytest.mark.parametrize("names", [b"a/x b/y", b"x", b"a/x b/y\nsimilarity index 90%\nrename from x"])
+def test_header_without_the_names_of_the_file_is_refused(names):
+    text = problem_of(b"diff --git " + names + b"\n@@ -1 +1 @@\n-1\n+2\n")
+    assert "the names of the file are missing, or differ without a rename" in text
+
+
 def test_rename_without_a_rename_line_is_refused():
     patch = CHANGE.replace(b"b/cmd/main.go", b"b/cmd/b.go")
     assert "differ without a rename" in problem_of(patch)
