@@ -155,6 +155,8 @@ def test_failed_write_leaves_no_partial_file(tmp_path):
         ("version: 1.36.3", "version: new", "Invalid version 'new'."),
         ("'2026-07-22T18:07:38+00:00'", "2026-07-22T18:07:38+00:00", "expected text in quotes"),
         ("'2026-07-22T18:07:38+00:00'", "'2026-07-22T18:07:38'", "missing time zone"),
+        ("'2026-07-22T18:07:38+00:00'", "'9999-12-31T23:59:59-12:00'", "released: '9999-12-31T23:59:59-12:00' is not"),
+        ("'2026-07-22T18:07:38+00:00'", "'1969-12-31T23:59:59+00:00'", "is not between 1970 and 2106"),
         ("'2026-07-22T18:07:38+00:00'", "'July'", "Invalid isoformat string: 'July'"),
         ("    - name: cni\n      arch", "    - arch", "'name' is missing"),
         ("name: cni\n", "name: ../../etc/passwd\n", "invalid artifact name '../../etc/passwd'"),
@@ -185,7 +187,10 @@ def test_component_that_the_catalog_does_not_have_is_an_error(path, text, replac
         read(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]\n", "words\n", "format: 1\nrequest: []\ncomponents: x\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]\n", "words\n", "format: 1\nrequest: []\ncomponents: x\n", "format: 1\nrequest: [1]\ncomponents: {}\n"],
+)
 def test_read_rejects_other_yaml(path, text):
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=r"^kubeparcel\.lock is invalid: "):

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from kubeparcel.build.planner import TIMESTAMP_LIMIT
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.model import Arch, Artifact, BuildVariant, Component, Lock, Patch, Request, Signature, Version
@@ -24,7 +25,7 @@ _MAX_SIZE = 1 << 20
 
 _MAX_DETAIL = 500
 _INVALID = (
-    *(yaml.YAMLError, KubeparcelError, KeyError, TypeError, ValueError, AttributeError, OverflowError),
+    *(yaml.YAMLError, KubeparcelError, LookupError, TypeError, ValueError, AttributeError, OverflowError),
     RecursionError,
 )
 SOURCES = ("upstream", "go")
@@ -256,7 +257,10 @@ def _time(mapping: Mapping[str, Any], name: str) -> int:
     time = datetime.fromisoformat(_text(mapping, name))
     if time.tzinfo is None:
         raise ValueError(f"{name}: missing time zone in {mapping[name]} (expected +00:00)")
-    return int(time.timestamp())
+    seconds = int(time.timestamp())
+    if not 0 <= seconds < TIMESTAMP_LIMIT:
+        raise ValueError(f"{name}: {mapping[name]!r} is not between 1970 and 2106")
+    return seconds
 
 
 def _text(mapping: Mapping[str, Any], name: str) -> str:
