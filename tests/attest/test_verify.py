@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import yaml
 from kubeparcel.build import lockfile
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError, UsageError
+from kubeparcel.packages import limits
 from kubeparcel.reports.results import CheckState
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
@@ -302,3 +304,10 @@ def test_equal_builds_give_equal_statements(built: Path, workdir: Path) -> None:
     shutil.rmtree(built / "attestations")
     build(workdir)
     assert {path.name: path.read_bytes() for path in (built / "attestations").iterdir()} == before
+
+
+def test_an_endless_file_is_not_read_to_its_end(
+    published: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "FILE", dataclasses.replace(limits.FILE, default=50))
+    assert "the file is above the limit file-size of 50" in findings(attest(published, base=workdir))["subjects"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.trust import cyclonedx
-from kubeparcel.trust.document import serialize
+from kubeparcel.trust.document import serialize, utc
 from tests.packages.conftest import Make
 from tests.trust.conftest import CGO_PROGRAM, GO_PROGRAM, NFPM, SUM_AS_SHA256, cyclonedx_of, package, valid_cyclonedx
 
@@ -149,3 +149,9 @@ def test_release_lists_each_package_and_each_module_once(nfpm: Make) -> None:
     assert len(components(document, "library")) == 5
     purls = [package["metadata"]["component"]["purl"] for package in packages]
     assert document["dependencies"][0] == {"ref": "pkg:generic/kubernetes@1.36.3", "dependsOn": purls}
+
+
+def test_a_time_that_no_date_has_is_the_latest() -> None:
+    """As the header of a deb from elsewhere may have it."""
+    assert utc(999_999_999_999) == "2106-02-07T06:28:15Z"
+    assert utc(0) == "1970-01-01T00:00:00Z"

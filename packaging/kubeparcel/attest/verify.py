@@ -16,7 +16,7 @@ from kubeparcel.doctor.attestations import check_attestations
 from kubeparcel.doctor.discovery import discover
 from kubeparcel.doctor.factory import open_location
 from kubeparcel.doctor.keys import load_trusted_keys
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import RepositoryReader, limited
 from kubeparcel.doctor.statement_keys import certificate_keys, read_keys
 from kubeparcel.errors import KubeparcelError, UsageError
 from kubeparcel.files import sha256_of, translate_os_errors
@@ -122,13 +122,18 @@ def _rebuild_published(request: AttestRequest, reader: RepositoryReader, package
         seen.add(subject.digest["sha256"])
         with open_store(log).scratch(elsewhere=True) as folder:
             file = folder / path.rpartition("/")[2]
-            if reader.stream(path, lambda blocks, file=file: _write(file, blocks)):  # type: ignore[misc]
+            try:
+                written = reader.stream(path, lambda blocks, file=file: _write(file, blocks))  # type: ignore[misc]
+            except MalformedData as error:
+                yield AttestCheck.REBUILD.result(path, [Finding("the package", str(error))])
+                continue
+            if written:
                 yield _rebuild(request, _Attested(file, statement, None), path, log)
 
 
 def _write(file: Path, blocks: Iterator[bytes]) -> bool:
     with translate_os_errors(file), file.open("wb") as target:
-        target.writelines(blocks)
+        target.writelines(limited(blocks, limits.FILE, file.name))
     return True
 
 

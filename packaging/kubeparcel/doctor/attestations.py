@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kubeparcel.console import Log
 from kubeparcel.doctor.findings import NO_KEY, CheckKind, Fault, Subject
-from kubeparcel.doctor.reader import RepositoryReader
+from kubeparcel.doctor.reader import RepositoryReader, limited
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
@@ -140,6 +140,8 @@ def _parallel(
             return read(check_path(path))
         except (ExternalError, ConfigurationError) as error:
             return error.message
+        except MalformedData as error:
+            return str(error)
         finally:
             task.advance()
 
@@ -156,7 +158,7 @@ def _compare(subject: Subject, kind: CheckKind, path: str, expected: str, actual
 
 def _hash(blocks: Iterable[bytes]) -> str:
     hash_ = hashlib.sha256()
-    for block in blocks:
+    for block in limited(blocks, limits.FILE, "the file"):
         hash_.update(block)
     return hash_.hexdigest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -52,6 +52,16 @@ def read_document(reader: RepositoryReader, path: str) -> bytes | None:
     check_size(limits.DOCUMENT, len(data or b""), url)
     check_size(limits.DOCUMENT_VALUES, (data or b"").count(b","), url)
     return data
+
+
+def limited(blocks: Iterable[bytes], limit: Limit, name: str) -> Iterator[bytes]:
+    """Yield the blocks of a file; raise LimitExceeded once it is larger than the limit."""
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > limit.maximum:
+            raise limit.exceeded(name)
+        yield block
 
 
 def check_size(limit: Limit, value: int, name: str) -> None:

@@ -17,6 +17,7 @@ TOOL_VERSION = __version__
 Document = dict[str, Any]
 """A JSON object."""
 
+_LATEST = 2**32 - 1
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/kubeparcel/kubeparcel")
 
@@ -28,8 +29,8 @@ def content_uuid(document: Mapping[str, Any]) -> uuid.UUID:
 
 
 def utc(time: int) -> str:
-    """Return seconds since 1970 as both formats write them."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return seconds since 1970 as all formats write them; what is later than packages can be is the latest time."""
+    return datetime.fromtimestamp(min(time, _LATEST), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def serialize(document: Mapping[str, Any]) -> bytes:
