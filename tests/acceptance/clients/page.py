@@ -15,14 +15,14 @@ class _Blocks(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.inside = tag
-        if tag == "h3":
+        if tag in ("h2", "h3"):
             self.heading = ""
 
     def handle_endtag(self, tag: str) -> None:
         self.inside = ""
 
     def handle_data(self, data: str) -> None:
-        if self.inside == "h3":
+        if self.inside in ("h2", "h3"):
             self.heading += data
         elif self.inside == "pre":
             self.texts[self.heading] = self.texts.get(self.heading, "") + data

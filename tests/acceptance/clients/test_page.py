@@ -109,7 +109,7 @@ def test_commands_of_the_selected_suite_can_be_copied(chrome, site, suite):
         block.find_element(By.TAG_NAME, "button").click()
         assert wait_until(lambda text=shown: clipboard(page) == text), clipboard(page)
         copied[heading] = shown
-    assert len(copied) == 3
+    assert len(copied) == 4
     base = site.rstrip("/")
     assert f"curl -fsSL {base}/{suite}.sources " in copied["Debian, Ubuntu"]
     redhat = next(text for heading, text in copied.items() if heading.startswith("RHEL"))
