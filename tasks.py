@@ -14,7 +14,13 @@ from kubeparcel.cli.program import Program
 from kubeparcel.cli.task import task
 
 ROOT = Path(__file__).resolve().parent
-TEST_GROUPS = {"quick": "not (acceptance or oracles)", "acceptance": "acceptance", "oracles": "oracles", "all": ""}
+TEST_GROUPS = {
+    "quick": "not (acceptance or oracles)",
+    "acceptance": "acceptance and not oracles",
+    "standard": "not oracles",
+    "oracles": "oracles",
+    "all": "",
+}
 
 
 def _python(*arguments: str) -> int:
@@ -24,19 +30,20 @@ def _python(*arguments: str) -> int:
 
 @task(
     "Develop",
-    ("test", "Run the linters and all tests; tests with missing prerequisites are skipped."),
+    ("test", "Run the linters and the tests; those with missing prerequisites are skipped."),
     ("test --group quick", "Run what needs no root, network or containers."),
     ("test -k lock", "Run the tests with 'lock' in their names, without the linters."),
     group=Option(
-        "quick (no root, network or containers), acceptance, oracles (other projects' programs, compiled) or all",
+        "quick (no root, network or containers), acceptance, standard (both), oracles (other projects' programs, "
+        "compiled on first use) or all",
         "GROUP",
-        "all",
+        "standard",
         choices=tuple(TEST_GROUPS),
     ),
     k=Option("run only tests whose names match, without the linters", "EXPRESSION"),
     jobs=Option("test files that run in parallel", "COUNT", "2", limits=COUNT),
 )
-def test(group: str = "all", k: str = "", jobs: int = 2) -> int:  # noqa: PT028
+def test(group: str = "standard", k: str = "", jobs: int = 2) -> int:  # noqa: PT028
     """Run the tests and the linters."""
     if not k and (code := _lint()):
         return code
