@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: neither lost nor handled where that would leave something behind."""
+"""Handle Ctrl-C and SIGTERM at once, and defer them where an interruption would leave something behind."""
 
 from __future__ import annotations
 

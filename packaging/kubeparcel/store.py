@@ -159,7 +159,7 @@ class Store:
             lock.release()
 
     def open_lock_file(self, name: str) -> BinaryIO:
-        """Open a file for locks of one's own."""
+        """Open our own file for locking."""
         path = self._reserve("held", name)
         with translate_os_errors(path):
             return os.fdopen(open_without_links(str(path), os.O_RDWR | os.O_CREAT), "r+b")

@@ -80,7 +80,7 @@ class Pair(NamedTuple):
 
     @property
     def name(self) -> Name:
-        """Return what both are called."""
+        """Return the name of both packages, with both formats if they differ."""
         formats = dict.fromkeys((str(self.old.format), str(self.new.format)))
         return Name(self.old.name, "/".join(formats), common_name(self.old.arch))
 

@@ -44,7 +44,7 @@ class Attestations:
 
 @dataclass(frozen=True)
 class _Request:
-    """What is examined, and whether packages are read that no index listed."""
+    """The subject of an examination; with `whole`, packages that no index lists are read too."""
 
     subject: Subject
     log: Log

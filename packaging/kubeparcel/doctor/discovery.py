@@ -19,7 +19,7 @@ _YUM_FOLDERS = ("", "yum", "rpm")
 _SKIPPED = {"pool/", "by-hash/", "repodata/", "packages/", "Packages/", "source/", "i18n/", "attestations/"}
 _MAX_DEPTH, _MAX_FOLDERS = 6, 400
 _FREE_FOLDERS, _FOLDERS_PER_REPOSITORY = 60, 10
-"""Of a server's folders, which it may invent, so many are listed, and more for each repository in them."""
+"""How many folders of a server are listed, and how many more for each repository found; it may invent folders."""
 
 _MAX_NAMES = 100
 _RELEASE_FILES = {"InRelease", "Release"}

@@ -38,7 +38,7 @@ def toolchain_version(go: GoBuildInfo) -> str:
 
 
 def module_path(module: GoModule) -> str:
-    """Return a module's path; that of the module it replaces for a folder on the build machine."""
+    """Return a module's path; for a folder on the build machine, that of the module it replaces."""
     return module.replaced if is_local(module) and module.replaced else module.path
 
 

@@ -38,7 +38,7 @@ def parent_directories(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _new_directories(path: str, known: set[str]) -> Iterator[str]:
-    """Yield the directories above a path up to the first known one, and make them known."""
+    """Yield the directories above a path that are not in `known`, and add them to it."""
     while (path := path.rpartition("/")[0] or "/") not in known:
         known.add(path)
         yield path

@@ -16,7 +16,7 @@ GENERATOR = '<meta name="generator" content="kubeparcel">'
 """The mark of our pages."""
 
 _MARKS = (GENERATOR.encode(), b'<link rel="icon" href="data:,">')
-"""Our mark, and the line by which pages of the first versions are recognised."""
+"""The generator mark of our pages, and the line by which pages of the first versions are recognised."""
 
 _HEAD, _READERS = 2048, 8
 _STYLE = (

@@ -84,7 +84,7 @@ def sign(state: State, signer: Signer) -> bytes:
 
 
 def client_files(statement: bytes, signer: Signer, storage: Storage, state: State) -> dict[str, bytes]:
-    """Return the files for who verifies: the current statement, the keys in PEM, and a page that lists them."""
+    """Return the files for verification: the current statement, the keys in PEM, and a page that lists them."""
     if not statement:
         return {}
     pems = signer.public_pems()

@@ -86,7 +86,7 @@ def toolchain_materials(toolchain: str, nfpm: str) -> tuple[Resource, ...]:
 
 
 def unverified_materials(statement: Statement) -> list[str]:
-    """Return what nobody verified of the materials from outside: `signature of kubelet`, `sum of kubernetes`.
+    """Return which external materials were not verified: `signature of kubelet`, `sum of kubernetes`.
 
     Files of projects that sign nothing are not among them, nor are the builder's own programs.
     """

@@ -75,7 +75,7 @@ def _package(package: Package) -> str:
 
 
 def _evr(version: str) -> str:
-    """Return a version as attributes, whose names are others than those of primary."""
+    """Return a version as XML attributes; updateinfo.xml names them differently from primary.xml."""
     epoch, _, rest = version.rpartition(":")
     number, _, release = rest.partition("-")
     return f'epoch="{epoch or 0}" version="{xml_attribute(number)}" release="{xml_attribute(release)}"'

@@ -23,7 +23,7 @@ MAX_HEADER = 256 << 10
 """Bytes that a response may have before its body, interim responses included; servers send a few KB."""
 
 _FREE_LINES, _MIN_LINE_YIELD = 1000, 16
-"""Beyond so many lines (of headers, chunk sizes and trailers), each must come with so many bytes of body."""
+"""The number of lines (headers, chunk sizes, trailers) after which each needs this many bytes of body."""
 
 _MAX_LINE = 65_536
 

@@ -37,7 +37,7 @@ class Advisory:
     products: tuple[Product, ...]
 
     def is_about(self, key: PackageKey, version: str) -> bool:
-        """Return whether a version of a package is meant."""
+        """Return whether the advisory is about this version of a package."""
         use = Use(key.name, version.rpartition(":")[2], key.format, key.arch, "")
         return any(product.purl.version and product.is_package(use) for product in self.products)
 

@@ -37,7 +37,7 @@ class Match:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Return what matches are sorted by."""
+        """Return the key by which matches are sorted."""
         return self.module, self.vulnerability, self.level
 
 

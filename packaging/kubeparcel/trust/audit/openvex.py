@@ -41,7 +41,7 @@ class Product:
     subcomponents: tuple[PackageURL, ...] = ()
 
     def matches(self, use: Use, finding: Finding) -> bool:
-        """Return whether a binary with a finding is meant."""
+        """Return whether the product includes a binary with a finding."""
         module = ("golang", finding.module, finding.version)
         if not self.subcomponents and _matches(self.purl, *module):
             return True
