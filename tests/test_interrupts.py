@@ -35,3 +35,19 @@ os.read(os.pipe()[0], 1)
     command = [sys.executable, "-c", script]
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=TIMEOUT)
     assert "KeyboardInterrupt" in result.stderr
+
+
+def test_handling_interrupts_again_opens_no_descriptors() -> None:
+    """A program that runs many tasks, such as a test session, ran out of those that select() takes."""
+    script = """
+import os, signal
+from kubeparcel.interrupts import handle_interrupts
+counts = []
+for _ in range(3):
+    handle_interrupts(signal.default_int_handler)
+    counts.append(len(os.listdir("/proc/self/fd")))
+print(len(set(counts)))
+"""
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True, timeout=TIMEOUT)
+    assert result.stdout == "1\n"

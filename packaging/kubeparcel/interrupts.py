@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -19,20 +20,26 @@ DELAYS = (0.01, 0.1, 1.0)
 
 
 def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Call `handler` on Ctrl-C and SIGTERM, unless they are ignored. For the main thread, once.
+    """Call `handler` on Ctrl-C and SIGTERM, unless they are ignored. For the main thread.
 
     Python runs a handler between two instructions. A signal that comes after the last of them and
     before a system call that waits, for example for a child process, would only be handled when that
     call returns. So a thread learns of each signal by a pipe and interrupts the main thread's call.
     """
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(_start_watching_signals(), warn_on_full_buffer=False)
     signal.signal(WAKE_UP, lambda *_: None)
     for number in INTERRUPTS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@functools.cache
+def _start_watching_signals() -> int:
+    """Start the thread, once in a process, and return the descriptor that tells it of signals."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
     threading.Thread(target=_wake_main_thread, args=(read_end,), daemon=True).start()
+    return write_end
 
 
 def _wake_main_thread(read_end: int) -> None:

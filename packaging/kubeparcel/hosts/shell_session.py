@@ -93,9 +93,11 @@ class ShellSession:
     def _read(self, size: int, end: float) -> bytes:
         assert self._process.stdout  # noqa: S101 - start_interactive opens pipes
         descriptor = self._process.stdout.fileno()
+        readable = select.poll()
+        readable.register(descriptor, select.POLLIN)
         data = bytearray()
         while self.is_open and len(data) < size:
-            if not select.select([descriptor], [], [], max(0, end - time.monotonic()))[0]:
+            if not readable.poll(1000 * max(0, end - time.monotonic())):
                 self._kill()
                 raise TimeoutError
             chunk = os.read(descriptor, size - len(data))
