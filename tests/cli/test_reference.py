@@ -14,7 +14,8 @@ import pytest
 from kubeparcel import cli
 from kubeparcel.cli.program import Program
 from kubeparcel.cli.reference import ENVIRONMENT, pages
-from kubeparcel.config.settings import ENV_PREFIX, Settings
+from kubeparcel.config.setting_layers import ENV_PREFIX
+from kubeparcel.config.settings import Settings
 from kubeparcel.packages import limits
 from kubeparcel.verify.layout.checks import CHECKS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kubeparcel.build.resolver import locked_components
-from kubeparcel.config.catalog_models import ComponentSpec
+from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Artifact, Lock, Version
 from kubeparcel.sources.upstream import Upstream

@@ -9,7 +9,7 @@ from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Request, Version
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
     from kubeparcel.sources.source import Source
 
 KUBERNETES = "kubernetes"

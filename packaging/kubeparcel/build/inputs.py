@@ -11,7 +11,7 @@ from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.model import UNCHECKED, Component, Lock
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 
 def describe_inputs(lock: Lock) -> str:

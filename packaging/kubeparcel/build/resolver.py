@@ -21,7 +21,7 @@ from kubeparcel.sources.selection import create_source, select_source, warn_of_u
 
 if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
     from kubeparcel.config.settings import Settings
 
 

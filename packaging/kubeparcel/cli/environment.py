@@ -43,7 +43,8 @@ def apply_environment() -> None:
         return
     from difflib import get_close_matches
 
-    from kubeparcel.config.settings import FILE_ONLY, Settings
+    from kubeparcel.config.setting_layers import FILE_ONLY
+    from kubeparcel.config.settings import Settings
 
     settings = {_PREFIX + name.upper() for name in Settings.model_fields if name not in FILE_ONLY}
     for name in sorted(unknown - settings):

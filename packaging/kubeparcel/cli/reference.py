@@ -26,7 +26,7 @@ EXIT_CODES: Mapping[int, str] = {
 
 def pages(program: Program) -> dict[str, str]:
     """Return the text of each generated file, by its path in a checkout."""
-    from kubeparcel.config.settings import ENV_PREFIX
+    from kubeparcel.config.setting_layers import ENV_PREFIX
     from kubeparcel.verify.layout.checks import CHECKS
 
     schema = settings_schema()

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import model_validator
 
-from kubeparcel.config.catalog_models import ComponentSpec, DistributionPackage, FileSpec, LayoutSpec, PackageSpec
+from kubeparcel.config.catalog_models import DistributionPackage, FileSpec, LayoutSpec, PackageSpec
+from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.data_files import load_data_file
 from kubeparcel.config.field_types import StrictModel, VersionRange
 from kubeparcel.model import Format

@@ -1,7 +1,7 @@
 """The types of fields in YAML: ranges, modes, paths and names, with the messages of invalid values.
 
-pydantic is imported only here and in catalog_models.py, catalog.py and settings.py: the import
-takes 0.1 s. It locates every invalid field, and generates the JSON Schema for editors.
+pydantic locates every invalid field, and generates the JSON Schema for editors. Its import takes 0.1 s, so that
+modules outside of this folder import those that use it late.
 """
 
 from __future__ import annotations

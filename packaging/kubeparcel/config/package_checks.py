@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Mapping
 
 from kubeparcel.config.catalog import Catalog
-from kubeparcel.config.catalog_models import ComponentSpec, PackageSpec
+from kubeparcel.config.catalog_models import PackageSpec
+from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.removals import unknown_removals
 from kubeparcel.config.yaml_file import YamlFile
 from kubeparcel.errors import ConfigurationError

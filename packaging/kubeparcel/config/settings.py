@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +19,6 @@ from kubeparcel.config.field_types import (
     Pattern,
     SingleLine,
     StrictModel,
-    exact_version,
     plugin_folder,
     yaml_key,
 )
@@ -29,84 +26,28 @@ from kubeparcel.config.kubelet_arguments import valid_arguments
 from kubeparcel.config.package_checks import check_packages
 from kubeparcel.config.package_spec import CNI_BIN_DIR
 from kubeparcel.config.patch_settings import Patches, VersionSuffix, check_patches, read_patches
-from kubeparcel.config.yaml_file import YamlFile, error_message
-from kubeparcel.errors import ConfigurationError, UsageError
+from kubeparcel.config.setting_layers import explain, merge_layers
+from kubeparcel.config.setting_types import (
+    Arches,
+    Formats,
+    GoSettings,
+    NumberAsText,
+    QuotedVersion,
+    as_mapping,
+    kubernetes_request,
+    split_words,
+)
+from kubeparcel.config.yaml_file import YamlFile
 from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
 from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
-ENV_PREFIX = "KUBEPARCEL_"
-FILE_ONLY = ("go", "patches")
-"""Settings that are mappings, so that no variable can have them."""
-
-OFF = "false"
-"""The value of a setting that an option `--no-SETTING` turns off."""
-
-
-def _words(value: Any) -> Any:
-    """Split text with commas into a list."""
-    if isinstance(value, str):
-        return [word.strip() for word in value.split(",") if word.strip()]
-    return value
-
-
-def _named(value: Any) -> Any:
-    """Return a mapping of packages without changes for a list of names."""
-    if isinstance(value, str | list | tuple) and all(isinstance(name, str) for name in value):
-        return {name: {} for name in _words(value)}
-    return value
-
-
-def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values:
-        raise ValueError("expected at least one value")
-    return tuple(dict.fromkeys(values))
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f'write the version in quotes: "{value}" (YAML reads 1.30 as 1.3)')  # noqa: TRY004
-    return value
-
-
-def _request(text: str) -> str:
-    """Return `stable`, `latest`, a minor or an exact version, without a leading v."""
-    plain = text.strip().removeprefix("v")
-    if plain in {"stable", "latest"} or re.fullmatch(r"\d+\.\d+", plain):
-        return plain
-    return exact_version(plain)
-
-
-def _digits(value: Any) -> Any:
-    """Return a whole number as text, so that it needs no quotes."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
-QuotedVersion = BeforeValidator(_text)
-Arches = Annotated[
-    tuple[Arch, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[Arch, ...]), AfterValidator(_unique)
-]
-Formats = Annotated[
-    tuple[Format, ...],
-    BeforeValidator(_words, json_schema_input_type=str | tuple[Format, ...]),
-    AfterValidator(_unique),
-]
-
-
-class GoSettings(StrictModel):
-    """How binaries are compiled. The settings are recorded in the lock and in the packages."""
-
-    fips: bool = Field(default=False, description="link Go's FIPS 140-3 module; versions end in +fips")
-    amd64: Literal["v1", "v2", "v3", "v4"] = Field(
-        default="v1", description="lowest level of x86-64 processors that run the binaries (GOAMD64)"
-    )
 
 
 class Settings(StrictModel):
     """All settings, with their defaults. Paths are as the user wrote them."""
 
-    kubernetes: Annotated[str, QuotedVersion, AfterValidator(_request)] = "stable"
+    kubernetes: Annotated[str, QuotedVersion, AfterValidator(kubernetes_request)] = "stable"
     cri_tools: Annotated[ExactVersion, QuotedVersion] = ""
     cni: Annotated[ExactVersion, QuotedVersion] = ""
     arch: Arches = (Arch.AMD64,)
@@ -154,12 +95,12 @@ class Settings(StrictModel):
         "any",
         description="findings that fail an audit: any, imported (package in a binary), called (function in it), none",
     )
-    vex: Annotated[tuple[str, ...], BeforeValidator(_words, json_schema_input_type=str | tuple[str, ...])] = Field(
+    vex: Annotated[tuple[str, ...], BeforeValidator(split_words, json_schema_input_type=str | tuple[str, ...])] = Field(
         (), description="files with OpenVEX statements: vulnerabilities that do not matter for these packages"
     )
     packages: Annotated[
         Mapping[PackageName, PackageSpec],
-        BeforeValidator(_named, json_schema_input_type=Mapping[PackageName, PackageSpec] | tuple[PackageName, ...]),
+        BeforeValidator(as_mapping, json_schema_input_type=Mapping[PackageName, PackageSpec] | tuple[PackageName, ...]),
     ] = Field(
         {},
         description="changes to packages of the catalog, new packages, and optional ones to build, by name; a list "
@@ -244,11 +185,11 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     """
     base = base or Path.cwd()
     file = YamlFile.read(base / FILE_NAME)
-    values, origins = _merge_layers(options, file)
+    values, origins = merge_layers(options, file, Settings.model_fields)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, origins, file) from None
+        raise explain(error, origins, file, Settings.model_json_schema()) from None
     settings._base = base
     if settings.packages:
         catalog = catalogs.load()
@@ -265,54 +206,6 @@ def setting_origins(options: Mapping[str, Any], base: Path | None = None) -> dic
 
     An origin is `default`, `kubeparcel.yaml:LINE`, the name of a variable, or an option.
     """
-    _, origins = _merge_layers(options, YamlFile.read((base or Path.cwd()) / FILE_NAME))
+    file = YamlFile.read((base or Path.cwd()) / FILE_NAME)
+    _, origins = merge_layers(options, file, Settings.model_fields)
     return {yaml_key(field): origins.get(yaml_key(field), "default") for field in Settings.model_fields}
-
-
-def _merge_layers(options: Mapping[str, Any], file: YamlFile) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the values of file, variables and options, not validated yet, and their origins, by key."""
-    _require_dashes(file)
-    values, origins = dict(file.data), {key: file.locate((key,)) for key in file.data}
-    for field in Settings.model_fields:
-        key, variable = yaml_key(field), ENV_PREFIX + field.upper()
-        option = f"--no-{key}" if options.get(field) == OFF else f"--{key}"
-        from_environment = "" if field in FILE_ONLY else os.environ.get(variable)
-        for value, origin in ((from_environment, variable), (options.get(field), option)):
-            if value not in (None, "", [], (), False):
-                values[key] = _add_packages(values.get(key), value) if field == "packages" else value
-                origins[key] = origin
-    return values, origins
-
-
-def _add_packages(packages: Any, names: Any) -> Any:
-    """Add the names of an option or a variable to the `packages` of the file, which may be invalid yet."""
-    packages, more = _named(packages or {}), _named(names)
-    return {**more, **packages} if isinstance(packages, Mapping) else packages
-
-
-def _require_dashes(file: YamlFile) -> None:
-    """Reject names with underscores in the file, so that no setting can be set twice."""
-    for name in file.data:
-        if name in Settings.model_fields and name != yaml_key(name):
-            raise ConfigurationError(
-                f'{file.locate((name,))}: {name} is not a setting. Did you mean "{yaml_key(name)}"?'
-            )
-
-
-def _explain(error: ValidationError, origins: Mapping[str, str], file: YamlFile) -> Exception:
-    option_errors: list[str] = []
-    other_errors: list[str] = []
-    for details in error.errors():
-        origin = origins.get(str(details["loc"][0]) if details["loc"] else "", "")
-        message = f"{origin}: {error_message(details)}"
-        if origin.startswith("--"):
-            option_errors.append(message)
-        elif origin.startswith(ENV_PREFIX):
-            other_errors.append(message)
-        else:
-            other_errors.append(file.explain(details, Settings.model_json_schema()))
-    if option_errors:
-        return UsageError("\n".join(option_errors + other_errors))
-    return ConfigurationError(
-        "\n".join(other_errors), "All settings: inv config --schema, docs/reference/configuration.md"
-    )

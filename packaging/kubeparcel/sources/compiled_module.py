@@ -12,7 +12,7 @@ from kubeparcel.model import Version
 from kubeparcel.sources.patched_modules import SIBLING
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 
 def link_variables(spec: ComponentSpec, version: Version, date: str) -> dict[str, str]:

@@ -33,7 +33,7 @@ from kubeparcel.sources.patched_modules import (
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""

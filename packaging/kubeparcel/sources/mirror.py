@@ -21,7 +21,7 @@ from kubeparcel.threads import CancelToken, parallel_map
 from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 
 def fill_mirror(

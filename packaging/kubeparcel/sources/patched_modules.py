@@ -15,7 +15,7 @@ from kubeparcel.sources.patches import PatchError, apply, parse
 from kubeparcel.store import translate_os_errors
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import GoSpec
+    from kubeparcel.config.component_models import GoSpec
 
 SIBLING = re.compile(r"(\S+) => (\.\.?/\S+)")
 """A replacement by another folder of the same repository, in a go.mod."""

@@ -12,7 +12,7 @@ from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.source import Source
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 
 def create_source(

@@ -28,7 +28,7 @@ from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec, SignatureSpec
+    from kubeparcel.config.component_models import ComponentSpec, SignatureSpec
 
 BUNDLE = ".sigstore.json"
 """The suffix of a bundle, next to the file that it signs."""

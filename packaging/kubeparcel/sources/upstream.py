@@ -22,7 +22,7 @@ from kubeparcel.store import Store
 from kubeparcel.threads import CancelToken, parallel_map
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog_models import ComponentSpec
+    from kubeparcel.config.component_models import ComponentSpec
 
 OLDEST_MINOR = 11
 """The first minor of Kubernetes 1 whose dependencies the catalog has."""

@@ -1,0 +1,73 @@
+"""The types of single settings: lists in one text, versions, and how binaries are compiled."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from kubeparcel.config.field_types import StrictModel, exact_version
+from kubeparcel.model import Arch, Format
+
+
+def split_words(value: Any) -> Any:
+    """Split text with commas into a list."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    return value
+
+
+def as_mapping(value: Any) -> Any:
+    """Return a mapping of packages without changes for a list of names."""
+    if isinstance(value, str | list | tuple) and all(isinstance(name, str) for name in value):
+        return {name: {} for name in split_words(value)}
+    return value
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("expected at least one value")
+    return tuple(dict.fromkeys(values))
+
+
+def _quoted(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f'write the version in quotes: "{value}" (YAML reads 1.30 as 1.3)')  # noqa: TRY004
+    return value
+
+
+def kubernetes_request(text: str) -> str:
+    """Return `stable`, `latest`, a minor or an exact version, without a leading v."""
+    plain = text.strip().removeprefix("v")
+    if plain in {"stable", "latest"} or re.fullmatch(r"\d+\.\d+", plain):
+        return plain
+    return exact_version(plain)
+
+
+def _digits(value: Any) -> Any:
+    """Return a whole number as text, so that it needs no quotes."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
+QuotedVersion = BeforeValidator(_quoted)
+Arches = Annotated[
+    tuple[Arch, ...],
+    BeforeValidator(split_words, json_schema_input_type=str | tuple[Arch, ...]),
+    AfterValidator(_unique),
+]
+Formats = Annotated[
+    tuple[Format, ...],
+    BeforeValidator(split_words, json_schema_input_type=str | tuple[Format, ...]),
+    AfterValidator(_unique),
+]
+
+
+class GoSettings(StrictModel):
+    """How binaries are compiled. The settings are recorded in the lock and in the packages."""
+
+    fips: bool = Field(default=False, description="link Go's FIPS 140-3 module; versions end in +fips")
+    amd64: Literal["v1", "v2", "v3", "v4"] = Field(
+        default="v1", description="lowest level of x86-64 processors that run the binaries (GOAMD64)"
+    )
