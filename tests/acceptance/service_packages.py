@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubeparcel.build import lockfile, pipeline
-from kubeparcel.build.assembler import finalize
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config import settings

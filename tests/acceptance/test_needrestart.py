@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build.assembler import assemble_package, finalize
+from kubeparcel.build.assembler import assemble_package
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog as packages_catalog
 from kubeparcel.config.settings import load_settings

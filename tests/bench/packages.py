@@ -17,7 +17,7 @@ import yaml
 
 from kubeparcel import paths, store
 from kubeparcel.build import lockfile, pipeline, planner
-from kubeparcel.build.assembler import finalize
+from kubeparcel.build.manifests import finalize
 from kubeparcel.config import catalog, settings
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Format

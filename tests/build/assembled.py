@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
+from kubeparcel.build.assembler import BuiltPackage, assemble
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from kubeparcel.build import pipeline
-from kubeparcel.build.assembler import provenance
 from kubeparcel.build.inputs import describe_inputs
+from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.resolver import resolve_or_load, update_lock
 from kubeparcel.config import catalog

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.build.assembler import finalize
+from kubeparcel.build.manifests import finalize
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.manifest import PackageManifest

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import yaml
 
-from kubeparcel.build import lock_comparison, lockfile
-from kubeparcel.build.assembler import provenance
+from kubeparcel.build import lock_comparison, lock_document, lockfile
 from kubeparcel.build.inputs import describe_inputs
+from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.resolver import resolve_or_load, update_lock
 from kubeparcel.config import catalog
@@ -37,7 +37,7 @@ def test_variant_is_written_to_the_lock_and_read(tmp_path):
     assert document["request"]["go"] == {"fips": True}
     assert document["components"]["kubernetes"]["version"] == "1.36.3+fips"
     assert lockfile.read(tmp_path / "kubeparcel.lock") == lock
-    assert "go" not in lockfile.request_document(Request())
+    assert "go" not in lock_document.request_document(Request())
 
 
 @pytest.mark.parametrize(

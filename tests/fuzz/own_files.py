@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_document, lock_parser, lockfile
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import reader
@@ -55,7 +55,7 @@ STATEMENT = Statement(
     (Resource("kubelet.deb", digest={"sha256": "f" * 64}),),
     PACKAGE_BUILD_TYPE,
     {"package": "kubelet", "settings": {"layout": "etc"}},
-    {"lock": lockfile.document(locked()), "time": 1_700_000_000},
+    {"lock": lock_document.document(locked()), "time": 1_700_000_000},
     tuple(map(artifact_material, locked().artifacts)),
     (Resource("kubelet", digest={"sha256": "e" * 64}),),
 )
@@ -77,7 +77,7 @@ def read_lock(data: bytes) -> object:
     """Parse a lock, and write it again."""
     try:
         return lockfile.parse(lockfile.dump(lockfile.parse(data)).encode())
-    except lockfile._INVALID as error:
+    except lock_parser.INVALID as error:
         raise MalformedData(str(error)[:100]) from None
 
 

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from kubeparcel.build.assembler import BuiltPackage, finalize
+from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog, settings
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version

@@ -14,7 +14,8 @@ from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock
 from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
 from kubeparcel.build import pipeline
-from kubeparcel.build.assembler import assemble_package, finalize
+from kubeparcel.build.assembler import assemble_package
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
 from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from kubeparcel.build.lockfile import requested_versions
+from kubeparcel.build.lock_document import requested_versions
 from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request
 
 

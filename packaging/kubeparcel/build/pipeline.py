@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.build import lock_comparison, lockfile
-from kubeparcel.build.assembler import BuiltPackage, assemble, finalize
+from kubeparcel.build.assembler import BuiltPackage, assemble
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build.assembler import cached_package, finalize
+from kubeparcel.build.assembler import cached_package
+from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import is_current
 from kubeparcel.build.pipeline import display_output, requested_artifacts
 from kubeparcel.build.planner import PackagePlan, plan_packages

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lock_comparison, lockfile
+from kubeparcel.build import lock_comparison, lock_document, lockfile
 from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
 from kubeparcel.build.inputs import describe_inputs
 from kubeparcel.config import catalog as catalogs
@@ -126,18 +126,18 @@ class LockUpdate:
         """Return the JSON document of `--json`."""
         document = {
             "source": self.lock.source,
-            "requested": lockfile.request_document(self.request),
-            "locked": lockfile.summary(self.previous) if self.previous else None,
+            "requested": lock_document.request_document(self.request),
+            "locked": lock_document.summary(self.previous) if self.previous else None,
             "versions": {c.name: str(c.version) for c in self.lock.components},
-            "inputs": lockfile.artifact_documents(self.lock),
+            "inputs": lock_document.artifact_documents(self.lock),
             "differences": self.differences,
         }
         return json.dumps(document, indent=2)
 
     def as_text(self) -> str:
         """Return a table of what is requested, locked and available, and the changed digests."""
-        requested, available = lockfile.request_document(self.request), lockfile.summary(self.lock)
-        locked = lockfile.summary(self.previous) if self.previous else {}
+        requested, available = lock_document.request_document(self.request), lock_document.summary(self.lock)
+        locked = lock_document.summary(self.previous) if self.previous else {}
         catalog = catalogs.load()
         names = [name for name in catalog.components if name in {*requested, *locked, *available}]
         titles = {name: catalog.components[name].title for name in names}

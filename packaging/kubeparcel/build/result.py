@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_document, lockfile
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.console import duration, format_table, quantity
 from kubeparcel.model import Binaries, Lock
@@ -62,7 +62,7 @@ class BuildResult:
         document = {
             "kubernetes": str(self.lock.component("kubernetes").version),
             "source": self.lock.source,
-            "inputs": lockfile.artifact_documents(self.lock),
+            "inputs": lock_document.artifact_documents(self.lock),
             "packages": self.package_entries(),
             "changed": [str(path) for path in self.changed if path.parent.name != FOLDER],
             "sboms": [str(self.out / name) for name in self.sboms],
@@ -145,6 +145,6 @@ class FetchResult:
             for name, sha256 in sorted(digests.items())
         ]
         if as_json:
-            inputs = lockfile.artifact_documents(self.lock)
+            inputs = lock_document.artifact_documents(self.lock)
             return json.dumps({"source": self.lock.source, "inputs": inputs, "binaries": entries}, indent=2)
         return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build import lockfile
+from kubeparcel.build import lock_document
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.patch_settings import applicable_patches
@@ -59,7 +59,7 @@ class StatementWriter:
         document = settings.as_document()
         self._parameters: dict[str, Any] = {name: document[name] for name in document if name not in NOT_INPUTS}
         self._settings, self._lock, self._binaries = settings, lock, binaries
-        self._lock_document, self._nfpm = lockfile.document(lock), nfpm.version()
+        self._lock_document, self._nfpm = lock_document.document(lock), nfpm.version()
 
     def __call__(self, manifest: PackageManifest, sha256: str) -> Statement:
         used = {file.sha256 for file in manifest.files}

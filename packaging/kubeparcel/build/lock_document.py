@@ -1,0 +1,91 @@
+"""The content of kubeparcel.lock as a document, by the keys of the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request, Signature
+
+FORMAT = 1
+
+
+def document(lock: Lock) -> dict[str, Any]:
+    """Return the content of the file; `lock_parser.parse_lock` is the reverse."""
+    return {
+        "format": FORMAT,
+        "request": request_document(lock.request),
+        "source": lock.source,
+        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        "components": {c.name: _dump_component(c) for c in lock.components},
+    }
+
+
+def request_document(request: Request) -> dict[str, Any]:
+    """Return a request by the keys of the file; the mirror and what is accepted are not part of it."""
+    return {
+        **requested_versions(request),
+        "arches": [str(arch) for arch in request.arches],
+        "source": request.source,
+        **({"programs": list(request.programs)} if request.programs else {}),
+        **variant_document(request.variant),
+    }
+
+
+def variant_document(variant: BuildVariant) -> dict[str, Any]:
+    """Return how binaries are compiled, by the keys of the file; what is the default has none."""
+    patches: dict[str, list[dict[str, str]]] = {}
+    for patch in variant.patches:
+        versions = {"versions": patch.versions} if patch.versions else {}
+        patches.setdefault(patch.component, []).append({**patch.as_document(), **versions})
+    return {
+        **({"go": variant.as_document()} if variant.as_document() else {}),
+        **({"patches": patches} if patches else {}),
+        **({"version-suffix": f"+{variant.suffix}"} if variant.suffix else {}),
+    }
+
+
+def requested_versions(request: Request) -> dict[str, str]:
+    """Return the requested version of each component; empty for the one that fits Kubernetes."""
+    return {"kubernetes": request.kubernetes, **request.versions}
+
+
+def summary(lock: Lock) -> dict[str, Any]:
+    """Return what a lock answers a request with, by the keys of `request_document`."""
+    versions = {component.name: str(component.version) for component in lock.components}
+    return {**versions, "arches": list(lock.request.arches), "source": lock.source}
+
+
+def _dump_component(component: Component) -> dict[str, Any]:
+    return {
+        "version": str(component.version),
+        "released": datetime.fromtimestamp(component.released, UTC).isoformat(),
+        "artifacts": [_dump_artifact(artifact) for artifact in component.artifacts],
+    }
+
+
+def artifact_documents(lock: Lock) -> list[dict[str, Any]]:
+    """Return all artifacts by the keys of the file, each with its component."""
+    return [{"component": artifact.component, **_dump_artifact(artifact)} for artifact in lock.artifacts]
+
+
+def _dump_artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "name": artifact.name,
+        "arch": str(artifact.arch),
+        "origin": artifact.origin,
+        "digest": artifact.digest,
+        **({"checksum": artifact.checksum} if artifact.checksum else {}),
+        **({"signature": signature_document(artifact.signature)} if artifact.signature else {}),
+    }
+
+
+def signature_document(signature: Signature) -> dict[str, Any]:
+    """Return a signature by the keys of the file."""
+    time = datetime.fromtimestamp(signature.time, UTC).isoformat()
+    return {
+        "identity": signature.identity,
+        "issuer": signature.issuer,
+        "log-index": signature.log_index,
+        **({"time": time} if signature.time else {}),
+    }

@@ -1,0 +1,168 @@
+"""Completes the plan of a package once its binaries are fetched: digests, provenance and dependencies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kubeparcel.build.assembler import RECIPE
+from kubeparcel.build.planner import (
+    ComponentBinary,
+    FilePlan,
+    LocalFile,
+    OmittedBinary,
+    OwnedDirectory,
+    PackagePlan,
+    ProvenanceRecord,
+    Symlink,
+    TextContent,
+)
+from kubeparcel.config.patch_settings import applicable_patches
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Binaries, Format, Lock
+from kubeparcel.packages import go_modules, shared_libraries
+from kubeparcel.packages.go_modules import LinkedModule
+from kubeparcel.packages.manifest import ManifestFile, PackageManifest
+from kubeparcel.packages.provenance import describe_contents
+from kubeparcel.store import Store
+
+_COPIED_FIELDS = (
+    *("name", "version", "revision", "format", "arch", "component", "fields", "scripts"),
+    *("time", "compression", "file_name"),
+)
+"""The fields that a manifest copies from its plan."""
+
+
+def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) -> PackageManifest:
+    """Return the plan's manifest, with file digests, provenance and library dependencies.
+
+    Raises ConfigurationError if a binary of the plan is missing from the release.
+    """
+    digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
+    files = tuple(manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, digests, store))
+    dependencies = _library_dependencies(plan, files, store)
+    manifest = PackageManifest(
+        **{name: getattr(plan, name) for name in _COPIED_FIELDS},
+        arch_name=plan.format.arch_name(plan.arch),
+        files=files,
+        relations=tuple(dict.fromkeys((*plan.relations, *dependencies))),
+        bundled=_bundled_modules(files, store) if plan.format is Format.RPM else (),
+        note=f"Packaged {plan.component or plan.name} {plan.version} with kubeparcel.",
+    )
+    return _with_provenance(manifest, plan, lock, digests, store)
+
+
+def _with_provenance(
+    manifest: PackageManifest, plan: PackagePlan, lock: Lock, digests: Mapping[str, str], store: Store
+) -> PackageManifest:
+    """Return the manifest with the record of provenance, which describes all of it."""
+    paths = {file.path for file in plan.files if isinstance(file.content, ProvenanceRecord)}
+    if not paths:
+        return manifest
+    record = {**provenance(plan, lock, digests), "contents": describe_contents(manifest)}
+    sha256 = store.add_bytes((json.dumps(record, indent=2) + "\n").encode())
+    files = tuple(replace(file, sha256=sha256) if file.path in paths else file for file in manifest.files)
+    return replace(manifest, files=files)
+
+
+def _manifest_files(
+    file: FilePlan, plan: PackagePlan, digests: Mapping[str, str], store: Store
+) -> Iterator[ManifestFile]:
+    entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role, custom=file.custom)
+    match file.content:
+        case ComponentBinary():
+            yield from _binary_files(file.content, entry, plan, digests)
+        case TextContent(text):
+            yield replace(entry, sha256=store.add_bytes(text.encode()))
+        case LocalFile(path):
+            yield replace(entry, sha256=store.add_bytes(path.read_bytes()))
+        case ProvenanceRecord():
+            yield entry  # its content describes all other files
+        case Symlink(target):
+            yield replace(entry, kind="link", link=target, mode=0o777)
+        case OwnedDirectory():
+            yield replace(entry, kind="dir")
+        case OmittedBinary():
+            _require_binary(file.path.rpartition("/")[2], plan, digests, " to remove")
+
+
+def _binary_files(
+    binary: ComponentBinary, entry: ManifestFile, plan: PackagePlan, digests: Mapping[str, str]
+) -> Iterator[ManifestFile]:
+    """Yield the named binary, or all binaries of the component that the plan has no file for."""
+    if not binary.name:
+        planned_paths = {file.path for file in plan.files}
+        for name, sha256 in sorted(digests.items()):
+            if f"{entry.path}/{name}" not in planned_paths:
+                yield replace(entry, path=f"{entry.path}/{name}", sha256=sha256)
+    else:
+        _require_binary(binary.name, plan, digests)
+        yield replace(entry, sha256=digests[binary.name])
+
+
+def _require_binary(name: str, plan: PackagePlan, digests: Mapping[str, str], purpose: str = "") -> None:
+    if name not in digests:
+        raise ConfigurationError(
+            f"{plan.name}: {plan.component} has no binary {name}{purpose} for {plan.arch}.",
+            f"It has: {', '.join(sorted(digests)) or 'none'}.",
+        )
+
+
+def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return where the package's binaries came from, and their digests."""
+    component, variant = lock.component(plan.component), lock.request.variant
+    patches = applicable_patches(variant, component.name, component.version.release)
+    binaries = [(file.path, file.content.name) for file in plan.files if isinstance(file.content, ComponentBinary)]
+    used = {name for _, name in binaries}
+    replaced = {file.path for file in plan.files} - {path for path, _ in binaries}
+    all_of = [path for path, name in binaries if not name]
+    used |= {name for name in digests for folder in all_of if f"{folder}/{name}" not in replaced}
+    return {
+        "package": f"{plan.name} {plan.version}-{plan.revision}",
+        "component": component.name,
+        "version": str(component.version),
+        "source": lock.source,
+        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        **({"go": variant.as_document()} if variant.as_document() else {}),
+        **({"patches": [patch.as_document() for patch in patches]} if patches else {}),
+        "origins": [
+            {
+                "origin": artifact.origin,
+                "digest": artifact.digest,
+                **({"checksum": artifact.checksum} if artifact.checksum else {}),
+            }
+            for artifact in component.artifacts
+            if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)
+        ],
+        "binaries": {name: f"sha256:{digest}" for name, digest in sorted(digests.items()) if name in used},
+    }
+
+
+def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], store: Store) -> Iterator[tuple[str, str]]:
+    """Yield the C library dependencies of the package's programs, read from the files."""
+    for relations in _read_programs("libraries", shared_libraries.library_relations, files, store):
+        yield from (("depends", library) for library in relations.get(plan.format, []))
+
+
+def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, ...]:
+    """Return what an rpm provides for the Go modules in its programs, read from the files."""
+    records = _read_programs("modules", go_modules.read_linked_modules, files, store)
+    modules = (LinkedModule(*module) for record in records for module in record)
+    return tuple(go_modules.bundled_modules(modules))
+
+
+def _read_programs(
+    kind: str, read: Callable[[Path, str], Any], files: Sequence[ManifestFile], store: Store
+) -> Iterator[Any]:
+    """Yield what `read` returns for each program, cached in the store under this kind of record."""
+    for file in files:
+        if file.kind == "file" and file.sha256 and file.mode & 0o111:
+            key = f"{RECIPE} {file.sha256}"
+            record = store.get_record(kind, key)
+            if record is None:
+                record = read(store.get(file.sha256, file.path), file.path)
+                store.put_record(kind, key, record)
+            yield record
