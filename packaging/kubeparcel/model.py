@@ -178,22 +178,28 @@ class Patch:
 
     `location` is a path relative to kubeparcel.yaml, or an https URL; `sha256` the digest of the file in
     hexadecimal. `versions` is the range of the component's versions to patch, such as
-    `>=1.36.0 <1.37.0`; all if it is empty.
+    `>=1.36.0 <1.37.0`; all if it is empty. Up to `fuzz` lines at each end of a hunk's context need not match.
     """
 
     component: str
     location: str
     sha256: str
     versions: str = ""
+    fuzz: int = 0
 
     @property
     def name(self) -> str:
         """The name of the file."""
         return self.location.rpartition("/")[2]
 
-    def as_document(self) -> dict[str, str]:
-        """Return the file and its digest, by the keys of provenance.json."""
-        return {"file": self.location, "sha256": self.sha256}
+    @property
+    def key(self) -> str:
+        """What decides the bytes of patched binaries."""
+        return f"{self.sha256} fuzz {self.fuzz}" if self.fuzz else self.sha256
+
+    def as_document(self) -> dict[str, str | int]:
+        """Return the file, its digest, and fuzz that is allowed, by the keys of provenance.json."""
+        return {"file": self.location, "sha256": self.sha256, **({"fuzz": self.fuzz} if self.fuzz else {})}
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def test_packages_of_a_variant_name_it(workdir):
 
 
 PATCHES = (
-    Patch("kubernetes", "fix-1.patch", "a" * 64, ">=1.36.0 <1.37.0"),
+    Patch("kubernetes", "fix-1.patch", "a" * 64, ">=1.36.0 <1.37.0", fuzz=1),
     Patch("kubernetes", "fix-2.patch", "b" * 64, "<1.36.0"),
 )
 PATCHED = BuildVariant(suffix="acme.1", patches=PATCHES)
@@ -124,6 +124,7 @@ def test_patches_are_written_to_the_lock_and_read(tmp_path):
     assert request["patches"]["kubernetes"][0] == {
         "file": "fix-1.patch",
         "sha256": "a" * 64,
+        "fuzz": 1,
         "versions": ">=1.36.0 <1.37.0",
     }
     assert [str(c.version) for c in lock.components] == ["1.36.3+acme.1", "1.36.0", "1.9.1"]
@@ -135,6 +136,9 @@ def test_patches_are_written_to_the_lock_and_read(tmp_path):
     [
         ("a" * 64, "a" * 63),
         ("file: fix-1.patch", "file: /etc/fix-1.patch"),
+        ("fuzz: 1", "fuzz: 3"),
+        ("fuzz: 1", "fuzz: true"),
+        ("fuzz: 1", "fuzz: [1]"),
         ("file: fix-1.patch", "other: fix-1.patch"),
         ("+acme.1\n", "-acme.1\n"),
         ("version-suffix:", "version:"),
@@ -187,7 +191,7 @@ def test_packages_and_output_name_the_patches(workdir):
         "deb/cri-tools_1.36.0-1_amd64.deb",
     ]
     record = provenance(plans[0], lock, {"kubeadm": "0" * 64})
-    assert record["patches"] == [{"file": "fix-1.patch", "sha256": "a" * 64}]
+    assert record["patches"] == [{"file": "fix-1.patch", "sha256": "a" * 64, "fuzz": 1}]
     assert record["version"] == "1.36.3+acme.1"
     plugins = next(plan for plan in plans if plan.component == "cni")
     assert not {"patches", "go"} & provenance(plugins, lock, {}).keys()

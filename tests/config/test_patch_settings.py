@@ -24,7 +24,7 @@ def test_patches_are_read_with_their_digests(write, workdir):
         "version-suffix: +acme.1\n"
         "patches:\n"
         "  kubernetes:\n"
-        "    - fixes/one.patch\n"
+        "    - {file: fixes/one.patch, fuzz: 2}\n"
         '    - {file: fixes/one.patch, versions: ">=1.36.0 <1.37.0"}\n'
         f"    - https://example.org/two.patch#sha256={'a' * 64}\n"
         "  cni: fixes/one.patch\n"
@@ -32,12 +32,12 @@ def test_patches_are_read_with_their_digests(write, workdir):
     variant = load_settings({}).request().variant
     assert variant.suffix == "acme.1"
     assert variant.patches == (
-        Patch("kubernetes", "fixes/one.patch", EMPTY),
+        Patch("kubernetes", "fixes/one.patch", EMPTY, fuzz=2),
         Patch("kubernetes", "fixes/one.patch", EMPTY, ">=1.36.0 <1.37.0"),
         Patch("kubernetes", "https://example.org/two.patch", "a" * 64),
         Patch("cni", "fixes/one.patch", EMPTY),
     )
-    assert load_settings({}).as_document()["patches"]["cni"] == [{"file": "fixes/one.patch", "versions": ""}]
+    assert load_settings({}).as_document()["patches"]["cni"] == [{"file": "fixes/one.patch", "versions": "", "fuzz": 0}]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,9 @@ def test_patches_are_read_with_their_digests(write, workdir):
         ("{kubelet: [a.patch]}", "kubeparcel.yaml:2: patches.kubelet: kubelet is not built."),
         ("{cni: [{file: a.patch, versions: '1.9'}]}", "patches.cni.0.versions: invalid range '1.9'"),
         ("{cni: [{versions: '<1.9.0'}]}", "patches.cni.0.file: "),
+        ("{cni: [{file: a.patch, fuzz: 3}]}", "patches.cni.0.fuzz: "),
+        ("{cni: [{file: a.patch, fuzz: true}]}", "patches.cni.0.fuzz: "),
+        ("{cni: [{file: a.patch, fuzz: -1}]}", "patches.cni.0.fuzz: "),
         ("[a.patch]", "kubeparcel.yaml:2: patches: "),
         ("{cni: 7}", "kubeparcel.yaml:2: patches.cni: "),
     ],

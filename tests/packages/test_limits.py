@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from kubeparcel.console import QuietLog
 from kubeparcel.doctor.apt_entries import read_entries
 from kubeparcel.doctor.apt_release import release_entries
 from kubeparcel.doctor.consistency import dependent_packages
@@ -20,7 +21,7 @@ from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, read_limited
 from kubeparcel.doctor.yum import listed_files
 from kubeparcel.errors import ConfigurationError, DownloadError
-from kubeparcel.model import Format
+from kubeparcel.model import Format, Patch
 from kubeparcel.packages import elf, limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas
@@ -29,6 +30,11 @@ from kubeparcel.packages.limits import Limit
 from kubeparcel.packages.payload import FileInspector
 from kubeparcel.repository.model import Package
 from kubeparcel.repository.yum.xml_elements import iterate_elements
+from kubeparcel.sources.http.download import HttpTransport
+from kubeparcel.sources.http.retry import RetryPolicy
+from kubeparcel.sources.patch_files import store_patches
+from kubeparcel.store import Store
+from kubeparcel.threads import CancelToken
 from kubeparcel.trust import dsse
 from kubeparcel.trust.sbom_files import read_sbom
 from tests.support.archive_builders import CONTROL, File, cpio, deb, member, rpm, tar
@@ -153,6 +159,22 @@ ZSTD_FRAME = b"\x28\xb5\x2f\xfd\x20\0\x01\0\0"
 ZSTD_LARGE_WINDOW = b"\x28\xb5\x2f\xfd\x00\x90\x01\0\0"
 """An empty zstd frame with a window of 256 MiB."""
 
+
+def _download(largest: Limit) -> Case:
+    """Download a patch, or any other file."""
+
+    def download(folder: Path) -> None:
+        (folder / "site").mkdir()
+        (folder / "site/fix.patch").write_bytes(bytes(100))
+        with serve_folder(folder / "site") as site, Store(folder / "store").scratch() as scratch:
+            patch = Patch("cni", f"{site.address}/fix.patch", "0" * 64)
+            if largest is limits.PATCH:
+                store_patches([patch], folder, Store(folder / "store"), QuietLog())
+            HttpTransport("", RetryPolicy()).copy(patch.location, scratch / "x", lambda *_: None, CancelToken())
+
+    return download
+
+
 RECORD = Go().sections()[".go.buildinfo"]
 CASES: Mapping[str, Case] = {
     "FILE": _sparse_file,
@@ -196,6 +218,8 @@ CASES: Mapping[str, Case] = {
     "GO_RECORD": _elf(go_buildinfo=go_build_info("dep\ta\tb\n" * (200 << 10))),
     "GO_FILE_TABLE": _elf(go_buildinfo=RECORD, gopclntab=go_function_table("/a" * (5 << 20))),
     "SBOM": _large_sbom,
+    "DOWNLOAD": _download(limits.DOWNLOAD),
+    "PATCH": _download(limits.PATCH),
     "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
 }
 SMALLER = {
@@ -215,6 +239,8 @@ SMALLER = {
     "ZSTD_BLOCKS": 10,
     "NAMES": 160,
     "CONFIGURATION": 1000,
+    "DOWNLOAD": 99,
+    "PATCH": 99,
 }
 """Limits that a test lowers, as their input would take too long to make."""
 

@@ -116,6 +116,24 @@ def test_binaries_of_other_patches_are_not_used(kubernetes, store, log):
     assert GoModules(catalog.load().components, "go1.26.8", other).cached(AMD64, store) is None
 
 
+def test_fuzz_is_applied_once_it_is_allowed_and_makes_other_binaries(kubernetes, store, log, capsys):
+    file = kubernetes.folder / "mod/k8s.io/kubernetes@v1.36.3/cmd/main.go"
+    file.chmod(0o644)
+    file.write_text("other\nold\nb\n")
+    text = change("cmd/main.go").replace(b"@@ -1 +1 @@\n", b"@@ -1,3 +1,3 @@\n a\n") + b" b\n"
+    strict = patched(store, text)
+    with pytest.raises(PatchError, match=r"Kubernetes 1\.36\.3: cmd/main\.go, hunk 1 .*"):
+        strict.fetch([AMD64], store, log)
+    variant = dataclasses.replace(
+        strict.variant, patches=tuple(dataclasses.replace(patch, fuzz=1) for patch in strict.variant.patches)
+    )
+    source = GoModules(catalog.load().components, "go1.26.8", variant)
+    source.fetch([AMD64], store, log)
+    assert kubernetes.compiled("patched/k8s.io/kubernetes/cmd/main.go") == "other\nnew\nb\n"
+    assert "hunk 1 (line 4 of the patch) applied to Kubernetes 1.36.3 with fuzz 1." in capsys.readouterr().err
+    assert strict.cached(AMD64, store) is None
+
+
 def test_patch_of_other_versions_is_not_applied_and_said(kubernetes, store, log):
     source = patched(store, change("cmd/main.go"), versions=">=1.36.0 <1.36.3")
     component = source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])

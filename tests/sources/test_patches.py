@@ -5,13 +5,18 @@ What git writes is made by git itself where a test says so.
 
 from __future__ import annotations
 
+import difflib
+import random
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.sources.patches import PatchError, apply, parse
+from kubeparcel.config.patch_settings import MAX_FUZZ
+from kubeparcel.sources.patch_application import ParsedPatch, apply
+from kubeparcel.sources.patches import PatchError, parse
 
 MAIN = b"package main\n\nfunc main() {\n\tprintln(1)\n}\n"
 CHANGE = b"""\
@@ -28,13 +33,19 @@ index 111..222 100644
 """
 
 
-def applied(patch: bytes, files: dict[str, bytes], name: str = "fix-1.patch") -> dict[str, bytes | None]:
-    return apply([(name, parse(patch, name))], "Kubernetes 1.36.3", files.get)
+def parsed(patch: bytes, fuzz: int = 0, name: str = "fix-1.patch") -> ParsedPatch:
+    return ParsedPatch(name, parse(patch, name), fuzz)
 
 
-def problem_of(patch: bytes, files: dict[str, bytes] | None = None) -> str:
+def applied(
+    patch: bytes, files: dict[str, bytes], fuzz: int = 0, remark: Callable[[str], object] = pytest.fail
+) -> dict[str, bytes | None]:
+    return apply([parsed(patch, fuzz)], "Kubernetes 1.36.3", files.get, remark)
+
+
+def problem_of(patch: bytes, files: dict[str, bytes] | None = None, fuzz: int = 0) -> str:
     with pytest.raises(PatchError) as caught:
-        applied(patch, {"cmd/main.go": MAIN} if files is None else files)
+        applied(patch, {"cmd/main.go": MAIN} if files is None else files, fuzz)
     assert caught.value.exit_code == 2
     return str(caught.value)
 
@@ -100,7 +111,7 @@ def test_patches_apply_one_after_the_other(repository):
         .replace(b"-\tprintln(3)", b"-\tprintln(2)")
         .replace(b"+\tprintln(2)", b"+\tprintln(3)")
     )
-    changed = apply([("one", parse(CHANGE, "one")), ("two", parse(second, "two"))], "x", {"cmd/main.go": MAIN}.get)
+    changed = apply([parsed(CHANGE), parsed(second)], "x", {"cmd/main.go": MAIN}.get, pytest.fail)
     assert changed == {"cmd/main.go": MAIN.replace(b"1", b"3")}
 
 
@@ -116,12 +127,64 @@ def test_patch_that_does_not_apply_names_file_hunk_and_release():
         "fix-1.patch does not apply to Kubernetes 1.36.3: cmd/main.go, hunk 1 (line 5 of the patch): its lines are not "
         "those of the file at line 2.\n"
     )
-    assert "Fuzz is not permitted" in text
+    assert "fuzz" not in text
 
 
-def test_context_is_never_ignored():
-    """Where GNU patch would apply it with fuzz."""
-    assert "does not apply" in problem_of(CHANGE, {"cmd/main.go": MAIN.replace(b"}\n", b"} // end\n")})
+OTHER_CONTEXT = MAIN.replace(b"}\n", b"} // end\n")
+
+
+@pytest.mark.parametrize("fuzz", [0, 2])
+def test_context_is_ignored_only_if_fuzz_is_allowed(fuzz):
+    remarks: list[str] = []
+    if not fuzz:
+        text = problem_of(CHANGE, {"cmd/main.go": OTHER_CONTEXT})
+        assert "cmd/main.go, hunk 1 (line 5 of the patch): its lines are not those of the file at line 2" in text
+        assert "read the file at line 2, and if the change is right there, set `fuzz: 2` for this patch" in text
+        return
+    changed = applied(CHANGE, {"cmd/main.go": OTHER_CONTEXT}, fuzz, remarks.append)
+    assert changed == {"cmd/main.go": OTHER_CONTEXT.replace(b"1", b"2")}
+    assert remarks == [
+        "fix-1.patch: cmd/main.go, hunk 1 (line 5 of the patch) applied to Kubernetes 1.36.3 with fuzz 2."
+    ]
+
+
+def test_changed_lines_have_to_match_even_with_fuzz():
+    assert "hunk 1" in problem_of(CHANGE, {"cmd/main.go": MAIN.replace(b"println(1)", b"println(7)")}, fuzz=2)
+    assert "hunk 1" in problem_of(CHANGE, {"cmd/main.go": b"//\n" + OTHER_CONTEXT * 2}, fuzz=2)
+
+
+def edited(lines: list[str], texts: tuple[str, ...], choose: random.Random) -> list[str]:
+    """Return lines of which one or two are replaced by other texts."""
+    changed = list(lines)
+    for place in choose.sample(range(len(lines)), choose.choice((1, 2))):
+        changed[place] = choose.choice(texts)
+    return "".join(changed).splitlines(keepends=True)
+
+
+def test_patches_with_fuzz_give_what_gnu_patch_gives(tmp_path):
+    """Lines around a change differ, are added or removed: what we apply, GNU patch applies in the same way."""
+    assert shutil.which("patch"), "patch is needed"
+    choose, file, used = random.Random(1), tmp_path / "x", []
+    while len(used) < 150:
+        lines = [f"line {number}\n" for number in range(12)]
+        diff = "".join(difflib.unified_diff(lines, edited(lines, ("", "new\n", "a\nb\n"), choose), "a/x", "b/x"))
+        patch = f"diff --git a/x b/x\n{diff}".encode()
+        before, fuzz = (
+            "".join(edited(lines, ("", "other\n", "one\ntwo\n"), choose)).encode(),
+            choose.randint(1, MAX_FUZZ),
+        )
+        file.write_bytes(before)
+        remarks: list[str] = []
+        try:
+            ours = applied(patch, {"x": before}, fuzz, remarks.append)["x"]
+        except PatchError:
+            continue
+        command = ["patch", "--batch", "--no-backup-if-mismatch", f"--fuzz={fuzz}", "--reject-file=-", str(file)]
+        result = subprocess.run(command, input=patch, capture_output=True, check=False)
+        assert (result.returncode, file.read_bytes()) == (0, ours), (result.stdout, patch, before)
+        assert bool(remarks) == (b"with fuzz" in result.stdout)
+        used += remarks
+    assert any("fuzz 2" in remark for remark in used)
 
 
 def test_lines_without_context_are_not_added(repository):

@@ -79,7 +79,10 @@ def _artifact_differences(old: Artifact | None, new: Artifact) -> Iterator[str]:
 def _describe_variant(variant: BuildVariant) -> str:
     """Return a variant such as `fips, amd64: v3`."""
     words = (name if value is True else f"{name}: {value}" for name, value in variant.as_document().items())
-    patches = (f"{patch.component}: {patch.name} (sha256 {patch.sha256[:12]}…)" for patch in variant.patches)
+    patches = (
+        f"{patch.component}: {patch.name} (sha256 {patch.sha256[:12]}…{f', fuzz {patch.fuzz}' if patch.fuzz else ''})"
+        for patch in variant.patches
+    )
     return ", ".join([*words, *patches, *([f"+{variant.suffix}"] if variant.suffix else [])]) or "default"
 
 

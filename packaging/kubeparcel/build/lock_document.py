@@ -34,7 +34,7 @@ def request_document(request: Request) -> dict[str, Any]:
 
 def variant_document(variant: BuildVariant) -> dict[str, Any]:
     """Return how binaries are compiled, by the keys of the file; what is the default has none."""
-    patches: dict[str, list[dict[str, str]]] = {}
+    patches: dict[str, list[dict[str, str | int]]] = {}
     for patch in variant.patches:
         versions = {"versions": patch.versions} if patch.versions else {}
         patches.setdefault(patch.component, []).append({**patch.as_document(), **versions})

@@ -81,10 +81,14 @@ def _parse_patches(mapping: Mapping[str, Any], variant: BuildVariant) -> BuildVa
 
 def _parse_patch(component: str, mapping: Mapping[str, Any]) -> Patch:
     from kubeparcel.config.field_types import parse_range
+    from kubeparcel.config.patch_settings import MAX_FUZZ
 
     location = _match(_text(mapping, "file"), r"[^\x00-\x1f\x7f/~][^\x00-\x1f\x7f]*", "patch")
     digest = _match(_text(mapping, "sha256"), r"[0-9a-f]{64}", "sha256")
-    return Patch(component, location, digest, parse_range(mapping.get("versions", "")).notation)
+    fuzz = mapping.get("fuzz", 0)
+    if fuzz not in range(MAX_FUZZ + 1) or isinstance(fuzz, bool):
+        raise ValueError(f"invalid fuzz {fuzz!r}")
+    return Patch(component, location, digest, parse_range(mapping.get("versions", "")).notation, fuzz)
 
 
 def _parse_component(name: str, mapping: Mapping[str, Any]) -> Component:

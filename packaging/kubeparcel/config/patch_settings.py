@@ -19,6 +19,9 @@ from kubeparcel.model import BuildVariant, Patch, Version
 MAX_PATCH_SIZE = 16 << 20
 """Bytes; the largest commits of Kubernetes have some megabytes."""
 
+MAX_FUZZ = 2
+"""The default of GNU patch; git writes three lines of context, and with 3 none of them would count."""
+
 _DIGEST = re.compile(r"sha256=([0-9a-f]{64})")
 _SUFFIX = re.compile(r"\+[0-9A-Za-z]+(\.[0-9A-Za-z]+)*")
 _LONGEST_SUFFIX = 40
@@ -31,6 +34,13 @@ class PatchSpec(StrictModel):
     versions: KubernetesRange = Field(
         VersionRange(), description="only for these versions of the component, such as >=1.36.0 <1.36.4"
     )
+    fuzz: int = Field(
+        0,
+        ge=0,
+        le=MAX_FUZZ,
+        strict=True,
+        description="lines at each end of a hunk's context that need not match, as with patch --fuzz",
+    )
 
     @field_validator("file")
     @classmethod
@@ -42,6 +52,11 @@ class PatchSpec(StrictModel):
                 f"invalid path {file!r}: expected one relative to kubeparcel.yaml, because kubeparcel.lock records it"
             )
         return file
+
+    @property
+    def location(self) -> str:
+        """The path, or the URL without the digest."""
+        return self.file.partition("#")[0] if self.url_digest else self.file
 
     @property
     def url_digest(self) -> str:
@@ -132,7 +147,7 @@ def check_patches(
 def read_patches(patches: Mapping[str, Collection[PatchSpec]], base: Path) -> tuple[Patch, ...]:
     """Return the patches with their digests; raise ConfigurationError for a file that cannot be read."""
     return tuple(
-        Patch(component, spec.file.partition("#")[0] if spec.url_digest else spec.file, digest, spec.versions.notation)
+        Patch(component, spec.location, digest, spec.versions.notation, spec.fuzz)
         for component, specs in patches.items()
         for spec in specs
         for digest in [spec.url_digest or hashlib.sha256(read_patch(base / spec.file, component)).hexdigest()]

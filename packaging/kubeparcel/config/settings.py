@@ -83,7 +83,7 @@ class Settings(StrictModel):
     patches: Mapping[str, Patches] = Field(
         {},
         description="patches of the source by component, in the order in which they are applied, with source go: "
-        "files, or rows with `file` and `versions`",
+        "files, or rows with `file`, `versions` and `fuzz`",
     )
     version_suffix: VersionSuffix = Field(
         "", description="end of the versions of patched components, such as +acme.1; required with patches"

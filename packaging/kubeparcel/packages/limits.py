@@ -136,6 +136,8 @@ GO_FILE_TABLE = Limit("go-file-table-size", 8 << 20, "bytes", "the file table of
 SBOM = Limit("sbom-size", 64 << 20, "bytes", "that of the kubelet has 120 KB")
 JSON_DEPTH = Limit("json-depth", 32, "levels", "a provenance record has 5")
 ENVELOPE = Limit("envelope-size", 64 << 20, "bytes", "a statement about 50,000 packages and their files has 25 MB")
+DOWNLOAD = Limit("download-size", 4 << 30, "bytes", "the largest files of Kubernetes have 150 MB")
+PATCH = Limit("patch-size", 16 << 20, "bytes of a downloaded patch", "the largest of Kubernetes have some megabytes")
 
 RATIO_FREE = 64 << 20
 """Payloads up to this size, in bytes, may have any ratio: files of zeros, for example."""

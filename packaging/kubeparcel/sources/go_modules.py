@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -174,7 +174,7 @@ class GoModules:
         """
         for artifact in {a.component: a for a in artifacts if self._patches(a)}.values():
             if self.cached(artifact, store) is None:
-                self._patched_files(artifact, store)
+                self._patched_files(artifact, store, log.warn)
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
@@ -202,7 +202,7 @@ class GoModules:
         environment = go_toolchain.environment(self.variant, artifact.arch)
         other_database = () if database == GOLANG_DATABASE else (database,)
         go = spec.go.model_dump(exclude={"folder"})
-        patches = [patch.sha256 for patch in self._patches(artifact)]
+        patches = [patch.key for patch in self._patches(artifact)]
         changes = ({"patches": patches, "suffix": self.variant.suffix},) if patches else ()
         return json.dumps([RECIPE, *inputs, go, spec.binaries, environment, *other_database, *changes])
 
@@ -241,11 +241,13 @@ class GoModules:
         store.put_record("go", self._recipe(artifact, check.database), binaries)
         return binaries
 
-    def _patched_files(self, artifact: Artifact, store: Store) -> PatchedFiles:
+    def _patched_files(
+        self, artifact: Artifact, store: Store, remark: Callable[[str], object] = lambda _: None
+    ) -> PatchedFiles:
         """Return the files that the patches change."""
-        patches = [(p.name, store.get(p.sha256, p.name).read_bytes()) for p in self._patches(artifact)]
+        patches = [(p, store.get(p.sha256, p.name).read_bytes()) for p in self._patches(artifact)]
         release = f"{self.components[artifact.component].title} {_module_version(artifact)}"
-        return patched_files(patches, release, self._repository(artifact)) if patches else {}
+        return patched_files(patches, release, self._repository(artifact), remark) if patches else {}
 
     def _repository(self, artifact: Artifact) -> Repository:
         go = self.components[artifact.component].go

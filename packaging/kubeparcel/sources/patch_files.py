@@ -9,6 +9,7 @@ from kubeparcel.config.patch_settings import read_patch
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError
 from kubeparcel.model import Patch
+from kubeparcel.packages import limits
 from kubeparcel.sources.http.download import HttpTransport
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
@@ -36,5 +37,5 @@ def _download(patch: Patch, store: Store, log: Log) -> None:
     log.info("Patch", patch.location)
     with store.scratch() as folder:
         file = folder / "patch"
-        HttpTransport("", RetryPolicy()).copy(patch.location, file, lambda *_: None, CancelToken())
+        HttpTransport("", RetryPolicy(), limits.PATCH).copy(patch.location, file, lambda *_: None, CancelToken())
         store.add(file, patch.sha256, patch.name)

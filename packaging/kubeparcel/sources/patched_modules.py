@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.sources.patches import PatchError, apply, parse
+from kubeparcel.model import Patch
+from kubeparcel.sources.patch_application import ParsedPatch, apply
+from kubeparcel.sources.patches import PatchError, parse
 from kubeparcel.store import translate_os_errors
 
 if TYPE_CHECKING:
@@ -62,11 +64,19 @@ PatchedFiles = Mapping[tuple[str, str], bytes | None]
 """The changed files by module and path, with their content; None for deleted ones."""
 
 
-def patched_files(patches: Sequence[tuple[str, bytes]], release: str, repository: Repository) -> PatchedFiles:
-    """Return the files that patches, by names and contents, change in a release; raise PatchError."""
-    parsed = [(name, parse(data, name)) for name, data in patches]
+def patched_files(
+    patches: Sequence[tuple[Patch, bytes]], release: str, repository: Repository, remark: Callable[[str], object]
+) -> PatchedFiles:
+    """Return the files that patches, with their contents, change in a release; raise PatchError.
+
+    `remark` gets a line for each hunk that needed fuzz.
+    """
+    parsed = [ParsedPatch(patch.name, parse(data, patch.name), patch.fuzz) for patch, data in patches]
     places = {
-        path: repository.locate(path, name) for name, changes in parsed for change in changes for path in change.paths
+        path: repository.locate(path, patch.name)
+        for patch in parsed
+        for change in patch.changes
+        for path in change.paths
     }
 
     def read(path: str) -> bytes | None:
@@ -75,7 +85,7 @@ def patched_files(patches: Sequence[tuple[str, bytes]], release: str, repository
         with translate_os_errors(file):
             return file.read_bytes() if file.is_file() and not file.is_symlink() else None
 
-    return {places[path]: content for path, content in apply(parsed, release, read).items()}
+    return {places[path]: content for path, content in apply(parsed, release, read, remark).items()}
 
 
 def write_modules(files: PatchedFiles, repository: Repository, target: Path) -> dict[str, Path]:

@@ -1,15 +1,13 @@
-"""Parses and applies patches as `git diff` and `git format-patch` write them, strictly and in memory.
+"""Parses patches as `git diff` and `git format-patch` write them, strictly.
 
-Every line of context has to match. A hunk may have moved if its lines occur exactly once in the file; no
-line of it is ignored (no fuzz). Text between the changes, such as a commit message, is skipped.
+Text between the changes, such as a commit message, is skipped.
 Format: https://git-scm.com/docs/diff-format#generate_patch_text_with_p
 """
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kubeparcel.errors import ConfigurationError
@@ -25,13 +23,17 @@ _EXPECTED = "Write the patch with: git format-patch, or git diff --no-ext-diff (
 
 @dataclass(frozen=True)
 class Hunk:
-    """A change of lines: `old` from line `start` on (the first is 1) becomes `new`. `number` counts in the file."""
+    """A change of lines: `old` from line `start` on (the first is 1) becomes `new`. `number` counts in the file.
+
+    `context` are the numbers of lines before and after the change that both have.
+    """
 
     number: int
     start: int
     old: tuple[bytes, ...]
     new: tuple[bytes, ...]
     patch_line: int
+    context: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,14 @@ def _hunks(lines: _Lines) -> Iterator[Hunk]:
         start, counts = int(match[1]), [int(match[2] or 1), int(match[4] or 1)]
         place = lines.position
         old, new = _changed_lines(lines, *counts)
-        yield Hunk(number, start, old, new, place)
+        yield Hunk(number, start, old, new, place, _context(lines.lines[place : lines.position]))
+
+
+def _context(rows: Sequence[bytes]) -> tuple[int, int]:
+    """Return how many of a hunk's rows are context at its start and at its end."""
+    changes = [index for index, row in enumerate(rows) if row[:1] in (b"-", b"+")]
+    after = [row for row in rows[changes[-1] + 1 :] if not row.startswith(b"\\")] if changes else rows
+    return (changes[0], len(after)) if changes else (len(rows), len(rows))
 
 
 def _changed_lines(lines: _Lines, old_count: int, new_count: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -207,85 +216,3 @@ def _changed_lines(lines: _Lines, old_count: int, new_count: int) -> tuple[tuple
     if (len(sides[0]), len(sides[1])) != (old_count, new_count):
         raise lines.error("the hunk has other numbers of lines than its first line says: the patch is damaged")
     return tuple(sides[0]), tuple(sides[1])
-
-
-Reader = Callable[[str], bytes | None]
-"""Returns the content of a file of the repository by its path; None if it does not exist."""
-
-
-def apply(patches: Sequence[tuple[str, Sequence[FileChange]]], release: str, read: Reader) -> dict[str, bytes | None]:
-    """Apply parsed patches, with their names, one after the other to the files of a release.
-
-    Returns the new content of each changed file by its path; None for deleted ones. Raises PatchError, which
-    names the file, the hunk and the release, if a patch does not apply as a whole.
-    """
-    changed: dict[str, bytes | None] = {}
-    for name, changes in patches:
-        for change in changes:
-            _apply_change(change, f"{name} does not apply to {release}: ", changed, read)
-    return changed
-
-
-def _apply_change(change: FileChange, problem: str, changed: dict[str, bytes | None], read: Reader) -> None:
-    def current(path: str) -> bytes | None:
-        return changed[path] if path in changed else read(path)
-
-    before = current(change.old) if change.old else b""
-    if before is None:
-        raise PatchError(f"{problem}{change.old} does not exist.", "Is the patch for another release?")
-    if change.new and change.new != change.old and current(change.new) is not None:
-        raise PatchError(f"{problem}{change.new} exists already.", _hint(already=True))
-    after = _apply_hunks(before, change, problem)
-    if change.old and not change.new and after:
-        raise PatchError(f"{problem}{change.old} has more lines than the patch deletes.", _hint(already=False))
-    if change.old and not change.copied:
-        changed[change.old] = None
-    if change.new:
-        changed[change.new] = after
-
-
-def _apply_hunks(content: bytes, change: FileChange, problem: str) -> bytes:
-    lines = io.BytesIO(content).readlines()  # they end in newlines only, as git counts them
-    result: list[bytes] = []
-    position = 0
-    shift = 0
-    for hunk in change.hunks:
-        if lines and not hunk.old:
-            raise PatchError(
-                f"{problem}{change.old}, hunk {hunk.number} (line {hunk.patch_line} of the patch): it adds lines "
-                "without context, so that their place cannot be checked.",
-                "Write the patch with context: git format-patch or git diff, without -U0.",
-            )
-        expected = hunk.start + shift - (1 if hunk.old else 0)
-        index = _locate(lines, hunk.old, expected, position)
-        if index is None:
-            raise PatchError(
-                f"{problem}{change.old or change.new}, hunk {hunk.number} (line {hunk.patch_line} of the patch): its "
-                f"lines are not those of the file at line {max(hunk.start, 1)}.",
-                _hint(already=_locate(lines, hunk.new, expected, position) is not None),
-            )
-        shift = index - hunk.start + (1 if hunk.old else 0)
-        result += [*lines[position:index], *hunk.new]
-        position = index + len(hunk.old)
-    return b"".join([*result, *lines[position:]])
-
-
-def _locate(lines: list[bytes], wanted: tuple[bytes, ...], expected: int, first: int) -> int | None:
-    """Return the index of a hunk's lines: where it says, or elsewhere if they occur once; None otherwise."""
-    size = len(wanted)
-    if expected >= first and expected + size <= len(lines) and tuple(lines[expected : expected + size]) == wanted:
-        return expected
-    if not wanted:
-        return None
-    places = [
-        index
-        for index in range(first, len(lines) - size + 1)
-        if lines[index] == wanted[0] and tuple(lines[index : index + size]) == wanted
-    ]
-    return places[0] if len(places) == 1 else None
-
-
-def _hint(*, already: bool) -> str:
-    if already:
-        return "The release seems to contain the change: limit the patch with `versions`, or remove it."
-    return "Nothing was compiled. Adapt the patch to the release, or limit it with `versions`. Fuzz is not permitted."

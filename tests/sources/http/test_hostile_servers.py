@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.errors import DownloadError, ExternalError
+from kubeparcel.packages.limits import Limit
 from kubeparcel.sources.http import download
 from kubeparcel.sources.http.redirects import local_kind, redirect_target
 from kubeparcel.sources.http.request import read_body
@@ -242,11 +243,11 @@ def test_redirects_within_the_host_are_followed_but_not_without_end(site: sites.
     assert len(site.requests_for("/x")) < 20
 
 
-def test_download_without_an_end_stops_at_a_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(download, "MAX_FILE", 100_000)
+def test_download_without_an_end_stops_at_a_limit(tmp_path: Path) -> None:
+    limit = Limit("small", 100_000, "bytes", "")
     answer = endlessly(OK + b"\r\n", b"x" * 1000)
-    with raw_server(answer, []) as url, pytest.raises(DownloadError, match="more than 100,000 bytes"):
-        download.HttpTransport("", IMPATIENT).copy(url, tmp_path / "part", lambda *_: None, CancelToken())
+    with raw_server(answer, []) as url, pytest.raises(DownloadError, match="above the limit small of 100,000 bytes"):
+        download.HttpTransport("", IMPATIENT, limit).copy(url, tmp_path / "part", lambda *_: None, CancelToken())
     assert (tmp_path / "part").stat().st_size < 3_000_000
 
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from kubeparcel.beneath import open_without_links
 from kubeparcel.errors import DownloadError, Unreachable
+from kubeparcel.packages import limits
+from kubeparcel.packages.limits import Limit
 from kubeparcel.sanitize import is_number
 from kubeparcel.sources.http.post import post_json
 from kubeparcel.sources.http.request import ABSENT, interrupted, iter_body, open_response, read_body, status_error
@@ -33,9 +35,6 @@ MAX_TEXT = 1 << 16
 MAX_ANSWER = 1 << 20
 """The longest answer of a service in bytes; those of transparency logs have a few thousand."""
 
-MAX_FILE = 4 << 30
-"""Bytes of a download; the largest of Kubernetes have 150 MB."""
-
 
 @dataclass(frozen=True)
 class HttpTransport:
@@ -43,6 +42,7 @@ class HttpTransport:
 
     base_url: str
     policy: RetryPolicy
+    largest: Limit = limits.DOWNLOAD
     verb: ClassVar[str] = "Download"
 
     @functools.cached_property
@@ -132,8 +132,8 @@ class HttpTransport:
                 file.write(block)
                 digest.update(block)
                 size += len(block)
-                if size > MAX_FILE:
-                    raise DownloadError(f"{location} has more than {MAX_FILE:,} bytes.", "It is not the expected file.")
+                if size > self.largest.maximum:
+                    raise DownloadError(f"{self.largest.exceeded(location)}.", "It is not the expected file.")
                 on_progress(size, total)
         # A cancelled body looks like one that has ended.
         token.raise_if_cancelled()
