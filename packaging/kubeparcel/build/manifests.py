@@ -23,8 +23,8 @@ from kubeparcel.build.planner import (
 from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Binaries, Format, Lock
-from kubeparcel.packages import go_modules, shared_libraries
-from kubeparcel.packages.go_modules import LinkedModule
+from kubeparcel.packages import linked_modules, shared_libraries
+from kubeparcel.packages.linked_modules import LinkedModule
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.provenance import describe_contents
 from kubeparcel.store import Store
@@ -149,9 +149,9 @@ def _library_dependencies(plan: PackagePlan, files: Sequence[ManifestFile], stor
 
 def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, ...]:
     """Return what an rpm provides for the Go modules in its programs, read from the files."""
-    records = _read_programs("modules", go_modules.read_linked_modules, files, store)
+    records = _read_programs("modules", linked_modules.read_linked_modules, files, store)
     modules = (LinkedModule(*module) for record in records for module in record)
-    return tuple(go_modules.bundled_modules(modules))
+    return tuple(linked_modules.bundled_modules(modules))
 
 
 def _read_programs(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from kubeparcel.packages import go_modules
+from kubeparcel.packages import linked_modules
 from kubeparcel.packages.model import FileType, GoModule, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record, recorded_contents
 
@@ -113,9 +113,12 @@ def linked_components(entry: PackageEntry) -> Iterator[Component]:
     if go := entry.elf.go:
         if go.module.path:
             yield _module(go.module)
-        toolchain = go_modules.toolchain_version(go)
+        toolchain = linked_modules.toolchain_version(go)
         yield Component(
-            go_modules.STANDARD_LIBRARY, toolchain, Link.STATIC, _go_purl(go_modules.STANDARD_LIBRARY, toolchain)
+            linked_modules.STANDARD_LIBRARY,
+            toolchain,
+            Link.STATIC,
+            _go_purl(linked_modules.STANDARD_LIBRARY, toolchain),
         )
         yield from (_module(module) for module in go.dependencies)
     yield from (Component(soname, "", Link.DYNAMIC) for soname in entry.elf.libraries)
@@ -133,8 +136,8 @@ def may_have_components(entry: PackageEntry) -> bool:
 
 
 def _module(module: GoModule) -> Component:
-    path = go_modules.module_path(module)
-    version = module.version if go_modules.module_version(module) else ""
+    path = linked_modules.module_path(module)
+    version = module.version if linked_modules.module_version(module) else ""
     replaced = module.replaced if module.replaced != path else ""
     return Component(path, version, Link.STATIC, _go_purl(path, version), _sum_as_sha256(module.sum), replaced)
 
