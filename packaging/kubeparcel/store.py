@@ -3,7 +3,7 @@
 Several processes may share the folder. A file appears under its digest by one rename, once it is
 complete and verified. Records (`get_record`, `put_record`) say what was built from what, so that
 no work is done twice; they are authenticated, since nothing else ties them to what they are about.
-Symbolic links below the folder are never followed.
+Symbolic links below the folder are never followed. `SharedStore` also has a remote.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +34,10 @@ DAY = 24 * 3600
 STALE = {"scratch": DAY, "partial": 7 * DAY}
 """The age in seconds after which leftovers of killed processes are removed, by folder."""
 
+SHARED_KINDS = frozenset({"archive", "checked", "checksum", "go", "libraries", "md5", "modules", "sbom", "sha1"})
+"""Kinds of records that are copied to a remote: functions of their keys, wherever they are computed. Those of packages
+follow once their checks have passed."""
+
 
 class Store:
     """A content-addressed cache of files by SHA-256, with JSON records by kind and key."""
@@ -51,7 +55,12 @@ class Store:
         """Return whether the file exists, and record that it is used; its content is not checked (see `get`)."""
         path = self.path(sha256)
         with translate_os_errors(path):
-            return self._mark_used(path)
+            return self._mark_used(path) or self._obtain(sha256)
+
+    def local_path(self, sha256: str, label: str = "a file") -> Path:
+        """Return the path of a file, downloaded if only a remote has it; other content is not checked."""
+        path = self.path(sha256)
+        return path if self._folder.is_file(path) else self.get(sha256, label)
 
     def get(self, sha256: str, label: str = "a file") -> Path:
         """Return the path of a file after checking its content; raises DigestError as `verify` does."""
@@ -76,7 +85,7 @@ class Store:
     def _problem(self, sha256: str, label: str) -> tuple[str, str] | None:
         """Return what is wrong with a file, and where a damaged copy was moved; None for an intact one."""
         path = self.path(sha256)
-        if not self._folder.is_file(path):
+        if not self._folder.is_file(path) and not self._obtain(sha256):
             return f"{label} ({sha256[:12]}…) is missing from the store {self.root}.", ""
         actual = sha256_of(path)
         if actual == sha256:
@@ -108,13 +117,24 @@ class Store:
         target = self.path(sha256)
         with translate_os_errors(target):
             self._folder.place(path, target)
+        self.share([sha256])
 
     def add_bytes(self, data: bytes) -> str:
         """Store bytes and return their digest."""
         digest = hashlib.sha256(data).hexdigest()
-        if not self.has(digest):
-            self._write(self.path(digest), data)
+        path = self.path(digest)
+        with translate_os_errors(path):
+            exists = self._mark_used(path)
+        if not exists:
+            self._write(path, data)
+            self.share([digest])
         return digest
+
+    def share(self, digests: Iterable[str]) -> None:
+        """Copy files to the remote; this store has none."""
+
+    def share_record(self, kind: str, key: str) -> None:
+        """Copy a record to the remote; this store has none."""
 
     def partial(self, name: str) -> Path:
         """Return the path for a download that can be resumed."""
@@ -199,12 +219,14 @@ class Store:
         """Return the JSON value recorded under a key, None if there is none or it is not authentic."""
         path = self._record_path(kind, key)
         with translate_os_errors(path):
-            return self._read_record(path) if self._mark_used(path) else None
+            return self._read_record(path) if self._mark_used(path) or self._obtain_record(path) else None
 
     def put_record(self, kind: str, key: str, value: Any) -> None:
         """Record a JSON value under a key."""
         path = self._record_path(kind, key)
-        self._write(path, record_key.seal(_purpose(path), json.dumps(value, sort_keys=True).encode()))
+        self._write(path, record_key.seal(record_purpose(path), json.dumps(value, sort_keys=True).encode()))
+        if kind in SHARED_KINDS:
+            self.share_record(kind, key)
 
     def records(self, kind: str) -> Iterator[tuple[Path, Any]]:
         """Yield the file and the JSON value of each authentic record of a kind, the last used first."""
@@ -233,9 +255,17 @@ class Store:
             _sweep(folder, STALE[name])
         return folder
 
+    def _obtain(self, sha256: str) -> bool:
+        """Download a file; return whether it can be used."""
+        return False
+
+    def _obtain_record(self, path: Path) -> bool:
+        """Download a record to this path; return whether it can be used."""
+        return False
+
     def _read_record(self, path: Path) -> Any:
         with suppress(FileNotFoundError):
-            data = record_key.unseal(_purpose(path), self._folder.read(path))
+            data = record_key.unseal(record_purpose(path), self._folder.read(path))
             return None if data is None else json.loads(data)
         return None
 
@@ -261,7 +291,7 @@ class Store:
             return self._folder.reserve(self.subfolder(folder) / name)
 
 
-def _purpose(record: Path) -> str:
+def record_purpose(record: Path) -> str:
     """Return what a record may be used for: its kind and the digest of its key."""
     return f"{record.parent.name}/{record.stem}"
 

@@ -22,6 +22,7 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "require_signatures": (False, "true", "false", "true"),
     "accept_sha1": (False, "true", "false", "true"),
     "trust_root": ("", "one.json", "/two.json", "three.json"),
+    "cache_remote": ("", "/srv/cache", "s3://cache/kubeparcel", "cache"),
     "mirror": ("", "https://a.example", "/srv/mirror", "mirror"),
     "layout": ("etc", "official", "etc", "official"),
     "revision": ("1", "2", "3.el9", "4~rc1"),

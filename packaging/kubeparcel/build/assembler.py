@@ -105,7 +105,7 @@ def _verify_inputs(packages: Sequence[PackageManifest], store: Store) -> None:
 def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:
     """Build one package into the store. Arguments and result can be sent to another process."""
     started = time.monotonic()
-    sources = {file.sha256: store.path(file.sha256) for file in package.files if file.sha256}
+    sources = {file.sha256: store.local_path(file.sha256, file.path) for file in package.files if file.sha256}
     with store.scratch() as folder:
         file = nfpm.write_package(package, sources, folder)
         size = file.stat().st_size

@@ -93,11 +93,13 @@ class ConcurrentChecker:
 
             catalog = catalogs.load()
             # A package built in this run was written a moment ago.
-            path = self._store.path(package.sha256) if package.seconds else self._store.get(package.sha256, name)
+            read = self._store.local_path if package.seconds else self._store.get
+            path = read(package.sha256, name)
             contents = level.read_or_error(path, self._inspections)
             expected = expected_from_build(package.manifest, catalog)
             checks = level.check_package(contents, name, expected, catalog, self._path_owners)
-            check_cache.save_checks(self._store, key, checks)
+            if check_cache.save_checks(self._store, key, checks):
+                self._store.share_record("package", manifest_digest(package.manifest))
             if self._on_read and not isinstance(contents, KubeparcelError):
                 self._on_read(package, contents, self._store)
         return checks

@@ -47,7 +47,9 @@ def load_checks(store: Store, key: str, subject: str) -> tuple[Check, ...]:
         return ()
 
 
-def save_checks(store: Store, key: str, checks: Sequence[Check]) -> None:
-    """Save checks if all of them passed."""
-    if checks and all(check.passed for check in checks):
+def save_checks(store: Store, key: str, checks: Sequence[Check]) -> bool:
+    """Save checks if all of them passed; return whether they did."""
+    passed = bool(checks) and all(check.passed for check in checks)
+    if passed:
         store.put_record(KIND, key, [[check.name, check.meaning] for check in checks])
+    return passed

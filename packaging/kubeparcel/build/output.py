@@ -81,7 +81,7 @@ def write_output(
 def _copy(built: BuiltPackage, store: Store, out: Path) -> Path:
     target = out / built.manifest.file_name
     with atomic_write(target) as temporary:
-        shutil.copyfile(store.path(built.sha256), temporary)
+        shutil.copyfile(store.local_path(built.sha256, built.manifest.file_name), temporary)
     return target
 
 

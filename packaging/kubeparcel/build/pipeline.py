@@ -17,6 +17,7 @@ from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.sboms import add_sboms, build_sboms, sbom_subjects
+from kubeparcel.build.shared_cache import open_build_store
 from kubeparcel.build.statements import write_statements
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
@@ -26,7 +27,6 @@ from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS
 from kubeparcel.trust.sbom_files import sbom_paths
-from kubeparcel.user_cache import open_store
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
@@ -38,7 +38,7 @@ def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
     from kubeparcel.build.cache import record_build
 
     started = time.monotonic()
-    store, out = open_store(log), settings.base / settings.out
+    store, out = open_build_store(settings, log), settings.base / settings.out
     with lock_output_folder(out):
         lock = resolve_or_load(settings, log, locked=locked)
         plans = plan_packages(settings, lock, catalogs.load())
@@ -67,7 +67,7 @@ def display_output(settings: Settings) -> Path:
 
 def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
     """Resolve the settings' release, and fetch its binaries into the store."""
-    lock, store = resolve_or_load(settings, log, locked=locked), open_store(log)
+    lock, store = resolve_or_load(settings, log, locked=locked), open_build_store(settings, log)
     return FetchResult(lock, fetch(lock, settings, store, log), store)
 
 

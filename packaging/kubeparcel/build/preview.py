@@ -17,11 +17,13 @@ from kubeparcel.build.output import is_current
 from kubeparcel.build.pipeline import display_output, requested_artifacts
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.resolver import locked_components, resolve_or_load
+from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table, quantity
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Artifact, Lock
 from kubeparcel.paths import cache_dir
+from kubeparcel.shared_store import SharedStore
 from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
 from kubeparcel.threads import parallel_map
@@ -122,10 +124,15 @@ class _ReadOnlyStore(Store):
         pass
 
 
+class _ReadOnlySharedStore(_ReadOnlyStore, SharedStore):
+    """The same with a remote, which is only asked what it has."""
+
+
 def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without writing anything, not even the lock."""
     lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
-    catalog, store = catalogs.load(), _ReadOnlyStore(cache_dir())
+    catalog, remote = catalogs.load(), open_remote_cache(settings, log, lookup_only=True)
+    store = _ReadOnlySharedStore(cache_dir(), remote) if remote else _ReadOnlyStore(cache_dir())
     source = create_source(
         *(lock.source, locked_components(lock), settings.mirror, lock.toolchain), variant=lock.request.variant
     )

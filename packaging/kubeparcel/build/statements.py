@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER = "attestations"
 SUFFIX = ".intoto.json"
 
-NOT_INPUTS = ("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root")
+NOT_INPUTS = ("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root", "cache-remote")
 """Settings that do not change a package: where it comes from and goes to, and which others are built."""
 
 

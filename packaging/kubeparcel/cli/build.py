@@ -27,6 +27,7 @@ def build(
     release: ReleaseOptions,
     package: PackageOptions,
     out: str = "",
+    cache_remote: str = "",
     locked: bool = False,
     dry_run: bool = False,
     json_: bool = False,
@@ -40,7 +41,7 @@ def build(
     from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
-    settings = load_settings({**asdict(release), **package.settings(), "out": out})
+    settings = load_settings({**asdict(release), **package.settings(), "out": out, "cache_remote": cache_remote})
     journal.keep_in(settings.base / settings.out)
     log = console.create_log(quiet)
     if dry_run:
@@ -78,13 +79,16 @@ def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, jso
     ("fetch --kubernetes 1.36.3", "Download or compile the binaries of 1.36.3."),
     ("fetch --locked --json", "Print where the binaries of kubeparcel.lock are."),
 )
-def fetch(release: ReleaseOptions, locked: bool = False, json_: bool = False, quiet: bool = False) -> None:
+def fetch(
+    release: ReleaseOptions, cache_remote: str = "", locked: bool = False, json_: bool = False, quiet: bool = False
+) -> None:
     """Fetch a release's binaries into the cache, without packaging them."""
     from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(quiet)
-    fetched = pipeline.fetch_release(load_settings(asdict(release)), log, locked=locked)
+    settings = load_settings({**asdict(release), "cache_remote": cache_remote})
+    fetched = pipeline.fetch_release(settings, log, locked=locked)
     print_result(fetched.show(as_json=json_))
 
 

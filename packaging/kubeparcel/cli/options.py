@@ -81,6 +81,9 @@ OPTIONS: Mapping[str, Option] = {
     "trust-root": Option(
         "trusted certificates and keys for signatures, as Sigstore's JSON", "FILE", "the public Sigstore instance"
     ),
+    "cache-remote": Option(
+        "cache that machines share: a folder that exists, or s3://BUCKET/PREFIX", "DIR|s3://BUCKET/PREFIX"
+    ),
     "packages": Option(
         "optional packages to build as well, separated by commas", "NAME", completions=_optional_packages, several=True
     ),

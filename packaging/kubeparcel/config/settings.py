@@ -57,6 +57,7 @@ class Settings(StrictModel):
     require_signatures: bool = False
     accept_sha1: bool = False
     trust_root: str = ""
+    cache_remote: str = ""
     layout: Layout = "etc"
     revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"

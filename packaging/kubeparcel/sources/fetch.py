@@ -62,7 +62,7 @@ def fetch_by_checksum(
     """
     key = f"{checksum.kind}:{checksum.digest}"
     recorded = store.get_record(_CHECKSUMS, key)
-    if isinstance(recorded, str) and store.has(recorded) and _has_checksum(store.path(recorded), checksum):
+    if isinstance(recorded, str) and store.has(recorded) and _has_checksum(store.local_path(recorded), checksum):
         return recorded
     with store.lock(f"download-{checksum.digest[:64]}", token.raise_if_cancelled):
         part = store.partial(f"{artifact.name}-{artifact.arch}-{checksum.digest[:64]}")

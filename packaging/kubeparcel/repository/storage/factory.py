@@ -7,6 +7,8 @@ from pathlib import Path
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.storage.folder import FolderStorage
+from kubeparcel.repository.storage.remotes import FolderRemote
+from kubeparcel.shared_store import RemoteStorage
 from kubeparcel.sources.http.urls import redact_url
 
 
@@ -24,3 +26,16 @@ def open_storage(target: str) -> Storage:
             f"Unsupported repository location {redact_url(target)}.", "Give a folder, or s3://BUCKET/PREFIX."
         )
     return FolderStorage(Path.cwd() / target)
+
+
+def open_remote(location: str, base: Path) -> RemoteStorage:
+    """Return the remote cache in `s3://BUCKET/PREFIX` or in a folder, relative to `base`; raises as `open_storage`."""
+    if location.startswith("s3://"):
+        from kubeparcel.repository.storage.s3_remote import S3Remote
+
+        return S3Remote.from_url(location)
+    if "://" in location:
+        raise ConfigurationError(
+            f"Unsupported remote cache {redact_url(location)}.", "Give a folder, or s3://BUCKET/PREFIX."
+        )
+    return FolderRemote(base / Path(location).expanduser())

@@ -183,7 +183,7 @@ class S3Storage:
             finally:
                 self._lease, self._progress = None, ""
 
-    def put_if_unchanged(self, path: str, data: bytes, etag: str | None) -> str | None:
+    def put_if_unchanged(self, path: str, data: bytes | Path, etag: str | None) -> str | None:
         """Write a file if it still has that ETag (None: if it does not exist); return the new one.
 
         Raises ConflictError if another publisher wrote it first.
