@@ -3,7 +3,7 @@ repository=/var/lib/kubeparcel/repository
 rm -rf "$repository"
 mkdir -p "$repository"
 for folder in /var/lib/kubeparcel/pool "$@"; do
-    find "$folder" -name '*.deb' -exec ln -s -t "$repository" {} +
+    find "$folder" -name '*.deb' -exec ln -sf -t "$repository" {} +
 done
 cd "$repository"
 for file in *.deb; do

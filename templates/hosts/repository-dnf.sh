@@ -3,7 +3,7 @@ repository=/var/lib/kubeparcel/repository
 rm -rf "$repository"
 mkdir -p "$repository"
 for folder in /var/lib/kubeparcel/pool "$@"; do
-    find "$folder" -name '*.rpm' -exec ln -s -t "$repository" {} +
+    find "$folder" -name '*.rpm' -exec ln -sf -t "$repository" {} +
 done
 createrepo_c --quiet "$repository"
 cat >/etc/yum.repos.d/kubeparcel.repo <<EOF

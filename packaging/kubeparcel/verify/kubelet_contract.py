@@ -34,6 +34,9 @@ CONFIG_FILE = "/var/lib/kubelet/config.yaml"
 KUBEADM_FLAGS_FILE = "/var/lib/kubelet/kubeadm-flags.env"
 """Written by `kubeadm init` and `kubeadm join`; sets KUBELET_KUBEADM_ARGS."""
 
+FIPS_ONLY = "GODEBUG=fips140=only"
+"""The variable that lets Go's cryptography fail for algorithms that FIPS 140-3 does not approve."""
+
 EXTRA_ARGS = "KUBELET_EXTRA_ARGS"
 """The administrator's arguments, set in the package's environment file."""
 

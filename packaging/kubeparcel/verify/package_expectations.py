@@ -31,6 +31,12 @@ def binaries(packages: PackageSet) -> Mapping[str, PackageContents]:
     }
 
 
+def has_fips_module(packages: PackageSet) -> bool:
+    """Return whether the kubelet is compiled with Go's FIPS 140-3 module."""
+    entries = (e for contents in packages.contents if contents.name == ENV_HOLDER for e in contents.entries)
+    return any(e.elf.go.settings.get("GOFIPS140") for e in entries if e.elf and e.elf.go)
+
+
 def config_files(packages: PackageSet) -> tuple[str, ...]:
     """Return the paths that an administrator edits: conffiles and the environment file."""
     env_files = LayoutPaths.from_catalog(catalogs.load(), packages.format).env_files

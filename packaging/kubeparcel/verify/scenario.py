@@ -135,9 +135,12 @@ class HostContext:
         yield from self.assert_versions(versions)
 
     def use_repositories(self, *folders: str) -> None:
-        """Make folders with packages and the host's pool its only repository."""
+        """Make folders with packages and the host's pool its only repository.
+
+        A file that several have, such as cri-tools in an upgrade of Kubernetes alone, is that of the first.
+        """
         text = render(self.package_manager.repository_script, {})
-        self.container.run_script(text, *folders, timeout=120)
+        self.container.run_script(text, *reversed(folders), timeout=120)
 
     def installed_versions(self, names: Sequence[str]) -> dict[str, str]:
         """Return the versions of those packages that are installed and configured."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.elf_files import ARM64
-from tests.support.mutants.mutant import OTHER_BINARY, Mutant, call, go_build, replace_binary
+from tests.support.mutants.mutant import OTHER_BINARY, Mutant, both, call, go_build, replace_binary
 
 BINARIES = (
     Mutant(
@@ -73,6 +73,18 @@ BINARIES = (
         "a FIPS module that is not recorded",
         "kubectl",
         replace_binary("/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"})),
+        "provenance-go",
+        also_fails=OTHER_BINARY,
+    ),
+    Mutant(
+        "a version that does not name the FIPS module",
+        "kubectl",
+        both(
+            replace_binary(
+                "/usr/bin/kubectl", go=go_build(settings={"-trimpath": "true", "GOFIPS140": "v1.0.0-c2097c7c"})
+            ),
+            call("replace_text", "provenance.json", '"origins"', '"go": {"fips": true}, "origins"'),
+        ),
         "provenance-go",
         also_fails=OTHER_BINARY,
     ),

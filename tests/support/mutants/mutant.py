@@ -45,6 +45,10 @@ def call(method: str, *args: Any, **values: Any) -> Mutation:
     return lambda draft: getattr(draft, method)(*args, **values)
 
 
+def both(first: Mutation, second: Mutation) -> Mutation:
+    return lambda draft: (first(draft), second(draft))  # type: ignore[func-returns-value]
+
+
 def set_fields(**values: Any) -> Mutation:
     return lambda draft: draft.config.update(values)
 

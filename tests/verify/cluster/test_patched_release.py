@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from kubeparcel.model import Version
-from kubeparcel.verify.cluster import actions, assertions, upgrade
+from kubeparcel.templates import render
+from kubeparcel.verify.cluster import actions, assertions, level, upgrade
 from kubeparcel.verify.cluster.machines import Cluster
+from kubeparcel.verify.scenario import HostContext
 
 RELEASE = Version.parse("1.36.3+acme.1")
 
@@ -60,3 +63,41 @@ def test_images_and_configuration_name_upstreams_release(cluster):
 
 def test_api_server_of_the_release_is_the_expected_one(cluster):
     assert list(upgrade.control_plane_is_upgraded(cluster)) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [("1.36.3", "1.36.3+acme.1"), ("1.36.3+acme.9", "1.36.3+acme.10")])
+def test_upgrade_to_a_patched_release_is_planned(old, new):
+    """As semantic versions these are equal."""
+    hosts: Any = [SimpleNamespace(name="trixie", format="deb")]
+    run: Any = SimpleNamespace(session=None)
+    packages = [
+        SimpleNamespace(
+            names=("kubeadm", "kubelet"), contents=[SimpleNamespace(name="kubeadm", upstream_version=version)]
+        )
+        for version in (new, old)
+    ]
+    run.packages, run.previous = (SimpleNamespace(require=lambda _, p=p: p, files=[p]) for p in packages)
+    planned = {item.scenario.name: item.not_run for item in level._plan(run, hosts)}
+    assert planned == {"cluster": "", "upgrade": ""}
+
+
+@pytest.mark.parametrize("manager", ["apt", "dnf", "zypper"])
+def test_packages_that_both_folders_have_are_those_under_test(tmp_path, manager):
+    """An upgrade to patched Kubernetes leaves cri-tools as they are."""
+    for folder in ("pool", "current", "previous"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "cri-tools.deb").write_text(folder)
+        (tmp_path / folder / "cri-tools.rpm").write_text(folder)
+    script = render(f"hosts/repository-{manager}.sh", {}).replace("/var/lib/kubeparcel/", f"{tmp_path}/")
+    script = script[: script.index("done\n") + 5]
+
+    def run_script(_: str, *folders: str, **__: Any) -> None:
+        subprocess.run(["sh", "-euc", script, "sh", *folders], check=True)
+
+    context: Any = SimpleNamespace(
+        container=SimpleNamespace(run_script=run_script),
+        package_manager=SimpleNamespace(repository_script=f"hosts/repository-{manager}.sh"),
+    )
+    HostContext.use_repositories(context, f"{tmp_path}/current", f"{tmp_path}/previous")
+    (linked,) = (tmp_path / "repository").iterdir()
+    assert linked.read_text() == "current"

@@ -26,10 +26,12 @@ def test_layout_scenario_needs_packages_in_another_layout(package_sets: Sets) ->
         ("lifecycle", previous),
         ("layouts", official),
         ("preset-disabled", None),
+        ("fips", None),
     ]
-    assert {not_run for _, _, not_run in planned} == {""}
+    assert {not_run for _, _, not_run in planned} == {"", "the kubelet has no FIPS 140-3 module"}
     for other in (None, previous):
         reasons = {scenario.name: not_run for scenario, _, not_run in scenarios(etc, None, other) if not_run}
+        assert reasons.pop("fips")
         assert reasons == {"layouts": "no packages in another layout"}
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from kubeparcel.hosts.catalog import Host
 from kubeparcel.hosts.session import Session
+from kubeparcel.model import Version
+from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.cluster import machines
 from kubeparcel.verify.cluster.machines import Cluster, ClusterSetup
@@ -29,12 +31,17 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[Cluster]
     if run.previous.files:
         previous = (run.previous.require(pair[0]), run.previous.require(pair[1]))
         previous_release = require_node_packages(NAME, pair[0], previous[0])
-        if previous_release < release:
+        if _package_key(previous_release) < _package_key(release):
             setup = ClusterSetup(pair, packages, previous, release, previous_release)
             return [*planned, _plan_scenario(run.session, UPGRADE, setup)]
     planned.append(replace(_plan_scenario(run.session, UPGRADE, setup), not_run="no packages of an earlier Kubernetes"))
     run.session.log.warn("Cluster upgrades are not tested: no packages of an earlier Kubernetes. Use --from DIR.")
     return planned
+
+
+def _package_key(release: Version) -> tuple[object, ...]:
+    """Return a key that sorts 1.36.3+acme.1 after 1.36.3, which are equal as semantic versions."""
+    return deb_version_key(release.package_version)
 
 
 def _plan_scenario(session: Session, scenario: Scenario[Cluster], setup: ClusterSetup) -> PlannedScenario[Cluster]:

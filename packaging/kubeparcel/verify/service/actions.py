@@ -12,7 +12,15 @@ from kubeparcel.hosts import systemd_node
 from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.kubelet import KubeletFiles, assert_unit_properties
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, DROP_IN_DIR, EXTRA_ARGS, KUBEADM_FLAGS_FILE, KUBELET, UNIT
+from kubeparcel.verify.kubelet_contract import (
+    CONFIG_FILE,
+    DROP_IN_DIR,
+    EXTRA_ARGS,
+    FIPS_ONLY,
+    KUBEADM_FLAGS_FILE,
+    KUBELET,
+    UNIT,
+)
 from kubeparcel.verify.node_setup import (
     CRI_SOCKET,
     KUBEADM_API,
@@ -81,14 +89,15 @@ def prepare_node(context: HostContext) -> Iterator[Finding]:
     yield from ()
 
 
-def run_kubeadm(context: HostContext) -> Iterator[Finding]:
+def run_kubeadm(context: HostContext, *environment: str) -> Iterator[Finding]:
     """Run kubeadm's phases up to the kubelet's start: no API server, no etcd."""
+    kubeadm = (*(("env", *environment) if environment else ()), "kubeadm")
     version = context.run("kubeadm", "version", "--output=short").stdout.strip()
     text = kubeadm_configuration(context.container, *kubeadm_documents(version))
     context.container.write_file(KUBEADM_CONFIG, text)
     context.evidence[KUBEADM_CONFIG] = text
     for phase in PHASES:
-        yield from context.run_successfully("kubeadm", "init", "phase", *phase.split(), f"--config={KUBEADM_CONFIG}")
+        yield from context.run_successfully(*kubeadm, "init", "phase", *phase.split(), f"--config={KUBEADM_CONFIG}")
 
 
 def start_kubelet(context: HostContext) -> Iterator[Finding]:
@@ -97,6 +106,15 @@ def start_kubelet(context: HostContext) -> Iterator[Finding]:
     yield from run_kubeadm(context)
     yield from kubelet_is_healthy(context)
     context.state["pid"] = kubelet.main_pid(context)
+
+
+def start_with_fips_only(context: HostContext) -> Iterator[Finding]:
+    """Let kubeadm start the kubelet, both with GODEBUG=fips140=only, as an administrator's drop-in sets it."""
+    yield from prepare_node(context)
+    context.container.write_file(OVERRIDE, f"[Service]\nEnvironment={FIPS_ONLY}\n")
+    context.run("systemctl", "daemon-reload")
+    yield from run_kubeadm(context, FIPS_ONLY)
+    yield from kubelet_is_healthy(context)
 
 
 def restart_kubelet(context: HostContext) -> Iterator[Finding]:

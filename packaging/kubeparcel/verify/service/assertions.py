@@ -10,7 +10,7 @@ from kubeparcel.reports.results import Finding
 from kubeparcel.verify import kubelet
 from kubeparcel.verify.install.assertions import ADMIN_EDIT
 from kubeparcel.verify.kubelet import BASE_ARGUMENTS
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE, KUBELET, UNIT
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, FIPS_ONLY, KUBELET, UNIT
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.package_expectations import binaries
 from kubeparcel.verify.scenario import HostContext, StepFunction
@@ -57,6 +57,15 @@ def kubelet_is_healthy(context: HostContext) -> Iterator[Finding]:
     """The kubelet's healthz returns ok, without an API server."""
     kubelet.wait_until_healthy(context)
     yield from ()
+
+
+def fips_kubelet_answers_over_tls(context: HostContext) -> Iterator[Finding]:
+    """The kubelet has GODEBUG=fips140=only in its environment, and serves its settings over TLS."""
+    pid = kubelet.main_pid(context)
+    environment = context.script("tr '\\0' '\\n' <\"/proc/$1/environ\"", pid).stdout.splitlines()
+    if FIPS_ONLY not in environment:
+        yield Finding(FIPS_ONLY, "not in the environment", context.locate(f"/proc/{pid}/environ"))
+    kubelet.running_settings(context)
 
 
 def kubelet_not_restarted(context: HostContext) -> Iterator[Finding]:

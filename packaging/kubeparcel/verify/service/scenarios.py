@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.verify.kubelet import BASE_ARGUMENTS, KubeletFiles
-from kubeparcel.verify.kubelet_contract import CONFIG_FILE
-from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of
+from kubeparcel.verify.kubelet_contract import CONFIG_FILE, FIPS_ONLY
+from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of, has_fips_module
 from kubeparcel.verify.package_steps import manage, versions_installed
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 from kubeparcel.verify.service import actions, assertions, package_changes, unit_assertions
@@ -144,6 +144,22 @@ LAYOUTS: Scenario[HostContext] = Scenario(
 )
 
 
+FIPS: Scenario[HostContext] = Scenario(
+    "fips",
+    (
+        INSTALL,
+        Step(
+            "fips-only",
+            f"kubeadm's phases and the kubelet run where Go allows only FIPS 140-3 algorithms ({FIPS_ONLY})",
+            actions.start_with_fips_only,
+            vital=True,
+        ),
+        Step("fips-tls", "the kubelet answers over TLS there", assertions.fips_kubelet_answers_over_tls),
+    ),
+    "a kubelet that may use only FIPS 140-3 algorithms; needs packages compiled with go.fips",
+)
+
+
 def lifecycle(upgraded: Sequence[str], removed: Sequence[str]) -> Scenario[HostContext]:
     """Return a scenario that upgrades and removes packages one by one, by name, under a running kubelet."""
     start: tuple[Step[HostContext], ...] = (INSTALL, RUNNING)
@@ -177,7 +193,7 @@ def _upgrades(names: Sequence[str]) -> Iterator[Step[HostContext]]:
 def all_scenarios(names: Sequence[str]) -> tuple[Scenario[HostContext], ...]:
     """Return all scenarios, for packages with these names."""
     removed = [name for name in names if name != ENV_HOLDER]
-    return (NODE, lifecycle([*removed, ENV_HOLDER], removed), LAYOUTS, PRESET_DISABLED)
+    return (NODE, lifecycle([*removed, ENV_HOLDER], removed), LAYOUTS, PRESET_DISABLED, FIPS)
 
 
 def scenarios(
@@ -193,6 +209,7 @@ def scenarios(
     differs = other_layout is not None and _drop_in(other_layout) != _drop_in(packages)
     yield LAYOUTS, other_layout, "" if differs else "no packages in another layout"
     yield PRESET_DISABLED, None, ""
+    yield FIPS, None, "" if has_fips_module(packages) else "the kubelet has no FIPS 140-3 module"
 
 
 def _drop_in(packages: PackageSet) -> str:

@@ -119,13 +119,19 @@ def _recorded_variant(context: CheckContext) -> dict[str, object]:
 
 @check(
     "provenance-go",
-    "binaries are compiled with the settings that the provenance records (FIPS, GOAMD64)",
+    "binaries are compiled as the provenance and the version state (FIPS, GOAMD64)",
     applies=_is_compiled_from_source,
 )
 def provenance_go(context: CheckContext) -> Iterator[Finding]:
-    """Report binaries with another FIPS 140-3 module or for other x86-64 processors than recorded."""
-    recorded = _recorded_variant(context)
+    """Report binaries with another FIPS 140-3 module or for other x86-64 processors than recorded.
+
+    The version of packages with this module ends in +fips, and no other one does.
+    """
+    recorded, version = _recorded_variant(context), context.contents.version
     fips, level = bool(recorded.get("fips")), str(recorded.get("amd64", "v1"))
+    named = version.partition("+")[2].partition(".")[0] == "fips"
+    if named != fips:
+        yield Finding("+fips in the version" if fips else "no +fips in the version", version, "version")
     for entry, elf in context.elf_files:
         settings = elf.go.settings if elf.go else {}
         if bool(settings.get("GOFIPS140")) != fips:
