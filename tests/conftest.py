@@ -195,6 +195,9 @@ class FakeSource:
         ]
         return Component(component, version, RELEASED[component], tuple(artifacts))
 
+    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
+        pass
+
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         self.fetched += artifacts
         return stored(artifacts, store)
@@ -232,10 +235,11 @@ def replace_sources(
         name: str, components: Any, mirror: str = "", toolchain: str = "", *_: Any, **__: Any
     ) -> FakeSource:
         sources[name].mirror = mirror
-        sources[name].binaries = components["kubernetes"].binaries
+        if "kubernetes" in components:
+            sources[name].binaries = components["kubernetes"].binaries
         return sources[name]
 
-    for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):
+    for module in ("sources.selection", "build.resolver", "build.preview"):
         patch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
 
 from kubeparcel import paths, templates
-from kubeparcel.build.assembler import BuiltPackage, assemble, discard_packages, manifest_digest
+from kubeparcel.build.assembler import assemble, assemble_package, discard_packages, manifest_digest
 from kubeparcel.errors import DigestError
 from kubeparcel.model import Arch
 from kubeparcel.packages import nfpm
@@ -118,10 +118,7 @@ def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, 
     path = store.path(binaries["kubernetes", Arch.AMD64]["kubelet"])
     path.chmod(0o644)
     path.write_bytes(b"damaged")
-    reported: list[BuiltPackage] = []
-    with ThreadPoolExecutor(2) as pool:
-        packages_built = assemble(packages, store, RecordingLog(), pool, reported.append)
-    assert {package.manifest.name for package in reported} == {package.manifest.name for package in packages_built}
+    packages_built = [assemble_package(package, store) for package in packages]
     failed = [package for package in packages_built if package.manifest.name == "kubelet"]
     with pytest.raises(DigestError, match="/usr/bin/kubelet"):
         discard_packages(failed, packages_built, store)
@@ -132,10 +129,3 @@ def test_discard_packages_reports_a_damaged_input_and_forgets_the_package(lock, 
     kubectl.write_bytes(b"damaged")
     with pytest.raises(DigestError, match=r"/usr/bin/kube(?s:.*)/usr/bin/kube"):
         discard_packages(others[:1], packages_built, store)
-
-
-def test_missing_input_is_reported_even_if_inputs_were_not_verified_first(lock, binaries, store):
-    packages = manifests(lock, binaries, store, format="deb")
-    store.path(binaries["kubernetes", Arch.AMD64]["kubelet"]).unlink()
-    with ThreadPoolExecutor(2) as pool, pytest.raises(DigestError, match="/usr/bin/kubelet"):
-        assemble(packages, store, RecordingLog(), pool, lambda _: None)

@@ -7,10 +7,11 @@ import json
 from kubeparcel.build import pipeline
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.resolver import resolve
+from kubeparcel.build.units import CheckUnit
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.model import Arch, Request
-from kubeparcel.reports.results import Report
+from kubeparcel.reports.results import Check
 from tests.conftest import FakeModules, FakeSource
 
 CATALOG = catalog.load()
@@ -43,11 +44,8 @@ def test_assemble_packages_builds_every_planned_package(fake_sources, log, workd
 
 
 def test_build_names_packages_of_earlier_builds(fake_sources, log, workdir, store, monkeypatch):
-    def assemble(plans, lock, binaries, store, log, *, sbom):
-        return pipeline.assemble_packages(plans, lock, binaries, store, log), Report("layout", (), 0.0)
-
     fake_sources()
-    monkeypatch.setattr(pipeline, "assemble_and_check", assemble)
+    monkeypatch.setattr(CheckUnit, "run", lambda *_: (Check("x", "x"),))
     options = {"kubernetes": "1.36.3", "format": "deb", "compression": "fast"}
     first = pipeline.build(load_settings(options), log)
     assert first.others == ()

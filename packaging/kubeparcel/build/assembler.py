@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass
 
 from kubeparcel.console import Log
-from kubeparcel.errors import ToolError
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
@@ -36,38 +35,26 @@ def manifest_digest(package: PackageManifest) -> str:
 
 
 def assemble(
-    packages: Sequence[PackageManifest],
-    store: Store,
-    log: Log,
-    executor: Executor,
-    on_built: Callable[[BuiltPackage], object] | None = None,
+    packages: Sequence[PackageManifest], store: Store, log: Log, executor: Executor
 ) -> tuple[BuiltPackage, ...]:
     """Build the packages that are not in the store yet, and return all of them in order.
 
-    Each package is one job of the executor. `on_built` gets each new package as soon as it is
-    built; it must check the package, and call `discard_packages` if the check fails. Without
-    `on_built`, all input files are verified before the build. Raises DigestError for a damaged one.
+    Each package is one job of the executor. All input files are verified before; raises DigestError for a damaged one.
     """
     cached = [cached_package(package, store) for package in packages]
     missing = [package for package, hit in zip(packages, cached, strict=True) if hit is None]
     built: dict[str, BuiltPackage] = {}
-    if missing and not on_built:
-        _verify_inputs(missing, store)
     # Largest first: a large package started last would delay the end of the build.
-    missing.sort(key=lambda package: _input_size(package, store), reverse=True)
+    missing.sort(key=lambda package: input_size(package, store), reverse=True)
     if missing:
+        verify_inputs(missing, store)
         with log.task("Assemble", "packages", len(missing)) as task:
             jobs = [executor.submit(assemble_package, package, store) for package in missing]
             try:
                 for job in as_completed(jobs):
                     package = job.result()
                     built[manifest_digest(package.manifest)] = package
-                    if on_built:
-                        on_built(package)
                     task.advance()
-            except ToolError:
-                _verify_inputs(missing, store)
-                raise
             finally:
                 for job in jobs:
                     job.cancel()
@@ -80,7 +67,8 @@ def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | No
     return BuiltPackage(manifest, **record) if record and store.has(record["sha256"]) else None
 
 
-def _input_size(package: PackageManifest, store: Store) -> int:
+def input_size(package: PackageManifest, store: Store) -> int:
+    """Return the size in bytes of the package's files that are in the store."""
     paths = [store.path(file.sha256) for file in package.files if file.sha256]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
@@ -92,10 +80,10 @@ def discard_packages(failed: Sequence[BuiltPackage], packages: Sequence[BuiltPac
     """
     for package in failed:
         store.delete_record("package", manifest_digest(package.manifest))
-    _verify_inputs([package.manifest for package in packages], store)
+    verify_inputs([package.manifest for package in packages], store)
 
 
-def _verify_inputs(packages: Sequence[PackageManifest], store: Store) -> None:
+def verify_inputs(packages: Sequence[PackageManifest], store: Store) -> None:
     """Verify the digests of the packages' files, each once; raise DigestError for damaged ones."""
     paths = {file.sha256: file.path for package in packages for file in package.files}
     paths.pop("", None)

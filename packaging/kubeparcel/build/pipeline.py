@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,50 +15,72 @@ from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
-from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.planner import PackagePlan
+from kubeparcel.build.release_build import (
+    CheckedRelease,
+    build_release,
+    fetch_binaries,
+    plan_release,
+    requested_artifacts,
+)
 from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
-from kubeparcel.build.sboms import add_sboms, build_sboms, sbom_subjects
+from kubeparcel.build.sboms import build_sboms, sbom_subjects
 from kubeparcel.build.shared_cache import open_build_store
 from kubeparcel.build.statements import write_statements
+from kubeparcel.build.units import Submit
+from kubeparcel.build.workers import LocalWorkers, Scheduler
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
-from kubeparcel.sources.patch_files import store_patches
-from kubeparcel.sources.selection import create_source
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS
 from kubeparcel.trust.sbom_files import sbom_paths
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
-    from kubeparcel.reports.results import Report
 
 
-def build(settings: Settings, log: Log, *, locked: bool = False) -> BuildResult:
-    """Build the packages and write them to the output folder, unless a check fails."""
-    from kubeparcel.build.cache import record_build
+def build(settings: Settings, log: Log, *, locked: bool = False, submit: Submit | None = None) -> BuildResult:
+    """Build the packages and write them to the output folder, unless a check fails.
 
+    Units of work go to `submit`, by default to threads of this process.
+    """
     started = time.monotonic()
     store, out = open_build_store(settings, log), settings.base / settings.out
-    with lock_output_folder(out):
-        lock = resolve_or_load(settings, log, locked=locked)
-        plans = plan_packages(settings, lock, catalogs.load())
-        binaries = fetch(lock, settings, store, log)
-        packages, report = assemble_and_check(plans, lock, binaries, store, log, sbom=settings.sbom)
-        sboms = build_sboms(lock, packages, store) if settings.sbom and report.passed else {}
-        if report.passed:
-            without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
-            changed = write_output(packages, store, out, {**without, **sboms})
-            write_statements(packages, settings, lock, binaries, out)
-            record_build(lock, packages, store, sboms.values())
-        else:
-            changed = ()
-        others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in packages})
-    seconds = time.monotonic() - started
+    with lock_output_folder(out), LocalWorkers(store, log) as workers:
+        release = plan_release(settings, resolve_or_load(settings, log, locked=locked))
+        scheduler = Scheduler(submit or workers.submit, store)
+        checked = asyncio.run(build_release(release, scheduler, store, log))
+        written = write_release(checked, store, out)
+        others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in checked.packages})
     return BuildResult(
-        display_output(settings), lock, packages, changed, tuple(others), report, seconds, sboms=tuple(sboms)
+        *(display_output(settings), release.lock, checked.packages, written.changed, tuple(others), checked.report),
+        *(time.monotonic() - started, written.sboms),
     )
+
+
+@dataclass(frozen=True)
+class WrittenRelease:
+    """The files that changed in the output folder, and the paths of all SBOMs of the release there."""
+
+    changed: tuple[Path, ...] = ()
+    sboms: tuple[str, ...] = ()
+
+
+def write_release(checked: CheckedRelease, store: Store, out: Path) -> WrittenRelease:
+    """Write the packages of a release, their SBOMs and statements to the output folder, if all checks passed."""
+    from kubeparcel.build.cache import record_build
+
+    settings, lock, packages = checked.plan.settings, checked.plan.lock, checked.packages
+    if not checked.report.passed:
+        return WrittenRelease()
+    sboms = build_sboms(lock, packages, store) if settings.sbom else {}
+    without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
+    changed = write_output(packages, store, out, {**without, **sboms})
+    write_statements(packages, settings, lock, checked.binaries, out)
+    record_build(lock, packages, store, sboms.values())
+    return WrittenRelease(changed, tuple(sboms))
 
 
 def display_output(settings: Settings) -> Path:
@@ -90,19 +114,9 @@ def fetch(lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
 
 def fetch_artifacts(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, store: Store, log: Log) -> Binaries:
     """Fetch the binaries of some artifacts of a lock into the store."""
-    source = create_source(
-        *(lock.source, locked_components(lock), settings.mirror, lock.toolchain, settings.input_policy(), log),
-        lock.request.variant,
-    )
-    components = {artifact.component for artifact in artifacts}
-    patches = [patch for patch in lock.request.variant.patches if patch.component in components]
-    store_patches(patches, settings.base, store, log)
-    return source.fetch(artifacts, store, log)
-
-
-def requested_artifacts(lock: Lock, settings: Settings) -> list[Artifact]:
-    """Return the lock's artifacts for the settings' architectures."""
-    return [artifact for artifact in lock.artifacts if artifact.arch in settings.arch]
+    with LocalWorkers(store, log) as workers:
+        scheduler = Scheduler(workers.submit, store)
+        return asyncio.run(fetch_binaries(artifacts, lock, settings, scheduler, store, log))
 
 
 def assemble_packages(
@@ -117,19 +131,3 @@ def assemble_packages(
     packages = [finalize(plan, lock, binaries, store) for plan in plans]
     with executor or ThreadPoolExecutor(PROCESSORS) as pool:
         return assemble(packages, store, log, pool)
-
-
-def assemble_and_check(
-    plans: Sequence[PackagePlan], lock: Lock, binaries: Binaries, store: Store, log: Log, *, sbom: bool = False
-) -> tuple[tuple[BuiltPackage, ...], Report]:
-    """Build packages, and check each finished one while the next is built; with `sbom`, also write its SBOMs.
-
-    A package that passed before is not read again.
-    """
-    from kubeparcel.build.build_check import ConcurrentChecker
-
-    packages = [finalize(plan, lock, binaries, store) for plan in plans]
-    with ConcurrentChecker(packages, store, add_sboms if sbom else None) as checker:
-        with ThreadPoolExecutor(PROCESSORS) as pool:
-            built = assemble(packages, store, log, pool, checker.submit)
-        return built, checker.report(built, log)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from kubeparcel.build.assembler import cached_package
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import is_current
-from kubeparcel.build.pipeline import display_output, requested_artifacts
+from kubeparcel.build.pipeline import display_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
+from kubeparcel.build.release_build import requested_artifacts
 from kubeparcel.build.resolver import locked_components, resolve_or_load
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs

@@ -69,6 +69,7 @@ class ComponentSpec(StrictModel):
     checksums: str = "{file}.sha256"
     signatures: tuple[SignatureSpec, ...] = ()
     go: GoSpec
+    weight: int = Field(1, ge=1, description="time that compiling takes, in relation to others, until it is measured")
 
     def signature_of(self, version: Version) -> SignatureSpec | None:
         """Return who signs the files of a version; None if upstream does not sign them."""

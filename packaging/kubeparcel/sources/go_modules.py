@@ -167,14 +167,17 @@ class GoModules:
     def download_size(self, artifact: Artifact) -> int | None:
         return None
 
+    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
+        for artifact in {a.component: a for a in artifacts if self._patches(a)}.values():
+            if self.cached(artifact, store) is None:
+                self._patched_files(artifact, store, warn)
+
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         """Compile what the store does not have, with one `go build` for each component.
 
         Raises PatchError before anything is compiled if a patch does not apply.
         """
-        for artifact in {a.component: a for a in artifacts if self._patches(a)}.values():
-            if self.cached(artifact, store) is None:
-                self._patched_files(artifact, store, log.warn)
+        self.prepare(artifacts, store, log.warn)
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:

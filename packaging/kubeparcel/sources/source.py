@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from kubeparcel.console import Log
@@ -47,6 +47,9 @@ class Source(Protocol):
 
     def download_size(self, artifact: Artifact) -> int | None:
         """Return the bytes to download, None if that is unknown."""
+
+    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
+        """Raise PatchError if a patch does not apply, before anything is compiled."""
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         """Put the binaries of the artifacts into the store, verified, and return their digests."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel.console import Log, QuietLog
@@ -253,6 +253,9 @@ class Upstream:
         parallel_map(
             lambda artifact, token: fetch_to_store(artifact, self.transport, store, log, token), artifacts, self.workers
         )
+
+    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
+        pass
 
     def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
         required = self.accepted.require_signatures

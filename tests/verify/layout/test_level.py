@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.build_check import check_packages
 from kubeparcel.console import PlainLog, QuietLog
 from kubeparcel.errors import DigestError, UsageError
 from kubeparcel.packages import reader
@@ -21,6 +20,7 @@ from kubeparcel.reports.output import as_json
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support.archive_builders import CONTROL, deb, member
+from tests.support.checked_packages import check_packages
 from tests.support.elf_files import Go
 from tests.support.mutants.sboms import write_sboms
 from tests.support.sample_packages import GO, PackageDraft, SamplePackages, sample_packages

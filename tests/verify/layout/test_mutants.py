@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build.build_check import check_packages
 from kubeparcel.console import QuietLog
 from kubeparcel.paths import display_path
 from kubeparcel.reports.results import Report
 from kubeparcel.verify.layout import level
 from kubeparcel.verify.layout.checks import CHECKS
 from tests.support import repack
+from tests.support.checked_packages import check_packages
 from tests.support.mutants import MUTANTS, Mutant
 from tests.support.mutants.paths import SHARED_PATHS, SharedPath
 from tests.support.mutants.sboms import SBOMS, SbomMutant, change_sbom, write_sboms

@@ -1,0 +1,247 @@
+"""The work of a build in units: fetch or compile binaries, assemble a package, check it.
+
+Units are values that can be sent to other processes and machines. Equal work has an equal key, whatever
+release needs it; results are values, and all files go through the store.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from kubeparcel.build import check_cache
+from kubeparcel.build.assembler import BuiltPackage, assemble_package, cached_package, input_size, manifest_digest
+from kubeparcel.console import Log
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.model import Artifact, BuildVariant, InputPolicy
+from kubeparcel.packages.manifest import PackageManifest
+from kubeparcel.reports.results import Check
+from kubeparcel.sources import selection
+from kubeparcel.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kubeparcel.config.component_models import ComponentSpec
+    from kubeparcel.packages.inspection_cache import InspectionCache
+    from kubeparcel.sources.source import Source
+    from kubeparcel.verify.layout.path_owners import PathOwners
+
+DURATIONS = "compile-time"
+"""The kind of the records of how many seconds compiling a component took."""
+
+SECONDS_PER_WEIGHT = 30
+BYTES_PER_SECOND = 20_000_000
+
+
+class Resource(StrEnum):
+    """What a unit occupies while it is done."""
+
+    NETWORK = "network"
+    GO = "go"
+    ASSEMBLE = "assemble"
+    CHECK = "check"
+
+
+class Unit(Protocol):
+    """A piece of work. `weight` is its estimated duration in seconds."""
+
+    @property
+    def key(self) -> str:
+        """A digest of everything that decides the result."""
+
+    @property
+    def label(self) -> str:
+        """The name for messages."""
+
+    @property
+    def resource(self) -> Resource:
+        """What the unit occupies."""
+
+    @property
+    def weight(self) -> float:
+        """The estimated duration in seconds."""
+
+    def cached(self, store: Store) -> Any:
+        """Return the result if the store has it, else None."""
+
+    def run(self, store: Store, log: Log) -> Any:
+        """Do the work and return the result; its files are in the store."""
+
+
+Submit: TypeAlias = "Callable[[Unit], Future[Any]]"
+"""Starts a unit somewhere. A future that is cancelled before its unit has started must not start it."""
+
+
+@dataclass(frozen=True)
+class FetchUnit:
+    """Downloads or compiles the binaries of a component for an architecture; the result is their digests by name."""
+
+    artifacts: tuple[Artifact, ...]
+    spec: ComponentSpec
+    source: str
+    toolchain: str = ""
+    mirror: str = ""
+    policy: InputPolicy = field(default_factory=InputPolicy)
+    variant: BuildVariant = field(default_factory=BuildVariant)
+    weight: float = 1
+
+    @functools.cached_property
+    def key(self) -> str:
+        artifacts = [asdict(artifact) for artifact in self.artifacts]
+        fields = [self.source, self.toolchain, self.mirror, asdict(self.policy), asdict(self.variant)]
+        return _digest("fetch", artifacts, self.spec.model_dump(mode="json"), *fields)
+
+    @property
+    def label(self) -> str:
+        artifact = self.artifacts[0]
+        return f"{self.spec.title} {artifact.arch}"
+
+    @property
+    def resource(self) -> Resource:
+        return Resource.GO if self.source == "go" else Resource.NETWORK
+
+    def cached(self, store: Store) -> Mapping[str, str] | None:
+        if self.policy.require_signatures:
+            return None
+        source, binaries = self._open(None), dict[str, str]()
+        for artifact in self.artifacts:
+            digests = source.cached(artifact, store)
+            if digests is None:
+                return None
+            binaries.update(digests)
+        return binaries
+
+    def prepare(self, store: Store) -> None:
+        """Raise PatchError if a patch does not apply, before other units are run, which repeat its warnings."""
+        self._open(None).prepare(self.artifacts, store, lambda _: None)
+
+    def run(self, store: Store, log: Log) -> Mapping[str, str]:
+        started = time.monotonic()
+        (binaries,) = self._open(log).fetch(self.artifacts, store, log).values()
+        if self.resource is Resource.GO:
+            store.put_record(DURATIONS, self.artifacts[0].component, round(time.monotonic() - started, 1))
+        return binaries
+
+    def _open(self, log: Log | None) -> Source:
+        components = {self.artifacts[0].component: self.spec}
+        return selection.create_source(
+            *(self.source, components, self.mirror, self.toolchain, self.policy, log), self.variant
+        )
+
+
+@dataclass(frozen=True)
+class AssembleUnit:
+    """Assembles a package of files that are in the store; the result is a BuiltPackage."""
+
+    manifest: PackageManifest
+    weight: float = 1
+
+    @classmethod
+    def of(cls, manifest: PackageManifest, store: Store) -> AssembleUnit:
+        """Return the unit with a weight by the size of the files."""
+        return cls(manifest, input_size(manifest, store) / BYTES_PER_SECOND)
+
+    @functools.cached_property
+    def key(self) -> str:
+        return manifest_digest(self.manifest)
+
+    @property
+    def label(self) -> str:
+        return self.manifest.file_name
+
+    @property
+    def resource(self) -> Resource:
+        return Resource.ASSEMBLE
+
+    def cached(self, store: Store) -> BuiltPackage | None:
+        return cached_package(self.manifest, store)
+
+    def run(self, store: Store, log: Log) -> BuiltPackage:
+        return assemble_package(self.manifest, store)
+
+
+@dataclass(frozen=True)
+class CheckUnit:
+    """Checks a package against its manifest; the result is its checks, and with `sbom` its SBOMs are in the store.
+
+    `path_owners` are those of all packages of its release.
+    """
+
+    package: BuiltPackage
+    path_owners: PathOwners
+    sbom: bool = False
+
+    @functools.cached_property
+    def key(self) -> str:
+        return check_cache.cache_key(self.package, self._set_dependencies())
+
+    @property
+    def label(self) -> str:
+        return self.package.manifest.file_name
+
+    @property
+    def resource(self) -> Resource:
+        return Resource.CHECK
+
+    @property
+    def weight(self) -> float:
+        return self.package.size / BYTES_PER_SECOND
+
+    def cached(self, store: Store) -> tuple[Check, ...] | None:
+        return check_cache.load_checks(store, self.key, self.label) or None
+
+    def run(self, store: Store, log: Log) -> tuple[Check, ...]:
+        from kubeparcel.build.sboms import add_sboms
+        from kubeparcel.config import catalog as catalogs
+        from kubeparcel.verify.layout import level
+        from kubeparcel.verify.layout.expected import expected_from_build
+
+        package, catalog = self.package, catalogs.load()
+        # A package built in this run was written a moment ago.
+        path = (store.local_path if package.seconds else store.get)(package.sha256, self.label)
+        contents = level.read_or_error(path, inspections(store))
+        expected = expected_from_build(package.manifest, catalog)
+        checks = level.check_package(contents, self.label, expected, catalog, self.path_owners)
+        if check_cache.save_checks(store, self.key, checks):
+            store.share_record("package", manifest_digest(package.manifest))
+        if self.sbom and not isinstance(contents, KubeparcelError):
+            add_sboms(package, contents, store)
+        return checks
+
+    def _set_dependencies(self) -> set[str]:
+        """Return the inputs of the checks other than the package: paths it shares with others."""
+        from kubeparcel.verify.layout.path_owners import merged_path
+
+        manifest, owners = self.package.manifest, self.path_owners
+        paths = {merged_path(file.path) for file in manifest.files}
+        shared = {f"{path} {owners}" for path, owners in owners.shared.items() if path in paths}
+        alone = owners.names[manifest.format] == {manifest.name}
+        return shared | ({"alone"} if alone else set())
+
+
+@functools.lru_cache(maxsize=1)
+def inspections(store: Store) -> InspectionCache:
+    """Return the cache of binaries that were inspected; `cache_clear` forgets those of a finished release."""
+    from kubeparcel.packages.inspection_cache import InspectionCache
+
+    return InspectionCache(store.digest, sha1=True)
+
+
+def fetch_weight(spec: ComponentSpec, artifacts: Sequence[Artifact], source: str, store: Store) -> float:
+    """Return the seconds that fetching takes: compiling as long as last time, else by the catalog."""
+    if source != "go":
+        return len(artifacts)
+    recorded = store.get_record(DURATIONS, artifacts[0].component)
+    return recorded if isinstance(recorded, int | float) else spec.weight * SECONDS_PER_WEIGHT
+
+
+def _digest(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

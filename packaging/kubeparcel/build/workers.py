@@ -1,0 +1,113 @@
+"""Does units in threads of this process, and each unit once for all releases that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from kubeparcel.build.units import Resource, Submit, Unit
+from kubeparcel.console import Log
+from kubeparcel.interrupts import start_threads
+from kubeparcel.store import Store
+from kubeparcel.threads import GRACE, PROCESSORS
+
+THREADS = {Resource.NETWORK: 4, Resource.GO: 1, Resource.ASSEMBLE: PROCESSORS, Resource.CHECK: min(4, PROCESSORS)}
+"""Units that are done at the same time; one `go build` uses all processors."""
+
+Result = TypeVar("Result")
+
+
+class LocalWorkers:
+    """Threads that do units, those with the largest weight first. Leaving the context cancels what has not started."""
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self._store, self._log = store, log
+        self._queues: dict[Resource, queue.PriorityQueue[tuple[float, int, Any]]] = defaultdict(queue.PriorityQueue)
+        self._threads: dict[Resource, list[threading.Thread]] = {}
+        self._numbers = itertools.count()
+
+    def __enter__(self) -> LocalWorkers:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        for resource, jobs in self._queues.items():
+            for _thread in range(THREADS[resource]):
+                jobs.put((-float("inf"), next(self._numbers), None))
+        for resource, threads in self._threads.items():
+            for thread in threads:  # a download that nobody waits for would delay the end
+                thread.join(GRACE if error or resource is Resource.NETWORK else None)
+
+    def submit(self, unit: Unit) -> Future[Any]:
+        """Start a unit as soon as a thread of its resource is free."""
+        future: Future[Any] = Future()
+        if unit.resource not in self._queues:
+            threads = [
+                threading.Thread(target=self._work, args=(self._queues[unit.resource],), daemon=True)
+                for _ in range(THREADS[unit.resource])
+            ]
+            self._threads[unit.resource] = threads
+            start_threads(threads)
+        self._queues[unit.resource].put((-unit.weight, next(self._numbers), (unit, future)))
+        return future
+
+    def _work(self, jobs: queue.PriorityQueue[tuple[float, int, Any]]) -> None:
+        while (job := jobs.get()[2]) is not None:
+            unit, future = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(unit.run(self._store, self._log))
+            except BaseException as error:
+                future.set_exception(error)
+
+
+@dataclass
+class _Job:
+    """A unit that was started, and how many releases wait for it."""
+
+    future: asyncio.Future[Any]
+    waiting: int = 0
+
+
+class Scheduler:
+    """Starts each unit once, unless the store has its result."""
+
+    def __init__(self, submit: Submit, store: Store) -> None:
+        self._submit, self._store = submit, store
+        self._jobs: dict[str, _Job] = {}
+
+    async def run(self, unit: Unit) -> Any:
+        """Return the result of a unit. A unit that nobody waits for any longer is not started."""
+        job = self._jobs.get(unit.key)
+        if job is None:
+            if (result := unit.cached(self._store)) is not None:
+                return result
+            job = self._jobs[unit.key] = _Job(asyncio.wrap_future(self._submit(unit)))
+        job.waiting += 1
+        try:
+            return await asyncio.shield(job.future)
+        except asyncio.CancelledError:
+            if job.waiting == 1:
+                self._jobs.pop(unit.key, None)
+                job.future.cancel()
+            raise
+        finally:
+            job.waiting -= 1
+
+
+async def run_all(work: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Return the results in order; the first error cancels the others, and is raised."""
+    tasks = [asyncio.ensure_future(part) for part in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
