@@ -88,7 +88,7 @@ def test_patched_dependencies_are_compiled(kubernetes, store, log):
 
 @pytest.mark.parametrize(("fips", "suffix"), [(False, "acme.1"), (True, "fips.acme.1")])
 def test_suffix_is_in_the_version_and_in_the_binaries(kubernetes, store, log, monkeypatch, fips, suffix):
-    monkeypatch.setattr("kubeparcel.sources.go_modules._require_variant", lambda *_: None)
+    monkeypatch.setattr("kubeparcel.sources.compilation.require_variant", lambda *_: None)
     source = patched(store, change("cmd/main.go"), fips=fips)
     component = source.pin("kubernetes", version("1.36.3"), [Arch.AMD64])
     assert str(component.version) == f"1.36.3+{suffix}"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import json
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -18,6 +16,15 @@ from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Patch, Version
 from kubeparcel.sources import go_toolchain
+from kubeparcel.sources.compilation import (
+    GO_LINE,
+    RECORDS,
+    Compilation,
+    load_or_compile,
+    require_fips_module,
+    stored_binaries,
+    with_required_toolchain,
+)
 from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names, write_module
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
@@ -37,8 +44,6 @@ if TYPE_CHECKING:
 
 RECIPE = 1
 """Increment it when the same module should result in other bytes."""
-
-_GO_LINE = re.compile(r"^go (\S+)$", re.MULTILINE)
 
 UNCHECKED_REMARK = "The sums of Go modules are not checked against a checksum database"
 
@@ -101,7 +106,7 @@ class GoModules:
         except UnknownVersion:
             return False
         # For a version that is older than Go modules, Go makes up a go.mod without a go line.
-        return bool(_GO_LINE.search(Path(info["GoMod"]).read_text("utf-8")))
+        return bool(GO_LINE.search(Path(info["GoMod"]).read_text("utf-8")))
 
     def list_versions(self) -> Sequence[Version]:
         """Return the newest patch of each minor on the module proxy, newest first."""
@@ -125,7 +130,7 @@ class GoModules:
             ) from None
         main_packages(spec, Path(info["Dir"]))
         self._upgrade_toolchain(info)
-        self._require_fips_module()
+        require_fips_module(self.go)
         check = self._module_check(spec, Path(info["Dir"]))
         return Component(
             component,
@@ -146,23 +151,11 @@ class GoModules:
     def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
         """Switch to the toolchain that the module requires if ours is older."""
         go_mod = Path(info["GoMod"]).read_text("utf-8")
-        required = _GO_LINE.search(go_mod)
         with self.guard:  # several components are pinned in parallel
-            if required and _version_numbers(required[1]) > _version_numbers(self.go.toolchain):
-                exact = required[1] if required[1].count(".") > 1 else f"{required[1]}.0"
-                self.go = dataclasses.replace(self.go, toolchain=f"go{exact}")
-
-    def _require_fips_module(self) -> None:
-        """Raise ConfigurationError if FIPS is requested of a compiler without the module."""
-        oldest = go_toolchain.OLDEST_FIPS_TOOLCHAIN
-        if self.variant.fips and _version_numbers(self.go.toolchain) < _version_numbers(oldest):
-            raise ConfigurationError(
-                f"go.fips: {self.go.toolchain} has no FIPS 140-3 module, which {oldest} is the first to have.",
-                "Install a newer Go, or remove the setting.",
-            )
+            self.go = with_required_toolchain(self.go, go_mod)
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
-        return next(filter(None, (_stored_binaries(store, recipe) for recipe in self._recipes(artifact))), None)
+        return next(filter(None, (stored_binaries(store, recipe) for recipe in self._recipes(artifact))), None)
 
     def download_size(self, artifact: Artifact) -> int | None:
         return None
@@ -181,12 +174,8 @@ class GoModules:
         return {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts}
 
     def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
-        binaries = self.cached(artifact, store)
-        if binaries is None:
-            recipe = self._recipes(artifact)[0]
-            with store.lock(f"go-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"):
-                binaries = self.cached(artifact, store) or self._compile(artifact, store, log)
-        return binaries
+        load, compile_ = lambda: self.cached(artifact, store), lambda: self._compile(artifact, store, log)
+        return load_or_compile(self._recipes(artifact)[0], load, compile_, store)
 
     def _recipes(self, artifact: Artifact) -> list[str]:
         """Return the keys of the binaries that may be used: whose modules were checked as the lock demands."""
@@ -233,15 +222,10 @@ class GoModules:
             replace_modules(folder, spec.go.module, patched)
             stamped = stamped_version(self.variant, artifact.component, version)
             variables = link_variables(spec, stamped, _release_time(info))
-            flags = ["-s -w", *(f"-X {name}={value}" for name, value in variables.items())]
-            self._build(folder, artifact, spec, packages, " ".join(flags), log)
-            outputs = sorted((folder / "out").iterdir())
-            for output in outputs if self.variant.as_document() else ():
-                _require_variant(output, self.variant, artifact.arch)
-            binaries = {output.name: store.add(output) for output in outputs}
-        for sha256 in binaries.values():
-            store.cache_digests(sha256)
-        store.put_record("go", self._recipe(artifact, check.database), binaries)
+            names = output_names(spec, packages)
+            compilation = Compilation(spec.title, folder, packages, names, variables, artifact.arch)
+            binaries = compilation.run(self.go, folder / "out", store, log)
+        store.put_record(RECORDS, self._recipe(artifact, check.database), binaries)
         return binaries
 
     def _patched_files(
@@ -264,33 +248,6 @@ class GoModules:
 
         return Repository(go, folder)
 
-    def _build(
-        self, folder: Path, artifact: Artifact, spec: ComponentSpec, packages: Sequence[str], link_flags: str, log: Log
-    ) -> None:
-        """Run one `go build` of all main packages, with progress."""
-        out = folder / "out"
-        run = functools.partial(self.go.run, cwd=folder, arch=artifact.arch)
-        dependencies = run("list", "-mod=mod", "-deps", *packages)
-        total = len(set(dependencies.stdout.split()))
-        names = output_names(spec, packages)
-        with log.task("Compile", f"{spec.title} {artifact.arch}", total, "packages") as task:
-            compiled = 0
-
-            def on_line(line: str) -> None:
-                nonlocal compiled
-                if " " in line:
-                    return
-                compiled += 1
-                finished = sum((out / name).exists() for name in names)
-                task.advance(1, f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages")
-
-            flags = ["-mod=mod", "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
-            target = out / names[0] if len(names) == 1 else f"{out}/"
-            run("build", *flags, f"-o={target}", *packages, on_line=on_line)
-        missing = [name for name in names if not (out / name).is_file()]
-        if missing:
-            raise ExternalError(f"go build {artifact.origin} did not produce {', '.join(missing)}.")
-
 
 def _require_check(artifact: Artifact, check: ModuleCheck) -> None:
     """Raise ConfigurationError if modules would not be checked as they were when the lock was written."""
@@ -303,34 +260,6 @@ def _require_check(artifact: Artifact, check: ModuleCheck) -> None:
     )
 
 
-def _require_variant(program: Path, variant: BuildVariant, arch: Arch) -> None:
-    """Raise ExternalError if a program does not record that it was compiled as requested."""
-    from kubeparcel.packages import elf
-
-    info = elf.read(program).go
-    recorded = info.settings if info else {}
-    expected = go_toolchain.environment(variant, arch)
-    problems = [
-        f"{name}={recorded.get(name) or 'not set'}, expected {expected[name]}"
-        for name in ("GOFIPS140", *(("GOAMD64",) if arch is Arch.AMD64 else ()))
-        if _variant_setting(recorded.get(name, "")) != _variant_setting(expected[name])
-    ]
-    if problems:
-        raise ExternalError(f"{program.name} was not compiled as requested: {'; '.join(problems)} (go version -m).")
-
-
-def _variant_setting(value: str) -> str:
-    """Return a setting of a binary without the digest that Go adds: v1.0.0 for v1.0.0-c2097c7c, empty for off."""
-    return value.partition("-")[0].replace("off", "")
-
-
-def _stored_binaries(store: Store, recipe: str) -> dict[str, str] | None:
-    binaries = store.get_record("go", recipe)
-    if binaries and all(store.has(sha256) for sha256 in binaries.values()):
-        return dict(binaries)
-    return None
-
-
 def _module_version(artifact: Artifact) -> Version:
     return Version.parse(artifact.origin.rpartition("@v")[2])
 
@@ -338,7 +267,3 @@ def _module_version(artifact: Artifact) -> Version:
 def _release_time(info: Mapping[str, str]) -> str:
     """Return the time of a module version, in ISO 8601."""
     return str(json.loads(Path(info["Info"]).read_bytes())["Time"])
-
-
-def _version_numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.removeprefix("go"))[:3])
