@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_the_name_has_the_version_and_depends_on_packages_and_base_image(package
     assert len(names) == 3
     assert all(n.startswith("localhost/kubeparcel/trixie-kubernetes:1.36.3-") for n in names)
     assert NodeImage(TRIXIE, packages_2, BASE_IMAGE).name in names
+
+
+def test_the_tag_of_a_patched_release_has_an_underscore_as_those_of_kubernetes(packages):
+    """Tags of images have no plus."""
+    image = NodeImage(TRIXIE, packages(), BASE_IMAGE)
+    contents = [dataclasses.replace(c, version=f"{c.version}+acme.1") for c in image.packages.contents]
+    image = dataclasses.replace(image, packages=dataclasses.replace(image.packages, contents=tuple(contents)))
+    assert "-kubernetes:1.36.3_acme.1-" in image.name
 
 
 def test_the_name_depends_on_the_root_filesystem_rules(packages, monkeypatch):

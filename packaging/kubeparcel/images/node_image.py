@@ -98,9 +98,9 @@ class NodeImage:
 
     @property
     def version(self) -> str:
-        """The kubelet's version; without a kubelet, the newest version of a package."""
+        """The kubelet's version as a part of tags, which have no plus; without a kubelet, the newest of a package."""
         versions = {contents.name: contents.version for contents in self.packages.contents}
-        return versions.get("kubelet", max(versions.values())).replace("~", "-")
+        return versions.get("kubelet", max(versions.values())).replace("~", "-").replace("+", "_")
 
     @property
     def name(self) -> str:

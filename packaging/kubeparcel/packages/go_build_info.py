@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from elftools.elf.elffile import ELFFile
 
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
@@ -57,6 +61,30 @@ def _inline_string(record: bytes, offset: int) -> tuple[bytes, int]:
             start = offset + position + 1
             return record[start : start + length], start + length
     raise MalformedData("a length in .go.buildinfo is damaged")
+
+
+def replace_text(path: Path, rewrite: Callable[[str], str]) -> None:
+    """Replace the module text in a binary's record by a shorter one; nothing is changed in binaries before Go 1.18."""
+    with path.open("r+b") as stream:
+        section: Any = ELFFile(stream).get_section_by_name(".go.buildinfo")
+        record = _section_start(SimpleNamespace(stream=stream), section) if section else b""
+        if len(record) < _HEADER or not record.startswith(_MAGIC) or not record[15] & 2:
+            return
+        _, start = _inline_string(record, _HEADER)
+        text, end = _inline_string(record, start)
+        rewritten = text[:_GUARD] + rewrite(text[_GUARD:-_GUARD].decode()).encode() + text[-_GUARD:]
+        data = _varint(len(rewritten)) + rewritten
+        if start + len(data) <= end:
+            stream.seek(section["sh_offset"] + start)
+            stream.write(data)
+
+
+def _varint(value: int) -> bytes:
+    data = bytearray()
+    while value >= 0x80:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*data, value])
 
 
 def _strings_by_address(elf: Any, record: bytes) -> tuple[bytes, bytes]:

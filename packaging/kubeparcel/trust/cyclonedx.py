@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, utc
 from kubeparcel.trust.licenses import spdx_expression
-from kubeparcel.trust.subject import Component, Link, Subject, is_complete, linked_components, may_have_components
+from kubeparcel.trust.patched_source import PatchedSource
+from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
 SUFFIX = ".cdx.json"
 HASH = "SHA-256"
@@ -22,7 +23,7 @@ def package_document(subject: Subject) -> Document:
     """Return the document of a package: its files, and what is linked into each binary."""
     purl, licenses = subject.purl, subject.file_licenses()
     files = {_file_ref(purl, entry): entry for entry in subject.files}
-    linked = {ref: [*linked_components(entry)] for ref, entry in files.items()}
+    linked = {ref: [*subject.linked_components(entry)] for ref, entry in files.items()}
     components = {component.ref: component for row in linked.values() for component in row}
     programs = {ref: entry for ref, entry in files.items() if may_have_components(entry)}
     return _document(
@@ -30,7 +31,7 @@ def package_document(subject: Subject) -> Document:
         component=_package(subject),
         components=[
             *(_file(ref, entry, licenses.get(entry.path, "")) for ref, entry in files.items()),
-            *(_component(component) for component in components.values()),
+            *(_component(component, subject.patched_source) for component in components.values()),
         ],
         dependencies=[
             _dependency(purl, programs),
@@ -126,7 +127,7 @@ def _file(ref: str, entry: PackageEntry, license_: str) -> Document:
     return {"type": "file", "bom-ref": ref, "name": entry.path, "hashes": [_hash(entry.sha256)], **_licenses(license_)}
 
 
-def _component(component: Component) -> Document:
+def _component(component: Component, source: PatchedSource | None) -> Document:
     is_host_library = component.link is Link.DYNAMIC
     properties = [_property("go:replaces", component.replaced)] * bool(component.replaced)
     return {
@@ -137,8 +138,15 @@ def _component(component: Component) -> Document:
         **({"description": _HOST_LIBRARY} if is_host_library else {}),
         **({"hashes": [_hash(component.sha256)]} if component.sha256 else {}),
         **({"purl": component.purl} if component.purl else {}),
+        **(_pedigree(component.ancestor, source) if source and component.base else {}),
         **({"properties": properties} if properties else {}),
     }
+
+
+def _pedigree(ancestor: Component, source: PatchedSource) -> Document:
+    """Return where a patched module comes from. The patches are those of its repository, which has other modules."""
+    patches = [{"type": "unofficial", "diff": {"url": reference}} for reference in source.references]
+    return {"pedigree": {"ancestors": [_component(ancestor, None)], "patches": patches}}
 
 
 def _licenses(text: str) -> Document:

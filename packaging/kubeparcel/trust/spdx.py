@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from kubeparcel.packages.model import PackageEntry
 from kubeparcel.trust.document import TOOL, TOOL_VERSION, Document, content_uuid, utc
 from kubeparcel.trust.licenses import NOASSERTION, reference, spdx_expression
-from kubeparcel.trust.subject import Component, Link, Subject, is_complete, linked_components, may_have_components
+from kubeparcel.trust.subject import Component, Link, Subject, is_complete, may_have_components
 
 SUFFIX = ".spdx.json"
 IDENTIFIER = "documentNamespace"
@@ -24,19 +24,25 @@ def package_document(subject: Subject) -> Document:
     """Return the document of a package: its files, and what is linked into each binary."""
     purl, licenses = subject.purl, subject.file_licenses()
     files = {_id("File", f"{purl}#{entry.path}", entry.path): entry for entry in subject.files}
-    linked = {ref: [*linked_components(entry)] for ref, entry in files.items()}
+    linked = {ref: [*subject.linked_components(entry)] for ref, entry in files.items()}
     components = {component.ref: component for row in linked.values() for component in row}
     package = _package(subject)
+    patched = [component for component in components.values() if component.base]
     return _document(
         subject.file_name,
         utc(subject.contents.build_time),
         [f"Tool: {TOOL}-{TOOL_VERSION}", *([f"Organization: {subject.vendor}"] if subject.vendor else [])],
-        packages=[package, *map(_component, components.values())],
+        packages=[
+            package,
+            *(_component(component, _annotations(component, subject)) for component in components.values()),
+            *(_component(component.ancestor) for component in patched),
+        ],
         files=[_file(ref, entry, licenses.get(entry.path, "")) for ref, entry in files.items()],
         relationships=[
             _relationship(_DOCUMENT, "DESCRIBES", package["SPDXID"]),
             *(_relationship(package["SPDXID"], "CONTAINS", ref) for ref in files),
             *(_relationship(ref, *_link(component)) for ref, row in linked.items() for component in row),
+            *(_relationship(_component_id(c), "DESCENDANT_OF", _component_id(c.ancestor)) for c in patched),
             *(_relationship(ref, "STATIC_LINK", NOASSERTION) for ref, entry in files.items() if _is_unknown(entry)),
         ],
         licenses=_other_licenses(subject.license),
@@ -145,7 +151,21 @@ def _file(ref: str, entry: PackageEntry, license_: str) -> Document:
     }
 
 
-def _component(component: Component) -> Document:
+def _annotations(component: Component, subject: Subject) -> list[Document]:
+    """Return a patched module's patches: those of its repository, which has other modules."""
+    source = subject.patched_source
+    return [
+        {
+            "annotationDate": utc(subject.contents.build_time),
+            "annotationType": "OTHER",
+            "annotator": f"Tool: {TOOL}-{TOOL_VERSION}",
+            "comment": f"patched with {reference}",
+        }
+        for reference in (source.references if source and component.base else ())
+    ]
+
+
+def _component(component: Component, annotations: Sequence[Document] = ()) -> Document:
     is_host_library = component.link is Link.DYNAMIC
     return {
         "SPDXID": _component_id(component),
@@ -161,6 +181,7 @@ def _component(component: Component) -> Document:
         **({"sourceInfo": f"replaces the module {component.replaced}"} if component.replaced else {}),
         **({"externalRefs": [_purl(component.purl)]} if component.purl else {}),
         "primaryPackagePurpose": "LIBRARY",
+        **({"annotations": annotations} if annotations else {}),
     }
 
 

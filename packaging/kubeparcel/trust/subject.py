@@ -13,6 +13,7 @@ from typing import Any
 from kubeparcel.packages import linked_modules
 from kubeparcel.packages.model import FileType, GoModule, PackageContents, PackageEntry
 from kubeparcel.packages.provenance import read_record, recorded_contents
+from kubeparcel.trust.patched_source import PatchedSource, read_patched_source
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Subject:
         qualifiers = {"arch": contents.arch, **({"epoch": str(contents.epoch)} if contents.epoch else {})}
         vendor = "-".join(self.vendor.lower().split())
         return PackageURL(str(contents.format), vendor, contents.name, version, qualifiers).to_string()
+
+    @functools.cached_property
+    def patched_source(self) -> PatchedSource | None:
+        """How the source of the binaries was patched; None if it was not."""
+        return read_patched_source(self.contents)
+
+    def linked_components(self, entry: PackageEntry) -> Iterator[Component]:
+        """Yield what is linked into a file, and what it needs of the host; nothing for other files than ELF."""
+        return linked_components(entry, self.patched_source)
 
     @property
     def files(self) -> tuple[PackageEntry, ...]:
@@ -90,7 +100,8 @@ class Link(StrEnum):
 class Component:
     """A Go module in a binary, or a library of the host that it needs.
 
-    `version` is empty if it is unknown; `sha256` is the sum of Go's checksum database, in hexadecimal.
+    `version` is empty if it is unknown; `sha256` is the sum of Go's checksum database, in hexadecimal. `base` is the
+    published version of a patched module.
     """
 
     name: str
@@ -99,6 +110,12 @@ class Component:
     purl: str = ""
     sha256: str = ""
     replaced: str = ""
+    base: str = ""
+
+    @property
+    def ancestor(self) -> Component:
+        """The published module that a patched one is based on."""
+        return Component(self.name, self.base, self.link, _go_purl(self.name, self.base))
 
     @property
     def ref(self) -> str:
@@ -106,13 +123,13 @@ class Component:
         return self.purl or self.name
 
 
-def linked_components(entry: PackageEntry) -> Iterator[Component]:
-    """Yield what is linked into a file, and what it needs of the host; nothing for other files than ELF."""
+def linked_components(entry: PackageEntry, source: PatchedSource | None = None) -> Iterator[Component]:
+    """Yield the components of a file whose modules may be patched, as `source` records."""
     if entry.elf is None:
         return
     if go := entry.elf.go:
         if go.module.path:
-            yield _module(go.module)
+            yield _module(go.module, source)
         toolchain = linked_modules.toolchain_version(go)
         yield Component(
             linked_modules.STANDARD_LIBRARY,
@@ -120,7 +137,7 @@ def linked_components(entry: PackageEntry) -> Iterator[Component]:
             Link.STATIC,
             _go_purl(linked_modules.STANDARD_LIBRARY, toolchain),
         )
-        yield from (_module(module) for module in go.dependencies)
+        yield from (_module(module, source) for module in go.dependencies)
     yield from (Component(soname, "", Link.DYNAMIC) for soname in entry.elf.libraries)
 
 
@@ -135,11 +152,13 @@ def may_have_components(entry: PackageEntry) -> bool:
     return entry.elf is not None or bool(entry.mode & 0o111) or (entry.data or b"").startswith(b"#!")
 
 
-def _module(module: GoModule) -> Component:
+def _module(module: GoModule, source: PatchedSource | None) -> Component:
     path = linked_modules.module_path(module)
     version = module.version if linked_modules.module_version(module) else ""
     replaced = module.replaced if module.replaced != path else ""
-    return Component(path, version, Link.STATIC, _go_purl(path, version), _sum_as_sha256(module.sum), replaced)
+    base = source.base_version(module) if source else ""
+    version = f"{base}+{source.suffix}" if source and base else version
+    return Component(path, version, Link.STATIC, _go_purl(path, version), _sum_as_sha256(module.sum), replaced, base)
 
 
 @functools.cache

@@ -82,6 +82,34 @@ def test_database_of_a_web_server(run_audit: RunAudit, program: Path, tmp_path: 
         assert run_audit(*words)[0] == 3
 
 
+def test_patched_module_is_judged_by_the_version_that_it_is_based_on(
+    run_audit: RunAudit, program: Path, tmp_path: Path
+) -> None:
+    """What the patches fix is stated by the user, in an OpenVEX document."""
+    modules = (
+        "\n=>\t./patched/k8s.io/kubernetes\t(devel)\t\n"
+        "dep\tk8s.io/kubectl\tv0.0.0\n=>\t./patched/k8s.io/kubectl\t(devel)\t"
+    )
+    record = {
+        "component": "kubernetes",
+        "version": "1.36.3+acme.1",
+        "patches": [{"file": "fix.patch", "sha256": "a" * 64}],
+        "origins": [{"origin": "k8s.io/kubernetes@v1.36.3"}],
+    }
+    files = {
+        "/usr/bin/tool": Entry(elf("small", go=Go(sum=modules)), mode=0o755),
+        "/usr/share/doc/tool/provenance.json": Entry(json.dumps(record).encode()),
+    }
+    write_deb(tmp_path / "dist", files, name="tool")
+    entries = [entry(1, "k8s.io/kubectl", "0.36.4"), entry(2, "k8s.io/kubectl", "0.36.3")]
+    entries += [entry(3, "k8s.io/kubernetes", "1.36.4"), entry(4, "k8s.io/kubernetes", "1.36.3")]
+    database = write_database(tmp_path / "db", *entries)
+    code, out, err = run_audit(tmp_path / "dist", "--database", database, "--govulncheck", program, "--json", "--quiet")
+    assert (code, err) == (1, ""), out
+    assert levels(out) == {"GO-2026-0001": "required", "GO-2026-0003": "required"}
+    assert "has no version" not in out
+
+
 def test_binary_without_functions_only_requires_its_modules(run_audit: RunAudit, program: Path, tmp_path: Path) -> None:
     binary = elf("small", go=Go(modules={MOD: "v0.1.0"}))
     write_deb(tmp_path / "dist", {"/usr/bin/tool": Entry(binary, mode=0o755)}, name="tool")

@@ -18,6 +18,7 @@ from kubeparcel.trust.audit.database import check_copy, locate_database, require
 from kubeparcel.trust.audit.govulncheck import Match, Scan
 from kubeparcel.trust.audit.model import Audit, Finding, Use, Vulnerability
 from kubeparcel.trust.audit.openvex import apply_statements, load_statements, unused_statements
+from kubeparcel.trust.patched_source import name_published_modules, read_patched_source
 
 MAX_AGE_DAYS = 30
 _STANDARD_LIBRARY = "stdlib"
@@ -106,10 +107,11 @@ def _binaries(packages: Sequence[PackageContents]) -> tuple[dict[str, _Binary], 
     binaries: dict[str, _Binary] = {}
     others: list[tuple[Use, str]] = []
     for package in packages:
+        source = read_patched_source(package)
         for entry in package.entries:
             if entry.elf is None:
                 continue
-            go = entry.elf.go
+            go = source.published(entry.elf.go) if source and entry.elf.go else entry.elf.go
             main = (go.module.path, go.module.version) if go else ("", "")
             version = f"{package.version}-{package.revision}" if package.revision else package.version
             use = Use(package.name, version, str(package.format), package.arch, entry.path, *main)
@@ -135,6 +137,9 @@ def _extract(
         with _folder() as folder:
             targets = {sha256: folder / sha256 for sha256 in wanted}
             read_package(package_file(package), _Extractor(targets))
+            if source := read_patched_source(package):
+                for path in targets.values():
+                    name_published_modules(path, source)
             yield from sorted(targets.items())
 
 
