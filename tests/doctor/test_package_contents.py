@@ -30,8 +30,8 @@ def blocks(data: bytes) -> Iterator[bytes]:
 def test_a_large_head_is_parsed_a_few_times(format_: Format, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for each block, a head of 16 MiB took minutes."""
     calls = []
-    head_length = package_contents._HEAD_LENGTH[format_]
-    monkeypatch.setitem(package_contents._HEAD_LENGTH, format_, lambda head: calls.append(1) or head_length(head))
+    head_length = package_contents.HEAD_LENGTH[format_]
+    monkeypatch.setitem(package_contents.HEAD_LENGTH, format_, lambda head: calls.append(1) or head_length(head))
     if format_ is Format.DEB:
         data = deb(control={"md5sums": "a" * (1 << 20)})
     else:

@@ -1,4 +1,14 @@
 """Fixtures of the repository tests: a signing key, a repository, buckets, runs of tasks."""
 
 from tests.repository.task_runs import own, run
-from tests.support.repository_fixtures import bucket, configuration, dist, key, publish, repo, server, session_key
+from tests.support.repository_fixtures import (
+    bucket,
+    configuration,
+    dist,
+    key,
+    proxy,
+    publish,
+    repo,
+    server,
+    session_key,
+)

@@ -86,7 +86,7 @@ class FaultProxy:
     """A proxy of a server. Each request uses up one of `faults`: an HTTP status, or STALL.
 
     Then `after` requests pass, and each further one fails with `always`, unless it is 0. `code` is
-    the S3 error code of these answers.
+    the S3 error code of these answers. `read_only`: whatever would change a bucket fails with 403.
     """
 
     url: str = ""
@@ -94,6 +94,7 @@ class FaultProxy:
     always: int = 0
     after: int = 0
     code: str = "Injected"
+    read_only: bool = False
     stopped: Event = field(default_factory=Event)
 
     def next_fault(self) -> int:
@@ -124,7 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.proxy.next_fault()
+        denied = self.proxy.read_only and self.command not in ("GET", "HEAD")
+        fault = 403 if denied else self.proxy.next_fault()
         if fault == STALL:
             self.proxy.stopped.wait(5 * TIMEOUT)
             self.close_connection = True

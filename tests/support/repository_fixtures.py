@@ -102,3 +102,11 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     name = f"b{abs(hash(tmp_path)):x}"
     buckets.create_bucket(server, name)
     return f"s3://{name}/some/prefix"
+
+
+@pytest.fixture
+def proxy(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.FaultProxy]:
+    """A proxy that injects faults between the storage and the bucket's server."""
+    with buckets.fault_proxy(server) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield running

@@ -8,6 +8,7 @@ from kubeparcel.build import lockfile
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Component, Lock
 from kubeparcel.reports.results import Finding
+from kubeparcel.trust.import_statement import import_origin
 from kubeparcel.trust.package_statement import artifact_material
 from kubeparcel.trust.statement import Resource, Statement
 
@@ -25,8 +26,9 @@ def recorded_lock(statement: Statement) -> Lock:
 
 def compare_materials(statement: Statement, lock: Lock | None) -> tuple[list[Finding], str]:
     """Return the materials that differ from a lock, or why they cannot be compared."""
-    if lock is None:
-        return [], f"there is no {lockfile.NAME} here"
+    origin = import_origin(statement)
+    if origin or lock is None:
+        return [], f"it was imported from {origin}" if origin else f"there is no {lockfile.NAME} here"
     try:
         recorded = recorded_lock(statement)
     except ConfigurationError as error:

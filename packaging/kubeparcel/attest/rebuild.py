@@ -28,6 +28,7 @@ from kubeparcel.packages import nfpm, reader
 from kubeparcel.packages.differences import compare_packages
 from kubeparcel.packages.rpm import header
 from kubeparcel.reports.results import Finding
+from kubeparcel.trust.import_statement import import_origin
 from kubeparcel.trust.package_statement import NFPM, built_digest
 from kubeparcel.trust.statement import Resource, Statement
 from kubeparcel.user_cache import open_store
@@ -48,6 +49,8 @@ def rebuild(
     statement whose settings or lock are invalid, and whatever fetching the materials raises.
     """
     name = statement.subjects[0].name
+    if origin := import_origin(statement):
+        raise ConfigurationError(f"{name} was imported from {origin}.", "Only its publisher can build it again.")
     settings, lock = _settings(statement, base, mirror), recorded_lock(statement)
     plan = _plan(statement, settings, lock)
     _require_local_files(statement, base)

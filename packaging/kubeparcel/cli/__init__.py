@@ -5,7 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from kubeparcel.cli import attest, audit, build, configure, diff, image, keys, program, repository, show, verify
+from kubeparcel.cli import (
+    attest,
+    audit,
+    build,
+    configure,
+    diff,
+    image,
+    import_,
+    keys,
+    program,
+    repository,
+    show,
+    verify,
+)
 from kubeparcel.cli.task import CommandTask
 
 TASKS: tuple[CommandTask, ...] = (
@@ -13,7 +26,7 @@ TASKS: tuple[CommandTask, ...] = (
     *(build.versions, build.resolve, build.fetch, build.build, build.mirror),
     *(image.image, build.cache, build.clean),
     *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
-    *(repository.publish, repository.remove, repository.retain, repository.rollback),
+    *(repository.publish, import_.import_, repository.remove, repository.retain, repository.rollback),
     *(repository.copy, repository.ls, repository.doctor),
     keys.key,
 )

@@ -50,7 +50,7 @@ class IdentityOptions:
         return {name: value for name, value in names.items() if value}
 
 
-def _remembered(
+def remembered_options(
     address: str, metadata: str, valid: int, generations: int, identity: IdentityOptions
 ) -> Mapping[str, str | int]:
     """Return the options given that the repository remembers for later publishes."""
@@ -123,7 +123,7 @@ def publish(
     from kubeparcel.repository import publisher
 
     folder = Path.cwd() / (from_ or _output_folder())
-    terms = {**_remembered(address, metadata, valid, generations, identity), **_required(require)}
+    terms = {**remembered_options(address, metadata, valid, generations, identity), **_required(require)}
     target = change.target(terms)
     result = publisher.publish(
         folder, target, console.create_log(quiet), suite=suite, strict=strict, all_revisions=all_revisions

@@ -189,7 +189,7 @@ class CommandTask(click.Command):
         self._function = function
         self._option_groups: dict[str, type] = {}
         super().__init__(
-            function.__name__,
+            function.__name__.rstrip("_"),
             help=inspect.getdoc(function),
             params=list(self._read_parameters({**OPTIONS, **options})),
             options_metavar="[OPTION ...]",

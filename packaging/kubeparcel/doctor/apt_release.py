@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -45,11 +46,14 @@ class SuiteContext:
         """Return a small file in the suite's folder; None if it does not exist, empty with a finding if it is large."""
         limit = limits.SIGNATURE if name.endswith(".gpg") else limits.RELEASE
         try:
-            return read_limited(self.reader, self.path(name), limit)
+            data = read_limited(self.reader, self.path(name), limit)
         except LimitExceeded as error:
             hint = f"apt rejects it. {error.hint}"
             self.subject.add_finding(CheckKind.FIELDS, f"a {name} of usual size", str(error), self.path(name), hint)
             return b""
+        if data is not None:
+            self.subject.entry_files[self.path(name)] = hashlib.sha256(data).hexdigest()
+        return data
 
 
 def check_release(context: SuiteContext, keys: TrustedKeys) -> Mapping[str, str] | None:

@@ -66,7 +66,7 @@ class Subject:
 
     `checks_not_run` are checks that apply but could not run, with the reason.
     `locations` are where the packages' files are: a path in the repository, or a URL; `digests` are
-    their listed digests.
+    their listed digests. `entry_files` has the SHA-256 of the files that clients read first, as they were read.
     `description` is a short text about the subject itself, `bytes_by_path` what was read of each
     package file. `complete` is false if an index could not be read: then a package that seems to be
     missing may be in that index.
@@ -81,6 +81,7 @@ class Subject:
     findings: dict[CheckKind, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     finding_counts: Counter[CheckKind] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
+    entry_files: dict[str, str] = field(default_factory=dict)
     description: str = ""
     bytes_by_path: dict[str, int] = field(default_factory=dict)
     complete: bool = True

@@ -15,9 +15,9 @@ from kubeparcel.packages.digest import HEAD_SIZE
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.rpm import header as rpm_header
 from kubeparcel.packages.rpm import rpm_metadata, tags
+from kubeparcel.repository.candidates.read import HEAD_LENGTH
 from kubeparcel.repository.model import Package
 
-_HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: rpm_header.head_length}
 BROKEN_HINT = "Clients cannot install it. Build and publish it again, with a higher revision."
 _INDEX_HINT = "Clients resolve by the index and then fail. Generate the indexes again."
 
@@ -41,10 +41,10 @@ class PackageBytes:
 
 
 def read_bytes(check: FileCheck, blocks: Iterator[bytes]) -> PackageBytes:
-    """Hash a package in one pass, and keep the bytes with its metadata."""
-    hasher = Hasher(check.digests)
+    """Hash a package in one pass, by the listed algorithms and SHA-256, and keep the bytes with its metadata."""
+    hasher = Hasher({*check.digests, "sha256"})
     blocks = hasher.pass_on(blocks, min(check.package.size, limits.FILE.maximum))
-    head = _read_head(check.package.format, blocks)
+    head = read_head(check.package.format, blocks)
     start = _payload_start(head) if check.package.format is Format.RPM else None
     payload = None if start is None else hashlib.sha256(head[start:])
     for block in blocks:
@@ -53,14 +53,14 @@ def read_bytes(check: FileCheck, blocks: Iterator[bytes]) -> PackageBytes:
     return PackageBytes(head, hasher.result, payload.hexdigest() if payload else "")
 
 
-def _read_head(format_: Format, blocks: Iterator[bytes]) -> bytes:
+def read_head(format_: Format, blocks: Iterator[bytes]) -> bytes:
     """Return the bytes with the package's metadata, or the first bytes of a malformed package."""
     head, length = bytearray(), HEAD_SIZE
     for block in blocks:
         head += block
         if len(head) >= length:
             with suppress(MalformedData):  # contents_faults reports it
-                length = _HEAD_LENGTH[format_](bytes(head))
+                length = HEAD_LENGTH[format_](bytes(head))
             if len(head) >= length:
                 break
     return bytes(head)
@@ -77,7 +77,7 @@ def _payload_start(head: bytes) -> int | None:
 def contents_faults(check: FileCheck, file: PackageBytes) -> Iterator[Fault]:
     """Compare the package's own metadata with its index entry."""
     package = check.package
-    _HEAD_LENGTH[package.format](file.head)
+    HEAD_LENGTH[package.format](file.head)
     if package.format is Format.DEB:
         text = deb_metadata.control_text(file.head, file.digest.size)
         fields = deb_metadata.parse_fields(text)

@@ -11,7 +11,7 @@ from kubeparcel.doctor import locations
 from kubeparcel.doctor.findings import NO_KEY, UNREADABLE_INDEX, CheckKind, Fault, FileDigest, Subject, differences
 from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.keys import TrustedKeys
-from kubeparcel.doctor.package_contents import BROKEN_HINT, FileCheck, contents_faults, read_bytes
+from kubeparcel.doctor.package_contents import BROKEN_HINT, FileCheck, PackageBytes, contents_faults, read_bytes
 from kubeparcel.doctor.reader import RepositoryReader
 from kubeparcel.doctor.signatures import SIGN_RPM_HINT, rpm_signature_faults
 from kubeparcel.errors import ExternalError
@@ -126,6 +126,11 @@ def _record(subject: Subject, results: Sequence[tuple[FileCheck, FileResult]], k
 def check_file(reader: RepositoryReader, check: FileCheck, keys: TrustedKeys) -> FileResult:
     """Read a file and compare it with its index entry."""
     file = locations.stream(reader, check.path, lambda blocks: read_bytes(check, blocks))
+    return check_bytes(reader, check, file, keys)
+
+
+def check_bytes(reader: RepositoryReader, check: FileCheck, file: PackageBytes | None, keys: TrustedKeys) -> FileResult:
+    """Compare what was read of a file with its index entry; `file` is None if it does not exist."""
     label = check.package.label
     if file is None:
         fault = Fault(CheckKind.FILES, label, "file not found", check.path, _MISSING_HINT)

@@ -30,7 +30,7 @@ from kubeparcel.sanitize import printable
 from kubeparcel.sources.http.urls import redact_url
 
 _INDEX_SIGNATURES = (CheckKind.INRELEASE, CheckKind.RELEASE_GPG, CheckKind.REPOMD)
-_ABSENT = "file not found"
+ABSENT = "file not found"
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,44 @@ class PackageSource:
     fetch: Callable[[Package], Path]
 
 
+@dataclass(frozen=True)
+class ExaminedIndexes:
+    """What was found in the indexes of a repository, with these keys."""
+
+    reader: RepositoryReader
+    keys: TrustedKeys
+    subjects: Sequence[Subject]
+
+
 @contextmanager
 def open_published(
     reader: RepositoryReader, suites: Sequence[str], key: str, arches: Sequence[str], log: Log
 ) -> Iterator[PackageSource | None]:
     """Yield the packages of a repository in all suites, or in these; None if there is no repository.
 
-    Of a mirrorlist or metalink, the first permitted mirror is read. `key` is what to verify with. Raises
-    CheckFailed for an invalid signature, or an index that is missing or not the listed one.
+    `key` is what to verify with. Raises CheckFailed for an invalid signature, or an index that is missing or not the
+    listed one.
+    """
+    with examine_indexes(reader, suites, key, arches) as examined:
+        if examined is None:
+            yield None
+            return
+        reader, keys = examined.reader, examined.keys
+        for subject in examined.subjects:
+            _require_valid(subject, keys, reader, log, key_required=bool(key))
+        with tempfile.TemporaryDirectory(prefix="kp-") as folder:
+            files = {package: file for subject in examined.subjects for package, file in listed_files(subject)}
+            fetcher = _Fetcher(reader, keys, Path(folder), files)
+            yield PackageSource(reader.location, frozenset(files), fetcher.fetch)
+
+
+@contextmanager
+def examine_indexes(
+    reader: RepositoryReader, suites: Sequence[str], key: str, arches: Sequence[str]
+) -> Iterator[ExaminedIndexes | None]:
+    """Yield what is found in the indexes of a repository in all suites, or in these; None if there is no repository.
+
+    Of a mirrorlist or metalink, the first permitted mirror is read.
     """
     discovery = discover(reader, suites)
     if not (discovery.suites or discovery.yum_folders) and (mirrors := list_mirrors(reader)):
@@ -58,16 +88,9 @@ def open_published(
     if not (discovery.suites or discovery.yum_folders):
         yield None
         return
-    with (
-        load_trusted_keys(reader, discovery, key, time.time(), 0) as keys,
-        tempfile.TemporaryDirectory(prefix="kp-") as folder,
-    ):
+    with load_trusted_keys(reader, discovery, key, time.time(), 0) as keys:
         subjects = [*_examine(reader, discovery, keys, Selection.of(arches, ()))]
-        for subject in subjects:
-            _require_valid(subject, keys, reader, log, key_required=bool(key))
-        files = {package: file for subject in subjects for package, file in _listed_files(subject)}
-        fetcher = _Fetcher(reader, keys, Path(folder), files)
-        yield PackageSource(reader.location, frozenset(files), fetcher.fetch)
+        yield ExaminedIndexes(reader, keys, subjects)
 
 
 def _examine(
@@ -99,26 +122,27 @@ def _require_valid(
     """Raise CheckFailed if the indexes cannot be trusted; warn if nothing is signed, and of what clients reject."""
     hint = f"Details: inv doctor {redact_url(reader.location)}"
     signatures = [finding for kind in _INDEX_SIGNATURES for finding in subject.findings.get(kind, ())]
-    fatal = [finding for finding in signatures if finding.found != _ABSENT]
+    fatal = [finding for finding in signatures if finding.found != ABSENT]
     fatal += subject.findings.get(CheckKind.INDEXES, [])
     is_signed = CheckKind.PACKET in subject.checks_run and keys.verifier is not None
     if key_required and not is_signed:
         fatal += signatures or [Finding("a signature by a trusted key", "none")]
     if fatal:
-        raise CheckFailed(_describe(subject.name, fatal[0]), hint)
+        raise CheckFailed(describe_finding(subject.name, fatal[0]), hint)
     if not is_signed:
         log.warn(printable(f"{subject.name} was not verified: {'it is unsigned' if keys.keys else 'no public key'}."))
     others = [finding for kind in (CheckKind.DATES, CheckKind.ENTRIES) for finding in subject.findings.get(kind, ())]
     if others:
-        log.warn(f"{_describe(subject.name, others[0])} {hint}")
+        log.warn(f"{describe_finding(subject.name, others[0])} {hint}")
 
 
-def _describe(name: str, finding: Finding) -> str:
+def describe_finding(name: str, finding: Finding) -> str:
+    """Return a finding as one sentence."""
     location = f" ({finding.location})" if finding.location else ""
     return printable(f"{name}: expected {finding.expected}, found {finding.found}{location}.")
 
 
-def _listed_files(subject: Subject) -> Iterator[tuple[Package, FileCheck]]:
+def listed_files(subject: Subject) -> Iterator[tuple[Package, FileCheck]]:
     """Yield each package, at the path of its file in the repository, with what its index lists."""
     for package in subject.packages:
         digests = subject.digests.get(package) or {"sha256": package.sha256}
@@ -149,7 +173,7 @@ class _Fetcher:
             fault = result.faults[0]
             finding = Finding(fault.expected, fault.found, check.path)
             raise CheckFailed(
-                _describe(package.label, finding), f"Details: inv doctor {redact_url(self.reader.location)}"
+                describe_finding(package.label, finding), f"Details: inv doctor {redact_url(self.reader.location)}"
             )
         self.fetched[package] = path
         return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -80,10 +81,12 @@ def read_packages(
 def _read_repomd(context: _Context) -> bytes:
     path = context.path("repodata/repomd.xml")
     try:
-        return read_limited(context.reader, path, limits.REPOMD) or b""
+        data = read_limited(context.reader, path, limits.REPOMD) or b""
     except LimitExceeded as error:
         context.add_finding("a repomd.xml of usual size", str(error), path)
         return b""
+    context.subject.entry_files[path] = hashlib.sha256(data).hexdigest()
+    return data
 
 
 def _check_packages(context: _Context, repomd: bytes, kinds: Sequence[str], selection: Selection) -> Subject:

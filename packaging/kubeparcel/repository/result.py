@@ -49,27 +49,29 @@ class ChangeResult:
 
     def as_json(self) -> str:
         """Return the JSON document of `--json`."""
-        return json.dumps(
-            {
-                "repository": self.repository,
-                "generation": self.state.generation,
-                "dry-run": self.dry_run,
-                "changed": bool(self.changes),
-                "signed": self._changed and not self.dry_run,
-                "keys": [key.partition(":")[0] for key in self.state.signing_keys],
-                "suites": {
-                    change.suite: {
-                        "added": [_package_json(package) for package in change.added],
-                        "removed": [_package_json(package) for package in change.removed],
-                    }
-                    for change in self.changes
-                },
-                "kept": [{**_package_json(kept.package), "differences": kept.differences} for kept in self.kept],
-                "packages": {suite: len(packages) for suite, packages in self.state.suites.items()},
-                "seconds": round(self.seconds, 2),
+        return json.dumps(self.document, indent=2)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The content of the JSON document."""
+        return {
+            "repository": self.repository,
+            "generation": self.state.generation,
+            "dry-run": self.dry_run,
+            "changed": bool(self.changes),
+            "signed": self._changed and not self.dry_run,
+            "keys": [key.partition(":")[0] for key in self.state.signing_keys],
+            "suites": {
+                change.suite: {
+                    "added": [_package_json(package) for package in change.added],
+                    "removed": [_package_json(package) for package in change.removed],
+                }
+                for change in self.changes
             },
-            indent=2,
-        )
+            "kept": [{**_package_json(kept.package), "differences": kept.differences} for kept in self.kept],
+            "packages": {suite: len(packages) for suite, packages in self.state.suites.items()},
+            "seconds": round(self.seconds, 2),
+        }
 
     def as_text(self) -> str:
         """Return the text for the terminal."""

@@ -10,7 +10,14 @@ from kubeparcel import __version__
 from kubeparcel.model import UNCHECKED, Artifact
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.manifest import PackageManifest
-from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, parse_statement, resource_digest
+from kubeparcel.trust.statement import (
+    IMPORT_BUILD_TYPE,
+    PACKAGE_BUILD_TYPE,
+    Resource,
+    Statement,
+    parse_statement,
+    resource_digest,
+)
 
 SIGNER, CHECKSUM = "signer", "checksumDatabase"
 """The annotations of a material: the identity whose signature was verified, the database that has the module's sum."""
@@ -54,8 +61,8 @@ def describe_package(
 
 
 def parse_package_statement(payload: bytes, name: str) -> Statement:
-    """Parse a statement about one package file; `name` is for errors. Raises MalformedData."""
-    statement = parse_statement(payload, name, PACKAGE_BUILD_TYPE)
+    """Parse a statement about one package file, built or imported; `name` is for errors. Raises MalformedData."""
+    statement = parse_statement(payload, name, PACKAGE_BUILD_TYPE, IMPORT_BUILD_TYPE)
     subject = statement.subjects[0].name
     if len(statement.subjects) != 1:
         raise MalformedData(f"{name} is about {len(statement.subjects)} files, not about one package")

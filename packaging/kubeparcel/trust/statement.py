@@ -24,6 +24,7 @@ PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 PROJECT_URL = "https://github.com/kubeparcel/kubeparcel"
 DOCUMENT = "docs/explanation/provenance.md"
 PACKAGE_BUILD_TYPE = f"{PROJECT_URL}/blob/main/{DOCUMENT}#packages-v1"
+IMPORT_BUILD_TYPE = f"{PROJECT_URL}/blob/main/{DOCUMENT}#imports-v1"
 REPOSITORY_BUILD_TYPE = f"{PROJECT_URL}/blob/main/{DOCUMENT}#repositories-v1"
 """What the parameters of a statement mean: the sections of a document of the project."""
 
@@ -96,8 +97,8 @@ class Statement:
         return {subject.name: subject.digest["sha256"] for subject in self.subjects}
 
 
-def parse_statement(payload: bytes, name: str, build_type: str = "") -> Statement:
-    """Parse a statement, of this type if it is given; `name` is for errors. Raises MalformedData."""
+def parse_statement(payload: bytes, name: str, *build_types: str) -> Statement:
+    """Parse a statement, of one of these types if they are given; `name` is for errors. Raises MalformedData."""
     document = parse_json(payload, name)
     try:
         types = {"_type": document["_type"], "predicateType": document["predicateType"]}
@@ -105,9 +106,10 @@ def parse_statement(payload: bytes, name: str, build_type: str = "") -> Statemen
     except (KeyError, TypeError, AttributeError) as error:
         raise MalformedData(f"{name} is not a valid statement ({error!r:.100})") from None
     types["buildType"] = statement.build_type
-    for key, value in {"_type": STATEMENT_TYPE, "predicateType": PREDICATE_TYPE, "buildType": build_type}.items():
-        if value not in ("", types[key]):
-            raise MalformedData(f"{name} has the {key} {str(types[key])[:100]!r}, not {value}")
+    expected = {"_type": (STATEMENT_TYPE,), "predicateType": (PREDICATE_TYPE,), "buildType": build_types}
+    for key, values in expected.items():
+        if values and types[key] not in values:
+            raise MalformedData(f"{name} has the {key} {str(types[key])[:100]!r}, not {values[0]}")
     subjects = statement.subjects
     if not subjects or not all(s.name and _SHA256.fullmatch(s.digest.get("sha256", "")) for s in subjects):
         raise MalformedData(f"{name} needs subjects with a name and a SHA-256")

@@ -224,14 +224,6 @@ def test_missing_bucket_is_an_error(bucket: str, key: Path, dist: Path) -> None:
         publisher.publish(dist, Target("s3://nobody-has-this/x"), QuietLog(), skip_layout_check=True)
 
 
-@pytest.fixture
-def proxy(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.FaultProxy]:
-    """A proxy that injects faults between the storage and the bucket's server."""
-    with buckets.fault_proxy(server) as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield running
-
-
 def publish_to(dist: Path, bucket: str) -> None:
     publisher.publish(dist, Target(bucket), QuietLog(), skip_layout_check=True)
 

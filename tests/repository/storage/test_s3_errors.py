@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -132,14 +132,6 @@ def test_missing_bucket_is_named_by_every_task(bucket: str, key: Path, dist: Pat
         for name in ("its name", "AWS_ENDPOINT_URL", "AWS_REGION"):
             assert name in error.value.hint
         assert UNPUBLISHED not in error.value.hint
-
-
-@pytest.fixture
-def proxy(bucket: str, server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[buckets.FaultProxy]:
-    """A proxy that injects faults between the storage and the bucket's server."""
-    with buckets.fault_proxy(server) as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
-        yield running
 
 
 def publish(dist: Path, bucket: str) -> None:

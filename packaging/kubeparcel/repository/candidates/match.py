@@ -15,7 +15,7 @@ from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.rpm import rpm_metadata
 from kubeparcel.packages.versions import version_key
 from kubeparcel.repository import policy, suites
-from kubeparcel.repository.candidates.read import read_packages
+from kubeparcel.repository.candidates.read import PackageFiles, read_packages
 from kubeparcel.repository.candidates.scan import ScannedFolder, new_files
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package, State
@@ -70,12 +70,17 @@ def match_files(
 
 
 def match_packages(files: Sequence[FileStamp], state: State, cache: PackageCache) -> Candidates:
-    """Return the packages in `files`; for content already published, the published package.
+    """Return the packages in `files` as `match_metadata` does; also raises BrokenPackage."""
+    stored = {package.sha256 for package in state.stored_packages}
+    return match_metadata(read_packages(files, cache, stored), state)
 
-    Raises PolicyViolation for two different files of one package, and BrokenPackage.
+
+def match_metadata(package_files: PackageFiles, state: State) -> Candidates:
+    """Return the packages that were read; for content already published, the published package.
+
+    Raises PolicyViolation for two different files of one package.
     """
     stored = {package.sha256: package for package in state.stored_packages}
-    package_files = read_packages(files, cache, stored.keys())
     local_files = package_files.files
     published = {
         stored[sha256]: LocalFile(local_files[sha256].path, sha256) for sha256 in local_files.keys() & stored.keys()

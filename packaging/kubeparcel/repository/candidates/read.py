@@ -24,6 +24,9 @@ _BATCH = 500
 
 _LARGE = 1 << 20
 
+HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: header.head_length}
+"""How many bytes at the beginning of a file, of which some are passed, have its metadata."""
+
 
 class ParsedPackage(NamedTuple):
     """The metadata of a package file and its index entry."""
@@ -87,20 +90,23 @@ def _read_batch(files: Sequence[FileStamp]) -> Batch:
 
 def _read_file(file: FileStamp) -> ParsedPackage:
     try:
-        package = _parse_file(file)
-        for text in package.entry:
-            limits.INDEX_ENTRY.check(len(text.encode()), "its index entry")
+        return _parse_file(file)
     except MalformedData as error:
         raise BrokenPackage(f"{file.path}: {error}.", error.hint) from None
-    return package
 
 
 def _parse_file(file: FileStamp) -> ParsedPackage:
-    if file.path.endswith(".rpm"):
-        content = hash_file(file.path, header.head_length, file.size)
-        return parse_rpm(content.head, content.size, content.sha256)
-    content = hash_file(file.path, deb_metadata.head_length, file.size)
-    return parse_deb(content.head, content.size, content.sha256)
+    format_ = Format.RPM if file.path.endswith(".rpm") else Format.DEB
+    content = hash_file(file.path, HEAD_LENGTH[format_], file.size)
+    return parse_package(format_, content.head, content.size, content.sha256)
+
+
+def parse_package(format_: Format, head: bytes, size: int, sha256: str) -> ParsedPackage:
+    """Parse the first bytes of a package of `size` bytes. Raises MalformedData, also for a large index entry."""
+    package = (parse_rpm if format_ is Format.RPM else parse_deb)(head, size, sha256)
+    for text in package.entry:
+        limits.INDEX_ENTRY.check(len(text.encode()), "its index entry")
+    return package
 
 
 def parse_deb(head: bytes, size: int, sha256: str) -> ParsedPackage:

@@ -64,6 +64,28 @@ def read_side_files(
                     _add(result, key, path, package, file, statement_problem, workspace)
                 except MalformedData as error:
                     result.problems[key] = str(error)
+    return _finish(result, signer, workspace, log)
+
+
+def sign_statements(
+    statements: Mapping[str, Statement], state: State, signer: Signer | None, workspace: Path, log: Log
+) -> SideFiles:
+    """Return statements, by the SHA-256 of their package, as files about packages that have none yet, signed."""
+    result = SideFiles()
+    problem = signer.statement_problem if signer and statements else ""
+    for sha256, statement in statements.items():
+        if STATEMENT_SUFFIX in state.side_files.get(sha256, {}):
+            continue
+        key = (sha256, STATEMENT_SUFFIX)
+        if problem:
+            result.problems[key] = problem
+        else:
+            result.digests[key], result.statements[sha256] = "", statement
+    return _finish(result, signer, workspace, log)
+
+
+def _finish(result: SideFiles, signer: Signer | None, workspace: Path, log: Log) -> SideFiles:
+    """Sign the statements, and warn of what is left out."""
     if signer and result.statements:
         _sign(result, signer, workspace, log)
     for problem, count in Counter(result.problems.values()).items():

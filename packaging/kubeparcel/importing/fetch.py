@@ -1,0 +1,176 @@
+"""Fetch packages into the store: each is written, hashed and verified in one pass, and kept by its digest."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from kubeparcel.console import Log, quantity
+from kubeparcel.doctor import locations
+from kubeparcel.doctor.findings import CheckKind, Fault
+from kubeparcel.doctor.http_reader import HttpReader
+from kubeparcel.doctor.package_contents import FileCheck, PackageBytes, read_bytes
+from kubeparcel.doctor.package_files import FileResult, check_bytes
+from kubeparcel.doctor.published_packages import describe_finding
+from kubeparcel.doctor.reader import FolderReader
+from kubeparcel.errors import CheckFailed, ExternalError
+from kubeparcel.files import translate_os_errors
+from kubeparcel.importing.source import Source, SourceChanged
+from kubeparcel.model import Format
+from kubeparcel.packages.errors import BrokenPackage, MalformedData
+from kubeparcel.reports.results import Finding
+from kubeparcel.repository.candidates.read import PackageFiles, ParsedPackage, parse_package
+from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.model import Package
+from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.store import Store
+from kubeparcel.threads import PROCESSORS, CancelToken, parallel_map
+
+_CONNECTIONS = 8
+_KEY_HINT = "If you trust that key, add it to the file that --key names: it may have several."
+_SHA256_LENGTH = 64
+_DIGESTS = "imported"
+"""The records of the SHA-256 of packages that a source lists by SHA-384 or SHA-512."""
+
+
+class FetchedPackage(NamedTuple):
+    """A verified package: its local file, and what was read of it."""
+
+    file: FileStamp
+    parsed: ParsedPackage
+
+
+def fetch_packages(
+    source: Source, packages: Sequence[Package], store: Store, log: Log
+) -> dict[Package, FetchedPackage]:
+    """Return the verified files of packages. Those fetched by an interrupted import are taken from the store.
+
+    Raises SourceChanged for a file that is not the listed one, CheckFailed for one that clients reject, and
+    ExternalError if it cannot be read.
+    """
+    total = sum(package.size for package in packages)
+    workers = _CONNECTIONS if isinstance(source.reader, HttpReader) else PROCESSORS
+    with store.scratch() as folder, log.task("Fetch", quantity(len(packages), "packages"), total, "B") as task:
+        fetcher = _Fetcher(source, store, folder)
+
+        def work(package: Package, _: CancelToken) -> FetchedPackage:
+            fetched = fetcher.fetch(package)
+            task.advance(package.size)
+            return fetched
+
+        try:
+            return dict(zip(packages, parallel_map(work, packages, workers), strict=True))
+        except ExternalError as error:
+            hint = "Complete packages were kept: run the same command again to continue."
+            raise type(error)(error.message, "\n".join(filter(None, (error.hint, hint)))) from error
+
+
+def listed_sha256(package: Package, store: Store) -> str:
+    """Return the SHA-256 of a source's package; that of one listed by another digest only if it was fetched before."""
+    if len(package.sha256) == _SHA256_LENGTH:
+        return package.sha256
+    known = store.get_record(_DIGESTS, package.sha256)
+    return known if isinstance(known, str) else ""
+
+
+def package_files(fetched: Iterable[FetchedPackage]) -> PackageFiles:
+    """Return fetched packages as publishing takes them."""
+    by_digest = {package.parsed.metadata.sha256: package for package in fetched}
+    return PackageFiles(
+        {sha256: package.file for sha256, package in by_digest.items()},
+        {sha256: package.parsed.metadata for sha256, package in by_digest.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Fetcher:
+    """Fetches packages into a store; `folder` is on its file system."""
+
+    source: Source
+    store: Store
+    folder: Path
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def fetch(self, package: Package) -> FetchedPackage:
+        """Return a package's verified file: from the store, a local repository, or over the network."""
+        check = self.source.checks[package]
+        sha256 = listed_sha256(package, self.store)
+        if sha256 and self.store.has(sha256):
+            path = self.store.path(sha256)
+            try:
+                return self._local(package, path)
+            except SourceChanged:
+                self.store.quarantine(path, package.label)
+        reader = self.source.reader
+        if isinstance(reader, FolderReader) and "://" not in check.path:
+            return self._local(package, reader.root / check.path)
+        path = self.folder / str(next(self.numbers))
+        file = locations.stream(reader, check.path, lambda blocks: _read_and_write(check, blocks, path))
+        parsed = self._verified(package, path, file)
+        target = self.store.path(parsed.metadata.sha256)
+        self.store.add_hashed(path, parsed.metadata.sha256)
+        return FetchedPackage(_stamp(target), parsed)
+
+    def _local(self, package: Package, path: Path) -> FetchedPackage:
+        """Return a local file. Its stamp is taken first, so that a change after it was verified is noticed."""
+        check = self.source.checks[package]
+        stamp = _stamp(path) if path.is_file() else None
+        file = FolderReader(path.parent).stream(path.name, lambda blocks: read_bytes(check, blocks)) if stamp else None
+        parsed = self._verified(package, path, file)
+        assert stamp is not None  # noqa: S101 - a missing file is a fault
+        return FetchedPackage(stamp, parsed)
+
+    def _verified(self, package: Package, path: Path, file: PackageBytes | None) -> ParsedPackage:
+        """Return the metadata of a package whose bytes are at `path`. Raises SourceChanged and CheckFailed."""
+        check = self.source.checks[package]
+        local = FileCheck(check.package, path.name, check.digests)
+        result = check_bytes(FolderReader(path.parent), local, file, self.source.keys)
+        self._require_valid(package, result)
+        assert file is not None  # noqa: S101 - a missing file is a fault
+        try:
+            parsed = parse_package(package.format, file.head, file.digest.size, file.digest.digests["sha256"])
+        except MalformedData as error:
+            raise BrokenPackage(f"{redact_url(check.path)}: {error}.", error.hint) from None
+        if len(package.sha256) != _SHA256_LENGTH:
+            self.store.put_record(_DIGESTS, package.sha256, parsed.metadata.sha256)
+        return parsed
+
+    def _require_valid(self, package: Package, result: FileResult) -> None:
+        details = f"Details: inv doctor {redact_url(self.source.reader.location)}"
+        path = redact_url(self.source.checks[package].path)
+        ignored = (CheckKind.RPM_SIGNATURE, CheckKind.PACKET) if self.source.insecure else ()
+        for fault in result.faults:
+            if fault.kind not in ignored and not _is_old_format(fault):
+                kind = SourceChanged if fault.kind is CheckKind.FILES else CheckFailed
+                hint = _KEY_HINT if fault.kind is CheckKind.RPM_SIGNATURE else details
+                raise kind(describe_finding(package.label, Finding(fault.expected, fault.found, path)), hint)
+        index_signed = self.source.origins[package].signers
+        if package.format is Format.RPM and not (result.signed or index_signed or self.source.insecure):
+            finding = Finding("a signature of the rpm or of repomd.xml", "neither", path)
+            raise CheckFailed(describe_finding(package.label, finding), f"--insecure accepts it. {details}")
+
+
+def _is_old_format(fault: Fault) -> bool:
+    """Return whether a valid signature only has an old format: the package gets ours."""
+    return fault.kind is CheckKind.PACKET and fault.found.startswith("version")
+
+
+def _read_and_write(check: FileCheck, blocks: Iterator[bytes], path: Path) -> PackageBytes:
+    """Read a package while it is written; after a broken connection it is called again."""
+    with translate_os_errors(path), path.open("wb") as file:
+
+        def written() -> Iterator[bytes]:
+            for block in blocks:
+                file.write(block)
+                yield block
+
+        return read_bytes(check, written())
+
+
+def _stamp(path: Path) -> FileStamp:
+    with translate_os_errors(path):
+        return FileStamp.of(str(path), path.stat(), time.time_ns())

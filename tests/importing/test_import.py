@@ -1,0 +1,247 @@
+"""Packages of other repositories are imported as their publisher made them, with our signatures and a record."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.attest.verify import AttestRequest
+from kubeparcel.attest.verify import verify as attest
+from kubeparcel.console import QuietLog
+from kubeparcel.doctor.examination import ExaminationRequest, examine
+from kubeparcel.errors import ExternalError
+from kubeparcel.packages.rpm import header
+from kubeparcel.paths import cache_dir
+from kubeparcel.repository import publisher
+from kubeparcel.repository.open_repository import Target
+from kubeparcel.repository.policy import PolicyViolation
+from kubeparcel.repository.signing import openpgp, rpm_signature
+from kubeparcel.trust.dsse import parse_envelope
+from kubeparcel.trust.package_statement import parse_package_statement, unverified_materials
+from kubeparcel.trust.statement import Statement
+from tests.acceptance.doctor_peers import GpgSigner
+from tests.importing.conftest import Import, fetched, serve, upload
+from tests.support.client_view import read_apt_suite, read_yum_suite
+from tests.support.flat_repository import write_flat
+from tests.support.package_builders import deb, five
+from tests.support.upstream_site import stalled, status
+
+KUBELET = "pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def statement_about(path: Path) -> Statement:
+    name = f"{path.name}.intoto.jsonl"
+    return parse_package_statement(parse_envelope(path.with_name(name).read_bytes(), name).payload, name)
+
+
+def test_imported_repository_is_sound_and_has_the_same_packages(run: Import, both: Path, repo: Path) -> None:
+    with serve(both) as site:
+        result = run(site.url)
+    assert result.exit_code == 0
+    assert (len(result.new), len(result.selected.packages)) == (10, 10)
+    for suite in ("stable", "v1.36"):
+        assert read_apt_suite(repo, suite) == read_apt_suite(both, "stable"), "the bytes of debs do not change"
+        assert read_yum_suite(repo, suite).keys() == read_yum_suite(both, "stable").keys()
+    report = examine(ExaminationRequest(str(repo), str(repo / "key.asc")), QuietLog())
+    assert report.failed_checks == {}, report.as_text()
+
+
+def test_rpms_have_our_signature_instead_of_theirs(run: Import, both: Path, repo: Path) -> None:
+    run(both)
+    file = next((repo / "yum/stable/packages").glob("kubelet-*.rpm"))
+    theirs = both / file.relative_to(repo)
+    certificates = openpgp.dearmor((repo / "key.asc").read_bytes())
+    headers = [header.read_headers(path.read_bytes(), path.stat().st_size) for path in (file, theirs)]
+    main = [path.read_bytes()[h.main.start :] for path, h in zip((file, theirs), headers, strict=True)]
+    assert rpm_signature.verified_signers(file.read_bytes(), headers[0], certificates)
+    assert not rpm_signature.verified_signers(theirs.read_bytes(), headers[1], certificates)
+    assert main[0] == main[1], "header and payload are those of the publisher"
+
+
+@pytest.mark.parametrize("suffix", ["deb", "rpm"])
+def test_statement_records_repository_index_key_and_time(
+    run: Import, both: Path, repo: Path, theirs: GpgSigner, suffix: str
+) -> None:
+    run(both)
+    file = next(repo.rglob(f"kubelet*.{suffix}"))
+    index = both / ("apt/dists/stable/InRelease" if suffix == "deb" else "yum/stable/repodata/repomd.xml")
+    statement = statement_about(file)
+    original = next(both.rglob(file.name))
+    assert statement.digests == {file.name: sha256(file)}
+    assert statement.build_type.endswith("provenance.md#imports-v1")
+    assert statement.external == {"repository": both.as_uri(), "suite": f"{'apt' if suffix == 'deb' else 'yum'} stable"}
+    assert statement.internal["time"] > 1_700_000_000
+    assert [(m.uri, m.digest["sha256"]) for m in statement.materials] == [
+        (original.as_uri(), sha256(original)),
+        (index.as_uri(), sha256(index)),
+    ]
+    fingerprint = (
+        subprocess.run(
+            ["gpg", "--with-colons", "--list-keys"], env=theirs.env, capture_output=True, text=True, check=True
+        )
+        .stdout.partition("fpr:::::::::")[2]
+        .partition(":")[0]
+    )
+    assert all(fingerprint in material.annotations["signer"] for material in statement.materials)
+    assert unverified_materials(statement) == []
+
+
+def test_second_import_fetches_only_what_is_new(run: Import, flat: Path, theirs: GpgSigner, repo: Path) -> None:
+    with serve(flat) as site:
+        run(site.url)
+        fetched(site)
+        again = run(site.url)
+        assert (again.new, again.change.changes, fetched(site)) == ((), (), [])
+        assert "Nothing to do" in again.as_text()
+        deb(flat, "kubectl", "1.36.4-1")
+        upload(write_flat(flat, theirs), site)
+        result = run(site.url)
+        assert [package.label for package in result.new] == ["kubectl 1.36.4-1 amd64 (deb)"]
+        assert fetched(site) == ["kubectl_1.36.4-1_amd64.deb"]
+    assert len(read_apt_suite(repo, "v1.36")) == 6
+
+
+def test_imported_rpms_are_known_again_on_a_machine_with_an_empty_cache(
+    run: Import, both: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run(both)
+    monkeypatch.setenv("KUBEPARCEL_CACHE", str(tmp_path / "empty"))
+    assert run(both).new == ()
+
+
+def test_packages_listed_by_sha512_are_fetched_once(run: Import, flat: Path, theirs: GpgSigner, repo: Path) -> None:
+    text = gzip.decompress((flat / "Packages.gz").read_bytes()).decode()
+    for path in flat.glob("*.deb"):
+        sha512 = hashlib.sha512(path.read_bytes()).hexdigest()
+        text = text.replace(f"SHA256: {sha256(path)}", f"SHA512: {sha512}")
+    write_flat(flat, theirs, files={"Packages": text.encode()})
+    with serve(flat) as site:
+        assert (len(run(site.url).new), len(fetched(site))) == (5, 5)
+        assert (len(run(site.url).new), fetched(site)) == (0, [])
+    assert len(read_apt_suite(repo, "stable")) == 5
+
+
+def test_package_that_is_in_another_suite_is_added_without_fetching_it(run: Import, both: Path, repo: Path) -> None:
+    run(both)
+    assert run(both, "kubectl", into="testing").new == ()
+    assert read_apt_suite(repo, "testing") == {
+        "kubectl_1.36.3-1_amd64.deb": sha256(repo / "apt" / KUBELET.replace("kubelet", "kubectl"))
+    }
+    assert len(read_yum_suite(repo, "testing")) == 1
+
+
+def test_companions_are_imported_with_the_packages_that_need_them(
+    run: Import, theirs: GpgSigner, tmp_path: Path
+) -> None:
+    for version in ("1.35.1", "1.36.3"):
+        five(tmp_path / "source", version)
+    deb(tmp_path / "source", "kubernetes-cni", "1.1.0-1")
+    deb(tmp_path / "source", "agent", depends="agent-common (>= 2), libc6")
+    deb(tmp_path / "source", "agent-common", "1.0-1")
+    deb(tmp_path / "source", "agent-common", "2.0-1")
+    root = write_flat(tmp_path / "source", theirs)
+    result = run(root, "kubelet=1.35.*", "agent")
+    assert [package.label for package in sorted(result.selected.requested)] == [
+        "agent 1.0-1 amd64 (deb)",
+        "kubelet 1.35.1-1 amd64 (deb)",
+    ]
+    assert [package.label for package in sorted(result.selected.companions)] == [
+        "agent-common 2.0-1 amd64 (deb)",
+        "cri-tools 1.35.0-1 amd64 (deb)",
+        "kubernetes-cni 1.9.1-1 amd64 (deb)",
+    ]
+    assert result.selected.missing == ()
+    assert "agent-common 2.0-1" in result.as_text()
+
+
+def test_dry_run_and_json_tell_what_would_be_imported(run: Import, flat: Path, repo: Path) -> None:
+    with serve(flat) as site:
+        result = run(site.url, "kubelet", dry_run=True)
+        assert fetched(site) == []
+    document = json.loads(result.as_json())
+    assert document["dry-run"]
+    assert [package["name"] for package in document["suites"]["v1.36"]["added"]] == [
+        "cri-tools",
+        "kubelet",
+        "kubernetes-cni",
+    ]
+    assert (document["source"]["selected"], document["source"]["fetched"]) == (3, 0)
+    assert document["source"]["indexes"][0]["path"] == "InRelease"
+    assert not repo.exists()
+
+
+def test_import_that_failed_continues_with_the_missing_packages(run: Import, flat: Path, repo: Path) -> None:
+    with serve(flat) as site:
+        broken = "/kubernetes-cni_1.9.1-1_amd64.deb"
+        site.faults[broken] = [status(500)] * 3
+        with pytest.raises(ExternalError, match=f"{broken} .*500") as error:
+            run(site.url)
+        assert "run the same command again to continue" in error.value.hint
+        assert not (repo / "apt").exists()
+        assert len(fetched(site)) > 1
+        run(site.url)
+        assert fetched(site) == [broken.removeprefix("/")]
+    assert len(read_apt_suite(repo, "stable")) == 5
+
+
+def test_import_that_was_killed_continues_with_the_missing_packages(
+    run: Import, flat: Path, repo: Path, signers: tuple[GpgSigner, ...]
+) -> None:
+    release, last = threading.Event(), "/kubernetes-cni_1.9.1-1_amd64.deb"
+    with serve(flat) as site:
+        site.faults[last] = [stalled(100, release)]
+        arguments = ["import", site.url, "--key", signers[0].public, "--to", repo, "--signing-key", signers[2].secret]
+        environment = {**os.environ, "PYTHONPATH": "packaging"}
+        process = subprocess.Popen([sys.executable, "-m", "kubeparcel", *map(str, arguments)], env=environment)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and len(list(cache_dir().glob("sha256/*/*"))) < 4:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        release.set()
+        fetched(site)
+        run(site.url)
+        assert fetched(site) == [last.removeprefix("/")]
+    assert len(read_apt_suite(repo, "stable")) == 5
+
+
+def test_attest_verifies_imported_packages_but_cannot_build_them_again(
+    run: Import, flat: Path, repo: Path, theirs: GpgSigner
+) -> None:
+    run(flat)
+    report = attest(AttestRequest([str(repo)]), QuietLog())
+    assert report.passed
+    assert {check.not_run for check in report.checks if check.name == "materials"} == {
+        f"it was imported from {flat.as_uri()}"
+    }
+    rebuilt = attest(AttestRequest([str(repo)], rebuild=True), QuietLog())
+    found = {finding.found for check in rebuilt.checks if check.name == "rebuild" for finding in check.findings}
+    assert f"kubectl_1.36.3-1_amd64.deb was imported from {flat.as_uri()}." in found
+
+
+def test_repository_that_requires_verified_signatures_rejects_insecure_imports(
+    run: Import, both: Path, repo: Path, signers: tuple[GpgSigner, ...], flat: Path
+) -> None:
+    run(both)
+    target = Target(str(repo), str(signers[2].secret), options={"required": "provenance,signatures"})
+    publisher.publish(both, target, QuietLog(), skip_layout_check=True)
+    deb(flat, "kubectl", "1.36.4-1")
+    write_flat(flat, signers[0])
+    with pytest.raises(PolicyViolation, match="requires provenance and signatures") as error:
+        run(flat, "kubectl", insecure=True)
+    assert "unverified signature of kubectl_1.36.4-1_amd64.deb" in error.value.hint
+    assert len(run(flat, "kubectl").new) == 1
