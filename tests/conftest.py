@@ -153,7 +153,6 @@ class FakeSource:
     """
 
     name: ClassVar[str] = "upstream"
-    action: ClassVar[str] = "download"
 
     def __init__(
         self,
@@ -209,14 +208,13 @@ class FakeSource:
     def download_size(self, artifact: Artifact) -> int | None:
         if self.down:
             raise self.down
-        return 50_000_000 if self.action == "download" else None
+        return 50_000_000 if self.name == "upstream" else None
 
 
 class FakeModules(FakeSource):
     """The same under the name of the source that compiles."""
 
     name: ClassVar[str] = "go"
-    action: ClassVar[str] = "compile"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import semver
 
@@ -131,6 +131,9 @@ class Signature:
 UNCHECKED = "none"
 """The `checksum` of a Go module whose sum was not checked against a checksum database."""
 
+STATED = "settings"
+"""The `checksum` of a file whose digest is in kubeparcel.yaml."""
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -138,9 +141,10 @@ class Artifact:
 
     `origin` is the URL of the file, or `MODULE@vVERSION`. `digest` is `sha256:HEX` of the file, or
     the module's sum, `h1:BASE64`. `checksum` is what the digest was checked against when the version
-    was resolved: for files `sha512` or `sha1` if upstream publishes no SHA-256, for modules the name
-    of the checksum database or `none`. It is empty for upstream's SHA-256, and in locks that do not
-    record it. `signature` is set if a signature of the file was verified.
+    was resolved: for files `sha512` or `sha1` if upstream publishes no SHA-256, and `settings` if the
+    digest is the user's; for modules the name of the checksum database or `none`. It is empty for
+    upstream's SHA-256, and in locks that do not record it. `signature` is set if a signature of the
+    file was verified.
     """
 
     component: str
@@ -150,6 +154,11 @@ class Artifact:
     digest: str
     checksum: str = ""
     signature: Signature | None = None
+
+    @property
+    def is_module(self) -> bool:
+        """Whether this is a Go module, not a file."""
+        return self.digest.startswith("h1:")
 
     @property
     def label(self) -> str:
@@ -247,7 +256,8 @@ class Request:
     """The requested versions, before they are resolved.
 
     `versions` are those of other components than Kubernetes by name; an empty one is the version that
-    fits. `programs` are binaries that the catalog does not name, such as `kubernetes/kubectl-convert`.
+    fits, one like 3.6 the newest patch. `programs` are binaries that the catalog does not name, such as
+    `kubernetes/kubectl-convert`. `components` are the rows of kubeparcel.yaml that define a component.
     """
 
     kubernetes: str = "stable"
@@ -258,6 +268,7 @@ class Request:
     programs: tuple[str, ...] = ()
     variant: BuildVariant = BuildVariant()
     policy: InputPolicy = field(default=InputPolicy(), compare=False)
+    components: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

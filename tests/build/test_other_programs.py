@@ -59,11 +59,16 @@ def test_a_lock_without_the_program_is_resolved_again(convert, workdir):
     assert updated.request.programs == ("kubernetes/kubectl-convert",)
 
 
-def test_a_lock_with_more_programs_is_used_as_it_is(convert, workdir):
-    lock = resolve_or_load(convert, RecordingLog(), locked=False)
+def test_a_removed_package_leaves_the_lock_and_is_not_fetched(convert, workdir):
+    before = resolve_or_load(convert, RecordingLog(), locked=False)
     (workdir / "kubeparcel.yaml").unlink()
-    assert resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True) == lock
-    assert build(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=True).report.passed
+    settings = load_settings({"kubernetes": "1.36.3"})
+    with pytest.raises(ConfigurationError, match=r"locked with kubernetes/kubectl-convert, which no package contains"):
+        resolve_or_load(settings, RecordingLog(), locked=True)
+    lock = build(settings, RecordingLog()).lock
+    assert {a.name for a in before.artifacts} - {a.name for a in lock.artifacts} == {"kubectl-convert"}
+    assert lock.component("cni") == before.component("cni")
+    assert lockfile.read(workdir / lockfile.NAME) == lock
 
 
 def test_a_program_in_a_package_of_the_catalog_is_found_too(workdir):

@@ -20,7 +20,7 @@ CATALOG = catalog.load()
 def test_fetch_uses_the_locked_source_for_the_requested_architectures(fake_sources, log, store):
     go = FakeModules()
     fake_sources(FakeSource(), go)
-    lock = resolve(Request("1.36", arches=tuple(Arch), source="go"), CATALOG, log)
+    lock = resolve(Request("1.36", arches=tuple(Arch), source="go"), log)
     binaries = pipeline.fetch(lock, load_settings({"arch": "arm64"}), store, log)
     assert {artifact.arch for artifact in go.fetched} == {Arch.ARM64}
     assert set(binaries) == {(name, Arch.ARM64) for name in ("kubernetes", "cri-tools", "cni")}
@@ -28,7 +28,7 @@ def test_fetch_uses_the_locked_source_for_the_requested_architectures(fake_sourc
 
 def test_assemble_packages_builds_every_planned_package(fake_sources, log, workdir, store):
     fake_sources()
-    lock = resolve(Request("1.36"), CATALOG, log)
+    lock = resolve(Request("1.36"), log)
     settings = load_settings({"format": "deb", "compression": "fast"})
     binaries = pipeline.fetch(lock, settings, store, log)
     plans = plan_packages(settings, lock, CATALOG)

@@ -8,18 +8,16 @@ import pytest
 
 from kubeparcel.build import lockfile
 from kubeparcel.build.resolver import resolve, resolve_or_load, update_lock
-from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Request
 from tests.conftest import DEFAULT_VERSIONS, FakeModules, FakeSource, RecordingLog
 
-CATALOG = catalog.load()
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
 
 
 def resolve_versions(request: Request, log: RecordingLog) -> dict[str, str]:
-    return {c.name: str(c.version) for c in resolve(request, CATALOG, log).components}
+    return {c.name: str(c.version) for c in resolve(request, log).components}
 
 
 def test_resolve_adds_the_newest_cri_tools_of_the_minor_and_the_matching_cni(fake_sources, log):
@@ -37,20 +35,20 @@ def test_resolve_adds_the_newest_cri_tools_of_the_minor_and_the_matching_cni(fak
 )
 def test_resolve_warns_and_uses_older_cri_tools_if_the_minor_has_none(fake_sources, log, published, version):
     fake_sources(FakeSource({"1.37": "1.37.0-rc.1"}, published))
-    lock = resolve(Request("1.37"), CATALOG, log)
+    lock = resolve(Request("1.37"), log)
     assert str(lock.component("cri-tools").version) == version
     assert lock.warnings == (f"cri-tools 1.37 is not published yet: using {version}, the newest earlier one.",)
 
 
 def test_resolve_does_not_warn_if_the_minor_has_cri_tools(fake_sources, log):
     fake_sources()
-    assert resolve(Request("1.36"), CATALOG, log).warnings == ()
+    assert resolve(Request("1.36"), log).warnings == ()
 
 
 def test_resolve_without_any_cri_tools_names_the_searched_minors_and_the_option(fake_sources, log):
     fake_sources(FakeSource(out=["cri-tools 1.29.0"]))
     with pytest.raises(UnknownVersion) as caught:
-        resolve(Request("1.36"), CATALOG, log)
+        resolve(Request("1.36"), log)
     assert str(caught.value) == (
         "No cri-tools is published for Kubernetes 1.36.3 (searched 1.30 to 1.36).\n"
         "  Choose one with --cri-tools VERSION."
@@ -61,7 +59,7 @@ def test_resolve_without_any_cri_tools_names_the_searched_minors_and_the_option(
 def test_release_that_is_too_old_for_an_optional_component_is_reported_with_the_first(fake_sources, log):
     fake_sources(FakeSource({"1.21": "1.21.5"}, ["cri-tools 1.21.0"]))
     with pytest.raises(UnknownVersion) as caught:
-        resolve(Request("1.21", {"etcd": ""}), CATALOG, log)
+        resolve(Request("1.21", {"etcd": ""}), log)
     assert caught.value.message == "The catalog has no etcd for Kubernetes 1.21.5."
     assert caught.value.hint.startswith("It has etcd from Kubernetes 1.22.0 on: ")
 
@@ -78,12 +76,12 @@ def test_resolve_uses_requested_versions_of_cri_tools_and_cni(fake_sources, log)
 def test_resolve_rejects_an_unpublished_kubernetes_version(fake_sources, log):
     fake_sources()
     with pytest.raises(UnknownVersion, match=r"Kubernetes 1\.99 is not published"):
-        resolve(Request("1.99"), CATALOG, log)
+        resolve(Request("1.99"), log)
 
 
 def test_lock_records_request_source_and_toolchain(fake_sources, log):
     fake_sources(FakeSource(down=UNREACHABLE), FakeModules(toolchain="go1.26.8"))
-    lock = resolve(Request("1.36", arches=(Arch.AMD64, Arch.S390X)), CATALOG, log)
+    lock = resolve(Request("1.36", arches=(Arch.AMD64, Arch.S390X)), log)
     assert lock.request == Request("1.36", DEFAULT_VERSIONS, arches=(Arch.AMD64, Arch.S390X))
     assert (lock.source, lock.toolchain) == ("go", "go1.26.8")
     assert {artifact.arch for artifact in lock.artifacts} == {Arch.AMD64, Arch.S390X}
@@ -91,7 +89,7 @@ def test_lock_records_request_source_and_toolchain(fake_sources, log):
 
 def test_lock_does_not_record_the_mirror(fake_sources, log):
     fake_sources()
-    assert resolve(Request("1.36", mirror="/srv/mirror"), CATALOG, log).request == Request("1.36", DEFAULT_VERSIONS)
+    assert resolve(Request("1.36", mirror="/srv/mirror"), log).request == Request("1.36", DEFAULT_VERSIONS)
 
 
 def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sources, log):
@@ -103,7 +101,7 @@ def test_resolve_raises_the_error_of_a_component_that_cannot_be_pinned(fake_sour
 
     fake_sources(Hidden())
     with pytest.raises(UnknownVersion, match="not published for s390x"):
-        resolve(Request("1.36"), CATALOG, log)
+        resolve(Request("1.36"), log)
 
 
 def test_signatures_that_a_locked_source_has_not_are_reported(fake_sources, log, workdir):

@@ -89,10 +89,7 @@ def test_kubernetes_version_has_upstreams_cni_release(kubernetes, cni):
         (
             ("components", "cni", "pairs"),
             [{"kubernetes": "<1.28.0", "version": "1.1.1"}, {"kubernetes": ">=1.27.0", "version": "1.2.0"}],
-            (
-                "components.cni.pairs: two rows match the same versions: "
-                "the first up to 1.28.0 and 1.27.0 up to the newest"
-            ),
+            ("two rows match the same versions: the first up to 1.28.0 and 1.27.0 up to the newest"),
         ),
         (
             ("components", "cni", "upstream"),
@@ -100,10 +97,7 @@ def test_kubernetes_version_has_upstreams_cni_release(kubernetes, cni):
                 {"versions": "<0.8.1", "archive": "https://a.example/{version}"},
                 {"versions": ">=0.8.0", "archive": "https://b.example/{version}"},
             ],
-            (
-                "components.cni.upstream: two rows match the same versions: "
-                "the first up to 0.8.1 and 0.8.0 up to the newest"
-            ),
+            ("two rows match the same versions: the first up to 0.8.1 and 0.8.0 up to the newest"),
         ),
         (
             ("packages", "kubelet", "relations"),

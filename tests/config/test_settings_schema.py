@@ -12,7 +12,9 @@ from tests.config.settings_table import FIELDS, dashed
 def test_schema_describes_every_key():
     schema = Settings.model_json_schema()
     assert schema["additionalProperties"] is False
-    assert sorted(schema["properties"]) == sorted([*map(dashed, FIELDS), "go", "packages", "patches", "version-suffix"])
+    assert sorted(schema["properties"]) == sorted(
+        [*map(dashed, FIELDS), "components", "go", "packages", "patches", "version-suffix"]
+    )
     defined = schema["$defs"]
     assert sorted(defined["PackageSpec"]["properties"]) == [
         *["arch", "component", "description", "files", "homepage", "license", "relations"],

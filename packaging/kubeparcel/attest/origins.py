@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubeparcel.build.resolver import locked_components
+from kubeparcel.build.locked_components import locked_components, source_of
 from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Artifact, Lock, Version
@@ -16,16 +16,26 @@ from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 
 _HINT = "Nothing was fetched. Verify it with the version of kubeparcel that built it, or do not trust the package."
-_PATCH_HINT = "Nothing was fetched. If you trust its publisher, pass --key FILE with the publisher's public key."
+_PUBLISHER_HINT = "Nothing was fetched. If you trust its publisher, pass --key FILE with the publisher's public key."
 
 
-def require_upstream_origins(artifacts: Sequence[Artifact], lock: Lock, package: str) -> None:
-    """Raise ConfigurationError for an artifact that is from elsewhere than its project publishes it."""
+def require_upstream_origins(artifacts: Sequence[Artifact], lock: Lock, package: str, *, trusted: bool = False) -> None:
+    """Raise ConfigurationError for an artifact that is from elsewhere than its project publishes it.
+
+    A component that the lock itself defines is from anywhere: only that of a `trusted` statement counts.
+    """
     components = locked_components(lock)
     for artifact in artifacts:
+        if artifact.component in lock.request.components and not trusted:
+            raise ConfigurationError(
+                f"{package}: its statement defines the component {artifact.component}, from {artifact.origin}.",
+                _PUBLISHER_HINT,
+            )
         spec = components.get(artifact.component)
         version = lock.component(artifact.component).version.release
-        if spec is None or artifact.origin not in _origins(artifact, version, spec, lock.source):
+        if spec is None or artifact.origin not in _origins(
+            artifact, version, spec, source_of(lock, artifact.component)
+        ):
             raise ConfigurationError(
                 f"{package}: its statement names {artifact.origin} for {artifact.label}, where its project does not "
                 "publish it.",
@@ -44,4 +54,4 @@ def require_stored_patches(lock: Lock, store: Store, package: str) -> None:
     """Raise ConfigurationError for a patch that would be downloaded."""
     for patch in lock.request.variant.patches:
         if "://" in patch.location and not store.has(patch.sha256):
-            raise ConfigurationError(f"{package}: its statement has a patch at {patch.location}.", _PATCH_HINT)
+            raise ConfigurationError(f"{package}: its statement has a patch at {patch.location}.", _PUBLISHER_HINT)

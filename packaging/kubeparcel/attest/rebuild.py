@@ -45,8 +45,8 @@ def rebuild(
     """Build a package again and return how it differs, and which materials its statement conceals.
 
     Files of the user are read below `base`, upstream's from `mirror` if it is given; nothing is fetched from other
-    places than the catalog names, except patches if the statement is `trusted`. Raises ConfigurationError for a
-    statement whose settings or lock are invalid, and whatever fetching the materials raises.
+    places than the catalog names, except patches and own components if the statement is `trusted`. Raises
+    ConfigurationError for a statement whose settings or lock are invalid, and whatever fetching the materials raises.
     """
     name = statement.subjects[0].name
     if origin := import_origin(statement):
@@ -56,7 +56,7 @@ def rebuild(
     _require_local_files(statement, base)
     store = open_store(log)
     artifacts = [a for a in lock.artifacts if a.component == plan.component and a.arch == plan.arch]
-    require_upstream_origins(artifacts, lock, name)
+    require_upstream_origins(artifacts, lock, name, trusted=trusted)
     if not trusted:
         require_stored_patches(lock, store, name)
     binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}
@@ -105,7 +105,7 @@ def _settings(statement: Statement, base: Path, mirror: str) -> Settings:
 def _plan(statement: Statement, settings: Settings, lock: Lock) -> PackagePlan:
     name = statement.subjects[0].name
     try:
-        plans = plan_packages(settings, lock, catalogs.load())
+        plans = plan_packages(settings, lock, catalogs.for_request(lock.request))
     except KeyError as error:
         raise ConfigurationError(f"{name}: the lock in its statement has no {error.args[0]}.", _VERSION_HINT) from None
     for plan in plans:

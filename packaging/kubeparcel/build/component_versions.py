@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kubeparcel.config.component_models import SERIES, version_option
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Request, Version
 
@@ -30,14 +31,23 @@ def resolve_versions(
     """
     versions = {KUBERNETES: kubernetes}
     for name, requested in request.versions.items():
-        candidates = paired_versions(components[name], kubernetes)
-        if requested:
+        candidates = [] if requested else paired_versions(components[name], kubernetes)
+        if SERIES.fullmatch(requested):
+            versions[name] = _newest_patch_of(name, components[name].title, requested, source)
+        elif requested:
             versions[name] = Version.parse(requested)
         elif follows_minors(components[name], kubernetes):
             versions[name] = _newest_of_minor(name, candidates, kubernetes, source, warnings)
         else:
             versions[name] = candidates[0]
     return versions
+
+
+def requested_versions(spec: ComponentSpec, requested: str, kubernetes: Version) -> list[Version]:
+    """Return the versions of which one is needed: the requested one, the first patch of a minor, or those that fit."""
+    if not requested:
+        return paired_versions(spec, kubernetes)
+    return [Version.parse(f"{requested}.0" if SERIES.fullmatch(requested) else requested)]
 
 
 def paired_versions(spec: ComponentSpec, kubernetes: Version) -> list[Version]:
@@ -84,8 +94,19 @@ def _newest_of_minor(
     raise UnknownVersion(
         f"No {name} is published for Kubernetes {kubernetes} "
         f"(searched {first_patches[-1].series} to {kubernetes.series}).",
-        f"Choose one with --{name} VERSION.",
+        f"Choose one with {version_option(name)}VERSION.",
     )
+
+
+def _newest_patch_of(name: str, title: str, minor: str, source: Source) -> Version:
+    """Return the newest release of a component's minor, such as 3.6."""
+    version = _newest_patch(name, Version.parse(f"{minor}.0"), source)
+    if version is None:
+        raise UnknownVersion(
+            f"No {title} {minor} is published (searched from {minor}.0 on).",
+            f"Choose an exact version: {version_option(name)}VERSION.",
+        )
+    return version
 
 
 def _newest_patch(name: str, version: Version, source: Source) -> Version | None:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kubeparcel.config import catalog as catalogs
+from kubeparcel.build.locked_components import locked_components
 from kubeparcel.config.patch_settings import applicable_patches
-from kubeparcel.model import UNCHECKED, Component, Lock
+from kubeparcel.model import STATED, UNCHECKED, Component, Lock
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def describe_inputs(lock: Lock) -> str:
     """Return how the files of a lock were verified, a line for each way: `cri-tools, CNI plugins: SHA-256`."""
-    specs, titles = catalogs.load().components, defaultdict[str, list[str]](list)
+    specs, titles = locked_components(lock), defaultdict[str, list[str]](list)
     for component in lock.components:
         spec = specs[component.name]
         titles[_describe_checks(component, spec)].append(spec.title)
@@ -29,22 +29,25 @@ def _describe_patches(lock: Lock) -> Iterator[str]:
     for component in lock.components:
         patches = applicable_patches(lock.request.variant, component.name, component.version.release)
         if patches:
-            title = catalogs.load().components[component.name].title
+            title = locked_components(lock)[component.name].title
             yield f"{title} patched: {', '.join(patch.name for patch in patches)}"
 
 
 def _describe_checks(component: Component, spec: ComponentSpec) -> str:
     checksums = {artifact.checksum for artifact in component.artifacts}
     signers = {artifact.signature.identity if artifact.signature else "" for artifact in component.artifacts}
-    if any(artifact.digest.startswith("h1:") for artifact in component.artifacts):
+    if any(artifact.is_module for artifact in component.artifacts):
         return "checksum database not recorded" if "" in checksums else _describe_database(checksums)
     if signers and "" not in signers:
         return f"signed by {', '.join(sorted(signers))}"
-    kinds = ", ".join(sorted({"sha1": "SHA-1 only", "sha512": "SHA-512"}.get(kind, "SHA-256") for kind in checksums))
+    kinds = ", ".join(sorted(_KINDS.get(kind, "SHA-256") for kind in checksums))
     if spec.signature_of(component.version):
         return f"{kinds}, signatures not verified"
     since = min((row.versions.since for row in spec.signatures), default="")
     return f"{kinds}, signed by upstream from {since} on" if since else kinds
+
+
+_KINDS = {"sha1": "SHA-1 only", "sha512": "SHA-512", STATED: "SHA-256 in kubeparcel.yaml"}
 
 
 def _describe_database(checksums: set[str]) -> str:

@@ -43,6 +43,28 @@ def keep_signatures(lock: Lock, previous: Lock | None) -> Lock:
     return dataclasses.replace(lock, components=tuple(components))
 
 
+def restrict(lock: Lock, request: Request) -> Lock:
+    """Return the lock without the components and programs that a request does not name.
+
+    A package that is not built any more leaves them.
+    """
+    names = requested_versions(request).keys()
+    programs = tuple(program for program in lock.request.programs if program in request.programs)
+    unused = {program.partition("/")[2] for program in lock.request.programs} - {p.partition("/")[2] for p in programs}
+    components = tuple(
+        dataclasses.replace(component, artifacts=tuple(a for a in component.artifacts if a.name not in unused))
+        for component in lock.components
+        if component.name in names
+    )
+    kept = dataclasses.replace(
+        lock.request,
+        versions={name: version for name, version in lock.request.versions.items() if name in names},
+        programs=programs,
+        components={name: row for name, row in lock.request.components.items() if name in names},
+    )
+    return dataclasses.replace(lock, request=kept, components=components)
+
+
 def differences(old: Lock, new: Lock) -> Iterator[str]:
     """Yield one line for each difference between two locks, such as `cni: 1.9.0 → 1.9.1`.
 
@@ -55,6 +77,8 @@ def differences(old: Lock, new: Lock) -> Iterator[str]:
     if old.toolchain != new.toolchain:
         yield f"toolchain: {old.toolchain} → {new.toolchain}"
     old_components = {component.name: component for component in old.components}
+    for name in old_components.keys() - {component.name for component in new.components}:
+        yield f"{name}: {old_components[name].version} → none"
     for component in new.components:
         previous = old_components.get(component.name)
         if previous is None or previous.version != component.version:
@@ -91,16 +115,7 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
 
     A request for the exact locked versions, or for fewer architectures, has no mismatches.
     """
-    previous = requested_versions(lock.request)
-    lines = []
-    for name, version in requested_versions(request).items():
-        if name not in previous:
-            lines.append(f"locked without {name}")
-            continue
-        locked = str(lock.component(name).version.release)
-        if version not in (previous[name], locked):
-            prefix = "" if name == "kubernetes" else f"{name}: "
-            lines.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
+    lines = _version_mismatches(lock, request)
     if not set(lock.request.arches).issuperset(request.arches):
         lines.append(f"locked for {', '.join(lock.request.arches)}, requested {', '.join(request.arches)}")
     programs = [program for program in request.programs if program not in lock.request.programs]
@@ -115,6 +130,26 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
         lines.append(f"locked source {lock.source}, requested a mirror of upstream")
     elif request.source == "auto" and request.policy.require_signatures and lock.source == "go":
         lines += [] if lock.request.variant.is_set else ["locked source go, requested signatures, which it has not"]
+    return lines
+
+
+def _version_mismatches(lock: Lock, request: Request) -> list[str]:
+    previous = requested_versions(lock.request)
+    lines = []
+    requested = requested_versions(request)
+    for name, version in requested.items():
+        if name not in previous:
+            lines.append(f"locked without {name}")
+            continue
+        locked = str(lock.component(name).version.release)
+        if version not in (previous[name], locked):
+            prefix = "" if name == "kubernetes" else f"{name}: "
+            lines.append(f"{prefix}locked {locked}, requested {version or 'the default'}")
+        elif request.components.get(name) != lock.request.components.get(name):
+            lines.append(f"components.{name} has changed")
+    unused = [name for name in previous if name not in requested]
+    unused += [program for program in lock.request.programs if program not in request.programs]
+    lines += [f"locked with {name}, which no package contains" for name in unused]
     return lines
 
 

@@ -29,6 +29,7 @@ def request_document(request: Request) -> dict[str, Any]:
         "source": request.source,
         **({"programs": list(request.programs)} if request.programs else {}),
         **variant_document(request.variant),
+        **({"components": dict(request.components)} if request.components else {}),
     }
 
 

@@ -14,6 +14,7 @@ import yaml
 from kubeparcel.build.lock_document import FORMAT, requested_versions
 from kubeparcel.build.planner import TIMESTAMP_LIMIT
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.component_checks import RESERVED_NAMES
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Arch, Artifact, BuildVariant, Component, Lock, Patch, Request, Signature, Version
 
@@ -24,7 +25,7 @@ INVALID = (
 """What `parse_lock` raises for an invalid document."""
 
 SOURCES = ("upstream", "go")
-_REQUEST_FIELDS = ("kubernetes", "arches", "source", "programs", "go", "patches", "version-suffix")
+_REQUEST_FIELDS = ("kubernetes", *RESERVED_NAMES)
 
 
 def parse_lock(document: Any) -> Lock:
@@ -36,7 +37,7 @@ def parse_lock(document: Any) -> Lock:
     components = tuple(_parse_component(name, mapping) for name, mapping in document["components"].items())
     request = _parse_request(document["request"])
     names = {*(component.name for component in components), *(name.partition("/")[0] for name in request.programs)}
-    if unknown := names - set(catalogs.load().components):
+    if unknown := names - {*catalogs.load().components, *request.components}:
         text = ", ".join(sorted(map(str, unknown)))
         raise ValueError(f"unknown component {text}: it needs another version of kubeparcel")
     expected = requested_versions(request)
@@ -58,7 +59,16 @@ def _parse_request(mapping: Mapping[str, Any]) -> Request:
     variant = _parse_variant(mapping.get("go", {}))
     if "patches" in mapping or "version-suffix" in mapping:
         variant = _parse_patches(mapping, variant)
-    return Request(_text(mapping, "kubernetes"), versions, arches, source, programs=programs, variant=variant)
+    definitions = _parse_definitions(mapping.get("components", {}))
+    kubernetes = _text(mapping, "kubernetes")
+    return Request(kubernetes, versions, arches, source, programs=programs, variant=variant, components=definitions)
+
+
+def _parse_definitions(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the definitions of components, which are valid."""
+    from kubeparcel.config.component_models import ComponentSpec
+
+    return {str(name): ComponentSpec.model_validate(row).definition() for name, row in mapping.items()}
 
 
 def _parse_variant(mapping: Mapping[str, Any]) -> BuildVariant:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.assembler import RECIPE
+from kubeparcel.build.locked_components import source_of, toolchain_of
 from kubeparcel.build.planner import (
     ComponentBinary,
     FilePlan,
@@ -114,6 +115,7 @@ def _require_binary(name: str, plan: PackagePlan, digests: Mapping[str, str], pu
 def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where the package's binaries came from, and their digests."""
     component, variant = lock.component(plan.component), lock.request.variant
+    toolchain = toolchain_of(lock, component.name)
     patches = applicable_patches(variant, component.name, component.version.release)
     binaries = [(file.path, file.content.name) for file in plan.files if isinstance(file.content, ComponentBinary)]
     used = {name for _, name in binaries}
@@ -124,8 +126,8 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "package": f"{plan.name} {plan.version}-{plan.revision}",
         "component": component.name,
         "version": str(component.version),
-        "source": lock.source,
-        **({"toolchain": lock.toolchain} if lock.toolchain else {}),
+        "source": source_of(lock, component.name),
+        **({"toolchain": toolchain} if toolchain else {}),
         **({"go": variant.as_document()} if variant.as_document() else {}),
         **({"patches": [patch.as_document() for patch in patches]} if patches else {}),
         "origins": [

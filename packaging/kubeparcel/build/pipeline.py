@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble
+from kubeparcel.build.locked_components import locked_components
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan
@@ -23,7 +24,7 @@ from kubeparcel.build.release_build import (
     plan_release,
     requested_artifacts,
 )
-from kubeparcel.build.resolver import describe_lock, locked_components, resolve, resolve_or_load
+from kubeparcel.build.resolver import describe_lock, resolve, resolve_or_load
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.sboms import build_sboms, sbom_subjects
 from kubeparcel.build.shared_cache import open_build_store
@@ -100,9 +101,15 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
     from kubeparcel.sources.mirror import fill_mirror
 
     request = dataclasses.replace(settings.request(), source="upstream", variant=BuildVariant())
-    lock, catalog = lockfile.read(settings.base / lockfile.NAME), catalogs.load()
+    specs = catalogs.for_request(request).components
+    compiled = [specs[name].title for name in request.versions if not specs[name].upstream]
+    request = dataclasses.replace(request, versions={n: v for n, v in request.versions.items() if specs[n].upstream})
+    current = lockfile.read(settings.base / lockfile.NAME)
+    lock = lock_comparison.restrict(current, request) if current else None
     if lock is None or not lock_comparison.satisfies(lock, request):
-        lock = resolve(request, catalog, log)
+        lock = resolve(request, log)
+    if compiled:
+        log.info("Not copied", f"{', '.join(compiled)}: published as Go modules only")
     log.info("Release", describe_lock(lock, "to mirror"))
     return fill_mirror(folder, lock, locked_components(lock), settings.mirror, log, policy=settings.input_policy())
 

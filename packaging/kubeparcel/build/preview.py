@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build.assembler import cached_package
+from kubeparcel.build.locked_components import locked_components, source_of
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import is_current
 from kubeparcel.build.pipeline import display_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.release_build import requested_artifacts
-from kubeparcel.build.resolver import locked_components, resolve_or_load
+from kubeparcel.build.resolver import resolve_or_load
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table, quantity
@@ -132,7 +133,7 @@ class _ReadOnlySharedStore(_ReadOnlyStore, SharedStore):
 def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without writing anything, not even the lock."""
     lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
-    catalog, remote = catalogs.load(), open_remote_cache(settings, log, lookup_only=True)
+    catalog, remote = catalogs.for_request(lock.request), open_remote_cache(settings, log, lookup_only=True)
     store = _ReadOnlySharedStore(cache_dir(), remote) if remote else _ReadOnlyStore(cache_dir())
     source = create_source(
         *(lock.source, locked_components(lock), settings.mirror, lock.toolchain), variant=lock.request.variant
@@ -145,7 +146,7 @@ def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     return BuildPreview(
         lock,
         tuple(
-            ArtifactPreview(a, source.action, sizes[a]) if a in sizes else ArtifactPreview(a, "cached")
+            ArtifactPreview(a, _fetch_action(a, lock), sizes[a]) if a in sizes else ArtifactPreview(a, "cached")
             for a in artifacts
         ),
         tuple(
@@ -153,6 +154,10 @@ def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
             for plan in plans
         ),
     )
+
+
+def _fetch_action(artifact: Artifact, lock: Lock) -> str:
+    return "download" if source_of(lock, artifact.component) == "upstream" else "compile"
 
 
 def _download_sizes(source: Source, artifacts: Sequence[Artifact], log: Log) -> Sequence[int | None]:

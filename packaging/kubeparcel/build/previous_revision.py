@@ -56,7 +56,7 @@ class PreviousRevision:
 
     def _plans(self, release: _Release, layout: str) -> list[PackagePlan]:
         """Return the plans of the release's packages in a layout."""
-        catalog, names = catalogs.load(), {name for _, name in release.packages}
+        catalog, names = self.settings.catalog(), {name for _, name in release.packages}
         from kubeparcel.config.catalog_models import PackageSpec
 
         # Naming packages also selects the optional ones.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build.assembler import BuiltPackage, discard_packages, verify_inputs
+from kubeparcel.build.locked_components import locked_components, source_of, toolchain_of
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import PackagePlan, plan_packages
-from kubeparcel.build.resolver import locked_components
 from kubeparcel.build.units import AssembleUnit, CheckUnit, FetchUnit, fetch_weight, inspections
 from kubeparcel.build.workers import Scheduler, run_all
 from kubeparcel.config import catalog as catalogs
@@ -44,7 +44,7 @@ class ReleasePlan:
 
 def plan_release(settings: Settings, lock: Lock, title: str = "") -> ReleasePlan:
     """Return what a release consists of; raise ConfigurationError as `plan_packages` does."""
-    return ReleasePlan(settings, lock, plan_packages(settings, lock, catalogs.load()), title)
+    return ReleasePlan(settings, lock, plan_packages(settings, lock, catalogs.for_request(lock.request)), title)
 
 
 def requested_artifacts(lock: Lock, settings: Settings) -> list[Artifact]:
@@ -60,9 +60,9 @@ def fetch_units(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, s
     components = locked_components(lock)
     return [
         FetchUnit(
-            *(tuple(group), components[name], lock.source, lock.toolchain),
+            *(tuple(group), components[name], source_of(lock, name), toolchain_of(lock, name)),
             *(settings.mirror, settings.input_policy(), lock.request.variant),
-            weight=fetch_weight(components[name], group, lock.source, store),
+            weight=fetch_weight(components[name], group, source_of(lock, name), store),
         )
         for (name, _), group in groups.items()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.build import lock_comparison, lock_document, lockfile
 from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
 from kubeparcel.build.inputs import describe_inputs
+from kubeparcel.build.locked_components import locked_components
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import ConfigurationError
@@ -20,8 +21,6 @@ from kubeparcel.model import InputPolicy, Lock, Request
 from kubeparcel.sources.selection import create_source, select_source, warn_of_unused_settings
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog import Catalog
-    from kubeparcel.config.component_models import ComponentSpec
     from kubeparcel.config.settings import Settings
 
 
@@ -33,10 +32,14 @@ def resolve_or_load(settings: Settings, log: Log, *, locked: bool, dry_run: bool
     path = settings.base / lockfile.NAME
     current = lockfile.read(path)
     request = effective_request(settings, current)
-    if current and lock_comparison.satisfies(current, request):
-        warn_of_unused_settings(current.source, request, log)
-        _announce(current, lockfile.NAME, log)
-        return current
+    usable = lock_comparison.restrict(current, request) if current else None
+    is_reduced = usable != current
+    if usable and lock_comparison.satisfies(usable, request) and not (locked and is_reduced):
+        warn_of_unused_settings(usable.source, request, log)
+        if is_reduced and not dry_run:
+            lockfile.write(usable, path)
+        _announce(usable, lockfile.NAME, log)
+        return usable
     if locked:
         raise _locked_error(current, request)
     lock = _resolve(request, current, log)
@@ -72,30 +75,26 @@ def effective_request(settings: Settings, current: Lock | None) -> Request:
 
 
 def _resolve(request: Request, current: Lock | None, log: Log) -> Lock:
-    lock = lock_comparison.keep_dates(resolve(request, catalogs.load(), log), current)
+    lock = lock_comparison.keep_dates(resolve(request, log), current)
     lock = lock_comparison.keep_signatures(lock, current)
     for warning in lock.warnings:
         log.warn(warning)
     return lock
 
 
-def locked_components(lock: Lock) -> Mapping[str, ComponentSpec]:
-    """Return the components of a lock, with the binaries that it has in addition to the catalog's."""
-    return catalogs.load().with_programs(lock.request.programs).components
-
-
 def describe_lock(lock: Lock, remark: str) -> str:
     """Return `Kubernetes 1.36.3 · cri-tools 1.36.0 · CNI plugins 1.9.1   (REMARK, source go)`."""
-    titles = catalogs.load().components
-    versions = [f"{titles[c.name].title} {c.version}" for c in lock.components]
+    specs = locked_components(lock)
+    versions = [f"{specs[c.name].title} {c.version}" for c in lock.components]
     return f"{' · '.join(versions)}   ({remark}, source {lock.source})"
 
 
-def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
+def resolve(request: Request, log: Log) -> Lock:
     """Return the exact versions and digests; raise UnknownVersion for an unpublished version."""
+    catalog = catalogs.for_request(request)
     others = [name for name in catalog.default_components() if name != KUBERNETES]
     request = dataclasses.replace(request, versions={**dict.fromkeys(others, ""), **request.versions})
-    source = select_source(request, catalog.with_programs(request.programs).components, log)
+    source = select_source(request, catalog.components, log)
     kubernetes = source.resolve_kubernetes(request.kubernetes)
     warnings: list[str] = []
     versions = resolve_versions(request, kubernetes, catalog.components, source, warnings)
@@ -103,6 +102,9 @@ def resolve(request: Request, catalog: Catalog, log: Log) -> Lock:
         pins = [pool.submit(source.pin, component, version, request.arches) for component, version in versions.items()]
         components = tuple(pin.result() for pin in pins)
     warnings += (remark for component in components for remark in component.remarks)
+    if request.variant.is_set:
+        downloaded = [name for name in versions if catalog.components[name].source(source.name) == "upstream"]
+        warnings += (f"{name} is downloaded: `go` and `patches` do not apply to it." for name in downloaded)
     portable_request = dataclasses.replace(request, mirror="", policy=InputPolicy())
     return Lock(portable_request, source.name, components, source.toolchain, tuple(dict.fromkeys(warnings)))
 
@@ -138,9 +140,9 @@ class LockUpdate:
         """Return a table of what is requested, locked and available, and the changed digests."""
         requested, available = lock_document.request_document(self.request), lock_document.summary(self.lock)
         locked = lock_document.summary(self.previous) if self.previous else {}
-        catalog = catalogs.load()
-        names = [name for name in catalog.components if name in {*requested, *locked, *available}]
-        titles = {name: catalog.components[name].title for name in names}
+        components = {**(locked_components(self.previous) if self.previous else {}), **locked_components(self.lock)}
+        names = [name for name in components if name in {*requested, *locked, *available}]
+        titles = {name: components[name].title for name in names}
         rows = [
             [title, *(_cell(values.get(name, "none")) for values in (requested, locked, available))]
             for name, title in {**titles, "arches": "Architectures", "source": "Source"}.items()

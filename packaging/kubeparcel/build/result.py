@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build import lock_document, lockfile
 from kubeparcel.build.assembler import BuiltPackage
+from kubeparcel.build.locked_components import source_of
 from kubeparcel.console import duration, format_table, quantity
 from kubeparcel.model import Binaries, Lock
 from kubeparcel.store import Store
@@ -120,7 +121,7 @@ def component_origin(lock: Lock, component: str) -> str:
     if not component:
         return "kubeparcel.yaml"
     first = lock.component(component).artifacts[0]
-    return f"{first.origin} {first.digest}" if lock.source == "go" else first.origin.split("/")[2]
+    return f"{first.origin} {first.digest}" if source_of(lock, component) == "go" else first.origin.split("/")[2]
 
 
 def _shorten(origin: str) -> str:

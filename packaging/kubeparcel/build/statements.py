@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build import lock_document
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.config import catalog as catalogs
+from kubeparcel.build.locked_components import locked_components, toolchain_of
 from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.files import atomic_write, sha256_of
 from kubeparcel.model import Binaries, Lock
@@ -72,7 +72,7 @@ class StatementWriter:
         ]
         materials = (
             *(artifact_material(a, signed=self._is_signed(a.component)) for a in artifacts),
-            *toolchain_materials(self._lock.toolchain if binaries else "", self._nfpm),
+            *toolchain_materials(toolchain_of(self._lock, manifest.component) if binaries else "", self._nfpm),
             *(_patches(self._lock, manifest.component) if binaries else ()),
             *_local_files(self._settings, manifest.name),
         )
@@ -83,7 +83,7 @@ class StatementWriter:
     @functools.cache  # noqa: B019 - a describer lives as long as a build
     def _is_signed(self, component: str) -> bool:
         """Return whether upstream signs the files of a component, in this version or later ones."""
-        return bool(catalogs.load().components[component].signatures)
+        return bool(locked_components(self._lock)[component].signatures)
 
 
 def _patches(lock: Lock, component: str) -> Iterator[Resource]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.component_versions import KUBERNETES, follows_minors, paired_versions
+from kubeparcel.build.component_versions import KUBERNETES, requested_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import UnknownVersion
@@ -16,7 +16,7 @@ from kubeparcel.sources.selection import select_source
 from kubeparcel.threads import parallel_map
 
 if TYPE_CHECKING:
-    from kubeparcel.config.catalog import Catalog
+    from kubeparcel.config.component_models import ComponentSpec
     from kubeparcel.config.settings import Settings
     from kubeparcel.sources.source import Source
 
@@ -55,10 +55,17 @@ class VersionList:
 
 def list_versions(settings: Settings, log: Log) -> VersionList:
     """Return the versions that the source offers; raise UnknownVersion if none can be built."""
-    catalog = catalogs.load()
-    source = select_source(settings.request(), catalog.components, log)
+    request = settings.request()
+    components = catalogs.for_request(request).components
+    source = select_source(request, components, log)
     offered = source.list_versions()
-    problems = dict(zip(offered, parallel_map(lambda v, _: _missing_part(v, source, catalog), offered, 8), strict=True))
+    problems = dict(
+        zip(
+            offered,
+            parallel_map(lambda v, _: _missing_part(v, source, components, request.versions), offered, 8),
+            strict=True,
+        )
+    )
     buildable = [version for version, problem in problems.items() if not problem]
     if not buildable:
         details = [f"  {version}: {problem}" for version, problem in problems.items()]
@@ -78,17 +85,18 @@ def _status(version: Version, offered: Sequence[Version]) -> str:
     return SUPPORTED if len(newer_minors) < SUPPORTED_MINORS else UNSUPPORTED
 
 
-def _missing_part(version: Version, source: Source, catalog: Catalog) -> str:
+def _missing_part(
+    version: Version, source: Source, components: Mapping[str, ComponentSpec], requested: Mapping[str, str]
+) -> str:
     """Return what is missing of a Kubernetes version in a source: its files, or any fitting version of a component."""
     try:
         if not source.is_published(KUBERNETES, version):
             return f"no files of Kubernetes {version}"
-        for name in catalog.default_components():
-            spec = catalog.components[name]
-            if name == KUBERNETES:
-                continue
-            if not any(source.is_published(name, candidate) for candidate in paired_versions(spec, version)):
-                exact = "" if follows_minors(spec, version) else f" {paired_versions(spec, version)[0]}"
+        for name, text in requested.items():
+            spec = components[name]
+            candidates = requested_versions(spec, text, version)
+            if not any(source.is_published(name, candidate) for candidate in candidates):
+                exact = "" if len(candidates) > 1 else f" {candidates[0]}"
                 return f"no {spec.title}{exact} for Kubernetes {version}"
     except UnknownVersion as error:  # too old, or files without checksums
         return error.message.rstrip(".")

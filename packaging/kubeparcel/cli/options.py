@@ -87,6 +87,11 @@ OPTIONS: Mapping[str, Option] = {
     "packages": Option(
         "optional packages to build as well, separated by commas", "NAME", completions=_optional_packages, several=True
     ),
+    "components": Option(
+        "versions of components, separated by commas: exact, or a minor for its newest patch",
+        "NAME=VERSION",
+        several=True,
+    ),
     "format": Option("package formats, separated by commas", "FORMAT", "deb,rpm", choices=tuple(Format), several=True),
     "layout": Option(
         "etc (drop-in in /etc, as documented) or official (as pkgs.k8s.io)",
@@ -219,6 +224,7 @@ class ReleaseOptions:
     accept_sha1: bool = False
     trust_root: str = ""
     packages: str = ""
+    components: str = ""
     version: str = ""
 
     def __post_init__(self) -> None:

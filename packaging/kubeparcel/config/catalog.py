@@ -1,18 +1,19 @@
-"""Reads the catalog, the packages as data, and merges the user's `packages:` into it."""
+"""Reads the catalog, the packages as data, and merges the user's `components:` and `packages:` into it."""
 
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
-
-from pydantic import model_validator
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from kubeparcel.config.catalog_models import DistributionPackage, FileSpec, LayoutSpec, PackageSpec
 from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.config.data_files import load_data_file
-from kubeparcel.config.field_types import StrictModel, VersionRange
+from kubeparcel.config.field_types import StrictModel
 from kubeparcel.model import Format
+
+if TYPE_CHECKING:
+    from kubeparcel.model import Request
 
 
 class Catalog(StrictModel):
@@ -23,6 +24,11 @@ class Catalog(StrictModel):
     common: tuple[FileSpec, ...]
     packages: Mapping[str, PackageSpec]
     distribution_packages: tuple[DistributionPackage, ...] = ()
+
+    def with_components(self, rows: Mapping[str, ComponentSpec]) -> Catalog:
+        """Return a catalog with the user's components; of one that it has, the user's fields count."""
+        merged = {name: _merge_component(name, self.components.get(name), spec) for name, spec in rows.items()}
+        return self.model_copy(update={"components": {**self.components, **merged}})
 
     def with_programs(self, programs: Iterable[str]) -> Catalog:
         """Return a catalog whose components have more binaries, each as COMPONENT/NAME."""
@@ -38,19 +44,15 @@ class Catalog(StrictModel):
         needed = {spec.component for spec in self.packages.values() if not spec.optional}
         return [name for name in self.components if name in needed]
 
-    @model_validator(mode="after")
-    def _check_ranges(self) -> Catalog:
-        for name, component in self.components.items():
-            _check_disjoint(f"components.{name}.pairs", [row.kubernetes for row in component.pairs])
-            _check_disjoint(f"components.{name}.upstream", [row.versions for row in component.upstream])
-            _check_disjoint(f"components.{name}.signatures", [row.versions for row in component.signatures])
-        return self
 
-
-def _check_disjoint(path: str, ranges: Sequence[VersionRange]) -> None:
-    for first, second in itertools.combinations(ranges, 2):
-        if first.overlaps(second):
-            raise ValueError(f"{path}: two rows match the same versions: {first} and {second}")
+def _merge_component(name: str, base: ComponentSpec | None, changes: ComponentSpec) -> ComponentSpec:
+    if base is None:
+        return changes if changes.title else changes.model_copy(update={"title": name})
+    update = {field: getattr(changes, field) for field in changes.model_fields_set}
+    if {"go", "upstream"} & update.keys():  # files of the catalog's project are not those of a fork
+        dropped = {"go", "upstream", "signatures"} - update.keys()
+        update |= {name: ComponentSpec.model_fields[name].default for name in dropped}
+    return base.model_copy(update=update)
 
 
 def merge_package(base: PackageSpec, changes: PackageSpec) -> PackageSpec:
@@ -71,3 +73,9 @@ def load() -> Catalog:
     distribution_packages = load_data_file("config/distribution_packages.yaml")
     document = {**load_data_file("config/catalog.yaml"), "distribution-packages": distribution_packages}
     return Catalog.model_validate(document)
+
+
+def for_request(request: Request) -> Catalog:
+    """Return the catalog with the components and binaries that a request, of a lock for example, has in addition."""
+    rows = {name: ComponentSpec.model_validate(row) for name, row in request.components.items()}
+    return load().with_components(rows).with_programs(request.programs)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from kubeparcel.config.field_types import yaml_key
-from kubeparcel.config.setting_types import as_mapping
+from kubeparcel.config.setting_types import as_mapping, as_versions
 from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 
 ENV_PREFIX = "KUBEPARCEL_"
 FILE_ONLY = ("go", "patches")
 """Settings that are mappings, so that no variable can have them."""
+
+ROWS: Mapping[str, Callable[[Any], Any]] = {"packages": as_mapping, "components": as_versions}
+"""Settings that are rows by name in the file, to which options and variables add."""
 
 OFF = "false"
 """The value of a setting that an option `--no-SETTING` turns off."""
@@ -33,15 +36,20 @@ def merge_layers(
         from_environment = "" if field in FILE_ONLY else os.environ.get(variable)
         for value, origin in ((from_environment, variable), (options.get(field), option)):
             if value not in (None, "", [], (), False):
-                values[key] = _add_packages(values.get(key), value) if field == "packages" else value
+                values[key] = _add_rows(values.get(key), value, ROWS[field]) if field in ROWS else value
                 origins[key] = origin
     return values, origins
 
 
-def _add_packages(packages: Any, names: Any) -> Any:
-    """Add the names of an option or a variable to the `packages` of the file, which may be invalid yet."""
-    packages, more = as_mapping(packages or {}), as_mapping(names)
-    return {**more, **packages} if isinstance(packages, Mapping) else packages
+def _add_rows(rows: Any, text: Any, parse: Callable[[Any], Any]) -> Any:
+    """Add what an option or a variable has to the rows of the file, which may be invalid yet."""
+    try:
+        rows, more = parse(rows or {}), parse(text)
+    except ValueError:
+        return text  # whose error validation explains
+    if not isinstance(rows, Mapping) or not all(isinstance(row, Mapping | None) for row in rows.values()):
+        return rows
+    return {**rows, **{name: {**(rows.get(name) or {}), **row} for name, row in more.items()}}
 
 
 def _require_dashes(file: YamlFile, fields: Collection[str]) -> None:

@@ -25,6 +25,16 @@ def as_mapping(value: Any) -> Any:
     return value
 
 
+def as_versions(value: Any) -> Any:
+    """Return a mapping of components with versions for text such as `etcd=3.7.3,helm=4.3.1`."""
+    if isinstance(value, str):
+        pairs = [word.partition("=") for word in split_words(value)]
+        if not all(name and version for name, _, version in pairs):
+            raise ValueError(f"invalid value {value!r}: expected NAME=VERSION, such as etcd=3.7.3")
+        return {name: {"version": version} for name, _, version in pairs}
+    return value
+
+
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
         raise ValueError("expected at least one value")

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
 
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.config.catalog import merge_package
+from kubeparcel.config.catalog import Catalog, merge_package
 from kubeparcel.config.catalog_models import PackageSpec
+from kubeparcel.config.component_checks import check_components, check_patched, check_versions
+from kubeparcel.config.component_models import ComponentName, ComponentSpec
 from kubeparcel.config.field_types import (
     CONTROL,
     ExactVersion,
@@ -34,6 +36,7 @@ from kubeparcel.config.setting_types import (
     NumberAsText,
     QuotedVersion,
     as_mapping,
+    as_versions,
     kubernetes_request,
     split_words,
 )
@@ -108,6 +111,11 @@ class Settings(StrictModel):
         "of names if there is nothing to change",
     )
 
+    components: Annotated[
+        Mapping[ComponentName, ComponentSpec],
+        BeforeValidator(as_versions, json_schema_input_type=Mapping[ComponentName, ComponentSpec]),
+    ] = Field({}, description="versions of components of the catalog, and new components for packages, by name")
+
     _base: Path = PrivateAttr(default_factory=Path.cwd)
 
     @property
@@ -117,13 +125,16 @@ class Settings(StrictModel):
 
     def request(self) -> Request:
         """Return the settings that select the releases."""
-        versions = {"cri-tools": self.cri_tools, "cni": self.cni}
-        versions |= {name: "" for name in self._other_components() if name not in ("kubernetes", *versions)}
+        names = [name for name in self.built_components() if name != "kubernetes"]
+        versions = {name: self.components[name].version if name in self.components else "" for name in names}
+        versions |= {name: text for name, text in (("cri-tools", self.cri_tools), ("cni", self.cni)) if text}
+        definitions = {name: self.components[name].definition() for name in names if name in self.components}
         return Request(
             *(self.kubernetes, versions, self.arch, self.source, self.mirror),
             self._other_programs(),
             self.variant(),
             self.input_policy(),
+            {name: definition for name, definition in definitions.items() if definition},
         )
 
     def variant(self) -> BuildVariant:
@@ -136,18 +147,21 @@ class Settings(StrictModel):
         trust_root = str(user_path(self.trust_root)) if self.trust_root else ""
         return InputPolicy(self.require_signatures, self.accept_sha1, trust_root)
 
-    def _other_components(self) -> tuple[str, ...]:
-        """Return the components of all packages, if not only the default ones are built."""
-        if not self.packages:
-            return ()
-        packages = self.catalog_packages(catalogs.load().packages)
-        return tuple(dict.fromkeys(spec.component for spec in packages.values() if spec.component))
+    def catalog(self) -> Catalog:
+        """Return kubeparcel's catalog with these components."""
+        return catalogs.load().with_components(self.components)
+
+    def built_components(self) -> tuple[str, ...]:
+        """Return the components of all packages, the default ones first."""
+        packages = self.catalog_packages(catalogs.load().packages) if self.packages else {}
+        others = (spec.component for spec in packages.values() if spec.component)
+        return tuple(dict.fromkeys(["kubernetes", "cri-tools", "cni", *others]))
 
     def _other_programs(self) -> tuple[str, ...]:
         """Return the binaries that packages contain and the catalog does not name, as COMPONENT/NAME."""
         if not self.packages:
             return ()
-        components = catalogs.load().components
+        components = self.catalog().components
         programs = {
             f"{spec.component}/{row.binary}"
             for spec in self.catalog_packages(catalogs.load().packages).values()
@@ -158,12 +172,15 @@ class Settings(StrictModel):
         return tuple(sorted(programs))
 
     def as_document(self) -> dict[str, Any]:
-        """Return the settings as kubeparcel.yaml would state them; packages have only the fields that are set."""
-        packages = {
-            name: spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            for name, spec in self.packages.items()
+        """Return the settings as kubeparcel.yaml would state them; rows have only the fields that are set."""
+        rows = {
+            key: {
+                name: spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+                for name, spec in getattr(self, key).items()
+            }
+            for key in ("packages", "components")
         }
-        return {**self.model_dump(mode="json", by_alias=True), "packages": packages}
+        return {**self.model_dump(mode="json", by_alias=True), **rows}
 
     def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
         """Return the packages to build: the catalog's with the user's changes, and the user's own.
@@ -192,13 +209,16 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     except ValidationError as error:
         raise explain(error, origins, file, Settings.model_json_schema()) from None
     settings._base = base
+    if settings.components:
+        check_components(settings.components, catalogs.load(), settings.arch, file)
+        check_versions(file)
     if settings.packages:
-        catalog = catalogs.load()
+        catalog = settings.catalog()
         merged = settings.catalog_packages(catalog.packages)
         check_packages(settings.packages, merged, catalog, settings.cni_bin_dir, file)
     if settings.patches or settings.version_suffix:
-        built = dict.fromkeys(["kubernetes", "cri-tools", "cni", *settings._other_components()])
-        check_patches(settings.patches, settings.version_suffix, built, file)
+        check_patches(settings.patches, settings.version_suffix, settings.built_components(), file)
+        check_patched(settings.patches, settings.catalog(), file)
     return settings
 
 

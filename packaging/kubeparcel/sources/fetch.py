@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
-from kubeparcel.model import Artifact
+from kubeparcel.model import STATED, Artifact
 from kubeparcel.sources.checksums import Checksum
 from kubeparcel.sources.transport import ProgressCallback, Transport
 from kubeparcel.store import Store, translate_os_errors
@@ -94,12 +94,13 @@ def file_checksum(path: Path, kind: str) -> str:
 
 
 def _digest_error(artifact: Artifact, actual: str, transport: Transport, quarantined: Path) -> DigestError:
+    action = f"If upstream replaced the file: inv resolve --refresh {artifact.name}"
+    if artifact.checksum == STATED:
+        action = f"If it is the right file: correct components.{artifact.component}.upstream.sha256 in kubeparcel.yaml."
     return DigestError(
         f"{artifact.label}: the download's sha256 is {actual[:12]}…, kubeparcel.lock has "
         f"{expected_sha256(artifact)[:12]}… ({transport.location(artifact.origin)}).",
-        f"The file was moved to {quarantined}.\n"
-        f"If upstream replaced the file: inv resolve --refresh {artifact.name}\n"
-        "If a mirror is outdated: run inv mirror again.",
+        f"The file was moved to {quarantined}.\n{action}\nIf a mirror is outdated: run inv mirror again.",
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from kubeparcel.config.component_models import version_option
 from kubeparcel.config.patch_settings import applicable_patches, stamped_version, unused_patches
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
@@ -25,7 +26,7 @@ from kubeparcel.sources.compilation import (
     stored_binaries,
     with_required_toolchain,
 )
-from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names, write_module
+from kubeparcel.sources.compiled_module import check_module, link_variables, main_packages, output_names, write_module
 from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.sources.patched_modules import (
@@ -55,7 +56,6 @@ class GoModules:
     """Kubernetes, cri-tools and the CNI plugins as Go modules, and the compiler for them."""
 
     name: ClassVar[str] = "go"
-    action: ClassVar[str] = "compile"
 
     def __init__(
         self, components: Mapping[str, ComponentSpec], toolchain: str = "", variant: BuildVariant | None = None
@@ -126,9 +126,10 @@ class GoModules:
         except UnknownVersion:
             raise UnknownVersion(
                 f"{spec.title} {version} is not published as a Go module.",
-                f"Choose another version: --{component} VERSION.",
+                f"Choose another version: {version_option(component)}VERSION.\n"
+                f"go list -m -versions {spec.go.module} prints those that are published.",
             ) from None
-        main_packages(spec, Path(info["Dir"]))
+        check_module(spec, version, Path(info["Dir"]))
         self._upgrade_toolchain(info)
         require_fips_module(self.go)
         check = self._module_check(spec, Path(info["Dir"]))

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kubeparcel.config.component_models import SERIES
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError
-from kubeparcel.model import Artifact, Component, InputPolicy, Lock, Version
+from kubeparcel.model import STATED, Artifact, Component, InputPolicy, Lock, Version
 from kubeparcel.sources.checksums import DIGITS
 from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror
@@ -57,7 +58,7 @@ def fill_mirror(
     # A release becomes visible after its files: first their checksums, then the markers.
     for component in lock.components:
         new += _copy_checksums(component, upstream, target)
-        new += _copy_earlier_checksums(component, upstream, target)
+        new += _copy_earlier_checksums(component, upstream, target, lock.request.versions.get(component.name, ""))
     new += _write_markers(lock.component("kubernetes").version, upstream, target)
     if not new:
         return f"Nothing to do: {folder} is complete."
@@ -118,7 +119,8 @@ def _copy_bundles(
 
 def _copy_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
     """Copy the checksum files of a release."""
-    artifacts = {upstream.checksum_url(a, a.checksum or "sha256"): a for a in component.artifacts}
+    with_checksums = [artifact for artifact in component.artifacts if artifact.checksum != STATED]
+    artifacts = {upstream.checksum_url(a, a.checksum or "sha256"): a for a in with_checksums}
     digests = {url: _checksum(artifact, target) for url, artifact in artifacts.items()}
     missing = [url for url in artifacts if not _contains_digest(target.read(url, CancelToken()), digests[url])]
     new = []
@@ -139,11 +141,13 @@ def _checksum(artifact: Artifact, target: LocalMirror) -> str:
     return file_checksum(target.path(artifact.origin), artifact.checksum)
 
 
-def _copy_earlier_checksums(component: Component, upstream: Upstream, target: LocalMirror) -> list[Path]:
+def _copy_earlier_checksums(
+    component: Component, upstream: Upstream, target: LocalMirror, requested: str
+) -> list[Path]:
     """Copy checksum files of earlier patches, if the newest is found by counting up."""
     earlier = [
         artifact
-        for artifact in _earlier_artifacts(component, upstream)
+        for artifact in _earlier_artifacts(component, upstream, requested)
         if all(target.read(upstream.checksum_url(artifact, kind), CancelToken()) is None for kind in DIGITS)
     ]
     found = parallel_map(upstream.published_checksum, earlier)
@@ -154,8 +158,9 @@ def _copy_earlier_checksums(component: Component, upstream: Upstream, target: Lo
     ]
 
 
-def _earlier_artifacts(component: Component, upstream: Upstream) -> Iterator[Artifact]:
-    if any(pair.version == "minor" for pair in upstream.components[component.name].pairs):
+def _earlier_artifacts(component: Component, upstream: Upstream, requested: str) -> Iterator[Artifact]:
+    spec = upstream.components[component.name]
+    if any(pair.version == "minor" for pair in spec.pairs) or SERIES.fullmatch(requested):
         newest, arch = component.version, component.artifacts[0].arch
         for patch in range(newest.patch):
             version = Version(newest.major, newest.minor, patch)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
 from kubeparcel.model import BuildVariant, InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
+from kubeparcel.sources.mixed import MixedSource
 from kubeparcel.sources.source import Source
 
 if TYPE_CHECKING:
@@ -24,14 +26,19 @@ def create_source(
     log: Log | None = None,
     variant: BuildVariant | None = None,
 ) -> Source:
-    """Return the source `upstream` or `go`."""
-    if name == "go":
-        from kubeparcel.sources.go_modules import GoModules
+    """Return the source `upstream` or `go`, together with the other one if only that has some component."""
 
-        return GoModules(components, toolchain, variant or BuildVariant())
-    from kubeparcel.sources.upstream import Upstream
+    def create(name: str) -> Source:
+        if name == "go":
+            from kubeparcel.sources.go_modules import GoModules
 
-    return Upstream(components, mirror, accepted=policy, log=log)
+            return GoModules(components, toolchain, variant or BuildVariant())
+        from kubeparcel.sources.upstream import Upstream
+
+        return Upstream(components, mirror, accepted=policy, log=log)
+
+    others = {spec.source(name) for spec in components.values()} - {name}
+    return MixedSource(create(name), create(others.pop()), components) if others else create(name)
 
 
 def select_source(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
@@ -87,7 +94,8 @@ def warn_of_unused_settings(source: str, request: Request, log: Log) -> None:
     """Warn if a mirror of upstream's files, or their signatures, are requested of a source that has neither."""
     if source != "go":
         return
-    if request.mirror:
+    components = catalogs.for_request(request).components
+    if request.mirror and not any(components[name].source(source) == "upstream" for name in request.versions):
         log.warn(f"The mirror {redact_url(request.mirror)} is not used: source go takes modules from GOPROXY.")
     if request.policy.require_signatures:
         log.warn("Go modules have no signatures: required ones do not apply to source go.")

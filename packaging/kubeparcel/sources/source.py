@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from kubeparcel.console import Log
 from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
@@ -13,9 +13,9 @@ from kubeparcel.store import Store
 class Source(Protocol):
     """Offers releases of Kubernetes, cri-tools and the CNI plugins."""
 
-    name: ClassVar[str]
-    action: ClassVar[str]
-    """How binaries are fetched: `download` or `compile`."""
+    @property
+    def name(self) -> str:
+        """The name of the source, such as `upstream`."""
 
     @property
     def toolchain(self) -> str:

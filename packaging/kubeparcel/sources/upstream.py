@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Binaries, Component, InputPolicy, Version
+from kubeparcel.model import STATED, Arch, Artifact, Binaries, Component, InputPolicy, Version
 from kubeparcel.paths import cache_dir
 from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, lists_only_others, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store
@@ -37,7 +37,6 @@ class Upstream:
     """
 
     name: ClassVar[str] = "upstream"
-    action: ClassVar[str] = "download"
 
     def __init__(
         self,
@@ -134,14 +133,14 @@ class Upstream:
         return (latest, *stable) if latest and latest.prerelease and latest > newest else tuple(stable)
 
     def artifacts(self, component: str, version: Version, arch: Arch) -> list[Artifact]:
-        """Return the files of a release without digests; raise UnknownVersion for one too old."""
+        """Return the files of a release, with digests only of the user; raise UnknownVersion for one too old."""
         spec = self.components[component]
         location = next((place for place in spec.upstream if place.versions.contains(version)), None)
         if location is None:
             raise UnknownVersion(f"{self.label} has no {spec.title} {version}.")
-        url = location.binary or location.archive
+        stated = (f"sha256:{location.sha256[arch]}", STATED) if arch in location.sha256 else ("",)
         return [
-            Artifact(component, name, arch, url.format(version=version, arch=arch, name=name), "")
+            Artifact(component, name, arch, location.url.format(version=version, arch=arch, name=name), *stated)
             for name in (spec.binaries if location.binary else (component,))
         ]
 
@@ -153,6 +152,8 @@ class Upstream:
 
     def published_checksum(self, artifact: Artifact, token: CancelToken) -> Checksum | None:
         """Return the best checksum that is published for a file; None if there is none."""
+        if artifact.checksum == STATED:
+            return Checksum("sha256", expected_sha256(artifact))
         name = artifact.origin.rpartition("/")[2]
         is_list = "{file}" not in self.components[artifact.component].checksums
         for kind in DIGITS:
@@ -238,7 +239,7 @@ class Upstream:
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
         digest = expected_sha256(artifact)
-        if artifact.name not in self.components[artifact.component].binaries:
+        if self.components[artifact.component].has_archives:
             from kubeparcel.sources import archive
 
             return archive.cached_programs(store, digest)
@@ -281,6 +282,6 @@ class Upstream:
             with store.lock(f"unpack-{digest}", token.raise_if_cancelled):
                 programs = self.cached(artifact, store) or archive.unpack_programs(store, digest, artifact.label)
         missing = [name for name in spec.binaries if name not in programs]
-        if missing and artifact.name not in spec.binaries:
+        if missing and spec.has_archives:
             raise ArchiveError(f"{artifact.label}: the archive does not have {', '.join(missing)}.")
         return programs
