@@ -141,7 +141,11 @@ def stored(artifacts: Sequence[Artifact], store: Store) -> Binaries:
 
 def fake_binaries(artifact: Artifact) -> dict[str, bytes]:
     """Return small fake programs for an artifact, by name."""
-    names = [artifact.name] if artifact.component == "kubernetes" else BINARIES[artifact.component]
+    names = (
+        [artifact.name]
+        if artifact.component == "kubernetes"
+        else BINARIES.get(artifact.component, [artifact.component])
+    )
     return {name: elf(f"{artifact.origin} {name}", machine=artifact.arch.elf_machine) for name in names}
 
 
@@ -192,7 +196,7 @@ class FakeSource:
             for name in names
             for origin in [f"https://{component}.example/v{version}/{arch}/{name}"]
         ]
-        return Component(component, version, RELEASED[component], tuple(artifacts))
+        return Component(component, version, RELEASED.get(component, 1_770_000_000), tuple(artifacts))
 
     def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
         pass

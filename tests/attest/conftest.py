@@ -49,7 +49,7 @@ def originals(session_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def built(originals: Path, workdir: Path, fake_sources: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The output folder of a build, in the current folder; all that its fake sources name may be fetched."""
     fake_sources()
-    monkeypatch.setattr("kubeparcel.attest.rebuild.require_upstream_origins", lambda *_: None)
+    monkeypatch.setattr("kubeparcel.attest.rebuild.require_upstream_origins", lambda *_, **__: None)
     shutil.copytree(originals / "workdir", workdir, dirs_exist_ok=True)
     return workdir / "dist"
 

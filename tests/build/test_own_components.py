@@ -59,12 +59,17 @@ def write(workdir: Path, site: UpstreamSite, monkeypatch):
     fakes = {"upstream": FakeSource(), "go": FakeModules(toolchain="go1.26.8")}
 
     def create_source(name, components, *_, **__):
-        fakes[name].binaries = components["kubernetes"].binaries
-        if components.get("hello", components["cni"]).source(name) == name:
+        if "kubernetes" in components:
+            fakes[name].binaries = components["kubernetes"].binaries
+        if "hello" not in components:
             return fakes[name]
-        return selection.MixedSource(fakes[name], Upstream(components), components)
+        return (
+            selection.MixedSource(fakes[name], Upstream(components), components)
+            if name == "go"
+            else Upstream(components)
+        )
 
-    for module in ("sources.selection", "build.resolver", "build.pipeline", "build.preview"):
+    for module in ("sources.selection", "build.resolver", "build.preview"):
         monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
     def write_settings(version: str = "1.2.0", digest: str = "") -> Settings:

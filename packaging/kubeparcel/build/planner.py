@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kubeparcel.config.kubelet_arguments import environment_value, split_arguments
-from kubeparcel.config.package_spec import PackageVariant
+from kubeparcel.config.package_spec import PackageVariant, relation_name
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch, Format, Lock, Version
 from kubeparcel.templates import render
@@ -116,13 +116,37 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
     """
     specs = settings.catalog_packages(catalog.packages)
     kubernetes = lock.component("kubernetes").version
-    return tuple(
+    plans = tuple(
         _plan_package(variant, arch, settings, lock, catalog, specs)
         for name, spec in specs.items()
         for format_ in settings.format
         for variant in [PackageVariant(name, spec, kubernetes, format_, settings.layout, settings.cni_bin_dir)]
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
+    _require_one_owner(plans)
+    return plans
+
+
+def _require_one_owner(plans: Sequence[PackagePlan]) -> None:
+    """Raise ConfigurationError for two packages that have one path, and do not conflict with one another."""
+    owners: dict[tuple[Format, str], PackagePlan] = {}
+    for plan in plans:
+        all_binaries = ComponentBinary(plan.component)
+        for file in plan.files:
+            if isinstance(file.content, OwnedDirectory | OmittedBinary) or file.content == all_binaries:
+                continue
+            other = owners.setdefault((plan.format, file.path), plan)
+            names = {plan.name: plan, other.name: other}
+            excluded = {relation_name(text) for p in names.values() for kind, text in p.relations if kind in _EXCLUDING}
+            if len(names) > 1 and not names.keys() & excluded:
+                raise ConfigurationError(
+                    f"kubeparcel.yaml: the packages {' and '.join(names)} both contain {file.path} ({plan.format}).",
+                    f"Change one of the paths, or let {plan.name} exclude the other one: relations: [conflicts: "
+                    f"{other.name}]",
+                )
+
+
+_EXCLUDING = ("conflicts", "replaces")
 
 
 def _plan_package(

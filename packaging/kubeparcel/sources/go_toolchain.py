@@ -52,7 +52,10 @@ USER_SETTINGS = (
 )
 """The settings that remain the user's: where modules come from, how they are checked, and Go's caches."""
 
-_NOT_PUBLISHED = re.compile(r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version")
+_NOT_PUBLISHED = re.compile(
+    r"40[34] |410 Gone|unknown revision|no matching versions|not available|invalid version|"
+    r"/@(v/\S+|latest): no such file or directory"  # a proxy in a folder
+)
 _OFFLINE = re.compile(
     r"dial tcp|lookup |connection refused|i/o timeout|no such host|GOPROXY=off|TLS|tls: |x509: |"
     r"Could not resolve host|unable to access"
