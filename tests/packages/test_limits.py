@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from kubeparcel.bundle.unpack import unpack
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.apt_entries import read_entries
 from kubeparcel.doctor.apt_release import release_entries
@@ -99,10 +100,15 @@ def _many_sections() -> bytes:
     return bytes(data)
 
 
-def _slow_clock(folder: Path) -> object:
+def _slow_clock(folder: Path, case: Case, seconds: int) -> object:
     with mock.patch("kubeparcel.packages.payload_stream.time") as clock:
-        clock.thread_time.side_effect = itertools.count(0, 10)
-        return _package(deb(member("./a")))(folder)
+        clock.thread_time.side_effect = itertools.count(0, seconds)
+        return case(folder)
+
+
+def _bundle(folder: Path) -> object:
+    (folder / "bundle.tar").write_bytes(tar(member("kubernetes-bundle/a", b"a")))
+    return unpack(folder / "bundle.tar", folder)
 
 
 def _slow_index() -> object:
@@ -180,7 +186,7 @@ CASES: Mapping[str, Case] = {
     "FILE": _sparse_file,
     "UNPACKED": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(3 << 20))))),
     "RATIO": _package(deb(payload=("data.tar.gz", gzip.compress(bytes(66 << 20), 1)))),
-    "READING_TIME": _slow_clock,
+    "READING_TIME": lambda folder: _slow_clock(folder, _package(deb(member("./a"))), 10),
     "WINDOW": _package(deb(payload=("data.tar.lzma", LARGE_WINDOW))),
     "ZSTD_BLOCKS": _package(deb(payload=("data.tar.zst", ZSTD_FRAME + b"\x50\x2a\x4d\x18\0\0\0\0" * 20))),
     "NAMES": _package(deb(*(member(f"./{name}/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p") for name in "ab"))),
@@ -221,6 +227,8 @@ CASES: Mapping[str, Case] = {
     "DOWNLOAD": _download(limits.DOWNLOAD),
     "PATCH": _download(limits.PATCH),
     "JSON_DEPTH": lambda _: parse_json(b"[" * 60_000, "a record"),
+    "BUNDLE": _bundle,
+    "BUNDLE_TIME": lambda folder: _slow_clock(folder, _bundle, 1000),
 }
 SMALLER = {
     "UNPACKED": 1 << 20,
@@ -241,6 +249,7 @@ SMALLER = {
     "CONFIGURATION": 1000,
     "DOWNLOAD": 99,
     "PATCH": 99,
+    "BUNDLE": 1000,
 }
 """Limits that a test lowers, as their input would take too long to make."""
 

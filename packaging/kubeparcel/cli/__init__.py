@@ -9,6 +9,7 @@ from kubeparcel.cli import (
     attest,
     audit,
     build,
+    bundle,
     configure,
     diff,
     image,
@@ -27,7 +28,7 @@ TASKS: tuple[CommandTask, ...] = (
     *(image.image, build.cache, build.clean),
     *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
     *(repository.publish, import_.import_, repository.remove, repository.retain, repository.rollback),
-    *(repository.copy, repository.ls, repository.doctor),
+    *(repository.copy, repository.ls, repository.doctor, bundle.bundle),
     keys.key,
 )
 """All tasks, in the order of help."""

@@ -51,6 +51,7 @@ class ImageSpec:
         inputs = {"recipe": RECIPE, **asdict(self)}
         relevant = ("name", "family", "excluded_packages")
         inputs["host"] = {name: inputs["host"][name] for name in relevant}
+        del inputs["host"]["family"]["preflight_packages"]
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

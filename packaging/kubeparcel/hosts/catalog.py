@@ -33,6 +33,7 @@ class HostFamily:
     packages: tuple[str, ...]
     node_packages: tuple[str, ...]
     pool_packages: tuple[str, ...] = ()
+    preflight_packages: tuple[str, ...] = ()
     rpm_placeholders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 

@@ -65,6 +65,10 @@ class Container:
         """Copy a file or folder into the container."""
         self.engine.copy(str(source), f"{self.name}:{target}")
 
+    def copy_out(self, source: str, target: Path) -> None:
+        """Copy a file or folder out of the container; `target` does not exist yet."""
+        self.engine.copy(f"{self.name}:{source}", str(target))
+
     def restart(self) -> None:
         """Shut the container down and start it again; its files are kept."""
         self.engine.restart(self.name)

@@ -20,6 +20,9 @@ _HARMLESS = re.compile(
     re.MULTILINE,
 )
 
+DOWNLOADS = "/var/lib/kubeparcel/downloads"
+"""The folder on a host in which packages are stored without installing them."""
+
 
 @dataclass(frozen=True)
 class PackageManager:
@@ -28,13 +31,16 @@ class PackageManager:
     `repository_script` is the template of a script that configures folders as the only repository,
     `hold_script` of one that keeps the named packages at their versions.
     `version_selector` names a package at a version. `list_installed` prints `NAME VERSION` lines.
-    `install_unordered` installs files in the given order. `purge` is empty if there is no such
-    command.
+    `refresh` reads the indexes of all repositories. `download` stores packages and all dependencies that are not
+    installed in the folder DOWNLOADS. `install_unordered` installs files in the given order. `purge` is empty if
+    there is no such command.
     """
 
     name: str
     repository_script: str
     hold_script: str
+    refresh: str
+    download: str
     install: str
     reinstall: str
     upgrade: str
@@ -68,6 +74,9 @@ _APT = PackageManager(
     name="apt",
     repository_script="hosts/repository-apt.sh",
     hold_script="hosts/hold-apt.sh",
+    refresh="apt-get --quiet --error-on=any update",
+    download=f"apt-get --yes --no-install-recommends --option Dir::Cache::archives={DOWNLOADS} "
+    "--download-only install {names}",
     install="apt-get --yes install {names}",
     reinstall="apt-get --yes --reinstall install {names}",
     upgrade="apt-get --yes dist-upgrade",
@@ -84,6 +93,9 @@ _DNF = PackageManager(
     name="dnf",
     repository_script="hosts/repository-dnf.sh",
     hold_script="hosts/hold-dnf.sh",
+    refresh="dnf makecache",
+    download=f"dnf --assumeyes --setopt=install_weak_deps=False --setopt=destdir={DOWNLOADS} "
+    "install --downloadonly {names}",
     install="dnf --assumeyes install {names}",
     reinstall="dnf --assumeyes reinstall {names}",
     upgrade="dnf --assumeyes upgrade",
@@ -101,6 +113,9 @@ _ZYPPER = replace(
     name="zypper",
     repository_script="hosts/repository-zypper.sh",
     hold_script="hosts/hold-zypper.sh",
+    refresh="zypper --non-interactive --gpg-auto-import-keys refresh",
+    download=f"zypper --non-interactive --no-gpg-checks --pkg-cache-dir {DOWNLOADS} "
+    "install --no-recommends --download-only {names}",
     install="zypper --non-interactive install {names}",
     reinstall="zypper --non-interactive install --force {names}",
     upgrade="zypper --non-interactive update",

@@ -33,6 +33,7 @@ def read_chunks(file: Path, offset: int, size: int) -> Iterator[bytes]:
 def write_entry(out: BinaryIO, entry: tarfile.TarInfo, chunks: Iterable[bytes] = ()) -> None:
     """Write an entry; `chunks` are its `size` bytes."""
     out.write(entry.tobuf(tarfile.PAX_FORMAT))
-    out.writelines(chunks)
+    for chunk in chunks:  # noqa: FURB122 - zstandard's writers have no writelines()
+        out.write(chunk)
     if entry.isreg():
         out.write(b"\0" * (-entry.size % tarfile.BLOCKSIZE))

@@ -64,9 +64,16 @@ class PayloadStream:
     """
 
     def __init__(
-        self, source: Any, name: str, limit: Limit, packed_size: int, zstd_frames: int, hashes: Sequence[Any]
+        self,
+        source: Any,
+        name: str,
+        limit: Limit,
+        packed_size: int,
+        zstd_frames: int,
+        hashes: Sequence[Any],
+        time_limit: Limit = limits.READING_TIME,
     ) -> None:
-        self.name, self.zstd_frames = name, zstd_frames
+        self.name, self.zstd_frames, self._time_limit = name, zstd_frames, time_limit
         self._source, self._limit, self._hashes = source, limit, hashes
         self._packed_size = max(packed_size, 1)
         self._buffer = memoryview(bytearray(min(BLOCK_SIZE, limit.maximum + 1)))
@@ -132,12 +139,17 @@ class PayloadStream:
         self._limit.check(self._total, self.name)
         if self._total > limits.RATIO_FREE:
             limits.RATIO.check(self._total // self._packed_size, self.name)
-        if time.thread_time() - self._started > limits.READING_TIME.maximum:
-            raise limits.READING_TIME.exceeded(self.name)
+        if time.thread_time() - self._started > self._time_limit.maximum:
+            raise self._time_limit.exceeded(self.name)
 
 
 def open_payload(
-    section: FileSection, compression: str, name: str, limit: Limit, hashes: Sequence[Any] = ()
+    section: FileSection,
+    compression: str,
+    name: str,
+    limit: Limit,
+    hashes: Sequence[Any] = (),
+    time_limit: Limit = limits.READING_TIME,
 ) -> PayloadStream:
     """Return the plain bytes of a section; raise MalformedData if it is compressed otherwise."""
     codec = COMPRESSIONS.get(compression)
@@ -146,4 +158,4 @@ def open_payload(
     if not section.peek(_MAGIC_SIZE).startswith(codec.magic):
         raise MalformedData(f"{name} is not compressed with {compression}")
     frames = section.count_zstd_frames(name) if compression == "zstd" else 0
-    return PayloadStream(codec.open_stream(section), name, limit, section.size, frames, hashes)
+    return PayloadStream(codec.open_stream(section), name, limit, section.size, frames, hashes, time_limit)

@@ -34,6 +34,7 @@ class Target:
     `location` is a folder or `s3://BUCKET/PREFIX`, `key` the name or file of a signing key, `wait`
     the seconds to wait for another publisher. `options` are changes to the RepositoryOptions.
     `confirm` is called with a question before most of a repository is removed; it raises to refuse.
+    `moment` (Unix time) is the time of indexes and signatures, for the same bytes each time; 0 is the current time.
     """
 
     location: str
@@ -42,6 +43,7 @@ class Target:
     wait: float = WAIT
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
     confirm: Callable[[str], None] = lambda _: None
+    moment: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class OpenRepository:
                 TargetState(target, sources or {}, side_files.sources if side_files else {}, renew),
                 self.signer,
                 self.cache,
-                int(time.time()),
+                self.signer.moment or int(time.time()),
                 self.log,
             )
         return ChangeResult(
@@ -146,6 +148,7 @@ def open_repository(target: Target, log: Log, *, create: bool = False) -> Iterat
         signer = None
         if not target.dry_run:
             signer = stack.enter_context(open_signer(target.key, log, _signed_by(published)))
+            signer = signer.at(target.moment) if target.moment else signer
         state = dataclasses.replace(
             published,
             options=_updated_options(published.options, target.options, storage),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +104,16 @@ def _listings(home: GpgHome, command: str) -> list[_Listing]:
 def list_keys(home: GpgHome) -> tuple[Key, ...]:
     """Return the keys of a home that have a user ID."""
     return tuple(_key(listing) for listing in _listings(home, "--list-sigs") if listing.user_ids)
+
+
+def last_change(home: GpgHome, fingerprints: Collection[str]) -> int:
+    """Return when keys were created, extended or got a subkey last: they have made no valid signature earlier."""
+    times = [0]
+    for listing in _listings(home, "--list-sigs"):
+        if listing.fingerprint in fingerprints:
+            own = [fields for fields in listing.signatures if fields[4] == listing.primary[4]]
+            times += [int(f[5] or 0) for f in (listing.primary, *(fields for fields, _ in listing.subkeys), *own)]
+    return max(times)
 
 
 def list_subkeys(home: GpgHome) -> tuple[Key, ...]:

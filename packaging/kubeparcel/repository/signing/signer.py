@@ -31,13 +31,22 @@ class Signer:
     """The keys that sign now, first the one that most clients have.
 
     `retired` keys sign no longer, but published rpms have their signatures. `imported` keys are
-    from a file, in a temporary home.
+    from a file, in a temporary home. `moment` (Unix time) is the time of all signatures; 0 is the current time.
     """
 
     home: GpgHome
     keys: tuple[Key, ...]
     retired: tuple[Key, ...] = ()
     imported: bool = False
+    moment: int = 0
+
+    def at(self, moment: int) -> Signer:
+        """Return the signer with signatures of that time, or of the last change of the keys if that was later.
+
+        Then the same data have the same signatures, as far as the keys' algorithms have no random part.
+        """
+        changed = keyring.last_change(self.home, [key.fingerprint for key in self.keys])
+        return dataclasses.replace(self, moment=max(moment, changed))
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -106,6 +115,7 @@ class Signer:
             source, target = folder / "in", folder / "out"
             source.write_bytes(data)
             options = ["--digest-algo", DIGEST_ALGORITHM, "--no-emit-version", "--no-comments"]
+            options += ["--faked-system-time", f"{self.moment}!"] if self.moment else []
             for fingerprint in fingerprints:
                 options += ["--local-user", f"{fingerprint}!"]
             self.home.run(*options, "--output", target, *command, source, secret=True)

@@ -1,0 +1,1 @@
+"""Bundles: one file with all that a host without a network needs to become a node."""

@@ -1,0 +1,28 @@
+"""Which requirements of packages none of them meets."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubeparcel.bundle.closure import unmet_requirements
+from tests.support.package_builders import deb, rpm
+
+
+@pytest.mark.parametrize("make", [deb, rpm])
+@pytest.mark.parametrize(
+    ("depends", "unmet"),
+    [("b", set()), ("b (>= 1.0)", set()), ("b (>= 2.0)", {"b (>= 2.0)"}), ("c", {"c"}), ("b, c (= 1)", {"c (= 1)"})],
+)
+def test_versions_count(tmp_path, make, depends, unmet):
+    assert unmet_requirements([make(tmp_path, "a", depends=depends), make(tmp_path, "b")]) == unmet
+
+
+def test_debs_have_alternatives_and_provides(tmp_path):
+    a = deb(tmp_path, "a", depends="x | b, mta, y | z, v (>= 2)")
+    b = deb(tmp_path, "b", fields="Provides: mta, v (= 2.1)\n")
+    assert unmet_requirements([a, b]) == {"y | z"}
+
+
+def test_rpms_provide_their_files(tmp_path):
+    a = rpm(tmp_path, "a", depends="/usr/share/b/file, /bin/sh, rpmlib(FileDigests)")
+    assert unmet_requirements([a, rpm(tmp_path, "b")]) == {"/bin/sh"}

@@ -1,0 +1,233 @@
+"""The install script, with stand-ins for package managers that record how they are called."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.bundle import model
+from kubeparcel.bundle.contents import render_installer
+from kubeparcel.bundle.model import parse_manifest
+from kubeparcel.console import QuietLog
+from kubeparcel.repository.signing import keys
+from kubeparcel.repository.signing.signer import open_signer
+from tests.bundle.conftest import read_members
+
+TOOLS = (
+    *("sh", "sed", "grep", "awk", "cut", "tr", "base64", "sha256sum", "mktemp", "rm", "cat", "wc", "dirname", "mkdir"),
+    *("comm", "sort", "gpgv", "sleep"),
+)
+RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
+STUBS = {
+    "id": "#!/bin/sh\necho 0\n",
+    "uname": "#!/bin/sh\necho x86_64\n",
+    "apt-get": RECORD,
+    "dpkg": RECORD,
+    "dpkg-query": '#!/bin/sh\nfor name in "$@"; do :; done\necho "ii $name 1.0-1"\n',
+    "dnf": RECORD,
+    "rpm": RECORD
+    + "case $2 in gpg-pubkey) [ ! -f $CALLS.new ] || echo gpg-pubkey-new; : >$CALLS.new ;; *) echo x 1 ;; esac\n",
+    "ctr": RECORD,
+    "podman": RECORD,
+}
+
+
+class Machine:
+    """An unpacked bundle, and a PATH with little more than the stand-ins."""
+
+    def __init__(self, folder: Path, archive: Path) -> None:
+        self.top, self.bin, self.calls_file = folder / model.TOP, folder / "bin", folder / "calls"
+        for name, data in read_members(archive).items():
+            (self.top / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.top / name).write_bytes(data)
+        self.bin.mkdir()
+        for tool in TOOLS:
+            (self.bin / tool).symlink_to(str(shutil.which(tool)))
+        for name in STUBS.keys() - {"ctr", "podman"}:
+            self.stub(name)
+
+    def stub(self, name: str, text: str = "") -> None:
+        (self.bin / name).unlink(missing_ok=True)
+        (self.bin / name).write_text(text or STUBS[name])
+        (self.bin / name).chmod(0o755)
+
+    def install(self, *options: str, code: int = 0, host: str = "trixie") -> str:
+        hosts = ("--host", host) if host else ()
+        result = subprocess.run(
+            ["sh", self.top / "install.sh", *hosts, *options],
+            env={"PATH": str(self.bin), "CALLS": str(self.calls_file), "TMPDIR": str(self.top.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == code, result.stdout + result.stderr
+        assert not list(self.top.parent.glob("tmp.*"))
+        return result.stdout + result.stderr
+
+    @property
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+
+    def sign(self, key: str = "") -> None:
+        """Write checksums again, and sign them."""
+        own = {self.top / model.SUMS, self.top / model.SIGNATURE}
+        files = [path for path in self.top.rglob("*") if path.is_file() and path not in own]
+        sums = "".join(f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(self.top)}\n" for f in files)
+        (self.top / model.SUMS).write_text(sums)
+        with open_signer(key, QuietLog()) as signer:
+            (self.top / model.SIGNATURE).write_bytes(signer.sign_detached(sums.encode()))
+
+
+@pytest.fixture
+def machine(bundle, tmp_path) -> Machine:
+    (tmp_path / "m").mkdir()
+    return Machine(tmp_path / "m", bundle)
+
+
+def test_packages_are_installed_from_the_folder_only(machine):
+    sources = (
+        RECORD + 'for o in "$@"; do case $o in Dir::Etc::SourceList=*) cat "${o#*=}" >"$CALLS.sources" ;; esac; done\n'
+    )
+    machine.stub("apt-get", sources)
+    text = machine.install()
+    update, _, install = machine.calls
+    assert update.endswith(" update")
+    assert install.endswith("install cri-tools kubeadm kubectl kubelet kubernetes-cni containerd")
+    assert "--option Dir::Etc::SourceParts=- " in install
+    written = Path(f"{machine.calls_file}.sources").read_text()
+    assert f"URIs: file:{machine.top}/repository/apt\nSuites: kubernetes\n" in written
+    assert f"URIs: file:{machine.top}/dependencies/trixie/apt\nSuites: trixie\n" in written
+    assert written.count("Signed-By: /") == 2
+    assert "Verified" in text
+    assert "kubelet 1.0-1" in text
+    assert machine.install() == text
+
+
+@pytest.mark.parametrize("name", ["repository/apt/dists/kubernetes/InRelease", "install.sh", "bundle.json"])
+def test_a_damaged_file_stops_it_before_anything_else(machine, name):
+    with (machine.top / name).open("a") as file:
+        file.write("# changed\n")
+    text = machine.install(code=1)
+    assert f"{name}: FAILED" in text
+    assert "Nothing on this machine was changed." in text
+    assert machine.calls == []
+
+
+def test_changed_checksums_and_other_keys_stop_it(machine, tmp_path):
+    keys.create("other")
+    machine.sign("other")
+    text = machine.install(code=1)
+    assert "The signature of SHA256SUMS is not a valid one" in text
+    machine.sign()
+    with open_signer("other", QuietLog()) as signer:
+        (tmp_path / "other.asc").write_bytes(signer.export_public_keys(armored=True))
+    assert "is not a valid one" in machine.install("--key", str(tmp_path / "other.asc"), code=1)
+    assert machine.calls == []
+    machine.install("--key", str(machine.top / model.KEY))
+
+
+def test_without_a_program_to_verify_with_it_stops(machine):
+    (machine.bin / "gpgv").unlink()
+    assert "gpgv, sqv or gpg is needed" in machine.install(code=1)
+    assert machine.calls == []
+    assert "their signature was not verified" in machine.install("--without-signature")
+
+
+def test_a_failed_installation_shows_the_output_and_what_to_do(machine):
+    machine.stub("apt-get", RECORD + 'case "$*" in *" install "*) echo "E: broken"; exit 100 ;; esac\n')
+    text = machine.install(code=1)
+    assert "E: broken" in text
+    assert "Stopped while installing cri-tools" in text
+    assert "Run this script again to continue." in text
+    machine.stub("apt-get")
+    machine.install()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--packages", "a;b"], "Invalid --packages"),
+        (["--packages", "-o"], "Invalid --packages"),
+        (["--packages"], "--packages needs a value"),
+        (["--nonsense"], "Unknown option '--nonsense'"),
+        (["--host", "sid"], "Unknown host 'sid'."),
+        (["--host", "trix.e"], "Unknown host"),
+        (["--key", "/nowhere"], "Cannot read the key /nowhere"),
+    ],
+)
+def test_wrong_usage_is_refused(machine, options, message):
+    assert message in machine.install(*options, code=1)
+    assert machine.calls == []
+
+
+def test_other_machines_and_users_are_refused(machine):
+    machine.stub("uname", "#!/bin/sh\necho riscv64\n")
+    assert "These packages are for x86_64; this machine is riscv64." in machine.install(code=1)
+    machine.stub("id", "#!/bin/sh\necho 1000\n")
+    assert "must run as root" in machine.install(code=1)
+    machine.stub("id")
+    machine.stub("uname")
+    assert "This bundle has nothing for this machine" in machine.install(code=1, host="")
+
+
+def test_only_the_requested_packages_are_installed(machine):
+    machine.install("--packages", "kubelet,kubeadm")
+    assert machine.calls[-1].endswith(" install kubelet kubeadm")
+
+
+def test_a_container_runtime_is_not_replaced(machine):
+    machine.stub("crio", RECORD)
+    assert "has a container runtime already" in machine.install()
+    assert machine.calls[-1].endswith("kubernetes-cni")
+
+
+def test_dry_run_changes_nothing(machine):
+    machine.stub("apt-get", RECORD + 'case "$*" in *simulate*) echo "Inst kubelet (1.0)" ;; esac\n')
+    text = machine.install("--dry-run")
+    assert "  kubelet (1.0)\nNothing on this machine was changed.\n" in text
+    assert [call for call in machine.calls if " install " in call and "--simulate" not in call] == []
+
+
+def test_rpm_forgets_the_key_after_the_run(machine):
+    machine.stub(
+        "dnf",
+        RECORD + 'for o in "$@"; do case $o in --setopt=reposdir=*) cat "${o##*=}"/* >>"$CALLS.repo" ;; esac; done\n',
+    )
+    machine.install(host="rocky-9")
+    assert "rpm --erase --allmatches gpg-pubkey-new" in machine.calls
+    written = Path(f"{machine.calls_file}.repo").read_text()
+    assert written.count("repo_gpgcheck=1") == 2
+    assert f"baseurl=file://{machine.top}/repository/yum/kubernetes\n" in written
+
+
+@pytest.mark.parametrize("programs", [["ctr"], ["podman"], ["ctr", "podman"], []])
+def test_images_are_imported_where_there_is_a_runtime(machine, programs):
+    (machine.top / "images").mkdir()
+    (machine.top / model.IMAGES).write_bytes(b"images")
+    machine.sign()
+    for name in programs:
+        machine.stub(name)
+    text = machine.install()
+    assert (f"imported into {'containerd' if 'ctr' in programs else 'podman'}" in text) is bool(programs)
+    assert [call.split()[0] for call in machine.calls if str(machine.top / model.IMAGES) in call] == programs
+    assert ("Images     not imported" in text) is not programs
+    assert "Images" not in machine.install("--no-images")
+
+
+def test_hosts_with_one_os_are_told_apart_by_name(machine):
+    manifest = parse_manifest((machine.top / model.MANIFEST).read_bytes())
+    row = Path("/etc/os-release")
+    if not row.exists():
+        pytest.skip("this machine has no /etc/os-release")
+    script = ". /etc/os-release; echo ${PLATFORM_ID:-$ID ${VERSION_ID:-} ${VERSION_CODENAME:-}}"
+    own = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    for entry in manifest.hosts.values():
+        object.__setattr__(entry, "os", own)
+    (machine.top / model.INSTALLER).write_text(render_installer(manifest, "A" * 40))
+    machine.sign()
+    text = machine.install(code=1, host="")
+    assert "Pass --host with one of:\n  rocky-9\n  trixie\n" in text
