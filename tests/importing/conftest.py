@@ -84,9 +84,10 @@ def run(signers: tuple[GpgSigner, ...], repo: Path, monkeypatch: pytest.MonkeyPa
         dry_run: bool = False,
         arches: Sequence[str] = (),
         suites: Sequence[str] = (),
+        follow: Sequence[str] = (),
         insecure: bool = False,
     ) -> ImportResult:
-        query = SourceQuery(str(location), "" if insecure else str(key), suites, arches, (), insecure)
+        query = SourceQuery(str(location), "" if insecure else str(key), suites, arches, follow, insecure)
         target = Target(str(to), str(signers[2].secret), dry_run)
         return import_packages(ImportRequest(query, only, into), target, log or QuietLog())
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from kubeparcel.attest.verify import AttestRequest
 from kubeparcel.attest.verify import verify as attest
 from kubeparcel.console import QuietLog
 from kubeparcel.doctor.examination import ExaminationRequest, examine
-from kubeparcel.errors import ExternalError
+from kubeparcel.doctor.factory import open_location
+from kubeparcel.errors import ExternalError, KubeparcelError
 from kubeparcel.packages.rpm import header
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository import publisher
@@ -34,7 +36,7 @@ from tests.importing.conftest import Import, fetched, serve, upload
 from tests.support.client_view import read_apt_suite, read_yum_suite
 from tests.support.flat_repository import write_flat
 from tests.support.package_builders import deb, five
-from tests.support.upstream_site import stalled, status
+from tests.support.upstream_site import redirect, serve_site, stalled, status
 
 KUBELET = "pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
 
@@ -132,6 +134,29 @@ def test_packages_listed_by_sha512_are_fetched_once(run: Import, flat: Path, the
     with serve(flat) as site:
         assert (len(run(site.url).new), len(fetched(site))) == (5, 5)
         assert (len(run(site.url).new), fetched(site)) == (0, [])
+    assert len(read_apt_suite(repo, "stable")) == 5
+
+
+def test_official_layout_redirects_to_another_host(run: Import, both: Path, flat: Path, repo: Path) -> None:
+    """Flat debs in deb/, rpms in rpm/, on a server that lists no folders and redirects to a CDN."""
+    root = flat.parent / "core:/stable:/v1.36"
+    shutil.copytree(flat, root / "deb")
+    shutil.copytree(both / "yum/stable", root / "rpm")
+    with serve(root) as cdn, serve_site() as site:
+        for path in cdn.files:
+            site.files[path] = b"elsewhere"
+            site.faults[path] = [redirect(f"{cdn.url}{path}")] * 9
+        with pytest.raises(KubeparcelError, match="redirects to another host"):
+            run(site.url)
+        assert len(run(site.url, follow=(cdn.url.partition("://")[2],)).new) == 10
+    assert (len(read_apt_suite(repo, "v1.36")), len(read_yum_suite(repo, "v1.36"))) == (5, 5)
+
+
+def test_repository_in_a_bucket_is_imported(run: Import, both: Path, repo: Path, bucket: str) -> None:
+    run(both, to=bucket)
+    ours = both.parent / "ours.asc"
+    ours.write_bytes(open_location(bucket).read("key.asc", 100_000) or b"")
+    assert len(run(bucket, key=ours).new) == 10
     assert len(read_apt_suite(repo, "stable")) == 5
 
 

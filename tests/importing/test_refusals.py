@@ -21,6 +21,7 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
 from tests.acceptance.doctor_peers import GpgSigner
+from tests.acceptance.old_signature import sign_version_3
 from tests.importing.conftest import Import, serve
 from tests.support import buckets
 from tests.support.client_view import read_apt_suite, read_yum_suite
@@ -49,6 +50,21 @@ def test_wrong_or_missing_key(
     for name in ("InRelease", "Release.gpg"):
         (flat / name).unlink()
     assert "expected InRelease or Release.gpg, found neither" in refused(run, flat, CheckFailed, repo)
+
+
+def test_signature_with_sha1_is_refused(run: Import, flat: Path, repo: Path, theirs: GpgSigner) -> None:
+    theirs.sign_release(flat, "--digest-algo", "SHA1", "--allow-weak-digest-algos")
+    assert "SHA" in refused(run, flat, CheckFailed, repo)
+
+
+def test_signature_of_version_3_is_accepted_with_a_warning(
+    run: Import, flat: Path, theirs: GpgSigner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = (flat / "Release").read_bytes()
+    (flat / "Release.gpg").write_bytes(sign_version_3(theirs, release))
+    (flat / "InRelease").unlink()
+    assert len(run(flat, log=PlainLog()).new) == 5
+    assert "found version 3" in capsys.readouterr().err
 
 
 def test_release_gpg_alone_is_enough_as_for_apt(run: Import, flat: Path, repo: Path) -> None:

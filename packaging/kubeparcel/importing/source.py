@@ -135,8 +135,10 @@ def _origin(subject: Subject, examined: ExaminedIndexes, query: SourceQuery, log
     path = _entry_file(subject)
     is_signed = not query.insecure and _require_signature(subject, examined.reader)
     for finding in subject.findings.get(CheckKind.INDEXES, ()):
-        kind = CheckFailed if finding.found.startswith(_UNREADABLE) else SourceChanged
-        raise kind(describe_finding(subject.name, finding), _details(examined.reader))
+        if finding.found.startswith(_UNREADABLE):
+            hint = f"Read less of it with --suite and --arch. {_details(examined.reader)}"
+            raise CheckFailed(describe_finding(subject.name, finding), hint)
+        raise SourceChanged(describe_finding(subject.name, finding), _details(examined.reader))
     if not subject.complete and CheckKind.ENTRIES not in subject.findings:
         raise CheckFailed(
             printable(f"{subject.name}: an index of packages has no form that can be read (plain, xz, gz, bz2, zst)."),
