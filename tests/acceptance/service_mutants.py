@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.acceptance.host_mutants import DEB, RPM, HostMutant, scriptlet
-from tests.acceptance.small_packages import program
+from tests.acceptance.small_packages import ETCDCTL, program
 from tests.support.mutants.dropin import COMMAND
 from tests.support.mutants.mutant import DROP_IN_PATH, ENV_FILES, add_relations, call
 from tests.support.sample_packages import Mutation, PackageDraft
@@ -92,6 +92,41 @@ def _run_until_reboot(draft: PackageDraft) -> None:
     )
     draft.append_to_script("postinstall", "touch /run/kubelet-here")
 
+
+ETCD_UNIT = "/systemd/system/etcd.service"
+SERVICE_MUTANTS: tuple[ServiceMutant, ...] = (
+    ServiceMutant(
+        *("a service that depends on what does not exist", "etcd", add_relations("no-such-package")),
+        *("services", "install", RPM),
+        machine="small 3",
+    ),
+    ServiceMutant(
+        *("a service whose unit has an unknown setting", "etcd"),
+        call("replace_text", ETCD_UNIT, "[Service]\n", "[Service]\nDynamicUsers=yes\n"),
+        *("services", "etcd-unit"),
+        machine="small 1",
+        hidden=True,
+    ),
+    ServiceMutant(
+        *("a client that does not reach its service", "etcdctl"),
+        call("replace_content", "/usr/bin/etcdctl", ETCDCTL.replace("endpoint)", "endpoint) exit 1 ;; other)")),
+        *("services", "etcd-answers"),
+        machine="small 1",
+    ),
+    ServiceMutant(
+        *("a service that is not restarted", "etcd", call("replace_text", ETCD_UNIT, "Restart=on-failure\n", "")),
+        *("services", "etcd-killed", DEB),
+        machine="small 2",
+        required_steps=("etcd-answers",),
+        hidden=True,
+    ),
+    ServiceMutant(
+        *("a removal that leaves its service running", "etcd"),
+        call("replace_in_script", "preremove", "systemctl", "systemctl --version #"),
+        *("services", "etcd-removed"),
+        machine="small 1",
+    ),
+)
 
 NODE_MUTANTS: tuple[ServiceMutant, ...] = (
     # Installation and container runtime.

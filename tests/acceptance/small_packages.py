@@ -14,6 +14,28 @@ from tests.support.sample_packages import Mutation, PackageDraft, SamplePackages
 PLUGINS = "/opt/cni/bin/"
 
 
+ETCD = """\
+#!/usr/bin/perl
+use Socket;
+if (@ARGV) { print "etcd Version: 3.6.8\\n"; exit }
+socket(my $socket, AF_UNIX, SOCK_DGRAM, 0);
+send($socket, "READY=1", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET}));
+sleep while 1;
+"""
+ETCDCTL = """\
+#!/bin/sh
+case "$1" in
+    completion) echo '__start_etcdctl() { :; }; complete -F __start_etcdctl etcdctl' ;;
+    endpoint) systemctl --quiet is-active etcd ;;
+    put) echo "$3" >"/var/lib/etcd/$2" ;;
+    get) cat "/var/lib/etcd/$2" ;;
+    *) echo etcdctl version: 3.6.8 ;;
+esac
+"""
+SERVICES = {"etcd": ETCD, "etcdctl": ETCDCTL}
+"""A service that reports that it has started, and its client."""
+
+
 def program(name: str, version: str) -> str:
     """Return a script that prints its version, or completions that name a function."""
     return (
@@ -31,12 +53,13 @@ def make_programs_runnable(draft: PackageDraft) -> None:
     for row in draft.config["contents"]:
         path = row["dst"]
         if path.startswith(("/usr/bin/", PLUGINS)) and row.get("type") != "dir":
-            draft.replace_content(path, program(path.rpartition("/")[2], draft.config["version"]))
+            name = path.rpartition("/")[2]
+            draft.replace_content(path, SERVICES.get(name) or program(name, draft.config["version"]))
 
 
-def small_samples(folder: Path, revision: str = "2") -> SamplePackages:
-    """Return the small packages."""
-    return sample_packages(folder, revision=revision)
+def small_samples(folder: Path, revision: str = "2", packages: str = "") -> SamplePackages:
+    """Return the small packages; `packages` are optional ones to add."""
+    return sample_packages(folder, revision=revision, packages=packages)
 
 
 def write_set(

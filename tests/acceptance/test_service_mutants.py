@@ -20,16 +20,20 @@ from kubeparcel.reports.results import Check, Report
 from kubeparcel.verify.level_runner import run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service import level
-from kubeparcel.verify.service.scenarios import scenarios
+from kubeparcel.verify.service.scenarios import INSTALL, scenarios
+from kubeparcel.verify.service.services import NAME
+from kubeparcel.verify.service.services import scenario as services_scenario
 from tests.acceptance.conftest import Site
 from tests.acceptance.host_mutants import HOSTS, layout_results, per_format
 from tests.acceptance.lifecycle_mutants import LIFECYCLE_MUTANTS
-from tests.acceptance.service_mutants import NODE_MUTANTS, SMALL, ServiceMutant
+from tests.acceptance.service_mutants import NODE_MUTANTS, SERVICE_MUTANTS, SMALL, ServiceMutant
 from tests.acceptance.service_packages import REAL, PackageWriter, create_writer
+from tests.acceptance.small_packages import SERVICES, small_samples
 from tests.support.sample_packages import Mutation, PackageDraft, sample_packages
 
 NAMES = (*REAL, "kubectl", "kubernetes-cni", "cri-tools")
-MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS)
+WITH_SERVICE = (*NAMES, *SERVICES)
+MUTANTS = (*NODE_MUTANTS, *LIFECYCLE_MUTANTS, *SERVICE_MUTANTS)
 CASES = per_format(MUTANTS)
 
 
@@ -59,9 +63,9 @@ def _duration_key(machine: Machine) -> tuple[object, ...]:
 
 MACHINES = sorted({Machine(mutant.scenario, mutant.machine, format_) for mutant, format_ in CASES}, key=_duration_key)
 
-CURRENT, PREVIOUS, OTHER_LAYOUT, TINY = "current", "previous", "other layout", "small"
+CURRENT, PREVIOUS, OTHER_LAYOUT, TINY, TINY_SERVICE = "current", "previous", "other layout", "small", "small service"
 VARIANTS = {CURRENT: ("1", "etc"), PREVIOUS: ("1~0", "etc"), OTHER_LAYOUT: ("1~0", "official")}
-PACKAGES = {CURRENT: NAMES, PREVIOUS: NAMES, OTHER_LAYOUT: REAL, TINY: NAMES}
+PACKAGES = {CURRENT: NAMES, PREVIOUS: NAMES, OTHER_LAYOUT: REAL, TINY: NAMES, TINY_SERVICE: WITH_SERVICE}
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def sound(real: Site, session: Session, tmp_path_factory: pytest.TempPathFactory
         for variant, (revision, layout) in VARIANTS.items()
     }
     writers[TINY] = PackageWriter(writers[CURRENT].small, writers[CURRENT].small)
+    services = small_samples(folder, "1", ",".join(SERVICES))
+    writers[TINY_SERVICE] = PackageWriter(services, services)
     sets = {}
     for variant, writer in writers.items():
         for format_ in Format:
@@ -107,10 +113,10 @@ def results(
 
 
 def _run_machine(session: Session, sound: SoundPackages, machine: Machine, folder: Path) -> list[Check]:
-    current = CURRENT if machine.needs_real_kubelet else TINY
+    current = CURRENT if machine.needs_real_kubelet else (TINY_SERVICE if machine.scenario == NAME else TINY)
     initial = OTHER_LAYOUT if machine.scenario == "layouts" else PREVIOUS
     sets = {variant: sound.sets[variant, machine.format] for variant in (current, initial)}
-    for name in NAMES:
+    for name in PACKAGES[current]:
         for in_previous, variant in ((False, current), (True, initial)):
             key = (name, in_previous)
             mutants = [m for m in machine.mutants if (m.package, m.in_previous) == key]
@@ -172,13 +178,15 @@ def test_each_fault_fails_its_check_and_no_other(results: Mapping[Machine, list[
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_layout_level_catches_every_fault_that_is_not_hidden_from_it(mutant: ServiceMutant, tmp_path: Path) -> None:
-    samples = sample_packages(tmp_path / "samples", layout="official" if mutant.in_previous else "etc")
+    layout = "official" if mutant.in_previous else "etc"
+    samples = sample_packages(tmp_path / "samples", layout=layout, packages=",".join(SERVICES))
     assert layout_results(mutant, samples, tmp_path) == {mutant.hidden}
 
 
 def test_every_check_has_a_mutant(sound: SoundPackages) -> None:
     for format_ in Format:
         sets = (sound.sets[variant, format_] for variant in (CURRENT, PREVIOUS, OTHER_LAYOUT))
-        for scenario, _, _ in scenarios(*sets):
+        planned = [scenario for scenario, _, _ in scenarios(*sets) if scenario.name != NAME]
+        for scenario in (*planned, services_scenario(INSTALL, WITH_SERVICE)):
             checks = {mutant.check for mutant in MUTANTS if mutant.scenario == scenario.name}
             assert {step.name for step in scenario.steps} == checks

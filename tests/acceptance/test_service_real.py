@@ -43,7 +43,7 @@ def find_check(report: Report, host: str, name: str) -> Check:
 def test_every_check_passes_on_both_hosts(report: Report) -> None:
     assert report.passed, as_text([report])
     assert {check.host for check in report.checks} == set(HOSTS)
-    assert {c.subject for c in report.checks} == {"node", "lifecycle", "layouts", "preset-disabled", "fips"}
+    assert {c.subject for c in report.checks} == {"node", "lifecycle", "layouts", "preset-disabled", "fips", "services"}
     assert len(report.checks) > 80
 
 

@@ -26,11 +26,16 @@ GO = {
     "kubernetes": Go(),
     "cri-tools": Go("sigs.k8s.io/cri-tools", "v1.36.0"),
     "cni": Go("github.com/containernetworking/plugins", "v1.9.1"),
+    "etcd": Go("go.etcd.io/etcd/server/v3", "v3.6.8"),
+    "etcdctl": Go("go.etcd.io/etcd/etcdctl/v3", "v3.6.8"),
 }
+VERSIONS = {"cri-tools": "1.36.0", "cni": "1.9.1", "etcd": "3.6.8", "etcdctl": "3.6.8"}
 BINARY_NAMES = {
     "kubernetes": ("kubeadm", "kubelet", "kubectl"),
     "cri-tools": ("crictl",),
     "cni": ("bridge", "loopback", "portmap"),
+    "etcd": ("etcd",),
+    "etcdctl": ("etcdctl",),
 }
 NfpmConfig: TypeAlias = dict[str, Any]
 Mutation: TypeAlias = Callable[["PackageDraft"], None]
@@ -152,19 +157,20 @@ def sample_packages(
 ) -> SamplePackages:
     """Plan all packages of a version; `flags` are settings, such as layout."""
     store = Store(folder / "store")
+    loaded = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
+    versions = {"kubernetes": kubernetes, **VERSIONS}
     components = tuple(
-        Component(name, Version.parse(version), released, artifacts=_artifacts(name))
-        for name, version in {"kubernetes": kubernetes, "cri-tools": "1.36.0", "cni": "1.9.1"}.items()
+        Component(name, Version.parse(versions[name]), released, artifacts=_artifacts(name))
+        for name in loaded.built_components()
     )
     toolchain = "go1.26.8" if source == "go" else ""
     lock = Lock(Request(kubernetes), source, components, toolchain)
     binaries: Binaries = {
         (component, Arch.AMD64): {
-            name: store.add_bytes(elf(name, go=go[component], needs=_needs(name))) for name in names
+            name: store.add_bytes(elf(name, go=go[component], needs=_needs(name))) for name in BINARY_NAMES[component]
         }
-        for component, names in BINARY_NAMES.items()
+        for component in loaded.built_components()
     }
-    loaded = settings.load_settings({"kubernetes": kubernetes, **flags}, folder)
     manifests = [finalize(plan, lock, binaries, store) for plan in plan_packages(loaded, lock, catalog.load())]
     return SamplePackages(store, {manifest.file_name: manifest for manifest in manifests})
 

@@ -183,11 +183,26 @@ class ScriptSpec(Conditional):
         return self.at
 
 
+class ServiceSpec(StrictModel):
+    """What the service level expects of a package's unit, besides the kubelet's.
+
+    `answers` are shell commands that succeed while it runs, `keeps` those that succeed after it was restarted
+    as well. They need the package `client`, without which only the unit is checked.
+    """
+
+    unit: str
+    client: str
+    answers: tuple[str, ...]
+    keeps: tuple[str, ...]
+
+
 class PackageSpec(StrictModel):
     """A package of the catalog, or a new one."""
 
     optional: SkipJsonSchema[bool] = False
     """For the catalog: built only if the user's `packages` names it."""
+    service: SkipJsonSchema[ServiceSpec | None] = None
+    """For the catalog: what the unit is verified with."""
     component: str = Field("", description="upstream project of the binaries and the version")
     version: ExactVersion = Field("", description="version of a package without a component")
     arch: Literal["", "all"] = Field("", description="all, for a package without binaries")

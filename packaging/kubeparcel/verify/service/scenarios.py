@@ -11,7 +11,7 @@ from kubeparcel.verify.kubelet_contract import CONFIG_FILE, FIPS_ONLY
 from kubeparcel.verify.package_expectations import ENV_HOLDER, dependencies_of, has_fips_module
 from kubeparcel.verify.package_steps import manage, versions_installed
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
-from kubeparcel.verify.service import actions, assertions, package_changes, unit_assertions
+from kubeparcel.verify.service import actions, assertions, package_changes, services, unit_assertions
 
 INSTALL = Step("install", "all packages install by name", manage("install", then=versions_installed), vital=True)
 INSTALL_PREVIOUS = Step(
@@ -193,7 +193,8 @@ def _upgrades(names: Sequence[str]) -> Iterator[Step[HostContext]]:
 def all_scenarios(names: Sequence[str]) -> tuple[Scenario[HostContext], ...]:
     """Return all scenarios, for packages with these names."""
     removed = [name for name in names if name != ENV_HOLDER]
-    return (NODE, lifecycle([*removed, ENV_HOLDER], removed), LAYOUTS, PRESET_DISABLED, FIPS)
+    others = (LAYOUTS, PRESET_DISABLED, FIPS, services.scenario(INSTALL, names))
+    return (NODE, lifecycle([*removed, ENV_HOLDER], removed), *others)
 
 
 def scenarios(
@@ -209,6 +210,8 @@ def scenarios(
     differs = other_layout is not None and _drop_in(other_layout) != _drop_in(packages)
     yield LAYOUTS, other_layout, "" if differs else "no packages in another layout"
     yield PRESET_DISABLED, None, ""
+    reason = "" if services.has_service(packages.names) else "no package has a service next to the kubelet"
+    yield services.scenario(INSTALL, packages.names), None, reason
     yield FIPS, None, "" if has_fips_module(packages) else "the kubelet has no FIPS 140-3 module"
 
 

@@ -19,14 +19,14 @@ from kubeparcel.verify.kubelet_contract import COMMAND_LINE, KUBEADM_FLAGS_FILE,
 from kubeparcel.verify.scenario import HostContext, StepFunction
 
 
-def unit_is_valid(context: HostContext) -> Iterator[Finding]:
-    """`systemd-analyze verify` reports no problem with the kubelet's unit and drop-in."""
-    result = context.run("systemd-analyze", "verify", UNIT)
+def unit_is_valid(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
+    """`systemd-analyze verify` reports no problem with a unit and its drop-ins."""
+    result = context.run("systemd-analyze", "verify", unit)
     lines = f"{result.stdout}{result.stderr}".splitlines()
-    problems = [line for line in lines if "kubelet" in line]
+    problems = [line for line in lines if unit.removesuffix(".service") in line]
     if result.exit_code or problems:
         found = "\n".join(problems) or f"exit code {result.exit_code}"
-        yield Finding("no problem from systemd-analyze verify", found, UNIT)
+        yield Finding("no problem from systemd-analyze verify", found, unit)
 
 
 def unit_files_are_packaged(context: HostContext) -> Iterator[Finding]:
@@ -87,14 +87,14 @@ def nothing_overrides(context: HostContext, packages: PackageSet) -> Iterator[Fi
             yield Finding("no file that overrides the packages' own", "a file", path)
 
 
-def enabled_as_preset(context: HostContext) -> Iterator[Finding]:
-    """The unit is enabled or disabled as the host's presets say."""
-    result = context.run("systemctl", "list-unit-files", "--output=json", UNIT)
+def enabled_as_preset(context: HostContext, unit: str = UNIT) -> Iterator[Finding]:
+    """A unit is enabled or disabled as the host's presets say."""
+    result = context.run("systemctl", "list-unit-files", "--output=json", unit)
     units = json.loads(result.stdout or "[]")
     if not units:
-        yield Finding("a unit", "systemctl lists none", UNIT)
+        yield Finding("a unit", "systemctl lists none", unit)
     elif units[0]["state"] != units[0]["preset"]:
-        yield Finding(f"{units[0]['preset']}, by its preset", str(units[0]["state"]), UNIT)
+        yield Finding(f"{units[0]['preset']}, by its preset", str(units[0]["state"]), unit)
 
 
 def enablement_is(state: str) -> StepFunction:
