@@ -115,11 +115,14 @@ class SharedStore(Store):
     def __init__(self, root: Path, remote: Remote) -> None:
         super().__init__(root)
         self.remote = remote
+        self._shared: set[str] = set()
 
     def share(self, digests: Iterable[str]) -> None:
         """Copy files to the remote, unless it has them."""
         for sha256 in digests:
-            self.remote.upload(_object_path(sha256), self.path(sha256))
+            if sha256 not in self._shared and self._folder.is_file(self.path(sha256)):
+                self.remote.upload(_object_path(sha256), self.path(sha256))
+                self._shared.add(sha256)
 
     def share_record(self, kind: str, key: str) -> None:
         """Copy a record to the remote, unless it has one."""
@@ -137,9 +140,9 @@ class SharedStore(Store):
                 self.remote.reject(path, f"its sha256 is {actual[:12]}…")
         return actual == sha256
 
-    def has(self, sha256: str) -> bool:
+    def has(self, sha256: str, *, here: bool = False) -> bool:
         """Return whether the file exists here or in the remote; it is downloaded, unless that only looks up."""
-        if self.remote.lookup_only and not self._folder.is_file(self.path(sha256)):
+        if self.remote.lookup_only and not here and not self._folder.is_file(self.path(sha256)):
             return self.remote.exists(_object_path(sha256))
         return super().has(sha256)
 

@@ -51,8 +51,11 @@ class Store:
         """Return the path of a digest, whether or not the file exists."""
         return self.root / "sha256" / sha256[:2] / sha256
 
-    def has(self, sha256: str) -> bool:
-        """Return whether the file exists, and record that it is used; its content is not checked (see `get`)."""
+    def has(self, sha256: str, *, here: bool = False) -> bool:
+        """Return whether the file exists, and record that it is used; its content is not checked (see `get`).
+
+        With `here`, a file that only a remote has does not count before it was downloaded.
+        """
         path = self.path(sha256)
         with translate_os_errors(path):
             return self._mark_used(path) or self._obtain(sha256)
@@ -85,7 +88,9 @@ class Store:
     def _problem(self, sha256: str, label: str) -> tuple[str, str] | None:
         """Return what is wrong with a file, and where a damaged copy was moved; None for an intact one."""
         path = self.path(sha256)
-        if not self._folder.is_file(path) and not self._obtain(sha256):
+        if not self._folder.is_file(path):
+            if self._obtain(sha256):
+                return None
             return f"{label} ({sha256[:12]}…) is missing from the store {self.root}.", ""
         actual = sha256_of(path)
         if actual == sha256:

@@ -23,6 +23,8 @@ FIELDS: Mapping[str, tuple[Any, str, str, str]] = {
     "accept_sha1": (False, "true", "false", "true"),
     "trust_root": ("", "one.json", "/two.json", "three.json"),
     "cache_remote": ("", "/srv/cache", "s3://cache/kubeparcel", "cache"),
+    "workers": ("", "dask:local:2", "dask:tcp://10.0.0.1:8786", "dask:tls://scheduler:8786"),
+    "workers_tls": ("", "/etc/tls", "tls", "/tls"),
     "mirror": ("", "https://a.example", "/srv/mirror", "mirror"),
     "layout": ("etc", "official", "etc", "official"),
     "revision": ("1", "2", "3.el9", "4~rc1"),

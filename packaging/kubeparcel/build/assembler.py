@@ -64,7 +64,7 @@ def assemble(
 def cached_package(manifest: PackageManifest, store: Store) -> BuiltPackage | None:
     """Return the package that was built from a manifest before, if the store still has it."""
     record = store.get_record("package", manifest_digest(manifest))
-    return BuiltPackage(manifest, **record) if record and store.has(record["sha256"]) else None
+    return BuiltPackage(manifest, **record) if record and store.has(record["sha256"], here=True) else None
 
 
 def input_size(package: PackageManifest, store: Store) -> int:
@@ -98,5 +98,11 @@ def assemble_package(package: PackageManifest, store: Store) -> BuiltPackage:
         file = nfpm.write_package(package, sources, folder)
         size = file.stat().st_size
         sha256 = store.add(file)
-    store.put_record("package", manifest_digest(package), {"sha256": sha256, "size": size})
-    return BuiltPackage(package, sha256, size, time.monotonic() - started)
+    built = BuiltPackage(package, sha256, size, time.monotonic() - started)
+    record_package(built, store)
+    return built
+
+
+def record_package(built: BuiltPackage, store: Store) -> None:
+    """Record a package that is in the store, for `cached_package`."""
+    store.put_record("package", manifest_digest(built.manifest), {"sha256": built.sha256, "size": built.size})

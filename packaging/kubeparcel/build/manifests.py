@@ -156,6 +156,13 @@ def _bundled_modules(files: Sequence[ManifestFile], store: Store) -> tuple[str, 
     return tuple(linked_modules.bundled_modules(modules))
 
 
+def cache_programs(binaries: Mapping[str, str], store: Store) -> None:
+    """Read what `finalize` needs to know of binaries, so that it is in the store's records."""
+    files = [ManifestFile(name, 0o755, sha256=sha256) for name, sha256 in binaries.items()]
+    list(_read_programs("libraries", shared_libraries.library_relations, files, store))
+    list(_read_programs("modules", linked_modules.read_linked_modules, files, store))
+
+
 def _read_programs(
     kind: str, read: Callable[[Path, str], Any], files: Sequence[ManifestFile], store: Store
 ) -> Iterator[Any]:

@@ -30,7 +30,7 @@ from kubeparcel.build.sboms import build_sboms, sbom_subjects
 from kubeparcel.build.shared_cache import open_build_store
 from kubeparcel.build.statements import write_statements
 from kubeparcel.build.units import Submit
-from kubeparcel.build.workers import LocalWorkers, Scheduler
+from kubeparcel.build.workers import LocalWorkers, Scheduler, open_workers
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
@@ -51,8 +51,8 @@ def build(settings: Settings, log: Log, *, locked: bool = False, submit: Submit 
     store, out = open_build_store(settings, log), settings.base / settings.out
     with lock_output_folder(out), LocalWorkers(store, log) as workers:
         release = plan_release(settings, resolve_or_load(settings, log, locked=locked))
-        scheduler = Scheduler(submit or workers.submit, store)
-        checked = asyncio.run(build_release(release, scheduler, store, log))
+        with open_workers(settings, store, submit or workers.submit, log) as chosen:
+            checked = asyncio.run(build_release(release, Scheduler(chosen, store), store, log))
         written = write_release(checked, store, out)
         others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in checked.packages})
     return BuildResult(

@@ -129,6 +129,9 @@ class _ReadOnlyStore(Store):
 class _ReadOnlySharedStore(_ReadOnlyStore, SharedStore):
     """The same with a remote, which is only asked what it has."""
 
+    def has(self, sha256: str, *, here: bool = False) -> bool:
+        return super().has(sha256)
+
 
 def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
     """Plan a build without writing anything, not even the lock."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kubeparcel.config.setting_types import LOCAL_WORKERS
 from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError
 from kubeparcel.record_key import VARIABLE
 from kubeparcel.shared_store import Remote, SharedStore
 from kubeparcel.store import Store
@@ -16,9 +18,18 @@ if TYPE_CHECKING:
 
 
 def open_build_store(settings: Settings, log: Log) -> Store:
-    """Return the user's cache, with the settings' remote if they name one."""
-    store, remote = open_store(log), open_remote_cache(settings, log)
+    """Return the user's cache, with the settings' remote if they name one.
+
+    With workers on other machines, binaries stay in the remote; raises ConfigurationError if there is none.
+    """
+    elsewhere = bool(settings.workers) and not settings.workers.startswith(LOCAL_WORKERS)
+    store, remote = open_store(log), open_remote_cache(settings, log, lookup_only=elsewhere)
     if remote is None:
+        if elsewhere:
+            raise ConfigurationError(
+                f"--workers {settings.workers}: workers on other machines get files through a remote cache.",
+                "Set one that all machines reach: --cache-remote DIR|s3://BUCKET/PREFIX.",
+            )
         return store
     if not os.environ.get(VARIABLE):
         log.info(

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 FOLDER = "attestations"
 SUFFIX = ".intoto.json"
 
-NOT_INPUTS = ("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root", "cache-remote")
+NOT_INPUTS = (
+    *("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root"),
+    *("cache-remote", "workers", "workers-tls"),
+)
 """Settings that do not change a package: where it comes from and goes to, and which others are built."""
 
 

@@ -69,6 +69,10 @@ class Unit(Protocol):
     def weight(self) -> float:
         """The estimated duration in seconds."""
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The digests of the files in the store that the unit reads."""
+
     def cached(self, store: Store) -> Any:
         """Return the result if the store has it, else None."""
 
@@ -107,6 +111,10 @@ class FetchUnit:
     @property
     def resource(self) -> Resource:
         return Resource.GO if self.source == "go" else Resource.NETWORK
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(patch.sha256 for patch in self.variant.patches)
 
     def cached(self, store: Store) -> Mapping[str, str] | None:
         if self.policy.require_signatures:
@@ -161,6 +169,10 @@ class AssembleUnit:
     def resource(self) -> Resource:
         return Resource.ASSEMBLE
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(file.sha256 for file in self.manifest.files if file.sha256))
+
     def cached(self, store: Store) -> BuiltPackage | None:
         return cached_package(self.manifest, store)
 
@@ -194,6 +206,10 @@ class CheckUnit:
     @property
     def weight(self) -> float:
         return self.package.size / BYTES_PER_SECOND
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.package.sha256,)
 
     def cached(self, store: Store) -> tuple[Check, ...] | None:
         return check_cache.load_checks(store, self.key, self.label) or None

@@ -7,17 +7,22 @@ import itertools
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kubeparcel.build.units import Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.interrupts import start_threads
+from kubeparcel.paths import user_path
 from kubeparcel.store import Store
 from kubeparcel.threads import GRACE, PROCESSORS
+
+if TYPE_CHECKING:
+    from kubeparcel.config.settings import Settings
 
 THREADS = {Resource.NETWORK: 4, Resource.GO: 1, Resource.ASSEMBLE: PROCESSORS, Resource.CHECK: min(4, PROCESSORS)}
 """Units that are done at the same time; one `go build` uses all processors."""
@@ -67,6 +72,24 @@ class LocalWorkers:
                 future.set_result(unit.run(self._store, self._log))
             except BaseException as error:
                 future.set_exception(error)
+
+
+@contextmanager
+def open_workers(settings: Settings, store: Store, local: Submit, log: Log) -> Iterator[Submit]:
+    """Yield what starts units: the settings' Dask workers, for those that can be done elsewhere, or else `local`."""
+    kind, _, address = settings.workers.partition(":")
+    if not kind:
+        yield local
+        return
+    from kubeparcel.build.dask_client import Connection
+    from kubeparcel.build.dask_workers import DaskWorkers
+
+    number = address.removeprefix("local:")
+    tls = settings.base / user_path(settings.workers_tls) if settings.workers_tls else None
+    # On this machine, one `go build` uses all processors.
+    resources = {Resource.ASSEMBLE, Resource.CHECK, *(() if number != address else (Resource.GO,))}
+    with DaskWorkers(Connection(number, tls), frozenset(resources), store, local, log) as workers:
+        yield workers.submit
 
 
 @dataclass

@@ -28,6 +28,8 @@ def build(
     package: PackageOptions,
     out: str = "",
     cache_remote: str = "",
+    workers: str = "",
+    workers_tls: str = "",
     locked: bool = False,
     dry_run: bool = False,
     json_: bool = False,
@@ -41,7 +43,8 @@ def build(
     from kubeparcel.build import pipeline
     from kubeparcel.config.settings import load_settings
 
-    settings = load_settings({**asdict(release), **package.settings(), "out": out, "cache_remote": cache_remote})
+    where = {"out": out, "cache_remote": cache_remote, "workers": workers, "workers_tls": workers_tls}
+    settings = load_settings({**asdict(release), **package.settings(), **where})
     journal.keep_in(settings.base / settings.out)
     log = console.create_log(quiet)
     if dry_run:

@@ -84,6 +84,12 @@ OPTIONS: Mapping[str, Option] = {
     "cache-remote": Option(
         "cache that machines share: a folder that exists, or s3://BUCKET/PREFIX", "DIR|s3://BUCKET/PREFIX"
     ),
+    "workers": Option(
+        "machines that compile, assemble and check: a Dask scheduler's address (tcp:// or tls://), or processes here",
+        "dask:tcp://HOST:PORT|dask:local:COUNT",
+        "threads of this process",
+    ),
+    "workers-tls": Option("folder with ca.crt, tls.crt and tls.key, for a scheduler at tls://", "DIR"),
     "packages": Option(
         "optional packages to build as well, separated by commas", "NAME", completions=_optional_packages, several=True
     ),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from kubeparcel.config.field_types import StrictModel, exact_version
+from kubeparcel.config.field_types import Pattern, StrictModel, exact_version
 from kubeparcel.model import Arch, Format
 
 
@@ -62,6 +62,14 @@ def _digits(value: Any) -> Any:
 
 NumberAsText = BeforeValidator(_digits, json_schema_input_type=str | int)
 QuotedVersion = BeforeValidator(_quoted)
+LOCAL_WORKERS = "dask:local:"
+Workers = Annotated[
+    str,
+    Pattern(
+        r"|dask:(tcp|tls)://[^\s/]+:[0-9]{1,5}|dask:local:[1-9][0-9]{0,2}",
+        "dask:tcp://HOST:PORT, dask:tls://HOST:PORT or dask:local:COUNT",
+    ),
+]
 Arches = Annotated[
     tuple[Arch, ...],
     BeforeValidator(split_words, json_schema_input_type=str | tuple[Arch, ...]),

@@ -35,6 +35,7 @@ from kubeparcel.config.setting_types import (
     GoSettings,
     NumberAsText,
     QuotedVersion,
+    Workers,
     as_mapping,
     as_versions,
     kubernetes_request,
@@ -61,6 +62,8 @@ class Settings(StrictModel):
     accept_sha1: bool = False
     trust_root: str = ""
     cache_remote: str = ""
+    workers: Workers = ""
+    workers_tls: str = ""
     layout: Layout = "etc"
     revision: Annotated[str, Pattern(r"[0-9A-Za-z][0-9A-Za-z.+~]*", "a value like 1 or 2.el9"), NumberAsText] = "1"
     compression: Literal["fast", "balanced", "small"] = "balanced"

@@ -1,0 +1,135 @@
+"""What runs on a Dask worker: it says what it is, and does units with a store of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kubeparcel import __version__
+from kubeparcel.build.manifests import cache_programs
+from kubeparcel.build.units import FetchUnit, Resource
+from kubeparcel.console import Log, QuietLog
+from kubeparcel.errors import DiskError, ExternalError, KubeparcelError, ToolError, Unreachable
+from kubeparcel.paths import cache_dir
+from kubeparcel.record_key import VARIABLE
+from kubeparcel.shared_store import Remote, SharedStore, key_name
+from kubeparcel.store import Store
+
+if TYPE_CHECKING:
+    from kubeparcel.build.units import Unit
+
+REMOTE_VARIABLE = "KUBEPARCEL_CACHE_REMOTE"
+_FULL = "no space left on device"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a unit is done with: the remote cache, if the store has one, and what the worker must be."""
+
+    remote: str
+    identity: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a unit on a worker: its result or an error, or why the worker cannot do it."""
+
+    worker: str
+    address: str
+    result: Any = None
+    error: KubeparcelError | None = None
+    unfit: str = ""
+    unfit_for_all: bool = False
+    """Whether it can do no other units either."""
+    warnings: tuple[str, ...] = ()
+
+
+@functools.cache
+def identity() -> dict[str, str]:
+    """Return what must be equal on all machines: the program, nfpm, and the secret that authenticates records."""
+    from kubeparcel.build.check_cache import source_digest
+    from kubeparcel.packages import nfpm
+
+    return {
+        "kubeparcel": __version__,
+        "kubeparcel's files": source_digest("**/*.py", "**/*.yaml")[:12],
+        "nfpm": nfpm.version(),
+        VARIABLE: key_name()[:12],
+    }
+
+
+def differences(own: Mapping[str, str], expected: Mapping[str, str]) -> str:
+    """Return in which respects a worker is another one than needed, such as `nfpm 2.47.0 instead of 2.48.0`."""
+    different = [name for name in expected if own.get(name) != expected[name]]
+    if different and different != [VARIABLE]:  # other code is the reason for other digests of it
+        different = [name for name in different if name != "kubeparcel's files"] or different
+    return ", ".join(
+        f"another {name}" if name == VARIABLE else f"{name} {own.get(name, 'unknown')} instead of {expected[name]}"
+        for name in different
+    )
+
+
+def run_unit(unit: Unit, context: Context) -> Outcome:
+    """Do a unit on this worker; its files are in the remote cache when it returns."""
+    from distributed import get_worker
+
+    worker, log = get_worker(), _WorkerLog()
+    outcome = Outcome(str(worker.name), worker.address)
+    if problem := differences(identity(), context.identity):
+        return dataclasses.replace(outcome, unfit=problem, unfit_for_all=True)
+    store = _open_store(context.remote, log)
+    result: Any = None
+    error: KubeparcelError | None = None
+    try:
+        if unit.resource is Resource.GO:
+            _require_go()
+        result = unit.run(store, log)
+        if isinstance(unit, FetchUnit):
+            cache_programs(result, store)
+    except KubeparcelError as raised:
+        error = raised
+    except Exception as raised:  # as text: Dask waits forever for an exception that cannot be pickled
+        error = ExternalError(f"{unit.label} failed on worker {worker.name}: {raised!r}", traceback.format_exc(-8))
+    if isinstance(store, SharedStore) and store.remote.problem:
+        return dataclasses.replace(outcome, unfit=store.remote.problem, unfit_for_all=True)
+    if isinstance(error, DiskError | Unreachable | _WithoutGo) or _FULL in str(error):
+        full = isinstance(error, DiskError) or _FULL in str(error)
+        return dataclasses.replace(outcome, unfit=_FULL if _FULL in str(error) else str(error), unfit_for_all=full)
+    return dataclasses.replace(outcome, result=result, error=error, warnings=tuple(log.warnings))
+
+
+class _WithoutGo(ToolError):
+    """This worker cannot compile."""
+
+
+def _require_go() -> None:
+    from kubeparcel.sources.go_toolchain import find_go
+
+    try:
+        find_go()
+    except ToolError as error:
+        raise _WithoutGo(error.message) from None
+
+
+def _open_store(remote: str, log: Log) -> Store:
+    """Return the worker's store, with the remote of its own environment (its mount, say) or the client's."""
+    from kubeparcel.repository.storage.factory import open_remote
+
+    location = os.environ.get(REMOTE_VARIABLE) or remote
+    return SharedStore(cache_dir(), Remote(open_remote(location, Path("/")), log)) if location else Store(cache_dir())
+
+
+class _WorkerLog(QuietLog):
+    """Keeps warnings for the client."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)

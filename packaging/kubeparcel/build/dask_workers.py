@@ -1,0 +1,252 @@
+"""Does units on the workers of a Dask scheduler. Values travel through Dask, files through the remote cache.
+
+A worker that cannot do a unit (another version, no Go, a full disk) is reported once and not used again; lost
+workers and schedulers only delay a build. A package counts once it was read back and has its digest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from kubeparcel.build.assembler import BuiltPackage, manifest_digest, record_package
+from kubeparcel.build.dask_client import RETURN_TIMEOUT, Connection
+from kubeparcel.build.dask_worker import Context, Outcome, differences, identity, run_unit
+from kubeparcel.build.units import AssembleUnit, CheckUnit, Resource, Submit, Unit
+from kubeparcel.console import Log
+from kubeparcel.errors import DigestError, ExternalError
+from kubeparcel.shared_store import SharedStore
+from kubeparcel.store import Store
+
+ANY = frozenset({Resource.GO, Resource.ASSEMBLE, Resource.CHECK})
+"""The resources of units that workers do. Downloads depend on this machine: on its proxies, and on local mirrors."""
+
+
+@dataclass(eq=False)
+class _Job:
+    """A unit, its future for the build, its task for Dask, and the addresses of the workers that may do it."""
+
+    unit: Unit
+    future: Future[Any] = field(default_factory=Future)
+    task: Any = None
+    allowed: frozenset[str] = frozenset()
+    waiting_since: float = 0.0
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+
+class DaskWorkers:
+    """Workers of a scheduler, as a context. `local` does the units that only this machine can do."""
+
+    def __init__(self, connection: Connection, resources: frozenset[Resource], store: Store, local: Submit, log: Log):
+        self._connection, self._resources, self._store, self._local = connection, resources, store, local
+        self._log = log
+        self._context = Context(store.remote.location if isinstance(store, SharedStore) else "", identity())
+        self._workers: Mapping[str, Any] = {}
+        self._unfit: dict[str, set[Resource]] = {}
+        self._makers: dict[str, str] = {}
+        self._local_only: set[str] = set()
+        self._reported: set[str] = set()
+        self._numbers = itertools.count()
+        self._jobs: set[_Job] = set()
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        self._pool = ThreadPoolExecutor(8, "dask")
+
+    def __enter__(self) -> Self:
+        client = self._connection.client()
+        self._workers = client.scheduler_info(n_workers=-1)["workers"]
+        for address, answer in client.run(identity, on_error="return").items():
+            problem = f"kubeparcel is missing: {answer}" if isinstance(answer, Exception) else ""
+            if problem := problem or differences(answer, self._context.identity):
+                self._exclude(address, problem, self._resources)
+        usable = [worker for address, worker in self._workers.items() if address not in self._unfit]
+        self._log.info("Workers", f"{len(usable)} at {self._connection.address}")
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._connection.close([job.task for job in self._jobs if job.task])
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, unit: Unit) -> Future[Any]:
+        """Start a unit on a worker that can do it, or here; of those that wait, the heaviest are started first."""
+        if unit.resource not in self._resources or not self._local_only.isdisjoint(unit.inputs):
+            return self._local(unit)
+        job = _Job(unit)
+        self._jobs.add(job)
+        job.future.add_done_callback(lambda _: self._forget(job))
+        self._in_background(self._start, job)
+        return job.future
+
+    def _forget(self, job: _Job) -> None:
+        self._jobs.discard(job)
+        if job.future.cancelled() and job.task:
+            self._in_background(job.task.cancel)
+
+    def _in_background(self, call: Any, *args: Any) -> None:
+        with suppress(RuntimeError):  # the pool is shut down
+            self._pool.submit(call, *args)
+
+    def _start(self, job: _Job) -> None:
+        """Send a unit to Dask, once its files are in the remote cache and there is a worker for it."""
+        try:
+            with job.guard:
+                client = self._connection.client()
+                if job.future.done() or (job.task and job.task.client is client and job.allowed & self._workers.keys()):
+                    return None
+                job.allowed = self._workers_for(job.unit)
+                if not job.allowed:
+                    return self._report("waiting", f"No worker can do {job.unit.resource} units: waiting for one.")
+                self._share(job.unit)
+                job.task = client.submit(
+                    *(run_unit, job.unit, self._context),
+                    key=f"{job.unit.resource}-{job.unit.label.replace('/', '-')}-{next(self._numbers)}",
+                    priority=job.unit.weight,
+                    resources={"go": 1} if job.unit.resource is Resource.GO else None,
+                    pure=False,
+                    **self._restriction(job),
+                )
+                job.task.add_done_callback(lambda task: self._in_background(self._finish, job, task))
+        except Exception as error:
+            _settle(job, error=error)
+
+    def _workers_for(self, unit: Unit) -> frozenset[str]:
+        """Return the addresses of workers that can do a unit, as far as is known."""
+        fit = [address for address in self._workers if unit.resource not in self._unfit.get(address, ())]
+        if self._workers and not fit:
+            raise ExternalError(
+                f"{unit.label}: no worker at {self._connection.address} can be used.",
+                "The warnings above say why. All machines need the same kubeparcel, nfpm and KUBEPARCEL_CACHE_KEY.",
+            )
+        if unit.resource is Resource.GO:
+            fit = [address for address in fit if self._workers[address]["resources"].get("go")]
+        return frozenset(fit)
+
+    def _restriction(self, job: _Job) -> dict[str, Any]:
+        """Return where Dask may do a unit. A package is checked by another worker than made it, if there is one."""
+        others = job.allowed
+        if isinstance(job.unit, CheckUnit):
+            others -= {self._makers.get(job.unit.package.sha256, "")}
+        if self._unfit:
+            return {"workers": sorted(others or job.allowed)}
+        return {"workers": sorted(others), "allow_other_workers": True} if others not in (job.allowed, set()) else {}
+
+    def _share(self, unit: Unit) -> None:
+        self._store.share(unit.inputs)
+        if isinstance(self._store, SharedStore) and self._store.remote.problem:
+            raise ExternalError(
+                f"Workers get files through the remote cache, which cannot be used: {self._store.remote.problem}",
+                "This machine and all workers must be able to read and write it.",
+            )
+
+    def _finish(self, job: _Job, task: Any) -> None:
+        """Take the outcome of a unit, or start it again."""
+        if job.future.done() or task is not job.task:
+            return None
+        try:
+            if task.status == "error":
+                return _settle(job, error=_task_error(job.unit, task.exception()))
+            outcome: Outcome = task.result(timeout=RETURN_TIMEOUT)
+        except (CancelledError, OSError):  # the scheduler was lost, and all it knew
+            self._report("lost", f"The scheduler {self._connection.address} was lost: waiting for it.")
+        except Exception as error:
+            return _settle(job, error=error)
+        else:
+            if not outcome.unfit:
+                return self._take(job, outcome)
+            resources = self._resources if outcome.unfit_for_all else {job.unit.resource}
+            self._exclude(outcome.address, outcome.unfit, resources)
+        with job.guard:
+            job.task = None
+        return self._start(job)
+
+    def _take(self, job: _Job, outcome: Outcome) -> None:
+        for warning in outcome.warnings:
+            self._log.warn(f"Worker {outcome.worker}: {warning}")
+        if outcome.error:
+            return _settle(job, error=outcome.error)
+        try:
+            if isinstance(job.unit, CheckUnit) and all(check.passed for check in outcome.result):
+                self._store.share_record("package", manifest_digest(job.unit.package.manifest))
+            is_package = isinstance(job.unit, AssembleUnit)
+            return _settle(job, self._read_back(job.unit, outcome) if is_package else outcome.result)
+        except Exception as error:
+            return _settle(job, error=error)
+
+    def _read_back(self, unit: Unit, outcome: Outcome) -> BuiltPackage:
+        """Return a package that is in the store of this machine; it is assembled here if its bytes are others."""
+        built: BuiltPackage = outcome.result
+        try:
+            self._store.get(built.sha256, unit.label)
+        except DigestError:
+            self._log.warn(f"Worker {outcome.worker}: the bytes of {unit.label} are not those that it reported.")
+            built = unit.run(self._store, self._log)
+            self._local_only.add(built.sha256)
+        else:
+            record_package(built, self._store)
+            self._makers[built.sha256] = outcome.address
+        return built
+
+    def _exclude(self, address: str, problem: str, resources: frozenset[Resource] | set[Resource]) -> None:
+        with self._guard:
+            unfit = self._unfit.setdefault(address, set())
+            first, all_units = not resources <= unfit, resources == self._resources
+            unfit |= resources
+        if first:
+            name = self._workers.get(address, {}).get("name", address)
+            purpose = "" if all_units else f" for {', '.join(resources)} units"
+            self._log.warn(f"Worker {name} is not used{purpose}: {problem}")
+
+    def _report(self, event: str, text: str) -> None:
+        with self._guard:
+            first = event not in self._reported
+            self._reported.add(event)
+        if first:
+            self._log.warn(text)
+
+    def _watch(self) -> None:
+        """Start units again whose workers are gone, and fail those for which none appears."""
+        while not self._closed.wait(1):
+            with suppress(Exception):  # while the scheduler is lost
+                self._workers = self._connection.workers()
+                for job in list(self._jobs):
+                    self._look_after(job)
+
+    def _look_after(self, job: _Job) -> None:
+        if job.allowed & self._workers.keys():
+            job.waiting_since = 0.0
+            return None
+        job.waiting_since = job.waiting_since or time.monotonic()
+        if time.monotonic() - job.waiting_since < RETURN_TIMEOUT:
+            return self._in_background(self._start, job)
+        place, option = (" on a machine with Go", " --resources go=1") if job.unit.resource is Resource.GO else ("", "")
+        error = ExternalError(
+            f"{job.unit.label}: no worker for {job.unit.resource} units appeared at {self._connection.address} "
+            f"for {RETURN_TIMEOUT} s.",
+            f"Start one{place}: dask worker {self._connection.address} --nthreads 1{option}",
+        )
+        return _settle(job, error=error)
+
+
+def _task_error(unit: Unit, error: Exception) -> Exception:
+    """Return the error for a task that ended without an outcome."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return ExternalError(f"{unit.label} ended its worker several times.", "See the workers' logs: out of memory?")
+    return error
+
+
+def _settle(job: _Job, result: Any = None, error: Exception | None = None) -> None:
+    with suppress(InvalidStateError):  # it was cancelled
+        if error:
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(result)

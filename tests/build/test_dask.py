@@ -1,0 +1,247 @@
+"""Builds on a Dask scheduler with real worker processes, and what they survive."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from kubeparcel.build import dask_client, dask_workers, pipeline
+from kubeparcel.build.dask_client import Connection
+from kubeparcel.build.dask_workers import ANY, DaskWorkers
+from kubeparcel.build.units import Resource
+from kubeparcel.config.settings import load_settings
+from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, Unreachable
+from kubeparcel.record_key import VARIABLE
+from kubeparcel.repository.storage.factory import open_remote
+from kubeparcel.shared_store import Remote, SharedStore
+from tests.conftest import TIMEOUT, RecordingLog, replace_sources, wait_until
+from tests.support.dask_cluster import SECRET, Cluster, certificates, stop, wait_for_workers
+from tests.support.dask_units import TextUnit
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler with the workers `one` and `two`."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start_scheduler()
+        for name in ("one", "two"):
+            cluster.start_worker(name)
+        wait_for_workers(cluster.address, {"one", "two"})
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, SECRET)
+
+
+@contextmanager
+def connected(cluster: Cluster, log: RecordingLog, folder: Path) -> Iterator[tuple[DaskWorkers, SharedStore]]:
+    """Connect to the cluster with an own store; the units that only this machine can do fail."""
+    store = SharedStore(folder / "cache", Remote(open_remote(str(cluster.remote), folder), log, lookup_only=True))
+
+    def local(unit: object) -> None:
+        raise AssertionError(f"{unit} was done locally")
+
+    with DaskWorkers(Connection(cluster.address), ANY, store, local, log) as workers:  # type: ignore[arg-type]
+        yield workers, store
+
+
+def build(out: str, log: RecordingLog, **options: str) -> str:
+    """Build the fake release with a cache of its own, and return SHA256SUMS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPARCEL_CACHE", str(Path.cwd() / f"cache-{out}"))
+        replace_sources(patch)
+        assert pipeline.build(load_settings({**OPTIONS, "out": out, **options}), log).exit_code == 0
+    return (Path.cwd() / out / "SHA256SUMS").read_text()
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SHA256SUMS of a build in threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBEPARCEL_CONFIG", str(tmp_path_factory.mktemp("config")))
+        patch.chdir(tmp_path_factory.mktemp("local"))
+        return build("dist", RecordingLog())
+
+
+def test_workers_make_the_same_bytes_as_a_local_build(cluster, expected, workdir, log):
+    options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote)}
+    assert build("dist", log, **options) == expected
+    assert log.warnings == []
+    assert ("Workers", f"2 at {cluster.address}") in log.messages
+    assert build("again", log, **options) == expected
+
+
+def test_processes_of_this_machine_make_the_same_bytes(expected, workdir, log):
+    assert build("dist", log, workers="dask:local:2") == expected
+    assert log.warnings == []
+
+
+def test_worker_that_sends_other_bytes_is_found_and_the_package_is_made_here(cluster, expected, workdir, log):
+    liar = """
+from kubeparcel.shared_store import Remote
+def lie(self, path, source, upload=Remote.upload):
+    other = source.with_name("other")
+    other.write_bytes(source.read_bytes() + b"lie")
+    upload(self, path, other if path.startswith("sha256") else source)
+if Remote.upload.__name__ != "lie":  # Dask runs this file twice
+    Remote.upload = lie
+"""
+    cluster.remote.rename(cluster.remote.with_name("before"))  # else everything is there
+    cluster.remote.mkdir()
+    with cluster.worker("liar", preload=liar, resources="go=0"):
+        wait_for_workers(cluster.address, {"one", "two", "liar"})
+        options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote), "sbom": "false"}
+        sums = build("dist", log, **options)
+    assert {*sums.splitlines()} <= {*expected.splitlines()}
+    assert any("Worker liar: the bytes of" in warning for warning in log.warnings), log.warnings
+
+
+def test_worker_of_another_version_is_named_and_not_used(cluster, workdir, log, tmp_path):
+    preload = "import kubeparcel; kubeparcel.__version__ = '0.0.9'"
+    with cluster.worker("old", preload=preload) as old:
+        wait_for_workers(cluster.address, {"one", "two", "old"})
+        with connected(cluster, log, tmp_path) as (workers, _):
+            futures = [workers.submit(TextUnit(f"version {number}", seconds=0.05)) for number in range(9)]
+            processes = {future.result(TIMEOUT)[1] for future in futures}
+    assert old.pid not in processes
+    assert log.warnings == ["Worker old is not used: kubeparcel 0.0.9 instead of 0.1.0"]
+
+
+def test_unit_is_done_again_when_its_worker_is_killed(cluster, log, tmp_path):
+    with ExitStack() as stack:
+        victim = stack.enter_context(cluster.worker("victim"))
+        wait_for_workers(cluster.address, {"one", "two", "victim"})
+        workers, store = stack.enter_context(connected(cluster, log, tmp_path))
+        futures = [workers.submit(TextUnit(f"killed {number}", seconds=0.3)) for number in range(9)]
+        assert wait_until(lambda: any(future.done() for future in futures))
+        victim.send_signal(signal.SIGKILL)
+        results = [future.result(TIMEOUT) for future in futures]
+    assert all(store.has(sha256) for sha256, _ in results)
+
+
+def test_errors_of_units_are_not_retried(cluster, log, tmp_path):
+    with connected(cluster, log, tmp_path) as (workers, _):
+        for error in (ToolError, DigestError):
+            with pytest.raises(error, match="failed in"):
+                workers.submit(TextUnit(f"failing {error.__name__}", error=error)).result(TIMEOUT)
+
+
+def test_units_are_done_again_after_the_scheduler_was_restarted(tmp_path, log):
+    cluster = Cluster(tmp_path / "cluster")
+    with ExitStack() as stack:
+        stack.callback(cluster.close)
+        scheduler = cluster.start_scheduler()
+        cluster.start_worker("one", restart=True)
+        wait_for_workers(cluster.address, {"one"})
+        workers, store = stack.enter_context(connected(cluster, log, tmp_path))
+        futures = [workers.submit(TextUnit(f"restart {number}", seconds=0.2)) for number in range(6)]
+        assert wait_until(futures[0].done)
+        stop(scheduler)
+        cluster.start_scheduler()
+        results = [future.result(TIMEOUT) for future in futures]
+    assert all(store.has(sha256) for sha256, _ in results)
+    assert log.warnings[0] == f"The scheduler {cluster.address} was lost: waiting for it."
+
+
+def test_worker_with_a_full_disk_is_named_and_not_used(cluster, log, tmp_path):
+    if os.geteuid():
+        pytest.skip("needs root, to mount a small file system")
+    disk = cluster.folder / "cache-small"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=True)
+    try:
+        with cluster.worker("small"):
+            wait_for_workers(cluster.address, {"one", "two", "small"})
+            with connected(cluster, log, tmp_path) as (workers, store):
+                labels = [f"{number} {'x' * 20_000}" for number in range(9)]
+                futures = [workers.submit(TextUnit(label, seconds=0.1)) for label in labels]
+                assert all(store.has(future.result(TIMEOUT)[0]) for future in futures)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    (warning,) = log.warnings
+    assert warning.startswith("Worker small is not used: ")
+    assert "No space left on device" in warning
+
+
+def test_worker_that_cannot_reach_the_remote_is_named_and_not_used(cluster, log, tmp_path):
+    with cluster.worker("unmounted", environment={"KUBEPARCEL_CACHE_REMOTE": str(tmp_path / "missing")}):
+        wait_for_workers(cluster.address, {"one", "two", "unmounted"})
+        with connected(cluster, log, tmp_path) as (workers, store):
+            futures = [workers.submit(TextUnit(f"mount {number}", seconds=0.1)) for number in range(9)]
+            assert all(store.has(future.result(TIMEOUT)[0]) for future in futures)
+    assert log.warnings == [f"Worker unmounted is not used: The remote cache {tmp_path}/missing does not exist."]
+
+
+def test_units_are_compiled_where_go_is_installed(cluster, log, tmp_path):
+    without = {"PATH": str(tmp_path), "PIP_NO_INDEX": "1"}
+    with cluster.worker("without", environment=without):
+        wait_for_workers(cluster.address, {"one", "two", "without"})
+        with connected(cluster, log, tmp_path) as (workers, _):
+            units = [TextUnit(f"compiled {number}", Resource.GO, seconds=0.2) for number in range(6)]
+            for future in [workers.submit(unit) for unit in units]:
+                future.result(TIMEOUT)
+    (warning,) = log.warnings
+    assert warning.startswith("Worker without is not used for go units: Go is not installed")
+
+
+def test_build_without_workers_for_a_unit_ends_with_what_to_start(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(dask_workers, "RETURN_TIMEOUT", 2)
+    cluster = Cluster(tmp_path / "cluster")
+    try:
+        cluster.start_scheduler()
+        with connected(cluster, log, tmp_path) as (workers, _), pytest.raises(ExternalError) as caught:
+            workers.submit(TextUnit("kubelet", Resource.GO)).result(TIMEOUT)
+    finally:
+        cluster.close()
+    assert str(caught.value) == (
+        f"kubelet: no worker for go units appeared at {cluster.address} for 2 s.\n"
+        f"  Start one on a machine with Go: dask worker {cluster.address} --nthreads 1 --resources go=1"
+    )
+
+
+def test_scheduler_with_tls_accepts_clients_with_its_certificates(workdir, expected, log):
+    cluster = Cluster(workdir / "cluster", "tls", certificates(workdir / "tls"))
+    options = {"workers": f"dask:{cluster.address}", "cache_remote": str(cluster.remote)}
+    try:
+        cluster.start_scheduler()
+        cluster.start_worker("one")
+        assert build("dist", log, **options, workers_tls="tls") == expected
+        with pytest.raises(Unreachable, match="needs --workers-tls"):
+            build("again", log, **options)
+        (workdir / "tls/tls.key").unlink()
+        with pytest.raises(ConfigurationError, match=r"--workers-tls: .*/tls has no tls\.key"):
+            build("again", log, **options, workers_tls="tls")
+    finally:
+        cluster.close()
+
+
+def test_scheduler_that_does_not_answer_is_an_error_within_seconds(workdir, log, monkeypatch):
+    monkeypatch.setattr(dask_client, "ANSWER_TIMEOUT", 0.5)
+    (workdir / "remote").mkdir()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=re.escape(f"no Dask scheduler answers at {address}")):
+            build("dist", log, workers=f"dask:{address}", cache_remote="remote")
+
+
+def test_workers_elsewhere_need_a_remote_cache(workdir, log):
+    with pytest.raises(ConfigurationError, match=re.escape("dask:tcp://127.0.0.1:1: workers on other")):
+        build("dist", log, workers="dask:tcp://127.0.0.1:1")

@@ -1,0 +1,131 @@
+"""Dask schedulers and workers as processes on loopback, each worker with a cache of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from kubeparcel.record_key import VARIABLE
+from tests.conftest import TIMEOUT, wait_until
+
+ROOT = Path(__file__).parents[2]
+SECRET = "secret of the team"
+
+
+class Cluster:
+    """A scheduler, its address, and its workers by name; `remote` is the folder that they share."""
+
+    def __init__(self, folder: Path, protocol: str = "tcp", options: Sequence[str] = ()) -> None:
+        self.folder, self.remote = folder, folder / "remote"
+        self.remote.mkdir(parents=True)
+        self.address = f"{protocol}://127.0.0.1:{_free_port()}"
+        self.options = options
+        self._stack = ExitStack()
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        """Start the scheduler, at the same address each time."""
+        protocol, _, address = self.address.partition("://")
+        port = address.rpartition(":")[2]
+        return self._start("scheduler", "--protocol", protocol, "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+
+    def start_worker(
+        self,
+        name: str,
+        *,
+        preload: str = "",
+        resources: str = "go=1",
+        environment: Mapping[str, str] | None = None,
+        restart: bool = False,
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker; `preload` is code that it runs first. With `restart`, it is started again when it ends."""
+        preloads = []
+        if preload:
+            file = self.folder / f"preload_{name}.py"
+            file.write_text(preload)
+            preloads = ["--preload", str(file)]
+        local = self.folder / f"dask-{name}"
+        return self._start(
+            "worker",
+            *(self.address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--nthreads", "1"),
+            *("--name", name, "--local-directory", str(local), "--resources", resources, "--death-timeout", "60"),
+            *preloads,
+            environment={
+                "KUBEPARCEL_CACHE": str(self.folder / f"cache-{name}"),
+                "KUBEPARCEL_CONFIG": str(self.folder / f"config-{name}"),
+                **(environment or {}),
+            },
+            restart=restart,
+        )
+
+    @contextmanager
+    def worker(self, name: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker until the block ends."""
+        process = self.start_worker(name, **options)  # type: ignore[arg-type]
+        try:
+            yield process
+        finally:
+            stop(process)
+
+    def _start(
+        self, kind: str, *args: str, environment: Mapping[str, str] | None = None, restart: bool = False
+    ) -> subprocess.Popen[bytes]:
+        loop = ["sh", "-c", 'while :; do "$@"; done', "sh"] if restart else []
+        command = [*loop, sys.executable, "-m", "distributed.cli.dask_" + kind, *self.options, *args]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("KUBEPARCEL_")}
+        variables = {**kept, VARIABLE: SECRET, "PYTHONPATH": str(ROOT), **(environment or {})}
+        log = self._stack.enter_context((self.folder / f"{kind}.log").open("ab"))
+        process = subprocess.Popen(
+            command, env=variables, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+        )
+        self._stack.callback(stop, process)
+        return process
+
+    def close(self) -> None:
+        """End all processes."""
+        self._stack.close()
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with its children, and wait for its end."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(TIMEOUT)
+
+
+def wait_for_workers(address: str, names: set[str]) -> None:
+    """Wait until the scheduler knows exactly these workers."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False, timeout=TIMEOUT) as client:
+        present: set[str] = set()
+
+        def complete() -> bool:
+            nonlocal present
+            present = {worker["name"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
+            return present == names
+
+        assert wait_until(complete), present
+
+
+def certificates(folder: Path) -> list[str]:
+    """Write a self-signed certificate as ca.crt, tls.crt and tls.key; return the options of Dask that name them."""
+    folder.mkdir(exist_ok=True)
+    files = [folder / name for name in ("ca.crt", "tls.crt", "tls.key")]
+    subject = ["-subj", "/CN=kubeparcel", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", files[2], "-out", files[1]]
+    subprocess.run(["openssl", "req", "-x509", *key, *subject], check=True, capture_output=True)
+    files[0].write_bytes(files[1].read_bytes())
+    return [f"--tls-{name}={file}" for name, file in zip(("ca-file", "cert", "key"), files, strict=True)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

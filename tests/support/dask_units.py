@@ -1,0 +1,40 @@
+"""A unit that writes a file, for tests of where units are done and what happens to them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kubeparcel.build.units import Resource
+from kubeparcel.console import Log
+from kubeparcel.errors import KubeparcelError
+from kubeparcel.store import Store
+
+
+@dataclass(frozen=True)
+class TextUnit:
+    """Adds its label to the store; the result is the digest, and the process that did it."""
+
+    label: str
+    resource: Resource = Resource.ASSEMBLE
+    seconds: float = 0.0
+    weight: float = 1.0
+    inputs: tuple[str, ...] = ()
+    error: type[KubeparcelError] | None = None
+
+    @property
+    def key(self) -> str:
+        return self.label
+
+    def cached(self, store: Store) -> Any:
+        return None
+
+    def run(self, store: Store, log: Log) -> tuple[str, int]:
+        time.sleep(self.seconds)
+        if self.error:
+            raise self.error(f"{self.label} failed in {os.getpid()}")
+        for sha256 in self.inputs:
+            store.get(sha256, "an input")
+        return store.add_bytes(self.label.encode()), os.getpid()
