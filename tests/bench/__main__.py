@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kubeparcel import paths
 from kubeparcel.console import format_table
-from tests.bench import download, hosts, packages, publishing
+from tests.bench import download, fleet, hosts, packages, publishing
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground
 
@@ -35,6 +35,7 @@ PARTS: Mapping[str, Callable[[Ground, Path], Iterator[Figure]]] = {
     "publish-rpm": publishing.rpms,
     "publish-large": publishing.large,
     "publish-steady": publishing.steady,
+    "fleet": fleet.fleet,
     "hosts": hosts.verify_levels,
 }
 

@@ -42,8 +42,14 @@ class Cluster:
         resources: str = "go=1",
         environment: Mapping[str, str] | None = None,
         restart: bool = False,
+        core: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a worker; `preload` is code that it runs first. With `restart`, it is started again when it ends."""
+        """Start a worker; `preload` is code that it runs first. With `restart`, it is started again when it ends.
+
+        `core` is the only processor that it uses.
+        """
+        prefix = ["sh", "-c", 'while :; do "$@"; done', "sh"] if restart else []
+        prefix += [] if core is None else ["taskset", "--cpu-list", str(core)]
         preloads = []
         if preload:
             file = self.folder / f"preload_{name}.py"
@@ -60,7 +66,7 @@ class Cluster:
                 "KUBEPARCEL_CONFIG": str(self.folder / f"config-{name}"),
                 **(environment or {}),
             },
-            restart=restart,
+            prefix=prefix,
         )
 
     @contextmanager
@@ -73,10 +79,9 @@ class Cluster:
             stop(process)
 
     def _start(
-        self, kind: str, *args: str, environment: Mapping[str, str] | None = None, restart: bool = False
+        self, kind: str, *args: str, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
     ) -> subprocess.Popen[bytes]:
-        loop = ["sh", "-c", 'while :; do "$@"; done', "sh"] if restart else []
-        command = [*loop, sys.executable, "-m", "distributed.cli.dask_" + kind, *self.options, *args]
+        command = [*prefix, sys.executable, "-m", "distributed.cli.dask_" + kind, *self.options, *args]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("KUBEPARCEL_")}
         variables = {**kept, VARIABLE: SECRET, "PYTHONPATH": str(ROOT), **(environment or {})}
         log = self._stack.enter_context((self.folder / f"{kind}.log").open("ab"))

@@ -90,11 +90,12 @@ def write_hashed(chunks: Iterable[bytes], target: Path, limit: int) -> str:
     """
     digest = hashlib.sha256()
     with translate_os_errors(target), target.open("xb") as file, ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(digest.update, b"")
         for chunk in chunks:
             part = chunk[:limit]
+            hashed.result()  # the one before: a slow disk and a slow hash must not add up, nor fill the memory
             hashed = pool.submit(digest.update, part)
             file.write(part)
-            hashed.result()
             limit -= len(part)
             if not limit:
                 break
