@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,13 @@ class Site:
         )
         assert result.returncode == code, result.stdout + result.stderr
         return result
+
+    def beside(self, folder: Path, files: Mapping[str, str]) -> Site:
+        """Return another folder with these files, and keys of its own."""
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        return Site(folder, {**self.env, "KUBEPARCEL_CONFIG": str(folder / "config")})
 
     def json(self, *words: str, **env: str) -> Any:
         """Run it with --json and give the document."""
