@@ -30,9 +30,7 @@ def test_commands_of_the_page_publish_a_patched_component(real: Site, tmp_path: 
         else:
             subprocess.run(words, cwd=tmp_path, check=True)
     assert "CNI plugins patched: portmap.patch" in output
-    published = sorted(
-        path.name for path in (tmp_path / "srv").rglob("kubernetes-cni*") if path.suffix in (".deb", ".rpm")
-    )
+    published = sorted({path.name for path in (tmp_path / "srv").rglob("kubernetes-cni*1.7.1*[bm]")})
     assert published == ["kubernetes-cni-1.7.1+acme.1-1.x86_64.rpm", "kubernetes-cni_1.7.1+acme.1-1_amd64.deb"]
     deb = next((tmp_path / "srv").rglob(published[1]))
     subprocess.run(["dpkg-deb", "--extract", deb, tmp_path / "root"], check=True)
