@@ -216,13 +216,15 @@ class BuildVariant:
     """How binaries are compiled, where it differs from the default.
 
     `fips` links Go's FIPS 140-3 module; `amd64` is the lowest level of x86-64 processors that run the
-    binaries (GOAMD64). `suffix` is the build metadata of patched versions, without `+`.
+    binaries (GOAMD64). `suffix` is the build metadata of patched versions, without `+`. `debug` adds files with
+    debug symbols, and does not change the binaries.
     """
 
     fips: bool = False
     amd64: str = "v1"
     suffix: str = ""
     patches: tuple[Patch, ...] = ()
+    debug: bool = False
 
     @property
     def is_set(self) -> bool:
@@ -235,7 +237,8 @@ class BuildVariant:
 
     def as_document(self) -> dict[str, bool | str]:
         """Return the settings of the compiler that differ from the default, by the keys of `go` in kubeparcel.yaml."""
-        return {**({"fips": True} if self.fips else {}), **({"amd64": self.amd64} if self.amd64 != "v1" else {})}
+        values: dict[str, bool | str] = {"fips": self.fips, "amd64": self.amd64, "debug": self.debug}
+        return {name: value for name, value in values.items() if value not in (False, "v1")}
 
 
 @dataclass(frozen=True)
@@ -293,6 +296,9 @@ class Lock:
         """The artifacts of all components."""
         return tuple(a for c in self.components for a in c.artifacts)
 
+
+DEBUG_SUFFIX = ".debug"
+"""The end of the names of files with the debug symbols of a binary, beside it in Binaries."""
 
 Binaries: TypeAlias = Mapping[tuple[str, Arch], Mapping[str, str]]
 """The SHA-256 of each fetched binary: {(component, architecture): {name: sha256}}."""

@@ -41,7 +41,16 @@ def test_variant_is_written_to_the_lock_and_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["go: 1", "go: {fips: 1}", "go: {fips: 'true'}", "go: {amd64: v9}", "go: {amd64: 3}", "go: {other: true}"]
+    "text",
+    [
+        "go: 1",
+        "go: {fips: 1}",
+        "go: {fips: 'true'}",
+        "go: {debug: 1}",
+        "go: {amd64: v9}",
+        "go: {amd64: 3}",
+        "go: {other: true}",
+    ],
 )
 def test_invalid_variant_in_the_lock_is_an_error(tmp_path, text):
     path = tmp_path / "kubeparcel.lock"
@@ -69,9 +78,9 @@ def test_changed_variant_is_a_difference():
 
 def test_variant_is_compiled_without_asking_upstream(fake_sources, workdir, log):
     fake_sources(FakeSource(down=ConfigurationError("never asked")), FakeModules())
-    (workdir / "kubeparcel.yaml").write_text("go: {fips: true, amd64: v2}\nmirror: /srv/mirror\n")
+    (workdir / "kubeparcel.yaml").write_text("go: {fips: true, amd64: v2, debug: true}\nmirror: /srv/mirror\n")
     lock = resolve_or_load(load_settings({"kubernetes": "1.36"}), log, locked=False)
-    assert (lock.source, lock.request.variant) == ("go", BuildVariant(fips=True, amd64="v2"))
+    assert (lock.source, lock.request.variant) == ("go", BuildVariant(fips=True, amd64="v2", debug=True))
     assert "The mirror /srv/mirror is not used" in log.warnings[0]
     assert resolve_or_load(load_settings({"kubernetes": "1.36"}), log, locked=True) == lock
     assert update_lock(load_settings({"kubernetes": "1.36"}), log).exit_code == 0

@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
+from kubeparcel.config import catalog
 from kubeparcel.errors import DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Version
+from kubeparcel.model import Arch, Artifact, BuildVariant, Version
+from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog
 from tests.sources.go_world import AMD64, KUBERNETES, S390X, SUM, modules
@@ -44,6 +46,21 @@ def test_compiler_options_make_builds_reproducible(published, store, log):
     assert "buildDate=2026-07-22T18:07:38Z" in flags
     mod = (published.folder / "go.mod").read_text()
     assert "k8s.io/api => k8s.io/api v0.36.3" in mod
+
+
+def test_debug_symbols_are_linked_separately_and_leave_the_binaries_as_they_are(published, store, log, monkeypatch):
+    monkeypatch.setattr("kubeparcel.sources.compilation.require_variant", lambda *_: None)
+    monkeypatch.setattr(
+        "kubeparcel.sources.debug_symbols.write_debug_file", lambda _, unstripped, target: target.write_text("symbols")
+    )
+    plain = modules("go1.26.8").fetch([AMD64], store, log)["kubernetes", Arch.AMD64]
+    source = GoModules(catalog.load().components, "go1.26.8", BuildVariant(debug=True))
+    assert source.cached(AMD64, store) is None
+    binaries = source.fetch([AMD64], store, log)["kubernetes", Arch.AMD64]
+    assert {name: digest for name, digest in binaries.items() if not name.endswith(".debug")} == plain
+    assert sorted(name for name in binaries if name not in plain) == ["kubeadm.debug", "kubectl.debug", "kubelet.debug"]
+    flags = [word for call in published.recorded_calls("build") for word in call["words"] if "-ldflags" in word]
+    assert ["-s -w" in word for word in flags] == [True, True, False]
 
 
 def test_temporary_folder_is_removed_after_compiling(published, store, log):

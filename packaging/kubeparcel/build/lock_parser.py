@@ -72,12 +72,12 @@ def _parse_definitions(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_variant(mapping: Mapping[str, Any]) -> BuildVariant:
-    if unknown := set(mapping) - {"fips", "amd64"}:
+    if unknown := set(mapping) - {"fips", "amd64", "debug"}:
         raise ValueError(f"go: unknown key {', '.join(map(str, unknown))}")
-    fips = mapping.get("fips", False)
-    if not isinstance(fips, bool):
-        raise TypeError(f"go.fips: expected true or false, not {fips}")
-    return BuildVariant(fips, _match(str(mapping.get("amd64", "v1")), r"v[1-4]", "go.amd64"))
+    fips, debug = mapping.get("fips", False), mapping.get("debug", False)
+    if not isinstance(fips, bool) or not isinstance(debug, bool):
+        raise TypeError(f"go: expected true or false, not {fips} and {debug}")
+    return BuildVariant(fips, _match(str(mapping.get("amd64", "v1")), r"v[1-4]", "go.amd64"), debug=debug)
 
 
 def _parse_patches(mapping: Mapping[str, Any], variant: BuildVariant) -> BuildVariant:

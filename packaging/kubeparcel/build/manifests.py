@@ -12,6 +12,7 @@ from kubeparcel.build.assembler import RECIPE
 from kubeparcel.build.locked_components import source_of, toolchain_of
 from kubeparcel.build.planner import (
     ComponentBinary,
+    DebugFiles,
     FilePlan,
     LocalFile,
     OmittedBinary,
@@ -23,11 +24,12 @@ from kubeparcel.build.planner import (
 )
 from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Binaries, Format, Lock
+from kubeparcel.model import DEBUG_SUFFIX, Binaries, Format, Lock
 from kubeparcel.packages import linked_modules, shared_libraries
 from kubeparcel.packages.linked_modules import LinkedModule
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest
 from kubeparcel.packages.provenance import describe_contents
+from kubeparcel.sources.debug_symbols import build_id
 from kubeparcel.store import Store
 
 _COPIED_FIELDS = (
@@ -43,7 +45,8 @@ def finalize(plan: PackagePlan, lock: Lock, binaries: Binaries, store: Store) ->
     Raises ConfigurationError if a binary of the plan is missing from the release.
     """
     digests = binaries.get((plan.component, plan.arch), {}) if plan.arch else {}
-    files = tuple(manifest_file for file in plan.files for manifest_file in _manifest_files(file, plan, digests, store))
+    rows = (row for file in plan.files for row in _manifest_files(file, plan, digests, store))
+    files = tuple({row.path: row for row in rows}.values())
     dependencies = _library_dependencies(plan, files, store)
     manifest = PackageManifest(
         **{name: getattr(plan, name) for name in _COPIED_FIELDS},
@@ -64,6 +67,8 @@ def _with_provenance(
     if not paths:
         return manifest
     record = {**provenance(plan, lock, digests), "contents": describe_contents(manifest)}
+    debug_files = [file for file in manifest.files if file.path.endswith(DEBUG_SUFFIX)]
+    record["binaries"] |= {Path(file.path).name: f"sha256:{file.sha256}" for file in debug_files}
     sha256 = store.add_bytes((json.dumps(record, indent=2) + "\n").encode())
     files = tuple(replace(file, sha256=sha256) if file.path in paths else file for file in manifest.files)
     return replace(manifest, files=files)
@@ -74,6 +79,8 @@ def _manifest_files(
 ) -> Iterator[ManifestFile]:
     entry = ManifestFile(file.path, file.mode, config=file.config, role=file.role, custom=file.custom)
     match file.content:
+        case DebugFiles():
+            yield from _debug_files(file.content, entry, plan, digests, store)
         case ComponentBinary():
             yield from _binary_files(file.content, entry, plan, digests)
         case TextContent(text):
@@ -90,6 +97,30 @@ def _manifest_files(
             _require_binary(file.path.rpartition("/")[2], plan, digests, " to remove")
 
 
+def _debug_files(
+    files: DebugFiles, entry: ManifestFile, plan: PackagePlan, digests: Mapping[str, str], store: Store
+) -> Iterator[ManifestFile]:
+    """Yield the file with the symbols of each program, where debuggers search it."""
+    for program in files.programs:
+        planned = replace(plan, files=files.programs)
+        for binary in _manifest_files(program, planned, digests, store):
+            name = (isinstance(program.content, ComponentBinary) and program.content.name) or Path(binary.path).name
+            identifier = build_id(store.get(binary.sha256, binary.path))
+            if not identifier:
+                raise ConfigurationError(
+                    f"{binary.path} has no build ID, by which debuggers find its symbols.",
+                    "Compile it with Go 1.24 or later, or remove go.debug from kubeparcel.yaml.",
+                )
+            folder = f"{entry.path}/{identifier[:2]}"
+            path = f"{folder}/{identifier[2:]}{DEBUG_SUFFIX}"
+            yield replace(entry, path=path, sha256=digests[f"{name}{DEBUG_SUFFIX}"])
+            if plan.format is Format.RPM:
+                yield replace(entry, path=folder, kind="dir", mode=0o755)
+    if plan.format is Format.RPM:
+        for path in (entry.path, str(Path(entry.path).parent)):
+            yield replace(entry, path=path, kind="dir", mode=0o755)
+
+
 def _binary_files(
     binary: ComponentBinary, entry: ManifestFile, plan: PackagePlan, digests: Mapping[str, str]
 ) -> Iterator[ManifestFile]:
@@ -97,7 +128,7 @@ def _binary_files(
     if not binary.name:
         planned_paths = {file.path for file in plan.files}
         for name, sha256 in sorted(digests.items()):
-            if f"{entry.path}/{name}" not in planned_paths:
+            if not name.endswith(DEBUG_SUFFIX) and f"{entry.path}/{name}" not in planned_paths:
                 yield replace(entry, path=f"{entry.path}/{name}", sha256=sha256)
     else:
         _require_binary(binary.name, plan, digests)
@@ -121,7 +152,8 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
     used = {name for _, name in binaries}
     replaced = {file.path for file in plan.files} - {path for path, _ in binaries}
     all_of = [path for path, name in binaries if not name]
-    used |= {name for name in digests for folder in all_of if f"{folder}/{name}" not in replaced}
+    programs = [name for name in digests if not name.endswith(DEBUG_SUFFIX)]
+    used |= {name for name in programs for folder in all_of if f"{folder}/{name}" not in replaced}
     return {
         "package": f"{plan.name} {plan.version}-{plan.revision}",
         "component": component.name,

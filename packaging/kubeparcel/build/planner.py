@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from kubeparcel.config.catalog import Catalog
     from kubeparcel.config.catalog_models import FileSpec, PackageSpec
     from kubeparcel.config.settings import Settings
+
+DEBUG_FOLDER = "/usr/lib/debug/.build-id"
+DEBUG_PACKAGES = {Format.DEB: "-dbgsym", Format.RPM: "-debuginfo"}
+"""What the names of packages with debug symbols end in."""
 
 TIMESTAMP_LIMIT = 2**32
 """The first time stamp that rpm's build time and gzip's header cannot express."""
@@ -68,8 +73,15 @@ class ProvenanceRecord:
     """The record of where the package's binaries came from, written after they are fetched."""
 
 
+@dataclass(frozen=True)
+class DebugFiles:
+    """The debug symbols of programs, in files named by their build IDs, below the path."""
+
+    programs: tuple[FilePlan, ...]
+
+
 FileContent: TypeAlias = (
-    ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | OmittedBinary | ProvenanceRecord
+    DebugFiles | ComponentBinary | TextContent | LocalFile | Symlink | OwnedDirectory | OmittedBinary | ProvenanceRecord
 )
 
 
@@ -124,7 +136,7 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
     _require_one_owner(plans)
-    return plans
+    return (*plans, *filter(None, map(_debug_package, plans))) if lock.request.variant.debug else plans
 
 
 def _require_one_owner(plans: Sequence[PackagePlan]) -> None:
@@ -238,3 +250,29 @@ def _local_file(source: Path, path: str) -> LocalFile:
             "`source` is relative to the folder of kubeparcel.yaml.",
         )
     return LocalFile(source)
+
+
+def _debug_package(plan: PackagePlan) -> PackagePlan | None:
+    """Return the package with the debug symbols of a package's programs, as Debian and Fedora name it."""
+    programs = tuple(file for file in plan.files if isinstance(file.content, ComponentBinary))
+    if not programs:
+        return None
+    name = plan.name + DEBUG_PACKAGES[plan.format]
+    documents = tuple(
+        replace(file, path=re.sub(rf"/{re.escape(plan.name)}(?=/|$)", f"/{name}", file.path))
+        for file in plan.files
+        if re.match(rf"/usr/share/(doc|licenses)/{re.escape(plan.name)}(/|$)", file.path)
+    )
+    texts = {
+        "section": "debug",
+        "summary": f"debug symbols for {plan.name}",
+        "description": f"For gdb and delve, which find them by the build IDs of the programs in {plan.name}.",
+    }
+    return replace(
+        plan,
+        name=name,
+        fields={**plan.fields, **texts},
+        files=(FilePlan(DEBUG_FOLDER, 0o644, DebugFiles(programs)), *documents),
+        relations=(("depends", f"{plan.name} (>= {plan.version}-{plan.revision})"),),
+        scripts={},
+    )

@@ -89,3 +89,6 @@ class GoSettings(StrictModel):
     amd64: Literal["v1", "v2", "v3", "v4"] = Field(
         default="v1", description="lowest level of x86-64 processors that run the binaries (GOAMD64)"
     )
+    debug: bool = Field(
+        default=False, description="build packages with debug symbols as well: NAME-dbgsym (deb), NAME-debuginfo (rpm)"
+    )

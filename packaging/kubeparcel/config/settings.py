@@ -143,7 +143,7 @@ class Settings(StrictModel):
     def variant(self) -> BuildVariant:
         """Return how binaries are compiled, with the digests of the patches; raise ConfigurationError for a bad one."""
         patches = read_patches(self.patches, self.base)
-        return BuildVariant(self.go.fips, self.go.amd64, self.version_suffix.removeprefix("+"), patches)
+        return BuildVariant(self.go.fips, self.go.amd64, self.version_suffix.removeprefix("+"), patches, self.go.debug)
 
     def input_policy(self) -> InputPolicy:
         """Return the settings that decide which of upstream's files are accepted."""

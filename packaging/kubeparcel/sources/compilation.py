@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.model import Arch, BuildVariant
+from kubeparcel.model import DEBUG_SUFFIX, Arch, BuildVariant
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.store import Store
@@ -50,12 +50,25 @@ class Compilation:
         outputs = sorted(out.iterdir())
         for output in outputs if go.variant.as_document() else ():
             require_variant(output, go.variant, self.arch)
+        if go.variant.debug:
+            outputs += self._debug_files(go, out, log)
         binaries = {output.name: store.add(output) for output in outputs}
         for sha256 in binaries.values():
             store.cache_digests(sha256)
         return binaries
 
-    def _build(self, go: Go, out: Path, log: Log) -> None:
+    def _debug_files(self, go: Go, out: Path, log: Log) -> list[Path]:
+        """Link the programs again, with symbols, and return the files with these alone."""
+        from kubeparcel.sources.debug_symbols import write_debug_file
+
+        unstripped = out.with_name(f"{out.name}-unstripped")
+        self._build(go, unstripped, log, ())
+        targets = {name: out / f"{name}{DEBUG_SUFFIX}" for name in self.names}
+        for name, target in targets.items():
+            write_debug_file(out / name, unstripped / name, target)
+        return [*targets.values()]
+
+    def _build(self, go: Go, out: Path, log: Log, strip: Sequence[str] = ("-s -w",)) -> None:
         """Run `go build` with progress."""
         run = functools.partial(go.run, cwd=self.folder, arch=self.arch)
         dependencies = run("list", self.mod, "-deps", *self.packages)
@@ -72,7 +85,7 @@ class Compilation:
                 finished = sum((out / name).exists() for name in names)
                 task.advance(1, f"{finished} of {len(names)} binaries · {compiled:,} of {total:,} packages")
 
-            link_flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.variables.items())])
+            link_flags = " ".join([*strip, *(f"-X {name}={value}" for name, value in self.variables.items())])
             flags = [self.mod, "-trimpath", "-buildvcs=false", "-v", f"-ldflags={link_flags}"]
             target = out / names[0] if len(names) == 1 else f"{out}/"
             run("build", *flags, f"-o={target}", *self.packages, on_line=on_line)

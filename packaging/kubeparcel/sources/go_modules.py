@@ -197,7 +197,8 @@ class GoModules:
         go = spec.go.model_dump(exclude={"folder"})
         patches = [patch.key for patch in self._patches(artifact)]
         changes = ({"patches": patches, "suffix": self.variant.suffix},) if patches else ()
-        return json.dumps([RECIPE, *inputs, go, spec.binaries, environment, *other_database, *changes])
+        debug = ({"debug": True},) if self.variant.debug else ()
+        return json.dumps([RECIPE, *inputs, go, spec.binaries, environment, *other_database, *changes, *debug])
 
     def _patches(self, artifact: Artifact) -> tuple[Patch, ...]:
         return applicable_patches(self.variant, artifact.component, _module_version(artifact))

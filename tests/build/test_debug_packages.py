@@ -1,0 +1,108 @@
+"""Packages with debug symbols: planned beside the others, with the files where debuggers search them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kubeparcel.build.manifests import finalize
+from kubeparcel.build.planner import plan_packages
+from kubeparcel.config import catalog
+from kubeparcel.config.settings import load_settings
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import Arch, BuildVariant, Lock
+from kubeparcel.verify.install import actions
+from tests.conftest import locked
+from tests.support.elf_files import elf_of_sections
+
+DEBUG = BuildVariant(debug=True)
+
+
+def debug_lock() -> Lock:
+    return dataclasses.replace(locked(source="go", variant=DEBUG), source="go")
+
+
+def program(identifier: bytes) -> bytes:
+    note = b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + identifier.ljust(20, b"\0")
+    return elf_of_sections({".note.gnu.build-id": note} if identifier else {".x": b""})
+
+
+def binaries(store, *names: str, identifier: str = "{}"):
+    digests = {}
+    for number, name in enumerate(names, 1):
+        digests[name] = store.add_bytes(program(bytes([number] * 20) if identifier else b""))
+        digests[f"{name}.debug"] = store.add_bytes(f"symbols of {name}".encode())
+    return digests
+
+
+def plans(workdir):
+    (workdir / "kubeparcel.yaml").write_text("go: {debug: true}\n")
+    return {plan.name: plan for plan in plan_packages(load_settings({}), debug_lock(), catalog.load())}
+
+
+def test_each_package_with_programs_has_one_with_their_symbols(workdir):
+    planned = plans(workdir)
+    assert [name for name in planned if name.endswith(("-dbgsym", "-debuginfo"))] == [
+        f"{name}{end}"
+        for name in ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
+        for end in ("-dbgsym", "-debuginfo")
+    ]
+    kubelet = planned["kubelet-dbgsym"]
+    assert kubelet.file_name == "deb/kubelet-dbgsym_1.36.3-1_amd64.deb"
+    assert (kubelet.fields["section"], kubelet.fields["summary"]) == ("debug", "debug symbols for kubelet")
+    assert kubelet.relations == (("depends", "kubelet (>= 1.36.3-1)"),)
+    assert kubelet.scripts == {}
+    assert "/usr/share/doc/kubelet-dbgsym/copyright" in [file.path for file in kubelet.files]
+    assert not [plan for plan in plan_packages(load_settings({}), locked(), catalog.load()) if "-d" in plan.name]
+
+
+@pytest.mark.parametrize(
+    ("package", "names"), [("kubelet-dbgsym", ["kubelet"]), ("kubernetes-cni-debuginfo", ["bridge", "portmap"])]
+)
+def test_files_are_named_by_the_build_ids_of_the_programs(workdir, store, package, names):
+    plan = plans(workdir)[package]
+    manifest = finalize(plan, debug_lock(), {(plan.component, Arch.AMD64): binaries(store, *names)}, store)
+    files = {file.path: file for file in manifest.files}
+    record = next(file for path, file in files.items() if path.endswith("provenance.json"))
+    recorded = json.loads(store.path(record.sha256).read_text())
+    assert recorded["go"] == {"debug": True}
+    for number, name in enumerate(names, 1):
+        text = f"{number:02x}"
+        file = files[f"/usr/lib/debug/.build-id/{text}/{text * 19}.debug"]
+        assert store.path(file.sha256).read_text() == f"symbols of {name}"
+        assert file.mode == 0o644
+        assert recorded["binaries"][f"{text * 19}.debug"] == f"sha256:{file.sha256}"
+    assert ("/usr/lib/debug" in files) == package.endswith("debuginfo")
+    assert not [path for path in files if path.startswith(("/usr/bin", "/opt"))]
+
+
+def test_packages_of_all_programs_do_not_contain_the_symbols(workdir, store):
+    plan = plans(workdir)["kubernetes-cni"]
+    manifest = finalize(plan, debug_lock(), {("cni", Arch.AMD64): binaries(store, "bridge")}, store)
+    assert [file.path for file in manifest.files if file.path.startswith("/opt/cni/bin/")] == ["/opt/cni/bin/bridge"]
+
+
+def test_upgrade_of_packages_without_symbols_does_not_install_them():
+    """The previous revision that verify builds has none."""
+    expected: list[object] = []
+    context: Any = SimpleNamespace(
+        use_repositories=print,
+        package_manager=SimpleNamespace(upgrade="upgrade"),
+        run_manager=lambda *_: [],
+        assert_versions=lambda versions: expected.append(versions) or [],
+        previous_packages=SimpleNamespace(names=("kubelet",)),
+        packages=SimpleNamespace(versions={"kubelet": "1.36.3-1", "kubelet-dbgsym": "1.36.3-1"}),
+    )
+    assert list(actions.upgrade(context)) == []
+    assert expected == [{"kubelet": "1.36.3-1"}]
+
+
+def test_program_without_a_build_id_has_no_debug_package(workdir, store):
+    plan = plans(workdir)["kubelet-dbgsym"]
+    digests = binaries(store, "kubelet", identifier="")
+    with pytest.raises(ConfigurationError, match="/usr/bin/kubelet has no build ID"):
+        finalize(plan, debug_lock(), {("kubernetes", Arch.AMD64): digests}, store)
