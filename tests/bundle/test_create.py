@@ -99,6 +99,8 @@ def test_dry_run_prints_sizes_and_writes_nothing(make, tmp_path, hosts):
         ({"target": "k.zip"}, UsageError, r"--to .*k.zip: expected a name that ends in .tar or .tar.zst"),
         ({"hosts": ("trixi",)}, UsageError, "Unknown host 'trixi'. Did you mean 'trixie'"),
         ({"source": "/nowhere"}, UsageError, "/nowhere"),
+        ({"target": "/proc/k.tar"}, DiskError, "--to /proc/k.tar: No such file or directory"),
+        ({"extras": ("a", "-o")}, UsageError, "--with: invalid package name '-o'"),
     ],
 )
 def test_invalid_requests_are_refused(make, fields, error, message):

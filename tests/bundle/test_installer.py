@@ -204,6 +204,18 @@ def test_rpm_forgets_the_key_after_the_run(machine):
     assert f"baseurl=file://{machine.top}/repository/yum/kubernetes\n" in written
 
 
+@pytest.mark.parametrize("manager", ["dnf", "zypper"])
+def test_failed_scriptlets_are_reported(machine, manager):
+    script = (machine.top / model.INSTALLER).read_text()
+    (machine.top / model.INSTALLER).write_text(script.replace("|dnf|", f"|{manager}|"))
+    machine.sign()
+    machine.stub(manager, RECORD + 'echo "warning: %post(kubelet-1) scriptlet failed, exit status 126"\n')
+    text = machine.install(host="rocky-9", code=1)
+    assert "%post(kubelet-1) scriptlet failed" in text
+    assert "scriptlets of them failed" in text
+    assert "rpm --erase --allmatches gpg-pubkey-new" in machine.calls
+
+
 @pytest.mark.parametrize("programs", [["ctr"], ["podman"], ["ctr", "podman"], []])
 def test_images_are_imported_where_there_is_a_runtime(machine, programs):
     (machine.top / "images").mkdir()

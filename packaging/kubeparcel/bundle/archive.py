@@ -12,6 +12,7 @@ from kubeparcel.bundle import model
 from kubeparcel.errors import UsageError
 from kubeparcel.files import atomic_write
 from kubeparcel.images.tar import END, read_chunks, write_entry
+from kubeparcel.reports.output import require_writable
 
 ZSTD, PLAIN = ".tar.zst", ".tar"
 _LEVEL = 10
@@ -20,11 +21,12 @@ _FIRST = (model.SUMS, model.SIGNATURE, model.MANIFEST, model.INSTALLER, model.KE
 
 
 def require_new_file(target: Path) -> None:
-    """Raise UsageError unless a bundle can be written there."""
+    """Raise UsageError or DiskError unless a bundle can be written there: minutes of work precede it."""
     if not target.name.endswith((PLAIN, ZSTD)):
         raise UsageError(f"--to {target}: expected a name that ends in {PLAIN} or {ZSTD}.")
     if target.exists() or target.is_symlink():
         raise UsageError(f"--to {target} exists already.", "Choose another name, or remove it.")
+    require_writable(target, "--to")
 
 
 def write_archive(files: Mapping[str, Path], created: int, target: Path) -> None:

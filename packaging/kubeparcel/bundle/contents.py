@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kubeparcel.bundle import model
-from kubeparcel.bundle.model import Manifest
+from kubeparcel.bundle.model import Manifest, parse_manifest
 from kubeparcel.config import catalog
 from kubeparcel.console import Log
+from kubeparcel.errors import CheckFailed
 from kubeparcel.files import sha256_of, translate_os_errors
+from kubeparcel.packages.errors import MalformedData
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing.signer import Signer
@@ -55,8 +57,15 @@ class Contents:
         self.add_repository(f"{model.DEPENDENCIES}/{host}", folder, host, foreign=True)
 
     def add_description(self, manifest: Manifest, images: Sequence[str], missing: Sequence[str]) -> Manifest:
-        """Add the keys, the manifest, the install script, and the checksums of all with their signature."""
+        """Add the keys, the manifest, the install script, and the checksums of all with their signature.
+
+        Raises CheckFailed if names or versions could not be written into a script.
+        """
         final = replace(manifest, created=self.signer.moment, images=tuple(images), missing_images=tuple(missing))
+        try:
+            parse_manifest(final.dump())
+        except MalformedData as error:
+            raise CheckFailed(f"The bundle cannot be described: {error}.", "Check the packages.") from None
         self._write(model.KEY, self.signer.export_public_keys(armored=True))
         self._write(model.KEYRING, self.signer.export_public_keys(armored=False))
         self._write(model.MANIFEST, final.dump())

@@ -27,6 +27,7 @@ from kubeparcel.hosts.selection import describe_hosts, unavailable_reason
 from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.architectures import common_name
+from kubeparcel.packages.relations import PACKAGE_NAME
 from kubeparcel.repository.candidates.scan import scan_folder, side_files
 from kubeparcel.repository.signing.signer import open_signer
 from kubeparcel.user_cache import open_store
@@ -61,6 +62,9 @@ def create(request: BundleRequest, log: Log) -> BundleResult:
     """
     started = time.monotonic()
     archive.require_new_file(request.target)
+    invalid = [name for name in request.extras or () if not PACKAGE_NAME.fullmatch(name)]
+    if invalid:
+        raise UsageError(f"--with: invalid package name {invalid[0]!r}.")
     hosts = [load_hosts().get(name) for name in dict.fromkeys(request.hosts)]
     with open_session(open_store(log), log, engine=request.engine) as session, session.store.scratch() as scratch:
         for host in hosts:
@@ -149,8 +153,9 @@ def _paths(packages: PackageSet) -> list[Path]:
 def _parts(sets: PackageSets, resolved: Sequence[HostPackages], images: Images) -> tuple[Part, ...]:
     parts = [Part.of(f"Kubernetes packages ({format_})", _paths(packages)) for format_, packages in sets.items()]
     parts += [Part.of(f"packages that {needs.host.name} lacks", needs.files) for needs in resolved]
-    archives = [images.archive] if images.archive else []
-    return (*parts, Part.of(f"control-plane images ({len(images.names)})", archives))
+    if images.archive:
+        parts.append(Part.of(f"control-plane images ({len(images.names)})", [images.archive]))
+    return tuple(parts)
 
 
 def _write(

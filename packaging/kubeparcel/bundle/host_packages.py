@@ -68,7 +68,7 @@ def download_host_packages(
         except ToolError as error:
             raise ToolError(
                 f"{host.name}: the packages that it needs cannot be downloaded: {error.message}",
-                f"{error.hint}\nBundles are made where the distribution's repositories can be reached.",
+                f"{error.hint}\nCheck the names in --with, and that the distribution's repositories can be reached.",
             ) from None
         container.copy_out(DOWNLOADS, folder)
         os_name = " ".join(container.run_script(OS_SCRIPT).stdout.split())

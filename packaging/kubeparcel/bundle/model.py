@@ -89,12 +89,13 @@ def parse_manifest(data: bytes) -> Manifest:
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, MalformedData):
             raise
-        raise MalformedData(f"{MANIFEST} is not valid ({error!r:.100})") from None
+        raise MalformedData(f"{MANIFEST} is not valid ({error!r:.150})") from None
 
 
 def _host(entry: Any) -> HostEntry:
-    lists = {name: tuple(map(str, entry[name])) for name in ("extras", "dependencies", "expects")}
-    return HostEntry(Format(entry["format"]), _text(entry["manager"], _NAME), _text(entry["os"], _OS), **lists)
+    extras = tuple(_text(name, _NAME) for name in entry["extras"])
+    lists = {name: tuple(map(str, entry[name])) for name in ("dependencies", "expects")}
+    return HostEntry(Format(entry["format"]), _text(entry["manager"], _NAME), _text(entry["os"], _OS), extras, **lists)
 
 
 def _text(value: object, pattern: re.Pattern[str]) -> str:
