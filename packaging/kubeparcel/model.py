@@ -54,6 +54,8 @@ class Format(StrEnum):
     DEB = "deb"
     RPM = "rpm"
 
+    __hash__ = str.__hash__  # that of Enum is a Python function, called for every package in every set
+
     def arch_name(self, arch: Arch | None) -> str:
         """Return the format's name of an architecture; None means architecture-independent."""
         if arch is None:

@@ -24,7 +24,7 @@ NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
 """Names that are not in the catalog."""
 
 NAME = keys.DEFAULT_NAME
-SMALL = 10_000
+SMALL, MANY = 10_000, 100_000
 LARGE, LARGE_SIZE = 200, 25_000_000
 _EDITION = "publishing-2"
 _FIELDS = (
@@ -94,12 +94,12 @@ class Pools:
             file.write((b"" if number % 2 else row) + self._block)
         return path
 
-    def small(self, kind: str, make: Make) -> Path:
-        """Return the cached folder with 10,000 packages of a kind; it must not be changed."""
+    def small(self, kind: str, make: Make, count: int = SMALL) -> Path:
+        """Return the cached folder with `count` packages of a kind; it must not be changed."""
         folder = self.root / kind
         if not folder.exists():
             part = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.root))
-            for number in range(SMALL):
+            for number in range(count):
                 make(part, number)
             part.rename(folder)
             os.sync()

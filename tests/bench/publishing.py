@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import publishers
 from tests.bench.figures import Figure
-from tests.bench.pools import LARGE, SMALL, Pools, linked
+from tests.bench.pools import LARGE, MANY, SMALL, Pools, linked
 from tests.bench.publishers import OURS, Publisher, Run, Spent
 from tests.support.consistency import CHANGES, VersionChange, kill_at_renames, watch_client
 from tests.support.kill_at_syscall import start_publisher
@@ -69,6 +69,21 @@ def rpms(_: Ground, scratch: Path) -> Iterator[Figure]:
     yield _ratio("publish-rpm", "one package more", times["add"], rivals, 0.8)
     yield _ratio("publish-rpm", "the first time", times["first"], rivals, 1.6)
     yield _memory("publish-rpm", times)
+
+
+def many(_: Ground, scratch: Path) -> Iterator[Figure]:
+    """Measure publishing 100,000 debs, which no other publisher is compared with."""
+    pools = Pools()
+    folder = scratch / "many"
+    run = Run(OURS, folder, pools, linked(pools.small("deb-many", pools.deb, MANY), folder / "pool"))
+    subprocess.run(["sync", "-f", folder], check=True)
+    spent = {"the first time": run.first(), "one package more": run.add(pools.deb(run.pool, MANY))}
+    shutil.rmtree(folder)
+    for (step, (seconds, _)), limit in zip(spent.items(), (10.0, 2.0), strict=True):
+        value = f"{seconds:.2f} s"
+        yield Figure("publish-many", f"{MANY:,} packages, {step}", value, f"≤ {limit} s", seconds <= limit)
+    most = max(megabytes for _, megabytes in spent.values())
+    yield Figure("publish-many", "largest process", f"{most:.0f} MB", "≤ 350 MB", most <= 350)
 
 
 def large(_: Ground, scratch: Path) -> Iterator[Figure]:

@@ -15,7 +15,7 @@ from kubeparcel.repository.candidates import read
 from kubeparcel.repository.client_files import version_table
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata
+from kubeparcel.repository.package_cache import IndexEntry, LastPublish, PackageMetadata, ParsedPackage
 from tests.support import client_view
 from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import Publish
@@ -71,8 +71,7 @@ def test_cache_returns_what_was_stored(tmp_path: Path, count: int) -> None:
     digests = [f"{number:064x}" for number in range(100)]
     metadata = [PackageMetadata(digest, Format.DEB, "a", "1", "all", 1, digest, "", signed=False) for digest in digests]
     with package_cache.open_cache(tmp_path) as cache:
-        cache.store_metadata(metadata)
-        cache.store_index_entries({digest: IndexEntry(digest) for digest in digests})
+        cache.store_packages(ParsedPackage(package, IndexEntry(package.sha256)) for package in metadata)
         requested = [*digests[:count], "unknown"]
         entries = cache.index_entries(requested)
         assert entries == {digest: IndexEntry(digest) for digest in digests[:count]}
@@ -128,14 +127,16 @@ def forge(folder: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        """UPDATE index_entries SET "primary" = 'Package: other'""",
-        "UPDATE index_entries SET mac = NULL",
-        "UPDATE metadata SET version = '2'",
-        "UPDATE metadata SET name = name || char(31), version = substr(version, 2)",
+        """UPDATE packages SET "primary" = 'Package: other'""",
+        "UPDATE packages SET mac = NULL",
+        "UPDATE packages SET version = '2'",
+        "UPDATE packages SET name = name || char(31), version = substr(version, 2)",
+        """UPDATE index_parts SET "primary" = 'Package: other'""",
+        "UPDATE index_parts SET key = '{other}'",
         "UPDATE files SET sha256 = substr(sha256, 2) || '0'",
         "UPDATE last_publish SET files = '[1]'",
         "UPDATE layout_checked SET sha256 = substr(sha256, 2) || '0'",
-        "UPDATE index_entries SET sha256 = '{other}' WHERE sha256 = '{digest}'",
+        "UPDATE packages SET sha256 = '{other}' WHERE sha256 = '{digest}'",
         "INSERT INTO layout_checked VALUES ('{other}', x'00')",
     ],
 )
@@ -146,8 +147,8 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement:
     table = statement.split()[2 if statement.startswith("INSERT") else 1]
     with package_cache.open_cache(tmp_path) as cache:
         cache.store_digests({file: digest})
-        cache.store_metadata([package])
-        cache.store_index_entries({digest: IndexEntry("Package: a")})
+        cache.store_packages([ParsedPackage(package, IndexEntry("Package: a"))])
+        cache.store_index_parts("apt/dists/a", {digest: IndexEntry("Package: a")})
         cache.store_layout_checked([digest])
         cache.store_last_publish("target", last)
     forge(tmp_path, statement.format(digest=digest, other=other))
@@ -155,8 +156,8 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement:
     with package_cache.open_cache(tmp_path) as cache:
         intact = {
             "files": bool(cache.digests([file])),
-            "metadata": bool(cache.metadata(digests)),
-            "index_entries": bool(cache.index_entries(digests)),
+            "packages": bool(cache.metadata(digests) and cache.index_entries(digests)),
+            "index_parts": any(cache.index_part("apt/dists/a", digest) for digest in digests),
             "last_publish": bool(cache.last_publish("target", "s")),
             "layout_checked": bool(cache.layout_checked(digests)),
         }
@@ -167,7 +168,7 @@ def test_row_that_was_changed_in_the_cache_is_ignored(tmp_path: Path, statement:
 def test_forged_index_entry_is_not_published(publish: Publish, repo: Path, dist: Path) -> None:
     publish()
     before = client_view.read_repository(repo)
-    forge(cache_dir(), """UPDATE index_entries SET "primary" = replace("primary", 'Depends: ', 'Depends: evil, ')""")
+    forge(cache_dir(), """UPDATE packages SET "primary" = replace("primary", 'Depends: ', 'Depends: evil, ')""")
     deb(dist, "own", "1.0-1")
     publish()
     assert "evil" not in "".join(path.read_text() for path in repo.rglob("Packages"))

@@ -95,6 +95,7 @@ class FaultProxy:
     after: int = 0
     code: str = "Injected"
     read_only: bool = False
+    requests: list[str] = field(default_factory=list)
     stopped: Event = field(default_factory=Event)
 
     def next_fault(self) -> int:
@@ -125,6 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.proxy.requests.append(f"{self.command} {self.path}")
         denied = self.proxy.read_only and self.command not in ("GET", "HEAD")
         fault = 403 if denied else self.proxy.next_fault()
         if fault == STALL:

@@ -23,9 +23,10 @@ from kubeparcel.importing.source import Source, SourceChanged
 from kubeparcel.model import Format
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.reports.results import Finding
-from kubeparcel.repository.candidates.read import PackageFiles, ParsedPackage, parse_package
+from kubeparcel.repository.candidates.read import PackageFiles, parse_package
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
+from kubeparcel.repository.package_cache import ParsedPackage
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS, CancelToken, parallel_map

@@ -96,7 +96,7 @@ def _result(source: Source, selected: Selected, plan: Plan, change: ChangeResult
 def _preview(plan: Plan, repository: OpenRepository) -> ChangeResult:
     """Return what publishing would change, except what the repository requires of packages: that is in their files."""
     state = dataclasses.replace(repository.state, suites=plan.suites)
-    changes = compare_suites(repository.published.suites, plan.suites)
+    changes = compare_suites(repository.published, state)
     return ChangeResult(repository.storage.location, changes, state, signatures_renewed=False, dry_run=True, seconds=0)
 
 
@@ -114,9 +114,7 @@ def _publish(
             f"{repository.storage.location} was changed while packages were fetched.",
             "Run the same command again: fetched packages were kept.",
         )
-    parsed = [package.parsed for package in fetched.values()]
-    cache.store_metadata(package.metadata for package in parsed)
-    cache.store_index_entries({package.metadata.sha256: package.entry for package in parsed})
+    cache.store_packages(package.parsed for package in fetched.values())
     candidates = match.match_metadata(package_files(fetched.values()), state)
     policy.reject_changed_content(tuple(policy.changed_content(candidates.sources, state)))
     originals = {package.parsed.metadata.sha256: original for original, package in fetched.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubeparcel.doctor import locations
 from kubeparcel.doctor.package_contents import read_head
@@ -67,7 +67,7 @@ def compare(
     if changes:
         raise policy.PolicyViolation("\n".join(map(str, changes)), _HINT)
     after = suites.add(state.suites, present.union(new), suite)
-    policy.require_resolvable(after, compare_suites(state.suites, after))
+    policy.require_resolvable(after, compare_suites(state, replace(state, suites=after)))
     return Plan(tuple(new), frozenset(present), after)
 
 

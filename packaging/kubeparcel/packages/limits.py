@@ -100,7 +100,7 @@ RATIO = Limit(
 )
 INDEX = Limit("index-size", 1 << 30, "bytes", "the largest distributions have indexes of 250 MB")
 INDEX_TIME = Limit("index-time", 8, "seconds of processor time", "the index of Debian's main takes 3")
-INDEX_ENTRIES = Limit("index-entries", 100_000, "packages", "Debian's main has 65,000")
+INDEX_ENTRIES = Limit("index-entries", 200_000, "packages", "Debian's main has 65,000, and a suite may grow to 100,000")
 INDEX_ENTRY = Limit("index-entry-size", 8 << 20, "bytes of XML", "the kernels of distributions provide 2 MB of symbols")
 INDEX_TEXT = Limit(
     "index-text-size", 64 << 20, "characters of names, digests, paths and dependencies", "Debian's main has 30 million"
@@ -115,7 +115,7 @@ RELEASE_FILES = Limit("release-files", 20_000, "files", "the Releases of Debian 
 SIGNATURE = Limit("signature-size", 1 << 20, "bytes", "a signature has less than 2 KB, a key with many names 100 KB")
 REPOMD = Limit("repomd-size", 1 << 20, "bytes", "the longest have 10 KB")
 REPOMD_FILES = Limit("repomd-files", 100, "files", "distributions list 15")
-DOCUMENT = Limit("document-size", 32 << 20, "bytes", "the state of a repository with 50,000 packages has 20 MB")
+DOCUMENT = Limit("document-size", 64 << 20, "bytes", "the state of a repository with 100,000 packages has 32 MB")
 DOCUMENT_VALUES = Limit("document-values", 3_000_000, "values", "the state of 100,000 packages has 1.2 million")
 LISTING = Limit("listing-size", 8 << 20, "bytes", "a page of 10,000 files has 2 MB")
 CONTROL = Limit("control-size", 16 << 20, "bytes", "the largest control archives have md5sums of 10 MB")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.sanitize import is_number
 
@@ -13,6 +15,7 @@ def parse_number(text: str, name: str, base: int = 10) -> int:
     return int(text, base)
 
 
+@functools.lru_cache(1_000)
 def digits_key(digits: str) -> tuple[int, str]:
     """Return a key that sorts decimal numbers of any length."""
     significant = digits.lstrip("0")

@@ -5,6 +5,7 @@ apt and dnf do not read them, so they are written after the transaction's swap.
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from kubeparcel.packages.versions import deb_version_key
 from kubeparcel.repository import directory_listing
 from kubeparcel.repository.apt import release
 from kubeparcel.repository.directory_listing import INDEX_PAGE
-from kubeparcel.repository.model import Package, RepositoryOptions, State, compare_suites
+from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 
@@ -96,14 +97,17 @@ class FolderPages(NamedTuple):
 def render_folder_pages(published: State, state: State) -> FolderPages:
     """Return the directory listings to update, for servers that do not list folders."""
     paths = _entry_paths(published) ^ _entry_paths(state)
-    for change in compare_suites(published.suites, state.suites):
-        paths |= {p.repository_path(change.suite) for p in (*change.added, *change.removed)}
+    for suite in {*published.suites, *state.suites}:
+        changed_packages = published.suites.get(suite, frozenset()) ^ state.suites.get(suite, frozenset())
+        paths |= {package.repository_path(suite) for package in changed_packages}
     side_paths: set[str] = set()
     if state.side_files or published.side_files:
         side_paths, before = _side_paths(state), _side_paths(published)
         paths |= side_paths ^ before
     folders = directory_listing.group_by_folder(paths).keys() - {""}
-    contents = directory_listing.group_by_folder(chain(state.packages_by_path, side_paths, _entry_paths(state)))
+    contents = directory_listing.group_by_folder(
+        chain(state.packages_by_path, side_paths, _entry_paths(state)), folders
+    )
     changed = {
         f"{folder}/{INDEX_PAGE}": directory_listing.render_page(folder, contents[folder])
         for folder in folders & contents.keys()
@@ -163,9 +167,9 @@ def version_table(packages: Iterable[Package], limit: int = _VERSIONS_SHOWN) -> 
     by_version: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
         by_version[package.version].append(package)
-    versions = sorted(by_version, key=deb_version_key, reverse=True)
-    rows = [_version_row(version, by_version[version]) for version in versions[:limit]]
-    return VersionTable(rows, len(versions) - len(rows))
+    versions = heapq.nlargest(limit, by_version, key=deb_version_key)
+    rows = [_version_row(version, by_version[version]) for version in versions]
+    return VersionTable(rows, len(by_version) - len(rows))
 
 
 def _version_row(version: str, packages: Iterable[Package]) -> VersionRow:

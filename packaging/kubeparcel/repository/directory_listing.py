@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from urllib.parse import quote
@@ -19,6 +20,7 @@ _MARKS = (GENERATOR.encode(), b'<link rel="icon" href="data:,">')
 """The generator mark of our pages, and the line by which pages of the first versions are recognised."""
 
 _HEAD, _READERS = 2048, 8
+_PLAIN = re.compile(r"[A-Za-z0-9._/+~:=-]+")
 _STYLE = (
     ":root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;"
     "margin:0 auto;padding:1rem}h1,li{overflow-wrap:anywhere}h1{font-size:1.25rem}"
@@ -26,21 +28,23 @@ _STYLE = (
 )
 
 
-def group_by_folder(paths: Iterable[str]) -> dict[str, set[str]]:
-    """Return the folders of these paths with their content; subfolders end with a slash.
+def group_by_folder(paths: Iterable[str], wanted: Set[str] | None = None) -> dict[str, set[str]]:
+    """Return the folders of these paths, or the `wanted` ones, with their content; subfolders end with a slash.
 
     The top folder is the empty string.
     """
     folders: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         folder, _, name = path.rpartition("/")
-        folders[folder].add(name)
+        content = folders[folder]
+        if wanted is None or folder in wanted:
+            content.add(name)
     for inner in tuple(folders):
         folder = inner
         while folder:
             folder, _, name = folder.rpartition("/")
             folders[folder].add(f"{name}/")
-    return folders
+    return folders if wanted is None else {folder: names for folder, names in folders.items() if folder in wanted}
 
 
 def render_page(title: str, names: Iterable[str]) -> bytes:
@@ -71,4 +75,6 @@ def _is_ours(page: bytes) -> bool:
 
 
 def _link(name: str) -> str:
+    if _PLAIN.fullmatch(name):  # as all names of packages: a tenth of the time
+        return f'<li><a href="{name}">{name}</a>'
     return f'<li><a href="{quote(name, safe="/+~:=")}">{escape(name)}</a>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from kubeparcel.errors import ConfigurationError
 
@@ -46,6 +47,11 @@ class FileStamp(str):
     def is_reliable(self) -> bool:
         """Whether an equal stamp later means equal content."""
         return self.count("\0") == 3
+
+    @staticmethod
+    def are_reliable(stamps: Sequence[FileStamp]) -> bool:
+        """Return whether all stamps are reliable."""
+        return "".join(stamps).count("\0") == 3 * len(stamps)
 
     def require_unchanged(self, status: os.stat_result) -> None:
         """Raise ConfigurationError if a file with this status is not the file of the stamp."""

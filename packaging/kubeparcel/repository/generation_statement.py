@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from kubeparcel.model import Format
 from kubeparcel.repository import directory_listing
@@ -52,14 +53,11 @@ def index_digests(
     return digests
 
 
-def describe(state: State) -> Statement:
+def describe(state: State) -> bytes:
     """Return the statement about a state: its indexes and packages, and the files about packages as byproducts."""
     packages = sorted(state.packages_by_path.items())
-    return Statement(
-        subjects=(
-            *(Resource(path, digest={"sha256": sha256}) for path, sha256 in sorted(state.index_digests.items())),
-            *(Resource(path, digest={"sha256": package.sha256}) for path, package in packages),
-        ),
+    statement = Statement(
+        subjects=(),
         build_type=REPOSITORY_BUILD_TYPE,
         external={
             "repository": state.identity,
@@ -70,31 +68,33 @@ def describe(state: State) -> Statement:
         },
         byproducts=tuple(
             Resource(side_path, digest={"sha256": sha256})
-            for path, package in packages
+            for path, package in (packages if state.side_files else ())
             for side_path, sha256 in state.side_paths(path, package)
         ),
     )
+    files = ((path, package.sha256) for path, package in packages)
+    return statement.dump(chain(sorted(state.index_digests.items()), files))
 
 
-def sign(state: State, signer: Signer) -> bytes:
-    """Return the signed statement about a state; empty if the key cannot sign statements or nothing is published."""
+def publish(state: State, signer: Signer, storage: Storage) -> bool:
+    """Sign and write the statement about a state; return False if the key cannot, or there are no packages."""
     if signer.statement_problem or not state.suites:
-        return b""
-    return signer.sign_payloads([describe(state).dump()])[0]
+        return False
+    storage.write({generation_path(state.generation): signer.sign_payloads([describe(state)])[0]})
+    return True
 
 
-def client_files(statement: bytes, signer: Signer, storage: Storage, state: State) -> dict[str, bytes]:
-    """Return the files for verification: the current statement, the keys in PEM, and a page that lists them."""
-    if not statement:
-        return {}
+def publish_current(signer: Signer, storage: Storage, state: State) -> dict[str, bytes]:
+    """Make the statement about a state the current one. Return the keys in PEM, and a page that lists all."""
+    storage.copy([(generation_path(state.generation), CURRENT)])
     pems = signer.public_pems()
-    files = {CURRENT: statement, **{f"{FOLDER}/{fingerprint}.pem": pem for fingerprint, pem in pems.items()}}
+    files = {f"{FOLDER}/{fingerprint}.pem": pem for fingerprint, pem in pems.items()}
     files[KEY] = next(iter(pems.values()))
     if storage.read(KEY) != files[KEY] or storage.read(KEY_SIGNATURE, 1) is None:
         files[KEY_SIGNATURE] = signer.sign_detached(files[KEY])
     outdated = set(outdated_files(storage, state))
     names = {name for name in storage.file_sizes(FOLDER) if name not in outdated}
-    names |= {path for path in files if path.startswith(FOLDER)}
+    names |= {path for path in (CURRENT, *files) if path.startswith(FOLDER)}
     listed = {name.removeprefix(f"{FOLDER}/") for name in names} - {directory_listing.INDEX_PAGE}
     files[f"{FOLDER}/{directory_listing.INDEX_PAGE}"] = directory_listing.render_page(FOLDER, listed)
     return files

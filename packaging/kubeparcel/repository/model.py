@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
@@ -103,8 +103,8 @@ class State:
     (Unix time) indexes are signed again even without a change. `signing_keys` are the keys of the
     last signatures as `FINGERPRINT:EXPIRY`. `side_files` are the files next to each package, by its SHA-256:
     their SHA-256 by the suffix that the package's path gets. `index_digests` are the SHA-256 of entry files by
-    path. `digest` is the SHA-256 of the state file with this state,
-    empty if there is none.
+    path. `digest` is the SHA-256 of the state file with this state, empty if there is none. `order` are the sorted
+    packages of that file: sorting those of the next state by it takes a tenth of the time.
     """
 
     generation: int = 0
@@ -118,6 +118,7 @@ class State:
     side_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     index_digests: Mapping[str, str] = field(default_factory=dict)
     digest: str = field(default="", compare=False)
+    order: tuple[Package, ...] = field(default=(), compare=False, repr=False)
 
     @functools.cached_property
     def packages(self) -> frozenset[Package]:
@@ -127,7 +128,21 @@ class State:
     @functools.cached_property
     def sorted_packages(self) -> tuple[Package, ...]:
         """All packages of all suites, sorted."""
-        return tuple(sorted(self.packages))
+        known = [package for package in self.order if package in self.packages]
+        return tuple(sorted([*known, *self.packages.difference(known)]))
+
+    def ordered(self, packages: Set[Package]) -> Sequence[Package]:
+        """Return packages of the state, sorted."""
+        if 20 * len(packages) < len(self.packages):
+            return sorted(packages)
+        return [package for package in self.sorted_packages if package in packages]
+
+    def with_records(self, **records: Any) -> State:
+        """Return a state with the same packages, and what was derived from them, but other records."""
+        state = replace(self, **records)
+        derived = {name: value for name, value in vars(self).items() if name in _DERIVED}
+        vars(state).update(derived)
+        return state
 
     @property
     def stored_packages(self) -> Iterator[Package]:
@@ -138,7 +153,7 @@ class State:
     @functools.cached_property
     def formats_by_suite(self) -> Mapping[str, frozenset[Format]]:
         """The package formats in each suite."""
-        return {suite: frozenset(package.format for package in packages) for suite, packages in self.suites.items()}
+        return {suite: frozenset({package.format for package in packages}) for suite, packages in self.suites.items()}
 
     def side_paths(self, path: str, package: Package) -> Iterator[tuple[str, str]]:
         """Yield path and SHA-256 of each file next to a package file at `path`."""
@@ -147,10 +162,20 @@ class State:
 
     @functools.cached_property
     def packages_by_path(self) -> dict[str, Package]:
-        """The package files of all suites by their path in the repository."""
-        return {
-            package.repository_path(suite): package for suite, packages in self.suites.items() for package in packages
-        }
+        """The package files of all suites by their path in the repository; almost sorted."""
+        paths = {f"apt/{package.path}": package for package in self.sorted_packages if package.format is Format.DEB}
+        for suite, packages in self.suites.items():
+            if Format.RPM in self.formats_by_suite[suite]:
+                paths |= {p.repository_path(suite): p for p in self.ordered(packages) if p.format is Format.RPM}
+        return paths
+
+    @functools.cached_property
+    def paths_by_digest(self) -> dict[str, str]:
+        """A path of each package in a suite, by the package's SHA-256."""
+        return {package.sha256: path for path, package in self.packages_by_path.items()}
+
+
+_DERIVED = ("packages", "sorted_packages", "formats_by_suite", "packages_by_path")
 
 
 @dataclass(frozen=True)
@@ -162,13 +187,13 @@ class SuiteChange:
     removed: tuple[Package, ...]
 
 
-def compare_suites(before: Suites, after: Suites) -> tuple[SuiteChange, ...]:
-    """Return the changes between two sets of suites, sorted by suite name."""
+def compare_suites(before: State, after: State) -> tuple[SuiteChange, ...]:
+    """Return the changes between the suites of two states, sorted by suite name."""
     changes = []
-    for name in sorted({*before, *after}):
-        old, new = before.get(name, frozenset()), after.get(name, frozenset())
-        if old != new or (name in before) != (name in after):
-            changes.append(SuiteChange(name, tuple(sorted(new - old)), tuple(sorted(old - new))))
+    for name in sorted({*before.suites, *after.suites}):
+        old, new = before.suites.get(name, frozenset()), after.suites.get(name, frozenset())
+        if old != new or (name in before.suites) != (name in after.suites):
+            changes.append(SuiteChange(name, tuple(after.ordered(new - old)), tuple(before.ordered(old - new))))
     return tuple(changes)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.console import Log
 from kubeparcel.repository import location, policy, state_file
 from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.garbage import fewer_collections
 from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
 from kubeparcel.repository.package_cache import PackageCache, open_cache
 from kubeparcel.repository.result import ChangeResult
@@ -76,7 +77,7 @@ class OpenRepository:
         target = dataclasses.replace(self.state, suites=target_suites)
         if side_files:
             target = dataclasses.replace(target, side_files=side_files.merged(target.side_files))
-        changes = compare_suites(self.published.suites, target_suites)
+        changes = compare_suites(self.published, target)
         policy.require_resolvable(target_suites, changes)
         if target.options.required and (changes or target.options != self.published.options):
             self._require(target, sources or {}, side_files)
@@ -141,6 +142,7 @@ def open_repository(target: Target, log: Log, *, create: bool = False) -> Iterat
     storage = factory.open_storage(target.location)
     (location.require_free_location if create else location.require_repository)(storage)
     with ExitStack() as stack:
+        stack.enter_context(fewer_collections())
         cache = stack.enter_context(open_cache())
         if not target.dry_run:
             stack.enter_context(storage.lease(target.wait))
@@ -149,8 +151,7 @@ def open_repository(target: Target, log: Log, *, create: bool = False) -> Iterat
         if not target.dry_run:
             signer = stack.enter_context(open_signer(target.key, log, _signed_by(published)))
             signer = signer.at(target.moment) if target.moment else signer
-        state = dataclasses.replace(
-            published,
+        state = published.with_records(
             options=_updated_options(published.options, target.options, storage),
             identity=published.identity or os.urandom(16).hex(),
         )

@@ -9,29 +9,34 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
 from kubeparcel.record_key import authenticator
 from kubeparcel.repository.file_stamp import FileStamp
+from kubeparcel.repository.model import Package
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
   path TEXT PRIMARY KEY, stamp TEXT, sha256 TEXT, mac BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS metadata (
+CREATE TABLE IF NOT EXISTS packages (
   sha256 TEXT PRIMARY KEY, format TEXT, name TEXT, version TEXT, arch TEXT, size INTEGER,
-  content_digest TEXT, dependencies TEXT, signed INTEGER, mac BLOB);
-CREATE TABLE IF NOT EXISTS index_entries (
-  sha256 TEXT PRIMARY KEY, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
+  content_digest TEXT, dependencies TEXT, signed INTEGER, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB);
+CREATE TABLE IF NOT EXISTS index_parts (
+  place TEXT, key TEXT, "primary" TEXT, filelists TEXT, other TEXT, mac BLOB, PRIMARY KEY (place, key));
 CREATE TABLE IF NOT EXISTS last_publish (
   target TEXT PRIMARY KEY, state TEXT, home_suites TEXT, files TEXT, side_files TEXT, mac BLOB);
 CREATE TABLE IF NOT EXISTS layout_checked (sha256 TEXT PRIMARY KEY, mac BLOB) WITHOUT ROWID;
 """
-_SCHEMA_VERSION = 9
+_SCHEMA_VERSION = 10
+_METADATA = 9
+"""The number of columns with the metadata of a package; its index entry follows."""
+
 _SEPARATOR = "\x1f"
 _FORMATS = {str(format_): format_ for format_ in Format}
 
@@ -61,6 +66,21 @@ class IndexEntry(NamedTuple):
     other: str = ""
 
 
+LoadParts = Callable[[str, Sequence[Package], str], Iterator[IndexEntry]]
+"""Yields the index entries of sorted packages, joined by a separator; the name is that of the index in its folder."""
+
+
+class ParsedPackage(NamedTuple):
+    """The metadata of a package file and its index entry."""
+
+    metadata: PackageMetadata
+    entry: IndexEntry
+
+
+Row = tuple[Any, ...]
+"""A row of a table; a sealed one ends with its authentication."""
+
+
 class LastPublish(NamedTuple):
     """What was in a folder when it was last published; `files` are those with reliable stamps.
 
@@ -88,16 +108,16 @@ class PackageCache:
 
     def metadata(self, digests: Iterable[str]) -> dict[str, PackageMetadata]:
         """Return the cached metadata by SHA-256."""
-        rows = self._select("metadata", "sha256", digests)
-        return {row[0]: PackageMetadata(row[0], _FORMATS[row[1]], *row[2:]) for row in rows}
+        return {row[0]: metadata_of(row) for row in self._select("packages", "sha256", digests)}
 
     def index_entries(self, digests: Iterable[str]) -> dict[str, IndexEntry]:
         """Return the cached index entries by SHA-256."""
-        requested = frozenset(digests)
-        # Publishing needs most entries: reading all 10,000 takes 8 ms, looking them up 40 ms.
-        rows = self._connection.execute("SELECT * FROM index_entries")
-        authentic = _authentic("index_entries", (row for row in rows if row[0] in requested))
-        return {row[0]: IndexEntry._make(row[1:]) for row in authentic}
+        return {row[0]: IndexEntry._make(row[_METADATA:]) for row in self._select("packages", "sha256", digests)}
+
+    def index_part(self, place: str, key: str) -> IndexEntry | None:
+        """Return joined index entries of `place`, an index of a repository, by the key of their packages."""
+        query = "SELECT * FROM index_parts WHERE place = ? AND key = ?"
+        return next((IndexEntry._make(row[2:]) for row in self._query("index_parts", query, (place, key))), None)
 
     def layout_checked(self, digests: Iterable[str]) -> frozenset[str]:
         """Return the SHA-256 of the packages that passed the layout check."""
@@ -106,23 +126,28 @@ class PackageCache:
     def last_publish(self, target: str, state: str) -> LastPublish | None:
         """Return the last publish to `target` if the repository still has the state with this SHA-256."""
         query = "SELECT * FROM last_publish WHERE target = ? AND state = ?"
-        for row in _authentic("last_publish", self._connection.execute(query, (target, state))):
+        for row in self._query("last_publish", query, (target, state)):
             home_suites, files, side_files = map(json.loads, row[2:])
             return LastPublish(state, frozenset(home_suites), tuple(files), tuple(side_files))
         return None
 
     def store_digests(self, digests: Mapping[FileStamp, str]) -> None:
         """Store the SHA-256 of local files."""
-        rows = ((file.path, str(file), sha256) for file, sha256 in digests.items() if file.is_reliable)
-        self._insert("files", rows)
+        self.store_sealed("files", seal_digests(digests))
 
-    def store_metadata(self, packages: Iterable[PackageMetadata]) -> None:
-        """Store the metadata of packages."""
-        self._insert("metadata", ((*package[:-1], int(package.signed)) for package in packages))
+    def store_packages(self, packages: Iterable[ParsedPackage]) -> None:
+        """Store the metadata and index entries of packages."""
+        self.store_sealed("packages", seal_packages(packages))
 
-    def store_index_entries(self, entries: Mapping[str, IndexEntry]) -> None:
-        """Store index entries by SHA-256."""
-        self._insert("index_entries", ((digest, *entry) for digest, entry in entries.items()))
+    def store_index_parts(self, place: str, parts: Mapping[str, IndexEntry]) -> None:
+        """Store joined index entries by the key of their packages."""
+        self._insert("index_parts", ((place, key, *part) for key, part in parts.items()))
+
+    def drop_index_parts(self, place: str, kept: Iterable[str]) -> None:
+        """Delete all parts of an index but those with the `kept` keys."""
+        query = "DELETE FROM index_parts WHERE place = ? AND key NOT IN (SELECT value FROM json_each(?))"
+        with suppress(sqlite3.OperationalError), self._connection:
+            self._connection.execute(query, (place, json.dumps([*kept])))
 
     def store_layout_checked(self, digests: Iterable[str]) -> None:
         """Store which packages passed the layout check."""
@@ -134,13 +159,22 @@ class PackageCache:
         row = (target, publish.state, home_suites, json.dumps(publish.files), json.dumps(publish.side_files))
         self._insert("last_publish", [row])
 
-    def _select(self, table: str, key: str, values: Iterable[str]) -> Iterable[tuple[Any, ...]]:
+    def _select(self, table: str, key: str, values: Iterable[str]) -> Iterator[Row]:
         query = f"SELECT * FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608
-        return _authentic(table, self._connection.execute(query, (json.dumps([*values]),)))
+        return self._query(table, query, (json.dumps([*values]),))
 
-    def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _query(self, table: str, query: str, values: Sequence[str]) -> Iterator[Row]:
+        """Yield the rows that we wrote, without their authentication."""
         state = authenticator(table)
-        sealed = [(*row, _mac(state, row)) for row in rows]
+        for row in self._connection.execute(query, values):
+            if (mac := _mac(state, row[:-1])) and mac == row[-1]:
+                yield row[:-1]
+
+    def _insert(self, table: str, rows: Iterable[Row]) -> None:
+        self.store_sealed(table, _seal(table, rows))
+
+    def store_sealed(self, table: str, sealed: Sequence[Row]) -> None:
+        """Store rows that are sealed."""
         if not sealed:
             return
         query = f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(sealed[0]))})"  # noqa: S608
@@ -159,12 +193,28 @@ class PackageCache:
         self._connection.close()
 
 
-def _authentic(table: str, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows that we wrote, without their authentication."""
+def metadata_of(row: Row) -> PackageMetadata:
+    """Return the metadata in a row about a package."""
+    sha256, format_, name, version, arch, size, content_digest, dependencies, signed = row[:_METADATA]
+    shared = sha256 if content_digest == sha256 else content_digest  # equal texts become one object
+    return PackageMetadata(
+        sha256, _FORMATS[format_], intern(name), version, intern(arch), size, shared, intern(dependencies), signed
+    )
+
+
+def seal_digests(digests: Mapping[FileStamp, str]) -> list[Row]:
+    """Return rows for the table `files`; those of files without reliable stamps are left out."""
+    return _seal("files", ((file.path, str(file), sha256) for file, sha256 in digests.items() if file.is_reliable))
+
+
+def seal_packages(packages: Iterable[ParsedPackage]) -> list[Row]:
+    """Return rows for the table `packages`; worker processes seal what they read."""
+    return _seal("packages", ((*metadata[:-1], int(metadata.signed), *entry) for metadata, entry in packages))
+
+
+def _seal(table: str, rows: Iterable[Row]) -> list[Row]:
     state = authenticator(table)
-    for row in rows:
-        if (mac := _mac(state, row[:-1])) and mac == row[-1]:
-            yield row[:-1]
+    return [(*row, _mac(state, row)) for row in rows]
 
 
 def _mac(state: hashlib.blake2b, row: Sequence[Any]) -> bytes | None:
@@ -208,6 +258,7 @@ def _prepare(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("PRAGMA page_size = 16384")  # an index entry fits into one page
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -16000")  # KB: new rows change every page of an index of digests
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version not in (0, _SCHEMA_VERSION):
         raise sqlite3.DatabaseError(f"unknown schema version {version}")

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Protocol
 
 from kubeparcel.model import Format
-from kubeparcel.repository import client_files, state_file
+from kubeparcel.repository import client_files
 from kubeparcel.repository.apt import release
-from kubeparcel.repository.client_files import FolderPages
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.index_entries import load_index_entries
+from kubeparcel.repository.index_entries import index_loader
 from kubeparcel.repository.model import ADVISORY_SUFFIX, Indexes, Package, RepositoryOptions, SideFileKey, State
-from kubeparcel.repository.package_cache import IndexEntry, PackageCache
+from kubeparcel.repository.package_cache import LoadParts, PackageCache
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.repository.storage.base import Storage
 from kubeparcel.repository.yum import repodata
@@ -30,7 +28,7 @@ class IndexFormat(Protocol):
     def index_folder(self, suite: str) -> str:
         """Return the folder of a suite's indexes."""
 
-    def index_texts(self, packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
+    def index_texts(self, packages: Sequence[Package], load: LoadParts) -> dict[str, bytes]:
         """Return the content of each index; `packages` are sorted."""
 
     def build_indexes(self, suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
@@ -60,8 +58,8 @@ class TargetState:
     def packages(self, key: IndexKey) -> Sequence[Package]:
         """Return the packages of a suite in one format, sorted."""
         suite, format_ = key
-        packages = self.state.suites.get(suite, frozenset())
-        return [package for package in self.state.sorted_packages if package.format is format_ and package in packages]
+        packages = self.state.ordered(self.state.suites.get(suite, frozenset()))
+        return [package for package in packages if package.format is format_]
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,10 @@ class SignedIndexes:
 
 @dataclass(frozen=True)
 class PreparedIndexes:
-    """Everything that a transaction writes, apart from package files.
-
-    `state_packages` is the part of the state file that takes time (`state_file.dump_packages`).
-    """
+    """Everything that a transaction writes, apart from package files, statements and the state."""
 
     indexes: Mapping[IndexKey, SignedIndexes]
     client_files: Mapping[str, bytes]
-    folder_pages: FolderPages
-    state_packages: str
 
 
 def prepare_indexes(
@@ -96,8 +89,6 @@ def prepare_indexes(
 ) -> PreparedIndexes:
     """Build and sign the indexes of `keys`; those without packages are left out."""
     packages = {key: members for key in keys if (members := target.packages(key))}
-    all_packages = chain.from_iterable(packages.values())
-    entries = load_index_entries(all_packages, storage, published, cache)
     with ThreadPoolExecutor(_WORKERS) as threads:
         ready = threads.submit(_start_gpg, signer)
 
@@ -107,23 +98,16 @@ def prepare_indexes(
             ready.result()
             return SignedIndexes(indexes, INDEX_FORMATS[format_].sign_entry_files(indexes, signer))
 
+        def texts(key: IndexKey, members: Sequence[Package]) -> dict[str, bytes]:
+            index_format = INDEX_FORMATS[key[1]]
+            load = index_loader(index_format.index_folder(key[0]), target.state.identity, storage, published, cache)
+            return index_format.index_texts(members, load) | _updateinfo(key, members, storage, published, target)
+
         # Texts are joined in this thread: in others they would compete for the interpreter lock.
-        jobs = {
-            key: threads.submit(
-                build,
-                key,
-                {
-                    **INDEX_FORMATS[key[1]].index_texts(members, entries),
-                    **_updateinfo(key, members, storage, published, target),
-                },
-            )
-            for key, members in packages.items()
-        }
+        jobs = {key: threads.submit(build, key, texts(key, members)) for key, members in packages.items()}
         ready.result()
         return PreparedIndexes(
             client_files=client_files.render_client_files(target.state, signer),
-            folder_pages=client_files.render_folder_pages(published, target.state),
-            state_packages=state_file.dump_packages(target.state),
             indexes={key: job.result() for key, job in jobs.items()},
         )
 

@@ -51,6 +51,7 @@ def publish(
         from kubeparcel.user_cache import open_store
 
         candidates, home_suites = match.match_files(scanned, last, state, cache)
+        last = None  # as large as the list of files
         if not all_revisions:
             candidates = match.drop_superseded(candidates, state, log)
         with open_store(log).scratch(elsewhere=True) as workspace:  # signed copies may be large

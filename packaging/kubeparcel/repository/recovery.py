@@ -103,8 +103,7 @@ def _rpms(storage: Storage, folder: str, cache: PackageCache) -> Iterator[Packag
                 f"{storage.location}/{path}: {error}.",
                 "Restore the file or the state file, then run the command again.",
             ) from None
-        cache.store_metadata([parsed.metadata])
-        cache.store_index_entries({listed.sha256: parsed.entry})
+        cache.store_packages([parsed])
         yield package_from(parsed.metadata)._replace(path=listed.path)
 
 

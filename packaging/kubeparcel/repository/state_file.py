@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import Any
 
 from kubeparcel import __version__
@@ -43,6 +44,7 @@ _LATER_OPTIONS = ("label", "description", "required")
 _OPTION_ATTRIBUTES = {key: attribute for attribute, key in OPTION_KEYS.items()}
 _DAMAGE_ERRORS = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 _MAX_DETAIL = 200
+_BATCH = 1_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _FORMATS = {str(format_): format_ for format_ in Format}
 
@@ -54,7 +56,7 @@ class StateFileError(ExternalError):
 def load(storage: StorageReader) -> State | None:
     """Return the state of a repository, None without a state file. Raises as `parse` does."""
     data = storage.read(STATE_PATH)
-    return None if data is None else replace(parse(data, storage.location), digest=digest(data))
+    return None if data is None else parse(data, storage.location).with_records(digest=digest(data))
 
 
 def digest(data: bytes) -> str:
@@ -75,7 +77,7 @@ def parse(data: bytes, repository: str) -> State:
                 f"this version ({__version__}).",
                 "Use that version or a newer one. Nothing was changed.",
             )
-        packages = list(map(_package, document["packages"]))
+        packages = tuple(_packages(document["packages"]))
         numbers = [number for suite in document["suites"].values() for number in suite]
         if min(numbers, default=0) < 0:
             raise ValueError("negative number of a package")
@@ -83,14 +85,15 @@ def parse(data: bytes, repository: str) -> State:
             generation=document["generation"],
             identity=document["identity"],
             suites={
-                name: frozenset(packages[number] for number in numbers) for name, numbers in document["suites"].items()
+                name: frozenset(map(packages.__getitem__, numbers)) for name, numbers in document["suites"].items()
             },
             retained_indexes={
                 folder: tuple(map(tuple, generations)) for folder, generations in document["kept"].items()
             },
             retired_packages={
-                path: (generation, _package(fields)) for path, (generation, fields) in document["gone"].items()
+                path: (generation, *_packages([fields])) for path, (generation, fields) in document["gone"].items()
             },
+            order=packages,
             renew_at=document["renew"],
             signing_keys=tuple(document["signers"]),
             side_files={key: dict(files) for key, files in document.get("beside", {}).items()},
@@ -105,13 +108,24 @@ def parse(data: bytes, repository: str) -> State:
     return state
 
 
-def _package(fields: list[Any]) -> Package:
-    fields[0] = _FORMATS[fields[0]]
-    return Package._make(fields)
+def _packages(rows: Iterable[list[Any]]) -> Iterator[Package]:
+    """Yield the packages of rows; equal texts become one object, which takes half of the memory."""
+    for format_, name, version, arch, sha256, size, content_digest, dependencies, path in rows:
+        yield Package(
+            _FORMATS[format_],
+            intern(name),
+            version,
+            intern(arch),
+            sha256,
+            size,
+            sha256 if content_digest == sha256 else content_digest,
+            intern(dependencies),
+            path,
+        )
 
 
-def dump(state: State, packages: str = "") -> bytes:
-    """Return the content of the state file; `packages` is the result of `dump_packages`."""
+def dump(state: State) -> bytes:
+    """Return the content of the state file. Suites refer to packages by their number."""
     defaults = dataclasses.asdict(RepositoryOptions())
     options = {
         name: value
@@ -131,23 +145,17 @@ def dump(state: State, packages: str = "") -> bytes:
         **({"beside": dict(sorted(state.side_files.items()))} if state.side_files else {}),
         **({"indexes": dict(sorted(state.index_digests.items()))} if state.index_digests else {}),
     }
-    start = _encode(document).removesuffix("}")
-    return f"{start},{(packages or dump_packages(state)).removeprefix('{')}\n".encode()
-
-
-def dump_packages(state: State) -> str:
-    """Return the suites and packages as JSON: most of the file, known before the indexes are built.
-
-    Suites refer to packages by their number.
-    """
-    document = {
-        "suites": {
-            name: [number for number, package in enumerate(state.sorted_packages) if package in packages]
-            for name, packages in sorted(state.suites.items())
-        },
-        "packages": state.sorted_packages,
+    all_packages = state.sorted_packages
+    document["suites"] = {
+        name: [number for number, package in enumerate(all_packages) if package in packages]
+        for name, packages in sorted(state.suites.items())
     }
-    return _encode(document)
+    data = io.BytesIO()
+    data.write(f'{_encode(document)[:-1]},"packages":['.encode())
+    for start in range(0, len(all_packages), _BATCH):  # the packages of a large repository have 32 MB
+        data.write(f"{',' if start else ''}{_encode(all_packages[start : start + _BATCH])[1:-1]}".encode())
+    data.write(b"]}\n")
+    return data.getvalue()
 
 
 def stored_generations(storage: StorageReader) -> list[int]:

@@ -7,26 +7,15 @@ or cleans up an interrupted one.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 from kubeparcel.console import Log
 from kubeparcel.model import Format
 from kubeparcel.repository import client_files, directory_listing, generation_statement, state_file
-from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.model import (
-    ADVISORY_SUFFIX,
-    DAY,
-    SIDE_SUFFIXES,
-    Indexes,
-    Package,
-    SideFileKey,
-    State,
-    Suites,
-)
+from kubeparcel.repository.model import ADVISORY_SUFFIX, DAY, SIDE_SUFFIXES, Indexes, Package, State
+from kubeparcel.repository.new_files import add_files, new_files, paths_not_in
 from kubeparcel.repository.package_cache import PackageCache
 from kubeparcel.repository.prepare import INDEX_FORMATS, IndexKey, SignedIndexes, TargetState, prepare_indexes
 from kubeparcel.repository.signing.signer import Signer
@@ -41,29 +30,20 @@ _ADDED_PATH = re.compile(
 Retained = Mapping[str, tuple[tuple[str, ...], ...]]
 
 
-class NewFile(NamedTuple):
-    """A package file to add at `path`: from a local `source`, or a copy of a published file."""
-
-    path: str
-    source: FileStamp | None
-    copy_of: str
-
-
 def commit(
     storage: Storage, published: State, target: TargetState, signer: Signer, cache: PackageCache, now: int, log: Log
 ) -> State:
     """Publish the target state and return it as written, with its new generation."""
     keys = _changed_indexes(storage, published, target)
     with ThreadPoolExecutor(1) as thread:
-        added = thread.submit(_add_files, storage, _new_files(published, target))
+        added = thread.submit(add_files, storage, new_files(published, target))
         prepared = prepare_indexes(storage, published, target, keys, signer, cache, now)
         added.result()
     retained = _retained_indexes(published, target.state, prepared.indexes)
     generation = published.generation + 1
     retired = _retired_packages(published, target.state, generation)
     valid_days = target.state.options.valid_days
-    state = dataclasses.replace(
-        target.state,
+    state = target.state.with_records(
         generation=generation,
         retained_indexes=retained,
         retired_packages=retired,
@@ -72,24 +52,28 @@ def commit(
         renew_at=now + valid_days * DAY // 2 if valid_days else 0,
         signing_keys=signer.key_expiry_tags,
     )
-    statement = generation_statement.sign(state, signer)
-    if statement:
-        storage.write({generation_statement.generation_path(generation): statement})
+    attested = generation_statement.publish(state, signer, storage)
     _store_history(storage, published)
-    state_data = state_file.dump(state, prepared.state_packages)
-    storage.swap(
-        [_folder_swap(storage, signed, retained, log) for signed in prepared.indexes.values()],
-        {
-            state_file.PENDING: state_file.dump_names(sorted({suite for suite, _ in keys})),
-            state_file.STATE_PATH: state_data,
-        },
-    )
-    attested = generation_statement.client_files(statement, signer, storage, state)
-    all_files = {**prepared.client_files, **attested}
-    client_files.write_client_files(storage, state, all_files, prepared.folder_pages, log)
+    digest = _swap(storage, state, prepared.indexes, keys, log)
+    statement_files = generation_statement.publish_current(signer, storage, state) if attested else {}
+    pages = client_files.render_folder_pages(published, state)
+    client_files.write_client_files(storage, state, {**prepared.client_files, **statement_files}, pages, log)
     _remove_indexes(storage, [key for key in keys if key not in prepared.indexes])
-    _remove_unused(storage, published, target.state, state)
-    return dataclasses.replace(state, digest=state_file.digest(state_data))
+    _remove_unused(storage, published, state)
+    return state.with_records(digest=digest, order=state.sorted_packages)
+
+
+def _swap(
+    storage: Storage, state: State, prepared: Mapping[IndexKey, SignedIndexes], keys: Sequence[IndexKey], log: Log
+) -> str:
+    """Replace the state and the index folders; return the SHA-256 of the state file."""
+    data = state_file.dump(state)
+    pending = state_file.dump_names(sorted({suite for suite, _ in keys}))
+    storage.swap(
+        [_folder_swap(storage, signed, state.retained_indexes, log) for signed in prepared.values()],
+        {state_file.PENDING: pending, state_file.STATE_PATH: data},
+    )
+    return state_file.digest(data)
 
 
 def _changed_indexes(storage: Storage, published: State, target: TargetState) -> list[IndexKey]:
@@ -114,52 +98,6 @@ def _has_new_advisory(package: Package, published: State, target: State) -> bool
     return package.format is Format.RPM and after.get(ADVISORY_SUFFIX) != before.get(ADVISORY_SUFFIX)
 
 
-def _new_files(published: State, target: TargetState) -> list[NewFile]:
-    """Return the package files to add: each from its source, or from where it already is."""
-    files = _new_side_files(published, target)
-    missing = _paths_not_in(published.suites, target.state)
-    retired = {path: package for path, (_, package) in published.retired_packages.items()}
-    stored_packages = published.packages.union(retired.values())
-    homes: dict[Package, str] = {}
-    if reused := stored_packages.intersection(missing.values()):
-        stored = retired | published.packages_by_path
-        missing = {path: p for path, p in missing.items() if stored.get(path) != p}
-        reused -= target.sources.keys()
-        homes = {package: path for path, package in stored.items() if package in reused}
-    for path, package in missing.items():
-        home = homes.setdefault(package, path)
-        source = target.sources[package] if home == path else None
-        files.append(NewFile(path, source, "" if source else home))
-    return files
-
-
-def _new_side_files(published: State, target: TargetState) -> list[NewFile]:
-    """Return the files beside packages to add: of new paths, and new files about published packages."""
-    state = target.state
-    if not state.side_files:
-        return []
-    changed = {sha256 for sha256, files in state.side_files.items() if published.side_files.get(sha256) != files}
-    stored = {
-        **published.packages_by_path,
-        **{path: package for path, (_, package) in published.retired_packages.items()},
-    }
-    existing = {package.sha256: path for path, package in stored.items() if package.sha256 in state.side_files}
-    added = []
-    homes: dict[SideFileKey, str] = {}
-    for path, package in sorted(state.packages_by_path.items()):
-        if path in stored and package.sha256 not in changed:
-            continue
-        before = published.side_files.get(package.sha256, {})
-        for suffix in state.side_files.get(package.sha256, {}):
-            if path in stored and suffix in before:
-                continue
-            home = f"{existing[package.sha256]}{suffix}" if suffix in before else ""
-            home = home or homes.setdefault((package.sha256, suffix), f"{path}{suffix}")
-            source = target.side_sources[package.sha256, suffix] if home == f"{path}{suffix}" else None
-            added.append(NewFile(f"{path}{suffix}", source, "" if source else home))
-    return added
-
-
 def _stored_side_files(target: State, retired: Mapping[str, tuple[int, Package]]) -> Mapping[str, Mapping[str, str]]:
     """Return the files beside packages that are still stored, by the package's SHA-256."""
     if not target.side_files:
@@ -168,26 +106,9 @@ def _stored_side_files(target: State, retired: Mapping[str, tuple[int, Package]]
     return {sha256: files for sha256, files in target.side_files.items() if sha256 in stored}
 
 
-def _add_files(storage: Storage, files: Sequence[NewFile]) -> None:
-    if files:
-        paths = state_file.dump_names(file.path for file in files)
-        storage.write({state_file.ADDING: paths})
-        storage.add([(file.path, file.source) for file in files if file.source])
-        storage.copy([(file.copy_of, file.path) for file in files if file.copy_of])
-
-
-def _paths_not_in(others: Suites, state: State) -> dict[str, Package]:
-    """Return the packages of a state that these suites do not have, by path, sorted."""
-    paths: dict[str, Package] = {}
-    for suite, packages in sorted(state.suites.items()):
-        new = packages - others.get(suite, frozenset())
-        paths |= {package.repository_path(suite): package for package in sorted(new)}
-    return paths
-
-
 def _retired_packages(published: State, target: State, generation: int) -> dict[str, tuple[int, Package]]:
     """Return the files in no suite any more that clients of retained generations may request."""
-    removed = _paths_not_in(target.suites, published)
+    removed = paths_not_in(target.suites, published)
     retired = {**published.retired_packages, **{path: (generation, package) for path, package in removed.items()}}
     oldest = generation - target.options.generations
     return {
@@ -253,18 +174,15 @@ def _remove_indexes(storage: Storage, keys: Sequence[IndexKey]) -> None:
         storage.remove(storage.file_sizes(folder))
 
 
-def _remove_unused(storage: Storage, published: State, target: State, state: State) -> None:
-    """Remove package files and states that no retained generation needs, then the notes.
-
-    `target` has the same packages as `state`, already by their paths.
-    """
+def _remove_unused(storage: Storage, published: State, state: State) -> None:
+    """Remove package files and states that no retained generation needs, then the notes."""
     removed = {path: package for path, (_, package) in published.retired_packages.items()}
-    removed |= _paths_not_in(state.suites, published)
+    removed |= paths_not_in(state.suites, published)
     side_paths = (path for item in removed.items() for path, _ in published.side_paths(*item))
-    added = filter(_ADDED_PATH.fullmatch, state_file.read_names(storage, state_file.ADDING))
-    current = {**target.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
-    unused = {path for path in {*added, *removed, *side_paths} if not _is_in_use(path, state, current)}
-    storage.remove(sorted(unused))
+    current = {**state.packages_by_path, **{path: package for path, (_, package) in state.retired_packages.items()}}
+    added = {*state_file.read_names(storage, state_file.ADDING)} - current.keys()
+    candidates = {*filter(_ADDED_PATH.fullmatch, added), *removed, *side_paths} - current.keys()
+    storage.remove(sorted(path for path in candidates if not _is_side_file(path, state, current)))
     storage.remove(generation_statement.outdated_files(storage, state))
     oldest = state.generation - state.options.generations
     storage.remove(
@@ -273,8 +191,8 @@ def _remove_unused(storage: Storage, published: State, target: State, state: Sta
     storage.remove([state_file.ADDING, state_file.PENDING])
 
 
-def _is_in_use(path: str, state: State, packages: Mapping[str, Package]) -> bool:
-    """Return whether a state has a package file, or a file beside one, at a path."""
+def _is_side_file(path: str, state: State, packages: Mapping[str, Package]) -> bool:
+    """Return whether a state has a file beside one of its packages at a path."""
     suffix = next((suffix for suffix in SIDE_SUFFIXES if path.endswith(suffix)), "")
     package = packages.get(path.removesuffix(suffix))
-    return package is not None and (not suffix or suffix in state.side_files.get(package.sha256, {}))
+    return package is not None and suffix in state.side_files.get(package.sha256, {})

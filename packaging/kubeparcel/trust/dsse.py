@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from kubeparcel.packages.json_document import parse_json
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _FIELDS = {"payload", "payloadType", "signatures"}
 _MAX_SIGNATURES = 16
+_BLOCK = 3 << 20
+"""The bytes that are encoded at a time, a multiple of 3: the statement about a large repository has 14 MB."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,16 @@ class Envelope:
 
     def dump(self) -> bytes:
         """Return the envelope as a line of JSON."""
-        document = {
-            "payloadType": PAYLOAD_TYPE,
-            "payload": base64.b64encode(self.payload).decode(),
-            "signatures": [
-                {"keyid": signature.key_id, "sig": base64.b64encode(signature.signature).decode()}
-                for signature in self.signatures
-            ],
-        }
-        return f"{json.dumps(document, separators=(',', ':'))}\n".encode()
+        signatures = [
+            {"keyid": signature.key_id, "sig": base64.b64encode(signature.signature).decode()}
+            for signature in self.signatures
+        ]
+        data = io.BytesIO()
+        data.write(f'{{"payloadType":"{PAYLOAD_TYPE}","payload":"'.encode())
+        for start in range(0, len(self.payload), _BLOCK):
+            data.write(base64.b64encode(self.payload[start : start + _BLOCK]))
+        data.write(f'","signatures":{json.dumps(signatures, separators=(",", ":"))}}}\n'.encode())
+        return data.getvalue()
 
 
 def signed_bytes(payload: bytes) -> bytes:

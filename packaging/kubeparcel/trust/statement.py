@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -30,6 +32,8 @@ REPOSITORY_BUILD_TYPE = f"{PROJECT_URL}/blob/main/{DOCUMENT}#repositories-v1"
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NAME = 4096
+_BATCH = 1_000
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -76,20 +80,26 @@ class Statement:
     versions: Mapping[str, str] = field(default_factory=lambda: {"kubeparcel": __version__})
     builder: str = PROJECT_URL
 
-    def dump(self) -> bytes:
-        """Return the statement as JSON."""
+    def dump(self, files: Iterable[tuple[str, str]] = ()) -> bytes:
+        """Return the statement as JSON; `files` are more subjects, too many for objects: names with their SHA-256."""
         details: dict[str, Any] = {"builder": {"id": self.builder, "version": dict(self.versions)}}
         details |= {"byproducts": [r.as_json() for r in self.byproducts]} if self.byproducts else {}
         definition: dict[str, Any] = {"buildType": self.build_type, "externalParameters": dict(self.external)}
         definition |= {"internalParameters": dict(self.internal)} if self.internal else {}
         definition |= {"resolvedDependencies": [r.as_json() for r in self.materials]} if self.materials else {}
-        document = {
-            "_type": STATEMENT_TYPE,
-            "subject": [subject.as_json() for subject in self.subjects],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": {"buildDefinition": definition, "runDetails": details},
-        }
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+        subjects = chain(
+            (_encode(subject.as_json()) for subject in self.subjects),
+            (f'{{"name":{_encode(name)},"digest":{{"sha256":"{sha256}"}}}}' for name, sha256 in files),
+        )
+        end = {"predicateType": PREDICATE_TYPE, "predicate": {"buildDefinition": definition, "runDetails": details}}
+        data = io.BytesIO()
+        data.write(f'{{"_type":"{STATEMENT_TYPE}","subject":['.encode())
+        separator = ""
+        while batch := ",".join(islice(subjects, _BATCH)):
+            data.write(f"{separator}{batch}".encode())
+            separator = ","
+        data.write(f"],{_encode(end)[1:]}".encode())
+        return data.getvalue()
 
     @property
     def digests(self) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ The format: wiki.debian.org/DebianRepository/Format.
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.repository.model import DAY, Indexes, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.package_cache import IndexEntry
+    from kubeparcel.repository.package_cache import LoadParts
     from kubeparcel.repository.signing.signer import Signer
 
 COMPONENT = "main"
@@ -38,14 +39,16 @@ def architectures(packages: Iterable[Package]) -> tuple[str, ...]:
     return tuple(sorted(names - {"all"})) or tuple(names)
 
 
-def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
+def index_texts(packages: Sequence[Package], load: LoadParts) -> dict[str, bytes]:
     """Return the Packages file of each architecture; `packages` are sorted."""
-    return {
-        arch: "\n".join(
-            [entries[package.sha256].primary for package in packages if package.arch in (arch, "all")]
-        ).encode()
-        for arch in architectures(packages)
-    }
+    texts = {}
+    for arch in architectures(packages):
+        members = [package for package in packages if package.arch in (arch, "all")]
+        text = io.BytesIO()
+        for part in load(arch, members, "\n"):
+            text.write(f"\n{part.primary}".encode() if text.tell() else part.primary.encode())
+        texts[arch] = text.getvalue()
+    return texts
 
 
 def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:

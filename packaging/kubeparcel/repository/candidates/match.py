@@ -25,8 +25,13 @@ from kubeparcel.repository.package_cache import LastPublish, PackageCache, Packa
 class LocalFile(NamedTuple):
     """A package file of the user, and its SHA-256: an RPM may be published with another signature."""
 
-    path: str
+    stamp: FileStamp
     sha256: str
+
+    @property
+    def path(self) -> str:
+        """The path of the file."""
+        return self.stamp.path
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def match_metadata(package_files: PackageFiles, state: State) -> Candidates:
     stored = {package.sha256: package for package in state.stored_packages}
     local_files = package_files.files
     published = {
-        stored[sha256]: LocalFile(local_files[sha256].path, sha256) for sha256 in local_files.keys() & stored.keys()
+        stored[sha256]: LocalFile(local_files[sha256], sha256) for sha256 in local_files.keys() & stored.keys()
     }
     if not package_files.metadata:
         return Candidates(frozenset(published), {}, frozenset(), published)
@@ -97,11 +102,11 @@ def match_metadata(package_files: PackageFiles, state: State) -> Candidates:
     sources = {}
     for package, sha256 in digests.items():
         if other := same_content.get((*package.identity, package.content_digest)):
-            published.setdefault(other, LocalFile(local_files[sha256].path, sha256))
+            published.setdefault(other, LocalFile(local_files[sha256], sha256))
         else:
             sources[package] = local_files[sha256]
     signed = frozenset(p for p in sources if package_files.metadata[digests[p]].signed)
-    local = published | {package: LocalFile(file.path, digests[package]) for package, file in sources.items()}
+    local = published | {package: LocalFile(file, digests[package]) for package, file in sources.items()}
     return Candidates(frozenset(local), sources, signed, local)
 
 
@@ -109,10 +114,15 @@ def drop_superseded(candidates: Candidates, state: State, log: Log) -> Candidate
     """Return the candidates without new packages of which the folder or the repository has a higher revision."""
     names = {package.name for package in candidates.sources}
     newest: dict[tuple[str, ...], Package] = {}
+    revised = False
     for package in chain(candidates.packages, (package for package in state.packages if package.name in names)):
         other = newest.setdefault(_without_revision(package), package)
-        if other.version != package.version and _version_key(package) > _version_key(other):
-            newest[_without_revision(package)] = package
+        if other.version != package.version:
+            revised = True
+            if _version_key(package) > _version_key(other):
+                newest[_without_revision(package)] = package
+    if not revised:
+        return candidates
     superseded = {p for p in candidates.sources if newest[_without_revision(p)].version != p.version}
     if superseded:
         versions = sorted({f"{package.name} {package.version}" for package in superseded})
@@ -132,6 +142,8 @@ def _without_revision(package: Package) -> tuple[str, ...]:
 def _prefer_signed(digests: Mapping[Package, str], metadata: Mapping[str, PackageMetadata]) -> dict[Package, str]:
     """Drop an unsigned RPM if the same RPM is also there signed."""
     distinct: dict[tuple[str, ...], Package] = {}
+    if not any(package.format is Format.RPM for package in digests):
+        return dict(digests)
     for package, sha256 in digests.items():
         content = (*package.identity, package.content_digest)
         if content not in distinct or metadata[sha256].signed:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from kubeparcel.model import Format
 from kubeparcel.packages import limits
@@ -15,24 +14,28 @@ from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.rpm import header, rpm_metadata
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.package_cache import IndexEntry, PackageCache, PackageMetadata
+from kubeparcel.repository.package_cache import (
+    IndexEntry,
+    PackageCache,
+    PackageMetadata,
+    ParsedPackage,
+    Row,
+    metadata_of,
+    seal_digests,
+    seal_packages,
+)
 from kubeparcel.repository.yum import package_xml
 from kubeparcel.threads import PROCESSORS
 
 _BATCH = 500
-"""The number of files that a worker process reads, and the cache stores, at a time."""
+"""The smallest number of files that a worker process reads, and the cache stores, at a time."""
+
+_BATCHES = 20
 
 _LARGE = 1 << 20
 
 HEAD_LENGTH = {Format.DEB: deb_metadata.head_length, Format.RPM: header.head_length}
 """How many bytes at the beginning of a file, of which some are passed, have its metadata."""
-
-
-class ParsedPackage(NamedTuple):
-    """The metadata of a package file and its index entry."""
-
-    metadata: PackageMetadata
-    entry: IndexEntry
 
 
 @dataclass(frozen=True)
@@ -53,18 +56,16 @@ def read_packages(files: Sequence[FileStamp], cache: PackageCache, published: Se
     resolved = metadata.keys() | published
     found = {sha256: file for file, sha256 in digests.items() if sha256 in resolved}
     unread = [file for file in files if digests.get(file) not in resolved]
-    for batch in read_files(unread):
-        cache.store_digests({file: package.metadata.sha256 for file, package in batch})
-        cache.store_metadata(package.metadata for _, package in batch)
-        cache.store_index_entries({p.metadata.sha256: p.entry for _, p in batch})
-        for file, package in batch:
-            found[package.metadata.sha256] = file
-            if package.metadata.sha256 not in published:
-                metadata[package.metadata.sha256] = package.metadata
+    for batch, file_rows, package_rows in read_files(unread):
+        cache.store_sealed("files", file_rows)
+        cache.store_sealed("packages", sorted(package_rows))
+        found.update(zip((row[0] for row in package_rows), batch, strict=True))
+        metadata.update({row[0]: metadata_of(row) for row in package_rows if row[0] not in published})
     return PackageFiles(found, metadata)
 
 
-Batch = Sequence[tuple[FileStamp, ParsedPackage]]
+Batch = tuple[Sequence[FileStamp], Sequence[Row], Sequence[Row]]
+"""Files, and the rows of the cache about those with reliable stamps and about the packages."""
 
 
 def read_files(files: Sequence[FileStamp]) -> Iterator[Batch]:
@@ -74,18 +75,25 @@ def read_files(files: Sequence[FileStamp]) -> Iterator[Batch]:
     large = sum(file.size for file in files) > len(files) * _LARGE
     if len(files) < _BATCH or large:
         with ThreadPoolExecutor(PROCESSORS) as threads:
-            yield list(zip(files, threads.map(_read_file, files), strict=True))
+            yield files, *_seal(files, threads.map(_read_file, files))
         return
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+    size = max(_BATCH, -(-len(files) // _BATCHES))
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
     with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as processes:
-        yield from processes.map(_read_batch, batches)
+        for batch, rows in zip(batches, processes.map(_read_batch, batches), strict=True):
+            yield batch, *rows
 
 
-def _read_batch(files: Sequence[FileStamp]) -> Batch:
-    return [(file, _read_file(file)) for file in files]
+def _read_batch(files: Sequence[FileStamp]) -> tuple[Sequence[Row], Sequence[Row]]:
+    return _seal(files, map(_read_file, files))
+
+
+def _seal(files: Sequence[FileStamp], parsed: Iterable[ParsedPackage]) -> tuple[Sequence[Row], Sequence[Row]]:
+    rows = seal_packages(parsed)
+    return seal_digests({file: row[0] for file, row in zip(files, rows, strict=True)}), rows
 
 
 def _read_file(file: FileStamp) -> ParsedPackage:

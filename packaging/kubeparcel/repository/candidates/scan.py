@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,8 @@ class ScannedFolder(NamedTuple):
     @property
     def reliable(self) -> ScannedFolder:
         """The files whose stamps identify them."""
+        if all(map(FileStamp.are_reliable, self)):
+            return self
         return ScannedFolder(*(tuple(file for file in files if file.is_reliable) for files in self))
 
 
@@ -43,14 +45,14 @@ def scan_folder(folder: Path) -> ScannedFolder:
     """
     require_folder(folder)
     with translate_os_errors(folder):
-        files = sorted(_stamps(str(folder), time.time_ns()))
-    if not any(file.path.endswith(PACKAGE_SUFFIXES) for file in files):
+        scanned = ScannedFolder(*map(tuple, map(sorted, _stamps(str(folder), time.time_ns()))))
+    if not scanned.packages:
         raise UsageError(
             f"No .deb or .rpm files in {folder}.", "Build packages first (inv build), or pass --from FOLDER."
         )
-    _reject_invalid_names(files)
-    packages = tuple(file for file in files if file.path.endswith(PACKAGE_SUFFIXES))
-    return ScannedFolder(packages, tuple(file for file in files if not file.path.endswith(PACKAGE_SUFFIXES)))
+    for files in scanned:
+        _reject_invalid_names(files)
+    return scanned
 
 
 def require_folder(folder: Path) -> None:
@@ -99,7 +101,10 @@ def _described_packages(path: str) -> tuple[Sequence[str], str]:
     return [f"{place}/{name}" for place in places], suffix
 
 
-def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
+def _stamps(folder: str, moment: int) -> tuple[list[FileStamp], list[FileStamp]]:
+    """Return the stamps of packages and of files about them."""
+    packages: list[FileStamp] = []
+    side_files: list[FileStamp] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
@@ -107,9 +112,13 @@ def _stamps(folder: str, moment: int) -> Iterator[FileStamp]:
                 continue
             if name.endswith(_WANTED):
                 if entry.is_file():
-                    yield FileStamp.of(entry.path, entry.stat(), moment)
+                    files = packages if name.endswith(PACKAGE_SUFFIXES) else side_files
+                    files.append(FileStamp.of(entry.path, entry.stat(), moment))
             elif entry.is_dir(follow_symlinks=False) and not Path(entry.path, METADATA_FOLDER).is_dir():
-                yield from _stamps(entry.path, moment)
+                inner = _stamps(entry.path, moment)
+                packages += inner[0]
+                side_files += inner[1]
+    return packages, side_files
 
 
 def _reject_invalid_names(files: Sequence[FileStamp]) -> None:

@@ -17,10 +17,10 @@ from kubeparcel.model import Format
 from kubeparcel.packages.digest import HEAD_SIZE, hash_file
 from kubeparcel.packages.rpm import header
 from kubeparcel.repository.candidates.match import Candidates, package_from
-from kubeparcel.repository.candidates.read import ParsedPackage, parse_rpm
+from kubeparcel.repository.candidates.read import parse_rpm
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.model import Package
-from kubeparcel.repository.package_cache import PackageCache
+from kubeparcel.repository.package_cache import PackageCache, ParsedPackage
 from kubeparcel.repository.signing import rpm_signature
 from kubeparcel.repository.signing.signer import Signer
 from kubeparcel.threads import PROCESSORS
@@ -52,8 +52,7 @@ def sign_rpms(candidates: Candidates, signer: Signer, folder: Path, cache: Packa
         for package, result in zip(unsigned, results, strict=True):
             signed[package] = result
             task.advance()
-    cache.store_metadata(rpm.parsed.metadata for rpm in signed.values())
-    cache.store_index_entries({r.parsed.metadata.sha256: r.parsed.entry for r in signed.values()})
+    cache.store_packages(rpm.parsed for rpm in signed.values())
     copies = {package: package_from(rpm.parsed.metadata) for package, rpm in signed.items()}
     return replace(
         candidates,

@@ -99,6 +99,7 @@ class Signer:
 
         messages = [dsse.signed_bytes(payload) for payload in payloads]
         by_key = [(f, raw_signature.sign(self.home, f, messages)) for f in self.fingerprints]
+        del messages  # that about a large repository has 14 MB
         return [
             dsse.join(payload, [EnvelopeSignature(fingerprint, signatures[i]) for fingerprint, signatures in by_key])
             for i, payload in enumerate(payloads)

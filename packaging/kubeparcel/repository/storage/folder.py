@@ -62,7 +62,12 @@ class FolderStorage:
 
     def copy(self, pairs: Sequence[tuple[str, str]]) -> None:
         stored = [f"{self.location}/{check_path(old)}" for old, _ in pairs]
-        self._add([new for _, new in pairs], lambda number, staged: filesystem.link_or_copy(stored[number], staged))
+
+        def link(number: int, staged: str) -> None:
+            Path(staged).unlink(missing_ok=True)  # rename(2) leaves it if it is the same file as its target
+            filesystem.link_or_copy(stored[number], staged)
+
+        self._add([new for _, new in pairs], link)
 
     def _add(self, paths: Sequence[str], create: Callable[[int, str], None]) -> None:
         """Add files: `create` makes the one with a number in the staging area. Durable on return."""

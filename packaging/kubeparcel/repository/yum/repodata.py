@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,7 @@ from kubeparcel.repository.apt.release import compress_gzip
 from kubeparcel.repository.model import Indexes, MetadataCompression, Package, RepositoryOptions
 
 if TYPE_CHECKING:
-    from kubeparcel.repository.package_cache import IndexEntry
+    from kubeparcel.repository.package_cache import LoadParts
     from kubeparcel.repository.signing.signer import Signer
 
 ENTRY_FILES: tuple[str, ...] = ("repomd.xml.key", "repomd.xml.asc", "repomd.xml")
@@ -48,15 +49,18 @@ def index_folder(suite: str) -> str:
     return f"yum/{suite}/repodata"
 
 
-def index_texts(packages: Sequence[Package], entries: Mapping[str, IndexEntry]) -> dict[str, bytes]:
+def index_texts(packages: Sequence[Package], load: LoadParts) -> dict[str, bytes]:
     """Return the XML of primary, filelists and other; `packages` are sorted."""
-    package_entries = [entries[package.sha256] for package in packages]
-    texts = {}
-    for position, (kind, (root, namespaces)) in enumerate(_ROOT_ELEMENTS.items()):
+    texts = {kind: io.BytesIO() for kind in _ROOT_ELEMENTS}
+    for text, (root, namespaces) in zip(texts.values(), _ROOT_ELEMENTS.values(), strict=True):
         start = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} {namespaces} packages="{len(packages)}">\n'
-        content = "".join([entry[position] for entry in package_entries])
-        texts[kind] = f"{start}{content}</{root}>\n".encode()
-    return texts
+        text.write(start.encode())
+    for part in load("", packages, ""):
+        for text, content in zip(texts.values(), part, strict=True):
+            text.write(content.encode())
+    for kind, text in texts.items():
+        text.write(f"</{_ROOT_ELEMENTS[kind][0]}>\n".encode())
+    return {kind: text.getvalue() for kind, text in texts.items()}
 
 
 def build_indexes(suite: str, texts: Mapping[str, bytes], options: RepositoryOptions, now: int) -> Indexes:
