@@ -241,7 +241,7 @@ def replace_sources(
             sources[name].binaries = components["kubernetes"].binaries
         return sources[name]
 
-    for module in ("sources.selection", "build.resolver", "build.preview"):
+    for module in ("sources.selection", "build.lock_update", "build.preview"):
         patch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
 

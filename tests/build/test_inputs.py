@@ -11,9 +11,10 @@ import yaml
 
 from kubeparcel.build import pipeline
 from kubeparcel.build.inputs import describe_inputs
+from kubeparcel.build.lock_update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
-from kubeparcel.build.resolver import resolve_or_load, update_lock
+from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, SignatureError
@@ -64,7 +65,7 @@ def test_locked_build_verifies_on_another_machine(options, workdir, log, monkeyp
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(workdir / "other-cache"))
     fetched = pipeline.fetch_release(load_settings({**options, "require_signatures": True}), log, locked=True)
     assert fetched.lock == lock
-    inputs = json.loads(fetched.show(as_json=True))["inputs"]
+    inputs = fetched.document()["inputs"]
     assert inputs[0]["signature"]["identity"] == IDENTITY
 
 

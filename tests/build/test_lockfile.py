@@ -395,7 +395,7 @@ BOMB = (
         (b"[" * 5000, "recursion"),
         (b"a: {" * 5000, "recursion"),
         (BOMB + b"format: *h\n", "alias"),
-        (b"# " + b"x" * (1 << 20), "more than 1,048,576 bytes"),
+        (b"# " + b"x" * (16 << 20), "more than 16,777,216 bytes"),
         (b"format: " + b"9" * 5000, "digits"),
         (b"\xff", "decode"),
         (b"format: 1\x00", "special characters"),

@@ -6,7 +6,7 @@ import pytest
 
 from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.pipeline import build
-from kubeparcel.build.resolver import resolve_or_load
+from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package

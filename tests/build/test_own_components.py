@@ -11,9 +11,11 @@ import pytest
 
 from kubeparcel.attest.origins import require_upstream_origins
 from kubeparcel.build import lock_comparison, lockfile
+from kubeparcel.build.lock_update import update_lock
 from kubeparcel.build.pipeline import build, fetch_release, mirror_release
 from kubeparcel.build.preview import preview
-from kubeparcel.build.resolver import resolve, resolve_or_load, update_lock
+from kubeparcel.build.release_locks import resolve_or_load
+from kubeparcel.build.resolver import resolve
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, UnknownVersion
@@ -69,7 +71,7 @@ def write(workdir: Path, site: UpstreamSite, monkeypatch):
             else Upstream(components)
         )
 
-    for module in ("sources.selection", "build.resolver", "build.preview"):
+    for module in ("sources.selection", "build.lock_update", "build.preview"):
         monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
     def write_settings(version: str = "1.2.0", digest: str = "") -> Settings:
@@ -82,9 +84,11 @@ def write(workdir: Path, site: UpstreamSite, monkeypatch):
 
 def test_file_of_any_upstream_is_packaged_next_to_compiled_ones(write, workdir, site) -> None:
     settings, log = write(), RecordingLog()
-    assert [a.action for a in preview(settings, log, locked=False).artifacts if a.artifact.name == "hello"] == [
-        "download"
-    ]
+    assert [
+        a.action
+        for a in preview(settings, resolve_or_load(settings, log, locked=False, dry_run=True), log).artifacts
+        if a.artifact.name == "hello"
+    ] == ["download"]
     result = build(settings, log)
     assert [(c.name, c.subject, c.findings) for c in result.report.checks if not c.passed] == []
     deb = read_package(workdir / "dist/deb/hello_1.2.0-1_amd64.deb")

@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 
 from kubeparcel.build import lockfile
-from kubeparcel.build.resolver import resolve, resolve_or_load, update_lock
+from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.release_locks import resolve_or_load
+from kubeparcel.build.resolver import resolve
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.model import Arch, Request

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.build import pipeline
-from kubeparcel.build.preview import preview
+from kubeparcel.build.preview import preview_releases
+from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import load_settings
 from kubeparcel.record_key import VARIABLE
 from tests.conftest import RecordingLog
@@ -43,7 +44,7 @@ def test_dry_run_finds_the_packages_of_the_remote_and_downloads_none(remote, mon
     build("one", monkeypatch)
     monkeypatch.setenv("KUBEPARCEL_CACHE", str(Path.cwd() / "cache-two"))
     options = {"kubernetes": "1.36.3", "compression": "fast", "out": "two", "cache_remote": "remote"}
-    planned = preview(load_settings(options), log, locked=False)
+    (planned,) = preview_releases(load_releases(options), log, locked=False)
     assert {package.action for package in planned.packages} == {"cached"}
     assert not (Path.cwd() / "cache-two/sha256").exists()
 

@@ -9,9 +9,10 @@ import yaml
 
 from kubeparcel.build import lock_comparison, lock_document, lockfile
 from kubeparcel.build.inputs import describe_inputs
+from kubeparcel.build.lock_update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
-from kubeparcel.build.resolver import resolve_or_load, update_lock
+from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config import catalog
 from kubeparcel.config.patch_settings import stamped_version
 from kubeparcel.config.settings import load_settings

@@ -126,8 +126,8 @@ def test_json_prints_only_one_document_to_standard_output(kubeparcel, monkeypatc
 def test_build_options_become_settings(kubeparcel, monkeypatch):
     received: dict[str, Any] = {}
 
-    def build(settings: Any, _: object, *, locked: bool) -> Result:
-        received.update(settings=settings, locked=locked)
+    def build(releases: Any, _: object, *, locked: bool) -> Result:
+        received.update(settings=releases.settings[0], locked=locked)
         return Result(0)
 
     monkeypatch.setattr(pipeline, "build", build)

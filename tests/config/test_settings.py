@@ -19,7 +19,9 @@ def plain(value: Any) -> Any:
 
 
 def test_table_has_every_field():
-    assert {*FIELDS, "components", "go", "packages", "patches", "version_suffix"} == set(Settings.model_fields)
+    assert {*FIELDS, "components", "go", "packages", "patches", "releases", "version_suffix"} == set(
+        Settings.model_fields
+    )
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -76,7 +76,7 @@ def read_state(data: bytes) -> object:
 def read_lock(data: bytes) -> object:
     """Parse a lock, and write it again."""
     try:
-        return lockfile.parse(lockfile.dump(lockfile.parse(data)).encode())
+        return lockfile.parse(lockfile.dump(*lockfile.parse(data)).encode())
     except lock_parser.INVALID as error:
         raise MalformedData(str(error)[:100]) from None
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request, Signature
 
-FORMAT = 1
+FORMAT, SEVERAL = 1, 2
+"""The formats of the file for one release, and for several."""
 
 
 def document(lock: Lock) -> dict[str, Any]:
-    """Return the content of the file; `lock_parser.parse_lock` is the reverse."""
+    """Return the content of the file for one release; `lock_parser.parse_lock` is the reverse."""
+    return {"format": FORMAT, **_release_document(lock)}
+
+
+def documents(locks: Sequence[Lock]) -> dict[str, Any]:
+    """Return the content of the file; `lock_parser.parse_locks` is the reverse."""
+    if len(locks) == 1:
+        return document(locks[0])
+    return {"format": SEVERAL, "releases": [_release_document(lock) for lock in locks]}
+
+
+def _release_document(lock: Lock) -> dict[str, Any]:
     return {
-        "format": FORMAT,
         "request": request_document(lock.request),
         "source": lock.source,
         **({"toolchain": lock.toolchain} if lock.toolchain else {}),

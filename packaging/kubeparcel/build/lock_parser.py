@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.build.lock_document import FORMAT, requested_versions
+from kubeparcel.build.lock_document import FORMAT, SEVERAL, requested_versions
 from kubeparcel.build.planner import TIMESTAMP_LIMIT
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.component_checks import RESERVED_NAMES
@@ -26,6 +26,26 @@ INVALID = (
 
 SOURCES = ("upstream", "go")
 _REQUEST_FIELDS = ("kubernetes", *RESERVED_NAMES)
+
+
+def parse_locks(document: Any) -> tuple[Lock, ...]:
+    """Return the locks of a document with one release or several; raises as `parse_lock` does."""
+    if not isinstance(document, dict) or document["format"] != SEVERAL:
+        return (parse_lock(document),)
+    rows = document["releases"]
+    if not isinstance(rows, list) or not rows:
+        raise ValueError("releases: expected a list of releases")
+    locks: list[Lock] = []
+    for number, row in enumerate(rows, 1):
+        try:
+            lock = parse_lock({**row, "format": FORMAT})
+        except INVALID as error:
+            problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"release {number}: {problem}") from error
+        if lock in locks:
+            raise ValueError(f"release {number} is there twice")
+        locks.append(lock)
+    return tuple(locks)
 
 
 def parse_lock(document: Any) -> Lock:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kubeparcel.build.lock_document import document
-from kubeparcel.build.lock_parser import INVALID, parse_lock
+from kubeparcel.build.lock_document import documents
+from kubeparcel.build.lock_parser import INVALID, parse_lock, parse_locks
+from kubeparcel.config.data_files import LOADER
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Lock
 from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"
-_MAX_SIZE = 1 << 20
-"""Bytes; the lock of a release for four architectures has 10,000."""
+_MAX_SIZE = 16 << 20
+"""Bytes; the lock of a release for four architectures has 10,000, and there may be hundreds of releases."""
 
 _MAX_DETAIL = 500
 _HEADER = """\
@@ -24,24 +26,34 @@ _HEADER = """\
 """
 
 
-def dump(lock: Lock) -> str:
-    """Return the text of the file; equal locks give equal text."""
-    return _HEADER + yaml.safe_dump(document(lock), sort_keys=False, width=200)
+def dump(*locks: Lock) -> str:
+    """Return the text of the file with one lock or several; equal locks give equal text."""
+    return _HEADER + yaml.safe_dump(documents(locks), sort_keys=False, width=200)
 
 
 def write(lock: Lock, path: Path) -> None:
+    """Write the file of one release atomically."""
+    write_all([lock], path)
+
+
+def write_all(locks: Sequence[Lock], path: Path) -> None:
     """Write the file atomically."""
     with atomic_write(path) as temporary:
-        temporary.write_text(dump(lock), "utf-8")
+        temporary.write_text(dump(*locks), "utf-8")
 
 
 def read(path: Path) -> Lock | None:
-    """Return the lock of the file, None if it is missing; raise ConfigurationError if invalid."""
+    """Return the lock of a file with one release, or the first; None if it is missing."""
+    return next(iter(read_all(path)), None)
+
+
+def read_all(path: Path) -> tuple[Lock, ...]:
+    """Return the locks of the file, none if it is missing; raise ConfigurationError if invalid."""
     try:
         with path.open("rb") as file:
             return parse(file.read(_MAX_SIZE + 1))
     except FileNotFoundError:
-        return None
+        return ()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from None
     except INVALID as error:
@@ -62,11 +74,13 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def parse(data: bytes) -> Lock:
-    """Return the lock in the content of the file; raises one of many errors if it is invalid."""
+def parse(data: bytes) -> tuple[Lock, ...]:
+    """Return the locks in the content of the file; raises one of many errors if it is invalid."""
     if len(data) > _MAX_SIZE:
         raise ValueError(f"it has more than {_MAX_SIZE:,} bytes")
-    return parse_lock(yaml.load(data.decode(), _Loader))  # noqa: S506 - derived from a safe loader
+    # Aliases need a mark; the loader that rejects them takes ten times as long.
+    loader = _Loader if b"*" in data or b"&" in data else LOADER
+    return parse_locks(yaml.load(data.decode(), loader))  # noqa: S506 - a safe loader
 
 
 def parse_document(content: Any, name: str) -> Lock:

@@ -4,96 +4,81 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from kubeparcel.build import lock_comparison, lockfile
+from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble
+from kubeparcel.build.fleet import build_releases
+from kubeparcel.build.fleet_result import FleetResult
 from kubeparcel.build.locked_components import locked_components
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.output import lock_output_folder, read_checksums, write_output
 from kubeparcel.build.planner import PackagePlan
-from kubeparcel.build.release_build import (
-    CheckedRelease,
-    build_release,
-    fetch_binaries,
-    plan_release,
-    requested_artifacts,
-)
-from kubeparcel.build.resolver import describe_lock, resolve, resolve_or_load
+from kubeparcel.build.release_build import fetch_binaries, requested_artifacts
+from kubeparcel.build.release_locks import lock_releases, matching_lock
+from kubeparcel.build.resolver import describe_lock, resolve
 from kubeparcel.build.result import BuildResult, FetchResult
-from kubeparcel.build.sboms import build_sboms, sbom_subjects
 from kubeparcel.build.shared_cache import open_build_store
-from kubeparcel.build.statements import write_statements
 from kubeparcel.build.units import Submit
-from kubeparcel.build.workers import LocalWorkers, Scheduler, open_workers
+from kubeparcel.build.workers import LocalWorkers, Scheduler
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS
-from kubeparcel.trust.sbom_files import sbom_paths
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
 
 
-def build(settings: Settings, log: Log, *, locked: bool = False, submit: Submit | None = None) -> BuildResult:
-    """Build the packages and write them to the output folder, unless a check fails.
+@overload
+def build(releases: Settings, log: Log, *, locked: bool = False, submit: Submit | None = None) -> BuildResult: ...
 
-    Units of work go to `submit`, by default to threads of this process.
+
+@overload
+def build(
+    releases: Releases, log: Log, *, locked: bool = False, submit: Submit | None = None
+) -> BuildResult | FleetResult: ...
+
+
+def build(
+    releases: Settings | Releases, log: Log, *, locked: bool = False, submit: Submit | None = None
+) -> BuildResult | FleetResult:
+    """Build one release or several, and write the packages to the output folder, unless a check fails.
+
+    Raises the error of a single release; those of several are in the result.
     """
-    started = time.monotonic()
-    store, out = open_build_store(settings, log), settings.base / settings.out
-    with lock_output_folder(out), LocalWorkers(store, log) as workers:
-        release = plan_release(settings, resolve_or_load(settings, log, locked=locked))
-        with open_workers(settings, store, submit or workers.submit, log) as chosen:
-            checked = asyncio.run(build_release(release, Scheduler(chosen, store), store, log))
-        written = write_release(checked, store, out)
-        others = sorted(read_checksums(out).keys() - {built.manifest.file_name for built in checked.packages})
-    return BuildResult(
-        *(display_output(settings), release.lock, checked.packages, written.changed, tuple(others), checked.report),
-        *(time.monotonic() - started, written.sboms),
-    )
-
-
-@dataclass(frozen=True)
-class WrittenRelease:
-    """The files that changed in the output folder, and the paths of all SBOMs of the release there."""
-
-    changed: tuple[Path, ...] = ()
-    sboms: tuple[str, ...] = ()
-
-
-def write_release(checked: CheckedRelease, store: Store, out: Path) -> WrittenRelease:
-    """Write the packages of a release, their SBOMs and statements to the output folder, if all checks passed."""
-    from kubeparcel.build.cache import record_build
-
-    settings, lock, packages = checked.plan.settings, checked.plan.lock, checked.packages
-    if not checked.report.passed:
-        return WrittenRelease()
-    sboms = build_sboms(lock, packages, store) if settings.sbom else {}
-    without = dict.fromkeys(sbom_paths(sbom_subjects(lock, packages)))
-    changed = write_output(packages, store, out, {**without, **sboms})
-    write_statements(packages, settings, lock, checked.binaries, out)
-    record_build(lock, packages, store, sboms.values())
-    return WrittenRelease(changed, tuple(sboms))
-
-
-def display_output(settings: Settings) -> Path:
-    """Return the output folder as results show it: relative to the settings' folder if it is below."""
-    out = settings.base / settings.out
-    return out.relative_to(settings.base) if out.is_relative_to(settings.base) else out
+    if not isinstance(releases, Releases):
+        releases = Releases((releases,), (0,))
+    built = build_releases(releases, log, locked=locked, submit=submit)
+    return built.only if len(built.outcomes) == 1 else built
 
 
 def fetch_release(settings: Settings, log: Log, *, locked: bool) -> FetchResult:
     """Resolve the settings' release, and fetch its binaries into the store."""
-    lock, store = resolve_or_load(settings, log, locked=locked), open_build_store(settings, log)
-    return FetchResult(lock, fetch(lock, settings, store, log), store)
+    (release,) = fetch_releases(Releases((settings,), (0,)), log, locked=locked)
+    if isinstance(release, KubeparcelError):
+        raise release
+    return release
+
+
+def fetch_releases(releases: Releases, log: Log, *, locked: bool) -> list[FetchResult | KubeparcelError]:
+    """Resolve the releases and fetch their binaries into the store; what prevents one does not stop the others."""
+    store = open_build_store(releases.settings[0], log)
+    results: list[FetchResult | KubeparcelError] = []
+    for release in lock_releases(releases, log, locked=locked):
+        try:
+            lock = release.required_lock
+            results.append(FetchResult(lock, fetch(lock, release.settings, store, log), store))
+        except KubeparcelError as error:
+            if len(releases.numbers) > 1:
+                log.warn(f"{release.title} failed: {error}")
+            results.append(error)
+    return results
 
 
 def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
@@ -104,10 +89,7 @@ def mirror_release(settings: Settings, folder: Path, log: Log) -> str:
     specs = catalogs.for_request(request).components
     compiled = [specs[name].title for name in request.versions if not specs[name].upstream]
     request = dataclasses.replace(request, versions={n: v for n, v in request.versions.items() if specs[n].upstream})
-    current = lockfile.read(settings.base / lockfile.NAME)
-    lock = lock_comparison.restrict(current, request) if current else None
-    if lock is None or not lock_comparison.satisfies(lock, request):
-        lock = resolve(request, log)
+    lock = matching_lock(lockfile.read_all(settings.base / lockfile.NAME), request) or resolve(request, log)
     if compiled:
         log.info("Not copied", f"{', '.join(compiled)}: published as Go modules only")
     log.info("Release", describe_lock(lock, "to mirror"))

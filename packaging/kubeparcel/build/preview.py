@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from kubeparcel.build.assembler import cached_package
 from kubeparcel.build.locked_components import locked_components, source_of
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import is_current
-from kubeparcel.build.pipeline import display_output
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.release_build import requested_artifacts
-from kubeparcel.build.resolver import resolve_or_load
+from kubeparcel.build.release_locks import lock_releases
+from kubeparcel.build.release_output import display_output
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs
+from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log, format_table, quantity
 from kubeparcel.errors import ExternalError
 from kubeparcel.model import Artifact, Lock
@@ -60,14 +60,14 @@ class BuildPreview:
     artifacts: tuple[ArtifactPreview, ...]
     packages: tuple[PackagePreview, ...]
 
-    def as_json(self) -> str:
+    def document(self) -> dict[str, Any]:
         """Return the JSON document of `--json`."""
         artifacts: list[dict[str, Any]] = [
             {**dataclasses.asdict(preview.artifact), "action": preview.action, "size": preview.size}
             for preview in self.artifacts
         ]
         packages = [{"file": str(preview.file), "action": preview.action} for preview in self.packages]
-        return json.dumps({"source": self.lock.source, "artifacts": artifacts, "packages": packages}, indent=2)
+        return {"source": self.lock.source, "artifacts": artifacts, "packages": packages}
 
     def as_text(self) -> str:
         """Return a table of artifacts, one of packages, and a summary."""
@@ -133,9 +133,14 @@ class _ReadOnlySharedStore(_ReadOnlyStore, SharedStore):
         return super().has(sha256)
 
 
-def preview(settings: Settings, log: Log, *, locked: bool) -> BuildPreview:
-    """Plan a build without writing anything, not even the lock."""
-    lock = resolve_or_load(settings, log, locked=locked, dry_run=True)
+def preview_releases(releases: Releases, log: Log, *, locked: bool) -> list[BuildPreview]:
+    """Plan the build of the releases without writing anything, not even the lock."""
+    locked_releases = lock_releases(releases, log, locked=locked, dry_run=True)
+    return [preview(release.settings, release.required_lock, log) for release in locked_releases]
+
+
+def preview(settings: Settings, lock: Lock, log: Log) -> BuildPreview:
+    """Plan the build of one release."""
     catalog, remote = catalogs.for_request(lock.request), open_remote_cache(settings, log, lookup_only=True)
     store = _ReadOnlySharedStore(cache_dir(), remote) if remote else _ReadOnlyStore(cache_dir())
     source = create_source(

@@ -60,7 +60,11 @@ class BuildResult:
 
     def as_json(self) -> str:
         """Return the JSON document of `--json`."""
-        document = {
+        return json.dumps(self.document(), indent=2)
+
+    def document(self) -> dict[str, Any]:
+        """Return the result by the keys of the JSON document."""
+        return {
             "kubernetes": str(self.lock.component("kubernetes").version),
             "source": self.lock.source,
             "inputs": lock_document.artifact_documents(self.lock),
@@ -71,7 +75,6 @@ class BuildResult:
             "checks": self.report.as_dict(),
             "seconds": round(self.seconds, 2),
         }
-        return json.dumps(document, indent=2)
 
     def as_text(self) -> str:
         """Return the table of packages, or one line if nothing was built."""
@@ -138,14 +141,18 @@ class FetchResult:
     binaries: Binaries
     store: Store
 
-    def show(self, *, as_json: bool) -> str:
-        """Return one line for each binary, or JSON."""
-        entries: list[dict[str, str]] = [
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document of `--json`."""
+        inputs = lock_document.artifact_documents(self.lock)
+        return {"source": self.lock.source, "inputs": inputs, "binaries": self._entries()}
+
+    def as_text(self) -> str:
+        """Return one line for each binary."""
+        return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in self._entries())
+
+    def _entries(self) -> list[dict[str, str]]:
+        return [
             {"name": name, "arch": str(arch), "sha256": sha256, "path": str(self.store.path(sha256))}
             for (_, arch), digests in self.binaries.items()
             for name, sha256 in sorted(digests.items())
         ]
-        if as_json:
-            inputs = lock_document.artifact_documents(self.lock)
-            return json.dumps({"source": self.lock.source, "inputs": inputs, "binaries": entries}, indent=2)
-        return "\n".join(f"{entry['name']:<14} {entry['arch']:<8} {entry['path']}" for entry in entries)

@@ -31,7 +31,7 @@ FOLDER = "attestations"
 SUFFIX = ".intoto.json"
 
 NOT_INPUTS = (
-    *("out", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root"),
+    *("out", "releases", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root"),
     *("cache-remote", "workers", "workers-tls"),
 )
 """Settings that do not change a package: where it comes from and goes to, and which others are built."""

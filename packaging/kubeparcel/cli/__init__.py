@@ -24,7 +24,7 @@ from kubeparcel.cli.task import CommandTask
 
 TASKS: tuple[CommandTask, ...] = (
     *(configure.init, configure.config),
-    *(build.versions, build.resolve, build.fetch, build.build, build.mirror),
+    *(build.versions, build.resolve, build.fetch, build.build, build.plan, build.mirror),
     *(image.image, build.cache, build.clean),
     *(verify.verify, attest.attest, show.show, diff.diff, audit.audit, verify.hosts),
     *(repository.publish, import_.import_, repository.remove, repository.retain, repository.rollback),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from kubeparcel import console, journal
 from kubeparcel.cli.options import SOURCES, Option, PackageOptions, ReleaseOptions
 from kubeparcel.cli.output import confirm, print_result
 from kubeparcel.cli.task import task
-from kubeparcel.errors import UsageError
+from kubeparcel.errors import KubeparcelError, UsageError
 
 NEXT = "Next: inv verify --level install (do they install?) · inv publish --to DIR (a repository)"
 
@@ -20,6 +23,7 @@ NEXT = "Next: inv verify --level install (do they install?) · inv publish --to 
     "Build",
     ("build --kubernetes 1.36", "Build the newest 1.36 patch for amd64, as deb and rpm."),
     ("build --kubernetes 1.36.3 --arch amd64,arm64 --format deb", "Build debs of 1.36.3 for two architectures."),
+    ("build --kubernetes 1.34,1.35,1.36", "Build several releases; what they share is built once."),
     ("build --locked --json", "Build exactly what kubeparcel.lock names, in a script."),
     ("build --kubernetes 1.36.3 --dry-run", "Print what would be downloaded, compiled and built."),
 )
@@ -38,22 +42,23 @@ def build(
     """Build the packages of a Kubernetes version, and check them.
 
     Options override kubeparcel.yaml in the current folder. Packages that are up to date are not
-    built again.
+    built again. Of several releases (--kubernetes 1.35,1.36, or releases in kubeparcel.yaml), one that
+    fails does not stop the others.
     """
     from kubeparcel.build import pipeline
-    from kubeparcel.config.settings import load_settings
+    from kubeparcel.config.releases import load_releases
 
     where = {"out": out, "cache_remote": cache_remote, "workers": workers, "workers_tls": workers_tls}
-    settings = load_settings({**asdict(release), **package.settings(), **where})
-    journal.keep_in(settings.base / settings.out)
+    releases = load_releases({**asdict(release), **package.settings(), **where})
+    journal.keep_in(releases.settings[0].base / releases.settings[0].out)
     log = console.create_log(quiet)
     if dry_run:
-        from kubeparcel.build.preview import preview
+        from kubeparcel.build.preview import preview_releases
 
-        planned = preview(settings, log, locked=locked)
-        print_result(planned.as_json() if json_ else planned.as_text())
+        previews = preview_releases(releases, log, locked=locked)
+        print_result(_documents(previews) if json_ else "\n\n".join(preview.as_text() for preview in previews))
         return 0
-    result = pipeline.build(settings, log, locked=locked)
+    result = pipeline.build(releases, log, locked=locked)
     print_result(result.as_json() if json_ else result.as_text())
     if result.changed and not json_ and sys.stdout.isatty():
         print_result(NEXT)
@@ -68,13 +73,13 @@ def build(
 )
 def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
-    from kubeparcel.build import resolver
-    from kubeparcel.config.settings import load_settings
+    from kubeparcel.build import lock_update
+    from kubeparcel.config.releases import load_releases
 
     log = console.create_log(json_)
-    resolution = resolver.update_lock(load_settings(asdict(release)), log, refresh=refresh, check=check)
-    print_result(resolution.as_json() if json_ else resolution.as_text())
-    return resolution.exit_code if check else 0
+    updates = lock_update.update_locks(load_releases(asdict(release)), log, refresh=refresh, check=check)
+    print_result(updates.as_json() if json_ else updates.as_text())
+    return updates.exit_code(check=check)
 
 
 @task(
@@ -84,15 +89,51 @@ def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, jso
 )
 def fetch(
     release: ReleaseOptions, cache_remote: str = "", locked: bool = False, json_: bool = False, quiet: bool = False
-) -> None:
+) -> int:
     """Fetch a release's binaries into the cache, without packaging them."""
     from kubeparcel.build import pipeline
-    from kubeparcel.config.settings import load_settings
+    from kubeparcel.config.releases import load_releases
 
     log = console.create_log(quiet)
-    settings = load_settings({**asdict(release), "cache_remote": cache_remote})
-    fetched = pipeline.fetch_release(settings, log, locked=locked)
-    print_result(fetched.show(as_json=json_))
+    releases = load_releases({**asdict(release), "cache_remote": cache_remote})
+    results = pipeline.fetch_releases(releases, log, locked=locked)
+    errors = [result for result in results if isinstance(result, KubeparcelError)]
+    if len(errors) == len(results):
+        raise errors[0]
+    fetched = [result for result in results if not isinstance(result, KubeparcelError)]
+    print_result(_documents(fetched) if json_ else "\n".join(result.as_text() for result in fetched))
+    return max((error.exit_code for error in errors), default=0)
+
+
+class _Documented(Protocol):
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document."""
+
+
+def _documents(results: Sequence[_Documented]) -> str:
+    """Return the JSON document of a release, or one with those of several."""
+    documents = [result.document() for result in results]
+    return json.dumps(documents[0] if len(documents) == 1 else {"releases": documents}, indent=2)
+
+
+@task(
+    "Build",
+    ("plan --kubernetes 1.35,1.36 --arch amd64,arm64", "List the jobs of two releases for two architectures."),
+    ("plan --locked --matrix github", "Print the jobs of kubeparcel.lock for strategy.matrix of a workflow."),
+    ("plan --locked --matrix gitlab > jobs.yml", "Write the jobs for a child pipeline."),
+)
+def plan(release: ReleaseOptions, matrix: str = "", locked: bool = False, quiet: bool = False) -> int:
+    """List the jobs of a build for CI, the longest first.
+
+    There is one for each release and architecture. Nothing is written, not even kubeparcel.lock.
+    """
+    from kubeparcel.build.matrix import plan_matrix
+    from kubeparcel.config.releases import load_releases
+
+    log = console.create_log(quiet or bool(matrix))
+    planned = plan_matrix(load_releases(asdict(release)), log, locked=locked, matrix=matrix)
+    print_result(planned.render(matrix))
+    return planned.exit_code
 
 
 @task(
@@ -118,7 +159,7 @@ def mirror(
 ) -> None:
     """Copy a release's upstream files to a folder, for offline builds."""
     from kubeparcel.build import pipeline
-    from kubeparcel.config.settings import load_settings
+    from kubeparcel.config.releases import load_releases
 
     if not to:
         raise UsageError("Missing option --to: the folder to fill.")
@@ -128,7 +169,8 @@ def mirror(
         version=version,
     )
     log = console.create_log(quiet)
-    print_result(pipeline.mirror_release(load_settings(asdict(release)), Path.cwd() / to, log))
+    for settings in load_releases(asdict(release)).selected:
+        print_result(pipeline.mirror_release(settings, Path.cwd() / to, log))
 
 
 @task(

@@ -117,4 +117,5 @@ def settings_schema() -> dict[str, Any]:
     schema = Settings.model_json_schema()
     for name, key in schema["properties"].items():
         key.setdefault("description", OPTIONS[name].help if name in OPTIONS else "")
+    schema["properties"]["releases"]["items"] = {"$ref": "#"}  # a row has the settings of the file
     return schema

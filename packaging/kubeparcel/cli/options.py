@@ -65,7 +65,12 @@ DAYS = (0, 36_500)
 
 OPTIONS: Mapping[str, Option] = {
     "version": Option("version of Kubernetes, as with --kubernetes", "VERSION", positional=True),
-    "kubernetes": Option("stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1", "VERSION", "stable"),
+    "kubernetes": Option(
+        "stable, 1.36 (its newest patch), 1.36.3 or 1.37.0-rc.1; several separated by commas",
+        "VERSION",
+        "stable",
+        several=True,
+    ),
     "cri-tools": Option("cri-tools version", "VERSION", "the one that fits Kubernetes"),
     "cni": Option("CNI plugins version", "VERSION", "the one that fits Kubernetes"),
     "arch": Option("architectures, separated by commas", "ARCH", "amd64", choices=tuple(Arch), several=True),
@@ -112,6 +117,11 @@ OPTIONS: Mapping[str, Option] = {
     "locked": Option("fail instead of updating kubeparcel.lock when it does not match"),
     "check": Option("only check that kubeparcel.lock is current; exit code 1 if it is not"),
     "refresh": Option("accept upstream's new checksum for this binary or archive", "NAME"),
+    "matrix": Option(
+        "print jobs for GitHub (strategy.matrix), for GitLab (parallel: matrix) or as JSON",
+        "FORMAT",
+        choices=("github", "gitlab", "json"),
+    ),
     "dry-run": Option("print what would be done, without doing it"),
     "json": Option("print one JSON document to standard output"),
     "quiet": Option("print only warnings and the result"),

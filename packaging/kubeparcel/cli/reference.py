@@ -77,8 +77,8 @@ def _property_table(schema: Mapping[str, Any], definition: Mapping[str, Any]) ->
 def _type(key: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """Return a key's type in words."""
     if "$ref" in key:
-        name = key["$ref"].rpartition("/")[2]
-        return _type(schema["$defs"][name], schema)
+        name = key["$ref"].removeprefix("#").rpartition("/")[2]
+        return _type(schema["$defs"][name] if name else {"type": "object"}, schema)  # a row is as the file
     if "enum" in key:
         return ", ".join(f"`{value}`" for value in key["enum"] if value)
     if "anyOf" in key:

@@ -14,8 +14,8 @@ from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 
 ENV_PREFIX = "KUBEPARCEL_"
-FILE_ONLY = ("go", "patches")
-"""Settings that are mappings, so that no variable can have them."""
+FILE_ONLY = ("go", "patches", "releases")
+"""Settings that are mappings or lists of them, so that no variable can have them."""
 
 ROWS: Mapping[str, Callable[[Any], Any]] = {"packages": as_mapping, "components": as_versions}
 """Settings that are rows by name in the file, to which options and variables add."""

@@ -50,9 +50,20 @@ def _quoted(value: Any) -> Any:
 def kubernetes_request(text: str) -> str:
     """Return `stable`, `latest`, a minor or an exact version, without a leading v."""
     plain = text.strip().removeprefix("v")
+    if not plain:
+        raise ValueError("a version is empty")
     if plain in {"stable", "latest"} or re.fullmatch(r"\d+\.\d+", plain):
         return plain
     return exact_version(plain)
+
+
+def kubernetes_requests(text: str) -> str:
+    """Return one request or several, separated by commas; raise ValueError for an empty or duplicate one."""
+    requests = [kubernetes_request(word) for word in text.split(",")]
+    for number, request in enumerate(requests):
+        if request in requests[:number]:
+            raise ValueError(f"{request} is there twice")
+    return ",".join(requests)
 
 
 def _digits(value: Any) -> Any:

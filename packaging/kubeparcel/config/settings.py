@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, WithJsonSchema
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.catalog import Catalog, merge_package
@@ -38,7 +38,7 @@ from kubeparcel.config.setting_types import (
     Workers,
     as_mapping,
     as_versions,
-    kubernetes_request,
+    kubernetes_requests,
     split_words,
 )
 from kubeparcel.config.yaml_file import YamlFile
@@ -46,12 +46,15 @@ from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
 from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"
+ReleaseRows = Annotated[
+    tuple[Mapping[str, Any], ...], WithJsonSchema({"type": "array", "items": {"type": "object"}, "minItems": 1})
+]
 
 
 class Settings(StrictModel):
     """All settings, with their defaults. Paths are as the user wrote them."""
 
-    kubernetes: Annotated[str, QuotedVersion, AfterValidator(kubernetes_request)] = "stable"
+    kubernetes: Annotated[str, QuotedVersion, AfterValidator(kubernetes_requests)] = "stable"
     cri_tools: Annotated[ExactVersion, QuotedVersion] = ""
     cni: Annotated[ExactVersion, QuotedVersion] = ""
     arch: Arches = (Arch.AMD64,)
@@ -112,6 +115,9 @@ class Settings(StrictModel):
         {},
         description="changes to packages of the catalog, new packages, and optional ones to build, by name; a list "
         "of names if there is nothing to change",
+    )
+    releases: ReleaseRows = Field(
+        (), description="rows for several releases in one build, each with the settings in which it differs"
     )
 
     components: Annotated[
@@ -205,8 +211,13 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
     invalid option, and ConfigurationError for an invalid variable or file, with its line.
     """
     base = base or Path.cwd()
-    file = YamlFile.read(base / FILE_NAME)
-    values, origins = merge_layers(options, file, Settings.model_fields)
+    return settings_of(options, YamlFile.read(base / FILE_NAME), base)
+
+
+def settings_of(options: Mapping[str, Any], file: YamlFile, base: Path, without: Collection[str] = ()) -> Settings:
+    """Return the settings of a file, as `load_settings` does; options and variables do not set those in `without`."""
+    fields = [name for name in Settings.model_fields if name not in without]
+    values, origins = merge_layers(options, file, fields)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -219,7 +230,7 @@ def load_settings(options: Mapping[str, Any], base: Path | None = None) -> Setti
         catalog = settings.catalog()
         merged = settings.catalog_packages(catalog.packages)
         check_packages(settings.packages, merged, catalog, settings.cni_bin_dir, file)
-    if settings.patches or settings.version_suffix:
+    if (settings.patches or settings.version_suffix) and not settings.releases:
         check_patches(settings.patches, settings.version_suffix, settings.built_components(), file)
         check_patched(settings.patches, settings.catalog(), file)
     return settings
