@@ -21,6 +21,7 @@ from kubeparcel.console import QuietLog
 from kubeparcel.hosts.image_locations import ImageLocations
 from kubeparcel.model import Arch, Format
 from kubeparcel.repository.candidates import match
+from tests.cli.conftest import kubeparcel
 from tests.support.package_builders import deb, five, rpm
 from tests.support.repository_fixtures import configuration, key, session_key
 

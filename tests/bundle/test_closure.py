@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kubeparcel.bundle.closure import unmet_requirements
+from kubeparcel.packages import limits
+from kubeparcel.packages.errors import LimitExceeded
 from tests.support.package_builders import deb, rpm
 
 
@@ -21,6 +25,13 @@ def test_debs_have_alternatives_and_provides(tmp_path):
     a = deb(tmp_path, "a", depends="x | b, mta, y | z, v (>= 2)")
     b = deb(tmp_path, "b", fields="Provides: mta, v (= 2.1)\n")
     assert unmet_requirements([a, b]) == {"y | z"}
+
+
+def test_comparisons_are_limited(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "COMPARISONS", dataclasses.replace(limits.COMPARISONS, default=8))
+    a = deb(tmp_path, "a", depends="v (>= 1), v (>= 2), v (>= 3)", fields="Provides: v (= 4), v (= 5), v (= 6)\n")
+    with pytest.raises(LimitExceeded, match="above the limit dependency-comparisons"):
+        unmet_requirements([a])
 
 
 def test_rpms_provide_their_files(tmp_path):

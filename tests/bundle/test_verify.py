@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import keys
 from kubeparcel.repository.signing.signer import open_signer
 from tests.bundle.conftest import Members, read_members, write_members
+from tests.support.archive_builders import member, tar
 
 LIBRARY = "dependencies/trixie/apt/pool/main/libs/libsmall/libsmall_1.0-1_amd64.deb"
 KUBELET = "repository/apt/pool/main/k/kubelet/kubelet_1.36.3-1_amd64.deb"
@@ -118,7 +120,15 @@ def test_changed_bundles_fail(bundle, tmp_path, change, check, found):
         (lambda m: edit_manifest(m, lambda d: d["hosts"]["trixie"].update(expects=[])), "complete", "libc6"),
         (lambda m: edit_manifest(m, lambda d: d["packages"].pop("deb")), "members", "deb packages for trixie"),
         (lambda m: edit_manifest(m, lambda d: d.update(images=["a/b:1"])), "images", "control-plane.tar is missing"),
-        (lambda m: m.update({model.IMAGES: b"no images"}), "images", "not an archive of images"),
+        (lambda m: m.update({model.IMAGES: b"no images"}), "images", "truncated"),
+        (lambda m: m.update({model.IMAGES: gzip.compress(bytes(1 << 20))}), "images", "damaged at byte 0"),
+        (lambda m: m.update({model.IMAGES: tar()}), "images", "not an archive of images"),
+        (lambda m: m.update({model.IMAGES: tar(*[member("", kind=b"L")] * 3000)}), "images", "nested too deeply"),
+        (
+            lambda m: m.update({model.IMAGES: tar(member("index.json", kind=b"2", linkname="index.json"))}),
+            "images",
+            "nested",
+        ),
         (lambda m: [m.pop(name) for name in [*m] if name.startswith("repository/")], "packages", "No repository"),
         (lambda m: [m.pop(n) for n in [*m] if n.startswith("dependencies/trixie")], "packages", "does not exist"),
     ],

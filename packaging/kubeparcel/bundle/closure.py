@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kubeparcel.files import translate_os_errors
 from kubeparcel.model import Format
+from kubeparcel.packages import limits
 from kubeparcel.packages.deb import deb_metadata
 from kubeparcel.packages.digest import hash_file
 from kubeparcel.packages.relations import Relation, parse_relations, satisfies
@@ -28,6 +29,9 @@ def unmet_requirements(files: Iterable[Path]) -> frozenset[str]:
         requirements |= {(format_, group) for group in needs}
         for name, version in offers:
             provided[format_, name].add(version)
+
+    comparisons = sum(len(provided.get((f, r.name), ())) for f, group in requirements for r in group)
+    limits.COMPARISONS.check(comparisons, "the packages")
 
     def is_met(format_: Format, relation: Relation) -> bool:
         versions = provided.get((format_, relation.name), ())

@@ -28,17 +28,23 @@ def unpack(archive: Path, folder: Path) -> dict[str, str]:
         raise UsageError(f"{archive} is not a file.", "Give a bundle that inv bundle --to wrote.")
     digests: dict[str, str] = {}
     folders: set[str] = set()
+    for stream, member in read_members(archive):
+        for fault in _faults(member, digests, folders):
+            raise MalformedData(fault)
+        path = member.name.removeprefix(f"{model.TOP}/")
+        digests[path] = _write(stream, member, folder / path)
+        folders.update(str(parent) for parent in Path(path).parents)
+    return digests
+
+
+def read_members(archive: Path) -> Iterator[tuple[PayloadStream, tar.TarMember]]:
+    """Yield the members of a plain or compressed tar, whose bytes are next in the stream. Raises MalformedData."""
     with translate_os_errors(archive), archive.open("rb") as file:
         section = FileSection(file, 0, archive.stat().st_size)
         compression = "zstd" if section.peek(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC else "none"
         stream = open_payload(section, compression, archive.name, limits.BUNDLE, time_limit=limits.BUNDLE_TIME)
         for member in tar.members(stream):
-            for fault in _faults(member, digests, folders):
-                raise MalformedData(fault)
-            path = member.name.removeprefix(f"{model.TOP}/")
-            digests[path] = _write(stream, member, folder / path)
-            folders.update(str(parent) for parent in Path(path).parents)
-    return digests
+            yield stream, member
 
 
 def _faults(member: tar.TarMember, files: dict[str, str], folders: set[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from kubeparcel.bundle import model
 from kubeparcel.bundle.closure import unmet_requirements
 from kubeparcel.bundle.contents import render_installer
 from kubeparcel.bundle.model import Manifest, parse_manifest
-from kubeparcel.bundle.unpack import unpack
+from kubeparcel.bundle.unpack import read_members, unpack
 from kubeparcel.console import Log
 from kubeparcel.doctor.discovery import Discovery
 from kubeparcel.doctor.examination import ExaminationRequest, examine
@@ -232,8 +232,13 @@ def _image_findings(bundle: _Unpacked, manifest: Manifest) -> Iterator[Finding]:
     archive = bundle.folder / model.IMAGES
     if model.IMAGES not in bundle.digests:
         raise MalformedData(f"{model.IMAGES} is missing")
+    for _ in read_members(archive):  # a plain tar within limits: read_archive() relies on Python's tarfile
+        pass
     with open_store(bundle.log).scratch(elsewhere=True) as scratch:
-        found = {name for image in read_archive(archive, manifest.arch, scratch) for name in image.names}
+        try:
+            found = {name for image in read_archive(archive, manifest.arch, scratch) for name in image.names}
+        except RecursionError:
+            raise MalformedData(f"{model.IMAGES} is nested too deeply") from None
     for name in sorted(found ^ set(manifest.images)):
         expected, actual = ("the image", "missing") if name in manifest.images else ("no such image", "an image")
         yield Finding(expected, actual, printable(name), _HINT)

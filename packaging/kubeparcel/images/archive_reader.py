@@ -11,7 +11,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any
@@ -70,12 +70,13 @@ def _decompressed(archive: Path, scratch: Path) -> Path:
 
 @dataclass(frozen=True)
 class _ArchiveReader:
-    """An archive with its entries by path; `plain` is its decompressed file."""
+    """An archive with its entries by path; `plain` is its decompressed file. Each entry is hashed once."""
 
     archive: Path
     plain: Path
     entries: Mapping[str, tarfile.TarInfo]
     arch: Arch
+    blobs: dict[str, Blob] = field(default_factory=dict)
 
     def oci_images(self) -> Iterator[Image]:
         """Yield the images of an OCI layout."""
@@ -147,7 +148,9 @@ class _ArchiveReader:
         if entry.issym() or entry.islnk():  # docker stores a layer that two images share once
             folder = dirname(path) if entry.issym() else ""
             return self._blob(join(folder, entry.linkname), media_type)
-        return Blob.from_file(media_type, self.plain, entry.offset_data, entry.size)
+        if entry.name not in self.blobs:
+            self.blobs[entry.name] = Blob.from_file(media_type, self.plain, entry.offset_data, entry.size)
+        return replace(self.blobs[entry.name], media_type=media_type)
 
     def _json(self, blob: Blob) -> Any:
         if blob.size > _MAX_DOCUMENT_SIZE:
