@@ -132,9 +132,21 @@ def test_changed_definition_and_removed_package_are_resolved_again(write, workdi
     update = update_lock(load_settings({}), RecordingLog(), check=True)
     assert update.differences == ("hello: 1.2.0 → none",)
     assert "hello" in update.as_text()
-    reduced = resolve_or_load(load_settings({}), RecordingLog(), locked=False)
+    reduced = resolve_or_load(load_settings({}), log := RecordingLog(), locked=False)
+    assert "kubeparcel.lock written" in dict(log.messages)["Release"]
     assert "hello" not in (workdir / lockfile.NAME).read_text()
     assert [*reduced.components] == [c for c in lock.components if c.name != "hello"]
+
+
+def test_settings_of_the_compiler_do_not_apply_to_downloaded_files(write, workdir) -> None:
+    write()
+    with (workdir / "kubeparcel.yaml").open("a") as file:
+        file.write("go: {amd64: v3}\n")
+    resolve_or_load(settings := load_settings({"format": "deb"}), log := RecordingLog(), locked=False)
+    assert "hello is downloaded: `go` and `patches` do not apply to it." in log.warnings
+    build(settings, log)
+    deb = read_package(next((workdir / "dist/deb").glob("hello_*")))
+    assert "go" not in json.loads(next(e for e in deb.entries if e.path.endswith("/provenance.json")).text)
 
 
 def test_digest_that_does_not_match_names_the_setting(write) -> None:
@@ -171,6 +183,7 @@ def test_rebuild_fetches_nothing_from_places_that_only_a_statement_names(write) 
         require_upstream_origins(artifacts, lock, "hello.deb")
     assert "--key FILE" in caught.value.hint
     require_upstream_origins(artifacts, lock, "hello.deb", trusted=True)
+    require_upstream_origins(artifacts, lock, "hello.deb", [lock])  # it is the user's own
     moved = [dataclasses.replace(a, origin="http://elsewhere.example/x") for a in artifacts]
     with pytest.raises(ConfigurationError, match="where its project does not publish it"):
         require_upstream_origins(moved, lock, "hello.deb", trusted=True)

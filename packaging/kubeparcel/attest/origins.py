@@ -19,14 +19,19 @@ _HINT = "Nothing was fetched. Verify it with the version of kubeparcel that buil
 _PUBLISHER_HINT = "Nothing was fetched. If you trust its publisher, pass --key FILE with the publisher's public key."
 
 
-def require_upstream_origins(artifacts: Sequence[Artifact], lock: Lock, package: str, *, trusted: bool = False) -> None:
+def require_upstream_origins(
+    artifacts: Sequence[Artifact], lock: Lock, package: str, own: Sequence[Lock] = (), *, trusted: bool = False
+) -> None:
     """Raise ConfigurationError for an artifact that is from elsewhere than its project publishes it.
 
-    A component that the lock itself defines is from anywhere: only that of a `trusted` statement counts.
+    A component that the lock itself defines is from anywhere: it must be defined in the user's `own` locks as well,
+    unless the statement is `trusted`.
     """
     components = locked_components(lock)
     for artifact in artifacts:
-        if artifact.component in lock.request.components and not trusted:
+        definition = lock.request.components.get(artifact.component)
+        known = [other.request.components.get(artifact.component) for other in own]
+        if definition is not None and definition not in known and not trusted:
             raise ConfigurationError(
                 f"{package}: its statement defines the component {artifact.component}, from {artifact.origin}.",
                 _PUBLISHER_HINT,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock
 from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
-from kubeparcel.build import pipeline
+from kubeparcel.build import lockfile, pipeline
 from kubeparcel.build.assembler import assemble_package
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
@@ -45,7 +45,7 @@ def rebuild(
     """Build a package again and return how it differs, and which materials its statement conceals.
 
     Files of the user are read below `base`, upstream's from `mirror` if it is given; nothing is fetched from other
-    places than the catalog names, except patches and own components if the statement is `trusted`. Raises
+    places than the catalog and the lock in `base` name, except patches and components of a `trusted` statement. Raises
     ConfigurationError for a statement whose settings or lock are invalid, and whatever fetching the materials raises.
     """
     name = statement.subjects[0].name
@@ -56,7 +56,7 @@ def rebuild(
     _require_local_files(statement, base)
     store = open_store(log)
     artifacts = [a for a in lock.artifacts if a.component == plan.component and a.arch == plan.arch]
-    require_upstream_origins(artifacts, lock, name, trusted=trusted)
+    require_upstream_origins(artifacts, lock, name, lockfile.read_all(base / lockfile.NAME), trusted=trusted)
     if not trusted:
         require_stored_patches(lock, store, name)
     binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}

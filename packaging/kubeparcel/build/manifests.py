@@ -146,7 +146,8 @@ def _require_binary(name: str, plan: PackagePlan, digests: Mapping[str, str], pu
 def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return where the package's binaries came from, and their digests."""
     component, variant = lock.component(plan.component), lock.request.variant
-    toolchain = toolchain_of(lock, component.name)
+    source, toolchain = source_of(lock, component.name), toolchain_of(lock, component.name)
+    go = variant.as_document() if source != "upstream" else {}
     patches = applicable_patches(variant, component.name, component.version.release)
     binaries = [(file.path, file.content.name) for file in plan.files if isinstance(file.content, ComponentBinary)]
     used = {name for _, name in binaries}
@@ -158,9 +159,9 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
         "package": f"{plan.name} {plan.version}-{plan.revision}",
         "component": component.name,
         "version": str(component.version),
-        "source": source_of(lock, component.name),
+        "source": source,
         **({"toolchain": toolchain} if toolchain else {}),
-        **({"go": variant.as_document()} if variant.as_document() else {}),
+        **({"go": go} if go else {}),
         **({"patches": [patch.as_document() for patch in patches]} if patches else {}),
         "origins": [
             {

@@ -82,7 +82,8 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
     written = merge_locks(releases, {n: r.lock for n, r in found.items()}, locks) if resolved else _reduce(found, locks)
     if written != list(locks) and not dry_run:
         lockfile.write_all(written, path)
-    remark = f"{lockfile.NAME} {'not ' * dry_run}written" if resolved else lockfile.NAME
+    changed = resolved or written != list(locks)
+    remark = f"{lockfile.NAME} {'not ' * dry_run}written" if changed else lockfile.NAME
     announce([release.lock for release in found.values() if release.lock], remark, log)
     return list(found.values())
 
