@@ -18,7 +18,8 @@ from kubeparcel.repository.garbage import fewer_collections
 from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import PackageCache
-from tests.support import client_view
+from kubeparcel.repository.storage.s3 import S3Storage
+from tests.support import buckets, client_view
 from tests.support.package_builders import deb, rpm
 from tests.support.repository_fixtures import Publish
 
@@ -120,3 +121,26 @@ def test_collections_are_as_frequent_as_before_afterwards() -> None:
     with fewer_collections():
         assert gc.get_threshold()[0] > before[0]
     assert gc.get_threshold() == before
+
+
+def test_one_package_more_takes_few_requests_of_a_bucket(
+    bucket: str, key: Path, server: str, pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool is never listed: a page of a listing has 1,000 files."""
+    publisher.publish(pool, Target(bucket), QuietLog(), skip_layout_check=True)
+    for path in pool.glob("*.rpm"):
+        path.unlink()
+    deb(pool, "own0", "1.1000-1")
+    listed: list[str] = []
+    list_sizes = S3Storage.file_sizes
+
+    def recording(self: S3Storage, prefix: str) -> dict[str, int]:
+        listed.append(prefix)
+        return list_sizes(self, prefix)
+
+    monkeypatch.setattr(S3Storage, "file_sizes", recording)
+    with buckets.fault_proxy(server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        publisher.publish(pool, Target(bucket), QuietLog(), skip_layout_check=True)
+    assert not [prefix for prefix in listed if "pool" in prefix or prefix in {"", "apt", "yum"}]
+    assert len(proxy.requests) <= 40, proxy.requests

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -104,16 +104,29 @@ def render_folder_pages(published: State, state: State) -> FolderPages:
     if state.side_files or published.side_files:
         side_paths, before = _side_paths(state), _side_paths(published)
         paths |= side_paths ^ before
-    folders = directory_listing.group_by_folder(paths).keys() - {""}
+    touched = directory_listing.group_by_folder(paths)
+    folders = touched.keys() - {""}
     contents = directory_listing.group_by_folder(
         chain(state.packages_by_path, side_paths, _entry_paths(state)), folders
     )
     changed = {
         f"{folder}/{INDEX_PAGE}": directory_listing.render_page(folder, contents[folder])
-        for folder in folders & contents.keys()
+        for folder in _changed_folders(touched, contents)
         if not contents[folder] & _ENTRY_FILES
     }
     return FolderPages(changed, [f"{folder}/{INDEX_PAGE}" for folder in folders - contents.keys()])
+
+
+def _changed_folders(touched: Mapping[str, Set[str]], contents: Mapping[str, Set[str]]) -> Iterator[str]:
+    """Yield the folders with other names than before; `touched` are the names of added and removed paths."""
+    new: set[str] = set()
+    for folder in sorted(touched.keys() & contents.keys(), key=lambda path: -path.count("/")):
+        inner = {name: f"{folder}/{name}".rstrip("/") for name in touched[folder] if name.endswith("/")}
+        same = {name for name, path in inner.items() if path in contents and path not in new}
+        if contents[folder] <= touched[folder] - same:
+            new.add(folder)
+        if touched[folder] - same:
+            yield folder
 
 
 def _side_paths(state: State) -> set[str]:
@@ -138,7 +151,7 @@ def write_client_files(
 ) -> None:
     """Write the files that changed, and remove those of suites that no longer exist; pages of others stay."""
     kept = directory_listing.foreign_pages(storage, [INDEX_PAGE, *pages.changed, *pages.removed], log)
-    changed = {path: data for path, data in files.items() if path not in kept and storage.read(path) != data}
+    changed = {path: data for path, data in files.items() if path not in kept and not storage.contains(path, data)}
     storage.remove(path for path in pages.removed if path not in kept)
     storage.write(changed | {path: data for path, data in pages.changed.items() if path not in kept})
     storage.remove(

@@ -90,7 +90,7 @@ def publish_current(signer: Signer, storage: Storage, state: State) -> dict[str,
     pems = signer.public_pems()
     files = {f"{FOLDER}/{fingerprint}.pem": pem for fingerprint, pem in pems.items()}
     files[KEY] = next(iter(pems.values()))
-    if storage.read(KEY) != files[KEY] or storage.read(KEY_SIGNATURE, 1) is None:
+    if KEY_SIGNATURE not in storage.file_names("") or not storage.contains(KEY, files[KEY]):
         files[KEY_SIGNATURE] = signer.sign_detached(files[KEY])
     outdated = set(outdated_files(storage, state))
     names = {name for name in storage.file_sizes(FOLDER) if name not in outdated}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kubeparcel.errors import UsageError
-from kubeparcel.repository.state_file import STATE_PATH
 from kubeparcel.repository.storage.base import METADATA_FOLDER, Storage
 
 _CLIENT_FILES = {"key.asc", "install-apt.sh", "install-yum.sh"}
@@ -12,7 +11,7 @@ _CLIENT_FILES = {"key.asc", "install-apt.sh", "install-yum.sh"}
 
 def is_repository(storage: Storage) -> bool:
     """Return whether there is a repository, also one whose first publish was interrupted or whose state is lost."""
-    if storage.read(STATE_PATH, 1) is not None or storage.file_sizes(METADATA_FOLDER):
+    if storage.file_sizes(METADATA_FOLDER):
         return True
     return _CLIENT_FILES.issubset(storage.top_names()) and any(map(storage.file_sizes, ("apt/dists", "yum")))
 

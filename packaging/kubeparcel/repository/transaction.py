@@ -150,10 +150,12 @@ def _folder_swap(storage: Storage, signed: SignedIndexes, retained: Retained, lo
     names = [*kept, *indexes.by_hash, *indexes.files, *signed.entry_files]
     pages = _pages(indexes, names)
     paths = {f"{indexes.folder}/{name}": name for name in pages if name in existing}
-    foreign = {paths[path] for path in directory_listing.foreign_pages(storage, paths, log)}
-    own_pages = {name: page for name, page in pages.items() if name not in foreign}
+    unchanged = {name for path, name in paths.items() if storage.contains(path, pages[name])}
+    paths = {path: name for path, name in paths.items() if name not in unchanged}
+    kept_pages = unchanged.union(paths[path] for path in directory_listing.foreign_pages(storage, paths, log))
+    own_pages = {name: page for name, page in pages.items() if name not in kept_pages}
     files = {**new, **indexes.files, **own_pages, **signed.entry_files}
-    return FolderSwap(indexes.folder, files, frozenset(kept | foreign), indexes.entry_files)
+    return FolderSwap(indexes.folder, files, frozenset(kept | kept_pages), indexes.entry_files)
 
 
 def _pages(indexes: Indexes, names: Sequence[str]) -> dict[str, bytes]:

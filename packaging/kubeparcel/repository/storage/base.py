@@ -54,6 +54,9 @@ class Storage(StorageReader, Protocol):
 
     base_url: str
 
+    def contains(self, path: str, data: bytes) -> bool:
+        """Return whether a small file has this content."""
+
     def file_sizes(self, prefix: str) -> Mapping[str, int]:
         """Return the files below a folder with their sizes in bytes."""
 

@@ -40,6 +40,9 @@ class FolderStorage:
             return file.read(-1 if limit is None else limit)
         return None
 
+    def contains(self, path: str, data: bytes) -> bool:
+        return self.read(path) == data
+
     def file_sizes(self, prefix: str) -> dict[str, int]:
         sizes: dict[str, int] = {}
         with translate_os_errors(self.root):

@@ -18,6 +18,8 @@ from kubeparcel.files import translate_os_errors
 from kubeparcel.repository.file_stamp import FileStamp
 from kubeparcel.repository.storage import s3_errors, s3_lease
 from kubeparcel.repository.storage.base import METADATA_FOLDER, ConflictError, FolderSwap, T, check_path
+from kubeparcel.repository.storage.s3_headers import http_headers, is_immutable
+from kubeparcel.repository.storage.s3_listing import Listings, StoredFile
 
 try:
     import obstore
@@ -34,21 +36,6 @@ _WORKERS = 8
 _NO_BUCKET = "<Code>NoSuchBucket"
 _UNPUBLISHED = "Clients still see the previous state; run the same command again."
 _PARTLY_PUBLISHED = "Some suites may be published already; run the same command again to finish."
-_CACHE_FOREVER = "public, max-age=31536000, immutable"
-_CACHE_BRIEFLY = "public, max-age=60, must-revalidate"
-_CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".jsonl": "application/jsonl",
-    ".pem": "application/x-pem-file",
-    ".xml": "application/xml",
-    ".gz": "application/gzip",
-    ".zst": "application/zstd",
-    ".xz": "application/x-xz",
-    ".deb": "application/vnd.debian.binary-package",
-    ".rpm": "application/x-rpm",
-    ".gpg": "application/octet-stream",
-}
 
 
 class S3Storage:
@@ -63,6 +50,7 @@ class S3Storage:
         self.location = location
         self.base_url = base_url
         self._etags: dict[str, str | None] = {}
+        self._listings = Listings()
         self._lease: s3_lease.Lease | None = None
         self._progress = ""
 
@@ -86,6 +74,10 @@ class S3Storage:
         return cls(store, url.rstrip("/"), f"{base}/{prefix}".rstrip("/"))
 
     def read(self, path: str, limit: int | None = None) -> bytes | None:
+        if self._listings.is_missing(path):
+            self._etags[path] = None
+            return None
+
         def get() -> bytes:
             if limit is not None:
                 size = obstore.head(self.store, check_path(path))["size"]
@@ -105,19 +97,39 @@ class S3Storage:
             self._etags[path] = None
             return None
 
-    def file_sizes(self, prefix: str) -> dict[str, int]:
-        def list_all() -> dict[str, int]:
-            pages = obstore.list(self.store, check_path(prefix))
-            return {entry["path"]: entry["size"] for page in pages for entry in page}
+    def contains(self, path: str, data: bytes) -> bool:
+        if (listed := self._listings.has_content(path, data)) is not None:
+            return listed
+        return self.read(path) == data
 
-        return self._request(list_all)
+    def file_sizes(self, prefix: str) -> dict[str, int]:
+        return {path: file.size for path, file in self._files(prefix).items()}
+
+    def _files(self, prefix: str) -> Mapping[str, StoredFile]:
+        """Return the files below a folder; with the lease, a folder is listed only once."""
+
+        def list_all() -> dict[str, StoredFile]:
+            pages = obstore.list(self.store, check_path(prefix))
+            return {entry["path"]: StoredFile(entry["size"], entry["e_tag"]) for page in pages for entry in page}
+
+        files = self._listings.below(prefix)
+        if files is None:
+            files = self._request(list_all)
+            if self._lease is not None:
+                self._listings.store(prefix, files)
+        return files
 
     def file_names(self, folder: str) -> list[str]:
-        def list_folder() -> list[str]:
+        def list_folder() -> dict[str, StoredFile]:
             listing = obstore.list_with_delimiter(self.store, folder or None)
-            return sorted(entry["path"].rpartition("/")[2] for entry in listing["objects"])
+            return {entry["path"]: StoredFile(entry["size"], entry["e_tag"]) for entry in listing["objects"]}
 
-        return self._request(list_folder)
+        files = None if folder else self._listings.at_top()
+        if files is None:
+            files = self._request(list_folder)
+            if self._lease is not None and not folder:
+                self._listings.store("", files)
+        return sorted(path.rpartition("/")[2] for path in files)
 
     def top_names(self) -> list[str]:
         def list_top() -> list[str]:
@@ -141,6 +153,7 @@ class S3Storage:
             self._require_lease()
             old, new = map(check_path, pair)
             self._request(lambda: obstore.copy(self.store, old, new))
+            self._listings.written(new, StoredFile(0, None))
 
         self._parallel(copy_file, pairs)
 
@@ -152,17 +165,18 @@ class S3Storage:
         if names:
             self._require_lease()
             self._none_if_missing(lambda: obstore.delete(self.store, names), "")
+            self._listings.removed(names)
 
     def swap(self, swaps: Sequence[FolderSwap], state_files: Mapping[str, bytes]) -> None:
         """Write files in this order: by-hash files, state, other indexes, entry files."""
-        live = {swap.folder: self.file_sizes(swap.folder) for swap in swaps}
+        live = {swap.folder: self._files(swap.folder) for swap in swaps}
         new_files = {f"{swap.folder}/{name}": data for swap in swaps for name, data in swap.new_files.items()}
         entry_files = [f"{swap.folder}/{name}" for swap in swaps for name in swap.entry_files]
+        existing = {path: file for files in live.values() for path, file in files.items()}
         for path in entry_files:
-            self._etags[path] = self._etag(path)
+            self._etags[path] = existing[path].etag if path in existing else None
         indexes = {path: new_files[path] for path in new_files if path not in entry_files}
         immutable = {path: data for path, data in indexes.items() if is_immutable(path)}
-        existing = {path for sizes in live.values() for path in sizes}
         self.write({path: data for path, data in immutable.items() if path not in existing})
         self._progress = _PARTLY_PUBLISHED
         for path, data in state_files.items():
@@ -178,10 +192,12 @@ class S3Storage:
     def lease(self, wait: float) -> Iterator[int]:
         with s3_lease.acquire_lease(self, wait) as lease:
             self._lease, self._progress = lease, _UNPUBLISHED
+            self._files(METADATA_FOLDER)
             try:
                 yield lease.token
             finally:
                 self._lease, self._progress = None, ""
+                self._listings.clear()
 
     def put_if_unchanged(self, path: str, data: bytes | Path, etag: str | None) -> str | None:
         """Write a file if it still has that ETag (None: if it does not exist); return the new one.
@@ -218,10 +234,6 @@ class S3Storage:
 
     def _put(self, path: str, data: bytes | Path, conditional: bool = False) -> str | None:
         self._require_lease()
-        attributes = {
-            "Cache-Control": _CACHE_FOREVER if is_immutable(path) else _CACHE_BRIEFLY,
-            "Content-Type": _CONTENT_TYPES.get(Path(path).suffix, "text/plain; charset=utf-8"),
-        }
         mode: Any = "overwrite"
         if conditional:
             etag = self._etags.get(path)
@@ -229,7 +241,7 @@ class S3Storage:
 
         def put() -> str | None:
             name = check_path(path)
-            return obstore.put(self.store, name, data, attributes=attributes, mode=mode)["e_tag"]
+            return obstore.put(self.store, name, data, attributes=http_headers(path), mode=mode)["e_tag"]
 
         try:
             etag = self._request(put)
@@ -240,6 +252,8 @@ class S3Storage:
                 f"{self.location}/{path} was changed by another publisher.", "Run the same command again."
             ) from None
         self._etags[path] = etag
+        size = len(data) if isinstance(data, bytes) else data.stat().st_size
+        self._listings.written(path, StoredFile(size, etag))
         return etag
 
     def _parallel(self, call: Callable[[T], object], items: Sequence[T]) -> None:
@@ -260,10 +274,3 @@ class S3Storage:
 
     def _error(self, error: Exception) -> ExternalError:
         return s3_errors.external_error(self.location, str(error), self._progress)
-
-
-def is_immutable(path: str) -> bool:
-    """Return whether a file never changes under its name: packages, and names with a digest."""
-    parts = path.split("/")
-    hashed = "by-hash" in parts or ("repodata" in parts and "-" in parts[-1])
-    return (hashed and parts[-1] != "index.html") or path.endswith((".deb", ".rpm"))
