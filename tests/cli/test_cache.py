@@ -188,6 +188,19 @@ def test_listing_fits_80_columns_and_says_what_pruning_would_remove(kubeparcel: 
     assert packages(built) == 15
 
 
+def test_releases_that_were_built_together_are_kept_together(built, workdir, lock):
+    """The last run built two releases, an earlier one the other."""
+    first, second, _ = read_cache(built).builds
+    for build in (first, second):
+        value = dict(built.records(caches.BUILDS))[build.record]
+        built.put_record(caches.BUILDS, f"{build.record.name} again", {**value, "run": "together"})
+    cache = read_cache(built)
+    together = [build for build in cache.builds if build.run == "together"]
+    assert len(together) == 2
+    unused = cache.unused(0, 1)
+    assert not {entry.path.name for entry in unused.entries} & {name for build in together for name in build.files}
+
+
 def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Program, built, images):
     images.append(CachedImage("podman", f"{IMAGE}:1", time.time(), 1000))
     document = json.loads(kubeparcel("cache", "--json")[1])
@@ -196,6 +209,7 @@ def test_json_has_contents_builds_images_and_what_was_removed(kubeparcel: Progra
     assert contents["packages"]["entries"] == 15
     assert document["size"] == sum(row["size"] for row in document["contents"])
     assert [build["kubernetes"] for build in document["builds"]] == ["1.36.3"] * 3
+    assert all(0 < build["own_size"] < build["size"] < document["size"] for build in document["builds"])
     assert document["images"][0]["name"] == f"{IMAGE}:1"
     assert document["unused"]["entries"] > 0
     assert "removed" not in document

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kubeparcel.console import QuietLog
-from kubeparcel.repository import publisher
+from kubeparcel.model import Format
+from kubeparcel.repository import publisher, suites
+from kubeparcel.repository.model import Package
 from kubeparcel.repository.open_repository import Target
 from tests.support import client_view
 from tests.support.package_builders import five
@@ -40,6 +42,33 @@ def test_retain_keeps_the_newest_versions_of_each_minor(publish: Publish, repo: 
     names = set(client_view.read_repository(repo)["apt stable"])
     assert {"kubelet_1.35.10-1_amd64.deb", "kubelet_1.36.3-1_amd64.deb"} <= names
     assert "kubelet_1.35.9-1_amd64.deb" not in names
+
+
+def package(name: str, version: str) -> Package:
+    return Package(Format.DEB, name, version, "amd64", version, 1, version, "", f"pool/{name}_{version}.deb")
+
+
+def test_retain_counts_revisions_once_and_keeps_companions_of_kept_releases() -> None:
+    kept = {
+        *(package("kubelet", version) for version in ("1.34.8-2", "1.34.8-1", "1.34.9-1", "1.36.3-1")),
+        *(package("kubernetes-cni", version) for version in ("1.7.1-1", "1.7.3-1", "1.7.4-1", "1.9.1-1")),
+    }
+    old = {package("kubelet", "1.34.7-1"), package("kubernetes-cni", "1.7.0-1"), package("kubernetes-cni", "1.7.2-1")}
+    assert suites.retain({"stable": frozenset(kept | old)}, 2) == {"stable": frozenset(kept)}
+
+
+def test_publish_retains_the_newest_versions_in_one_step(repo: Path, tmp_path: Path) -> None:
+    def publish(version: str) -> None:
+        target = Target(str(repo))
+        publisher.publish(five(tmp_path / version, version), target, QuietLog(), retained=1, skip_layout_check=True)
+
+    for version in ("1.35.9", "1.36.3", "1.35.10", "1.35.10"):
+        publish(version)
+    names = set(client_view.read_repository(repo)["apt stable"])
+    assert {name for name in names if "kubelet" in name} == {
+        "kubelet_1.35.10-1_amd64.deb",
+        "kubelet_1.36.3-1_amd64.deb",
+    }
 
 
 def test_rollback_restores_an_earlier_generation(publish: Publish, repo: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ file updates its time stamp, and a build records which files it used.
 
 from __future__ import annotations
 
+import functools
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +78,8 @@ class Build:
     files: frozenset[str]
     used: float
     record: Path
+    run: str = ""
+    """What the builds of releases that one run built have in common; empty in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,11 @@ class Cache:
     def unused(self, older_than: int, keep: int) -> Cache:
         """Return what was not used for `older_than` days, nor by the last `keep` builds.
 
-        Of each host and purpose, `keep` images are kept.
+        Releases that were built together count as one build. Of each host and purpose, `keep` images are kept.
         """
         oldest = time.time() - max(older_than * DAY, IN_USE)
-        kept = self.builds[:keep]
+        runs = list(dict.fromkeys(map(_run, self.builds)))[:keep]
+        kept = [build for build in self.builds if _run(build) in runs]
         needed = {name for build in kept for name in build.files} | {build.record.name for build in kept}
         # A build also used records, in the time before its own was written.
         oldest_record = min([oldest, *(build.used - IN_USE for build in kept)])
@@ -110,8 +115,24 @@ class Cache:
             and entry.path.name not in needed
             and entry.path.parent.name != image_cache.RECORDS
         ]
-        builds = [build for build in self.builds[keep:] if build.used < oldest]
+        builds = [build for build in self.builds if build not in kept and build.used < oldest]
         return Cache(self.store, tuple(entries), tuple(self._old_images(oldest, keep)), tuple(builds))
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return the bytes of the files that each build used, and of those that only it used."""
+        sizes = {entry.path.name: entry.size for entry in self.entries if entry.path.name in self._users}
+        return [
+            (
+                sum(sizes.get(name, 0) for name in build.files),
+                sum(sizes.get(name, 0) for name in build.files if self._users[name] == 1),
+            )
+            for build in self.builds
+        ]
+
+    @functools.cached_property
+    def _users(self) -> Counter[str]:
+        """How many builds used each file."""
+        return Counter(name for build in self.builds for name in build.files)
 
     def _old_images(self, oldest: float, keep: int) -> Iterator[CachedImage]:
         """Yield old images beyond the last `keep` of each host and purpose."""
@@ -144,8 +165,17 @@ def read_cache(store: Store) -> Cache:
     return Cache(store, tuple(entries), tuple(image_cache.list_images(store)), builds)
 
 
-def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store, others: Iterable[str] = ()) -> None:
-    """Record which files a build used, so that pruning can keep them; `others` are digests of further files."""
+def _run(build: Build) -> str:
+    return build.run or build.record.name
+
+
+def record_build(
+    lock: Lock, packages: Iterable[BuiltPackage], store: Store, others: Iterable[str] = (), run: str = ""
+) -> None:
+    """Record which files a build used, so that pruning can keep them; `others` are digests of further files.
+
+    Releases that were built together have the same `run`.
+    """
     packages = tuple(packages)
     files = {built.sha256 for built in packages} | {*others}
     files.update(file.sha256 for built in packages for file in built.manifest.files if file.sha256)
@@ -155,6 +185,7 @@ def record_build(lock: Lock, packages: Iterable[BuiltPackage], store: Store, oth
         "arches": sorted({str(built.manifest.arch) for built in packages if built.manifest.arch}),
         "packages": len(packages),
         "files": sorted(files),
+        "run": run,
     }
     store.put_record(BUILDS, " ".join(sorted(built.manifest.file_name for built in packages)), value)
 
@@ -163,7 +194,8 @@ def _builds(store: Store) -> Iterator[Build]:
     for path, value in store.records(BUILDS):
         with suppress(KeyError, TypeError, OSError):  # damaged, or removed by another process
             files, arches = frozenset(value["files"]), tuple(value["arches"])
-            yield Build(value["kubernetes"], arches, value["packages"], files, path.stat().st_mtime, path)
+            used, run = path.stat().st_mtime, str(value.get("run", ""))
+            yield Build(value["kubernetes"], arches, value["packages"], files, used, path, run)
 
 
 def _stored_files(store: Store) -> Iterator[CacheEntry]:

@@ -20,8 +20,15 @@ def cache_as_json(cache: Cache, unused: Cache, removed: tuple[int, int] | None) 
         for kind, number, size, oldest, newest in _summaries(cache)
     ]
     builds = [
-        {"kubernetes": build.kubernetes, "arches": build.arches, "packages": build.packages, "used": _day(build.used)}
-        for build in cache.builds
+        {
+            "kubernetes": build.kubernetes,
+            "arches": build.arches,
+            "packages": build.packages,
+            "size": size,
+            "own_size": own,
+            "used": _day(build.used),
+        }
+        for build, (size, own) in zip(cache.builds, cache.sizes(), strict=True)
     ]
     images = [
         {"engine": image.engine, "name": image.name, "size": image.size, "used": _day(image.used)}
@@ -56,9 +63,14 @@ def cache_as_text(cache: Cache, unused: Cache, description: str) -> str:
     ]
     if cache.builds:
         builds = [
-            [build.kubernetes, _arches(build.arches), str(build.packages), _day(build.used)] for build in cache.builds
+            [
+                *(build.kubernetes, _arches(build.arches), str(build.packages)),
+                *(quantity(size, "B"), quantity(own, "B"), _day(build.used)),
+            ]
+            for build, (size, own) in zip(cache.builds, cache.sizes(), strict=True)
         ]
-        lines += [format_table(["Build of", "Architectures", "Packages", "Last run"], builds, right=(2,)), ""]
+        headers = ["Build of", "Architectures", "Packages", "Size", "Unshared", "Last run"]
+        lines += [format_table(headers, builds, right=(2, 3, 4)), ""]
     lines.append(f"{quantity(cache.size, 'B')} in total, {quantity(unused.size, 'B')} {description}")
     if unused.size:
         lines.append("Remove what is unused: inv cache --prune")

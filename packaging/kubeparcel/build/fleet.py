@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class _Fleet:
         self._releases, self._scheduler, self._store, self._log = releases, scheduler, store, log
         self._outcomes: dict[int, ReleaseOutcome] = {}
         self._started = time.monotonic()
+        self._run = secrets.token_hex(8)
 
     def build(self) -> list[ReleaseOutcome]:
         """Return the outcome of each release, in order; what has finished is logged if the user interrupts."""
@@ -70,7 +72,9 @@ class _Fleet:
         settings = plan.settings
         try:
             checked = await build_release(plan, self._scheduler, self._store, self._log)
-            written = write_release(checked, self._store, settings.base / settings.out, self._written_packages())
+            written = write_release(
+                checked, self._store, settings.base / settings.out, self._written_packages(), self._run
+            )
         except KubeparcelError as error:
             self._fail(number, error)
             return

@@ -27,11 +27,12 @@ class WrittenRelease:
 
 
 def write_release(
-    checked: CheckedRelease, store: Store, out: Path, described: Set[str] = frozenset()
+    checked: CheckedRelease, store: Store, out: Path, described: Set[str] = frozenset(), run: str = ""
 ) -> WrittenRelease:
     """Write the packages of a release, their SBOMs and statements to the output folder, if all checks passed.
 
-    Packages in `described`, which another release has written, keep their statements.
+    Packages in `described`, which another release has written, keep their statements. `run` is what releases of one run
+    have in common.
     """
     from kubeparcel.build.cache import record_build
 
@@ -43,7 +44,7 @@ def write_release(
     changed = write_output(packages, store, out, {**without, **sboms})
     own = [package for package in packages if package.manifest.file_name not in described]
     write_statements(own, settings, lock, checked.binaries, out)
-    record_build(lock, packages, store, sboms.values())
+    record_build(lock, packages, store, sboms.values(), run)
     return WrittenRelease(changed, tuple(sboms))
 
 

@@ -93,6 +93,7 @@ def _print_change(result: ChangeResult, change: ChangeOptions) -> int:
     ("publish --to s3://BUCKET/PREFIX --dry-run", "Print what would change in a bucket."),
     ("publish --to DIR --require provenance,sbom", "Refuse packages without a statement or an SBOM, from now on."),
     ("publish --from build --to /srv/www/k8s --suite testing", "Fill the suite testing."),
+    ("publish --to DIR --retain 3", "Keep only the newest three patches of each minor, and what they need."),
     to=Option("the repository, created if it does not exist: a folder or s3://BUCKET/PREFIX", "REPOSITORY"),
     from_=Option("folder with the packages", "DIR", "the output folder"),
     suite=Option("suite to publish to", "SUITE", "the minor's suite and stable"),
@@ -111,6 +112,7 @@ def publish(
     generations: int = 0,
     strict: bool = False,
     all_revisions: bool = False,
+    retain: int = 0,
     require: str = "",
     quiet: bool = False,
 ) -> int:
@@ -126,7 +128,13 @@ def publish(
     terms = {**remembered_options(address, metadata, valid, generations, identity), **_required(require)}
     target = change.target(terms)
     result = publisher.publish(
-        folder, target, console.create_log(quiet), suite=suite, strict=strict, all_revisions=all_revisions
+        folder,
+        target,
+        console.create_log(quiet),
+        suite=suite,
+        strict=strict,
+        all_revisions=all_revisions,
+        retained=retain,
     )
     return _print_change(result, change)
 

@@ -18,9 +18,15 @@ from kubeparcel.errors import UsageError
     ("verify --level install --on trixie", "Install, upgrade and remove them on Debian 13."),
     ("verify ~/Downloads/kubelet_1.36.3-1.1_amd64.deb", "Check a package built by others."),
     ("verify --level cluster --html report.html", "Create a cluster, and write a report."),
+    ("verify --kubernetes 1.35 --level install", "Verify one of several releases on hosts."),
     ("verify --only install/upgrade,modes", "Run one scenario and one check."),
     ("verify --list --level install", "List what these levels check."),
     path=Option("package files, or folders with packages", "PATH", "the output folder", positional=True),
+    kubernetes=Option(
+        "the release to verify, such as 1.35 or 1.36.3+acme.1, if there are packages of several",
+        "VERSION",
+        "all; on hosts the newest",
+    ),
     from_=Option("folder with packages to upgrade from", "DIR", "the same packages, one revision earlier"),
     junit=Option("write a JUnit XML report", "FILE", "verify.xml in the output folder, on hosts"),
     html=Option("write an HTML report", "FILE", "verify.html in the output folder, on hosts"),
@@ -28,6 +34,7 @@ from kubeparcel.errors import UsageError
 def verify(
     path: list[str],
     level: str = "",
+    kubernetes: str = "",
     only: str = "",
     list_: bool = False,
     on: str = "",
@@ -42,7 +49,8 @@ def verify(
 ) -> int:
     """Verify packages: contents, installation, the kubelet, a cluster.
 
-    Without a PATH, the packages of the output folder are verified. Levels run in order up to
+    Without a PATH, the packages of the output folder are verified, each release with the packages that
+    belong to it. Levels run in order up to
     --level; the first failure stops the run. With --only, the levels run that have one of the
     names; what did not run is reported as such, and never as passed.
     """
@@ -63,6 +71,7 @@ def verify(
         previous=(base / from_,) if from_ else (),
         keep=keep,
         only=split_list(only),
+        kubernetes=kubernetes,
     )
     if list_:
         print_result(list_checks(request, settings, as_json=json_))

@@ -20,6 +20,7 @@ from kubeparcel.repository.result import ChangeResult, KeptPackage
 
 if TYPE_CHECKING:
     from kubeparcel.repository.candidates.match import Candidates
+    from kubeparcel.repository.model import Suites
 
 
 def publish(
@@ -31,12 +32,14 @@ def publish(
     strict: bool = False,
     all_revisions: bool = False,
     skip_layout_check: bool = False,
+    retained: int = 0,
 ) -> ChangeResult:
     """Add the packages in a folder to `suite`, or each to its home suites.
 
     Of several revisions of a version in the folder, the newest is published, or with
     `all_revisions` all. With `strict`, a version that is already published must have the same
-    content. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
+    content. With `retained`, only so many versions of each package in each minor stay in the suites
+    that are published to. Raises PolicyViolation and BrokenPackage for packages that cannot be published.
     """
     scanned = scan_folder(folder)
     with open_repository(target, log, create=True) as repository:
@@ -45,7 +48,7 @@ def publish(
         promised = state.options.required != repository.published.options.required
         last = None if promised else cache.last_publish(source, state.digest)
         if last and (last.files, last.side_files) == scanned:
-            return repository.apply(state.suites)
+            return repository.apply(_retain(state.suites, retained, suite))
         from kubeparcel.repository.candidates import match
         from kubeparcel.repository.candidates.side_files import read_side_files
         from kubeparcel.user_cache import open_store
@@ -64,10 +67,14 @@ def publish(
                 candidates = sign_rpms(candidates, repository.signer, workspace, cache, log)
             side_files = read_side_files(scanned, candidates, state, repository.signer, workspace, log)
             target_suites = suites.add(state.suites, candidates.packages, suite, home_suites)
-            result = repository.apply(target_suites, candidates.sources, side_files)
+            result = repository.apply(_retain(target_suites, retained, suite), candidates.sources, side_files)
         if not target.dry_run:
             cache.store_last_publish(source, LastPublish(result.state.digest, home_suites, *scanned.reliable))
         return dataclasses.replace(result, kept=kept)
+
+
+def _retain(published: Suites, retained: int, suite: str) -> Suites:
+    return suites.retain(published, retained, suite) if retained else published
 
 
 def _publishable(

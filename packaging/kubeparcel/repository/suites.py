@@ -7,9 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from kubeparcel.config.kubernetes_packages import kubernetes_packages, upstream_version
 from kubeparcel.errors import UnknownVersion, UsageError
+from kubeparcel.model import Version
 from kubeparcel.packages.versions import version_key
 from kubeparcel.repository.model import Package, Suites, validate_suite_name
 
@@ -93,11 +95,8 @@ def _compatible(packages: frozenset[Package], suite: str) -> frozenset[Package]:
 
 
 def _minor(version: str) -> tuple[int, int]:
-    try:
-        upstream = upstream_version(version)
-    except UnknownVersion:
-        return (0, 0)
-    return (upstream.major, upstream.minor)
+    upstream = _upstream(version)
+    return (upstream.major, upstream.minor) if upstream else (0, 0)
 
 
 def select_packages(packages: Iterable[Package], selectors: Sequence[str]) -> frozenset[Package]:
@@ -134,7 +133,10 @@ def remove(before: Suites, selectors: Sequence[str], suite: str = "") -> Suites:
 
 
 def retain(before: Suites, keep: int, suite: str = "") -> Suites:
-    """Return the suites with only the newest `keep` versions of each package in each minor."""
+    """Return the suites with only the newest `keep` versions of each package in each minor.
+
+    Revisions of one version count once. Companions that belong to a version of Kubernetes that is kept are kept.
+    """
     if keep < 1:
         raise UsageError(f"Invalid --keep {keep}: keep at least 1 version.")
     names = {require_suite(before, suite)} if suite else set(before)
@@ -142,16 +144,49 @@ def retain(before: Suites, keep: int, suite: str = "") -> Suites:
 
 
 def _newest(packages: frozenset[Package], keep: int) -> frozenset[Package]:
-    groups: dict[tuple[str, ...], list[Package]] = defaultdict(list)
+    groups: dict[tuple[str, ...], dict[str, list[Package]]] = defaultdict(lambda: defaultdict(list))
     for package in packages:
         match = _MINOR_VERSION.match(package.version)
         minor = match[1] if match else ""
-        groups[package.format, package.name, package.arch, minor].append(package)
-    return frozenset(
+        version = package.version.rpartition("-")[0] or package.version
+        groups[package.format, package.name, package.arch, minor][version].append(package)
+    kept = frozenset(
         package
         for group in groups.values()
-        for package in sorted(group, key=lambda p: version_key(p.format, p.version))[-keep:]
+        for revisions in sorted(group.values(), key=_newest_version)[-keep:]
+        for package in revisions
     )
+    return kept | _companions(packages - kept, kept)
+
+
+def _newest_version(packages: Sequence[Package]) -> Any:
+    return max(version_key(package.format, package.version) for package in packages)
+
+
+def _companions(removed: frozenset[Package], kept: frozenset[Package]) -> frozenset[Package]:
+    """Return the companions among removed packages whose versions belong to a version of Kubernetes that is kept."""
+    names = kubernetes_packages()
+    candidates = [package for package in removed if package.name in names.companions]
+    if not candidates:
+        return frozenset()
+    from kubeparcel.config import catalog as catalogs
+
+    catalog = catalogs.load()
+    releases = {upstream for package in kept if package.name in names.core if (upstream := _upstream(package.version))}
+    paired = {
+        (name, pair.version)
+        for name in names.companions
+        for pair in catalog.components[catalog.packages[name].component].pairs
+        if any(pair.kubernetes.contains(release) for release in releases)
+    }
+    return frozenset(p for p in candidates if (p.name, str(_upstream(p.version))) in paired)
+
+
+def _upstream(version: str) -> Version | None:
+    try:
+        return upstream_version(version)
+    except UnknownVersion:
+        return None
 
 
 def copy(before: Suites, source: str, target: str, selectors: Sequence[str]) -> Suites:

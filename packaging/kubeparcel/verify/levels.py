@@ -13,9 +13,11 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
+from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
 from kubeparcel.user_cache import open_store
 from kubeparcel.verify.layout import level as layout
+from kubeparcel.verify.releases import files_for_hosts, find_releases, merge_reports, select_release
 from kubeparcel.verify.selection import NOT_SELECTED, Entries, Selection, list_as_json, list_as_text
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class VerifyRequest:
     previous: tuple[Path, ...] = ()
     keep: bool = False
     only: tuple[str, ...] = ()
+    kubernetes: str = ""
+    """The release to verify, of several in the paths; all of them on the level layout, the newest on hosts."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,13 @@ def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: P
     # Changes to packages of the catalog are in the record of each package; others know nothing of them.
     catalog_ = defaults.model_copy(update={"packages": {**settings.packages, **defaults.packages}})
     reports: list[Report] = []
+    releases = find_releases(find_package_files(request.paths), catalog_)
+    if request.kubernetes:
+        releases = (select_release(releases, request.kubernetes),)
+    request = replace(request, paths=files_for_hosts(releases, request.paths, log))
     if layout.LEVEL in levels:
-        reports.append(layout.check_paths(request.paths, catalog_, Selection(request.only)))
+        selection = Selection(request.only)
+        reports.append(merge_reports([layout.check_paths(release.files, catalog_, selection) for release in releases]))
     if levels[-1] != layout.LEVEL and not any(report.failed for report in reports):
         reports += _run_host_levels(request, levels, log, previous)
     if request.only and not any(_runs_selected(report, request.only) for report in reports):
