@@ -12,7 +12,9 @@ import pytest
 from kubeparcel.attest.origins import require_upstream_origins
 from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.manifests import provenance
 from kubeparcel.build.pipeline import build, fetch_release, mirror_release
+from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.preview import preview
 from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.build.resolver import resolve
@@ -141,12 +143,14 @@ def test_changed_definition_and_removed_package_are_resolved_again(write, workdi
 def test_settings_of_the_compiler_do_not_apply_to_downloaded_files(write, workdir) -> None:
     write()
     with (workdir / "kubeparcel.yaml").open("a") as file:
-        file.write("go: {amd64: v3}\n")
+        file.write("go: {amd64: v3, debug: true}\n")
     resolve_or_load(settings := load_settings({"format": "deb"}), log := RecordingLog(), locked=False)
     assert "hello is downloaded: `go` and `patches` do not apply to it." in log.warnings
-    build(settings, log)
-    deb = read_package(next((workdir / "dist/deb").glob("hello_*")))
-    assert "go" not in json.loads(next(e for e in deb.entries if e.path.endswith("/provenance.json")).text)
+    lock = resolve_or_load(settings, log, locked=True)
+    plans = {plan.name: plan for plan in plan_packages(settings, lock, settings.catalog())}
+    assert ("kubelet-dbgsym" in plans, "hello-dbgsym" in plans) == (True, False)
+    assert "go" in provenance(plans["kubelet"], lock, {})
+    assert "go" not in provenance(plans["hello"], lock, {})
 
 
 def test_digest_that_does_not_match_names_the_setting(write) -> None:

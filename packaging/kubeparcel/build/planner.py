@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kubeparcel.build.locked_components import source_of
 from kubeparcel.config.kubelet_arguments import environment_value, split_arguments
 from kubeparcel.config.package_spec import PackageVariant, relation_name
 from kubeparcel.errors import ConfigurationError
@@ -136,7 +137,10 @@ def plan_packages(settings: Settings, lock: Lock, catalog: Catalog) -> tuple[Pac
         for arch in ([None] if spec.arch == "all" else settings.arch)
     )
     _require_one_owner(plans)
-    return (*plans, *filter(None, map(_debug_package, plans))) if lock.request.variant.debug else plans
+    if not lock.request.variant.debug:
+        return plans
+    compiled = (plan for plan in plans if source_of(lock, plan.component) != "upstream")
+    return (*plans, *filter(None, map(_debug_package, compiled)))
 
 
 def _require_one_owner(plans: Sequence[PackagePlan]) -> None:
