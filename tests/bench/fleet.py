@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -213,7 +212,9 @@ def simulate() -> None:
         planning = time.monotonic() - started
         _build(plans, _with_binaries(submit, binaries), store)
         total = time.monotonic() - started
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # Not ru_maxrss, which begins with that of the parent.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    memory = int(status["VmHWM"].split()[0]) / 1000
     print(json.dumps([planning, total, memory, packages]))
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from kubeparcel.errors import ExternalError
 from kubeparcel.files import translate_os_errors
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
 
 
 class FolderRemote:
@@ -36,11 +37,17 @@ class FolderRemote:
             except FileNotFoundError:
                 return ""
         with file:
-            return write_hashed(self._chunks(file.read), target, limit)
+            return write_hashed(self._chunks(file), target, limit)
 
-    def _chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
+    def _chunks(self, file: FileIO) -> Iterator[memoryview]:
+        """Yield the content; a chunk is valid until the one after the next is requested."""
+        buffers = itertools.cycle([memoryview(bytearray(_CHUNK)), memoryview(bytearray(_CHUNK))])
         with self._errors():
-            yield from iter(partial(read, _CHUNK), b"")
+            for buffer in buffers:
+                size = file.readinto(buffer)
+                if not size:
+                    return
+                yield buffer[:size]
 
     def create(self, path: str, source: Path) -> None:
         target = self.root / path
@@ -83,7 +90,7 @@ def _publish(part: Path, target: Path) -> None:
         part.replace(target)
 
 
-def write_hashed(chunks: Iterable[bytes], target: Path, limit: int) -> str:
+def write_hashed(chunks: Iterable[bytes | memoryview], target: Path, limit: int) -> str:
     """Write chunks to a new file, up to `limit` bytes, and return its SHA-256, computed in another thread.
 
     Raises DiskError if the file cannot be written.
