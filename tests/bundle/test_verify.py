@@ -151,3 +151,11 @@ def test_a_changed_script_is_named(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(log, "warn", warnings.append)
     assert verify_bundle(write_members(tmp_path / "changed.tar", members), "", log).passed
     assert "install.sh is another script" in warnings[0]
+
+
+def test_signatures_are_not_older_than_the_extended_key(make, bundle):
+    keys.extend("default", 2000)
+    extended = make("extended.tar").target
+    assert verify_bundle(extended, "default", QuietLog()).passed
+    created = [json.loads(read_members(file)[model.MANIFEST])["created"] for file in (bundle, extended)]
+    assert created[0] < created[1]
