@@ -25,6 +25,7 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg
 from kubeparcel.trust.dsse import parse_envelope
 from tests.attest.conftest import attest, build, findings, states
+from tests.conftest import locked
 from tests.support.package_builders import deb
 from tests.support.web_server import serve_folder
 
@@ -220,6 +221,19 @@ def test_a_repository_that_offers_no_key_is_not_called_verified(published: Path,
     report = attest(published, base=workdir, rebuild=True)
     assert "Pass --key FILE" in findings(report)["signature"]
     assert "rebuild" not in states(report)
+
+
+def test_the_lock_of_the_package_is_found_among_those_of_several_releases(built: Path, workdir: Path) -> None:
+    path = workdir / lockfile.NAME
+    own = lockfile.read_all(path)[0]
+    lockfile.write_all([locked("1.35.4", "1.35.0", "1.8.0"), own], path)
+    assert states(attest(built, base=workdir))["materials"] == {CheckState.PASSED}
+    text = path.read_text()
+    first = next(line for line in text.partition("1.36.3")[2].splitlines() if "digest:" in line).split("sha256:")[1][
+        :10
+    ]
+    path.write_text(text.replace(first, "0" * 10))
+    assert CheckState.FAILED in states(attest(built, base=workdir))["materials"]
 
 
 def test_a_lock_without_the_component_of_a_package_is_not_compared(built: Path, workdir: Path) -> None:

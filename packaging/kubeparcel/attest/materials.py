@@ -24,10 +24,10 @@ def recorded_lock(statement: Statement) -> Lock:
     return lockfile.parse_document(statement.internal.get("lock"), statement.subjects[0].name)
 
 
-def compare_materials(statement: Statement, lock: Lock | None) -> tuple[list[Finding], str]:
-    """Return the materials that differ from a lock, or why they cannot be compared."""
+def compare_materials(statement: Statement, *locks: Lock) -> tuple[list[Finding], str]:
+    """Return the materials that differ from the lock of their release, or why they cannot be compared."""
     origin = import_origin(statement)
-    if origin or lock is None:
+    if origin or not locks:
         return [], f"it was imported from {origin}" if origin else f"there is no {lockfile.NAME} here"
     try:
         recorded = recorded_lock(statement)
@@ -40,10 +40,14 @@ def compare_materials(statement: Statement, lock: Lock | None) -> tuple[list[Fin
     if not own:
         return [], "it contains no binaries of a release"
     built = recorded.component(own[0].component)
-    locked = next((component for component in lock.components if component.name == built.name), None)
-    if locked and (built.version, recorded.source) == (locked.version, lock.source):
-        return list(_differences(statement, locked)), ""
-    now = f"is of {built.name} {locked.version} from {lock.source}" if locked else f"has no {built.name}"
+    locked = [
+        (component, lock.source) for lock in locks for component in lock.components if component.name == built.name
+    ]
+    for component, source in locked:
+        if (str(built.version), recorded.source) == (str(component.version), source):
+            return list(_differences(statement, component)), ""
+    versions = ", ".join(dict.fromkeys(f"{component.version} from {source}" for component, source in locked))
+    now = f"is of {built.name} {versions}" if locked else f"has no {built.name}"
     return [], f"{lockfile.NAME} {now}, not {built.version} from {recorded.source}"
 
 

@@ -68,14 +68,14 @@ class _Attested:
 def verify(request: AttestRequest, log: Log) -> Report:
     """Verify all locations. Raises UsageError for one without packages or repository."""
     started = time.monotonic()
-    lock = lockfile.read(request.base / lockfile.NAME)
+    locks = lockfile.read_all(request.base / lockfile.NAME)
     checks: list[Check] = []
     for location in request.locations:
         reader = _open_repository(location)
         if reader is None:
-            checks += _check_files(request, Path(location), lock, log)
+            checks += _check_files(request, Path(location), locks, log)
         else:
-            checks += _check_repository(request, reader, lock, log)
+            checks += _check_repository(request, reader, locks, log)
     return Report("attest", tuple(checks), time.monotonic() - started)
 
 
@@ -91,7 +91,9 @@ def _open_repository(location: str) -> RepositoryReader | None:
     raise UsageError(f"{location} has no {CURRENT}.", "Only repositories published by kubeparcel have one.")
 
 
-def _check_repository(request: AttestRequest, reader: RepositoryReader, lock: Lock | None, log: Log) -> Iterator[Check]:
+def _check_repository(
+    request: AttestRequest, reader: RepositoryReader, locks: Sequence[Lock], log: Log
+) -> Iterator[Check]:
     keys = read_keys(request.key) if request.key else _offered_keys(reader)
     if not keys:
         yield AttestCheck.SIGNATURE.result(redact_url(reader.location), [_NO_KEY])
@@ -99,7 +101,7 @@ def _check_repository(request: AttestRequest, reader: RepositoryReader, lock: Lo
     result = check_attestations(reader, keys, {}, log)
     yield from result.subject.checks
     for path, statement in result.packages.items():
-        findings, not_run = compare_materials(statement, lock)
+        findings, not_run = compare_materials(statement, *locks)
         yield AttestCheck.MATERIALS.result(path, findings, not_run)
     if request.rebuild:
         yield from _rebuild_published(request, reader, result.packages.items(), log)
@@ -137,14 +139,14 @@ def _write(file: Path, blocks: Iterator[bytes]) -> bool:
     return True
 
 
-def _check_files(request: AttestRequest, path: Path, lock: Lock | None, log: Log) -> Iterator[Check]:
+def _check_files(request: AttestRequest, path: Path, locks: Sequence[Lock], log: Log) -> Iterator[Check]:
     keys = read_keys(request.key) if request.key else ()
     for file in find_package_files([path]):
-        yield from _check_file(request, file, keys, lock, log)
+        yield from _check_file(request, file, keys, locks, log)
 
 
 def _check_file(
-    request: AttestRequest, file: Path, keys: Sequence[PublicKey], lock: Lock | None, log: Log
+    request: AttestRequest, file: Path, keys: Sequence[PublicKey], locks: Sequence[Lock], log: Log
 ) -> Iterator[Check]:
     name = display_path(file)
     try:
@@ -162,7 +164,7 @@ def _check_file(
     yield from (subject, signature)
     if signature.findings or subject.findings:
         return
-    findings, not_run = compare_materials(attested.statement, lock)
+    findings, not_run = compare_materials(attested.statement, *locks)
     yield AttestCheck.MATERIALS.result(name, findings, not_run)
     if request.rebuild:
         yield _rebuild(request, attested, name, log)
