@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,6 @@ from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch, BuildVariant, Lock
-from kubeparcel.verify.install import actions
 from tests.conftest import locked
 from tests.support.elf_files import elf_of_sections
 
@@ -86,19 +83,16 @@ def test_packages_of_all_programs_do_not_contain_the_symbols(workdir, store):
     assert [file.path for file in manifest.files if file.path.startswith("/opt/cni/bin/")] == ["/opt/cni/bin/bridge"]
 
 
-def test_upgrade_of_packages_without_symbols_does_not_install_them():
-    """The previous revision that verify builds has none."""
-    expected: list[object] = []
-    context: Any = SimpleNamespace(
-        use_repositories=print,
-        package_manager=SimpleNamespace(upgrade="upgrade"),
-        run_manager=lambda *_: [],
-        assert_versions=lambda versions: expected.append(versions) or [],
-        previous_packages=SimpleNamespace(names=("kubelet",)),
-        packages=SimpleNamespace(versions={"kubelet": "1.36.3-1", "kubelet-dbgsym": "1.36.3-1"}),
+def test_removed_programs_have_no_symbols(workdir, store):
+    (workdir / "kubeparcel.yaml").write_text(
+        "go: {debug: true}\npackages:\n"
+        "  kubernetes-cni:\n    files:\n      - {path: /opt/cni/bin/bridge, remove: true}\n"
     )
-    assert list(actions.upgrade(context)) == []
-    assert expected == [{"kubelet": "1.36.3-1"}]
+    planned = {plan.name: plan for plan in plan_packages(load_settings({}), debug_lock(), catalog.load())}
+    digests = {("cni", Arch.AMD64): binaries(store, "bridge", "portmap")}
+    manifest = finalize(planned["kubernetes-cni-dbgsym"], debug_lock(), digests, store)
+    (debug,) = [file for file in manifest.files if file.path.endswith(".debug")]
+    assert store.path(debug.sha256).read_text() == "symbols of portmap"
 
 
 def test_program_without_a_build_id_has_no_debug_package(workdir, store):

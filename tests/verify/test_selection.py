@@ -125,7 +125,7 @@ def test_list_has_every_check_and_scenario_in_80_columns() -> None:
     assert tuple(by_level) == LEVELS
     assert by_level["layout"].keys() == {"readable", *(check.name for check in CHECKS)}
     assert {"lifecycle", "upgrade", "orders", "NAME-alone"} <= by_level["install"].keys()
-    assert by_level["service"].keys() == {"node", "lifecycle", "layouts", "preset-disabled", "fips"}
+    assert by_level["service"].keys() == {"node", "lifecycle", "layouts", "preset-disabled", "fips", "services"}
     assert by_level["cluster"].keys() == {"cluster", "upgrade"}
     for entries in by_level.values():
         for entry in entries.values():

@@ -101,11 +101,17 @@ def _debug_files(
     files: DebugFiles, entry: ManifestFile, plan: PackagePlan, digests: Mapping[str, str], store: Store
 ) -> Iterator[ManifestFile]:
     """Yield the file with the symbols of each program, where debuggers search it."""
-    for program in files.programs:
-        planned = replace(plan, files=files.programs)
+    planned = replace(plan, files=files.package)
+    for program in files.package:
+        content = program.content
+        if not isinstance(content, ComponentBinary):
+            continue
         for binary in _manifest_files(program, planned, digests, store):
-            name = (isinstance(program.content, ComponentBinary) and program.content.name) or Path(binary.path).name
-            identifier = build_id(store.get(binary.sha256, binary.path))
+            name = content.name or Path(binary.path).name
+            identifier = store.get_record("build-id", binary.sha256)
+            if identifier is None:
+                identifier = build_id(store.get(binary.sha256, binary.path))
+                store.put_record("build-id", binary.sha256, identifier)
             if not identifier:
                 raise ConfigurationError(
                     f"{binary.path} has no build ID, by which debuggers find its symbols.",

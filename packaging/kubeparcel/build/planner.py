@@ -76,9 +76,9 @@ class ProvenanceRecord:
 
 @dataclass(frozen=True)
 class DebugFiles:
-    """The debug symbols of programs, in files named by their build IDs, below the path."""
+    """The debug symbols of a package's programs, in files named by their build IDs, below the path."""
 
-    programs: tuple[FilePlan, ...]
+    package: tuple[FilePlan, ...]
 
 
 FileContent: TypeAlias = (
@@ -258,8 +258,7 @@ def _local_file(source: Path, path: str) -> LocalFile:
 
 def _debug_package(plan: PackagePlan) -> PackagePlan | None:
     """Return the package with the debug symbols of a package's programs, as Debian and Fedora name it."""
-    programs = tuple(file for file in plan.files if isinstance(file.content, ComponentBinary))
-    if not programs:
+    if not any(isinstance(file.content, ComponentBinary) for file in plan.files):
         return None
     name = plan.name + DEBUG_PACKAGES[plan.format]
     documents = tuple(
@@ -276,7 +275,7 @@ def _debug_package(plan: PackagePlan) -> PackagePlan | None:
         plan,
         name=name,
         fields={**plan.fields, **texts},
-        files=(FilePlan(DEBUG_FOLDER, 0o644, DebugFiles(programs)), *documents),
+        files=(FilePlan(DEBUG_FOLDER, 0o644, DebugFiles(plan.files)), *documents),
         relations=(("depends", f"{plan.name} (>= {plan.version}-{plan.revision})"),),
         scripts={},
     )

@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubeparcel.config.package_spec import CNI_BIN_DIR
@@ -27,6 +27,10 @@ class PackageSet:
     format: Format
     folder: Path
     contents: tuple[PackageContents, ...]
+
+    def only(self, names: Collection[str]) -> PackageSet:
+        """Return the packages with some of the names."""
+        return replace(self, contents=tuple(contents for contents in self.contents if contents.name in names))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubeparcel.hosts.package_set import PackageSet
+from kubeparcel.verify.install.level import _packages_of
+from kubeparcel.verify.install.scenarios import LIFECYCLE, UPGRADE
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.scenario import HostContext, Scenario
 from kubeparcel.verify.service.actions import kubeadm_documents
@@ -26,12 +28,14 @@ def test_layout_scenario_needs_packages_in_another_layout(package_sets: Sets) ->
         ("lifecycle", previous),
         ("layouts", official),
         ("preset-disabled", None),
+        ("services", None),
         ("fips", None),
     ]
-    assert {not_run for _, _, not_run in planned} == {"", "the kubelet has no FIPS 140-3 module"}
+    assert {scenario.name for scenario, _, not_run in planned if not_run} == {"services", "fips"}
     for other in (None, previous):
         reasons = {scenario.name: not_run for scenario, _, not_run in scenarios(etc, None, other) if not_run}
         assert reasons.pop("fips")
+        assert reasons.pop("services")
         assert reasons == {"layouts": "no packages in another layout"}
 
 
@@ -47,6 +51,16 @@ def test_lifecycle_does_not_remove_what_the_kubelet_depends_on(package_sets: Set
     names = {step.name for step in lifecycle(package_sets["etc"], None).steps}
     assert {"remove-kubeadm", "remove-kubectl", "remove-cri-tools", "stopped"} <= names
     assert "remove-kubernetes-cni" not in names
+
+
+def test_upgrades_do_not_expect_packages_that_the_previous_ones_lack(package_sets: Sets) -> None:
+    """Such as those with debug symbols."""
+    etc, previous = package_sets["etc"], package_sets["previous"]
+    fewer = previous.only([name for name in previous.names if name != "kubectl"])
+    assert "remove-kubectl" not in {step.name for step in lifecycle(etc, fewer).steps}
+    assert _packages_of(UPGRADE, etc, fewer).names == fewer.names
+    assert _packages_of(LIFECYCLE, etc, fewer).names == etc.names
+    assert _packages_of(UPGRADE, etc, None).names == etc.names
 
 
 def test_kubeadm_documents_set_the_runtime_and_two_values_of_max_pods() -> None:

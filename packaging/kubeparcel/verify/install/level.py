@@ -11,7 +11,7 @@ from kubeparcel.hosts.catalog import Host, Purpose
 from kubeparcel.hosts.engine import ContainerSpec
 from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.hosts.session import Session
-from kubeparcel.verify.install.scenarios import all_scenarios, scenarios
+from kubeparcel.verify.install.scenarios import UPGRADE, all_scenarios, scenarios
 from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario
 from kubeparcel.verify.scenario import CURRENT_DIR, HostContext, Scenario, package_mounts
 
@@ -22,10 +22,18 @@ def _plan(run: LevelRun, hosts: Sequence[Host]) -> list[PlannedScenario[HostCont
         packages, previous = run.packages.require(host), run.previous.get(host.format)
         ensure_image(run.session, host, Purpose.INSTALL)
         planned += [
-            replace(plan_scenario(run.session, host, scenario, packages, previous), not_run=not_run)
+            replace(
+                plan_scenario(run.session, host, scenario, _packages_of(scenario, packages, previous), previous),
+                not_run=not_run,
+            )
             for scenario, not_run in scenarios(host, packages, previous)
         ]
     return planned
+
+
+def _packages_of(scenario: Scenario[HostContext], packages: PackageSet, previous: PackageSet | None) -> PackageSet:
+    """Return the packages of a scenario: an upgrade does not install those that the previous ones lack."""
+    return packages.only(previous.names) if previous and scenario.name == UPGRADE.name else packages
 
 
 def plan_scenario(

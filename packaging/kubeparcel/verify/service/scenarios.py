@@ -205,7 +205,7 @@ def scenarios(
     old = previous.versions if previous else packages.versions
     upgraded = [name for name, version in packages.versions.items() if old.get(name, version) != version]
     kept = (ENV_HOLDER, *dependencies_of(packages, ENV_HOLDER))
-    removed = [name for name in packages.names if name not in kept]
+    removed = [name for name in packages.names if name not in kept and (name in old or not upgraded)]
     yield lifecycle(upgraded, removed), previous if upgraded else None, ""
     differs = other_layout is not None and _drop_in(other_layout) != _drop_in(packages)
     yield LAYOUTS, other_layout, "" if differs else "no packages in another layout"
