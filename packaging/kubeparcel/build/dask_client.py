@@ -32,7 +32,8 @@ class Connection:
 
     def __init__(self, address: str, tls: Path | None = None) -> None:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        self.address = address
+        self.address = f"dask:local:{address}" if address.isdecimal() else address
+        self._processes = int(address) if address.isdecimal() else 0
         self._security = _security(tls) if tls else None
         self._guard = threading.Lock()
         self._client: Any = None
@@ -64,14 +65,14 @@ class Connection:
 
     def _connect(self, timeout: float) -> Any:
         target: Any = self.address
-        if self.address.isdecimal():
-            self._cluster = target = _local_cluster(int(self.address))
+        if self._processes:
+            self._cluster = target = _local_cluster(self._processes)
         try:
             return dask.Client(target, timeout=timeout, security=self._security, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            reason = str(error).split("\n", 1)[0] or type(error).__name__
+            reason = str(error).split("\n", 1)[0].replace(f" trying to connect to {self.address}", "")
             raise Unreachable(
-                f"--workers: no Dask scheduler answers at {self.address}: {reason}",
+                f"--workers: no Dask scheduler answers at {self.address}: {reason or type(error).__name__}",
                 "Check the address, the firewall, and that dask scheduler runs there.\n"
                 "A scheduler with TLS has a tls:// address, and needs --workers-tls.",
             ) from None
