@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import semver
@@ -69,6 +70,17 @@ class Format(StrEnum):
         return f"{name}-{version}-{revision}.{self.arch_name(arch)}.rpm"
 
 
+DIRTY = "-dirty"
+"""The end of the version of a git tree with changes that are not committed."""
+
+
+def upstream_notation(version: str) -> str:
+    """Return upstream's notation of the version of a package: `1.37.0-rc.1` for `1.37.0~rc.1`."""
+    release, plus, build = version.partition("+")
+    dirty = build.endswith(DIRTY.replace("-", "."))
+    return release.replace("~", "-", 1) + plus + (build[: -len(DIRTY)] + DIRTY if dirty else build)
+
+
 class Version(semver.Version):
     """A release of Kubernetes, cri-tools or the CNI plugins: X.Y.Z with an optional pre-release."""
 
@@ -109,7 +121,13 @@ class Version(semver.Version):
     @property
     def package_version(self) -> str:
         """The upstream part of a package version; `~` sorts a pre-release before the final one."""
-        return str(self).replace("-", "~", 1).replace("-", ".")
+        pre_release, build = (text.replace("-", ".") if text else "" for text in (self.prerelease, self.build))
+        return str(self.finalize_version()) + f"~{pre_release}" * bool(pre_release) + f"+{build}" * bool(build)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether it was compiled from a git tree with changes that are not committed."""
+        return (self.build or "").endswith(DIRTY)
 
 
 @dataclass(frozen=True)
@@ -146,7 +164,8 @@ class Artifact:
     was resolved: for files `sha512` or `sha1` if upstream publishes no SHA-256, and `settings` if the
     digest is the user's; for modules the name of the checksum database or `none`. It is empty for
     upstream's SHA-256, and in locks that do not record it. `signature` is set if a signature of the
-    file was verified.
+    file was verified. For the module of a git tree, `commit` is the commit, `repository` the URL of its
+    remote if there is one, and `digest` is `gitTree:HEX`, git's id of all files that were compiled.
     """
 
     component: str
@@ -156,6 +175,8 @@ class Artifact:
     digest: str
     checksum: str = ""
     signature: Signature | None = None
+    commit: str = ""
+    repository: str = ""
 
     @property
     def is_module(self) -> bool:
@@ -244,6 +265,32 @@ class BuildVariant:
 
 
 @dataclass(frozen=True)
+class Checkout:
+    """The state of a git checkout of a component's repository.
+
+    `tree` is git's id of all files, `changes` are those that differ from the commit, `released` is the
+    time of the commit in seconds since 1970. `tag` is the nearest version tag, `distance` the number of
+    commits since then. `repository` is the URL of its remote, `files` the text of those that describe its modules.
+    """
+
+    folder: Path
+    commit: str
+    tree: str
+    released: int
+    tag: str = ""
+    distance: int = 0
+    shallow: bool = False
+    changes: tuple[str, ...] = ()
+    repository: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The digest of all files, as kubeparcel.lock has it."""
+        return f"gitTree:{self.tree}"
+
+
+@dataclass(frozen=True)
 class InputPolicy:
     """Which of upstream's files are accepted.
 
@@ -263,6 +310,7 @@ class Request:
     `versions` are those of other components than Kubernetes by name; an empty one is the version that
     fits, one like 3.6 the newest patch. `programs` are binaries that the catalog does not name, such as
     `kubernetes/kubectl-convert`. `components` are the rows of kubeparcel.yaml that define a component.
+    `trees` are the git checkouts that components are compiled from.
     """
 
     kubernetes: str = "stable"
@@ -274,6 +322,7 @@ class Request:
     variant: BuildVariant = BuildVariant()
     policy: InputPolicy = field(default=InputPolicy(), compare=False)
     components: Mapping[str, Any] = field(default_factory=dict)
+    trees: Mapping[str, Checkout] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

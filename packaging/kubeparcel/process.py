@@ -58,7 +58,7 @@ def run(
     argv: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     stdin: str | None = None,
     check: bool = True,
     timeout: float | None = None,
@@ -66,8 +66,8 @@ def run(
 ) -> CompletedProcess:
     """Run a program and return its exit code and output.
 
-    `env` is added to the environment, `on_line` receives each line of standard error as it
-    arrives, `timeout` is in seconds. Raises ToolError if the program is missing, times out or
+    `env` is added to the environment, and None removes a variable; `on_line` receives each line of
+    standard error as it arrives, `timeout` is in seconds. Raises ToolError if the program is missing, times out or
     (with `check`) exits with another code than 0; it is then killed with all that it started.
     """
     arguments = tuple(str(argument) for argument in argv)
@@ -161,7 +161,7 @@ def _kill_group(group: int) -> None:
 
 @contextmanager
 def _started(
-    argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, with_stdin: bool
+    argv: tuple[str, ...], cwd: Path | None, env: Mapping[str, str | None] | None, with_stdin: bool
 ) -> Iterator[tuple[subprocess.Popen[str], ExitStack]]:
     """Start a program; kill its session if the block is left early.
 
@@ -175,7 +175,7 @@ def _started(
                 lambda: subprocess.Popen(
                     argv,
                     cwd=cwd,
-                    env={**os.environ, **(env or {})},
+                    env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
                     stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeparcel.config.settings import Settings
+from kubeparcel.config.settings import Settings, load_settings
 from tests.cli.conftest import Program
+from tests.support.git_trees import TREES, GitTree
 from tests.test_project_files import ROOT, check_schema
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -57,6 +58,8 @@ def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program,
     for name, content in named_files(ROOT / place.partition(":")[0]).items():
         (workdir / name).parent.mkdir(exist_ok=True)
         (workdir / name).write_text(content)
+    for component, folder in load_settings({}).tree_folders().items():
+        GitTree(folder, *TREES[component])
     code, out, err = kubeparcel("build", "--compression", "fast", "--kubernetes", "1.36.3")
     assert code == 0, f"{place}\n{out}{err}"
     code, out, err = kubeparcel("verify")

@@ -19,7 +19,7 @@ def plain(value: Any) -> Any:
 
 
 def test_table_has_every_field():
-    assert {*FIELDS, "components", "go", "packages", "patches", "releases", "version_suffix"} == set(
+    assert {*FIELDS, "components", "go", "packages", "patches", "releases", "trees", "version_suffix"} == set(
         Settings.model_fields
     )
 

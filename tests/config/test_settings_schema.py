@@ -13,7 +13,7 @@ def test_schema_describes_every_key():
     schema = Settings.model_json_schema()
     assert schema["additionalProperties"] is False
     assert sorted(schema["properties"]) == sorted(
-        [*map(dashed, FIELDS), "components", "go", "packages", "patches", "releases", "version-suffix"]
+        [*map(dashed, FIELDS), "components", "go", "packages", "patches", "releases", "trees", "version-suffix"]
     )
     defined = schema["$defs"]
     assert sorted(defined["PackageSpec"]["properties"]) == [

@@ -14,6 +14,7 @@ import pytest
 from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, ExternalError, ToolError, UnknownVersion
 from kubeparcel.model import Arch, Artifact, BuildVariant
+from kubeparcel.sources.compilation import require_fips_module
 from kubeparcel.sources.compiled_module import link_variables, write_module
 from kubeparcel.sources.go_modules import GoModules
 from tests.sources.go_world import AMD64, GO_MOD, KUBERNETES, S390X, SUM, World, modules, version
@@ -263,4 +264,4 @@ def test_binary_that_was_compiled_otherwise_is_an_error(published, store, log, v
 
 def test_fips_needs_a_compiler_that_has_the_module(published):
     with pytest.raises(ConfigurationError, match=r"go1\.23\.4 has no FIPS 140-3 module"):
-        of_variant(FIPS, "go1.23.4")._require_fips_module()
+        require_fips_module(of_variant(FIPS, "go1.23.4").go)

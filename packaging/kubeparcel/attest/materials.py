@@ -44,11 +44,16 @@ def compare_materials(statement: Statement, *locks: Lock) -> tuple[list[Finding]
         (component, lock.source) for lock in locks for component in lock.components if component.name == built.name
     ]
     for component, source in locked:
-        if (str(built.version), recorded.source) == (str(component.version), source):
+        if (_identity(built), recorded.source) == (_identity(component), source):
             return list(_differences(statement, component)), ""
     versions = ", ".join(dict.fromkeys(f"{component.version} from {source}" for component, source in locked))
     now = f"is of {built.name} {versions}" if locked else f"has no {built.name}"
     return [], f"{lockfile.NAME} {now}, not {built.version} from {recorded.source}"
+
+
+def _identity(component: Component) -> tuple[str, str]:
+    """Return the version, with its build metadata, and the commit of a git tree."""
+    return str(component.version), component.artifacts[0].commit
 
 
 def _contradictions(statement: Statement, recorded: Lock) -> Iterator[Finding]:

@@ -36,6 +36,8 @@ def require_upstream_origins(
                 f"{package}: its statement defines the component {artifact.component}, from {artifact.origin}.",
                 _PUBLISHER_HINT,
             )
+        if artifact.commit:  # of a git tree of this machine
+            continue
         spec = components.get(artifact.component)
         version = lock.component(artifact.component).version.release
         if spec is None or artifact.origin not in _origins(

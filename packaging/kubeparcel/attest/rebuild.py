@@ -19,7 +19,7 @@ from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
 from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.config.settings import Settings
+from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.files import sha256_of, translate_os_errors
@@ -44,9 +44,10 @@ def rebuild(
 ) -> list[Finding]:
     """Build a package again and return how it differs, and which materials its statement conceals.
 
-    Files of the user are read below `base`, upstream's from `mirror` if it is given; nothing is fetched from other
-    places than the catalog and the lock in `base` name, except patches and components of a `trusted` statement. Raises
-    ConfigurationError for a statement whose settings or lock are invalid, and whatever fetching the materials raises.
+    Files of the user are read below `base`, commits from the git trees that kubeparcel.yaml there names, and upstream's
+    files from `mirror` if given; nothing is fetched from other places than the catalog and the lock in `base` name,
+    except patches and components of a `trusted` statement. Raises ConfigurationError for a statement whose settings or
+    lock are invalid, and whatever fetching the materials raises.
     """
     name = statement.subjects[0].name
     if origin := import_origin(statement):
@@ -57,6 +58,9 @@ def rebuild(
     store = open_store(log)
     artifacts = [a for a in lock.artifacts if a.component == plan.component and a.arch == plan.arch]
     require_upstream_origins(artifacts, lock, name, lockfile.read_all(base / lockfile.NAME), trusted=trusted)
+    if any(artifact.commit for artifact in artifacts):
+        folders = load_settings({}, base).tree_folders().items()
+        settings = settings.model_copy(update={"trees": {component: str(folder) for component, folder in folders}})
     if not trusted:
         require_stored_patches(lock, store, name)
     binaries = pipeline.fetch_artifacts(artifacts, lock, settings, store, log) if artifacts else {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kubeparcel.config.component_models import SERIES, version_option
+from kubeparcel.config.tree_settings import require_requested, tree_version
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.model import Request, Version
 
@@ -31,6 +32,10 @@ def resolve_versions(
     """
     versions = {KUBERNETES: kubernetes}
     for name, requested in request.versions.items():
+        if name in request.trees:
+            versions[name] = tree_version(request.trees[name], request.variant)
+            require_requested(name, requested, versions[name], request.trees[name])
+            continue
         candidates = [] if requested else paired_versions(components[name], kubernetes)
         if SERIES.fullmatch(requested):
             versions[name] = _newest_patch_of(name, components[name].title, requested, source)

@@ -36,6 +36,10 @@ def _describe_patches(lock: Lock) -> Iterator[str]:
 def _describe_checks(component: Component, spec: ComponentSpec) -> str:
     checksums = {artifact.checksum for artifact in component.artifacts}
     signers = {artifact.signature.identity if artifact.signature else "" for artifact in component.artifacts}
+    if commit := component.artifacts[0].commit:
+        dirty = ", with changes that are not committed" if component.version.is_dirty else ""
+        of = f" of {component.artifacts[0].repository}" if component.artifacts[0].repository else ""
+        return f"commit {commit[:12]}{of}{dirty}"
     if any(artifact.is_module for artifact in component.artifacts):
         return "checksum database not recorded" if "" in checksums else _describe_database(checksums)
     if signers and "" not in signers:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from kubeparcel.build.lock_document import requested_versions
+from kubeparcel.config.tree_settings import tree_version
 from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request
 
 
@@ -81,7 +82,7 @@ def differences(old: Lock, new: Lock) -> Iterator[str]:
         yield f"{name}: {old_components[name].version} → none"
     for component in new.components:
         previous = old_components.get(component.name)
-        if previous is None or previous.version != component.version:
+        if previous is None or str(previous.version) != str(component.version):
             old_version = previous.version if previous else "none"
             yield f"{component.name}: {old_version} → {component.version}"
             continue
@@ -121,15 +122,17 @@ def mismatches(lock: Lock, request: Request) -> list[str]:
     programs = [program for program in request.programs if program not in lock.request.programs]
     if programs:
         lines.append(f"locked without {', '.join(programs)}")
+    lines += _tree_mismatches(lock, request)
+    compiled = lock.request.variant.is_set or bool(request.trees)
     if request.variant != lock.request.variant:
         variants = (_describe_variant(lock.request.variant), _describe_variant(request.variant))
         lines.append("compiled with go: locked {}, requested {}".format(*variants))
     if request.source not in ("auto", lock.source):
         lines.append(f"locked source {lock.source}, requested {request.source}")
-    elif request.source == "auto" and request.mirror and lock.source != "upstream" and not lock.request.variant.is_set:
+    elif request.source == "auto" and request.mirror and lock.source != "upstream" and not compiled:
         lines.append(f"locked source {lock.source}, requested a mirror of upstream")
     elif request.source == "auto" and request.policy.require_signatures and lock.source == "go":
-        lines += [] if lock.request.variant.is_set else ["locked source go, requested signatures, which it has not"]
+        lines += [] if compiled else ["locked source go, requested signatures, which it has not"]
     return lines
 
 
@@ -151,6 +154,26 @@ def _version_mismatches(lock: Lock, request: Request) -> list[str]:
     unused += [program for program in lock.request.programs if program not in request.programs]
     lines += [f"locked with {name}, which no package contains" for name in unused]
     return lines
+
+
+def _tree_mismatches(lock: Lock, request: Request) -> Iterator[str]:
+    """Yield which components are from a git tree in another state, or from a tree in only one of both."""
+    for component in lock.components:
+        locked, checkout = component.artifacts[0], request.trees.get(component.name)
+        if checkout is None:
+            if locked.commit:
+                yield f"{component.name}: locked commit {locked.commit[:12]} of a git tree, requested without a tree"
+        elif not locked.commit:
+            yield f"{component.name}: locked {locked.origin}, requested the git tree {checkout.folder}"
+        elif locked.commit != checkout.commit:
+            commits = f"locked commit {locked.commit[:12]}, the git tree is at {checkout.commit[:12]}"
+            yield f"{component.name}: {commits}{' with changes' * bool(checkout.changes)}"
+        elif locked.digest != checkout.digest:
+            state = f"uncommitted changes ({checkout.changes[0]})" if checkout.changes else "no uncommitted changes"
+            expected = "others" if component.version.is_dirty else "none"
+            yield f"{component.name}: the git tree has {state}, locked with {expected}"
+        elif checkout.tag and str(version := tree_version(checkout, request.variant)) != str(component.version):
+            yield f"{component.name}: locked {component.version}, the git tree is {version} by its tags"
 
 
 def satisfies(lock: Lock, request: Request) -> bool:

@@ -89,6 +89,8 @@ def _dump_artifact(artifact: Artifact) -> dict[str, Any]:
         "origin": artifact.origin,
         "digest": artifact.digest,
         **({"checksum": artifact.checksum} if artifact.checksum else {}),
+        **({"commit": artifact.commit} if artifact.commit else {}),
+        **({"repository": artifact.repository} if artifact.repository else {}),
         **({"signature": signature_document(artifact.signature)} if artifact.signature else {}),
     }
 

@@ -105,7 +105,7 @@ def _parse_patches(mapping: Mapping[str, Any], variant: BuildVariant) -> BuildVa
     from kubeparcel.config.patch_settings import version_suffix
 
     suffix = version_suffix(_text(mapping, "version-suffix")).removeprefix("+")
-    rows = [(component, row) for component, rows in mapping["patches"].items() for row in rows]
+    rows = [(component, row) for component, rows in mapping.get("patches", {}).items() for row in rows]
     return dataclasses.replace(variant, suffix=suffix, patches=tuple(itertools.starmap(_parse_patch, rows)))
 
 
@@ -133,7 +133,12 @@ def _parse_artifact(component: str, mapping: Mapping[str, Any]) -> Artifact:
     )
     signature = _parse_signature(mapping["signature"]) if "signature" in mapping else None
     origin, digest = _text(mapping, "origin"), _digest(mapping)
-    return Artifact(component, _artifact_name(mapping), Arch(mapping["arch"]), origin, digest, checksum, signature)
+    commit = _match(mapping.get("commit", ""), r"([0-9a-f]{40}([0-9a-f]{24})?)?", "commit")
+    repository = _match(mapping.get("repository", ""), r"([a-z]+://[!-?A-~]{1,500})?", "repository")
+    if bool(commit) != digest.startswith("gitTree:") or (repository and not commit):
+        raise ValueError(f"{component}: a commit needs the digest of its tree, and the other way round")
+    name, arch = _artifact_name(mapping), Arch(mapping["arch"])
+    return Artifact(component, name, arch, origin, digest, checksum, signature, commit, repository)
 
 
 def _parse_signature(mapping: Mapping[str, Any]) -> Signature:
@@ -181,7 +186,7 @@ def _toolchain(document: Mapping[str, Any]) -> str:
 
 
 def _digest(mapping: Mapping[str, Any]) -> str:
-    pattern = r"sha256:[0-9a-f]{64}|h1:[A-Za-z0-9+/]{43}="
+    pattern = r"sha256:[0-9a-f]{64}|h1:[A-Za-z0-9+/]{43}=|gitTree:[0-9a-f]{40}([0-9a-f]{24})?"
     return _match(_text(mapping, "digest"), pattern, "digest")
 
 

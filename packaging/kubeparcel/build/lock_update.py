@@ -12,7 +12,7 @@ from typing import Any
 from kubeparcel.build import lock_comparison, lock_document, lockfile
 from kubeparcel.build.locked_components import locked_components
 from kubeparcel.build.release_locks import LockedRelease, announce, merge_locks, previous_lock, requested_releases
-from kubeparcel.build.resolver import resolve_again
+from kubeparcel.build.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log, format_table
@@ -156,7 +156,7 @@ def update_lock(settings: Settings, log: Log, *, refresh: str = "", check: bool 
 def _update(
     settings: Settings, locks: Sequence[Lock], refresh: str, log: Log, *, check: bool, alone: bool
 ) -> LockUpdate:
-    request = settings.request()
+    request = request_of(settings)
     previous = previous_lock(locks, request, alone=alone)
     release = LockedRelease(settings, request, previous=previous)
     try:
@@ -190,6 +190,7 @@ def _refresh(current: Lock, name: str, settings: Settings, log: Log) -> Lock:
     source = create_source(
         *(current.source, components_of_lock, settings.mirror, current.toolchain, settings.input_policy(), log),
         current.request.variant,
+        settings.tree_folders() or None,
     )
     components = []
     for component in current.components:

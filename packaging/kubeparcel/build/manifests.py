@@ -174,6 +174,8 @@ def provenance(plan: PackagePlan, lock: Lock, digests: Mapping[str, str]) -> dic
                 "origin": artifact.origin,
                 "digest": artifact.digest,
                 **({"checksum": artifact.checksum} if artifact.checksum else {}),
+                **({"commit": artifact.commit} if artifact.commit else {}),
+                **({"repository": artifact.repository} if artifact.repository else {}),
             }
             for artifact in component.artifacts
             if artifact.arch == plan.arch and ("" in used or artifact.name in used or artifact.name == component.name)

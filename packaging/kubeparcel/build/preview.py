@@ -144,7 +144,9 @@ def preview(settings: Settings, lock: Lock, log: Log) -> BuildPreview:
     catalog, remote = catalogs.for_request(lock.request), open_remote_cache(settings, log, lookup_only=True)
     store = _ReadOnlySharedStore(cache_dir(), remote) if remote else _ReadOnlyStore(cache_dir())
     source = create_source(
-        *(lock.source, locked_components(lock), settings.mirror, lock.toolchain), variant=lock.request.variant
+        *(lock.source, locked_components(lock), settings.mirror, lock.toolchain),
+        variant=lock.request.variant,
+        trees=settings.tree_folders() or None,
     )
     artifacts = requested_artifacts(lock, settings)
     binaries = {artifact: source.cached(artifact, store) for artifact in artifacts}

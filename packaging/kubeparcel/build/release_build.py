@@ -57,12 +57,13 @@ def fetch_units(artifacts: Sequence[Artifact], lock: Lock, settings: Settings, s
     groups: dict[tuple[str, Arch], list[Artifact]] = {}
     for artifact in artifacts:
         groups.setdefault((artifact.component, artifact.arch), []).append(artifact)
-    components = locked_components(lock)
+    components, trees = locked_components(lock), settings.tree_folders()
     return [
         FetchUnit(
             *(tuple(group), components[name], source_of(lock, name), toolchain_of(lock, name)),
             *(settings.mirror, settings.input_policy(), lock.request.variant),
             weight=fetch_weight(components[name], group, source_of(lock, name), store),
+            tree=str(trees.get(name, "")),
         )
         for (name, _), group in groups.items()
     ]

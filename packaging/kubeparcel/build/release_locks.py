@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build import lock_comparison, lockfile
 from kubeparcel.build.inputs import describe_inputs
-from kubeparcel.build.resolver import describe_lock, resolve_again
+from kubeparcel.build.resolver import describe_lock, request_of, resolve_again
 from kubeparcel.config.releases import Releases, version_stamp
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError
@@ -68,7 +68,7 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
     found: dict[int, LockedRelease] = {}
     for number in releases.numbers:
         settings = releases.settings[number]
-        request = settings.request()
+        request = request_of(settings)
         current = matching_lock(locks, request)
         if locked and current not in locks:
             raise _locked_error(locks, request)
@@ -142,7 +142,7 @@ def merge_locks(releases: Releases, found: Mapping[int, Lock | None], locks: Seq
     """Return the locks to write: in the order of the releases, of those that were not selected the previous ones."""
     merged = []
     for number, settings in enumerate(releases.settings):
-        lock = found[number] if number in found else matching_lock(locks, settings.request())
+        lock = found[number] if number in found else matching_lock(locks, request_of(settings))
         if lock and lock not in merged:
             merged.append(lock)
     return merged

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from kubeparcel.build import lock_comparison
 from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
@@ -13,6 +14,20 @@ from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.model import InputPolicy, Lock, Request
 from kubeparcel.sources.selection import select_source
+
+if TYPE_CHECKING:
+    from kubeparcel.config.settings import Settings
+
+
+def request_of(settings: Settings) -> Request:
+    """Return the request of settings, with the state of their git trees; raise ConfigurationError."""
+    folders, components = settings.tree_folders(), settings.catalog().components
+    if not folders:
+        return settings.request()
+    from kubeparcel.sources.checkouts import read_checkout
+
+    trees = {name: read_checkout(folder, components[name].go.folder) for name, folder in folders.items()}
+    return dataclasses.replace(settings.request(), trees=trees)
 
 
 def resolve_again(request: Request, locks: Sequence[Lock], log: Log) -> Lock:
@@ -48,5 +63,5 @@ def resolve(request: Request, log: Log) -> Lock:
     if request.variant.is_set:
         downloaded = [name for name in versions if catalog.components[name].source(source.name) == "upstream"]
         warnings += (f"{name} is downloaded: `go` and `patches` do not apply to it." for name in downloaded)
-    portable_request = dataclasses.replace(request, mirror="", policy=InputPolicy())
+    portable_request = dataclasses.replace(request, mirror="", policy=InputPolicy(), trees={})
     return Lock(portable_request, source.name, components, source.toolchain, tuple(dict.fromkeys(warnings)))

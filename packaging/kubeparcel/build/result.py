@@ -124,12 +124,16 @@ def component_origin(lock: Lock, component: str) -> str:
     if not component:
         return "kubeparcel.yaml"
     first = lock.component(component).artifacts[0]
+    if first.commit:
+        return f"git {first.commit}"
     return f"{first.origin} {first.digest}" if source_of(lock, component) == "go" else first.origin.split("/")[2]
 
 
 def _shorten(origin: str) -> str:
     """Fit an origin into a table column: `Go h1:qDQd…`."""
-    _, space, digest = origin.partition(" ")
+    kind, space, digest = origin.partition(" ")
+    if kind == "git":
+        return f"git {digest[:7]}"
     return f"Go {digest[:7]}…" if space else origin
 
 

@@ -31,7 +31,7 @@ FOLDER = "attestations"
 SUFFIX = ".intoto.json"
 
 NOT_INPUTS = (
-    *("out", "releases", "mirror", "arch", "format", "require-signatures", "accept-sha1", "trust-root"),
+    *("out", "releases", "mirror", "trees", "arch", "format", "require-signatures", "accept-sha1", "trust-root"),
     *("cache-remote", "workers", "workers-tls"),
 )
 """Settings that do not change a package: where it comes from and goes to, and which others are built."""
@@ -61,6 +61,7 @@ class StatementWriter:
     def __init__(self, settings: Settings, lock: Lock, binaries: Binaries) -> None:
         document = settings.as_document()
         self._parameters: dict[str, Any] = {name: document[name] for name in document if name not in NOT_INPUTS}
+        self._parameters["source"] = settings.source_kind
         self._settings, self._lock, self._binaries = settings, lock, binaries
         self._lock_document, self._nfpm = lock_document.document(lock), nfpm.version()
 

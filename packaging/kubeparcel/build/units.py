@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from kubeparcel.build import check_cache
@@ -96,6 +97,8 @@ class FetchUnit:
     policy: InputPolicy = field(default_factory=InputPolicy)
     variant: BuildVariant = field(default_factory=BuildVariant)
     weight: float = 1
+    tree: str = ""
+    """The folder of a git checkout that has the artifacts' commit."""
 
     @functools.cached_property
     def key(self) -> str:
@@ -140,8 +143,10 @@ class FetchUnit:
 
     def _open(self, log: Log | None) -> Source:
         components = {self.artifacts[0].component: self.spec}
+        trees = {self.artifacts[0].component: Path(self.tree)} if self.tree else {}
         return selection.create_source(
-            *(self.source, components, self.mirror, self.toolchain, self.policy, log), self.variant
+            *(self.source, components, self.mirror, self.toolchain, self.policy, log, self.variant),
+            trees if self.artifacts[0].commit else None,
         )
 
 

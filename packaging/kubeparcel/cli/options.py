@@ -75,10 +75,11 @@ OPTIONS: Mapping[str, Option] = {
     "cni": Option("CNI plugins version", "VERSION", "the one that fits Kubernetes"),
     "arch": Option("architectures, separated by commas", "ARCH", "amd64", choices=tuple(Arch), several=True),
     "source": Option(
-        "upstream (download), go (compile Go modules) or auto (upstream if it can be reached)",
+        "upstream (download), go (compile Go modules), tree:DIR (compile a git clone of Kubernetes) or auto "
+        "(upstream if it can be reached)",
         "SOURCE",
         "auto",
-        choices=SOURCES,
+        completions=lambda: (*SOURCES, "tree:"),
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
     "require-signatures": Option("fail if upstream's signature of a file is missing or cannot be verified"),

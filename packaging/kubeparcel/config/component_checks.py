@@ -36,11 +36,11 @@ def check_components(
             raise ConfigurationError(f"{place}: {'.'.join(['components', name, *map(str, key)])}: {text}", hint)
 
 
-def check_patched(components: Collection[str], catalog: Catalog, file: YamlFile) -> None:
-    """Raise ConfigurationError for patches of components that are only downloaded."""
+def check_compiled(key: str, components: Collection[str], catalog: Catalog, file: YamlFile) -> None:
+    """Raise ConfigurationError for `patches` or `trees` of components that are only downloaded."""
     for name in components:
         if not catalog.components[name].go.module:
-            place = f"{file.locate(('patches', name))}: patches.{name}"
+            place = f"{file.locate((key, name))}: {key}.{name}"
             raise ConfigurationError(
                 f"{place}: {name} is downloaded, not compiled.", f"Add go.module to components.{name}."
             )

@@ -118,7 +118,8 @@ class GoSpec(StrictModel):
 
     `folder` is the module's folder in its repository. `siblings` is the version of the modules that the
     module replaces by other folders of its repository, if these are published as well. `unused` are
-    modules that it replaces by a folder that does not exist, so that nobody imports them.
+    modules that it replaces by a folder that does not exist, so that nobody imports them. `tree_stamps` are
+    the variables that differ in a git tree.
     """
 
     module: Module = Field("", description="path of the Go module")
@@ -132,6 +133,7 @@ class GoSpec(StrictModel):
     stamps: Mapping[Annotated[str, Pattern(r"[\w./~-]+", "IMPORTPATH.NAME")], Stamp] = Field(
         {}, description="variables to set at link time (-X), such as main.version: v{version}"
     )
+    tree_stamps: Mapping[str, str] = Field({}, description="variables that differ in a git tree: {commit}, {state}")
 
 
 class ComponentSpec(StrictModel):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubeparcel.model import Version
+from kubeparcel.model import Version, upstream_notation
 
 CORE_COMPONENT = "kubernetes"
 """The component whose minor version names a suite."""
@@ -73,4 +73,4 @@ def upstream_version(version: str) -> Version:
     Raises UnknownVersion.
     """
     without_revision = version.rpartition(":")[2].rpartition("-")[0] or version
-    return Version.parse(without_revision.replace("~", "-", 1))
+    return Version.parse(upstream_notation(without_revision))

@@ -120,9 +120,12 @@ VersionSuffix = Annotated[str, BeforeValidator(_quoted, json_schema_input_type=s
 
 
 def check_patches(
-    patches: Mapping[str, Collection[PatchSpec]], suffix: str, built: Collection[str], file: YamlFile
+    patches: Mapping[str, Collection[PatchSpec]], suffix: str, built: Collection[str], file: YamlFile, *, trees: bool
 ) -> None:
-    """Raise ConfigurationError for patches of what is not built, and for patches or a suffix without the other."""
+    """Raise ConfigurationError for patches of what is not built, and for patches or a suffix without the other.
+
+    A suffix may also be that of git trees.
+    """
     for component in patches:
         if component not in built:
             raise ConfigurationError(
@@ -135,12 +138,12 @@ def check_patches(
             "differ from upstream's.",
             "Add for example: version-suffix: +acme.1 (and count up with each change of the patches)",
         )
-    if suffix and not any(patches.values()):
+    if suffix and not any(patches.values()) and not trees:
         key = "version-suffix"
         place = f"{file.locate((key,))}: {key}" if key in file.data else "KUBEPARCEL_VERSION_SUFFIX"
         raise ConfigurationError(
             f"{place}: nothing is patched, so that no version would end in {suffix}.",
-            "Add patches, or remove the setting.",
+            "Add patches or trees, or remove the setting.",
         )
 
 

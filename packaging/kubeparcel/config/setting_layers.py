@@ -14,7 +14,7 @@ from kubeparcel.config.yaml_file import YamlFile, error_message
 from kubeparcel.errors import ConfigurationError, UsageError
 
 ENV_PREFIX = "KUBEPARCEL_"
-FILE_ONLY = ("go", "patches", "releases")
+FILE_ONLY = ("go", "patches", "releases", "trees")
 """Settings that are mappings or lists of them, so that no variable can have them."""
 
 ROWS: Mapping[str, Callable[[Any], Any]] = {"packages": as_mapping, "components": as_versions}

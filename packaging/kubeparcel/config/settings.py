@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.catalog import Catalog, merge_package
 from kubeparcel.config.catalog_models import PackageSpec
-from kubeparcel.config.component_checks import check_components, check_patched, check_versions
+from kubeparcel.config.component_checks import check_compiled, check_components, check_versions
 from kubeparcel.config.component_models import ComponentName, ComponentSpec
 from kubeparcel.config.field_types import (
     CONTROL,
@@ -41,6 +41,7 @@ from kubeparcel.config.setting_types import (
     kubernetes_requests,
     split_words,
 )
+from kubeparcel.config.tree_settings import TREE, SourceName, TreeFolder, check_trees, tree_folders
 from kubeparcel.config.yaml_file import YamlFile
 from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
 from kubeparcel.paths import user_path
@@ -59,7 +60,7 @@ class Settings(StrictModel):
     cni: Annotated[ExactVersion, QuotedVersion] = ""
     arch: Arches = (Arch.AMD64,)
     format: Formats = tuple(Format)
-    source: Literal["auto", "upstream", "go"] = "auto"
+    source: SourceName = "auto"
     mirror: str = ""
     require_signatures: bool = False
     accept_sha1: bool = False
@@ -96,7 +97,10 @@ class Settings(StrictModel):
         "files, or rows with `file`, `versions` and `fuzz`",
     )
     version_suffix: VersionSuffix = Field(
-        "", description="end of the versions of patched components, such as +acme.1; required with patches"
+        "", description="end of the versions of what is patched or a git tree, such as +acme.1; required with patches"
+    )
+    trees: Mapping[str, TreeFolder] = Field(
+        {}, description="git checkouts that components are compiled from, by component: their top folders"
     )
     vulnerability_database: str = Field(
         "", description="Go vulnerability database: a URL, or a folder with a copy; https://vuln.go.dev if empty"
@@ -139,12 +143,21 @@ class Settings(StrictModel):
         versions |= {name: text for name, text in (("cri-tools", self.cri_tools), ("cni", self.cni)) if text}
         definitions = {name: self.components[name].definition() for name in names if name in self.components}
         return Request(
-            *(self.kubernetes, versions, self.arch, self.source, self.mirror),
+            *(self.kubernetes, versions, self.arch, self.source_kind, self.mirror),
             self._other_programs(),
             self.variant(),
             self.input_policy(),
             {name: definition for name, definition in definitions.items() if definition},
         )
+
+    def tree_folders(self) -> dict[str, Path]:
+        """Return the git checkouts that components are compiled from; `source: tree:DIR` is that of Kubernetes."""
+        return tree_folders(self.source, self.trees, self.base)
+
+    @property
+    def source_kind(self) -> str:
+        """The source without the folder of a tree: trees are compiled as Go modules are."""
+        return "go" if self.source.startswith(TREE) else self.source
 
     def variant(self) -> BuildVariant:
         """Return how binaries are compiled, with the digests of the patches; raise ConfigurationError for a bad one."""
@@ -230,9 +243,13 @@ def settings_of(options: Mapping[str, Any], file: YamlFile, base: Path, without:
         catalog = settings.catalog()
         merged = settings.catalog_packages(catalog.packages)
         check_packages(settings.packages, merged, catalog, settings.cni_bin_dir, file)
-    if (settings.patches or settings.version_suffix) and not settings.releases:
-        check_patches(settings.patches, settings.version_suffix, settings.built_components(), file)
-        check_patched(settings.patches, settings.catalog(), file)
+    trees = settings.tree_folders()
+    if (settings.patches or settings.version_suffix or trees) and not settings.releases:
+        built = settings.built_components()
+        check_patches(settings.patches, settings.version_suffix, built, file, trees=bool(trees))
+        check_trees(trees, settings.patches, built, file)
+        for key, components in (("patches", settings.patches), ("trees", trees)):
+            check_compiled(key, components, settings.catalog(), file)
     return settings
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kubeparcel.model import Format
+from kubeparcel.model import Format, upstream_notation
 
 _GLIBC = re.compile(r"GLIBC_([0-9]{1,9}(?:\.[0-9]{1,9})*)")
 
@@ -188,7 +188,7 @@ class PackageContents:
     @property
     def upstream_version(self) -> str:
         """Return the version as upstream writes it: `1.37.0-rc.1` for `1.37.0~rc.1`."""
-        return self.version.replace("~", "-", 1)
+        return upstream_notation(self.version)
 
     def entry(self, path: str) -> PackageEntry | None:
         """Return the entry of a path; None if there is none."""

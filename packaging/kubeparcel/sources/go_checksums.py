@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from kubeparcel.model import UNCHECKED
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.model import UNCHECKED, Artifact
 
 _GOLANG_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 """The key of Go's own database, which is part of the go command."""
@@ -37,6 +38,17 @@ def module_check(settings: Mapping[str, str], modules: Iterable[str]) -> ModuleC
     if any(_matches(pattern, module) for pattern in patterns.split(",") for module in modules):
         return ModuleCheck(UNCHECKED, f"{name}={patterns}")
     return ModuleCheck(database.partition("+")[0] if database == _GOLANG_KEY else database)
+
+
+def require_check(artifact: Artifact, check: ModuleCheck) -> None:
+    """Raise ConfigurationError if modules would not be checked as they were when the lock was written."""
+    if artifact.checksum in ("", UNCHECKED, check.database):
+        return
+    problem = f"Go would not check its modules ({check.reason})" if check.reason else f"Go uses {check.database}"
+    raise ConfigurationError(
+        f"{artifact.origin}: kubeparcel.lock was checked against {artifact.checksum}, and {problem}.",
+        "Change the setting (go env), or resolve again, so that kubeparcel.lock records what is checked: inv resolve",
+    )
 
 
 def _matches(pattern: str, module: str) -> bool:

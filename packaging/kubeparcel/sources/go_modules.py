@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from kubeparcel.config.component_models import version_option
 from kubeparcel.config.patch_settings import applicable_patches, stamped_version, unused_patches
 from kubeparcel.console import Log
-from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, UnknownVersion
+from kubeparcel.errors import DigestError, ExternalError, UnknownVersion
 from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Patch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.compilation import (
@@ -27,7 +27,7 @@ from kubeparcel.sources.compilation import (
     with_required_toolchain,
 )
 from kubeparcel.sources.compiled_module import check_module, link_variables, main_packages, output_names, write_module
-from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check
+from kubeparcel.sources.go_checksums import GOLANG_DATABASE, ModuleCheck, module_check, require_check
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.sources.patched_modules import (
     PATCHED,
@@ -130,8 +130,7 @@ class GoModules:
                 f"go list -m -versions {spec.go.module} prints those that are published.",
             ) from None
         check_module(spec, version, Path(info["Dir"]))
-        self._upgrade_toolchain(info)
-        require_fips_module(self.go)
+        self.require_toolchain(Path(info["GoMod"]).read_text("utf-8"))
         check = self._module_check(spec, Path(info["Dir"]))
         return Component(
             component,
@@ -144,16 +143,16 @@ class GoModules:
             ),
         )
 
+    def require_toolchain(self, go_mod: str) -> None:
+        """Use the toolchain that a go.mod requires if ours is older; raise ConfigurationError if FIPS is missing."""
+        with self.guard:  # several components are pinned in parallel
+            self.go = with_required_toolchain(self.go, go_mod)
+        require_fips_module(self.go)
+
     def _module_check(self, spec: ComponentSpec, source: Path) -> ModuleCheck:
         """Return how Go checks the modules whose sums upstream's go.sum does not have."""
         siblings = list(sibling_folders(source)) if spec.go.siblings else []
         return module_check(self.go.settings, [spec.go.module, *siblings])
-
-    def _upgrade_toolchain(self, info: Mapping[str, str]) -> None:
-        """Switch to the toolchain that the module requires if ours is older."""
-        go_mod = Path(info["GoMod"]).read_text("utf-8")
-        with self.guard:  # several components are pinned in parallel
-            self.go = with_required_toolchain(self.go, go_mod)
 
     def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
         return next(filter(None, (stored_binaries(store, recipe) for recipe in self._recipes(artifact))), None)
@@ -194,7 +193,7 @@ class GoModules:
         inputs = [artifact.origin, artifact.digest, artifact.arch, toolchain]
         environment = go_toolchain.environment(self.variant, artifact.arch)
         other_database = () if database == GOLANG_DATABASE else (database,)
-        go = spec.go.model_dump(exclude={"folder"})
+        go = spec.go.model_dump(exclude={"folder", "tree_stamps"})
         patches = [patch.key for patch in self._patches(artifact)]
         changes = ({"patches": patches, "suffix": self.variant.suffix},) if patches else ()
         debug = ({"debug": True},) if self.variant.debug else ()
@@ -213,7 +212,7 @@ class GoModules:
             )
         source = Path(info["Dir"])
         check = self._module_check(spec, source)
-        _require_check(artifact, check)
+        require_check(artifact, check)
         version = _module_version(artifact)
         with store.scratch() as folder:
             files = self._patched_files(artifact, store)
@@ -249,17 +248,6 @@ class GoModules:
             return Path(self.go.module(query, OUTSIDE_MODULES, download=True)["Dir"])
 
         return Repository(go, folder)
-
-
-def _require_check(artifact: Artifact, check: ModuleCheck) -> None:
-    """Raise ConfigurationError if modules would not be checked as they were when the lock was written."""
-    if artifact.checksum in ("", UNCHECKED, check.database):
-        return
-    problem = f"Go would not check its modules ({check.reason})" if check.reason else f"Go uses {check.database}"
-    raise ConfigurationError(
-        f"{artifact.origin}: kubeparcel.lock was checked against {artifact.checksum}, and {problem}.",
-        "Change the setting (go env), or resolve again, so that kubeparcel.lock records what is checked: inv resolve",
-    )
 
 
 def _module_version(artifact: Artifact) -> Version:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
-from kubeparcel.model import BuildVariant, InputPolicy, Request
+from kubeparcel.model import BuildVariant, Checkout, InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.mixed import MixedSource
 from kubeparcel.sources.source import Source
@@ -25,14 +26,24 @@ def create_source(
     policy: InputPolicy | None = None,
     log: Log | None = None,
     variant: BuildVariant | None = None,
+    trees: Mapping[str, Path] | None = None,
+    checkouts: Mapping[str, Checkout] | None = None,
 ) -> Source:
-    """Return the source `upstream` or `go`, together with the other one if only that has some component."""
+    """Return the source `upstream` or `go`, together with the other one if only that has some component.
+
+    `trees` are the folders of git trees, if some components are compiled from these, and `checkouts` their state.
+    """
 
     def create(name: str) -> Source:
         if name == "go":
             from kubeparcel.sources.go_modules import GoModules
 
-            return GoModules(components, toolchain, variant or BuildVariant())
+            modules = GoModules(components, toolchain, variant or BuildVariant())
+            if trees is None:
+                return modules
+            from kubeparcel.sources.git_trees import GitTrees
+
+            return GitTrees(modules, trees, checkouts)
         from kubeparcel.sources.upstream import Upstream
 
         return Upstream(components, mirror, accepted=policy, log=log)
@@ -43,7 +54,7 @@ def create_source(
 
 def select_source(request: Request, components: Mapping[str, ComponentSpec], log: Log) -> Source:
     """Return the requested source; `auto` is upstream if it can be reached, else Go modules."""
-    if request.variant.is_set:
+    if request.variant.is_set or request.trees:
         return _source_of_variant(request, components, log)
     if request.source != "auto" or request.mirror:
         name = "go" if request.source == "go" else "upstream"
@@ -80,14 +91,19 @@ def _source_of_variant(request: Request, components: Mapping[str, ComponentSpec]
     """Return the source that compiles; raise ConfigurationError if another one is requested."""
     if request.source == "upstream":
         keys = ", ".join(
-            [*(f"go.{key}" for key in request.variant.as_document()), *(["patches"] if request.variant.patches else [])]
+            [
+                *(f"go.{key}" for key in request.variant.as_document()),
+                *(["patches"] if request.variant.patches else []),
+                *(["trees"] if request.trees else []),
+            ]
         )
         raise ConfigurationError(
             f"{keys}: upstream's binaries are not compiled this way.",
             "Compile them: --source go (source: go in kubeparcel.yaml), or remove the setting.",
         )
     warn_of_unused_settings("go", request, log)
-    return create_source("go", components, variant=request.variant)
+    folders = {name: checkout.folder for name, checkout in request.trees.items()}
+    return create_source("go", components, variant=request.variant, trees=folders or None, checkouts=request.trees)
 
 
 def warn_of_unused_settings(source: str, request: Request, log: Log) -> None:

@@ -108,6 +108,7 @@ def _package(subject: Subject) -> Document:
     contents = subject.contents
     references: list[Document] = [{"type": "website", "url": contents.homepage}] * bool(contents.homepage)
     references += [{"type": "distribution", "url": url, "hashes": [_hash(digest)]} for url, digest in subject.origins()]
+    references += [{"type": "vcs", "url": uri} for uri in subject.commits()]
     return {
         "type": "application",
         "bom-ref": subject.purl,

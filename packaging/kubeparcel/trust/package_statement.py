@@ -18,6 +18,7 @@ from kubeparcel.trust.statement import (
     parse_statement,
     resource_digest,
 )
+from kubeparcel.trust.subject import commit_uri
 
 SIGNER, CHECKSUM = "signer", "checksumDatabase"
 """The annotations of a material: the identity whose signature was verified, the database that has the module's sum."""
@@ -77,6 +78,9 @@ def artifact_material(artifact: Artifact, *, signed: bool = False) -> Resource:
     `signed` says that its publisher signs such files. The annotations say how it was verified.
     """
     uri, digest = artifact.origin, resource_digest(artifact.digest)
+    if commit := artifact.commit:
+        uri = commit_uri(commit, artifact.repository)
+        return Resource(artifact.name, uri, {"gitCommit": commit, **digest}, {SIGNER: NOT_SIGNED})
     if "://" not in uri:
         return Resource(artifact.name, f"pkg:golang/{uri}", digest, {CHECKSUM: artifact.checksum or UNCHECKED})
     signature = artifact.signature

@@ -129,6 +129,7 @@ def _package(subject: Subject) -> Document:
         "licenseDeclared": _license(subject.license),
         "copyrightText": NOASSERTION,
         **({"summary": contents.summary} if contents.summary else {}),
+        **({"sourceInfo": f"compiled from {', '.join(commits)}"} if (commits := subject.commits()) else {}),
         "externalRefs": [_purl(subject.purl)],
         "primaryPackagePurpose": "INSTALL",
     }

@@ -83,6 +83,18 @@ class Subject:
         pairs = [(str(row.get("origin", "")), str(row.get("digest", ""))) for row in rows]
         return [(url, digest.removeprefix("sha256:")) for url, digest in pairs if digest.startswith("sha256:")]
 
+    def commits(self) -> list[str]:
+        """Return the git commit that the binaries were compiled from, as a URI; none for other sources."""
+        origins: Any = read_record(self.contents).get("origins")
+        rows = [row for row in origins if isinstance(row, dict)] if isinstance(origins, list) else []
+        pairs = [(str(row.get("commit", "")), str(row.get("repository", ""))) for row in rows]
+        return [commit_uri(commit, repository) for commit, repository in pairs if commit]
+
+
+def commit_uri(commit: str, repository: str) -> str:
+    """Return the URI of a git commit, as SPDX and pip write it; without a repository if its URL is unknown."""
+    return f"git+{repository}@{commit}" if repository else f"git:{commit}"
+
 
 def full_version(epoch: int, version: str, revision: str) -> str:
     """Return epoch, version and revision as package managers write them."""

@@ -22,6 +22,13 @@ def _is_compiled_from_source(context: CheckContext) -> bool:
     return context.provenance.get("source") == "go" and _has_go_binaries(context)
 
 
+def _is_compiled_from_tree(context: CheckContext) -> bool:
+    """Return whether the record names the commit of a git tree, which has modules that are not published."""
+    origins = context.provenance.get("origins")
+    rows = origins if isinstance(origins, list) else []
+    return any(isinstance(row, dict) and row.get("commit") for row in rows)
+
+
 def _module(context: CheckContext) -> str:
     return context.expected.module if context.expected else ""
 
@@ -148,7 +155,7 @@ def provenance_go(context: CheckContext) -> Iterator[Finding]:
 )
 def provenance_patches(context: CheckContext) -> Iterator[Finding]:
     """Report modules that are not the published ones: Go records no sum for those of a folder."""
-    if context.provenance.get("patches"):
+    if context.provenance.get("patches") or _is_compiled_from_tree(context):
         return
     for entry, elf in context.elf_files:
         dependencies = elf.go.dependencies if elf.go else ()

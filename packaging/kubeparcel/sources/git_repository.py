@@ -1,0 +1,137 @@
+"""A git folder of our own for a checkout: it has the checkout's objects, and nothing of its configuration."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kubeparcel.errors import ConfigurationError
+from kubeparcel.paths import cache_dir
+from kubeparcel.sources.git import git
+from kubeparcel.store import Store
+
+TIME_LIMIT = 2**32
+"""The first time of a commit that packages cannot express, in seconds since 1970."""
+
+SUBMODULE, LINK = "160000", "120000"
+"""The modes of entries that are not files."""
+
+_COMMITTER = re.compile(r"^committer .*> (\d{1,20}) [+-]\d{4}$", re.MULTILINE)
+
+
+class SubmoduleError(ConfigurationError):
+    """A tree contains another repository."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The checkout `folder` at `commit`; `source` is its git folder, `own` ours.
+
+    `index` and `excludes` are files of the checkout, which may be missing.
+    """
+
+    folder: Path
+    source: Path
+    own: Path
+    commit: str
+    shallow: bool
+    index: Path
+    excludes: Path
+
+    def git(self, *args: str, work_tree: Path | None = None, index: str = "index", stdin: str | None = None) -> str:
+        """Return what git prints; raise ConfigurationError."""
+        folders = {"git_dir": self.own, "work_tree": work_tree or self.folder, "index": self.own / index}
+        process = git(*args, **folders, stdin=stdin, check=False)
+        if process.exit_code:
+            raise git_error(self.folder, process.stderr)
+        return process.stdout
+
+    def entries(self, index: str = "index") -> list[tuple[str, str]]:
+        """Return the mode and the path of each file in an index; unusual paths are quoted."""
+        lines = self.git("ls-files", "--stage", index=index).splitlines()
+        return [(line[:6], line.partition("\t")[2]) for line in lines]
+
+    def time(self, commit: str) -> int:
+        """Return the time of a commit in seconds since 1970; raise ConfigurationError."""
+        match = _COMMITTER.search(self.git("cat-file", "commit", commit).partition("\n\n")[0])
+        if not match or int(match[1]) >= TIME_LIMIT:
+            raise ConfigurationError(
+                f"The git tree {self.folder}: the time of commit {commit[:12]} is not between 1970 and 2106.",
+                "Commit with the right time: git commit --amend --date=now",
+            )
+        return int(match[1])
+
+    def snapshot(self) -> str:
+        """Return git's id of the files in the checkout: those of the commit, changed and new ones, but no ignored ones.
+
+        The checkout's own index only saves reading unchanged files. Raises SubmoduleError before git would run
+        programs that a submodule configures.
+        """
+        submodules = [
+            line for line in self.git("ls-tree", "-r", self.commit).splitlines() if line.startswith(SUBMODULE)
+        ]
+        self._reject_submodules([(SUBMODULE, line.partition("\t")[2]) for line in submodules])
+        if self.excludes.is_file():
+            shutil.copyfile(self.excludes, self.own / "info/exclude")
+        try:
+            shutil.copyfile(self.index, self.own / "index")
+            self._add_all()
+        except SubmoduleError:
+            raise
+        except (OSError, ConfigurationError):
+            (self.own / "index").unlink(missing_ok=True)
+            self.git("read-tree", self.commit)
+            self._add_all()
+        return self.git("write-tree").strip()
+
+    def _add_all(self) -> None:
+        self._reject_submodules(self.entries())
+        self.git("add", "--all", "--", ".")
+        self._reject_submodules(self.entries())
+
+    def _reject_submodules(self, entries: list[tuple[str, str]]) -> None:
+        path = next((path for mode, path in entries if mode == SUBMODULE), "")
+        if path:
+            raise SubmoduleError(
+                f"The git tree {self.folder} contains another repository, {path}: its commit does not have the files.",
+                "Commit the files themselves, remove that repository, or let .gitignore name it.",
+            )
+
+
+def git_error(folder: Path, text: str) -> ConfigurationError:
+    """Return the error for a checkout that git cannot read, with git's last message."""
+    lines = [line for line in text.splitlines() if line.startswith(("fatal:", "error:"))] or text.splitlines()
+    problem = lines[-1].partition(": ")[2] or lines[-1] if lines else "git printed nothing"
+    return ConfigurationError(f"The git tree {folder} cannot be read: {problem[:300]}", "Check it with: git fsck")
+
+
+@contextmanager
+def open_repository(folder: Path) -> Iterator[Repository]:
+    """Yield the repository of a checkout; raise ConfigurationError for a folder that is none."""
+    if not folder.is_dir():
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise ConfigurationError(f"The git tree {folder} {problem}.", "Name the top folder of a clone.")
+    source = folder / ".git"
+    if not source.exists():
+        raise ConfigurationError(
+            f"{folder} is not a git tree: it has no .git.",
+            "Name the top folder of a clone: its commit and tags decide the version of the packages.",
+        )
+    paths = [word for name in ("objects", "index", "info/exclude") for word in ("--git-path", name)]
+    query = (*paths, "--is-shallow-repository", "--verify", "HEAD^{commit}")
+    process = git("rev-parse", *query, git_dir=source, check=False)
+    if process.exit_code:
+        raise git_error(folder, process.stderr)
+    objects, index, excludes, shallow, commit = process.stdout.splitlines()
+    with Store(cache_dir()).scratch(elsewhere=True) as scratch:
+        own = scratch / "git"
+        object_format = "sha256" if len(commit) == 64 else "sha1"
+        git("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", git_dir=own)
+        for name, text in (("info/exclude", ""), ("objects/info/alternates", f"{objects}\n")):
+            (own / name).parent.mkdir(exist_ok=True)
+            (own / name).write_text(text, "utf-8")
+        yield Repository(folder, source, own, commit, shallow == "true", Path(index), Path(excludes))

@@ -1,0 +1,178 @@
+"""Git trees: components compiled from checkouts, with their own vendor folders; others come from Go modules."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from kubeparcel.config.tree_settings import require_requested, tree_version
+from kubeparcel.console import Log
+from kubeparcel.errors import ConfigurationError, ToolError
+from kubeparcel.model import Arch, Artifact, Binaries, Checkout, Component, Version
+from kubeparcel.sources import go_toolchain
+from kubeparcel.sources.checkouts import VENDOR, WORKSPACE
+from kubeparcel.sources.compilation import RECORDS, Compilation, load_or_compile, stored_binaries
+from kubeparcel.sources.compilation import VENDOR as VENDOR_FLAG
+from kubeparcel.sources.compiled_module import link_variables, main_packages, output_names
+from kubeparcel.sources.go_modules import GoModules
+from kubeparcel.sources.go_toolchain import Go
+from kubeparcel.sources.tree_export import export_tree, require_own_folders
+from kubeparcel.store import Store
+
+if TYPE_CHECKING:
+    from kubeparcel.config.component_models import ComponentSpec
+
+RECIPE = 1
+"""Increment it when the same tree should result in other bytes."""
+
+_MODULE = re.compile(r"^module +\"?([^\s\"]+)", re.MULTILINE)
+
+
+class GitTrees:
+    """Components in `folders`, and Go modules for the others. `checkouts` has the state of trees that are resolved."""
+
+    name: ClassVar[str] = "go"
+    action: ClassVar[str] = "compile"
+
+    def __init__(
+        self, modules: GoModules, folders: Mapping[str, Path], checkouts: Mapping[str, Checkout] | None = None
+    ) -> None:
+        self.modules, self.folders, self.checkouts = modules, folders, checkouts or {}
+
+    @property
+    def toolchain(self) -> str:
+        return self.modules.toolchain
+
+    def probe(self) -> None:
+        self.modules.probe()
+
+    def resolve_kubernetes(self, requested: str) -> Version:
+        if "kubernetes" not in self.checkouts:
+            return self.modules.resolve_kubernetes(requested)
+        version = tree_version(self.checkouts["kubernetes"], self.modules.variant)
+        require_requested("kubernetes", requested, version, self.checkouts["kubernetes"])
+        return version
+
+    def is_published(self, component: str, version: Version) -> bool:
+        return self.modules.is_published(component, version)
+
+    def list_versions(self) -> Sequence[Version]:
+        return self.modules.list_versions()
+
+    def pin(self, component: str, version: Version, arches: Sequence[Arch]) -> Component:
+        """Return a component with the commit and the files of its tree; raise ConfigurationError for another tree."""
+        if component not in self.checkouts:
+            if component in self.folders:
+                raise ConfigurationError(f"{component} is compiled from a git tree.", "Lock its commit: inv resolve")
+            return self.modules.pin(component, version, arches)
+        checkout, go = self.checkouts[component], self.modules.components[component].go
+        _require_module(checkout, str(Path(go.folder, "go.mod")), go.module)
+        self.modules.require_toolchain(checkout.files.get(WORKSPACE) or checkout.files[str(Path(go.folder, "go.mod"))])
+        artifacts = (
+            Artifact(
+                *(component, component, arch, f"{go.module}@v{version}", checkout.digest),
+                commit=checkout.commit,
+                repository=checkout.repository,
+            )
+            for arch in arches
+        )
+        return Component(component, version, checkout.released, tuple(artifacts), _remarks(checkout))
+
+    def cached(self, artifact: Artifact, store: Store) -> Mapping[str, str] | None:
+        return (
+            stored_binaries(store, self._recipe(artifact)) if artifact.commit else self.modules.cached(artifact, store)
+        )
+
+    def download_size(self, artifact: Artifact) -> int | None:
+        return None
+
+    def prepare(self, artifacts: Sequence[Artifact], store: Store, warn: Callable[[str], None]) -> None:
+        self.modules.prepare([artifact for artifact in artifacts if not artifact.commit], store, warn)
+
+    def fetch(self, artifacts: Sequence[Artifact], store: Store, log: Log) -> Binaries:
+        """Compile what the store does not have."""
+        others = self.modules.fetch([artifact for artifact in artifacts if not artifact.commit], store, log)
+        trees = {(a.component, a.arch): self._load_or_compile(a, store, log) for a in artifacts if a.commit}
+        return {**others, **trees}
+
+    def _load_or_compile(self, artifact: Artifact, store: Store, log: Log) -> Mapping[str, str]:
+        load, compile_ = lambda: self.cached(artifact, store), lambda: self._compile(artifact, store, log)
+        return load_or_compile(self._recipe(artifact), load, compile_, store)
+
+    def _recipe(self, artifact: Artifact) -> str:
+        """Return all inputs that decide the bytes, as JSON."""
+        spec = self.modules.components[artifact.component]
+        toolchain = self.modules.pinned_toolchain or self.toolchain
+        inputs = [artifact.origin, artifact.commit, artifact.digest, artifact.arch, toolchain]
+        variant = self.modules.variant
+        environment, settings = go_toolchain.environment(variant, artifact.arch), variant.as_document()
+        return json.dumps([RECIPE, *inputs, spec.go.model_dump(), spec.binaries, environment, settings])
+
+    def _compile(self, artifact: Artifact, store: Store, log: Log) -> dict[str, str]:
+        spec = self.modules.components[artifact.component]
+        folder = self.folders.get(artifact.component)
+        if folder is None:
+            raise ConfigurationError(
+                f"{spec.title} is compiled from commit {artifact.commit[:12]} of a git tree, and no tree is named.",
+                f"Name a clone that has the commit: trees: {{{artifact.component}: DIR}} in kubeparcel.yaml",
+            )
+        with store.scratch() as scratch:
+            root = scratch / "tree"
+            with log.task("Export", f"{spec.title}, commit {artifact.commit[:12]}", None):
+                released = export_tree(folder, artifact, root)
+            module, go = root / spec.go.folder, _go_of_tree(self.modules.go, root)
+            require_own_folders(root, module, go, folder)
+            packages = main_packages(spec, module)
+            variables = _variables(spec, artifact, released)
+            names = output_names(spec, packages)
+            compilation = Compilation(spec.title, module, packages, names, variables, artifact.arch, VENDOR_FLAG)
+            try:
+                binaries = compilation.run(go, scratch / "out", store, log)
+            except ToolError as error:  # its message names the folder that is gone now
+                texts = (text.replace(str(root), str(folder)) for text in (error.message, error.hint))
+                raise ToolError(*texts) from None
+        store.put_record(RECORDS, self._recipe(artifact), binaries)
+        return binaries
+
+
+def _go_of_tree(go: Go, root: Path) -> Go:
+    """Return go for the workspace of a tree, if it has one."""
+    workspace = str(root / WORKSPACE) if (root / WORKSPACE).is_file() else "off"
+    return dataclasses.replace(go, settings={**go.settings, "GOWORK": workspace})
+
+
+def _variables(spec: ComponentSpec, artifact: Artifact, released: int) -> dict[str, str]:
+    """Return the variables to set at link time, with the commit and the state of the tree as upstream's builds."""
+    version = Version.parse(artifact.origin.rpartition("@v")[2])
+    date = datetime.fromtimestamp(released, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    state = "dirty" if version.is_dirty else "clean"
+    stamps = {name: value.format(commit=artifact.commit, state=state) for name, value in spec.go.tree_stamps.items()}
+    return {**link_variables(spec, version, date), **stamps}
+
+
+def _remarks(checkout: Checkout) -> tuple[str, ...]:
+    if not checkout.changes:
+        return ()
+    names = ", ".join(checkout.changes[:3]) + f" and {len(checkout.changes) - 3} more" * (len(checkout.changes) > 3)
+    return (f"The git tree {checkout.folder} has changes that are not committed: {names}. Its version ends in -dirty.",)
+
+
+def _require_module(checkout: Checkout, go_mod: str, expected: str) -> None:
+    """Raise ConfigurationError for the tree of another project, or one that does not contain its dependencies."""
+    match = _MODULE.search(checkout.files.get(go_mod, ""))
+    if not match or match[1] != expected:
+        state = f"is the module {match[1]}" if match else f"has no {go_mod}"
+        raise ConfigurationError(
+            f"The git tree {checkout.folder} {state}, not {expected}.",
+            "source: tree:DIR is a clone of Kubernetes; `trees` in kubeparcel.yaml names those of other components.",
+        )
+    if VENDOR not in checkout.files:
+        raise ConfigurationError(
+            f"The git tree {checkout.folder} has no {VENDOR}: dependencies come from the tree's own vendor folder.",
+            f"Commit it: {'go work' if WORKSPACE in checkout.files else 'go mod'} vendor && git add --force vendor",
+        )
