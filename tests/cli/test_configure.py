@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
 from tests.test_project_files import ROOT, check_schema
 
@@ -140,14 +141,18 @@ packages:
 """
 
 
-def test_config_output_can_be_read_back_as_the_same_configuration(kubeparcel, workdir):
-    (workdir / "kubeparcel.yaml").write_text(CUSTOMIZED)
-    settings = load_settings({})
+ROWS = 'releases:\n  - kubernetes: "1.35"\n  - {kubernetes: "1.36", revision: 3}\n'
+
+
+@pytest.mark.parametrize("rows", ["", ROWS])
+def test_config_output_can_be_read_back_as_the_same_configuration(kubeparcel, workdir, rows):
+    (workdir / "kubeparcel.yaml").write_text(CUSTOMIZED + rows)
+    settings, releases = load_settings({}), load_releases({})
     code, shown, err = kubeparcel("config")
     assert (code, err) == (0, "")
     for text in (shown, kubeparcel("config", "--json")[1], kubeparcel("config", "--origin")[1]):
         (workdir / "kubeparcel.yaml").write_text(text)
-        assert load_settings({}) == settings, text
+        assert (load_settings({}), load_releases({})) == (settings, releases), text
         assert kubeparcel("config") == (0, shown, "")
 
 
@@ -167,7 +172,7 @@ def test_config_shows_the_origin_of_each_setting(kubeparcel, workdir, monkeypatc
     code, out, _ = kubeparcel(*arguments)
     assert code == 0
     origins = {line.split(":")[0]: line.partition("# ")[2] for line in out.splitlines() if "#" in line}
-    assert set(origins) == {name.replace("_", "-") for name in Settings.model_fields}
+    assert set(origins) == {name.replace("_", "-") for name in Settings.model_fields if name != "releases"}
     assert origins["layout"] == "kubeparcel.yaml:3"
     assert origins["packages"] == "kubeparcel.yaml:5"
     assert origins["revision"] == "KUBEPARCEL_REVISION"

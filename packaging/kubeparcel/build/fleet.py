@@ -98,8 +98,10 @@ class _Fleet:
             self._log.warn(f"{release.title} failed: {error.message}")
 
     def _describe_progress(self) -> str:
-        finished = [o.release.title for o in self._outcomes.values() if o.exit_code == 0]
-        rest = [r.title for number, r in enumerate(self._releases) if number not in self._outcomes]
+        # One that failed a moment ago may have failed because of the interruption.
+        done = {number for number, outcome in self._outcomes.items() if outcome.exit_code == 0}
+        finished = [self._releases[number].title for number in sorted(done)]
+        rest = [release.title for number, release in enumerate(self._releases) if number not in done]
         return f"Finished: {', '.join(finished) or 'no release'}. Not finished: {', '.join(rest) or 'none'}."
 
 

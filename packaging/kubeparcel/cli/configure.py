@@ -87,7 +87,7 @@ def config(
     values = load_settings(options).as_document()
     origins = setting_origins(options) if origin else {}
     if json_:
-        document = {key: {"value": values[key], "origin": origins[key]} for key in origins} or values
+        document = {key: {"value": values[key], "origin": origins[key]} for key in values if key in origins} or values
         print_result(json.dumps(document, indent=2))
     else:
         print_result("\n".join(_yaml_lines(key, value, origins.get(key, "")) for key, value in values.items()))

@@ -202,7 +202,8 @@ class Settings(StrictModel):
             }
             for key in ("packages", "components")
         }
-        return {**self.model_dump(mode="json", by_alias=True), **rows}
+        document = {**self.model_dump(mode="json", by_alias=True), **rows}
+        return document if self.releases else {key: value for key, value in document.items() if key != "releases"}
 
     def catalog_packages(self, catalog: Mapping[str, PackageSpec]) -> dict[str, PackageSpec]:
         """Return the packages to build: the catalog's with the user's changes, and the user's own.
