@@ -9,9 +9,11 @@ from kubeparcel.verify.install.level import _packages_of
 from kubeparcel.verify.install.scenarios import LIFECYCLE, UPGRADE
 from kubeparcel.verify.node_setup import CRI_SOCKET
 from kubeparcel.verify.scenario import HostContext, Scenario
+from kubeparcel.verify.service import services
 from kubeparcel.verify.service.actions import kubeadm_documents
-from kubeparcel.verify.service.scenarios import scenarios
+from kubeparcel.verify.service.scenarios import INSTALL, scenarios
 
+STEPS = ("unit", "answers", "killed", "removed")
 Sets = Mapping[str, PackageSet]
 
 
@@ -37,6 +39,14 @@ def test_layout_scenario_needs_packages_in_another_layout(package_sets: Sets) ->
         assert reasons.pop("fips")
         assert reasons.pop("services")
         assert reasons == {"layouts": "no packages in another layout"}
+
+
+def test_services_are_rows_of_the_catalog_and_clients_are_asked_if_they_are_packaged() -> None:
+    """A package without a row has no step; without its client, only the unit is checked."""
+    names = [step.name for step in services.scenario(INSTALL, ["kubelet", "helm", "etcd", "containerd"]).steps]
+    assert names == ["install", *(f"{name}-{step}" for name in ("containerd", "etcd") for step in STEPS)]
+    assert services.has_service(["etcd"])
+    assert not services.has_service(["etcdctl", "helm", "my-package"])
 
 
 def test_lifecycle_upgrades_each_package_and_expects_advice_for_the_kubelet(package_sets: Sets) -> None:
