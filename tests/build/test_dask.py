@@ -21,6 +21,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, Unreachable
 from kubeparcel.record_key import VARIABLE
 from kubeparcel.repository.storage.factory import open_remote
+from kubeparcel.repository.storage.remotes import FolderRemote
 from kubeparcel.shared_store import Remote, SharedStore
 from tests.conftest import TIMEOUT, RecordingLog, replace_sources, wait_until
 from tests.support.dask_cluster import SECRET, Cluster, certificates, stop, wait_for_workers
@@ -95,6 +96,7 @@ def test_processes_of_this_machine_make_the_same_bytes(expected, workdir, log):
 
 def test_worker_that_sends_other_bytes_is_found_and_the_package_is_made_here(cluster, expected, workdir, log):
     liar = """
+from kubeparcel.repository.storage.remotes import FolderRemote
 from kubeparcel.shared_store import Remote
 def lie(self, path, source, upload=Remote.upload):
     other = source.with_name("other")
@@ -158,6 +160,35 @@ def test_units_are_done_again_after_the_scheduler_was_restarted(tmp_path, log):
         results = [future.result(TIMEOUT) for future in futures]
     assert all(store.has(sha256) for sha256, _ in results)
     assert log.warnings[0] == f"The scheduler {cluster.address} was lost: waiting for it."
+
+
+def test_build_ends_when_the_scheduler_does_not_return(tmp_path, log, monkeypatch):
+    cluster = Cluster(tmp_path / "cluster")
+    try:
+        scheduler = cluster.start_scheduler()
+        cluster.start_worker("one")
+        wait_for_workers(cluster.address, {"one"})
+        with connected(cluster, log, tmp_path) as (workers, _):
+            monkeypatch.setattr(dask_client, "RETURN_TIMEOUT", 0)
+            monkeypatch.setattr(dask_client, "ANSWER_TIMEOUT", 1)
+            futures = [workers.submit(TextUnit(f"lost {number}", seconds=1)) for number in range(12)]
+            stop(scheduler)
+            for future in futures:
+                with pytest.raises(Unreachable, match="no Dask scheduler answers"):
+                    future.result(TIMEOUT)
+    finally:
+        cluster.close()
+
+
+def test_remote_that_may_only_be_read_cannot_serve_workers(cluster, log, tmp_path, monkeypatch):
+    def refuse(self, path, source):
+        raise ExternalError("s3://cache: access denied (HTTP 401 or 403).")
+
+    monkeypatch.setattr(FolderRemote, "create", refuse)
+    with connected(cluster, log, tmp_path) as (workers, store):
+        unit = TextUnit("reader", inputs=(store.add_bytes(b"input"),))
+        with pytest.raises(ExternalError, match="remote cache, which cannot be used: s3://cache: access denied"):
+            workers.submit(unit).result(TIMEOUT)
 
 
 def test_worker_with_a_full_disk_is_named_and_not_used(cluster, log, tmp_path):

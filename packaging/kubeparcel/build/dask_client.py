@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -38,17 +39,32 @@ class Connection:
         self._guard = threading.Lock()
         self._client: Any = None
         self._cluster: Any = None
+        self._failure: Unreachable | None = None
+        self._closed = False
 
     def client(self) -> Any:
         """Return the client, a new one if the scheduler was lost; raise Unreachable if it does not answer."""
         with self._guard:
+            if self._failure:
+                raise self._failure
             if self._client is None:
                 self._client = self._connect(ANSWER_TIMEOUT)
             elif self._client.status != "running":
                 with suppress(Exception):
                     self._client.close(timeout=1)
-                self._client = self._connect(RETURN_TIMEOUT)
+                self._client = self._connect_again()
             return self._client
+
+    def _connect_again(self) -> Any:
+        """Return a new client as soon as the scheduler answers; after a failure, nobody tries again."""
+        end = time.monotonic() + RETURN_TIMEOUT
+        while True:
+            try:
+                return self._connect(ANSWER_TIMEOUT)
+            except Unreachable as error:
+                if self._closed or time.monotonic() > end:
+                    self._failure = error
+                    raise
 
     def workers(self) -> Mapping[str, Any]:
         """Return what the scheduler knows of its workers, by address."""
@@ -57,6 +73,7 @@ class Connection:
 
     def close(self, tasks: Sequence[Any]) -> None:
         """Cancel tasks and end the connection, with the processes that were started for it."""
+        self._closed = True
         with suppress(Exception):
             self._client.cancel(tasks, force=True)
         for opened in (self._client, self._cluster):

@@ -154,10 +154,11 @@ class DaskWorkers:
             if task.status == "error":
                 return _settle(job, error=_task_error(job.unit, task.exception()))
             outcome: Outcome = task.result(timeout=RETURN_TIMEOUT)
-        except (CancelledError, OSError):  # the scheduler was lost, and all it knew
-            self._report("lost", f"The scheduler {self._connection.address} was lost: waiting for it.")
         except Exception as error:
-            return _settle(job, error=error)
+            if task.client.status == "running" and not isinstance(error, CancelledError | OSError):
+                return _settle(job, error=error)
+            # With the scheduler, all it knew was lost.
+            self._report("lost", f"The scheduler {self._connection.address} was lost: waiting for it.")
         else:
             if not outcome.unfit:
                 return self._take(job, outcome)
