@@ -21,6 +21,7 @@ from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.statement_keys import certificate_keys
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import UsageError
+from kubeparcel.repository.garbage import fewer_collections
 from kubeparcel.sources.http.urls import redact_url
 
 
@@ -70,6 +71,7 @@ def examine(request: ExaminationRequest, log: Log) -> DoctorReport:
     return examine_reader(open_location(mirror, request.follow), request, log, suites)
 
 
+@fewer_collections()
 def examine_reader(
     reader: RepositoryReader, request: ExaminationRequest, log: Log, suites: Sequence[str] = ()
 ) -> DoctorReport:

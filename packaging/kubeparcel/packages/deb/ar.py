@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from kubeparcel.packages import limits
@@ -30,20 +31,27 @@ def members(file: BinaryIO) -> list[ArMember]:
 
     Raises MalformedData.
     """
-    entries: list[ArMember] = []
-    offset = len(MAGIC)
+    return list(iterate_members(file))
+
+
+def iterate_members(file: BinaryIO) -> Iterator[ArMember]:
+    """Yield the members as `members` does."""
+    maximum = limits.MEMBERS.maximum
+    offset, count = len(MAGIC), 0
     while True:
         file.seek(offset)
         header = file.read(HEADER_SIZE)
         if len(header) < HEADER_SIZE:
-            return entries
+            return
         size_text, mtime_text = header[48:58].strip(), header[16:28].strip()
         if header[58:] != b"`\n" or not size_text.isdigit():
             raise MalformedData(f"the archive is damaged at byte {offset:,}")
         start, size = offset + HEADER_SIZE, int(size_text)
         name = header[:16].decode("ascii", "replace").rstrip(" /")
-        limits.MEMBERS.check(len(entries), "the archive")
-        entries.append(ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size))
+        if count > maximum:
+            limits.MEMBERS.check(count, "the archive")
+        yield ArMember(name, int(mtime_text) if mtime_text.isdigit() else 0, start, size)
+        count += 1
         offset = start + size + size % 2
 
 

@@ -29,7 +29,7 @@ def head_length(head: bytes) -> int:
     """Return how many bytes precede the payload; 0 if `head` is too short to know. Raises MalformedData."""
     if not head.startswith(ar.MAGIC):
         raise MalformedData("it is not a deb")
-    for member in ar.members(io.BytesIO(head)):
+    for member in ar.iterate_members(io.BytesIO(head)):
         if member.name.startswith("control.tar"):
             limits.CONTROL.check(member.size, member.name)
             return member.end + member.size % 2 + ar.HEADER_SIZE
