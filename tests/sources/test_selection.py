@@ -8,7 +8,7 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import DownloadError, ToolError, Unreachable
-from kubeparcel.model import InputPolicy, Request
+from kubeparcel.model import BuildVariant, InputPolicy, Request
 from kubeparcel.sources.selection import create_source, select_source
 from tests.conftest import FakeModules, FakeSource, RecordingLog
 
@@ -95,3 +95,13 @@ def test_required_signatures_do_not_apply_to_go_modules_which_is_reported(fake_s
     fake_sources()
     select_source(Request(source="go", policy=InputPolicy(require_signatures=True)), COMPONENTS, log)
     assert log.warnings == ["Go modules have no signatures: required ones do not apply to source go."]
+
+
+def test_files_of_own_components_come_from_the_mirror_next_to_compiled_ones(log):
+    row = {"binaries": ["x"], "upstream": [{"archive": "https://a.example/x", "sha256": {"amd64": "a" * 64}}]}
+    request = Request(
+        "1.36", {"x": "1.0.0"}, mirror="/srv/mirror", variant=BuildVariant(amd64="v3"), components={"x": row}
+    )
+    source = select_source(request, catalog.for_request(request).components, log)
+    assert source.name == "go"
+    assert source.other.transport.location("https://a.example/x") == "/srv/mirror/a.example/x"

@@ -71,7 +71,7 @@ def select_source(request: Request, components: Mapping[str, ComponentSpec], log
         upstream_error = error
     else:
         return upstream
-    modules = create_source("go", components)
+    modules = create_source("go", components, policy=request.policy, log=log)
     try:
         modules.probe()
     except KubeparcelError as error:
@@ -103,7 +103,16 @@ def _source_of_variant(request: Request, components: Mapping[str, ComponentSpec]
         )
     warn_of_unused_settings("go", request, log)
     folders = {name: checkout.folder for name, checkout in request.trees.items()}
-    return create_source("go", components, variant=request.variant, trees=folders or None, checkouts=request.trees)
+    return create_source(
+        "go",
+        components,
+        request.mirror,
+        policy=request.policy,
+        log=log,
+        variant=request.variant,
+        trees=folders or None,
+        checkouts=request.trees,
+    )
 
 
 def warn_of_unused_settings(source: str, request: Request, log: Log) -> None:
