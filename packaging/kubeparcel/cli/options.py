@@ -79,7 +79,7 @@ OPTIONS: Mapping[str, Option] = {
         "(upstream if it can be reached)",
         "SOURCE",
         "auto",
-        completions=lambda: (*SOURCES, "tree:"),
+        completions=lambda: SOURCES,
     ),
     "mirror": Option("URL or folder with a copy of upstream's files", "URL|DIR"),
     "require-signatures": Option("fail if upstream's signature of a file is missing or cannot be verified"),
