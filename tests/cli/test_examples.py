@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import Settings, load_settings
 from tests.cli.conftest import Program
 from tests.support.git_trees import TREES, GitTree
@@ -29,7 +30,9 @@ def kind(text: str) -> str:
     if isinstance(data, list):
         return "github-steps"
     if set(data) <= SETTINGS:
-        return "kubeparcel"
+        return "fleet" if {"workers", "releases"} & set(data) else "kubeparcel"
+    if "apiVersion" in data:
+        return "kubernetes"
     return "github-workflows" if "on" in data or True in data else "gitlab-ci"
 
 
@@ -67,6 +70,18 @@ def test_configuration_builds_packages_that_pass_all_checks(kubeparcel: Program,
     for name in yaml.safe_load(text).get("packages", {}):
         for pattern in (f"deb/{name}_*.deb", f"rpm/{name}-*.rpm"):
             assert list((workdir / "dist").glob(pattern)), f"{place}: no {pattern}"
+
+
+@pytest.mark.parametrize(("place", "text"), examples("fleet"))
+def test_settings_of_many_releases_and_machines_are_valid(workdir, place, text):
+    """Tests of builds with several releases and on workers build with such settings."""
+    (workdir / "kubeparcel.yaml").write_text(text)
+    for patch in re.findall(r"[\w/-]+\.patch", text):
+        (workdir / patch).parent.mkdir(exist_ok=True)
+        (workdir / patch).write_text("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+    releases = load_releases({}).selected
+    assert len(releases) == len(yaml.safe_load(text).get("releases", [None])), place
+    assert all(release.variant().patches for release in releases if release.version_suffix), place
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
