@@ -34,8 +34,8 @@ def _python(*arguments: str) -> int:
     ("test --group quick", "Run what needs no root, network or containers."),
     ("test -k lock", "Run the tests with 'lock' in their names, without the linters."),
     group=Option(
-        "quick (no root, network or containers), acceptance, standard (both), oracles (other projects' programs, "
-        "compiled on first use) or all",
+        "quick (no root, network or containers), acceptance, standard (both), oracles (other projects' programs: "
+        "piuparts, and what Go compiles on first use) or all",
         "GROUP",
         "standard",
         choices=tuple(TEST_GROUPS),

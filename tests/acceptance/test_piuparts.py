@@ -18,6 +18,8 @@ from tests.acceptance.engines import require_programs
 from tests.acceptance.small_packages import small_samples, write_set
 from tests.support.sample_packages import Mutation
 
+pytestmark = pytest.mark.oracles
+
 EXCEPTIONS = (
     # base-files makes /opt by a script, so dpkg knows no owner and takes the empty folder away
     # with the last package that has something below it. The next such package makes it again.

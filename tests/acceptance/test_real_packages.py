@@ -66,7 +66,7 @@ def test_rpmlint_finds_nothing_beyond_the_reasoned_exceptions(rpms, tool):
 
 @pytest.mark.parametrize("name", ["kubeadm", "kubectl", "crictl"])
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completions_are_what_the_program_prints(name, shell, installed_deb, tool):
+def test_the_completions_are_what_the_program_prints(name, shell, installed_deb, tool, tmp_path):
     places = {
         "bash": f"usr/share/bash-completion/completions/{name}",
         "zsh": f"usr/share/zsh/vendor-completions/_{name}",
@@ -81,7 +81,7 @@ def test_the_completions_are_what_the_program_prints(name, shell, installed_deb,
         "zsh": f"autoload -Uz compinit && compinit -u -D; . {file}; print $_comps[{name}]",
         "fish": f"source {file}; complete -c {name}",
     }[shell]
-    env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": "/nonexistent"}
+    env = {"PATH": f"{installed_deb}/usr/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
     result = subprocess.run([tool(shell), "-c", probe], env=env, capture_output=True, text=True, check=False)
     assert name in result.stdout, result.stderr
 

@@ -242,7 +242,7 @@ def test_programs_that_a_tree_configures_are_not_run(tree, tmp_path, monkeypatch
     for key in ("filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "diff.evil.textconv"):
         tree.git("config", key, str(script))
     tree.git("config", "log.showSignature", "true")
-    tree.git("config", "include.path", "/nonexistent")
+    tree.git("config", "include.path", str(tmp_path / "missing"))
     tree.git("config", "remote.origin.url", f"ext::{script}")
     tree.git("config", "remote.origin.promisor", "true")
     for hook in ("post-index-change", "reference-transaction", "post-checkout"):
