@@ -81,7 +81,7 @@ class FleetResult:
 
     @property
     def only(self) -> BuildResult:
-        """The result of the only release; raises its error if it has none."""
+        """The result, if there is one release; raises the error that ended its build."""
         (outcome,) = self.outcomes
         if outcome.result is None:
             raise outcome.error or ConfigurationError(f"{outcome.release.title} was not built.")

@@ -31,7 +31,7 @@ class LockUpdate:
 
     @property
     def exit_code(self) -> int:
-        """1 if the previous lock was outdated, the error's if the release could not be resolved, else 0."""
+        """The exit code of the error, if resolving failed; else 1 if the previous lock was outdated, and 0 if not."""
         if self.release.error:
             return self.release.error.exit_code
         return 1 if self.differences else 0

@@ -1,4 +1,4 @@
-"""Which packages are imported: the requested ones, and those of the source that they need."""
+"""Selects the packages to import: the requested ones, and those of the source that they depend on."""
 
 from __future__ import annotations
 
