@@ -18,7 +18,8 @@ import pytest
 
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import KubeparcelError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
+from kubeparcel.lock_models import Artifact, Binaries, Component, Lock, Request
+from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
 from tests.support.elf_files import elf
 
@@ -241,7 +242,7 @@ def replace_sources(
             sources[name].binaries = components["kubernetes"].binaries
         return sources[name]
 
-    for module in ("sources.selection", "build.lock_update", "build.preview"):
+    for module in ("sources.selection", "build.lock.update", "build.preview"):
         patch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
 

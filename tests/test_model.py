@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from kubeparcel.errors import UnknownVersion
-from kubeparcel.model import Arch, Artifact, Format, Version
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch, Format, Version
 from tests.conftest import locked
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubeparcel.build import lockfile, pipeline
+from kubeparcel.build import pipeline
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog as catalogs

@@ -70,7 +70,7 @@ def test_a_cold_compiler_gives_the_same_binaries(real, tmp_path):
     script = (
         "from pathlib import Path;"
         "from kubeparcel import console, paths, store;"
-        "from kubeparcel.build import lockfile;"
+        "from kubeparcel.build.lock import lockfile;"
         "from kubeparcel.config import catalog;"
         "from kubeparcel.sources.selection import create_source;"
         "lock = lockfile.read(Path('kubeparcel.lock'));"

@@ -10,7 +10,7 @@ import pytest
 
 from kubeparcel.attest.verify import AttestRequest, verify
 from kubeparcel.build import pipeline
-from kubeparcel.build.units import CheckUnit
+from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
 from kubeparcel.reports.results import Check, CheckState, Report

@@ -8,7 +8,8 @@ import pytest
 
 from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Arch, Artifact, BuildVariant, Component, Lock, Patch, Request, Version
+from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Patch, Request
+from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
 
 SHA256 = "0" * 64

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError, UsageError
 from kubeparcel.packages import limits

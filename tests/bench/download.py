@@ -44,7 +44,8 @@ import json, sys, time
 from pathlib import Path
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.model import Arch, Artifact
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.dask_client import Connection
-from kubeparcel.build.dask_workers import ANY, DaskWorkers
 from kubeparcel.build.release_build import ReleasePlan, build_release, plan_release
-from kubeparcel.build.units import AssembleUnit, FetchUnit, Submit, Unit
-from kubeparcel.build.workers import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.dask_client import Connection
+from kubeparcel.build.workers.dask_workers import ANY, DaskWorkers
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.units import AssembleUnit, FetchUnit, Submit, Unit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Arch

@@ -16,7 +16,8 @@ from pathlib import Path
 import yaml
 
 from kubeparcel import paths, store
-from kubeparcel.build import lockfile, pipeline, planner
+from kubeparcel.build import pipeline, planner
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
 from kubeparcel.config import catalog, settings
 from kubeparcel.console import QuietLog

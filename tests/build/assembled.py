@@ -10,7 +10,7 @@ from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
-from kubeparcel.model import Binaries, Lock
+from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog

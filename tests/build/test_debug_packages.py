@@ -12,7 +12,8 @@ from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Arch, BuildVariant, Lock
+from kubeparcel.lock_models import BuildVariant, Lock
+from kubeparcel.model import Arch
 from tests.conftest import locked
 from tests.support.elf_files import elf_of_sections
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build import lockfile
 from kubeparcel.build.fleet import build_releases
 from kubeparcel.build.fleet_result import FleetResult
-from kubeparcel.build.units import CheckUnit
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.model import Artifact, Binaries
+from kubeparcel.lock_models import Artifact, Binaries
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.store import Store
 from tests.conftest import FakeSource

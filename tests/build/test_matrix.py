@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.matrix import LIMITS, BuildMatrix, plan_matrix
 from kubeparcel.config.releases import load_releases
 from kubeparcel.errors import ConfigurationError, UnknownVersion
-from kubeparcel.model import Arch, Component, Version
+from kubeparcel.lock_models import Component
+from kubeparcel.model import Arch, Version
 from tests.build.test_fleet import Fleet
 from tests.test_project_files import ROOT, check_schema
 

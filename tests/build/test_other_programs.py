@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.build import lock_comparison, lockfile
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock.releases import resolve_or_load
 from kubeparcel.build.pipeline import build
-from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
@@ -52,7 +52,7 @@ def test_a_lock_without_the_program_is_resolved_again(convert, workdir):
     (workdir / "kubeparcel.yaml").unlink()
     lock = resolve_or_load(load_settings({"kubernetes": "1.36.3"}), RecordingLog(), locked=False)
     assert "programs" not in (workdir / lockfile.NAME).read_text()
-    assert lock_comparison.mismatches(lock, convert.request()) == ["locked without kubernetes/kubectl-convert"]
+    assert comparison.mismatches(lock, convert.request()) == ["locked without kubernetes/kubectl-convert"]
     with pytest.raises(ConfigurationError, match="locked without kubernetes/kubectl-convert"):
         resolve_or_load(convert, RecordingLog(), locked=True)
     updated = resolve_or_load(convert, RecordingLog(), locked=False)

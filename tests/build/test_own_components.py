@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from kubeparcel.attest.origins import require_upstream_origins
-from kubeparcel.build import lock_comparison, lockfile
-from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock.releases import resolve_or_load
+from kubeparcel.build.lock.resolver import resolve
+from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.pipeline import build, fetch_release, mirror_release
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.preview import preview
-from kubeparcel.build.release_locks import resolve_or_load
-from kubeparcel.build.resolver import resolve
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, UnknownVersion
-from kubeparcel.model import Arch, Request
+from kubeparcel.lock_models import Request
+from kubeparcel.model import Arch
 from kubeparcel.packages.reader import read_package
 from kubeparcel.sources import selection
 from kubeparcel.sources.upstream import Upstream
@@ -73,7 +74,7 @@ def write(workdir: Path, site: UpstreamSite, monkeypatch):
             else Upstream(components)
         )
 
-    for module in ("sources.selection", "build.lock_update", "build.preview"):
+    for module in ("sources.selection", "build.lock.update", "build.preview"):
         monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
     def write_settings(version: str = "1.2.0", digest: str = "") -> Settings:
@@ -127,9 +128,7 @@ def test_changed_definition_and_removed_package_are_resolved_again(write, workdi
     changed = write(digest="b" * 64)
     with pytest.raises(ConfigurationError, match=r"components\.hello has changed"):
         resolve_or_load(changed, RecordingLog(), locked=True)
-    assert lock_comparison.mismatches(lock, write(version="1.3.0").request()) == [
-        "hello: locked 1.2.0, requested 1.3.0"
-    ]
+    assert comparison.mismatches(lock, write(version="1.3.0").request()) == ["hello: locked 1.2.0, requested 1.3.0"]
     (workdir / "kubeparcel.yaml").write_text("kubernetes: 1.36.3\nsource: go\n")
     update = update_lock(load_settings({}), RecordingLog(), check=True)
     assert update.differences == ("hello: 1.2.0 → none",)
@@ -196,7 +195,7 @@ def test_rebuild_fetches_nothing_from_places_that_only_a_statement_names(write) 
 @pytest.mark.parametrize(("requested", "found"), [("1.2", "1.2.3"), ("1.2.1", "1.2.1")])
 def test_minor_of_a_component_is_its_newest_patch(monkeypatch, requested: str, found: str) -> None:
     out = ["cri-tools 1.36.0", *(f"cni 1.2.{patch}" for patch in range(4))]
-    monkeypatch.setattr("kubeparcel.build.resolver.select_source", lambda *_: FakeSource(out=out))
+    monkeypatch.setattr("kubeparcel.build.lock.resolver.select_source", lambda *_: FakeSource(out=out))
     lock = resolve(Request("1.36", {"cni": requested}), RecordingLog())
     assert str(lock.component("cni").version) == found
     with pytest.raises(UnknownVersion, match=r"No CNI plugins 1\.3 is published"):

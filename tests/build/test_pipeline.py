@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 from kubeparcel.build import pipeline
+from kubeparcel.build.lock.resolver import resolve
 from kubeparcel.build.planner import plan_packages
-from kubeparcel.build.resolver import resolve
-from kubeparcel.build.units import CheckUnit
+from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
-from kubeparcel.model import Arch, Request
+from kubeparcel.lock_models import Request
+from kubeparcel.model import Arch
 from kubeparcel.reports.results import Check
 from tests.conftest import FakeModules, FakeSource
 

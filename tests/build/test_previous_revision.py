@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from kubeparcel.build import lockfile, pipeline
+from kubeparcel.build import pipeline
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.build.previous_revision import PreviousRevision
 from kubeparcel.config import catalog, settings
-from kubeparcel.model import Binaries, Lock
+from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import read_packages
 from kubeparcel.store import Store

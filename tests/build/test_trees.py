@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from kubeparcel.attest.rebuild import rebuild
-from kubeparcel.build import lockfile
-from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.lock.releases import resolve_or_load
+from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.pipeline import build
 from kubeparcel.build.preview import preview_releases
-from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog

@@ -7,17 +7,18 @@ import dataclasses
 import pytest
 import yaml
 
-from kubeparcel.build import lock_comparison, lock_document, lockfile
-from kubeparcel.build.inputs import describe_inputs
-from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock import document as lock_document
+from kubeparcel.build.lock.inputs import describe_inputs
+from kubeparcel.build.lock.releases import resolve_or_load
+from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
-from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config import catalog
 from kubeparcel.config.patch_settings import stamped_version
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import BuildVariant, Lock, Patch, Request
+from kubeparcel.lock_models import BuildVariant, Lock, Patch, Request
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from tests.conftest import FakeModules, FakeSource, locked
 
@@ -63,18 +64,15 @@ def test_invalid_variant_in_the_lock_is_an_error(tmp_path, text):
 
 def test_lock_of_a_variant_satisfies_the_same_variant_only():
     lock, request = fips_lock(), Request("1.36.3", fips_lock().request.versions)
-    assert lock_comparison.mismatches(lock, dataclasses.replace(request, variant=FIPS)) == []
-    assert lock_comparison.mismatches(lock, request) == ["compiled with go: locked fips, requested default"]
-    assert lock_comparison.mismatches(lock, dataclasses.replace(request, variant=BuildVariant(True, "v3"))) == [
+    assert comparison.mismatches(lock, dataclasses.replace(request, variant=FIPS)) == []
+    assert comparison.mismatches(lock, request) == ["compiled with go: locked fips, requested default"]
+    assert comparison.mismatches(lock, dataclasses.replace(request, variant=BuildVariant(True, "v3"))) == [
         "compiled with go: locked fips, requested fips, amd64: v3"
     ]
 
 
 def test_changed_variant_is_a_difference():
-    assert list(lock_comparison.differences(locked(), fips_lock()))[:2] == [
-        "source: upstream → go",
-        "go: default → fips",
-    ]
+    assert list(comparison.differences(locked(), fips_lock()))[:2] == ["source: upstream → go", "go: default → fips"]
 
 
 def test_variant_is_compiled_without_asking_upstream(fake_sources, workdir, log):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.errors import Unreachable
 from tests.cli.conftest import Program
 from tests.conftest import FakeModules, FakeSource

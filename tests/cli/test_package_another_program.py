@@ -78,7 +78,7 @@ def own_from_real_sources(monkeypatch: pytest.MonkeyPatch) -> None:
         real = create(next(iter(own.values())).source(name), own, *rest, **options)
         return Chosen(fakes[name], real, components) if "kubernetes" in components else real
 
-    for module in ("sources.selection", "build.lock_update", "build.preview"):
+    for module in ("sources.selection", "build.lock.update", "build.preview"):
         monkeypatch.setattr(f"kubeparcel.{module}.create_source", create_source)
 
 

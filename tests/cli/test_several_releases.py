@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build import lockfile
-from kubeparcel.build.units import CheckUnit
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.reports.results import Check
 from tests.build.test_fleet import Fleet
 from tests.cli.conftest import Program

@@ -9,7 +9,8 @@ import pytest
 
 from kubeparcel.config.patch_settings import version_suffix
 from kubeparcel.config.settings import load_settings
-from kubeparcel.model import Patch, Version
+from kubeparcel.lock_models import Patch
+from kubeparcel.model import Version
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from tests.config.settings_table import error_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubeparcel.config.settings import Settings, load_settings
-from kubeparcel.model import BuildVariant
+from kubeparcel.lock_models import BuildVariant
 from tests.config.settings_table import FIELDS, dashed, error_of
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
-from kubeparcel.build import lock_document, lock_parser, lockfile
+from kubeparcel.build.lock import document as lock_document
+from kubeparcel.build.lock import lockfile, parser
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Format
 from kubeparcel.packages.deb import reader
@@ -77,7 +78,7 @@ def read_lock(data: bytes) -> object:
     """Parse a lock, and write it again."""
     try:
         return lockfile.parse(lockfile.dump(*lockfile.parse(data)).encode())
-    except lock_parser.INVALID as error:
+    except parser.INVALID as error:
         raise MalformedData(str(error)[:100]) from None
 
 

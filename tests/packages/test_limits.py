@@ -22,7 +22,8 @@ from kubeparcel.doctor.http_reader import HttpReader
 from kubeparcel.doctor.reader import FolderReader, read_limited
 from kubeparcel.doctor.yum import listed_files
 from kubeparcel.errors import ConfigurationError, DownloadError
-from kubeparcel.model import Format, Patch
+from kubeparcel.lock_models import Patch
+from kubeparcel.model import Format
 from kubeparcel.packages import elf, limits, reader
 from kubeparcel.packages.errors import BrokenPackage, MalformedData
 from kubeparcel.packages.index_stream import plain_blocks, stanzas

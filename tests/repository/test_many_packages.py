@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from kubeparcel.console import QuietLog
+from kubeparcel.garbage import fewer_collections
 from kubeparcel.model import Format
 from kubeparcel.paths import cache_dir
 from kubeparcel.repository import index_entries, package_cache, publisher
-from kubeparcel.repository.garbage import fewer_collections
 from kubeparcel.repository.model import Package, State
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.package_cache import PackageCache

@@ -10,7 +10,7 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.model import InputPolicy
+from kubeparcel.lock_models import InputPolicy
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kubeparcel.config import catalog
-from kubeparcel.model import Arch, Artifact, Version
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_modules import GoModules
 

@@ -10,7 +10,8 @@ import pytest
 
 from kubeparcel.config.tree_settings import is_version_tag, require_requested, tree_version
 from kubeparcel.errors import ConfigurationError, ExternalError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, BuildVariant, Checkout, Version, upstream_notation
+from kubeparcel.lock_models import Artifact, BuildVariant, Checkout
+from kubeparcel.model import Arch, Version, upstream_notation
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
 from kubeparcel.sources.checkouts import public_url, read_checkout
 from kubeparcel.sources.tree_export import export_tree

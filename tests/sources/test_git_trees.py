@@ -11,7 +11,8 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.model import Arch, BuildVariant, Component
+from kubeparcel.lock_models import BuildVariant, Component
+from kubeparcel.model import Arch
 from kubeparcel.sources.checkouts import read_checkout
 from kubeparcel.sources.compilation import Compilation
 from kubeparcel.sources.git_trees import GitTrees

@@ -8,7 +8,8 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, BuildVariant, Version
+from kubeparcel.lock_models import Artifact, BuildVariant
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.store import Store
 from tests.conftest import RecordingLog

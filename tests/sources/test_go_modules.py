@@ -13,7 +13,8 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import ConfigurationError, ExternalError, ToolError, UnknownVersion
-from kubeparcel.model import Arch, Artifact, BuildVariant
+from kubeparcel.lock_models import Artifact, BuildVariant
+from kubeparcel.model import Arch
 from kubeparcel.sources.compilation import require_fips_module
 from kubeparcel.sources.compiled_module import link_variables, write_module
 from kubeparcel.sources.go_modules import GoModules

@@ -10,7 +10,8 @@ import pytest
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError, DigestError, SignatureError
-from kubeparcel.model import Arch, InputPolicy, Lock, Request, Version
+from kubeparcel.lock_models import InputPolicy, Lock, Request
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources.mirror import fill_mirror
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store

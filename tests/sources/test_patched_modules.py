@@ -10,7 +10,8 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import DigestError, ExternalError
-from kubeparcel.model import Arch, Artifact, BuildVariant, Patch
+from kubeparcel.lock_models import Artifact, BuildVariant, Patch
+from kubeparcel.model import Arch
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.sources.patch_files import store_patches
 from kubeparcel.sources.patched_modules import Repository

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import pytest
 
 from kubeparcel.errors import DiskError
-from kubeparcel.model import Arch, Artifact
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
@@ -30,7 +31,8 @@ import sys
 from pathlib import Path
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
-from kubeparcel.model import Arch, Artifact
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 mirror, store, origin, digest = sys.argv[1:]

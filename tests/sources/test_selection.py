@@ -8,7 +8,7 @@ import pytest
 
 from kubeparcel.config import catalog
 from kubeparcel.errors import DownloadError, ToolError, Unreachable
-from kubeparcel.model import BuildVariant, InputPolicy, Request
+from kubeparcel.lock_models import BuildVariant, InputPolicy, Request
 from kubeparcel.sources.selection import create_source, select_source
 from tests.conftest import FakeModules, FakeSource, RecordingLog
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubeparcel.errors import ConfigurationError, SignatureError
-from kubeparcel.model import Arch, Artifact, InputPolicy, Signature, Version
+from kubeparcel.lock_models import Artifact, InputPolicy, Signature
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.signature_bundle import build_bundle, oldest_entry, parse_bundle
 from kubeparcel.sources.upstream import Upstream

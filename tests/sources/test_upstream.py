@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from kubeparcel.errors import ConfigurationError, DigestError, DownloadError, UnknownVersion, Unreachable
-from kubeparcel.model import Arch, InputPolicy, Version
+from kubeparcel.lock_models import InputPolicy
+from kubeparcel.model import Arch, Version
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream

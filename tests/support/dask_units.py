@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kubeparcel.build.units import Resource
+from kubeparcel.build.workers.units import Resource
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError
 from kubeparcel.store import Store

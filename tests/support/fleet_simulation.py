@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.matrix import BuildMatrix, plan_matrix
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import QuietLog

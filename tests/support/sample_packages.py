@@ -15,7 +15,8 @@ from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import plan_packages
 from kubeparcel.config import catalog, settings
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Lock, Request, Version
+from kubeparcel.lock_models import Artifact, Binaries, Component, Lock, Request
+from kubeparcel.model import Arch, Version
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store

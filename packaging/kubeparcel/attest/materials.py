@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Component, Lock
+from kubeparcel.lock_models import Component, Lock
 from kubeparcel.reports.results import Finding
 from kubeparcel.trust.import_statement import import_origin
 from kubeparcel.trust.package_statement import artifact_material

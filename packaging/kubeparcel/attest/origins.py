@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubeparcel.build.locked_components import locked_components, source_of
+from kubeparcel.build.lock.components import locked_components, source_of
 from kubeparcel.config.component_models import ComponentSpec
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Artifact, Lock, Version
+from kubeparcel.lock_models import Artifact, Lock
+from kubeparcel.model import Version
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 

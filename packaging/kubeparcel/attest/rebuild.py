@@ -13,17 +13,19 @@ from pydantic import ValidationError
 from kubeparcel import __version__
 from kubeparcel.attest.materials import recorded_lock
 from kubeparcel.attest.origins import require_stored_patches, require_upstream_origins
-from kubeparcel.build import lockfile, pipeline
+from kubeparcel.build import pipeline
 from kubeparcel.build.assembler import assemble_package
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.manifests import finalize
-from kubeparcel.build.planner import TIMESTAMP_LIMIT, PackagePlan, plan_packages
+from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.statements import NOT_INPUTS, StatementWriter
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.settings import Settings, load_settings
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.files import sha256_of, translate_os_errors
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
+from kubeparcel.model import TIMESTAMP_LIMIT
 from kubeparcel.packages import nfpm, reader
 from kubeparcel.packages.differences import compare_packages
 from kubeparcel.packages.rpm import header

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel.attest.materials import compare_materials
 from kubeparcel.attest.report import AttestCheck
-from kubeparcel.build import lockfile
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.statements import FOLDER, SUFFIX
 from kubeparcel.console import Log
 from kubeparcel.doctor.attestations import check_attestations
@@ -20,7 +20,7 @@ from kubeparcel.doctor.reader import RepositoryReader, limited
 from kubeparcel.doctor.statement_keys import certificate_keys, read_keys
 from kubeparcel.errors import KubeparcelError, UsageError
 from kubeparcel.files import sha256_of, translate_os_errors
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 from kubeparcel.packages import limits
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.find import find_package_files

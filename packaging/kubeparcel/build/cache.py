@@ -19,7 +19,7 @@ from kubeparcel.beneath import is_folder, open_without_links
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.hosts import image_cache
 from kubeparcel.hosts.image_cache import CachedImage
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 from kubeparcel.store import DAY, Store, translate_os_errors
 
 BUILDS = "build"

@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kubeparcel.build.fleet_result import FleetResult, ReleaseOutcome
+from kubeparcel.build.lock.releases import LockedRelease, lock_releases
 from kubeparcel.build.output import lock_output_folder, read_checksums
 from kubeparcel.build.planner import PackagePlan
 from kubeparcel.build.release_build import ReleasePlan, build_release, fetch_units, plan_release
-from kubeparcel.build.release_locks import LockedRelease, lock_releases
 from kubeparcel.build.release_output import display_output, write_release
 from kubeparcel.build.result import BuildResult
 from kubeparcel.build.shared_cache import open_build_store
-from kubeparcel.build.workers import LocalWorkers, Scheduler, open_workers
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, open_workers
 from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
-    from kubeparcel.build.units import Submit
+    from kubeparcel.build.workers.units import Submit
 
 
 def build_releases(releases: Releases, log: Log, *, locked: bool = False, submit: Submit | None = None) -> FleetResult:

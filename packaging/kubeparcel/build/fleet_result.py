@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kubeparcel.build.release_locks import LockedRelease
+from kubeparcel.build.lock.releases import LockedRelease
 from kubeparcel.build.result import BuildResult
 from kubeparcel.console import duration, format_table, quantity
 from kubeparcel.errors import ConfigurationError, KubeparcelError

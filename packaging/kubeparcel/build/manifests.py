@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kubeparcel.build.assembler import RECIPE
-from kubeparcel.build.locked_components import source_of, toolchain_of
+from kubeparcel.build.lock.components import source_of, toolchain_of
 from kubeparcel.build.planner import (
     ComponentBinary,
     DebugFiles,
@@ -24,7 +24,8 @@ from kubeparcel.build.planner import (
 )
 from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import DEBUG_SUFFIX, Binaries, Format, Lock
+from kubeparcel.lock_models import DEBUG_SUFFIX, Binaries, Lock
+from kubeparcel.model import Format
 from kubeparcel.packages import linked_modules, shared_libraries
 from kubeparcel.packages.linked_modules import LinkedModule
 from kubeparcel.packages.manifest import ManifestFile, PackageManifest

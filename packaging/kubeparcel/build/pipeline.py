@@ -9,25 +9,25 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-from kubeparcel.build import lockfile
 from kubeparcel.build.assembler import BuiltPackage, assemble
 from kubeparcel.build.fleet import build_releases
 from kubeparcel.build.fleet_result import FleetResult
-from kubeparcel.build.locked_components import locked_components
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.lock.components import locked_components
+from kubeparcel.build.lock.releases import lock_releases, matching_lock
+from kubeparcel.build.lock.resolver import describe_lock, resolve
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import PackagePlan
 from kubeparcel.build.release_build import fetch_binaries, requested_artifacts
-from kubeparcel.build.release_locks import lock_releases, matching_lock
-from kubeparcel.build.resolver import describe_lock, resolve
 from kubeparcel.build.result import BuildResult, FetchResult
 from kubeparcel.build.shared_cache import open_build_store
-from kubeparcel.build.units import Submit
-from kubeparcel.build.workers import LocalWorkers, Scheduler
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler
+from kubeparcel.build.workers.units import Submit
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.model import Artifact, Binaries, BuildVariant, Lock
+from kubeparcel.lock_models import Artifact, Binaries, BuildVariant, Lock
 from kubeparcel.store import Store
 from kubeparcel.threads import PROCESSORS
 

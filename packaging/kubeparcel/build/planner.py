@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kubeparcel.build.locked_components import source_of
+from kubeparcel.build.lock.components import source_of
 from kubeparcel.config.kubelet_arguments import environment_value, split_arguments
 from kubeparcel.config.package_spec import PackageVariant, relation_name
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Arch, Format, Lock, Version
+from kubeparcel.lock_models import Lock
+from kubeparcel.model import TIMESTAMP_LIMIT, Arch, Format, Version
 from kubeparcel.templates import render
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 DEBUG_FOLDER = "/usr/lib/debug/.build-id"
 DEBUG_PACKAGES = {Format.DEB: "-dbgsym", Format.RPM: "-debuginfo"}
 """What the names of packages with debug symbols end in."""
-
-TIMESTAMP_LIMIT = 2**32
-"""The first time stamp that rpm's build time and gzip's header cannot express."""
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build.assembler import cached_package
-from kubeparcel.build.locked_components import locked_components, source_of
+from kubeparcel.build.lock.components import locked_components, source_of
+from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.output import is_current
 from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.build.release_build import requested_artifacts
-from kubeparcel.build.release_locks import lock_releases
 from kubeparcel.build.release_output import display_output
 from kubeparcel.build.shared_cache import open_remote_cache
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.releases import Releases
 from kubeparcel.console import Log, format_table, quantity
 from kubeparcel.errors import ExternalError
-from kubeparcel.model import Artifact, Lock
+from kubeparcel.lock_models import Artifact, Lock
 from kubeparcel.paths import cache_dir
 from kubeparcel.shared_store import SharedStore
 from kubeparcel.sources.selection import create_source

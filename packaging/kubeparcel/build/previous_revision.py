@@ -14,7 +14,8 @@ from kubeparcel.build.planner import PackagePlan, plan_packages
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import UnknownVersion
-from kubeparcel.model import Arch, Binaries, Component, Lock, Request, Version
+from kubeparcel.lock_models import Binaries, Component, Lock, Request
+from kubeparcel.model import Arch, Version
 from kubeparcel.packages import provenance
 from kubeparcel.packages.inspection_cache import InspectionCache
 from kubeparcel.packages.model import ElfInfo, PackageContents

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.build.assembler import BuiltPackage, discard_packages, verify_inputs
-from kubeparcel.build.locked_components import locked_components, source_of, toolchain_of
+from kubeparcel.build.lock.components import locked_components, source_of, toolchain_of
 from kubeparcel.build.manifests import finalize
 from kubeparcel.build.planner import PackagePlan, plan_packages
-from kubeparcel.build.units import AssembleUnit, CheckUnit, FetchUnit, fetch_weight, inspections
-from kubeparcel.build.workers import Scheduler, run_all
+from kubeparcel.build.workers.scheduler import Scheduler, run_all
+from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, FetchUnit, fetch_weight, inspections
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, ProgressTask, duration
 from kubeparcel.errors import ToolError
-from kubeparcel.model import Arch, Artifact, Binaries, Lock
+from kubeparcel.lock_models import Artifact, Binaries, Lock
+from kubeparcel.model import Arch
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.reports.output import as_text
 from kubeparcel.reports.results import Check, Report

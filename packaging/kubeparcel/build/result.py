@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build import lock_document, lockfile
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.locked_components import source_of
+from kubeparcel.build.lock import document as lock_document
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.lock.components import source_of
 from kubeparcel.console import duration, format_table, quantity
-from kubeparcel.model import Binaries, Lock
+from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.store import Store
 from kubeparcel.trust.sbom_files import FOLDER
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.build.check_cache import source_digest
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 from kubeparcel.store import Store
 from kubeparcel.trust.document import serialize
 from kubeparcel.trust.sbom_files import FORMATS, sbom_paths

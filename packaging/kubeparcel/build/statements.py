@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubeparcel.build import lock_document
 from kubeparcel.build.assembler import BuiltPackage
-from kubeparcel.build.locked_components import locked_components, toolchain_of
+from kubeparcel.build.lock import document as lock_document
+from kubeparcel.build.lock.components import locked_components, toolchain_of
 from kubeparcel.config.patch_settings import applicable_patches
 from kubeparcel.files import atomic_write, sha256_of
-from kubeparcel.model import Binaries, Lock
+from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.trust.package_statement import (

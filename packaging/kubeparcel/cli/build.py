@@ -73,7 +73,7 @@ def build(
 )
 def resolve(release: ReleaseOptions, refresh: str = "", check: bool = False, json_: bool = False) -> int:
     """Look up exact versions and digests, and write kubeparcel.lock."""
-    from kubeparcel.build import lock_update
+    from kubeparcel.build.lock import update as lock_update
     from kubeparcel.config.releases import load_releases
 
     log = console.create_log(json_)
@@ -187,7 +187,7 @@ def versions(source: str = "", mirror: str = "", json_: bool = False) -> None:
 
     Versions that upstream no longer supports, and pre-releases, are marked.
     """
-    from kubeparcel.build.versions import list_versions
+    from kubeparcel.build.lock.versions import list_versions
     from kubeparcel.config.settings import load_settings
 
     log = console.create_log(json_)

@@ -13,7 +13,7 @@ from kubeparcel.config.field_types import StrictModel
 from kubeparcel.model import Format
 
 if TYPE_CHECKING:
-    from kubeparcel.model import Request
+    from kubeparcel.lock_models import Request
 
 
 class Catalog(StrictModel):

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from kubeparcel.config.field_types import KubernetesRange, StrictModel, VersionRange, parse_range
 from kubeparcel.config.yaml_file import YamlFile
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import BuildVariant, Patch, Version
+from kubeparcel.lock_models import BuildVariant, Patch
+from kubeparcel.model import Version
 
 MAX_PATCH_SIZE = 16 << 20
 """Bytes; the largest commits of Kubernetes have some megabytes."""

@@ -43,7 +43,8 @@ from kubeparcel.config.setting_types import (
 )
 from kubeparcel.config.tree_settings import TREE, SourceName, TreeFolder, check_trees, tree_folders
 from kubeparcel.config.yaml_file import YamlFile
-from kubeparcel.model import Arch, BuildVariant, Format, InputPolicy, Request
+from kubeparcel.lock_models import BuildVariant, InputPolicy, Request
+from kubeparcel.model import Arch, Format
 from kubeparcel.paths import user_path
 
 FILE_NAME = "kubeparcel.yaml"

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, WithJsonSchema
 from kubeparcel.config.patch_settings import version_suffix
 from kubeparcel.config.yaml_file import YamlFile
 from kubeparcel.errors import ConfigurationError, UnknownVersion
-from kubeparcel.model import DIRTY, BuildVariant, Checkout, Version
+from kubeparcel.lock_models import BuildVariant, Checkout
+from kubeparcel.model import DIRTY, Version
 from kubeparcel.paths import user_path
 
 SOURCES = ("auto", "upstream", "go")

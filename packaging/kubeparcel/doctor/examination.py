@@ -21,7 +21,7 @@ from kubeparcel.doctor.selection import Selection
 from kubeparcel.doctor.statement_keys import certificate_keys
 from kubeparcel.doctor.yum import check_yum_repository
 from kubeparcel.errors import UsageError
-from kubeparcel.repository.garbage import fewer_collections
+from kubeparcel.garbage import fewer_collections
 from kubeparcel.sources.http.urls import redact_url
 
 

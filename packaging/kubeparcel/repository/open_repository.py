@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
+from kubeparcel.garbage import fewer_collections
 from kubeparcel.repository import location, policy, state_file
 from kubeparcel.repository.file_stamp import FileStamp
-from kubeparcel.repository.garbage import fewer_collections
 from kubeparcel.repository.model import Package, RepositoryOptions, State, SuiteChange, Suites, compare_suites
 from kubeparcel.repository.package_cache import PackageCache, open_cache
 from kubeparcel.repository.result import ChangeResult

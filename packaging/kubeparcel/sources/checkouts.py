@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubeparcel.config.tree_settings import is_version_tag
-from kubeparcel.model import Checkout
+from kubeparcel.lock_models import Checkout
 from kubeparcel.sources.git import git
 from kubeparcel.sources.git_repository import Repository, open_repository
 

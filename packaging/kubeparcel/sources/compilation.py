@@ -12,7 +12,8 @@ from pathlib import Path
 
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ExternalError
-from kubeparcel.model import DEBUG_SUFFIX, Arch, BuildVariant
+from kubeparcel.lock_models import DEBUG_SUFFIX, BuildVariant
+from kubeparcel.model import Arch
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.go_toolchain import Go
 from kubeparcel.store import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubeparcel.console import Log, ProgressTask
 from kubeparcel.errors import ConfigurationError, DigestError
-from kubeparcel.model import STATED, Artifact
+from kubeparcel.lock_models import STATED, Artifact
 from kubeparcel.sources.checksums import Checksum
 from kubeparcel.sources.transport import ProgressCallback, Transport
 from kubeparcel.store import Store, translate_os_errors

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from kubeparcel.config.tree_settings import require_requested, tree_version
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, ToolError
-from kubeparcel.model import Arch, Artifact, Binaries, Checkout, Component, Version
+from kubeparcel.lock_models import Artifact, Binaries, Checkout, Component
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.checkouts import VENDOR, WORKSPACE
 from kubeparcel.sources.compilation import RECORDS, Compilation, load_or_compile, stored_binaries

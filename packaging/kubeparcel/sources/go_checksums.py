@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import UNCHECKED, Artifact
+from kubeparcel.lock_models import UNCHECKED, Artifact
 
 _GOLANG_KEY = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
 """The key of Go's own database, which is part of the go command."""

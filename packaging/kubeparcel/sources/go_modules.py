@@ -15,7 +15,8 @@ from kubeparcel.config.component_models import version_option
 from kubeparcel.config.patch_settings import applicable_patches, stamped_version, unused_patches
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError, ExternalError, UnknownVersion
-from kubeparcel.model import UNCHECKED, Arch, Artifact, Binaries, BuildVariant, Component, Patch, Version
+from kubeparcel.lock_models import UNCHECKED, Artifact, Binaries, BuildVariant, Component, Patch
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources import go_toolchain
 from kubeparcel.sources.compilation import (
     GO_LINE,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from kubeparcel.config.component_models import SERIES
 from kubeparcel.console import Log, quantity
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError
-from kubeparcel.model import STATED, Artifact, Component, InputPolicy, Lock, Version
+from kubeparcel.lock_models import STATED, Artifact, Component, InputPolicy, Lock
+from kubeparcel.model import Version
 from kubeparcel.sources.checksums import DIGITS
 from kubeparcel.sources.fetch import expected_sha256, file_checksum
 from kubeparcel.sources.local_mirror import LocalMirror

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kubeparcel.console import Log
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
+from kubeparcel.lock_models import Artifact, Binaries, Component
+from kubeparcel.model import Arch, Version
 from kubeparcel.sources.source import Source
 from kubeparcel.store import Store
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kubeparcel.config.patch_settings import read_patch
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError
-from kubeparcel.model import Patch
+from kubeparcel.lock_models import Patch
 from kubeparcel.packages import limits
 from kubeparcel.sources.http.download import HttpTransport
 from kubeparcel.sources.http.retry import RetryPolicy

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kubeparcel.model import Patch
+from kubeparcel.lock_models import Patch
 from kubeparcel.sources.patch_application import ParsedPatch, apply
 from kubeparcel.sources.patches import PatchError, parse
 from kubeparcel.store import translate_os_errors

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError, Unreachable
-from kubeparcel.model import BuildVariant, Checkout, InputPolicy, Request
+from kubeparcel.lock_models import BuildVariant, Checkout, InputPolicy, Request
 from kubeparcel.sources.http.urls import redact_url
 from kubeparcel.sources.mixed import MixedSource
 from kubeparcel.sources.source import Source

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Signature
+from kubeparcel.lock_models import Signature
 from kubeparcel.packages.numbers import parse_number
 from kubeparcel.sanitize import printable
 

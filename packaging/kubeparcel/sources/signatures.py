@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kubeparcel.console import Log
 from kubeparcel.errors import DownloadError, ExternalError, SignatureError
-from kubeparcel.model import Artifact, InputPolicy, Signature, Version
+from kubeparcel.lock_models import Artifact, InputPolicy, Signature
+from kubeparcel.model import Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.sources.fetch import expected_sha256
 from kubeparcel.sources.signature_bundle import HINT, build_bundle, log_query, oldest_entry, parse_bundle

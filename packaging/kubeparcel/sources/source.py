@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kubeparcel.console import Log
-from kubeparcel.model import Arch, Artifact, Binaries, Component, Version
+from kubeparcel.lock_models import Artifact, Binaries, Component
+from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kubeparcel.errors import ConfigurationError, ExternalError
 from kubeparcel.files import translate_os_errors
-from kubeparcel.model import Artifact
+from kubeparcel.lock_models import Artifact
 from kubeparcel.sources.checkouts import WORKSPACE
 from kubeparcel.sources.git import git
 from kubeparcel.sources.git_repository import LINK, Repository, open_repository

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import ArchiveError, ConfigurationError, DownloadError, UnknownVersion
-from kubeparcel.model import STATED, Arch, Artifact, Binaries, Component, InputPolicy, Version
+from kubeparcel.lock_models import STATED, Artifact, Binaries, Component, InputPolicy
+from kubeparcel.model import Arch, Version
 from kubeparcel.paths import cache_dir
 from kubeparcel.sources.checksums import DIGITS, NOT_UPSTREAM_HINT, Checksum, lists_only_others, published_digest
 from kubeparcel.sources.fetch import expected_sha256, fetch_by_checksum, fetch_to_store

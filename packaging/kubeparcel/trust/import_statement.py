@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kubeparcel.model import UNCHECKED
+from kubeparcel.lock_models import UNCHECKED
 from kubeparcel.trust.package_statement import SIGNER
 from kubeparcel.trust.statement import IMPORT_BUILD_TYPE, Resource, Statement
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kubeparcel import __version__
-from kubeparcel.model import UNCHECKED, Artifact
+from kubeparcel.lock_models import UNCHECKED, Artifact
 from kubeparcel.packages.errors import MalformedData
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.trust.statement import (

@@ -12,7 +12,8 @@ import pytest
 from kubeparcel import threads
 from kubeparcel.console import PlainLog
 from kubeparcel.errors import DigestError, DownloadError, ExternalError
-from kubeparcel.model import Arch, Artifact
+from kubeparcel.lock_models import Artifact
+from kubeparcel.model import Arch
 from kubeparcel.sources.http.retry import RetryPolicy
 from tests.conftest import TIMEOUT, wait_until
 from tests.sources.conftest import FAST

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kubeparcel.config.component_models import SERIES, version_option
 from kubeparcel.config.tree_settings import require_requested, tree_version
 from kubeparcel.errors import UnknownVersion
-from kubeparcel.model import Request, Version
+from kubeparcel.lock_models import Request
+from kubeparcel.model import Version
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec

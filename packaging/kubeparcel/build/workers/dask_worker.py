@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubeparcel import __version__
 from kubeparcel.build.manifests import cache_programs
-from kubeparcel.build.units import FetchUnit, Resource
+from kubeparcel.build.workers.units import FetchUnit, Resource
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import DiskError, ExternalError, KubeparcelError, ToolError, Unreachable
 from kubeparcel.paths import cache_dir
@@ -22,7 +22,7 @@ from kubeparcel.shared_store import Remote, SharedStore, key_name
 from kubeparcel.store import Store
 
 if TYPE_CHECKING:
-    from kubeparcel.build.units import Unit
+    from kubeparcel.build.workers.units import Unit
 
 REMOTE_VARIABLE = "KUBEPARCEL_CACHE_REMOTE"
 _FULL = "no space left on device"

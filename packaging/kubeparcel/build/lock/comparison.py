@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from kubeparcel.build.lock_document import requested_versions
+from kubeparcel.build.lock.document import requested_versions
 from kubeparcel.config.tree_settings import tree_version
-from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request
+from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Request
 
 
 def keep_dates(lock: Lock, previous: Lock | None) -> Lock:

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.build.lock_document import documents
-from kubeparcel.build.lock_parser import INVALID, parse_lock, parse_locks
+from kubeparcel.build.lock.document import documents
+from kubeparcel.build.lock.parser import INVALID, parse_lock, parse_locks
 from kubeparcel.config.data_files import LOADER
 from kubeparcel.errors import ConfigurationError
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 from kubeparcel.store import atomic_write
 
 NAME = "kubeparcel.lock"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.component_versions import KUBERNETES, requested_versions
+from kubeparcel.build.lock.component_versions import KUBERNETES, requested_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import UnknownVersion

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kubeparcel.build.versions import list_versions
+from kubeparcel.build.lock.versions import list_versions
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kubeparcel.build.assembler import BuiltPackage, manifest_digest, record_package
-from kubeparcel.build.dask_client import RETURN_TIMEOUT, Connection
-from kubeparcel.build.dask_worker import Context, Outcome, differences, identity, run_unit
-from kubeparcel.build.units import AssembleUnit, CheckUnit, Resource, Submit, Unit
+from kubeparcel.build.workers.dask_client import RETURN_TIMEOUT, Connection
+from kubeparcel.build.workers.dask_worker import Context, Outcome, differences, identity, run_unit
+from kubeparcel.build.workers.units import AssembleUnit, CheckUnit, Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.errors import DigestError, ExternalError
 from kubeparcel.shared_store import SharedStore

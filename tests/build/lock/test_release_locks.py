@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kubeparcel.build import lockfile
-from kubeparcel.build.lock_update import update_locks
-from kubeparcel.build.release_locks import lock_releases
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.lock.releases import lock_releases
+from kubeparcel.build.lock.update import update_locks
 from kubeparcel.config.releases import load_releases
 from kubeparcel.errors import ConfigurationError, UnknownVersion
 from tests.build.test_fleet import Fleet

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kubeparcel.build import dask_client, dask_workers, pipeline
-from kubeparcel.build.dask_client import Connection
-from kubeparcel.build.dask_workers import ANY, DaskWorkers
-from kubeparcel.build.units import Resource
+from kubeparcel.build import pipeline
+from kubeparcel.build.workers import dask_client, dask_workers
+from kubeparcel.build.workers.dask_client import Connection
+from kubeparcel.build.workers.dask_workers import ANY, DaskWorkers
+from kubeparcel.build.workers.units import Resource
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, DigestError, ExternalError, ToolError, Unreachable
 from kubeparcel.record_key import VARIABLE

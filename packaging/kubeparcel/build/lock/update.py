@@ -9,15 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubeparcel.build import lock_comparison, lock_document, lockfile
-from kubeparcel.build.locked_components import locked_components
-from kubeparcel.build.release_locks import LockedRelease, announce, merge_locks, previous_lock, requested_releases
-from kubeparcel.build.resolver import request_of, resolve_again
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock import document as lock_document
+from kubeparcel.build.lock.components import locked_components
+from kubeparcel.build.lock.releases import LockedRelease, announce, merge_locks, previous_lock, requested_releases
+from kubeparcel.build.lock.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
 from kubeparcel.console import Log, format_table
 from kubeparcel.errors import ConfigurationError, KubeparcelError
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 from kubeparcel.sources.selection import create_source, warn_of_unused_settings
 
 
@@ -169,9 +170,9 @@ def _update(
         if alone:
             raise
         return LockUpdate(dataclasses.replace(release, error=error), (), written=False)
-    differences = tuple(lock_comparison.differences(previous, lock)) if previous else ("no previous lock",)
+    differences = tuple(comparison.differences(previous, lock)) if previous else ("no previous lock",)
     if previous and not differences:
-        differences = tuple(lock_comparison.mismatches(previous, request))
+        differences = tuple(comparison.mismatches(previous, request))
     return LockUpdate(dataclasses.replace(release, lock=lock), differences, written=not check)
 
 

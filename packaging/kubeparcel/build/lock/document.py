@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kubeparcel.model import Artifact, BuildVariant, Component, Lock, Request, Signature
+from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Request, Signature
 
 FORMAT, SEVERAL = 1, 2
 """The formats of the file for one release, and for several."""
 
 
 def document(lock: Lock) -> dict[str, Any]:
-    """Return the content of the file for one release; `lock_parser.parse_lock` is the reverse."""
+    """Return the content of the file for one release; `parser.parse_lock` is the reverse."""
     return {"format": FORMAT, **_release_document(lock)}
 
 
 def documents(locks: Sequence[Lock]) -> dict[str, Any]:
-    """Return the content of the file; `lock_parser.parse_locks` is the reverse."""
+    """Return the content of the file; `parser.parse_locks` is the reverse."""
     if len(locks) == 1:
         return document(locks[0])
     return {"format": SEVERAL, "releases": [_release_document(lock) for lock in locks]}

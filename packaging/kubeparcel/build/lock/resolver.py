@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lock_comparison
-from kubeparcel.build.component_versions import KUBERNETES, resolve_versions
-from kubeparcel.build.locked_components import locked_components
+from kubeparcel.build.lock import comparison
+from kubeparcel.build.lock.component_versions import KUBERNETES, resolve_versions
+from kubeparcel.build.lock.components import locked_components
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
-from kubeparcel.model import InputPolicy, Lock, Request
+from kubeparcel.lock_models import InputPolicy, Lock, Request
 from kubeparcel.sources.selection import select_source
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def resolve_again(request: Request, locks: Sequence[Lock], log: Log) -> Lock:
     """Return the lock of a request, with the dates and signatures that earlier locks have of the same files."""
     lock = resolve(request, log)
     for previous in locks:
-        lock = lock_comparison.keep_signatures(lock_comparison.keep_dates(lock, previous), previous)
+        lock = comparison.keep_signatures(comparison.keep_dates(lock, previous), previous)
     for warning in lock.warnings:
         log.warn(warning)
     return lock

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from kubeparcel.build import lockfile
-from kubeparcel.build.lock_update import update_lock
-from kubeparcel.build.release_locks import resolve_or_load
-from kubeparcel.build.resolver import resolve
+from kubeparcel.build.lock import lockfile
+from kubeparcel.build.lock.releases import resolve_or_load
+from kubeparcel.build.lock.resolver import resolve
+from kubeparcel.build.lock.update import update_lock
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
-from kubeparcel.model import Arch, Request
+from kubeparcel.lock_models import Request
+from kubeparcel.model import Arch
 from tests.conftest import DEFAULT_VERSIONS, FakeModules, FakeSource, RecordingLog
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")

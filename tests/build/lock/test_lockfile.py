@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from kubeparcel.build import lock_comparison, lockfile
-from kubeparcel.build.lock_comparison import differences, satisfies
-from kubeparcel.build.lockfile import dump, read, write
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock.comparison import differences, satisfies
+from kubeparcel.build.lock.lockfile import dump, read, write
 from kubeparcel.errors import ConfigurationError, DiskError
-from kubeparcel.model import Arch, Artifact, Component, InputPolicy, Lock, Request, Signature, Version
+from kubeparcel.lock_models import Artifact, Component, InputPolicy, Lock, Request, Signature
+from kubeparcel.model import Arch, Version
 from tests.conftest import DEFAULT_VERSIONS, locked
 
 FROM_GO = """\
@@ -276,7 +277,7 @@ def test_lock_of_go_modules_does_not_satisfy_required_signatures():
     lock, required = dataclasses.replace(locked(), source="go"), InputPolicy(require_signatures=True)
     assert satisfies(lock, lock.request)
     request = dataclasses.replace(lock.request, policy=required)
-    assert lock_comparison.mismatches(lock, request) == ["locked source go, requested signatures, which it has not"]
+    assert comparison.mismatches(lock, request) == ["locked source go, requested signatures, which it has not"]
     assert satisfies(lock, dataclasses.replace(request, source="go"))
     assert satisfies(locked(), request)
 
@@ -368,17 +369,17 @@ def test_newly_recorded_signer_and_checksum_are_no_difference():
 
 def test_signature_is_kept_for_the_same_file_only():
     old = with_kubelet(locked(), signature=SIGNATURE)
-    assert lock_comparison.keep_signatures(locked(), old) == old
+    assert comparison.keep_signatures(locked(), old) == old
     changed = with_kubelet(locked(), digest="sha256:" + "0" * 64)
-    assert lock_comparison.keep_signatures(changed, old) == changed
-    assert lock_comparison.keep_signatures(locked(), None) == locked()
+    assert comparison.keep_signatures(changed, old) == changed
+    assert comparison.keep_signatures(locked(), None) == locked()
 
 
 def test_dates_are_kept_if_only_a_signature_is_new():
     old = dataclasses.replace(locked().component("kubernetes"), released=1)
     lock = with_kubelet(locked(), signature=SIGNATURE)
     previous = dataclasses.replace(locked(), components=(old, *locked().components[1:]))
-    assert lock_comparison.keep_dates(lock, previous).component("kubernetes").released == 1
+    assert comparison.keep_dates(lock, previous).component("kubernetes").released == 1
 
 
 BOMB = (

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from kubeparcel.build import pipeline
-from kubeparcel.build.inputs import describe_inputs
-from kubeparcel.build.lock_update import update_lock
+from kubeparcel.build.lock.inputs import describe_inputs
+from kubeparcel.build.lock.releases import resolve_or_load
+from kubeparcel.build.lock.update import update_lock
 from kubeparcel.build.manifests import provenance
 from kubeparcel.build.planner import plan_packages
-from kubeparcel.build.release_locks import resolve_or_load
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError, SignatureError

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kubeparcel.build.release_build import build_release, fetch_units, plan_release
-from kubeparcel.build.units import DURATIONS, AssembleUnit, CheckUnit, FetchUnit, Resource
-from kubeparcel.build.workers import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.scheduler import LocalWorkers, Scheduler, run_all
+from kubeparcel.build.workers.units import DURATIONS, AssembleUnit, CheckUnit, FetchUnit, Resource
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import Log, QuietLog
 from kubeparcel.errors import DigestError, ToolError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
-from kubeparcel.model import Lock
+from kubeparcel.lock_models import Lock
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec

@@ -14,7 +14,7 @@ import yaml
 
 from tests.support.dask_cluster import certificates
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/build-on-many-machines.md"
+PAGE = Path(__file__).parents[3] / "docs/how-to/build-on-many-machines.md"
 
 
 def blocks(language: str) -> list[str]:

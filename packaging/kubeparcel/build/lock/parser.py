@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from kubeparcel.build.lock_document import FORMAT, SEVERAL, requested_versions
-from kubeparcel.build.planner import TIMESTAMP_LIMIT
+from kubeparcel.build.lock.document import FORMAT, SEVERAL, requested_versions
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.config.component_checks import RESERVED_NAMES
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.model import Arch, Artifact, BuildVariant, Component, Lock, Patch, Request, Signature, Version
+from kubeparcel.lock_models import Artifact, BuildVariant, Component, Lock, Patch, Request, Signature
+from kubeparcel.model import TIMESTAMP_LIMIT, Arch, Version
 
 INVALID = (
     *(yaml.YAMLError, KubeparcelError, LookupError, TypeError, ValueError, AttributeError, OverflowError),

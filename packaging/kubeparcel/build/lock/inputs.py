@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kubeparcel.build.locked_components import locked_components
+from kubeparcel.build.lock.components import locked_components
 from kubeparcel.config.patch_settings import applicable_patches
-from kubeparcel.model import STATED, UNCHECKED, Component, Lock
+from kubeparcel.lock_models import STATED, UNCHECKED, Component, Lock
 
 if TYPE_CHECKING:
     from kubeparcel.config.component_models import ComponentSpec

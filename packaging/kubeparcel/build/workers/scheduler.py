@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kubeparcel.build.units import Resource, Submit, Unit
+from kubeparcel.build.workers.units import Resource, Submit, Unit
 from kubeparcel.console import Log
 from kubeparcel.interrupts import start_threads
 from kubeparcel.paths import user_path
@@ -81,8 +81,8 @@ def open_workers(settings: Settings, store: Store, local: Submit, log: Log) -> I
     if not kind:
         yield local
         return
-    from kubeparcel.build.dask_client import Connection
-    from kubeparcel.build.dask_workers import DaskWorkers
+    from kubeparcel.build.workers.dask_client import Connection
+    from kubeparcel.build.workers.dask_workers import DaskWorkers
 
     number = address.removeprefix("local:")
     tls = settings.base / user_path(settings.workers_tls) if settings.workers_tls else None

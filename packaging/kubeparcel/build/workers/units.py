@@ -21,7 +21,7 @@ from kubeparcel.build import check_cache
 from kubeparcel.build.assembler import BuiltPackage, assemble_package, cached_package, input_size, manifest_digest
 from kubeparcel.console import Log
 from kubeparcel.errors import KubeparcelError
-from kubeparcel.model import Artifact, BuildVariant, InputPolicy
+from kubeparcel.lock_models import Artifact, BuildVariant, InputPolicy
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.reports.results import Check
 from kubeparcel.sources import selection

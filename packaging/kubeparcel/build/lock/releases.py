@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kubeparcel.build import lock_comparison, lockfile
-from kubeparcel.build.inputs import describe_inputs
-from kubeparcel.build.resolver import describe_lock, request_of, resolve_again
+from kubeparcel.build.lock import comparison, lockfile
+from kubeparcel.build.lock.inputs import describe_inputs
+from kubeparcel.build.lock.resolver import describe_lock, request_of, resolve_again
 from kubeparcel.config.releases import Releases, version_stamp
 from kubeparcel.console import Log
 from kubeparcel.errors import ConfigurationError, KubeparcelError
-from kubeparcel.model import Lock, Request
+from kubeparcel.lock_models import Lock, Request
 from kubeparcel.sources.selection import warn_of_unused_settings
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _reduce(found: Mapping[int, LockedRelease], locks: Sequence[Lock]) -> list[L
 
 def matching_lock(locks: Sequence[Lock], request: Request) -> Lock | None:
     """Return the lock that can be used for a request, without components that it does not need."""
-    usable = (lock_comparison.restrict(lock, request) for lock in locks)
-    return next((lock for lock in usable if lock_comparison.satisfies(lock, request)), None)
+    usable = (comparison.restrict(lock, request) for lock in locks)
+    return next((lock for lock in usable if comparison.satisfies(lock, request)), None)
 
 
 def previous_lock(locks: Sequence[Lock], request: Request, *, alone: bool) -> Lock | None:
@@ -163,7 +163,7 @@ def _locked_error(locks: Sequence[Lock], request: Request) -> ConfigurationError
     if closest:
         problem = (
             f"{lockfile.NAME} does not match this request "
-            f"({'; '.join(lock_comparison.mismatches(closest, request))}), "
+            f"({'; '.join(comparison.mismatches(closest, request))}), "
             "and --locked prevents updating it."
         )
     elif locks:
