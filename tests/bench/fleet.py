@@ -36,6 +36,7 @@ from tests.bench.packages import Ground
 from tests.conftest import TIMEOUT, fake_binaries, locked
 from tests.support.dask_cluster import SECRET, Cluster, wait_for_workers
 from tests.support.dask_units import TextUnit
+from tests.support.memory import peak_megabytes
 
 Programs = dict[tuple[str, Arch], dict[str, str]]
 """The digests of programs by name, by the artifact's origin and architecture."""
@@ -212,10 +213,7 @@ def simulate() -> None:
         planning = time.monotonic() - started
         _build(plans, _with_binaries(submit, binaries), store)
         total = time.monotonic() - started
-    # Not ru_maxrss, which begins with that of the parent.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    memory = int(status["VmHWM"].split()[0]) / 1000
-    print(json.dumps([planning, total, memory, packages]))
+    print(json.dumps([planning, total, peak_megabytes(), packages]))
 
 
 if __name__ == "__main__":

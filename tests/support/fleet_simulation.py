@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from kubeparcel.config.releases import load_releases
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Arch
 from tests.conftest import locked
+from tests.support.memory import peak_megabytes
 
 
 def write_fleet(folder: Path, minors: int = 5, patches: int = 15) -> None:
@@ -39,5 +39,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     started = time.process_time()
     jobs = len(plan(folder).jobs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"jobs": jobs, "seconds": time.process_time() - started, "peak_mb": peak / 1000}))
+    print(json.dumps({"jobs": jobs, "seconds": time.process_time() - started, "peak_mb": peak_megabytes()}))
