@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -200,6 +201,14 @@ class _LiveTask:
 
     def info(self, text: str) -> None:
         """Print nothing: the bar shows it."""
+
+
+class WithoutRepetitions:
+    """Prints each message and warning once, for work that is done for several releases."""
+
+    def __init__(self, log: Log) -> None:
+        self.task = log.task
+        self.info, self.warn = functools.cache(log.info), functools.cache(log.warn)
 
 
 def create_log(quiet: bool = False) -> Log:

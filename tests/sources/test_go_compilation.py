@@ -145,7 +145,7 @@ def test_progress_counts_packages_and_names_finished_binaries(published, store):
 
     log = Counting()
     modules("go1.26.8").fetch([AMD64], store, log)
-    assert log.tasks == ["Compile Kubernetes amd64"]
+    assert log.tasks == ["Compile Kubernetes 1.36.3 amd64"]
     assert log.totals == [5]
     assert len(log.notes) == 3
     assert log.notes[-1].endswith("3 of 5 packages")

@@ -31,7 +31,7 @@ MODULES, VENDOR = "-mod=mod", "-mod=vendor"
 class Compilation:
     """Main packages below `folder`, with link-time `variables`, for an architecture.
 
-    `names` are those of the programs, `title` names the component. `mod` is MODULES or VENDOR.
+    `names` are those of the programs, `title` is the component with its version. `mod` is MODULES or VENDOR.
     """
 
     title: str

@@ -131,7 +131,8 @@ class GitTrees:
             packages = main_packages(spec, module)
             variables = _variables(spec, artifact, released)
             names = output_names(spec, packages)
-            compilation = Compilation(spec.title, module, packages, names, variables, artifact.arch, VENDOR_FLAG)
+            title = f"{spec.title} {artifact.origin.rpartition('@v')[2]}"
+            compilation = Compilation(title, module, packages, names, variables, artifact.arch, VENDOR_FLAG)
             try:
                 binaries = compilation.run(go, scratch / "out", store, log)
             except ToolError as error:  # its message names the folder that is gone now

@@ -225,7 +225,8 @@ class GoModules:
             stamped = stamped_version(self.variant, artifact.component, version)
             variables = link_variables(spec, stamped, _release_time(info))
             names = output_names(spec, packages)
-            compilation = Compilation(spec.title, folder, packages, names, variables, artifact.arch)
+            title = f"{spec.title} {stamped}"
+            compilation = Compilation(title, folder, packages, names, variables, artifact.arch)
             binaries = compilation.run(self.go, folder / "out", store, log)
         store.put_record(RECORDS, self._recipe(artifact, check.database), binaries)
         return binaries

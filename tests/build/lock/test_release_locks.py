@@ -8,9 +8,9 @@ from kubeparcel.build.lock import lockfile
 from kubeparcel.build.lock.releases import lock_releases
 from kubeparcel.build.lock.update import update_locks
 from kubeparcel.config.releases import load_releases
-from kubeparcel.errors import ConfigurationError, UnknownVersion
+from kubeparcel.errors import ConfigurationError, UnknownVersion, Unreachable
 from tests.build.test_fleet import Fleet
-from tests.conftest import locked
+from tests.conftest import FakeSource, locked
 
 ROWS = 'releases:\n  - kubernetes: "1.35"\n  - kubernetes: "1.36"\n'
 
@@ -116,3 +116,12 @@ def test_release_that_cannot_be_resolved_keeps_its_lock(workdir, fake_sources, l
     assert updates.exit_code(check=False) == UnknownVersion.exit_code
     assert "Kubernetes 1.35 is not published." in updates.as_text()
     assert (workdir / lockfile.NAME).read_bytes() == before
+
+
+def test_why_releases_are_compiled_is_said_once(workdir, fake_sources, log):
+    unreachable = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
+    modules = Fleet()
+    modules.name = "go"
+    fake_sources(FakeSource(down=unreachable), modules)
+    assert titles("1.35,1.36", log, dry_run=True) == ["1.35.4", "1.36.3"]
+    assert [label for label, _ in log.messages].count("Source") == 1

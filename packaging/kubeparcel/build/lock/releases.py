@@ -11,7 +11,7 @@ from kubeparcel.build.lock import comparison, lockfile
 from kubeparcel.build.lock.inputs import describe_inputs
 from kubeparcel.build.lock.resolver import describe_lock, request_of, resolve_again
 from kubeparcel.config.releases import Releases, version_stamp
-from kubeparcel.console import Log
+from kubeparcel.console import Log, WithoutRepetitions
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.lock_models import Lock, Request
 from kubeparcel.sources.selection import warn_of_unused_settings
@@ -62,7 +62,7 @@ def lock_releases(releases: Releases, log: Log, *, locked: bool = False, dry_run
     With `locked`, a missing or different lock is an error; with `dry_run`, nothing is written. Of several releases,
     one that cannot be resolved has an error, and the others are not affected.
     """
-    path = releases.settings[0].base / lockfile.NAME
+    log, path = WithoutRepetitions(log), releases.settings[0].base / lockfile.NAME
     locks = lockfile.read_all(path)
     releases = requested_releases(releases, locks)
     found: dict[int, LockedRelease] = {}

@@ -16,7 +16,7 @@ from kubeparcel.build.lock.releases import LockedRelease, announce, merge_locks,
 from kubeparcel.build.lock.resolver import request_of, resolve_again
 from kubeparcel.config.releases import Releases
 from kubeparcel.config.settings import Settings
-from kubeparcel.console import Log, format_table
+from kubeparcel.console import Log, WithoutRepetitions, format_table
 from kubeparcel.errors import ConfigurationError, KubeparcelError
 from kubeparcel.lock_models import Lock
 from kubeparcel.sources.selection import create_source, warn_of_unused_settings
@@ -130,7 +130,7 @@ def update_locks(releases: Releases, log: Log, *, refresh: str = "", check: bool
     `refresh` keeps all versions and accepts the source's new checksum of one binary or archive. Of several releases,
     one that cannot be resolved keeps its lock.
     """
-    path = releases.settings[0].base / lockfile.NAME
+    log, path = WithoutRepetitions(log), releases.settings[0].base / lockfile.NAME
     locks = lockfile.read_all(path)
     releases = requested_releases(releases, locks)
     if refresh:
