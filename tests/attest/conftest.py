@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kubeparcel.attest.verify import AttestRequest, verify
 from kubeparcel.build import pipeline
+from kubeparcel.build.lock import lockfile
 from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
+from kubeparcel.errors import ConfigurationError, UsageError
+from kubeparcel.packages import limits
 from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
-from tests.conftest import isolate_environment, replace_sources
+from kubeparcel.repository.signing import gpg
+from kubeparcel.trust.dsse import parse_envelope
+from tests.conftest import isolate_environment, locked, replace_sources
+from tests.support.package_builders import deb
 from tests.support.repository_fixtures import bucket, configuration, key, server, session_key
+from tests.support.web_server import serve_folder
 
 OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
 
@@ -77,3 +91,24 @@ def states(report: Report) -> dict[str, set[CheckState]]:
 def findings(report: Report) -> dict[str, str]:
     """Return what the failed checks found, by name."""
     return {check.name: "; ".join(f"{f.found} {f.hint}" for f in check.findings) for check in report.failed}
+
+
+PASSED, FAILED, NOT_RUN = {CheckState.PASSED}, {CheckState.FAILED}, {CheckState.NOT_RUN}
+
+
+def kubelet(repo: Path) -> Path:
+    (path,) = repo.glob("apt/pool/main/k/kubelet/*.deb")
+    return path
+
+
+def statement_of(package: Path) -> Path:
+    return package.with_name(f"{package.name}.intoto.jsonl")
+
+
+def change_statement(built: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Change the unsigned statement about the kubelet's deb; return the package."""
+    path = built / "attestations/kubelet_1.36.3-1_amd64.deb.intoto.json"
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+    return built / "deb/kubelet_1.36.3-1_amd64.deb"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from kubeparcel import cli
 from kubeparcel.build import pipeline
 
+ROOT = Path(__file__).parents[2]
 Program = Callable[..., tuple[int, str, str]]
 
 

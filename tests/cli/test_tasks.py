@@ -1,13 +1,9 @@
-"""Running a task: exit codes, errors, results, interruption."""
+"""Running a task: exit codes, errors and results."""
 
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +11,6 @@ import pytest
 
 from kubeparcel import cli, errors
 from kubeparcel.build import pipeline
-from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
-
-ROOT = Path(__file__).parents[2]
 
 CODES = {
     "CheckFailed": 1,
@@ -149,168 +142,6 @@ def test_quiet_prints_only_the_result(kubeparcel, monkeypatch):
 
     monkeypatch.setattr(pipeline, "build", build)
     assert kubeparcel("build", "--quiet") == (0, "a table\n", "")
-
-
-def test_interrupted_task_says_how_to_continue(kubeparcel, fail_build):
-    fail_build(KeyboardInterrupt())
-    code, out, err = kubeparcel("build")
-    assert (code, out) == (130, "")
-    assert "No partial files were left; run the command again to continue." in err
-
-
-SLOW_BUILD = """
-import time
-from kubeparcel import cli
-from kubeparcel.build import pipeline
-def slow(*_, **__):
-    print("started", flush=True)
-    while True:  # a signal just before a sleep is handled after it
-        time.sleep(0.05)
-pipeline.build = slow
-cli.main(["kubeparcel", "build"])
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_program_with_130(workdir, number):
-    with subprocess.Popen(
-        [sys.executable, "-c", SLOW_BUILD],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "started\n"
-        process.send_signal(number)
-        _, err = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-
-
-BUILD_IN_THREADS = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from kubeparcel import cli
-from kubeparcel.build import pipeline
-from kubeparcel.process import run
-def work(*_, **__):
-    command = "sleep 300 & echo $$ $!; exec >&-; wait"
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda _: run(["sh", "-c", f"{{ {command}; }} > {sys.argv[1]}"]), range(1)))
-pipeline.build = work
-cli.main(["kubeparcel", "build"])
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_kills_processes_that_other_threads_run(workdir, number):
-    with subprocess.Popen(
-        [sys.executable, "-c", BUILD_IN_THREADS, workdir / "pids"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stderr=subprocess.PIPE,
-    ) as process:
-        pids = [int(word) for word in wait_for_line(workdir / "pids").split()]
-        process.send_signal(number)
-        process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 130
-    assert [wait_until_gone(pid) for pid in pids] == [True, True]
-
-
-def test_closed_pipe_is_not_an_error(workdir):
-    """`kubeparcel config --schema | head -1`."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "kubeparcel", "config", "--schema"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout
-        process.stdout.close()
-        assert process.stderr
-        err = process.stderr.read()
-        assert (process.wait(TIMEOUT), err) == (0, b"")
-
-
-def run_program(*words: str, **streams: Any) -> subprocess.CompletedProcess[bytes]:
-    """Run the program in another process; `streams` are arguments of subprocess.run."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging"), **streams.pop("env", {})}
-    return subprocess.run([sys.executable, "-m", "kubeparcel", *words], env=env, check=False, **streams)
-
-
-@pytest.mark.parametrize(
-    "words", [["config"], ["config", "--json"], ["--list"], ["build", "--help"], ["build", "x", "--json"]]
-)
-def test_full_standard_output_is_an_error_without_a_traceback(workdir, words):
-    with Path("/dev/full").open("wb") as full:
-        result = run_program(*words, stdout=full, stderr=subprocess.PIPE)
-    assert result.returncode in (2, 3)
-    assert b"Traceback" not in result.stderr
-    assert b"Standard output: No space left on device." in result.stderr or b"Invalid version" in result.stderr
-
-
-@pytest.mark.parametrize(("words", "code"), [(["config"], 0), (["nothing"], 2), (["verify", "nothing"], 2)])
-def test_full_standard_error_changes_nothing(workdir, words, code):
-    with Path("/dev/full").open("wb") as full:
-        result = run_program(*words, stderr=full, stdout=subprocess.PIPE)
-    assert result.returncode == code
-    assert bool(result.stdout) == (code == 0)
-
-
-@pytest.mark.parametrize("closing", [">&-", "2>&-", ">&- 2>&-", "<&-"])
-@pytest.mark.parametrize(("words", "code"), [("config", 0), ("nothing", 2), ("hosts --engine x", 2)])
-def test_closed_streams_are_no_bug(workdir, closing, words, code):
-    command = f'"{sys.executable}" -m kubeparcel {words} {closing}'
-    result = subprocess.run(
-        ["/bin/sh", "-c", command],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "packaging")},
-        capture_output=True,
-        check=False,
-    )
-    assert result.returncode == code
-    assert b"Traceback" not in result.stderr
-
-
-def test_exit_code_survives_a_closed_pipe(workdir):
-    """`kubeparcel verify | head -1` under pipefail."""
-    command = f'set -o pipefail; "{sys.executable}" -m kubeparcel build x --json | true'
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
-    result = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)
-    assert (result.returncode, result.stderr) == (2, b"")
-
-
-def test_characters_that_the_encoding_lacks_are_replaced(workdir):
-    result = run_program("build", "\udcff·", env={"PYTHONIOENCODING": "ascii"}, capture_output=True)
-    assert result.returncode == 2
-    assert b"Traceback" not in result.stderr
-
-
-def test_current_folder_that_was_removed_is_named(workdir):
-    folder = workdir / "folder"
-    folder.mkdir()
-    command = f'rmdir "$PWD"; exec "{sys.executable}" -m kubeparcel config'
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "packaging")}
-    result = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=env, capture_output=True, check=False)
-    assert (result.returncode, result.stderr) == (3, b"The current folder: No such file or directory.\n")
-
-
-@pytest.mark.parametrize("program", [["-m", "kubeparcel"], [str(ROOT / "tasks.py")]], ids=["kubeparcel", "inv"])
-def test_interruption_while_the_program_is_imported_prints_no_traceback(workdir, program):
-    (workdir / "click").mkdir()
-    slow = "import time\nprint('importing', flush=True)\nwhile True:\n    time.sleep(0.05)\n"
-    (workdir / "click/__init__.py").write_text(slow)
-    with subprocess.Popen(
-        [sys.executable, *program, "--list"],
-        env={**os.environ, "PYTHONPATH": f"{workdir}:{ROOT / 'packaging'}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "importing\n"
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=TIMEOUT)
-    assert (process.returncode, err) == (-signal.SIGINT, "")
 
 
 @pytest.mark.parametrize("words", ["verify --junit reports", "verify --html reports", "doctor nowhere --junit reports"])

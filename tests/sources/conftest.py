@@ -11,12 +11,14 @@ import pytest
 from kubeparcel.config import catalog
 from kubeparcel.console import QuietLog
 from kubeparcel.lock_models import InputPolicy
+from kubeparcel.model import Version
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
 from tests.sources.go_world import published, world
 from tests.support.upstream_site import UpstreamSite, serve_site
 
+V1363 = Version.parse("1.36.3")
 FAST = RetryPolicy(connect_timeout=30, read_timeout=30, probe_timeout=30, attempts=3, backoff=0.01, max_retry_after=1)
 """Retries at once, with timeouts that a slow machine does not reach."""
 
