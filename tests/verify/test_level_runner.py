@@ -19,7 +19,8 @@ from kubeparcel.hosts.package_set import PackageSet
 from kubeparcel.model import Format
 from kubeparcel.reports.results import Finding
 from kubeparcel.store import Store
-from kubeparcel.verify.level_runner import HostLevel, LevelRun, PackageSets, PlannedScenario, run_level, run_scenario
+from kubeparcel.verify.level_packages import PackageSets
+from kubeparcel.verify.level_runner import HostLevel, LevelRun, PlannedScenario, run_level, run_scenario
 from kubeparcel.verify.scenario import HostContext, Scenario, Step
 
 TRIXIE, FEDORA = (catalog.load_hosts().get(name) for name in ("trixie", "trixie-dnf"))

@@ -11,10 +11,11 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
 from kubeparcel.errors import UsageError
 from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.verify import levels
+from kubeparcel.verify import host_levels
 from kubeparcel.verify.layout import level as layout
-from kubeparcel.verify.levels import VerifyRequest, run_levels
+from kubeparcel.verify.levels import run_levels
 from kubeparcel.verify.releases import Release, find_releases, select_release
+from kubeparcel.verify.request import VerifyRequest
 
 CORE = ("1.35.4-1", "1.36.3-1", "1.36.3-2", "1.36.3+acme.1-1", "1.37.0~rc.1-1")
 OTHERS = {
@@ -94,7 +95,7 @@ def verified(workdir, monkeypatch) -> dict[str, list[tuple[Path, ...]]]:
     for file in (f"kubelet_{version}_amd64.deb" for version in ("1.35.4-1", "1.36.3-1")):
         (workdir / file).touch()
     monkeypatch.setattr(layout, "check_paths", check)
-    monkeypatch.setattr(levels, "_run_host_levels", run)
+    monkeypatch.setattr(host_levels, "run_host_levels", run)
     return seen
 
 

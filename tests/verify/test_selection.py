@@ -16,7 +16,8 @@ from kubeparcel.reports.junit import render_junit
 from kubeparcel.reports.output import as_json, as_text
 from kubeparcel.reports.results import Check, Finding, Report
 from kubeparcel.verify.layout.checks import CHECKS
-from kubeparcel.verify.levels import LEVELS, VerifyRequest, VerifyResult, list_checks, run_levels
+from kubeparcel.verify.levels import LEVELS, VerifyResult, list_checks, run_levels
+from kubeparcel.verify.request import VerifyRequest
 from kubeparcel.verify.selection import NOT_SELECTED, Entry, Selection
 from tests.support.sample_packages import SamplePackages
 

@@ -57,7 +57,8 @@ def verify(
     from kubeparcel.build.previous_revision import PreviousRevision
     from kubeparcel.config.settings import load_settings
     from kubeparcel.reports.output import ReportFiles, as_json, as_text, write_reports
-    from kubeparcel.verify.levels import VerifyRequest, list_checks, run_levels
+    from kubeparcel.verify.levels import list_checks, run_levels
+    from kubeparcel.verify.request import VerifyRequest
 
     base, log = Path.cwd(), console.create_log(quiet)
     settings = load_settings({}, base)

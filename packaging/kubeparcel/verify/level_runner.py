@@ -11,90 +11,22 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Generic
 
-from kubeparcel.errors import KubeparcelError, UsageError
-from kubeparcel.files import sha256_of
+from kubeparcel.errors import KubeparcelError
 from kubeparcel.hosts.catalog import Host
-from kubeparcel.hosts.package_set import PackageSet, load_package_sets
 from kubeparcel.hosts.parallel_runs import default_workers, run_parallel
 from kubeparcel.hosts.session import Session
-from kubeparcel.model import Arch, Format
-from kubeparcel.packages.find import find_package_files
-from kubeparcel.packages.model import PackageContents
 from kubeparcel.reports.results import Check, Finding, Report
-from kubeparcel.store import Store
+from kubeparcel.verify.level_packages import LevelPackages
 from kubeparcel.verify.progress import OnCheck, show_progress
 from kubeparcel.verify.scenario import Scenario, Step, Subject
 from kubeparcel.verify.selection import NOT_SELECTED, Selection
 
 
-class PackageSets:
-    """Package files as sets, one per format; a format is read when it is first needed."""
-
-    def __init__(self, paths: Sequence[Path], folder: Path) -> None:
-        """Find the package files; raises UsageError if paths are given and none has any."""
-        self.files = find_package_files(paths) if paths else []
-        self._folder = folder
-        self._sets: dict[Format, PackageSet | None] = {}
-
-    @property
-    def formats(self) -> frozenset[Format]:
-        """The formats of the files, by their names."""
-        return frozenset(Format(file.suffix.lstrip(".")) for file in self.files)
-
-    def not_in(self, store: Store) -> list[Path]:
-        """Return the files that a store does not have: this machine has not built them."""
-        return [file for file in self.files if not store.path(sha256_of(file)).is_file()]
-
-    def get(self, format_: Format) -> PackageSet | None:
-        """Return the packages of a format for this machine, or None if there are none."""
-        if format_ not in self._sets:
-            self._sets[format_] = load_package_sets(self.files, self._folder, [format_]).get(format_)
-        return self._sets[format_]
-
-    @property
-    def contents(self) -> tuple[PackageContents, ...]:
-        """The packages of all formats for this machine."""
-        sets = [self.get(format_) for format_ in sorted(self.formats)]
-        return tuple(contents for packages in sets if packages for contents in packages.contents)
-
-    def require(self, host: Host) -> PackageSet:
-        """Return a host's packages; raises UsageError if there are none in its format."""
-        packages = self.get(host.format)
-        if packages is None:
-            raise UsageError(
-                f"--on {host.name}: no {host.format} packages for this machine ({Arch.native()}).",
-                f"Build them with --format {host.format}, or choose another host: inv hosts",
-            )
-        return packages
-
-
-@dataclass(frozen=True)
-class LevelRun:
-    """What every level of one command works with.
-
-    `packages` are under test. `previous` are earlier packages to upgrade from, and `other_layout`
-    earlier ones in the other layout; both may be empty. `previous_origin` is where `previous` come
-    from, if not from the user.
-    """
+@dataclass(frozen=True, kw_only=True)
+class LevelRun(LevelPackages):
+    """The packages of a command, and the session whose containers are their hosts."""
 
     session: Session
-    packages: PackageSets
-    previous: PackageSets
-    other_layout: PackageSets
-    previous_origin: str = ""
-
-    @property
-    def previous_label(self) -> str:
-        """The version of most packages that upgrades start from, and their origin."""
-        versions = [f"{package.version}-{package.revision}" for package in self.previous.contents]
-        origin = f" ({self.previous_origin})" if self.previous_origin else ""
-        return f"{max(versions, key=versions.count)}{origin}"
-
-    def describe_previous(self) -> str:
-        """Return which packages upgrades start from, such as `kubelet 1.36.3-1~0, ...`; empty if none."""
-        names = sorted({f"{package.name} {package.version}-{package.revision}" for package in self.previous.contents})
-        origin = f" ({self.previous_origin})" if self.previous_origin else ""
-        return f"{', '.join(names)}{origin}" if names else ""
 
     @classmethod
     def create(
@@ -106,12 +38,12 @@ class LevelRun:
     ) -> LevelRun:
         """Create a run from package files, or folders that have some."""
         folder = Path(tempfile.mkdtemp(dir=session.folder))
-        return cls(
-            session,
-            PackageSets(packages, folder / "current"),
-            PackageSets(previous, folder / "previous"),
-            PackageSets(other_layout, folder / "other-layout"),
-        )
+        return cls.on(session, LevelPackages.of(packages, previous, other_layout, folder))
+
+    @classmethod
+    def on(cls, session: Session, packages: LevelPackages) -> LevelRun:
+        """Create a run of packages."""
+        return cls(**vars(packages), session=session)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from kubeparcel.config import catalog as catalogs
 from kubeparcel.console import Log
@@ -15,53 +14,20 @@ from kubeparcel.errors import UsageError
 from kubeparcel.hosts import catalog
 from kubeparcel.packages.find import find_package_files
 from kubeparcel.reports.results import Report
-from kubeparcel.user_cache import open_store
 from kubeparcel.verify.layout import level as layout
 from kubeparcel.verify.releases import files_for_hosts, find_releases, merge_reports, select_release
+from kubeparcel.verify.request import PreviousPackages, VerifyRequest
 from kubeparcel.verify.selection import NOT_SELECTED, Entries, Selection, list_as_json, list_as_text
 
 if TYPE_CHECKING:
     from kubeparcel.config.settings import Settings
-    from kubeparcel.hosts.session import Session
-    from kubeparcel.packages.model import PackageContents
-    from kubeparcel.verify.level_runner import HostLevel, LevelRun, PackageSets
+    from kubeparcel.verify.host_levels import Hosts
 
 LEVELS = ("layout", *catalog.LEVELS)
 
 
-class PreviousPackages(Protocol):
-    """Builds the packages that hosts have before an upgrade; none for packages that others built."""
-
-    def build(self, packages: Sequence[PackageContents], folder: Path) -> Sequence[Path]:
-        """Build the same packages, one revision earlier, into a folder."""
-
-    def build_other_layout(self, packages: Sequence[PackageContents], folder: Path) -> Sequence[Path]:
-        """Build those that are different in the other layout into a folder."""
-
-
 def _now() -> datetime:
     return datetime.now().astimezone()
-
-
-@dataclass(frozen=True)
-class VerifyRequest:
-    """What to verify, and where. Empty fields leave the choice to the program.
-
-    `engine_options` are added to every container, `previous` are packages to upgrade from, `only` names
-    or patterns of checks and scenarios. Without a level, all levels run that `only` selects, or else
-    the first.
-    """
-
-    level: str
-    paths: tuple[Path, ...]
-    hosts: tuple[str, ...] = ()
-    engine: str = ""
-    engine_options: tuple[str, ...] = ()
-    previous: tuple[Path, ...] = ()
-    keep: bool = False
-    only: tuple[str, ...] = ()
-    kubernetes: str = ""
-    """The release to verify, of several in the paths; all of them on the level layout, the newest on hosts."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +43,17 @@ class VerifyResult:
         return self.reports[-1].level != layout.LEVEL
 
 
-def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: PreviousPackages) -> VerifyResult:
+def run_levels(
+    request: VerifyRequest,
+    settings: Settings,
+    log: Log,
+    previous: PreviousPackages,
+    elsewhere: AbstractContextManager[Hosts] | None = None,
+) -> VerifyResult:
     """Run the selected levels up to the requested one, or to the first that fails.
 
-    Raises UsageError for an unknown level, for `only` with an unknown name, and if nothing that it
-    selects applies to these packages and hosts.
+    Hosts are containers of this machine, or else `elsewhere`. Raises UsageError for an unknown level, for `only`
+    with an unknown name, and if nothing that it selects applies to these packages and hosts.
     """
     _require_level(request.level)
     started = _now()
@@ -98,7 +70,9 @@ def run_levels(request: VerifyRequest, settings: Settings, log: Log, previous: P
         selection = Selection(request.only)
         reports.append(merge_reports([layout.check_paths(release.files, catalog_, selection) for release in releases]))
     if levels[-1] != layout.LEVEL and not any(report.failed for report in reports):
-        reports += _run_host_levels(request, levels, log, previous)
+        from kubeparcel.verify.host_levels import run_host_levels
+
+        reports += run_host_levels(request, levels, log, previous, elsewhere)
     if request.only and not any(_runs_selected(report, request.only) for report in reports):
         raise UsageError(
             f"--only {','.join(request.only)}: no such check or scenario applies to these packages and hosts.",
@@ -146,7 +120,9 @@ def list_checks(request: VerifyRequest, settings: Settings, *, as_json: bool) ->
     selection, entries = Selection(request.only), _entries(_package_names(settings) if request.only else ["NAME"])
     selection.require_known(entries, levels)
     selected = {name: of_level for name, of_level in selection.filter(entries).items() if name in levels}
-    summaries = {layout.LEVEL: layout.SUMMARY, **{host_level.name: host_level.summary for host_level in _host_levels()}}
+    from kubeparcel.verify.host_levels import HOST_LEVELS
+
+    summaries = {layout.LEVEL: layout.SUMMARY, **{host_level.name: host_level.summary for host_level in HOST_LEVELS}}
     return list_as_json(selected, summaries) if as_json else list_as_text(selected, summaries)
 
 
@@ -162,87 +138,9 @@ def check_names() -> list[str]:
 
 def _entries(package_names: Sequence[str]) -> Entries:
     """Return all checks and scenarios by level, for packages with these names."""
+    from kubeparcel.verify.host_levels import HOST_LEVELS
+
     host_levels = {
-        level.name: [scenario.entry for scenario in level.all_scenarios(package_names)] for level in _host_levels()
+        level.name: [scenario.entry for scenario in level.all_scenarios(package_names)] for level in HOST_LEVELS
     }
     return {layout.LEVEL: layout.entries(), **host_levels}
-
-
-def _run_host_levels(
-    request: VerifyRequest, levels: Sequence[str], log: Log, previous: PreviousPackages
-) -> Iterator[Report]:
-    """Run some levels on hosts, or up to the first that fails."""
-    from kubeparcel.hosts import selection
-    from kubeparcel.hosts.session import open_session
-    from kubeparcel.verify.level_runner import run_level
-
-    store = open_store(log)
-    with (
-        open_session(
-            store, log, engine=request.engine, engine_options=request.engine_options, keep=request.keep
-        ) as session,
-        tempfile.TemporaryDirectory(dir=session.folder) as folder,
-    ):
-        run = _prepare(request, levels, session, previous, Path(folder))
-        environment, previous_packages = "", run.describe_previous()
-        if previous_packages:
-            log.info("Upgrades", f"from {run.previous_label}")
-        for level in _host_levels():
-            if level.name not in levels:
-                continue
-            hosts = selection.select_hosts(
-                request.hosts, level.name, run.packages.formats, session.engine, session.locations
-            )
-            description = selection.describe_hosts(hosts, session.engine)
-            if description != environment:
-                environment = description
-                log.info("Hosts", environment)
-            report = run_level(level, run, hosts, request.only)
-            yield replace(report, environment=environment, previous=previous_packages)
-            if report.failed:
-                return
-
-
-def _host_levels() -> tuple[HostLevel[Any], ...]:
-    from kubeparcel.verify.cluster import level as cluster
-    from kubeparcel.verify.install import level as install
-    from kubeparcel.verify.service import level as service
-
-    return (install.LEVEL, service.LEVEL, cluster.LEVEL)
-
-
-def _prepare(
-    request: VerifyRequest, levels: Sequence[str], session: Session, previous: PreviousPackages, folder: Path
-) -> LevelRun:
-    """Build the packages that hosts start with, and warn about tests that lack theirs."""
-    from kubeparcel.verify.level_runner import LevelRun, PackageSets
-
-    packages = PackageSets(request.paths, folder / "current")
-    _warn_about_scriptlets(packages, levels, session)
-    other_layout: Sequence[Path] = ()
-    if "service" in levels:
-        other_layout = previous.build_other_layout(packages.contents, folder / "other-layout")
-        if not other_layout:
-            session.log.warn("Changes of layout are not tested: kubeparcel did not build these packages.")
-    earlier = request.previous or previous.build(packages.contents, folder / "previous")
-    if not earlier:
-        session.log.warn("Upgrades are not tested: no previous packages. Use --from DIR.")
-    return LevelRun(
-        session,
-        packages,
-        PackageSets(earlier, folder / "earlier"),
-        PackageSets(other_layout, folder / "other"),
-        "" if request.previous else "the packages under test, one revision earlier",
-    )
-
-
-def _warn_about_scriptlets(packages: PackageSets, levels: Sequence[str], session: Session) -> None:
-    foreign = packages.not_in(session.store)
-    if not foreign:
-        return
-    others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-    container = "privileged containers" if {"service", "cluster"}.intersection(levels) else "containers"
-    session.log.warn(
-        f"{foreign[0].name}{others}: not built on this machine. The scriptlets run as root in {container}; "
-        "--engine-options can restrict these (see docs/explanation/levels-and-hosts.md)."
-    )
