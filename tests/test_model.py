@@ -9,7 +9,7 @@ import pytest
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.lock_models import Artifact
 from kubeparcel.model import Arch, Format, Version
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from kubeparcel.errors import ToolError
 from kubeparcel.process import find_program, kill_all_processes, run, start_interactive
-from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
+from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
 
 PACKAGING = Path(__file__).parents[1] / "packaging"
 

@@ -9,7 +9,7 @@ import pytest
 
 from kubeparcel import threads
 from kubeparcel.threads import Cancelled, CancelToken, parallel_map
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 
 @pytest.fixture

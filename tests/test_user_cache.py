@@ -11,7 +11,7 @@ import pytest
 from kubeparcel import user_cache
 from kubeparcel.paths import cache_dir
 from kubeparcel.user_cache import open_store, other_writers
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 LIMITS = ("--default-ulimit=nofile=4096:4096", "--default-ulimit=nproc=4096:4096")
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance import mirrors
 from tests.acceptance.conftest import PROGRAM, Site
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 KUBELET = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 

@@ -24,7 +24,7 @@ from kubeparcel.hosts.engine import ContainerSpec, Engine, ResourceKind, WaitTim
 from kubeparcel.hosts.parallel_runs import run_parallel
 from kubeparcel.hosts.session import Session, open_session
 from kubeparcel.store import Store
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 TRIXIE = catalog.load_hosts().get("trixie")
 

@@ -18,7 +18,7 @@ from kubeparcel.hosts.engine import Engine, ResourceKind
 from kubeparcel.hosts.image_cache import IMAGE_PREFIX, IMAGES_TO_KEEP, ImageCache
 from kubeparcel.hosts.session import open_session
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 
 USING = """
 import sys

@@ -26,8 +26,8 @@ from kubeparcel.store import Store, sha256_of
 from kubeparcel.templates import render
 from tests.acceptance.conftest import KUBERNETES, Site
 from tests.acceptance.engines import dockerd, registry
-from tests.conftest import RecordingLog
 from tests.support.image_archives import image_names
+from tests.support.recording_log import RecordingLog
 
 HOSTS = ["trixie", "trixie-dnf"]
 PAUSE = "registry.k8s.io/pause:3.10.2"

@@ -17,7 +17,7 @@ from kubeparcel.hosts.container import Container
 from kubeparcel.hosts.session import Session
 from kubeparcel.model import Arch
 from kubeparcel.store import Store
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 SLEEP = Path("/usr/bin/sleep")
 UNIT = """[Service]

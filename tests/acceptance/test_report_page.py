@@ -17,7 +17,7 @@ from kubeparcel.reports.results import Check, CheckedPackage, Finding, Report
 from kubeparcel.verify.levels import VerifyResult
 from tests.acceptance.conftest import Site
 from tests.acceptance.engines import require_programs
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 STARTED = datetime(2026, 7, 23, 14, 2, tzinfo=UTC)
 LONG = "/very" * 60 + " " + "x" * 900

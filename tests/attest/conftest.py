@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from kubeparcel.attest.verify import AttestRequest, verify
 from kubeparcel.build import pipeline
-from kubeparcel.build.lock import lockfile
 from kubeparcel.build.workers.units import CheckUnit
 from kubeparcel.config.settings import load_settings
 from kubeparcel.console import QuietLog
-from kubeparcel.errors import ConfigurationError, UsageError
-from kubeparcel.packages import limits
 from kubeparcel.reports.results import Check, CheckState, Report
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
-from kubeparcel.repository.signing import gpg
-from kubeparcel.trust.dsse import parse_envelope
-from tests.conftest import isolate_environment, locked, replace_sources
-from tests.support.package_builders import deb
+from tests.conftest import isolate_environment
+from tests.support.fake_sources import replace_sources
 from tests.support.repository_fixtures import bucket, configuration, key, server, session_key
-from tests.support.web_server import serve_folder
 
 OPTIONS = {"kubernetes": "1.36.3", "compression": "fast"}
 

@@ -10,7 +10,7 @@ import yaml
 from kubeparcel.build.lock import lockfile
 from kubeparcel.reports.results import CheckState
 from tests.attest.conftest import FAILED, NOT_RUN, PASSED, attest, build, change_statement, findings, states
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 
 def test_other_materials_than_the_lock_names_are_refused(built: Path, workdir: Path) -> None:

@@ -33,10 +33,11 @@ from kubeparcel.shared_store import Remote, SharedStore
 from kubeparcel.store import Store
 from tests.bench.figures import Figure
 from tests.bench.packages import Ground
-from tests.conftest import TIMEOUT, fake_binaries, locked
 from tests.support.dask_cluster import SECRET, Cluster, wait_for_workers
 from tests.support.dask_units import TextUnit
+from tests.support.fake_sources import fake_binaries, locked
 from tests.support.memory import peak_megabytes
+from tests.support.waiting import TIMEOUT
 
 Programs = dict[tuple[str, Arch], dict[str, str]]
 """The digests of programs by name, by the artifact's origin and architecture."""

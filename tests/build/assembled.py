@@ -13,7 +13,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 
 
 def manifests(lock: Lock, binaries: Binaries, store: Store, **flags: str) -> list[PackageManifest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubeparcel.build.planner import FilePlan, OwnedDirectory, PackagePlan, TextContent, plan_packages
 from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 PACKAGES = ("kubeadm", "kubelet", "kubectl", "kubernetes-cni", "cri-tools")
 

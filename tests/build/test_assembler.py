@@ -16,8 +16,8 @@ from kubeparcel.model import Arch
 from kubeparcel.packages import nfpm
 from kubeparcel.packages.manifest import PackageManifest
 from tests.build.assembled import assembled, manifests
-from tests.conftest import RecordingLog
 from tests.support.elf_files import elf
+from tests.support.recording_log import RecordingLog
 
 
 def test_second_run_builds_nothing(workdir, lock, binaries, store, monkeypatch):

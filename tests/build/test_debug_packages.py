@@ -14,8 +14,8 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import BuildVariant, Lock
 from kubeparcel.model import Arch
-from tests.conftest import locked
 from tests.support.elf_files import elf_of_sections
+from tests.support.fake_sources import locked
 
 DEBUG = BuildVariant(debug=True)
 

@@ -22,7 +22,7 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.lock_models import Artifact, Binaries
 from kubeparcel.reports.results import Check, Finding
 from kubeparcel.store import Store
-from tests.conftest import FakeSource
+from tests.support.fake_sources import FakeSource
 
 OPTIONS = {"format": "deb", "compression": "fast"}
 PUBLISHED = ("cri-tools 1.34.0", "cri-tools 1.35.0", "cri-tools 1.36.0")

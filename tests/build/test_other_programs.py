@@ -10,7 +10,7 @@ from kubeparcel.build.pipeline import build
 from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 
 CONVERT = """
 packages:

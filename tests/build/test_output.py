@@ -17,7 +17,7 @@ from kubeparcel.errors import Busy, DigestError, DiskError
 from kubeparcel.model import Arch, Format
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
-from tests.conftest import TIMEOUT
+from tests.support.waiting import TIMEOUT
 
 ROOT = Path(__file__).parents[2]
 

@@ -26,9 +26,10 @@ from kubeparcel.model import Arch
 from kubeparcel.packages.reader import read_package
 from kubeparcel.sources import selection
 from kubeparcel.sources.upstream import Upstream
-from tests.conftest import FakeModules, FakeSource, RecordingLog
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf
+from tests.support.fake_sources import FakeModules, FakeSource
+from tests.support.recording_log import RecordingLog
 from tests.support.upstream_site import UpstreamSite, serve_site
 
 PROGRAM = elf("hello")

@@ -14,7 +14,8 @@ import pytest
 from kubeparcel.build.assembler import BuiltPackage
 from kubeparcel.store import Store
 from tests.build.assembled import assembled, manifests
-from tests.conftest import BINARIES, isolate_environment, locked, stored
+from tests.conftest import isolate_environment
+from tests.support.fake_sources import BINARIES, locked, stored
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.lock_models import Request
 from kubeparcel.model import Arch
 from kubeparcel.reports.results import Check
-from tests.conftest import FakeModules, FakeSource
+from tests.support.fake_sources import FakeModules, FakeSource
 
 CATALOG = catalog.load()
 

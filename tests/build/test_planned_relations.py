@@ -11,7 +11,7 @@ from kubeparcel.config import catalog
 from kubeparcel.config.settings import load_settings
 from kubeparcel.model import Arch, Format, Version
 from tests.build.plans import PACKAGES, plan
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 HOST_TOOLS = {
     "deb": "conntrack ebtables ethtool iproute2 mount socat util-linux",

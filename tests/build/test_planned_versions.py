@@ -10,7 +10,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch
 from tests.build.plans import plan
-from tests.conftest import RELEASED, locked
+from tests.support.fake_sources import RELEASED, locked
 
 
 @pytest.mark.parametrize(

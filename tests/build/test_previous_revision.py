@@ -19,7 +19,8 @@ from kubeparcel.lock_models import Binaries, Lock
 from kubeparcel.packages.model import PackageContents
 from kubeparcel.packages.reader import read_packages
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog, locked
+from tests.support.fake_sources import locked
+from tests.support.recording_log import RecordingLog
 
 Build = Callable[..., list[PackageContents]]
 

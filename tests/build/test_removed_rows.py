@@ -10,7 +10,7 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.manifest import PackageManifest
 from kubeparcel.store import Store
 from tests.build.plans import paths, plan
-from tests.conftest import locked, stored
+from tests.support.fake_sources import locked, stored
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from kubeparcel.build.preview import preview_releases
 from kubeparcel.config.releases import load_releases
 from kubeparcel.config.settings import load_settings
 from kubeparcel.record_key import VARIABLE
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from kubeparcel.console import QuietLog
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.packages.reader import read_package
 from kubeparcel.trust.package_statement import parse_package_statement
-from tests.conftest import RecordingLog
 from tests.support.git_trees import CRI_TOOLS, PLUGINS, GitTree
+from tests.support.recording_log import RecordingLog
 
 URL = "https://git.example.com/acme/kubernetes.git"
 SETTINGS = "compression: fast\nsource: tree:src/kubernetes\ntrees: {cri-tools: src/cri-tools, cni: src/cni}\n"

@@ -21,7 +21,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.model import Arch
 from tests.build.plans import file_at, paths, plan, text_at
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 
 @pytest.fixture

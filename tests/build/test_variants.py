@@ -20,7 +20,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import BuildVariant, Lock, Patch, Request
 from kubeparcel.packages.versions import deb_version_key, rpm_version_key
-from tests.conftest import FakeModules, FakeSource, locked
+from tests.support.fake_sources import FakeModules, FakeSource, locked
 
 FIPS = BuildVariant(fips=True)
 

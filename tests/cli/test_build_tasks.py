@@ -10,7 +10,7 @@ import pytest
 from kubeparcel.build.lock import lockfile
 from kubeparcel.errors import Unreachable
 from tests.cli.conftest import Program
-from tests.conftest import FakeModules, FakeSource
+from tests.support.fake_sources import FakeModules, FakeSource
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer.")
 

@@ -17,7 +17,7 @@ from kubeparcel.hosts.image_cache import CachedImage
 from kubeparcel.paths import cache_dir
 from kubeparcel.store import DAY, Store
 from tests.cli.conftest import Program
-from tests.conftest import FakeSource
+from tests.support.fake_sources import FakeSource
 
 IMAGE = "localhost/kubeparcel/trixie-node"
 

@@ -16,9 +16,9 @@ from kubeparcel.config import catalog
 from kubeparcel.sources import go_toolchain, selection
 from tests.cli.conftest import Program
 from tests.cli.test_examples import BLOCK
-from tests.conftest import FakeModules, FakeSource
 from tests.support.archive_builders import tar_archive
 from tests.support.elf_files import elf
+from tests.support.fake_sources import FakeModules, FakeSource
 from tests.support.go_proxy import publish_module
 from tests.support.upstream_site import UpstreamSite, serve_site
 from tests.test_project_files import ROOT

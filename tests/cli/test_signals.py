@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.cli.conftest import ROOT
-from tests.conftest import TIMEOUT, wait_for_line, wait_until_gone
+from tests.support.waiting import TIMEOUT, wait_for_line, wait_until_gone
 
 
 def test_interrupted_task_says_how_to_continue(kubeparcel, fail_build):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import ROOT
-from tests.conftest import TIMEOUT
+from tests.support.waiting import TIMEOUT
 
 
 def test_closed_pipe_is_not_an_error(workdir):

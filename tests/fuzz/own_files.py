@@ -29,8 +29,8 @@ from kubeparcel.trust.package_statement import artifact_material, unverified_mat
 from kubeparcel.trust.sbom_files import FORMATS, contradictions, file_contradictions, parse_sbom
 from kubeparcel.trust.statement import PACKAGE_BUILD_TYPE, Resource, Statement, parse_statement
 from kubeparcel.trust.subject import Subject
-from tests.conftest import locked
 from tests.support.archive_builders import deb, member
+from tests.support.fake_sources import locked
 
 PACKAGE = Package(Format.DEB, "own", "1-1", "amd64", "f" * 64, 3, "e" * 64, "a (>= 1),\n b", "pool/o/own.deb")
 STATE = state_file.dump(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kubeparcel.hosts.shell_session import CONTAINER_ENDED, ShellSession
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 
 @pytest.fixture

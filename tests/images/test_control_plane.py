@@ -13,8 +13,8 @@ from kubeparcel.images import archive_writer, control_plane, image_sources, laye
 from kubeparcel.images.control_plane_build import BuildableImage, Compiler, buildable_images
 from kubeparcel.model import Arch, Version
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
 from tests.support.image_archives import image_names
+from tests.support.recording_log import RecordingLog
 
 RELEASE = Version.parse("1.36.3")
 APISERVER = "registry.k8s.io/kube-apiserver:v1.36.3"

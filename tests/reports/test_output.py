@@ -14,7 +14,7 @@ from kubeparcel import cli
 from kubeparcel.errors import DiskError, UsageError
 from kubeparcel.reports.output import ReportFiles, WrittenReports, as_text, write_reports
 from kubeparcel.reports.results import Check, Finding, Report
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 from tests.support.sample_packages import SamplePackages
 
 PASSED = Report("layout", (Check("modes", "a.deb"),), 0.8)

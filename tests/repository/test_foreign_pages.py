@@ -11,8 +11,8 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.directory_listing import GENERATOR
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage import factory
-from tests.conftest import RecordingLog
 from tests.support.package_builders import five
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 
 OWN_PAGE = b"<!doctype html>\n<title>Packages of acme</title>\n"

@@ -14,10 +14,10 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.publisher import remove
 from kubeparcel.repository.state_file import StateFileError
 from kubeparcel.repository.storage import s3_lease
-from tests.conftest import RecordingLog
 from tests.fuzz.own_files import STATE
 from tests.support import client_view
 from tests.support.package_builders import deb
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 
 Damage = Callable[[dict[str, Any]], object]

@@ -17,8 +17,8 @@ from kubeparcel.sources.checkouts import read_checkout
 from kubeparcel.sources.compilation import Compilation
 from kubeparcel.sources.git_trees import GitTrees
 from kubeparcel.sources.go_modules import GoModules
-from tests.conftest import RecordingLog
 from tests.support.git_trees import KUBERNETES, PLUGINS, GitTree
+from tests.support.recording_log import RecordingLog
 
 
 @pytest.fixture

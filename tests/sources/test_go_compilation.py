@@ -12,8 +12,8 @@ from kubeparcel.lock_models import Artifact, BuildVariant
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources.go_modules import GoModules
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
 from tests.sources.go_world import AMD64, KUBERNETES, S390X, SUM, modules
+from tests.support.recording_log import RecordingLog
 
 CNI = Artifact("cni", "cni", Arch.AMD64, "github.com/containernetworking/plugins@v1.9.1", SUM)
 

@@ -15,7 +15,7 @@ from kubeparcel.model import Arch, Version
 from kubeparcel.sources.mirror import fill_mirror
 from kubeparcel.sources.upstream import Upstream
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
+from tests.support.recording_log import RecordingLog
 from tests.support.sigstore_authority import authority
 from tests.support.upstream_site import RELEASED
 

@@ -19,9 +19,9 @@ from kubeparcel.model import Arch
 from kubeparcel.paths import PACKAGE
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.store import Store
-from tests.conftest import TIMEOUT, wait_until
 from tests.support import upstream_site as sites
 from tests.support.elf_files import elf_bytes
+from tests.support.waiting import TIMEOUT, wait_until
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 PATH = "/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"

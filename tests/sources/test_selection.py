@@ -10,7 +10,8 @@ from kubeparcel.config import catalog
 from kubeparcel.errors import DownloadError, ToolError, Unreachable
 from kubeparcel.lock_models import BuildVariant, InputPolicy, Request
 from kubeparcel.sources.selection import create_source, select_source
-from tests.conftest import FakeModules, FakeSource, RecordingLog
+from tests.support.fake_sources import FakeModules, FakeSource
+from tests.support.recording_log import RecordingLog
 
 COMPONENTS = catalog.load().components
 

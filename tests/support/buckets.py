@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
-from tests.conftest import TIMEOUT, wait_until
 from tests.support.go_programs import go_program
+from tests.support.waiting import TIMEOUT, wait_until
 
 PACKAGE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.8.0"

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kubeparcel.record_key import VARIABLE
-from tests.conftest import TIMEOUT, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 ROOT = Path(__file__).parents[2]
 SECRET = "secret of the team"

@@ -13,7 +13,7 @@ from kubeparcel.build.matrix import BuildMatrix, plan_matrix
 from kubeparcel.config.releases import load_releases
 from kubeparcel.console import QuietLog
 from kubeparcel.model import Arch
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 from tests.support.memory import peak_megabytes
 
 

@@ -19,8 +19,8 @@ from kubeparcel.repository import client_files
 from kubeparcel.repository.model import Package, RepositoryOptions, State
 from kubeparcel.repository.signing.signer import open_signer
 from tests.acceptance.clients.conftest import PublishFolder, configured
-from tests.conftest import wait_until
 from tests.support.package_builders import five
+from tests.support.waiting import wait_until
 from tests.support.web_server import WebServer, serve_folder
 
 VERSIONS = ("1.34.9", "1.35.6", "1.35.7", "1.36.2", "1.36.3")

@@ -11,7 +11,7 @@ from kubeparcel.build.lock.comparison import differences, satisfies
 from kubeparcel.lock_models import InputPolicy, Request
 from kubeparcel.model import Arch
 from tests.build.lock.conftest import SIGNATURE, with_kubelet
-from tests.conftest import DEFAULT_VERSIONS, locked
+from tests.support.fake_sources import DEFAULT_VERSIONS, locked
 
 
 def test_differences_of_equal_locks_are_empty():

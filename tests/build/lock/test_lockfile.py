@@ -11,7 +11,7 @@ from kubeparcel.build.lock.lockfile import dump, read, write
 from kubeparcel.errors import DiskError
 from kubeparcel.model import Arch
 from tests.build.lock.conftest import FROM_GO, GO_LOCK, SIGNATURE, with_kubelet
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 
 def test_dump_writes_request_versions_and_digests():

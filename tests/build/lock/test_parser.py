@@ -7,7 +7,7 @@ import pytest
 from kubeparcel.build.lock.lockfile import dump, read
 from kubeparcel.errors import ConfigurationError
 from tests.build.lock.conftest import FROM_GO, SIGNATURE, with_kubelet
-from tests.conftest import locked
+from tests.support.fake_sources import locked
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from kubeparcel.build.lock.update import update_locks
 from kubeparcel.config.releases import load_releases
 from kubeparcel.errors import ConfigurationError, UnknownVersion, Unreachable
 from tests.build.test_fleet import Fleet
-from tests.conftest import FakeSource, locked
+from tests.support.fake_sources import FakeSource, locked
 
 ROWS = 'releases:\n  - kubernetes: "1.35"\n  - kubernetes: "1.36"\n'
 

@@ -14,7 +14,8 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion, Unreachable
 from kubeparcel.lock_models import Request
 from kubeparcel.model import Arch
-from tests.conftest import DEFAULT_VERSIONS, FakeModules, FakeSource, RecordingLog
+from tests.support.fake_sources import DEFAULT_VERSIONS, FakeModules, FakeSource
+from tests.support.recording_log import RecordingLog
 
 UNREACHABLE = Unreachable("dl.k8s.io does not answer (timed out after 5 s).")
 

@@ -12,7 +12,7 @@ from kubeparcel.config.settings import load_settings
 from kubeparcel.errors import UnknownVersion
 from kubeparcel.sources.http.retry import RetryPolicy
 from kubeparcel.sources.upstream import Upstream
-from tests.conftest import FakeSource
+from tests.support.fake_sources import FakeSource
 from tests.support.upstream_site import serve_site
 
 CNI = ("cni 1.9.1", "cni 1.8.0", "cni 1.7.1", "cni 1.6.2", "cni 1.5.1")

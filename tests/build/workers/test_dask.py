@@ -24,9 +24,11 @@ from kubeparcel.record_key import VARIABLE
 from kubeparcel.repository.storage.factory import open_remote
 from kubeparcel.repository.storage.remotes import FolderRemote
 from kubeparcel.shared_store import Remote, SharedStore
-from tests.conftest import TIMEOUT, RecordingLog, replace_sources, wait_until
 from tests.support.dask_cluster import SECRET, Cluster, certificates, stop, wait_for_workers
 from tests.support.dask_units import TextUnit
+from tests.support.fake_sources import replace_sources
+from tests.support.recording_log import RecordingLog
+from tests.support.waiting import TIMEOUT, wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 

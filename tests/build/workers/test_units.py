@@ -22,7 +22,7 @@ from kubeparcel.model import Arch
 from kubeparcel.store import Store
 from kubeparcel.verify.layout.path_owners import PathOwners, manifest_paths
 from tests.build.assembled import manifests
-from tests.conftest import FakeModules, locked
+from tests.support.fake_sources import FakeModules, locked
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from kubeparcel.model import Format
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.policy import PolicyViolation
-from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.elf_files import Go, elf
 from tests.support.package_builders import deb, five, rpm
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 from tests.support.sample_packages import GO, RELEASED, sample_packages
 

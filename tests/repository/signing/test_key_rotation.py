@@ -13,9 +13,9 @@ from kubeparcel.repository import publisher
 from kubeparcel.repository.model import DAY
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg, keyring, keys
-from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.published_keys import date, issuers, published_keys
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 
 

@@ -12,9 +12,9 @@ from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import keys
-from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.package_builders import five
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 
 CHANGES: dict[str, Callable[[Target, Path], object]] = {

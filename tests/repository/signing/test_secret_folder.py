@@ -14,7 +14,7 @@ import pytest
 
 from kubeparcel.errors import ConfigurationError
 from kubeparcel.repository.signing import gpg, secret_folder
-from tests.conftest import wait_until
+from tests.support.waiting import wait_until
 
 HOLD_HOME = """
 import sys

@@ -15,9 +15,9 @@ from kubeparcel.errors import ConfigurationError, ToolError
 from kubeparcel.repository import publisher
 from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.signing import gpg, keys, signer
-from tests.conftest import RecordingLog
 from tests.support import client_view
 from tests.support.published_keys import issuers, published_keys
+from tests.support.recording_log import RecordingLog
 from tests.support.repository_fixtures import Publish
 
 

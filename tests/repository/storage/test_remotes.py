@@ -15,8 +15,8 @@ from kubeparcel.errors import ConfigurationError, DigestError
 from kubeparcel.record_key import VARIABLE
 from kubeparcel.repository.storage.factory import open_remote
 from kubeparcel.shared_store import Remote, RemoteStorage, SharedStore, key_name
-from tests.conftest import RecordingLog
 from tests.support import buckets
+from tests.support.recording_log import RecordingLog
 
 pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
 

@@ -19,9 +19,9 @@ from kubeparcel.repository.open_repository import Target
 from kubeparcel.repository.storage import s3, s3_lease
 from kubeparcel.repository.storage.base import ConflictError
 from kubeparcel.repository.storage.s3 import S3Storage
-from tests.conftest import TIMEOUT, wait_until
 from tests.support import buckets, client_view
 from tests.support.package_builders import deb, five
+from tests.support.waiting import TIMEOUT, wait_until
 
 pytest.importorskip("moto.server", reason="moto is the S3 server of these tests")
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from kubeparcel.errors import ConfigurationError
 from kubeparcel.lock_models import Artifact, Checkout
 from kubeparcel.model import Arch
-from kubeparcel.sources.checkouts import public_url, read_checkout
 from kubeparcel.sources.tree_export import export_tree
 from tests.support.git_trees import GitTree
 

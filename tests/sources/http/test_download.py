@@ -15,10 +15,10 @@ from kubeparcel.errors import DigestError, DownloadError, ExternalError
 from kubeparcel.lock_models import Artifact
 from kubeparcel.model import Arch
 from kubeparcel.sources.http.retry import RetryPolicy
-from tests.conftest import TIMEOUT, wait_until
 from tests.sources.conftest import FAST
 from tests.support import upstream_site as sites
 from tests.support.elf_files import elf_bytes
+from tests.support.waiting import TIMEOUT, wait_until
 
 KUBELET = "https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet"
 

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from kubeparcel.errors import ConfigurationError, SignatureError
 from kubeparcel.lock_models import Artifact, InputPolicy, Signature
-from kubeparcel.model import Arch, Version
-from kubeparcel.sources import signature_verifier
-from kubeparcel.sources.signature_bundle import build_bundle, oldest_entry, parse_bundle
+from kubeparcel.model import Arch
 from kubeparcel.sources.upstream import Upstream
-from kubeparcel.store import Store
-from tests.conftest import RecordingLog
 from tests.sources.conftest import V1363
-from tests.support.sigstore_authority import (
-    IDENTITY,
-    ISSUER,
-    LOG_INDEX,
-    SIGNED_AT,
-    Authority,
-    SignedFile,
-    authority,
-    with_certificate_of,
-)
-from tests.support.upstream_site import other_content, redirect, status
+from tests.support.recording_log import RecordingLog
+from tests.support.sigstore_authority import IDENTITY, ISSUER, LOG_INDEX, SIGNED_AT, authority
 
 SIGNED = Signature(IDENTITY, ISSUER, LOG_INDEX, SIGNED_AT)
 LOG = "/rekor.sigstore.dev/api/v1/log/entries/retrieve"

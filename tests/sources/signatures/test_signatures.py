@@ -12,9 +12,9 @@ from kubeparcel.errors import SignatureError
 from kubeparcel.model import Arch, Version
 from kubeparcel.sources import signature_verifier
 from kubeparcel.store import Store
-from tests.conftest import RecordingLog
 from tests.sources.conftest import V1363
 from tests.sources.signatures.conftest import FOLDER, KUBELET, SIGNED
+from tests.support.recording_log import RecordingLog
 from tests.support.sigstore_authority import IDENTITY, SIGNED_AT, Authority, authority
 
 
