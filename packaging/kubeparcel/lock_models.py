@@ -14,9 +14,8 @@ from kubeparcel.model import Arch, Version
 class Signature:
     """The signer of a file, from its verified signature.
 
-    `identity` is the signer's account, `issuer` the provider that authenticated it. `log_index` is
-    the position in the transparency log, `time` that of the log entry in seconds since 1970 (0 if
-    another time stamp was used).
+    `identity` is the signer's account, `issuer` the provider that authenticated it. `log_index` is the position in the
+    transparency log, `time` that of the log entry in seconds since 1970 (0 if another time stamp was used).
     """
 
     identity: str
@@ -39,13 +38,12 @@ STATED = "settings"
 class Artifact:
     """A file to download from upstream, or the Go module of some binaries.
 
-    `origin` is the URL of the file, or `MODULE@vVERSION`. `digest` is `sha256:HEX` of the file, or
-    the module's sum, `h1:BASE64`. `checksum` is what the digest was checked against when the version
-    was resolved: for files `sha512` or `sha1` if upstream publishes no SHA-256, and `settings` if the
-    digest is the user's; for modules the name of the checksum database or `none`. It is empty for
-    upstream's SHA-256, and in locks that do not record it. `signature` is set if a signature of the
-    file was verified. For the module of a git tree, `commit` is the commit, `repository` the URL of its
-    remote if there is one, and `digest` is `gitTree:HEX`, git's id of all files that were compiled.
+    `origin` is the URL of the file, or `MODULE@vVERSION`. `digest` is `sha256:HEX` of the file, or the module's sum,
+    `h1:BASE64`. `checksum` is what the digest was checked against when the version was resolved: for files `sha512` or
+    `sha1` if upstream publishes no SHA-256, and `settings` if the digest is the user's; for modules the name of the
+    checksum database or `none`. It is empty for upstream's SHA-256, and in locks that do not record it. `signature` is
+    set if a signature of the file was verified. For the module of a git tree, `commit` is the commit, `repository` the
+    URL of its remote if there is one, and `digest` is `gitTree:HEX`, git's id of all files that were compiled.
     """
 
     component: str

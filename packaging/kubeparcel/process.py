@@ -28,8 +28,7 @@ _RUNNING: set[int] = set()
 """The process groups of all running programs, whichever thread started them."""
 
 _KILLS: list[None] = []
-"""One entry for each call of `kill_all_processes`: a program that another thread is just starting
-must die too."""
+"""One entry for each call of `kill_all_processes`: a program that another thread is just starting must die too."""
 
 
 class ProcessTimeout(ToolError):

@@ -69,8 +69,7 @@ def parallel_map(
 ) -> list[Result]:
     """Return the result of `work` for each item, in the order of the items.
 
-    The first error cancels all other work and is raised. Raises TimeoutError if no thread ends
-    for `timeout` seconds.
+    The first error cancels all other work and is raised. Raises TimeoutError if no thread ends for `timeout` seconds.
     """
     token = CancelToken()
     pending = deque(enumerate(items))

@@ -35,9 +35,6 @@ TASKS: tuple[CommandTask, ...] = (
 
 
 def main(argv: Sequence[str] | None = None, more: Iterable[CommandTask] = ()) -> None:
-    """Run the command line `argv` (by default the process's own) and exit.
-
-    `more` are the tasks of a checkout.
-    """
+    """Run the command line `argv` (by default the process's own) and exit. `more` are the tasks of a checkout."""
     words = list(sys.argv if argv is None else argv)[1:]
     sys.exit(program.run(words, {task.name: task for task in (*TASKS, *more)}))

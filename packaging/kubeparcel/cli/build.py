@@ -41,9 +41,8 @@ def build(
 ) -> int:
     """Build the packages of a Kubernetes version, and check them.
 
-    Options override kubeparcel.yaml in the current folder. Packages that are up to date are not
-    built again. Of several releases (--kubernetes 1.35,1.36, or releases in kubeparcel.yaml), one that
-    fails does not stop the others.
+    Options override kubeparcel.yaml in the current folder. Packages that are up to date are not built again. Of several
+    releases (--kubernetes 1.35,1.36, or releases in kubeparcel.yaml), one that fails does not stop the others.
     """
     from kubeparcel.build import pipeline
     from kubeparcel.config.releases import load_releases
@@ -225,9 +224,8 @@ def clean(out: str = "", store: bool = False, yes: bool = False) -> None:
 def cache(prune: bool = False, older_than: int = 30, keep: int = 0, yes: bool = False, json_: bool = False) -> None:
     """Show what the cache contains, or prune it.
 
-    Downloads, binaries, packages and images are shared by all projects of a user; KUBEPARCEL_CACHE
-    sets the folder. Go's own caches belong to Go: go clean -cache -modcache. Files that were used in
-    the last hour are never pruned.
+    Downloads, binaries, packages and images are shared by all projects of a user; KUBEPARCEL_CACHE sets the folder.
+    Go's own caches belong to Go: go clean -cache -modcache. Files that were used in the last hour are never pruned.
     """
     from kubeparcel.build import cache as caches
     from kubeparcel.build import cache_report

@@ -1,7 +1,6 @@
 """Components: upstream projects, where they publish files, and how Go compiles them.
 
-The same rows are in the catalog and in the user's `components:`, where they define new ones or change
-the catalog's.
+The same rows are in the catalog and in the user's `components:`, where they define new ones or change the catalog's.
 """
 
 from __future__ import annotations
@@ -116,10 +115,9 @@ class SignatureSpec(StrictModel):
 class GoSpec(StrictModel):
     """How Go compiles a component: its module, main packages and link-time variables (`stamps`).
 
-    `folder` is the module's folder in its repository. `siblings` is the version of the modules that the
-    module replaces by other folders of its repository, if these are published as well. `unused` are
-    modules that it replaces by a folder that does not exist, so that nobody imports them. `tree_stamps` are
-    the variables that differ in a git tree.
+    `folder` is the module's folder in its repository. `siblings` is the version of the modules that the module replaces
+    by other folders of its repository, if these are published as well. `unused` are modules that it replaces by a
+    folder that does not exist, so that nobody imports them. `tree_stamps` are the variables that differ in a git tree.
     """
 
     module: Module = Field("", description="path of the Go module")

@@ -21,9 +21,8 @@ CORE_COMPONENT = "kubernetes"
 class KubernetesPackages:
     """The names of the catalog's packages by their role, without the optional ones.
 
-    `core` packages are built from Kubernetes itself; `node_packages` are those of them that need
-    the `companions` (cri-tools, kubernetes-cni). `version_coupled` companions follow the minor
-    versions of Kubernetes.
+    `core` packages are built from Kubernetes itself; `node_packages` are those of them that need the `companions`
+    (cri-tools, kubernetes-cni). `version_coupled` companions follow the minor versions of Kubernetes.
     """
 
     core: frozenset[str]
@@ -68,9 +67,6 @@ def _follows_minor(component: Mapping[str, Any]) -> bool:
 
 
 def upstream_version(version: str) -> Version:
-    """Return the upstream version of a package version: 1.37.0-rc.1 for `1.37.0~rc.1-1`.
-
-    Raises UnknownVersion.
-    """
+    """Return the upstream version of a package version: 1.37.0-rc.1 for `1.37.0~rc.1-1`. Raises UnknownVersion."""
     without_revision = version.rpartition(":")[2].rpartition("-")[0] or version
     return Version.parse(upstream_notation(without_revision))

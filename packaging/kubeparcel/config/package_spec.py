@@ -67,8 +67,7 @@ class PackageVariant:
     def relations(self, conflicts: Iterable[tuple[str, str]] = ()) -> Iterator[tuple[str, str]]:
         """Yield pairs of a relation and another package, such as `kubelet (>= 1.19.0)`.
 
-        `conflicts` are those with packages of distributions. Raises ConfigurationError for an
-        unknown placeholder.
+        `conflicts` are those with packages of distributions. Raises ConfigurationError for an unknown placeholder.
         """
         major, minor = self.kubernetes.major, self.kubernetes.minor
         values = {

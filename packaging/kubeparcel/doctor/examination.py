@@ -29,11 +29,10 @@ from kubeparcel.sources.http.urls import redact_url
 class ExaminationRequest:
     """What to examine: a URL or folder, and how.
 
-    `key` is a file with the public keys to trust, or the name of a key; without it, the keys that
-    the repository offers are trusted. `suites`, `arches` and `components` limit the examination.
-    `follow` has additional hosts that redirects, indexes and mirrorlists may lead to.
-    `quick` skips package files. Keys and signatures must remain valid for `horizon_days` from `now`
-    (Unix time, the current time if None).
+    `key` is a file with the public keys to trust, or the name of a key; without it, the keys that the repository offers
+    are trusted. `suites`, `arches` and `components` limit the examination. `follow` has additional hosts that
+    redirects, indexes and mirrorlists may lead to. `quick` skips package files. Keys and signatures must remain valid
+    for `horizon_days` from `now` (Unix time, the current time if None).
     """
 
     location: str

@@ -21,9 +21,8 @@ def open_reader(location: str, follow: Iterable[str] = ()) -> tuple[RepositoryRe
 
     `follow` has additional hosts that redirects and indexes may lead to.
 
-    The location is a folder or a URL, of the repository, of a suite (`…/dists/NAME`) or of a yum
-    repository's repodata. Raises UsageError if it is neither, ToolError if obstore is needed and
-    not installed.
+    The location is a folder or a URL, of the repository, of a suite (`…/dists/NAME`) or of a yum repository's repodata.
+    Raises UsageError if it is neither, ToolError if obstore is needed and not installed.
     """
     match = _SUITE_OR_METADATA.search(location)
     if not match:

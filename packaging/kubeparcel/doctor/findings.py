@@ -64,12 +64,11 @@ class Fault(NamedTuple):
 class Subject:
     """A suite, a yum repository or the keys: what was checked and found there.
 
-    `checks_not_run` are checks that apply but could not run, with the reason.
-    `locations` are where the packages' files are: a path in the repository, or a URL; `digests` are
-    their listed digests. `entry_files` has the SHA-256 of the files that clients read first, as they were read.
-    `description` is a short text about the subject itself, `bytes_by_path` what was read of each
-    package file. `complete` is false if an index could not be read: then a package that seems to be
-    missing may be in that index.
+    `checks_not_run` are checks that apply but could not run, with the reason. `locations` are where the packages' files
+    are: a path in the repository, or a URL; `digests` are their listed digests. `entry_files` has the SHA-256 of the
+    files that clients read first, as they were read. `description` is a short text about the subject itself,
+    `bytes_by_path` what was read of each package file. `complete` is false if an index could not be read: then a
+    package that seems to be missing may be in that index.
     """
 
     name: str

@@ -44,8 +44,7 @@ class SignatureVerifier:
     def gpgv_problem(self, signature: bytes, data: bytes | Path | None) -> str:
         """Return why gpgv rejects a signature, or an empty text.
 
-        `data` is None for a clear-signed text. As for apt, one valid signature is enough and
-        none may be invalid.
+        `data` is None for a clear-signed text. As for apt, one valid signature is enough and none may be invalid.
         """
         find_program("gpgv", "Install gpgv (Debian: apt install gpgv; Fedora: part of gnupg2).")
         with self._files(signature, data) as files:

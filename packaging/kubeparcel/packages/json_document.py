@@ -16,9 +16,8 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def parse_json(data: bytes, name: str) -> Any:
     """Return the value of a document; raise MalformedData, naming `name`, if it is invalid or too deep.
 
-    Text has no surrogates without their other half, which no file and no terminal could have, and
-    numbers are finite, as in RFC 8259. No object has a key twice: one reader takes the first, another
-    the last.
+    Text has no surrogates without their other half, which no file and no terminal could have, and numbers are finite,
+    as in RFC 8259. No object has a key twice: one reader takes the first, another the last.
     """
     try:
         text = data.decode()

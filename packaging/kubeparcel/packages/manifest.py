@@ -33,10 +33,9 @@ class ManifestFile:
 class PackageManifest:
     """One package file: its metadata, files, scripts, time and compression.
 
-    `bundled` is what an rpm provides for the Go modules in its binaries. `version` is the format's own,
-    without revision. `arch` is None for a package for all
-    architectures; `arch_name` is the format's name for it. `relations` are pairs of a relation,
-    such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
+    `bundled` is what an rpm provides for the Go modules in its binaries. `version` is the format's own, without
+    revision. `arch` is None for a package for all architectures; `arch_name` is the format's name for it. `relations`
+    are pairs of a relation, such as `depends`, and a package as `name (>= 1.2)`. `time` is in seconds since 1970.
     """
 
     name: str

@@ -44,10 +44,9 @@ class GoModule:
 class GoBuildInfo:
     """Go's own record, as `go version -m` shows it.
 
-    `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH
-    and so on (Go 1.18 and later). A replaced dependency is listed as its replacement.
-    `build_paths` are absolute names of source files, which a build with -trimpath does not have;
-    None if the table of source files cannot be read (before Go 1.16).
+    `version` is Go's; `path` the main package's. `settings` has -trimpath, CGO_ENABLED, GOARCH and so on (Go 1.18 and
+    later). A replaced dependency is listed as its replacement. `build_paths` are absolute names of source files, which
+    a build with -trimpath does not have; None if the table of source files cannot be read (before Go 1.16).
     """
 
     version: str
@@ -62,9 +61,8 @@ class GoBuildInfo:
 class ElfInfo:
     """The facts of an ELF binary.
 
-    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader,
-    `libraries` are the sonames it needs, `symbol_versions` pairs of a soname and a symbol version
-    it needs, both in the binary's order.
+    `machine` is the e_machine of the System V ABI. `interpreter` is the dynamic loader, `libraries` are the sonames it
+    needs, `symbol_versions` pairs of a soname and a symbol version it needs, both in the binary's order.
     """
 
     machine: int
@@ -102,14 +100,12 @@ class Script:
 class PackageEntry:
     """One path of a package; the root directory has no entry.
 
-    `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names,
-    or numbers where the package gives none. `size` is in bytes, `mtime` in seconds since 1970.
-    `sha256` is computed from the payload; empty for all but files. `sha1` is computed only if the
-    reader was asked for it. `target` is a symlink's text,
-    or the path a hard link shares its file with. `flags` are rpm's names: `config`,
-    `noreplace`, `doc`, `license`, `ghost` and so on; a conffile of a deb has `config`.
-    `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes of a file of at
-    most 64 KiB that is not ELF; those of a package together, except its configuration, up to 32 MiB.
+    `mode` has the permission bits with setuid, setgid and sticky. `owner` and `group` are names, or numbers where the
+    package gives none. `size` is in bytes, `mtime` in seconds since 1970. `sha256` is computed from the payload; empty
+    for all but files. `sha1` is computed only if the reader was asked for it. `target` is a symlink's text, or the path
+    a hard link shares its file with. `flags` are rpm's names: `config`, `noreplace`, `doc`, `license`, `ghost` and so
+    on; a conffile of a deb has `config`. `capabilities` is rpm's text, such as `cap_net_raw=ep`. `data` are the bytes
+    of a file of at most 64 KiB that is not ELF; those of a package together, except its configuration, up to 32 MiB.
     """
 
     path: str
@@ -142,19 +138,17 @@ class PackageEntry:
 class PackageContents:
     """The contents of one package file.
 
-    `version` is without revision and epoch. `arch` is the format's own name. `relations` has
-    `depends`, `pre-depends`, `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`,
-    `breaks`, `replaces`, `obsoletes` and `provides` where there are any, each other package as
-    `name (>= 1.2)` whatever the format; `automatic_relations` has those that rpm itself adds:
-    rpmlib(...), config(...), bundled(...), interpreters, its own name. `scripts` go by the format's names:
-    `postinst`, or `post`.
+    `version` is without revision and epoch. `arch` is the format's own name. `relations` has `depends`, `pre-depends`,
+    `recommends`, `suggests`, `supplements`, `enhances`, `conflicts`, `breaks`, `replaces`, `obsoletes` and `provides`
+    where there are any, each other package as `name (>= 1.2)` whatever the format; `automatic_relations` has those that
+    rpm itself adds: rpmlib(...), config(...), bundled(...), interpreters, its own name. `scripts` go by the format's
+    names: `postinst`, or `post`.
 
-    `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `zstd_frames` is the
-    number of frames of a zstd payload (dpkg 1.21 reads only one), 0 for others.
-    `verified` names the declared digests and sizes that match, such as
-    `md5sums` or `PAYLOADDIGEST`; `faults` has a sentence for each that does not, and
-    for each invalid path in the payload. `signatures` are named, but not verified.
-    `build_time` is in seconds since 1970; of a deb it is the time of its first archive member.
+    `compression` is the payload's: zstd, xz, gzip, bzip2, lzma or none; `zstd_frames` is the number of frames of a zstd
+    payload (dpkg 1.21 reads only one), 0 for others. `verified` names the declared digests and sizes that match, such
+    as `md5sums` or `PAYLOADDIGEST`; `faults` has a sentence for each that does not, and for each invalid path in the
+    payload. `signatures` are named, but not verified. `build_time` is in seconds since 1970; of a deb it is the time of
+    its first archive member.
     """
 
     file: Path

@@ -58,9 +58,8 @@ class FileSection(io.RawIOBase):
 class PayloadStream:
     """The plain bytes of a payload, read once from its start to its end.
 
-    `zstd_frames` is the number of frames of zstd data, 0 for other compressions. `hashes` are updated with
-    what is read. Reading raises MalformedData for damaged data, and above the limits of
-    size, ratio and time.
+    `zstd_frames` is the number of frames of zstd data, 0 for other compressions. `hashes` are updated with what is
+    read. Reading raises MalformedData for damaged data, and above the limits of size, ratio and time.
     """
 
     def __init__(

@@ -47,9 +47,8 @@ def cached_programs(store: Store, sha256: str) -> Mapping[str, str] | None:
 def unpack_programs(store: Store, sha256: str, label: str) -> Mapping[str, str]:
     """Unpack the ELF files of an archive in the store; return the SHA-256 of each by its name.
 
-    Owners and modes are ignored. Raises ArchiveError, naming `label`, if the archive is damaged
-    or has anything but files and folders inside it, and DigestError if the store's copy is another
-    file; then nothing of it is stored.
+    Owners and modes are ignored. Raises ArchiveError, naming `label`, if the archive is damaged or has anything but
+    files and folders inside it, and DigestError if the store's copy is another file; then nothing of it is stored.
     """
     archive = store.get(sha256, label)
     with store.scratch() as folder, translate_os_errors(folder):

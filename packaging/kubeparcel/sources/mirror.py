@@ -37,10 +37,9 @@ def fill_mirror(
 ) -> str:
     """Copy a lock's files to a folder that `--mirror FOLDER` reads; return a summary.
 
-    Each file is FOLDER/HOST/PATH with its checksum file and, if upstream signs it, its bundle
-    (.sigstore.json), dated as its release. The markers (stable.txt, stable-1.36.txt …) name the newest
-    release in the folder. Files pass through the store; those in the folder already are not transferred
-    again.
+    Each file is FOLDER/HOST/PATH with its checksum file and, if upstream signs it, its bundle (.sigstore.json), dated
+    as its release. The markers (stable.txt, stable-1.36.txt …) name the newest release in the folder. Files pass
+    through the store; those in the folder already are not transferred again.
     """
     if lock.source != "upstream":
         raise ConfigurationError(

@@ -96,8 +96,7 @@ class Signatures:
     def bundle(self, artifact: Artifact, store: Store) -> str | None:
         """Return the bundle of a file as text; None if upstream does not sign the file.
 
-        It is the store's if it was verified before, otherwise unverified. Raises ExternalError if it
-        cannot be had.
+        It is the store's if it was verified before, otherwise unverified. Raises ExternalError if it cannot be had.
         """
         spec = self._spec(artifact)
         if spec is None:

@@ -32,9 +32,8 @@ OLDEST_MINOR = 11
 class Upstream:
     """Kubernetes, cri-tools and the CNI plugins as upstream publishes them.
 
-    `mirror` is a URL or a folder that has upstream's https://HOST/PATH as MIRROR/HOST/PATH;
-    `workers` is the number of parallel downloads. `store` and `log` are for files that are needed
-    before their version is locked.
+    `mirror` is a URL or a folder that has upstream's https://HOST/PATH as MIRROR/HOST/PATH; `workers` is the number of
+    parallel downloads. `store` and `log` are for files that are needed before their version is locked.
     """
 
     name: ClassVar[str] = "upstream"

@@ -27,10 +27,7 @@ class ArMember(NamedTuple):
 
 
 def members(file: BinaryIO) -> list[ArMember]:
-    """Return the members whose headers are in a file, which may be the start of an archive.
-
-    Raises MalformedData.
-    """
+    """Return the members whose headers are in a file, which may be the start of an archive. Raises MalformedData."""
     return list(iterate_members(file))
 
 

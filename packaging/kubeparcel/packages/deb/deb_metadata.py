@@ -37,10 +37,7 @@ def head_length(head: bytes) -> int:
 
 
 def control_text(head: bytes, size: int) -> str:
-    """Return the control file from the first bytes of a deb of `size` bytes.
-
-    Raises MalformedData.
-    """
+    """Return the control file from the first bytes of a deb of `size` bytes. Raises MalformedData."""
     members = ar.members(io.BytesIO(head))
     if len(members) < 3 or members[0].name != "debian-binary":
         raise MalformedData("it is truncated, or not a deb")

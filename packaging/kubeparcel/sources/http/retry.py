@@ -46,8 +46,7 @@ class Unusable(HTTPException):
 class TransientError(Exception):
     """An attempt failed in a way that another attempt may not.
 
-    `error` is raised after the last attempt; `retry_after` is the pause in seconds that the server
-    asked for.
+    `error` is raised after the last attempt; `retry_after` is the pause in seconds that the server asked for.
     """
 
     def __init__(self, error: KubeparcelError, retry_after: float = 0.0) -> None:
